@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests' own program is the one that children run.
+// Children run the program of the tests.
 func TestMain(m *testing.M) {
 	if job := os.Getenv(childVariable); job != "" {
 		if err := runChild(job); err != nil {
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 //
 //	go test -bench 'Cases/memory-put-1k/omnibucket' -cpuprofile cpu.out
 //
-// Ratios between contenders are the program's: "go run ." takes them in turn.
+// For ratios between contenders, use "go run .", which runs them in turn.
 func BenchmarkCases(b *testing.B) {
 	for _, c := range cases(10_000) {
 		b.Run(c.name, func(b *testing.B) {

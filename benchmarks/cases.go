@@ -2,19 +2,11 @@ package main
 
 import "slices"
 
-// cases are all that there are; keys is how many the listings are over.
+// cases returns all cases. Listings of memory and local have that many keys.
 func cases(keys int) []benchCase {
-	return slices.Concat(memoryCases(keys), layerCases(), localCases(keys), concurrentCases(), serveCases(), []benchCase{signCase()}, s3Cases(), gcsCases(), azureCases(), transferJobCases(), throttledJobCases())
-}
-
-func s3Cases() []benchCase {
-	return slices.Concat(smallCases(), inProcesses(transferCases()), listCases(), signCases())
-}
-
-func gcsCases() []benchCase {
-	return slices.Concat(gcsSmallCases(), inProcesses(gcsTransferCases()), []benchCase{gcsUploadsCase(), gcsListCase(), gcsSignCase()})
-}
-
-func azureCases() []benchCase {
-	return slices.Concat(azureSmallCases(), inProcesses(azureTransferCases()), []benchCase{azureListCase(), azureSignCase()})
+	all := slices.Concat(memoryCases(keys), layerCases(), localCases(keys), serveCases())
+	for _, c := range clientCases() {
+		all = append(all, c.benchCase())
+	}
+	return slices.Concat(all, transferJobCases(), throttledJobCases())
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cpuTime is what this process has computed so far. The servers of the cases
-// are processes of their own: what is seen is the client's.
+// cpuTime returns the CPU time of this process. Servers run in processes of their
+// own, so that it is the client's.
 func cpuTime() time.Duration {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {

@@ -2,11 +2,10 @@ package main
 
 import "fmt"
 
-// Goals of a named row: where there are several of ours in a case, each has
-// goals of its own.
+// These goals name their row, for cases with several rows of ours.
 
-// allocationsOver: one row makes at most n more for one operation than the
-// other.
+// allocationsOver requires that one row makes at most n more allocations per
+// operation than the other.
 func allocationsOver(one, other string, n float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].allocs) - median(rows[other].allocs)
@@ -14,7 +13,7 @@ func allocationsOver(one, other string, n float64) goal {
 	}}
 }
 
-// faster: one row takes at most 1/factor of the time of the other.
+// faster requires that one row takes at most 1/factor of the other's time.
 func faster(one, other string, factor float64) goal {
 	return goal{fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other), func(rows map[string]*result) (string, bool) {
 		seen := ratio(rows[other].nanos, rows[one].nanos)
@@ -22,7 +21,7 @@ func faster(one, other string, factor float64) goal {
 	}}
 }
 
-// lessCPU: one row computes at most factor times as long as the other.
+// lessCPU requires that one row uses at most factor times the CPU time of the other.
 func lessCPU(one, other string, factor float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other), func(rows map[string]*result) (string, bool) {
 		seen := ratio(rows[one].cpu, rows[other].cpu)
@@ -30,7 +29,7 @@ func lessCPU(one, other string, factor float64) goal {
 	}}
 }
 
-// memoryAtMost: one row's process grows by at most so many bytes.
+// memoryAtMost requires that one row's process grows by at most that many bytes.
 func memoryAtMost(one string, most float64) goal {
 	return goal{fmt.Sprintf("%s: at most %s resident above the start", one, size(most)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].resident)
@@ -38,8 +37,8 @@ func memoryAtMost(one string, most float64) goal {
 	}}
 }
 
-// lessMemory: one row's process grows by at most factor times as much as the
-// other's.
+// lessMemory requires that one row's process grows by at most factor times as much as
+// the other's.
 func lessMemory(one, other string, factor float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g × the memory of %s", one, factor, other), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].resident) / median(rows[other].resident)
@@ -47,7 +46,7 @@ func lessMemory(one, other string, factor float64) goal {
 	}}
 }
 
-// noRequest: one row never asks the server for this.
+// noRequest requires that one row never sends this request.
 func noRequest(one, operation string) goal {
 	return goal{fmt.Sprintf("%s: no %s", one, operation), func(rows map[string]*result) (string, bool) {
 		seen := rows[one].requests[operation]
@@ -55,7 +54,8 @@ func noRequest(one, operation string) goal {
 	}}
 }
 
-// requestsAtMost: one row makes at most so many requests for one operation.
+// requestsAtMost requires that one row sends at most that many requests per
+// operation.
 func requestsAtMost(one string, most float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g requests", one, most), func(rows map[string]*result) (string, bool) {
 		seen := 0.0
@@ -63,5 +63,13 @@ func requestsAtMost(one string, most float64) goal {
 			seen += n
 		}
 		return fmt.Sprintf("%g", seen), seen <= most
+	}}
+}
+
+// heapAtMost requires that the heap of our process grows by at most that many bytes.
+func heapAtMost(what string, most float64) goal {
+	return goal{fmt.Sprintf("the heap grows by at most %s, %s", what, size(most)), func(rows map[string]*result) (string, bool) {
+		seen := rows[ours].peak
+		return size(seen), seen > 0 && seen <= most
 	}}
 }

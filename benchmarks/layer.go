@@ -10,23 +10,22 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// bareDriver is the memory driver called as the core calls it, with nothing
-// between: what a bucket costs on top is the core.
+// bareDriver calls the memory driver as the core does, without a bucket. The
+// difference to a bucket is the cost of the core.
 const bareDriver = "the driver alone"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Telemetry that nobody set up is counted apart, from the row without it.
+// unconfigured has telemetry that nobody has set up; the other row has none.
 const unconfigured = "with telemetry, not set up"
 
 func layerCases() []benchCase {
 	known := func(data []byte) io.Reader { return bytes.NewReader(data) }
-	unknown := func(data []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(data)} }
 	return []benchCase{
 		{
 			name: "layer-put-1k", title: "what the core adds to a driver's put of 1 KiB",
 			rows: []row{
-				{name: ours, setup: bucketPut(known, silence())},
+				{name: ours, setup: bucketPut(known, noTelemetry())},
 				{name: unconfigured, setup: bucketPut(known)},
 				{name: bareDriver, setup: driverPut},
 			},
@@ -35,7 +34,7 @@ func layerCases() []benchCase {
 		{
 			name: "layer-put-1k-unknown", title: "the same of unknown length, in a driver that wants to know it",
 			rows: []row{
-				{name: ours, setup: bucketPut(unknown, silence(), storage.WithLayer(likeS3))},
+				{name: ours, setup: bucketPut(asStream, noTelemetry(), storage.WithLayer(likeS3))},
 				{name: bareDriver, setup: driverPut},
 			},
 			goals: []goal{moreThan(ours, bareDriver, 12, 512)},
@@ -43,7 +42,7 @@ func layerCases() []benchCase {
 		{
 			name: "layer-get-1k", title: "what the core adds to a driver's get of 1 KiB, read to its end",
 			rows: []row{
-				{name: ours, setup: bucketGet(silence())},
+				{name: ours, setup: bucketGet(noTelemetry())},
 				{name: unconfigured, setup: bucketGet()},
 				{name: bareDriver, setup: driverGet},
 			},
@@ -52,8 +51,8 @@ func layerCases() []benchCase {
 	}
 }
 
-// likeS3 is the driver without the ability to take a body of unknown length,
-// and with the part sizes of S3.
+// likeS3 returns a driver that cannot put a body of unknown length, and has the part
+// sizes of S3.
 func likeS3(d storage.Driver) storage.Driver { return s3Like{d} }
 
 type s3Like struct{ storage.Driver }
@@ -147,7 +146,7 @@ func driverGet(e *env) (func(int) error, error) {
 	}, nil
 }
 
-// drain reads to the end, as code that has a buffer of its own does.
+// drain reads to the end with the caller's buffer.
 func drain(r io.ReadCloser, buffer []byte) error {
 	for {
 		switch _, err := r.Read(buffer); err {

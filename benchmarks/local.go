@@ -34,8 +34,7 @@ func openOwn(e *env, dir string, sync bool) (own, error) {
 	return s, nil
 }
 
-// openFileblob opens a directory without attributes: its sidecar files would
-// be a second write.
+// openFileblob opens a directory without attributes, which would be a second write.
 func openFileblob(e *env, dir string) (goCloud, error) {
 	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite, NoTempDir: true})
 	if err != nil {
@@ -46,8 +45,8 @@ func openFileblob(e *env, dir string) (goCloud, error) {
 	return s, nil
 }
 
-// onDisk is a row for each library over a fresh directory.
-func onDisk(run func(e *env, s store) (func(int) error, error)) []row {
+// diskRows returns a row for each library, with a new directory.
+func diskRows(run func(e *env, s store) (func(int) error, error)) []row {
 	open := func(make func(e *env, dir string) (store, error)) func(*env) (func(int) error, error) {
 		return func(e *env) (func(int) error, error) {
 			dir, err := e.dir()
@@ -66,17 +65,17 @@ func onDisk(run func(e *env, s store) (func(int) error, error)) []row {
 		{name: goCloudFile, setup: open(func(e *env, dir string) (store, error) { return openFileblob(e, dir) })},
 		{name: objstoreFile, setup: open(func(_ *env, dir string) (store, error) {
 			b, err := filesystem.NewBucket(dir)
-			return thanos{b}, err
+			return objstoreBucket{b}, err
 		})},
 	}
 }
 
 func localCases(files int) []benchCase {
-	put := onDisk(putting(kilobyte))
+	put := diskRows(putOp(kilobyte))
 	return []benchCase{
 		{
 			name: "local-put-1k", title: "put 1 KiB, no fsync: ours atomic with attributes and checksum, fileblob without attributes, objstore not atomic",
-			rows:  append(put, row{name: tempRename, setup: renaming(false)}),
+			rows:  append(put, row{name: tempRename, setup: renameOp(false)}),
 			goals: []goal{asFast(goCloudFile, 1), within(tempRename, 1.1)},
 		},
 		{
@@ -91,31 +90,31 @@ func localCases(files int) []benchCase {
 					if err != nil {
 						return nil, err
 					}
-					return putting(kilobyte)(e, s)
+					return putOp(kilobyte)(e, s)
 				}},
-				{name: tempRename, setup: renaming(true)},
+				{name: tempRename, setup: renameOp(true)},
 			},
 			goals: []goal{within(tempRename, 1.1)},
 		},
 		{
 			name: "local-get-1k", title: "read all of 1 KiB, attributes and checksum included in ours",
-			rows: append(onDisk(getting(kilobyte)), row{name: plainRead, setup: reading}),
+			rows: append(diskRows(getOp(kilobyte)), row{name: plainRead, setup: readOp}),
 		},
 		{
 			name: "local-list-all", title: fmt.Sprintf("list all of %d files with their sizes, in pages of 1,000; one tree for all", files),
-			rows:  listingRows(files),
+			rows:  listRows(files),
 			goals: []goal{asFast(goCloudFile, 20), within(plainWalk, 1.5)},
 		},
 		{
 			name: "local-send-64m", title: "download 64 MiB to a socket",
-			rows:  sendingRows(64 << 20),
+			rows:  sendRows(64 << 20),
 			goals: []goal{within(plainSend, 1.1)},
 		},
 	}
 }
 
-// renaming is the least that an atomic write takes.
-func renaming(sync bool) func(*env) (func(int) error, error) {
+// renameOp makes the cheapest atomic write.
+func renameOp(sync bool) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
 		dir, err := e.dir()
 		if err != nil {
@@ -154,7 +153,7 @@ func writeRenamed(dir, name string, data []byte, sync bool) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func reading(e *env) (func(int) error, error) {
+func readOp(e *env) (func(int) error, error) {
 	dir, err := e.dir()
 	if err != nil {
 		return nil, err
@@ -173,14 +172,14 @@ func reading(e *env) (func(int) error, error) {
 	}, nil
 }
 
-// listingRows list one tree, written by ours; the others see the same files,
-// and the few of ours beside them.
-func listingRows(files int) []row {
+// listRows list one tree, which ours writes. The others see the same files, and a few
+// internal ones of ours.
+func listRows(files int) []row {
 	const tree = "tree"
 	walk := func(dir string) func(int) error {
 		return func(n int) error {
 			for range n {
-				if err := walked(dir, files); err != nil {
+				if err := walkTree(dir, files); err != nil {
 					return err
 				}
 			}
@@ -190,8 +189,8 @@ func listingRows(files int) []row {
 	lists := func(e *env, s store) func(int) error {
 		return func(n int) error {
 			for range n {
-				if got, err := s.list(e.ctx, "", 1000); err != nil || got < files {
-					return errors.Join(err, wrong(got, files))
+				if got, err := listed(e.ctx, s, ""); err != nil || got < files {
+					return errors.Join(err, checkCount(got, files))
 				}
 			}
 			return nil
@@ -221,7 +220,7 @@ func listingRows(files int) []row {
 		}},
 		{name: objstoreFile, setup: func(e *env) (func(int) error, error) {
 			b, err := filesystem.NewBucket(e.shared[tree].(string))
-			return lists(e, thanos{b}), err
+			return lists(e, objstoreBucket{b}), err
 		}},
 		{name: plainWalk, setup: func(e *env) (func(int) error, error) {
 			return walk(e.shared[tree].(string)), nil
@@ -229,7 +228,7 @@ func listingRows(files int) []row {
 	}
 }
 
-func walked(dir string, want int) error {
+func walkTree(dir string, want int) error {
 	got := 0
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -239,8 +238,8 @@ func walked(dir string, want int) error {
 		_, err = d.Info()
 		return err
 	})
-	if got >= want { // the bucket's own directory may hold files
+	if got >= want { // the bucket's internal directory may have files
 		got = want
 	}
-	return errors.Join(err, wrong(got, want))
+	return errors.Join(err, checkCount(got, want))
 }

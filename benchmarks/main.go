@@ -1,20 +1,21 @@
-// Benchmarks measures omnibucket beside what one would use instead, in one
-// process, in turn: a figure counts as a ratio between rows of one run, or as
-// something stable, such as allocations. An absolute time is never a result.
+// Benchmarks compares omnibucket with alternatives. It runs them in turn, in one
+// process, and reports ratios between rows of one run, or stable figures such as
+// allocations. An absolute time is never a result.
 //
 //	go run . [-run REGEXP] [-rounds 5] [-files 100000] [-profile DIR] [-list]
 //
-// Each case runs all its contenders one after the other, -rounds times, each
-// for a fixed number of operations that takes about -per. Printed are medians;
-// a ratio is the median of each round's own.
+// Each case runs its contenders one after the other, -rounds times. In a round, each
+// runs a fixed number of operations that takes about -per. The output has medians; a
+// ratio is the median of the ratios of each round.
 //
-// Writing to a real disk is as even as the disk is: TMPDIR=/dev/shm leaves it
-// out of the local cases but for those that sync.
+// The times of local cases depend on the disk. With TMPDIR=/dev/shm, only the cases
+// that sync use it.
 //
-// The cases of S3, Google Cloud Storage and Azure have a server beside them, in
-// a process of its own, that keeps nothing; those that move much run each contender in a process of its own too,
-// whose peak memory and CPU are told. Their certificate is found on systems
-// that keep certificates in files. The memory that is resident is told on Linux.
+// The cases of S3, Google Cloud Storage and Azure use a null server in a process of
+// its own. In cases that transfer much data, each contender runs in a process of its
+// own, too, whose peak memory and CPU time are reported. The servers' certificate
+// works on systems that keep certificates in files. Resident memory is reported on
+// Linux.
 package main
 
 import (
@@ -32,9 +33,9 @@ func main() {
 	}
 	pattern := flag.String("run", "", "run the cases that match this `regexp`")
 	rounds := flag.Int("rounds", 5, "rounds of each case")
-	per := flag.Duration("per", 150*time.Millisecond, "about how long one contender runs in a round")
-	files := flag.Int("files", 100_000, "keys and files in the listings; goals are meant for 100,000")
-	names := flag.Bool("list", false, "print the names of the cases and do nothing else")
+	per := flag.Duration("per", 150*time.Millisecond, "approximate time of one contender in a round")
+	files := flag.Int("files", 100_000, "keys and files in listings; goals are for 100,000")
+	names := flag.Bool("list", false, "only print the names of the cases")
 	flag.StringVar(&profiles, "profile", "", "write CPU profiles of the transfers to and from servers into this `directory`")
 	flag.Parse()
 	chosen, err := regexp.Compile(*pattern)

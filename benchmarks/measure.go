@@ -10,41 +10,39 @@ import (
 	"time"
 )
 
-// A benchCase is several contenders that do the same.
+// A benchCase is a comparison of several contenders.
 type benchCase struct {
 	name, title string
-	rows        []row // ours first: ratios are to it
+	rows        []row // ours first, for ratios
 	goals       []goal
 }
 
-// A row is one contender. Setup is not measured; op does the thing n times.
+// A row is one contender. Its set-up is not measured. op does n operations.
 type row struct {
 	name  string
 	setup func(e *env) (op func(n int) error, err error)
-	// once is for a contender so slow that one operation a run, and one run,
-	// is all that is asked of it.
+	// once is set for a slow contender, which runs one operation in one round only.
 	once bool
-	// single is for one that does the same whatever n is: it is not calibrated.
+	// single is set if op ignores n. The row is not calibrated.
 	single bool
 }
 
-// An env is what a case's contenders share, until all of them are measured.
+// An env has the state that the contenders of a case share.
 type env struct {
 	ctx     context.Context
-	shared  map[string]any     // what one contender made and another uses
-	peaks   map[string]float64 // by row: bytes of heap that a process of its own took at most
-	told    map[string]*told   // by row: what a process of its own saw
+	shared  map[string]any          // values that contenders share
+	reports map[string]*childReport // by row, if it runs in a process of its own
 	cleanup []func() error
-	// requests are those of the case's server so far, by operation; nil where
-	// there is none.
+	// requests returns the requests of the case's server so far, by operation. It is
+	// nil if there is no server.
 	requests func() (map[string]int, error)
 }
 
 func newEnv(ctx context.Context) *env {
-	return &env{ctx: ctx, shared: map[string]any{}, peaks: map[string]float64{}, told: map[string]*told{}}
+	return &env{ctx: ctx, shared: map[string]any{}, reports: map[string]*childReport{}}
 }
 
-// dir is a directory of the case's own.
+// dir creates a directory, which is removed after the case.
 func (e *env) dir() (string, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	e.cleanup = append(e.cleanup, func() error { return os.RemoveAll(dir) })
@@ -59,23 +57,24 @@ func (e *env) close() error {
 	return errors.Join(errs...)
 }
 
-// A result is what was seen of one row, round by round.
+// A result has the measurements of a row, one per round.
 type result struct {
 	name          string
 	nanos         []float64 // an operation
 	allocs, bytes []float64 // an operation
 	cpu           []float64 // nanoseconds of this process's, an operation
-	peak          float64   // as env.peaks, or 0
+	peak          float64   // of the heap, in bytes above the start; 0 if not measured
 
 	resident []float64          // bytes above the start, at most; of a process of its own
 	requests map[string]float64 // an operation, in the last round
 }
 
-// A told is what a process of its own says of one operation. It counts instead
-// of what was seen from outside.
-type told struct {
+// A childReport is what a process of its own measured in one operation. It
+// replaces what this process measured.
+type childReport struct {
 	Nanos, CPU, Resident float64
-	Requests             map[string]int
+	PeakHeap             float64 // if set, CPU and Resident are not measured
+	Requests             map[string]float64
 }
 
 func measure(c benchCase, rounds int, per time.Duration) (results []*result, err error) {
@@ -104,17 +103,16 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 			if r.once && round > 0 {
 				continue
 			}
-			if err := results[i].counted(e, ops[i], counts[i]); err != nil {
+			if err := results[i].runCounted(e, ops[i], counts[i]); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.name, r.name, err)
 			}
-			results[i].peak = e.peaks[r.name]
-			results[i].take(e.told[r.name])
+			results[i].take(e.reports[r.name])
 		}
 	}
 	return results, nil
 }
 
-// calibrate is how many operations take about as long as per; it warms up too.
+// calibrate returns how many operations take about as long as per. It also warms up.
 func calibrate(op func(int) error, per time.Duration) (int, error) {
 	for n := 1; ; n *= 2 {
 		start := time.Now()
@@ -129,7 +127,7 @@ func calibrate(op func(int) error, per time.Duration) (int, error) {
 
 // run measures n operations once.
 func (r *result) run(op func(int) error, n int) error {
-	settle() // what the row before left is not this one's
+	flushDisk() // the previous row's writes do not count
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -148,8 +146,8 @@ func (r *result) run(op func(int) error, n int) error {
 	return nil
 }
 
-// counted is run, with what it asked of the case's server.
-func (r *result) counted(e *env, op func(int) error, n int) error {
+// runCounted runs n operations and counts their requests.
+func (r *result) runCounted(e *env, op func(int) error, n int) error {
 	if e.requests == nil {
 		return r.run(op, n)
 	}
@@ -161,28 +159,35 @@ func (r *result) counted(e *env, op func(int) error, n int) error {
 		return err
 	}
 	after, err := e.requests()
-	r.requests = map[string]float64{}
-	for operation := range after {
-		if asked := after[operation] - before[operation]; asked > 0 {
-			r.requests[operation] = float64(asked) / float64(n)
-		}
-	}
+	r.requests = since(before, after, n)
 	return err
 }
 
-// take puts what a child says in the place of what was seen of it; nil says
-// nothing.
-func (r *result) take(t *told) {
-	if t == nil {
+// since returns the requests of each of n operations between two counts.
+func since(before, after map[string]int, n int) map[string]float64 {
+	requests := map[string]float64{}
+	for operation := range after {
+		if sent := after[operation] - before[operation]; sent > 0 {
+			requests[operation] = float64(sent) / float64(n)
+		}
+	}
+	return requests
+}
+
+// take replaces the measurements of the last round by those of a child, unless report
+// is nil.
+func (r *result) take(report *childReport) {
+	if report == nil {
 		return
 	}
-	last := len(r.nanos) - 1
-	r.nanos[last], r.cpu[last] = t.Nanos, t.CPU
-	r.resident = append(r.resident, t.Resident)
-	r.requests = map[string]float64{}
-	for operation, asked := range t.Requests {
-		r.requests[operation] = float64(asked)
+	r.nanos[len(r.nanos)-1] = report.Nanos
+	if report.PeakHeap > 0 {
+		r.peak = report.PeakHeap
+		return
 	}
+	r.cpu[len(r.cpu)-1] = report.CPU
+	r.resident = append(r.resident, report.Resident)
+	r.requests = report.Requests
 }
 
 func median(values []float64) float64 {
@@ -197,9 +202,8 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// ratio is the median of a/b, round by round, so that a machine that is busy
-// for a while slows both sides of one ratio. A row that ran once has no rounds
-// to compare: its ratio is of medians.
+// ratio returns the median of a/b in each round, so that a busy machine slows both
+// sides. If a row has only one round, it returns the ratio of medians.
 func ratio(a, b []float64) float64 {
 	if len(a) != len(b) {
 		return median(a) / median(b)

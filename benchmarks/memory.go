@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
-	"sync"
 
 	"github.com/thanos-io/objstore"
 	"gocloud.dev/blob/memblob"
@@ -16,20 +14,20 @@ import (
 
 const kilobyte = 1 << 10
 
-// inMemory are the three libraries' stores in memory.
-var inMemory = []struct {
+// memoryStores are the three libraries' stores in memory.
+var memoryStores = []struct {
 	name string
 	open func() store
 }{
 	{ours, func() store { return own{bucket: memstore.New()} }},
 	{goCloudMem, func() store { return goCloud{bucket: memblob.OpenBucket(nil)} }},
-	{objstoreMem, func() store { return thanos{objstore.NewInMemBucket()} }},
+	{objstoreMem, func() store { return objstoreBucket{objstore.NewInMemBucket()} }},
 }
 
-// memoryRows is a row for each store in memory; run prepares it.
-func memoryRows(run func(e *env, s store) (func(n int) error, error)) []row {
+// rowsInMemory returns a row for each store in memory, which run prepares.
+func rowsInMemory(run func(e *env, s store) (func(n int) error, error)) []row {
 	var rows []row
-	for _, m := range inMemory {
+	for _, m := range memoryStores {
 		rows = append(rows, row{name: m.name, setup: func(e *env) (func(int) error, error) {
 			s := m.open()
 			e.cleanup = append(e.cleanup, s.close)
@@ -39,8 +37,8 @@ func memoryRows(run func(e *env, s store) (func(n int) error, error)) []row {
 	return rows
 }
 
-// slow marks a row as one that is measured once.
-func slow(rows []row, name string) []row {
+// onceRow marks a row that is measured once.
+func onceRow(rows []row, name string) []row {
 	for i := range rows {
 		if rows[i].name == name {
 			rows[i].once = true
@@ -53,42 +51,42 @@ func memoryCases(keys int) []benchCase {
 	return []benchCase{
 		{
 			name: "memory-put-1k", title: "put 1 KiB that is in memory",
-			rows:  memoryRows(putting(kilobyte)),
+			rows:  rowsInMemory(putOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
 		},
 		{
 			name: "memory-upload-1k", title: "put 1 KiB from an io.Reader of unknown length",
-			rows:  memoryRows(uploading(kilobyte)),
+			rows:  rowsInMemory(uploadOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 5)},
 		},
 		{
 			name: "memory-get-1k", title: "read all of 1 KiB into memory",
-			rows:  memoryRows(getting(kilobyte)),
+			rows:  rowsInMemory(getOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
 		},
 		{
 			name: "memory-download-1k", title: "copy 1 KiB to an io.Writer",
-			rows:  memoryRows(downloading(kilobyte)),
+			rows:  rowsInMemory(downloadOp(kilobyte)),
 			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
 		},
 		{
 			name: "memory-put-1m", title: "put 1 MiB, checksum included, beside a copy of its bytes",
-			rows:  append(memoryRows(putting(1<<20)), row{name: "memcpy", setup: copying(1 << 20)}),
+			rows:  append(rowsInMemory(putOp(1<<20)), row{name: "memcpy", setup: copyOp(1 << 20)}),
 			goals: []goal{within("memcpy", 2.5), bytesOf(1<<20, 1.02)},
 		},
 		{
 			name: "memory-list-1000", title: fmt.Sprintf("list the 1,000 keys of one prefix among %d", keys),
-			rows:  memoryRows(listing(keys, folder(keys/2000), 1000)),
+			rows:  rowsInMemory(listOp(keys, folder(keys/2000))),
 			goals: []goal{asFast(goCloudMem, 20), asFast(objstoreMem, 20)},
 		},
 		{
 			name: "memory-list-all", title: fmt.Sprintf("list all of %d keys in pages of 1,000", keys),
-			rows:  slow(memoryRows(listing(keys, "", 1000)), goCloudMem),
+			rows:  onceRow(rowsInMemory(listOp(keys, "")), goCloudMem),
 			goals: []goal{asFast(objstoreMem, 5), asFast(goCloudMem, 100)},
 		},
 		{
 			name: "memory-mixed-16", title: "16 goroutines: half reads of 1 KiB, a quarter writes, a quarter attributes",
-			rows:  memoryRows(mixed(16)),
+			rows:  rowsInMemory(mixedOp(16)),
 			goals: []goal{asFast(objstoreMem, 1), asFast(goCloudMem, 10)},
 		},
 	}
@@ -98,7 +96,7 @@ func key(i int) string { return fmt.Sprintf("%s%06d.txt", folder(i/1000), i) }
 
 func folder(i int) string { return fmt.Sprintf("folder-%03d/", i) }
 
-// keyRing are keys made before the clock runs.
+// keyRing returns keys for use in a loop.
 func keyRing(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
@@ -107,7 +105,7 @@ func keyRing(n int) []string {
 	return keys
 }
 
-func putting(bytes int) func(*env, store) (func(int) error, error) {
+func putOp(bytes int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		data, keys := make([]byte, bytes), keyRing(64)
 		return func(n int) error {
@@ -121,7 +119,7 @@ func putting(bytes int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-func getting(bytes int) func(*env, store) (func(int) error, error) {
+func getOp(bytes int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		keys := keyRing(64)
 		for _, k := range keys {
@@ -132,7 +130,7 @@ func getting(bytes int) func(*env, store) (func(int) error, error) {
 		return func(n int) error {
 			for i := range n {
 				if got, err := s.get(e.ctx, keys[i%len(keys)]); err != nil || got != bytes {
-					return errors.Join(err, wrong(got, bytes))
+					return errors.Join(err, checkCount(got, bytes))
 				}
 			}
 			return nil
@@ -140,13 +138,13 @@ func getting(bytes int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-// uploading puts from a body that tells nothing but its bytes.
-func uploading(length int) func(*env, store) (func(int) error, error) {
+// uploadOp puts a body of unknown length.
+func uploadOp(length int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		data, keys := make([]byte, length), keyRing(64)
 		return func(n int) error {
 			for i := range n {
-				if err := s.upload(e.ctx, keys[i%len(keys)], struct{ io.Reader }{bytes.NewReader(data)}); err != nil {
+				if err := s.upload(e.ctx, keys[i%len(keys)], asStream(data)); err != nil {
 					return err
 				}
 			}
@@ -155,8 +153,8 @@ func uploading(length int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-// downloading copies to a writer that has no shortcuts.
-func downloading(bytes int) func(*env, store) (func(int) error, error) {
+// downloadOp copies to a writer without optional methods.
+func downloadOp(bytes int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		if err := s.put(e.ctx, "key", make([]byte, bytes)); err != nil {
 			return nil, err
@@ -165,7 +163,7 @@ func downloading(bytes int) func(*env, store) (func(int) error, error) {
 			for range n {
 				got, err := s.download(e.ctx, "key", struct{ io.Writer }{io.Discard})
 				if err != nil || got != int64(bytes) {
-					return errors.Join(err, wrong(int(got), bytes))
+					return errors.Join(err, checkCount(int(got), bytes))
 				}
 			}
 			return nil
@@ -173,8 +171,8 @@ func downloading(bytes int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-// listing fills a store with keys and lists those under prefix.
-func listing(keys int, prefix string, pageSize int) func(*env, store) (func(int) error, error) {
+// listOp fills a store with keys and lists those with a prefix.
+func listOp(keys int, prefix string) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		want := keys
 		if prefix != "" {
@@ -187,8 +185,8 @@ func listing(keys int, prefix string, pageSize int) func(*env, store) (func(int)
 		}
 		return func(n int) error {
 			for range n {
-				if got, err := s.list(e.ctx, prefix, pageSize); err != nil || got != want {
-					return errors.Join(err, wrong(got, want))
+				if got, err := listed(e.ctx, s, prefix); err != nil || got != want {
+					return errors.Join(err, checkCount(got, want))
 				}
 			}
 			return nil
@@ -196,7 +194,7 @@ func listing(keys int, prefix string, pageSize int) func(*env, store) (func(int)
 	}
 }
 
-func mixed(goroutines int) func(*env, store) (func(int) error, error) {
+func mixedOp(goroutines int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		keys, data := keyRing(10_000), make([]byte, kilobyte)
 		for _, k := range keys {
@@ -205,31 +203,26 @@ func mixed(goroutines int) func(*env, store) (func(int) error, error) {
 			}
 		}
 		return func(n int) error {
-			errs := make([]error, goroutines)
-			var all sync.WaitGroup
-			for g := range goroutines {
-				all.Go(func() {
-					for i := g; i < n && errs[g] == nil; i += goroutines {
-						k := keys[i*7919%len(keys)]
-						switch i / goroutines % 4 {
-						case 0, 1:
-							_, errs[g] = s.get(e.ctx, k)
-						case 2:
-							errs[g] = s.put(e.ctx, k, data)
-						default:
-							errs[g] = s.attrs(e.ctx, k)
-						}
+			return together(goroutines, func(g int) (err error) {
+				for i := g; i < n && err == nil; i += goroutines {
+					k := keys[i*7919%len(keys)]
+					switch i / goroutines % 4 {
+					case 0, 1:
+						_, err = s.get(e.ctx, k)
+					case 2:
+						err = s.put(e.ctx, k, data)
+					default:
+						err = s.attrs(e.ctx, k)
 					}
-				})
-			}
-			all.Wait()
-			return errors.Join(errs...)
+				}
+				return err
+			})
 		}, nil
 	}
 }
 
-// copying is what a put cannot do without: new memory, and a copy into it.
-func copying(bytes int) func(*env) (func(int) error, error) {
+// copyOp makes the minimum of a put: an allocation and a copy.
+func copyOp(bytes int) func(*env) (func(int) error, error) {
 	return func(*env) (func(int) error, error) {
 		data := make([]byte, bytes)
 		return func(n int) error {
@@ -241,7 +234,7 @@ func copying(bytes int) func(*env) (func(int) error, error) {
 	}
 }
 
-func wrong(got, want int) error {
+func checkCount(got, want int) error {
 	if got == want {
 		return nil
 	}

@@ -4,27 +4,25 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"sync"
+	"time"
 
-	"github.com/omnibucket/storage/benchmarks/nullazure"
-	"github.com/omnibucket/storage/benchmarks/nullgcs"
-	"github.com/omnibucket/storage/benchmarks/nulls3"
 	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
-// A nullService is one whose servers run as a job of a child.
-type nullService struct {
-	job     string
-	service nullserver.Service
-}
-
 var (
-	amazonStorage = nullService{"null S3 server", nulls3.Service{}}
-	googleStorage = nullService{"null GCS server", nullgcs.Service{}}
-	azureStorage  = nullService{"null Azure server", nullazure.Service{}}
+	nearPlain = &nullserver.Options{}
+	nearTLS   = &nullserver.Options{TLS: true}
+	// far is a store across a data centre's network.
+	far        = &nullserver.Options{TLS: true, Latency: 20 * time.Millisecond, Bandwidth: 50e6}
+	farLatency = &nullserver.Options{Latency: far.Latency}
 )
 
-// A serverOrder is what a server in a process of its own reads first, from its
-// standard input.
+const farTitle = "TLS, 20 ms a request, 50 MB/s a connection"
+
+// A serverOrder is the first value that a server in a process of its own reads
+// from its standard input. It runs until its standard input ends.
 type serverOrder struct {
 	Options     nullserver.Options
 	Certificate *nullserver.Certificate
@@ -32,55 +30,68 @@ type serverOrder struct {
 
 type serverReady struct{ URL string }
 
-// run is the child: it ends when its standard input does.
-func (s nullService) run(in io.Reader, out io.Writer) error {
+func (p *provider) runServer(in io.Reader, out io.Writer) error {
 	var order serverOrder
 	if err := readJSON(in, &order); err != nil {
 		return err
 	}
-	server, err := nullserver.Start(s.service, order.Options, order.Certificate)
+	server, err := nullserver.Start(p.service, order.Options, order.Certificate)
 	if err != nil {
 		return err
 	}
 	if err := writeJSON(out, serverReady{server.URL}); err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, in) // until whoever started it has ended
+	_, _ = io.Copy(io.Discard, in)
 	return server.Close()
 }
 
-// at is the URL of a server of the case's own.
-func (s nullService) at(o nullserver.Options) func(*env) (string, error) {
-	return func(e *env) (string, error) {
-		if url, ok := e.shared[s.job].(string); ok {
-			return url, nil
-		}
-		certificate, err := trusted()
-		if err != nil {
-			return "", err
-		}
-		cmd, err := e.child(s.job)
-		if err != nil {
-			return "", err
-		}
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			return "", err
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			return "", err
-		}
-		if err := cmd.Start(); err != nil {
-			return "", err
-		}
-		e.cleanup = append(e.cleanup, func() error { return errors.Join(in.Close(), cmd.Wait()) })
-		var ready serverReady
-		if err := errors.Join(writeJSON(in, serverOrder{o, certificate}), readJSON(out, &ready)); err != nil {
-			return "", err
-		}
-		e.shared[s.job] = ready.URL
-		e.requests = func() (map[string]int, error) { return nullserver.Counts(http.DefaultClient, ready.URL) }
-		return ready.URL, nil
+// server returns the URL of the case's null server, and starts it if necessary.
+func (p *provider) server(e *env, o nullserver.Options) (string, error) {
+	if url, ok := e.shared[p.name].(string); ok {
+		return url, nil
+	}
+	certificate, err := trusted()
+	if err != nil {
+		return "", err
+	}
+	server, err := e.startChild(p.name)
+	if err != nil {
+		return "", err
+	}
+	e.cleanup = append(e.cleanup, server.close)
+	var ready serverReady
+	if err := errors.Join(writeJSON(server.in, serverOrder{o, certificate}), readJSON(server.out, &ready)); err != nil {
+		return "", err
+	}
+	e.shared[p.name] = ready.URL
+	e.requests = func() (map[string]int, error) { return nullserver.Counts(http.DefaultClient, ready.URL) }
+	return ready.URL, nil
+}
+
+// trusted returns the certificate of all servers. Each contender's own HTTP
+// client finds it like those of the system, here and in children, so that none
+// needs another client than its users have. Systems that do not keep
+// certificates in files do not find it.
+var trusted = sync.OnceValues(func() (*nullserver.Certificate, error) {
+	certificate, err := nullserver.NewCertificate()
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.CreateTemp("", "omnibucket-benchmarks-*.pem")
+	if err != nil {
+		return nil, err
+	}
+	certificateFile = file.Name()
+	_, err = file.Write(certificate.Certificate)
+	return certificate, errors.Join(err, file.Close(), os.Setenv("SSL_CERT_FILE", certificateFile))
+})
+
+// certificateFile is removed when the program ends; "" if there is none.
+var certificateFile string
+
+func removeCertificate() {
+	if certificateFile != "" {
+		_ = os.Remove(certificateFile)
 	}
 }

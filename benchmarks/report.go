@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// A goal is a promise about a case: check says what was seen, and whether that
-// is enough. Results are found by the row's name.
+// A goal is a requirement of a case. check returns the measured value, and whether it
+// meets the goal. Results are found by the name of the row.
 type goal struct {
 	text  string
 	check func(rows map[string]*result) (seen string, met bool)
 }
 
-// asFast: ours takes at most 1/factor of the time of the other.
+// asFast requires that ours takes at most 1/factor of the other's time.
 func asFast(other string, factor float64) goal {
 	return goal{fmt.Sprintf("at least %g × as fast as %s", factor, other), func(rows map[string]*result) (string, bool) {
 		seen := ratio(rows[other].nanos, rows[ours].nanos)
@@ -26,7 +26,7 @@ func asFast(other string, factor float64) goal {
 	}}
 }
 
-// within: ours takes at most factor times the time of the other.
+// within requires that ours takes at most factor times the other's time.
 func within(other string, factor float64) goal {
 	return goal{fmt.Sprintf("at most %g × the time of %s", factor, other), func(rows map[string]*result) (string, bool) {
 		seen := ratio(rows[ours].nanos, rows[other].nanos)
@@ -34,7 +34,7 @@ func within(other string, factor float64) goal {
 	}}
 }
 
-// allocations: ours makes at most n for one operation.
+// allocations requires that ours makes at most n allocations per operation.
 func allocations(n float64) goal {
 	return goal{fmt.Sprintf("at most %g allocations", n), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].allocs)
@@ -42,7 +42,7 @@ func allocations(n float64) goal {
 	}}
 }
 
-// moreThan: one row allocates at most so much more than the other.
+// moreThan requires that one row allocates at most that much more than the other.
 func moreThan(one, other string, allocs, bytes float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g allocations and %g B more than %s", one, allocs, bytes, other), func(rows map[string]*result) (string, bool) {
 		a := median(rows[one].allocs) - median(rows[other].allocs)
@@ -51,7 +51,7 @@ func moreThan(one, other string, allocs, bytes float64) goal {
 	}}
 }
 
-// bytesAtMost: ours allocates at most so many for one operation.
+// bytesAtMost requires that ours allocates at most that many bytes per operation.
 func bytesAtMost(most float64) goal {
 	return goal{fmt.Sprintf("allocates at most %s", size(most)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].bytes)
@@ -59,7 +59,8 @@ func bytesAtMost(most float64) goal {
 	}}
 }
 
-// bytesOf: ours allocates at most factor times so many bytes for one operation.
+// bytesOf requires that ours allocates at most factor times that many bytes per
+// operation.
 func bytesOf(bytes, factor float64) goal {
 	return goal{fmt.Sprintf("allocates at most %g × its %s", factor, size(bytes)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].bytes) / bytes
@@ -67,7 +68,7 @@ func bytesOf(bytes, factor float64) goal {
 	}}
 }
 
-// report prints a case; it returns how many goals were missed.
+// report prints a case and returns the number of missed goals.
 func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	fmt.Fprintf(w, "\n%s: %s\n", c.name, c.title)
 	byName := map[string]*result{}
@@ -77,7 +78,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		byName[r.name] = r
 		allocs, bytes := fmt.Sprintf("%.1f", median(r.allocs)), fmt.Sprintf("%.0f", median(r.bytes))
 		cpu, cpuRatio := nanos(median(r.cpu)), fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
-		if r.peak > 0 || r.resident != nil { // it ran elsewhere
+		if r.peak > 0 || r.resident != nil { // measured by a child
 			allocs, bytes = "-", "-"
 		}
 		if r.peak > 0 {
@@ -89,7 +90,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	_ = table.Flush()
 	for _, r := range results {
 		if r.requests != nil {
-			fmt.Fprintf(w, "  %s: %s\n", r.name, asked(r))
+			fmt.Fprintf(w, "  %s: %s\n", r.name, usage(r))
 		}
 	}
 	for _, r := range results {
@@ -109,8 +110,8 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	return missed
 }
 
-// asked is what a row took of a server, and of memory, in words.
-func asked(r *result) string {
+// usage returns the requests and memory of a row as text.
+func usage(r *result) string {
 	var words []string
 	if r.resident != nil {
 		words = append(words, size(median(r.resident))+" resident above the start at most")

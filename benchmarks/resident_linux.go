@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// resident is the memory that this process has now, in bytes; peak is the most
-// that it had since forgetPeak.
+// resident returns the memory of this process in bytes, and its peak since
+// forgetPeak.
 func resident() (now, peak uint64) {
 	status, _ := os.ReadFile("/proc/self/status")
 	return statusKiB(status, "VmRSS:"), statusKiB(status, "VmHWM:")

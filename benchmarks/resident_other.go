@@ -2,7 +2,7 @@
 
 package main
 
-// Elsewhere no peak is told, and the goals about one are missed.
+// On other systems the peak is unknown, and goals for it are missed.
 func resident() (now, peak uint64) { return 0, 0 }
 
 func forgetPeak() error { return nil }

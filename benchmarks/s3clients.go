@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
+	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	transfertypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/go-kit/log"
 	"github.com/minio/minio-go/v7"
@@ -18,17 +25,21 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// What the contenders for S3 are called.
+// Names of the contenders for S3.
 const (
 	rawSDK          = "aws-sdk-go-v2"
+	rawStream       = rawSDK + ", one stream"
+	rawUnchecked    = rawSDK + ", no check"
 	sdkManager      = "feature/s3/manager"
 	transferManager = "feature/s3/transfermanager"
+	transferRanges  = transferManager + ", ranges"
 	minioGo         = "minio-go"
 	goCloudS3       = "gocloud s3blob"
 	objstoreS3      = "objstore s3"
+	plainHTTP       = "net/http"
 )
 
-// Where and as whom: no server here looks at it.
+// The null server accepts any credentials.
 const (
 	s3Bucket  = "bucket"
 	s3Region  = "us-east-1"
@@ -36,18 +47,17 @@ const (
 	secretKey = "benchmarks-secret"
 )
 
-// ownS3 is a bucket of this library, on a server that does what Amazon's does.
-func ownS3(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
-	amazon, _ := s3.NamedProfile("aws")
-	pathStyle := true
+// openS3 opens a bucket of this library, with the profile of Amazon S3.
+func openS3(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
+	profile, _ := s3.NamedProfile("aws")
 	return s3.Open(ctx, s3.Config{
-		Bucket: s3Bucket, Region: s3Region, Endpoint: server, PathStyle: &pathStyle, Profile: &amazon,
+		Bucket: s3Bucket, Region: s3Region, Endpoint: server, PathStyle: new(true), Profile: &profile,
 		AccessKeyID: accessKey, SecretKey: secretKey,
 	}, opts...)
 }
 
-// sdk is the SDK's client as it is by default: it checks and computes sums
-// where it can.
+// sdk returns the SDK's client with its defaults: it computes and checks
+// checksums where it can.
 func sdk(server string) *awss3.Client {
 	return awss3.New(awss3.Options{
 		Region: s3Region, BaseEndpoint: &server, UsePathStyle: true,
@@ -57,7 +67,7 @@ func sdk(server string) *awss3.Client {
 	})
 }
 
-// sdkUnchecked is one that leaves sums out wherever none is required.
+// sdkUnchecked returns one without checksums that are not required.
 func sdkUnchecked(server string) *awss3.Client {
 	o := sdk(server).Options()
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -65,31 +75,167 @@ func sdkUnchecked(server string) *awss3.Client {
 	return awss3.New(o)
 }
 
-func minioClient(server string) (*minio.Client, error) {
+// s3SDK returns the SDK without a manager as a contender.
+func s3SDK(name string, connect func(server string) *awss3.Client) contender {
+	return contender{name: name, open: func(_ *env, server string) (client, error) {
+		c := connect(server)
+		signer := awss3.NewPresignClient(c)
+		return client{
+			put: func(ctx context.Context, key string, data []byte) error {
+				_, err := c.PutObject(ctx, &awss3.PutObjectInput{
+					Bucket: aws.String(s3Bucket), Key: &key, Body: bytes.NewReader(data), ContentType: aws.String(contentType),
+				})
+				return err
+			},
+			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+				out, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+				if err != nil {
+					return nil, err
+				}
+				return out.Body, nil
+			},
+			list: func(ctx context.Context, prefix string, each func()) error {
+				pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{Bucket: aws.String(s3Bucket), Prefix: &prefix})
+				for pages.HasMorePages() {
+					page, err := pages.NextPage(ctx)
+					if err != nil {
+						return err
+					}
+					for range page.Contents {
+						each()
+					}
+				}
+				return nil
+			},
+			sign: func(ctx context.Context, key string) error {
+				_, err := signer.PresignGetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key}, awss3.WithPresignExpires(time.Hour))
+				return err
+			},
+		}, nil
+	}}
+}
+
+// s3TransferManager returns the SDK's newer manager as a contender.
+func s3TransferManager(name string, kind transfertypes.GetObjectType) contender {
+	return contender{name: name, open: func(_ *env, server string) (client, error) {
+		c := transfermanager.New(sdk(server), func(o *transfermanager.Options) { o.GetObjectType = kind })
+		upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
+			_, err := c.UploadObject(ctx, &transfermanager.UploadObjectInput{
+				Bucket: aws.String(s3Bucket), Key: &key, Body: body, ContentType: aws.String(contentType),
+			})
+			return err
+		}
+		return client{
+			put:    putBy(upload),
+			upload: upload,
+			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+				out, err := c.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+				if err != nil {
+					return nil, err
+				}
+				return io.NopCloser(out.Body), nil
+			},
+			file: func(ctx context.Context, key, name string) error {
+				return writeFile(name, func(w io.WriterAt) error {
+					_, err := c.DownloadObject(ctx, &transfermanager.DownloadObjectInput{Bucket: aws.String(s3Bucket), Key: &key, WriterAt: w})
+					return err
+				})
+			},
+		}, nil
+	}}
+}
+
+func openMinio(_ *env, server string) (client, error) {
 	u, err := url.Parse(server)
 	if err != nil {
-		return nil, err
+		return client{}, err
 	}
-	return minio.New(u.Host, &minio.Options{
+	c, err := minio.New(u.Host, &minio.Options{
 		Creds: miniocredentials.NewStaticV4(accessKey, secretKey, ""), Secure: u.Scheme == "https",
 		Region: s3Region, BucketLookup: minio.BucketLookupPath,
 	})
+	upload := func(ctx context.Context, key string, body io.Reader, size int64) error {
+		_, err := c.PutObject(ctx, s3Bucket, key, body, size, minio.PutObjectOptions{ContentType: contentType})
+		return err
+	}
+	return client{
+		put:    putBy(upload),
+		upload: upload,
+		open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+			return c.GetObject(ctx, s3Bucket, key, minio.GetObjectOptions{})
+		},
+		file: func(ctx context.Context, key, name string) error {
+			return c.FGetObject(ctx, s3Bucket, key, name, minio.GetObjectOptions{})
+		},
+		list: func(ctx context.Context, prefix string, each func()) error {
+			for object := range c.ListObjects(ctx, s3Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+				if object.Err != nil {
+					return object.Err
+				}
+				each()
+			}
+			return nil
+		},
+		sign: func(ctx context.Context, key string) error {
+			_, err := c.PresignedGetObject(ctx, s3Bucket, key, time.Hour, nil)
+			return err
+		},
+	}, err
 }
 
-func goCloudBucket(ctx context.Context, server string) (goCloud, error) {
+func openS3Blob(ctx context.Context, server string) (goCloud, error) {
 	b, err := s3blob.OpenBucket(ctx, sdk(server), s3Bucket, nil)
 	return goCloud{b, &blob.WriterOptions{ContentType: contentType}}, err
 }
 
-func objstoreBucket(server string) (thanos, error) {
+func openObjstore(_ *env, server string) (client, error) {
 	u, err := url.Parse(server)
 	if err != nil {
-		return thanos{}, err
+		return client{}, err
 	}
 	config := objstores3.DefaultConfig
 	config.Bucket, config.Endpoint, config.Region = s3Bucket, u.Host, s3Region
 	config.AccessKey, config.SecretKey, config.Insecure = accessKey, secretKey, u.Scheme == "http"
 	config.BucketLookupType = objstores3.PathLookup
 	b, err := objstores3.NewBucketWithConfig(log.NewNopLogger(), config, "benchmarks", nil)
-	return thanos{b}, err
+	s := objstoreBucket{b}
+	return client{
+		put:    s.put,
+		upload: func(ctx context.Context, key string, body io.Reader, _ int64) error { return s.upload(ctx, key, body) },
+		open:   func(ctx context.Context, key string) (io.ReadCloser, error) { return s.bucket.Get(ctx, key) },
+		list:   s.list,
+	}, err
+}
+
+// openPlain sends one unsigned request an object, which is the least that any
+// client has to do.
+func openPlain(_ *env, server string) (client, error) {
+	c := &http.Client{}
+	do := func(ctx context.Context, method, key string, body io.Reader, size int64) (io.ReadCloser, error) {
+		request, err := http.NewRequestWithContext(ctx, method, server+"/"+s3Bucket+"/"+key, body)
+		if err != nil {
+			return nil, err
+		}
+		request.ContentLength = size
+		response, err := c.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		return response.Body, nil
+	}
+	upload := func(ctx context.Context, key string, body io.Reader, size int64) error {
+		response, err := do(ctx, http.MethodPut, key, body, size)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, response)
+		return errors.Join(err, response.Close())
+	}
+	return client{
+		put:    putBy(upload),
+		upload: upload,
+		open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+			return do(ctx, http.MethodGet, key, nil, 0)
+		},
+	}, nil
 }

@@ -1,9 +1,8 @@
-//lint:file-ignore SA1019 It is deprecated, and what most programs use.
+//lint:file-ignore SA1019 It is deprecated, and most programs use it.
 
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 
@@ -12,35 +11,27 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// What the SDK's older manager does in each case.
-
-func smallManager(_ context.Context, server string) (putter, getter, error) {
+// openManager opens the SDK's older manager.
+func openManager(_ *env, server string) (client, error) {
 	uploader, downloader := manager.NewUploader(sdk(server)), manager.NewDownloader(sdk(server))
-	return func(ctx context.Context, key string, data []byte) error {
-			_, err := uploader.Upload(ctx, &awss3.PutObjectInput{
-				Bucket: aws.String(s3Bucket), Key: &key, Body: bytes.NewReader(data), ContentType: aws.String(contentType),
-			})
-			return err
-		}, func(ctx context.Context, key string, buffer []byte) error {
-			_, err := downloader.Download(ctx, manager.NewWriteAtBuffer(buffer), &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
-			return err
-		}, nil
-}
-
-func sendManager(_ context.Context, server string) (sender, error) {
-	uploader := manager.NewUploader(sdk(server))
-	return func(ctx context.Context, body io.Reader, _ int64) error {
-		_, err := uploader.Upload(ctx, &awss3.PutObjectInput{Bucket: aws.String(s3Bucket), Key: aws.String(uploaded), Body: body})
-		return err
-	}, nil
-}
-
-func fileManager(_ context.Context, server string) (func(ctx context.Context, key, name string) error, error) {
-	downloader := manager.NewDownloader(sdk(server))
-	return func(ctx context.Context, key, name string) error {
-		return inFile(name, func(w io.WriterAt) error {
-			_, err := downloader.Download(ctx, w, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
-			return err
+	upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
+		_, err := uploader.Upload(ctx, &awss3.PutObjectInput{
+			Bucket: aws.String(s3Bucket), Key: &key, Body: body, ContentType: aws.String(contentType),
 		})
+		return err
+	}
+	download := func(ctx context.Context, key string, w io.WriterAt) error {
+		_, err := downloader.Download(ctx, w, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+		return err
+	}
+	return client{
+		put:    putBy(upload),
+		upload: upload,
+		get: func(ctx context.Context, key string, buffer []byte) error {
+			return download(ctx, key, manager.NewWriteAtBuffer(buffer))
+		},
+		file: func(ctx context.Context, key, name string) error {
+			return writeFile(name, func(w io.WriterAt) error { return download(ctx, key, w) })
+		},
 	}, nil
 }

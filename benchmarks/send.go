@@ -12,8 +12,8 @@ import (
 
 const plainSend = "io.Copy from the file"
 
-// sendingRows write a file to a socket, over and over.
-func sendingRows(bytes int64) []row {
+// sendRows write a file to a socket.
+func sendRows(bytes int64) []row {
 	downloading := func(opts ...storage.DownloadOption) func(*env) (func(int) error, error) {
 		return func(e *env) (func(int) error, error) {
 			dir, err := e.dir()
@@ -27,7 +27,7 @@ func sendingRows(bytes int64) []row {
 			if err := s.put(e.ctx, "large", make([]byte, bytes)); err != nil {
 				return nil, err
 			}
-			return sending(e, bytes, func(to io.Writer) (int64, error) {
+			return sendOp(e, bytes, func(to io.Writer) (int64, error) {
 				r, err := s.bucket.Download(e.ctx, "large", opts...)
 				if err != nil {
 					return 0, err
@@ -38,7 +38,7 @@ func sendingRows(bytes int64) []row {
 		}
 	}
 	return []row{
-		// A range is not verified, so that its bytes need not be looked at.
+		// A range is not verified, so that its bytes are not read into memory.
 		{name: ours, setup: downloading(storage.WithRange(0, bytes))},
 		{name: ours + ", verified", setup: downloading()},
 		{name: plainSend, setup: func(e *env) (func(int) error, error) {
@@ -50,7 +50,7 @@ func sendingRows(bytes int64) []row {
 			if err := os.WriteFile(name, make([]byte, bytes), 0o600); err != nil {
 				return nil, err
 			}
-			return sending(e, bytes, func(to io.Writer) (int64, error) {
+			return sendOp(e, bytes, func(to io.Writer) (int64, error) {
 				f, err := os.Open(name)
 				if err != nil {
 					return 0, err
@@ -62,8 +62,8 @@ func sendingRows(bytes int64) []row {
 	}
 }
 
-// sending calls send with a socket whose other end is read and thrown away.
-func sending(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) error, error) {
+// sendOp calls send with a socket whose other end discards the data.
+func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) error, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func sending(e *env, want int64, send func(io.Writer) (int64, error)) (func(int)
 	return func(n int) error {
 		for range n {
 			if got, err := send(conn); err != nil || got != want {
-				return errors.Join(err, wrong(int(got), int(want)))
+				return errors.Join(err, checkCount(int(got), int(want)))
 			}
 		}
 		return nil

@@ -25,28 +25,28 @@ const (
 	serveKey = "object.bin"
 )
 
-// serveCases are answers over loopback HTTP, to a client that does as little as
-// it can: what differs is what the server does. A large object that is sent
-// whole is verified by ours, which takes looking at its bytes; in a range there is
-// nothing to verify, and a file goes to the socket by the kernel.
+// serveCases serve objects over loopback HTTP to a minimal client, so that only the
+// server differs. Ours verifies an object that it serves completely, which means
+// reading its bytes. It does not verify a range, and the kernel sends it from the
+// file.
 func serveCases() []benchCase {
 	var all []benchCase
 	for _, size := range []int{kilobyte, 64 << 20} {
 		for _, ranged := range []bool{false, true} {
-			a := served{size: size, ranged: ranged}
+			a := serveCase{size: size, ranged: ranged}
 			all = append(all, a.localCase(), a.memoryCase())
 		}
 	}
 	return all
 }
 
-// served is a whole object, or all of it but its first byte.
-type served struct {
+// A serveCase serves a whole object, or a range of all but its first byte.
+type serveCase struct {
 	size   int
 	ranged bool
 }
 
-func (a served) name(store string) string {
+func (a serveCase) name(store string) string {
 	name := "serve-" + store + map[bool]string{true: "-1k", false: "-64m"}[a.size == kilobyte]
 	if a.ranged {
 		name += "-range"
@@ -54,11 +54,11 @@ func (a served) name(store string) string {
 	return name
 }
 
-func (a served) title(from string) string {
+func (a serveCase) title(from string) string {
 	return fmt.Sprintf("%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged], size(float64(a.size)), from)
 }
 
-func (a served) localCase() benchCase {
+func (a serveCase) localCase() benchCase {
 	return benchCase{
 		name: a.name("local"), title: a.title("a directory"),
 		rows: []row{
@@ -71,7 +71,7 @@ func (a served) localCase() benchCase {
 				if err != nil {
 					return nil, err
 				}
-				return a.serving(e, s.bucket)
+				return a.serveOp(e, s.bucket)
 			}},
 			{name: fileServer, setup: func(e *env) (func(int) error, error) {
 				dir, err := e.dir()
@@ -81,21 +81,21 @@ func (a served) localCase() benchCase {
 				if err := os.WriteFile(filepath.Join(dir, serveKey), make([]byte, a.size), 0o600); err != nil {
 					return nil, err
 				}
-				return a.answered(e, http.FileServer(http.Dir(dir)))
+				return a.requestOp(e, http.FileServer(http.Dir(dir)))
 			}},
 		},
 		goals: a.goals(fileServer),
 	}
 }
 
-func (a served) memoryCase() benchCase {
+func (a serveCase) memoryCase() benchCase {
 	return benchCase{
 		name: a.name("memory"), title: a.title("memory"),
 		rows: []row{
-			{name: ours, setup: func(e *env) (func(int) error, error) { return a.serving(e, memstore.New()) }},
+			{name: ours, setup: func(e *env) (func(int) error, error) { return a.serveOp(e, memstore.New()) }},
 			{name: contentOnly, setup: func(e *env) (func(int) error, error) {
 				data, modified := make([]byte, a.size), time.Now()
-				return a.answered(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Content-Type", contentType)
 					w.Header().Set("Etag", `"0123456789"`)
 					http.ServeContent(w, r, serveKey, modified, bytes.NewReader(data))
@@ -106,7 +106,7 @@ func (a served) memoryCase() benchCase {
 	}
 }
 
-func (a served) goals(peer string) []goal {
+func (a serveCase) goals(peer string) []goal {
 	switch {
 	case a.size == kilobyte:
 		return []goal{within(peer, 1.1)}
@@ -116,18 +116,18 @@ func (a served) goals(peer string) []goal {
 	return []goal{within(peer, 1.75)} // verified
 }
 
-// serving is ours.
-func (a served) serving(e *env, b storage.Bucket) (func(int) error, error) {
+// serveOp sends requests to our handler.
+func (a serveCase) serveOp(e *env, b storage.Bucket) (func(int) error, error) {
 	if _, err := b.Upload(e.ctx, serveKey, bytes.NewReader(make([]byte, a.size)), storage.WithContentType(contentType)); err != nil {
 		return nil, err
 	}
-	return a.answered(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serve.Object(w, r, b, serveKey)
 	}))
 }
 
-// answered asks a handler, over one connection.
-func (a served) answered(e *env, h http.Handler) (func(int) error, error) {
+// requestOp sends requests to a handler over one connection.
+func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 	server := httptest.NewServer(h)
 	e.cleanup = append(e.cleanup, func() error { server.Close(); return nil })
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -146,16 +146,16 @@ func (a served) answered(e *env, h http.Handler) (func(int) error, error) {
 			if _, err := io.WriteString(conn, request); err != nil {
 				return err
 			}
-			if got, err := receive(from, body); err != nil || got != want {
-				return errors.Join(err, wrong(got, want))
+			if got, err := readResponse(from, body); err != nil || got != want {
+				return errors.Join(err, checkCount(got, want))
 			}
 		}
 		return nil
 	}, nil
 }
 
-// receive reads one answer, and is the length of its body.
-func receive(from *bufio.Reader, body []byte) (int, error) {
+// readResponse reads a response and returns the length of its body.
+func readResponse(from *bufio.Reader, body []byte) (int, error) {
 	length := -1
 	for {
 		line, err := from.ReadSlice('\n')

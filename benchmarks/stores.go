@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// What the contenders are called.
+// Names of the contenders.
 const (
 	ours         = "omnibucket"
 	goCloudMem   = "gocloud memblob"
@@ -21,23 +21,32 @@ const (
 	objstoreFile = "objstore filesystem"
 )
 
+// listed counts the keys below prefix.
+func listed(ctx context.Context, s store, prefix string) (n int, _ error) {
+	err := s.list(ctx, prefix, func() { n++ })
+	return n, err
+}
+
+const pageSize = 1000
+
 const contentType = "text/plain; charset=utf-8"
 
 var metadata = map[string]string{"owner": "42", "purpose": "benchmark"}
 
-// A store is what the cases ask of each library, in its own idiom.
+// A store has the operations of the cases for one library, each written as usual for
+// it.
 type store interface {
 	put(ctx context.Context, key string, data []byte) error
 	upload(ctx context.Context, key string, body io.Reader) error
-	get(ctx context.Context, key string) (n int, _ error) // all of it into memory
+	get(ctx context.Context, key string) (n int, _ error) // into memory
 	download(ctx context.Context, key string, to io.Writer) (n int64, _ error)
 	attrs(ctx context.Context, key string) error
-	// list is of everything below prefix, with sizes.
-	list(ctx context.Context, prefix string, pageSize int) (n int, _ error)
+	// list calls each for every key below prefix, in pages of 1,000 with sizes.
+	list(ctx context.Context, prefix string, each func()) error
 	close() error
 }
 
-// own is this library; with attributes where they are set.
+// own is this library. opts are for uploads.
 type own struct {
 	bucket storage.Bucket
 	opts   []storage.UploadOption
@@ -54,7 +63,7 @@ func (s own) upload(ctx context.Context, key string, body io.Reader) error {
 
 func (s own) download(ctx context.Context, key string, to io.Writer) (int64, error) {
 	r, err := s.bucket.Download(ctx, key)
-	return copied(to, r, err)
+	return copyAndClose(to, r, err)
 }
 
 func (s own) get(ctx context.Context, key string) (int, error) {
@@ -67,14 +76,14 @@ func (s own) attrs(ctx context.Context, key string) error {
 	return err
 }
 
-func (s own) list(ctx context.Context, prefix string, pageSize int) (n int, _ error) {
+func (s own) list(ctx context.Context, prefix string, each func()) error {
 	for _, err := range s.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithPageSize(pageSize)) {
 		if err != nil {
-			return n, err
+			return err
 		}
-		n++
+		each()
 	}
-	return n, nil
+	return nil
 }
 
 func (s own) close() error { return storage.Close(s.bucket) }
@@ -92,14 +101,14 @@ func (s goCloud) put(ctx context.Context, key string, data []byte) error {
 func (s goCloud) upload(ctx context.Context, key string, body io.Reader) error {
 	opts := s.opts
 	if opts == nil {
-		opts = &blob.WriterOptions{ContentType: contentType} // which Upload wants to be told
+		opts = &blob.WriterOptions{ContentType: contentType} // Upload requires one
 	}
 	return s.bucket.Upload(ctx, key, body, opts)
 }
 
 func (s goCloud) download(ctx context.Context, key string, to io.Writer) (int64, error) {
 	r, err := s.bucket.NewReader(ctx, key, nil)
-	return copied(to, r, err)
+	return copyAndClose(to, r, err)
 }
 
 func (s goCloud) get(ctx context.Context, key string) (int, error) {
@@ -112,39 +121,41 @@ func (s goCloud) attrs(ctx context.Context, key string) error {
 	return err
 }
 
-func (s goCloud) list(ctx context.Context, prefix string, pageSize int) (n int, _ error) {
+func (s goCloud) list(ctx context.Context, prefix string, each func()) error {
 	opts := &blob.ListOptions{Prefix: prefix}
 	for token := blob.FirstPageToken; token != nil; {
 		page, next, err := s.bucket.ListPage(ctx, token, pageSize, opts)
 		if err != nil {
-			return n, err
+			return err
 		}
-		n += len(page)
+		for range page {
+			each()
+		}
 		token = next
 	}
-	return n, nil
+	return nil
 }
 
 func (s goCloud) close() error { return s.bucket.Close() }
 
-// thanos is github.com/thanos-io/objstore, which has no pages and no attributes
-// to write.
-type thanos struct{ bucket objstore.Bucket }
+// objstoreBucket is github.com/thanos-io/objstore, which has no pages and writes no
+// attributes.
+type objstoreBucket struct{ bucket objstore.Bucket }
 
-func (s thanos) put(ctx context.Context, key string, data []byte) error {
+func (s objstoreBucket) put(ctx context.Context, key string, data []byte) error {
 	return s.upload(ctx, key, bytes.NewReader(data))
 }
 
-func (s thanos) upload(ctx context.Context, key string, body io.Reader) error {
+func (s objstoreBucket) upload(ctx context.Context, key string, body io.Reader) error {
 	return s.bucket.Upload(ctx, key, body)
 }
 
-func (s thanos) download(ctx context.Context, key string, to io.Writer) (int64, error) {
+func (s objstoreBucket) download(ctx context.Context, key string, to io.Writer) (int64, error) {
 	r, err := s.bucket.Get(ctx, key)
-	return copied(to, r, err)
+	return copyAndClose(to, r, err)
 }
 
-func (s thanos) get(ctx context.Context, key string) (int, error) {
+func (s objstoreBucket) get(ctx context.Context, key string) (int, error) {
 	r, err := s.bucket.Get(ctx, key)
 	if err != nil {
 		return 0, err
@@ -153,23 +164,22 @@ func (s thanos) get(ctx context.Context, key string) (int, error) {
 	return len(data), errors.Join(err, r.Close())
 }
 
-func (s thanos) attrs(ctx context.Context, key string) error {
+func (s objstoreBucket) attrs(ctx context.Context, key string) error {
 	_, err := s.bucket.Attributes(ctx, key)
 	return err
 }
 
-func (s thanos) list(ctx context.Context, prefix string, _ int) (n int, _ error) {
-	err := s.bucket.IterWithAttributes(ctx, prefix, func(objstore.IterObjectAttributes) error {
-		n++
+func (s objstoreBucket) list(ctx context.Context, prefix string, each func()) error {
+	return s.bucket.IterWithAttributes(ctx, prefix, func(objstore.IterObjectAttributes) error {
+		each()
 		return nil
 	}, objstore.WithRecursiveIter(), objstore.WithUpdatedAt())
-	return n, err
 }
 
-func (s thanos) close() error { return s.bucket.Close() }
+func (s objstoreBucket) close() error { return s.bucket.Close() }
 
-// copied hands over what an open download delivers.
-func copied(to io.Writer, r io.ReadCloser, err error) (int64, error) {
+// copyAndClose copies a download, unless opening it failed, and closes it.
+func copyAndClose(to io.Writer, r io.ReadCloser, err error) (int64, error) {
 	if err != nil {
 		return 0, err
 	}

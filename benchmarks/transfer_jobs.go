@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	// minioVariable is where testservers says that MinIO is; _KEY and _SECRET are
-	// beside it.
+	// minioVariable has the address of MinIO, set by testservers. The variables with
+	// _KEY and _SECRET have its credentials.
 	minioVariable = "OMNIBUCKET_TEST_MINIO"
-	// rcloneVariable is the program: go install github.com/rclone/rclone@v1.75.1.
+	// rcloneVariable has the path of rclone: go install
+	// github.com/rclone/rclone@v1.75.1.
 	rcloneVariable = "OMNIBUCKET_RCLONE"
-	// s5cmdVariable is the program of github.com/peak/s5cmd; without it there is no
-	// row of it.
+	// s5cmdVariable has the path of github.com/peak/s5cmd. If it is empty, there is
+	// no such row.
 	s5cmdVariable = "OMNIBUCKET_S5CMD"
 
 	rcloneBest = "rclone copy, 32 transfers"
@@ -28,9 +29,10 @@ const (
 	s5cmdOwn   = "s5cmd sync, 256 workers"
 )
 
-// transferJobCases are whole jobs beside rclone, and s5cmd, on a real MinIO: a tree that goes
-// up into an empty bucket, and again where all of it is there. Each contender is a
-// program of its own, ours is examples/migrate. There are none without MinIO and rclone:
+// transferJobCases compare whole jobs with rclone and s5cmd on a real MinIO. A tree
+// is uploaded to an empty bucket, and again when all of it exists. Each contender is
+// a program; ours is examples/migrate. Without MinIO and rclone there are no such
+// cases:
 //
 //	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run jobs
 func transferJobCases() []benchCase {
@@ -53,18 +55,18 @@ func transferJobCases() []benchCase {
 	memory := []goal{lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5)}
 	return []benchCase{
 		{name: "jobs-upload", title: fmt.Sprintf("a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's", jobFiles, jobLargeFiles), rows: rows(false), goals: slices.Concat(goals, memory)},
-		{name: "jobs-again", title: "the same where all of it is there already", rows: rows(true), goals: slices.Concat(goals, memory)},
+		{name: "jobs-again", title: "the same if all of it exists", rows: rows(true), goals: slices.Concat(goals, memory)},
 	}
 }
 
 const (
 	jobFiles      = 2000
-	jobFileBytes  = 64 << 10 // at most; half of that in the mean
+	jobFileBytes  = 64 << 10 // maximum; the mean is half of it
 	jobLargeFiles = 2
 	jobLargeBytes = 128 << 20
 )
 
-// jobTree is the directory that all contenders upload.
+// jobTree returns the directory that all contenders upload.
 func (e *env) jobTree() (string, error) {
 	const name = "jobs-tree"
 	if dir, ok := e.shared[name].(string); ok {
@@ -99,11 +101,11 @@ func (e *env) jobTree() (string, error) {
 	return dir, nil
 }
 
-// A job makes the command that uploads dir into a bucket.
+// A job returns the command that uploads dir to a bucket.
 type job func(e *env, dir, bucket string) (*exec.Cmd, error)
 
-// jobRow is one contender. Each operation has a bucket of its own; with again,
-// one that the same contender has filled.
+// jobRow returns a row. Each operation has a bucket of its own or, with again, one
+// that the same contender has filled.
 func jobRow(name string, again bool, make job) row {
 	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 		dir, err := e.jobTree()
@@ -126,14 +128,14 @@ func jobRow(name string, again bool, make job) row {
 					return err
 				}
 			}
-			e.told[name], err = e.runJob(make, dir, bucket)
+			e.reports[name], err = e.runJob(make, dir, bucket)
 			return err
 		}, nil
 	}}
 }
 
-// runJob runs a program and tells what it took.
-func (e *env) runJob(make job, dir, bucket string) (*told, error) {
+// runJob runs a program and measures it.
+func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
 	cmd, err := make(e, dir, bucket)
 	if err != nil {
 		return nil, err
@@ -145,7 +147,7 @@ func (e *env) runJob(make job, dir, bucket string) (*told, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
 	}
-	return &told{
+	return &childReport{
 		Nanos:    float64(time.Since(began)),
 		CPU:      float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()),
 		Resident: peak,

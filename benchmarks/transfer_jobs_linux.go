@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// runWatched runs a command and tells the most memory that it had, in bytes. What
-// the kernel tells when it has ended counts the process that it was forked from.
+// runWatched runs a command and returns its peak memory in bytes. The kernel's value
+// at the end includes the process that it was forked from.
 func runWatched(cmd *exec.Cmd) (peak float64, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err

@@ -13,10 +13,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A jobServer is the server of the jobs, as the contenders want to be told.
+// A jobServer is the server of the jobs.
 type jobServer struct{ endpoint, key, secret string }
 
-// jobServer is MinIO, unless the case has started another.
+// jobServer returns MinIO, unless the case has started another server.
 func (e *env) jobServer() (endpoint, key, secret string) {
 	if own, ok := e.shared[jobServerName].(jobServer); ok {
 		return own.endpoint, own.key, own.secret
@@ -26,7 +26,7 @@ func (e *env) jobServer() (endpoint, key, secret string) {
 
 const jobServerName = "jobs-server"
 
-// jobBucket makes an empty bucket, which is removed with what is in it.
+// jobBucket creates an empty bucket, which is removed with its objects.
 func (e *env) jobBucket() (name string, err error) {
 	endpoint, key, secret := e.jobServer()
 	profile, _ := s3.NamedProfile("minio")
@@ -53,7 +53,7 @@ func (e *env) jobBucket() (name string, err error) {
 	return name, nil
 }
 
-// migrate is our contender: the example's program, built once.
+// migrate is our contender: the program of the example, built once.
 func migrate(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		program, ok := e.shared["jobs-migrate"].(string)
@@ -76,8 +76,7 @@ func migrate(flags ...string) job {
 	}
 }
 
-// rclone is the other. It is told that the bucket is there, and keeps no
-// configuration.
+// rclone runs rclone without a configuration, and without a check for the bucket.
 func rclone(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		endpoint, key, secret := e.jobServer()
@@ -89,7 +88,7 @@ func rclone(flags ...string) job {
 	}
 }
 
-// s5cmd is a third; its workers are as many as it has on its own.
+// s5cmd runs s5cmd with its default number of workers.
 func s5cmd() job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		endpoint, key, secret := e.jobServer()

@@ -13,10 +13,10 @@ const (
 	throttledRate  = 150 // writes that the server takes in a second
 )
 
-// throttledJobCases are a job beside rclone and s5cmd on a server that takes 150
-// writes a second and answers the others with 503 SlowDown. It is internal/testing/s3server,
-// in this process. A contender that loses a file fails. There are rows
-// for those of the two that are named:
+// throttledJobCases compare a job with rclone and s5cmd on a server that accepts 150
+// writes a second. It refuses others with 503 SlowDown. The server is
+// internal/testing/s3server, in this process. A contender that loses a file fails. There are
+// rows for the programs that are set:
 //
 //	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run . -run jobs-throttled
 func throttledJobCases() []benchCase {
@@ -42,7 +42,7 @@ func throttledJobCases() []benchCase {
 	return []benchCase{c}
 }
 
-// throttledRow is jobRow on the throttled server, which keeps every file.
+// throttledRow is a jobRow on the throttled server, which must store each file.
 func throttledRow(name string, make job) row {
 	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 		server, err := e.throttledServer()
@@ -59,7 +59,7 @@ func throttledRow(name string, make job) row {
 				return err
 			}
 			server.Reset()
-			if e.told[name], err = e.runJob(make, dir, bucket); err != nil {
+			if e.reports[name], err = e.runJob(make, dir, bucket); err != nil {
 				return err
 			}
 			stored := map[string]bool{}

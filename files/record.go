@@ -1,6 +1,10 @@
 package files
 
-import "time"
+import (
+	"time"
+
+	"github.com/omnibucket/storage"
+)
 
 // A Record describes a file.
 type Record struct {
@@ -17,7 +21,7 @@ type Record struct {
 	// Created is when the upload started, or when all parts of it were there: by
 	// Config.Now, in UTC, to the millisecond.
 	Created time.Time `json:"Created"`
-	// CRC32C (Castagnoli) is the checksum of all bytes; nil if the provider has none
+	// CRC32C (Castagnoli) is the checksum of all bytes; it is unknown if the provider has none
 	// for joined parts.
-	CRC32C *uint32 `json:"CRC32C,omitempty"`
+	CRC32C storage.CRC32C `json:"CRC32C,omitzero"`
 }

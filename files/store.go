@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 

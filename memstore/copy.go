@@ -2,9 +2,9 @@ package memstore
 
 import (
 	"context"
-	"hash/crc32"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // Copy makes an object that shares the bytes of its source. If the source is in another
@@ -36,8 +36,6 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	return to.commit(ctx, o, r.Condition, nil)
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // Compose joins its sources as they are at one moment. It computes the checksum of the
 // result, as a store does: the request has none.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
@@ -55,8 +53,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		total += len(source.data)
 	}
 	data := join(chunks, total)
-	sum := crc32.Checksum(data, castagnoli)
-	o := newObject(r.Key, data, r.Properties, &sum)
+	o := newObject(r.Key, data, r.Properties, storage.KnownCRC32C(crc32c.Sum(data)))
 	o.public = r.PublicRead
 	return b.commit(ctx, o, r.Condition, nil)
 }

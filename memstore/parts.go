@@ -78,10 +78,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		u.last = now
 	}
 	result := storage.Part{Number: r.Number, Tag: stored.tag, Size: int64(len(data))}
-	if r.CRC32C.Known {
-		sum := r.CRC32C.Sum
-		result.CRC32C = storage.KnownCRC32C(sum)
-	}
+	result.CRC32C = r.CRC32C
 	return result, nil
 }
 

@@ -37,8 +37,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	if err != nil {
 		return failureOf(err)
 	}
-	g, standing := signedurl.OpenForm(keys, h.origin.Name, fields, h.origin.Now())
-	if f := failureOfStanding(standing); f != nil {
+	g, status := signedurl.VerifyForm(keys, h.origin.Name, fields, h.origin.Now())
+	if f := failureOfStatus(status); f != nil {
 		return f
 	}
 	if r.ContentLength-2*maxFormHead > g.MaxSize {

@@ -113,11 +113,11 @@ func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant,
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	g, standing := signedurl.Open(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
-	return g, failureOfStanding(standing)
+	g, status := signedurl.VerifyURL(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
+	return g, failureOfStatus(status)
 }
 
-func failureOfStanding(s signedurl.Standing) *failure {
+func failureOfStatus(s signedurl.Status) *failure {
 	switch s {
 	case signedurl.Valid:
 		return nil

@@ -164,7 +164,7 @@ func (d *truncates) Put(ctx context.Context, r *storage.PutRequest) (*storage.At
 		return nil, err
 	}
 	shorter := *r
-	shorter.Body, shorter.Size, shorter.CRC32C = bytes.NewReader(data[:max(0, len(data)-1)]), int64(max(0, len(data)-1)), nil
+	shorter.Body, shorter.Size, shorter.CRC32C = bytes.NewReader(data[:max(0, len(data)-1)]), int64(max(0, len(data)-1)), storage.CRC32C{}
 	return d.Driver.Put(ctx, &shorter)
 }
 

@@ -169,10 +169,9 @@ func putRequest(key string, content io.ReadSeeker, size int64) *storage.PutReque
 	if text, ok := content.(*strings.Reader); ok {
 		data, _ := io.ReadAll(text)
 		_, _ = text.Seek(0, io.SeekStart)
-		crc := sum(data)
-		r.CRC32C = storage.KnownCRC32C(crc)
+		r.CRC32C = storage.KnownCRC32C(sum(data))
 	} else {
-		r.CRC32C = new(uint32)
+		r.CRC32C = storage.KnownCRC32C(0)
 	}
 	return r
 }

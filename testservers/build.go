@@ -12,25 +12,25 @@ import (
 	"time"
 )
 
-// A tool is a program that a directory beside this one pins, with the lock
-// files of whatever it is written in.
+// A tool is a program whose version is pinned in a directory below this one.
 type tool interface {
-	// dir is the directory, and the name by which the program is told of.
+	// dir returns the directory, which is also the name of the program.
 	dir() string
-	// pins are the files there that say what is built.
+	// pins returns the files there that pin the version.
 	pins() []string
-	// stamp is different where another program would be built.
+	// stamp returns a value that changes with the program to build.
 	stamp(ctx context.Context) (string, error)
-	// build makes the program at path; work is an empty directory for it.
+	// build builds the program at path. work is an empty directory.
 	build(ctx context.Context, work, path string) error
-	// command is how the program at path is run, without its own arguments.
-	// An error says what this machine lacks for it.
+	// command returns the command that runs the program at path, without arguments.
+	// It fails if this machine lacks something for it.
 	command(ctx context.Context, path string) ([]string, error)
 }
 
-// locate is where the program lies, built if it was not. Any number of
-// processes may ask at once: one builds, and what they find is whole.
-func locate(ctx context.Context, t tool) (string, error) {
+// ensureBuilt returns the path of the program and builds it if necessary. Several
+// processes may call it at the same time: one builds, and none sees an incomplete
+// program.
+func ensureBuilt(ctx context.Context, t tool) (string, error) {
 	dir, err := cacheDir()
 	if err != nil {
 		return "", err
@@ -47,27 +47,27 @@ func locate(ctx context.Context, t tool) (string, error) {
 		return "", err
 	}
 	unlock, err := lock(ctx, filepath.Join(dir, t.dir()+".lock"), func() {
-		say("waiting for another process, which builds %s", t.dir())
+		logf("waiting for another process that builds %s", t.dir())
 	})
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
 	if found, err := exists(path); found || err != nil {
-		return path, err // that other process was for the same
+		return path, err // built by the other process
 	}
 	return path, buildInto(ctx, t, path)
 }
 
-// building is in the name of a directory in which a build is under way.
+// building is part of the name of a directory for a build in progress.
 const building = "-building-"
 
-// buildInto makes path, in one step. The tool's lock is held.
+// buildInto creates path atomically. The caller has the tool's lock.
 func buildInto(ctx context.Context, t tool, path string) error {
 	dir := filepath.Dir(path)
 	killed, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
 	for _, left := range killed {
-		_ = os.RemoveAll(left) // nobody else builds: they were killed
+		_ = os.RemoveAll(left) // left by killed processes, because no other holds the lock
 	}
 	work, err := os.MkdirTemp(dir, t.dir()+building+"*")
 	if err != nil {
@@ -81,21 +81,21 @@ func buildInto(ctx context.Context, t tool, path string) error {
 			return err
 		}
 	}
-	say("building %s: once, which can take some minutes", t.dir())
+	logf("building %s, which may take some minutes the first time", t.dir())
 	started := time.Now()
 	if err := t.build(ctx, source, made); err != nil {
 		return fmt.Errorf("building %s: %w", t.dir(), errors.Join(err, ctx.Err()))
 	}
-	say("built %s in %s", t.dir(), time.Since(started).Round(time.Second))
+	logf("built %s in %s", t.dir(), time.Since(started).Round(time.Second))
 	return os.Rename(made, path)
 }
 
-// hashPins has the stamp depend on what a tool's files say.
+// hashPins adds the pinning files of a tool to the hash.
 func hashPins(hash hash.Hash, t tool) error {
 	for _, name := range t.pins() {
 		content, err := os.ReadFile(filepath.Join(t.dir(), name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: testservers runs in its own directory, by go run -C testservers", err)
+			return fmt.Errorf("%w (run testservers in its own directory, with go run -C testservers)", err)
 		}
 		if err != nil {
 			return err
@@ -105,9 +105,9 @@ func hashPins(hash hash.Hash, t tool) error {
 	return nil
 }
 
-// interruptible is a command of a build in dir, which ends when ctx does. What
-// it says goes where the progress of builds goes.
-func interruptible(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
+// interruptibleCommand returns a command of a build in dir. It is interrupted when
+// ctx is done, and writes to standard error.
+func interruptibleCommand(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = dir
 	command.Stderr = os.Stderr

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tiny is a module that builds in a moment.
+// tiny is a module that builds quickly.
 func tiny(t *testing.T) goTool {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
@@ -36,28 +36,28 @@ func cached(t *testing.T) []string {
 	return found
 }
 
-func TestOneOfManyBuilds(t *testing.T) {
+func TestOnlyOneProcessBuilds(t *testing.T) {
 	g := tiny(t)
 	var group sync.WaitGroup
 	paths := make([]string, 4)
 	for i := range paths {
-		group.Go(func() { paths[i], _ = locate(t.Context(), g) })
+		group.Go(func() { paths[i], _ = ensureBuilt(t.Context(), g) })
 	}
 	group.Wait()
-	require.Equal(t, []string{paths[0]}, cached(t), "one file, and nothing half built")
+	require.Equal(t, []string{paths[0]}, cached(t), "one file, and no incomplete build")
 	for _, path := range paths {
 		require.Equal(t, paths[0], path)
 	}
 	before, err := os.Stat(paths[0])
 	require.NoError(t, err)
-	again, err := locate(t.Context(), g)
+	again, err := ensureBuilt(t.Context(), g)
 	require.NoError(t, err)
 	after, err := os.Stat(again)
 	require.NoError(t, err)
-	require.True(t, os.SameFile(before, after), "what is there is not built again")
+	require.True(t, os.SameFile(before, after), "an existing program is not built again")
 }
 
-func TestAnotherPinIsAnotherBuild(t *testing.T) {
+func TestAChangedPinCausesABuild(t *testing.T) {
 	g := tiny(t)
 	one, err := g.stamp(t.Context())
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestAnotherPinIsAnotherBuild(t *testing.T) {
 func TestAFailedBuildLeavesNothing(t *testing.T) {
 	g := tiny(t)
 	require.NoError(t, os.WriteFile(filepath.Join("tiny", "main.go"), []byte("package main\n"), 0o600))
-	_, err := locate(t.Context(), g)
+	_, err := ensureBuilt(t.Context(), g)
 	require.ErrorContains(t, err, "building tiny")
 	require.Empty(t, cached(t))
 }
@@ -79,7 +79,7 @@ func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
 	g := tiny(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := locate(ctx, g)
+	_, err := ensureBuilt(ctx, g)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, cached(t))
 }
@@ -90,7 +90,7 @@ func TestALockIsWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = lock(ctx, path, cancel)
-	require.ErrorIs(t, err, context.Canceled, "told, then interrupted")
+	require.ErrorIs(t, err, context.Canceled, "waiting is reported, and then interrupted")
 	told := false
 	unlock2, err := lock(t.Context(), path, func() { told = true; unlock() })
 	require.NoError(t, err)
@@ -98,12 +98,12 @@ func TestALockIsWaitedFor(t *testing.T) {
 	unlock2()
 }
 
-func TestWhatAKilledBuildLeftGoes(t *testing.T) {
+func TestFilesOfAKilledBuildAreRemoved(t *testing.T) {
 	g := tiny(t)
 	dir, err := cacheDir()
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "tiny"+building+"1", "source"), 0o700))
-	path, err := locate(t.Context(), g)
+	path, err := ensureBuilt(t.Context(), g)
 	require.NoError(t, err)
 	require.Equal(t, []string{path}, cached(t))
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// cacheDir is where programs are kept, outside the tree.
+// cacheDir returns the directory of built programs, outside the source tree.
 func cacheDir() (string, error) {
 	base := os.Getenv("OMNIBUCKET_CACHE")
 	if base == "" {
@@ -31,11 +31,11 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// lockPoll is how often a lock that another process holds is asked for again.
+// lockPoll is the interval of attempts to take a lock that another process holds.
 const lockPoll = 200 * time.Millisecond
 
-// lock takes the lock of a file, which ends with the process at the latest;
-// waiting is told once, where another has it.
+// lock locks a file. The lock ends with the process at the latest. If another process
+// holds it, lock calls waiting once.
 func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -62,6 +62,6 @@ func lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 	}
 }
 
-func say(format string, args ...any) {
+func logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "testservers: "+format+"\n", args...)
 }

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// certificateLife is longer than any run of tests.
+// certificateLife is longer than any test run.
 const certificateLife = 7 * 24 * time.Hour
 
-// writeCertificate makes an authority and a certificate of its for 127.0.0.1 and
-// localhost, and leaves the authority's certificate, the server's and the
-// server's key in PEM files. The authority's own key is kept nowhere.
+// writeCertificate creates an authority and its certificate for 127.0.0.1 and
+// localhost. It writes the authority's certificate, the server's certificate and the
+// server's key as PEM files. The authority's key is not stored.
 func writeCertificate(authorityFile, certificateFile, keyFile string) (*x509.CertPool, error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -77,7 +77,7 @@ func writeCertificate(authorityFile, certificateFile, keyFile string) (*x509.Cer
 	return pool, nil
 }
 
-// trusting is a client that trusts this pool alone.
-func trusting(pool *x509.CertPool) *http.Client {
+// clientTrusting returns a client that trusts only this pool.
+func clientTrusting(pool *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 }

@@ -2,6 +2,5 @@ package main
 
 import "syscall"
 
-// dieWithParent has the kernel end a server when this process is killed and
-// cannot do so itself.
+// dieWithParent makes the kernel end a server when this process dies.
 func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }

@@ -4,6 +4,6 @@ package main
 
 import "syscall"
 
-// dieWithParent does nothing where the kernel has no such thing: servers of a
-// process that was killed have to be ended by hand.
+// dieWithParent has no effect on this system. If this process is killed, its servers
+// must be ended by hand.
 func dieWithParent(*syscall.SysProcAttr) {}

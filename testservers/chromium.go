@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// playwright drives the browser. It comes without one of its own.
+// playwright drives the browser. It is installed without a browser.
 var playwright = npmModule{npmTool: npmTool{pkg: "playwright", entry: "playwright-core"}, node: 20}
 
-// chromiumNames are what systems call the browser, the test system's own first.
+// chromiumNames are the names of the browser, first that on the test system.
 var chromiumNames = []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome"}
 
-// findChromium is where a browser is, for tests that start it themselves: what
-// $OMNIBUCKET_TEST_CHROMIUM names already, else one in the PATH.
+// findChromium returns the browser, which tests start themselves:
+// $OMNIBUCKET_TEST_CHROMIUM if it is set, otherwise one in the PATH.
 func findChromium(ctx context.Context, module string) (launch, error) {
 	if _, err := playwright.command(ctx, module); err != nil {
 		return launch{}, err
@@ -39,5 +39,5 @@ func lookChromium(named string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("chromium is missing: install Debian's package of that name, or set OMNIBUCKET_TEST_CHROMIUM to a Chromium or Chrome")
+	return "", errors.New("chromium is missing: install Debian's package chromium, or set OMNIBUCKET_TEST_CHROMIUM to the path of Chromium or Chrome")
 }

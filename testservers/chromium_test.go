@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeModuleNPM installs a module of ours.
+// fakeModuleNPM installs a fake module.
 const fakeModuleNPM = `#!/bin/sh
 test -f package-lock.json && mkdir -p node_modules/driver && echo installed > node_modules/driver/index.mjs
 `
@@ -23,20 +23,20 @@ func tinyModule(t *testing.T, programs map[string]string) npmModule {
 
 func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": fakeNode, "npm": fakeModuleNPM})
-	path, err := locate(t.Context(), m)
+	path, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
 	require.Equal(t, []string{path}, cached(t))
 	require.FileExists(t, filepath.Join(path, "index.mjs"))
 	require.NoError(t, os.Remove(filepath.Join(os.Getenv("PATH"), "npm")))
-	again, err := locate(t.Context(), m)
+	again, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
-	require.Equal(t, path, again, "what is there is not installed again")
+	require.Equal(t, path, again, "an existing module is not installed again")
 }
 
-func TestAModuleWantsItsOwnNode(t *testing.T) {
+func TestAModuleNeedsItsNodeVersion(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": "#!/bin/sh\necho v19.9.0\n", "npm": fakeModuleNPM})
-	_, err := locate(t.Context(), m)
-	require.ErrorContains(t, err, `tiny runs on Node.js 20 or later, and node is "v19.9.0"`)
+	_, err := ensureBuilt(t.Context(), m)
+	require.ErrorContains(t, err, `tiny needs Node.js 20 or later, but node is "v19.9.0"`)
 	require.Empty(t, cached(t))
 }
 
@@ -50,9 +50,9 @@ func TestChromiumIsFoundOrAskedFor(t *testing.T) {
 	require.ErrorContains(t, err, "chromium is missing: install")
 	path, err := lookChromium(installed)
 	require.NoError(t, err)
-	require.Equal(t, installed, path, "the one that is named, wherever it is")
+	require.Equal(t, installed, path, "the one in the variable, wherever it is")
 	_, err = lookChromium(filepath.Join(empty, "none"))
-	require.ErrorIs(t, err, os.ErrNotExist, "one that is named and is not there is no reason to take another")
+	require.ErrorIs(t, err, os.ErrNotExist, "if the one in the variable is missing, no other is used")
 
 	t.Setenv("PATH", bin)
 	path, err = lookChromium("")

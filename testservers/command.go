@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// signaled is what a shell adds to a signal's number to make an exit code of it.
+// signaled is what a shell adds to a signal's number to make an exit code.
 const signaled = 128
 
-// runCommand runs the command in dir, hands it the signals that come in, and
-// answers with its exit code. An error says why there is none.
+// runCommand runs the command in dir, forwards signals to it, and returns its exit
+// code. It fails if there is none.
 func runCommand(dir string, args, variables []string, signals <-chan os.Signal) (int, error) {
 	command := exec.Command(args[0], args[1:]...)
 	command.Dir = dir

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheCommandsExitCodeIsOurs(t *testing.T) {
+func TestTheExitCodeIsThatOfTheCommand(t *testing.T) {
 	for name, row := range map[string]struct {
 		script string
 		want   int
@@ -31,7 +31,7 @@ func TestTheCommandsExitCodeIsOurs(t *testing.T) {
 	}
 }
 
-func TestACommandThatIsNotThere(t *testing.T) {
+func TestAMissingCommandFails(t *testing.T) {
 	code, err := runCommand(t.TempDir(), []string{"no-such-command-anywhere"}, nil, nil)
 	require.Error(t, err)
 	require.Equal(t, 1, code)

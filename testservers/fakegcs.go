@@ -1,10 +1,10 @@
 package main
 
-// fake-gcs-server judges conditions on uploads, generations and resumable
-// sessions. It checks no signature and few other conditions.
+// fake-gcs-server checks conditions on uploads, generations and resumable sessions.
+// It checks no signatures and few other conditions.
 var fakeGCS = goTool{module: "fakegcs", pkg: "github.com/fsouza/fake-gcs-server"}
 
-func launchFakeGCS(p place) (launch, error) {
+func launchFakeGCS(p instance) (launch, error) {
 	name, port, err := splitHost(p)
 	if err != nil {
 		return launch{}, err

@@ -10,19 +10,19 @@ import (
 	"sync"
 )
 
-// startAttempts are made with a port each: between being found free and being
-// listened on, another process may take it.
+// startAttempts is the number of attempts with a new port each, because another
+// process may take a free port before the server does.
 const startAttempts = 3
 
-// A fleet is the servers that run.
+// A fleet is a set of running servers.
 type fleet struct {
 	running   []*process
 	dirs      []string
 	variables []string // for the command, as in os.Environ
 }
 
-// A ship is a server on its way into the fleet.
-type ship struct {
+// A pendingServer is a server that is being started.
+type pendingServer struct {
 	server  server
 	program []string
 
@@ -31,12 +31,12 @@ type ship struct {
 	err     error // why it is not ready
 }
 
-// start builds the servers in turn, starts them all at once and waits until
-// the last is ready. It starts them on the caller's thread: see dieWithParent.
+// start builds the servers in turn, starts all of them, and waits until they are
+// ready. It starts them on the caller's thread: see dieWithParent.
 func (f *fleet) start(ctx context.Context, servers []server) error {
-	var waiting []*ship
+	var waiting []*pendingServer
 	for _, s := range servers {
-		path, err := locate(ctx, s.tool)
+		path, err := ensureBuilt(ctx, s.tool)
 		if err != nil {
 			return err
 		}
@@ -45,22 +45,22 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 			if err != nil {
 				return err
 			}
-			f.tell(s, l)
+			f.publish(s, l)
 			continue
 		}
 		program, err := s.tool.command(ctx, path)
 		if err != nil {
 			return err
 		}
-		waiting = append(waiting, &ship{server: s, program: program})
+		waiting = append(waiting, &pendingServer{server: s, program: program})
 	}
 	for range startAttempts {
 		if err := f.launchAll(ctx, waiting); err != nil {
 			return err
 		}
-		waiting = slices.DeleteFunc(waiting, func(s *ship) bool { return s.err == nil })
-		if slices.ContainsFunc(waiting, func(s *ship) bool { return !errors.Is(s.err, errEnded) }) {
-			break // one that runs and does not answer is not helped by another port
+		waiting = slices.DeleteFunc(waiting, func(s *pendingServer) bool { return s.err == nil })
+		if slices.ContainsFunc(waiting, func(s *pendingServer) bool { return !errors.Is(s.err, errEnded) }) {
+			break // another port does not help a server that runs and does not respond
 		}
 	}
 	var errs []error
@@ -70,9 +70,9 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 	return errors.Join(errs...)
 }
 
-// launchAll starts what is waiting, and keeps what gets ready. Its own error is
-// one that stands in the way of all.
-func (f *fleet) launchAll(ctx context.Context, waiting []*ship) error {
+// launchAll starts the waiting servers and keeps those that become ready. It returns
+// only errors that affect all servers.
+func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	for _, s := range waiting {
 		var err error
 		if s.launch, s.process, err = f.launch(s.server, s.program); err != nil {
@@ -91,20 +91,20 @@ func (f *fleet) launchAll(ctx context.Context, waiting []*ship) error {
 			f.running = slices.DeleteFunc(f.running, func(p *process) bool { return p == s.process })
 			continue
 		}
-		f.tell(s.server, s.launch)
+		f.publish(s.server, s.launch)
 	}
 	return nil
 }
 
-// tell notes where the command finds a server.
-func (f *fleet) tell(s server, l launch) {
+// publish adds the variables of a server for the command.
+func (f *fleet) publish(s server, l launch) {
 	f.variables = append(f.variables, s.variable("")+"="+l.url)
 	for what, value := range l.variables {
 		f.variables = append(f.variables, s.variable(what)+"="+value)
 	}
 }
 
-// launch starts a server in a new place.
+// launch starts a server with a new directory and port.
 func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-"+s.name+"-*")
 	if err != nil {
@@ -115,7 +115,7 @@ func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	if err != nil {
 		return launch{}, nil, err
 	}
-	l, err := s.launch(place{dir: dir, host: host})
+	l, err := s.launch(instance{dir: dir, host: host})
 	if err != nil {
 		return launch{}, nil, fmt.Errorf("preparing %s: %w", s.name, err)
 	}
@@ -123,7 +123,7 @@ func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	return l, p, err
 }
 
-// freePort is an address of this machine alone that nobody listens on.
+// freePort returns a loopback address whose port is free.
 func freePort() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -132,8 +132,8 @@ func freePort() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// stop ends the servers and removes what they stored. Its error tells of
-// servers that had ended before.
+// stop ends the servers and removes their data. It returns an error for servers that
+// had already ended.
 func (f *fleet) stop() error {
 	var errs []error
 	for _, p := range slices.Backward(f.running) {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A presentTool is there already: the test's own program.
+// A presentTool exists already: it is the program of the test.
 type presentTool struct{ program string }
 
 func (presentTool) dir() string    { return "present" }
@@ -24,7 +24,7 @@ func (presentTool) command(_ context.Context, path string) ([]string, error) {
 	return []string{path}, nil
 }
 
-// acts are servers that behave so.
+// acts are servers that behave in this way.
 func acts(t *testing.T, how ...string) []server {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
@@ -40,13 +40,13 @@ func acts(t *testing.T, how ...string) []server {
 func TestServersStartTogether(t *testing.T) {
 	var f fleet
 	meeting := "two in " + t.TempDir()
-	require.NoError(t, f.start(t.Context(), acts(t, meeting, meeting)), "neither is ready without the other")
+	require.NoError(t, f.start(t.Context(), acts(t, meeting, meeting)), "each is ready only with the other")
 	require.Len(t, f.running, 2)
 	require.Len(t, f.variables, 4, "an address and a key each")
 	require.NoError(t, f.stop())
 }
 
-func TestOneServerThatEndsIsTriedAgainAndTold(t *testing.T) {
+func TestAServerThatEndsIsRetriedAndReported(t *testing.T) {
 	var f fleet
 	err := f.start(t.Context(), acts(t, "serves", "ends"))
 	require.ErrorIs(t, err, errEnded)

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 )
 
-// A goTool is a Go program that a module pins, by its go.mod and go.sum.
+// A goTool is a Go program that is pinned by a go.mod and go.sum.
 type goTool struct {
 	module string // its directory
 	pkg    string
@@ -17,13 +17,14 @@ type goTool struct {
 
 var _ tool = goTool{}
 
-// buildFlags are part of what a build is known by. Modules are never changed.
+// buildFlags are the flags of all builds, and part of the stamp. They never change a
+// module.
 var buildFlags = []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
 
 func (g goTool) dir() string    { return g.module }
 func (g goTool) pins() []string { return []string{"go.mod", "go.sum"} }
 
-// stamp depends on the version of everything, the Go and the machine.
+// stamp depends on all versions, the Go version and the platform.
 func (g goTool) stamp(ctx context.Context) (string, error) {
 	hash := sha256.New()
 	if err := hashPins(hash, g); err != nil {
@@ -48,7 +49,7 @@ func (g goTool) command(_ context.Context, path string) ([]string, error) {
 }
 
 func (g goTool) goCommand(ctx context.Context, args ...string) *exec.Cmd {
-	command := interruptible(ctx, g.module, "go", args...)
+	command := interruptibleCommand(ctx, g.module, "go", args...)
 	command.Env = append(command.Environ(), "CGO_ENABLED=0") // no C compiler is needed
 	return command
 }

@@ -1,11 +1,12 @@
-// Testservers runs a command with real object stores beside it: it builds the
-// servers that are missing, starts each on a free loopback port with a data
-// directory of its own, tells the command by environment variables where they
-// are, and takes them away again when the command is done.
+// Testservers runs a command with real object stores. It builds missing servers and
+// starts each on a free loopback port with a data directory of its own. Environment
+// variables tell the command their addresses. When the command ends, it removes the
+// servers and their data.
 //
 //	go run -C testservers . [-only minio,versitygw] [-dir ..] [--] COMMAND ARGS…
 //
-// For each server NAME (in upper case, "-" as "_") the command finds
+// The environment has these variables for each server NAME (in upper case, "-" as
+// "_"):
 //
 //	OMNIBUCKET_TEST_NAME          its address: http://127.0.0.1:40123
 //	OMNIBUCKET_TEST_NAME_KEY      the access key; on Azure the account's key
@@ -13,17 +14,16 @@
 //	OMNIBUCKET_TEST_NAME_ACCOUNT  the account's name, on Azure
 //	OMNIBUCKET_TEST_NAME_CA       with TLS: a file with the certificate to trust
 //
-// and for "chromium", which the tests start themselves, OMNIBUCKET_TEST_CHROMIUM,
-// the program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT, the Node.js module that
-// drives it.
+// Tests start "chromium" themselves: OMNIBUCKET_TEST_CHROMIUM is the path of the
+// program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT the Node.js module that drives it.
 //
-// Versions are pinned by a go.mod and go.sum, or a package.json and its lock
-// file, for each server in a directory of its own. What they build lies in
-// $OMNIBUCKET_CACHE, by default the user's cache directory, under
-// omnibucket/testservers; it can be deleted at any time.
+// Each server has a directory that pins its versions with a go.mod and go.sum, or
+// with a package.json and its lock file. Built programs are in omnibucket/testservers
+// below $OMNIBUCKET_CACHE, by default the user's cache directory. They can be deleted
+// at any time.
 //
-// The exit code is the command's own, and 1 where it never came to that. It
-// runs on Linux, macOS and FreeBSD.
+// The exit code is that of the command, or 1 if the command did not start.
+// Testservers runs on Linux, macOS and FreeBSD.
 package main
 
 import (
@@ -39,14 +39,14 @@ import (
 )
 
 func init() {
-	// A server ends with the thread that started it (see dieWithParent): that
-	// has to be one that lives as long as this process.
+	// A server ends with the thread that started it (see dieWithParent), so that
+	// thread must live as long as this process.
 	runtime.LockOSThread()
 }
 
 func main() {
-	only := flag.String("only", "", "start these servers: `names`, with commas between; all, if empty")
-	dir := flag.String("dir", "..", "the `directory` in which the command runs")
+	only := flag.String("only", "", "start only these servers: `names`, separated by commas")
+	dir := flag.String("dir", "..", "run the command in this `directory`")
 	flag.Usage = usage
 	flag.Parse()
 	if flag.NArg() == 0 {
@@ -65,7 +65,7 @@ func usage() {
 	flag.PrintDefaults()
 }
 
-// run runs the command beside the servers and answers with its exit code.
+// run runs the command with the servers and returns its exit code.
 func run(only, dir string, command []string) (code int, err error) {
 	chosen, err := choose(only)
 	if err != nil {
@@ -80,7 +80,7 @@ func run(only, dir string, command []string) (code int, err error) {
 		notYet()
 		return 1, err
 	}
-	signal.Notify(signals, stopping...) // from here on they are the command's
+	signal.Notify(signals, stopping...) // from here on, signals are forwarded to the command
 	notYet()
 	return runCommand(dir, command, f.variables, signals)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// actVariable makes a server of the test's own program.
+// actVariable makes the program of the test a server.
 const actVariable = "TESTSERVERS_ACT"
 
 func TestMain(m *testing.M) {
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve is a server on host that behaves as act says.
+// serve runs a server on host that behaves as act says.
 func serve(act, host string) int {
 	answer := func() int { return http.StatusOK }
 	act, at, _ := strings.Cut(act, " in ")
@@ -44,7 +44,7 @@ func serve(act, host string) int {
 	return 1
 }
 
-// alone is ready only once two servers have left a note in dir.
+// alone becomes ready only after two servers have written a file to dir.
 func alone(dir string) func() int {
 	if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(os.Getpid())), nil, 0o600); err != nil {
 		fmt.Println(err)
@@ -57,9 +57,9 @@ func alone(dir string) func() int {
 	}
 }
 
-// acting is a launch of that server.
-func acting(act string) func(place) (launch, error) {
-	return func(p place) (launch, error) {
+// acting returns a launch of that server.
+func acting(act string) func(instance) (launch, error) {
+	return func(p instance) (launch, error) {
 		return launch{
 			args:      []string{p.host},
 			env:       []string{actVariable + "=" + act},

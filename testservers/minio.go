@@ -5,8 +5,7 @@ import (
 	"path/filepath"
 )
 
-// MinIO judges signatures, checksums, conditions on Put and Complete, and
-// versions.
+// MinIO checks signatures, checksums, conditions on Put and Complete, and versions.
 var minio = goTool{module: "minio", pkg: "github.com/minio/minio"}
 
 const (
@@ -14,8 +13,8 @@ const (
 	minioSecret = "minioadmin-secret"
 )
 
-func launchMinIO(p place) (launch, error) {
-	// Its default is a directory in the user's home, where a certificate would
+func launchMinIO(p instance) (launch, error) {
+	// The default is a directory in the user's home, in which a certificate would
 	// turn TLS on.
 	certificates := filepath.Join(p.dir, "certs")
 	if err := os.MkdirAll(certificates, 0o700); err != nil {
@@ -26,21 +25,20 @@ func launchMinIO(p place) (launch, error) {
 		env: []string{
 			"MINIO_ROOT_USER=" + minioKey,
 			"MINIO_ROOT_PASSWORD=" + minioSecret,
-			"MINIO_SITE_REGION=us-east-1", // else it takes signatures for any region
+			"MINIO_SITE_REGION=us-east-1", // otherwise it accepts signatures for any region
 			"MINIO_BROWSER=off",
 			"MINIO_UPDATE=off",
 		},
-		// health/ready answers before accounts and buckets are loaded; this one
-		// waits for them.
+		// Unlike health/ready, this waits until accounts and buckets are loaded.
 		ready:     "http://" + p.host + "/minio/health/cluster",
 		url:       "http://" + p.host,
 		variables: map[string]string{"KEY": minioKey, "SECRET": minioSecret},
 	}, nil
 }
 
-// launchMinIOWithTLS is for what an SDK does over TLS alone, such as sending a
-// body that cannot be read twice.
-func launchMinIOWithTLS(p place) (launch, error) {
+// launchMinIOWithTLS starts MinIO for features that an SDK uses only over TLS, such
+// as bodies that cannot be read twice.
+func launchMinIOWithTLS(p instance) (launch, error) {
 	l, err := launchMinIO(p)
 	if err != nil {
 		return launch{}, err
@@ -51,7 +49,7 @@ func launchMinIOWithTLS(p place) (launch, error) {
 	if err != nil {
 		return launch{}, err
 	}
-	l.client = trusting(pool)
+	l.client = clientTrusting(pool)
 	l.ready = "https://" + p.host + "/minio/health/cluster"
 	l.url = "https://" + p.host
 	l.variables["CA"] = authority

@@ -8,16 +8,15 @@ import (
 	"path/filepath"
 )
 
-// An npmModule is a package for Node.js without packages of its own, which
-// scripts import as npm installs it.
+// An npmModule is a package for Node.js without dependencies, which scripts import.
 type npmModule struct {
-	npmTool     // its directory, and its name under node_modules as the entry
+	npmTool     // entry is its name in node_modules
 	node    int // the oldest Node.js that it runs on
 }
 
 var _ tool = npmModule{}
 
-// stamp is of the lock file: it is the same for every machine.
+// stamp depends only on the lock file, and is the same on all machines.
 func (m npmModule) stamp(context.Context) (string, error) {
 	hash := sha256.New()
 	if err := hashPins(hash, m); err != nil {
@@ -33,7 +32,7 @@ func (m npmModule) build(ctx context.Context, work, path string) error {
 	return os.Rename(filepath.Join(work, "node_modules", m.entry), path)
 }
 
-// command is what runs a script that imports it.
+// command returns the command that runs a script that imports the module.
 func (m npmModule) command(ctx context.Context, _ string) ([]string, error) {
 	return []string{"node"}, m.checkNode(ctx, m.node)
 }

@@ -12,28 +12,28 @@ import (
 	"strings"
 )
 
-// An npmTool is a program for Node.js that a package.json and its lock file
-// pin, and esbuild beside it, which makes one file of all its packages: hundreds
-// of megabytes are installed for a build alone.
+// An npmTool is a program for Node.js that a package.json and its lock file pin.
+// esbuild, which they also pin, bundles all packages into one file. The hundreds of
+// megabytes of packages are installed only for the build.
 type npmTool struct {
 	pkg      string   // its directory
-	entry    string   // the program's first file, under node_modules
-	external []string // packages that are left out, as they are never loaded
+	entry    string   // the program's main file in node_modules
+	external []string // packages that are omitted, because they are never loaded
 }
 
 var _ tool = npmTool{}
 
-// nodeMajor is the oldest Node.js that the servers are known to run on.
+// nodeMajor is the oldest Node.js with which the servers are known to run.
 const nodeMajor = 18
 
-// installFlags keep to the lock file, and run no package's scripts.
+// installFlags use the lock file, and run no scripts of packages.
 var installFlags = []string{"--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"}
 
 func (n npmTool) dir() string    { return n.pkg }
 func (n npmTool) pins() []string { return []string{"package.json", "package-lock.json"} }
 
-// stamp depends on the version of everything. The file is the same for every
-// machine and Node.js.
+// stamp depends on all versions. The bundle is the same on all machines and Node.js
+// versions.
 func (n npmTool) stamp(context.Context) (string, error) {
 	hash := sha256.New()
 	if err := hashPins(hash, n); err != nil {
@@ -48,14 +48,13 @@ func (n npmTool) build(ctx context.Context, work, path string) error {
 		return err
 	}
 	esbuild := filepath.Join(work, "node_modules", ".bin", "esbuild")
-	if err := interruptible(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
+	if err := interruptibleCommand(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
 		return fmt.Errorf("esbuild: %w", err)
 	}
 	return nil
 }
 
-// install makes work/node_modules of what the lock file names, for a Node.js
-// that is new enough.
+// install creates work/node_modules from the lock file, if Node.js is new enough.
 func (n npmTool) install(ctx context.Context, work string, major int) error {
 	if err := n.checkNode(ctx, major); err != nil {
 		return err
@@ -72,9 +71,9 @@ func (n npmTool) install(ctx context.Context, work string, major int) error {
 			return err
 		}
 	}
-	install := interruptible(ctx, work, "npm", append([]string{"ci"}, installFlags...)...)
+	install := interruptibleCommand(ctx, work, "npm", append([]string{"ci"}, installFlags...)...)
 	install.Stdout = os.Stderr
-	install.Cancel = func() error { return install.Process.Kill() } // an interrupt it takes its time for
+	install.Cancel = func() error { return install.Process.Kill() } // an interrupt takes too long
 	if err := install.Run(); err != nil {
 		return fmt.Errorf("npm ci: %w", err)
 	}
@@ -96,16 +95,16 @@ func (n npmTool) command(ctx context.Context, path string) ([]string, error) {
 	return []string{"node", path}, n.checkNode(ctx, nodeMajor)
 }
 
-// checkNode tells of a Node.js that is missing, or too old.
+// checkNode fails if Node.js is missing or too old.
 func (n npmTool) checkNode(ctx context.Context, oldest int) error {
 	said, err := exec.CommandContext(ctx, "node", "--version").Output() // v20.20.2
 	if err != nil {
-		return fmt.Errorf("%s runs on Node.js %d or later, and node does not run: %w", n.pkg, oldest, err)
+		return fmt.Errorf("%s needs Node.js %d or later, but node does not run: %w", n.pkg, oldest, err)
 	}
 	version := strings.TrimSpace(string(said))
 	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	if number, err := strconv.Atoi(major); err != nil || number < oldest {
-		return fmt.Errorf("%s runs on Node.js %d or later, and node is %q", n.pkg, oldest, version)
+		return fmt.Errorf("%s needs Node.js %d or later, but node is %q", n.pkg, oldest, version)
 	}
 	return nil
 }

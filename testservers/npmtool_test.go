@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The network is not what is tested: an npm of ours installs an esbuild of ours,
-// which writes down how it was called.
+// These tests do not use the network: a fake npm installs a fake esbuild, which
+// records its arguments.
 const (
 	fakeNode = "#!/bin/sh\necho v20.1.0\n"
 	fakeNPM  = `#!/bin/sh
@@ -20,7 +20,7 @@ chmod +x node_modules/.bin/esbuild
 `
 )
 
-// tinyNPM is a package, and a machine that has these programs and a shell's.
+// tinyNPM returns a package, on a machine that has only these programs and a shell's.
 func tinyNPM(t *testing.T, programs map[string]string) npmTool {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
@@ -42,9 +42,9 @@ func tinyNPM(t *testing.T, programs map[string]string) npmTool {
 
 func TestAPackageBecomesOneFile(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
-	path, err := locate(t.Context(), n)
+	path, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
-	require.Equal(t, []string{path}, cached(t), "what was installed is gone")
+	require.Equal(t, []string{path}, cached(t), "the installed packages were removed")
 	called, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(called), "node_modules/tiny/main.js")
@@ -56,32 +56,32 @@ func TestAPackageBecomesOneFile(t *testing.T) {
 
 func TestABuiltPackageNeedsNoNPM(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
-	built, err := locate(t.Context(), n)
+	built, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
 	npm := filepath.Join(os.Getenv("PATH"), "npm")
 	require.NoError(t, os.Remove(npm))
-	again, err := locate(t.Context(), n)
+	again, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
 	require.Equal(t, built, again)
 	require.NoError(t, os.WriteFile(filepath.Join("tiny", "package-lock.json"), []byte("{ }"), 0o600))
-	_, err = locate(t.Context(), n)
+	_, err = ensureBuilt(t.Context(), n)
 	require.ErrorContains(t, err, "npm, which comes with Node.js, is missing", "another lock file is another build")
 }
 
-func TestAMachineWithoutNodeIsToldSo(t *testing.T) {
+func TestAMissingNodeIsReported(t *testing.T) {
 	for name, row := range map[string]struct {
 		programs map[string]string
 		want     string
 	}{
-		"no node":         {map[string]string{"npm": fakeNPM}, "tiny runs on Node.js 18 or later, and node does not run"},
-		"an older node":   {map[string]string{"node": "#!/bin/sh\necho v16.20.2\n", "npm": fakeNPM}, `tiny runs on Node.js 18 or later, and node is "v16.20.2"`},
+		"no node":         {map[string]string{"npm": fakeNPM}, "tiny needs Node.js 18 or later, but node does not run"},
+		"an older node":   {map[string]string{"node": "#!/bin/sh\necho v16.20.2\n", "npm": fakeNPM}, `tiny needs Node.js 18 or later, but node is "v16.20.2"`},
 		"no npm":          {map[string]string{"node": fakeNode}, "npm, which comes with Node.js, is missing"},
 		"npm that fails":  {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 4\n"}, "npm ci: exit status 4"},
 		"nothing bundled": {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 0\n"}, "esbuild: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := tinyNPM(t, row.programs)
-			_, err := locate(t.Context(), n)
+			_, err := ensureBuilt(t.Context(), n)
 			require.ErrorContains(t, err, row.want)
 			require.Empty(t, cached(t))
 		})
@@ -92,12 +92,12 @@ func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := locate(ctx, n)
+	_, err := ensureBuilt(ctx, n)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, cached(t))
 }
 
-// A lock file that names a registry's host has everybody ask that host.
+// If a lock file had the host of a registry, everybody would use that host.
 func TestTheLockFileNamesNoRegistry(t *testing.T) {
 	locks, err := filepath.Glob("*/package-lock.json")
 	require.NoError(t, err)

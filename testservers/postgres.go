@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// PostgreSQL keeps the records of files. It is the system's own, and so not
-// pinned: the tests hold for every version that Debian has.
+// PostgreSQL stores the records of files. It is that of the system and not pinned:
+// the tests pass with each version that Debian has.
 var postgres = postgresTool{}
 
 const (
@@ -20,17 +20,17 @@ const (
 	postgresPassword = "omnibucket-password"
 )
 
-// launchPostgres makes a cluster for these tests alone. Nothing of it outlives
-// them: it need not reach the disk.
-func launchPostgres(p place) (launch, error) {
+// launchPostgres creates a cluster for one test run. Its data need not reach the
+// disk.
+func launchPostgres(p instance) (launch, error) {
 	data, password := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "password")
 	if err := os.WriteFile(password, []byte(postgresPassword+"\n"), 0o600); err != nil {
 		return launch{}, err
 	}
-	if err := postgresOwns(p.dir, password); err != nil {
+	if err := chownToPostgres(p.dir, password); err != nil {
 		return launch{}, err
 	}
-	err := postgresRuns(p.dir, "initdb",
+	err := runPostgres(p.dir, "initdb",
 		"--pgdata="+data, "--username="+postgresUser, "--pwfile="+password,
 		"--auth-host=scram-sha-256", "--auth-local=reject",
 		"--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
@@ -58,8 +58,8 @@ func launchPostgres(p place) (launch, error) {
 	}, nil
 }
 
-// postgresRuns runs one of PostgreSQL's own programs to its end.
-func postgresRuns(dir, program string, args ...string) error {
+// runPostgres runs a program of PostgreSQL and waits until it ends.
+func runPostgres(dir, program string, args ...string) error {
 	line, err := postgresLine(program)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func postgresRuns(dir, program string, args ...string) error {
 	return nil
 }
 
-// postgresTool is where the system has PostgreSQL.
+// postgresTool is the PostgreSQL of the system.
 type postgresTool struct{}
 
 var _ tool = postgresTool{}
@@ -81,13 +81,13 @@ var _ tool = postgresTool{}
 func (postgresTool) dir() string    { return "postgres" }
 func (postgresTool) pins() []string { return nil }
 
-// stamp is where the programs are: another version is elsewhere.
+// stamp depends on the directory of the programs, which differs by version.
 func (postgresTool) stamp(context.Context) (string, error) {
 	dir, err := postgresPrograms()
 	return strings.Trim(strings.ReplaceAll(dir, string(filepath.Separator), "-"), "-"), err
 }
 
-// build leaves a link to the programs: there is nothing to be built.
+// build links to the programs, because there is nothing to build.
 func (postgresTool) build(_ context.Context, _, path string) error {
 	dir, err := postgresPrograms()
 	if err != nil {

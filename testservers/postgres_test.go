@@ -39,10 +39,10 @@ func TestPostgresThatClosesIsNotReady(t *testing.T) {
 	if err == nil {
 		_ = response.Body.Close()
 	}
-	require.ErrorContains(t, err, "reading the first answer")
+	require.ErrorContains(t, err, "reading the first response")
 }
 
-// answersOnce listens for one greeting, and hands over what it was.
+// answersOnce accepts one greeting and returns it.
 func answersOnce(t *testing.T, answer string) (host string, asked <-chan []byte) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -70,7 +70,7 @@ func answersOnce(t *testing.T, answer string) (host string, asked <-chan []byte)
 	return listener.Addr().String(), said
 }
 
-func TestPostgresLatestVersionIsTaken(t *testing.T) {
+func TestTheLatestPostgresIsUsed(t *testing.T) {
 	require.Greater(t, postgresVersion("/usr/lib/postgresql/15/bin"), postgresVersion("/usr/lib/postgresql/9/bin"))
 	require.Zero(t, postgresVersion("/opt/postgres/bin"))
 }

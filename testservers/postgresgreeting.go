@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// A greeting asks PostgreSQL, which speaks no HTTP, whether it lets clients in:
-// 200, or 503 while it is starting.
+// A greeting checks whether PostgreSQL, which does not use HTTP, accepts clients: the
+// status is 200, or 503 while it is starting.
 // https://www.postgresql.org/docs/current/protocol-flow.html
 type greeting struct{ dialer net.Dialer }
 
@@ -20,7 +20,7 @@ func postgresGreeter(d net.Dialer) *http.Client {
 
 const (
 	postgresProtocol      = 3 << 16 // 3.0
-	postgresAuthenticates = 'R'     // the first byte of its answer; 'E' is an error
+	postgresAuthenticates = 'R'     // the first byte of its response; 'E' is an error
 )
 
 func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -39,7 +39,7 @@ func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var kind [1]byte
 	if _, err := io.ReadFull(connection, kind[:]); err != nil {
-		return nil, fmt.Errorf("reading the first answer: %w", err)
+		return nil, fmt.Errorf("reading the first response: %w", err)
 	}
 	status := http.StatusServiceUnavailable
 	if kind[0] == postgresAuthenticates {
@@ -51,7 +51,7 @@ func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// startupMessage is what a client says first: a length that counts itself, the
+// startupMessage is a client's first message: a length that includes itself, the
 // protocol, and settings that end in a zero.
 func startupMessage(user string) []byte {
 	settings := strings.Join([]string{"user", user, "database", "postgres", ""}, "\x00") + "\x00"

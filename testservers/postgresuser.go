@@ -11,11 +11,12 @@ import (
 	"strconv"
 )
 
-// postgresSystemUser is who runs PostgreSQL where these tests run as root, which
-// it refuses. Its Debian package makes this user.
+// postgresSystemUser runs PostgreSQL if the tests run as root, which it refuses.
+// Debian's package creates this user.
 const postgresSystemUser = "postgres"
 
-// postgresLine is how a program of PostgreSQL's is run, without its arguments.
+// postgresLine returns the command that runs a program of PostgreSQL, without
+// arguments.
 func postgresLine(program string) ([]string, error) {
 	dir, err := postgresPrograms()
 	if err != nil {
@@ -34,13 +35,13 @@ func postgresLine(program string) ([]string, error) {
 	}
 	return []string{
 		setpriv, "--reuid=" + postgresSystemUser, "--regid=" + postgresSystemUser, "--init-groups",
-		"--pdeathsig=keep", // another user's process would forget it: see dieWithParent
+		"--pdeathsig=keep", // otherwise a change of user clears it: see dieWithParent
 		path,
 	}, nil
 }
 
-// postgresOwns gives files to the user that runs PostgreSQL.
-func postgresOwns(paths ...string) error {
+// chownToPostgres gives files to the user that runs PostgreSQL.
+func chownToPostgres(paths ...string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -69,8 +70,8 @@ func postgresIDs() (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// postgresPrograms is the directory with PostgreSQL's programs: one in the PATH,
-// else Debian's, the latest version.
+// postgresPrograms returns the directory of PostgreSQL's programs: that in the PATH,
+// otherwise Debian's latest version.
 func postgresPrograms() (string, error) {
 	dirs := filepath.SplitList(os.Getenv("PATH"))
 	debian, err := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -86,7 +87,7 @@ func postgresPrograms() (string, error) {
 	return "", errors.New("PostgreSQL is missing: install Debian's package postgresql, or put its programs, initdb among them, in the PATH")
 }
 
-// postgresVersion is the number in /usr/lib/postgresql/15/bin.
+// postgresVersion returns the number in /usr/lib/postgresql/15/bin.
 func postgresVersion(dir string) int {
 	version, err := strconv.Atoi(filepath.Base(filepath.Dir(dir)))
 	if err != nil {

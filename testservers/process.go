@@ -22,26 +22,27 @@ const (
 	tailSize     = 16 << 10         // bytes of a server's output that a failure shows
 )
 
-// errEnded is of a server that ended by itself.
+// errEnded is the error of a server that ended by itself.
 var errEnded = errors.New("the server ended")
 
-// A process is one server that was started.
+// A process is a started server.
 type process struct {
 	name    string
 	command *exec.Cmd
 	output  tail
 	ended   chan struct{}
-	err     error // why it ended; to be read once ended is closed
+	err     error // why it ended; may be read after ended is closed
 }
 
 func startProcess(name string, program []string, dir string, l launch) (*process, error) {
 	p := &process{name: name, ended: make(chan struct{})}
 	p.command = exec.Command(program[0], append(slices.Clone(program[1:]), l.args...)...)
 	p.command.Dir = dir
-	// Nothing of the developer's own settings reaches a server.
+	// A server does not see the developer's settings.
 	p.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, l.env...)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
-	// A group of its own keeps the terminal's Ctrl-C away: servers end last.
+	// A process group of its own keeps the terminal's Ctrl-C away, because servers
+	// end last.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(p.command.SysProcAttr)
 	if err := p.command.Start(); err != nil {
@@ -54,37 +55,37 @@ func startProcess(name string, program []string, dir string, l launch) (*process
 	return p, nil
 }
 
-// waitReady waits until the server takes requests.
+// waitReady waits until the server accepts requests.
 func (p *process) waitReady(ctx context.Context, l launch) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s did not answer within %s", l.ready, readyTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s did not respond within %s", l.ready, readyTimeout))
 	defer cancel()
 	client := l.client
 	if client == nil {
 		client = http.DefaultClient
 	}
-	var answered error // the last time that it did, or could have
+	var lastErr error // the result of the last complete attempt
 	for {
-		if err := ask(ctx, client, l.ready, cmp.Or(l.answer, http.StatusOK)); err == nil || ctx.Err() == nil {
-			answered = err
+		if err := ask(ctx, client, l.ready, cmp.Or(l.readyStatus, http.StatusOK)); err == nil || ctx.Err() == nil {
+			lastErr = err
 		}
 		select {
-		case <-p.ended: // whoever answers at that port is another process
+		case <-p.ended: // the response was from another process at that port
 			return p.failure(errEnded)
 		default:
 		}
-		if answered == nil && ctx.Err() == nil {
+		if lastErr == nil && ctx.Err() == nil {
 			return nil
 		}
 		select {
 		case <-p.ended:
 		case <-ctx.Done():
-			return p.failure(errors.Join(context.Cause(ctx), answered))
+			return p.failure(errors.Join(context.Cause(ctx), lastErr))
 		case <-time.After(readyPoll):
 		}
 	}
 }
 
-// ask is nil where address answers status.
+// ask returns nil if address responds with status.
 func ask(ctx context.Context, client *http.Client, address string, status int) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -98,12 +99,12 @@ func ask(ctx context.Context, client *http.Client, address string, status int) e
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != status {
-		return fmt.Errorf("%s answered %s", address, response.Status)
+		return fmt.Errorf("%s responded with %s", address, response.Status)
 	}
 	return nil
 }
 
-// stop ends the server; an error says that it had ended before.
+// stop ends the server. It returns an error if the server had already ended.
 func (p *process) stop() error {
 	select {
 	case <-p.ended:
@@ -120,7 +121,7 @@ func (p *process) stop() error {
 	return nil
 }
 
-// failure is err with what the server said last.
+// failure returns err with the last output of the server.
 func (p *process) failure(err error) error {
 	select {
 	case <-p.ended:
@@ -132,7 +133,7 @@ func (p *process) failure(err error) error {
 	return fmt.Errorf("%s: %w; the last of its output:\n%s", p.name, err, p.output.String())
 }
 
-// A tail keeps the last of what is written to it.
+// A tail keeps the last bytes that are written to it.
 type tail struct {
 	mu   sync.Mutex
 	last []byte

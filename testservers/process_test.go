@@ -28,25 +28,25 @@ func started(t *testing.T, act string) (launch, *process) {
 	return l, p
 }
 
-func TestAServerIsReadyWhenItAnswers(t *testing.T) {
+func TestAServerIsReadyWhenItResponds(t *testing.T) {
 	l, p := started(t, "serves")
 	require.NoError(t, p.waitReady(t.Context(), l))
 	require.NoError(t, p.stop())
-	require.Error(t, ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK), "it has gone")
+	require.Error(t, ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK), "it was stopped")
 }
 
-func TestAServerThatEndsSaysWhy(t *testing.T) {
+func TestTheOutputOfAServerThatEndsIsReported(t *testing.T) {
 	l, p := started(t, "ends")
 	err := p.waitReady(t.Context(), l)
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorContains(t, err, "exit status 3")
 	require.ErrorContains(t, err, "cannot go on")
-	require.ErrorIs(t, p.stop(), errEnded, "and it is told again at the end")
+	require.ErrorIs(t, p.stop(), errEnded, "and it is reported again at the end")
 }
 
-func TestAServerThatNeverGetsReadyIsGivenUp(t *testing.T) {
+func TestAServerThatIsNeverReadyFails(t *testing.T) {
 	l, p := started(t, "never ready")
-	for ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK).Error() != l.ready+" answered 503 Service Unavailable" {
+	for ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK).Error() != l.ready+" responded with 503 Service Unavailable" {
 		time.Sleep(readyPoll) // as waitReady does: it is on its way up
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*readyPoll)
@@ -57,7 +57,7 @@ func TestAServerThatNeverGetsReadyIsGivenUp(t *testing.T) {
 	require.ErrorContains(t, err, "still loading")
 }
 
-func TestTheTailIsBounded(t *testing.T) {
+func TestTheTailIsLimited(t *testing.T) {
 	var output tail
 	require.Equal(t, "(none)", output.String())
 	for range 3 {

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// A server is one that tests can ask for. A new one is a row here, a directory
-// with what pins it, and a function that says how it is started.
+// A server is one that tests can use. To add one, add a row here, a directory that
+// pins its version, and a function that returns its launch.
 type server struct {
 	name   string
 	tool   tool
-	launch func(place) (launch, error)
-	// find is in the place of launch where tests start the program themselves:
-	// it says where everything is. path is the tool's.
+	launch func(instance) (launch, error)
+	// find replaces launch if tests start the program themselves. It returns the
+	// variables. path is that of the tool.
 	find func(ctx context.Context, path string) (launch, error)
 }
 
@@ -30,26 +30,27 @@ var servers = []server{
 	{name: "chromium", tool: playwright, find: findChromium},
 }
 
-// A place is where one server lives.
-type place struct {
-	dir  string // its own, empty
-	host string // with the port, which was free a moment ago
+// An instance is the directory and the address of one server.
+type instance struct {
+	dir  string // empty, and used only by this server
+	host string // with a port that was free a moment ago
 }
 
-// splitHost is the two halves of p's host.
-func splitHost(p place) (name, port string, err error) { return net.SplitHostPort(p.host) }
+// splitHost returns the host and port of p.
+func splitHost(p instance) (name, port string, err error) { return net.SplitHostPort(p.host) }
 
-// A launch is how it is started there.
+// A launch has the command line and environment of a server, and its variables for
+// tests.
 type launch struct {
 	args []string
-	env  []string // all that it sees of an environment, but for PATH and HOME
+	env  []string // its environment, in addition to PATH and HOME
 
-	ready  string       // answers so once the server takes requests
-	answer int          // the status; 0 is 200
-	client *http.Client // to ask; nil is net/http's own
+	ready       string       // URL that responds with readyStatus when the server accepts requests
+	readyStatus int          // 0 is 200
+	client      *http.Client // for ready; nil is http.DefaultClient
 
-	url       string            // where the command finds it
-	variables map[string]string // what else the command is told: KEY, SECRET, CA, ACCOUNT, …
+	url       string            // the address for the command
+	variables map[string]string // further variables for the command: KEY, SECRET, CA, ACCOUNT, …
 }
 
 func names() []string {
@@ -60,7 +61,7 @@ func names() []string {
 	return all
 }
 
-// choose picks servers by name, in the table's order.
+// choose returns the servers with these names, in the order of the table.
 func choose(only string) ([]server, error) {
 	if only == "" {
 		return servers, nil
@@ -68,7 +69,7 @@ func choose(only string) ([]server, error) {
 	wanted := strings.Split(only, ",")
 	for _, name := range wanted {
 		if !slices.Contains(names(), name) {
-			return nil, fmt.Errorf("there is no server %q; there are %s", name, strings.Join(names(), ", "))
+			return nil, fmt.Errorf("unknown server %q; the servers are %s", name, strings.Join(names(), ", "))
 		}
 	}
 	var chosen []server
@@ -80,8 +81,8 @@ func choose(only string) ([]server, error) {
 	return chosen, nil
 }
 
-// variable is the name under which the command finds what of a server; "" is
-// its address.
+// variable returns the name of an environment variable of a server; that of its
+// address if what is "".
 func (s server) variable(what string) string {
 	name := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 	if what != "" {

@@ -16,7 +16,7 @@ func TestServersAreChosenByName(t *testing.T) {
 	require.Len(t, some, 2)
 	require.Equal(t, "minio", some[0].name)
 	_, err = choose("minio,nothing")
-	require.ErrorContains(t, err, `no server "nothing"; there are minio, `)
+	require.ErrorContains(t, err, `unknown server "nothing"; the servers are minio, `)
 }
 
 func TestEveryServerIsPinned(t *testing.T) {

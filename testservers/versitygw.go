@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// versitygw judges what MinIO does not: If-Match on delete, and CORS of a
-// bucket with real preflights. It needs extended attributes in its directory.
+// versitygw checks what MinIO does not: If-Match on delete, and CORS of a bucket with
+// real preflights. It needs extended attributes in its directory.
 var versitygw = goTool{module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"}
 
 const (
@@ -14,15 +14,15 @@ const (
 	versitygwSecret = "versitygw-secret"
 )
 
-func launchVersityGW(p place) (launch, error) {
-	// Neither path may begin with the other.
+func launchVersityGW(p instance) (launch, error) {
+	// Neither path may be a prefix of the other.
 	data, versions := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "versions")
 	for _, dir := range []string{data, versions} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return launch{}, err
 		}
 	}
-	const health = "/-/health" // "-" is no bucket's name
+	const health = "/-/health" // "-" is not a valid bucket name
 	return launch{
 		args: []string{"--port", p.host, "--region", "us-east-1", "--health", health, "--quiet", "posix", "--versioning-dir", versions, data},
 		env: []string{

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// whileRead is a bucket that does something when the file is open and nothing
-// was read of it.
+// whileRead is a bucket that calls a function after the file was opened and before it
+// is read.
 func whileRead(do func()) storage.Bucket {
 	return memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" && op.Key == "changing" {
@@ -55,7 +55,7 @@ func TestAFileThatChangesWhileItIsReadFailsAndIsNotStored(t *testing.T) {
 	}
 }
 
-// Something else has taken the file's place: what was open is whole, and stored.
+// Another file has replaced the file: the open one is complete, and is stored.
 func TestAFileThatIsReplacedWhileItIsReadIsStoredAsItWas(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "before"})
 	other := tree(t, map[string]string{"x": "after."})
@@ -67,7 +67,7 @@ func TestAFileThatIsReplacedWhileItIsReadIsStoredAsItWas(t *testing.T) {
 	require.Equal(t, "before", contents(t, b)["changing"])
 }
 
-func TestAFileThatIsGoneWhenItsTurnComesFails(t *testing.T) {
+func TestAFileThatIsRemovedBeforeItsTransferFails(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "x", "z": "gone by then"})
 	b := whileRead(func() { require.NoError(t, os.Remove(filepath.Join(dir, "z"))) })
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
@@ -76,7 +76,7 @@ func TestAFileThatIsGoneWhenItsTurnComesFails(t *testing.T) {
 	require.Equal(t, "z", report.Failures[0].Key)
 }
 
-// A pipe that has taken a file's place would keep its reader waiting for ever.
+// A pipe that has replaced a file would block its reader forever.
 func TestAPipeInPlaceOfAFileFails(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "x", "z": "a pipe by then"})
 	b := whileRead(func() {

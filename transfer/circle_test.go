@@ -11,13 +11,13 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A stop is an end of a circle, with a name for the reader.
+// A stop is a named end of a circle.
 type stop struct {
 	name string
 	end  transfer.End
 }
 
-// goRound brings a tree from stop to stop, each twice.
+// goRound transfers a tree from stop to stop, twice each.
 func goRound(t *testing.T, h *hostileTree, stops []stop) {
 	t.Helper()
 	last := h.dir
@@ -76,7 +76,7 @@ func TestATreeComesBackIdentical(t *testing.T) {
 	requireTimes(t, h, back)
 }
 
-// The servers are those that are there: all of them with "make test".
+// The servers are those that are running: all of them with "make test".
 func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
 	files, largest := treeSize(t, 200, 20<<20)
 	h := plant(t, files, largest)

@@ -8,21 +8,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var _ road = (*copyRoad)(nil)
+var _ transferrer = (*bucketCopier)(nil)
 
-// copyRoad leads from one bucket to another.
-type copyRoad struct {
-	from Source
-	to   storage.ReadWriter
-	rule func(key string) []storage.WriteOption
-	kept begun
-	// future reports whether a time is one that no right clock can have written yet.
+// bucketCopier copies from bucket to bucket.
+type bucketCopier struct {
+	from   Source
+	to     storage.ReadWriter
+	rule   func(key string) []storage.WriteOption
+	resume resumeDir
+	// future reports whether only a wrong clock can have written a time.
 	future func(time.Time) bool
 }
 
-// compare: the times tell where they are further apart than clocks, and neither was
-// written by a wrong clock.
-func (c *copyRoad) compare(src, dst entry) verdict {
+// compare uses the times if they differ by more than clocks do and no wrong clock
+// wrote them.
+func (c *bucketCopier) compare(src, dst entry) comparison {
 	switch {
 	case src.modified.IsZero() || dst.modified.IsZero() || c.future(src.modified) || c.future(dst.modified):
 		return unclear
@@ -34,9 +34,9 @@ func (c *copyRoad) compare(src, dst entry) verdict {
 	return unclear
 }
 
-// look: the bytes tell. Attributes count where the source seems to be younger and
-// no rule has changed them on the way.
-func (c *copyRoad) look(ctx context.Context, src, dst entry) (bool, error) {
+// compareDeep compares checksums. Attributes count if the source seems to be younger
+// and no rule has changed them.
+func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	from, err := c.from.Attrs(ctx, src.key)
 	if err != nil {
 		return false, err
@@ -50,28 +50,28 @@ func (c *copyRoad) look(ctx context.Context, src, dst entry) (bool, error) {
 		return false, err
 	case from.Size != to.Size:
 		return false, nil
-	case from.CRC32C == nil || to.CRC32C == nil:
+	case !from.CRC32C.Known || !to.CRC32C.Known:
 		return !younger, nil
-	case *from.CRC32C != *to.CRC32C:
+	case from.CRC32C.Sum != to.CRC32C.Sum:
 		return false, nil
 	}
 	return !younger || c.rule != nil || sameProperties(&from.Properties, &to.Properties), nil
 }
 
-// sameProperties leaves out the storage class, which is the provider's own word.
+// sameProperties ignores the storage class, because its values differ by provider.
 func sameProperties(a, b *storage.Properties) bool {
 	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
 		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&
 		a.CacheControl == b.CacheControl && maps.Equal(a.Metadata, b.Metadata)
 }
 
-func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
+func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
 	opts, err := c.options(ctx, src.key)
 	if err != nil {
 		return 0, err
 	}
 	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if o := c.kept.option(src.key, src.size); o != nil {
+	if o := c.resume.option(src.key, src.size); o != nil {
 		opts = append(opts, o)
 	}
 	attrs, err := storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
@@ -81,15 +81,15 @@ func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, mo
 	return attrs.Size, nil
 }
 
-// options are the rule's. Where they replace the metadata, the file's time that
-// the source keeps in it stays.
-func (c *copyRoad) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
+// options returns the options of the rule. If they replace the metadata, they keep
+// the mtime of the source.
+func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	if c.rule == nil {
 		return nil, nil
 	}
 	var r storage.PutRequest
 	for _, o := range c.rule(key) {
-		_ = r.Apply(o) // what is wrong with it, ruled says
+		_ = r.Apply(o) // ruleOptions returns the error
 	}
 	var more map[string]string
 	if r.Metadata != nil {
@@ -101,5 +101,5 @@ func (c *copyRoad) options(ctx context.Context, key string) ([]storage.CopyOptio
 			more = map[string]string{mtimeKey: kept}
 		}
 	}
-	return ruled[storage.CopyOption](c.rule, key, more)
+	return ruleOptions[storage.CopyOption](c.rule, key, more)
 }

@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-var _ road = (*fileRoad)(nil)
+var _ transferrer = (*fileCopier)(nil)
 
-// fileRoad leads from one directory to another.
-type fileRoad struct{ from, to *tree }
+// fileCopier copies from directory to directory.
+type fileCopier struct{ from, to *tree }
 
-func (r *fileRoad) compare(src, dst entry) verdict {
+func (r *fileCopier) compare(src, dst entry) comparison {
 	if sameTime(dst.modified, src.modified) {
 		return same
 	}
 	return differs
 }
 
-// look is never asked for.
-func (r *fileRoad) look(context.Context, entry, entry) (bool, error) { return false, nil }
+// compareDeep is never called, because compare is never unclear.
+func (r *fileCopier) compareDeep(context.Context, entry, entry) (bool, error) { return false, nil }
 
-func (r *fileRoad) move(ctx context.Context, src entry, known bool, _ int, moved func(done, total int64)) (int64, error) {
+func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int, moved func(done, total int64)) (int64, error) {
 	f, info, err := r.from.open(src.key)
 	if err != nil {
 		return 0, fileError("Copy", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // it was read from
-	content := newSteady(f, info)
+	defer func() { _ = f.Close() }() // it was only read
+	content := newStableFile(f, info)
 	err = content.empty()
 	if err == nil {
-		err = r.to.place(src.key, known, permissions{of: r.from, file: info.Mode().Perm()}, func(to *os.File) (time.Time, error) {
-			n, err := io.Copy(to, &counted{from: stopping{ctx, content.reader()}, total: content.size, moved: moved})
+		err = r.to.writeFile(src.key, known, permissions{source: r.from, file: info.Mode().Perm()}, func(to *os.File) (time.Time, error) {
+			n, err := io.Copy(to, &progressReader{from: contextReader{ctx, content.reader()}, total: content.size, moved: moved})
 			if err == nil && n != content.size {
 				err = errChanged
 			}
@@ -45,14 +45,14 @@ func (r *fileRoad) move(ctx context.Context, src entry, known bool, _ int, moved
 	return content.size, nil
 }
 
-// counted tells what was read from it.
-type counted struct {
+// progressReader reports how much was read from it.
+type progressReader struct {
 	from        io.Reader
 	done, total int64
 	moved       func(done, total int64)
 }
 
-func (c *counted) Read(p []byte) (int, error) {
+func (c *progressReader) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
 	c.done += int64(n)
 	c.moved(c.done, c.total)

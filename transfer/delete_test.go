@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// filled is a bucket with these objects, which hold their keys.
+// filled returns a bucket with these objects, whose content is their key.
 func filled(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b := memstore.New(opts...)
@@ -35,10 +35,10 @@ func TestDeleting(t *testing.T) {
 		left    []string
 		deleted int64
 	}{
-		{"is never done unasked", nil, spare, 0},
-		{"removes what the source has not", []transfer.Option{transfer.WithDelete()}, []string{"keep"}, 5},
-		{"leaves what is excluded", []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")}, []string{"keep", "kept.tmp", "x/deep/er"}, 3},
-		{"leaves what is not included", []transfer.Option{transfer.WithDelete(), transfer.WithInclude("k*")}, []string{"extra", "keep", "x/deep/er", "zz"}, 2},
+		{"is not done without WithDelete", nil, spare, 0},
+		{"removes files that the source lacks", []transfer.Option{transfer.WithDelete()}, []string{"keep"}, 5},
+		{"keeps excluded files", []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")}, []string{"keep", "kept.tmp", "x/deep/er"}, 3},
+		{"keeps files that are not included", []transfer.Option{transfer.WithDelete(), transfer.WithInclude("k*")}, []string{"extra", "keep", "x/deep/er", "zz"}, 2},
 		{"is not done in a dry run", []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()}, spare, 5},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestDeleting(t *testing.T) {
 	}
 }
 
-func TestDeletingTakesEmptyDirectoriesWithIt(t *testing.T) {
+func TestDeletingRemovesEmptyDirectories(t *testing.T) {
 	dir := tree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "was empty"), 0o755))
 	b := memstore.New()
@@ -70,11 +70,11 @@ func TestDeletingTakesEmptyDirectoriesWithIt(t *testing.T) {
 	require.NoError(t, err)
 	require.NoDirExists(t, filepath.Join(dir, "a/b"))
 	require.FileExists(t, filepath.Join(dir, "a/stays"))
-	require.DirExists(t, filepath.Join(dir, "was empty"), "not of this job's doing")
+	require.DirExists(t, filepath.Join(dir, "was empty"), "it was empty before the job")
 }
 
-// A directory whose volume is not mounted is empty, and so is a prefix that is misspelt.
-func TestASourceWithNothingInItDeletesNothing(t *testing.T) {
+// A directory whose volume is not mounted is empty, and so is a misspelt prefix.
+func TestAnEmptySourceDeletesNothing(t *testing.T) {
 	bucket := func(keys ...string) func(t *testing.T) transfer.End {
 		return func(t *testing.T) transfer.End {
 			return transfer.Bucket(filled(t, keys))
@@ -97,23 +97,23 @@ func TestASourceWithNothingInItDeletesNothing(t *testing.T) {
 		want  error
 	}{
 		{"an empty bucket", bucket(), none, nil, none, storage.ObjectNotFound},
-		{"a prefix that is misspelt", misspelt, none, nil, none, storage.ObjectNotFound},
-		{"a directory with nothing but a bucket's own", dir, none, nil, none, storage.ObjectNotFound},
-		{"a bucket with the marker of a folder", marker, none, nil, none, storage.ObjectNotFound},
-		{"nothing that is included", bucket("a"), none, []transfer.Option{transfer.WithInclude("k*")}, none, storage.ObjectNotFound},
-		{"nothing that is not left out", bucket("a"), none, []transfer.Option{transfer.WithExclude("a")}, none, storage.ObjectNotFound},
+		{"a misspelt prefix", misspelt, none, nil, none, storage.ObjectNotFound},
+		{"a directory with only the internal files of a bucket", dir, none, nil, none, storage.ObjectNotFound},
+		{"a bucket with a folder marker", marker, none, nil, none, storage.ObjectNotFound},
+		{"no file is included", bucket("a"), none, []transfer.Option{transfer.WithInclude("k*")}, none, storage.ObjectNotFound},
+		{"all files are excluded", bucket("a"), none, []transfer.Option{transfer.WithExclude("a")}, none, storage.ObjectNotFound},
 		{"in a dry run", bucket(), none, []transfer.Option{transfer.WithDryRun()}, none, storage.ObjectNotFound},
-		{"with nothing at the destination either", bucket(), nil, nil, nil, nil},
-		{"with nothing there but what is left out", bucket(), []string{"kept"}, []transfer.Option{transfer.WithExclude("kept")}, []string{"kept"}, nil},
-		{"by insisting", bucket(), none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
-		{"by insisting, of a directory", dir, none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
+		{"the destination is empty, too", bucket(), nil, nil, nil, nil},
+		{"the destination has only excluded files", bucket(), []string{"kept"}, []transfer.Option{transfer.WithExclude("kept")}, []string{"kept"}, nil},
+		{"with WithEmptySource", bucket(), none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
+		{"a directory, with WithEmptySource", dir, none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b := filled(t, row.there)
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), row.src(t), append(row.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, row.want)
 			if row.want != nil {
-				require.ErrorContains(t, err, "the source has nothing in it")
+				require.ErrorContains(t, err, "the source has no files")
 				require.ErrorContains(t, err, "WithEmptySource")
 				require.Zero(t, report.Deleted)
 			}
@@ -135,7 +135,7 @@ func TestNothingIsDeletedAfterAFailedListing(t *testing.T) {
 		of   string
 	}{{"of the source", "source"}, {"of the destination", "destination"}} {
 		t.Run(row.name, func(t *testing.T) {
-			// The second page fails for good.
+			// The second page fails permanently.
 			inj := faults.New()
 			failing := []storage.OpenOption{storage.WithLayer(inj.Layer()), storage.WithLayer(pagesOf(2)), storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
 			var src, dst storage.Bucket
@@ -159,7 +159,7 @@ func TestNothingIsDeletedAfterAFailedListing(t *testing.T) {
 	}
 }
 
-// contentsOf is contents without the faults, which it leaves off.
+// contentsOf returns contents without the faults, which it removes.
 func contentsOf(t *testing.T, b storage.Bucket, faulty bool, inj *faults.Injector) map[string]string {
 	t.Helper()
 	if faulty {
@@ -168,7 +168,7 @@ func contentsOf(t *testing.T, b storage.Bucket, faulty bool, inj *faults.Injecto
 	return contents(t, b)
 }
 
-// pagesOf makes pages of n entries.
+// pagesOf returns pages of n entries.
 func pagesOf(n int) storage.Layer {
 	return func(d storage.Driver) storage.Driver { return &smallPages{d, n} }
 }
@@ -184,19 +184,18 @@ func (s *smallPages) Describe() storage.Description {
 	return d
 }
 
-// A store that lists out of order, or a listing of somebody's own, would make
-// objects seem to be missing.
+// If a store or a foreign bucket lists out of order, objects seem to be missing.
 func TestNothingIsDeletedAfterAListingOutOfOrder(t *testing.T) {
 	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
 		dst := filled(t, []string{"a", "b", "c", "z"})
 		report, err := transfer.Copy(t.Context(), dst, evil{memstore.New(), keys}, transfer.WithDelete())
-		require.ErrorContains(t, err, "not in the order of the keys")
+		require.ErrorContains(t, err, "not in the order of keys")
 		require.Zero(t, report.Deleted)
 		require.Len(t, contents(t, dst), 4)
 	}
 }
 
-func TestNothingIsDeletedWhereADirectoryCannotBeListed(t *testing.T) {
+func TestNothingIsDeletedIfADirectoryCannotBeListed(t *testing.T) {
 	src := tree(t, map[string]string{"a": "", "b/c": ""})
 	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop"))) // cannot be listed, with WithLinks
 	b := filled(t, []string{"a", "b/c", "z"})
@@ -206,7 +205,7 @@ func TestNothingIsDeletedWhereADirectoryCannotBeListed(t *testing.T) {
 	require.Len(t, contents(t, b), 3)
 }
 
-func TestWhatCannotBeDeletedIsCounted(t *testing.T) {
+func TestFailedDeletionsAreCounted(t *testing.T) {
 	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
 	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
@@ -216,7 +215,7 @@ func TestWhatCannotBeDeletedIsCounted(t *testing.T) {
 	require.Equal(t, int64(2), report.DeletedBytes)
 }
 
-// locking does not let go of one key.
+// locking keeps one key locked.
 type locking struct {
 	storage.Driver
 	key string
@@ -242,8 +241,8 @@ func keysOf[V any](m map[string]V) []string {
 	return keys
 }
 
-// A holding bucket of the user's own does not remove one key, and its error names
-// another, or none.
+// A holding bucket is a foreign one that does not remove one key. Its error has
+// another key, or none.
 type holding struct {
 	storage.Bucket
 	err error
@@ -256,7 +255,7 @@ func (h holding) Remove(ctx context.Context, key string, opts ...storage.RemoveO
 	return h.Bucket.Remove(ctx, key, opts...)
 }
 
-func TestWhatAUsersBucketDoesNotRemoveIsNotDeleted(t *testing.T) {
+func TestFailedDeletionsOfAForeignBucketAreCounted(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		err  error

@@ -9,42 +9,43 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var _ road = (*downloadRoad)(nil)
+var _ transferrer = (*downloader)(nil)
 
-// downloadRoad leads from a bucket to a directory.
-type downloadRoad struct {
+// downloader transfers from a bucket to a directory.
+type downloader struct {
 	from   Source
 	to     *tree
 	dryRun bool
 }
 
-// compare: a download gives the file the object's time, where the object keeps
-// no other.
-func (d *downloadRoad) compare(src, dst entry) verdict {
+// compare uses the object's own time, which a downloaded file has if the object has
+// no mtime.
+func (d *downloader) compare(src, dst entry) comparison {
 	if sameTime(dst.modified, src.modified) {
 		return same
 	}
 	return unclear
 }
 
-// look: the file has the time that the object keeps, or its bytes. In the second
-// case it is given that time, so that the next job need not read it again.
-func (d *downloadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
+// compareDeep reports whether the file has the object's mtime or its content. In the
+// second case it also sets the file's time, so that the next job does not read the
+// file again.
+func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	attrs, err := d.from.Attrs(ctx, src.key)
 	if err != nil {
 		return false, err
 	}
-	want := timeOf(attrs, src)
+	want := fileTime(attrs, src)
 	switch {
 	case attrs.Size != dst.size:
 		return false, nil
 	case sameTime(dst.modified, want):
 		return true, nil
-	case attrs.CRC32C == nil:
+	case !attrs.CRC32C.Known:
 		return false, nil
 	}
 	sum, err := d.to.checksum(ctx, src.key)
-	if err != nil || sum != *attrs.CRC32C {
+	if err != nil || sum != attrs.CRC32C.Sum {
 		return false, err
 	}
 	if !d.dryRun {
@@ -56,29 +57,29 @@ func (d *downloadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
 	return err == nil, err
 }
 
-// timeOf is the time that a file has which holds the object.
-func timeOf(attrs *storage.Attrs, src entry) time.Time {
+// fileTime returns the time for a file with the object's content.
+func fileTime(attrs *storage.Attrs, src entry) time.Time {
 	if kept := parseMtime(attrs.Metadata[mtimeKey]); !kept.IsZero() {
 		return kept
 	}
 	if attrs.Revision == src.revision {
-		return src.modified // some stores tell it more precisely in a listing
+		return src.modified // some stores have it more precisely in a listing
 	}
 	return attrs.Modified
 }
 
-func (d *downloadRoad) move(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (stored int64, err error) {
-	if err := checkPath(src.key); err != nil { // before anything is asked for
+func (d *downloader) transfer(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (stored int64, err error) {
+	if err := checkPath(src.key); err != nil { // before any request
 		return 0, fileError("Download", src.key, err)
 	}
 	r, err := d.from.Download(ctx, src.key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = r.Close() }() // nil, always
-	err = d.to.place(src.key, known, usual, func(f *os.File) (_ time.Time, err error) {
+	defer func() { _ = r.Close() }() // always nil
+	err = d.to.writeFile(src.key, known, defaultPermissions, func(f *os.File) (_ time.Time, err error) {
 		stored, err = r.WriteTo(f)
-		return timeOf(r.Attrs(), src), err
+		return fileTime(r.Attrs(), src), err
 	})
 	if own := (*storage.Error)(nil); err != nil && !(errors.As(err, &own) && own.Key != "") {
 		err = fileError("Download", src.key, err)

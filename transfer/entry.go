@@ -6,45 +6,46 @@ import (
 	"time"
 )
 
-// An entry is what one end has under a key.
+// An entry is a file or object of one end.
 type entry struct {
 	key      string
 	kind     entryKind
 	size     int64 // bytes
 	modified time.Time
 	revision string // of an object
-	err      error  // of kinds broken and unlisted
+	err      error  // of the kinds broken and unlisted
 }
 
 type entryKind int
 
 const (
 	regular entryKind = iota
-	// ignored is a link, a special file, or the marker of an empty folder: it is
-	// neither brought over nor removed.
+	// ignored is a link, a special file, or the marker of an empty folder. It is
+	// neither transferred nor removed.
 	ignored
-	// hidden is a directory that the job leaves out: what lies below it at the other
-	// end stays too.
-	hidden
-	// broken cannot be told about: a dangling link, an unreadable file. What lies
-	// below it at the other end stays, for it may be a directory.
+	// excluded is a directory that the job skips. Files below it at the other end
+	// stay, too.
+	excluded
+	// broken is a dangling link or an unreadable file. It may be a directory, so
+	// files below it at the other end stay.
 	broken
-	// unlisted is a directory that could not be read: what it holds is not known,
-	// and nothing may be removed at the other end.
+	// unlisted is a directory that could not be read. Its files are unknown, so
+	// nothing may be removed at the other end.
 	unlisted
 )
 
-// A side is an open End.
-type side interface {
-	// entries yields what there is after a key, ascending, and at most one error,
-	// last. Where startsAnywhere is false, after is "".
+// An openedEnd is an open End.
+type openedEnd interface {
+	// entries yields the entries after a key in ascending order, and at most one
+	// error, last. If startsAnywhere is false, after is "".
 	entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error]
-	// startsAnywhere reports whether it costs no more to begin in the middle.
+	// startsAnywhere reports whether a listing can start in the middle without
+	// further cost.
 	startsAnywhere() bool
-	// checksum is the CRC32C of the whole file or object.
+	// checksum returns the CRC32C of the file or object.
 	checksum(ctx context.Context, key string) (uint32, error)
-	// remove removes the keys, and tells of each that is gone and of each that is
-	// not.
+	// remove removes the keys. It calls gone for each that was removed and failed for
+	// each that was not.
 	remove(ctx context.Context, keys iter.Seq[string], gone func(key string), failed func(key string, err error))
 	close() error
 }

@@ -70,8 +70,8 @@ func ExampleReport() {
 	// Output: 2 would be copied
 }
 
-// Temporary files go after a week, cleaned up once a day by one of all the
-// processes that run this.
+// Temporary files are removed after a week, once a day, by one of the processes that
+// run this.
 func ExampleEvery() {
 	bucket := memstore.New()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -11,24 +11,26 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// An ExpireRule says what Expire removes under a prefix. At least one age is set.
+// An ExpireRule selects the objects that [Expire] removes. At least one age is set.
 type ExpireRule struct {
-	Prefix string // "" is all keys; it may end anywhere in a segment
-	// Age is how long ago an object was written that is removed; 0: none is.
+	Prefix string // "" matches all keys; it may end anywhere in a segment
+	// Age is the time since an object was written after which it is removed; 0 never
+	// removes.
 	Age time.Duration
-	// OldVersionsAge is how long ago a version was replaced, or removed, that is
-	// removed for good, on a bucket that keeps versions; 0: none is. Where the store
-	// does not tell when that was (storage.VersionEntry.OldSince), it stays.
+	// OldVersionsAge is the time since a version was replaced or removed after which
+	// it is permanently removed, in a bucket that keeps versions; 0 never removes. A
+	// version stays if the store does not report that time
+	// ([storage.VersionEntry.OldSince]).
 	OldVersionsAge time.Duration
 }
 
 const day = 24 * time.Hour
 
-// ExpireRules are the rules of a bucket's lifecycle (BucketInfo.Lifecycle) that remove
-// objects, for stores that apply none themselves: local and memory. Uploads in
-// parts that nobody goes on with, these two drop themselves
-// (storage.LifecycleRule says when); transitions to another storage class are not
-// for Expire. An age of more than 292 years, the longest time.Duration, is cut to that.
+// ExpireRules returns rules for [Expire] that remove the same objects as a lifecycle
+// ([storage.BucketInfo.Lifecycle]), for the stores that apply none themselves: local
+// and memory. Both stores discard stale multipart uploads themselves
+// ([storage.LifecycleRule] says when). Transitions to another storage class are
+// ignored. An age over 292 years, the longest [time.Duration], is reduced to that.
 func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	var rules []ExpireRule
 	for _, l := range lifecycle {
@@ -43,23 +45,26 @@ func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	return rules
 }
 
-// daysOf returns n days, or the most days that a Duration can hold, 292 years: a large
-// number says "never". A number below 0 stays below 0, which Expire refuses.
+// daysOf returns n days, limited to the longest Duration of 292 years, because a
+// large number means "never". A negative number stays negative, and Expire refuses
+// it.
 func daysOf(n int) time.Duration {
 	const most = math.MaxInt64 / day
 	return time.Duration(max(-1, min(n, int(most)))) * day
 }
 
-// Expire removes from b what the rules say is too old, in the provider's batches,
-// going on past failures. It takes WithDryRun, WithInclude, WithExclude,
-// WithChanges, WithProgress, WithConcurrency and WithNow. The Report counts in
-// Deleted and DeletedBytes; the error is nil if, and only if, all of that is
-// gone, and otherwise as Sync's. A rule without an age, or with one below 0, is
-// InvalidArgument; so are OldVersionsAge's versions Unsupported on a bucket that
-// keeps none. What the store tells no time of stays.
+// Expire removes objects of b that match a rule, in the provider's batches. It
+// continues after failures. It takes the options [WithDryRun], [WithInclude],
+// [WithExclude], [WithChanges], [WithProgress], [WithConcurrency] and [WithNow]. The
+// [Report] counts removed objects in Deleted and DeletedBytes. The error is nil only
+// if all of them were removed; otherwise it is like that of [Sync].
 //
-// An object that is replaced in the moment between its listing and its removal
-// is removed: names that are used again are not for a prefix that expires.
+// If a rule has no age or a negative one, Expire fails with InvalidArgument. If a
+// rule has an OldVersionsAge and the bucket keeps no versions, it fails with
+// Unsupported. Objects whose time the store does not report stay.
+//
+// An object that is replaced between its listing and its removal is removed, too. Do
+// not reuse names under a prefix that expires.
 func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
@@ -68,35 +73,35 @@ func Expire(ctx context.Context, b interface {
 	e.begin(e.settings)
 	early := e.check()
 	if early == nil {
-		stop := e.watch(e.progress)
-		early = e.all(ctx)
+		stop := e.reportProgress(e.progress)
+		early = e.execute(ctx)
 		stop()
 	}
 	return e.end(early)
 }
 
-// expiry is one call of Expire.
+// expiry is one call of [Expire].
 type expiry struct {
 	*settings
-	tally
+	reporter
 	rules   []ExpireRule
 	lister  storage.Lister
 	remover storage.Remover
 }
 
 func (e *expiry) check() error {
-	if e.bad != nil {
-		return e.bad
+	if e.err != nil {
+		return e.err
 	}
 	for _, r := range e.rules {
 		if r.Age < 0 || r.OldVersionsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 {
-			return &storage.Error{Code: storage.InvalidArgument, Op: "Expire", Err: invalid("rule", "must have an age above 0").Err}
+			return &storage.Error{Code: storage.InvalidArgument, Op: "Expire", Err: invalid("rule", "must have a positive age").Err}
 		}
 	}
 	return nil
 }
 
-func (e *expiry) all(ctx context.Context) error {
+func (e *expiry) execute(ctx context.Context) error {
 	now := e.now()
 	for i, r := range e.rules {
 		if r.Age > 0 {
@@ -124,10 +129,10 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		e.totalFiles.Add(1)
 		e.files.Add(1)
 		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
-		if !e.takes(entry.Key) || !old(e.rules[rule]) || e.earlier(rule, entry.Key, old) {
+		if !e.selects(entry.Key) || !old(e.rules[rule]) || e.inEarlierRule(rule, entry.Key, old) {
 			continue
 		}
-		if group = append(group, entry); len(group) == removedTogether {
+		if group = append(group, entry); len(group) == removeBatch {
 			e.remove(ctx, group)
 			group = group[:0]
 		}
@@ -143,9 +148,9 @@ func (e *expiry) tooOld(since time.Time, age time.Duration, now time.Time) bool 
 	return !since.IsZero() && now.Sub(since) > age
 }
 
-// earlier reports whether a rule before this one has the key already: a dry run
-// would count it twice.
-func (e *expiry) earlier(rule int, key string, old func(ExpireRule) bool) bool {
+// inEarlierRule reports whether an earlier rule has selected the key: a dry run would
+// count it twice.
+func (e *expiry) inEarlierRule(rule int, key string, old func(ExpireRule) bool) bool {
 	return slices.ContainsFunc(e.rules[:rule], func(r ExpireRule) bool { return strings.HasPrefix(key, r.Prefix) && old(r) })
 }
 
@@ -162,12 +167,12 @@ func (e *expiry) remove(ctx context.Context, group []storage.ListEntry) {
 		}
 		return
 	}
-	removeGroup(ctx, e.remover, keys, gone, func(key string, err error) { e.still(ctx, key, err) })
+	removeGroup(ctx, e.remover, keys, gone, func(key string, err error) { e.failedRemoval(ctx, key, err) })
 }
 
-func (e *expiry) still(ctx context.Context, key string, err error) {
+func (e *expiry) failedRemoval(ctx context.Context, key string, err error) {
 	if ctx.Err() == nil {
-		e.notRemoved(key, err)
+		e.destinationFailed(key, err)
 	}
 }
 
@@ -176,20 +181,20 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 	var removing panics.Group
 	err := e.removeVersions(ctx, rule, now, &removing)
 	removing.Wait()
-	if ctx.Err() != nil { // what it cut short has not failed, and is not gone
+	if ctx.Err() != nil { // interrupted removals have neither failed nor succeeded
 		return ctxError(ctx.Err())
 	}
 	return err
 }
 
 func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *panics.Group) error {
-	requests := newRequests(e.concurrency)
+	requests := newSemaphore(e.concurrency)
 	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
 		}
 		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(v.OldSince, r.OldVersionsAge, now) }
-		if v.Current || !e.takes(v.Key) || !old(e.rules[rule]) || e.earlier(rule, v.Key, old) {
+		if v.Current || !e.selects(v.Key) || !old(e.rules[rule]) || e.inEarlierRule(rule, v.Key, old) {
 			continue
 		}
 		if e.dryRun {
@@ -202,7 +207,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		removing.Go(func() {
 			defer requests.release(1)
 			if err := e.remover.Remove(ctx, v.Key, storage.WithVersion(v.Version)); err != nil {
-				e.still(ctx, v.Key, err)
+				e.failedRemoval(ctx, v.Key, err)
 				return
 			}
 			e.removed(v.Key, v.Size)

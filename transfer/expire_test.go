@@ -17,8 +17,8 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// aged is a bucket with an object a day old, one of ten days and one of a hundred
-// under each of two prefixes.
+// aged returns a bucket with two prefixes. Each has an object of one day, one of ten
+// days and one of a hundred days.
 func aged(t *testing.T, make func(now func() time.Time) storage.Bucket) storage.Bucket {
 	t.Helper()
 	clock := start
@@ -60,7 +60,7 @@ func TestExpire(t *testing.T) {
 		{"exactly that age stays", []transfer.ExpireRule{{Age: 10 * day}}, nil, []string{"temp/new", "temp/old", "temporary/new", "temporary/old"}, 2},
 		{"several rules", []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}}, nil, []string{"temp/new", "temporary/new", "temporary/old"}, 3},
 		{"a dry run counts once", []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}}, []transfer.Option{transfer.WithDryRun()}, all, 3},
-		{"some names stay", []transfer.ExpireRule{{Age: 7 * day}}, []transfer.Option{transfer.WithExclude("*/ancient")}, []string{"temp/ancient", "temp/new", "temporary/ancient", "temporary/new"}, 2},
+		{"excluded names stay", []transfer.ExpireRule{{Age: 7 * day}}, []transfer.Option{transfer.WithExclude("*/ancient")}, []string{"temp/ancient", "temp/new", "temporary/ancient", "temporary/new"}, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			for name, open := range map[string]func(now func() time.Time) storage.Bucket{
@@ -83,7 +83,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-func TestExpireTakesBatches(t *testing.T) {
+func TestExpireRemovesInBatches(t *testing.T) {
 	var seen calls
 	b := filled(t, keysN(2500), seen.layer())
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}},
@@ -94,7 +94,7 @@ func TestExpireTakesBatches(t *testing.T) {
 	require.Zero(t, seen.count("Delete"))
 }
 
-func TestExpireRefusesWhatWouldRemoveEverything(t *testing.T) {
+func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 	b := filled(t, []string{"a"})
 	for _, rule := range []transfer.ExpireRule{{}, {Age: -time.Second}, {OldVersionsAge: -1}} {
 		report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, rule})
@@ -103,7 +103,7 @@ func TestExpireRefusesWhatWouldRemoveEverything(t *testing.T) {
 	}
 }
 
-func TestExpireGoesOnPastFailuresAndEndsWithAListing(t *testing.T) {
+func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 	later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, later)
@@ -121,8 +121,7 @@ func TestExpireGoesOnPastFailuresAndEndsWithAListing(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// What BucketInfo says of a bucket's lifecycle is applied on the stores that apply
-// nothing themselves.
+// Expire applies the lifecycle of a bucket on stores that do not.
 func TestALifecycleIsApplied(t *testing.T) {
 	clock := start.AddDate(0, 0, -40)
 	now := func() time.Time { return clock }
@@ -178,7 +177,7 @@ func TestALifecycleIsApplied(t *testing.T) {
 	}
 }
 
-func TestVersionsOfWhatWasRemovedExpire(t *testing.T) {
+func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T, now func() time.Time) storage.Bucket{
 		"memory": func(_ *testing.T, now func() time.Time) storage.Bucket {
 			return storage.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
@@ -204,8 +203,8 @@ func TestVersionsOfWhatWasRemovedExpire(t *testing.T) {
 				require.NoError(t, err)
 				return report.Deleted
 			}
-			require.Equal(t, int64(1), expire(start.Add(6*day)), "the first, which was replaced long ago")
-			require.Equal(t, int64(1), expire(start.Add(8*day)), "the second, which was removed 8 days ago")
+			require.Equal(t, int64(1), expire(start.Add(6*day)), "the first version, which was replaced long ago")
+			require.Equal(t, int64(1), expire(start.Add(8*day)), "the second version, which was removed 8 days ago")
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
 				require.Fail(t, "nothing is left", "%v", v)
@@ -214,8 +213,9 @@ func TestVersionsOfWhatWasRemovedExpire(t *testing.T) {
 	}
 }
 
-// A Remove that was under way when ctx ended is neither done nor failed.
-func TestExpireIsCanceledWithAnOldVersionUnderWay(t *testing.T) {
+// A Remove that was in progress when ctx was canceled has neither succeeded nor
+// failed.
+func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -237,13 +237,13 @@ func TestExpireIsCanceledWithAnOldVersionUnderWay(t *testing.T) {
 	require.Zero(t, report.Failed)
 }
 
-func TestOldVersionsNeedVersions(t *testing.T) {
+func TestOldVersionsAgeNeedsABucketThatKeepsVersions(t *testing.T) {
 	_, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{OldVersionsAge: day}})
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Large numbers of days are how people write "never".
-func TestAnAgeOfMoreDaysThanADurationHoldsIsTheLongest(t *testing.T) {
+// People write "never" as a large number of days.
+func TestAnAgeInDaysIsLimitedToTheLongestDuration(t *testing.T) {
 	const longest = 106_751 // days
 	for _, row := range []struct {
 		name       string
@@ -273,5 +273,5 @@ func TestAnAgeOfMoreDaysThanADurationHoldsIsTheLongest(t *testing.T) {
 	}
 	_, err := transfer.Expire(t.Context(), memstore.New(), transfer.ExpireRules(
 		storage.LifecycleRule{ExpireAfterDays: -213_504, ExpireOldVersionsAfterDays: 1}))
-	require.ErrorIs(t, err, storage.InvalidArgument, "below 0 stays below 0")
+	require.ErrorIs(t, err, storage.InvalidArgument, "a negative number stays negative")
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// keysN are n keys, in order.
+// keysN returns n keys, in order.
 func keysN(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
@@ -30,7 +30,7 @@ func keysN(n int) []string {
 	return keys
 }
 
-func TestAJobGoesOnPastFailures(t *testing.T) {
+func TestAJobContinuesAfterFailures(t *testing.T) {
 	inj := faults.New(
 		faults.Fail(faults.Put).ForKey("00003").WithError(storage.PermissionDenied),
 		faults.Fail(faults.Put).ForKey("00007").WithError(storage.Locked),
@@ -78,7 +78,7 @@ func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
 	}
 }
 
-func TestOfManyFailuresAThousandAreKept(t *testing.T) {
+func TestAReportKeepsAThousandFailures(t *testing.T) {
 	src := filled(t, keysN(1500))
 	inj := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
 	report, err := transfer.Copy(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), src)
@@ -89,12 +89,12 @@ func TestOfManyFailuresAThousandAreKept(t *testing.T) {
 	require.Len(t, strings.Split(report.String(), "\n"), 12)
 }
 
-// Delayed is a bucket whose puts take so long.
+// delayed is a bucket whose puts take that long.
 func delayed(by time.Duration) storage.Bucket {
 	return memstore.New(storage.WithLayer(faults.New(faults.Delay(faults.Put, by)).Layer()))
 }
 
-func TestCtxEndsAJobAtOnce(t *testing.T) {
+func TestAJobEndsWhenCtxIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 		defer cancel()
@@ -106,7 +106,7 @@ func TestCtxEndsAJobAtOnce(t *testing.T) {
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
 		require.Equal(t, 25*time.Second, time.Since(began))
 		require.Equal(t, int64(8), report.Transferred)
-		require.Zero(t, report.Failed, "what was cut off has not failed")
+		require.Zero(t, report.Failed, "an interrupted transfer has not failed")
 	})
 }
 
@@ -119,7 +119,7 @@ func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
 	require.Contains(t, contents(t, dst), "spare")
 }
 
-func TestFilesAndPartsTogetherAreBounded(t *testing.T) {
+func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 	for _, n := range []int{1, 3, 16} {
 		var now, most atomic.Int64
 		busy := func(d storage.Driver) storage.Driver {
@@ -150,7 +150,7 @@ func TestFilesAndPartsTogetherAreBounded(t *testing.T) {
 	}
 }
 
-// partly takes large bodies in parts, as the cloud's drivers do.
+// partly accepts large bodies only in parts, like drivers of clouds.
 type partly struct{ storage.Driver }
 
 func (p partly) Describe() storage.Description {
@@ -169,13 +169,13 @@ func TestProgress(t *testing.T) {
 		var telling sync.Mutex
 		began := time.Now()
 		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2), transfer.WithProgress(func(p transfer.Progress) {
-			require.True(t, telling.TryLock(), "never twice at a time")
+			require.True(t, telling.TryLock(), "calls do not overlap")
 			defer telling.Unlock()
 			events = append(events, p)
 		}))
 		require.ErrorIs(t, err, storage.Locked)
 		took := time.Since(began)
-		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and the last")
+		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and once at the end")
 		require.Greater(t, len(events), 10)
 		var last transfer.Progress
 		for _, p := range events {
@@ -195,11 +195,11 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, last.Bytes, last.TotalBytes)
 		require.NotEmpty(t, last.Current)
 		middle := events[len(events)/2]
-		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two at once, of 5 bytes, each 50 ms")
+		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two parallel transfers of 5 bytes in 50 ms each")
 	})
 }
 
-// An ownBucket is one of the user's, with errors of its own.
+// An ownBucket is a foreign bucket with errors of another type.
 type ownBucket struct{ storage.Bucket }
 
 var errQuota = errors.New("the quota of user 7 is used up")
@@ -220,7 +220,7 @@ func TestAFailureIsAnErrorOfStorage(t *testing.T) {
 	require.Equal(t, own, told)
 }
 
-// A file that has grown since the directory was listed is counted as it was stored.
+// A file that has grown since its directory was listed counts with its stored size.
 func TestBytesAreThoseThatWereStored(t *testing.T) {
 	for _, row := range []struct {
 		name string

@@ -11,10 +11,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// fileError says in the terms of package storage what went wrong with a file of
-// this machine.
+// fileError returns an error of the file system as a *storage.Error.
 func fileError(op, key string, err error) error {
-	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quoted(err)}
+	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err)}
 	var own *storage.Error
 	switch {
 	case errors.As(err, &own):
@@ -35,8 +34,8 @@ func fileError(op, key string, err error) error {
 	return e
 }
 
-// A quotedError is one that has a name in it, which may have in it what a terminal
-// takes for a command.
+// A quotedError quotes the name in an error, because a name may contain terminal
+// control characters.
 type quotedError struct {
 	error
 	text string
@@ -46,7 +45,7 @@ func (e quotedError) Error() string { return e.text }
 
 func (e quotedError) Unwrap() error { return e.error }
 
-func quoted(err error) error {
+func quotePaths(err error) error {
 	switch e := err.(type) {
 	case *fs.PathError:
 		return quotedError{e, fmt.Sprintf("%s %q: %v", e.Op, e.Path, e.Err)}
@@ -56,9 +55,9 @@ func quoted(err error) error {
 	return err
 }
 
-// ownError is err as a *storage.Error: that of a bucket of the user's own may be
-// anything.
-func ownError(key string, err error) error {
+// asStorageError returns err as a *storage.Error with a key. A bucket that is not of
+// this library may return any error.
+func asStorageError(key string, err error) error {
 	if own, ok := err.(*storage.Error); ok && own.Key != "" {
 		return own
 	} else if ok {
@@ -73,7 +72,7 @@ func ownError(key string, err error) error {
 	return own
 }
 
-// ctxError is why a job was ended by its ctx.
+// ctxError returns the error of a job whose ctx is done.
 func ctxError(err error) error {
 	code := storage.Canceled
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// endless is a bucket that makes up its keys while it is listed, and measures
-// the memory that is held then.
+// endless is a bucket that generates keys while it is listed, and measures the used
+// memory.
 type endless struct {
 	storage.Bucket
 	keys    int
@@ -64,7 +64,7 @@ func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
 	require.Equal(t, int64(keys), report.Transferred)
 	require.Equal(t, int64(keys), report.Deleted)
 
-	// One file that is the same, and all others are to be removed.
+	// One file is the same, and all others are removed.
 	report, err = transfer.Copy(t.Context(), endless{Bucket: memstore.New(), keys: keys, peak: &peak, removed: &removed},
 		filled(t, nil), transfer.WithDelete(), transfer.WithEmptySource())
 	require.NoError(t, err)
@@ -73,8 +73,8 @@ func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
 	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(6<<20), "bytes; the keys alone are more")
 }
 
-// Of a large bucket, only what lies beside the source is listed.
-func TestADestinationIsNotListedWhereTheSourceHasNothing(t *testing.T) {
+// Only the part of a large bucket near the source is listed.
+func TestADestinationIsNotListedBetweenFilesOfTheSource(t *testing.T) {
 	var seen calls
 	b := filled(t, keysN(20_000), seen.layer())
 	src := tree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})
@@ -86,7 +86,7 @@ func TestADestinationIsNotListedWhereTheSourceHasNothing(t *testing.T) {
 	require.LessOrEqual(t, seen.count("List")-before, 9, "of 79 pages")
 }
 
-// A directory cannot be listed from the middle, and is not begun again for ever.
+// A directory cannot be listed from the middle, and is not listed again forever.
 func TestADestinationDirectoryMayHoldManyFilesThatTheSourceLacks(t *testing.T) {
 	dst := t.TempDir()
 	for _, key := range keysN(2500) {

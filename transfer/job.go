@@ -12,20 +12,20 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// queued is how many files the walk may be ahead of the transfers, so that
-// progress has totals to tell.
-const queued = 4096
+// maxQueued is how many files the walk may be ahead of the transfers, so that
+// progress has totals.
+const maxQueued = 4096
 
 // A job is one call of Sync.
 type job struct {
 	*settings
-	tally
-	dst, src side
-	road     road
-	requests *requests
-	spare    *spill // with WithDelete: what the source does not have
-	unlisted bool   // a part of an end could not be listed
-	some     bool   // the source has a file
+	reporter
+	dst, src       openedEnd
+	transferrer    transferrer
+	slots          *semaphore
+	extraneous     *overflowFile // with WithDelete: files that the source does not have
+	unlisted       bool          // a directory could not be listed
+	sourceHasFiles bool          // the source has a file
 }
 
 func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
@@ -33,7 +33,7 @@ func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, 
 	j.begin(j.settings)
 	early := j.open(op, dst, src)
 	if early == nil {
-		early = j.all(ctx)
+		early = j.execute(ctx)
 	}
 	if early != nil {
 		var own *storage.Error
@@ -49,37 +49,37 @@ func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, 
 // open opens both ends.
 func (j *job) open(op string, dst, src End) (err error) {
 	switch {
-	case j.bad != nil:
-		return j.bad
+	case j.err != nil:
+		return j.err
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
-		return invalid("end", "must be a directory or a bucket that is not nil")
+		return invalid("end", "must be a directory, or a bucket that is not nil")
 	case j.overlap(dst, src):
 		return invalid("ends", "must not overlap")
-	case j.keptIn(dst) || j.keptIn(src):
-		return invalid("WithResume", "must name a directory outside of the buckets of the job")
+	case j.resumeDirIn(dst) || j.resumeDirIn(src):
+		return invalid("WithResume", "must name a directory outside the buckets of the job")
 	}
 	if dst.kind == bucketEnd && !j.dryRun {
-		if err := begun(j.resume).prepare(); err != nil {
+		if err := resumeDir(j.resume).prepare(); err != nil {
 			return err
 		}
 	}
-	if j.src, err = openSide(src); err != nil {
+	if j.src, err = openEnd(src); err != nil {
 		return fileError(op, src.path, err)
 	}
-	if j.dst, err = j.openTarget(dst); err != nil {
+	if j.dst, err = j.openDestination(dst); err != nil {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
 	}
-	if err := j.leaveOutKept(); err != nil {
+	if err := j.excludeResumeDir(); err != nil {
 		_, _ = j.src.close(), j.dst.close() // nothing was written
 		return err
 	}
-	j.road = roadBetween(j.dst, j.src, j.settings)
-	j.requests = newRequests(j.concurrency)
+	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
+	j.slots = newSemaphore(j.concurrency)
 	return nil
 }
 
-func openSide(e End) (side, error) {
+func openEnd(e End) (openedEnd, error) {
 	if e.kind == bucketEnd {
 		return &objects{from: e.from, bucket: e.to}, nil
 	}
@@ -90,10 +90,10 @@ func openSide(e End) (side, error) {
 	return &tree{root: root}, nil
 }
 
-// openTarget makes the directory where it is missing.
-func (j *job) openTarget(e End) (side, error) {
+// openDestination creates the directory if it does not exist.
+func (j *job) openDestination(e End) (openedEnd, error) {
 	if e.kind == bucketEnd {
-		return openSide(e)
+		return openEnd(e)
 	}
 	if !j.dryRun {
 		makeAll := durable.MkdirAll
@@ -106,17 +106,17 @@ func (j *job) openTarget(e End) (side, error) {
 	}
 	root, err := os.OpenRoot(e.path)
 	if j.dryRun && errors.Is(err, fs.ErrNotExist) {
-		return &tree{target: true}, nil
+		return &tree{destination: true}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, target: true, sync: !j.noSync}, nil
+	return &tree{root: root, destination: true, sync: !j.noSync}, nil
 }
 
-// keptIn reports whether the directory of WithResume lies in a bucket: its files would
-// be objects.
-func (j *job) keptIn(e End) bool {
+// resumeDirIn reports whether the directory of WithResume lies in a bucket, in which
+// its files would be objects.
+func (j *job) resumeDirIn(e End) bool {
 	if j.resume == "" || e.kind != bucketEnd {
 		return false
 	}
@@ -124,16 +124,16 @@ func (j *job) keptIn(e End) bool {
 	return ok
 }
 
-// leaveOutKept has the directory of WithResume left out of both ends.
-func (j *job) leaveOutKept() error {
+// excludeResumeDir excludes the directory of WithResume from both ends.
+func (j *job) excludeResumeDir() error {
 	if j.resume == "" {
 		return nil
 	}
 	kept, err := os.Stat(j.resume)
 	if err != nil {
-		return nil // a dry run has not made it, nor has a job that uploads nothing
+		return nil // a dry run does not create it, nor does a job that uploads nothing
 	}
-	for _, end := range [...]side{j.src, j.dst} {
+	for _, end := range [...]openedEnd{j.src, j.dst} {
 		t, ok := end.(*tree)
 		if !ok || t.root == nil {
 			continue
@@ -143,44 +143,45 @@ func (j *job) leaveOutKept() error {
 			return fileError("read", "", err)
 		}
 		if os.SameFile(info, kept) {
-			return invalid("WithResume", "must name another directory than that of the files")
+			return invalid("WithResume", "must name another directory than the source or destination")
 		}
-		t.kept = kept
+		t.resumeDir = kept
 	}
 	return nil
 }
 
-// overlap reports whether one end is known to be the other, or to lie in it, and is not
-// left out by WithExclude. Into a directory nothing is copied that it has a part in.
+// overlap reports whether one end is known to contain the other, unless WithExclude
+// excludes that part. Such a part is never allowed if the destination is a directory.
 func (j *job) overlap(dst, src End) bool {
-	to, from := dst.reach(), src.reach()
+	to, from := dst.location(), src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
-		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd || !j.leavesOutAll(prefix)) {
+		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd || !j.inExcludedDir(prefix)) {
 			return true
 		}
 	}
 	return false
 }
 
-// reach is what the end is, for serving.Below.
-func (e End) reach() any {
+// location returns the end for serving.Below.
+func (e End) location() any {
 	if e.kind == dirEnd {
 		return serving.Directory(e.path)
 	}
 	return e.from
 }
 
-// all walks, transfers and removes; its error is what ended it early.
-func (j *job) all(ctx context.Context) (early error) {
+// execute walks, transfers and removes. It returns the error that ended the job
+// early.
+func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
 		_ = j.src.close() // was read from
 		early = errors.Join(early, j.dst.close())
 	}()
-	stop := j.watch(j.progress)
+	stop := j.reportProgress(j.progress)
 	defer stop()
 	if j.remove {
-		j.spare = &spill{}
-		defer j.spare.close()
+		j.extraneous = &overflowFile{}
+		defer j.extraneous.close()
 	}
 	if err := j.transfer(ctx); err != nil {
 		return err
@@ -189,35 +190,35 @@ func (j *job) all(ctx context.Context) (early error) {
 		return ctxError(ctx.Err())
 	}
 	if to, ok := j.dst.(*objects); ok && !j.dryRun {
-		begun(j.resume).sweep(ctx, to.bucket, j.now())
+		resumeDir(j.resume).sweep(ctx, to.bucket, j.now())
 	}
-	if !j.remove || j.spare.count == 0 {
+	if !j.remove || j.extraneous.count == 0 {
 		return nil
 	}
 	if j.unlisted {
-		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted: a directory could not be listed")}
+		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted, because a directory could not be listed")}
 	}
-	if !j.some && !j.emptySource {
+	if !j.sourceHasFiles && !j.emptySource {
 		return &storage.Error{
-			Code: storage.ObjectNotFound, Err: errors.New("the source has nothing in it: nothing was deleted"),
-			Hint: "check the source; to delete everything, use WithEmptySource",
+			Code: storage.ObjectNotFound, Err: errors.New("nothing was deleted, because the source has no files"),
+			Hint: "check the source, or use WithEmptySource to delete everything",
 		}
 	}
-	return j.removeSpare(ctx)
+	return j.removeExtraneous(ctx)
 }
 
-// A task is a file that the walk has found and that is not known to be the same.
+// A task is a file of the source that is not known to be the same at the destination.
 type task struct {
-	src, dst entry
-	known    bool // the destination has one: dst
-	verdict  verdict
+	src, dst   entry
+	known      bool // the destination has a file, dst
+	comparison comparison
 }
 
-// transfer walks both ends in step and brings over what is to be brought.
+// transfer walks both ends together and transfers files.
 func (j *job) transfer(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tasks := make(chan task, queued)
+	tasks := make(chan task, maxQueued)
 	var walked error
 	var group panics.Group
 	group.Go(func() {
@@ -227,15 +228,15 @@ func (j *job) transfer(ctx context.Context) error {
 	}, cancel)
 	for t := range tasks {
 		n := 1
-		if t.verdict == differs {
+		if t.comparison == differs {
 			n = j.requestsFor(t.src.size)
 		}
-		if !j.requests.acquire(ctx, n) {
-			cancel() // and the walk ends
+		if !j.slots.acquire(ctx, n) {
+			cancel() // ends the walk
 			continue
 		}
 		group.Go(func() {
-			defer func() { j.requests.release(n) }()
+			defer func() { j.slots.release(n) }()
 			j.do(ctx, t, &n)
 		}, cancel)
 	}
@@ -243,10 +244,10 @@ func (j *job) transfer(ctx context.Context) error {
 	return walked
 }
 
-// do is one task. n is how many requests it may have under way.
+// do does one task, with n slots of the semaphore.
 func (j *job) do(ctx context.Context, t task, n *int) {
 	key := t.src.key
-	if t.verdict == unclear {
+	if t.comparison == unclear {
 		equal, err := j.compare(ctx, t)
 		switch {
 		case err != nil:
@@ -257,49 +258,49 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 			return
 		}
 		j.totalBytes.Add(t.src.size)
-		*n += j.requests.more(j.requestsFor(t.src.size) - *n)
+		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
 	}
 	if j.dryRun {
 		j.transferred(key, t.src.size, 0)
 		return
 	}
 	j.current.Store(&key)
-	var told int64         // one goroutine at a time calls the function below
-	expected := t.src.size // the file may have another size by now
-	stored, err := j.road.move(ctx, t.src, t.known, *n, func(done, total int64) {
+	var reported int64     // the function below is never called concurrently
+	expected := t.src.size // the file may have changed size
+	stored, err := j.transferrer.transfer(ctx, t.src, t.known, *n, func(done, total int64) {
 		if total >= 0 && total != expected {
 			j.totalBytes.Add(total - expected)
 			expected = total
 		}
-		j.bytes.Add(done - told)
-		told = done
+		j.bytes.Add(done - reported)
+		reported = done
 	})
 	if err != nil {
-		j.totalBytes.Add(told - expected) // the rest is not to come
+		j.totalBytes.Add(reported - expected) // the rest will not be transferred
 		j.failed(ctx, key, err)
 		return
 	}
 	j.totalBytes.Add(stored - expected)
-	j.transferred(key, stored, told)
+	j.transferred(key, stored, reported)
 }
 
 func (j *job) compare(ctx context.Context, t task) (bool, error) {
 	if j.checksum {
-		return checksums(ctx, j.dst, j.src, t.src.key)
+		return compareChecksums(ctx, j.dst, j.src, t.src.key)
 	}
-	return j.road.look(ctx, t.src, t.dst)
+	return j.transferrer.compareDeep(ctx, t.src, t.dst)
 }
 
 const (
-	// largeBytes is how much of a file is worth a request beside another.
+	// largeBytes is the part of a file that justifies a further parallel request.
 	largeBytes = 8 << 20
-	// fileRequests is how many requests one file has at most: more do not make
+	// fileRequests is the maximum number of requests for one file. More do not make
 	// one transfer faster.
 	fileRequests = 12
 )
 
-// requestsFor is how many requests a file should have: a large one several, but
-// never so many that the others have to wait for it.
+// requestsFor returns how many requests a file should have: several if it is large,
+// but never so many that other files wait for it.
 func (j *job) requestsFor(size int64) int {
 	return max(1, min(int(min(size/largeBytes, fileRequests)), j.concurrency/2))
 }

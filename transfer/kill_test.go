@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	// kills is how often a job is killed before it may end.
+	// kills is how often a job is killed before it may finish.
 	kills = 20
-	// killWithin is so long that some jobs come to the way down, and so short that
-	// they come no further: all of it takes them about ten times as long.
+	// killWithin is long enough for some jobs to reach the download, and too short to
+	// finish it: everything takes about ten times as long.
 	killWithin = 60 * time.Millisecond
 )
 
-// A killedJob is a tree that goes up into a local bucket, and down again, by
-// processes that are killed. It is a directory with these in it.
+// A killedJob is a tree that killed processes upload to a local bucket and download
+// again. It is a directory with these in it.
 type killedJob string
 
 func (k killedJob) tree() string   { return filepath.Join(string(k), "tree") }
@@ -36,8 +36,7 @@ func (k killedJob) bucket() string { return filepath.Join(string(k), "bucket") }
 func (k killedJob) down() string   { return filepath.Join(string(k), "down") }
 func (k killedJob) log() string    { return filepath.Join(string(k), "log") }
 
-// runKilled says that it is about to begin, does the job, and logs each file that
-// it has brought over.
+// runKilled reports that it starts, runs the job, and logs each transferred file.
 func runKilled(dir string) error {
 	k := killedJob(dir)
 	log, err := os.OpenFile(k.log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
@@ -65,7 +64,7 @@ func (k killedJob) run(log *os.File) error {
 	return err
 }
 
-func TestAJobThatIsKilledAndBegunAgain(t *testing.T) {
+func TestAKilledJobIsRepeated(t *testing.T) {
 	k := killedJob(t.TempDir())
 	seed := rand.New(rand.NewPCG(4, 4))
 	for i := range 300 {
@@ -96,7 +95,7 @@ func TestAJobThatIsKilledAndBegunAgain(t *testing.T) {
 		require.Contains(t, line, " transferred ")
 	}
 
-	// What killed processes have left is nothing that anybody sees.
+	// Temporary files of killed processes are not visible.
 	b, err := local.Open(k.bucket(), local.Config{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
@@ -112,8 +111,8 @@ func (k killedJob) command(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// startAndKill kills a process some time after it has begun; false where it was
-// done before.
+// startAndKill kills a process some time after its start; it returns false if the
+// process ended before.
 func (k killedJob) startAndKill(t *testing.T, after time.Duration) bool {
 	t.Helper()
 	cmd := k.command(t)
@@ -129,7 +128,7 @@ func (k killedJob) startAndKill(t *testing.T, after time.Duration) bool {
 	return cmd.Wait() != nil
 }
 
-// way is what the job did last.
+// way is the last part of the job.
 func (k killedJob) way(t *testing.T) string {
 	t.Helper()
 	log, err := os.ReadFile(k.log())
@@ -139,7 +138,7 @@ func (k killedJob) way(t *testing.T) string {
 	return way
 }
 
-// requireNothingTorn wants each file that is down to be whole.
+// requireNothingTorn requires that each downloaded file is complete.
 func (k killedJob) requireNothingTorn(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat(k.down()); err != nil {

@@ -13,36 +13,38 @@ import (
 )
 
 const (
-	// leaseTime is how long a lease holds that is not renewed.
+	// leaseTime is the time after which a lease expires if it is not renewed.
 	leaseTime = time.Minute
-	// leaseGrace is how long after that another takes it over: clocks differ.
+	// leaseGrace is the further time before another process takes over, because
+	// clocks differ.
 	leaseGrace = time.Minute
-	// renewEvery leaves room for two renewals that fail.
+	// renewEvery allows two renewals to fail.
 	renewEvery = leaseTime / 4
-	// releaseWithin bounds the last write of a process that is told to end.
+	// releaseWithin limits the last write of a process that is stopped.
 	releaseWithin = 10 * time.Second
 )
 
-// A lease is an object that says who runs a job. It changes hands by writes that
-// are conditional on what was read.
+// A lease is an object that names the process that runs a job. It is passed on with
+// writes that are conditional on the revision that was read.
 type lease struct {
 	bucket interface {
 		storage.Uploader
 		storage.Downloader
 	}
-	key      string
-	holder   string // this process
-	revision string // of the object as it was read or written last; "" where there is none
-	record   leaseRecord
-	doubt    error // why take did not believe the record; nil: it did
+	key        string
+	holder     string // this process
+	revision   string // as last read or written; "" if the object does not exist
+	record     leaseRecord
+	clockError error // the time that acquire ignored because a wrong clock wrote it; or nil
 }
 
-// A leaseRecord is what the object holds.
+// A leaseRecord is the content of the object.
 type leaseRecord struct {
-	Holder string    `json:"holder,omitempty"` // "": nobody
+	Holder string    `json:"holder,omitempty"` // "" if the lease is free
 	Until  time.Time `json:"until,omitzero"`   // unless it is renewed
-	Began  time.Time `json:"began,omitzero"`   // when the job last began
-	// Nonce makes every write another content: a revision may be the content's.
+	Began  time.Time `json:"began,omitzero"`   // last start of the job
+	// Nonce makes each content unique, because some stores derive the revision from
+	// it.
 	Nonce string `json:"nonce"`
 }
 
@@ -53,16 +55,16 @@ func newLease(b interface {
 	return &lease{bucket: b, key: key, holder: rand.Text()}
 }
 
-// prepare makes the object where it is missing, and makes sure that the bucket
-// has both conditions: before the job could ever run.
+// prepare creates the object if it does not exist, and checks that the bucket
+// supports both conditions, before the job can run.
 func (l *lease) prepare(ctx context.Context) error {
-	for range 2 { // once as it is found, and once more where that made it
+	for range 2 { // a second time if the first created the object
 		if err := l.read(ctx); err != nil {
 			return err
 		}
 		absent := l.revision == ""
 		if !absent && l.record.Holder != "" {
-			return nil // in use, and so the bucket has them
+			return nil // in use: the bucket supports them
 		}
 		err := l.write(ctx, l.record)
 		if storage.CodeOf(err) != storage.PreconditionFailed && err != nil {
@@ -75,7 +77,7 @@ func (l *lease) prepare(ctx context.Context) error {
 	return nil
 }
 
-// read is what the object says now.
+// read reads the object.
 func (l *lease) read(ctx context.Context) error {
 	data, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
 	l.revision, l.record = "", leaseRecord{}
@@ -86,20 +88,20 @@ func (l *lease) read(ctx context.Context) error {
 		return err
 	}
 	err = json.Unmarshal(data, &l.record)
-	if err == nil && l.record.Holder == "" && l.record.Nonce == "" { // another document, which a write would replace
-		err = errors.New("it has neither a holder nor a nonce")
+	if err == nil && l.record.Holder == "" && l.record.Nonce == "" { // not a lease, and must not be replaced
+		err = errors.New("object has neither a holder nor a nonce")
 	}
 	if err != nil {
 		return &storage.Error{
 			Code: storage.InvalidArgument, Op: "Every", Key: l.key, Err: err,
-			Hint: "the object is no lease: another key is needed, or it is to be removed",
+			Hint: "the object is not a lease: pass another key to WithLease, or remove the object",
 		}
 	}
 	l.revision = attrs.Revision
 	return nil
 }
 
-// write is PreconditionFailed where somebody else has written since the last
+// write fails with PreconditionFailed if another process has written since the last
 // read or write.
 func (l *lease) write(ctx context.Context, r leaseRecord) error {
 	r.Nonce = rand.Text()
@@ -120,20 +122,20 @@ func (l *lease) write(ctx context.Context, r leaseRecord) error {
 	return nil
 }
 
-// take gets the lease; a time other than zero is when to try again. A run that
-// was not ended, for its process died, is begun again without waiting for the
-// interval. A time that no right clock can have written counts as passed.
-func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Time, err error) {
+// acquire acquires the lease. If it cannot, it returns the time at which to try
+// again. If the last run did not end because its process died, the interval does not
+// apply. A time that only a wrong clock can have written counts as passed.
+func (l *lease) acquire(ctx context.Context, interval time.Duration) (again time.Time, err error) {
 	if err := l.read(ctx); err != nil {
 		return again, err
 	}
 	now := time.Now()
 	free, due := l.record.Until.Add(leaseGrace), l.record.Began.Add(interval)
-	switch l.doubt = nil; {
+	switch l.clockError = nil; {
 	case l.record.Holder != "" && l.record.Until.After(now.Add(leaseTime+leaseGrace)):
-		l.doubt = l.wrongClock("until", l.record.Until)
+		l.clockError = l.wrongClock("until", l.record.Until)
 	case l.record.Holder == "" && l.record.Began.After(now.Add(leaseGrace)):
-		l.doubt = l.wrongClock("began", l.record.Began)
+		l.clockError = l.wrongClock("began", l.record.Began)
 	case l.record.Holder != "" && now.Before(free):
 		return free, nil
 	case l.record.Holder == "" && now.Before(due):
@@ -149,14 +151,14 @@ func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Ti
 func (l *lease) wrongClock(field string, at time.Time) error {
 	return &storage.Error{
 		Code: storage.Internal, Op: "Every", Key: l.key,
-		Err:  errors.New("the lease says " + field + " " + at.UTC().Format(time.RFC3339) + ", which no right clock can have written: it is taken for expired"),
+		Err:  errors.New("lease has " + field + " " + at.UTC().Format(time.RFC3339) + ", which is too far in the future: it counts as expired"),
 		Hint: "check the clocks of the hosts that run the job",
 	}
 }
 
-// hold runs job while the lease is renewed, and gives it back. The lease is
-// renewed until job has returned, which may take its time after ctx is done.
-func (l *lease) hold(ctx context.Context, job func(context.Context) error) error {
+// runHolding runs job while it renews the lease, and then releases it. It renews the
+// lease until job has returned, even after ctx is done.
+func (l *lease) runHolding(ctx context.Context, job func(context.Context) error) error {
 	running, cancel := context.WithCancelCause(ctx)
 	held, ended := context.WithCancel(context.WithoutCancel(ctx))
 	var renewing panics.Group
@@ -176,14 +178,14 @@ func (l *lease) hold(ctx context.Context, job func(context.Context) error) error
 	return errors.Join(err, l.release(giving))
 }
 
-// release says that nobody holds the lease. A renewal may have been under way
-// when the job ended: then the object is another revision, and still ours.
+// release frees the lease. If a renewal was in progress when the job ended, the
+// object may have another revision and still belong to this process.
 func (l *lease) release(ctx context.Context) error {
 	err := l.write(ctx, leaseRecord{Began: l.record.Began})
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return err
 	}
-	switch ours, err := l.recover(ctx); {
+	switch ours, err := l.reconcile(ctx); {
 	case err != nil:
 		return err
 	case !ours:
@@ -192,8 +194,7 @@ func (l *lease) release(ctx context.Context) error {
 	return l.write(ctx, leaseRecord{Began: l.record.Began})
 }
 
-// renew writes again and again while the lease is held. Where it is lost, it
-// cancels the job.
+// renew writes the object repeatedly. If the lease is lost, it cancels the job.
 func (l *lease) renew(held context.Context, cancel context.CancelCauseFunc) error {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
@@ -211,8 +212,8 @@ func (l *lease) renew(held context.Context, cancel context.CancelCauseFunc) erro
 	}
 }
 
-// renewOnce reports whether another has the lease. A failure alone does not say
-// so: there is time for a further try, until the lease has run out.
+// renewOnce reports whether another process has the lease. If only the write fails,
+// there is time for another attempt until the lease expires.
 func (l *lease) renewOnce(held context.Context) (lost bool, err error) {
 	attempt, stop := context.WithDeadline(held, l.record.Until)
 	defer stop()
@@ -222,14 +223,14 @@ func (l *lease) renewOnce(held context.Context) (lost bool, err error) {
 	if storage.CodeOf(err) != storage.PreconditionFailed && !errors.Is(err, storage.OutcomeUnknown) {
 		return false, err
 	}
-	// This write, or one before it whose answer was lost, may have been ours.
-	ours, unread := l.recover(attempt)
+	// This write, or an earlier one whose response was lost, may have succeeded.
+	ours, unread := l.reconcile(attempt)
 	return unread == nil && !ours, err
 }
 
-// recover finds out whether the lease is still ours, and which revision it has
-// then, after a write whose answer was lost. Its error is that it cannot be known.
-func (l *lease) recover(ctx context.Context) (ours bool, err error) {
+// reconcile determines whether this process still has the lease, and its revision,
+// after a write whose response was lost. It returns an error if that is unknown.
+func (l *lease) reconcile(ctx context.Context) (ours bool, err error) {
 	held, revision := l.record, l.revision
 	err = l.read(ctx)
 	if err == nil && l.record.Holder == l.holder {

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An outage is a bucket whose answers are lost for a while.
+// An outage is a bucket whose responses are lost for a while.
 type outage struct {
 	storage.Bucket
 	written bool // what is uploaded arrives all the same
@@ -52,7 +52,7 @@ func (o *outage) Download(ctx context.Context, key string, opts ...storage.Downl
 	return o.Bucket.Download(ctx, key, opts...)
 }
 
-func TestALeaseOutlivesAnOutage(t *testing.T) {
+func TestALeaseSurvivesAnOutage(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		seconds int
@@ -60,11 +60,11 @@ func TestALeaseOutlivesAnOutage(t *testing.T) {
 		taken   bool // by another process, at the end of it
 		kept    bool
 	}{
-		{"a short one, and the write did not arrive", 3, false, false, true},
-		{"a short one, and the write arrived", 3, true, false, true},
+		{"short, and the write did not arrive", 3, false, false, true},
+		{"short, and the write arrived", 3, true, false, true},
 		{"two renewals long", 20, true, false, true},
 		{"as long as the lease", 65, false, false, false},
-		{"and then another has it", 3, false, true, false},
+		{"and another process has the lease after it", 3, false, true, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestALeaseOutlivesAnOutage(t *testing.T) {
 				if row.kept {
 					require.NoError(t, runs[0].Err)
 					require.Equal(t, 5*time.Minute, runs[0].Duration)
-					require.NotContains(t, contents(t, b)[leaseKey], "holder", "it is given back")
+					require.NotContains(t, contents(t, b)[leaseKey], "holder", "it is released")
 				} else {
 					require.ErrorIs(t, runs[0].Err, storage.Changed)
 					require.LessOrEqual(t, runs[0].Duration, time.Minute)
@@ -103,7 +103,7 @@ func TestALeaseOutlivesAnOutage(t *testing.T) {
 	}
 }
 
-// A job that is told to end may have much to put away.
+// A job that is stopped may have much to clean up.
 func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -132,12 +132,12 @@ func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
 		})
 		processes.Wait()
 		require.NotZero(t, taken)
-		require.GreaterOrEqual(t, taken, ended, "never two at a time")
+		require.GreaterOrEqual(t, taken, ended, "runs do not overlap")
 	})
 }
 
-// A host whose clock was ahead must not stop the job of every other for years.
-func TestARecordFromTheFutureIsTakenForExpiredAndDue(t *testing.T) {
+// A host whose clock was ahead must not stop the job on all others for years.
+func TestALeaseFromTheFutureCountsAsExpired(t *testing.T) {
 	const interval = time.Hour
 	for _, row := range []struct {
 		name     string
@@ -145,13 +145,13 @@ func TestARecordFromTheFutureIsTakenForExpiredAndDue(t *testing.T) {
 		runs     time.Duration // after which the job runs
 		reported bool
 	}{
-		{"begun in years", func(now time.Time) string { return stamp("began", now.AddDate(4, 0, 0)) }, 0, true},
-		{"begun beyond the difference of clocks", func(now time.Time) string { return stamp("began", now.Add(61*time.Second)) }, 0, true},
-		{"begun within it", func(now time.Time) string { return stamp("began", now.Add(59*time.Second)) }, interval + 59*time.Second, false},
+		{"started in years", func(now time.Time) string { return stamp("began", now.AddDate(4, 0, 0)) }, 0, true},
+		{"started beyond the difference of clocks", func(now time.Time) string { return stamp("began", now.Add(61*time.Second)) }, 0, true},
+		{"started within it", func(now time.Time) string { return stamp("began", now.Add(59*time.Second)) }, interval + 59*time.Second, false},
 		{"held for years", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.AddDate(4, 0, 0)) }, 0, true},
 		{"held beyond a lease and the difference of clocks", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.Add(121*time.Second)) }, 0, true},
 		{"held within them", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.Add(119*time.Second)) }, 179 * time.Second, false},
-		{"held, and begun in years", func(now time.Time) string {
+		{"held, and started in years", func(now time.Time) string {
 			return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began", now.AddDate(4, 0, 0))
 		}, 2 * time.Minute, false},
 	} {
@@ -187,7 +187,7 @@ func stamp(field string, at time.Time) string {
 	return `"` + field + `":"` + at.Format(time.RFC3339Nano) + `"`
 }
 
-func TestADocumentOfSomebodyElsesIsNoLease(t *testing.T) {
+func TestAnObjectWithoutALeaseIsRefused(t *testing.T) {
 	for _, text := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``} {
 		t.Run(text, func(t *testing.T) {
 			b := memstore.New()

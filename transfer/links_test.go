@@ -13,9 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// What a link led to yesterday is not known to be gone when it leads nowhere
-// today.
-func TestWhatALinkThatCannotBeFollowedMayHoldIsNotDeleted(t *testing.T) {
+// If a link is broken today, the files to which it led yesterday may still exist.
+func TestFilesBelowABrokenLinkAreNotDeleted(t *testing.T) {
 	there := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
 	left := []string{"current", "current/index.html", "current/sub/x.html"}
 	for _, row := range []struct {
@@ -27,9 +26,9 @@ func TestWhatALinkThatCannotBeFollowedMayHoldIsNotDeleted(t *testing.T) {
 	}{
 		{"it leads nowhere", "releases/5", nil, left, true},
 		{"it leads outside", "../releases", nil, left, true},
-		{"its own name is not included", "releases/5", []transfer.Option{transfer.WithInclude("**/*.html")}, left, true},
+		{"its name is not included", "releases/5", []transfer.Option{transfer.WithInclude("**/*.html")}, left, true},
 		{"it is excluded", "releases/5", []transfer.Option{transfer.WithExclude("current")}, left, false},
-		{"what it holds is excluded", "releases/5", []transfer.Option{transfer.WithExclude("current/")}, left, true},
+		{"the files below it are excluded", "releases/5", []transfer.Option{transfer.WithExclude("current/")}, left, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			src := tree(t, map[string]string{"releases/6/index.html": "x"})
@@ -67,7 +66,7 @@ func TestAPathGoesThroughThreeLinksAtMost(t *testing.T) {
 	require.Equal(t, []string{"0/next/next/next/next/", "1/next/next/next/next/"}, failed)
 }
 
-func TestDirectoriesThatLinkToOneAnotherEnd(t *testing.T) {
+func TestDirectoriesThatLinkToEachOtherEnd(t *testing.T) {
 	const n = 9
 	dir := t.TempDir()
 	for i := range n {
@@ -83,8 +82,8 @@ func TestDirectoriesThatLinkToOneAnotherEnd(t *testing.T) {
 	require.Equal(t, int64(n*(1+8+8*7+8*7*6)), report.Transferred)
 }
 
-// The directory of WithResume is no part of what is transferred, wherever it lies.
-func TestTheDirectoryOfWithResumeIsLeftOut(t *testing.T) {
+// The directory of WithResume is never transferred, wherever it is.
+func TestTheResumeDirectoryIsSkipped(t *testing.T) {
 	files := map[string]string{"a": "x", ".cache/mine": "x", ".cache/job/1.upload": "journal"}
 	want := []string{"a", ".cache/mine"}
 	t.Run("of a source", func(t *testing.T) {
@@ -93,7 +92,7 @@ func TestTheDirectoryOfWithResumeIsLeftOut(t *testing.T) {
 		b := filled(t, []string{".cache/job/of before", "link/of before", "spare"})
 		_, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete(), transfer.WithResume(filepath.Join(src, ".cache/job")))
 		require.NoError(t, err)
-		require.ElementsMatch(t, append([]string{".cache/job/of before", "link/of before"}, want...), keysOf(contents(t, b)), "nor is it deleted")
+		require.ElementsMatch(t, append([]string{".cache/job/of before", "link/of before"}, want...), keysOf(contents(t, b)), "and it is not deleted")
 	})
 	t.Run("of a destination", func(t *testing.T) {
 		dst := tree(t, files)
@@ -117,7 +116,7 @@ func TestTheDirectoryOfWithResumeIsLeftOut(t *testing.T) {
 	})
 }
 
-// Names are data: they do not reach a terminal as commands.
+// Names are data, and must not reach a terminal as commands.
 func TestFailuresArePrintable(t *testing.T) {
 	dir := tree(t, map[string]string{"a\x1b]0;title\x07b": "x"})
 	require.NoError(t, os.Symlink("nowhere\x1b[2J", filepath.Join(dir, "l\x1b[31mink")))
@@ -128,5 +127,5 @@ func TestFailuresArePrintable(t *testing.T) {
 		require.NotContains(t, text, "\x1b")
 		require.NotContains(t, text, "\x07")
 	}
-	require.True(t, strings.Contains(report.String(), `l\x1b[31mink`), "they are shown all the same")
+	require.True(t, strings.Contains(report.String(), `l\x1b[31mink`), "they are shown with escapes")
 }

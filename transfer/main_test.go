@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// childVariable has the tests' own program be another process: its value is the
+// childVariable runs the program of the tests as another process. Its value is the
 // name of a job, a colon and a directory.
 const childVariable = "OMNIBUCKET_TRANSFER_CHILD"
 

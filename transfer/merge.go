@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A cursor goes through one end.
+// A cursor iterates over one end.
 type cursor struct {
 	next  func() (entry, error, bool)
 	stop  func()
@@ -19,29 +19,29 @@ type cursor struct {
 	more  bool
 }
 
-// open begins with entries, which come after a key.
+// open starts with entries, which begin after a key.
 func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
 	*c = cursor{entry: entry{key: after}}
 	c.next, c.stop = iter.Pull2(entries)
 	c.step()
 }
 
-// step fails where the keys do not ascend: what was passed by would seem not to
-// be there, and be deleted at the other end.
+// step fails if the keys do not ascend: a skipped file would seem to be missing, and
+// would be deleted at the other end.
 func (c *cursor) step() {
 	last := c.entry.key
 	c.entry, c.err, c.more = c.next()
 	if c.more && c.err == nil && c.entry.key <= last {
-		c.err = &storage.Error{Code: storage.Internal, Key: c.entry.key, Err: errors.New("the listing is not in the order of the keys")}
+		c.err = &storage.Error{Code: storage.Internal, Key: c.entry.key, Err: errors.New("listing is not in the order of keys")}
 	}
 }
 
-// passedBy is how many entries of the destination in a row may be of no use
-// before it is listed anew, from where the source is: two pages.
-const passedBy = 2000
+// relistAfter is how many useless entries of the destination in a row are skipped
+// before it is listed again, from the position of the source: two pages.
+const relistAfter = 2000
 
-// walk goes through both ends in the order of their keys: what is the same is
-// counted, what is not or may not be becomes a task. Its error ends the job.
+// walk walks both ends in the order of their keys. It counts files that are the same
+// and makes tasks of the others. Its error ends the job.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
 	src.open(j.src.entries(ctx, j.settings, ""), "")
@@ -57,11 +57,11 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		case dst.err != nil:
 			return dst.err
 		case !src.more || dst.more && dst.entry.key < src.entry.key:
-			if err := j.onlyThere(dst.entry, &unknown); err != nil {
+			if err := j.destinationOnly(dst.entry, &unknown); err != nil {
 				return err
 			}
 			passed++
-			if start := before(src.entry.key); passed > passedBy && !j.remove && j.dst.startsAnywhere() && start > dst.entry.key {
+			if start := predecessor(src.entry.key); passed > relistAfter && !j.remove && j.dst.startsAnywhere() && start > dst.entry.key {
 				passed = 0
 				dst.stop()
 				dst.open(j.dst.entries(ctx, j.settings, start), start)
@@ -70,15 +70,15 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			dst.step()
 		default:
 			passed = 0
-			t := task{src: src.entry, verdict: differs}
+			t := task{src: src.entry, comparison: differs}
 			if dst.more && dst.entry.key == src.entry.key {
 				t.dst, t.known = dst.entry, dst.entry.kind == regular
 				dst.step()
 			}
-			if src.entry.kind == hidden || src.entry.kind == broken {
-				unknown.over(src.entry.key)
+			if src.entry.kind == excluded || src.entry.kind == broken {
+				unknown.add(src.entry.key)
 			}
-			if !j.found(ctx, t, &files, tasks) {
+			if !j.enqueue(ctx, t, &files, tasks) {
 				return ctxError(ctx.Err())
 			}
 			src.step()
@@ -87,9 +87,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// before is a beginning of key, and so less than key, that a listing can start
-// after.
-func before(key string) string {
+// predecessor returns a prefix of key, which is less than key, after which a listing
+// can start.
+func predecessor(key string) string {
 	const longest = 1024 // no store has a longer key
 	end := 0
 	for i, r := range key {
@@ -101,28 +101,28 @@ func before(key string) string {
 	return key[:end]
 }
 
-// onlyThere is what the destination has and the source has not, but for what may
-// lie in the unknown ones.
-func (j *job) onlyThere(dst entry, unknown *paths) error {
+// destinationOnly handles a file that only the destination has. It keeps files that
+// may lie in an unknown directory of the source.
+func (j *job) destinationOnly(dst entry, unknown *paths) error {
 	switch {
 	case dst.kind == unlisted:
 		j.unlisted = true
-		j.notRemoved(dst.key, dst.err)
-	case dst.kind == regular && j.remove && !unknown.holds(dst.key):
-		return j.spare.add(dst.key, dst.size)
+		j.destinationFailed(dst.key, dst.err)
+	case dst.kind == regular && j.remove && !unknown.contains(dst.key):
+		return j.extraneous.add(dst.key, dst.size)
 	}
 	return nil
 }
 
-// found is what the source has; false where ctx is done.
-func (j *job) found(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
+// enqueue handles a file of the source. It returns false if ctx is done.
+func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
 	j.totalFiles.Add(1)
 	switch t.src.kind {
-	case ignored, hidden:
+	case ignored, excluded:
 		j.ignored()
 		return true
 	}
-	j.some = true
+	j.sourceHasFiles = true
 	switch t.src.kind {
 	case unlisted:
 		j.unlisted = true
@@ -133,18 +133,18 @@ func (j *job) found(ctx context.Context, t task, files *paths, tasks chan<- task
 		return true
 	}
 	if _, ok := j.dst.(*tree); ok {
-		if file, ok := files.over(t.src.key); ok {
-			j.failed(ctx, t.src.key, fileError("Download", t.src.key, clash(t.src.key, file)))
+		if file, ok := files.add(t.src.key); ok {
+			j.failed(ctx, t.src.key, fileError("Download", t.src.key, collision(t.src.key, file)))
 			return true
 		}
 	}
 	if t.known && t.dst.size == t.src.size {
-		t.verdict = unclear
+		t.comparison = unclear
 		if !j.checksum {
-			t.verdict = j.road.compare(t.src, t.dst)
+			t.comparison = j.transferrer.compare(t.src, t.dst)
 		}
 	}
-	switch t.verdict {
+	switch t.comparison {
 	case same:
 		j.skipped()
 		return true
@@ -159,27 +159,26 @@ func (j *job) found(ctx context.Context, t task, files *paths, tasks chan<- task
 	}
 }
 
-// paths are those keys that went by and that a later one may lie under. They are
-// beginnings of one another, so that there are no more of them than a key has
-// bytes.
+// paths are earlier keys below which a later one may lie. Each is a prefix of the
+// next, so that there are no more of them than a key has bytes.
 type paths []string
 
-// over is the path under which key would lie; key itself goes by.
-func (p *paths) over(key string) (string, bool) {
-	over, ok := p.under(key)
+// add adds key, unless it lies below one of the paths, which it returns.
+func (p *paths) add(key string) (string, bool) {
+	ancestor, ok := p.ancestor(key)
 	if !ok {
 		*p = append(*p, key)
 	}
-	return over, ok
+	return ancestor, ok
 }
 
-// holds reports whether key lies under one of them.
-func (p *paths) holds(key string) bool {
-	_, ok := p.under(key)
+// contains reports whether key lies below one of the paths.
+func (p *paths) contains(key string) bool {
+	_, ok := p.ancestor(key)
 	return ok
 }
 
-func (p *paths) under(key string) (string, bool) {
+func (p *paths) ancestor(key string) (string, bool) {
 	for len(*p) > 0 && !strings.HasPrefix(key, (*p)[len(*p)-1]) {
 		*p = (*p)[:len(*p)-1]
 	}

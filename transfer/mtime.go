@@ -7,23 +7,24 @@ import (
 	"time"
 )
 
-// mtimeKey is the metadata that keeps a file's time of modification: seconds
-// since 1970 with a fraction, under the name that rclone uses too.
+// mtimeKey is the metadata key of a file's modification time, in seconds since 1970
+// with a fraction. rclone uses the same key.
 const mtimeKey = "mtime"
 
-// skew is how far the clocks of a store and of this machine, or of two stores,
-// may differ: stores refuse requests whose time is further off (S3's
+// skew is the largest difference between the clocks of a store and this machine, or
+// of two stores. Stores refuse requests with a larger one (S3's
 // RequestTimeTooSkewed).
 const skew = 15 * time.Minute
 
-// future reports whether a time is further ahead than right clocks differ.
+// future reports whether a time is further in the future than the clocks of two
+// machines differ.
 func (s *settings) future(at time.Time) bool { return at.After(s.now().Add(skew)) }
 
 func formatMtime(t time.Time) string {
 	return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
 }
 
-// parseMtime is the zero time for what is no mtime.
+// parseMtime returns the zero time if text is not an mtime.
 func parseMtime(text string) time.Time {
 	whole, fraction, _ := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
@@ -34,11 +35,11 @@ func parseMtime(text string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return time.Unix(seconds, int64(nanos)) // before 1970 the fraction counts upwards too
+	return time.Unix(seconds, int64(nanos)) // the fraction also counts upwards before 1970
 }
 
-// sameTime reports whether a file's time is want, as far as its file system
-// keeps it: to the second, or finer.
+// sameTime reports whether a file's time is want, at the precision of its file
+// system: one second, or finer.
 func sameTime(file, want time.Time) bool {
 	if file.IsZero() || want.IsZero() {
 		return false

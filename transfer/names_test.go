@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// evil is a source of somebody else's, which may list any key.
+// evil is a foreign source that may list any key.
 type evil struct {
 	storage.Bucket
 	keys []string // ascending
@@ -71,8 +71,8 @@ func TestALinkInTheDirectoryDoesNotLeadOut(t *testing.T) {
 	require.Empty(t, fingerprints(t, outside))
 }
 
-// What was written through a link within the directory would be listed under its
-// other name, and deleted by the next job.
+// A file written through a link in the directory would be listed under its other
+// name, and the next job would delete it.
 func TestALinkInTheDestinationIsNotFollowed(t *testing.T) {
 	src := tree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
 	dir := tree(t, map[string]string{"z/sub/keep": "x"})
@@ -101,14 +101,14 @@ func TestADirectoryCannotHoldAKeyBelowAFile(t *testing.T) {
 		for _, f := range report.Failures {
 			failed[f.Key] = f.Err.Error()
 		}
-		require.Contains(t, failed["a/b"], `"a/b" needs a directory where there is the file "a"`)
-		require.Contains(t, failed["a/b/c"], `where there is the file "a"`)
-		require.Contains(t, failed["d/e/f"], `where there is the file "d/e"`)
+		require.Contains(t, failed["a/b"], `"a/b" needs a directory in place of the file "a"`)
+		require.Contains(t, failed["a/b/c"], `in place of the file "a"`)
+		require.Contains(t, failed["d/e/f"], `in place of the file "d/e"`)
 		require.Len(t, fingerprints(t, dir), 4)
 	}
 }
 
-func TestWhatIsInTheWayInTheDirectoryIsNamed(t *testing.T) {
+func TestAnErrorNamesTheObstacleInTheDirectory(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"dir", "file/below", "sound"} {
 		_, err := b.Upload(t.Context(), key, file(key))
@@ -119,15 +119,15 @@ func TestWhatIsInTheWayInTheDirectoryIsNamed(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, int64(1), report.Transferred)
 	require.Equal(t, int64(2), report.Failed)
-	require.ErrorContains(t, err, `"file/below" needs a directory where there is the file "file"`)
-	require.ErrorContains(t, err, "is the name of a directory here")
+	require.ErrorContains(t, err, `"file/below" needs a directory in place of the file "file"`)
+	require.ErrorContains(t, err, "is the name of an existing directory")
 	data, err := os.ReadFile(filepath.Join(dir, "file"))
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(data))
 }
 
-func TestFolderMarkersArePassedOver(t *testing.T) {
-	// No bucket of ours writes one; consoles do.
+func TestFolderMarkersAreSkipped(t *testing.T) {
+	// Our buckets never write one, but consoles do.
 	src := markers{memstore.New()}
 	_, err := src.Upload(t.Context(), "folder/x", file("x"))
 	require.NoError(t, err)
@@ -149,8 +149,8 @@ func (m markers) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2
 	}
 }
 
-// A local bucket's own directory holds the key that signs its addresses.
-func TestALocalBucketsOwnIsNeverRead(t *testing.T) {
+// The internal directory of a local bucket has the key that signs its URLs.
+func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
 	dir := tree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir)
@@ -164,7 +164,7 @@ func TestALocalBucketsOwnIsNeverRead(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
 }
 
-func TestLeftoversAreHiddenAndSwept(t *testing.T) {
+func TestTemporaryFilesOfDeadProcessesAreRemoved(t *testing.T) {
 	const stale, fresh = ".omnibucket-0123456789abcdef", "sub/.omnibucket-fedcba9876543210"
 	dir := tree(t, map[string]string{stale: "half", "sub/x": "x", ".omnibucket-mine": "a file like another"})
 	write(t, dir, map[string]string{fresh: "half"})
@@ -174,13 +174,13 @@ func TestLeftoversAreHiddenAndSwept(t *testing.T) {
 	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
-	require.Len(t, contents(t, b), 2, "as a source, what is left over is no file")
-	require.FileExists(t, filepath.Join(dir, stale), "and is not touched")
+	require.Len(t, contents(t, b), 2, "a source ignores temporary files")
+	require.FileExists(t, filepath.Join(dir, stale), "and it is not changed")
 
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
-	require.NoFileExists(t, filepath.Join(dir, stale), "nobody has written to it for long")
-	require.FileExists(t, filepath.Join(dir, fresh), "somebody may still write to it")
+	require.NoFileExists(t, filepath.Join(dir, stale), "no process has written to it for long")
+	require.FileExists(t, filepath.Join(dir, fresh), "a process may still write to it")
 }
 
 func TestLinks(t *testing.T) {
@@ -221,14 +221,14 @@ func TestLinks(t *testing.T) {
 	require.Zero(t, report.Ignored)
 }
 
-// short is a source of somebody else's whose bodies end early.
+// short is a foreign source whose bodies end early.
 type short struct{ evil }
 
 func (s short) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
 }
 
-func TestABodyThatEndsEarlyIsNoFile(t *testing.T) {
+func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
 	from := short{evil{memstore.New(), []string{"a"}}}
 	dir := t.TempDir()
 	_, err := transfer.Download(t.Context(), from, dir)
@@ -241,7 +241,7 @@ func TestABodyThatEndsEarlyIsNoFile(t *testing.T) {
 	require.Empty(t, contents(t, to))
 }
 
-// A throwing source of somebody else's panics where it is read.
+// A throwing source is a foreign one that panics when it is read.
 type throwing struct{ evil }
 
 func (throwing) Download(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {

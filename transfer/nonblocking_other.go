@@ -2,5 +2,5 @@
 
 package transfer
 
-// nonblocking is nothing where no file name is a pipe.
+// nonblocking is 0 on systems whose file names are never pipes.
 const nonblocking = 0

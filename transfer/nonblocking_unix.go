@@ -4,5 +4,5 @@ package transfer
 
 import "syscall"
 
-// nonblocking has the opening of a pipe, where a file was a moment ago, return.
+// nonblocking prevents open from blocking if a pipe has replaced a file.
 const nonblocking = syscall.O_NONBLOCK

@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var _ side = (*objects)(nil)
+var _ openedEnd = (*objects)(nil)
 
-// objects are a bucket. As a source, bucket may be nil.
+// objects is a bucket. bucket is nil if it is a source that cannot be written.
 type objects struct {
 	from   Source
 	bucket storage.ReadWriter
@@ -29,12 +29,12 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 				yield(entry{}, err)
 				return
 			}
-			if !s.takes(e.Key) {
+			if !s.selects(e.Key) {
 				continue
 			}
 			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision}
 			if e.Size == 0 && strings.HasSuffix(e.Key, "/") {
-				found.kind = ignored // a folder, as the consoles of some stores make them
+				found.kind = ignored // a folder, as the consoles of some stores create them
 			}
 			if !yield(found, nil) {
 				return
@@ -43,20 +43,20 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 	}
 }
 
-// checksum asks the store and, where it keeps none, reads the object.
+// checksum returns the stored checksum. If there is none, it reads the object.
 func (o *objects) checksum(ctx context.Context, key string) (uint32, error) {
 	attrs, err := o.from.Attrs(ctx, key)
 	if err != nil {
 		return 0, err
 	}
-	if attrs.CRC32C != nil {
-		return *attrs.CRC32C, nil
+	if attrs.CRC32C.Known {
+		return attrs.CRC32C.Sum, nil
 	}
 	r, err := o.from.Download(ctx, key)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = r.Close() }() // nil, always
+	defer func() { _ = r.Close() }() // always nil
 	sum := crc32.New(castagnoli)
 	if _, err := io.Copy(sum, r); err != nil {
 		return 0, err

@@ -10,19 +10,22 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// defaultConcurrency is how many requests are under way at once: a request for a
-// small object takes tens of milliseconds, in which a connection and this
-// machine wait; more than this brings little there and costs connections.
+// defaultConcurrency is the default number of parallel requests. A request for a
+// small object takes tens of milliseconds, which a connection and this machine spend
+// waiting. More requests gain little and cost connections.
 const defaultConcurrency = 32
 
-// maxConcurrency is more than any machine has connections for.
+// maxConcurrency is more than the number of connections that any machine has.
 const maxConcurrency = 10_000
 
-// An Option fits every job; what a job has no use for it passes over.
+// An Option is an option of every job. A job ignores options that do not apply to it.
+// The options are [WithConcurrency], [WithInclude], [WithExclude], [WithLinks],
+// [WithChecksum], [WithDelete], [WithEmptySource], [WithNoSync], [WithDryRun],
+// [WithRule], [WithResume], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
-	bad         error
+	err         error
 	concurrency int
 	include     []string
 	exclude     []string
@@ -56,8 +59,8 @@ func readOptions(opts []Option) *settings {
 }
 
 func (s *settings) fail(argument, rule string) {
-	if s.bad == nil {
-		s.bad = invalid(argument, rule)
+	if s.err == nil {
+		s.err = invalid(argument, rule)
 	}
 }
 
@@ -65,10 +68,10 @@ func invalid(argument, rule string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule)}
 }
 
-// WithConcurrency sets how many requests may be under way at once, those for
-// files and those for the parts of large ones counted together: by default 32. A
-// copy between buckets that passes through this machine counts once. Below 1 it
-// is InvalidArgument; above 10,000 it counts as 10,000.
+// WithConcurrency sets the maximum number of parallel requests, for files and for
+// parts of large files together; the default is 32. A copy between buckets that
+// passes through this machine counts as one. If n is below 1, the job fails with
+// InvalidArgument. If n is above 10,000, it counts as 10,000.
 func WithConcurrency(n int) Option {
 	return option(func(s *settings) {
 		if n < 1 {
@@ -78,17 +81,18 @@ func WithConcurrency(n int) Option {
 	})
 }
 
-// WithInclude takes only keys that match one of the patterns, or one of another
-// WithInclude. The package documentation describes patterns. A malformed pattern is
-// InvalidArgument.
+// WithInclude selects only keys that match one of the patterns, or a pattern of
+// another WithInclude. The package documentation describes patterns. If a pattern is
+// malformed, the job fails with InvalidArgument.
 func WithInclude(patterns ...string) Option {
 	return option(func(s *settings) { s.include = s.patterns("WithInclude", s.include, patterns) })
 }
 
-// WithExclude leaves out keys that match one of the patterns, even if WithInclude takes
-// them, and everything in a directory that matches one. WithDelete does not remove them
-// from the destination. A directory that is left out is not read. The package
-// documentation describes patterns. A malformed pattern is InvalidArgument.
+// WithExclude skips keys that match one of the patterns, and everything in a
+// directory that matches one, even if [WithInclude] selects it. [WithDelete] does not
+// remove them from the destination. An excluded directory is not read. The package
+// documentation describes patterns. If a pattern is malformed, the job fails with
+// InvalidArgument.
 func WithExclude(patterns ...string) Option {
 	return option(func(s *settings) { s.exclude = s.patterns("WithExclude", s.exclude, patterns) })
 }
@@ -97,74 +101,77 @@ func (s *settings) patterns(argument string, known, more []string) []string {
 	known = known[:len(known):len(known)]
 	for _, p := range more {
 		if p == "" || p == "/" || !doublestar.ValidatePattern(p) {
-			s.fail(argument, "has a malformed pattern: "+strconv.Quote(p))
+			s.fail(argument, "must not have the malformed pattern "+strconv.Quote(p))
 		}
-		known = append(known, asPattern(p))
+		known = append(known, normalizePattern(p))
 	}
 	return known
 }
 
-// WithLinks follows symbolic links in a source directory that lead to a file or
-// a directory in it. What several links lead to is transferred under each name. A
-// link that leads outside, nowhere, to a directory that it lies in, or that is
-// absolute, is counted as failed, also where WithInclude does not take its own
-// name, for it may be a directory; and so is the fourth link to a directory in one
-// path, since directories that link to one another make paths without end.
-// Without this option links are passed over.
+// WithLinks follows symbolic links in a source directory if they lead to a file or
+// directory in it. If several links lead to the same file, it is transferred under
+// each name. Without this option, links are skipped.
+//
+// A link counts as failed if it is absolute, or leads outside the directory, to
+// nothing, or to a directory that contains it. It fails even if [WithInclude] does
+// not select its name, because it may be a directory. So does the fourth link to a
+// directory in one path, because directories that link to each other make infinite
+// paths.
 func WithLinks() Option { return option(func(s *settings) { s.links = true }) }
 
-// WithChecksum compares the CRC32C of files of equal size, and nothing else:
-// files are read, objects are asked for it, and read where the store keeps none.
+// WithChecksum compares only the CRC32C of files of equal size. It reads files, and
+// objects whose store keeps no CRC32C.
 func WithChecksum() Option { return option(func(s *settings) { s.checksum = true }) }
 
-// WithDelete removes from the destination what the source does not have, at the
-// end of the job, and nothing at all where a listing had an error or ctx is
-// done. What may lie behind a link that could not be followed stays too.
+// WithDelete removes files from the destination that the source does not have, at the
+// end of the job. If a listing failed or ctx is done, it removes nothing. Files that
+// may lie below a link that could not be followed stay, too.
 //
-// If the job finds no file in the source but has files to remove, it removes nothing
-// and fails with ObjectNotFound: a prefix that is misspelt and a volume that is not
-// mounted are empty, too. [WithEmptySource] removes them all the same.
+// If the source has no file and the destination has files to remove, the job removes
+// nothing and fails with ObjectNotFound: a misspelt prefix and a volume that is not
+// mounted are empty, too. To remove the files, use [WithEmptySource].
 func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
 
 // WithEmptySource lets [WithDelete] remove everything from the destination if the
 // source has no file.
 func WithEmptySource() Option { return option(func(s *settings) { s.emptySource = true }) }
 
-// WithNoSync leaves it to the operating system when files that are written to a
-// directory are on the disk. Without this option each file is there before it gets
-// its name, and all names are before the job ends: after a power failure a file is
-// the old one or the new one, whole. With it a job of many small files is faster,
-// and a power failure may leave files empty, also those that replaced others.
+// WithNoSync does not wait until written files are on the disk. A job of many small
+// files is faster with it, but a power failure may leave files empty, including
+// replaced ones. Without it, each file is on the disk before it gets its name, and
+// all names are on the disk before the job ends. After a power failure, each file is
+// then the complete old or new one.
 func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) }
 
-// WithDryRun compares, and counts and reports what would be done, but does none
-// of it. What would fail is not known.
+// WithDryRun compares, counts and reports changes without making them. It does not
+// predict failures.
 func WithDryRun() Option { return option(func(s *settings) { s.dryRun = true }) }
 
-// WithRule says the attributes of what is written to a bucket, by key: content
-// type, cache-control, metadata, a provider's own. What rule says nothing of is
-// as storage.Upload and storage.Copy have it. What is there already and the same
-// is passed over, with other attributes too. rule is called by several goroutines
-// at once.
+// WithRule sets the attributes of written objects by key: content type,
+// cache-control, metadata, and attributes of a provider. Other attributes are those
+// of [storage.Upload] and [storage.Copy]. An object that is the same is skipped, even
+// if its attributes differ. rule may be called by several goroutines at the same
+// time.
 func WithRule(rule func(key string) []storage.WriteOption) Option {
 	return option(func(s *settings) { s.rule = rule })
 }
 
-// WithProgress tells how far the job is, at most ten times a second and once at
-// its end, never twice at a time.
+// WithProgress reports progress, at most ten times a second and once at the end.
+// Calls of report do not overlap.
 func WithProgress(report func(Progress)) Option {
 	return option(func(s *settings) { s.progress = report })
 }
 
-// WithChanges tells of each file that was, or with WithDryRun would be,
-// transferred or deleted, and of each that failed: one at a time, as they end,
-// in no order. The job waits for report to return.
+// WithChanges reports each file that was transferred, was deleted, or failed, or that
+// would be with [WithDryRun]. Files are reported in the order in which they end.
+// Calls of report do not overlap, and the job waits for them.
 func WithChanges(report func(Change)) Option {
 	return option(func(s *settings) { s.changes = report })
 }
 
-// WithNow sets the clock of Expire, of what WithResume gives up, and of which times lie
-// in the future; the default is time.Now.
+// WithNow sets the clock that decides what [Expire] removes, which uploads
+// [WithResume] abandons, and which times are in the future. The default is
+// [time.Now].
 func WithNow(now func() time.Time) Option {
 	return option(func(s *settings) { s.now = now })
 }

@@ -36,22 +36,22 @@ func TestPatterns(t *testing.T) {
 		{"a tree, by its name", []transfer.Option{transfer.WithInclude("2026/")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
 		{"trees of a name, at any depth", []transfer.Option{transfer.WithInclude("build/", "x/")}, []string{"2026/x/c.jpg", "sub/build/deep/b"}},
 		{"a tree at the top", []transfer.Option{transfer.WithInclude("/build/", "/2026/")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
-		{"a name is of a file", []transfer.Option{transfer.WithInclude("2026", "build", "HEAD")}, []string{"build", "sub/.git/HEAD"}},
+		{"a name matches files only", []transfer.Option{transfer.WithInclude("2026", "build", "HEAD")}, []string{"build", "sub/.git/HEAD"}},
 		{"names at the top", []transfer.Option{transfer.WithInclude("/2026", "/*")}, []string{"a.jpg", "a.txt", "build"}},
-		{"left out, at any depth", []transfer.Option{transfer.WithExclude("*.jpg", "*.js", ".git")}, []string{"a.txt", "build", "sub/build/deep/b"}},
-		{"left out, at the top", []transfer.Option{transfer.WithExclude("/*.jpg", "/.git", "/build", "/sub/build")}, []string{"a.txt", "2026/b.jpg", "2026/x/c.jpg", "sub/.git/HEAD", "node_modules/m/i.js"}},
-		{"left out", []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**", "sub/**")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
-		{"a directory is left out, by its name", []transfer.Option{transfer.WithExclude("2026", ".git", "sub", "node_modules")}, []string{"a.jpg", "a.txt", "build"}},
+		{"excluded, at any depth", []transfer.Option{transfer.WithExclude("*.jpg", "*.js", ".git")}, []string{"a.txt", "build", "sub/build/deep/b"}},
+		{"excluded, at the top", []transfer.Option{transfer.WithExclude("/*.jpg", "/.git", "/build", "/sub/build")}, []string{"a.txt", "2026/b.jpg", "2026/x/c.jpg", "sub/.git/HEAD", "node_modules/m/i.js"}},
+		{"excluded", []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**", "sub/**")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
+		{"a directory is excluded by its name", []transfer.Option{transfer.WithExclude("2026", ".git", "sub", "node_modules")}, []string{"a.jpg", "a.txt", "build"}},
 		{"and with a slash", []transfer.Option{transfer.WithExclude("2026/", ".git/", "sub/", "node_modules/")}, []string{"a.jpg", "a.txt", "build"}},
 		{"and at any depth", []transfer.Option{transfer.WithExclude("m/", "deep/", ".git/")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
 		{"and at the top", []transfer.Option{transfer.WithExclude("/.git/", "/m/", "/2026/")}, []string{"a.jpg", "a.txt", "sub/.git/HEAD", "node_modules/m/i.js", "build", "sub/build/deep/b"}},
 		{"at any depth", []transfer.Option{transfer.WithExclude("**/.git", "**/*_modules/", "**/build", "2026")}, []string{"a.jpg", "a.txt"}},
-		{"what is in directories of a name, but no file", []transfer.Option{transfer.WithInclude("/*", "sub/**"), transfer.WithExclude("**/build/**", "build/", "**/.git/")}, []string{"a.jpg", "a.txt", "build"}},
-		{"what is in any directory, by a slash", []transfer.Option{transfer.WithExclude("**/")}, []string{"a.jpg", "a.txt", "build"}},
+		{"the content of directories of a name, but no file", []transfer.Option{transfer.WithInclude("/*", "sub/**"), transfer.WithExclude("**/build/**", "build/", "**/.git/")}, []string{"a.jpg", "a.txt", "build"}},
+		{"the content of any directory, by a slash", []transfer.Option{transfer.WithExclude("**/")}, []string{"a.jpg", "a.txt", "build"}},
 		{"and with one asterisk", []transfer.Option{transfer.WithExclude("*/")}, []string{"a.jpg", "a.txt", "build"}},
-		{"what is in the directories of a tree", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithExclude("2026/**/")}, []string{"2026/b.jpg"}},
-		{"nothing but what is in directories", []transfer.Option{transfer.WithInclude("**/"), transfer.WithExclude("sub", ".git")}, []string{"2026/b.jpg", "2026/x/c.jpg", "node_modules/m/i.js"}},
-		{"leaving out wins", []transfer.Option{transfer.WithInclude("**/*.jpg"), transfer.WithExclude("2026/x/*")}, []string{"a.jpg", "2026/b.jpg"}},
+		{"the content of the directories of a tree", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithExclude("2026/**/")}, []string{"2026/b.jpg"}},
+		{"only the content of directories", []transfer.Option{transfer.WithInclude("**/"), transfer.WithExclude("sub", ".git")}, []string{"2026/b.jpg", "2026/x/c.jpg", "node_modules/m/i.js"}},
+		{"WithExclude overrides WithInclude", []transfer.Option{transfer.WithInclude("**/*.jpg"), transfer.WithExclude("2026/x/*")}, []string{"a.jpg", "2026/b.jpg"}},
 		{"all", []transfer.Option{transfer.WithExclude("**")}, []string{}},
 		{"and with one asterisk", []transfer.Option{transfer.WithExclude("*")}, []string{}},
 		{"a class and alternatives", []transfer.Option{transfer.WithInclude("/[a-c].{txt,jpg}")}, []string{"a.jpg", "a.txt"}},
@@ -72,8 +72,8 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// A tree that is left out may hold anything: it is not looked at.
-func TestALeftOutDirectoryIsNotLookedInto(t *testing.T) {
+// An excluded tree may have anything in it: it is not read.
+func TestAnExcludedDirectoryIsNotRead(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "out/b": "x"})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
 	require.NoError(t, os.Symlink("..", filepath.Join(dir, "out/loop")))
@@ -81,7 +81,7 @@ func TestALeftOutDirectoryIsNotLookedInto(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Transferred)
 	_, err = transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())
-	require.Error(t, err, "else it is")
+	require.Error(t, err, "otherwise it is read")
 }
 
 func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
@@ -104,10 +104,10 @@ func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
 	require.Equal(t, puts, seen.count("Put"))
 	require.Equal(t, gets, seen.count("Get"))
 	require.Equal(t, int64(8), report.Bytes)
-	require.Equal(t, int64(8), last.Bytes, "though no byte passed through here")
+	require.Equal(t, int64(8), last.Bytes, "although no byte passed through this machine")
 }
 
-func TestWhatIsNoGoodIsRefusedBeforeAnythingIsDone(t *testing.T) {
+func TestInvalidArgumentsAreRefusedBeforeAnyChange(t *testing.T) {
 	var nobody storage.ReadWriter
 	b, other := memstore.New(), t.TempDir()
 	dir := tree(t, map[string]string{"sub/a": "x"})
@@ -118,7 +118,7 @@ func TestWhatIsNoGoodIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		code     storage.Code
 	}{
 		{"a malformed pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("[a"), storage.InvalidArgument},
-		{"a pattern of nothing but a slash", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("/"), storage.InvalidArgument},
+		{"a pattern that is only a slash", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("/"), storage.InvalidArgument},
 		{"an empty pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithExclude(""), storage.InvalidArgument},
 		{"no concurrency", transfer.Bucket(b), transfer.Dir(dir), transfer.WithConcurrency(0), storage.InvalidArgument},
 		{"a nil option", transfer.Bucket(b), transfer.Dir(dir), nil, storage.InvalidArgument},
@@ -127,8 +127,8 @@ func TestWhatIsNoGoodIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		{"one bucket", transfer.Bucket(b), transfer.Bucket(b), transfer.WithLinks(), storage.InvalidArgument},
 		{"one directory", transfer.Dir(dir), transfer.Dir(dir + "/."), transfer.WithLinks(), storage.InvalidArgument},
 		{"a directory into itself", transfer.Dir(dir + "/sub/new/deep"), transfer.Dir(dir), transfer.WithLinks(), storage.InvalidArgument},
-		{"a directory into one that it lies in", transfer.Dir(dir), transfer.Dir(dir + "/sub"), transfer.WithLinks(), storage.InvalidArgument},
-		{"a source that is not there", transfer.Dir(other), transfer.Dir(dir + "/none"), transfer.WithLinks(), storage.ObjectNotFound},
+		{"a directory into one that contains it", transfer.Dir(dir), transfer.Dir(dir + "/sub"), transfer.WithLinks(), storage.InvalidArgument},
+		{"a missing source", transfer.Dir(other), transfer.Dir(dir + "/none"), transfer.WithLinks(), storage.ObjectNotFound},
 		{"a source that is a file", transfer.Bucket(b), transfer.Dir(dir + "/sub/a"), transfer.WithLinks(), storage.Internal},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestABadRuleFailsItsFileAlone(t *testing.T) {
+func TestAnInvalidRuleFailsOnlyItsFile(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "b": "y"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithRule(func(key string) []storage.WriteOption {

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// onServer opens the bucket "photos" of a new server by a profile.
+// onServer opens the bucket "photos" of a new server with a profile.
 func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 	t.Helper()
 	c.Buckets = []string{"photos"}
@@ -36,16 +36,16 @@ func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 	return b
 }
 
-// A server that lists like a directory tree has photos-2025/ after all of
-// photos/: what a listing leaves out must not be deleted from a backup.
-func TestSyncDeletesNoGoodCopyOfAServerThatListsLikeATree(t *testing.T) {
+// A server that lists like a directory tree returns photos-2025/ after all of
+// photos/. Keys that a listing omits must not be deleted from a backup.
+func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
 	for _, row := range []struct {
 		name, profile string
 		code          storage.Code
 	}{
 		{"listed folder by folder", "seaweedfs", ""},
-		{"taken for one that lists in order", "unknown", storage.Unsupported},
+		{"with a profile that lists in order", "unknown", storage.Unsupported},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b := onServer(t, s3server.Config{FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}}, row.profile)
@@ -66,8 +66,8 @@ func TestSyncDeletesNoGoodCopyOfAServerThatListsLikeATree(t *testing.T) {
 	}
 }
 
-// The consoles of S3 and Google make a folder by an empty object named "mark/".
-func TestFolderMarkerStopsNoTransfer(t *testing.T) {
+// The consoles of S3 and Google create a folder as an empty object "mark/".
+func TestAFolderMarkerDoesNotStopATransfer(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
@@ -88,16 +88,17 @@ func TestFolderMarkerStopsNoTransfer(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A restarting bucket of the user's own lists from its first key, whatever the start.
+// A restarting bucket is a foreign one that lists from its first key, whatever the
+// start.
 type restarting struct{ storage.Bucket }
 
 func (r restarting) List(ctx context.Context, _ ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return r.Bucket.List(ctx)
 }
 
-func TestABucketThatListsFromItsFirstKeyIsNotListedForEver(t *testing.T) {
+func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := transfer.Copy(ctx, restarting{filled(t, keysN(5000))}, filled(t, []string{"z/z"}))
-	require.ErrorContains(t, err, "order of the keys")
+	require.ErrorContains(t, err, "order of keys")
 }

@@ -47,7 +47,7 @@ func TestEndsInOneBucket(t *testing.T) {
 	}
 }
 
-// Directories and local buckets are ends on one machine: one may hold the other.
+// Directories and local buckets are on one machine, and one may contain the other.
 func TestEndsOnThisMachine(t *testing.T) {
 	bucket := func(t *testing.T, path string) transfer.End {
 		b, err := local.Open(path, local.Config{Create: true})
@@ -73,12 +73,12 @@ func TestEndsOnThisMachine(t *testing.T) {
 		opts             []transfer.Option
 		want             error
 	}{
-		{"a directory into the bucket that it lies in", "site", "site/public", bucket, dir, nil, storage.InvalidArgument},
-		{"a bucket into the directory that it lies in", "site", "site/public", dir, bucket, nil, storage.InvalidArgument},
+		{"a directory into the bucket that contains it", "site", "site/public", bucket, dir, nil, storage.InvalidArgument},
+		{"a bucket into the directory that contains it", "site", "site/public", dir, bucket, nil, storage.InvalidArgument},
 		{"a directory into a bucket in it", "site/public", "site", bucket, dir, nil, storage.InvalidArgument},
 		{"a bucket into a directory in it", "site/public", "site", dir, bucket, nil, storage.InvalidArgument},
 		{"a bucket into a new directory in it", "site/new", "site", dir, bucket, nil, storage.InvalidArgument},
-		{"a bucket into the bucket that it lies in", "site", "site/public", bucket, bucket, nil, storage.InvalidArgument},
+		{"a bucket into the bucket that contains it", "site", "site/public", bucket, bucket, nil, storage.InvalidArgument},
 		{"a bucket into a bucket in it", "site/public", "site", bucket, bucket, nil, storage.InvalidArgument},
 		{"a directory into itself as a bucket", "site", "site", bucket, dir, nil, storage.InvalidArgument},
 		{"a part of a bucket into that directory", "site/public", "site", dir, part("public/"), nil, storage.InvalidArgument},
@@ -89,12 +89,12 @@ func TestEndsOnThisMachine(t *testing.T) {
 		{"through ..", "other/../site", "site/public", bucket, dir, nil, storage.InvalidArgument},
 		{"through .. after a symbolic link", "other", "site/elsewhere/../other", bucket, dir, nil, storage.InvalidArgument},
 		{"in a dry run", "site", "site/public", bucket, dir, []transfer.Option{transfer.WithDryRun()}, storage.InvalidArgument},
-		{"with something else left out", "site", "site/public", bucket, dir, leaving("*.tmp"), storage.InvalidArgument},
-		{"with that directory left out", "site", "site/public", bucket, dir, leaving("public/"), nil},
-		{"into a directory in it that is left out", "site/new", "site", bucket, dir, leaving("new"), nil},
+		{"with another part excluded", "site", "site/public", bucket, dir, leaving("*.tmp"), storage.InvalidArgument},
+		{"with that directory excluded", "site", "site/public", bucket, dir, leaving("public/"), nil},
+		{"into an excluded directory in it", "site/new", "site", bucket, dir, leaving("new"), nil},
 		{"a part of a bucket beside a directory", "site/new", "site", dir, part("public/"), nil, nil},
 		{"directories beside each other", "other", "site/public", bucket, dir, nil, nil},
-		{"names that begin alike", "site/public-old", "site/public", bucket, bucket, nil, nil},
+		{"names with the same prefix", "site/public-old", "site/public", bucket, bucket, nil, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			top := t.TempDir()
@@ -111,7 +111,7 @@ func TestEndsOnThisMachine(t *testing.T) {
 			opts := append([]transfer.Option{transfer.WithDelete()}, row.opts...)
 			_, err := transfer.Sync(t.Context(), row.dst(t, path(row.dstPath)), row.src(t, path(row.srcPath)), opts...)
 			require.ErrorIs(t, err, row.want)
-			require.FileExists(t, path("site/public/index.html"), "the source is still there")
+			require.FileExists(t, path("site/public/index.html"), "the source still exists")
 			if row.want != nil {
 				require.FileExists(t, path("site/notes.txt"))
 			}
@@ -119,7 +119,7 @@ func TestEndsOnThisMachine(t *testing.T) {
 	}
 }
 
-func TestWhatLeavesAnotherPartOutDoesNotAllowAnOverlap(t *testing.T) {
+func TestExcludingAnotherPartDoesNotAllowAnOverlap(t *testing.T) {
 	for name, c := range map[string]struct {
 		dst, src, pattern string
 		want              error
@@ -149,8 +149,8 @@ func TestWhatLeavesAnotherPartOutDoesNotAllowAnOverlap(t *testing.T) {
 	}
 }
 
-// What an upload has come to is kept in files, which a bucket would take for objects.
-func TestWhatIsKeptForResumingLiesInNoBucketOfTheJob(t *testing.T) {
+// The state of an upload is in files, which would be objects in a bucket.
+func TestTheResumeDirectoryMustNotBeInABucketOfTheJob(t *testing.T) {
 	top := t.TempDir()
 	b, err := local.Open(top, local.Config{})
 	require.NoError(t, err)

@@ -6,23 +6,22 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// takes reports whether the job is about key.
-func (s *settings) takes(key string) bool {
+// selects reports whether the job includes key.
+func (s *settings) selects(key string) bool {
 	if len(s.include) > 0 && !matches(s.include, key) {
 		return false
 	}
-	return !s.leavesOutAll(key) && !matches(s.exclude, key)
+	return !s.inExcludedDir(key) && !matches(s.exclude, key)
 }
 
-// allBelow ends a pattern of what lies in a directory, but not of a file that is
-// named like it.
-const allBelow = "/**/*"
+// belowSuffix ends a pattern that matches everything in a directory, but not a file
+// of the same name.
+const belowSuffix = "/**/*"
 
-// asPattern returns a pattern in the form in which it is matched with a whole key. A
-// pattern of a directory, with a slash or two asterisks at its end, matches everything
-// that lies in it. A directory of any name has a name: "**/" does not match the files
-// beside it.
-func asPattern(p string) string {
+// normalizePattern returns a pattern that is matched with a whole key. If p ends in a
+// slash or two asterisks, the result matches everything in a directory. The name of a
+// directory is never empty: "**/" does not match files at the top.
+func normalizePattern(p string) string {
 	dir, ofDir := strings.CutSuffix(p, "/")
 	switch {
 	case strings.HasPrefix(dir, "/"):
@@ -37,24 +36,24 @@ func asPattern(p string) string {
 	} else if dir == "**" || strings.HasSuffix(dir, "/**") {
 		dir += "/*"
 	}
-	return dir + allBelow
+	return dir + belowSuffix
 }
 
-// leavesOut reports whether all of a directory is left out.
-func (s *settings) leavesOut(dir string) bool {
+// excludesDir reports whether everything in a directory is excluded.
+func (s *settings) excludesDir(dir string) bool {
 	for _, p := range s.exclude {
-		if doublestar.MatchUnvalidated(strings.TrimSuffix(p, allBelow), dir) {
+		if doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir) {
 			return true
 		}
 	}
 	return false
 }
 
-// leavesOutAll reports whether a directory on the way to key is left out, and so all
-// that lies in it. Of a prefix, which ends in a slash, that is everything.
-func (s *settings) leavesOutAll(prefix string) bool {
+// inExcludedDir reports whether a directory in the path of a key is excluded. A
+// prefix that ends in a slash includes its own directory.
+func (s *settings) inExcludedDir(prefix string) bool {
 	for i, c := range []byte(prefix) {
-		if c == '/' && s.leavesOut(prefix[:i]) {
+		if c == '/' && s.excludesDir(prefix[:i]) {
 			return true
 		}
 	}

@@ -5,33 +5,33 @@ import (
 	"os"
 )
 
-// permissions are those that a new file, and the directories that lead to it, are
-// made with: less the umask, as any tool makes them.
+// permissions are those with which a file and its directories are created, before the
+// umask.
 type permissions struct {
-	of   *tree // where the file comes from; nil: a bucket, which keeps none
-	file fs.FileMode
+	source *tree // nil for a bucket, which keeps none
+	file   fs.FileMode
 }
 
-var usual = permissions{file: 0o666}
+var defaultPermissions = permissions{file: 0o666}
 
-// ofDir are those of the directory that is copied.
-func (p permissions) ofDir(path string) fs.FileMode {
-	if p.of == nil {
+// forDir returns those for a directory.
+func (p permissions) forDir(path string) fs.FileMode {
+	if p.source == nil {
 		return 0o777
 	}
-	info, err := p.of.root.Stat(path)
+	info, err := p.source.root.Stat(path)
 	if err != nil {
-		return 0o700 // it is gone meanwhile
+		return 0o700 // it was removed meanwhile
 	}
-	return info.Mode().Perm() | 0o700 // files have to get into it
+	return info.Mode().Perm() | 0o700 // to create files in it
 }
 
-// keepPermissions gives the new file those of the one that it replaces, of which
-// the umask has taken some.
-func keepPermissions(f *os.File, want fs.FileMode) error {
+// copyPermissions gives a new file the permissions of the replaced one, which the
+// umask has reduced.
+func copyPermissions(f *os.File, want fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Perm() == want {
-		return err // some file systems know no permissions, and refuse to set any
+		return err // some file systems have no permissions, and refuse to set any
 	}
 	return f.Chmod(want)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// withUmask is for tests that no other runs beside.
+// withUmask must not be used in parallel tests.
 func withUmask(t *testing.T, mask int) {
 	t.Helper()
 	was := syscall.Umask(mask)

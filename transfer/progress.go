@@ -9,36 +9,37 @@ import (
 
 const (
 	progressEvery = 100 * time.Millisecond
-	// rateOver is how many of those intervals Progress.Rate is the mean of.
-	rateOver = 30
+	// rateTicks is the number of those intervals over which [Progress.Rate] is the
+	// mean.
+	rateTicks = 30
 )
 
-// Progress is how far a job is.
+// Progress is the state of a job.
 type Progress struct {
-	Files      int64  // done: transferred, the same, ignored or failed
-	TotalFiles int64  // of the source, as far as it is known
-	Bytes      int64  // transferred so far, those of files under way too
-	TotalBytes int64  // to be transferred, as far as it is known
+	Files      int64  // transferred, skipped, ignored or failed
+	TotalFiles int64  // of the source, as far as known
+	Bytes      int64  // transferred so far, including unfinished files
+	TotalBytes int64  // to transfer, as far as known
 	Failed     int64  // files
 	Deleted    int64  // files
-	Current    string // the key of the file that was begun last
-	// Rate is bytes in a second, over the last three seconds; in the last event
+	Current    string // the key of the file that was started last
+	// Rate is the bytes per second over the last three seconds or, in the last event,
 	// over the whole job.
 	Rate    float64
 	Elapsed time.Duration
-	Listed  bool // the source is listed to its end: the totals are final
+	Listed  bool // the whole source is listed, and the totals are final
 	Done    bool // the last event
 }
 
-// A Change is one file's end.
+// A Change is the result of one file.
 type Change struct {
 	Action Action
 	Key    string
-	Bytes  int64 // of the file; 0 where it failed
-	Err    error // why it failed: a *storage.Error
+	Bytes  int64 // of the file; 0 if it failed
+	Err    error // a *storage.Error if it failed
 }
 
-// An Action is what was done to a file.
+// An Action is the kind of a [Change].
 type Action string
 
 // The actions.
@@ -67,7 +68,7 @@ func (m *meter) progress() Progress {
 		Failed: m.failed.Load(), Deleted: m.deleted.Load(),
 		Listed: m.listed.Load(), Elapsed: time.Since(m.started),
 	}
-	// The totals last, so that they are never less than what is done of them.
+	// The totals are loaded last, so that they are never less than the counts.
 	p.TotalFiles, p.TotalBytes = m.totalFiles.Load(), m.totalBytes.Load()
 	if key := m.current.Load(); key != nil {
 		p.Current = *key
@@ -75,9 +76,9 @@ func (m *meter) progress() Progress {
 	return p
 }
 
-// watch reports until the function that it returns is called, which reports for
-// the last time.
-func (m *meter) watch(report func(Progress)) (end func()) {
+// reportProgress reports until the returned function is called, which sends the last
+// report.
+func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	if report == nil {
 		return func() {}
 	}
@@ -96,11 +97,11 @@ func (m *meter) watch(report func(Progress)) (end func()) {
 	}
 }
 
-// tick reports whenever there is something new.
+// tick reports if anything has changed.
 func (m *meter) tick(report func(Progress), over <-chan struct{}) {
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
-	var samples [rateOver]int64 // bytes at the last ticks
+	var samples [rateTicks]int64 // bytes at the last ticks
 	var last Progress
 	for n := 0; ; n++ {
 		select {
@@ -109,8 +110,8 @@ func (m *meter) tick(report func(Progress), over <-chan struct{}) {
 		case <-ticker.C:
 		}
 		p := m.progress()
-		slot := n % rateOver
-		since := min(n+1, rateOver) // ticks; before the first, nothing had moved
+		slot := n % rateTicks
+		since := min(n+1, rateTicks) // in ticks; nothing moved before the first
 		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(since) * progressEvery).Seconds()
 		samples[slot] = p.Bytes
 		news := p

@@ -11,18 +11,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// removeSpare removes from the destination what the source does not have.
-func (j *job) removeSpare(ctx context.Context) error {
+// removeExtraneous removes files from the destination that the source does not have.
+func (j *job) removeExtraneous(ctx context.Context) error {
 	if j.dryRun {
-		return j.readSpare(func(key string, size int64) bool {
+		return j.readExtraneous(func(key string, size int64) bool {
 			j.removed(key, size)
 			return true
 		})
 	}
-	sizes := map[string]int64{} // of keys that were asked for and not told of: a batch
+	sizes := map[string]int64{} // of the keys in the current batch
 	var unread error
 	j.dst.remove(ctx, func(yield func(string) bool) {
-		unread = j.readSpare(func(key string, size int64) bool {
+		unread = j.readExtraneous(func(key string, size int64) bool {
 			sizes[key] = size
 			return yield(key)
 		})
@@ -32,7 +32,7 @@ func (j *job) removeSpare(ctx context.Context) error {
 	}, func(key string, err error) {
 		delete(sizes, key)
 		if ctx.Err() == nil {
-			j.notRemoved(key, err)
+			j.destinationFailed(key, err)
 		}
 	})
 	if ctx.Err() != nil {
@@ -41,14 +41,14 @@ func (j *job) removeSpare(ctx context.Context) error {
 	return unread
 }
 
-func (j *job) readSpare(yield func(key string, size int64) bool) error {
-	if err := j.spare.each(yield); err != nil {
+func (j *job) readExtraneous(yield func(key string, size int64) bool) error {
+	if err := j.extraneous.each(yield); err != nil {
 		return fileError("", "", err)
 	}
 	return nil
 }
 
-// remove removes files, and the directories that are empty without them.
+// remove removes files, and directories that become empty.
 func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
 	for key := range keys {
 		if ctx.Err() != nil {
@@ -62,7 +62,7 @@ func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(stri
 		for dir != "." && t.root.Remove(dir) == nil { // until one is not empty
 			dir = path.Dir(dir)
 		}
-		if err := t.changed(dir); err != nil {
+		if err := t.noteChange(dir); err != nil {
 			failed(key, fileError("Remove", key, err))
 			continue
 		}
@@ -70,15 +70,15 @@ func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(stri
 	}
 }
 
-// removedTogether is how many keys are given to RemoveAll at a time: the largest
-// batch of any provider, so that what is gone is told of as it goes.
-const removedTogether = 1000
+// removeBatch is the number of keys for one RemoveAll: the largest batch of any
+// provider, so that removals are reported as they happen.
+const removeBatch = 1000
 
-// remove removes in the provider's batches.
+// remove removes objects in the provider's batches.
 func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
 	var group []string
 	for key := range keys {
-		if group = append(group, key); len(group) < removedTogether {
+		if group = append(group, key); len(group) < removeBatch {
 			continue
 		}
 		removeGroup(ctx, o.bucket, group, gone, failed)
@@ -90,13 +90,13 @@ func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(s
 	removeGroup(ctx, o.bucket, group, gone, failed)
 }
 
-// removeGroup removes keys and tells how it went with each.
+// removeGroup removes keys and reports the result for each.
 func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone func(string), failed func(string, error)) {
 	_, err := storage.RemoveAll(ctx, b, slices.Values(keys))
 	still := map[string]error{}
-	for _, err := range joined(err) {
+	for _, err := range unjoin(err) {
 		var own *storage.Error
-		if !errors.As(err, &own) || own.Key == "" { // of no key: RemoveAll was ended
+		if !errors.As(err, &own) || own.Key == "" { // without a key: RemoveAll ended early
 			for _, key := range keys {
 				still[key] = err
 			}
@@ -113,8 +113,8 @@ func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone fun
 	}
 }
 
-// joined are the errors that errors.Join has joined.
-func joined(err error) []error {
+// unjoin returns the errors that errors.Join has joined.
+func unjoin(err error) []error {
 	if err == nil {
 		return nil
 	}

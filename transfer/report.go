@@ -8,19 +8,19 @@ import (
 	"unicode"
 )
 
-// maxFailures bounds what a Report keeps of failures; all are counted.
+// maxFailures limits the failures that a Report keeps. All are counted.
 const maxFailures = 1000
 
-// A Report says what a job did or, after WithDryRun, would do.
+// A Report is the result of a job or, with [WithDryRun], its prediction.
 type Report struct {
-	Transferred int64 // files brought to the destination
-	Skipped     int64 // files that were there already and the same
-	Ignored     int64 // links, pipes, devices and sockets, and markers of empty folders: passed over
-	Failed      int64 // files that could not be read, written or removed, or whose name does not fit
+	Transferred int64 // files transferred to the destination
+	Skipped     int64 // files that were already the same
+	Ignored     int64 // skipped links, pipes, devices and sockets, and markers of empty folders
+	Failed      int64 // files that could not be read, written or removed, or have an invalid name
 	Deleted     int64 // files removed
 
-	Bytes        int64 // of the files transferred, as they were stored
-	DeletedBytes int64 // of the files removed
+	Bytes        int64 // stored for transferred files
+	DeletedBytes int64 // of removed files
 
 	Failures []Failure // the first 1,000
 	Started  time.Time
@@ -28,13 +28,13 @@ type Report struct {
 	DryRun   bool
 }
 
-// A Failure is one file that failed.
+// A Failure is a file that failed.
 type Failure struct {
-	Key string // a directory's ends in a slash
+	Key string // ends in a slash for a directory
 	Err error  // a *storage.Error
 }
 
-// Rate is the bytes transferred in a second; 0 where no time has passed.
+// Rate returns the transferred bytes per second; 0 if no time has passed.
 func (r *Report) Rate() float64 {
 	if r.Duration <= 0 {
 		return 0
@@ -42,7 +42,7 @@ func (r *Report) Rate() float64 {
 	return float64(r.Bytes) / r.Duration.Seconds()
 }
 
-// String is a report for a person: one line, and one more for each of the first
+// String returns a report for a person: one line, and one more for each of the first
 // ten failures.
 func (r *Report) String() string {
 	var b strings.Builder
@@ -73,8 +73,8 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// printable is text with escapes for what a terminal takes for a command, or does
-// not show: an error of a store or of a user's own bucket may have any name in it.
+// printable escapes characters that a terminal interprets or does not show. An error
+// of a store or of a foreign bucket may contain any name.
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -87,7 +87,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// formatBytes is a number of bytes in a unit that a person can compare.
+// formatBytes returns a number of bytes with a suitable unit.
 func formatBytes(n float64) string {
 	const units = "KMGTPE"
 	if n < 1024 {
@@ -101,23 +101,22 @@ func formatBytes(n float64) string {
 	return fmt.Sprintf("%.1f %ciB", n, units[unit])
 }
 
-// err joins early, which ended the job before its time and may be nil, and the
-// failures.
+// err joins early, the error that ended the job early or nil, and the failures.
 func (r *Report) err(early error) error {
 	if early == nil && r.Failed == 0 {
 		return nil
 	}
-	return &incomplete{early: early, report: r}
+	return &incompleteError{early: early, report: r}
 }
 
-// incomplete is the error of a job that did not do everything.
-type incomplete struct {
+// incompleteError is the error of a job that did not do everything.
+type incompleteError struct {
 	early  error
 	report *Report
 }
 
-// Error is what ended the job, and the first failures.
-func (e *incomplete) Error() string {
+// Error returns the error that ended the job, and the first failures.
+func (e *incompleteError) Error() string {
 	const shown = 3
 	var lines []string
 	if e.early != nil {
@@ -136,8 +135,8 @@ func (e *incomplete) Error() string {
 	return "transfer: " + strings.Join(lines, "; ")
 }
 
-// Unwrap is all that was joined.
-func (e *incomplete) Unwrap() []error {
+// Unwrap returns all joined errors.
+func (e *incompleteError) Unwrap() []error {
 	var all []error
 	if e.early != nil {
 		all = append(all, e.early)

@@ -14,23 +14,24 @@ import (
 )
 
 const (
-	// resumeBytes is the smallest file that may go in parts.
-	resumeBytes = 5 << 20
-	resumeName  = ".upload"
-	// forgottenAfter is how long nothing was written to what a job kept that did
-	// not come back: Azure and GCS have dropped the parts by then.
-	forgottenAfter = 7 * 24 * time.Hour
+	// resumeBytes is the size of the smallest file that may be uploaded in parts.
+	resumeBytes  = 5 << 20
+	resumeSuffix = ".upload"
+	// abandonAfter is the time after which an unfinished upload is abandoned. Azure
+	// and GCS have then dropped the parts.
+	abandonAfter = 7 * 24 * time.Hour
 )
 
-// WithResume keeps in the directory dir, which is made where it is missing, how
-// far large files on their way into a bucket have come, a small file for each
-// while it is under way: a job that was killed and is begun again then sends of
-// such a file only the parts that are not there yet, as storage.WithResume does.
-// Each job needs a directory of its own, on this machine; where it lies in a
-// directory that is transferred, it is left out; that directory itself is
-// InvalidArgument. A file that another run of the job is just sending is counted as
-// failed, Locked. What a job has kept and did not come back for in a week is given
-// up, and its parts removed, by the next one that uses the directory.
+// WithResume keeps the state of large uploads in the directory dir, which is created
+// if necessary, in a small file for each upload in progress. If the job is killed and
+// then repeated, it sends only the missing parts of such a file, as
+// [storage.WithResume] does.
+//
+// Each job needs its own directory on this machine. If dir lies in a directory of the
+// job, it is skipped. If it is that directory, the job fails with InvalidArgument. A
+// file that another run of the job is sending fails with Locked. An upload that was
+// not resumed within a week is abandoned, and its parts are removed, by the next job
+// that uses dir.
 func WithResume(dir string) Option {
 	return option(func(s *settings) {
 		if dir == "" {
@@ -40,11 +41,11 @@ func WithResume(dir string) Option {
 	})
 }
 
-// begun is where the uploads of a job are kept; "": nowhere.
-type begun string
+// resumeDir is the directory of WithResume, or "".
+type resumeDir string
 
-// prepare makes the directory.
-func (b begun) prepare() error {
+// prepare creates the directory.
+func (b resumeDir) prepare() error {
 	if b == "" {
 		return nil
 	}
@@ -54,34 +55,34 @@ func (b begun) prepare() error {
 	return nil
 }
 
-// option is what an upload of a file has to be told; nil: nothing.
-func (b begun) option(key string, size int64) storage.ResumeOption {
+// option returns the option for the upload of a file, or nil.
+func (b resumeDir) option(key string, size int64) storage.ResumeOption {
 	if b == "" || size < resumeBytes {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(key))
-	return storage.WithResume(filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeName))
+	return storage.WithResume(filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeSuffix))
 }
 
-// sweep gives up what nobody came back for. What cannot be given up now is left
-// to the next time.
-func (b begun) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
+// sweep abandons uploads that were not resumed. If that fails, the next job tries
+// again.
+func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
 	if b == "" {
 		return
 	}
-	kept, _ := os.ReadDir(string(b)) // as much as can be read
+	kept, _ := os.ReadDir(string(b)) // may be incomplete
 	for _, entry := range kept {
-		if !isKeptUpload(entry.Name()) {
+		if !isResumeFile(entry.Name()) {
 			continue
 		}
-		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > forgottenAfter {
+		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > abandonAfter {
 			_ = storage.AbandonUpload(ctx, to, filepath.Join(string(b), entry.Name()))
 		}
 	}
 }
 
-// isKeptUpload reports whether a file is named as option names them.
-func isKeptUpload(name string) bool {
-	digits, ok := strings.CutSuffix(name, resumeName)
+// isResumeFile reports whether option creates files with such a name.
+func isResumeFile(name string) bool {
+	digits, ok := strings.CutSuffix(name, resumeSuffix)
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }

@@ -24,13 +24,12 @@ import (
 
 const (
 	largeParts = 6
-	partBytes  = 32 << 20 // of a file that is read in place, with few requests at once
+	partBytes  = 32 << 20 // of a file that is read at any offset, with few parallel requests
 	inFlight   = 2
 )
 
-// A resumedJob is a large file that goes up to an S3 server, by a process that is
-// killed. It is a directory with the tree, what is kept of uploads, and the
-// server's address in it.
+// A resumedJob is a large file that a killed process uploads to an S3 server. It is a
+// directory with the tree, the state of uploads, and the server's address.
 type resumedJob string
 
 func (r resumedJob) tree() string   { return filepath.Join(string(r), "tree") }
@@ -97,7 +96,7 @@ func TestAKilledJobSendsNoPartTwice(t *testing.T) {
 
 	first := r.command(t)
 	require.NoError(t, first.Start())
-	for range inFlight { // all that it may have under way: what came before is written down
+	for range inFlight { // all parts that may be in flight; earlier parts are recorded
 		<-server.held
 	}
 	require.NoError(t, first.Process.Kill())
@@ -141,7 +140,7 @@ func keptUploads(t *testing.T, dir string) []string {
 	return kept
 }
 
-func TestWhatNobodyCameBackForIsGivenUp(t *testing.T) {
+func TestAnUploadThatIsNotResumedIsAbandoned(t *testing.T) {
 	aborted := 0
 	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
 		return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -177,7 +176,7 @@ func TestWhatNobodyCameBackForIsGivenUp(t *testing.T) {
 	require.Empty(t, keptUploads(t, kept))
 }
 
-func TestADirectoryForUploadsThatCannotBe(t *testing.T) {
+func TestAnInvalidResumeDirectoryIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"file": "x"})
 	for name, kept := range map[string]string{"none": "", "a file": filepath.Join(dir, "file"), "below a file": filepath.Join(dir, "file", "kept")} {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// calls counts the driver's calls by name.
+// calls counts the calls of the driver by name.
 type calls struct {
 	mu sync.Mutex
 	of map[string]int
@@ -39,9 +39,9 @@ func (c *calls) count(call string) int {
 	return c.of[call]
 }
 
-// A file a.txt is uploaded, then both ends are changed; what does the next Upload
-// do?
-func TestWhatIsTheSameGoingUp(t *testing.T) {
+// Upload stores a.txt, then both ends are changed. The rows say what the next Upload
+// does.
+func TestComparisonOfUploads(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
@@ -60,17 +60,17 @@ func TestWhatIsTheSameGoingUp(t *testing.T) {
 		{"other bytes", func(t *testing.T, dir string, _ storage.Bucket) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("after."), 0o644))
 		}, nil, true, 1},
-		{"other bytes of a time in the future", func(t *testing.T, dir string, _ storage.Bucket) {
+		{"other bytes with a time in the future", func(t *testing.T, dir string, _ storage.Bucket) {
 			write(t, dir, map[string]string{"a.txt": "after."})
 			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now().Add(time.Hour)))
 		}, nil, true, 1},
-		{"other bytes of an old time, not noticed", func(t *testing.T, dir string, _ storage.Bucket) {
+		{"other bytes with an old time, which is not noticed", func(t *testing.T, dir string, _ storage.Bucket) {
 			write(t, dir, map[string]string{"a.txt": "after."})
 		}, nil, false, 0},
-		{"other bytes of an old time, by checksum", func(t *testing.T, dir string, _ storage.Bucket) {
+		{"other bytes with an old time, by checksum", func(t *testing.T, dir string, _ storage.Bucket) {
 			write(t, dir, map[string]string{"a.txt": "after."})
 		}, []transfer.Option{transfer.WithChecksum()}, true, 1},
-		{"the object is gone", func(t *testing.T, _ string, b storage.Bucket) {
+		{"the object was removed", func(t *testing.T, _ string, b storage.Bucket) {
 			require.NoError(t, b.Remove(t.Context(), "a.txt"))
 		}, nil, true, 0},
 	} {
@@ -92,8 +92,8 @@ func TestWhatIsTheSameGoingUp(t *testing.T) {
 	}
 }
 
-// A store's clock may be ahead: a file that was changed just after its upload
-// seems to be older than its object.
+// A store's clock may be ahead: a file changed just after its upload seems to be
+// older than its object.
 func TestClocksMayDiffer(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
 		b := inMemory(func() time.Time { return time.Now().Add(ahead) })
@@ -110,8 +110,8 @@ func TestClocksMayDiffer(t *testing.T) {
 	}
 }
 
-// An object that a clock has written which is days ahead is younger than every edit.
-func TestAnObjectFromTheFutureIsLookedAt(t *testing.T) {
+// An object whose time is days in the future is younger than each edit.
+func TestAnObjectFromTheFutureIsComparedDeeply(t *testing.T) {
 	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 	for _, row := range []struct {
 		name        string
@@ -168,8 +168,8 @@ func TestASourceFromTheFutureIsCopiedOnce(t *testing.T) {
 	}
 }
 
-// An object that others have put there has no mtime of ours.
-func TestAnObjectOfOthersIsTheSameWhereTheBytesAre(t *testing.T) {
+// An object of another program has no mtime.
+func TestAForeignObjectIsTheSameIfItsBytesAre(t *testing.T) {
 	b := memstore.New()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o644))
@@ -180,7 +180,7 @@ func TestAnObjectOfOthersIsTheSameWhereTheBytesAre(t *testing.T) {
 	require.Equal(t, int64(1), report.Skipped)
 }
 
-func TestWhatIsTheSameGoingDown(t *testing.T) {
+func TestComparisonOfDownloads(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
@@ -193,11 +193,11 @@ func TestWhatIsTheSameGoingDown(t *testing.T) {
 		{"the file was touched", func(t *testing.T, dir string, _ storage.Bucket) {
 			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
 		}, false},
-		{"the object was written anew, of the same size", func(t *testing.T, _ string, b storage.Bucket) {
+		{"the object was replaced by one of the same size", func(t *testing.T, _ string, b storage.Bucket) {
 			_, err := b.Upload(t.Context(), "a.txt", file("after."))
 			require.NoError(t, err)
 		}, true},
-		{"the file is gone", func(t *testing.T, dir string, _ storage.Bucket) {
+		{"the file was removed", func(t *testing.T, dir string, _ storage.Bucket) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "a.txt")))
 		}, true},
 	} {
@@ -222,7 +222,7 @@ func TestWhatIsTheSameGoingDown(t *testing.T) {
 	}
 }
 
-// A file that was touched is given its time again, so that it is read once.
+// A touched file gets its time again, so that it is read only once.
 func TestATouchedFileIsHashedOnce(t *testing.T) {
 	var seen calls
 	b := memstore.New(seen.layer())
@@ -238,7 +238,7 @@ func TestATouchedFileIsHashedOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsTheSameBetweenBuckets(t *testing.T) {
+func TestComparisonOfCopies(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, row := range []struct {
 		name        string
@@ -247,10 +247,10 @@ func TestWhatIsTheSameBetweenBuckets(t *testing.T) {
 		transferred bool
 	}{
 		{"nothing", 0, "", "", false},
-		{"other bytes at once", time.Second, "after.", "", true},
+		{"other bytes immediately", time.Second, "after.", "", true},
 		{"other bytes later", time.Hour, "after.", "", true},
-		{"the same written again later", time.Hour, "before", "", true},
-		{"other metadata at once", time.Second, "before", "new", true},
+		{"the same bytes written again later", time.Hour, "before", "", true},
+		{"other metadata immediately", time.Second, "before", "new", true},
 		{"other metadata later", time.Hour, "before", "new", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// servers are those of testservers that take part in the circle, with the
-// account's address in each.
+// servers are those of testservers in the circle, with the account's address for
+// each.
 var servers = []struct {
 	name    string
 	address func(t *testing.T, endpoint string) (scheme, query string)
@@ -37,7 +37,7 @@ var servers = []struct {
 	}},
 }
 
-// serverStops are a bucket on each server that is there.
+// serverStops returns a bucket on each running server.
 func serverStops(t *testing.T) []stop {
 	t.Helper()
 	var stops []stop
@@ -52,8 +52,8 @@ func serverStops(t *testing.T) []stop {
 	return stops
 }
 
-// freshBucket makes a bucket. The servers end with the tests, and so does what is in
-// them: Azurite takes longer to remove a large tree than to take it.
+// freshBucket creates a bucket. It is not removed, because the servers end with the
+// tests and Azurite takes longer to remove a large tree than to store it.
 func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
 	t.Helper()
 	service, err := storage.OpenService(t.Context(), scheme+"://?"+query)
@@ -70,7 +70,7 @@ func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
 	return b
 }
 
-// treeSize is how many files the tree of a circle has, and the bytes of its
+// treeSize returns the number of files in the tree of a circle, and the size of the
 // largest: OMNIBUCKET_TRANSFER_FILES and OMNIBUCKET_TRANSFER_LARGEST.
 func treeSize(t *testing.T, files int, largest int64) (int, int64) {
 	t.Helper()

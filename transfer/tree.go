@@ -16,40 +16,40 @@ import (
 )
 
 const (
-	// reservedName is where a local bucket keeps what is its own, a signing key
-	// among it, in its directory.
+	// reservedName is the directory for a local bucket's own files, such as a signing
+	// key.
 	reservedName = ".omnibucket"
-	// tempPrefix begins the names of files that are being written here.
+	// tempPrefix is the prefix of temporary files.
 	tempPrefix = ".omnibucket-"
-	// staleAfter is how long nothing was written to a temporary file of a process
-	// that is dead: a transfer that lives gives up earlier.
+	// staleAfter is the age at which a temporary file belongs to a dead process: a
+	// live transfer gives up earlier.
 	staleAfter = 15 * time.Minute
 )
 
-var _ side = (*tree)(nil)
+var _ openedEnd = (*tree)(nil)
 
-// A tree is a directory. Everything is opened through root: no name and no link
-// leads outside.
+// A tree is a directory. Files are opened through root, so that no name or link leads
+// outside.
 type tree struct {
-	root   *os.Root    // nil: a destination that is not there, in a dry run
-	target bool        // files are written here: leftovers are swept, links not followed
-	kept   fs.FileInfo // the directory of WithResume, which is not entered; nil: there is none
-	sync   bool        // what is written is on the disk when the job ends
+	root        *os.Root    // nil for a destination that does not exist, in a dry run
+	destination bool        // temporary files are swept, and links are not followed
+	resumeDir   fs.FileInfo // the directory of WithResume, which is skipped; or nil
+	sync        bool        // written files are on the disk when the job ends
 
 	mu      sync.Mutex
-	changes map[string]bool // directories whose names are not known to be on the disk
+	changes map[string]bool // directories that need a sync
 }
 
 func (t *tree) close() error {
 	if t.root == nil {
 		return nil
 	}
-	return errors.Join(t.flush(), t.root.Close())
+	return errors.Join(t.syncDirs(), t.root.Close())
 }
 
-// changed notes that names in dir have changed. A directory is synced once, at the
-// end of the job, or earlier when many wait for it.
-func (t *tree) changed(dir string) error {
+// noteChange notes that names in dir have changed. A directory is synced once at the
+// end of the job, or earlier if many are waiting.
+func (t *tree) noteChange(dir string) error {
 	if !t.sync {
 		return nil
 	}
@@ -62,35 +62,35 @@ func (t *tree) changed(dir string) error {
 	full := len(t.changes) > most
 	t.mu.Unlock()
 	if full {
-		return t.flush()
+		return t.syncDirs()
 	}
 	return nil
 }
 
-// flush has the names in the directories that have changed on the disk.
-func (t *tree) flush() error {
+// syncDirs syncs the directories that have changed.
+func (t *tree) syncDirs() error {
 	t.mu.Lock()
 	changes := t.changes
 	t.changes = nil
 	t.mu.Unlock()
 	for dir := range changes {
 		err := durable.SyncDirIn(t.root, dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // one that was removed meanwhile has no names
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory that was removed needs no sync
 			return fileError("sync", dir, err)
 		}
 	}
 	return nil
 }
 
-// isTemp reports whether name is that of a temporary file: the prefix, and 16
+// isTemp reports whether name is that of a temporary file: the prefix and 16
 // hexadecimal digits.
 func isTemp(name string) bool {
 	digits, ok := strings.CutPrefix(name, tempPrefix)
 	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// reserved reports whether key lies in what is a local bucket's own, or is named
-// as our temporary files are.
+// reserved reports whether key lies in a local bucket's own directory, or has the
+// name of a temporary file.
 func reserved(key string) bool {
 	for segment := range strings.SplitSeq(key, "/") {
 		if strings.EqualFold(segment, reservedName) {
@@ -100,8 +100,7 @@ func reserved(key string) bool {
 	return isTemp(path.Base(key))
 }
 
-// open opens a regular file for reading. Something else that has taken its place
-// is not waited for.
+// open opens a regular file for reading. It does not block if a pipe has replaced it.
 func (t *tree) open(key string) (*os.File, fs.FileInfo, error) {
 	f, err := t.root.OpenFile(key, os.O_RDONLY|nonblocking, 0)
 	if err != nil {
@@ -127,7 +126,7 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	}
 	defer func() { _ = f.Close() }()
 	sum := crc32.New(castagnoli)
-	if _, err := io.Copy(sum, stopping{ctx, newSteady(f, info).reader()}); err != nil {
+	if _, err := io.Copy(sum, contextReader{ctx, newStableFile(f, info).reader()}); err != nil {
 		return 0, fileError("read", key, err)
 	}
 	return sum.Sum32(), nil

@@ -20,10 +20,10 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// longAgo is when files were changed that no clock can mistake for new.
+// longAgo is a modification time that no clock can mistake for new.
 var longAgo = time.Date(2020, 2, 3, 4, 5, 6, 123456000, time.UTC)
 
-// write writes files, by path, that were changed long ago.
+// write writes files, by path, with an old modification time.
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for path, text := range files {
@@ -34,7 +34,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// tree is a directory with these files.
+// tree returns a directory with these files.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,8 +42,8 @@ func tree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// fingerprints are the hashes of all regular files in dir, by path, but for
-// temporary files of jobs that were killed.
+// fingerprints returns the hashes of all regular files in dir, by path, except for
+// temporary files of killed jobs.
 func fingerprints(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -60,7 +60,7 @@ func fingerprints(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// contents are the objects of b and what they hold.
+// contents returns the objects of b with their content.
 func contents(t *testing.T, b storage.ReadWriter) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -73,7 +73,7 @@ func contents(t *testing.T, b storage.ReadWriter) map[string]string {
 	return all
 }
 
-// localBucket is an empty bucket in a directory of its own.
+// localBucket returns an empty bucket in a new directory.
 func localBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, opts...)
@@ -82,7 +82,7 @@ func localBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return b
 }
 
-// A hostileTree is one that has all that trees can have.
+// A hostileTree has everything that trees can have.
 type hostileTree struct {
 	dir     string
 	good    map[string]string // fingerprints of what every store can hold
@@ -92,15 +92,14 @@ type hostileTree struct {
 	bytes   int64             // of the good ones
 }
 
-// strange are names that are valid and that something somewhere mistakes.
+// strange are valid names that some program misinterprets.
 var strange = []string{
 	"a b", "a+b", "a%2Fb", "a%b", "q?x=1", "h#x", "é", "e\u0301", "日本語", "🎉", "-rf", "--", "$(id)", "`id`", "it's", `say "hi"`,
 	"a,b;c", "[x]", "{x}", "*", "~", ".hidden", "..x", "x..y", "&amp;", "<tag>", "CON", "trailing space ", " leading", "|", ":", "=", "@",
 	strings.Repeat("n", 200),
 }
 
-// plant makes a tree of about n files. Its times are those of a tree that has
-// lain there for long.
+// plant creates a tree of about n files with old modification times.
 func plant(t *testing.T, n int, largest int64) *hostileTree {
 	t.Helper()
 	h := &hostileTree{dir: t.TempDir()}
@@ -113,7 +112,7 @@ func plant(t *testing.T, n int, largest int64) *hostileTree {
 		size := []int{0, 1, 100, 3000, 70_000}[seed.IntN(5)]
 		h.plantFile(t, fmt.Sprintf("%s%s %d", dir, strange[i%len(strange)], i), randomText(seed, size))
 	}
-	// Keys that directories do not order as stores do.
+	// Keys whose order differs between directories and stores.
 	for _, key := range []string{"o/a-b", "o/a/b", "o/a0", "o/a.b/c", "o/a!"} {
 		h.plantFile(t, key, key)
 	}
@@ -155,7 +154,7 @@ func (h *hostileTree) plantFile(t *testing.T, key, text string) {
 	h.bytes += int64(len(text))
 }
 
-// plantLarge writes a file that is not held in memory, and is not zeros.
+// plantLarge writes a file that is not held in memory and is not only zeros.
 func (h *hostileTree) plantLarge(t *testing.T, key string, size int64) {
 	t.Helper()
 	path := filepath.Join(h.dir, filepath.FromSlash(key))
@@ -182,7 +181,7 @@ func randomText(seed *rand.Rand, size int) string {
 	return string(data)
 }
 
-// requireTimes wants every file in dir to have the time that it was planted with.
+// requireTimes requires that each file in dir has its original time.
 func requireTimes(t *testing.T, h *hostileTree, dir string) {
 	t.Helper()
 	for key := range h.good {
@@ -192,7 +191,7 @@ func requireTimes(t *testing.T, h *hostileTree, dir string) {
 	}
 }
 
-// file is a body.
+// file returns a body.
 func file(text string) *strings.Reader { return strings.NewReader(text) }
 
 func randomTextOf(size int) string {

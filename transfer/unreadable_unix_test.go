@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// runUnprivileged uploads a directory and tells what failed, and what is there.
+// runUnprivileged uploads a directory and reports failures and stored objects.
 func runUnprivileged(dir string) error {
 	b := memstore.New()
 	for _, key := range []string{"half/in/x", "spare"} {
@@ -40,7 +40,7 @@ func runUnprivileged(dir string) error {
 	return nil
 }
 
-func TestWhatCannotBeReadIsCountedAndTheRestStored(t *testing.T) {
+func TestUnreadableFilesAreCountedAndOthersStored(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "shut"), 0))
@@ -49,17 +49,17 @@ func TestWhatCannotBeReadIsCountedAndTheRestStored(t *testing.T) {
 		"stored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\nstored z <nil>\n", sortedFailures(unprivileged(t, dir)))
 }
 
-// The names in such a directory can be read, and nothing else.
-func TestWhatLiesInADirectoryThatCannotBeEnteredIsNotDeleted(t *testing.T) {
+// Only the names in such a directory can be read.
+func TestFilesOfAnUnreadableDirectoryAreNotDeleted(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "half"), 0o755) })
-	// Some file systems do not tell without it which names are directories.
+	// Without it, some file systems do not report which names are directories.
 	require.Regexp(t, "^failed half/(in/)? permission denied\nstored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\n$", unprivileged(t, dir))
 }
 
-// unprivileged uploads a directory: who may read everything does so as somebody
-// who may not.
+// unprivileged uploads a directory. Root does so as another user, who may not read
+// everything.
 func unprivileged(t *testing.T, dir string) string {
 	t.Helper()
 	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
@@ -85,8 +85,7 @@ func unprivileged(t *testing.T, dir string) string {
 	return string(out)
 }
 
-// sortedFailures puts what was found by the walk first: the rest fails when its
-// turn comes.
+// sortedFailures returns failures of the walk first, because others fail later.
 func sortedFailures(out string) string {
 	const walked, moved = "failed shut/ permission denied\n", "failed locked permission denied\n"
 	if rest, ok := strings.CutPrefix(out, moved+walked); ok {

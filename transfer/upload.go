@@ -8,29 +8,30 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var _ road = (*uploadRoad)(nil)
+var _ transferrer = (*uploader)(nil)
 
-// uploadRoad leads from a directory to a bucket.
-type uploadRoad struct {
-	from *tree
-	to   storage.ReadWriter
-	rule func(key string) []storage.WriteOption
-	kept begun
-	// future reports whether a time is one that no right clock can have written yet.
+// uploader transfers from a directory to a bucket.
+type uploader struct {
+	from   *tree
+	to     storage.ReadWriter
+	rule   func(key string) []storage.WriteOption
+	resume resumeDir
+	// future reports whether only a wrong clock can have written a time.
 	future func(time.Time) bool
 }
 
-// compare: an object that was written when the file had long been as it is holds
-// it. The time of an object that was written by a wrong clock says nothing.
-func (u *uploadRoad) compare(src, dst entry) verdict {
+// compare trusts an object that was written long after the file was changed, unless a
+// wrong clock wrote its time.
+func (u *uploader) compare(src, dst entry) comparison {
 	if !u.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
 		return same
 	}
 	return unclear
 }
 
-// look: an upload of ours says what file it is of; of others the bytes tell.
-func (u *uploadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
+// compareDeep compares the mtime of an upload by this package; otherwise it compares
+// checksums.
+func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	attrs, err := u.to.Attrs(ctx, src.key)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound: // removed meanwhile
@@ -44,29 +45,29 @@ func (u *uploadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
 	switch {
 	case ok && sameTime(src.modified, parseMtime(kept)):
 		return true, nil
-	case attrs.CRC32C != nil:
+	case attrs.CRC32C.Known:
 		sum, err := u.from.checksum(ctx, src.key)
-		return err == nil && sum == *attrs.CRC32C, err
+		return err == nil && sum == attrs.CRC32C.Sum, err
 	}
 	return !ok && !dst.modified.Before(src.modified) && !u.future(dst.modified), nil
 }
 
-func (u *uploadRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
+func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
 	f, info, err := u.from.open(src.key)
 	if err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // it was read from
-	content := newSteady(f, info)
+	defer func() { _ = f.Close() }() // it was only read
+	content := newStableFile(f, info)
 	if err := content.empty(); err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
-	opts, err := ruled[storage.UploadOption](u.rule, src.key, map[string]string{mtimeKey: formatMtime(content.modified)})
+	opts, err := ruleOptions[storage.UploadOption](u.rule, src.key, map[string]string{mtimeKey: formatMtime(content.modified)})
 	if err != nil {
 		return 0, err
 	}
 	opts = append(opts, storage.WithSize(content.size), storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if o := u.kept.option(src.key, content.size); o != nil {
+	if o := u.resume.option(src.key, content.size); o != nil {
 		opts = append(opts, o)
 	}
 	_, err = u.to.Upload(ctx, src.key, content.reader(), opts...)
@@ -76,9 +77,9 @@ func (u *uploadRoad) move(ctx context.Context, src entry, _ bool, requests int, 
 	return content.size, err
 }
 
-// ruled are the options that rule has for key, with more in the metadata: a write
-// replaces all of it, so that they have to be one.
-func ruled[O any](rule func(key string) []storage.WriteOption, key string, more map[string]string) ([]O, error) {
+// ruleOptions returns the options of rule for key, with more added to the metadata. A
+// write replaces all metadata, so both must be one option.
+func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, more map[string]string) ([]O, error) {
 	var given []storage.WriteOption
 	if rule != nil {
 		given = rule(key)

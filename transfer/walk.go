@@ -14,51 +14,51 @@ import (
 
 // A child is an entry of one directory.
 type child struct {
-	order string // the name, of a directory with a slash: what keys are ordered by
+	order string // sort key: the name, with a slash for a directory
 	dir   bool
-	link  bool // to a directory
+	link  bool // a link to a directory
 	entry entry
 }
 
-// entries walks the tree in the order of the keys. Each directory is read whole,
-// to be sorted, and closed before the next.
+// entries walks the tree in the order of keys. It reads each directory completely,
+// sorts it, and closes it before the next.
 func (t *tree) entries(ctx context.Context, s *settings, _ string) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		if t.root == nil {
 			return
 		}
-		w := &walk{tree: t, settings: s, ctx: ctx, yield: yield, links: s.links && !t.target}
+		w := &treeWalker{tree: t, settings: s, ctx: ctx, yield: yield, links: s.links && !t.destination}
 		w.dir("")
 	}
 }
 
-type walk struct {
+type treeWalker struct {
 	*tree
-	settings *settings
-	ctx      context.Context
-	yield    func(entry, error) bool
-	links    bool
-	above    []fs.FileInfo // with links: the directories that lead to this one
-	followed int           // and how many of these are links
+	settings  *settings
+	ctx       context.Context
+	yield     func(entry, error) bool
+	links     bool
+	ancestors []fs.FileInfo // with links: the directories above this one
+	followed  int           // the number of links among them
 }
 
-// startsAnywhere: all directories would be read again.
+// startsAnywhere returns false, because all directories would be read again.
 func (t *tree) startsAnywhere() bool { return false }
 
-// dir yields what is in a directory; false where that was the last.
-func (w *walk) dir(prefix string) bool {
+// dir yields the entries of a directory; it returns false to end the walk.
+func (w *treeWalker) dir(prefix string) bool {
 	if err := w.ctx.Err(); err != nil {
 		w.yield(entry{}, ctxError(err))
 		return false
 	}
-	depth := len(w.above)
-	defer func() { w.above = w.above[:depth] }()
+	depth := len(w.ancestors)
+	defer func() { w.ancestors = w.ancestors[:depth] }()
 	children, err := w.read(prefix)
 	switch {
 	case err != nil && prefix == "":
 		w.yield(entry{}, fileError("read", "", err))
 		return false
-	case err != nil && !errors.Is(err, fs.ErrNotExist): // else it is gone meanwhile
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // otherwise it was removed meanwhile
 		if !w.yield(entry{key: prefix, kind: unlisted, err: fileError("read", prefix, err)}, nil) {
 			return false
 		}
@@ -70,19 +70,19 @@ func (w *walk) dir(prefix string) bool {
 			}
 			continue
 		}
-		if !w.below(prefix+c.order, c.link) {
+		if !w.enter(prefix+c.order, c.link) {
 			return false
 		}
 	}
 	return true
 }
 
-// maxFollowed is how many links to directories one path may go through:
-// directories that link to one another make more paths than there are names.
+// maxFollowed is the number of links to directories that one path may contain.
+// Directories that link to each other make more paths than there are names.
 const maxFollowed = 3
 
-// below goes down to a directory.
-func (w *walk) below(prefix string, link bool) bool {
+// enter walks a directory.
+func (w *treeWalker) enter(prefix string, link bool) bool {
 	if !link {
 		return w.dir(prefix)
 	}
@@ -94,9 +94,9 @@ func (w *walk) below(prefix string, link bool) bool {
 	return w.dir(prefix)
 }
 
-// read lists one directory. Of a directory that fails midway it is what was
-// read, with the error.
-func (w *walk) read(prefix string) ([]child, error) {
+// read lists one directory. If reading fails midway, it returns the entries with the
+// error.
+func (w *treeWalker) read(prefix string) ([]child, error) {
 	name := strings.TrimSuffix(prefix, "/")
 	if name == "" {
 		name = "."
@@ -105,18 +105,18 @@ func (w *walk) read(prefix string) ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // it was read from
+	defer func() { _ = f.Close() }() // it was only read
 	if w.links {
 		info, err := f.Stat()
 		if err != nil {
 			return nil, err
 		}
-		for _, dir := range w.above {
+		for _, dir := range w.ancestors {
 			if os.SameFile(dir, info) {
 				return nil, errLoop
 			}
 		}
-		w.above = append(w.above, info)
+		w.ancestors = append(w.ancestors, info)
 	}
 	found, err := f.ReadDir(-1)
 	children := make([]child, 0, len(found))
@@ -130,61 +130,61 @@ func (w *walk) read(prefix string) ([]child, error) {
 }
 
 var (
-	errLoop         = errors.New("the link leads to a directory that it lies in")
-	errTooManyLinks = errors.New("the path goes through too many links to directories")
+	errLoop         = errors.New("link leads to a directory that contains it")
+	errTooManyLinks = errors.New("path has too many links to directories")
 )
 
-// child looks at one name; false where the job is not about it.
-func (w *walk) child(prefix string, d fs.DirEntry) (child, bool) {
+// child returns the entry of one name; it returns false if the job skips it.
+func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	key := prefix + d.Name()
 	if strings.EqualFold(d.Name(), reservedName) {
 		return child{order: d.Name(), entry: entry{key: key, kind: ignored}}, true
 	}
 	if isTemp(d.Name()) {
-		if w.target {
+		if w.destination {
 			w.sweep(key, d)
 		}
 		return child{}, false
 	}
 	c := child{order: d.Name(), entry: entry{key: key}}
-	info, err := w.look(key, d)
+	info, err := w.stat(key, d)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
-		return c, false // gone meanwhile
-	case d.IsDir() || err == nil && info.IsDir(): // where it cannot be looked at, reading it will say so
-		if w.kept != nil && err == nil && os.SameFile(w.kept, info) {
-			c.entry.kind = hidden
+		return c, false // removed meanwhile
+	case d.IsDir() || err == nil && info.IsDir(): // reading it returns an error of stat
+		if w.resumeDir != nil && err == nil && os.SameFile(w.resumeDir, info) {
+			c.entry.kind = excluded
 			return c, true
 		}
 		c.order, c.dir, c.link = d.Name()+"/", true, !d.IsDir()
-		return c, !w.settings.leavesOut(key)
+		return c, !w.settings.excludesDir(key)
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
-		if !d.Type().IsRegular() { // it may be a directory: WithInclude may take what is in it
-			return c, w.settings.takes(key) || !w.settings.leavesOut(key)
+		if !d.Type().IsRegular() { // it may be a directory with files that WithInclude selects
+			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}
 	case info.Mode().IsRegular():
 		c.entry.size, c.entry.modified = info.Size(), info.ModTime()
 	default:
 		c.entry.kind = ignored
 	}
-	return c, w.settings.takes(key)
+	return c, w.settings.selects(key)
 }
 
-// look is what the name stands for; of a link, with WithLinks, where it leads.
-func (w *walk) look(key string, d fs.DirEntry) (fs.FileInfo, error) {
+// stat returns the file with this name; with WithLinks, that to which a link leads.
+func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.links && d.Type()&fs.ModeSymlink != 0 {
 		return w.root.Stat(key)
 	}
 	return d.Info()
 }
 
-// sweep removes what a process that died has left behind.
-func (w *walk) sweep(key string, d fs.DirEntry) {
+// sweep removes temporary files of dead processes.
+func (w *treeWalker) sweep(key string, d fs.DirEntry) {
 	if w.settings.dryRun || !d.Type().IsRegular() {
 		return
 	}
 	if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
-		_ = w.root.Remove(key) // it stays hidden, and the next job tries again
+		_ = w.root.Remove(key) // if this fails, the next job tries again
 	}
 }

@@ -83,16 +83,16 @@ func New(bucket Bucket, c Config) (*Service, error) {
 
 // A Result is a stored file.
 type Result struct {
-	Key          string    `json:"key"`
-	URL          string    `json:"url,omitempty"`      // by Config.Link
-	ExpiresAt    time.Time `json:"expiresAt,omitzero"` // of a signed URL
-	OriginalName string    `json:"name"`               // by CleanName: safe to show, but escape it in HTML
-	Size         int64     `json:"size"`               // bytes
-	ContentType  string    `json:"type"`               // by its content
-	Width        int       `json:"width,omitempty"`    // pixels; 0 if the type has none
-	Height       int       `json:"height,omitempty"`
-	CRC32C       *uint32   `json:"crc32c,omitempty"` // Castagnoli, of all bytes; nil if the store has none (a signed upload to Azure)
-	Modified     time.Time `json:"modified"`         // by the store, or by this machine if the store does not say (S3)
+	Key          string         `json:"key"`
+	URL          string         `json:"url,omitempty"`      // by Config.Link
+	ExpiresAt    time.Time      `json:"expiresAt,omitzero"` // of a signed URL
+	OriginalName string         `json:"name"`               // by CleanName: safe to show, but escape it in HTML
+	Size         int64          `json:"size"`               // bytes
+	ContentType  string         `json:"type"`               // by its content
+	Width        int            `json:"width,omitempty"`    // pixels; 0 if the type has none
+	Height       int            `json:"height,omitempty"`
+	CRC32C       storage.CRC32C `json:"crc32c,omitzero"` // of all bytes; not known if the store keeps none (a signed upload to Azure)
+	Modified     time.Time      `json:"modified"`        // by the store, or by this machine if the store does not say (S3)
 }
 
 // result describes the stored object and adds its URL.

@@ -12,10 +12,10 @@ import (
 
 const mostBlobs = 5000
 
-// serveList makes up a page. Prefixes are not read off delimiters.
+// serveList generates a page. It ignores delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix, blobs := query.Get("prefix"), nullserver.Size(query.Get("prefix"))
-	most := nullserver.Most(query.Get("maxresults"), mostBlobs)
+	most := nullserver.PageSize(query.Get("maxresults"), mostBlobs)
 	from, end := nullserver.Page(blobs, query.Get("marker"), most)
 
 	var page bytes.Buffer

@@ -1,5 +1,5 @@
-// Package nullazure is a nullserver that speaks as Azure Blob Storage does. The
-// account stands in the path, as it does with the emulator.
+// Package nullazure is a null server with the protocol of Azure Blob Storage. As with
+// the emulator, the path begins with the account.
 package nullazure
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
-// Account is the account in every path.
+// Account is the account in all paths.
 const Account = "benchmarks"
 
-// What requests are counted as: the names of Azure's reference.
+// Operations are counted under their names in Azure's reference.
 const (
 	PutBlob           = "Put Blob"
 	PutBlock          = "Put Block"
@@ -27,13 +27,13 @@ const (
 
 const etag = `"0x8DE49F1A3B5C7D9"`
 
-// Service is the service.
+// Service implements [nullserver.Service].
 type Service struct{}
 
 var _ nullserver.Service = Service{}
 
-// Operation is one of the constants above, or method and component where it is
-// none.
+// Operation returns one of the constants above, or method and component of an unknown
+// request.
 func (Service) Operation(r *http.Request) string {
 	query := r.URL.Query()
 	component := query.Get("comp")
@@ -60,8 +60,8 @@ func (Service) Operation(r *http.Request) string {
 	return r.Method + " blob " + component
 }
 
-// Answer answers to what Operation knows.
-func (Service) Answer(w http.ResponseWriter, r *http.Request, operation string) {
+// Respond responds to the requests that Operation knows.
+func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
 	header := w.Header()
 	header.Set("X-Ms-Request-Id", "8c458f1f-9315-42dd-a71f-826c5d84555d")
 	header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
@@ -85,7 +85,7 @@ func (Service) Answer(w http.ResponseWriter, r *http.Request, operation string) 
 	}
 }
 
-// key is a blob's, behind account and container.
+// key returns the key of a blob, without account and container.
 func key(path string) string {
 	segments := strings.SplitN(strings.TrimPrefix(path, "/"), "/", 3)
 	if len(segments) < 3 {
@@ -94,8 +94,8 @@ func key(path string) string {
 	return segments[2]
 }
 
-// objectHeader has the checksum where our driver keeps it; others see one entry
-// of metadata more.
+// objectHeader has the checksum in the metadata that our driver uses. Other clients
+// see a further entry of metadata.
 func objectHeader(size int64) map[string]string {
 	header := map[string]string{
 		"Etag":                      etag,

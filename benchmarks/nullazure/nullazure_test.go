@@ -83,7 +83,7 @@ func TestTheSDKDownloads(t *testing.T) {
 	require.Equal(t, map[string]int{GetBlob: 6}, requests(t, s))
 }
 
-func TestTheSDKListsAsManyAsThePrefixSays(t *testing.T) {
+func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
 	s, client := start(t)
 	pages := client.NewListBlobsFlatPager("container", &azblob.ListBlobsFlatOptions{Prefix: to.Ptr("2500/"), MaxResults: to.Ptr(int32(1000))})
 	var keys []string

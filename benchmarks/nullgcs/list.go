@@ -16,11 +16,11 @@ const (
 	updated  = "2026-01-02T15:04:05.000Z"
 )
 
-// serveList makes up a page, with the properties that fields asks for. Prefixes
-// are not read off delimiters.
+// serveList generates a page, with the properties that fields selects. It ignores
+// delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix, keys := query.Get("prefix"), nullserver.Size(query.Get("prefix"))
-	from, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.Most(query.Get("maxResults"), mostKeys))
+	from, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.PageSize(query.Get("maxResults"), mostKeys))
 	wanted := properties(query.Get("fields"))
 
 	var page bytes.Buffer
@@ -42,8 +42,8 @@ func serveList(w http.ResponseWriter, query url.Values) {
 	_, _ = w.Write(page.Bytes())
 }
 
-// properties are those of an item that fields names, "items(name,size)"; nil:
-// all.
+// properties returns those that fields selects for an item, "items(name,size)", or
+// nil for all.
 func properties(fields string) map[string]bool {
 	_, rest, found := strings.Cut(fields, "items(")
 	if !found {

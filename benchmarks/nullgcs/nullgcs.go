@@ -1,6 +1,5 @@
-// Package nullgcs is a nullserver that speaks as Google Cloud Storage does: its
-// JSON API for uploads, attributes and listings, and of its XML API the reading
-// of objects.
+// Package nullgcs is a null server with the protocol of Google Cloud Storage: the
+// JSON API for uploads, attributes and listings, and downloads of the XML API.
 package nullgcs
 
 import (
@@ -13,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
-// What requests are counted as.
+// Requests are counted under these names.
 const (
 	Insert  = "insert"        // attributes and bytes in one request
 	Session = "begin session" // of a resumable upload
@@ -32,12 +31,12 @@ const (
 	md5Hash    = "mzz1NfJ3MclzQ0NkWjmFMg=="
 )
 
-// Service is the service.
+// Service implements [nullserver.Service].
 type Service struct{}
 
 var _ nullserver.Service = Service{}
 
-// Operation is one of the constants above, or the method where it is none.
+// Operation returns one of the constants above, or the method of an unknown request.
 func (Service) Operation(r *http.Request) string {
 	if strings.HasPrefix(r.URL.Path, uploadRoot) {
 		return uploadOperation(r)
@@ -72,8 +71,8 @@ func uploadOperation(r *http.Request) string {
 	return Insert
 }
 
-// Answer answers to what Operation knows.
-func (Service) Answer(w http.ResponseWriter, r *http.Request, operation string) {
+// Respond responds to the requests that Operation knows.
+func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
 	w.Header().Set("X-Guploader-Uploadid", "AHVrFxN0cmVhbSBvZiB1cGxvYWQgaWRz")
 	switch operation {
 	case Insert:
@@ -94,7 +93,7 @@ func (Service) Answer(w http.ResponseWriter, r *http.Request, operation string) 
 	}
 }
 
-// key is an object's, in either API.
+// key returns the key of an object in either API.
 func key(path string) string {
 	if rest, ok := strings.CutPrefix(path, jsonRoot); ok {
 		_, key, _ := strings.Cut(rest, "/o/")
@@ -116,7 +115,7 @@ func objectHeader(size int64) map[string]string {
 	}
 }
 
-// checksum is an object's CRC32C, as GCS writes it.
+// checksum returns the CRC32C of an object in the format of GCS.
 func checksum(size int64) string {
 	if size < 0 {
 		return ""
@@ -124,8 +123,8 @@ func checksum(size int64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, nullserver.CRC32C(size)))
 }
 
-// serveResource is an object's attributes, without a checksum: nobody looked at
-// what was sent.
+// serveResource responds with an object's attributes, without a checksum: the body
+// was not read.
 func serveResource(w http.ResponseWriter, size int64) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	fmt.Fprintf(w, `{"kind":"storage#object","generation":%q,"metageneration":"1","contentType":"application/octet-stream",`+

@@ -92,7 +92,7 @@ func TestTheSDKReadsAndVerifies(t *testing.T) {
 	require.Equal(t, nullserver.CRC32C(5000), r.Attrs.CRC32C)
 }
 
-func TestTheSDKListsAsManyAsThePrefixSays(t *testing.T) {
+func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
 	query := &storage.Query{Prefix: "2500/"}
 	all := bucket(t, start(t)).Objects(t.Context(), query)
 	var keys []string
@@ -115,7 +115,7 @@ func TestTheSDKListsAsManyAsThePrefixSays(t *testing.T) {
 	require.Empty(t, object.Etag, "which was not asked for")
 }
 
-func TestAChunkIsKept(t *testing.T) {
+func TestAChunkIsAccepted(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct {
 		name, content, override, kept string

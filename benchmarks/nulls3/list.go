@@ -12,11 +12,11 @@ import (
 
 const mostKeys = 1000
 
-// serveList makes up a page of what the prefix's number says; delimiters are
-// not read.
+// serveList generates a page with as many objects as the prefix says. It ignores
+// delimiters.
 func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	prefix := query.Get("prefix")
-	keys, most := nullserver.Size(prefix), nullserver.Most(query.Get("max-keys"), mostKeys)
+	keys, most := nullserver.Size(prefix), nullserver.PageSize(query.Get("max-keys"), mostKeys)
 	from, end := nullserver.Page(keys, query.Get("continuation-token"), most)
 
 	var page bytes.Buffer

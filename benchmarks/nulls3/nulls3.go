@@ -1,5 +1,5 @@
-// Package nulls3 is a nullserver that speaks as S3 does. Every path is bucket
-// and key: names in the host are not read.
+// Package nulls3 is a null server with the protocol of S3. Paths consist of bucket
+// and key; buckets in the host name are not supported.
 package nulls3
 
 import (
@@ -13,13 +13,13 @@ import (
 
 const etag = `"9b2cf535f27731c974343645a3985328"`
 
-// Service is the service.
+// Service implements [nullserver.Service].
 type Service struct{}
 
 var _ nullserver.Service = Service{}
 
-// Answer answers to what Operation knows.
-func (Service) Answer(w http.ResponseWriter, r *http.Request, operation string) {
+// Respond responds to the requests that Operation knows.
+func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
 	bucket, key := split(r.URL.Path)
 	header := w.Header()
 	header.Set("X-Amz-Request-Id", "656c76696e6727732072657175657374")
@@ -45,7 +45,7 @@ func answer(w http.ResponseWriter, format string, args ...any) {
 	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+format, args...)
 }
 
-// serveObject makes up an object that was stored in one request.
+// serveObject generates an object that was stored in one request.
 func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
 	asked := r.Header.Get("Range")
 	whole := asked == ""
@@ -60,7 +60,7 @@ func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
 	nullserver.ServeObject(w, r, asked, size, header)
 }
 
-// checksum is an object's CRC32C, as S3 writes it.
+// checksum returns the CRC32C of an object in the format of S3.
 func checksum(size int64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, nullserver.CRC32C(size)))
 }

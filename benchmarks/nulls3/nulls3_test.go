@@ -35,7 +35,7 @@ func get(t *testing.T, url string, header ...string) (*http.Response, []byte) {
 	return response, body
 }
 
-func TestObjectsHaveAChecksumWhereItIsAskedFor(t *testing.T) {
+func TestObjectsHaveARequestedChecksum(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct {
 		name, checksum string
@@ -56,7 +56,7 @@ func TestObjectsHaveAChecksumWhereItIsAskedFor(t *testing.T) {
 	require.Len(t, body, 1024)
 }
 
-func TestAListingIsAsLongAsThePrefixSays(t *testing.T) {
+func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
 	s := start(t)
 	var page struct {
 		IsTruncated           bool

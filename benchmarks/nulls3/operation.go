@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Operation is what S3 calls a request.
+// Operation returns the S3 name of a request.
 func (Service) Operation(r *http.Request) string {
 	_, key := split(r.URL.Path)
 	query := r.URL.Query()
@@ -44,7 +44,7 @@ func bucketOperation(method string, query url.Values) string {
 	return method + " bucket"
 }
 
-// split is a path's bucket and key.
+// split returns the bucket and key of a path.
 func split(path string) (bucket, key string) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return bucket, key

@@ -10,8 +10,7 @@ import (
 
 const patternBytes = 1 << 20
 
-// pattern is what all objects consist of, over and over: no data, but none
-// that a layer between could shrink.
+// pattern is repeated as the content of all objects. Compression cannot shrink it.
 var pattern = sync.OnceValue(func() []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	p := make([]byte, patternBytes)
@@ -21,8 +20,7 @@ var pattern = sync.OnceValue(func() []byte {
 	return p
 })
 
-// writePattern writes an object's bytes from from up to end, as long as w takes
-// them.
+// writePattern writes an object's bytes between from and end, until w fails.
 func writePattern(w io.Writer, from, end int64) {
 	const most = 256 << 10
 	for from < end {
@@ -40,7 +38,7 @@ var (
 	checksums  sync.Map // by size
 )
 
-// CRC32C is that of an object of size bytes.
+// CRC32C returns the checksum of an object of size bytes.
 func CRC32C(size int64) uint32 {
 	if known, ok := checksums.Load(size); ok {
 		return known.(uint32)

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// A Certificate is one for this machine, with its key, both as PEM. It signs
-// itself: who trusts it trusts the server.
+// A Certificate is a self-signed certificate for this machine and its key, both as
+// PEM.
 type Certificate struct {
 	Certificate, Key []byte
 }
 
-// NewCertificate makes one that holds for a day.
+// NewCertificate returns a certificate that is valid for a day.
 func NewCertificate() (*Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// CountsPath tells the requests since the start, by operation, as JSON; no
-// bucket is called so.
+// CountsPath is the path of the requests so far, by operation, as JSON. No bucket has
+// this name.
 const CountsPath = "/-counts"
 
 type handler struct {
@@ -26,15 +26,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	operation := h.service.Operation(r)
 	h.counts.add(operation)
 	time.Sleep(h.latency)
-	if drained(r) {
-		h.service.Answer(w, r, operation)
+	if drainBody(r) {
+		h.service.Respond(w, r, operation)
 	}
 }
 
 var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
-// drained reads a request's body to its end; false where the client gave up.
-func drained(r *http.Request) bool {
+// drainBody reads a request's body to its end; it returns false if the client gave
+// up.
+func drainBody(r *http.Request) bool {
 	if r.Body == nil || r.Body == http.NoBody {
 		return true
 	}
@@ -44,7 +45,7 @@ func drained(r *http.Request) bool {
 	return err == nil
 }
 
-// counts are requests by operation.
+// counts has the number of requests by operation.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -65,7 +66,7 @@ func (c *counts) serve(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(c.of)
 }
 
-// Counts asks a server, by its URL, for its requests so far.
+// Counts returns the requests of the server at a URL so far.
 func Counts(client *http.Client, server string) (map[string]int, error) {
 	response, err := client.Get(server + CountsPath)
 	if err != nil {

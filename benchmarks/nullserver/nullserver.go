@@ -1,10 +1,10 @@
-// Package nullserver is what servers that keep nothing have in common: they
-// accept every request without looking at its signature or its checksums, count
-// it, throw its body away, and make up what they answer. So they cost little
-// beside the client that is measured, and the same for every client.
+// Package nullserver is the common part of servers that store nothing. They accept
+// each request without checking signatures or checksums, count it, discard its body,
+// and generate the response. They cost little compared to the measured client, and
+// the same for each client.
 //
-// The size of an object is the first segment of its key, "1048576/name", and so
-// many objects are listed as the first segment of the prefix says.
+// The first segment of a key is the size of the object: "1048576/name". The first
+// segment of a prefix is the number of listed objects.
 package nullserver
 
 import (
@@ -15,19 +15,19 @@ import (
 	"time"
 )
 
-// Options say how far away the server seems. Zero: here.
+// Options are the simulated distance of the server. The zero value is none.
 type Options struct {
 	TLS       bool
-	Latency   time.Duration // before each answer
-	Bandwidth int64         // bytes a second of one connection, each way; 0: unbounded
+	Latency   time.Duration // before each response
+	Bandwidth int64         // bytes per second of a connection in each direction; 0 for no limit
 }
 
-// A Service is what differs from one to the other.
+// A Service is the protocol of a server.
 type Service interface {
-	// Operation is what the service calls a request. It is counted so.
+	// Operation returns the name under which a request is counted.
 	Operation(r *http.Request) string
-	// Answer makes up the answer to a request, whose body is gone.
-	Answer(w http.ResponseWriter, r *http.Request, operation string)
+	// Respond responds to a request, whose body was discarded.
+	Respond(w http.ResponseWriter, r *http.Request, operation string)
 }
 
 // A Server runs until Close.
@@ -38,8 +38,8 @@ type Server struct {
 	served chan error
 }
 
-// Start listens on a free port of this machine. The certificate is used with
-// Options.TLS only.
+// Start listens on a free port of this machine. It uses the certificate if
+// [Options.TLS] is set.
 func Start(service Service, o Options, certificate *Certificate) (*Server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -62,7 +62,7 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 	return s, nil
 }
 
-// Close ends the server and what it has under way.
+// Close stops the server and its connections.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	<-s.served

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// echo is a service of objects alone.
+// echo is a service with objects only.
 type echo struct{}
 
 func (echo) Operation(r *http.Request) string { return r.Method }
 
-func (echo) Answer(w http.ResponseWriter, r *http.Request, _ string) {
+func (echo) Respond(w http.ResponseWriter, r *http.Request, _ string) {
 	ServeObject(w, r, r.Header.Get("Range"), Size(strings.TrimPrefix(r.URL.Path, "/")), map[string]string{"Etag": `"one"`})
 }
 
@@ -43,7 +43,7 @@ func get(t *testing.T, url, asked string) (*http.Response, []byte) {
 	return response, body
 }
 
-func TestObjectsAreAsLargeAsTheirKeysSay(t *testing.T) {
+func TestTheKeySetsTheSizeOfAnObject(t *testing.T) {
 	s := start(t, Options{})
 	const size = patternBytes + 100
 	response, whole := get(t, s.URL+"/1048676/name", "")
@@ -95,7 +95,7 @@ func TestPages(t *testing.T) {
 		{"one larger than there are", "", "5000", 0, 1000},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			from, end := Page(2500, row.token, Most(row.asked, 1000))
+			from, end := Page(2500, row.token, PageSize(row.asked, 1000))
 			require.Equal(t, [2]int64{row.from, row.end}, [2]int64{from, end})
 		})
 	}
@@ -107,6 +107,6 @@ func TestDistance(t *testing.T) {
 	_, body := get(t, s.URL+"/1000000/name", "")
 	took := time.Since(began)
 	require.Len(t, body, 1000000)
-	// A machine under load is slower, and none is faster.
+	// A busy machine is slower, and never faster.
 	require.GreaterOrEqual(t, took, 110*time.Millisecond)
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Modified is when all objects were written.
+// Modified is the modification time of all objects.
 const Modified = "Fri, 02 Jan 2026 15:04:05 GMT"
 
-// Size is an object's, as its key says, or a listing's length, as its prefix
-// does; -1 where there is no such object.
+// Size returns the size in a key, or the length of a listing in its prefix; -1 if
+// there is no such object.
 func Size(key string) int64 {
 	digits, _, _ := strings.Cut(key, "/")
 	size, err := strconv.ParseInt(digits, 10, 64)
@@ -21,14 +21,14 @@ func Size(key string) int64 {
 	return size
 }
 
-// ServeObject answers with an object of size bytes, or with the range of it
-// that asked names. Header are the service's own.
+// ServeObject responds with an object of size bytes, or with the requested range. The
+// service sets header.
 func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int64, header map[string]string) {
 	if size < 0 {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
-	from, end, ok := interval(asked, size)
+	from, end, ok := parseRange(asked, size)
 	all := w.Header()
 	if !ok {
 		all.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
@@ -51,8 +51,8 @@ func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int6
 	}
 }
 
-// interval reads a Range header: bytes from from up to end.
-func interval(asked string, size int64) (from, end int64, ok bool) {
+// parseRange parses a Range header: the bytes between from and end.
+func parseRange(asked string, size int64) (from, end int64, ok bool) {
 	first, last, _ := strings.Cut(strings.TrimPrefix(asked, "bytes="), "-")
 	switch {
 	case asked == "":
@@ -69,22 +69,22 @@ func interval(asked string, size int64) (from, end int64, ok bool) {
 	return from, end, err == nil && from < size
 }
 
-// Page is which objects a page of a listing holds: of keys objects, the most
-// from the one that a token names.
+// Page returns the objects in a page of a listing of keys objects: most objects from
+// the one that a token names.
 func Page(keys int64, token string, most int64) (from, end int64) {
 	from, _ = strconv.ParseInt(token, 10, 64)
 	return from, min(from+most, keys)
 }
 
-// Most is how many objects a page may hold: as asked, and no more than limit.
-func Most(asked string, limit int64) int64 {
+// PageSize returns the number of objects in a page: as requested, up to limit.
+func PageSize(asked string, limit int64) int64 {
 	if n, err := strconv.ParseInt(asked, 10, 64); err == nil && n > 0 {
 		return min(n, limit)
 	}
 	return limit
 }
 
-// Name is the i-th key below prefix.
+// Name returns the i-th key with a prefix.
 func Name(prefix string, i int64) string {
 	return fmt.Sprintf("%sfolder-%03d/%06d.txt", prefix, i/1000, i)
 }

@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// A sleep shorter than this is not worth its call: what is owed is slept
-	// later, at once.
+	// Shorter sleeps are not worth the call, and are collected.
 	shortest = time.Millisecond
-	// credit is how far a connection may make up for sleeps that were too long.
+	// credit limits how much a connection may catch up after sleeps that were too
+	// long.
 	credit = 2 * time.Millisecond
 )
 
-// pacedListener accepts connections that move so many bytes a second.
+// pacedListener accepts connections with a limited rate.
 type pacedListener struct {
 	net.Listener
 	rate int64
@@ -27,7 +27,7 @@ func (l pacedListener) Accept() (net.Conn, error) {
 	return &pacedConn{Conn: c, in: pace{rate: l.rate}, out: pace{rate: l.rate}}, nil
 }
 
-// A pacedConn is bound each way by itself; one goroutine reads at a time, and
+// A pacedConn limits each direction separately. One goroutine at a time reads, and
 // one writes.
 type pacedConn struct {
 	net.Conn
@@ -46,8 +46,8 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 }
 
 type pace struct {
-	rate int64     // bytes a second
-	due  time.Time // when all that has passed may have passed
+	rate int64     // bytes per second
+	due  time.Time // the time by which the bytes so far may have been transferred
 }
 
 func (p *pace) pass(bytes int) {

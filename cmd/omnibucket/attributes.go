@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// attributes are the flags that say what a written object shall be, and guard it.
+// attributes are the flags for the attributes and the condition of a written object.
 type attributes struct {
 	contentType, contentEncoding, contentDisposition, contentLanguage string
 	cacheControl, storageClass, revision                              string
@@ -18,29 +18,29 @@ type attributes struct {
 
 func (a *attributes) register(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&a.contentType, "content-type", "", "the media `type` (default: by the key, else by the content)")
-	f.StringVar(&a.contentEncoding, "content-encoding", "", "how the bytes are encoded already, such as gzip")
-	f.StringVar(&a.contentDisposition, "content-disposition", "", "how a browser shows or saves it")
-	f.StringVar(&a.contentLanguage, "content-language", "", "such as en")
-	f.StringVar(&a.cacheControl, "cache-control", "", "such as max-age=3600")
-	f.StringArrayVar(&a.metadata, "metadata", nil, "`key=value` of its own; may be given several times")
-	f.StringVar(&a.storageClass, "storage-class", "", "the provider's own `word` for it")
-	f.BoolVar(&a.public, "public", false, "readable by anyone, where objects have a rule of their own")
-	f.BoolVar(&a.ifAbsent, "if-absent", false, "only where there is no such object yet (else exit code 4)")
-	f.StringVar(&a.revision, "if-revision", "", "only where the object there is of this `revision` (else exit code 4)")
+	f.StringVar(&a.contentType, "content-type", "", "content `type` (default: derived from the key or the content)")
+	f.StringVar(&a.contentEncoding, "content-encoding", "", "content encoding of the stored bytes, such as gzip")
+	f.StringVar(&a.contentDisposition, "content-disposition", "", "whether a browser shows the object or saves it")
+	f.StringVar(&a.contentLanguage, "content-language", "", "content language, such as en")
+	f.StringVar(&a.cacheControl, "cache-control", "", "cache control, such as max-age=3600")
+	f.StringArrayVar(&a.metadata, "metadata", nil, "custom metadata `key=value`; may be repeated")
+	f.StringVar(&a.storageClass, "storage-class", "", "storage `class`, as the provider calls it")
+	f.BoolVar(&a.public, "public", false, "let anyone read the object, if the provider has permissions for single objects")
+	f.BoolVar(&a.ifAbsent, "if-absent", false, "write only if the object does not exist (otherwise exit code 4)")
+	f.StringVar(&a.revision, "if-revision", "", "write only if the object has this `revision` (otherwise exit code 4)")
 }
 
-// A write is what the flags say, for the library.
-type write struct {
-	attributes []storage.WriteOption
-	revision   []storage.RevisionOption // of what is replaced
-	guarded    bool                     // there is a condition
+// A writeOptions has the values of the flags as options of the library.
+type writeOptions struct {
+	attributes  []storage.WriteOption
+	revision    []storage.RevisionOption // of the replaced object
+	conditional bool                     // whether there is a condition
 }
 
-// read makes options of the flags that were given. A value that is no good, the
-// library refuses.
-func (a *attributes) read(c *cobra.Command) (write, error) {
-	var w write
+// read returns options for the flags that are set. The library refuses invalid
+// values.
+func (a *attributes) read(c *cobra.Command) (writeOptions, error) {
+	var w writeOptions
 	for _, flag := range []struct {
 		name  string
 		value string
@@ -73,7 +73,7 @@ func (a *attributes) read(c *cobra.Command) (write, error) {
 	if c.Flags().Changed("if-revision") {
 		w.revision = append(w.revision, storage.IfRevision(a.revision))
 	}
-	w.guarded = a.ifAbsent || len(w.revision) > 0
+	w.conditional = a.ifAbsent || len(w.revision) > 0
 	return w, nil
 }
 
@@ -83,16 +83,16 @@ func parseMetadata(pairs []string) (map[string]string, error) {
 		key, value, ok := strings.Cut(pair, "=")
 		_, twice := metadata[key]
 		if !ok || twice {
-			return nil, invalid("--metadata must be key=value, each key once", "")
+			return nil, invalid("--metadata must have the form key=value, with each key only once", "")
 		}
 		metadata[key] = value
 	}
 	return metadata, nil
 }
 
-func (w write) none() bool { return len(w.attributes) == 0 && len(w.revision) == 0 }
+func (w writeOptions) isEmpty() bool { return len(w.attributes) == 0 && len(w.revision) == 0 }
 
-func (w write) forUpload() []storage.UploadOption {
+func (w writeOptions) forUpload() []storage.UploadOption {
 	var opts []storage.UploadOption
 	for _, o := range w.attributes {
 		opts = append(opts, o)
@@ -103,7 +103,7 @@ func (w write) forUpload() []storage.UploadOption {
 	return opts
 }
 
-func (w write) forCopy() []storage.CopyOption {
+func (w writeOptions) forCopy() []storage.CopyOption {
 	var opts []storage.CopyOption
 	for _, o := range w.attributes {
 		opts = append(opts, o)

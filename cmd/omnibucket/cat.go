@@ -16,9 +16,9 @@ func (p *program) catCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cat [flags] ADDRESS...",
 		Short: "Write objects to standard output",
-		Long: `Writes objects to standard output, one after the other. The bytes are those that
-are stored: what was stored compressed is not decompressed. A range is OFFSET or
-OFFSET:LENGTH in bytes; a negative OFFSET counts from the end.`,
+		Long: `Writes objects to standard output, one after the other, with the stored bytes:
+compressed objects are not decompressed. A range is OFFSET or OFFSET:LENGTH in
+bytes; a negative OFFSET counts from the end.`,
 		Example: `  omnibucket cat gs://logs/2026/11/20.log | head
   omnibucket cat --range 0:512 file:///srv/files#report.pdf
   omnibucket cat --range -1024 's3://logs/app.log?region=eu-west-1'`,
@@ -32,11 +32,11 @@ OFFSET:LENGTH in bytes; a negative OFFSET counts from the end.`,
 		},
 	}
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
-	c.Flags().StringVar(&version, "version", "", "read this kept `version`")
+	c.Flags().StringVar(&version, "version", "", "read this `version`")
 	return c
 }
 
-// readOptions are the flags of cat.
+// readOptions returns options for the flags of cat.
 func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOption, error) {
 	var opts []storage.DownloadOption
 	if c.Flags().Changed("range") {
@@ -52,7 +52,7 @@ func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOpti
 	return opts, nil
 }
 
-// parseRange reads OFFSET[:LENGTH]; a length that is not given is -1, the rest.
+// parseRange parses OFFSET[:LENGTH]; without a length it returns -1, the rest.
 func parseRange(text string) (offset, length int64, err error) {
 	first, second, bounded := strings.Cut(text, ":")
 	offset, err = strconv.ParseInt(first, 10, 64)
@@ -61,7 +61,7 @@ func parseRange(text string) (offset, length int64, err error) {
 		length, err = strconv.ParseInt(second, 10, 64)
 	}
 	if err != nil || bounded && length < 0 {
-		return 0, 0, invalid("--range must be OFFSET or OFFSET:LENGTH, in bytes", "")
+		return 0, 0, invalid("--range must have the form OFFSET or OFFSET:LENGTH, in bytes", "")
 	}
 	return offset, length, nil
 }
@@ -75,7 +75,7 @@ func (p *program) cat(ctx context.Context, text string, opts []storage.DownloadO
 		return p.download(ctx, bucket, l.key, opts)
 	}
 	if len(opts) > 0 {
-		return invalid("standard input has no range and no version", "")
+		return invalid("--range and --version must not be used with standard input", "")
 	}
 	in, release := p.input(ctx)
 	defer release()

@@ -18,9 +18,9 @@ func TestCat(t *testing.T) {
 	}{
 		{"an object", "0123456789", []string{bucket + "/a"}},
 		{"several", "0123456789typedabc", []string{bucket + "/a", "-", bucket + "/b"}},
-		{"from an offset on", "789", []string{"--range", "7", bucket + "/a"}},
-		{"so many bytes", "345", []string{"--range", "3:3", bucket + "/a"}},
-		{"more than there are", "89", []string{"--range", "8:100", bucket + "/a"}},
+		{"from an offset", "789", []string{"--range", "7", bucket + "/a"}},
+		{"a number of bytes", "345", []string{"--range", "3:3", bucket + "/a"}},
+		{"more than the object has", "89", []string{"--range", "8:100", bucket + "/a"}},
 		{"none", "", []string{"--range", "3:0", bucket + "/a"}},
 		{"the last", "89", []string{"--range", "-2", bucket + "/a"}},
 	} {
@@ -31,7 +31,7 @@ func TestCat(t *testing.T) {
 	}
 }
 
-func TestCatRefusesRangesThatAreNone(t *testing.T) {
+func TestCatRefusesInvalidRanges(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a", "0123456789")
@@ -46,7 +46,7 @@ func TestCatRefusesRangesThatAreNone(t *testing.T) {
 	s.exits(2, "cat", "--range", "1", "-")
 }
 
-func TestCatGoesOnPastWhatIsNotThere(t *testing.T) {
+func TestCatContinuesAfterAMissingObject(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/b", "b")

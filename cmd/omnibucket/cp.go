@@ -14,36 +14,36 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// rangesAtOnce is how many requests the download of one large file makes at once.
+// rangesAtOnce is the number of parallel requests for the download of one large file.
 const rangesAtOnce = 8
 
-const noSyncUsage = "do not wait until files are on the disk: a power failure may leave them empty"
+const noSyncUsage = "do not wait until files are on the disk; a power failure may leave them empty"
 
-// A copying is what the flags of cp say.
-type copying struct {
+// cpFlags are the flags of cp.
+type cpFlags struct {
 	recursive bool
 	noSync    bool
-	write     write
-	version   []storage.VersionOption // of the source, or nothing
+	write     writeOptions
+	version   []storage.VersionOption // of the source, or nil
 }
 
 func (p *program) cpCommand() *cobra.Command {
-	var f copying
+	var f cpFlags
 	var a attributes
 	var version string
 	c := &cobra.Command{
 		Use:   "cp [flags] SOURCE... DESTINATION",
-		Short: "Copy files and objects, and with -r trees, to, from and between buckets",
-		Long: `Copies a file to a bucket, an object to a file, or an object to another bucket,
-inside the provider where it can. A destination that ends in "/", or is a directory
-that is there, takes the source's own name. The directory of a destination is made if
-it is missing. "-" is standard input or output.
+		Short: "Copy files and objects, or trees with -r, to, from and between buckets",
+		Long: `Copies a file to a bucket, an object to a file, or an object to another bucket. A
+copy inside one provider is made by the provider if possible. If the destination ends
+in "/" or is an existing directory, the source's name is added to it. The directory of
+the destination is created if necessary. "-" is standard input or output.
 
-With -r, trees: what is there already and the same is passed over. A destination
-that is written as a folder (it ends in "/", or is ".", ".." or a bucket alone) takes
-the source's own name, unless the source ends in "/" and so stands for what is in it.
-Any other destination is what the tree will be called, whether it is there or not, so
-that the same command goes on where it was cut short.`,
+With -r, copies trees, and skips files that are already the same. A destination is a
+folder if it ends in "/", or is ".", ".." or a bucket without a key. The source's name
+is added to a folder, unless the source ends in "/": then only its content is copied.
+Any other destination is the name of the copied tree, whether it exists or not, so that
+repeating the command continues an interrupted copy.`,
 		Example: `  omnibucket cp report.pdf 's3://photos/reports/?region=eu-west-1'
   omnibucket cp --if-absent --cache-control max-age=3600 logo.svg gs://site/logo.svg
   omnibucket cp -r ./public/ file:///srv/site
@@ -61,20 +61,20 @@ that the same command goes on where it was cut short.`,
 	}
 	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "copy trees")
 	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
-	c.Flags().StringVar(&version, "version", "", "copy this kept `version` of the source")
+	c.Flags().StringVar(&version, "version", "", "copy this `version` of the source")
 	a.register(c)
 	return c
 }
 
-func (p *program) cp(ctx context.Context, f *copying, sources []string, destination string) error {
+func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destination string) error {
 	dst, err := p.locate(destination)
 	switch {
 	case err != nil:
 		return err
-	case f.recursive && (f.write.guarded || f.version != nil):
-		return invalid("--if-absent, --if-revision and --version are of one object, and do not fit -r", "")
-	case len(sources) > 1 && !f.recursive && !takesNames(dst), len(sources) > 1 && f.recursive && !writtenAsFolder(dst):
-		return invalid("several sources need a folder as destination", `a folder's key ends in "/"`)
+	case f.recursive && (f.write.conditional || f.version != nil):
+		return invalid("--if-absent, --if-revision and --version must not be used with -r", "")
+	case len(sources) > 1 && !f.recursive && !isFolderTarget(dst), len(sources) > 1 && f.recursive && !writtenAsFolder(dst):
+		return invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
 	return p.each(ctx, sources, func(source string) error {
 		src, err := p.locate(source)
@@ -91,33 +91,35 @@ func (p *program) cp(ctx context.Context, f *copying, sources []string, destinat
 	})
 }
 
-// checkEnds refuses what cp is not for, and flags that would do nothing.
-func checkEnds(f *copying, src, dst location) error {
+// checkEnds refuses sources and destinations that cp does not support, and flags
+// without effect.
+func checkEnds(f *cpFlags, src, dst location) error {
 	switch {
 	case src.kind == account || dst.kind == account:
-		return invalid("address names no bucket", addressHint)
+		return invalid("address must have a bucket", addressHint)
 	case src.kind != inBucket && dst.kind != inBucket:
-		return invalid("the source or the destination must be in a bucket", addressHint)
-	case dst.kind != inBucket && !f.write.none():
-		return invalid("attributes and conditions are of what is written to a bucket", "")
+		return invalid("source or destination must be in a bucket", addressHint)
+	case dst.kind != inBucket && !f.write.isEmpty():
+		return invalid("flags for attributes and conditions need a destination in a bucket", "")
 	case src.kind != inBucket && f.version != nil:
-		return invalid("--version is of a source in a bucket", "")
-	case f.noSync && dst.kind != onMachine:
-		return invalid("--no-sync is of files on this machine, and the destination is none", "")
+		return invalid("--version needs a source in a bucket", "")
+	case f.noSync && dst.kind != localPath:
+		return invalid("--no-sync needs a destination on this machine", "")
 	case f.recursive && (src.kind == stream || dst.kind == stream):
-		return invalid("standard input and output are no trees", "")
+		return invalid("-r must not be used with standard input or output", "")
 	}
 	return nil
 }
 
-// cpOne copies one file or object; where to, if that is a folder, says its name.
-func (p *program) cpOne(ctx context.Context, f *copying, src, dst location) error {
+// cpOne copies one file or object. If the destination is a folder, the source's name
+// is added to it.
+func (p *program) cpOne(ctx context.Context, f *cpFlags, src, dst location) error {
 	name, err := sourceName(src)
 	if err != nil {
 		return err
 	}
-	if takesNames(dst) {
-		if dst, err = inside(dst, name); err != nil {
+	if isFolderTarget(dst) {
+		if dst, err = inFolder(dst, name); err != nil {
 			return err
 		}
 	}
@@ -131,7 +133,7 @@ func (p *program) cpOne(ctx context.Context, f *copying, src, dst location) erro
 	if err != nil {
 		return err
 	}
-	if src.kind == onMachine {
+	if src.kind == localPath {
 		_, err = storage.UploadFile(ctx, bucket, dst.key, src.path, f.write.forUpload()...)
 		return err
 	}
@@ -142,7 +144,7 @@ func (p *program) cpOne(ctx context.Context, f *copying, src, dst location) erro
 }
 
 // cpOut copies an object to a file or to standard output.
-func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) error {
+func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) error {
 	bucket, err := p.open(ctx, src)
 	if err != nil {
 		return err
@@ -158,8 +160,8 @@ func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) erro
 		return p.download(ctx, bucket, src.key, opts)
 	}
 	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {
-		// A download refuses a device, but replaces a link to one, such as /dev/stdout.
-		return invalid("destination is no regular file", `"-" is standard output`)
+		// A download refuses a device, but would replace a link to one, such as /dev/stdout.
+		return invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
 	}
 	if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
 		return err
@@ -168,11 +170,11 @@ func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) erro
 	return err
 }
 
-// makeDirectory makes the directory for a download if it is missing, and the object
-// is there.
-func (p *program) makeDirectory(ctx context.Context, f *copying, bucket storage.Attrser, key, dir string) error {
+// makeDirectory creates the directory for a download if it does not exist and the
+// object does.
+func (p *program) makeDirectory(ctx context.Context, f *cpFlags, bucket storage.Attrser, key, dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil // what else is wrong, the download tells
+		return nil // the download returns any other error
 	}
 	var opts []storage.AttrsOption
 	for _, o := range f.version {
@@ -184,7 +186,7 @@ func (p *program) makeDirectory(ctx context.Context, f *copying, bucket storage.
 	return os.MkdirAll(dir, 0o777)
 }
 
-func (p *program) cpBetween(ctx context.Context, f *copying, src, dst location) error {
+func (p *program) cpBetween(ctx context.Context, f *cpFlags, src, dst location) error {
 	from, err := p.open(ctx, src)
 	if err != nil {
 		return err
@@ -201,14 +203,14 @@ func (p *program) cpBetween(ctx context.Context, f *copying, src, dst location) 
 	return err
 }
 
-// sourceName is the base name of one file or object; "" of standard input.
+// sourceName returns the base name of one file or object, or "" for standard input.
 func sourceName(src location) (string, error) {
 	switch src.kind {
 	case stream:
 		return "", nil
 	case inBucket:
 		if src.isFolder() {
-			return "", invalid("source is a folder", "-r copies trees")
+			return "", invalid("source must not be a folder", "use -r to copy a tree")
 		}
 		return path.Base(src.key), nil
 	}
@@ -216,39 +218,40 @@ func sourceName(src location) (string, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return "", &storage.Error{Code: storage.ObjectNotFound, Key: src.path, Err: err}
 	case err == nil && info.IsDir():
-		return "", invalid("source is a directory", "-r copies trees")
+		return "", invalid("source must not be a directory", "use -r to copy a tree")
 	}
 	return filepath.Base(src.path), nil
 }
 
-// inside is a name in a folder. The name may come from a key that somebody else
-// has chosen: it must not lead a file anywhere else.
-func inside(dst location, name string) (location, error) {
+// inFolder returns the location of a name in a folder. The name may be from a key
+// that somebody else chose, so it must not lead elsewhere.
+func inFolder(dst location, name string) (location, error) {
 	switch {
 	case name == "":
-		return dst, invalid("standard input has no name: the destination needs one", "")
+		return dst, invalid("destination of standard input must have a file name or key", "")
 	case dst.kind == inBucket:
 		dst.key += name
 	case !filepath.IsLocal(name) || filepath.Base(name) != name:
-		return dst, invalid("source's name is none that a file can have here", "name the file in the destination")
+		return dst, invalid("source must have a name that is valid for a file on this system", "add a file name to the destination")
 	default:
 		dst.path = filepath.Join(dst.path, name)
 	}
 	return dst, nil
 }
 
-// takesNames reports whether a destination is a folder that the source's own name
-// is put into.
-func takesNames(dst location) bool {
-	return writtenAsFolder(dst) || dst.kind == onMachine && isDirectory(dst.path)
+// isFolderTarget reports whether a destination is a folder, to which the source's
+// name is added.
+func isFolderTarget(dst location) bool {
+	return writtenAsFolder(dst) || dst.kind == localPath && isDirectory(dst.path)
 }
 
-// writtenAsFolder reports whether a destination says itself that it is a folder.
+// writtenAsFolder reports whether the text of a destination shows that it is a
+// folder.
 func writtenAsFolder(dst location) bool {
 	switch dst.kind {
 	case inBucket:
 		return dst.isFolder()
-	case onMachine:
+	case localPath:
 		return endsAsFolder(dst.path)
 	}
 	return false

@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostile are keys that a shell, a URL or a program could take for something else.
+// hostile are keys that a shell, a URL or a program could misinterpret.
 var hostile = []string{
 	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}", "-rf", "a:b", "~", "!x",
 }
 
-func TestCpOfOne(t *testing.T) {
+func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
@@ -51,7 +51,7 @@ func TestCpOfOne(t *testing.T) {
 	require.Equal(t, "object", s.ok("cp", object, "-"))
 }
 
-func TestCpOfSeveralGoesOnPastAFailure(t *testing.T) {
+func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
@@ -70,26 +70,26 @@ func TestCpRefuses(t *testing.T) {
 		name, says string
 		args       []string
 	}{
-		{"several into one", "need a folder", []string{file, file, bucket + "/x"}},
-		{"several trees into one", "need a folder", []string{"-r", dir, dir, bucket + "/x"}},
-		{"a directory", "-r copies trees", []string{dir, bucket}},
-		{"a folder", "-r copies trees", []string{bucket + "/x/", dir}},
-		{"a bucket", "-r copies trees", []string{bucket, dir}},
+		{"several into one", "must be a folder", []string{file, file, bucket + "/x"}},
+		{"several trees into one", "must be a folder", []string{"-r", dir, dir, bucket + "/x"}},
+		{"a directory", "use -r to copy a tree", []string{dir, bucket}},
+		{"a folder", "use -r to copy a tree", []string{bucket + "/x/", dir}},
+		{"a bucket", "use -r to copy a tree", []string{bucket, dir}},
 		{"a file to a file", "must be in a bucket", []string{file, filepath.Join(dir, "c")}},
 		{"standard input to output", "must be in a bucket", []string{"-", "-"}},
-		{"standard input without a name", "has no name", []string{"-", bucket + "/x/"}},
-		{"an account", "names no bucket", []string{file, "mem://"}},
-		{"attributes of a file", "written to a bucket", []string{"--content-type", "text/plain", bucket + "/a", dir}},
-		{"a condition of a file", "written to a bucket", []string{"--if-absent", bucket + "/a", dir}},
+		{"standard input without a name", "must have a file name or key", []string{"-", bucket + "/x/"}},
+		{"an account", "must have a bucket", []string{file, "mem://"}},
+		{"attributes of a file", "need a destination in a bucket", []string{"--content-type", "text/plain", bucket + "/a", dir}},
+		{"a condition of a file", "need a destination in a bucket", []string{"--if-absent", bucket + "/a", dir}},
 		{"a version of a file", "--version", []string{"--version", "1", file, bucket}},
-		{"a condition with trees", "do not fit -r", []string{"-r", "--if-absent", dir, bucket}},
-		{"a version with trees", "do not fit -r", []string{"-r", "--version", "1", bucket, dir}},
-		{"a stream as a tree", "no trees", []string{"-r", "-", bucket}},
-		{"metadata that is none", "key=value", []string{"--metadata", "a", file, bucket}},
-		{"metadata twice", "each key once", []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket}},
+		{"a condition with trees", "must not be used with -r", []string{"-r", "--if-absent", dir, bucket}},
+		{"a version with trees", "must not be used with -r", []string{"-r", "--version", "1", bucket, dir}},
+		{"a stream as a tree", "must not be used with standard input or output", []string{"-r", "-", bucket}},
+		{"malformed metadata", "key=value", []string{"--metadata", "a", file, bucket}},
+		{"metadata twice", "each key only once", []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket}},
 		{"two conditions", "", []string{"--if-absent", "--if-revision", "x", file, bucket}},
-		{"a type that is none", "", []string{"--content-type", "picture", file, bucket}},
-		{"a device, which it would replace", "no regular file", []string{bucket + "/a", os.DevNull}},
+		{"an invalid type", "", []string{"--content-type", "picture", file, bucket}},
+		{"a device, which would be replaced", "must be a regular file", []string{bucket + "/a", os.DevNull}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -118,7 +118,7 @@ func TestConditionsGuardWhatIsReplaced(t *testing.T) {
 	require.Equal(t, "second", s.ok("cat", key))
 }
 
-func TestHostileKeysGoToEveryStoreAndBack(t *testing.T) {
+func TestHostileKeysAreCopiedToEveryStoreAndBack(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	s.env["OMNIBUCKET_MEMORY"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
@@ -138,7 +138,7 @@ func TestHostileKeysGoToEveryStoreAndBack(t *testing.T) {
 	}
 }
 
-func TestADownloadAppearsWholeOrNotAtAll(t *testing.T) {
+func TestNoIncompleteDownloadAppears(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
@@ -150,7 +150,7 @@ func TestADownloadAppearsWholeOrNotAtAll(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-func TestCpMakesTheDirectoryOfADestination(t *testing.T) {
+func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/x", "new")
@@ -176,11 +176,11 @@ func TestCpMakesTheDirectoryOfADestination(t *testing.T) {
 	require.NotContains(t, stderr, ".omnibucket-")
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "nothing was made")
+	require.Len(t, entries, 1, "nothing was created")
 }
 
-// docs/cli.md: "there is no such object, bucket or source directory" is 3.
-func TestASourceThatIsNotThereIsNotFound(t *testing.T) {
+// docs/cli.md has exit code 3 for a missing object, bucket or source directory.
+func TestAMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	s.put(bucket+"/a", "a")
@@ -192,7 +192,7 @@ func TestASourceThatIsNotThereIsNotFound(t *testing.T) {
 	}{
 		{"a file", []string{"cp", none, bucket}},
 		{"a directory", []string{"cp", none + "/", bucket}},
-		{"a file in a directory that is not there", []string{"cp", filepath.Join(none, "x"), bucket}},
+		{"a file in a missing directory", []string{"cp", filepath.Join(none, "x"), bucket}},
 		{"a file below a file", []string{"cp", filepath.Join(dir, "file", "x"), bucket}},
 		{"a tree", []string{"cp", "-r", none, bucket}},
 		{"a tree with a slash", []string{"cp", "-r", none + "/", bucket}},
@@ -220,11 +220,11 @@ func TestCpOfTrees(t *testing.T) {
 		want string // below the bucket
 	}{
 		{"a directory under a name", "photos", "new", "new/1 new/2026/2"},
-		{"what is in it under a name", "photos/", "new", "new/1 new/2026/2"},
+		{"its content under a name", "photos/", "new", "new/1 new/2026/2"},
 		{"a directory into a folder", "photos", "to/", "to/photos/1 to/photos/2026/2"},
-		{"what is in it into a folder", "photos/", "to/", "to/1 to/2026/2"},
+		{"its content into a folder", "photos/", "to/", "to/1 to/2026/2"},
 		{"a directory into a bucket", "photos", "", "photos/1 photos/2026/2"},
-		{"what is in it into a bucket", "photos/", "", "1 2026/2"},
+		{"its content into a bucket", "photos/", "", "1 2026/2"},
 		{"one file", "photos/1", "to/", "to/1"},
 		{"one file under a name", "photos/1", "to", "to"},
 	} {
@@ -252,7 +252,7 @@ func TestCpOfTrees(t *testing.T) {
 	}
 }
 
-func TestCpOfATreeSetsAttributesAndPassesOverWhatIsThere(t *testing.T) {
+func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
@@ -263,7 +263,7 @@ func TestCpOfATreeSetsAttributesAndPassesOverWhatIsThere(t *testing.T) {
 	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
 }
 
-func TestATreeThatIsNotThereIsNotFound(t *testing.T) {
+func TestAMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	s.exits(3, "cp", "-r", bucket+"/none", dir)

@@ -10,9 +10,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// cpTree copies what is under a source. A source that is one file or object is
-// copied as such.
-func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) error {
+// cpTree copies a tree. If the source is one file or object, it copies that.
+func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) error {
 	tree, err := p.isTree(ctx, src)
 	switch {
 	case err != nil:
@@ -21,7 +20,7 @@ func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) err
 		return p.cpOne(ctx, f, src, dst)
 	}
 	if name := treeName(src); name != "" && writtenAsFolder(dst) {
-		if dst, err = inside(dst, name); err != nil {
+		if dst, err = inFolder(dst, name); err != nil {
 			return err
 		}
 	}
@@ -38,10 +37,10 @@ func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) err
 
 // isTree reports whether a source of cp -r is a tree rather than one file or object.
 func (p *program) isTree(ctx context.Context, src location) (bool, error) {
-	if src.kind == onMachine {
+	if src.kind == localPath {
 		return isDirectory(src.path), nil
 	}
-	if full, err := p.holds(ctx, src); full || err != nil || src.key == "" {
+	if full, err := p.hasObjects(ctx, src); full || err != nil || src.key == "" {
 		return true, err
 	}
 	bucket, err := p.open(ctx, src)
@@ -50,13 +49,13 @@ func (p *program) isTree(ctx context.Context, src location) (bool, error) {
 	}
 	exists, err := bucket.Exists(ctx, src.key)
 	if err == nil && (!exists || src.isFolder()) {
-		err = nothingThere(src.key)
+		err = errNothingUnder(src.key)
 	}
 	return false, err
 }
 
-// holds reports whether there is anything in a folder.
-func (p *program) holds(ctx context.Context, l location) (bool, error) {
+// hasObjects reports whether a folder has an object.
+func (p *program) hasObjects(ctx context.Context, l location) (bool, error) {
 	bucket, err := p.openFolder(ctx, l)
 	if err != nil {
 		return false, err
@@ -67,18 +66,18 @@ func (p *program) holds(ctx context.Context, l location) (bool, error) {
 	return false, nil
 }
 
-// treeName is the base name of a tree; "" where the source stands for what is in it.
+// treeName returns the base name of a tree, or "" if only its content is copied.
 func treeName(src location) string {
 	switch {
 	case src.kind == inBucket && !src.isFolder():
 		return path.Base(src.key)
-	case src.kind == onMachine && !endsAsFolder(src.path):
+	case src.kind == localPath && !endsAsFolder(src.path):
 		return filepath.Base(src.path)
 	}
 	return ""
 }
 
-// transfer runs one job of package transfer: src into dst.
+// transfer runs a job of package transfer from src to dst.
 func (p *program) transfer(ctx context.Context, dst, src location, opts []transfer.Option) (*transfer.Report, error) {
 	to, err := p.end(ctx, dst)
 	if err != nil {
@@ -89,22 +88,22 @@ func (p *program) transfer(ctx context.Context, dst, src location, opts []transf
 		return nil, err
 	}
 	report, err := transfer.Sync(ctx, to, from, opts...)
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // a line for each, not one for all
+	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
 		err = errors.Join(several.Unwrap()...)
 	}
 	return report, err
 }
 
-// end is one end of a job: a directory, or a folder in a bucket.
+// end returns an end of a job: a directory, or a folder in a bucket.
 func (p *program) end(ctx context.Context, l location) (transfer.End, error) {
 	switch l.kind {
-	case onMachine:
+	case localPath:
 		return transfer.Dir(l.path), nil
 	case inBucket:
 		bucket, err := p.openFolder(ctx, l)
 		return transfer.Bucket(bucket), err
 	case stream:
-		return transfer.End{}, invalid("standard input and output are no trees", "")
+		return transfer.End{}, invalid("location must not be standard input or output", "")
 	}
-	return transfer.End{}, invalid("address names no bucket", addressHint)
+	return transfer.End{}, invalid("address must have a bucket", addressHint)
 }

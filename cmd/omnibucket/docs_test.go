@@ -13,9 +13,9 @@ import (
 
 const manual = "../../docs/cli.md"
 
-func TestTheManualKnowsEveryCommandAndExitCode(t *testing.T) {
+func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 	text := readFile(t, manual)
-	p := &program{surroundings: newShell(t).around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
+	p := &program{environment: newShell(t).around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
 	root := p.rootCommand()
 	for _, c := range root.Commands() {
 		require.Contains(t, text, "`"+c.Name()+" ", "docs/cli.md")
@@ -35,7 +35,7 @@ func TestTheManualKnowsEveryCommandAndExitCode(t *testing.T) {
 // The session runs in a real shell, in which the test binary is the program.
 func TestTheShortestSessionOfTheManualWorks(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readFile(t, manual), -1)
-	require.Len(t, blocks, 2, "how it is built, and the session")
+	require.Len(t, blocks, 2, "the build and the session")
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", `omnibucket() { "$PROGRAM" "$@"; }`+"\n"+blocks[1][1])

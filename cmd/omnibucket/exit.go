@@ -11,47 +11,47 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The exit codes, as the root command's help has them.
+// The exit codes, which the help of the root command lists.
 const (
 	exitFailure      = 1
 	exitUsage        = 2
 	exitNotFound     = 3
 	exitPrecondition = 4
-	exitInterrupted  = 128 + 2  // what a shell has of SIGINT
-	exitClosedPipe   = 128 + 13 // and of SIGPIPE
+	exitInterrupted  = 128 + 2  // as a shell reports SIGINT
+	exitBrokenPipe   = 128 + 13 // as a shell reports SIGPIPE
 )
 
-// maxComplaints bounds how much of a job's failures is printed.
-const maxComplaints = 20
+// maxPrintedErrors limits the printed errors of a job.
+const maxPrintedErrors = 20
 
-// A toldError has been printed already.
-type toldError struct{ error }
+// A reportedError has been printed.
+type reportedError struct{ error }
 
-func (e toldError) Unwrap() error { return e.error }
+func (e reportedError) Unwrap() error { return e.error }
 
-// invalid is an argument that breaks a rule.
+// invalid returns the error of an invalid argument.
 func invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
 }
 
-// verdict prints what went wrong, and is the exit code. What the output failed
-// with comes first: the rest was given up because of it.
-func (p *program) verdict(ctx context.Context, command *cobra.Command, err error) int {
-	var told toldError
+// exitCodeFor prints err and returns the exit code. An error of the output comes
+// first, because it ended the command.
+func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err error) int {
+	var reported reportedError
 	switch {
-	case p.out.err != nil && closedPipe(p.out.err):
-		return exitClosedPipe
+	case p.out.err != nil && isBrokenPipe(p.out.err):
+		return exitBrokenPipe
 	case p.out.err != nil:
-		p.complain(fmt.Errorf("the output cannot be written: %w", p.out.err))
+		p.printError(fmt.Errorf("writing the output: %w", p.out.err))
 		return exitFailure
 	case err == nil:
 		return 0
-	case !p.began:
-		p.complain(err)
+	case !p.parsed:
+		p.printError(err)
 		_, _ = fmt.Fprintf(p.err, "Run \"%s --help\" for usage.\n", command.CommandPath())
 		return exitUsage
-	case !errors.As(err, &told):
-		p.complain(err)
+	case !errors.As(err, &reported):
+		p.printError(err)
 	}
 	if ctx.Err() != nil {
 		return exitInterrupted
@@ -71,18 +71,18 @@ func exitCode(code storage.Code) int {
 	return exitFailure
 }
 
-// complain prints an error; of several that were joined, the first.
-func (p *program) complain(err error) {
-	told := 0
+// printError prints an error; joined errors have a line each.
+func (p *program) printError(err error) {
+	printed := 0
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		if told == maxComplaints {
+		if printed == maxPrintedErrors {
 			_, _ = fmt.Fprintln(p.err, "omnibucket: and more")
 			return
 		}
-		told++
+		printed++
 		_, _ = fmt.Fprintf(p.err, "omnibucket: %s\n", printable(line))
 	}
 }

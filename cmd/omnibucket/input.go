@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// input is standard input as a body. A file is given as it is, to be read in
-// place. Anything else may wait for ever for somebody to type: when ctx is done
-// its reader fails, so that nothing is stored, whatever the Read under way does.
+// input returns standard input as a body. If it is a file, the body is that file,
+// which is uploaded without a copy. Otherwise a Read may block forever, so the body
+// fails when ctx is done, and nothing is stored.
 func (p *program) input(ctx context.Context) (body io.Reader, release func()) {
 	if file, ok := p.in.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
@@ -19,7 +19,7 @@ func (p *program) input(ctx context.Context) (body io.Reader, release func()) {
 	stop := context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
 	go func() {
 		_, err := io.Copy(writer, p.in)
-		_ = writer.CloseWithError(err) // nil is the end
+		_ = writer.CloseWithError(err) // nil is EOF
 	}()
 	return reader, func() {
 		stop()

@@ -10,25 +10,25 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A kind says what a location is of.
+// A kind is the kind of a location.
 type kind int
 
 const (
 	inBucket  kind = iota // an object, a folder, or a whole bucket
-	onMachine             // a path
+	localPath             // a path
 	stream                // standard input or output
 	account               // an address without a bucket
 )
 
-// A location is where an argument points.
+// A location is a parsed argument.
 type location struct {
 	kind kind
-	path string // onMachine
+	path string // of a localPath
 
-	scheme, host, dir, query string // as the address has them, escaped; dir is file:'s alone
-	under                    string // the folder that all keys of a name are in: "" or ending in "/"
-	key                      string // as the bucket has it
-	wild                     bool   // the key is written with what other programs take for wildcards
+	scheme, host, dir, query string // as in the address, escaped; dir only for file:
+	prefix                   string // the folder of all keys of a name: "" or ending in "/"
+	key                      string // as in the bucket
+	hasWildcard              bool   // the key has characters that other programs take for wildcards
 }
 
 var (
@@ -38,12 +38,12 @@ var (
 )
 
 const (
-	addressHint = "an address is scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
+	addressHint = "use an address: scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
 	pathHint    = "write the path of a file as ./name:key"
 )
 
-// parseLocation reads an argument. lookup tells the environment, for names. It does not
-// quote the argument in an error, because it may hold credentials.
+// parseLocation parses an argument. lookup reads the environment. Errors do not quote
+// the argument, because it may contain credentials.
 func parseLocation(text string, lookup func(string) (string, bool)) (location, error) {
 	switch {
 	case text == "":
@@ -55,11 +55,11 @@ func parseLocation(text string, lookup func(string) (string, bool)) (location, e
 	}
 	name, key, ok := cutName(text, runtime.GOOS == "windows")
 	if !ok {
-		return location{kind: onMachine, path: text}, nil
+		return location{kind: localPath, path: text}, nil
 	}
 	named := nameForm.MatchString(name)
 	if named {
-		if address, set := lookup(variable(name)); set {
+		if address, set := lookup(variableOf(name)); set {
 			return parseName(name, address, key)
 		}
 	}
@@ -67,13 +67,13 @@ func parseLocation(text string, lookup func(string) (string, bool)) (location, e
 	case schemeForm.MatchString(text):
 		return location{}, invalid("address must have two slashes after its scheme", addressHint+"; "+pathHint)
 	case named:
-		return location{}, invalid(variable(name)+" is not set", addressHint+"; "+pathHint)
+		return location{}, invalid(variableOf(name)+" is not set", addressHint+"; "+pathHint)
 	}
 	return location{}, invalid(`location must have a name of letters, digits, "-" and "_" before its ":"`, addressHint+"; "+pathHint)
 }
 
-// cutName reads a location that could be name:key: one with a colon before its first
-// slash. On Windows a single letter is a drive.
+// cutName splits an argument that may be name:key: it has a colon before its first
+// slash. On Windows, a single letter is a drive.
 func cutName(text string, windows bool) (name, key string, ok bool) {
 	name, key, ok = strings.Cut(text, ":")
 	switch {
@@ -85,33 +85,32 @@ func cutName(text string, windows bool) (name, key string, ok bool) {
 	return name, key, true
 }
 
-// variable is the environment variable that holds the address of a name.
-func variable(name string) string {
+// variableOf returns the environment variable that holds the address of a name.
+func variableOf(name string) string {
 	return "OMNIBUCKET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
-// parseName is a key, taken literally, under an address of the environment. It
-// does not quote the address: it is not for this program to print.
+// parseName returns the location of a literal key at an address in the environment.
+// Errors do not quote the address, because it may contain credentials.
 func parseName(name, address, key string) (location, error) {
 	if !addressForm.MatchString(address) {
-		return location{}, invalid(variable(name)+" must hold an address", addressHint)
+		return location{}, invalid(variableOf(name)+" must hold an address", addressHint)
 	}
 	l, err := parseAddress(address)
 	switch {
 	case err != nil:
 		return location{}, err
 	case l.kind == account && key != "":
-		return location{}, invalid(variable(name)+" holds an address without a bucket, which has no keys", "")
+		return location{}, invalid(variableOf(name)+" must hold an address with a bucket to be used with a key", "")
 	}
 	if l.key != "" {
-		l.under = folder(l.key)
+		l.prefix = asFolder(l.key)
 	}
-	l.key, l.wild = key, strings.ContainsAny(key, wildcards)
+	l.key, l.hasWildcard = key, strings.ContainsAny(key, wildcards)
 	return l, nil
 }
 
-// parseAddress takes the key off an address. What the rest may be, storage.Open
-// knows.
+// parseAddress splits an address and its key. storage.Open checks the rest.
 func parseAddress(text string) (location, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	l := location{scheme: strings.ToLower(scheme)}
@@ -121,25 +120,25 @@ func parseAddress(text string) (location, error) {
 	l.host = host
 	switch {
 	case strings.Contains(host, "@"):
-		return location{}, invalid("address must not hold credentials", "they come from the provider's own environment variables and files")
+		return location{}, invalid("address must not hold credentials", "set the provider's own environment variables, or use its files")
 	case l.scheme == "file":
 		l.dir, escaped = strings.TrimPrefix(rest, host), fragment
 	case hasFragment:
-		return location{}, invalid(`address must not have a "#"`, `in a key, "#" is written %23`)
+		return location{}, invalid(`address must not have a "#"`, `write "#" in a key as %23`)
 	case host == "" && escaped == "":
 		l.kind = account
 	case host == "":
-		return location{}, invalid("address has a key, but no bucket", addressHint)
+		return location{}, invalid("address with a key must have a bucket", addressHint)
 	}
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
-		return location{}, invalid(`address has a "%" that begins no escape`, `in a key, "%" is written %25`)
+		return location{}, invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}
-	l.key, l.wild = key, strings.ContainsAny(escaped, wildcards)
+	l.key, l.hasWildcard = key, strings.ContainsAny(escaped, wildcards)
 	return l, nil
 }
 
-// address is the location's without its key, for storage.Open.
+// address returns the address without its key, for storage.Open.
 func (l location) address() string { return l.scheme + "://" + l.host + l.dir + l.parameters() }
 
 func (l location) parameters() string {
@@ -149,22 +148,22 @@ func (l location) parameters() string {
 	return "?" + l.query
 }
 
-// accountOf is the address, for storage.OpenService, of the account that the
-// bucket is in, and the bucket's name there.
-func (l location) accountOf() (address, bucket string, err error) {
-	if l.kind != inBucket || l.key != "" || l.under != "" {
-		return "", "", invalid("location must be a whole bucket, without a key", addressHint)
+// splitAccount returns the account's address, for storage.OpenService, and the
+// bucket's name in the account.
+func (l location) splitAccount() (address, bucket string, err error) {
+	if l.kind != inBucket || l.key != "" || l.prefix != "" {
+		return "", "", invalid("location must be a bucket without a key", addressHint)
 	}
 	if l.scheme != "file" {
 		return l.scheme + "://" + l.parameters(), l.host, nil
 	}
 	parent, last := path.Split(strings.TrimRight(l.dir, "/"))
 	if last == "" {
-		return "", "", invalid("address must name a directory below another", "")
+		return "", "", invalid("address must not be the root directory", "")
 	}
 	bucket, err = url.PathUnescape(last)
 	if err != nil {
-		return "", "", invalid(`address has a "%" that begins no escape`, "")
+		return "", "", invalid(`address must have two hexadecimal digits after each "%"`, "")
 	}
 	return "file://" + l.host + parent + l.parameters(), bucket, nil
 }
@@ -174,27 +173,27 @@ const wildcards = "*?[" // no command expands them
 // isFolder reports whether the key is a prefix.
 func (l location) isFolder() bool { return l.key == "" || strings.HasSuffix(l.key, "/") }
 
-// folder is a key taken as a folder: "photos" means "photos/".
-func folder(key string) string {
+// asFolder returns a key as a folder: "photos" becomes "photos/".
+func asFolder(key string) string {
 	if key == "" || strings.HasSuffix(key, "/") {
 		return key
 	}
 	return key + "/"
 }
 
-// locate reads an argument that may be of any kind.
+// locate parses an argument of any kind.
 func (p *program) locate(text string) (location, error) { return parseLocation(text, p.lookup) }
 
-// locateInBucket reads an argument that has to be in a bucket.
+// locateInBucket parses an argument that must be in a bucket.
 func (p *program) locateInBucket(text string) (location, error) {
 	l, err := p.locate(text)
 	switch {
 	case err != nil:
 		return l, err
 	case l.kind == account:
-		return l, invalid("address names no bucket", addressHint)
+		return l, invalid("address must have a bucket", addressHint)
 	case l.kind == inBucket:
 		return l, nil
 	}
-	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNoAddress, Hint: addressHint}
+	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNotInBucket, Hint: addressHint}
 }

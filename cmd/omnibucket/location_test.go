@@ -35,12 +35,12 @@ func TestLocations(t *testing.T) {
 		address, under, key string // inBucket, account
 	}{
 		{"standard input and output", "-", stream, "", "", ""},
-		{"a path", "photos/a.jpg", onMachine, "", "", ""},
-		{"a path with a colon", "./photos:a", onMachine, "", "", ""},
-		{"an absolute path with a colon", "/photos:a", onMachine, "", "", ""},
-		{"a path above with a colon", "../photos:a", onMachine, "", "", ""},
-		{"a path with a colon after its first slash", "dir/photos:a", onMachine, "", "", ""},
-		{"a path with a scheme in its middle", "dir/s3://photos", onMachine, "", "", ""},
+		{"a path", "photos/a.jpg", localPath, "", "", ""},
+		{"a path with a colon", "./photos:a", localPath, "", "", ""},
+		{"an absolute path with a colon", "/photos:a", localPath, "", "", ""},
+		{"a path above with a colon", "../photos:a", localPath, "", "", ""},
+		{"a path with a colon after its first slash", "dir/photos:a", localPath, "", "", ""},
+		{"a path with a scheme in its middle", "dir/s3://photos", localPath, "", "", ""},
 		{"a bucket", "s3://photos", inBucket, s3, "", ""},
 		{"a bucket with a slash", "s3://photos/", inBucket, s3, "", ""},
 		{"a bucket with parameters", "s3://photos?region=eu-west-1", inBucket, s3 + query, "", ""},
@@ -71,26 +71,26 @@ func TestLocations(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.kind, l.kind)
 			switch row.kind {
-			case onMachine:
+			case localPath:
 				require.Equal(t, row.text, l.path)
 			case inBucket, account:
-				require.Equal(t, [3]string{row.address, row.under, row.key}, [3]string{l.address(), l.under, l.key})
+				require.Equal(t, [3]string{row.address, row.under, row.key}, [3]string{l.address(), l.prefix, l.key})
 			}
 		})
 	}
 }
 
-func TestLocationsThatAreNone(t *testing.T) {
+func TestInvalidLocations(t *testing.T) {
 	for _, row := range []struct{ name, text, says string }{
 		{"nothing", "", "must not be empty"},
 		{"credentials", "s3://key:secret@photos/a", "must not hold credentials"},
-		{"a key without a bucket", "s3:///a", "no bucket"},
-		{"a fragment where keys are in the path", "s3://photos/a#b", "%23"},
+		{"a key without a bucket", "s3:///a", "must have a bucket"},
+		{"a fragment, although keys are in the path", "s3://photos/a#b", "%23"},
 		{"an empty one", "s3://photos/a#", "%23"},
-		{"a percent that is no escape", "s3://photos/100%", "%25"},
+		{"a percent sign without an escape", "s3://photos/100%", "%25"},
 		{"in a directory", "file:///srv#100%", "%25"},
-		{"a name of no address", "bad:a", "OMNIBUCKET_BAD must hold an address"},
-		{"a key of an account", "account:a", "no keys"},
+		{"a name whose variable has no address", "bad:a", "OMNIBUCKET_BAD must hold an address"},
+		{"a key of an account", "account:a", "must hold an address with a bucket"},
 		{"a name that is not set", "videos:a", "OMNIBUCKET_VIDEOS is not set"},
 		{"one without a key", "videos:", "OMNIBUCKET_VIDEOS is not set"},
 		{"one with a dash", "my-videos:a/b", "OMNIBUCKET_MY_VIDEOS is not set"},
@@ -102,7 +102,7 @@ func TestLocationsThatAreNone(t *testing.T) {
 		{"a scheme with one slash", "s3:/site/x", "two slashes"},
 		{"one with credentials", "s3:/key:secret@photos/a", "two slashes"},
 		{"a file's", "mem:/srv/files", "two slashes"},
-		{"one that is no name", "git+ssh:/host/a", "two slashes"},
+		{"a scheme that is not a name", "git+ssh:/host/a", "two slashes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := parseLocation(row.text, lookupTestNames)
@@ -113,7 +113,7 @@ func TestLocationsThatAreNone(t *testing.T) {
 	}
 }
 
-func TestALetterIsADriveOnWindowsOnly(t *testing.T) {
+func TestALetterIsADriveOnlyOnWindows(t *testing.T) {
 	for _, row := range []struct {
 		name, text string
 		windows    bool
@@ -136,7 +136,7 @@ func TestALetterIsADriveOnWindowsOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		l, err := parseLocation("c:photos", lookupTestNames)
 		require.NoError(t, err)
-		require.Equal(t, onMachine, l.kind)
+		require.Equal(t, localPath, l.kind)
 		return
 	}
 	l, err := parseLocation("c:photos", lookupTestNames)
@@ -160,7 +160,7 @@ func TestTheAccountOfABucket(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			l, err := parseLocation(row.text, lookupTestNames)
 			require.NoError(t, err)
-			address, bucket, err := l.accountOf()
+			address, bucket, err := l.splitAccount()
 			require.Equal(t, [2]string{row.address, row.bucket}, [2]string{address, bucket})
 			if row.address == "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
@@ -180,17 +180,18 @@ func FuzzLocation(f *testing.F) {
 			return
 		}
 		switch {
-		case l.kind == onMachine:
+		case l.kind == localPath:
 			require.Equal(t, text, l.path)
 		case l.kind == inBucket && addressForm.MatchString(text):
-			// What is opened holds no key, and the key written as URLs are leads back.
+			// The opened address has no key. The address with the escaped key leads
+			// back to the same location.
 			again := l.scheme + "://" + l.host + "/" + url.PathEscape(l.key) + l.parameters()
 			if l.scheme == "file" {
 				again = l.address() + "#" + url.PathEscape(l.key)
 			}
 			same, err := parseLocation(again, lookupTestNames)
 			require.NoError(t, err)
-			same.wild = l.wild // an escape quotes
+			same.hasWildcard = l.hasWildcard // an escape quotes
 			require.Equal(t, l, same)
 			require.NotContains(t, l.address(), "#")
 			require.NotContains(t, l.host, "@")

@@ -10,22 +10,22 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A listing is what the flags of ls say.
-type listing struct {
+// lsFlags are the flags of ls.
+type lsFlags struct {
 	recursive, long, json bool
 	versions, buckets     bool
 	startAfter            string
-	limit                 []storage.ListOption // or nothing
-	most                  int                  // the limit; 0: none
+	limit                 []storage.ListOption // or nil
+	limitCount            int                  // 0 for no limit
 }
 
 func (p *program) lsCommand() *cobra.Command {
-	var f listing
+	var f lsFlags
 	c := &cobra.Command{
 		Use:   "ls [flags] ADDRESS",
 		Short: "List objects, folders, versions or buckets",
-		Long: `Lists what is at an address: the object where there is one under exactly this key,
-else what is in the folder of that name, one level deep; folders end in "/".`,
+		Long: `Lists the object with exactly this key or, if there is none, the content of the
+folder of this name, one level deep. Folders end in "/".`,
 		Example: `  omnibucket ls 's3://photos/2026/?region=eu-west-1'
   omnibucket ls -r -l file:///srv/files
   omnibucket ls -r --json --limit 100 gs://photos
@@ -33,23 +33,23 @@ else what is in the folder of that name, one level deep; folders end in "/".`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("limit") {
-				f.limit = []storage.ListOption{storage.WithLimit(f.most)}
+				f.limit = []storage.ListOption{storage.WithLimit(f.limitCount)}
 			}
 			return p.ls(c.Context(), &f, args[0])
 		},
 	}
 	flags := c.Flags()
-	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not one level")
-	flags.BoolVarP(&f.long, "long", "l", false, "size, time and key")
-	flags.BoolVar(&f.json, "json", false, "a JSON object a line")
-	flags.IntVar(&f.most, "limit", 0, "end after so many")
-	flags.StringVar(&f.startAfter, "start-after", "", "list only what comes after this `key`")
-	flags.BoolVar(&f.versions, "versions", false, "list the kept versions of everything under the address, newest first")
+	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not only one level")
+	flags.BoolVarP(&f.long, "long", "l", false, "print size, time and key")
+	flags.BoolVar(&f.json, "json", false, "print a JSON object in each line")
+	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number`")
+	flags.StringVar(&f.startAfter, "start-after", "", "list only keys after this `key`")
+	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")
 	flags.BoolVar(&f.buckets, "buckets", false, "list the buckets of an account, such as s3://?region=… or file:///parent")
 	return c
 }
 
-func (p *program) ls(ctx context.Context, f *listing, text string) error {
+func (p *program) ls(ctx context.Context, f *lsFlags, text string) error {
 	l, err := p.locate(text)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (p *program) ls(ctx context.Context, f *listing, text string) error {
 	case err != nil:
 		return err
 	case f.versions && f.startAfter != "":
-		return invalid("versions are listed from the first key on: --start-after does not fit", "")
+		return invalid("--start-after must not be used with --versions", "")
 	case f.versions:
 		return p.lsVersions(ctx, f, bucket, l.key)
 	}
@@ -78,10 +78,10 @@ func (p *program) ls(ctx context.Context, f *listing, text string) error {
 	return p.lsFolder(ctx, f, bucket, l.key)
 }
 
-// lsFolder lists what is under a key. A folder that has nothing in it is not there,
-// unless it is the whole bucket.
-func (p *program) lsFolder(ctx context.Context, f *listing, bucket storage.Lister, key string) error {
-	opts := append([]storage.ListOption{storage.WithPrefix(folder(key))}, f.limit...)
+// lsFolder lists a folder. An empty folder does not exist, unless it is the whole
+// bucket.
+func (p *program) lsFolder(ctx context.Context, f *lsFlags, bucket storage.Lister, key string) error {
+	opts := append([]storage.ListOption{storage.WithPrefix(asFolder(key))}, f.limit...)
 	if !f.recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
 	}
@@ -99,13 +99,13 @@ func (p *program) lsFolder(ctx context.Context, f *listing, bucket storage.Liste
 		found = true
 	}
 	if !found && key != "" && f.startAfter == "" {
-		return nothingThere(key)
+		return errNothingUnder(key)
 	}
 	return nil
 }
 
-func nothingThere(key string) error {
-	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "nor is there anything under " + folder(key)}
+func errNothingUnder(key string) error {
+	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "check the key; the folder " + asFolder(key) + " does not exist either"}
 }
 
 // An entryLine is a ListEntry in JSON.
@@ -123,24 +123,25 @@ type folderLine struct {
 	IsPrefix bool   `json:"isPrefix"`
 }
 
-func (p *program) printEntry(f *listing, e storage.ListEntry) error {
+func (p *program) printEntry(f *lsFlags, e storage.ListEntry) error {
 	switch {
 	case f.json && e.IsPrefix:
 		return p.json(folderLine{e.Key, true})
 	case f.json:
 		return p.json(entryLine{e.Key, e.Size, e.Modified, e.ETag, e.Revision})
 	case f.long && e.IsPrefix:
-		p.printf("%12s  %-20s  %s\n", "-", "-", p.show(e.Key))
+		p.printf("%12s  %-20s  %s\n", "-", "-", p.printable(e.Key))
 	case f.long:
-		p.printf("%12d  %-20s  %s\n", e.Size, moment(e.Modified), p.show(e.Key))
+		p.printf("%12d  %-20s  %s\n", e.Size, formatTime(e.Modified), p.printable(e.Key))
 	default:
-		p.printf("%s\n", p.show(e.Key))
+		p.printf("%s\n", p.printable(e.Key))
 	}
 	return p.out.err
 }
 
-// moment is a time as all commands print it; "-" where the store tells none.
-func moment(t time.Time) string {
+// formatTime returns a time in the format of all commands, or "-" if the store has
+// none.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}

@@ -8,20 +8,20 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A bucketLine is a BucketInfo in JSON, as far as a listing tells it.
+// A bucketLine is a BucketInfo in JSON, with the fields that a listing has.
 type bucketLine struct {
 	Name    string    `json:"name"`
 	Region  string    `json:"region,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 }
 
-func (p *program) lsBuckets(ctx context.Context, f *listing, l location) (result error) {
+func (p *program) lsBuckets(ctx context.Context, f *lsFlags, l location) (result error) {
 	switch {
 	case l.kind != account && l.kind != inBucket, l.key != "":
-		return invalid("buckets are those of an account, such as s3://?region=… or file:///parent", addressHint)
+		return invalid("address must be that of an account, such as s3://?region=… or file:///parent", addressHint)
 	case f.recursive || f.versions || f.startAfter != "":
-		return invalid("a listing of buckets has no --recursive, --versions or --start-after", "")
-	case f.limit != nil && f.most < 1:
+		return invalid("--recursive, --versions and --start-after must not be used for buckets", "")
+	case f.limit != nil && f.limitCount < 1:
 		return invalid("--limit must be at least 1", "")
 	}
 	service, err := storage.OpenService(ctx, l.address())
@@ -37,21 +37,21 @@ func (p *program) lsBuckets(ctx context.Context, f *listing, l location) (result
 		if err := p.printBucket(f, info); err != nil {
 			return err
 		}
-		if count++; count == f.most {
+		if count++; count == f.limitCount {
 			break
 		}
 	}
 	return nil
 }
 
-func (p *program) printBucket(f *listing, info storage.BucketInfo) error {
+func (p *program) printBucket(f *lsFlags, info storage.BucketInfo) error {
 	switch {
 	case f.json:
 		return p.json(bucketLine{info.Name, info.Region, info.Created})
 	case f.long:
-		p.printf("%-20s  %s\n", moment(info.Created), p.show(info.Name))
+		p.printf("%-20s  %s\n", formatTime(info.Created), p.printable(info.Name))
 	default:
-		p.printf("%s\n", p.show(info.Name))
+		p.printf("%s\n", p.printable(info.Name))
 	}
 	return p.out.err
 }

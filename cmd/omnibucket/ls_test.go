@@ -27,7 +27,7 @@ func TestLs(t *testing.T) {
 	}{
 		{"one level of a bucket", "a a/ photos-old photos/", []string{bucket}},
 		{"everything", "a a/x photos-old photos/1.jpg photos/2026/2.jpg", []string{"-r", bucket}},
-		{"an object, though there is a folder of its name", "a", []string{bucket + "/a"}},
+		{"an object, although a folder has the same name", "a", []string{bucket + "/a"}},
 		{"that folder", "a/x", []string{bucket + "/a/"}},
 		{"a folder without its slash", "photos/1.jpg photos/2026/", []string{bucket + "/photos"}},
 		{"everything in a folder", "photos/1.jpg photos/2026/2.jpg", []string{"-r", bucket + "/photos"}},
@@ -52,13 +52,13 @@ func TestLsRefuses(t *testing.T) {
 		code int
 		args []string
 	}{
-		{"a limit of none", 2, []string{"--limit", "0", bucket}},
+		{"a limit of 0", 2, []string{"--limit", "0", bucket}},
 		{"buckets of a bucket", 2, []string{"--buckets", bucket}},
 		{"buckets of a key", 2, []string{"--buckets", bucket + "/a"}},
 		{"buckets of a path", 2, []string{"--buckets", "."}},
 		{"buckets in order of keys", 2, []string{"--buckets", "--start-after", "a", "mem://"}},
 		{"versions in the middle", 2, []string{"--versions", "--start-after", "a", bucket}},
-		{"versions where none are kept", 1, []string{"--versions", bucket}},
+		{"versions of a bucket without versions", 1, []string{"--versions", bucket}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -99,7 +99,7 @@ func TestLsJSON(t *testing.T) {
 	require.JSONEq(t, `{"key": "folder/", "isPrefix": true}`, lines[1])
 }
 
-func TestLsOfManyKeysIsBounded(t *testing.T) {
+func TestLsLimitsManyKeys(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	b, err := storage.Open(t.Context(), bucket)
@@ -141,7 +141,7 @@ func TestLsVersions(t *testing.T) {
 				}
 				return all
 			}
-			require.Equal(t, []string{"old a", "old a"}, states(at("a")), "of this object alone")
+			require.Equal(t, []string{"old a", "old a"}, states(at("a")), "only of this object")
 			require.Equal(t, []string{"current a/b"}, states(at("a/")))
 			require.Len(t, states(at("")), 3)
 			require.Len(t, states("--limit", "2", at("")), 2)

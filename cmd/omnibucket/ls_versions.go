@@ -14,17 +14,17 @@ type versionLine struct {
 	IsDelete bool   `json:"isDelete"`
 }
 
-// lsVersions lists the versions of the object under exactly this key, else of all
-// in the folder of that name.
-func (p *program) lsVersions(ctx context.Context, f *listing, bucket storage.Lister, key string) error {
+// lsVersions lists the versions of the object with this key or, if there are none, of
+// all objects in the folder.
+func (p *program) lsVersions(ctx context.Context, f *lsFlags, bucket storage.Lister, key string) error {
 	found := false
-	for _, prefix := range []string{key, folder(key)} {
+	for _, prefix := range []string{key, asFolder(key)} {
 		for v, err := range storage.Versions(ctx, bucket, append([]storage.ListOption{storage.WithPrefix(prefix)}, f.limit...)...) {
 			if err != nil {
 				return err
 			}
-			if v.Key != prefix && prefix != folder(key) {
-				break // in the order of keys, the object's own come first
+			if v.Key != prefix && prefix != asFolder(key) {
+				break // in the order of keys, those of the object are first
 			}
 			if err := p.printVersion(f, v); err != nil {
 				return err
@@ -36,12 +36,12 @@ func (p *program) lsVersions(ctx context.Context, f *listing, bucket storage.Lis
 		}
 	}
 	if key != "" {
-		return nothingThere(key)
+		return errNothingUnder(key)
 	}
 	return nil
 }
 
-func (p *program) printVersion(f *listing, v storage.VersionEntry) error {
+func (p *program) printVersion(f *lsFlags, v storage.VersionEntry) error {
 	state := "old"
 	switch {
 	case v.IsDelete:
@@ -53,9 +53,9 @@ func (p *program) printVersion(f *listing, v storage.VersionEntry) error {
 	case f.json:
 		return p.json(versionLine{entryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDelete})
 	case f.long:
-		p.printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, moment(v.Modified), state, p.show(v.Version), p.show(v.Key))
+		p.printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, formatTime(v.Modified), state, p.printable(v.Version), p.printable(v.Key))
 	default:
-		p.printf("%-7s  %s  %s\n", state, p.show(v.Version), p.show(v.Key))
+		p.printf("%-7s  %s  %s\n", state, p.printable(v.Version), p.printable(v.Key))
 	}
 	return p.out.err
 }

@@ -1,13 +1,11 @@
-// Omnibucket does from a shell what the library does: it copies, lists, reads,
-// removes, syncs, signs and serves the objects of any store, and makes and removes
-// buckets.
+// Omnibucket is the library as a program: it copies, lists, reads, removes, syncs,
+// signs and serves the objects of any store, and creates and removes buckets.
 //
 //	omnibucket cp report.pdf 's3://photos/reports/?region=eu-west-1'
 //	omnibucket ls -l file:///srv/files
 //	omnibucket sync --delete ./public gs://site
 //
-// The library does every hard thing; here are the arguments, what is printed, and
-// the exit codes.
+// This package handles only arguments, output and exit codes.
 package main
 
 import (
@@ -25,7 +23,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)   // a second signal ends the program at once
-	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of writing: run then ends in order
-	os.Exit(run(ctx, os.Args[1:], surroundings{in: os.Stdin, out: os.Stdout, err: os.Stderr, lookup: os.LookupEnv}))
+	context.AfterFunc(ctx, stop)   // a second signal ends the program immediately
+	signal.Ignore(syscall.SIGPIPE) // writing to a broken pipe fails, and run ends in order
+	os.Exit(run(ctx, os.Args[1:], environment{in: os.Stdin, out: os.Stdout, err: os.Stderr, lookup: os.LookupEnv}))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// started is the program as a process of its own.
+// started is the program in a process of its own.
 func started(t *testing.T, args ...string) (process *exec.Cmd, in io.WriteCloser, out io.ReadCloser) {
 	t.Helper()
 	program, err := os.Executable()
@@ -33,7 +33,7 @@ func exitOf(t *testing.T, process *exec.Cmd) int {
 	return exit.ExitCode()
 }
 
-// moreThanAPipeHolds takes a reader to be written.
+// moreThanAPipeHolds can only be written while another process reads.
 var moreThanAPipeHolds = strings.Repeat("x", 1<<20)
 
 func TestASignalInterrupts(t *testing.T) {
@@ -48,7 +48,7 @@ func TestASignalInterrupts(t *testing.T) {
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
 
-func TestHeadMayGoAway(t *testing.T) {
+func TestHeadMayCloseThePipe(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#a", moreThanAPipeHolds)

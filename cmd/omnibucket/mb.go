@@ -13,9 +13,9 @@ func (p *program) mbCommand() *cobra.Command {
 	var region string
 	c := &cobra.Command{
 		Use:   "mb [flags] ADDRESS",
-		Short: "Make a bucket",
-		Long: `Makes a bucket: a container on Azure, a directory of file:. Names are 3 to 63 of
-a-z, 0-9 and "-", which every provider takes.`,
+		Short: "Create a bucket",
+		Long: `Creates a bucket: on Azure a container, for file: a directory. Names have 3 to 63
+characters of a-z, 0-9 and "-", which every provider accepts.`,
 		Example: `  omnibucket mb 's3://photos?region=eu-west-1'
   omnibucket mb --versioned 'gs://photos?project=my-project'
   omnibucket mb file:///srv/photos`,
@@ -34,9 +34,9 @@ a-z, 0-9 and "-", which every provider takes.`,
 			return p.mb(c.Context(), args[0], opts)
 		},
 	}
-	c.Flags().BoolVar(&public, "public", false, "let anyone read every object")
-	c.Flags().BoolVar(&versioned, "versioned", false, "keep versions")
-	c.Flags().StringVar(&region, "region", "", "make it in this `region`, in the provider's words")
+	c.Flags().BoolVar(&public, "public", false, "let anyone read all objects")
+	c.Flags().BoolVar(&versioned, "versioned", false, "keep old versions of objects")
+	c.Flags().StringVar(&region, "region", "", "create the bucket in this `region`, as the provider calls it")
 	return c
 }
 
@@ -45,7 +45,7 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 	if err != nil {
 		return err
 	}
-	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+	return useService(ctx, l, func(s *storage.Service, bucket string) error {
 		_, err := s.CreateBucket(ctx, bucket, opts...)
 		return err
 	})

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestBucketsAreMadeAndRemoved(t *testing.T) {
+func TestBucketsAreCreatedAndRemoved(t *testing.T) {
 	for _, row := range []struct {
 		name, address string
 		versions      string
@@ -46,7 +46,7 @@ func TestBucketsAreMadeAndRemoved(t *testing.T) {
 	}
 }
 
-func TestBucketsThatCannotBeMade(t *testing.T) {
+func TestBucketsThatCannotBeCreated(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{"mem://", "mem://made/a", "mem://No_Name", "photos", "file:///"} {
 		t.Run(address, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onMinIO is the address of a bucket of its own, not made yet, with parameters
-// apart.
+// onMinIO returns the address of a new bucket, which does not exist yet, and its
+// parameters separately.
 func onMinIO(t *testing.T) (bucket, parameters string) {
 	t.Helper()
 	need := func(variable string) string {
@@ -31,7 +31,7 @@ func onMinIO(t *testing.T) (bucket, parameters string) {
 	}.Encode()
 }
 
-func TestAWalkThroughARealServer(t *testing.T) {
+func TestCommandsOnARealServer(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)
 	dir, back := t.TempDir(), t.TempDir()

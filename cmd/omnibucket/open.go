@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var errNoAddress = errors.New("this is no address")
+var errNotInBucket = errors.New("argument must be an address")
 
-// open opens the bucket of a location, once for each address; run closes it.
+// open opens the bucket of a location, once for each address. run closes it.
 func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOption) (storage.Bucket, error) {
 	bucket, opened := p.buckets[l.address()]
 	if !opened {
@@ -19,26 +19,26 @@ func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOpti
 		}
 		p.buckets[l.address()] = bucket
 	}
-	return within(bucket, l.under), nil
+	return withPrefix(bucket, l.prefix), nil
 }
 
-// openFolder opens what is under a location taken as a folder, as a bucket.
+// openFolder opens the folder of a location as a bucket.
 func (p *program) openFolder(ctx context.Context, l location) (storage.Bucket, error) {
 	bucket, err := p.open(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	return within(bucket, folder(l.key)), nil
+	return withPrefix(bucket, asFolder(l.key)), nil
 }
 
-func within(b storage.Bucket, prefix string) storage.Bucket {
+func withPrefix(b storage.Bucket, prefix string) storage.Bucket {
 	if prefix == "" {
 		return b
 	}
 	return storage.Prefixed(b, prefix)
 }
 
-// openObject reads an argument that names something in a bucket, and opens that.
+// openObject parses an argument that must be in a bucket, and opens the bucket.
 func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, location, error) {
 	l, err := p.locateInBucket(text)
 	if err != nil {
@@ -48,9 +48,9 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 	return bucket, l, err
 }
 
-// withService does something with a bucket as a whole.
-func withService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
-	address, bucket, err := l.accountOf()
+// useService calls do with the account of a bucket, and the bucket's name.
+func useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
+	address, bucket, err := l.splitAccount()
 	if err != nil {
 		return err
 	}

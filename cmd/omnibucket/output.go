@@ -14,38 +14,38 @@ import (
 	"unicode/utf8"
 )
 
-// An output is standard output: buffered but for a terminal. It keeps the first
-// error and has the command given up then, for nobody reads what it does.
+// An output is standard output, buffered unless it is a terminal. It keeps the first
+// error and then cancels the command, because nobody reads its output.
 type output struct {
 	to       *bufio.Writer
 	terminal bool
-	giveUp   func()
+	cancel   func()
 	err      error
 }
 
 func newOutput(w io.Writer, giveUp func()) *output {
-	return &output{to: bufio.NewWriterSize(w, 64<<10), terminal: isTerminal(w), giveUp: giveUp}
+	return &output{to: bufio.NewWriterSize(w, 64<<10), terminal: isTerminal(w), cancel: giveUp}
 }
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.to.Write(p)
-	o.failed(err)
+	o.fail(err)
 	if o.terminal {
 		o.flush()
 	}
 	return n, o.err
 }
 
-func (o *output) flush() { o.failed(o.to.Flush()) }
+func (o *output) flush() { o.fail(o.to.Flush()) }
 
-func (o *output) failed(err error) {
+func (o *output) fail(err error) {
 	if err != nil && o.err == nil {
 		o.err = err
-		o.giveUp()
+		o.cancel()
 	}
 }
 
-// printf prints to standard output, which keeps its own error.
+// printf prints to standard output, which keeps the error.
 func (p *program) printf(format string, arguments ...any) {
 	_, _ = fmt.Fprintf(p.out, format, arguments...)
 }
@@ -53,21 +53,21 @@ func (p *program) printf(format string, arguments ...any) {
 // json prints one object in a line.
 func (p *program) json(value any) error {
 	encoder := json.NewEncoder(p.out)
-	encoder.SetEscapeHTML(false) // signed addresses are full of "&"
+	encoder.SetEscapeHTML(false) // signed URLs contain "&"
 	return encoder.Encode(value)
 }
 
-// show is a name as it is printed: as it is for a program, and without what a
-// terminal takes for a command.
-func (p *program) show(name string) string {
+// printable returns a name as it is printed: without control characters if standard
+// output is a terminal.
+func (p *program) printable(name string) string {
 	if p.out.terminal {
 		return printable(name)
 	}
 	return name
 }
 
-// printable is a text without what a terminal would take for a command, or that
-// has the rest seem to be something else.
+// printable replaces characters that a terminal interprets, or that make other text
+// look different.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
@@ -86,9 +86,9 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// closedPipe reports whether the reader of a pipe went away.
-func closedPipe(err error) bool {
-	const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232) // Windows' own words
+// isBrokenPipe reports whether err means that the reader of a pipe has closed it.
+func isBrokenPipe(err error) bool {
+	const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232) // error numbers of Windows
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) ||
 		runtime.GOOS == "windows" && (errors.Is(err, brokenPipe) || errors.Is(err, noData))
 }

@@ -14,8 +14,8 @@ func (p *program) rbCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rb [flags] ADDRESS",
 		Short: "Remove a bucket",
-		Long: `Removes a bucket that is empty, of old versions too. With --force all that is in it
-is removed first, for good.`,
+		Long: `Removes a bucket that is empty and has no old versions. With --force, permanently
+removes everything in it first.`,
 		Example: `  omnibucket rb 's3://photos?region=eu-west-1'
   omnibucket rb --force file:///srv/photos`,
 		Args: cobra.ExactArgs(1),
@@ -30,7 +30,7 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	if err != nil {
 		return err
 	}
-	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+	return useService(ctx, l, func(s *storage.Service, bucket string) error {
 		err := s.DeleteBucket(ctx, bucket)
 		if !force || !errors.Is(err, storage.BucketNotEmpty) {
 			return err
@@ -47,8 +47,8 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	})
 }
 
-// inService opens a bucket of an account for as long as do needs it.
-func inService(s *storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
+// useBucket opens a bucket of an account while it calls do.
+func useBucket(s *storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
 	bucket, err := s.Bucket(name, opts...)
 	if err != nil {
 		return err
@@ -57,16 +57,16 @@ func inService(s *storage.Service, name string, do func(storage.Bucket) error, o
 }
 
 func removeObjects(ctx context.Context, s *storage.Service, name string) error {
-	return inService(s, name, func(b storage.Bucket) error {
+	return useBucket(s, name, func(b storage.Bucket) error {
 		_, err := storage.RemoveMatching(ctx, b, nil)
 		return err
 	})
 }
 
-// removeVersions removes what a bucket has kept, if it can keep any. Only a bucket
-// that is not empty without its objects is opened so: it has versions.
+// removeVersions removes all versions of a bucket that has them. Only a bucket that
+// is not empty without its objects is opened with versions.
 func removeVersions(ctx context.Context, s *storage.Service, name string) error {
-	return inService(s, name, func(b storage.Bucket) error {
+	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.KeepVersions) {
 			return nil
 		}

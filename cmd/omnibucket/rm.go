@@ -11,23 +11,23 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A removing is what the flags of rm say.
-type removing struct {
+// rmFlags are the flags of rm.
+type rmFlags struct {
 	recursive, all, dryRun, verbose, literal bool
 	options                                  []storage.RemoveOption
-	look                                     []storage.AttrsOption // the same, to look for it
+	attrsOptions                             []storage.AttrsOption // the same, for Exists
 }
 
 func (p *program) rmCommand() *cobra.Command {
-	var f removing
+	var f rmFlags
 	var version, revision string
 	c := &cobra.Command{
 		Use:   "rm [flags] ADDRESS...",
-		Short: "Remove objects, and with -r what is in folders",
-		Long: `Removes objects. What is not there is no failure, but is told on standard error. With
--r the address is a folder: "photos" means all that is under "photos/", and nothing
-else; of a whole bucket only with --all. Keys are printed with -v, and with --dry-run,
-which removes nothing.
+		Short: "Remove objects, or the content of folders with -r",
+		Long: `Removes objects. If an object does not exist, a message on standard error says so, but
+the command does not fail. With -r, the address is a folder: "photos" means everything
+under "photos/", and nothing else. A whole bucket also needs --all. With -v, prints the
+removed keys. With --dry-run, prints them and removes nothing.
 
 Wildcards are not expanded: a key with "*", "?" or "[" is refused. To remove such a key,
 use --literal, or write %2A, %3F and %5B in an address.`,
@@ -37,52 +37,52 @@ use --literal, or write %2A, %3F and %5B in an address.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("version") {
-				f.options, f.look = append(f.options, storage.WithVersion(version)), append(f.look, storage.WithVersion(version))
+				f.options, f.attrsOptions = append(f.options, storage.WithVersion(version)), append(f.attrsOptions, storage.WithVersion(version))
 			}
 			if c.Flags().Changed("if-revision") {
-				f.options, f.look = append(f.options, storage.IfRevision(revision)), append(f.look, storage.IfRevision(revision))
+				f.options, f.attrsOptions = append(f.options, storage.IfRevision(revision)), append(f.attrsOptions, storage.IfRevision(revision))
 			}
 			return p.rm(c.Context(), &f, args)
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "remove everything in the folder of this name")
-	flags.BoolVar(&f.all, "all", false, "with -r: let the folder be a whole bucket")
-	flags.StringVar(&version, "version", "", "remove this kept `version`, for good")
-	flags.StringVar(&revision, "if-revision", "", "only where the object is of this `revision` (else exit code 4)")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be removed, and remove nothing")
-	flags.BoolVar(&f.literal, "literal", false, `take "*", "?" and "[" in a key as they are`)
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every key")
+	flags.BoolVar(&f.all, "all", false, "with -r: allow removing everything in a bucket")
+	flags.StringVar(&version, "version", "", "permanently remove this `version`")
+	flags.StringVar(&revision, "if-revision", "", "remove only if the object has this `revision` (otherwise exit code 4)")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the keys that would be removed, and remove nothing")
+	flags.BoolVar(&f.literal, "literal", false, `allow "*", "?" and "[" in a key, with no special meaning`)
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each removed key")
 	return c
 }
 
-func (p *program) rm(ctx context.Context, f *removing, args []string) error {
+func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 	if f.recursive && len(f.options) > 0 {
-		return invalid("--version and --if-revision are of one object, and do not fit -r", "")
+		return invalid("--version and --if-revision must not be used with -r", "")
 	}
 	return p.each(ctx, args, func(text string) error {
 		bucket, l, err := p.openObject(ctx, text)
 		switch {
 		case err != nil:
 			return err
-		case l.wild && !f.literal:
-			return invalid(`key must not hold "*", "?" or "[", because wildcards are not expanded`,
+		case l.hasWildcard && !f.literal:
+			return invalid(`key must not have "*", "?" or "[", because wildcards are not expanded`,
 				"to remove an object with such a key, use --literal, or write %2A, %3F and %5B in an address")
 		case f.recursive && l.key == "" && !f.all:
-			return invalid("this would remove everything in the bucket", "-r --all does")
+			return invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket")
 		case f.recursive:
-			return p.rmFolder(ctx, f, bucket, folder(l.key))
+			return p.rmFolder(ctx, f, bucket, asFolder(l.key))
 		case l.isFolder():
-			return invalid("this is a folder", "-r removes what is in it")
+			return invalid("key must not be that of a folder", "use -r to remove everything in the folder")
 		}
 		return p.rmOne(ctx, f, bucket, l.key)
 	})
 }
 
-// rmOne removes one object. If it can be seen that there is none, it says so: the key
-// may be misspelt.
-func (p *program) rmOne(ctx context.Context, f *removing, bucket storage.Bucket, key string) error {
-	exists, err := bucket.Exists(ctx, key, f.look...)
+// rmOne removes one object. If the object did not exist, it says so: the key may be
+// misspelt.
+func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) error {
+	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
 	if !f.dryRun {
 		err = bucket.Remove(ctx, key, f.options...)
@@ -91,31 +91,31 @@ func (p *program) rmOne(ctx context.Context, f *removing, bucket storage.Bucket,
 	case err != nil:
 		return err
 	case missing:
-		p.nothingRemoved(ctx, bucket, key)
+		p.printNothingRemoved(ctx, bucket, key)
 	case f.verbose || f.dryRun:
-		p.printf("%s\n", p.show(key))
+		p.printf("%s\n", p.printable(key))
 	}
 	return nil
 }
 
-// nothingRemoved tells that there is no such object, or folder.
-func (p *program) nothingRemoved(ctx context.Context, bucket storage.Lister, key string) {
-	what := fmt.Sprintf("there is no object %q", key)
+// printNothingRemoved reports that an object or folder does not exist.
+func (p *program) printNothingRemoved(ctx context.Context, bucket storage.Lister, key string) {
+	what := fmt.Sprintf("object %q does not exist", key)
 	if strings.HasSuffix(key, "/") || key == "" {
-		what = fmt.Sprintf("there is nothing under %q", key)
+		what = fmt.Sprintf("no object is under %q", key)
 	} else {
-		for _, err := range bucket.List(ctx, storage.WithPrefix(folder(key)), storage.WithLimit(1)) {
+		for _, err := range bucket.List(ctx, storage.WithPrefix(asFolder(key)), storage.WithLimit(1)) {
 			if err == nil {
-				what += fmt.Sprintf(" (-r removes what is under %q)", folder(key))
+				what += fmt.Sprintf(" (to remove everything under %q, use -r)", asFolder(key))
 			}
 		}
 	}
-	p.complain(errors.New("nothing was removed: " + what))
+	p.printError(errors.New("nothing was removed: " + what))
 }
 
-// rmFolder removes what is under a prefix. With -v a key is printed when it is
-// taken; one that could not be removed is told of as an error too.
-func (p *program) rmFolder(ctx context.Context, f *removing, bucket storage.Bucket, prefix string) error {
+// rmFolder removes all objects with a prefix. With -v, it prints a key before
+// removing the object; failures are also printed as errors.
+func (p *program) rmFolder(ctx context.Context, f *rmFlags, bucket storage.Bucket, prefix string) error {
 	if f.dryRun {
 		found := false
 		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
@@ -123,21 +123,21 @@ func (p *program) rmFolder(ctx context.Context, f *removing, bucket storage.Buck
 				return err
 			}
 			found = true
-			p.printf("%s\n", p.show(entry.Key))
+			p.printf("%s\n", p.printable(entry.Key))
 		}
 		if !found {
-			p.nothingRemoved(ctx, bucket, prefix)
+			p.printNothingRemoved(ctx, bucket, prefix)
 		}
 		return nil
 	}
 	removed, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
 		if f.verbose {
-			p.printf("%s\n", p.show(entry.Key))
+			p.printf("%s\n", p.printable(entry.Key))
 		}
 		return ctx.Err() == nil
 	}, storage.WithPrefix(prefix))
 	if err == nil && removed == 0 && ctx.Err() == nil {
-		p.nothingRemoved(ctx, bucket, prefix)
+		p.printNothingRemoved(ctx, bucket, prefix)
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func TestRm(t *testing.T) {
 	}
 }
 
-func TestRmTellsWhatWasNotThere(t *testing.T) {
+func TestRmReportsMissingObjects(t *testing.T) {
 	const all = "photos\nphotos/1\nvideos/2\n"
 	for _, row := range []struct {
 		name   string
@@ -51,12 +51,12 @@ func TestRmTellsWhatWasNotThere(t *testing.T) {
 		says   []string
 		left   string
 	}{
-		{"an object", []string{"none"}, "", []string{`there is no object "none"`}, all},
-		{"the name of a folder", []string{"videos"}, "", []string{`there is no object "videos" (-r removes what is under "videos/")`}, all},
-		{"with those that are", []string{"-v", "none", "photos"}, "photos\n", []string{`there is no object "none"`}, "photos/1\nvideos/2\n"},
-		{"in a dry run", []string{"--dry-run", "none", "photos"}, "photos\n", []string{`there is no object "none"`}, all},
-		{"a folder", []string{"-r", "none"}, "", []string{`there is nothing under "none/"`}, all},
-		{"a folder, in a dry run", []string{"-r", "--dry-run", "none"}, "", []string{`there is nothing under "none/"`}, all},
+		{"an object", []string{"none"}, "", []string{`object "none" does not exist`}, all},
+		{"the name of a folder", []string{"videos"}, "", []string{`object "videos" does not exist (to remove everything under "videos/", use -r)`}, all},
+		{"with existing objects", []string{"-v", "none", "photos"}, "photos\n", []string{`object "none" does not exist`}, "photos/1\nvideos/2\n"},
+		{"in a dry run", []string{"--dry-run", "none", "photos"}, "photos\n", []string{`object "none" does not exist`}, all},
+		{"a folder", []string{"-r", "none"}, "", []string{`no object is under "none/"`}, all},
+		{"a folder, in a dry run", []string{"-r", "--dry-run", "none"}, "", []string{`no object is under "none/"`}, all},
 		{"each of several", []string{"none", "nothing"}, "", []string{`"none"`, `"nothing"`}, all},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -85,7 +85,8 @@ func TestRmTellsWhatWasNotThere(t *testing.T) {
 	}
 }
 
-// Other programs expand them: a script must not believe that it removed something.
+// Other programs expand wildcards. A script must not believe that it removed
+// something.
 func TestWildcardsAreRefusedOrNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := directory(t), t.TempDir()
@@ -126,14 +127,14 @@ func TestRmRefuses(t *testing.T) {
 		name, says string
 		args       []string
 	}{
-		{"a whole bucket", "-r --all does", []string{"-r", bucket}},
-		{"all that a name stands for", "-r --all does", []string{"-r", "box:"}},
-		{"a folder", "-r removes", []string{bucket + "/a/"}},
-		{"a bucket", "-r removes", []string{"--all", bucket}},
-		{"a version of a folder", "do not fit -r", []string{"-r", "--version", "1", bucket + "/a"}},
-		{"a revision of a folder", "do not fit -r", []string{"-r", "--if-revision", "1", bucket + "/a"}},
-		{"a path", "this is no address", []string{"a"}},
-		{"standard input", "this is no address", []string{"-"}},
+		{"a whole bucket", "use -r --all", []string{"-r", bucket}},
+		{"the whole bucket of a name", "use -r --all", []string{"-r", "box:"}},
+		{"a folder", "use -r to remove", []string{bucket + "/a/"}},
+		{"a bucket", "use -r to remove", []string{"--all", bucket}},
+		{"a version of a folder", "must not be used with -r", []string{"-r", "--version", "1", bucket + "/a"}},
+		{"a revision of a folder", "must not be used with -r", []string{"-r", "--if-revision", "1", bucket + "/a"}},
+		{"a path", "must be an address", []string{"a"}},
+		{"standard input", "must be an address", []string{"-"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t

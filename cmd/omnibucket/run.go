@@ -10,40 +10,40 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// surroundings are what a program is given beside its arguments.
-type surroundings struct {
+// environment is the input, output and environment of a program.
+type environment struct {
 	in     io.Reader
 	out    io.Writer
 	err    io.Writer
-	lookup func(name string) (value string, set bool) // of the environment
+	lookup func(name string) (value string, set bool) // an environment variable
 }
 
 // A program is one run of one command.
 type program struct {
-	surroundings
+	environment
 	out     *output
-	buckets map[string]storage.Bucket // opened so far, by address
-	began   bool                      // the command line was understood
+	buckets map[string]storage.Bucket // open buckets by address
+	parsed  bool                      // the command line is valid
 }
 
-// run is the whole program; it returns the exit code.
-func run(ctx context.Context, args []string, around surroundings) int {
+// run runs the program and returns the exit code.
+func run(ctx context.Context, args []string, around environment) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &program{surroundings: around, out: newOutput(around.out, cancel), buckets: map[string]storage.Bucket{}}
+	p := &program{environment: around, out: newOutput(around.out, cancel), buckets: map[string]storage.Bucket{}}
 	root := p.rootCommand()
-	root.SetArgs(append([]string{}, args...)) // of nil, cobra would take those of the process
+	root.SetArgs(append([]string{}, args...)) // for nil, cobra takes those of the process
 	root.SetIn(around.in)
 	root.SetOut(p.out)
 	root.SetErr(around.err)
 	command, err := root.ExecuteContextC(working)
 	err = errors.Join(err, p.close())
 	p.out.flush()
-	return p.verdict(ctx, command, err)
+	return p.exitCodeFor(ctx, command, err)
 }
 
-// each does something for every argument and goes on past failures, which it
-// tells of at once; what it returns is the first one.
+// each calls do for each argument. After a failure it prints the error and continues.
+// It returns the first error.
 func (p *program) each(ctx context.Context, arguments []string, do func(argument string) error) error {
 	var first error
 	for _, argument := range arguments {
@@ -53,42 +53,42 @@ func (p *program) each(ctx context.Context, arguments []string, do func(argument
 		case ctx.Err() != nil:
 			return err
 		default:
-			p.complain(err)
+			p.printError(err)
 			if first == nil {
-				first = toldError{err}
+				first = reportedError{err}
 			}
 		}
 	}
 	return first
 }
 
-// rootCommand is the command line.
+// rootCommand returns the root command.
 func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "omnibucket",
-		Short: "Copies, lists, reads, syncs, signs and serves the objects of any store",
-		Long: `Omnibucket works on the objects of Amazon S3 and what speaks its protocol, Google
-Cloud Storage, Azure, a local directory and memory.
+		Short: "Copy, list, read, sync, sign and serve the objects of any store",
+		Long: `Omnibucket works with the objects of Amazon S3 and compatible stores, Google Cloud
+Storage, Azure, local directories and memory.
 
 Locations:
   s3://bucket/key?region=eu-west-1   also gs://bucket/key, azblob://container/key?account=name;
-                                     in a key "?", "#" and "%" are written %3F, %23 and %25
-  file:///absolute/directory#key     the directory is the bucket
-  name:key                           where OMNIBUCKET_NAME holds an address; the key as it is
-  ./path                             of this machine (cp, sync)
+                                     in a key, write "?", "#" and "%" as %3F, %23 and %25
+  file:///absolute/directory#key     a directory as a bucket
+  name:key                           OMNIBUCKET_NAME has the address; the key is literal
+  ./path                             on this machine (cp, sync)
   -                                  standard input or output (cp, cat)
 
-A key that is empty or ends in "/" is a folder. Credentials never stand in a
-location: they come from each provider's own environment variables and files.
+A key that is empty or ends in "/" is a folder. Locations never contain credentials:
+set each provider's own environment variables, or use its files.
 
 Exit codes:
-  0    done
-  1    a failure
-  2    bad usage, or an argument that breaks a rule
-  3    there is no such object, bucket, source file or source directory
-  4    a condition does not hold (--if-absent, --if-revision)
+  0    success
+  1    failure
+  2    invalid usage or argument
+  3    the object, bucket, source file or source directory does not exist
+  4    a condition is not met (--if-absent, --if-revision)
   130  interrupted
-  141  the reader of the output went away`,
+  141  the reader of the output closed the pipe`,
 		Example: `  omnibucket cp report.pdf 's3://photos/reports/?region=eu-west-1'
   omnibucket ls -l file:///srv/files
   export OMNIBUCKET_PHOTOS='s3://photos?endpoint=https://nyc3.digitaloceanspaces.com'
@@ -96,7 +96,7 @@ Exit codes:
 		Version:          version(),
 		SilenceErrors:    true,
 		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
+		PersistentPreRun: func(*cobra.Command, []string) { p.parsed = true },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// asProgram in the environment makes the test binary the program, for a shell.
+// asProgram in the environment makes the test binary the program.
 const asProgram = "OMNIBUCKET_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A shell runs the program, as one does.
+// A shell runs the program like a real shell.
 type shell struct {
 	t   *testing.T
 	env map[string]string
@@ -34,14 +34,14 @@ type shell struct {
 
 func newShell(t *testing.T) *shell { return &shell{t: t, env: map[string]string{}} }
 
-func (s *shell) around(in io.Reader, out, errs io.Writer) surroundings {
-	return surroundings{in: in, out: out, err: errs, lookup: func(name string) (string, bool) {
+func (s *shell) around(in io.Reader, out, errs io.Writer) environment {
+	return environment{in: in, out: out, err: errs, lookup: func(name string) (string, bool) {
 		value, set := s.env[name]
 		return value, set
 	}}
 }
 
-// exits runs a command that is to end with this code.
+// exits runs a command that must end with this code.
 func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	s.t.Helper()
 	var out, errs bytes.Buffer
@@ -50,7 +50,7 @@ func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// ok runs a command that is to succeed and to complain of nothing.
+// ok runs a command that must succeed without errors.
 func (s *shell) ok(args ...string) string {
 	s.t.Helper()
 	stdout, stderr := s.exits(0, args...)
@@ -67,7 +67,7 @@ func (s *shell) put(address, text string) {
 	s.in = was
 }
 
-// memory is the address of a bucket in memory of this test's own, without slash.
+// memory returns the address of a new bucket in memory, without a slash.
 func memory(t *testing.T) string {
 	t.Helper()
 	name := strings.ToLower(strings.Map(func(r rune) rune {
@@ -83,7 +83,7 @@ func memory(t *testing.T) string {
 	return address
 }
 
-// directory is the address of a fresh directory as a bucket, without a key.
+// directory returns the address of a new directory as a bucket, without a key.
 func directory(t *testing.T) string {
 	t.Helper()
 	return "file://" + filepath.ToSlash(t.TempDir())
@@ -125,7 +125,7 @@ func TestExitCodes(t *testing.T) {
 		{"a flag's value", 2, "invalid argument", []string{"ls", "--limit", "many", bucket}},
 		{"too few arguments", 2, `Run "omnibucket cp --help" for usage.`, []string{"cp", "a"}},
 		{"too many arguments", 2, "accepts 1 arg(s)", []string{"ls", bucket, bucket}},
-		{"no address", 2, "this is no address", []string{"ls", "photos"}},
+		{"no address", 2, "argument must be an address", []string{"ls", "photos"}},
 		{"a name that is not set", 2, "OMNIBUCKET_MY_PHOTOS is not set", []string{"ls", "my-photos:a"}},
 		{"an unknown scheme", 2, `has scheme "ftp"`, []string{"ls", "ftp://host/a"}},
 		{"an unknown parameter", 2, `has parameter "speed"`, []string{"ls", bucket + "?speed=1"}},
@@ -135,9 +135,9 @@ func TestExitCodes(t *testing.T) {
 		{"no such bucket", 3, "bucket not found", []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"}},
 		{"a condition", 4, "precondition failed", []string{"cp", "--if-absent", "-", bucket + "/a.txt"}},
 		{"a revision", 4, "precondition failed", []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"}},
-		{"a file that is not there", 3, "not found", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
-		{"a directory that is not there", 3, "not found", []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
-		{"what a store cannot do", 1, "unsupported", []string{"sign", bucket + "/b"}},
+		{"a missing file", 3, "not found", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
+		{"a missing directory", 3, "not found", []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
+		{"an unsupported operation", 1, "unsupported", []string{"sign", bucket + "/b"}},
 		{"the first of several failures", 3, "object not found", []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestAnInterruptedCommandExitsWith130(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/a.txt"))
 }
 
-func TestWhatIsTypedIsNotStoredWhenInterrupted(t *testing.T) {
+func TestTypedInputIsNotStoredAfterAnInterrupt(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -189,7 +189,7 @@ func TestWhatIsTypedIsNotStoredWhenInterrupted(t *testing.T) {
 	s.exits(3, "cat", bucket+"/a")
 }
 
-// A reader that goes away after so many bytes.
+// A reader that stops after that many bytes.
 type closedAfter struct{ left int }
 
 func (c *closedAfter) Write(p []byte) (int, error) {
@@ -199,7 +199,7 @@ func (c *closedAfter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAClosedPipeEndsACommandQuietly(t *testing.T) {
+func TestABrokenPipeEndsACommandSilently(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/large", strings.Repeat("x", 1<<20))
@@ -213,7 +213,7 @@ func TestAClosedPipeEndsACommandQuietly(t *testing.T) {
 			require.Empty(t, errs.String())
 		})
 	}
-	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm goes on for nobody")
+	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm stops if nobody reads its output")
 }
 
 type fullDisk struct{}
@@ -228,17 +228,17 @@ func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 		t.Run(args[0], func(t *testing.T) {
 			var errs bytes.Buffer
 			require.Equal(t, 1, run(t.Context(), args, s.around(nil, fullDisk{}, &errs)))
-			require.Equal(t, "omnibucket: the output cannot be written: no space left on device\n", errs.String())
+			require.Equal(t, "omnibucket: writing the output: no space left on device\n", errs.String())
 		})
 	}
 }
 
-func TestErrorsShowNoSecret(t *testing.T) {
+func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
 	for _, row := range []struct{ name, address string }{
 		{"credentials in an address", "s3://AKIA:hunter2@photos/a"},
 		{"credentials in an endpoint", "s3://photos/a?region=us-east-1&endpoint=http://AKIA:hunter2@localhost:1"},
-		{"credentials in an address that is none", "s3://AKIA:hunter2@pho tos/%zz"},
+		{"credentials in an invalid address", "s3://AKIA:hunter2@pho tos/%zz"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -251,7 +251,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 	}
 }
 
-func TestNothingThatATerminalObeysIsPrinted(t *testing.T) {
+func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	_, stderr := s.exits(3, "cat", bucket+"/\x1b[31m")
@@ -260,14 +260,14 @@ func TestNothingThatATerminalObeysIsPrinted(t *testing.T) {
 	require.NotContains(t, stderr, "\x1b")
 
 	p := &program{out: newOutput(io.Discard, func() {})}
-	require.Equal(t, "\x1b[31m", p.show("\x1b[31m"), "a program gets what there is")
+	require.Equal(t, "\x1b[31m", p.printable("\x1b[31m"), "a program gets the original name")
 	p.out.terminal = true
-	require.Equal(t, "?[31m é日", p.show("\x1b[31m é日"))
+	require.Equal(t, "?[31m é日", p.printable("\x1b[31m é日"))
 }
 
-func TestEveryCommandExplainsItself(t *testing.T) {
+func TestEveryCommandHasHelp(t *testing.T) {
 	s := newShell(t)
-	p := &program{surroundings: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
+	p := &program{environment: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
 	for _, c := range p.rootCommand().Commands() {
 		t.Run(c.Name(), func(t *testing.T) {
 			require.NotEmpty(t, c.Short)

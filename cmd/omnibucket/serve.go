@@ -15,27 +15,27 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// signedPath is where the signed addresses of a local or memory bucket are
-// answered, unless its address says.
-const signedPath = "/.signed/"
+// defaultMount is the path for signed URLs of a local or memory bucket whose address
+// has no signing_base_url.
+const defaultMount = "/.signed/"
 
 func (p *program) serveCommand() *cobra.Command {
 	var listen string
 	var listing bool
 	c := &cobra.Command{
 		Use:   "serve [flags] ADDRESS",
-		Short: "Serve a bucket, or a folder of it, over HTTP, to be read",
-		Long: `Serves the objects of a bucket, or of a folder in it, as files over HTTP, to everybody
-who reaches the address that it listens on, until it is interrupted. Signed addresses
-of a file: or mem: bucket are answered under /.signed, or where signing_base_url= of
-its address says; they alone can write.`,
+		Short: "Serve the objects of a bucket or folder over HTTP",
+		Long: `Serves the objects of a bucket or folder as files over HTTP until it is interrupted.
+Everybody who can connect to the address of --listen can read them. For file: and mem:
+buckets, signed URLs are served under /.signed, or under the path of signing_base_url=
+in the bucket's address. Only signed URLs can write.`,
 		Example: `  omnibucket serve --listing file:///srv/files
   omnibucket serve --listen 127.0.0.1:0 's3://site/public?region=eu-west-1'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), args[0], listen, listing) },
 	}
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`; port 0 is a free one")
-	c.Flags().BoolVar(&listing, "listing", false, "list folders that have no index.html")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`; port 0 selects a free port")
+	c.Flags().BoolVar(&listing, "listing", false, "list the content of folders without an index.html")
 	return c
 }
 
@@ -49,7 +49,7 @@ func (p *program) serve(ctx context.Context, text, listen string, listing bool) 
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	base := "http://" + reachable(listener.Addr())
+	base := "http://" + reachableAddress(listener.Addr())
 	handler, err := p.handler(ctx, l, base, listing)
 	if err != nil {
 		return err
@@ -59,8 +59,9 @@ func (p *program) serve(ctx context.Context, text, listen string, listing bool) 
 	return serveUntil(ctx, listener, handler)
 }
 
-// reachable is a listener's address as a client on this machine has it.
-func reachable(listening net.Addr) string {
+// reachableAddress returns an address with which a client on this machine can
+// connect.
+func reachableAddress(listening net.Addr) string {
 	host, port, err := net.SplitHostPort(listening.String())
 	if err != nil {
 		return listening.String()
@@ -71,8 +72,8 @@ func reachable(listening net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// handler answers for the folder as files and, where the bucket has no server of
-// its own, for its signed addresses.
+// handler serves the folder as files. If the bucket has no server of its own, it also
+// serves signed URLs.
 func (p *program) handler(ctx context.Context, l location, base string, listing bool) (http.Handler, error) {
 	var opts []storage.OpenOption
 	mount := ""
@@ -91,7 +92,7 @@ func (p *program) handler(ctx context.Context, l location, base string, listing 
 		return nil, err
 	}
 	for _, err := range files.List(ctx, storage.WithLimit(1)) {
-		if errors.Is(err, storage.BucketNotFound) { // who may not list may still read
+		if errors.Is(err, storage.BucketNotFound) { // without permission to list, objects may still be readable
 			return nil, err
 		}
 	}
@@ -100,7 +101,7 @@ func (p *program) handler(ctx context.Context, l location, base string, listing 
 		serving = append(serving, serve.WithListing(files))
 	}
 	all := serve.FileServer(files, serving...)
-	if mount == "" || l.under != "" { // the handler of signed addresses is for whole buckets
+	if mount == "" || l.prefix != "" { // the handler of signed URLs needs a whole bucket
 		return all, nil
 	}
 	signed := serve.NewHandler(bucket)
@@ -113,12 +114,12 @@ func (p *program) handler(ctx context.Context, l location, base string, listing 
 	}), nil
 }
 
-// signingMount is the path at which signed addresses are answered, and whether the
-// bucket's own address says so; "" where that leaves no room for the files.
+// signingMount returns the path of signed URLs, and whether the bucket's address sets
+// it. The path is "" if it would leave no room for files.
 func signingMount(l location) (path string, own bool) {
 	query, _ := url.ParseQuery(l.query) // storage.Open refuses what is malformed
 	if !query.Has("signing_base_url") {
-		return signedPath, false
+		return defaultMount, false
 	}
 	u, err := url.Parse(query.Get("signing_base_url"))
 	if err != nil || strings.Trim(u.Path, "/") == "" {
@@ -127,7 +128,7 @@ func signingMount(l location) (path string, own bool) {
 	return "/" + strings.Trim(u.Path, "/") + "/", true
 }
 
-// serveUntil serves until ctx is done, and lets what is under way end.
+// serveUntil serves until ctx is done, and then lets requests finish.
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	ended := make(chan error, 1)
@@ -140,7 +141,7 @@ func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if server.Shutdown(grace) != nil {
-		_ = server.Close() // who has not read all by now is cut off
+		_ = server.Close() // ends unfinished responses
 	}
 	<-ended
 	return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ask makes a request, on a connection of its own.
+// ask sends a request on a new connection.
 func ask(t *testing.T, r *http.Request) (status int, body string) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -38,7 +38,7 @@ func get(t *testing.T, address string) (status int, body string) {
 	return ask(t, request(t, http.MethodGet, address, ""))
 }
 
-// serving runs serve until the test ends; the address is what it prints.
+// serving runs serve until the test ends, and returns the printed address.
 func (s *shell) serving(args ...string) string {
 	s.t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
@@ -81,10 +81,10 @@ func TestServe(t *testing.T) {
 	_, body = get(t, folder+"x/")
 	require.Contains(t, body, `href="y"`)
 	status, _ = get(t, folder+"a%20b%3F.txt")
-	require.Equal(t, http.StatusNotFound, status, "what is outside the folder is not served")
+	require.Equal(t, http.StatusNotFound, status, "files outside the folder are not served")
 }
 
-func TestServeAnswersSignedAddresses(t *testing.T) {
+func TestServeAcceptsSignedURLs(t *testing.T) {
 	for _, row := range []struct{ name, bucket string }{{"memory", memory(t) + "/"}, {"directory", directory(t) + "#"}} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
@@ -110,7 +110,7 @@ func TestServeAnswersSignedAddresses(t *testing.T) {
 	}
 }
 
-func TestASigningBaseOfTheAddressSaysWhereSignedAddressesAreAnswered(t *testing.T) {
+func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a", "a")
@@ -135,12 +135,12 @@ func TestServeFails(t *testing.T) {
 	require.Contains(t, stderr, "address already in use")
 }
 
-func TestTheAddressOfAListenerCanBeReached(t *testing.T) {
+func TestAClientCanConnectToThePrintedAddress(t *testing.T) {
 	for _, row := range []struct{ listening, want string }{
 		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},
 	} {
 		address, err := net.ResolveTCPAddr("tcp", row.listening)
 		require.NoError(t, err)
-		require.Equal(t, row.want, reachable(address))
+		require.Equal(t, row.want, reachableAddress(address))
 	}
 }

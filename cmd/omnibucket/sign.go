@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A signing is what the flags of sign say.
-type signing struct {
+// signFlags are the flags of sign.
+type signFlags struct {
 	upload, ifAbsent, json         bool
 	ttl                            time.Duration
 	contentType, filename, version string
@@ -23,14 +23,14 @@ type signing struct {
 }
 
 func (p *program) signCommand() *cobra.Command {
-	var f signing
+	var f signFlags
 	c := &cobra.Command{
 		Use:   "sign [flags] ADDRESS",
-		Short: "Sign an address with which anyone can read or upload one object for a while",
-		Long: `Prints an address with which anyone can read one object until it expires. With
---upload it is a command of curl that uploads FILE. Either is a secret for as long as
-it works. Buckets of file: and mem: sign where signing_base_url= says, for what
-"omnibucket serve" or package serve answers there.`,
+		Short: "Sign a URL with which anyone can read or upload one object for a while",
+		Long: `Prints a URL with which anyone can read one object until the URL expires. With
+--upload, prints a curl command that uploads FILE. Keep either secret while it is valid.
+For file: and mem: buckets, set signing_base_url= in the address to the URL at which
+"omnibucket serve" or package serve runs.`,
 		Example: `  omnibucket sign --ttl 10m --filename report.pdf gs://photos/reports/42.pdf
   omnibucket sign --upload --content-type image/jpeg 's3://photos/new.jpg?region=eu-west-1'
   omnibucket sign 'file:///srv/files?signing_base_url=http://127.0.0.1:8080/.signed#report.pdf'`,
@@ -41,18 +41,18 @@ it works. Buckets of file: and mem: sign where signing_base_url= says, for what
 		},
 	}
 	flags := c.Flags()
-	flags.BoolVar(&f.upload, "upload", false, "sign an upload, not a download")
-	flags.DurationVar(&f.ttl, "ttl", time.Hour, "how long it works, from 1s to 168h")
-	flags.StringVar(&f.contentType, "content-type", "", "the media `type` to upload, or to be served with")
-	flags.Int64Var(&f.size, "size", 0, "the upload has to have so many `bytes`")
-	flags.BoolVar(&f.ifAbsent, "if-absent", false, "the upload only creates, and never replaces")
-	flags.StringVar(&f.filename, "filename", "", "a browser saves the download under this `name`")
-	flags.StringVar(&f.version, "version", "", "download this kept `version`")
-	flags.BoolVar(&f.json, "json", false, "url, method, headers and expiresAt, as a JSON object")
+	flags.BoolVar(&f.upload, "upload", false, "sign an upload instead of a download")
+	flags.DurationVar(&f.ttl, "ttl", time.Hour, "how long the URL is valid, from 1s to 168h")
+	flags.StringVar(&f.contentType, "content-type", "", "content `type` of the upload, or of the download's response")
+	flags.Int64Var(&f.size, "size", 0, "size of the upload in `bytes`")
+	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
+	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
+	flags.StringVar(&f.version, "version", "", "download this `version`")
+	flags.BoolVar(&f.json, "json", false, "print url, method, headers and expiresAt as a JSON object")
 	return c
 }
 
-func (p *program) sign(ctx context.Context, f *signing, text string) error {
+func (p *program) sign(ctx context.Context, f *signFlags, text string) error {
 	bucket, l, err := p.openObject(ctx, text)
 	if err != nil {
 		return err
@@ -76,9 +76,9 @@ func (p *program) sign(ctx context.Context, f *signing, text string) error {
 	return nil
 }
 
-func signedDownload(ctx context.Context, f *signing, b storage.SignedDownloader, key string) (*storage.SignedURL, error) {
+func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloader, key string) (*storage.SignedURL, error) {
 	if f.given("size") || f.ifAbsent {
-		return nil, invalid("--size and --if-absent are of an upload", "--upload signs one")
+		return nil, invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
 	}
 	opts := []storage.SignedDownloadOption{storage.WithTTL(f.ttl)}
 	if f.given("content-type") {
@@ -93,9 +93,9 @@ func signedDownload(ctx context.Context, f *signing, b storage.SignedDownloader,
 	return b.SignedDownloadURL(ctx, key, opts...)
 }
 
-func signedUpload(ctx context.Context, f *signing, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
+func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
 	if f.given("filename") || f.given("version") {
-		return nil, invalid("--filename and --version are of a download", "")
+		return nil, invalid("--filename and --version must not be used with --upload", "")
 	}
 	opts := []storage.SignedUploadOption{storage.WithTTL(f.ttl)}
 	if f.given("content-type") {
@@ -110,23 +110,23 @@ func signedUpload(ctx context.Context, f *signing, b storage.SignedUploader, key
 	return b.SignedUploadURL(ctx, key, opts...)
 }
 
-// curl is a command for a POSIX shell that makes a signed upload of FILE.
+// curl returns a command for a POSIX shell that uploads FILE with a signed URL.
 func curl(signed *storage.SignedURL) string {
 	var b strings.Builder
 	b.WriteString("curl -T FILE")
-	if strings.ContainsAny(signed.URL, "[]{}") { // which curl takes for patterns
+	if strings.ContainsAny(signed.URL, "[]{}") { // curl takes them for patterns
 		b.WriteString(" --globoff")
 	}
 	if signed.Method != http.MethodPut {
-		b.WriteString(" -X " + quoted(signed.Method))
+		b.WriteString(" -X " + shellQuote(signed.Method))
 	}
 	for _, name := range slices.Sorted(maps.Keys(signed.Header)) {
 		for _, value := range signed.Header[name] {
-			b.WriteString(" -H " + quoted(name+": "+value))
+			b.WriteString(" -H " + shellQuote(name+": "+value))
 		}
 	}
-	return b.String() + " " + quoted(signed.URL)
+	return b.String() + " " + shellQuote(signed.URL)
 }
 
-// quoted is a text as one word of a POSIX shell.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// shellQuote returns text as one word of a POSIX shell.
+func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

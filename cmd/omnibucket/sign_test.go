@@ -15,7 +15,7 @@ import (
 
 const signingBase = "?signing_base_url=http://127.0.0.1:1/.signed"
 
-func TestSignPrintsAnAddress(t *testing.T) {
+func TestSignPrintsAURL(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	text := s.ok("sign", "--filename", "it's.txt", "--content-type", "text/plain", bucket+"/a b"+signingBase)
@@ -23,7 +23,7 @@ func TestSignPrintsAnAddress(t *testing.T) {
 	require.True(t, strings.HasPrefix(text, "http://127.0.0.1:1/.signed/a%20b?"), text)
 }
 
-func TestSignedUploadsAreACommandOfCurl(t *testing.T) {
+func TestSignedUploadsAreACurlCommand(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t) + signingBase
 	for _, key := range hostile {
@@ -43,7 +43,7 @@ func TestSignedUploadsAreACommandOfCurl(t *testing.T) {
 	}
 }
 
-// shellWords is what a real shell makes of a command.
+// shellWords returns the words of a command as a real shell parses them.
 func shellWords(t *testing.T, command string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `for word in `+strings.TrimSpace(command)+`; do printf '%s\0' "$word"; done`)
@@ -52,7 +52,7 @@ func shellWords(t *testing.T, command string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// upload makes the request that a signed command of curl makes.
+// upload sends the request of a signed curl command.
 func upload(t *testing.T, command, body string) (status int, answer string) {
 	t.Helper()
 	words := shellWords(t, command)
@@ -68,7 +68,7 @@ func upload(t *testing.T, command, body string) (status int, answer string) {
 
 func TestWordsAreQuotedForAShell(t *testing.T) {
 	for _, word := range append(hostile, "", "'", "''", "a\nb", "\\", "$(true)") {
-		require.Equal(t, []string{"x", word}, shellWords(t, "x "+quoted(word)))
+		require.Equal(t, []string{"x", word}, shellWords(t, "x "+shellQuote(word)))
 	}
 	signed := &storage.SignedURL{URL: "http://h/[a]", Method: "POST", Header: http.Header{"X-B": {"it's", "2"}, "X-A": {"1"}}}
 	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, curl(signed))
@@ -100,7 +100,7 @@ func TestSignRefuses(t *testing.T) {
 		{"a version of an upload", 2, []string{"--upload", "--version", "1", bucket + "/a" + signingBase}},
 		{"a time that is too long", 2, []string{"--ttl", "169h", bucket + "/a" + signingBase}},
 		{"a bucket", 2, []string{bucket + signingBase}},
-		{"what cannot sign", 1, []string{bucket + "/a"}},
+		{"a bucket that cannot sign", 1, []string{bucket + "/a"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t

@@ -21,8 +21,8 @@ func (p *program) statCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stat [flags] ADDRESS",
 		Short: "Show all attributes of an object, or of a bucket",
-		Long: `Shows all that the store tells about an object or, of an address without a key,
-about the bucket. What it does not tell is left out.`,
+		Long: `Shows all attributes that the store has of an object or, without a key, of the
+bucket. Unknown attributes are omitted.`,
 		Example: `  omnibucket stat 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket stat --json file:///srv/files#report.pdf
   omnibucket stat gs://photos`,
@@ -35,8 +35,8 @@ about the bucket. What it does not tell is left out.`,
 			return p.stat(c.Context(), args[0], asJSON, opts)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
-	c.Flags().StringVar(&version, "version", "", "of this kept `version`")
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	c.Flags().StringVar(&version, "version", "", "show this `version`")
 	return c
 }
 
@@ -47,7 +47,7 @@ func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []sto
 	}
 	if l.key == "" {
 		if len(opts) > 0 {
-			return invalid("a bucket has no versions of its own", "")
+			return invalid("--version must be used with a key", "")
 		}
 		return p.statBucket(ctx, l, asJSON)
 	}
@@ -76,7 +76,7 @@ func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []sto
 		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
 	}
 	return p.table(append(rows, [][2]string{
-		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", known(attrs.Modified)},
+		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", formatTimeIfSet(attrs.Modified)},
 		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
 	}...))
 }
@@ -101,21 +101,21 @@ type attrsLine struct {
 }
 
 func checksum(attrs *storage.Attrs) string {
-	if attrs.CRC32C == nil {
+	if !attrs.CRC32C.Known {
 		return ""
 	}
-	return fmt.Sprintf("%08x", *attrs.CRC32C)
+	return fmt.Sprintf("%08x", attrs.CRC32C.Sum)
 }
 
-// known is a time, or nothing.
-func known(t time.Time) string {
+// formatTimeIfSet returns a time, or "" if it is not set.
+func formatTimeIfSet(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return moment(t)
+	return formatTime(t)
 }
 
-// An infoLine is BucketInfo in JSON.
+// An infoLine is a BucketInfo in JSON.
 type infoLine struct {
 	Name       string                  `json:"name"`
 	Provider   string                  `json:"provider"`
@@ -128,7 +128,7 @@ type infoLine struct {
 }
 
 func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {
-	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+	return useService(ctx, l, func(s *storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
 		switch {
 		case err != nil:
@@ -137,7 +137,7 @@ func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error
 			return p.json(infoLine(*info))
 		}
 		rows := [][2]string{
-			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", known(info.Created)},
+			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", formatTimeIfSet(info.Created)},
 			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
 		}
 		for _, rule := range info.CORS {
@@ -150,12 +150,12 @@ func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error
 	})
 }
 
-// table prints names and values, aligned, without those that are not known.
+// table prints aligned names and values, except for empty values.
 func (p *program) table(rows [][2]string) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		if row[1] != "" {
-			_, _ = fmt.Fprintf(w, "%s\t%s\n", row[0], p.show(row[1]))
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", row[0], p.printable(row[1]))
 		}
 	}
 	return w.Flush()

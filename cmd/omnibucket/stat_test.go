@@ -52,7 +52,7 @@ func TestStatOfABucket(t *testing.T) {
 	s.exits(3, "stat", bucket+"-none")
 }
 
-// statOf is what stat --json tells of an object.
+// statOf returns the result of stat --json for an object.
 func statOf(s *shell, address string) attrsLine {
 	s.t.Helper()
 	var attrs attrsLine

@@ -12,11 +12,11 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// transferConcurrency is package transfer's own default.
+// transferConcurrency is the default of package transfer.
 const transferConcurrency = 32
 
-// A syncing is what the flags of sync say.
-type syncing struct {
+// syncFlags are the flags of sync.
+type syncFlags struct {
 	remove, dryRun, checksum, links, noSync, verbose bool
 	emptySource                                      bool
 	include, exclude                                 []string
@@ -25,20 +25,22 @@ type syncing struct {
 }
 
 func (p *program) syncCommand() *cobra.Command {
-	var f syncing
+	var f syncFlags
 	c := &cobra.Command{
 		Use:   "sync [flags] SOURCE DESTINATION",
-		Short: "Bring one tree, of a directory or a bucket, to be like another",
-		Long: `Brings to the destination what is in the source and not the same there. Both are a
-directory of this machine or a folder in a bucket. The same command goes on where one
-was cut short. What was done is told on standard error at the end.
+		Short: "Make a directory or bucket like another",
+		Long: `Copies files to the destination unless they are the same there. Source and
+destination are directories of this machine or folders in buckets. Repeating the
+command continues an interrupted sync. At the end, a summary is printed on standard
+error.
 
-Patterns are those of a .gitignore file. Without a slash, or with one only at its end, a
-pattern matches at any depth: '*.jpg', 'node_modules/'. Any other matches from the top:
-'2026/*.jpg', '/*.jpg'. ** stands for any number of folders, and a slash at the end for
-everything in a folder. What --exclude leaves out is not removed either. If the
-source has nothing in it, --delete removes nothing and the exit code is 3: a name that
-is misspelt looks the same. With --empty-source it removes everything.`,
+Patterns are those of a .gitignore file. A pattern without a slash, or with one only at
+its end, matches at any depth: '*.jpg', 'node_modules/'. Any other pattern matches from
+the top: '2026/*.jpg', '/*.jpg'. ** matches any number of folders. A slash at the end
+matches everything in a folder. Files that --exclude skips are not removed either.
+
+If the source has no files, --delete removes nothing and the exit code is 3, because a
+misspelt name looks the same. To remove everything, use --empty-source.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
   omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
@@ -46,21 +48,21 @@ is misspelt looks the same. With --empty-source it removes everything.`,
 		RunE: func(c *cobra.Command, args []string) error { return p.sync(c.Context(), &f, args[0], args[1]) },
 	}
 	flags := c.Flags()
-	flags.BoolVar(&f.remove, "delete", false, "remove from the destination what the source does not have")
-	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source has nothing in it")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing")
-	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums, not times")
-	flags.StringArrayVar(&f.include, "include", nil, "take only keys that match this `pattern`; may be given several times")
-	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out keys that match this `pattern`; may be given several times")
-	flags.IntVar(&f.concurrency, "concurrency", transferConcurrency, "how many requests may be under way at once")
-	flags.StringVar(&f.resume, "resume", "", "keep in this `directory` how far large uploads have come")
+	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
+	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print changes without making them")
+	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
+	flags.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
+	flags.IntVar(&f.concurrency, "concurrency", transferConcurrency, "maximum `number` of parallel requests")
+	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
 	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every change")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each change")
 	return c
 }
 
-func (f *syncing) options() []transfer.Option {
+func (f *syncFlags) options() []transfer.Option {
 	opts := []transfer.Option{transfer.WithConcurrency(f.concurrency)}
 	for _, flag := range []struct {
 		given bool
@@ -85,54 +87,54 @@ func (f *syncing) options() []transfer.Option {
 	return opts
 }
 
-func (p *program) sync(ctx context.Context, f *syncing, source, destination string) error {
+func (p *program) sync(ctx context.Context, f *syncFlags, source, destination string) error {
 	src, dst, err := p.syncEnds(ctx, f, source, destination)
 	if err != nil {
 		return err
 	}
-	screen := newScreen(p.err, p.out)
+	screen := newProgressLine(p.err, p.out)
 	opts := f.options()
 	if screen.terminal {
 		opts = append(opts, transfer.WithProgress(screen.progress))
 	}
 	if f.verbose || f.dryRun {
 		opts = append(opts, transfer.WithChanges(func(c transfer.Change) {
-			if c.Action != transfer.Failed { // these are told at the end, with the reason
-				screen.print(fmt.Sprintf("%s %s\n", c.Action, p.show(c.Key)))
+			if c.Action != transfer.Failed { // printed at the end, with the error
+				screen.print(fmt.Sprintf("%s %s\n", c.Action, p.printable(c.Key)))
 			}
 		}))
 	}
 	report, err := p.transfer(ctx, dst, src, opts)
 	if own := (*storage.Error)(nil); errors.As(err, &own) && own.Code == storage.ObjectNotFound && own.Key == "" {
-		flagged := *own // the library's hint names an option of Go
+		flagged := *own // the library's hint has the name of a Go option
 		flagged.Hint = emptySourceHint
 		err = &flagged
 	}
 	screen.clear()
 	if report != nil {
-		summary, _, _ := strings.Cut(report.String(), "\n") // the failures follow, as errors
+		summary, _, _ := strings.Cut(report.String(), "\n") // failures are printed as errors
 		_, _ = fmt.Fprintln(p.err, summary)
 	}
 	return err
 }
 
-const emptySourceHint = "check the source; to delete everything, use --empty-source"
+const emptySourceHint = "check the source, or use --empty-source to delete everything"
 
-// syncEnds reads where to sync from and to, and refuses what would remove more than
-// was meant.
-func (p *program) syncEnds(ctx context.Context, f *syncing, source, destination string) (src, dst location, err error) {
+// syncEnds parses the source and destination. It refuses a source whose emptiness
+// would remove everything.
+func (p *program) syncEnds(ctx context.Context, f *syncFlags, source, destination string) (src, dst location, err error) {
 	if src, err = p.locate(source); err != nil {
 		return src, dst, err
 	}
 	if dst, err = p.locate(destination); err != nil {
 		return src, dst, err
 	}
-	if folder := src.under + src.key; src.kind == inBucket && folder != "" && (src.wild || f.remove) && !f.emptySource {
-		// A folder that is misspelt has nothing in it, even if the destination has
-		// nothing either. Nor has one that is written with wildcards, as a rule.
-		full, err := p.holds(ctx, src)
+	if folder := src.prefix + src.key; src.kind == inBucket && folder != "" && (src.hasWildcard || f.remove) && !f.emptySource {
+		// A misspelt folder is empty, even if the destination is empty, too. Usually,
+		// so is one that is written with wildcards.
+		full, err := p.hasObjects(ctx, src)
 		if err == nil && !full {
-			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("the source has nothing in it: nothing was deleted"), Hint: emptySourceHint}
+			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("nothing was deleted, because the source has no files"), Hint: emptySourceHint}
 		}
 		return src, dst, err
 	}

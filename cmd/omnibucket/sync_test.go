@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// synced runs sync, which tells of what it did on standard error, and is what it
-// prints, in order.
+// synced runs sync. It returns the report on standard error, and the printed changes
+// in order.
 func (s *shell) synced(args ...string) (changes []string, report string) {
 	s.t.Helper()
 	stdout, stderr := s.exits(0, append([]string{"sync"}, args...)...)
@@ -42,7 +42,7 @@ func TestSync(t *testing.T) {
 	require.Contains(t, report, "1 transferred")
 }
 
-func TestSyncRemovesWhatIsNotInTheSource(t *testing.T) {
+func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
@@ -60,7 +60,7 @@ func TestSyncRemovesWhatIsNotInTheSource(t *testing.T) {
 	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.ok("ls", "-r", bucket))
 }
 
-// prefixed is a list of changes with one key written as another.
+// prefixed returns a list of changes with one key replaced.
 func prefixed(changes []string, key, as string) []string {
 	for i := range changes {
 		changes[i] = strings.Replace(changes[i], " "+key, " "+as, 1)
@@ -80,10 +80,10 @@ func TestPatternsWithoutASlashMatchAtAnyDepth(t *testing.T) {
 		flags []string
 		want  []string
 	}{
-		{"left out", []string{"--exclude", "*.jpg", "--exclude", "cache/"}, []string{"deleted a/old", "transferred f"}},
-		{"left out at the top", []string{"--exclude", "/*.jpg", "--exclude", "/cache/"}, []string{"deleted a/cache/y", "deleted a/deep.jpg", "deleted a/old", "transferred f", "transferred sub/new.jpg"}},
-		{"taken", []string{"--include", "*.jpg"}, []string{"deleted a/deep.jpg", "deleted top.jpg", "transferred new.jpg", "transferred sub/new.jpg"}},
-		{"taken at the top", []string{"--include", "/*.jpg"}, []string{"deleted top.jpg", "transferred new.jpg"}},
+		{"excluded", []string{"--exclude", "*.jpg", "--exclude", "cache/"}, []string{"deleted a/old", "transferred f"}},
+		{"excluded at the top", []string{"--exclude", "/*.jpg", "--exclude", "/cache/"}, []string{"deleted a/cache/y", "deleted a/deep.jpg", "deleted a/old", "transferred f", "transferred sub/new.jpg"}},
+		{"included", []string{"--include", "*.jpg"}, []string{"deleted a/deep.jpg", "deleted top.jpg", "transferred new.jpg", "transferred sub/new.jpg"}},
+		{"included at the top", []string{"--include", "/*.jpg"}, []string{"deleted top.jpg", "transferred new.jpg"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -112,7 +112,7 @@ func TestSyncFailures(t *testing.T) {
 	s.exits(3, "sync", filepath.Join(dir, "none"), bucket)
 }
 
-func TestSyncKeepsHowFarItIsAndFollowsLinks(t *testing.T) {
+func TestSyncResumesAndFollowsLinks(t *testing.T) {
 	s := newShell(t)
 	bucket, dir, kept := memory(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
 	writeFiles(t, dir, map[string]string{"a": "a"})
@@ -125,14 +125,14 @@ func TestSyncKeepsHowFarItIsAndFollowsLinks(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
 }
 
-func TestASourceWithNothingInItRemovesNothing(t *testing.T) {
+func TestAnEmptySourceRemovesNothing(t *testing.T) {
 	s := newShell(t)
 	bucket, dir, empty := memory(t), t.TempDir(), t.TempDir()
 	s.put(bucket+"/photos/b", "b")
 	s.env["OMNIBUCKET_BK"] = bucket + "/phtoos"
 	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"
 	for _, row := range []struct{ name, source string }{
-		{"a folder that is misspelt", bucket + "/phtoos"},
+		{"a misspelt folder", bucket + "/phtoos"},
 		{"a name of such a folder", "bk:"},
 		{"a folder below it", "bk:2026/"},
 		{"an empty bucket", "mem://empty-source-of-a-sync"},
@@ -161,8 +161,8 @@ func TestASourceWithNothingInItRemovesNothing(t *testing.T) {
 	}
 }
 
-// A nightly job with a missing variable must not succeed in a directory of its own.
-func TestAnAddressThatNamesNothingIsNoPath(t *testing.T) {
+// A nightly job with a missing variable must not succeed with a local directory.
+func TestAnInvalidAddressIsNotAPath(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -189,7 +189,7 @@ func TestAnAddressThatNamesNothingIsNoPath(t *testing.T) {
 	}
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "nothing was made")
+	require.Len(t, entries, 1, "nothing was created")
 	s.t = t
 	bucket := memory(t)
 	writeFiles(t, dir, map[string]string{"a:b": "colon"})

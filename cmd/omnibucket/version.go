@@ -2,11 +2,11 @@ package main
 
 import "runtime/debug"
 
-// version is what the program was built from.
+// version returns the version from which the program was built.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "omnibucket, of an unknown version"
+		return "omnibucket, unknown version"
 	}
 	text := "omnibucket " + info.Main.Version
 	for _, setting := range info.Settings {

@@ -24,7 +24,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // A Client sends requests to one handler. It is safe for concurrent use.

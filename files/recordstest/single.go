@@ -27,7 +27,7 @@ var singleCases = []testCase{
 func givenBack(t *testing.T, r files.Records) {
 	for name, change := range map[string]func(*files.Record){
 		"all fields":           func(*files.Record) {},
-		"nothing optional":     func(r *files.Record) { r.FileExt, r.Purpose, r.UploadedBy, r.CRC32C = "", "", "", nil },
+		"nothing optional":     func(r *files.Record) { r.FileExt, r.Purpose, r.UploadedBy, r.CRC32C = "", "", "", storage.CRC32C{} },
 		"an empty file":        func(r *files.Record) { r.OriginalLength = 0; r.CRC32C.Sum = 0 },
 		"the greatest numbers": func(r *files.Record) { r.OriginalLength = math.MaxInt64; r.CRC32C.Sum = math.MaxUint32 },
 		"the last millisecond": func(r *files.Record) { r.Created = day.Add(999 * time.Millisecond) },

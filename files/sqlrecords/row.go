@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 )
 
@@ -73,8 +74,7 @@ func scan(from row) (*files.Record, error) {
 		return nil, err
 	}
 	if crc32c.Valid {
-		sum := uint32(crc32c.Int64)
-		r.CRC32C = storage.KnownCRC32C(sum)
+		r.CRC32C = storage.KnownCRC32C(uint32(crc32c.Int64))
 	}
 	return &r, nil
 }

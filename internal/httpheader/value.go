@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"net/http"
 	"strings"
+
+	"github.com/omnibucket/storage"
 )
 
 // Optional returns a header's value as SDKs take it. It returns nil if value is "".

@@ -177,7 +177,7 @@ type blockList struct {
 	key        string
 	properties *storage.Properties
 	condition  storage.Condition
-	crc        *uint32
+	crc        storage.CRC32C
 	size       int64
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -25,20 +26,20 @@ const (
 
 // encodeMetadata returns the metadata to send: the user's, and the checksum of an
 // object of size bytes if it is known.
-func encodeMetadata(metadata map[string]string, crc *uint32, size int64) map[string]*string {
+func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
 		out[metadataNames.Escape(name)] = to.Ptr(value)
 	}
-	if crc != nil {
-		out[checksumKey] = to.Ptr(encodeChecksum(*crc, size))
+	if crc.Known {
+		out[checksumKey] = to.Ptr(encodeChecksum(crc.Sum, size))
 	}
 	return out
 }
 
 // decodeMetadata returns the metadata for the core, including the core's own
 // entries, and the checksum.
-func decodeMetadata(stored map[string]*string, size int64) (metadata map[string]string, crc *uint32) {
+func decodeMetadata(stored map[string]*string, size int64) (metadata map[string]string, crc storage.CRC32C) {
 	metadata = make(map[string]string, len(stored))
 	for name, value := range stored {
 		if value == nil {
@@ -62,13 +63,13 @@ func encodeChecksum(crc uint32, size int64) string {
 	return strings.Repeat("0", 8-len(text)) + text + "-" + strconv.FormatInt(size, 10)
 }
 
-// parseChecksum returns nil if text is not from encodeChecksum, or if it is for
-// another size.
-func parseChecksum(text string, size int64) *uint32 {
+// parseChecksum returns an unknown checksum if text is not from encodeChecksum, or
+// if it is for another size.
+func parseChecksum(text string, size int64) storage.CRC32C {
 	sum, length, _ := strings.Cut(text, "-")
 	crc, err := strconv.ParseUint(sum, 16, 32)
 	if err != nil || length != strconv.FormatInt(size, 10) {
-		return nil
+		return storage.CRC32C{}
 	}
-	return to.Ptr(uint32(crc))
+	return storage.KnownCRC32C(uint32(crc))
 }

@@ -48,7 +48,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 
 // withCRC64 returns the body for the SDK, and its CRC64. If the body does not
 // match crc, it returns ChecksumMismatch, so that nothing is sent.
-func withCRC64(body io.Reader, crc *uint32) (io.ReadSeekCloser, uint64, error) {
+func withCRC64(body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
 		return nil, 0, storage.Unsupported // the core never passes one
@@ -67,7 +67,7 @@ var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // sumCRC64 reads body to its end, because the CRC64 is sent before the bytes. If
 // reading fails, it returns the body's error.
-func sumCRC64(body io.ReadSeeker, want *uint32) (uint64, error) {
+func sumCRC64(body io.ReadSeeker, want storage.CRC32C) (uint64, error) {
 	var from io.Reader = body
 	if b, ok := body.(storage.BodyPeeker); ok { // such a look is no progress
 		from = io.NewSectionReader(peekReader{b}, 0, math.MaxInt64)
@@ -87,8 +87,8 @@ func sumCRC64(body io.ReadSeeker, want *uint32) (uint64, error) {
 			return 0, err
 		}
 	}
-	if want != nil && *want != crc {
-		return 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %08x", crc, *want)}
+	if want.Known && want.Sum != crc {
+		return 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", crc, want)}
 	}
 	return sum, nil
 }

@@ -46,7 +46,7 @@ type composition struct {
 	target        *gcs.ObjectHandle // with the condition
 	sources       []*gcs.ObjectHandle
 	attrs         gcs.ObjectAttrs // of the target
-	crc           *uint32         // of the target, which the server checks before it stores; nil if unknown
+	crc           storage.CRC32C  // of the target, which the server checks before it stores
 	public        bool
 	scratchPrefix string              // of the keys of intermediate objects
 	intermediate  []*gcs.ObjectHandle // that were made
@@ -62,8 +62,8 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 	composer := c.target.ComposerFrom(c.sources...)
 	composer.ObjectAttrs = c.attrs
 	composer.PredefinedACL = predefinedACL(c.public)
-	if c.crc != nil {
-		composer.CRC32C, composer.SendCRC32C = *c.crc, true
+	if c.crc.Known {
+		composer.CRC32C, composer.SendCRC32C = c.crc.Sum, true
 	}
 	var joined *gcs.ObjectAttrs
 	err := writes(ctx, func(ctx context.Context) (err error) {

@@ -67,7 +67,7 @@ func needsResource(metadata map[string]string) bool {
 
 // sumsOf returns the checksums in X-Goog-Hash, which has one line for each or one
 // for all.
-func sumsOf(h http.Header) (crc *uint32, md5 []byte) {
+func sumsOf(h http.Header) (crc storage.CRC32C, md5 []byte) {
 	for _, value := range h.Values("X-Goog-Hash") {
 		for sum := range strings.SplitSeq(value, ",") {
 			name, encoded, _ := strings.Cut(strings.TrimSpace(sum), "=")

@@ -62,7 +62,7 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	require.Equal(t, "1700000000000001", attrs.Revision)
 	require.Equal(t, "1700000000000001", attrs.Version)
 	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, attrs.ETag)
-	require.Equal(t, *wiretest.CRC32C("hello world"), attrs.CRC32C.Sum)
+	require.Equal(t, wiretest.CRC32C("hello world"), attrs.CRC32C)
 	require.Len(t, attrs.MD5, 16)
 	require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), attrs.Modified)
 	require.Empty(t, attrs.StorageClass)

@@ -84,7 +84,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err != nil {
 		return storage.Part{}, err
 	}
-	if _, err := s.sendPart(ctx, r, -1, nil); err != nil {
+	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
 		return storage.Part{}, translate(err)
 	}
 	return storage.Part{Number: r.Number, Size: r.Size}, nil
@@ -155,7 +155,7 @@ func (d *driver) session(upload string) (*session, error) {
 // sendPart sends a part, and repeats what the server did not keep of it. If the
 // part is the last one, total is the object's size, and sendPart returns the
 // object. Otherwise total is -1.
-func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total int64, crc *uint32) (*resource, error) {
+func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total int64, crc storage.CRC32C) (*resource, error) {
 	from, end := r.Offset, r.Offset+r.Size
 	for range maxResends {
 		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
@@ -181,14 +181,14 @@ func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total in
 
 // sendChunk sends one request. It returns the object's resource if that made the
 // object; otherwise it returns how many bytes the server has.
-func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, total int64, crc *uint32) (*resource, int64, error) {
+func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, total int64, crc storage.CRC32C) (*resource, int64, error) {
 	request, err := s.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-from)
 	if err != nil {
 		return nil, 0, err
 	}
 	request.Header.Set("Content-Range", chunkRange(from, end, total))
-	if total >= 0 && crc != nil {
-		request.Header.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(*crc))
+	if total >= 0 && crc.Known {
+		request.Header.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(crc.Sum))
 	}
 	response, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {

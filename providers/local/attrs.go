@@ -13,7 +13,7 @@ import (
 // differ now, another program has changed the file, and the checksum is not used.
 type attrs struct {
 	storage.Properties
-	crc        *uint32
+	crc        storage.CRC32C
 	publicRead bool
 	size       int64
 	mtime      int64  // Unix time in nanoseconds
@@ -32,7 +32,7 @@ const (
 func (a *attrs) encode() []byte {
 	b := make([]byte, 0, 128)
 	flags := byte(0)
-	if a.crc != nil {
+	if a.crc.Known {
 		flags |= flagCRC
 	}
 	if a.publicRead {
@@ -41,8 +41,8 @@ func (a *attrs) encode() []byte {
 	b = append(b, attrsFormat, flags)
 	b = binary.AppendUvarint(b, uint64(a.size))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.mtime))
-	if a.crc != nil {
-		b = binary.LittleEndian.AppendUint32(b, *a.crc)
+	if a.crc.Known {
+		b = binary.LittleEndian.AppendUint32(b, a.crc.Sum)
 	}
 	// Empty fields at the end are omitted.
 	fields := [...]string{
@@ -89,8 +89,7 @@ func decodeAttrs(b []byte) *attrs {
 		if len(b) < 4 {
 			return nil
 		}
-		crc := binary.LittleEndian.Uint32(b)
-		a.crc, b = &crc, b[4:]
+		a.crc, b = storage.KnownCRC32C(binary.LittleEndian.Uint32(b)), b[4:]
 	}
 	for _, field := range [...]*string{
 		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,

@@ -12,7 +12,7 @@ import (
 )
 
 func TestAttrsRoundTrip(t *testing.T) {
-	crc := uint32(7)
+	crc := storage.KnownCRC32C(7)
 	for _, row := range []struct {
 		name  string
 		attrs attrs
@@ -20,7 +20,7 @@ func TestAttrsRoundTrip(t *testing.T) {
 		{"nothing", attrs{}},
 		{"size and time", attrs{size: 1 << 40, mtime: 1_700_000_000_123_456_789}},
 		{"before 1970", attrs{mtime: math.MinInt64}},
-		{"checksum", attrs{crc: &crc}},
+		{"checksum", attrs{crc: crc}},
 		{"public", attrs{publicRead: true}},
 		{"type", attrs{Properties: storage.Properties{ContentType: "text/plain"}}},
 		{"the last property", attrs{Properties: storage.Properties{StorageClass: "COLD"}}},
@@ -31,7 +31,7 @@ func TestAttrsRoundTrip(t *testing.T) {
 				ContentType: "1", ContentEncoding: "2", ContentDisposition: "3", ContentLanguage: "4",
 				CacheControl: "5", StorageClass: "6", Metadata: map[string]string{"k": strings.Repeat("v", 2000)},
 			},
-			crc: &crc, publicRead: true, size: 1, mtime: 2, unique: "u",
+			crc: crc, publicRead: true, size: 1, mtime: 2, unique: "u",
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -41,8 +41,8 @@ func TestAttrsRoundTrip(t *testing.T) {
 }
 
 func FuzzAttrs(f *testing.F) {
-	crc := uint32(7)
-	f.Add((&attrs{crc: &crc, size: 3, unique: "x", Properties: storage.Properties{Metadata: map[string]string{"a": "b"}}}).encode())
+	crc := storage.KnownCRC32C(7)
+	f.Add((&attrs{crc: crc, size: 3, unique: "x", Properties: storage.Properties{Metadata: map[string]string{"a": "b"}}}).encode())
 	f.Add([]byte{attrsFormat, 0xFF})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if a := decodeAttrs(b); a != nil {

@@ -130,8 +130,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 			return nil, err
 		}
 	}
-	crc := sum.Sum32()
-	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead, crc: &crc}
+	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead, crc: storage.KnownCRC32C(sum.Sum32())}
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 

@@ -67,15 +67,14 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 type summedBody struct {
 	r   io.Reader
 	sum uint32
-	at  **uint32
+	at  *storage.CRC32C
 }
 
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.sum = crc32.Update(b.sum, castagnoli, p[:n])
 	if err == io.EOF {
-		sum := b.sum
-		*b.at = &sum
+		*b.at = storage.KnownCRC32C(b.sum)
 	}
 	return n, err
 }

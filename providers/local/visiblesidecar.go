@@ -26,7 +26,7 @@ type visibleSidecar struct {
 	StorageClass       string            `json:"storageClass,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"`
 	PublicRead         bool              `json:"publicRead,omitempty"`
-	CRC32C             *uint32           `json:"crc32c,omitempty"`
+	CRC32C             storage.CRC32C    `json:"crc32c,omitzero"`
 	Size               int64             `json:"size"`
 	Modified           time.Time         `json:"modified"`
 }
@@ -140,7 +140,7 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 		return err
 	}
 	if !a.matches(f.meta) {
-		a.crc, a.mtime = nil, f.meta.mtime
+		a.crc, a.mtime = storage.CRC32C{}, f.meta.mtime
 	}
 	value := a.encode()
 	if !s.noXattr && f.setXattr(value) == nil {

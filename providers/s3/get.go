@@ -99,7 +99,7 @@ func (d *driver) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest)
 	}
 	a.Size = size
 	if length != size {
-		a.CRC32C = nil // it may be the checksum of the range
+		a.CRC32C = storage.CRC32C{} // it may be the checksum of the range
 	}
 	return a, nil
 }

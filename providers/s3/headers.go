@@ -41,21 +41,21 @@ func versionID(id *string) string {
 	return ""
 }
 
-// fullObjectCRC returns a CRC32C of all bytes, or nil. A checksum of the parts'
+// fullObjectCRC returns the CRC32C of all bytes, if sum is that. A checksum of the parts'
 // checksums (COMPOSITE, or "…-3") is not one.
-func fullObjectCRC(sum *string, kind types.ChecksumType) *uint32 {
+func fullObjectCRC(sum *string, kind types.ChecksumType) storage.CRC32C {
 	if sum == nil || kind == types.ChecksumTypeComposite {
-		return nil
+		return storage.CRC32C{}
 	}
 	return httpheader.DecodeCRC32C(*sum)
 }
 
 // crcHeader returns the checksum to send with a body, if the server checks it.
-func (a *account) crcHeader(crc *uint32) *string {
-	if a.profile.Checksum == ChecksumNone || crc == nil {
+func (a *account) crcHeader(crc storage.CRC32C) *string {
+	if a.profile.Checksum == ChecksumNone || !crc.Known {
 		return nil
 	}
-	return aws.String(httpheader.EncodeCRC32C(*crc))
+	return aws.String(httpheader.EncodeCRC32C(crc.Sum))
 }
 
 // multipart returns the checksum with which a multipart upload begins.

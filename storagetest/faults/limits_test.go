@@ -39,7 +39,7 @@ func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 
 func TestLimitsHoldTheCoreToThem(t *testing.T) {
 	ctx := context.Background()
-	crc := new(uint32)
+	crc := storage.KnownCRC32C(0)
 	parts := func(sizes ...int64) *storage.CompleteRequest {
 		r := &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}}
 		for i, size := range sizes {

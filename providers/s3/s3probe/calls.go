@@ -61,7 +61,7 @@ func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 
 // upload stores an object as a multipart upload of one part. The part may be small,
 // because it is the last one. whole is the checksum of the object, if not that of text.
-func (p *probe) upload(ctx context.Context, key, text string, condition storage.Condition, whole *uint32) (*storage.Attrs, error) {
+func (p *probe) upload(ctx context.Context, key, text string, condition storage.Condition, whole storage.CRC32C) (*storage.Attrs, error) {
 	complete, err := p.prepareUpload(ctx, key, text, condition, whole)
 	if err != nil {
 		return nil, err
@@ -70,10 +70,10 @@ func (p *probe) upload(ctx context.Context, key, text string, condition storage.
 }
 
 // prepareUpload does all of upload except for the request that completes it.
-func (p *probe) prepareUpload(ctx context.Context, key, text string, condition storage.Condition, whole *uint32) (complete func() (*storage.Attrs, error), err error) {
+func (p *probe) prepareUpload(ctx context.Context, key, text string, condition storage.Condition, whole storage.CRC32C) (complete func() (*storage.Attrs, error), err error) {
 	r := p.request(key, text, condition)
 	part := p.request(key, text, storage.Condition{})
-	if whole != nil {
+	if whole.Known {
 		r.CRC32C = whole
 	}
 	var upload string

@@ -200,7 +200,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	right := crc32c(text)
 	wrong := right + 1
 	verdict, detail := runSteps(func() (Verdict, string) {
-		_, err := p.upload(ctx, "whole", text, storage.Condition{}, &wrong)
+		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.KnownCRC32C(wrong))
 		switch storage.CodeOf(err) {
 		case "":
 			return Ignored, "an upload with a wrong checksum was completed"
@@ -209,7 +209,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		}
 		return inconclusive("an upload with a wrong checksum", err)
 	}, p.expectNoObject(ctx, "whole"), expectSuccess("an upload with the right checksum", func() error {
-		_, err := p.upload(ctx, "whole", text, storage.Condition{}, &right)
+		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.KnownCRC32C(right))
 		return err
 	}), func() (Verdict, string) {
 		attrs, err := p.head(ctx, "whole")

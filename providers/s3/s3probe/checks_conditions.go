@@ -84,7 +84,7 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	upload := func(key, text string, condition storage.Condition) func() error {
 		return func() error {
-			_, err := p.upload(ctx, key, text, condition, nil)
+			_, err := p.upload(ctx, key, text, condition, storage.CRC32C{})
 			return err
 		}
 	}

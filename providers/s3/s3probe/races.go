@@ -77,7 +77,7 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, begin fun
 		}
 		var complete [racers]func() (*storage.Attrs, error)
 		for i := range complete {
-			if complete[i], err = p.prepareUpload(ctx, key, fmt.Sprint(i), condition, nil); err != nil {
+			if complete[i], err = p.prepareUpload(ctx, key, fmt.Sprint(i), condition, storage.CRC32C{}); err != nil {
 				return inconclusive(name, err)
 			}
 		}
@@ -87,7 +87,7 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, begin fun
 				return err
 			}
 			return retry(ctx, func() error {
-				_, err := p.upload(ctx, key, fmt.Sprint(i), condition, nil)
+				_, err := p.upload(ctx, key, fmt.Sprint(i), condition, storage.CRC32C{})
 				return err
 			})
 		})()

@@ -2,4 +2,4 @@
 
 package main
 
-func settle() {}
+func flushDisk() {}

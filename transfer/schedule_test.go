@@ -20,9 +20,9 @@ import (
 
 const leaseKey = "jobs/clean-up.lease"
 
-// Time in these tests is that of a bubble: it passes when everybody waits.
+// These tests run in a bubble, in which time passes when all goroutines wait.
 
-func TestEveryRunsAtOnceAndThenEachInterval(t *testing.T) {
+func TestEveryRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
@@ -34,7 +34,7 @@ func TestEveryRunsAtOnceAndThenEachInterval(t *testing.T) {
 			if len(at) == 2 {
 				time.Sleep(15 * time.Minute) // longer than the interval
 			}
-			return errors.New("ends nothing")
+			return errors.New("does not end Every")
 		}, transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) { runs = append(runs, r) }))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
@@ -42,7 +42,7 @@ func TestEveryRunsAtOnceAndThenEachInterval(t *testing.T) {
 		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, at)
 		require.Len(t, runs, 6)
 		require.Equal(t, 15*m, runs[1].Duration)
-		require.EqualError(t, runs[0].Err, "ends nothing")
+		require.EqualError(t, runs[0].Err, "does not end Every")
 	})
 }
 
@@ -69,7 +69,7 @@ func TestJitterDelaysRuns(t *testing.T) {
 	})
 }
 
-// Processes are goroutines here: a lease knows none but the bucket.
+// Goroutines represent processes, because a lease depends only on the bucket.
 func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -91,12 +91,12 @@ func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
 			})
 		}
 		processes.Wait()
-		require.GreaterOrEqual(t, runs.Load(), int64(8), "each hour, less the jitter")
-		require.LessOrEqual(t, runs.Load(), int64(10), "and no more, for all together")
+		require.GreaterOrEqual(t, runs.Load(), int64(8), "once an hour, less the jitter")
+		require.LessOrEqual(t, runs.Load(), int64(10), "and no more in all processes together")
 	})
 }
 
-func TestAnIntervalOutlivesTheProcess(t *testing.T) {
+func TestAnIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		began := time.Now()
@@ -113,8 +113,8 @@ func TestAnIntervalOutlivesTheProcess(t *testing.T) {
 	})
 }
 
-// A process that dies leaves its lease: the bucket refuses its writes from then
-// on, as if it were gone.
+// A dead process does not release its lease. The bucket refuses its writes, as if it
+// were dead.
 func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memstore.NewDriver(memstore.Config{})
@@ -146,12 +146,12 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 		})
 		processes.Wait()
 		require.NotZero(t, lost)
-		require.Less(t, lost, taken, "the one has let go when the other begins")
+		require.Less(t, lost, taken, "one process stops before the other starts")
 		require.LessOrEqual(t, taken, 3*time.Minute)
 	})
 }
 
-func TestALeaseIsGivenBackWhenCtxIsDone(t *testing.T) {
+func TestALeaseIsReleasedWhenCtxIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -189,7 +189,7 @@ func (w without) Describe() storage.Description {
 	return d
 }
 
-func TestAnObjectThatIsNoLeaseIsNotOverwritten(t *testing.T) {
+func TestAnObjectThatIsNotALeaseIsNotOverwritten(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), leaseKey, file("a picture"))
 	require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestAnObjectThatIsNoLeaseIsNotOverwritten(t *testing.T) {
 	require.Equal(t, "a picture", contents(t, b)[leaseKey])
 }
 
-func TestALeaseThatCannotBeHadIsToldAndTriedAgain(t *testing.T) {
+func TestAFailureToAcquireALeaseIsReportedAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inj := faults.New()
 		b := memstore.New(storage.WithLayer(inj.Layer()))
@@ -222,7 +222,7 @@ func TestALeaseThatCannotBeHadIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
-func TestEveryRefusesNonsense(t *testing.T) {
+func TestEveryRefusesInvalidArguments(t *testing.T) {
 	job := func(context.Context) error { return nil }
 	require.ErrorIs(t, transfer.Every(t.Context(), 0, job), storage.InvalidArgument)
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, nil), storage.InvalidArgument)
@@ -231,7 +231,7 @@ func TestEveryRefusesNonsense(t *testing.T) {
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)), storage.InvalidArgument)
 }
 
-func TestTheLongestIntervalHasNoSecondRun(t *testing.T) {
+func TestTheLongestIntervalDoesNotOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*365*24*time.Hour)
 		defer cancel()

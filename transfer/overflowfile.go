@@ -8,15 +8,15 @@ import (
 	"os"
 )
 
-// A spill keeps keys and sizes in a temporary file, however many they are: what
-// is to be removed is known long before it may be.
-type spill struct {
+// An overflowFile keeps any number of keys and sizes in a temporary file. Files to
+// remove are known long before they may be removed.
+type overflowFile struct {
 	file  *os.File // nil: nothing was added
 	to    *bufio.Writer
 	count int64
 }
 
-func (s *spill) add(key string, size int64) error {
+func (s *overflowFile) add(key string, size int64) error {
 	if s.file == nil {
 		f, err := os.CreateTemp("", "omnibucket-delete-*")
 		if err != nil {
@@ -33,8 +33,8 @@ func (s *spill) add(key string, size int64) error {
 	return nil
 }
 
-// each reads what was added, in that order, until yield is false.
-func (s *spill) each(yield func(key string, size int64) bool) error {
+// each yields the keys and sizes in the order in which they were added.
+func (s *overflowFile) each(yield func(key string, size int64) bool) error {
 	if err := s.to.Flush(); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *spill) each(yield func(key string, size int64) bool) error {
 	}
 }
 
-func (s *spill) close() {
+func (s *overflowFile) close() {
 	if s.file == nil {
 		return
 	}

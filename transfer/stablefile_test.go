@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opened is a file as a transfer opens it.
-func opened(t *testing.T, text string) (*steady, string) {
+// opened returns a file opened like that of a transfer.
+func opened(t *testing.T, text string) (*stableFile, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
@@ -19,10 +19,10 @@ func opened(t *testing.T, text string) (*steady, string) {
 	t.Cleanup(func() { _ = f.Close() })
 	info, err := f.Stat()
 	require.NoError(t, err)
-	return newSteady(f, info), path
+	return newStableFile(f, info), path
 }
 
-func TestAFileThatChangesBetweenTwoReadsFailsFromThenOn(t *testing.T) {
+func TestAFileThatChangesBetweenTwoReadsFails(t *testing.T) {
 	s, path := opened(t, "0123456789")
 	from := s.reader()
 	half := make([]byte, 5)

@@ -8,10 +8,10 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A screen shows how far a job is, in one line of a terminal that is drawn over
-// itself, and lets lines of output pass above it. Its methods may be called by
-// several goroutines at once.
-type screen struct {
+// A progressLine shows the progress of a job in the last line of a terminal, and
+// prints output above it. Its methods may be called by several goroutines at the same
+// time.
+type progressLine struct {
 	mu       sync.Mutex
 	to       io.Writer // standard error
 	out      io.Writer
@@ -19,13 +19,13 @@ type screen struct {
 	shown    bool
 }
 
-func newScreen(to, out io.Writer) *screen {
-	return &screen{to: to, out: out, terminal: isTerminal(to)}
+func newProgressLine(to, out io.Writer) *progressLine {
+	return &progressLine{to: to, out: out, terminal: isTerminal(to)}
 }
 
-func (s *screen) progress(p transfer.Progress) {
-	const width = 79 // what every terminal has
-	more := "+"      // there may be more: the source is not listed to its end
+func (s *progressLine) progress(p transfer.Progress) {
+	const width = 79 // of every terminal
+	more := "+"      // the source is not completely listed, and may have more
 	if p.Listed {
 		more = ""
 	}
@@ -44,17 +44,17 @@ func (s *screen) progress(p transfer.Progress) {
 	s.shown = true
 }
 
-// mebibytes counts as transfer.Report does.
+// mebibytes uses the unit of transfer.Report.
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // print writes a line of output.
-func (s *screen) print(line string) {
+func (s *progressLine) print(line string) {
 	s.clear()
 	_, _ = io.WriteString(s.out, line)
 }
 
-// clear takes the line of progress away.
-func (s *screen) clear() {
+// clear removes the line of progress.
+func (s *progressLine) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.shown {

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	mebibyte = 1 << 20
+	large    = 256 * mebibyte
+	streams  = 32
+	uploaded = "uploaded"
+)
+
+// work does n of something with a client: n operations, n keys or n bytes.
+type work func(ctx context.Context, c client, n int) error
+
+var (
+	smallKeys   = sizedKeys(kilobyte, 64)
+	smallObject = make([]byte, kilobyte)
+)
+
+// sized returns the key of an object that the null server makes up.
+func sized(bytes, i int) string { return fmt.Sprintf("%d/object-%06d", bytes, i) }
+
+func sizedKeys(bytes, n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = sized(bytes, i)
+	}
+	return keys
+}
+
+func putSmall(ctx context.Context, c client, n int) error {
+	for i := range n {
+		if err := c.put(ctx, smallKeys[i%len(smallKeys)], smallObject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func getSmall(ctx context.Context, c client, n int) error {
+	get := c.get
+	if get == nil {
+		get = func(ctx context.Context, key string, buffer []byte) error {
+			r, err := c.open(ctx, key)
+			if err != nil {
+				return err
+			}
+			return drain(r, buffer)
+		}
+	}
+	buffer := make([]byte, kilobyte)
+	for i := range n {
+		if err := get(ctx, smallKeys[i%len(smallKeys)], buffer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listKeys lists n keys; each thousandth keeps the caller busy for that time.
+func listKeys(busy time.Duration) work {
+	return func(ctx context.Context, c client, n int) error {
+		got := 0
+		err := c.list(ctx, fmt.Sprintf("%d/", n), func() {
+			if got++; got%1000 == 0 {
+				time.Sleep(busy)
+			}
+		})
+		return errors.Join(err, checkCount(got, n))
+	}
+}
+
+// signURLs signs that many URLs in each operation.
+func signURLs(urls int) work {
+	keys := keyRing(64)
+	return func(ctx context.Context, c client, n int) error {
+		for i := range n {
+			for range urls {
+				if err := c.sign(ctx, keys[i%len(keys)]); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// zeros is a body that costs a copy of what it delivers, and no memory.
+type zeros struct{}
+
+var zeroBlock [mebibyte]byte
+
+func (zeros) ReadAt(p []byte, _ int64) (n int, _ error) {
+	for n < len(p) {
+		n += copy(p[n:], zeroBlock[:])
+	}
+	return n, nil
+}
+
+// uploadReaderAt uploads n bytes of known length that can be read at any offset.
+func uploadReaderAt(ctx context.Context, c client, n int) error {
+	return c.upload(ctx, uploaded, io.NewSectionReader(zeros{}, 0, int64(n)), int64(n))
+}
+
+// uploadStream uploads n bytes of unknown length.
+func uploadStream(ctx context.Context, c client, n int) error {
+	return c.upload(ctx, uploaded, struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n))}, -1)
+}
+
+// uploadStreams uploads n bytes as that many streams at the same time.
+func uploadStreams(ctx context.Context, c client, n int) error {
+	return together(streams, func(int) error { return uploadStream(ctx, c, n/streams) })
+}
+
+// uploadMany uploads n objects of 1 KiB and unknown length. No body ends before
+// all uploads have read theirs, so that all hold their memory at the same time.
+func uploadMany(ctx context.Context, c client, n int) error {
+	var reading sync.WaitGroup
+	reading.Add(n)
+	return together(n, func(i int) error {
+		return c.upload(ctx, key(i), &barrierBody{left: kilobyte, all: &reading}, -1)
+	})
+}
+
+type barrierBody struct {
+	left int
+	all  *sync.WaitGroup
+	met  bool
+}
+
+func (m *barrierBody) Read(p []byte) (int, error) {
+	if m.left > 0 {
+		n := min(m.left, len(p))
+		m.left -= n
+		return n, nil
+	}
+	if !m.met {
+		m.met = true
+		m.all.Done()
+		m.all.Wait()
+	}
+	return 0, io.EOF
+}
+
+func together(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { errs[i] = do(i) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// download reads n bytes, in order if the client can, and discards them.
+func download(ctx context.Context, c client, n int) error {
+	if c.read != nil {
+		got, err := c.read(ctx, sized(n, 0), int64(n))
+		return errors.Join(err, checkCount(int(got), n))
+	}
+	r, err := c.open(ctx, sized(n, 0))
+	got, err := copyAndClose(struct{ io.Writer }{io.Discard}, r, err)
+	return errors.Join(err, checkCount(int(got), n))
+}
+
+// downloadFile downloads n bytes to a new file.
+func downloadFile(ctx context.Context, c client, n int) error {
+	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	name := filepath.Join(dir, "file")
+	if err := c.file(ctx, sized(n, 0), name); err != nil {
+		return err
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	return checkCount(int(info.Size()), n)
+}
+
+// writeFile creates a file for a download that writes at any offset.
+func writeFile(name string, download func(w io.WriterAt) error) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(download(file), file.Close())
+}
+
+// asStream hides the length of data.
+func asStream(data []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(data)} }

@@ -1,0 +1,98 @@
+package transfer
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// reporter keeps the report while a job runs.
+type reporter struct {
+	meter
+	mu        sync.Mutex
+	report    Report
+	changesMu sync.Mutex // serialises calls of onChange
+	onChange  func(Change)
+}
+
+func (t *reporter) begin(s *settings) {
+	t.started = time.Now()
+	t.report.Started, t.report.DryRun = t.started, s.dryRun
+	t.onChange = s.changes
+}
+
+func (t *reporter) end(early error) (*Report, error) {
+	t.report.Duration = time.Since(t.started)
+	return &t.report, t.report.err(early)
+}
+
+func (t *reporter) reportChange(c Change) {
+	if t.onChange == nil {
+		return
+	}
+	t.changesMu.Lock()
+	defer t.changesMu.Unlock()
+	t.onChange(c)
+}
+
+// count updates the report.
+func (t *reporter) count(add func(*Report)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	add(&t.report)
+}
+
+func (t *reporter) skipped() {
+	t.files.Add(1)
+	t.count(func(r *Report) { r.Skipped++ })
+}
+
+func (t *reporter) ignored() {
+	t.files.Add(1)
+	t.count(func(r *Report) { r.Ignored++ })
+}
+
+// transferred counts one file. reported is the number of bytes that progress already
+// includes; a copy inside a provider reports none.
+func (t *reporter) transferred(key string, size, reported int64) {
+	t.files.Add(1)
+	t.count(func(r *Report) {
+		r.Transferred++
+		r.Bytes += size
+		if !r.DryRun {
+			t.bytes.Add(size - reported)
+		}
+	})
+	t.reportChange(Change{Action: Transferred, Key: key, Bytes: size})
+}
+
+func (t *reporter) removed(key string, size int64) {
+	t.deleted.Add(1)
+	t.count(func(r *Report) {
+		r.Deleted++
+		r.DeletedBytes += size
+	})
+	t.reportChange(Change{Action: Deleted, Key: key, Bytes: size})
+}
+
+// failed counts a file that failed. Failures after ctx is done are not counted.
+func (t *reporter) failed(ctx context.Context, key string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	t.files.Add(1)
+	t.destinationFailed(key, err)
+}
+
+// destinationFailed counts a file of the destination that failed.
+func (t *reporter) destinationFailed(key string, err error) {
+	t.meter.failed.Add(1)
+	err = asStorageError(key, err)
+	t.count(func(r *Report) {
+		r.Failed++
+		if len(r.Failures) < maxFailures {
+			r.Failures = append(r.Failures, Failure{Key: key, Err: err})
+		}
+	})
+	t.reportChange(Change{Action: Failed, Key: key, Err: err})
+}

@@ -1,0 +1,196 @@
+package transfer
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// checkPath refuses a key that is not a path below the directory, or that names
+// another file than it seems to.
+func checkPath(key string) error {
+	switch {
+	case reserved(key):
+		return invalid("key", "must not be named "+reservedName+", which local buckets use, or like a temporary file of this package")
+	case strings.ContainsRune(key, 0), path.Clean(key) != key, !filepath.IsLocal(filepath.FromSlash(key)),
+		runtime.GOOS == "windows" && invalidOnWindows(key):
+		return invalid("key", "must be a valid file path on this system")
+	}
+	return nil
+}
+
+// invalidOnWindows reports whether Windows would read key as another name.
+func invalidOnWindows(key string) bool {
+	if strings.ContainsAny(key, `\:*?"<>|`) || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 }) {
+		return true
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if strings.HasSuffix(segment, ".") || strings.HasSuffix(segment, " ") {
+			return true
+		}
+	}
+	return false
+}
+
+// collision returns the error of two keys that one directory cannot hold.
+func collision(key, file string) error {
+	return invalid("key", fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file))
+}
+
+// writeFile has write fill a temporary file and then renames it to key: with its
+// time, and never incomplete. If known is set, the destination had a file, which is
+// replaced.
+func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) error {
+	if err := checkPath(key); err != nil {
+		return err
+	}
+	replaced, err := t.checkTarget(key, known)
+	if err != nil {
+		return err
+	}
+	if p.source == nil && replaced != nil {
+		p.file = replaced.Mode().Perm()
+	}
+	if runtime.GOOS == "windows" {
+		p.file |= 0o200 // no later job could replace a read-only file
+	}
+	f, temp, err := t.createBeside(key, p)
+	if err != nil {
+		return err
+	}
+	defer func() { // no effect after the rename
+		_ = f.Close()
+		_ = t.root.Remove(temp)
+	}()
+	if p.source == nil && replaced != nil {
+		if err := copyPermissions(f, p.file); err != nil {
+			return err
+		}
+	}
+	modified, err := write(f)
+	if err != nil {
+		return err
+	}
+	if err := t.closeFile(f, temp, modified); err != nil {
+		return err
+	}
+	if err := t.root.Rename(temp, key); err != nil {
+		return err
+	}
+	return t.noteChange(path.Dir(key))
+}
+
+// closeFile closes a complete file and sets its time. It syncs the content before the
+// file gets its name, because a name may survive a power failure that unsynced
+// content does not.
+func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
+	setTime := func() error {
+		if modified.IsZero() {
+			return nil
+		}
+		return t.root.Chtimes(temp, time.Time{}, modified)
+	}
+	const windows = runtime.GOOS == "windows" // on which closing a file sets its time
+	if !windows {
+		if err := setTime(); err != nil {
+			return err
+		}
+	}
+	if t.sync {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := f.Close(); err != nil || !windows {
+		return err
+	}
+	return setTime()
+}
+
+// checkTarget fails unless key is free or a file that may be replaced, which it
+// returns.
+func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
+	info, err := t.root.Lstat(key)
+	switch {
+	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case err != nil:
+		return nil, t.checkNoLink(key) // makeDirs returns any other error on the path
+	case info.IsDir():
+		return nil, invalid("key", "is the name of an existing directory, which a file cannot replace")
+	case !info.Mode().IsRegular():
+		return nil, invalid("key", "is the name of an existing link or special file, which is not replaced")
+	case !known:
+		return nil, invalid("key", "is the name of another file, which differs in case or was created meanwhile")
+	}
+	return info, nil
+}
+
+// checkNoLink fails if a symbolic link is on the path to key. A walk does not follow
+// links: with WithDelete, the next job would remove the file under its other name.
+func (t *tree) checkNoLink(key string) error {
+	for i, c := range []byte(key) {
+		if c != '/' {
+			continue
+		}
+		info, err := t.root.Lstat(key[:i])
+		if err != nil {
+			return nil // nothing below it exists either
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return invalid("key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]))
+		}
+	}
+	return nil
+}
+
+// createBeside creates the temporary file in the target's directory, so that the
+// rename stays on one file system.
+func (t *tree) createBeside(key string, p permissions) (*os.File, string, error) {
+	dir := path.Dir(key)
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	temp := path.Join(dir, tempPrefix+hex.EncodeToString(random[:]))
+	f, err := t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
+	if errors.Is(err, fs.ErrNotExist) || dir != "." && err != nil {
+		if err := t.makeDirs(key, dir, p); err != nil {
+			return nil, "", err
+		}
+		f, err = t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
+	}
+	return f, temp, err
+}
+
+// makeDirs creates the directories of key. If a file is in the way, the error names
+// it.
+func (t *tree) makeDirs(key, dir string, p permissions) error {
+	for i := 1; i <= len(dir); i++ {
+		if i < len(dir) && dir[i] != '/' {
+			continue
+		}
+		at := dir[:i]
+		err := t.root.Mkdir(at, p.forDir(at))
+		if err == nil {
+			err = t.noteChange(path.Dir(at))
+		}
+		if err == nil {
+			continue
+		}
+		if info, failed := t.root.Stat(at); failed == nil && info.IsDir() {
+			continue
+		}
+		if _, failed := t.root.Lstat(at); failed == nil {
+			return collision(key, at)
+		}
+		return err
+	}
+	return nil
+}
