@@ -87,8 +87,8 @@ func driverPut(e *env) (func(int) error, error) {
 	data, keys := make([]byte, kilobyte), keyRing(64)
 	return func(n int) error {
 		for i := range n {
-			sum := crc32.Checksum(data, castagnoli)
-			if err := put(e.ctx, driver, keys[i%len(keys)], data, &sum); err != nil {
+			sum := storage.KnownCRC32C(crc32.Checksum(data, castagnoli))
+			if err := put(e.ctx, driver, keys[i%len(keys)], data, sum); err != nil {
 				return err
 			}
 		}
@@ -96,7 +96,7 @@ func driverPut(e *env) (func(int) error, error) {
 	}, nil
 }
 
-func put(ctx context.Context, driver storage.Driver, key string, data []byte, sum *uint32) error {
+func put(ctx context.Context, driver storage.Driver, key string, data []byte, sum storage.CRC32C) error {
 	_, err := driver.Put(ctx, &storage.PutRequest{
 		Key: key, Body: bytes.NewReader(data), Size: int64(len(data)), CRC32C: sum,
 		Properties: storage.Properties{ContentType: contentType},
