@@ -128,7 +128,7 @@ func bucketGet(opts ...storage.OpenOption) func(*env) (func(int) error, error) {
 
 func driverGet(e *env) (func(int) error, error) {
 	driver := memstore.NewDriver(memstore.Config{})
-	if err := put(e.ctx, driver, "key", make([]byte, kilobyte), nil); err != nil {
+	if err := put(e.ctx, driver, "key", make([]byte, kilobyte), storage.CRC32C{}); err != nil {
 		return nil, err
 	}
 	buffer := make([]byte, kilobyte)
