@@ -59,7 +59,6 @@ func TestPartsReturnTheirChecksum(t *testing.T) {
 	part, err := d.PutPart(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, uint32(7), part.CRC32C.Sum)
-	require.NotSame(t, &sum, part.CRC32C)
 }
 
 func TestCompletePartsRefuses(t *testing.T) {
