@@ -23,7 +23,9 @@ import (
 // Of the Attrs that a write answers with, the core fills Key, Size and the
 // properties that were sent; a driver sets ETag, Revision, Version, Modified,
 // the checksums that the provider answered with, and a StorageClass that
-// differs from what was asked. Reads fill everything, the ContentType too. A Revision is the
+// differs from what was asked. Reads fill everything that the store keeps, the
+// ContentType too; it stays empty without ContentProperties, and CRC32C nil without
+// StoredChecksums. A Revision is the
 // provider's own word: the core tags it with the provider's name, and requests
 // have it as the driver gave it. The
 // Attrs that a driver returns are the core's to change; a map in them is not.
@@ -188,6 +190,11 @@ const (
 	OrderedList                            // List is in byte order; every bucket that New accepts, with FolderOrder too
 	SequentialParts                        // parts go one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
 	SignHead                               // WithMethod(http.MethodHead): the address reads no bytes
+	Metadata                               // WithMetadata; without it no write id is stored, so a lost response of a write stays OutcomeUnknown
+	ContentProperties                      // WithContentType, -Encoding, -Disposition, -Language and WithCacheControl; without it the type is the key extension's
+	StoredChecksums                        // reads return the CRC32C of the content that was written
+	KeysBesideFolders                      // "a" and "a/b" at once; without it the driver refuses the second one with Unsupported
+	LongSegments                           // segments of a key may be longer than 255 bytes
 )
 
 // Requests are filled by the core from options, and read by drivers. Fields

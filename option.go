@@ -170,7 +170,7 @@ func propertyOption(p property, set func(*Properties)) WriteOption {
 // WithContentType sets the media type, such as "image/png". The default is by
 // the key's extension, else by the first 512 bytes, else
 // "application/octet-stream"; a signed upload has none. InvalidArgument where it
-// is not type/subtype.
+// is not type/subtype. Unsupported without [ContentProperties], as the other headers.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
 }
@@ -204,7 +204,7 @@ func WithContentLanguage(tag string) WriteOption {
 // the library's own. Values are text without control characters or spaces at
 // the ends; all together at most 2 KiB as stored. Else InvalidArgument.
 // [EncodeMetadataValue] makes a value of any text, such as a file name that
-// somebody else chose.
+// somebody else chose. Unsupported without [Metadata].
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }

@@ -267,10 +267,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := checkWriteKey(s.op.key); e != nil {
-		return e
-	}
-	if e := s.op.core.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	if r.Condition.Absent {
@@ -282,7 +279,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	// A page sends a form's fields as they are and can add none. Whoever makes the
 	// request of an address sends what type it likes, unless one was asked for.
 	if r.ContentType == "" && method == http.MethodPost {
-		r.ContentType = contentType("", s.op.key, func() []byte { return nil })
+		r.ContentType = contentType("", s.op.key, nil)
 	}
 	native, e := s.op.core.natives(r.set.natives)
 	r.Native = native

@@ -14,6 +14,7 @@ var checksumCases = []Case{
 	{
 		Name: "the CRC32C is kept with the object", Rule: "W10",
 		Explanation: "it is in the write's answer and in Attrs, of one Put as of parts",
+		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
 			for _, w := range t.ways() {
 				b := w.open()
@@ -49,7 +50,7 @@ var checksumCases = []Case{
 					t.faults.Set(faults.Corrupt(faults.Put|faults.PutPart|faults.CompleteParts, 5))
 					_, err := b.Upload(t.Context(), "a", source)
 					t.faults.Set()
-					if t.desc.Local && err == nil {
+					if t.desc.Local && t.has(storage.StoredChecksums) && err == nil {
 						_, _, err = storage.ReadAll(t.Context(), b, "a")
 						t.fails(err, storage.ChecksumMismatch)
 						t.put(b, "a", "old")
@@ -64,6 +65,7 @@ var checksumCases = []Case{
 	{
 		Name: "a whole read is verified", Rule: "R5",
 		Explanation: "a byte that is damaged on its way down is ChecksumMismatch in place of the last io.EOF",
+		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
 			for _, w := range t.ways() {
 				b := w.open()
@@ -90,6 +92,7 @@ var checksumCases = []Case{
 	{
 		Name: "a damaged file is not put in place", Rule: "R5",
 		Explanation: "DownloadFile verifies before the file appears",
+		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
 			b := t.open()
 			if t.put(b, "a", "some text").CRC32C == nil {

@@ -15,6 +15,7 @@ var contentTypeCases = []Case{
 	{
 		Name: "the content type is detected", Rule: "W9",
 		Explanation: "as given, else by the key's extension from one table, else by the first 512 bytes, in one Put as in parts",
+		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			for _, w := range t.ways() {
 				b := w.open()

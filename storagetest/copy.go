@@ -28,9 +28,11 @@ var copyCases = []Case{
 		Explanation: "bytes, headers and metadata come along, and the source stays",
 		run: func(t *T) {
 			for road, b := range t.copyRoads() {
-				t.put(b, "a", "text", storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
-					storage.WithContentDisposition("inline"), storage.WithContentLanguage("de"), storage.WithContentEncoding("x-test"),
-					storage.WithMetadata(map[string]string{"k": "v", "two": "\u00e9"}))
+				t.put(b, "a", "text", t.contentType("text/x-test"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
+					t.optional(storage.ContentProperties, storage.WithContentDisposition("inline")),
+					t.optional(storage.ContentProperties, storage.WithContentLanguage("de")),
+					t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
+					t.metadata(map[string]string{"k": "v", "two": "\u00e9"}))
 				answer, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, road)
 				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
@@ -47,6 +49,7 @@ var copyCases = []Case{
 	{
 		Name: "options replace a copy's attributes one by one", Rule: "W1",
 		Explanation: "what an option names is replaced, the rest is the source's",
+		Needs:       storage.Metadata | storage.ContentProperties,
 		run: func(t *T) {
 			for road, b := range t.copyRoads() {
 				t.put(b, "a.png", "text", storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
@@ -68,6 +71,7 @@ var copyCases = []Case{
 	{
 		Name: "a copy onto itself changes attributes", Rule: "W1",
 		Explanation: "the bytes stay, the attributes are what the options say",
+		Needs:       storage.Metadata,
 		run: func(t *T) {
 			for road, b := range t.copyRoads() {
 				t.put(b, "a", "text", storage.WithMetadata(map[string]string{"k": "v"}))
@@ -104,11 +108,11 @@ var copyCases = []Case{
 				size = 2*t.unit + 1
 			}
 			text := body(size, 1)
-			t.put(from, "a", text, storage.WithMetadata(map[string]string{"k": "v"}))
+			t.put(from, "a", text, t.metadata(map[string]string{"k": "v"}))
 			_, err := storage.Copy(t.Context(), to, "b", from, "a")
 			require.NoError(t, err)
 			t.holds(to, "b", text)
-			require.Equal(t, map[string]string{"k": "v"}, t.attrs(to, "b").Metadata)
+			require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(to, "b").Metadata)
 			require.Empty(t, t.keys(to, storage.WithPrefix("a")))
 			t.missing(from, "b")
 		},
@@ -118,7 +122,7 @@ var copyCases = []Case{
 		Explanation: "it is a word of one provider's: what is copied from another has the destination's default, and an option's is what it says",
 		run: func(t *T) {
 			from, to := t.open(ofAnotherProvider()), t.limited(faults.Bounds{Without: storage.ServerCopy})
-			t.put(from, "a", "text", storage.WithCacheControl("no-store"))
+			t.put(from, "a", "text", t.metadata(map[string]string{"k": "v"}))
 			t.put(to, "plain", "text")
 			for road, target := range map[string]storage.Bucket{"ours": to, "a user's": &countingBucket{Bucket: to}} {
 				require.Equal(t, anotherClass, t.attrs(from, "a").StorageClass)
@@ -126,7 +130,7 @@ var copyCases = []Case{
 				require.NoError(t, err, road)
 				copied := t.attrs(to, "copy")
 				require.Equal(t, t.attrs(to, "plain").StorageClass, copied.StorageClass, road)
-				require.Equal(t, "no-store", copied.CacheControl, road)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), copied.Metadata, road)
 			}
 		},
 	},
@@ -162,7 +166,7 @@ var copyCases = []Case{
 			}
 			var other storage.Bucket
 			b, other := t.pair(meddle("Copy", 1, func() { t.put(other, "a", "another") }))
-			t.put(b, "a", "one", storage.WithMetadata(map[string]string{"of": "one"}))
+			t.put(b, "a", "one", t.metadata(map[string]string{"of": "one"}))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err != nil {
 				t.settled(err, storage.Changed)
@@ -170,7 +174,7 @@ var copyCases = []Case{
 				return
 			}
 			require.NotEqual(t, "one another", t.get(b, "b"))
-			require.Equal(t, t.get(b, "b") == "one", t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes belong together")
+			require.Equal(t, t.get(b, "b") == "one" && t.has(storage.Metadata), t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes belong together")
 		},
 	},
 	{
@@ -216,11 +220,11 @@ var copyCases = []Case{
 					keys = append(keys, key)
 				}
 				t.put(b, "empty", "")
-				answer, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), storage.WithMetadata(map[string]string{"k": "v"}))
+				answer, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), t.metadata(map[string]string{"k": "v"}))
 				require.NoError(t, err, road)
 				require.Equal(t, int64(16), answer.Size, road)
 				t.holds(b, "all.json", "abbcccddddeeeeea")
-				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "all.json").Metadata, road)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(b, "all.json").Metadata, road)
 				_, err = storage.Compose(t.Context(), b, "a", []string{"a", "b"})
 				require.NoError(t, err, road)
 				t.holds(b, "a", "abb")

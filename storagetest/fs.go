@@ -101,6 +101,7 @@ var fsCases = []Case{
 	{
 		Name: "an object beside its folder", Rule: "V-FS",
 		Explanation: "where x and x/y both exist the directory is shown",
+		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "x", "x/y")

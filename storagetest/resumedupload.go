@@ -72,7 +72,7 @@ func (t *T) unheard(blind faults.Rule, opts ...storage.UploadOption) *halted {
 func (t *T) upload(ctx context.Context, h *halted, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	return h.bucket.Upload(ctx, "a", from, append([]storage.UploadOption{
 		storage.WithResume(h.path), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
-		storage.WithMetadata(map[string]string{"k": "v"}),
+		t.metadata(map[string]string{"k": "v"}),
 	}, opts...)...)
 }
 
@@ -81,7 +81,7 @@ func (t *T) upload(ctx context.Context, h *halted, from io.Reader, opts ...stora
 func (t *T) over(h *halted, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)
-	require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
+	require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), attrs.Metadata)
 	t.holds(h.bucket, "a", text)
 	require.Equal(t, attrs.Revision, t.attrs(h.bucket, "a").Revision)
 	require.NoFileExists(t, h.path)
@@ -129,7 +129,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "another call begins anew", Rule: "W13",
 		Explanation: "other attributes, another length or another part size: the earlier upload is given up",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.ContentProperties,
 		run: func(t *T) {
 			for name, opt := range map[string]storage.UploadOption{
 				"a content type": storage.WithContentType("text/x-other"),
@@ -155,7 +155,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "giving up an earlier upload is cut short", Rule: "W13",
 		Explanation: "another call that is cancelled while it removes the earlier parts holds nothing: the next one succeeds",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.ContentProperties,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -225,7 +225,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a completion that nobody heard of is found", Rule: "W13",
 		Explanation: "where the earlier call made the object, the same call finds it by its write id and sends nothing",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
 			conditions := map[string][]storage.UploadOption{"no condition": nil}
 			if t.has(storage.ConditionalCreate) {
@@ -269,7 +269,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a body that changed when its completion was not heard of", Rule: "W13",
 		Explanation: "the object of the earlier body is not taken for that of this one",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
 			h := t.unheard(faults.Fail(faults.Reads))
 			t.faults.Set()
@@ -282,7 +282,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "what nobody can look at stays unknown", Rule: "W13",
 		Explanation: "where the upload is gone and the object cannot be seen, the same call is OutcomeUnknown, and the next one finds it",
-		Needs:       storage.UploadParts | storage.ConditionalCreate,
+		Needs:       storage.UploadParts | storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
 			blind := faults.Fail(faults.Reads).With(storage.PermissionDenied)
 			h := t.unheard(blind, storage.IfAbsent())

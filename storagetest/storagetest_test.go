@@ -43,7 +43,16 @@ func unlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 // A store that declares next to nothing passes too: it proves Unsupported.
 func TestRunOnAWeakStore(t *testing.T) {
 	unlisted(t)
-	storagetest.Run(t, behind(faults.Limits(faults.Bounds{Without: ^storage.OrderedList, MaxPutSize: 8 << 20, MaxBatch: -1})))
+	storagetest.Run(t, behind(faults.Limits(faults.Bounds{Without: ^storage.OrderedList, MaxPutSize: 8 << 20, MaxBatch: -1})),
+		storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given, and here shows it to nobody"))
+}
+
+// One with parts and conditions that keeps nothing but bytes passes, too.
+func TestRunOnAStoreWithoutAttributes(t *testing.T) {
+	unlisted(t)
+	storagetest.Run(t, behind(faults.Limits(faults.Bounds{
+		Without: storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders | storage.LongSegments,
+	})), storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given, and here shows it to nobody"))
 }
 
 // What the core does for stores with awkward limits is proved without one: no

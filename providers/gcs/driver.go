@@ -31,7 +31,9 @@ const (
 // features are what Google Cloud Storage does however it is reached.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-	storage.ObjectACL | storage.StorageClasses | storage.OrderedList
+	storage.ObjectACL | storage.StorageClasses | storage.OrderedList |
+	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
+	storage.KeysBesideFolders | storage.LongSegments
 
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{

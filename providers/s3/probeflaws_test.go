@@ -256,7 +256,8 @@ func TestProbeDeclaresNothingThatItCouldNotProve(t *testing.T) {
 			require.NotEqual(t, before, p, c.name)
 		}
 	}
-	require.Zero(t, p.features()&^(storage.SignURLs|storage.SignHead|storage.UploadParts|storage.KeepVersions|storage.StorageClasses))
+	keeps := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments // of the profile's name
+	require.Zero(t, p.features()&^(storage.SignURLs|storage.SignHead|storage.UploadParts|storage.KeepVersions|storage.StorageClasses|keeps))
 	require.False(t, p.OrderedList)
 }
 

@@ -62,6 +62,10 @@ type Profile struct {
 	// whose front end rewrites it refuses every request otherwise.
 	UnsignedEncoding bool
 
+	// ShortSegments says that the server keeps objects as files, whose names have at
+	// most 255 bytes: a segment of a key, too.
+	ShortSegments bool
+
 	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", and reads it
 	// back: the server returns "_" as "-".
 	EscapeUnderscores bool
@@ -131,7 +135,9 @@ const (
 // features are what the profile makes of a bucket that is asked with
 // credentials.
 func (p *Profile) features() storage.Features {
-	f := storage.UploadParts | signFeatures(p)
+	// KeysBesideFolders is S3's rule. Servers of files break it, and MinIO does so unseen:
+	// it stores the second key, so that no driver could refuse it.
+	f := storage.UploadParts | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | signFeatures(p)
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// One bit stands for Put and for parts, so that both must be enforced.
@@ -145,6 +151,8 @@ func (p *Profile) features() storage.Features {
 		storage.KeepVersions:      p.Versioning,
 		storage.ObjectACL:         p.ObjectACL,
 		storage.StorageClasses:    p.StorageClasses,
+		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
+		storage.LongSegments:      !p.ShortSegments,
 	} {
 		if declared {
 			f |= feature

@@ -152,6 +152,7 @@ var profiles = []Profile{
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		SlashDelimiter: true,
 		TokenAfterLast: true,
+		ShortSegments:  true,
 	},
 	{
 		// Docs and its conformance tests: conditions on Put are old, on
@@ -213,6 +214,7 @@ var profiles = []Profile{
 		Lifecycle:    true,
 
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ShortSegments: true,
 	},
 	{
 		// Run (v1.8.0 over a file system): conditions hold on Put and Complete, with
@@ -235,6 +237,7 @@ var profiles = []Profile{
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		TokenAfterLast: true,
 		Racy:           Conditions{Remove: true},
+		ShortSegments:  true,
 	},
 	{
 		// Issues of its users: the XML API has no DeleteObjects, ignores

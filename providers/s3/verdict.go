@@ -113,11 +113,11 @@ var verdicts = map[string]verdict{
 	"XMinioStorageFull":          {code: storage.Internal, hint: "the store's disks are full"},
 
 	// Of servers that keep keys as files; S3 holds both.
-	"ObjectParentIsFile":            {code: storage.InvalidArgument, hint: fileHint},
-	"ExistingObjectIsDirectory":     {code: storage.InvalidArgument, hint: fileHint},
-	"ExistingObjectIsFile":          {code: storage.InvalidArgument, hint: fileHint},
-	"XMinioParentIsObject":          {code: storage.InvalidArgument, hint: fileHint},
-	"XMinioObjectExistsAsDirectory": {code: storage.InvalidArgument, hint: fileHint},
+	"ObjectParentIsFile":            {code: storage.Unsupported, hint: fileHint},
+	"ExistingObjectIsDirectory":     {code: storage.Unsupported, hint: fileHint},
+	"ExistingObjectIsFile":          {code: storage.Unsupported, hint: fileHint},
+	"XMinioParentIsObject":          {code: storage.Unsupported, hint: fileHint},
+	"XMinioObjectExistsAsDirectory": {code: storage.Unsupported, hint: fileHint},
 
 	"NotImplemented":                {code: storage.Unsupported},
 	"UnsupportedOperation":          {code: storage.Unsupported},
