@@ -31,7 +31,8 @@ import (
 // Attrs that a driver returns are the core's to change; a map in them is not.
 //
 // Describe, Put, Get, Head, List and Delete are required; embed
-// UnimplementedDriver for the rest. A layer embeds the Driver that it wraps.
+// UnimplementedDriver for the rest. A layer embeds the Driver that it wraps. The
+// example is a whole driver, over a map.
 //
 // A driver that has to know the bytes of a body before it sends them reads them by
 // [BodyPeeker].
