@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
 const (
@@ -14,7 +14,7 @@ const (
 )
 
 // throttledJobCases are a job beside rclone and s5cmd on a server that takes 150
-// writes a second and answers the others with 503 SlowDown. It is internal/s3server,
+// writes a second and answers the others with 503 SlowDown. It is internal/testing/s3server,
 // in this process. A contender that loses a file fails. There are rows
 // for those of the two that are named:
 //
@@ -89,7 +89,7 @@ func (e *env) throttledServer() (*s3server.Server, error) {
 		server.Close()
 		return nil
 	})
-	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate, Times: -1})
+	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate, Times: -1})
 	e.shared[name] = server
 	e.shared[jobServerName] = jobServer{server.URL, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey}
 	return server, nil

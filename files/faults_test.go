@@ -173,10 +173,10 @@ var failures = []struct {
 		return f.faulty(t, faults.Fail(faults.Any).Nth(n), 1)
 	}},
 	{"loses its answer", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.faulty(t, faults.LoseAnswer(faults.Any).Nth(n), 1)
+		return f.faulty(t, faults.DropResponse(faults.Any).Nth(n), 1)
 	}},
 	{"loses its answer, and is retried", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.faulty(t, faults.LoseAnswer(faults.Any).Nth(n), 3)
+		return f.faulty(t, faults.DropResponse(faults.Any).Nth(n), 3)
 	}},
 	{"is where the process is killed", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
 		d := &death{before: n}

@@ -338,7 +338,7 @@ func TestWhatTheStoreFailsWithIsHidden(t *testing.T) {
 	f := newFixture(t, files.Config{}, clock, bucket)
 	a := newAPI(t, f, files.HandlerConfig{})
 	record := f.upload(t, "x")
-	injector.Set(faults.Fail(faults.Any).With(&storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}))
+	injector.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}))
 	form, contentType := formOf(t, []piece{theFile})
 	for _, answer := range []told{
 		a.ask(t, "POST", "/files", contentType, form),

@@ -163,7 +163,7 @@ func TestPartsAreJoinedByTheStoreWhereItCan(t *testing.T) {
 		"through a pipe": {storage.ServerCompose, 0},
 	} {
 		calls := faults.New()
-		f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()), storage.WithLayer(faults.Limits(faults.Bounds{Without: c.without})))
+		f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()), storage.WithLayer(faults.WithLimits(faults.Limits{Disable: c.without})))
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
 		require.Equal(t, c.composed, calls.Count(faults.Compose), name)

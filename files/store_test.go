@@ -50,7 +50,7 @@ func listed(t *testing.T, s *files.Store, f files.ListFilter, size int) []string
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 	without := func(f storage.Features) storage.Bucket {
-		return memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: f})))
+		return memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
 	}
 	noCreate, noSwap := without(storage.ConditionalCreate), without(storage.ConditionalUpdate)
 	for name, c := range map[string]struct {
@@ -75,7 +75,7 @@ func TestNewRefuses(t *testing.T) {
 
 // A bucket without conditions is enough for whole files whose records are elsewhere.
 func TestRecordsElsewhereNeedNoConditionsOfTheBucket(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
 	// A type of its own, as a database's is.
 	records := struct{ files.Records }{files.BucketRecords(memstore.New())}
 	s, err := files.New(b, records, files.Config{})

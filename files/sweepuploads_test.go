@@ -28,7 +28,7 @@ func TestPartsExpire(t *testing.T) {
 
 // A store that cannot remove on a condition gives up what was left alone as well.
 func TestPartsExpireWhereNothingIsRemovedOnACondition(t *testing.T) {
-	f := inMemory(t, files.Config{}, storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalRemove})))
+	f := inMemory(t, files.Config{}, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.send(t, "a", part(token, 2, 1))
 	f.clock.Advance(25 * time.Hour)
@@ -169,7 +169,7 @@ func TestSweepBesideAPart(t *testing.T) {
 				sent++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
-			}), storage.WithLayer(faults.Limits(faults.Bounds{Without: row.without})))
+			}), storage.WithLayer(faults.WithLimits(faults.Limits{Disable: row.without})))
 			report, err := s.Sweep(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 1, sent)

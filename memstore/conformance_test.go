@@ -15,7 +15,7 @@ import (
 func TestConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
 		return memstore.NewDriver(memstore.Config{})
-	}, storagetest.Opening(func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+	}, storagetest.WithOpener(func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/leftover/leftovertest"
+	"github.com/omnibucket/storage/internal/testing/staleuploadtest"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -47,11 +47,11 @@ func complete(t *testing.T, d storage.Driver, key, upload string, parts ...stora
 }
 
 func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
-	for _, row := range leftovertest.Cases {
+	for _, row := range staleuploadtest.Cases {
 		t.Run(row.Name, func(t *testing.T) {
 			clock := atNoon()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
-			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &leftovertest.Rules})
+			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
 			require.NoError(t, err)
 			d, err := s.Driver("b")
 			require.NoError(t, err)
@@ -62,9 +62,9 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 				clock.pass(row.Part)
 				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
 			}
-			clock.now = begun.Add(row.Looked)
+			clock.now = begun.Add(row.Sweep)
 			sweep(t, d)
-			if err := complete(t, d, row.Key, upload, parts...); row.Dropped {
+			if err := complete(t, d, row.Key, upload, parts...); row.Discarded {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 			} else {
 				require.NoError(t, err)

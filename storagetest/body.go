@@ -18,12 +18,12 @@ import (
 
 var bodyCases = []Case{
 	{
-		Name: "every kind of reader is read as it is meant", Rule: "W1",
-		Explanation: "one byte at a time, half a buffer, data together with EOF: the object is what the reader delivered",
+		Name: "every kind of reader is read correctly", Rule: "W1",
+		Explanation: "one byte at a time, half a buffer, or data together with EOF: the object is what the reader delivered",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(min(w.size, 10_000), 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(min(path.size, 10_000), 1)
 				for name, wrap := range map[string]func(io.Reader) io.Reader{
 					"OneByteReader": iotest.OneByteReader,
 					"HalfReader":    iotest.HalfReader,
@@ -34,149 +34,149 @@ var bodyCases = []Case{
 					"Buffer":        func(io.Reader) io.Reader { return bytes.NewBufferString(text) },
 				} {
 					_, err := b.Upload(t.Context(), name, wrap(strings.NewReader(text)))
-					require.NoError(t, err, "%s in %s", name, w.name)
-					t.holds(b, name, text)
+					require.NoError(t, err, "%s in %s", name, path.name)
+					t.requireContent(b, name, text)
 				}
 			}
 		},
 	},
 	{
 		Name: "readers that fail are BodyFailed", Rule: "W11",
-		Explanation: "what the caller's reader fails with is not the store's fault, and is reachable",
+		Explanation: "an error of the caller's reader is not blamed on the store, and can be reached by errors.Is",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
 				for name, source := range map[string]io.Reader{
 					"ErrReader":     iotest.ErrReader(errBoom),
-					"midway":        failing(text[:w.size-1], errBoom),
+					"midway":        failing(text[:path.size-1], errBoom),
 					"at the end":    failing(text, errBoom),
-					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))), // an end is io.EOF itself
+					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))), // only io.EOF itself is an end
 					"TimeoutReader": iotest.TimeoutReader(iotest.HalfReader(strings.NewReader(text))),
 				} {
 					_, err := b.Upload(t.Context(), "a", source)
-					require.Equal(t, storage.BodyFailed, storage.CodeOf(err), "%s in %s: %v", name, w.name, err)
+					require.Equal(t, storage.BodyFailed, storage.CodeOf(err), "%s in %s: %v", name, path.name, err)
 					want := errBoom
 					if name == "TimeoutReader" {
 						want = iotest.ErrTimeout
 					}
-					require.ErrorIs(t, err, want, "%s in %s", name, w.name)
-					t.missing(b, "a")
+					require.ErrorIs(t, err, want, "%s in %s", name, path.name)
+					t.requireMissing(b, "a")
 				}
 			}
 		},
 	},
 	{
-		Name: "a body's own code is not the upload's", Rule: "W11",
-		Explanation: "a failed download used as a body is not taken for a failed upload condition, and stays reachable by errors.As",
+		Name: "a body's error code is not the upload's", Rule: "W11",
+		Explanation: "if a failed download is used as a body, its Code is not taken for a failed condition, and errors.As reaches it",
 		run: func(t *T) {
 			b := t.open()
 			inner := &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist}}
 			_, err := b.Upload(t.Context(), "a", failing("head", inner))
-			t.settled(err, storage.BodyFailed)
+			t.requireNothingDone(err, storage.BodyFailed)
 			for _, code := range []error{storage.PreconditionFailed, storage.ObjectNotFound, fs.ErrExist, fs.ErrNotExist} {
 				require.NotErrorIs(t, err, code)
 			}
 			var path *fs.PathError
-			require.True(t, errors.As(err, &path), "errors.As reaches the body's error")
+			require.True(t, errors.As(err, &path), "errors.As must reach the body's error")
 			require.Equal(t, "x", path.Path)
 		},
 	},
 	{
 		Name: "a panic of the body reaches the caller", Rule: "W1",
-		Explanation: "a body that panics while it is read can be recovered from, whichever goroutine reads it; nothing is stored or left behind, and the next upload works",
+		Explanation: "the caller can recover from the panic, whichever goroutine reads the body; nothing is stored or left, and the next upload works",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open(storage.WithMemory(storage.NewMemory(1 << 20)))
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open(storage.WithMemory(storage.NewMemory(1 << 20)))
+				text := body(path.size, 1)
 				for name, source := range map[string]io.Reader{
 					"in place": panickingAt{strings.NewReader(text)},
 					"a stream": io.MultiReader(strings.NewReader(text), panickingReader{}),
 				} {
-					require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, w.name)
-					t.missing(b, "a")
-					require.Zero(t, t.pendingUploads(), "%s, %s", name, w.name)
+					require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, path.name)
+					t.requireMissing(b, "a")
+					require.Zero(t, t.countPendingUploads(), "%s, %s", name, path.name)
 				}
 				progress := storage.WithProgress(func(int64, int64) { panic(errBoom) })
-				require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, w.name)
-				t.missing(b, "a")
+				require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, path.name)
+				t.requireMissing(b, "a")
 				t.put(b, "a", text)
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 			}
 		},
 	},
 	{
 		Name: "a body that makes no progress is BodyFailed", Rule: "W11",
-		Explanation: "a reader that answers 0, nil for ever does not hang the upload",
+		Explanation: "a reader that always returns 0, nil does not hang the upload",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", io.MultiReader(strings.NewReader("head"), idleReader{}))
-			t.settled(err, storage.BodyFailed)
+			t.requireNothingDone(err, storage.BodyFailed)
 			require.ErrorIs(t, err, io.ErrNoProgress)
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 		},
 	},
 	{
-		Name: "a body that pauses is read on", Rule: "W11",
-		Explanation: "0, nil now and then is legal for a reader",
+		Name: "a body that pauses is read to its end", Rule: "W11",
+		Explanation: "a reader may return 0, nil now and then",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", &pausingReader{r: strings.NewReader("some text")})
 			require.NoError(t, err)
-			t.holds(b, "a", "some text")
+			t.requireContent(b, "a", "some text")
 		},
 	},
 	{
 		Name: "an impossible count is BodyFailed", Rule: "W11",
-		Explanation: "a reader that claims more than it was asked for does not crash the upload",
+		Explanation: "a reader that returns more than it was asked for does not crash the upload",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", lyingReader{})
-			t.settled(err, storage.BodyFailed)
-			t.missing(b, "a")
+			t.requireNothingDone(err, storage.BodyFailed)
+			t.requireMissing(b, "a")
 		},
 	},
 	{
-		Name: "a body is read from where it stands", Rule: "W2",
-		Explanation: "what was read from a reader before is not uploaded, and no size is guessed that counts it",
+		Name: "a body is read from its current position", Rule: "W2",
+		Explanation: "bytes that were read earlier are neither uploaded nor counted in the size",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size+10, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size+10, 1)
 				for name, source := range map[string]io.Reader{
 					"strings.Reader": strings.NewReader(text),
 					"bytes.Reader":   bytes.NewReader([]byte(text)),
-					"SectionReader":  io.NewSectionReader(strings.NewReader(text), 0, w.size+10),
-					"LimitedReader":  io.LimitReader(strings.NewReader(text), w.size+10),
+					"SectionReader":  io.NewSectionReader(strings.NewReader(text), 0, path.size+10),
+					"LimitedReader":  io.LimitReader(strings.NewReader(text), path.size+10),
 					"Buffer":         bytes.NewBufferString(text),
 					"File":           tempFile(t, text),
 				} {
 					_, err := io.ReadFull(source, make([]byte, 10))
 					require.NoError(t, err)
 					attrs, err := b.Upload(t.Context(), name, source)
-					require.NoError(t, err, "%s in %s", name, w.name)
-					require.Equal(t, w.size, attrs.Size, "%s in %s", name, w.name)
-					t.holds(b, name, text[10:])
+					require.NoError(t, err, "%s in %s", name, path.name)
+					require.Equal(t, path.size, attrs.Size, "%s in %s", name, path.name)
+					t.requireContent(b, name, text[10:])
 				}
 			}
 		},
 	},
 	{
-		Name: "an overridden Read is the one that is used", Rule: "W2",
-		Explanation: "a struct that embeds *os.File and has its own Read is read by it, not around it",
+		Name: "an overridden Read is used", Rule: "W2",
+		Explanation: "if a struct embeds *os.File and has its own Read, the upload calls that Read",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
-				_, err := b.Upload(t.Context(), "a", &countingFile{File: tempFile(t, text), r: strings.NewReader(strings.Repeat("x", int(w.size)))})
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
+				_, err := b.Upload(t.Context(), "a", &countingFile{File: tempFile(t, text), r: strings.NewReader(strings.Repeat("x", int(path.size)))})
 				require.NoError(t, err)
-				t.holds(b, "a", strings.Repeat("x", int(w.size)))
+				t.requireContent(b, "a", strings.Repeat("x", int(path.size)))
 			}
 		},
 	},
 	{
-		Name: "files of no size and pipes are streams", Rule: "W2",
-		Explanation: "a file whose size says nothing is read by Read until it ends",
+		Name: "pipes and files without a size are streams", Rule: "W2",
+		Explanation: "a file whose size is not reliable is read by Read until its end",
 		run: func(t *T) {
 			b := t.open()
 			r, w, err := os.Pipe()
@@ -188,38 +188,38 @@ var bodyCases = []Case{
 			_, err = b.Upload(t.Context(), "a", r)
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
-			t.holds(b, "a", "through a pipe")
+			t.requireContent(b, "a", "through a pipe")
 		},
 	},
 	{
 		Name: "UploadFile and DownloadFile move files", Rule: "W1",
-		Explanation: "a file goes up and comes down whole; a failed download leaves the file that was there",
+		Explanation: "files are uploaded and downloaded whole, and a failed download keeps the existing file",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
 				from := tempFile(t, text)
 				attrs, err := storage.UploadFile(t.Context(), b, "a", from.Name())
 				require.NoError(t, err)
-				require.Equal(t, w.size, attrs.Size)
+				require.Equal(t, path.size, attrs.Size)
 				to := filepath.Join(t.TempDir(), "to")
 				require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 				_, err = storage.DownloadFile(t.Context(), b, "missing", to)
-				t.fails(err, storage.ObjectNotFound)
+				t.requireCode(err, storage.ObjectNotFound)
 				require.Equal(t, "old", readFile(t, to))
 				attrs, err = storage.DownloadFile(t.Context(), b, "a", to)
 				require.NoError(t, err)
-				require.Equal(t, w.size, attrs.Size)
+				require.Equal(t, path.size, attrs.Size)
 				requireSame(t, text, readFile(t, to))
 				left, err := os.ReadDir(filepath.Dir(to))
 				require.NoError(t, err)
-				require.Len(t, left, 1, "no temporary file is left")
+				require.Len(t, left, 1, "there must be no temporary file")
 			}
 		},
 	},
 	{
-		Name: "a downloaded file replaces what is there", Rule: "W1",
-		Explanation: "it keeps a file's mode, whatever the umask, and takes the place of a symbolic link, whose target stays as it is",
+		Name: "a downloaded file replaces the existing file", Rule: "W1",
+		Explanation: "the file's mode is kept, whatever the umask; a symbolic link is replaced, and its target stays as it is",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "new")
@@ -227,7 +227,7 @@ var bodyCases = []Case{
 			to, link := filepath.Join(dir, "to"), filepath.Join(dir, "link")
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			for _, mode := range []os.FileMode{0o666, 0o777, 0o640, 0o600} {
-				require.NoError(t, os.Chmod(to, mode)) // of which Windows keeps what it knows
+				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only a part of it
 				before, err := os.Stat(to)
 				require.NoError(t, err)
 				_, err = storage.DownloadFile(t.Context(), b, "a", to)
@@ -238,7 +238,7 @@ var bodyCases = []Case{
 			}
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			if err := os.Symlink(to, link); err != nil {
-				return // Windows asks for a right that few have
+				return // Windows requires a permission that few users have
 			}
 			_, err := storage.DownloadFile(t.Context(), b, "a", link)
 			require.NoError(t, err)
@@ -250,11 +250,11 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a file that is not there is an error before any request", Rule: "W1",
+		Name: "a missing file is an error before any request", Rule: "W1",
 		Explanation: "UploadFile of a missing file or a directory stores nothing",
 		run: func(t *T) {
 			b := t.open()
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := storage.UploadFile(t.Context(), b, "a", filepath.Join(t.TempDir(), "missing"))
 				require.Error(t, err)
 				require.NotErrorIs(t, err, storage.ObjectNotFound)
@@ -265,8 +265,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "progress is told", Rule: "W12",
-		Explanation: "never less than before, and at the end all of it, for uploads as for downloads",
+		Name: "progress is reported", Rule: "W12",
+		Explanation: "it never decreases and ends at the full size, for uploads and downloads",
 		run:         progress,
 	},
 }
@@ -291,7 +291,7 @@ func (r *pausingReader) Read(p []byte) (int, error) {
 	return r.r.Read(p[:min(len(p), 2)])
 }
 
-// countingFile has all of a file's methods and a Read of its own.
+// countingFile has all methods of a file and its own Read.
 type countingFile struct {
 	*os.File
 	r io.Reader
@@ -317,9 +317,9 @@ func readFile(t *T, path string) string {
 }
 
 func progress(t *T) {
-	for _, w := range t.ways() {
-		b := w.open()
-		text := body(w.size, 1)
+	for _, path := range t.uploadPaths() {
+		b := path.open()
+		text := body(path.size, 1)
 		check := func(name string, total int64) (storage.TransferOption, func()) {
 			var last, calls int64
 			option := storage.WithProgress(func(done, of int64) {
@@ -334,24 +334,24 @@ func progress(t *T) {
 			})
 			return option, func() {
 				require.Positive(t, calls, name)
-				require.Equal(t, w.size, last, name)
+				require.Equal(t, path.size, last, name)
 			}
 		}
-		option, told := check("upload", w.size)
+		option, told := check("upload", path.size)
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(text), option)
 		require.NoError(t, err)
 		told()
-		option, told = check("upload of a stream", w.size)
+		option, told = check("upload of a stream", path.size)
 		_, err = b.Upload(t.Context(), "a", stream(text), option)
 		require.NoError(t, err)
 		told()
-		option, told = check("download", w.size)
+		option, told = check("download", path.size)
 		requireSame(t, text, t.get(b, "a", option))
 		told()
 	}
 }
 
-// panickingAt is read in place, and panics at its last byte.
+// panickingAt is read in place and panics at its last byte.
 type panickingAt struct{ *strings.Reader }
 
 func (r panickingAt) ReadAt(p []byte, off int64) (int, error) {

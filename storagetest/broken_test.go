@@ -18,24 +18,24 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A suite that cannot fail proves nothing. Each row breaks one thing, and the
-// cases named must notice. The suite runs in a process of its own, since a
-// failed subtest cannot be taken back.
+// A suite that cannot fail proves nothing. Each row breaks one thing, and the named
+// cases must notice it. The suite runs in a child process, because a failed subtest
+// cannot be undone.
 
 const brokenVariable = "STORAGETEST_BROKEN"
 
-// brokenLayers are drivers that do what somebody's does.
+// brokenLayers are drivers with bugs that real drivers have.
 var brokenLayers = map[string]struct {
 	layer storage.Layer
 	fails []string // rule/case
 }{
 	"ignores IfAbsent": {
 		func(d storage.Driver) storage.Driver { return &ignoresAbsent{d} },
-		[]string{"W5/IfAbsent creates and never overwrites", "W5/of concurrent creators exactly one wins"},
+		[]string{"W5/IfAbsent creates and never overwrites", "W5/exactly one concurrent creator wins"},
 	},
 	"ignores IfRevision": {
 		func(d storage.Driver) storage.Driver { return &ignoresRevision{d} },
-		[]string{"W5/IfRevision writes over what was read and nothing else", "W5/of concurrent updaters exactly one wins"},
+		[]string{"W5/IfRevision replaces only the revision that was read", "W5/exactly one concurrent updater wins"},
 	},
 	"cuts off the last byte of what it stores": {
 		func(d storage.Driver) storage.Driver { return &truncates{d} },
@@ -47,11 +47,11 @@ var brokenLayers = map[string]struct {
 	},
 	"lists out of order": {
 		func(d storage.Driver) storage.Driver { return &listsBackwards{d} },
-		[]string{"K4/keys are in the order of their bytes"},
+		[]string{"K4/keys are in byte order"},
 	},
 	"forgets the end of a listing": {
 		func(d storage.Driver) storage.Driver { return &forgetsPages{d} },
-		[]string{"K4/keys are in the order of their bytes", "L3/pages join to the listing"},
+		[]string{"K4/keys are in byte order", "L3/pages add up to the listing"},
 	},
 	"takes a missing object for a missing bucket": {
 		func(d storage.Driver) storage.Driver {
@@ -61,7 +61,7 @@ var brokenLayers = map[string]struct {
 	},
 	"fails to remove what is not there": {
 		func(d storage.Driver) storage.Driver { return &removesStrictly{d} },
-		[]string{"D1/removing what is not there succeeds"},
+		[]string{"D1/removing a missing object succeeds"},
 	},
 	"forgets metadata": {
 		func(d storage.Driver) storage.Driver { return &forgetsMetadata{d} },
@@ -75,9 +75,9 @@ var brokenLayers = map[string]struct {
 		func(d storage.Driver) storage.Driver { return &removesTree{d} },
 		[]string{"D1/removing one object leaves its neighbours", "K3/a key and keys below it coexist"},
 	},
-	"says it does what it does not": {
+	"declares a feature that it lacks": {
 		func(d storage.Driver) storage.Driver { return &boasts{d} },
-		[]string{"S3/a signed download works as returned, of a key with a space"},
+		[]string{"S3/a signed download works as returned, for a key with a space"},
 	},
 }
 
@@ -98,7 +98,7 @@ func TestTheSuiteNotices(t *testing.T) {
 	}
 }
 
-// runBroken runs the named cases against one broken layer, in a child process.
+// runBroken runs the named cases with one broken layer, in a child process.
 func runBroken(t *testing.T, name string, cases []string) string {
 	t.Helper()
 	var rules, names []string
@@ -115,18 +115,18 @@ func runBroken(t *testing.T, name string, cases []string) string {
 	return string(output)
 }
 
-func TestAnUnknownWithoutFails(t *testing.T) {
+func TestSkippingAnUnknownCaseFails(t *testing.T) {
 	output := runBroken(t, unknownWithout, []string{"R3/ranges"})
-	require.Contains(t, output, "Without names no case")
+	require.Contains(t, output, "Skip names no case")
 	require.Contains(t, output, "no such case")
 }
 
 const unknownWithout = "unknown Without"
 
-// TestBrokenChild is what runBroken runs; alone it does nothing.
+// TestBrokenChild runs in the child process of runBroken. Otherwise it does nothing.
 func TestBrokenChild(t *testing.T) {
 	if os.Getenv(brokenVariable) == unknownWithout {
-		storagetest.Run(t, memory, storagetest.Without("no such case", "to see it fail"))
+		storagetest.Run(t, memory, storagetest.Skip("no such case", "to see it fail"))
 	}
 	broken, asked := brokenLayers[os.Getenv(brokenVariable)]
 	if !asked {

@@ -13,35 +13,36 @@ import (
 // A Case is one row of the table.
 type Case struct {
 	Name        string           // unique, in words
-	Rule        string           // of the contract: "W5"
-	Explanation string           // one sentence, printed when the case fails
-	Needs       storage.Features // where they are not declared, the case proves Unsupported
+	Rule        string           // of docs/contract.md, as "W5"
+	Explanation string           // printed if the case fails
+	Needs       storage.Features // without them, the case proves Unsupported
 
-	run func(t *T)
+	alone bool // no other case runs at the same time
+	run   func(t *T)
 }
 
-// A T is a case under way: a testing.T that opens buckets. Every bucket that it
-// opened shares one fault injector, without rules until the case sets some.
+// A T is a running case: a testing.T that opens buckets. All buckets that it opens
+// share one fault injector, which has no rules until the case sets some.
 type T struct {
 	*testing.T
 
 	faults  *faults.Injector
-	uploads *uploadBook
-	desc    storage.Description // of the driver as it is
-	unit    int64               // bytes of the smallest part that the driver takes
+	uploads *pendingUploads
+	desc    storage.Description // of the driver itself
+	unit    int64               // the smallest part that the driver takes, in bytes
 	opener  Open
 	options *options
 }
 
 func newT(t *testing.T, open Open, o *options, desc storage.Description) *T {
 	return &T{
-		T: t, faults: faults.New(), uploads: &uploadBook{}, desc: desc, opener: open, options: o,
+		T: t, faults: faults.New(), uploads: &pendingUploads{}, desc: desc, opener: open, options: o,
 		unit: max(1<<10, desc.MinPartSize),
 	}
 }
 
-// runCase runs c or, without its features, what refuses them, and explains a
-// failure.
+// runCase runs c. If the driver lacks a feature that c needs, it proves that the
+// feature is refused instead. It explains a failure.
 func runCase(t *T, c Case, report *report) {
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -66,8 +67,8 @@ func runCase(t *T, c Case, report *report) {
 // has reports whether the driver declares f.
 func (t *T) has(f storage.Features) bool { return t.desc.Features&f == f }
 
-// fast makes retries short; what else is given comes later and prevails.
-func (t *T) fast(opts []storage.OpenOption) []storage.OpenOption {
+// fastRetry makes retries short. The options in opts come later and win.
+func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
 		storage.WithLayer(t.faults.Layer()),
@@ -75,47 +76,47 @@ func (t *T) fast(opts []storage.OpenOption) []storage.OpenOption {
 	}, opts...)
 }
 
-// open opens an empty bucket, and sees to it that no body of it is left open.
+// open opens an empty bucket and checks at the end that all bodies were closed.
 func (t *T) open(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.closing(t.opener(t.T, t.fast(opts)...))
+	return t.autoClose(t.opener(t.T, t.fastRetry(opts)...))
 }
 
-// versioned opens an empty bucket that keeps versions.
-func (t *T) versioned(opts ...storage.OpenOption) storage.Bucket {
+// openVersioned opens an empty bucket that keeps versions.
+func (t *T) openVersioned(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	if t.options.versioned != nil {
-		return t.closing(t.options.versioned(t.T, t.fast(append(opts, storage.WithVersions()))...))
+		return t.autoClose(t.options.versioned(t.T, t.fastRetry(append(opts, storage.WithVersions()))...))
 	}
 	return t.open(append(opts, storage.WithVersions())...)
 }
 
-// limited opens an empty bucket whose driver appears smaller than it is.
-func (t *T) limited(bounds faults.Bounds, opts ...storage.OpenOption) storage.Bucket {
+// openLimited opens an empty bucket whose driver appears to have these limits.
+func (t *T) openLimited(bounds faults.Limits, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.open(append(opts, storage.WithLayer(faults.Limits(bounds)))...)
+	return t.open(append(opts, storage.WithLayer(faults.WithLimits(bounds)))...)
 }
 
-// inParts opens an empty bucket that takes one unit in a Put, and so stores
-// whatever is longer in parts.
-func (t *T) inParts(opts ...storage.OpenOption) storage.Bucket {
+// openForParts opens an empty bucket whose Put takes one unit, so that anything longer
+// is uploaded in parts.
+func (t *T) openForParts(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit}, opts...)
+	return t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit}, opts...)
 }
 
-// once opens an empty bucket that tries every request once.
-func (t *T) once(opts ...storage.OpenOption) storage.Bucket {
+// openWithoutRetry opens an empty bucket that makes one attempt for each request.
+func (t *T) openWithoutRetry(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	return t.open(append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))...)
 }
 
-func (t *T) closing(b storage.Bucket) storage.Bucket {
+func (t *T) autoClose(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	require.NotNil(t, b)
 	t.Cleanup(func() {
 		t.faults.Set()
 		if open := t.faults.OpenBodies(); open != 0 {
-			t.Errorf("%d bodies of the driver were never closed", open)
+			t.Errorf("%d bodies from the driver were never closed", open)
 		}
 		if err := storage.Close(b); err != nil {
 			t.Errorf("Close: %v", err)
@@ -124,15 +125,15 @@ func (t *T) closing(b storage.Bucket) storage.Bucket {
 	return b
 }
 
-// requests is how many driver calls do makes.
-func (t *T) requests(do func()) int {
+// countRequests returns the number of driver calls that do makes.
+func (t *T) countRequests(do func()) int {
 	before := t.faults.Count(faults.Any)
 	do()
 	return t.faults.Count(faults.Any) - before
 }
 
-// silently requires that do makes no driver call.
-func (t *T) silently(do func()) {
+// requireNoRequests requires that do makes no driver call.
+func (t *T) requireNoRequests(do func()) {
 	t.Helper()
-	require.Zero(t, t.requests(do), "no request may be made:\n%v", t.faults)
+	require.Zero(t, t.countRequests(do), "this must make no request:\n%v", t.faults)
 }

@@ -15,12 +15,12 @@ import (
 var conditionCases = []Case{
 	{
 		Name: "IfAbsent creates and never overwrites", Rule: "W5",
-		Explanation: "on an existing key it is PreconditionFailed and fs.ErrExist, in one Put as in parts, and changes nothing",
+		Explanation: "on an existing key it fails with PreconditionFailed and fs.ErrExist and changes nothing, in one Put and in parts",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				first, second := body(w.size, 1), body(w.size, 2)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				first, second := body(path.size, 1), body(path.size, 2)
 				t.put(b, "a", first, storage.IfAbsent())
 				for _, source := range []string{"in place", "stream"} {
 					var err error
@@ -29,148 +29,148 @@ var conditionCases = []Case{
 					} else {
 						_, err = b.Upload(t.Context(), "a", strings.NewReader(second), storage.IfAbsent())
 					}
-					t.settled(err, storage.PreconditionFailed)
+					t.requireNothingDone(err, storage.PreconditionFailed)
 					require.ErrorIs(t, err, fs.ErrExist)
-					t.holds(b, "a", first)
+					t.requireContent(b, "a", first)
 				}
 				require.NoError(t, b.Remove(t.Context(), "a"))
 				t.put(b, "a", second, storage.IfAbsent())
-				t.holds(b, "a", second)
+				t.requireContent(b, "a", second)
 			}
 		},
 	},
 	{
-		Name: "of concurrent creators exactly one wins", Rule: "W5",
-		Explanation: "all but one answer PreconditionFailed, and the object is the winner's, with one Put as with parts",
+		Name: "exactly one concurrent creator wins", Rule: "W5",
+		Explanation: "all others fail with PreconditionFailed, and the object is the winner's, with one Put and with parts",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				t.onlyOne(8, func(i int) error {
-					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(w.size, byte(i))), storage.IfAbsent())
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				t.requireOneWinner(8, func(i int) error {
+					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfAbsent())
 					return err
-				}, func(winner int) { t.holds(b, "a", body(w.size, byte(winner))) })
+				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
 			}
 		},
 	},
 	{
-		Name: "IfRevision writes over what was read and nothing else", Rule: "W5",
-		Explanation: "another revision, and a missing key, are PreconditionFailed, which is not fs.ErrExist",
+		Name: "IfRevision replaces only the revision that was read", Rule: "W5",
+		Explanation: "another revision or a missing key is PreconditionFailed, which is not fs.ErrExist",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				first := t.put(b, "a", body(w.size, 1))
-				second := t.put(b, "a", body(w.size, 2), storage.IfRevision(first.Revision))
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				first := t.put(b, "a", body(path.size, 1))
+				second := t.put(b, "a", body(path.size, 2), storage.IfRevision(first.Revision))
 				require.NotEqual(t, first.Revision, second.Revision)
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(body(w.size, 3)), storage.IfRevision(first.Revision))
-				t.settled(err, storage.PreconditionFailed)
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(first.Revision))
+				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.NotErrorIs(t, err, fs.ErrExist)
-				t.holds(b, "a", body(w.size, 2))
+				t.requireContent(b, "a", body(path.size, 2))
 				require.NoError(t, b.Remove(t.Context(), "a"))
-				_, err = b.Upload(t.Context(), "a", strings.NewReader(body(w.size, 3)), storage.IfRevision(second.Revision))
-				t.settled(err, storage.PreconditionFailed)
-				t.missing(b, "a")
+				_, err = b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(second.Revision))
+				t.requireNothingDone(err, storage.PreconditionFailed)
+				t.requireMissing(b, "a")
 			}
 		},
 	},
 	{
-		Name: "of concurrent updaters exactly one wins", Rule: "W5",
-		Explanation: "IfRevision is a compare-and-swap, with one Put as with parts",
+		Name: "exactly one concurrent updater wins", Rule: "W5",
+		Explanation: "IfRevision is a compare-and-swap, with one Put and with parts",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
+			for _, path := range t.uploadPaths() {
+				b := path.open()
 				read := t.put(b, "a", "old")
-				t.onlyOne(8, func(i int) error {
-					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(w.size, byte(i))), storage.IfRevision(read.Revision))
+				t.requireOneWinner(8, func(i int) error {
+					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfRevision(read.Revision))
 					return err
-				}, func(winner int) { t.holds(b, "a", body(w.size, byte(winner))) })
+				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
 			}
 		},
 	},
 	{
 		Name: "IfAbsent guards the destination of a copy", Rule: "W5",
-		Explanation: "inside the provider as when streamed, alone and against others",
+		Explanation: "a copy inside the provider and a streamed one obey it, also against concurrent writers",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
-			for _, b := range []storage.Bucket{t.open(), t.limited(faults.Bounds{Without: storage.ServerCopy})} {
+			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCopy})} {
 				t.puts(b, "source", "there")
 				_, err := storage.Copy(t.Context(), b, "there", b, "source", storage.IfAbsent())
-				t.settled(err, storage.PreconditionFailed)
+				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.ErrorIs(t, err, fs.ErrExist)
-				t.holds(b, "there", "there")
-				t.onlyOne(4, func(int) error {
+				t.requireContent(b, "there", "there")
+				t.requireOneWinner(4, func(int) error {
 					_, err := storage.Copy(t.Context(), b, "new", b, "source", storage.IfAbsent())
 					return err
-				}, func(int) { t.holds(b, "new", "source") })
+				}, func(int) { t.requireContent(b, "new", "source") })
 			}
 		},
 	},
 	{
 		Name: "IfRevision guards the destination of a copy", Rule: "W5",
-		Explanation: "it is the destination's revision, inside the provider as when streamed",
+		Explanation: "it names the destination's revision, inside the provider and streamed",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
-			for _, b := range []storage.Bucket{t.open(), t.limited(faults.Bounds{Without: storage.ServerCopy})} {
+			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCopy})} {
 				t.puts(b, "source")
 				old := t.put(b, "a", "old")
 				now := t.put(b, "a", "now")
 				_, err := storage.Copy(t.Context(), b, "a", b, "source", storage.IfRevision(old.Revision))
-				t.settled(err, storage.PreconditionFailed)
-				t.holds(b, "a", "now")
+				t.requireNothingDone(err, storage.PreconditionFailed)
+				t.requireContent(b, "a", "now")
 				_, err = storage.Copy(t.Context(), b, "a", b, "source", storage.IfRevision(now.Revision))
 				require.NoError(t, err)
-				t.holds(b, "a", "source")
+				t.requireContent(b, "a", "source")
 			}
 		},
 	},
 	{
 		Name: "conditions guard Compose", Rule: "W5",
-		Explanation: "IfAbsent on an existing destination is PreconditionFailed, inside the provider as when streamed",
+		Explanation: "IfAbsent on an existing destination is PreconditionFailed, inside the provider and streamed",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
-			for _, b := range []storage.Bucket{t.open(), t.limited(faults.Bounds{Without: storage.ServerCompose})} {
+			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCompose})} {
 				t.puts(b, "x", "y", "there")
 				_, err := storage.Compose(t.Context(), b, "there", []string{"x", "y"}, storage.IfAbsent())
-				t.settled(err, storage.PreconditionFailed)
-				t.holds(b, "there", "there")
+				t.requireNothingDone(err, storage.PreconditionFailed)
+				t.requireContent(b, "there", "there")
 				_, err = storage.Compose(t.Context(), b, "new", []string{"x", "y"}, storage.IfAbsent())
 				require.NoError(t, err)
-				t.holds(b, "new", "xy")
+				t.requireContent(b, "new", "xy")
 			}
 		},
 	},
 	{
 		Name: "IfRevision guards Remove", Rule: "D1",
-		Explanation: "another revision is PreconditionFailed and stays; the same one is removed; nothing there succeeds",
+		Explanation: "Remove of another revision is PreconditionFailed and keeps the object; of the same revision, or of a missing object, it succeeds",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			b := t.open()
 			old := t.put(b, "a", "old")
 			now := t.put(b, "a", "now")
-			t.settled(b.Remove(t.Context(), "a", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
-			t.holds(b, "a", "now")
+			t.requireNothingDone(b.Remove(t.Context(), "a", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
+			t.requireContent(b, "a", "now")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(now.Revision)))
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(now.Revision)))
 		},
 	},
 	{
-		Name: "one condition a call", Rule: "W5",
+		Name: "a call takes one condition", Rule: "W5",
 		Explanation: "two conditions are InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
 			revision := t.put(b, "a", "x").Revision
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfAbsent(), storage.IfRevision(revision))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision), storage.IfRevision(revision))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.Download(t.Context(), "a", storage.IfRevision(revision), storage.IfRevisionNot(revision))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 				_, err = b.Attrs(t.Context(), "a", storage.IfRevisionNot(revision), storage.IfRevisionNot(revision))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
 	},
@@ -180,41 +180,41 @@ var conditionCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfRevision(""))
-				t.settled(err, storage.InvalidArgument)
-				t.settled(b.Remove(t.Context(), "a", storage.IfRevision("")), storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
+				t.requireNothingDone(b.Remove(t.Context(), "a", storage.IfRevision("")), storage.InvalidArgument)
 				_, err = b.Download(t.Context(), "a", storage.IfRevision(""))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 				_, err = b.Attrs(t.Context(), "a", storage.IfRevisionNot(""))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
-			t.exists(b, "a")
+			t.requireExists(b, "a")
 		},
 	},
 	{
 		Name: "another provider's revision is refused", Rule: "V1",
-		Explanation: "a revision is tagged by its provider: another's is InvalidArgument, not a condition that fails",
+		Explanation: "a revision is tagged with its provider: one of another provider is InvalidArgument, and not a failed condition",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for _, revision := range []string{"elsewhere:1", "1", t.desc.Provider + ":", "W/\"etag\""} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfRevision(revision))
-					t.settled(err, storage.InvalidArgument)
+					t.requireNothingDone(err, storage.InvalidArgument)
 					_, err = b.Download(t.Context(), "a", storage.IfRevision(revision))
-					t.fails(err, storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
 					_, err = b.Attrs(t.Context(), "a", storage.IfRevisionNot(revision))
-					t.fails(err, storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
 				}
 			})
-			t.holds(b, "a", "x")
+			t.requireContent(b, "a", "x")
 		},
 	},
 	{
 		Name: "revisions change with the content", Rule: "V1",
-		Explanation: "another content is another revision everywhere, and every write is one where UniqueRevisions is declared",
+		Explanation: "other content has another revision everywhere, and with UniqueRevisions every write has one of its own",
 		run: func(t *T) {
 			b := t.open()
 			first := t.put(b, "a", "one").Revision
@@ -225,7 +225,7 @@ var conditionCases = []Case{
 			if t.has(storage.UniqueRevisions) {
 				require.NotEqual(t, second, again)
 				require.NoError(t, b.Remove(t.Context(), "a"))
-				require.NotContains(t, []string{first, second, again}, t.put(b, "a", "one").Revision, "also of a key that was removed in between")
+				require.NotContains(t, []string{first, second, again}, t.put(b, "a", "one").Revision, "also if the key was removed in between")
 			}
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -234,25 +234,25 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "conditions that no provider enforces are not emulated", Rule: "W6",
-		Explanation: "without the feature a condition is Unsupported and makes no request: nothing looks first and writes then",
+		Name: "conditions that the provider does not enforce are not emulated", Rule: "W6",
+		Explanation: "without the feature a condition is Unsupported and makes no request: nothing checks first and writes afterwards",
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})
+			b := t.openLimited(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})
 			revision := t.put(b, "a", "x").Revision
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.IfAbsent())
-				t.settled(err, storage.Unsupported)
+				t.requireNothingDone(err, storage.Unsupported)
 				_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision))
-				t.settled(err, storage.Unsupported)
-				t.settled(b.Remove(t.Context(), "a", storage.IfRevision(revision)), storage.Unsupported)
+				t.requireNothingDone(err, storage.Unsupported)
+				t.requireNothingDone(b.Remove(t.Context(), "a", storage.IfRevision(revision)), storage.Unsupported)
 			})
 		},
 	},
 }
 
-// onlyOne runs n writers at once and requires that one succeeds and the others
-// fail with PreconditionFailed.
-func (t *T) onlyOne(n int, write func(i int) error, check func(winner int)) {
+// requireOneWinner runs n concurrent writers and requires that one succeeds and that
+// the others fail with PreconditionFailed.
+func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner int)) {
 	t.Helper()
 	var start, all sync.WaitGroup
 	var wins, winner atomic.Int32

@@ -14,12 +14,12 @@ const pngHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 var contentTypeCases = []Case{
 	{
 		Name: "the content type is detected", Rule: "W9",
-		Explanation: "as given, else by the key's extension from one table, else by the first 512 bytes, in one Put as in parts",
+		Explanation: "it is the given type, or else that of the key's extension, or else that of the first 512 bytes, in one Put and in parts",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				pad := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				pad := body(path.size, 1)
 				for _, c := range []struct {
 					key, body, given, want string
 				}{
@@ -44,21 +44,21 @@ var contentTypeCases = []Case{
 					for _, source := range []io.Reader{strings.NewReader(c.body), stream(c.body)} {
 						attrs, err := b.Upload(t.Context(), c.key, source, opts...)
 						require.NoError(t, err)
-						require.Equal(t, c.want, attrs.ContentType, "%s: the answer for %q", w.name, c.key)
+						require.Equal(t, c.want, attrs.ContentType, "%s: the type that Upload returns for %q", path.name, c.key)
 					}
-					require.Equal(t, c.want, t.attrs(b, c.key).ContentType, "%s: %q", w.name, c.key)
-					t.holds(b, c.key, c.body)
+					require.Equal(t, c.want, t.attrs(b, c.key).ContentType, "%s: %q", path.name, c.key)
+					t.requireContent(b, c.key, c.body)
 				}
 			}
 		},
 	},
 	{
 		Name: "a content type has a type and a subtype", Rule: "W9",
-		Explanation: "what is not is InvalidArgument, before any request",
+		Explanation: "any other content type is InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
 			for _, bad := range []string{"", "png", "image/", "/png", "image png", "text/plain; charset"} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithContentType(bad))
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", bad, err)
 				})

@@ -12,14 +12,15 @@ import (
 )
 
 var (
-	// definition is how docs/contract.md introduces a rule: "**W5. Write conditions.**".
+	// definition matches how docs/contract.md introduces a rule: "**W5. Write
+	// conditions.**".
 	definition = regexp.MustCompile(`(?m)^\*\*([A-Z]+(?:-FS|[0-9]+))\. `)
 
-	// citation is how code and documents name a rule: "rule W5", "rules W5".
+	// citation matches how code and documents name a rule: "rule W5", "rules W5".
 	citation = regexp.MustCompile(`\b[Rr]ules? ([A-Z]{1,2}(?:-FS|[0-9]{1,2}))\b`)
 )
 
-// contractRules are the ids that docs/contract.md defines.
+// contractRules returns the ids that docs/contract.md defines.
 func contractRules(t *testing.T) map[string]bool {
 	t.Helper()
 	page, err := os.ReadFile("../docs/contract.md")

@@ -13,96 +13,96 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// copyRoads are buckets that copy inside the provider, where it can, and that
-// stream.
-func (t *T) copyRoads(opts ...storage.OpenOption) map[string]storage.Bucket {
+// copyPaths returns one bucket that copies inside the provider, if it can, and one that
+// streams.
+func (t *T) copyPaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 	return map[string]storage.Bucket{
 		"inside the provider": t.open(opts...),
-		"streamed":            t.limited(faults.Bounds{Without: storage.ServerCopy | storage.ServerCompose}, opts...),
+		"streamed":            t.openLimited(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}, opts...),
 	}
 }
 
 var copyCases = []Case{
 	{
 		Name: "a copy is the object with its attributes", Rule: "W1",
-		Explanation: "bytes, headers and metadata come along, and the source stays",
+		Explanation: "bytes, headers and metadata are copied, and the source stays",
 		run: func(t *T) {
-			for road, b := range t.copyRoads() {
+			for path, b := range t.copyPaths() {
 				t.put(b, "a", "text", t.contentType("text/x-test"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
 					t.optional(storage.ContentProperties, storage.WithContentDisposition("inline")),
 					t.optional(storage.ContentProperties, storage.WithContentLanguage("de")),
 					t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
 					t.metadata(map[string]string{"k": "v", "two": "\u00e9"}))
-				answer, err := storage.Copy(t.Context(), b, "b", b, "a")
-				require.NoError(t, err, road)
+				returned, err := storage.Copy(t.Context(), b, "b", b, "a")
+				require.NoError(t, err, path)
 				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
-				require.Equal(t, source.Properties, copied.Properties, road)
-				require.Equal(t, source.Properties, answer.Properties, road)
-				require.Equal(t, copied.Revision, answer.Revision, road)
-				require.Equal(t, "b", answer.Key)
-				require.Equal(t, int64(4), answer.Size)
-				t.holds(b, "b", "text")
-				t.holds(b, "a", "text")
+				require.Equal(t, source.Properties, copied.Properties, path)
+				require.Equal(t, source.Properties, returned.Properties, path)
+				require.Equal(t, copied.Revision, returned.Revision, path)
+				require.Equal(t, "b", returned.Key)
+				require.Equal(t, int64(4), returned.Size)
+				t.requireContent(b, "b", "text")
+				t.requireContent(b, "a", "text")
 			}
 		},
 	},
 	{
 		Name: "options replace a copy's attributes one by one", Rule: "W1",
-		Explanation: "what an option names is replaced, the rest is the source's",
+		Explanation: "an option replaces its attribute, and the rest comes from the source",
 		Needs:       storage.Metadata | storage.ContentProperties,
 		run: func(t *T) {
-			for road, b := range t.copyRoads() {
+			for path, b := range t.copyPaths() {
 				t.put(b, "a.png", "text", storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
 				_, err := storage.Copy(t.Context(), b, "b.json", b, "a.png", storage.WithCacheControl("max-age=1"))
-				require.NoError(t, err, road)
+				require.NoError(t, err, path)
 				attrs := t.attrs(b, "b.json")
-				require.Equal(t, "image/png", attrs.ContentType, "%s: the source's, not by the new extension", road)
-				require.Equal(t, "max-age=1", attrs.CacheControl, road)
-				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata, road)
+				require.Equal(t, "image/png", attrs.ContentType, "%s: the type must come from the source, not from the new extension", path)
+				require.Equal(t, "max-age=1", attrs.CacheControl, path)
+				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata, path)
 				_, err = storage.Copy(t.Context(), b, "c", b, "a.png", storage.WithMetadata(map[string]string{"new": "1"}), storage.WithContentType("text/x-new"))
-				require.NoError(t, err, road)
+				require.NoError(t, err, path)
 				attrs = t.attrs(b, "c")
-				require.Equal(t, map[string]string{"new": "1"}, attrs.Metadata, road)
-				require.Equal(t, "text/x-new", attrs.ContentType, road)
-				require.Equal(t, "no-store", attrs.CacheControl, road)
+				require.Equal(t, map[string]string{"new": "1"}, attrs.Metadata, path)
+				require.Equal(t, "text/x-new", attrs.ContentType, path)
+				require.Equal(t, "no-store", attrs.CacheControl, path)
 			}
 		},
 	},
 	{
 		Name: "a copy onto itself changes attributes", Rule: "W1",
-		Explanation: "the bytes stay, the attributes are what the options say",
+		Explanation: "the bytes stay, and the attributes are those of the options",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
-			for road, b := range t.copyRoads() {
+			for path, b := range t.copyPaths() {
 				t.put(b, "a", "text", storage.WithMetadata(map[string]string{"k": "v"}))
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithMetadata(map[string]string{"k": "new"}))
-				require.NoError(t, err, road)
-				t.holds(b, "a", "text")
-				require.Equal(t, map[string]string{"k": "new"}, t.attrs(b, "a").Metadata, road)
+				require.NoError(t, err, path)
+				t.requireContent(b, "a", "text")
+				require.Equal(t, map[string]string{"k": "new"}, t.attrs(b, "a").Metadata, path)
 			}
 		},
 	},
 	{
 		Name: "a copy of a missing object", Rule: "E2",
-		Explanation: "it is ObjectNotFound, with the source's key, and the destination keeps what it has",
+		Explanation: "the error is ObjectNotFound with the source's key, and the destination keeps its object",
 		run: func(t *T) {
-			for road, b := range t.copyRoads() {
+			for path, b := range t.copyPaths() {
 				t.put(b, "there", "old")
 				_, err := storage.Copy(t.Context(), b, "there", b, "missing")
-				failure := t.settled(err, storage.ObjectNotFound)
-				require.Equal(t, "Copy", failure.Op, road)
-				t.holds(b, "there", "old")
+				failure := t.requireNothingDone(err, storage.ObjectNotFound)
+				require.Equal(t, "Copy", failure.Op, path)
+				t.requireContent(b, "there", "old")
 				_, err = storage.Compose(t.Context(), b, "there", []string{"there", "missing"})
-				t.settled(err, storage.ObjectNotFound)
-				t.holds(b, "there", "old")
+				t.requireNothingDone(err, storage.ObjectNotFound)
+				t.requireContent(b, "there", "old")
 			}
 		},
 	},
 	{
 		Name: "a copy between two buckets", Rule: "W1",
-		Explanation: "any bucket to any other, through parts where it is long",
+		Explanation: "any bucket copies to any other, in parts if the object is long",
 		run: func(t *T) {
-			from, to := t.open(), t.inPartsOrWhole()
+			from, to := t.open(), t.openForPartsOrWhole()
 			size := int64(1000)
 			if t.has(storage.UploadParts) {
 				size = 2*t.unit + 1
@@ -111,108 +111,108 @@ var copyCases = []Case{
 			t.put(from, "a", text, t.metadata(map[string]string{"k": "v"}))
 			_, err := storage.Copy(t.Context(), to, "b", from, "a")
 			require.NoError(t, err)
-			t.holds(to, "b", text)
+			t.requireContent(to, "b", text)
 			require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(to, "b").Metadata)
 			require.Empty(t, t.keys(to, storage.WithPrefix("a")))
-			t.missing(from, "b")
+			t.requireMissing(from, "b")
 		},
 	},
 	{
 		Name: "a storage class stays with its provider", Rule: "W1",
-		Explanation: "it is a word of one provider's: what is copied from another has the destination's default, and an option's is what it says",
+		Explanation: "a class is one provider's word: a copy from another provider has the destination's default, unless an option sets the class",
 		run: func(t *T) {
-			from, to := t.open(ofAnotherProvider()), t.limited(faults.Bounds{Without: storage.ServerCopy})
+			from, to := t.open(withForeignProvider()), t.openLimited(faults.Limits{Disable: storage.ServerCopy})
 			t.put(from, "a", "text", t.metadata(map[string]string{"k": "v"}))
 			t.put(to, "plain", "text")
-			for road, target := range map[string]storage.Bucket{"ours": to, "a user's": &countingBucket{Bucket: to}} {
+			for path, target := range map[string]storage.Bucket{"ours": to, "a user's": &countingBucket{Bucket: to}} {
 				require.Equal(t, anotherClass, t.attrs(from, "a").StorageClass)
 				_, err := storage.Copy(t.Context(), target, "copy", from, "a")
-				require.NoError(t, err, road)
+				require.NoError(t, err, path)
 				copied := t.attrs(to, "copy")
-				require.Equal(t, t.attrs(to, "plain").StorageClass, copied.StorageClass, road)
-				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), copied.Metadata, road)
+				require.Equal(t, t.attrs(to, "plain").StorageClass, copied.StorageClass, path)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), copied.Metadata, path)
 			}
 		},
 	},
 	{
 		Name: "a source that changes under a copy is Changed", Rule: "W5",
-		Explanation: "the source is pinned to one revision; a changed one is never PreconditionFailed, and the destination stays",
+		Explanation: "the source is pinned to one revision: if it changes, the error is never PreconditionFailed, and the destination stays",
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.pair(
-				storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ServerCopy})),
-				meddle("Get", 2, func() { t.put(other, "a", "another") }),
+			b, other := t.openTwice(
+				storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCopy})),
+				beforeCall("Get", 2, func() { t.put(other, "a", "another") }),
 			)
 			t.put(b, "a", body(5000, 1))
 			t.put(b, "b", "old")
 			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err == nil {
-				t.holds(b, "b", body(5000, 1)) // the provider still had the revision
+				t.requireContent(b, "b", body(5000, 1)) // the provider still had the revision
 				return
 			}
-			t.settled(err, storage.Changed)
+			t.requireNothingDone(err, storage.Changed)
 			require.NotErrorIs(t, err, storage.PreconditionFailed)
-			t.holds(b, "b", "old")
+			t.requireContent(b, "b", "old")
 		},
 	},
 	{
 		Name: "a source that changes before the server's copy is Changed", Rule: "W5",
-		Explanation: "what was looked at is what is copied, inside the provider too",
+		Explanation: "the copy is of the revision that was looked at, also inside the provider",
 		Needs:       0,
 		run: func(t *T) {
 			if !t.has(storage.ServerCopy) {
-				return // the streamed copy has a case of its own
+				return // the streamed copy has its own case
 			}
 			var other storage.Bucket
-			b, other := t.pair(meddle("Copy", 1, func() { t.put(other, "a", "another") }))
+			b, other := t.openTwice(beforeCall("Copy", 1, func() { t.put(other, "a", "another") }))
 			t.put(b, "a", "one", t.metadata(map[string]string{"of": "one"}))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err != nil {
-				t.settled(err, storage.Changed)
-				t.missing(b, "b")
+				t.requireNothingDone(err, storage.Changed)
+				t.requireMissing(b, "b")
 				return
 			}
 			require.NotEqual(t, "one another", t.get(b, "b"))
-			require.Equal(t, t.get(b, "b") == "one" && t.has(storage.Metadata), t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes belong together")
+			require.Equal(t, t.get(b, "b") == "one" && t.has(storage.Metadata), t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes must belong together")
 		},
 	},
 	{
 		Name: "a source that is removed before the server's copy is Changed or missing", Rule: "E2",
-		Explanation: "never BucketNotFound: the bucket is there, and the destination stays as it was",
+		Explanation: "the error is never BucketNotFound, because the bucket exists, and the destination stays",
 		run: func(t *T) {
 			if !t.has(storage.ServerCopy) {
-				return // the streamed copy has a case of its own
+				return // the streamed copy has its own case
 			}
 			for _, size := range []int64{1, 5000} {
 				var other storage.Bucket
-				b, other := t.pair(meddle("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }))
+				b, other := t.openTwice(beforeCall("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }))
 				t.put(b, "a", body(size, 1))
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.Contains(t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err)
-				t.missing(b, "b")
+				t.requireMissing(b, "b")
 			}
 		},
 	},
 	{
 		Name: "IfAbsent of a copy is fs.ErrExist", Rule: "W5",
-		Explanation: "as of an upload, and the destination stays",
+		Explanation: "the error is as for an upload, and the destination stays",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
-			for _, b := range t.copyRoads() {
+			for _, b := range t.copyPaths() {
 				t.puts(b, "a", "b")
 				_, err := storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
-				t.settled(err, storage.PreconditionFailed)
+				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.ErrorIs(t, err, fs.ErrExist)
-				t.holds(b, "b", "b")
+				t.requireContent(b, "b", "b")
 			}
 		},
 	},
 	{
 		Name: "objects are composed in order", Rule: "W1",
-		Explanation: "Compose joins many sources, one of them several times, empty ones, and its own destination",
+		Explanation: "Compose joins many sources, including a repeated one, empty ones and its own destination",
 		run: func(t *T) {
-			for road, b := range t.copyRoads() {
+			for path, b := range t.copyPaths() {
 				keys := []string{}
 				for i := range 5 {
 					key := string(rune('a' + i))
@@ -220,17 +220,17 @@ var copyCases = []Case{
 					keys = append(keys, key)
 				}
 				t.put(b, "empty", "")
-				answer, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), t.metadata(map[string]string{"k": "v"}))
-				require.NoError(t, err, road)
-				require.Equal(t, int64(16), answer.Size, road)
-				t.holds(b, "all.json", "abbcccddddeeeeea")
-				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(b, "all.json").Metadata, road)
+				returned, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), t.metadata(map[string]string{"k": "v"}))
+				require.NoError(t, err, path)
+				require.Equal(t, int64(16), returned.Size, path)
+				t.requireContent(b, "all.json", "abbcccddddeeeeea")
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(b, "all.json").Metadata, path)
 				_, err = storage.Compose(t.Context(), b, "a", []string{"a", "b"})
-				require.NoError(t, err, road)
-				t.holds(b, "a", "abb")
+				require.NoError(t, err, path)
+				t.requireContent(b, "a", "abb")
 				_, err = storage.Compose(t.Context(), b, "none", nil)
-				require.Error(t, err, road)
-				t.missing(b, "none")
+				require.Error(t, err, path)
+				t.requireMissing(b, "none")
 			}
 		},
 	},
@@ -239,26 +239,26 @@ var copyCases = []Case{
 // anotherClass is a storage class that no provider has.
 const anotherClass = "ANOTHERS_CLASS"
 
-// ofAnotherProvider makes a store pass for one of another provider, whose
-// objects have a storage class of its own.
-func ofAnotherProvider() storage.OpenOption {
-	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &anothers{Driver: next} })
+// withForeignProvider returns a layer that presents the store as another provider's,
+// whose objects have their own storage class.
+func withForeignProvider() storage.OpenOption {
+	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &foreignDriver{Driver: next} })
 }
 
-type anothers struct{ storage.Driver }
+type foreignDriver struct{ storage.Driver }
 
-func (d *anothers) Describe() storage.Description {
+func (d *foreignDriver) Describe() storage.Description {
 	desc := d.Driver.Describe()
 	desc.Provider = "another"
 	return desc
 }
 
-func (d *anothers) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *foreignDriver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	return classed(attrs), err
 }
 
-func (d *anothers) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *foreignDriver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	return classed(attrs), body, err
 }

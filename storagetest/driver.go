@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A driverCase is a Case that talks to the driver itself, as the core does.
+// A driverCase is a Case that calls the driver itself, as the core does.
 type driverCase struct {
 	Case
 	run func(t *T, d storage.Driver)
@@ -20,11 +20,11 @@ type driverCase struct {
 
 var driverCases = []driverCase{
 	{
-		Case{Name: "a driver describes itself", Rule: "K4", Explanation: "provider, order, and limits that are possible together"},
+		Case{Name: "a driver describes itself", Rule: "K4", Explanation: "Describe returns a provider, an order, and limits that do not contradict each other"},
 		func(t *T, d storage.Driver) {
 			desc := d.Describe()
 			require.NotEmpty(t, desc.Provider)
-			require.NotContains(t, desc.Provider, ":", "revisions are tagged by it")
+			require.NotContains(t, desc.Provider, ":", "it tags revisions")
 			require.True(t, desc.FolderOrder || desc.Features&storage.OrderedList != 0)
 			require.GreaterOrEqual(t, desc.MaxPutSize, int64(0))
 			require.GreaterOrEqual(t, desc.MaxParts, 0)
@@ -35,7 +35,7 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver's Put reads the body to its end", Rule: "W1", Explanation: "and stores it with its properties, answering with a revision, tagged where it says so"},
+		Case{Name: "a driver's Put reads the body to its end", Rule: "W1", Explanation: "Put stores the body with its properties and returns a revision, tagged if the driver says so"},
 		func(t *T, d storage.Driver) {
 			content := strings.NewReader("content")
 			attrs, err := d.Put(t.Context(), putRequest("a", content, 7))
@@ -43,7 +43,7 @@ var driverCases = []driverCase{
 			require.Zero(t, content.Len())
 			require.NotEmpty(t, attrs.Revision)
 			desc := d.Describe()
-			require.Equal(t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"), "the core tags it, unless the driver does")
+			require.Equal(t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"), "either the core or the driver tags it")
 			require.NotEmpty(t, attrs.ETag)
 			got, data := getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
 			require.Equal(t, "content", data)
@@ -60,7 +60,7 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver stores nothing of a body that fails", Rule: "W11", Explanation: "and answers with the body's own error, as it is or wrapped"},
+		Case{Name: "a driver stores nothing if the body fails", Rule: "W11", Explanation: "Put returns the body's own error, possibly wrapped"},
 		func(t *T, d storage.Driver) {
 			r := putRequest("a", &seekableFailure{Reader: *strings.NewReader("head")}, 100)
 			_, err := d.Put(t.Context(), r)
@@ -71,7 +71,7 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver's missing object", Rule: "E2", Explanation: "Get and Head are ObjectNotFound, Delete is nil, and AbortParts of an unknown upload too"},
+		Case{Name: "a driver's missing object", Rule: "E2", Explanation: "Get and Head return ObjectNotFound; Delete, and AbortParts of an unknown upload, return nil"},
 		func(t *T, d storage.Driver) {
 			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "missing", Length: -1})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -82,7 +82,7 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver reads ranges", Rule: "R3", Explanation: "from an offset, a length, a suffix, with the attributes of the whole object"},
+		Case{Name: "a driver reads ranges", Rule: "R3", Explanation: "Get takes an offset, a length or a suffix, and returns the attributes of the whole object"},
 		func(t *T, d storage.Driver) {
 			_, err := d.Put(t.Context(), putRequest("a", strings.NewReader("0123456789"), 10))
 			require.NoError(t, err)
@@ -102,7 +102,7 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver lists pages in order", Rule: "L1", Explanation: "a token goes on behind the page that gave it, and an empty one is the end"},
+		Case{Name: "a driver lists pages in order", Rule: "L1", Explanation: "a token continues after its page, and an empty token ends the listing"},
 		func(t *T, d storage.Driver) {
 			want := []string{"a", "b/c", "b/d", "e"}
 			for _, key := range want {
@@ -139,11 +139,11 @@ var driverCases = []driverCase{
 	},
 	{
 		Case{Name: "a driver's parts are invisible until they are completed", Rule: "W1", Needs: storage.UploadParts,
-			Explanation: "a number sent again replaces the part, an abort leaves nothing, and aborting twice is nil"},
+			Explanation: "a part sent again replaces the earlier one, an abort leaves nothing, and a second abort returns nil"},
 		driverParts,
 	},
 	{
-		Case{Name: "a driver's batch answers for each request", Rule: "D2", Explanation: "one slot a request, missing objects are nil"},
+		Case{Name: "a driver's batch returns an error for each request", Rule: "D2", Explanation: "DeleteBatch returns one result for each request, and nil for a missing object"},
 		func(t *T, d storage.Driver) {
 			if d.Describe().MaxBatch == 0 {
 				require.NoError(t, d.Close())
@@ -159,13 +159,13 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver keeps no request", Rule: "W4", Needs: storage.Metadata, Explanation: "what the core changes in a request after the call changes nothing that is stored, and what a caller changes in Attrs neither"},
+		Case{Name: "a driver does not keep requests", Rule: "W4", Needs: storage.Metadata, Explanation: "the core may change a request after the call, and a caller may change Attrs; neither changes the stored object"},
 		func(t *T, d storage.Driver) {
 			r := putRequest("a", strings.NewReader("x"), 1)
 			r.Metadata = map[string]string{"k": "v"}
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-			r.Metadata = map[string]string{"k": "changed"} // the map itself is the driver's to keep
+			r.Metadata = map[string]string{"k": "changed"} // the driver may keep the map itself
 			head, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, "v", head.Metadata["k"])
@@ -209,7 +209,7 @@ func (f *seekableFailure) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A partsCall drives one upload in parts, as the core does.
+// A partsCall drives one multipart upload, as the core does.
 type partsCall struct {
 	t      *T
 	d      storage.Driver
@@ -236,7 +236,7 @@ func (p *partsCall) request(number int, offset int64, text string) *storage.Part
 	}
 }
 
-// send stores a part; one of the same number is replaced.
+// send stores a part and replaces an earlier one with the same number.
 func (p *partsCall) send(r *storage.PartRequest) {
 	p.t.Helper()
 	part, err := p.d.PutPart(p.t.Context(), r)

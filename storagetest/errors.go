@@ -17,7 +17,7 @@ import (
 
 var errorCases = []Case{
 	{
-		Name: "errors say where and what", Rule: "E1",
+		Name: "errors name the operation, bucket and key", Rule: "E1",
 		Explanation: "every error is an *Error with Code, Op, Provider, Bucket and Key, also through %w",
 		run: func(t *T) {
 			b := t.open()
@@ -25,7 +25,7 @@ var errorCases = []Case{
 				"Attrs":    second(b.Attrs(t.Context(), "k")),
 				"Download": second(b.Download(t.Context(), "k")),
 			} {
-				failure := t.fails(fmt.Errorf("reading: %w", err), storage.ObjectNotFound)
+				failure := t.requireCode(fmt.Errorf("reading: %w", err), storage.ObjectNotFound)
 				require.Equal(t, op, failure.Op)
 				require.Equal(t, "k", failure.Key)
 				require.Equal(t, t.desc.Provider, failure.Provider)
@@ -34,74 +34,74 @@ var errorCases = []Case{
 				require.ErrorIs(t, err, fs.ErrNotExist)
 			}
 			_, err := b.Upload(t.Context(), "", strings.NewReader("x"))
-			require.Equal(t, "Upload", t.fails(err, storage.InvalidArgument).Op)
+			require.Equal(t, "Upload", t.requireCode(err, storage.InvalidArgument).Op)
 			require.ErrorIs(t, err, fs.ErrInvalid)
 			_, err = b.Upload(canceled(t), "k", strings.NewReader("x"))
 			require.ErrorIs(t, err, context.Canceled)
-			require.Equal(t, "Upload", t.fails(err, storage.Canceled).Op)
+			require.Equal(t, "Upload", t.requireCode(err, storage.Canceled).Op)
 		},
 	},
 	{
 		Name: "a missing object is not a missing bucket", Rule: "E2",
-		Explanation: "ObjectNotFound where the bucket is there; Exists is false, Remove nil, a listing empty",
+		Explanation: "in an existing bucket a missing object is ObjectNotFound; Exists returns false, Remove nil, and a listing is empty",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Attrs(t.Context(), "k")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			require.NotErrorIs(t, err, storage.BucketNotFound)
 			_, err = b.Download(t.Context(), "k")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			there, err := b.Exists(t.Context(), "k")
 			require.NoError(t, err)
 			require.False(t, there)
 		},
 	},
 	{
-		Name: "a refused look is not a missing object", Rule: "E2",
-		Explanation: "Exists is false for what is not there alone: a refused permission and a missing bucket are errors",
+		Name: "a refused read is not a missing object", Rule: "E2",
+		Explanation: "Exists returns false only for a missing object: a refused permission and a missing bucket are errors",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
 			for _, code := range []storage.Code{storage.PermissionDenied, storage.BucketNotFound, storage.Unauthenticated} {
-				t.faults.Set(faults.Fail(faults.Any).With(code))
+				t.faults.Set(faults.Fail(faults.Any).WithError(code))
 				there, err := b.Exists(t.Context(), "k")
-				t.fails(err, code)
+				t.requireCode(err, code)
 				require.False(t, there)
-				t.fails(b.Remove(t.Context(), "k"), code)
+				t.requireCode(b.Remove(t.Context(), "k"), code)
 				for _, err := range b.List(t.Context()) {
-					t.fails(err, code)
+					t.requireCode(err, code)
 				}
 			}
 		},
 	},
 	{
 		Name: "the provider's own error is reachable", Rule: "E1",
-		Explanation: "what a driver wraps is found by errors.As and errors.Is, with its status, request id and hint",
+		Explanation: "errors.As and errors.Is find the error that a driver wraps, with its status, request id and hint",
 		run: func(t *T) {
 			b := t.open()
 			cause := &fs.PathError{Op: "open", Path: "x", Err: errBoom}
-			t.faults.Set(faults.Fail(faults.Any).With(&storage.Error{
+			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{
 				Code: storage.PermissionDenied, Status: 403, RequestID: "request-1", Hint: "look here", Err: cause,
 			}))
 			_, err := b.Attrs(t.Context(), "k")
-			failure := t.fails(err, storage.PermissionDenied)
+			failure := t.requireCode(err, storage.PermissionDenied)
 			require.Equal(t, []any{403, "request-1", "look here"}, []any{failure.Status, failure.RequestID, failure.Hint})
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			require.ErrorIs(t, err, errBoom)
 			require.Contains(t, err.Error(), "look here")
-			t.faults.Set(faults.Fail(faults.Any).With(errBoom))
+			t.faults.Set(faults.Fail(faults.Any).WithError(errBoom))
 			_, err = b.Attrs(t.Context(), "k")
-			t.fails(err, storage.Internal)
+			t.requireCode(err, storage.Internal)
 			require.ErrorIs(t, err, errBoom)
 		},
 	},
 	{
 		Name: "errors hold no signature", Rule: "E4",
-		Explanation: "query strings of addresses in a provider's error are masked",
+		Explanation: "the query strings of URLs in a provider's error are masked",
 		run: func(t *T) {
 			b := t.open()
-			t.faults.Set(faults.Fail(faults.Any).With(&storage.Error{
+			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{
 				Code: storage.Internal, Err: &url.Error{Op: "Get", URL: "https://host/bucket/key?X-Amz-Signature=SECRETSECRET&sig=SECRETSECRET", Err: errBoom},
 			}))
 			for name, err := range everyOperation(t, b, "key") {
@@ -117,8 +117,8 @@ func second[V any](_ V, err error) error { return err }
 
 var contextCases = []Case{
 	{
-		Name: "a done ctx is said and reaches nothing", Rule: "E3",
-		Explanation: "Canceled or DeadlineExceeded, from every operation, and no request",
+		Name: "a done ctx is reported and makes no request", Rule: "E3",
+		Explanation: "every operation returns Canceled or DeadlineExceeded and makes no request",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
@@ -132,7 +132,7 @@ var contextCases = []Case{
 				{canceled(t), storage.Canceled, context.Canceled},
 				{past, storage.DeadlineExceeded, context.DeadlineExceeded},
 			} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					for _, err := range []error{
 						second(b.Upload(c.ctx, "k", strings.NewReader("y"))),
 						second(b.Upload(c.ctx, "k", stream("y"))),
@@ -145,20 +145,20 @@ var contextCases = []Case{
 						second(storage.ListPage(c.ctx, b, "")),
 						second(storage.NewReaderAt(c.ctx, b, "k")),
 					} {
-						t.settled(err, c.code)
+						t.requireNothingDone(err, c.code)
 						require.ErrorIs(t, err, c.sentinel)
 					}
 					for _, err := range b.List(c.ctx) {
-						t.fails(err, c.code)
+						t.requireCode(err, c.code)
 					}
 				})
 			}
-			t.holds(b, "k", "x")
+			t.requireContent(b, "k", "x")
 		},
 	},
 	{
 		Name: "ctx ends a call that waits for the store", Rule: "E3",
-		Explanation: "Canceled within a moment, whatever the store is doing",
+		Explanation: "a call is Canceled within a moment, whatever the store is doing",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
@@ -178,19 +178,19 @@ var contextCases = []Case{
 				require.ErrorIs(t, err, context.DeadlineExceeded, name)
 			}
 			t.faults.Set()
-			t.holds(b, "k", "x")
+			t.requireContent(b, "k", "x")
 		},
 	},
 	{
 		Name: "ctx ends the wait for a retry", Rule: "E3",
-		Explanation: "a long Retry-After is not waited out once ctx is done, and the cause is said",
+		Explanation: "a cancelled call does not wait for a long Retry-After, and the error has the cause",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Hour}))
-			t.faults.Set(faults.Fail(faults.Any).With(&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}))
+			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}))
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
 			_, err := b.Attrs(ctx, "k")
-			t.fails(err, storage.DeadlineExceeded)
+			t.requireCode(err, storage.DeadlineExceeded)
 			require.Contains(t, err.Error(), string(storage.RateLimited))
 		},
 	},

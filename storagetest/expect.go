@@ -25,7 +25,7 @@ func (t *T) put(b storage.Uploader, key, text string, opts ...storage.UploadOpti
 	return attrs
 }
 
-// puts stores every key with its own name as content.
+// puts stores an object under each key, with the key as content.
 func (t *T) puts(b storage.Uploader, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
@@ -33,7 +33,7 @@ func (t *T) puts(b storage.Uploader, keys ...string) {
 	}
 }
 
-// get is the content of key.
+// get returns the content of key.
 func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption) string {
 	t.Helper()
 	data, _, err := storage.ReadAll(t.Context(), b, key, opts...)
@@ -41,8 +41,8 @@ func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption
 	return string(data)
 }
 
-// holds requires that key has this content, whole.
-func (t *T) holds(b storage.Downloader, key, want string) {
+// requireContent requires that key has exactly this content.
+func (t *T) requireContent(b storage.Downloader, key, want string) {
 	t.Helper()
 	if len(want) < 1<<20 {
 		requireSame(t, want, t.get(b, key))
@@ -54,10 +54,11 @@ func (t *T) holds(b storage.Downloader, key, want string) {
 	same := &sameAs{want: want}
 	_, err = io.Copy(same, r)
 	require.NoError(t, err)
-	require.True(t, !same.differs && same.at == len(want), "%s has %d bytes, not the %d that it should have, or others", key, same.at, len(want))
+	require.True(t, !same.differs && same.at == len(want), "%s has %d bytes, want %d, or its content differs", key, same.at, len(want))
 }
 
-// sameAs compares what is written to it, so that large contents need no memory.
+// sameAs compares the bytes written to it with want, so that large contents need no
+// memory.
 type sameAs struct {
 	want    string
 	at      int
@@ -71,7 +72,7 @@ func (s *sameAs) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// requireSame compares contents without printing long ones.
+// requireSame compares contents and does not print long ones.
 func requireSame(t *T, want, got string) {
 	t.Helper()
 	if len(want) < 200 && len(got) < 200 {
@@ -85,10 +86,10 @@ func requireSame(t *T, want, got string) {
 	for at < min(len(want), len(got)) && want[at] == got[at] {
 		at++
 	}
-	require.Fail(t, "different", "content of %d bytes, not %d, and different from byte %d on", len(got), len(want), at)
+	require.Fail(t, "different", "got %d bytes, want %d; they differ at byte %d", len(got), len(want), at)
 }
 
-// attrs are those of key.
+// attrs returns the attributes of key.
 func (t *T) attrs(b storage.Attrser, key string, opts ...storage.AttrsOption) *storage.Attrs {
 	t.Helper()
 	attrs, err := b.Attrs(t.Context(), key, opts...)
@@ -96,43 +97,45 @@ func (t *T) attrs(b storage.Attrser, key string, opts ...storage.AttrsOption) *s
 	return attrs
 }
 
-// missing requires that there is no object under key.
-func (t *T) missing(b storage.Attrser, key string) {
+// requireMissing requires that there is no object under key.
+func (t *T) requireMissing(b storage.Attrser, key string) {
 	t.Helper()
 	there, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)
 	require.False(t, there, "%q exists", key)
 }
 
-// exists requires that there is an object under key.
-func (t *T) exists(b storage.Attrser, key string) {
+// requireExists requires that there is an object under key.
+func (t *T) requireExists(b storage.Attrser, key string) {
 	t.Helper()
 	there, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)
 	require.True(t, there, "%q does not exist", key)
 }
 
-// fails requires an *Error with this code and with the operation's name.
-func (t *T) fails(err error, code storage.Code) *storage.Error {
+// requireCode requires an [storage.Error] with this code and with the name of an
+// operation.
+func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	t.Helper()
 	require.Error(t, err)
 	require.Equal(t, code, storage.CodeOf(err), "%v", err)
 	require.ErrorIs(t, err, code)
 	var failure *storage.Error
-	require.ErrorAs(t, err, &failure, "every error is, or joins, *storage.Error")
+	require.ErrorAs(t, err, &failure, "every error must be or join a *storage.Error")
 	require.NotEmpty(t, failure.Op, "%v", err)
 	return failure
 }
 
-// settled is fails for a write whose outcome is known: nothing was done.
-func (t *T) settled(err error, code storage.Code) *storage.Error {
+// requireNothingDone requires that a write failed with this code and certainly had no
+// effect.
+func (t *T) requireNothingDone(err error, code storage.Code) *storage.Error {
 	t.Helper()
-	failure := t.fails(err, code)
+	failure := t.requireCode(err, code)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	return failure
 }
 
-// keys lists, and marks common prefixes with a leading ">".
+// keys lists the bucket. It marks common prefixes with a leading ">".
 func (t *T) keys(b storage.Lister, opts ...storage.ListOption) []string {
 	t.Helper()
 	keys := []string{}
@@ -150,7 +153,7 @@ func mark(e storage.ListEntry) string {
 	return e.Key
 }
 
-// snapshot is all that a bucket holds: keys, contents, types and metadata.
+// snapshot describes everything in a bucket: keys, contents, types and metadata.
 func (t *T) snapshot(b storage.ReadWriter) string {
 	t.Helper()
 	var text strings.Builder
@@ -158,15 +161,15 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 		require.NoError(t, err)
 		data, attrs, err := storage.ReadAll(t.Context(), b, entry.Key)
 		require.NoError(t, err)
-		require.Equal(t, entry.Size, int64(len(data)), "the listing's size of %q", entry.Key)
+		require.Equal(t, entry.Size, int64(len(data)), "size of %q in the listing", entry.Key)
 		fmt.Fprintf(&text, "%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata)
 	}
 	return text.String()
 }
 
-// body is n bytes that differ from place to place, and from one seed to another. All
-// are parts of one text, so that large ones cost nothing. It repeats after a prime
-// number of bytes: no part of an upload is like the next.
+// body returns n bytes that differ from place to place and from seed to seed. All
+// bodies are slices of one text, so that large ones cost nothing. The text repeats
+// after a prime number of bytes, so that no two parts of an upload are equal.
 func body(n int64, seed byte) string {
 	from := int64(seed) * 251
 	longBody.Lock()
@@ -197,19 +200,19 @@ func periodic(n int64) string {
 	return text.String()
 }
 
-// changedAt is text with another byte at one place.
+// changedAt returns text with another byte at one place.
 func changedAt(text string, at int) string {
 	return text[:at] + string([]byte{text[at] ^ 1}) + text[at+1:]
 }
 
 func sum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
-// stream hides everything of a reader but Read, so that its length is unknown.
+// stream returns a reader that has only Read, so that its length is unknown.
 func stream(text string) io.Reader { return onlyReader{strings.NewReader(text)} }
 
 type onlyReader struct{ io.Reader }
 
-// failing delivers text and then fails with err.
+// failing returns a reader that delivers text and then fails with err.
 func failing(text string, err error) io.Reader {
 	return io.MultiReader(strings.NewReader(text), errReader{err})
 }
@@ -218,17 +221,17 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// errBoom is what the readers of the suite fail with.
+// errBoom is the error of the suite's failing readers.
 var errBoom = errors.New("boom")
 
-// canceled is a context that is done.
+// canceled returns a context that is already cancelled.
 func canceled(t *T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx
 }
 
-// drain reads r to its end in small steps, and closes it.
+// drain reads r to its end in small steps and closes it.
 func drain(t *T, r *storage.Reader) (string, error) {
 	t.Helper()
 	var data bytes.Buffer
@@ -246,7 +249,7 @@ func drain(t *T, r *storage.Reader) (string, error) {
 	}
 }
 
-// errorsOf are the errors that RemoveAll joined.
+// errorsOf returns the errors that RemoveAll joined.
 func errorsOf(err error) []*storage.Error {
 	var all []*storage.Error
 	switch e := err.(type) {

@@ -27,14 +27,14 @@ var fsCases = []Case{
 	},
 	{
 		Name: "an empty bucket is a file system", Rule: "V-FS",
-		Explanation: "its root is there, and empty",
+		Explanation: "its root exists and is empty",
 		run: func(t *T) {
 			require.NoError(t, fstest.TestFS(storage.FS(t.Context(), t.open())))
 		},
 	},
 	{
-		Name: "files of a file system say what they are", Rule: "V-FS",
-		Explanation: "sizes and times are the object's, missing ones are fs.ErrNotExist, bad names fs.ErrInvalid",
+		Name: "files of a file system have their attributes", Rule: "V-FS",
+		Explanation: "a file has the size and time of its object; a missing one is fs.ErrNotExist, and a bad name is fs.ErrInvalid",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "dir/a", "12345")
@@ -68,7 +68,7 @@ var fsCases = []Case{
 	},
 	{
 		Name: "files seek, and are served over HTTP", Rule: "V-FS",
-		Explanation: "http.FileServerFS answers whole files and ranges",
+		Explanation: "http.FileServerFS serves whole files and ranges",
 		run: func(t *T) {
 			b := t.open()
 			text := body(5000, 1)
@@ -79,10 +79,10 @@ var fsCases = []Case{
 				if header != "" {
 					request.Header.Set("Range", header)
 				}
-				answer := httptest.NewRecorder()
-				handler.ServeHTTP(answer, request)
-				require.Less(t, answer.Code, 300)
-				requireSame(t, want, answer.Body.String())
+				response := httptest.NewRecorder()
+				handler.ServeHTTP(response, request)
+				require.Less(t, response.Code, 300)
+				requireSame(t, want, response.Body.String())
 			}
 			file, err := storage.FS(t.Context(), b).Open("dir/a.txt")
 			require.NoError(t, err)
@@ -100,7 +100,7 @@ var fsCases = []Case{
 	},
 	{
 		Name: "an object beside its folder", Rule: "V-FS",
-		Explanation: "where x and x/y both exist the directory is shown",
+		Explanation: "if both x and x/y exist, x is a directory",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
@@ -120,44 +120,44 @@ var fsCases = []Case{
 	},
 	{
 		Name: "a file system with the longest key", Rule: "V-FS",
-		Explanation: "a key of 1,024 bytes is a file as any other, and a name that no key can have is not there: 404, not 500",
+		Explanation: "a key of 1,024 bytes is a file like any other, and a name that no key can have is missing: 404, not 500",
 		run: func(t *T) {
 			b := t.open()
 			folders := strings.Repeat("abcdefg/", 126)
-			for road, view := range map[string]storage.Bucket{
+			for path, view := range map[string]storage.Bucket{
 				"":   b,
 				"p/": storage.Prefixed(b, "p/"),
 				"q/": storage.Prefixed(&countingBucket{Bucket: b}, "q/"),
 			} {
-				longest := folders + strings.Repeat("k", 1024-len(road+folders))
+				longest := folders + strings.Repeat("k", 1024-len(path+folders))
 				t.put(view, longest, "x")
 				files := storage.FS(t.Context(), view)
 				data, err := fs.ReadFile(files, longest)
-				require.NoError(t, err, road)
-				require.Equal(t, "x", string(data), road)
-				require.Contains(t, t.files(view), longest, road)
+				require.NoError(t, err, path)
+				require.Equal(t, "x", string(data), path)
+				require.Contains(t, t.files(view), longest, path)
 				_, err = fs.ReadDir(files, longest)
-				require.Error(t, err, road)
-				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: it is there, and no directory", road)
+				require.Error(t, err, path)
+				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: this is a file and no directory", path)
 				for _, missing := range []string{longest[:len(longest)-1] + "z", longest + "k", longest + "/k", strings.Repeat("y", 2000)} {
 					_, err = files.Open(missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					_, err = fs.Stat(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					_, err = fs.ReadFile(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					_, err = fs.ReadDir(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
-					answer := httptest.NewRecorder()
-					http.FileServerFS(files).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
-					require.Equal(t, http.StatusNotFound, answer.Code, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
+					response := httptest.NewRecorder()
+					http.FileServerFS(files).ServeHTTP(response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
+					require.Equal(t, http.StatusNotFound, response.Code, "%s, %d bytes", path, len(missing))
 				}
 			}
 		},
 	},
 }
 
-// files are those that a walk through FS finds.
+// files returns the files that a walk through FS finds.
 func (t *T) files(b storage.ReadWriter) []string {
 	t.Helper()
 	files := []string{}

@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A ledger is a hook that writes down what passes, and refuses what it is told
+// A hookRecorder is a hook that records operations and refuses those that it is told
 // to.
-type ledger struct {
+type hookRecorder struct {
 	mu       sync.Mutex
 	begun    []storage.Operation
 	ended    []storage.Outcome
@@ -22,7 +22,7 @@ type ledger struct {
 	hookWith any
 }
 
-func (l *ledger) hook(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.refuse != nil {
@@ -38,8 +38,9 @@ func (l *ledger) hook(ctx context.Context, op storage.Operation) (context.Contex
 	}, nil
 }
 
-// take empties the ledger and gives the operations' names and keys.
-func (l *ledger) take() (names []string, ended []storage.Outcome) {
+// takeRecords returns the names and keys of the recorded operations, and their
+// outcomes, and clears the record.
+func (l *hookRecorder) takeRecords() (names []string, ended []storage.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, op := range l.begun {
@@ -57,14 +58,14 @@ func (l *ledger) take() (names []string, ended []storage.Outcome) {
 var hookCases = []Case{
 	{
 		Name: "hooks run around every operation", Rule: "O2",
-		Explanation: "by the name of the method or function, with the whole key; done tells the outcome, of a download at Close",
+		Explanation: "a hook sees the name of the method or function and the whole key, and then the outcome, which for a download comes at Close",
 		run:         hooksSeeEverything,
 	},
 	{
 		Name: "a hook refuses an operation", Rule: "O2",
-		Explanation: "nothing reaches the store; the Code is the refusal's own, or PermissionDenied",
+		Explanation: "nothing reaches the store, and the Code is the refusal's own, or PermissionDenied",
 		run: func(t *T) {
-			l := &ledger{}
+			l := &hookRecorder{}
 			b := t.open(storage.WithHook(l.hook))
 			t.put(b, "key", "x")
 			for want, refusal := range map[storage.Code]error{
@@ -73,10 +74,10 @@ var hookCases = []Case{
 				storage.RateLimited:      &storage.Error{Code: storage.RateLimited, Err: errBoom},
 			} {
 				l.refuse = func(storage.Operation) error { return refusal }
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					for name, err := range everyOperation(t, b, "key") {
 						if name == "PublicURL" || strings.HasPrefix(name, "Signed") && !t.has(storage.SignURLs) {
-							continue // they make no request, or are Unsupported before
+							continue // these make no request, or are Unsupported before
 						}
 						require.True(t, errors.Is(err, want), "%s: %v", name, err)
 						require.True(t, errors.Is(err, refusal) || errors.Is(err, errBoom), "%s: the refusal is reachable: %v", name, err)
@@ -84,14 +85,14 @@ var hookCases = []Case{
 				})
 			}
 			l.refuse = nil
-			t.exists(b, "key")
+			t.requireExists(b, "key")
 		},
 	},
 	{
-		Name: "a batch is refused whole", Rule: "O2",
-		Explanation: "a hook sees the batch's keys, and where it refuses none of them is removed",
+		Name: "a hook refuses a batch as a whole", Rule: "O2",
+		Explanation: "a hook sees the keys of the batch, and if it refuses, none of them is removed",
 		run: func(t *T) {
-			l := &ledger{}
+			l := &hookRecorder{}
 			b := t.open(storage.WithHook(l.hook))
 			t.puts(b, "a", "b", "secret")
 			l.refuse = func(op storage.Operation) error {
@@ -109,16 +110,16 @@ var hookCases = []Case{
 		},
 	},
 	{
-		Name: "the source of a copy passes the hooks", Rule: "O2",
-		Explanation: "a hook that denies reading denies the copy, inside the provider as when streamed",
+		Name: "hooks see the source of a copy", Rule: "O2",
+		Explanation: "a hook that refuses reading refuses the copy, inside the provider and streamed",
 		run: func(t *T) {
-			for road, open := range map[string]func(...storage.OpenOption) storage.Bucket{
+			for path, open := range map[string]func(...storage.OpenOption) storage.Bucket{
 				"inside": t.open,
 				"streamed": func(opts ...storage.OpenOption) storage.Bucket {
 					return t.open(append(opts, limitedBy(storage.ServerCopy|storage.ServerCompose))...)
 				},
 			} {
-				l := &ledger{}
+				l := &hookRecorder{}
 				b := open(storage.WithHook(l.hook))
 				t.puts(b, "secret", "plain")
 				l.refuse = func(op storage.Operation) error {
@@ -128,18 +129,18 @@ var hookCases = []Case{
 					return nil
 				}
 				_, err := storage.Copy(t.Context(), b, "out", b, "secret")
-				require.ErrorIs(t, err, storage.PermissionDenied, road)
+				require.ErrorIs(t, err, storage.PermissionDenied, path)
 				_, err = storage.Compose(t.Context(), b, "out", []string{"plain", "secret"})
-				require.ErrorIs(t, err, storage.PermissionDenied, road)
-				t.missing(b, "out")
+				require.ErrorIs(t, err, storage.PermissionDenied, path)
+				t.requireMissing(b, "out")
 			}
 		},
 	},
 	{
 		Name: "a hook's context reaches the driver", Rule: "O2",
-		Explanation: "what a hook puts into ctx is there below it",
+		Explanation: "a value that a hook adds to ctx is visible to the driver",
 		run: func(t *T) {
-			l := &ledger{hookWith: "mark"}
+			l := &hookRecorder{hookWith: "mark"}
 			var mu sync.Mutex
 			seen := map[string]bool{}
 			b := t.open(storage.WithHook(l.hook), storage.WithLayer(func(next storage.Driver) storage.Driver {
@@ -151,7 +152,7 @@ var hookCases = []Case{
 				})
 			}))
 			t.put(b, "a", "x")
-			t.holds(b, "a", "x")
+			t.requireContent(b, "a", "x")
 			t.keys(b)
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			require.Equal(t, map[string]bool{"Put": true, "Get": true, "List": true, "Delete": true}, seen)
@@ -160,13 +161,13 @@ var hookCases = []Case{
 }
 
 func hooksSeeEverything(t *T) {
-	l := &ledger{}
+	l := &hookRecorder{}
 	b := t.open(storage.WithHook(l.hook))
 	expect := func(want ...string) []storage.Outcome {
 		t.Helper()
-		names, ended := l.take()
+		names, ended := l.takeRecords()
 		require.Equal(t, want, names)
-		require.Len(t, ended, len(names), "each that begins ends")
+		require.Len(t, ended, len(names), "each operation that begins must end")
 		return ended
 	}
 	t.put(b, "a", "12345")
@@ -183,7 +184,7 @@ func hooksSeeEverything(t *T) {
 
 	_, err = b.Attrs(t.Context(), "missing")
 	require.Equal(t, err, expect("Attrs missing")[0].Err)
-	t.exists(b, "a")
+	t.requireExists(b, "a")
 	expect("Exists a")
 	t.keys(b, storage.WithPrefix("p"))
 	expect("List p")
@@ -194,15 +195,15 @@ func hooksSeeEverything(t *T) {
 	expect("Remove missing")
 	_, err = storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
-	names, _ := l.take()
+	names, _ := l.takeRecords()
 	require.ElementsMatch(t, []string{"Copy b", "Download a"}, names)
 	_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
 	require.NoError(t, err)
-	names, _ = l.take()
+	names, _ = l.takeRecords()
 	require.Contains(t, strings.Join(names, ","), "Compose c")
 	_, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
 	require.NoError(t, err)
-	names, _ = l.take()
+	names, _ = l.takeRecords()
 	require.NotEmpty(t, names)
 	for _, name := range names {
 		require.True(t, strings.HasPrefix(name, "RemoveAll "), name)

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// badKeys break rule K1, one way each.
+// badKeys each break rule K1 in one way.
 var badKeys = []struct{ why, key string }{
 	{"empty", ""},
 	{"1,025 bytes", strings.Repeat("k", 1025)},
@@ -35,23 +35,23 @@ var badKeys = []struct{ why, key string }{
 	{"255 segments", strings.Repeat("s/", 254) + "s"},
 }
 
-// deepKey has 254 segments, as many as there may be.
+// deepKey has 254 segments, which is the limit.
 var deepKey = strings.Repeat("s/", 253) + "s"
 
 var keyCases = []Case{
 	{
 		Name: "a key that breaks a rule is refused, before any request", Rule: "K1",
-		Explanation: "whatever writes or signs an upload refuses a key that some provider could not hold, and names the rule",
+		Explanation: "each call that writes or signs an upload refuses a key that some provider could not store, and the error names the rule",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "source", "x")
 			for _, bad := range badKeys {
 				refused := func(name string, err error) {
 					t.Helper()
-					failure := t.settled(err, storage.InvalidArgument)
+					failure := t.requireNothingDone(err, storage.InvalidArgument)
 					require.Contains(t, failure.Error(), "key", "%s of a key with %s", name, bad.why)
 				}
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := b.Upload(t.Context(), bad.key, strings.NewReader("x"))
 					refused("Upload", err)
 					_, err = b.Upload(t.Context(), bad.key, stream("x"))
@@ -75,97 +75,97 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "reads take keys that this library would not write", Rule: "K2",
-		Explanation: "what others wrote is reachable: a key that only K1 refuses is looked for, and not there",
+		Name: "reads accept keys that uploads refuse", Rule: "K2",
+		Explanation: "objects of other writers are reachable: a key that only rule K1 refuses is looked up, and is missing",
 		run: func(t *T) {
 			b := t.open()
 			for _, key := range []string{"folder/", "a."} {
 				_, err := b.Attrs(t.Context(), key)
-				t.fails(err, storage.ObjectNotFound)
+				t.requireCode(err, storage.ObjectNotFound)
 				_, err = b.Download(t.Context(), key)
-				t.fails(err, storage.ObjectNotFound)
-				t.missing(b, key)
+				t.requireCode(err, storage.ObjectNotFound)
+				t.requireMissing(b, key)
 				require.NoError(t, b.Remove(t.Context(), key))
 			}
 		},
 	},
 	{
-		Name: "reads take empty segments", Rule: "K2",
-		Explanation: "a//b is a key that others may have written",
+		Name: "reads accept empty segments", Rule: "K2",
+		Explanation: "another program may have written the key a//b",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Attrs(t.Context(), "a//b")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			require.NoError(t, b.Remove(t.Context(), "a//b"))
 		},
 	},
 	{
-		Name: "no read or removal takes a dot segment", Rule: "K2",
-		Explanation: "a key with a . or .. segment, an empty or an endless one reaches nothing, also when it is read or removed",
+		Name: "reads and removals refuse dot segments", Rule: "K2",
+		Explanation: "a key with a . or .. segment, an empty key or an endless one is refused without a request",
 		run: func(t *T) {
 			b := t.open()
 			for _, key := range []string{"", ".", "..", "../x", "a/../b", "a/./b", "a/..", strings.Repeat("k", 1025), "a\xff"} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := b.Attrs(t.Context(), key)
-					t.fails(err, storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
 					_, err = b.Exists(t.Context(), key)
-					t.fails(err, storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
 					_, err = b.Download(t.Context(), key)
-					t.fails(err, storage.InvalidArgument)
-					t.settled(b.Remove(t.Context(), key), storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
+					t.requireNothingDone(b.Remove(t.Context(), key), storage.InvalidArgument)
 				})
 			}
 		},
 	},
 	{
 		Name: "a key and keys below it coexist", Rule: "K3",
-		Explanation: "a and a/b are two objects, in whichever order they come and go",
+		Explanation: "a and a/b are two objects, in whichever order they are written and removed",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "a/b", "c/d", "c")
 			require.Equal(t, []string{"a", "a/b", "c", "c/d"}, t.keys(b))
 			for _, key := range []string{"a", "a/b", "c", "c/d"} {
-				t.holds(b, key, key)
+				t.requireContent(b, key, key)
 			}
 			require.NoError(t, b.Remove(t.Context(), "a"))
-			t.missing(b, "a")
-			t.holds(b, "a/b", "a/b")
+			t.requireMissing(b, "a")
+			t.requireContent(b, "a/b", "a/b")
 			require.NoError(t, b.Remove(t.Context(), "c/d"))
-			t.missing(b, "c/d")
-			t.holds(b, "c", "c")
+			t.requireMissing(b, "c/d")
+			t.requireContent(b, "c", "c")
 			require.Equal(t, []string{"a/b", "c"}, t.keys(b))
 		},
 	},
 	{
 		Name: "upper and lower case are two objects", Rule: "K3",
-		Explanation: "A and a are two keys, whatever the disk beneath thinks",
+		Explanation: "A and a are two keys, also if the disk ignores case",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "A", "dir/x", "Dir/x")
 			require.Equal(t, []string{"A", "Dir/x", "a", "dir/x"}, t.keys(b))
 			for _, key := range []string{"a", "A", "dir/x", "Dir/x"} {
-				t.holds(b, key, key)
+				t.requireContent(b, key, key)
 			}
 			require.NoError(t, b.Remove(t.Context(), "A"))
-			t.holds(b, "a", "a")
+			t.requireContent(b, "a", "a")
 		},
 	},
 	{
 		Name: "composed and decomposed letters are two objects", Rule: "K3",
-		Explanation: "keys are bytes: é in one code point and in two are different keys",
+		Explanation: "keys are bytes: é as one code point and as two are different keys",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "caf\u00e9", "cafe\u0301")
 			require.Equal(t, []string{"cafe\u0301", "caf\u00e9"}, t.keys(b))
-			t.holds(b, "caf\u00e9", "caf\u00e9")
-			t.holds(b, "cafe\u0301", "cafe\u0301")
+			t.requireContent(b, "caf\u00e9", "caf\u00e9")
+			t.requireContent(b, "cafe\u0301", "cafe\u0301")
 		},
 	},
 }
 
-// hostileKeys are within K1, and go wrong where a key is taken for a path or
-// an address.
+// hostileKeys are valid by rule K1, and cause errors if a key is taken for a path or a
+// URL.
 var hostileKeys = []struct{ why, key string }{
 	{"a space", "a key with  spaces"},
 	{"a leading space", " a/ b"},
@@ -197,7 +197,7 @@ func roundTripCases() []Case {
 	for i, hostile := range hostileKeys {
 		cases[i] = Case{
 			Name: "a key with " + hostile.why + " round-trips", Rule: "K3", Needs: keyNeeds(hostile.key),
-			Explanation: fmt.Sprintf("the key %.60q comes back as it went in, from every operation", hostile.key),
+			Explanation: fmt.Sprintf("the key %.60q is the same in every operation", hostile.key),
 			run:         func(t *T) { roundTrip(t, hostile.key) },
 		}
 	}
@@ -211,17 +211,17 @@ func roundTrip(t *T, key string) {
 	require.Equal(t, []string{key}, t.keys(b, storage.WithPrefix(key)))
 	require.Empty(t, t.keys(b, storage.WithStartAfter(key)))
 	require.Equal(t, key, t.attrs(b, key).Key)
-	t.exists(b, key)
-	t.holds(b, key, "content")
+	t.requireExists(b, key)
+	t.requireContent(b, key, "content")
 
 	copied, err := storage.Copy(t.Context(), b, "copy", b, key)
 	require.NoError(t, err)
 	require.Equal(t, "copy", copied.Key)
 	require.NoError(t, b.Remove(t.Context(), key))
-	t.missing(b, key)
+	t.requireMissing(b, key)
 	_, err = storage.Copy(t.Context(), b, key, b, "copy")
 	require.NoError(t, err)
-	t.holds(b, key, "content")
+	t.requireContent(b, key, "content")
 
 	removed, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)

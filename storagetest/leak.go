@@ -6,8 +6,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// leakCase runs when all others are done; that no body is left open is proved
-// by each of them, with its own bucket.
+// leakCase runs after all other cases. Each of them proves for its own bucket that no
+// body is left open.
 var leakCase = Case{
 	Name: "nothing is left running", Rule: "L1",
 	Explanation: "no goroutine outlives its call: after all cases, with every bucket closed, there are as many as before",
@@ -15,9 +15,9 @@ var leakCase = Case{
 
 func goroutines() goleak.Option { return goleak.IgnoreCurrent() }
 
-// serving is a connection of a server that runs in the test's own process: when it
-// refuses a request before the body's end, net/http waits half a second before it
-// closes, which is longer than is waited here.
+// serving names the goroutine of a server in the test's own process. If such a server
+// refuses a request before the end of the body, net/http keeps the connection for half
+// a second, which is longer than this test waits.
 const serving = "net/http.(*conn).serve"
 
 func requireNoGoroutines(t *testing.T, baseline goleak.Option) {

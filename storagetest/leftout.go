@@ -16,7 +16,7 @@ var leftOutCases = []Case{
 		Name: "a store without content types shows those of the keys", Rule: "W9",
 		Explanation: "without ContentProperties the type is the extension's, else application/octet-stream, in the response to a write as in a read",
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.ContentProperties})
+			b := t.openLimited(faults.Limits{Disable: storage.ContentProperties})
 			for key, want := range map[string]string{"a.png": "image/png", "page.html": "text/html; charset=utf-8", "png": "application/octet-stream"} {
 				for _, source := range []io.Reader{strings.NewReader(pngHead), stream(pngHead)} {
 					attrs, err := b.Upload(t.Context(), key, source)
@@ -25,16 +25,16 @@ var leftOutCases = []Case{
 					require.Equal(t, want, t.attrs(b, key).ContentType, key)
 				}
 			}
-			for road, b := range t.copyRoads(limitedBy(storage.ContentProperties)) {
+			for path, b := range t.copyPaths(limitedBy(storage.ContentProperties)) {
 				t.put(b, "a.png", "text")
 				attrs, err := storage.Copy(t.Context(), b, "b", b, "a.png")
-				require.NoError(t, err, road)
-				require.Equal(t, "application/octet-stream", attrs.ContentType, road)
-				require.Equal(t, attrs.ContentType, t.attrs(b, "b").ContentType, road)
+				require.NoError(t, err, path)
+				require.Equal(t, "application/octet-stream", attrs.ContentType, path)
+				require.Equal(t, attrs.ContentType, t.attrs(b, "b").ContentType, path)
 				attrs, err = storage.Compose(t.Context(), b, "c", []string{"a.png", "b"})
-				require.NoError(t, err, road)
-				require.Equal(t, "application/octet-stream", attrs.ContentType, road)
-				require.Equal(t, attrs.ContentType, t.attrs(b, "c").ContentType, road)
+				require.NoError(t, err, path)
+				require.Equal(t, "application/octet-stream", attrs.ContentType, path)
+				require.Equal(t, attrs.ContentType, t.attrs(b, "c").ContentType, path)
 			}
 		},
 	},
@@ -43,25 +43,25 @@ var leftOutCases = []Case{
 		Explanation: "what the source has is dropped, inside the provider as when streamed; what an option sets is Unsupported",
 		run: func(t *T) {
 			const kept = storage.Metadata | storage.ContentProperties
-			for road, without := range map[string]storage.Features{"inside": kept, "streamed": kept | storage.ServerCopy} {
-				b, whole := t.pair(limitedBy(without))
+			for path, without := range map[string]storage.Features{"inside": kept, "streamed": kept | storage.ServerCopy} {
+				b, whole := t.openTwice(limitedBy(without))
 				t.put(whole, "a.txt", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
 					t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")))
 				for name, to := range map[string]storage.Uploader{"ours": b, "a user's": &countingBucket{Bucket: b}} {
 					attrs, err := storage.Copy(t.Context(), to, "b.json", whole, "a.txt")
-					require.NoError(t, err, "%s, %s", road, name)
+					require.NoError(t, err, "%s, %s", path, name)
 					want := storage.Properties{ContentType: "application/json", StorageClass: attrs.StorageClass}
-					require.Equal(t, want, attrs.Properties, "%s, %s", road, name)
+					require.Equal(t, want, attrs.Properties, "%s, %s", path, name)
 					stored := t.attrs(b, "b.json")
-					require.Equal(t, attrs.ContentType, stored.ContentType, "%s, %s", road, name)
-					require.Empty(t, stored.CacheControl, "%s, %s", road, name)
-					require.Empty(t, stored.Metadata, "%s, %s", road, name)
-					t.holds(b, "b.json", "text")
+					require.Equal(t, attrs.ContentType, stored.ContentType, "%s, %s", path, name)
+					require.Empty(t, stored.CacheControl, "%s, %s", path, name)
+					require.Empty(t, stored.Metadata, "%s, %s", path, name)
+					t.requireContent(b, "b.json", "text")
 					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithMetadata(map[string]string{"k": "new"}))
-					t.settled(err, storage.Unsupported)
+					t.requireNothingDone(err, storage.Unsupported)
 					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithContentType("text/x-new"))
-					t.settled(err, storage.Unsupported)
-					t.missing(b, "c")
+					t.requireNothingDone(err, storage.Unsupported)
+					t.requireMissing(b, "c")
 				}
 			}
 		},
@@ -72,12 +72,12 @@ var leftOutCases = []Case{
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			b := t.open(limitedBy(storage.Metadata), seePuts(func(r *storage.PutRequest) { require.Empty(t, r.Metadata) }))
-			t.faults.Set(faults.LoseAnswer(faults.Put).Nth(1))
+			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent())
-			require.NotEmpty(t, t.fails(err, storage.OutcomeUnknown).Hint)
-			t.holds(b, "a", "text")
+			require.NotEmpty(t, t.requireCode(err, storage.OutcomeUnknown).Hint)
+			t.requireContent(b, "a", "text")
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("other"), storage.IfAbsent())
-			t.settled(err, storage.PreconditionFailed)
+			t.requireNothingDone(err, storage.PreconditionFailed)
 		},
 	},
 }

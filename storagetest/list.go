@@ -17,7 +17,7 @@ func contextOf(t *T) (context.Context, context.CancelFunc) { return context.With
 var listCases = []Case{
 	{
 		Name: "an empty listing", Rule: "L1",
-		Explanation: "an empty bucket, and a prefix that nothing has, list nothing and are no error",
+		Explanation: "an empty bucket, and a prefix that no key has, yield nothing and no error",
 		run: func(t *T) {
 			b := t.open()
 			require.Empty(t, t.keys(b))
@@ -28,21 +28,21 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "prefix, delimiter and start are as they are written", Rule: "L1",
-		Explanation: "ascending, no key twice, prefixes once with their delimiter, WithStartAfter exclusive for keys and prefixes alike",
+		Name: "prefix, delimiter and start are taken literally", Rule: "L1",
+		Explanation: "keys ascend and come once, common prefixes come once with their delimiter, and WithStartAfter excludes its key or prefix",
 		Needs:       storage.KeysBesideFolders,
 		run:         listingTable,
 	},
 	{
-		Name: "entries say what they are", Rule: "L2",
-		Explanation: "key, size, ETag, revision and time, without a second request an entry",
+		Name: "entries have their attributes", Rule: "L2",
+		Explanation: "an entry has key, size, ETag, revision and time, without a further request",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "12345")
 			t.put(b, "p/b", "1")
 			want := t.attrs(b, "a")
 			var entries []storage.ListEntry
-			made := t.requests(func() {
+			made := t.countRequests(func() {
 				for entry, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
 					require.NoError(t, err)
 					entries = append(entries, entry)
@@ -69,7 +69,7 @@ var listCases = []Case{
 				seen := 0
 				for entry, err := range listing {
 					require.NoError(t, err)
-					require.Equal(t, string(rune('a'+seen)), entry.Key, "each range lists anew")
+					require.Equal(t, string(rune('a'+seen)), entry.Key, "each range must list again")
 					if seen == stop {
 						break
 					}
@@ -84,8 +84,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "the next page comes while one is read", Rule: "L1",
-		Explanation: "of a store that is far, it is asked for in the middle of the page before: not where the consumer leaves earlier, and not behind a limit",
+		Name: "the next page is prefetched", Rule: "L1",
+		Explanation: "in the middle of a page from a remote store, the next one is requested, but not if the consumer leaves earlier, and not past a limit",
 		run: func(t *T) {
 			b := t.open(far())
 			t.puts(b, "a", "b", "c", "d", "e")
@@ -94,19 +94,19 @@ var listCases = []Case{
 				requests[2], requests[4] = 1, 2
 			}
 			for left, want := range requests {
-				require.Equal(t, want, t.requests(func() { t.leave(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left)
+				require.Equal(t, want, t.countRequests(func() { t.listUntil(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left)
 			}
-			require.Equal(t, 1, t.requests(func() { t.leave(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
-			require.Equal(t, 2, t.requests(func() { t.leave(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
+			require.Equal(t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
+			require.Equal(t, 2, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
 		},
 	},
 	{
-		Name: "an error of a listing is one and last", Rule: "L1",
-		Explanation: "what came before it is kept, nothing follows it, and going on after it cannot crash",
+		Name: "a listing yields one error, last", Rule: "L1",
+		Explanation: "the entries before it are kept, nothing follows it, and ranging on after it does not crash",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "c", "d")
-			t.faults.Set(faults.Fail(faults.List).Nth(2).With(storage.PermissionDenied))
+			t.faults.Set(faults.Fail(faults.List).Nth(2).WithError(storage.PermissionDenied))
 			var keys []string
 			var errs []error
 			for entry, err := range b.List(t.Context(), storage.WithPageSize(2)) {
@@ -115,17 +115,17 @@ var listCases = []Case{
 					require.Equal(t, storage.ListEntry{}, entry)
 					continue
 				}
-				require.Empty(t, errs, "an entry after an error")
+				require.Empty(t, errs, "an entry must not follow an error")
 				keys = append(keys, entry.Key)
 			}
 			require.Equal(t, []string{"a", "b"}, keys)
 			require.Len(t, errs, 1)
-			t.fails(errs[0], storage.PermissionDenied)
+			t.requireCode(errs[0], storage.PermissionDenied)
 		},
 	},
 	{
 		Name: "a listing ends with ctx", Rule: "L1",
-		Explanation: "cancelled in the middle it yields Canceled, once",
+		Explanation: "cancelled in the middle, a listing yields Canceled once",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "c", "d")
@@ -139,16 +139,16 @@ var listCases = []Case{
 				}
 			}
 			cancel()
-			t.fails(last, storage.Canceled)
+			t.requireCode(last, storage.Canceled)
 			require.Less(t, entries, 4)
 			for _, err := range b.List(ctx) {
-				t.fails(err, storage.Canceled)
+				t.requireCode(err, storage.Canceled)
 			}
 		},
 	},
 	{
-		Name: "empty pages are no end", Rule: "L1",
-		Explanation: "a store may answer a page of nothing with a token: the listing goes on",
+		Name: "an empty page does not end a listing", Rule: "L1",
+		Explanation: "if a store returns an empty page with a token, the listing continues",
 		run: func(t *T) {
 			b := t.open(emptyPages())
 			t.puts(b, "a", "b", "c", "p/x", "q")
@@ -170,10 +170,10 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "what is being written is not listed", Rule: "L4",
-		Explanation: "temporary names and uploads that are not complete never appear",
+		Name: "an object being written is not listed", Rule: "L4",
+		Explanation: "temporary names and incomplete uploads are never listed",
 		run: func(t *T) {
-			b := t.inPartsOrWhole()
+			b := t.openForPartsOrWhole()
 			w := storage.NewWriter(t.Context(), b, "dir/a", storage.WithConcurrency(1))
 			_, err := w.Write([]byte(body(2*t.unit+1, 1)))
 			require.NoError(t, err)
@@ -185,8 +185,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "folders go with their last object", Rule: "L4",
-		Explanation: "there are no directories: a prefix is listed while an object has it, and not longer",
+		Name: "a folder disappears with its last object", Rule: "L4",
+		Explanation: "there are no directories: a prefix is listed as long as an object has it",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a/b/c/d", "a/x")
@@ -196,14 +196,14 @@ var listCases = []Case{
 			require.Equal(t, []string{"a/x"}, t.keys(b, storage.WithPrefix("a/"), storage.WithDelimiter("/")))
 			require.NoError(t, b.Remove(t.Context(), "a/x"))
 			require.Empty(t, t.keys(b, storage.WithDelimiter("/")))
-			t.missing(b, "a")
-			t.put(b, "a", "an object where a folder was")
-			t.holds(b, "a", "an object where a folder was")
+			t.requireMissing(b, "a")
+			t.put(b, "a", "an object in the place of a folder")
+			t.requireContent(b, "a", "an object in the place of a folder")
 		},
 	},
 	{
 		Name: "folders with long names are listed", Rule: "L1",
-		Explanation: "a folder in a folder is seen by a delimiter and by FS, whatever the length of its name: some disks hold a long one in pieces",
+		Explanation: "a delimiter and FS show a folder in a folder, however long its name is; some disks store a long name in pieces",
 		run: func(t *T) {
 			b := t.open()
 			for _, length := range []int{240, 255, 256, 300, 480, 700} {
@@ -222,8 +222,8 @@ var listCases = []Case{
 		},
 	},
 	{
-		Name: "a listing that others write under", Rule: "L1",
-		Explanation: "keys stay ascending, and objects that were there all the time are listed",
+		Name: "a listing during concurrent writes", Rule: "L1",
+		Explanation: "keys ascend, and objects that exist all the time are listed",
 		run: func(t *T) {
 			b := t.open()
 			want := []string{"a", "c", "e", "g", "i"}
@@ -245,15 +245,14 @@ var listCases = []Case{
 	},
 }
 
-func (t *T) inPartsOrWhole() storage.Bucket {
+func (t *T) openForPartsOrWhole() storage.Bucket {
 	if t.has(storage.UploadParts) {
-		return t.inParts()
+		return t.openForParts()
 	}
 	return t.open()
 }
 
-// listingTable compares listings with a model: every row in pages of several
-// sizes.
+// listingTable compares listings with a model, each row with several page sizes.
 func listingTable(t *T) {
 	b := t.open()
 	all := []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/", "b/c"}
@@ -280,7 +279,7 @@ func listingTable(t *T) {
 						require.Equal(t, want[:2], t.keys(b, append(opts, storage.WithLimit(2))...), "%s, limit 2", name)
 					}
 					if t.remote() {
-						break // many requests prove no more
+						break // more requests would prove no more
 					}
 				}
 			}
@@ -288,7 +287,7 @@ func listingTable(t *T) {
 	}
 }
 
-// remote tells providers that cost a round trip for each request.
+// remote reports whether each request costs a round trip.
 func (t *T) remote() bool {
 	return t.desc.Provider != "memory" && t.desc.Provider != "local"
 }
@@ -316,8 +315,8 @@ func model(keys []string, prefix, delimiter, after string) []string {
 	return listed
 }
 
-// emptyPages is a layer that answers every second List with an empty page that
-// goes on where it began.
+// emptyPages returns a layer that answers every second List with an empty page, whose
+// token continues at the same place.
 func emptyPages() storage.OpenOption {
 	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &emptyPager{Driver: next} })
 }
@@ -335,8 +334,8 @@ func (d *emptyPager) List(ctx context.Context, r *storage.ListRequest) (*storage
 	return &storage.Page{Token: emptyPageMark + r.Token}, nil
 }
 
-// leave ranges over a listing up to its entry number n.
-func (t *T) leave(b storage.Bucket, n int, opts ...storage.ListOption) {
+// listUntil ranges over a listing until entry number n.
+func (t *T) listUntil(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), opts...) {
 		require.NoError(t, err)
@@ -346,7 +345,7 @@ func (t *T) leave(b storage.Bucket, n int, opts ...storage.ListOption) {
 	}
 }
 
-// far makes a driver look as if its answers came over a network.
+// far returns a layer that makes the driver appear remote.
 func far() storage.OpenOption {
 	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &remote{Driver: next} })
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// anyTexts are what a program is given as names of files, and worse.
+// anyTexts are examples of file names that a program may be given, and worse.
 var anyTexts = []struct{ name, text string }{
 	{"plain", "a b.txt"},
 	{"a leading space", " leading.txt"},
@@ -30,7 +30,7 @@ var anyTexts = []struct{ name, text string }{
 var metadataCases = []Case{
 	{
 		Name: "metadata comes back as it was given", Rule: "W8",
-		Explanation: "letters of every script, emoji, and values that look encoded, whatever the provider can hold itself",
+		Explanation: "letters of every script, emoji, and values that look encoded are kept, even if the provider cannot store them itself",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
@@ -64,7 +64,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "metadata keys are folded to lower case", Rule: "W8",
-		Explanation: "given in any case; of two that fold together the one in lower case wins, else it is InvalidArgument",
+		Explanation: "keys may have any case; if two fold together, the one in lower case wins, and without one it is InvalidArgument",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
@@ -72,16 +72,16 @@ var metadataCases = []Case{
 			want := map[string]string{"upper": "1", "mixed-case": "2", "both": "lower"}
 			require.Equal(t, want, t.put(b, "a", "x", storage.WithMetadata(given)).Metadata)
 			require.Equal(t, want, t.attrs(b, "a").Metadata)
-			require.Len(t, given, 4, "the caller's map is the caller's")
-			t.silently(func() {
+			require.Len(t, given, 4, "the caller's map must not change")
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "b", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 			})
 		},
 	},
 	{
 		Name: "metadata that a provider cannot hold is refused", Rule: "W8",
-		Explanation: "bad keys, bad values and more than 2 KiB are InvalidArgument on every provider, before any request",
+		Explanation: "invalid keys, invalid values and more than 2 KiB are InvalidArgument with every provider, before any request",
 		run: func(t *T) {
 			b := t.open()
 			many := map[string]string{}
@@ -112,7 +112,7 @@ var metadataCases = []Case{
 				"its name with dashes":   {"omnibucket-write-id": "x"},
 				"the library's prefix":   {"omnibucket_other": "x"},
 			} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithMetadata(bad))
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 				})
@@ -124,7 +124,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "any text comes back from its encoded value", Rule: "W8",
-		Explanation: "EncodeMetadataValue makes a value of any bytes, which is stored as it is, and DecodeMetadataValue returns them, from an upload and from a copy",
+		Explanation: "EncodeMetadataValue makes a valid value of any bytes, and DecodeMetadataValue returns the bytes, after an upload and after a copy",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
@@ -159,7 +159,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "any text comes back from its encoded value after a signed upload", Rule: "W8",
-		Explanation: "what EncodeMetadataValue returns is a header that every client can send, and is stored as it is",
+		Explanation: "EncodeMetadataValue returns a header that every client can send, and the store keeps it unchanged",
 		Needs:       storage.SignURLs | storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
@@ -167,8 +167,8 @@ var metadataCases = []Case{
 				want := map[string]string{"k": storage.EncodeMetadataValue(c.text)}
 				signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(want))
 				require.NoError(t, err, c.name)
-				answer := t.do(signed, strings.NewReader("text"), nil)
-				require.Less(t, answer.status, 300, "%s: %s", c.name, answer.body)
+				response := t.do(signed, strings.NewReader("text"), nil)
+				require.Less(t, response.status, 300, "%s: %s", c.name, response.body)
 				got := t.attrs(b, "a").Metadata
 				require.Equal(t, want, got, c.name)
 				require.Equal(t, c.text, storage.DecodeMetadataValue(got["k"]), c.name)
@@ -177,14 +177,14 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "attributes belong to the caller", Rule: "W4",
-		Explanation: "what a caller changes in the map that it gave, or in Attrs that it got, changes nothing that is stored",
+		Explanation: "if a caller changes the map that it passed, or the Attrs that it got, the stored object does not change",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			given := map[string]string{"k": "v"}
-			answer := t.put(b, "a", "x", storage.WithMetadata(given))
+			attrs := t.put(b, "a", "x", storage.WithMetadata(given))
 			given["k"] = "changed"
-			answer.Metadata["k"] = "changed"
+			attrs.Metadata["k"] = "changed"
 			require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
 			t.attrs(b, "a").Metadata["k"] = "changed"
 			reader, err := b.Download(t.Context(), "a")
@@ -203,13 +203,13 @@ var metadataCases = []Case{
 				if len(attrs.MD5) > 0 {
 					attrs.MD5[0]++
 				}
-				t.holds(b, key, "x")
+				t.requireContent(b, key, "x")
 			}
 		},
 	},
 	{
 		Name: "header attributes come back as they were given", Rule: "W8",
-		Explanation: "cache control, disposition, encoding and language are stored and served as they are",
+		Explanation: "cache control, disposition, encoding and language are stored and served unchanged",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
@@ -227,7 +227,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "header attributes that are no header are refused", Rule: "W9",
-		Explanation: "a control character, what is no ASCII, or more than 1 KiB is InvalidArgument, before any request: no header is smuggled, and none that a browser refuses to send",
+		Explanation: "a control character, a character beyond ASCII, or more than 1 KiB is InvalidArgument before any request, so that no header can be injected",
 		run: func(t *T) {
 			b := t.open()
 			for name, set := range map[string]func(string) storage.WriteOption{
@@ -238,7 +238,7 @@ var metadataCases = []Case{
 				"WithContentLanguage":    storage.WithContentLanguage,
 			} {
 				for _, bad := range []string{"text/x\r\nX-Evil: 1", "text/x\x00", "text/\u00e9", "text/" + strings.Repeat("x", 1024)} {
-					t.silently(func() {
+					t.requireNoRequests(func() {
 						_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), set(bad))
 						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s(%.20q): %v", name, bad, err)
 					})

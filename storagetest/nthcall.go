@@ -15,15 +15,15 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An operation is tried with a fault at its first driver call, at its second,
-// and so on, until there are no more calls.
+// An operation is tried with a fault at its first driver call, at its second, and so
+// on, until it makes no further call.
 type operation struct {
 	name  string
 	needs storage.Features
 	open  func(t *T, opts ...storage.OpenOption) storage.Bucket
-	setUp func(t *T, b storage.Bucket) any // what is there before; its result is given to do
+	setUp func(t *T, b storage.Bucket) any // prepares the bucket; its result is passed to do
 	do    func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error)
-	many  bool // of objects, each of which is whole by itself
+	many  bool // it writes several objects, each of which must be complete
 }
 
 func nthCallCases() []Case {
@@ -32,12 +32,12 @@ func nthCallCases() []Case {
 		cases = append(cases,
 			Case{
 				Name: "a fault at every call of " + op.name, Rule: "T2", Needs: op.needs,
-				Explanation: "with one attempt the store equals before or after, never between, and success is success",
+				Explanation: "with one attempt, the store is as before or as after, never in between, and success means the whole effect",
 				run:         func(t *T) { op.withFaults(t, false) },
 			},
 			Case{
 				Name: "a fault at every call of " + op.name + ", retried", Rule: "T1", Needs: op.needs | op.settledBy(),
-				Explanation: "one fault, before the call or after its effect, is retried or settled: the operation succeeds",
+				Explanation: "one fault, before the call or after its effect, is retried or reconciled, and the operation succeeds",
 				run:         func(t *T) { op.withFaults(t, true) },
 			})
 	}
@@ -53,11 +53,10 @@ func (op operation) settledBy() storage.Features {
 	return storage.Metadata
 }
 
-// maxCalls ends a sweep that does not end by itself.
+// maxCalls ends a sweep that would not end by itself.
 const maxCalls = 60
 
-// withFaults sweeps over the calls of op. Each run has a prefix of its own in
-// one bucket.
+// withFaults sweeps over the calls of op. Each run uses its own prefix in one bucket.
 func (op operation) withFaults(t *T, retried bool) {
 	open := op.open
 	if open == nil {
@@ -81,9 +80,9 @@ func (op operation) withFaults(t *T, retried bool) {
 	require.NoError(t, err, "without a fault")
 	after := t.snapshot(b)
 
-	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.LoseAnswer} {
+	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.DropResponse} {
 		for n := 1; ; n++ {
-			require.LessOrEqual(t, n, maxCalls, "calls without end")
+			require.LessOrEqual(t, n, maxCalls, "too many calls")
 			b, given := prepare()
 			rule := kind(faults.Any).Nth(n)
 			t.faults.Reset()
@@ -101,7 +100,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	}
 }
 
-// A verdict is what one run came to.
+// A verdict is the result of one run.
 type verdict struct {
 	err                error
 	got, want          string
@@ -114,7 +113,7 @@ func (op operation) judge(t *T, name string, v verdict) {
 	switch {
 	case v.err == nil:
 		require.Equal(t, v.want, v.got, name)
-		require.Equal(t, v.after, v.now, "%s: success is the whole effect", name)
+		require.Equal(t, v.after, v.now, "%s: success must mean the whole effect", name)
 	case v.retried:
 		require.NoError(t, v.err, name)
 	case op.many:
@@ -124,10 +123,10 @@ func (op operation) judge(t *T, name string, v verdict) {
 	case storage.CodeOf(v.err) == storage.BodyFailed:
 		require.Equal(t, v.before, v.now, name)
 	default:
-		t.fails(v.err, storage.CodeOf(v.err))
+		t.requireCode(v.err, storage.CodeOf(v.err))
 		if v.now != v.before {
-			require.Equal(t, v.after, v.now, "%s: the store is between before and after", name)
-			require.ErrorIs(t, v.err, storage.OutcomeUnknown, "%s: an effect that was not known", name)
+			require.Equal(t, v.after, v.now, "%s: the store must not be between before and after", name)
+			require.ErrorIs(t, v.err, storage.OutcomeUnknown, "%s: the effect must be reported as unknown", name)
 		}
 	}
 }
@@ -138,7 +137,7 @@ func old(t *T, b storage.Bucket) any {
 
 func nothing(*T, storage.Bucket) any { return nil }
 
-// uploading is an operation that writes key "a".
+// uploading returns an operation that writes key "a".
 func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := b.Upload(ctx, "a", strings.NewReader("new content"), append(opts, t.metadata(map[string]string{"is": "new"}))...)
@@ -146,7 +145,7 @@ func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.B
 	}
 }
 
-// uploadingParts writes key "a" in two parts.
+// uploadingParts returns an operation that writes key "a" in two parts.
 func uploadingParts(source func(string) io.Reader, opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
 		own := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
@@ -190,11 +189,11 @@ func writeOperations() []operation {
 			_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
 			return "", err
 		}},
-		{name: "an upload in parts", needs: storage.UploadParts, open: (*T).inParts, setUp: nothing, do: uploadingParts(inPlace)},
-		{name: "an upload of a stream in parts", needs: storage.UploadParts, open: (*T).inParts, setUp: nothing, do: uploadingParts(stream)},
-		{name: "an upload in parts that creates", needs: storage.UploadParts | storage.ConditionalCreate, open: (*T).inParts,
+		{name: "an upload in parts", needs: storage.UploadParts, open: (*T).openForParts, setUp: nothing, do: uploadingParts(inPlace)},
+		{name: "an upload of a stream in parts", needs: storage.UploadParts, open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream)},
+		{name: "an upload in parts that creates", needs: storage.UploadParts | storage.ConditionalCreate, open: (*T).openForParts,
 			setUp: nothing, do: uploadingParts(stream, storage.IfAbsent())},
-		{name: "an upload in parts that replaces a revision", needs: storage.UploadParts | storage.ConditionalUpdate, open: (*T).inParts,
+		{name: "an upload in parts that replaces a revision", needs: storage.UploadParts | storage.ConditionalUpdate, open: (*T).openForParts,
 			setUp: old, do: uploadingParts(stream)},
 		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			w := storage.NewWriter(ctx, b, "a")

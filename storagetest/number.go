@@ -13,18 +13,18 @@ import (
 var numberCases = []Case{
 	{
 		Name: "numbers out of range are refused", Rule: "W12",
-		Explanation: "part sizes, concurrency, limits, page sizes, sizes and times that make no sense are InvalidArgument, before any request",
+		Explanation: "a part size, concurrency, limit, page size, size or time out of range is InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for name, opt := range map[string]storage.UploadOption{
-					"no part size":            storage.WithPartSize(0),
-					"a negative part size":    storage.WithPartSize(-1),
-					"no concurrency":          storage.WithConcurrency(0),
-					"a negative concurrency":  storage.WithConcurrency(-1),
-					"a negative size":         storage.WithSize(-1),
-					"an option that is no op": nil,
+					"no part size":           storage.WithPartSize(0),
+					"a negative part size":   storage.WithPartSize(-1),
+					"no concurrency":         storage.WithConcurrency(0),
+					"a negative concurrency": storage.WithConcurrency(-1),
+					"a negative size":        storage.WithSize(-1),
+					"a nil option":           nil,
 				} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opt)
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
@@ -43,9 +43,9 @@ var numberCases = []Case{
 					require.Equal(t, 1, errs, name)
 				}
 				_, err := b.Download(t.Context(), "a", storage.WithConcurrency(0))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 				_, err = b.Download(t.Context(), "a", storage.WithRange(-1, 1))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
 	},
@@ -54,25 +54,25 @@ var numberCases = []Case{
 		Explanation: "a part size below the smallest or above the largest is InvalidArgument, before any request",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
-			t.silently(func() {
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
+			t.requireNoRequests(func() {
 				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))
-					t.settled(err, storage.InvalidArgument)
+					t.requireNothingDone(err, storage.InvalidArgument)
 				}
 			})
-			b = t.limited(faults.Bounds{MaxSize: 4 * t.unit})
-			t.silently(func() {
+			b = t.openLimited(faults.Limits{MaxSize: 4 * t.unit})
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"), storage.WithPartSize(1<<62))
-				t.settled(err, storage.InvalidArgument) // no object is so large
+				t.requireNothingDone(err, storage.InvalidArgument) // no object may be so large
 			})
 		},
 	},
 	{
 		Name: "a page size above the provider's is clamped", Rule: "W12",
-		Explanation: "it is a wish, and the listing is whole",
+		Explanation: "the page size is a wish, and the listing is complete",
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{MaxPage: 2})
+			b := t.openLimited(faults.Limits{MaxPage: 2})
 			t.puts(b, "a", "b", "c", "d", "e")
 			require.Equal(t, []string{"a", "b", "c", "d", "e"}, t.keys(b, storage.WithPageSize(1000)))
 			require.Equal(t, []string{"a", "b", "c", "d", "e"}, t.keys(b))
@@ -84,15 +84,15 @@ var numberCases = []Case{
 	},
 	{
 		Name: "times to live out of range are refused", Rule: "S1",
-		Explanation: "a TTL is from 1 s to 7 days on every driver",
+		Explanation: "a TTL from 1 s to 7 days is valid with every driver",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
 			for _, ttl := range []time.Duration{0, -time.Second, time.Second - 1, 7*24*time.Hour + 1} {
 				_, err := b.SignedUploadURL(t.Context(), "a", storage.WithTTL(ttl))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(ttl))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 			}
 		},
 	},

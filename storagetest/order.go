@@ -11,8 +11,8 @@ import (
 
 var orderCases = []Case{
 	{
-		Name: "keys are in the order of their bytes", Rule: "K4",
-		Explanation: "a-b < a/b < a0: the order is that of the whole key's UTF-8, not of path segments, code units or letters",
+		Name: "keys are in byte order", Rule: "K4",
+		Explanation: "a-b < a/b < a0: keys are ordered by the bytes of their UTF-8, not by path segments, code units or letters",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
@@ -26,8 +26,8 @@ var orderCases = []Case{
 		},
 	},
 	{
-		Name: "common prefixes stand among the keys", Rule: "K4",
-		Explanation: "a prefix is merged in at its place, on whichever page",
+		Name: "common prefixes are listed among the keys", Rule: "K4",
+		Explanation: "a common prefix is listed at its place, on every page",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
@@ -40,15 +40,15 @@ var orderCases = []Case{
 	},
 	{
 		Name: "a store without an order is refused", Rule: "K4",
-		Explanation: "without OrderedList every operation answers Unsupported, with a hint: sorting a page is not sorting",
+		Explanation: "without OrderedList every operation is Unsupported, with a hint: sorting each page does not sort the listing",
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.OrderedList})
-			t.silently(func() {
+			b := t.openLimited(faults.Limits{Disable: storage.OrderedList})
+			t.requireNoRequests(func() {
 				for _, err := range b.List(t.Context()) {
-					require.NotEmpty(t, t.fails(err, storage.Unsupported).Hint)
+					require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
 				}
 				_, err := b.Upload(t.Context(), "a", stream("x"))
-				t.fails(err, storage.Unsupported)
+				t.requireCode(err, storage.Unsupported)
 			})
 		},
 	},

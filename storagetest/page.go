@@ -16,8 +16,8 @@ func pull(listing iter.Seq2[storage.ListEntry, error]) (func() (storage.ListEntr
 
 var pageCases = []Case{
 	{
-		Name: "pages join to the listing", Rule: "L3",
-		Explanation: "a token goes on behind the page that gave it; the last page has none, also when it is full",
+		Name: "pages add up to the listing", Rule: "L3",
+		Explanation: "a token continues after its page, and the last page has none, even if it is full",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b/x", "b/y", "c", "d")
@@ -58,7 +58,7 @@ var pageCases = []Case{
 	},
 	{
 		Name: "a page has no more entries than were asked for", Rule: "L3",
-		Explanation: "also where the driver answers with more, as Azure's does where it has to sort: what is cut off is on the next",
+		Explanation: "if the driver returns more, as Azure's does when it has to sort, the rest comes on the next page",
 		run: func(t *T) {
 			whole := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &longPages{next} }))
 			b := storage.Prefixed(whole, "p/")
@@ -83,10 +83,10 @@ var pageCases = []Case{
 		},
 	},
 	{
-		Name: "a token survives its bucket", Rule: "L3",
-		Explanation: "another bucket value of the same store goes on with it: it is kept by browsers, not by the program",
+		Name: "a token outlives its Bucket value", Rule: "L3",
+		Explanation: "another Bucket value for the same store continues with the token, because browsers keep it, and not the program",
 		run: func(t *T) {
-			b, other := t.pair()
+			b, other := t.openTwice()
 			t.puts(b, "a", "b", "c")
 			page, err := storage.ListPage(t.Context(), b, "", storage.WithPageSize(1))
 			require.NoError(t, err)
@@ -99,7 +99,7 @@ var pageCases = []Case{
 	},
 	{
 		Name: "a token belongs to its listing", Rule: "L3",
-		Explanation: "with another prefix or delimiter, or changed, it is InvalidArgument: it comes back from browsers",
+		Explanation: "with another prefix or delimiter, or if it was changed, it is InvalidArgument, because it comes back from browsers",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a/1", "a/2", "b/1", "b/2")
@@ -115,10 +115,10 @@ var pageCases = []Case{
 				"another delimiter": {page.Token, []storage.ListOption{storage.WithPrefix("a/"), storage.WithDelimiter("/")}},
 				"nonsense":          {"nonsense", []storage.ListOption{storage.WithPrefix("a/")}},
 				"a key":             {"a/1", []storage.ListOption{storage.WithPrefix("a/")}},
-				"cut off":           {page.Token[:len(page.Token)/2], []storage.ListOption{storage.WithPrefix("a/")}},
+				"truncated":         {page.Token[:len(page.Token)/2], []storage.ListOption{storage.WithPrefix("a/")}},
 				"endless":           {strings.Repeat("A", 1<<16), []storage.ListOption{storage.WithPrefix("a/")}},
 			} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := storage.ListPage(t.Context(), b, c.token, c.opts...)
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 				})
@@ -126,8 +126,8 @@ var pageCases = []Case{
 		},
 	},
 	{
-		Name: "a page takes no limit, and no start beside a token", Rule: "L3",
-		Explanation: "WithLimit, or WithStartAfter beside a token, is InvalidArgument",
+		Name: "ListPage takes no limit, and no start with a token", Rule: "L3",
+		Explanation: "WithLimit, and WithStartAfter with a token, are InvalidArgument",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
@@ -135,14 +135,14 @@ var pageCases = []Case{
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
 			_, err = storage.ListPage(t.Context(), b, "", storage.WithLimit(1))
-			t.fails(err, storage.InvalidArgument)
+			t.requireCode(err, storage.InvalidArgument)
 			_, err = storage.ListPage(t.Context(), b, page.Token, storage.WithStartAfter("a"))
-			t.fails(err, storage.InvalidArgument)
+			t.requireCode(err, storage.InvalidArgument)
 		},
 	},
 	{
-		Name: "pages of a Lister that is not ours", Rule: "L3",
-		Explanation: "a type with a List of its own is paged by it, and what it hides stays hidden",
+		Name: "pages of a user's Lister", Rule: "L3",
+		Explanation: "pages come from the type's own List, so that objects that it hides stay hidden",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "hidden", "z")
@@ -163,8 +163,8 @@ var pageCases = []Case{
 	},
 }
 
-// longPages answers with up to twice as many entries as were asked for, and never
-// with more than the driver's largest page.
+// longPages returns up to twice as many entries as requested, but no more than the
+// driver's largest page.
 type longPages struct{ storage.Driver }
 
 func (d *longPages) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
@@ -176,8 +176,8 @@ func (d *longPages) List(ctx context.Context, r *storage.ListRequest) (*storage.
 	return d.Driver.List(ctx, &longer)
 }
 
-// withoutStart drops WithStartAfter, which a token replaces, from the one row
-// that has it.
+// withoutStart drops WithStartAfter, which a token replaces, from the one row that has
+// it.
 func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
 	kept := []storage.ListOption{storage.WithPageSize(size)}
 	for _, opt := range opts {

@@ -15,11 +15,11 @@ import (
 
 var partCases = []Case{
 	{
-		Name: "parts of every length join to the body", Rule: "W3",
-		Explanation: "one byte less, as much, and one byte more than whole parts, streamed and in place",
+		Name: "parts of every length add up to the body", Rule: "W3",
+		Explanation: "the body is one byte shorter than whole parts, as long, or one byte longer, streamed and read in place",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts()
+			b := t.openForParts()
 			lengths := []int64{t.unit, t.unit + 1, 2*t.unit - 1, 2 * t.unit, 2*t.unit + 1}
 			if t.unit > 1<<20 {
 				lengths = []int64{t.unit + 1, 2 * t.unit}
@@ -28,129 +28,129 @@ var partCases = []Case{
 				text := body(n, byte(n))
 				_, err := b.Upload(t.Context(), "stream", stream(text), storage.WithPartSize(t.unit))
 				require.NoError(t, err, "%d bytes", n)
-				t.holds(b, "stream", text)
+				t.requireContent(b, "stream", text)
 				_, err = b.Upload(t.Context(), "in place", strings.NewReader(text), storage.WithPartSize(t.unit), storage.WithConcurrency(3))
 				require.NoError(t, err, "%d bytes", n)
-				t.holds(b, "in place", text)
+				t.requireContent(b, "in place", text)
 				require.Equal(t, n, t.attrs(b, "in place").Size)
 			}
 		},
 	},
 	{
-		Name: "parts are of one size where the provider wants it", Rule: "W3",
-		Explanation: "with EqualParts all parts but the last are of one size, by default as with WithPartSize",
+		Name: "parts have one size if the provider requires it", Rule: "W3",
+		Explanation: "with EqualParts all parts but the last have one size, by default and with WithPartSize",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
 			text := body(2*t.unit+t.unit/2, 1)
 			for _, opts := range [][]storage.UploadOption{nil, {storage.WithPartSize(t.unit)}} {
 				_, err := b.Upload(t.Context(), "a", stream(text), opts...)
 				require.NoError(t, err)
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 			}
 		},
 	},
 	{
-		Name: "parts go one after the other where the provider wants it", Rule: "W3",
-		Explanation: "with SequentialParts each part is sent at its offset after the one before, the last with the completion, and a lost answer is settled",
+		Name: "parts are sequential if the provider requires it", Rule: "W3",
+		Explanation: "with SequentialParts each part is sent at its offset after the previous one, the last with the completion, and a lost response is reconciled",
 		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
 			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {
 				text := body(n, byte(n))
 				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
 					t.faults.Set(
-						faults.LoseAnswer(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
-						faults.Fail(faults.CompleteParts).Nth(1), faults.LoseAnswer(faults.CompleteParts).Nth(2),
+						faults.DropResponse(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
+						faults.Fail(faults.CompleteParts).Nth(1), faults.DropResponse(faults.CompleteParts).Nth(2),
 					)
 					_, err := b.Upload(t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4))
 					require.NoError(t, err, "%s of %d bytes: %v", name, n, t.faults)
-					t.holds(b, name, text)
+					t.requireContent(b, name, text)
 				}
 			}
 		},
 	},
 	{
-		Name: "more than the largest object is refused early", Rule: "W3",
-		Explanation: "where parts set no limit: TooLarge, without a request where the size is known, and never truncated",
+		Name: "an object over the largest size is refused early", Rule: "W3",
+		Explanation: "if the parts set no limit: TooLarge, without a request if the size is known, and never truncated",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
 			text := body(2*t.unit, 1)
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
-			t.silently(func() {
+			t.requireContent(b, "a", text)
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "b", strings.NewReader(text+"x"))
-				t.fails(err, storage.TooLarge)
+				t.requireCode(err, storage.TooLarge)
 			})
 			_, err = b.Upload(t.Context(), "b", stream(text+"x"), storage.WithPartSize(t.unit))
-			t.fails(err, storage.TooLarge)
-			t.missing(b, "b")
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			t.requireCode(err, storage.TooLarge)
+			t.requireMissing(b, "b")
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 		},
 	},
 	{
-		Name: "a part is of the provider's unit", Rule: "W12",
+		Name: "a part size is a multiple of the provider's unit", Rule: "W12",
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
-			t.silently(func() {
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", stream("text"), storage.WithPartSize(t.unit+1))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
 	},
 	{
-		Name: "a known size is fitted into the parts that there are", Rule: "W3",
+		Name: "a known size fits into the allowed number of parts", Rule: "W3",
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2})
 			text := body(2*t.unit+5, 1)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 		},
 	},
 	{
-		Name: "a part is sent again alone", Rule: "T2",
-		Explanation: "a part that failed is repeated; the others are not",
+		Name: "only the failed part is sent again", Rule: "T2",
+		Explanation: "a part that failed is repeated, and the others are not",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts()
+			b := t.openForParts()
 			text := body(2*t.unit+1, 1)
-			t.faults.Set(faults.Fail(faults.PutPart).Nth(2), faults.LoseAnswer(faults.PutPart).Nth(1))
+			t.faults.Set(faults.Fail(faults.PutPart).Nth(2), faults.DropResponse(faults.PutPart).Nth(1))
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			sent := 5
 			if t.has(storage.SequentialParts) {
-				sent-- // the last part goes with the completion
+				sent-- // the last part is sent with the completion
 			}
 			require.Equal(t, sent, t.faults.Count(faults.PutPart), "%v", t.faults)
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
 		},
 	},
 	{
-		Name: "a part that fails for good ends the upload", Rule: "W1",
-		Explanation: "the error is the part's, nothing is visible, and the upload is aborted once",
+		Name: "a part that fails permanently ends the upload", Rule: "W1",
+		Explanation: "the error is that of the part, nothing is visible, and the upload is aborted once",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for _, fault := range []faults.Rule{
-				faults.Fail(faults.PutPart).With(storage.PermissionDenied),
-				faults.LoseAnswer(faults.PutPart),
+				faults.Fail(faults.PutPart).WithError(storage.PermissionDenied),
+				faults.DropResponse(faults.PutPart),
 			} {
-				b := t.inParts()
+				b := t.openForParts()
 				t.faults.Reset()
 				t.faults.Set(fault)
 				_, err := b.Upload(t.Context(), "a", stream(body(2*t.unit+1, 1)), storage.WithPartSize(t.unit))
 				require.Error(t, err)
-				require.NotErrorIs(t, err, storage.OutcomeUnknown, "a part is no object: nothing was completed")
+				require.NotErrorIs(t, err, storage.OutcomeUnknown, "a part is no object, and nothing was completed")
 				t.faults.Set()
-				t.missing(b, "a")
-				require.Zero(t, t.pendingUploads(), "%v", t.faults)
+				t.requireMissing(b, "a")
+				require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 				require.Equal(t, 1, t.faults.Count(faults.AbortParts), "%v", t.faults)
 				require.Zero(t, t.faults.Count(faults.CompleteParts), "%v", t.faults)
 			}
@@ -158,7 +158,7 @@ var partCases = []Case{
 	},
 	{
 		Name: "a cancelled upload aborts on a context of its own", Rule: "W1",
-		Explanation: "cancel in the middle of the parts: Canceled, nothing visible, and the abort reaches the store",
+		Explanation: "cancelled between parts, an upload is Canceled, nothing is visible, and the abort reaches the store",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -171,7 +171,7 @@ var partCases = []Case{
 						mu.Lock()
 						_, limited := ctx.Deadline()
 						if !limited {
-							t.Error("an abort has a deadline")
+							t.Error("an abort must have a deadline")
 						}
 						abort = append(abort, ctx.Err())
 						mu.Unlock()
@@ -179,21 +179,21 @@ var partCases = []Case{
 					return next(ctx)
 				})
 			})
-			b := t.inParts(watch, meddle("PutPart", 2, cancel))
+			b := t.openForParts(watch, beforeCall("PutPart", 2, cancel))
 			_, err := b.Upload(ctx, "a", stream(body(3*t.unit, 1)), storage.WithPartSize(t.unit), storage.WithConcurrency(1))
-			t.settled(err, storage.Canceled)
+			t.requireNothingDone(err, storage.Canceled)
 			require.Equal(t, []error{nil}, abort)
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 		},
 	},
 	{
 		Name: "no abort after an unknown outcome", Rule: "W1",
-		Explanation: "where a completion may have succeeded the upload is left alone",
+		Explanation: "if a completion may have succeeded, the upload is not aborted",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
+			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
 			t.faults.Set(
-				faults.LoseAnswer(faults.CompleteParts).Nth(1),
+				faults.DropResponse(faults.CompleteParts).Nth(1),
 				faults.Fail(faults.CompleteParts|faults.Reads),
 			)
 			_, err := b.Upload(t.Context(), "a", stream(body(t.unit+1, 1)), storage.WithPartSize(t.unit))
@@ -201,38 +201,38 @@ var partCases = []Case{
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
 			t.faults.Set()
-			t.holds(b, "a", body(t.unit+1, 1))
+			t.requireContent(b, "a", body(t.unit+1, 1))
 		},
 	},
 	{
-		Name: "a conflict on completion begins anew", Rule: "W5",
-		Explanation: "S3's 409 is no verdict: a body that can be read again is sent again, any other is Unavailable and Retryable",
+		Name: "a conflict on completion restarts the upload", Rule: "W5",
+		Explanation: "after S3's 409, a body that can be read again is sent again, and any other fails with Unavailable and Retryable",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			conflict := &storage.Error{Code: storage.Unavailable, Status: 409}
 			text := body(t.unit+1, 1)
-			b := t.inParts(answer("CompleteParts", 1, conflict))
+			b := t.openForParts(failCall("CompleteParts", 1, conflict))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			require.Equal(t, 2, t.faults.Count(faults.BeginParts), "%v", t.faults)
 
-			b = t.inParts(answer("CompleteParts", 1, conflict))
+			b = t.openForParts(failCall("CompleteParts", 1, conflict))
 			_, err = b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
-			require.True(t, t.settled(err, storage.Unavailable).Retryable)
-			t.missing(b, "a")
+			require.True(t, t.requireNothingDone(err, storage.Unavailable).Retryable)
+			t.requireMissing(b, "a")
 		},
 	},
 	{
-		Name: "a long body goes in parts where Put cannot take it", Rule: "W3",
-		Explanation: "bodies up to MaxPutSize cost one request, whatever their length is known to be",
+		Name: "a body too long for Put is sent in parts", Rule: "W3",
+		Explanation: "a body up to MaxPutSize costs one request, whether its length is known or not",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts()
+			b := t.openForParts()
 			for _, short := range []int64{0, 1, min(t.unit, 5000)} {
 				for range 2 {
-					require.Equal(t, 1, t.requests(func() { t.put(b, "a", body(short, 1)) }), "%v", t.faults)
-					require.Equal(t, 1, t.requests(func() {
+					require.Equal(t, 1, t.countRequests(func() { t.put(b, "a", body(short, 1)) }), "%v", t.faults)
+					require.Equal(t, 1, t.countRequests(func() {
 						_, err := b.Upload(t.Context(), "a", stream(body(short, 1)))
 						require.NoError(t, err)
 					}), "%v", t.faults)

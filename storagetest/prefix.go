@@ -27,9 +27,9 @@ var prefixedCases = []Case{
 			require.Equal(t, []string{">a/", "own"}, t.keys(b, storage.WithDelimiter("/")))
 			require.Equal(t, []string{"own"}, t.keys(b, storage.WithStartAfter("a/b")))
 			require.Equal(t, "a/b", t.attrs(b, "a/b").Key)
-			t.holds(b, "own", "users/1/own")
-			t.holds(whole, "users/1/a/b", "inner")
-			t.missing(b, "users/1/own")
+			t.requireContent(b, "own", "users/1/own")
+			t.requireContent(whole, "users/1/a/b", "inner")
+			t.requireMissing(b, "users/1/own")
 
 			copied, err := storage.Copy(t.Context(), b, "copy", b, "own")
 			require.NoError(t, err)
@@ -42,19 +42,19 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "a prefix within a prefix", Rule: "K5",
-		Explanation: "prefixes add up, and copies between views of one bucket keep them apart",
+		Explanation: "prefixes add up, and a copy between views of one bucket keeps them apart",
 		run: func(t *T) {
 			whole := t.open()
 			inner := storage.Prefixed(storage.Prefixed(whole, "a/"), "b/")
 			t.put(inner, "x", "text")
-			t.holds(whole, "a/b/x", "text")
+			t.requireContent(whole, "a/b/x", "text")
 			other := storage.Prefixed(whole, "c/")
 			_, err := storage.Copy(t.Context(), other, "y", inner, "x")
 			require.NoError(t, err)
 			require.Equal(t, []string{"a/b/x", "c/y"}, t.keys(whole))
 			_, err = storage.Compose(t.Context(), inner, "z", []string{"x", "x"})
 			require.NoError(t, err)
-			t.holds(whole, "a/b/z", "texttext")
+			t.requireContent(whole, "a/b/z", "texttext")
 		},
 	},
 	{
@@ -62,25 +62,25 @@ var prefixedCases = []Case{
 		Explanation: "../ is refused, and so is a key that is too long together with the prefix",
 		run: func(t *T) {
 			b := storage.Prefixed(t.open(), "p/")
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for _, key := range []string{"../x", "a/../../x", "..", "/x", "", strings.Repeat("k", 1023)} {
 					_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
-					t.settled(err, storage.InvalidArgument)
+					t.requireNothingDone(err, storage.InvalidArgument)
 				}
 				for _, key := range []string{"../x", "..", strings.Repeat("k", 1023)} {
 					_, err := b.Attrs(t.Context(), key)
-					t.fails(err, storage.InvalidArgument)
-					t.settled(b.Remove(t.Context(), key), storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
+					t.requireNothingDone(b.Remove(t.Context(), key), storage.InvalidArgument)
 				}
 			})
 		},
 	},
 	{
 		Name: "a prefix is whole segments", Rule: "K5",
-		Explanation: `users/1 would reach users/10: a prefix that does not end in "/", and "", make every operation InvalidArgument`,
+		Explanation: `users/1 would reach users/10: a prefix that is empty or does not end in "/" makes every operation fail with InvalidArgument`,
 		run: func(t *T) {
 			whole := t.open()
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for _, prefix := range []string{"", "users/1", "/", "/a/", "a//", "../", "a/../b/", "a\x00/", "./"} {
 					b := storage.Prefixed(whole, prefix)
 					for name, err := range everyOperation(t, b, "key") {
@@ -92,7 +92,7 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "errors lose the prefix, hooks see the whole key", Rule: "K5",
-		Explanation: "Error.Key is the key that the caller gave; a hook, which guards the bucket, sees what it really is",
+		Explanation: "Error.Key is the key that the caller gave; a hook guards the bucket and sees the whole key",
 		run: func(t *T) {
 			var mu sync.Mutex
 			var seen []string
@@ -103,47 +103,47 @@ var prefixedCases = []Case{
 				return ctx, nil, nil
 			}))
 			_, err := storage.Prefixed(whole, "p/").Attrs(t.Context(), "missing")
-			require.Equal(t, "missing", t.fails(err, storage.ObjectNotFound).Key)
+			require.Equal(t, "missing", t.requireCode(err, storage.ObjectNotFound).Key)
 			require.Equal(t, []string{"p/missing"}, seen)
 		},
 	},
 	{
-		Name: "a user's error keeps its cause behind a prefix", Rule: "K5",
-		Explanation: "what a user's type wraps around an error of this package is reached through the view, which takes the prefix off the key alone",
+		Name: "a user's error keeps its cause under a prefix", Rule: "K5",
+		Explanation: "if a user's type wraps an error of this package, the view keeps the wrapping and removes only the prefix from the key",
 		run: func(t *T) {
 			b := storage.Prefixed(&refusingBucket{t.open()}, "p/")
-			for road, err := range map[string]error{
+			for path, err := range map[string]error{
 				"Prefixed": b.Remove(t.Context(), "x"),
 				"Ref":      storage.Ref[storage.Remover](b).Remove(t.Context(), "x"),
 			} {
-				require.Equal(t, "x", t.fails(err, storage.PermissionDenied).Key, road)
-				require.ErrorIs(t, err, errBoom, road)
-				require.ErrorIs(t, err, fs.ErrPermission, road)
-				require.Contains(t, err.Error(), "no more today: ", road)
-				require.NotContains(t, err.Error(), "p/x", road)
+				require.Equal(t, "x", t.requireCode(err, storage.PermissionDenied).Key, path)
+				require.ErrorIs(t, err, errBoom, path)
+				require.ErrorIs(t, err, fs.ErrPermission, path)
+				require.Contains(t, err.Error(), "no more today: ", path)
+				require.NotContains(t, err.Error(), "p/x", path)
 			}
 		},
 	},
 	{
 		Name: "a failing reader loses the prefix", Rule: "K5",
-		Explanation: "what Read answers in the middle names the key that the caller gave, also through a user's type",
+		Explanation: "an error of Read in the middle has the key that the caller gave, also through a user's type",
 		run: func(t *T) {
-			whole := t.once()
+			whole := t.openWithoutRetry()
 			t.put(whole, "p/a", body(5000, 1))
-			for road, b := range map[string]storage.Bucket{
+			for path, b := range map[string]storage.Bucket{
 				"ours":     storage.Prefixed(whole, "p/"),
 				"a user's": storage.Prefixed(&countingBucket{Bucket: whole}, "p/"),
 			} {
 				t.faults.Set(faults.Cut(faults.Get, 1000))
 				_, _, err := storage.ReadAll(t.Context(), b, "a")
-				require.Equal(t, "a", t.fails(err, storage.Unavailable).Key, road)
+				require.Equal(t, "a", t.requireCode(err, storage.Unavailable).Key, path)
 				t.faults.Set()
 			}
 		},
 	},
 	{
-		Name: "a page's token belongs to the whole prefix", Rule: "K5",
-		Explanation: "a token of one view continues nothing in another",
+		Name: "a page token belongs to its prefix", Rule: "K5",
+		Explanation: "a token from one view is invalid in another",
 		run: func(t *T) {
 			whole := t.open()
 			t.puts(whole, "p/a", "p/b", "q/a", "q/b")
@@ -152,15 +152,15 @@ var prefixedCases = []Case{
 			require.Equal(t, "a", page.Entries[0].Key)
 			require.NotEmpty(t, page.Token)
 			_, err = storage.ListPage(t.Context(), storage.Prefixed(whole, "q/"), page.Token, storage.WithPageSize(1))
-			t.fails(err, storage.InvalidArgument)
+			t.requireCode(err, storage.InvalidArgument)
 			next, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), page.Token, storage.WithPageSize(1))
 			require.NoError(t, err)
 			require.Equal(t, "b", next.Entries[0].Key)
 		},
 	},
 	{
-		Name: "nothing is found behind a prefix", Rule: "K5",
-		Explanation: "the provider's client, which knows no prefix, is not handed out, and Close of a view does nothing",
+		Name: "As finds nothing under a prefix", Rule: "K5",
+		Explanation: "the provider's client is not returned, because it ignores the prefix, and Close of a view does nothing",
 		run: func(t *T) {
 			whole := t.open()
 			b := storage.Prefixed(whole, "p/")
@@ -172,14 +172,14 @@ var prefixedCases = []Case{
 	},
 }
 
-// A refusingBucket is a user's, which removes nothing.
+// A refusingBucket is a user's type that refuses to remove.
 type refusingBucket struct{ storage.Bucket }
 
 func (b *refusingBucket) Remove(_ context.Context, key string, _ ...storage.RemoveOption) error {
 	return fmt.Errorf("no more today: %w: %w", errBoom, &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key})
 }
 
-// everyOperation tries each method of Bucket and yields the errors by name.
+// everyOperation calls each method of Bucket and yields the errors by name.
 func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		errs := map[string]error{}
@@ -213,8 +213,8 @@ func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error)
 	}
 }
 
-// readByte opens key for random access, which asks for its attributes alone, and
-// reads a byte.
+// readByte opens key for random access, which reads only its attributes, and reads a
+// byte.
 func readByte(t *T, b storage.Bucket, key string) error {
 	r, err := storage.NewReaderAt(t.Context(), b, key)
 	if err != nil {

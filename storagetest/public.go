@@ -10,11 +10,11 @@ import (
 
 var publicCases = []Case{
 	{
-		Name: "a public address is built without a request", Rule: "S6",
-		Explanation: "one base address and the escaped key, the same way everywhere: it parses back to the key, and + is %2B",
+		Name: "a public URL is built without a request", Rule: "S6",
+		Explanation: "it joins one base URL and the escaped key in the same way everywhere: it parses back to the key, and + becomes %2B",
 		run: func(t *T) {
 			b := t.open(storage.WithPublicBaseURL("https://cdn.example.com/files"))
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for _, key := range signedKeys() {
 					address, err := b.PublicURL(key)
 					require.NoError(t, err, "%q", key)
@@ -29,18 +29,18 @@ var publicCases = []Case{
 				require.NoError(t, err)
 				require.Equal(t, "https://cdn.example.com/files/p/a%2Bb%20c", address)
 				_, err = b.PublicURL("../x")
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
 	},
 	{
-		Name: "a bucket that is not public has no public address", Rule: "S6",
-		Explanation: "NotPublic, without a request",
+		Name: "a bucket that is not public has no public URL", Rule: "S6",
+		Explanation: "PublicURL returns NotPublic, without a request",
 		run: func(t *T) {
 			b := t.open()
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.PublicURL("a")
-				t.fails(err, storage.NotPublic)
+				t.requireCode(err, storage.NotPublic)
 			})
 		},
 	},

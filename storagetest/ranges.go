@@ -6,7 +6,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// rangeRow is one range of an object of ten bytes, "0123456789".
+// A rangeRow is one range of "0123456789".
 type rangeRow struct {
 	offset, length int64
 	want           string
@@ -56,7 +56,7 @@ var emptyRangeRows = []rangeRow{
 var rangeCases = []Case{
 	{
 		Name: "ranges", Rule: "R3",
-		Explanation: "the end is clamped, an offset at the end reads nothing, behind it is RangeNotSatisfiable, below zero are the last bytes",
+		Explanation: "the end is clamped. An offset at the end reads nothing, one past the end is RangeNotSatisfiable, and a negative one means the last bytes",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "0123456789")
@@ -87,7 +87,7 @@ func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency
 	if key == "empty" {
 		whole = 0
 	}
-	require.Equal(t, whole, reader.Attrs().Size, "Attrs is of the whole object: %+v", row)
+	require.Equal(t, whole, reader.Attrs().Size, "Attrs must describe the whole object: %+v", row)
 	require.Equal(t, key, reader.Attrs().Key)
 	got, err := drain(t, reader)
 	require.NoError(t, err, "%s %+v", key, row)

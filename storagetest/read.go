@@ -20,7 +20,7 @@ import (
 var readCases = []Case{
 	{
 		Name: "a reader delivers bytes and attributes", Rule: "R1",
-		Explanation: "Attrs is of the whole object, Range of what is delivered; Close is nil after a full read and before, and idempotent",
+		Explanation: "Attrs describes the whole object and Range the delivered bytes; Close returns nil before and after a full read, and again",
 		run: func(t *T) {
 			b := t.open()
 			text := body(3000, 1)
@@ -39,16 +39,16 @@ var readCases = []Case{
 
 			reader, err = b.Download(t.Context(), "a")
 			require.NoError(t, err)
-			require.NoError(t, reader.Close(), "before anything was read")
+			require.NoError(t, reader.Close(), "Close before anything was read")
 			_, err = reader.Read(make([]byte, 1))
 			require.Error(t, err)
-			require.NotErrorIs(t, err, io.EOF, "a closed reader has not ended")
+			require.NotErrorIs(t, err, io.EOF, "a closed reader must not report the end")
 			require.Zero(t, t.faults.OpenBodies())
 		},
 	},
 	{
 		Name: "a full read frees the connection", Rule: "R1",
-		Explanation: "the body is closed when the reader is, nothing is left open, and WriteTo delivers what Read does",
+		Explanation: "the body is closed with the reader, nothing stays open, and WriteTo delivers the same bytes as Read",
 		run: func(t *T) {
 			b := t.open()
 			text := body(100_000, 1)
@@ -82,7 +82,7 @@ var readCases = []Case{
 	},
 	{
 		Name: "stored bytes are delivered as they are", Rule: "R1",
-		Explanation: "a gzip-encoded object is not decompressed: whole, in a range, and with a drop in the middle",
+		Explanation: "a gzip-encoded object is not decompressed: whole, in a range, and after a dropped connection",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
@@ -92,31 +92,31 @@ var readCases = []Case{
 			require.NoError(t, w.Close())
 			want := packed.String()
 			t.put(b, "a.txt", want, storage.WithContentEncoding("gzip"), storage.WithContentType("text/plain"))
-			t.holds(b, "a.txt", want)
+			t.requireContent(b, "a.txt", want)
 			attrs := t.attrs(b, "a.txt")
 			require.Equal(t, "gzip", attrs.ContentEncoding)
 			require.Equal(t, int64(len(want)), attrs.Size)
 			requireSame(t, want[10:110], t.get(b, "a.txt", storage.WithRange(10, 100)))
 			t.faults.Set(faults.Cut(faults.Get, 100).Nth(1))
-			t.holds(b, "a.txt", want)
+			t.requireContent(b, "a.txt", want)
 		},
 	},
 	{
-		Name: "a missing object is an error at the call", Rule: "R1",
-		Explanation: "Download answers ObjectNotFound itself, not the first Read",
+		Name: "Download itself reports a missing object", Rule: "R1",
+		Explanation: "Download returns ObjectNotFound, and not the first Read",
 		run: func(t *T) {
 			b := t.open()
 			for _, opts := range [][]storage.DownloadOption{
 				nil, {storage.WithRange(0, 10)}, {storage.WithRange(-5, -1)}, {storage.WithConcurrency(4)},
 			} {
 				_, err := b.Download(t.Context(), "missing", opts...)
-				t.fails(err, storage.ObjectNotFound)
+				t.requireCode(err, storage.ObjectNotFound)
 			}
 		},
 	},
 	{
 		Name: "conditional reads", Rule: "R4",
-		Explanation: "IfRevision else PreconditionFailed, IfRevisionNot else NotModified, ObjectNotFound where nothing is",
+		Explanation: "IfRevision fails with PreconditionFailed, IfRevisionNot with NotModified, and both with ObjectNotFound for a missing object",
 		run: func(t *T) {
 			b := t.open()
 			old := t.put(b, "a", "old").Revision
@@ -136,18 +136,18 @@ var readCases = []Case{
 				{"missing", storage.IfRevisionNot(now), storage.ObjectNotFound},
 			} {
 				_, err := b.Download(t.Context(), c.key, c.opt)
-				t.fails(err, c.code)
+				t.requireCode(err, c.code)
 				_, err = b.Attrs(t.Context(), c.key, c.opt)
-				t.fails(err, c.code)
+				t.requireCode(err, c.code)
 			}
 			_, err := b.Download(t.Context(), "a", storage.IfRevisionNot(now), storage.WithRange(1, 1))
-			t.fails(err, storage.NotModified)
+			t.requireCode(err, storage.NotModified)
 			require.Zero(t, t.faults.OpenBodies())
 		},
 	},
 	{
-		Name: "a download in parallel ranges is the same", Rule: "R6",
-		Explanation: "WithConcurrency delivers the bytes in order, whole and in ranges, through Read as through WriteTo",
+		Name: "a parallel download delivers the same bytes", Rule: "R6",
+		Explanation: "WithConcurrency delivers the bytes in order, whole and in ranges, through Read and WriteTo",
 		run: func(t *T) {
 			b := t.open()
 			text := body(200_000, 1)
@@ -162,10 +162,10 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "a bound that is never reached costs nothing", Rule: "R6",
-		Explanation: "WithConcurrency says how many requests there may be, not how many there are: the greatest number is as good as a large one",
+		Name: "unused concurrency costs nothing", Rule: "R6",
+		Explanation: "WithConcurrency limits the number of requests and does not set it: the largest number costs no more than a large one",
 		run: func(t *T) {
-			b := t.inPartsOrWhole()
+			b := t.openForPartsOrWhole()
 			text := body(max(2*t.unit, 600_000), 1)
 			for _, bound := range []int{math.MaxInt32, math.MaxInt} {
 				for name, source := range map[string]io.Reader{"in place": strings.NewReader(text), "a stream": stream(text)} {
@@ -182,13 +182,13 @@ var readCases = []Case{
 		},
 	},
 	{
-		Name: "what a writer fails with is its own", Rule: "R1",
-		Explanation: "WriteTo returns it as it is: of a whole object, of a range and in parallel, whichever road the bytes take",
+		Name: "WriteTo returns the writer's own error", Rule: "R1",
+		Explanation: "WriteTo returns it unchanged for a whole object, a range and a parallel download, whichever path the bytes take",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", body(300_000, 1))
 			for name, w := range map[string]io.Writer{"a writer": failingWriter{}, "one that reads": failingReaderFrom{}} {
-				for road, opts := range map[string][]storage.DownloadOption{
+				for path, opts := range map[string][]storage.DownloadOption{
 					"whole":             nil,
 					"a range":           {storage.WithRange(1, -1)},
 					"in parallel":       {storage.WithConcurrency(3)},
@@ -198,7 +198,7 @@ var readCases = []Case{
 					reader, err := b.Download(t.Context(), "a", opts...)
 					require.NoError(t, err)
 					_, err = reader.WriteTo(w)
-					require.Equal(t, errBoom, err, "%s, %s", name, road)
+					require.Equal(t, errBoom, err, "%s, %s", name, path)
 					require.NoError(t, reader.Close())
 				}
 			}
@@ -206,7 +206,7 @@ var readCases = []Case{
 	},
 	{
 		Name: "Close in the middle stops everything", Rule: "R6",
-		Explanation: "at any moment of a download, parallel or not, Close leaves no body open and gives the memory back",
+		Explanation: "at any moment of a download, parallel or not, Close leaves no body open and releases the memory",
 		run: func(t *T) {
 			b := t.open(storage.WithMemory(storage.NewMemory(1 << 20)))
 			text := body(3<<20, 1)
@@ -218,7 +218,7 @@ var readCases = []Case{
 					_, err = io.CopyN(io.Discard, onlyReader{reader}, read)
 					require.NoError(t, err)
 					require.NoError(t, reader.Close())
-					require.Zero(t, t.faults.OpenBodies(), "after %d bytes of %d at once", read, n)
+					require.Zero(t, t.faults.OpenBodies(), "after %d bytes with concurrency %d", read, n)
 				}
 			}
 			requireSame(t, text, t.get(b, "a", storage.WithConcurrency(4)))
@@ -226,7 +226,7 @@ var readCases = []Case{
 	},
 	{
 		Name: "a canceled read stops within a chunk", Rule: "E3",
-		Explanation: "whichever way the bytes take, a read whose context ends in the middle is Canceled before another MiB; DownloadFile leaves nothing",
+		Explanation: "if ctx ends in the middle of a read, the read is Canceled before another MiB, whichever path the bytes take; DownloadFile leaves nothing",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", body(4<<20, 1))
@@ -240,7 +240,7 @@ var readCases = []Case{
 					reader, err := b.Download(ctx, "a", opts...)
 					require.NoError(t, err)
 					n, err := read(reader, cancel)
-					t.fails(err, storage.Canceled)
+					t.requireCode(err, storage.Canceled)
 					require.LessOrEqual(t, n, int64(1<<20), "%s, %s", name, way)
 					require.NoError(t, reader.Close())
 				}
@@ -248,7 +248,7 @@ var readCases = []Case{
 				dir := t.TempDir()
 				progress := storage.WithProgress(func(int64, int64) { cancel() })
 				_, err := storage.DownloadFile(ctx, b, "a", filepath.Join(dir, "to"), append(opts, progress)...)
-				t.fails(err, storage.Canceled)
+				t.requireCode(err, storage.Canceled)
 				left, err := os.ReadDir(dir)
 				require.NoError(t, err)
 				require.Empty(t, left, "%s: DownloadFile", name)
@@ -257,7 +257,7 @@ var readCases = []Case{
 	},
 }
 
-// canceledReads read r, and call cancel as soon as bytes have come.
+// canceledReads read r and call cancel as soon as bytes have come.
 var canceledReads = map[string]func(r *storage.Reader, cancel func()) (int64, error){
 	"to a writer": func(r *storage.Reader, cancel func()) (int64, error) { return r.WriteTo(cancelingWriter{cancel}) },
 	"to a writer that reads": func(r *storage.Reader, cancel func()) (int64, error) {
@@ -282,7 +282,7 @@ func (w cancelingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A cancelingSocket reads what it takes.
+// A cancelingSocket has ReadFrom, as a socket has.
 type cancelingSocket struct{ cancelingWriter }
 
 func (s cancelingSocket) ReadFrom(r io.Reader) (int64, error) {
@@ -293,7 +293,7 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errBoom }
 
-// A failingReaderFrom reads itself, as a socket does, and fails in the middle.
+// A failingReaderFrom has ReadFrom, as a socket has, and fails in the middle.
 type failingReaderFrom struct{ failingWriter }
 
 func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
@@ -304,5 +304,5 @@ func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
 	return n, errBoom
 }
 
-// revisionOnly is IfRevision as an option of reads.
+// revisionOnly returns IfRevision as an option for reads.
 func revisionOnly(revision string) storage.ReadOption { return storage.IfRevision(revision) }

@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A grant is one permission, what Ref makes with it, and the methods that it
-// permits.
+// A grant is one permission, with the type for Ref and the methods that it permits.
 type grant struct {
 	name    string
 	narrow  func(storage.Bucket) any
@@ -32,7 +31,7 @@ var grants = []grant{
 var refCases = []Case{
 	{
 		Name: "a reference has its one permission and no other", Rule: "O3",
-		Explanation: "each method of Bucket, asked for by a type assertion, answers PermissionDenied and reaches nothing unless it was granted",
+		Explanation: "a method of Bucket that was not granted returns PermissionDenied and makes no request, also if it is reached by a type assertion",
 		run: func(t *T) {
 			for _, g := range grants {
 				b := t.open()
@@ -55,7 +54,7 @@ var refCases = []Case{
 	},
 	{
 		Name: "a reference is not widened by what is built on it", Rule: "O3",
-		Explanation: "Ref, Prefixed, As, Close and every function of the package keep the mask, and no driver is asked",
+		Explanation: "Ref, Prefixed, As, Close and every function of the package keep the restriction, and no driver is called",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "p/key", "x")
@@ -67,23 +66,23 @@ var refCases = []Case{
 				_, found := storage.As[any](widened)
 				require.False(t, found, g.name)
 				require.NoError(t, storage.Close(widened), g.name)
-				for road, again := range map[string]storage.Bucket{
+				for path, again := range map[string]storage.Bucket{
 					"Prefixed":        storage.Prefixed(widened, "p/"),
 					"Ref":             storage.Ref[storage.Bucket](widened),
 					"Ref of Prefixed": storage.Ref[storage.Bucket](storage.Prefixed(widened, "p/")),
 				} {
 					for name, err := range everyOperation(t, again, "missing") {
 						if !slices.Contains(g.methods, name) {
-							require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, road, g.name, err)
+							require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, path, g.name, err)
 						}
 					}
 				}
 			}
-			t.exists(b, "p/key")
+			t.requireExists(b, "p/key")
 		},
 	},
 	{
-		Name: "what is refused reaches nothing", Rule: "O3",
+		Name: "a refused operation makes no request", Rule: "O3",
 		Explanation: "a refused operation makes no driver call",
 		run: func(t *T) {
 			b := t.open()
@@ -92,7 +91,7 @@ var refCases = []Case{
 			if !ok {
 				return
 			}
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for name, err := range everyOperation(t, widened, "key") {
 					if name != "PublicURL" {
 						require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)
@@ -103,40 +102,40 @@ var refCases = []Case{
 	},
 	{
 		Name: "a copy needs both permissions", Rule: "O3",
-		Explanation: "reading needs Download of the source, writing Upload of the destination, also on the fast road inside the provider",
+		Explanation: "a copy needs Download for the source and Upload for the destination, also on the fast path inside the provider",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
 			reader, writer := storage.Ref[storage.Downloader](b), storage.Ref[storage.Uploader](b)
 			_, err := storage.Copy(t.Context(), writer, "copied", reader, "a")
 			require.NoError(t, err)
-			t.holds(b, "copied", "a")
+			t.requireContent(b, "copied", "a")
 			if widened, ok := any(reader).(storage.Uploader); ok {
 				_, err = storage.Copy(t.Context(), widened, "evil", reader, "a")
-				t.settled(err, storage.PermissionDenied)
+				t.requireNothingDone(err, storage.PermissionDenied)
 			}
 			if widened, ok := any(writer).(storage.Downloader); ok {
 				_, err = storage.Copy(t.Context(), writer, "evil", widened, "a")
-				t.settled(err, storage.PermissionDenied)
+				t.requireNothingDone(err, storage.PermissionDenied)
 			}
 			if widened, ok := any(writer).(storage.Bucket); ok {
 				_, err = storage.Compose(t.Context(), widened, "evil", []string{"a", "b"})
-				t.settled(err, storage.PermissionDenied)
+				t.requireNothingDone(err, storage.PermissionDenied)
 				if t.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 					_, err = storage.Update(t.Context(), widened, "evil", increment)
-					t.fails(err, storage.PermissionDenied)
+					t.requireCode(err, storage.PermissionDenied)
 				}
-				t.fails(readByte(t, widened, "a"), storage.PermissionDenied)
+				t.requireCode(readByte(t, widened, "a"), storage.PermissionDenied)
 				for _, err := range storage.Versions(t.Context(), widened) {
 					require.True(t, errors.Is(err, storage.PermissionDenied) || errors.Is(err, storage.Unsupported), "%v", err)
 				}
 			}
-			t.missing(b, "evil")
+			t.requireMissing(b, "evil")
 		},
 	},
 	{
 		Name: "permissions combine by embedding", Rule: "O3",
-		Explanation: "a reference to several has all of them, and the fast roads with the same rights",
+		Explanation: "a reference with several permissions has all of them, and the fast paths with the same rights",
 		run: func(t *T) {
 			b := t.open()
 			ref := storage.Ref[interface {
@@ -151,13 +150,13 @@ var refCases = []Case{
 			require.Equal(t, 1, removed)
 			whole := storage.Ref[storage.ReadWriter](b)
 			t.put(whole, "b", "y")
-			t.holds(whole, "b", "y")
+			t.requireContent(whole, "b", "y")
 			require.Equal(t, storage.Supports(b, storage.StreamPut), storage.Supports(whole, storage.StreamPut))
 		},
 	},
 	{
-		Name: "a reference to what Bucket has not panics", Rule: "O3",
-		Explanation: "it is a programmer's error, found when the program starts",
+		Name: "a reference to a method that Bucket lacks panics", Rule: "O3",
+		Explanation: "it is a programmer's mistake, which shows when the program starts",
 		run: func(t *T) {
 			b := t.open()
 			for name, narrow := range map[string]func(){
@@ -177,7 +176,7 @@ var refCases = []Case{
 var overrideCases = []Case{
 	{
 		Name: "a type that embeds a bucket keeps its override", Rule: "O3",
-		Explanation: "the functions of the package use its methods alone, and no fast road around them",
+		Explanation: "the functions of the package use only its methods, and no fast path around them",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "hidden")
@@ -189,16 +188,16 @@ var overrideCases = []Case{
 			removed, err := storage.RemoveMatching(t.Context(), mine, nil)
 			require.NoError(t, err)
 			require.Equal(t, 1, removed)
-			t.exists(b, "hidden")
+			t.requireExists(b, "hidden")
 			t.put(mine, "p/a", "x")
 			t.put(mine, "p/hidden", "x")
 			require.Equal(t, []string{"a"}, t.keys(storage.Prefixed(mine, "p/")))
-			require.False(t, storage.Supports(mine, storage.StreamPut), "of a foreign type nothing is known")
+			require.False(t, storage.Supports(mine, storage.StreamPut), "nothing is known about a foreign type")
 		},
 	},
 	{
 		Name: "an overridden Upload is what a copy writes with", Rule: "O3",
-		Explanation: "Copy, NewWriter and Compose call it, and no server copy goes around it",
+		Explanation: "Copy, NewWriter and Compose call it, and no copy inside the provider bypasses it",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
@@ -215,7 +214,7 @@ var overrideCases = []Case{
 			require.NoError(t, w.Close())
 			require.Equal(t, []string{"c", "d", "e"}, mine.uploads)
 			require.GreaterOrEqual(t, mine.downloads, 3)
-			t.holds(b, "d", "ab")
+			t.requireContent(b, "d", "ab")
 			removed, err := storage.RemoveAll(t.Context(), mine, slices.Values([]string{"c", "d"}))
 			require.NoError(t, err)
 			require.Equal(t, 2, removed)

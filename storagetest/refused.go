@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A refusal is how a feature is asked for by name: without it, each of the
-// calls is Unsupported and makes no request. Features that are only faster
-// (StreamPut, ServerCopy, …) are not asked for, and have none.
+// A refusal lists the calls that use a feature by name. Without the feature, each of
+// the calls is Unsupported and makes no request. Features that only make calls faster
+// (StreamPut, ServerCopy, …) have no refusal.
 type refusal struct {
 	feature storage.Features
 	calls   func(t *T, b storage.Bucket) map[string]error
@@ -64,7 +64,7 @@ var refusals = []refusal{
 		return map[string]error{"IfAbsent": err}
 	}},
 	{storage.SignContentType, func(*T, storage.Bucket) map[string]error {
-		return nil // the type is then a header to send, which S2 allows
+		return nil // the type is then a header to send, which rule S2 allows
 	}},
 	{storage.SignHead, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithMethod(http.MethodHead))
@@ -91,8 +91,8 @@ var refusals = []refusal{
 	{storage.StoredChecksums, checksumsNotStored},
 }
 
-// refusable are the features that a case may need.
-func refusable() storage.Features {
+// optionalFeatures returns the features that a case may need.
+func optionalFeatures() storage.Features {
 	var all storage.Features
 	for _, r := range refusals {
 		all |= r.feature
@@ -100,13 +100,13 @@ func refusable() storage.Features {
 	return all
 }
 
-// prove requires that every call is Unsupported and, if the core refuses it, silent.
+// prove requires that every call is Unsupported and, if the core refuses it, makes no request.
 func (r refusal) prove(t *T, b storage.Bucket) {
 	t.Helper()
 	if storage.Supports(b, r.feature) {
-		t.Fatalf("%s is in force, and the driver does not declare it", featureText(r.feature))
+		t.Fatalf("the bucket has %s, which the driver does not declare", featureText(r.feature))
 	}
-	made := t.requests(func() {
+	made := t.countRequests(func() {
 		for name, err := range r.calls(t, b) {
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, featureText(r.feature), err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
@@ -118,10 +118,10 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 var refusalCases = []Case{
 	{
 		Name: "every option that is not declared is Unsupported", Rule: "W6",
-		Explanation: "no option is silently dropped: without its feature it is refused before the driver is asked",
+		Explanation: "no option is silently dropped: without its feature it is refused before the driver is called",
 		run: func(t *T) {
 			for _, r := range refusals {
-				b := t.limited(faults.Bounds{Without: r.feature})
+				b := t.openLimited(faults.Limits{Disable: r.feature})
 				t.put(b, "key", "x")
 				r.prove(t, b)
 				require.Equal(t, []string{"key"}, t.keys(b))
@@ -130,37 +130,37 @@ var refusalCases = []Case{
 	},
 	{
 		Name: "another provider's option is Unsupported", Rule: "W6",
-		Explanation: "WithNative of another provider is refused, before any request",
+		Explanation: "WithNative for another provider is refused before any request",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
 			foreign := storage.WithNative("elsewhere", 1)
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "key", strings.NewReader("x"), foreign)
-				t.settled(err, storage.Unsupported)
+				t.requireNothingDone(err, storage.Unsupported)
 				_, err = b.Download(t.Context(), "key", foreign)
-				t.fails(err, storage.Unsupported)
+				t.requireCode(err, storage.Unsupported)
 				_, err = b.Attrs(t.Context(), "key", foreign)
-				t.fails(err, storage.Unsupported)
+				t.requireCode(err, storage.Unsupported)
 				_, err = storage.Copy(t.Context(), b, "new", b, "key", foreign)
-				t.settled(err, storage.Unsupported)
+				t.requireNothingDone(err, storage.Unsupported)
 			})
 		},
 	},
 	{
-		Name: "an option of its own that a driver does not know is Unsupported", Rule: "W6",
-		Explanation: "a value of an unknown type is refused by the driver, and nothing is stored",
+		Name: "an unknown native option is Unsupported", Rule: "W6",
+		Explanation: "the driver refuses a native value of an unknown type, and nothing is stored",
 		run: func(t *T) {
 			b := t.open()
 			unknown := storage.WithNative(t.desc.Provider, struct{ nobody int }{})
 			_, err := b.Upload(t.Context(), "key", strings.NewReader("x"), unknown)
-			t.settled(err, storage.Unsupported)
-			t.missing(b, "key")
+			t.requireNothingDone(err, storage.Unsupported)
+			t.requireMissing(b, "key")
 		},
 	},
 	{
-		Name: "what the driver declares is in force", Rule: "W6",
-		Explanation: "Supports tells the features of the bucket as it was opened",
+		Name: "declared features are in force", Rule: "W6",
+		Explanation: "Supports reports the features of the bucket as it was opened",
 		run: func(t *T) {
 			b := t.open()
 			in := t.desc.Features &^ storage.KeepVersions
@@ -172,7 +172,7 @@ var refusalCases = []Case{
 				require.Equal(t, in&f.feature != 0, storage.Supports(b, f.feature), f.name)
 			}
 			if t.has(storage.KeepVersions) {
-				require.True(t, storage.Supports(t.versioned(), storage.KeepVersions))
+				require.True(t, storage.Supports(t.openVersioned(), storage.KeepVersions))
 			}
 			require.True(t, storage.Supports(b, storage.OrderedList))
 		},

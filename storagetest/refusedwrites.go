@@ -67,7 +67,7 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 		_, errs["Upload of a stream to "+key] = b.Upload(t.Context(), key, stream("x"))
 		_, errs["Copy to "+key] = storage.Copy(t.Context(), b, key, b, "folder/x")
 		_, errs["Compose of "+key] = storage.Compose(t.Context(), b, key, []string{"folder/x"})
-		t.missing(b, key)
+		t.requireMissing(b, key)
 		require.NoError(t, b.Remove(t.Context(), key), "it is not there")
 	}
 	require.Equal(t, before, t.snapshot(b))
@@ -84,7 +84,7 @@ func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	if stored := t.attrs(b, "sum").CRC32C; stored != nil {
 		require.Equal(t, want, *stored)
 	}
-	t.holds(b, "sum", "text")
+	t.requireContent(b, "sum", "text")
 	require.NoError(t, b.Remove(t.Context(), "sum"))
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 
 var removeCases = []Case{
 	{
-		Name: "removing what is not there succeeds", Rule: "D1",
-		Explanation: "Remove is nil, of a missing key as of one that was removed, so that a retry is safe",
+		Name: "removing a missing object succeeds", Rule: "D1",
+		Explanation: "Remove returns nil for a key that is missing or was removed, so that a retry is safe",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
@@ -23,12 +23,12 @@ var removeCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "never"))
 			require.NoError(t, b.Remove(t.Context(), "a/b/c"))
 			_, err := b.Attrs(t.Context(), "a")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 		},
 	},
 	{
 		Name: "removing one object leaves its neighbours", Rule: "D1",
-		Explanation: "Remove of a takes neither ab nor a/b along",
+		Explanation: "Remove of a keeps ab and a/b",
 		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
@@ -38,15 +38,15 @@ var removeCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			require.Equal(t, []string{"A", "a/b/c", "ab"}, t.keys(b))
 			for _, key := range []string{"A", "a/b/c", "ab"} {
-				t.holds(b, key, key)
+				t.requireContent(b, key, key)
 			}
 		},
 	},
 	{
 		Name: "RemoveAll removes every key in batches", Rule: "D2",
-		Explanation: "many keys, missing ones among them, in the provider's batches or one by one, and nothing else",
+		Explanation: "many keys, some of them missing, are removed in the provider's batches or one by one, and nothing else is",
 		run: func(t *T) {
-			for _, b := range []storage.Bucket{t.open(), t.limited(faults.Bounds{MaxBatch: 3}), t.limited(faults.Bounds{MaxBatch: -1})} {
+			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{MaxBatch: 3}), t.openLimited(faults.Limits{MaxBatch: -1})} {
 				keys := []string{"keep"}
 				for i := range 8 {
 					keys = append(keys, fmt.Sprintf("k/%d", i))
@@ -63,17 +63,17 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll goes on past failures", Rule: "D2",
-		Explanation: "err joins one *Error for each key that is still there, and only for those",
+		Name: "RemoveAll continues after failures", Rule: "D2",
+		Explanation: "err joins one *Error for each key that is still there, and for no other",
 		run: func(t *T) {
-			for _, bounds := range []faults.Bounds{{MaxBatch: -1}, {MaxBatch: 2}} {
+			for _, bounds := range []faults.Limits{{MaxBatch: -1}, {MaxBatch: 2}} {
 				if bounds.MaxBatch > 0 && t.desc.MaxBatch == 0 {
 					continue
 				}
-				b := t.limited(bounds, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				b := t.openLimited(bounds, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				keys := []string{"a", "b", "c", "d", "e", "f"}
 				t.puts(b, keys...)
-				t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).Nth(2).With(storage.Locked))
+				t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).Nth(2).WithError(storage.Locked))
 				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
 				t.faults.Set()
 				left := t.keys(b)
@@ -91,11 +91,11 @@ var removeCases = []Case{
 		},
 	},
 	{
-		Name: "RemoveAll without the batches that were promised", Rule: "D2",
-		Explanation: "where a store that declares batches refuses them, at once or when one is sent again, keys are removed one by one",
+		Name: "RemoveAll works if batches are refused", Rule: "D2",
+		Explanation: "if a store that declares batches refuses them, at once or on a retry, keys are removed one by one",
 		run: func(t *T) {
 			keys := []string{"a", "b", "c", "d"}
-			refused := faults.Fail(faults.DeleteBatch).With(storage.Unsupported)
+			refused := faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported)
 			for _, rules := range [][]faults.Rule{{refused}, {faults.Fail(faults.DeleteBatch).Nth(1), refused}} {
 				b := t.open()
 				t.puts(b, keys...)
@@ -109,10 +109,10 @@ var removeCases = []Case{
 	},
 	{
 		Name: "RemoveAll stops after 1,000 failures", Rule: "D2",
-		Explanation: "memory is bounded: a store that refuses everything is not asked for ever",
+		Explanation: "a store that refuses everything is not called forever, so that memory is bounded",
 		run: func(t *T) {
-			b := t.once()
-			t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).With(storage.PermissionDenied))
+			b := t.openWithoutRetry()
+			t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).WithError(storage.PermissionDenied))
 			asked := 0
 			removed, err := storage.RemoveAll(t.Context(), b, func(yield func(string) bool) {
 				for asked = 0; asked < 100_000; asked++ {
@@ -123,14 +123,14 @@ var removeCases = []Case{
 			})
 			require.Zero(t, removed)
 			require.ErrorIs(t, err, storage.PermissionDenied)
-			require.Less(t, asked, 10_000, "the keys are taken as they are needed")
+			require.Less(t, asked, 10_000, "keys must be taken only as needed")
 			require.LessOrEqual(t, len(errorsOf(err)), 5000)
 			require.GreaterOrEqual(t, len(errorsOf(err)), 1000)
 		},
 	},
 	{
 		Name: "RemoveAll refuses bad keys one by one", Rule: "D2",
-		Explanation: "a key that cannot be is InvalidArgument for itself; the others are removed",
+		Explanation: "an invalid key is InvalidArgument for itself, and the others are removed",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
@@ -143,7 +143,7 @@ var removeCases = []Case{
 	},
 	{
 		Name: "RemoveMatching removes what matches", Rule: "D2",
-		Explanation: "what a listing yields and match accepts is removed, and an error of the listing is among those joined",
+		Explanation: "it removes the keys that the listing yields and match accepts, and joins an error of the listing",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "p/1", "p/2", "p/3", "q")
@@ -152,7 +152,7 @@ var removeCases = []Case{
 			require.Equal(t, 2, removed)
 			require.Equal(t, []string{"a", "p/2", "q"}, t.keys(b))
 
-			t.faults.Set(faults.Fail(faults.List).Nth(2).With(storage.PermissionDenied))
+			t.faults.Set(faults.Fail(faults.List).Nth(2).WithError(storage.PermissionDenied))
 			removed, err = storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(1))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Equal(t, 1, removed)
@@ -162,13 +162,13 @@ var removeCases = []Case{
 	},
 	{
 		Name: "RemoveAll ends with ctx", Rule: "D2",
-		Explanation: "a ctx that is done removes nothing",
+		Explanation: "a cancelled ctx removes nothing",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a")
 			_, err := storage.RemoveAll(canceled(t), b, slices.Values([]string{"a"}))
 			require.True(t, errors.Is(err, storage.Canceled), "%v", err)
-			t.exists(b, "a")
+			t.requireExists(b, "a")
 		},
 	},
 }

@@ -14,14 +14,14 @@ import (
 var resumeCases = []Case{
 	{
 		Name: "a download survives a dropped connection", Rule: "R2",
-		Explanation: "it goes on at the byte where it stopped, wherever that is, whole and in a range, and delivers each byte once",
+		Explanation: "it resumes at the byte where it stopped, in a whole object and in a range, and delivers each byte once",
 		run: func(t *T) {
 			b := t.open()
 			text := body(5000, 1)
 			t.put(b, "a", text)
 			for _, at := range []int64{0, 1, 2500, 4999, 5000} {
 				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
 				requireSame(t, text[100:4100], t.get(b, "a", storage.WithRange(100, 4000)))
 				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
@@ -30,50 +30,50 @@ var resumeCases = []Case{
 				requireSame(t, text, t.get(b, "a", storage.WithConcurrency(3)))
 			}
 			t.faults.Set(faults.Cut(faults.Get, 1000).First(3))
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 		},
 	},
 	{
-		Name: "a resumed download fails on the way", Rule: "R2",
-		Explanation: "the request that resumes is retried as any other, and a lost answer of it loses nothing",
+		Name: "a resumed download is retried", Rule: "R2",
+		Explanation: "the request that resumes is retried like any other, and loses nothing if its response is lost",
 		run: func(t *T) {
 			b := t.open()
 			text := body(5000, 1)
 			t.put(b, "a", text)
-			for _, second := range []faults.Rule{faults.Fail(faults.Get).Nth(2), faults.LoseAnswer(faults.Get).Nth(2)} {
+			for _, second := range []faults.Rule{faults.Fail(faults.Get).Nth(2), faults.DropResponse(faults.Get).Nth(2)} {
 				t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1), second)
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 			}
 		},
 	},
 	{
 		Name: "a short body is an error, never the end", Rule: "R2",
-		Explanation: "bytes are counted against the promised length: a body that ends early with io.EOF is resumed or an error",
+		Explanation: "bytes are counted against the announced length: if a body ends early with io.EOF, it is resumed or fails",
 		run: func(t *T) {
 			b := t.open()
 			text := body(5000, 1)
 			t.put(b, "a", text)
-			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1).With(io.EOF))
-			t.holds(b, "a", text)
-			t.faults.Set(faults.Cut(faults.Get, 0).With(io.EOF))
+			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1).WithError(io.EOF))
+			t.requireContent(b, "a", text)
+			t.faults.Set(faults.Cut(faults.Get, 0).WithError(io.EOF))
 			reader, err := b.Download(t.Context(), "a")
 			require.NoError(t, err)
 			got, err := drain(t, reader)
-			t.fails(err, storage.Unavailable)
+			t.requireCode(err, storage.Unavailable)
 			require.Empty(t, got)
 		},
 	},
 	{
-		Name: "resuming is bounded", Rule: "R2",
-		Explanation: "a connection that drops for ever is Unavailable after a bounded number of requests",
+		Name: "attempts to resume are bounded", Rule: "R2",
+		Explanation: "a connection that always drops is Unavailable after a bounded number of requests",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", body(5000, 1))
 			t.faults.Set(faults.Cut(faults.Get, 0))
-			made := t.requests(func() {
+			made := t.countRequests(func() {
 				_, _, err := storage.ReadAll(t.Context(), b, "a")
-				t.fails(err, storage.Unavailable)
-				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause is reachable")
+				t.requireCode(err, storage.Unavailable)
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause must be reachable")
 			})
 			require.LessOrEqual(t, made, 100)
 			require.Greater(t, made, 1)
@@ -81,34 +81,34 @@ var resumeCases = []Case{
 	},
 	{
 		Name: "a stalled download is resumed", Rule: "R2",
-		Explanation: "no byte for as long as RetryPolicy.Stall is a dropped connection",
+		Explanation: "if no byte arrives for RetryPolicy.Stall, the connection counts as dropped",
 		run: func(t *T) {
-			t.faults.Set(faults.StallBody(0)) // says, before the bucket is opened, that there will be stalls
+			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}))
 			t.faults.Set()
 			text := body(5000, 1)
 			t.put(b, "a", text)
 			t.faults.Set(faults.StallBody(1000).Nth(1))
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			t.faults.Set(faults.StallBody(0).Nth(1))
 			requireSame(t, text, t.get(b, "a", storage.WithConcurrency(2)))
 		},
 	},
 	{
 		Name: "an object that changes under a download is Changed", Rule: "R2",
-		Explanation: "two revisions are never spliced: what follows the drop is of the first revision, or an error",
+		Explanation: "two revisions are never spliced: the bytes after the drop are of the first revision, or the read fails",
 		run:         changesUnderDownload("another"),
 	},
 	{
 		Name: "an object that is removed under a download is Changed", Rule: "R2",
-		Explanation: "after the drop it is not there any more, which is not ObjectNotFound: it was",
+		Explanation: "after the drop the object is missing, but the error is not ObjectNotFound: the object was there",
 		run:         changesUnderDownload(""),
 	},
 	{
-		Name: "a read that was begun ends with ctx", Rule: "E3",
-		Explanation: "ctx governs the reader until Close: Canceled within a moment, also while the store delivers nothing",
+		Name: "a read in progress ends with ctx", Rule: "E3",
+		Explanation: "ctx governs the reader until Close: a read is Canceled within a moment, even if the store delivers nothing",
 		run: func(t *T) {
-			t.faults.Set(faults.StallBody(0)) // says, before the bucket is opened, that there will be stalls
+			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
 			b := t.open()
 			t.faults.Set()
 			text := body(5000, 1)
@@ -129,13 +129,13 @@ var resumeCases = []Case{
 	},
 }
 
-// changesUnderDownload replaces the object by text, or removes it, between a
-// drop and the request that resumes.
+// changesUnderDownload replaces the object by text, or removes it, between a drop and
+// the request that resumes.
 func changesUnderDownload(text string) func(t *T) {
 	return func(t *T) {
 		for _, concurrency := range []int{1, 3} {
 			var other storage.Bucket
-			b, other := t.pair(meddle("Get", 2, func() {
+			b, other := t.openTwice(beforeCall("Get", 2, func() {
 				if text == "" {
 					require.NoError(t, other.Remove(t.Context(), "a"))
 					return
@@ -150,7 +150,7 @@ func changesUnderDownload(text string) func(t *T) {
 				requireSame(t, whole, string(got)) // the provider still had the revision
 				continue
 			}
-			t.fails(err, storage.Changed)
+			t.requireCode(err, storage.Changed)
 			require.False(t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err)
 		}
 	}

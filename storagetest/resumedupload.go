@@ -16,119 +16,121 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A halted upload was cancelled when one of its three parts was in the store.
-type halted struct {
+// An interruptedUpload was cancelled when one of its three parts was in the store.
+type interruptedUpload struct {
 	bucket storage.Bucket
 	text   string
-	path   string // of what WithResume keeps
+	path   string // of the resume file
 }
 
-// bodies are the ways of handing over the same bytes.
+// bodies are the ways to pass the same bytes.
 var bodies = map[string]func(text string) io.Reader{
 	"in place": func(text string) io.Reader { return strings.NewReader(text) },
 	"a stream": func(text string) io.Reader { return stream(text) },
 }
 
-// halt begins an upload to "a" and cancels it; what is counted later comes after.
-func (t *T) halt(from func(text string) io.Reader, opts ...storage.OpenOption) *halted {
+// interruptUpload begins an upload to "a" and cancels it. It resets the record of
+// calls, so that later counts begin with the next call.
+func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.OpenOption) *interruptedUpload {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	t.faults.Reset()
-	h := &halted{
-		bucket: t.inParts(append(opts, meddle("PutPart", 2, cancel))...),
+	h := &interruptedUpload{
+		bucket: t.openForParts(append(opts, beforeCall("PutPart", 2, cancel))...),
 		text:   body(2*t.unit+1, 1),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
 	_, err := t.upload(ctx, h, from(h.text))
-	t.fails(err, storage.Canceled)
-	t.missing(h.bucket, "a")
+	t.requireCode(err, storage.Canceled)
+	t.requireMissing(h.bucket, "a")
 	info, err := os.Stat(h.path)
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
-		require.Equal(t, fs.FileMode(0o600), info.Mode(), "it may hold a secret")
+		require.Equal(t, fs.FileMode(0o600), info.Mode(), "the file may hold a secret")
 	}
 	require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
 	t.faults.Reset()
 	return h
 }
 
-// unheard makes an upload whose completion has its effect and no answer, and
-// that cannot look.
-func (t *T) unheard(blind faults.Rule, opts ...storage.UploadOption) *halted {
+// loseCompletion makes an upload whose completion takes effect, but whose response is
+// lost. blind prevents the upload from looking at the object.
+func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
-	h := &halted{
-		bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+	h := &interruptedUpload{
+		bucket: t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 		text:   body(t.unit+2, 1), path: filepath.Join(t.TempDir(), "upload"),
 	}
-	t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), blind)
+	t.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
 	_, err := t.upload(t.Context(), h, strings.NewReader(h.text), opts...)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.FileExists(t, h.path)
 	return h
 }
 
-// upload is the call that is repeated.
-func (t *T) upload(ctx context.Context, h *halted, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+// upload makes the call that is interrupted and repeated.
+func (t *T) upload(ctx context.Context, h *interruptedUpload, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	return h.bucket.Upload(ctx, "a", from, append([]storage.UploadOption{
 		storage.WithResume(h.path), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
 		t.metadata(map[string]string{"k": "v"}),
 	}, opts...)...)
 }
 
-// over requires that the upload has ended: the object is whole, and nothing else
-// is left.
-func (t *T) over(h *halted, attrs *storage.Attrs, text string) {
+// requireCompleted requires that the upload has ended: the object is complete, and
+// neither parts nor the resume file are left.
+func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)
 	require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), attrs.Metadata)
-	t.holds(h.bucket, "a", text)
+	t.requireContent(h.bucket, "a", text)
 	require.Equal(t, attrs.Revision, t.attrs(h.bucket, "a").Revision)
 	require.NoFileExists(t, h.path)
-	require.Zero(t, t.pendingUploads(), "%v", t.faults)
+	require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 }
 
-// unsent is how many PutParts three parts take of which the first n are there.
-func (t *T) unsent(n int) int {
+// partsLeft returns the number of PutPart calls that three parts take if the first n
+// are stored.
+func (t *T) partsLeft(n int) int {
 	if t.has(storage.SequentialParts) {
-		return 2 - n // the last part goes with the completion
+		return 2 - n // the last part is sent with the completion
 	}
 	return 3 - n
 }
 
 var resumedUploadCases = []Case{
 	{
-		Name: "an upload that was cut short is gone on with", Rule: "W13",
-		Explanation: "with WithResume the same call sends the parts that are not there, and no others",
+		Name: "an interrupted upload is resumed", Rule: "W13",
+		Explanation: "with WithResume the same call sends only the parts that are missing",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for name, from := range bodies {
-				h := t.halt(from)
+				h := t.interruptUpload(from)
 				var told int64
 				attrs, err := t.upload(t.Context(), h, from(h.text), storage.WithProgress(func(done, _ int64) { told = done }))
 				require.NoError(t, err, name)
 				require.Zero(t, t.faults.Count(faults.BeginParts), "%s: %v", name, t.faults)
-				require.Equal(t, t.unsent(1), t.faults.Count(faults.PutPart), "%s: %v", name, t.faults)
+				require.Equal(t, t.partsLeft(1), t.faults.Count(faults.PutPart), "%s: %v", name, t.faults)
 				require.Equal(t, int64(len(h.text)), told)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 			}
 		},
 	},
 	{
 		Name: "a part whose bytes have changed is sent again", Rule: "W13",
-		Explanation: "what the store has is compared with the body, so that an object is never of two bodies",
+		Explanation: "stored parts are compared with the body, so that an object never mixes two bodies",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := t.halt(bodies["in place"])
+			h := t.interruptUpload(bodies["in place"])
 			changed := changedAt(h.text, 0)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
 			require.NoError(t, err)
-			t.over(h, attrs, changed)
+			t.requireCompleted(h, attrs, changed)
 		},
 	},
 	{
-		Name: "another call begins anew", Rule: "W13",
-		Explanation: "other attributes, another length or another part size: the earlier upload is given up",
+		Name: "a different call starts over", Rule: "W13",
+		Explanation: "with other attributes, another length or another part size, the earlier upload is abandoned",
 		Needs:       storage.UploadParts | storage.ContentProperties,
 		run: func(t *T) {
 			for name, opt := range map[string]storage.UploadOption{
@@ -139,43 +141,43 @@ var resumedUploadCases = []Case{
 				if name == "a condition" && !t.has(storage.ConditionalCreate) {
 					continue
 				}
-				h := t.halt(bodies["in place"])
+				h := t.interruptUpload(bodies["in place"])
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), opt)
 				require.NoError(t, err, name)
 				require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%s: %v", name, t.faults)
 				require.Equal(t, 1, t.faults.Count(faults.AbortParts), "%s: %v", name, t.faults)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 			}
-			h := t.halt(bodies["in place"])
+			h := t.interruptUpload(bodies["in place"])
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text+"x"))
 			require.NoError(t, err)
-			t.over(h, attrs, h.text+"x")
+			t.requireCompleted(h, attrs, h.text+"x")
 		},
 	},
 	{
-		Name: "giving up an earlier upload is cut short", Rule: "W13",
-		Explanation: "another call that is cancelled while it removes the earlier parts holds nothing: the next one succeeds",
+		Name: "abandoning an earlier upload is interrupted", Rule: "W13",
+		Explanation: "if the call is cancelled while it removes the earlier parts, the next call still succeeds",
 		Needs:       storage.UploadParts | storage.ContentProperties,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			h := t.halt(bodies["in place"], meddle("AbortParts", 1, cancel))
+			h := t.interruptUpload(bodies["in place"], beforeCall("AbortParts", 1, cancel))
 			_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
-			t.fails(err, storage.Canceled)
+			t.requireCode(err, storage.Canceled)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
 			require.NoError(t, err)
-			t.over(h, attrs, h.text)
+			t.requireCompleted(h, attrs, h.text)
 		},
 	},
 	{
-		Name: "an update that another has overtaken is given up", Rule: "W13",
-		Explanation: "where the completion was not heard of and the object is another's, the parts are removed",
+		Name: "an update that another client overtook is abandoned", Rule: "W13",
+		Explanation: "if the response to the completion was lost and the key now holds another client's object, the parts are removed",
 		Needs:       storage.UploadParts | storage.ConditionalUpdate,
 		run: func(t *T) {
-			b := t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			h := &halted{bucket: b, text: body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			h := &interruptedUpload{bucket: b, text: body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
 			old := t.put(b, "a", "old")
-			t.faults.Set(faults.Fail(faults.CompleteParts).With(&storage.Error{Code: storage.Unavailable, Unknown: true}), faults.Fail(faults.Reads))
+			t.faults.Set(faults.Fail(faults.CompleteParts).WithError(&storage.Error{Code: storage.Unavailable, Unknown: true}), faults.Fail(faults.Reads))
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfRevision(old.Revision))
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			t.faults.Set()
@@ -183,28 +185,28 @@ var resumedUploadCases = []Case{
 			_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfRevision(old.Revision))
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			require.NoFileExists(t, h.path)
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
-			t.holds(b, "a", "another's")
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
+			t.requireContent(b, "a", "another's")
 		},
 	},
 	{
-		Name: "a body that now goes in one request", Rule: "W13",
-		Explanation: "gives up the parts that were sent earlier",
+		Name: "a body that now fits into one request", Rule: "W13",
+		Explanation: "the call abandons the parts that were sent earlier",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := t.halt(bodies["in place"])
+			h := t.interruptUpload(bodies["in place"])
 			attrs, err := t.upload(t.Context(), h, strings.NewReader("short"))
 			require.NoError(t, err)
-			t.over(h, attrs, "short")
+			t.requireCompleted(h, attrs, "short")
 		},
 	},
 	{
 		Name: "parts that the store has dropped are sent again", Rule: "W13",
-		Explanation: "a body that is read in place begins anew; of a stream the next call does",
+		Explanation: "a body that is read in place starts over; for a stream the next call does",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for name, from := range bodies {
-				h := t.halt(from)
+				h := t.interruptUpload(from)
 				kept, err := os.ReadFile(h.path)
 				require.NoError(t, err)
 				require.NoError(t, storage.AbandonUpload(t.Context(), h.bucket, h.path))
@@ -212,19 +214,19 @@ var resumedUploadCases = []Case{
 				require.NoError(t, os.WriteFile(h.path, kept, 0o600))
 
 				attrs, err := t.upload(t.Context(), h, from(h.text))
-				if name == "a stream" && err != nil { // Azure drops nothing at once
-					require.True(t, t.settled(err, storage.Unavailable).Retryable)
-					t.missing(h.bucket, "a")
+				if name == "a stream" && err != nil { // Azure does not drop parts at once
+					require.True(t, t.requireNothingDone(err, storage.Unavailable).Retryable)
+					t.requireMissing(h.bucket, "a")
 					attrs, err = t.upload(t.Context(), h, from(h.text))
 				}
 				require.NoError(t, err, name)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 			}
 		},
 	},
 	{
-		Name: "a completion that nobody heard of is found", Rule: "W13",
-		Explanation: "where the earlier call made the object, the same call finds it by its write id and sends nothing",
+		Name: "a completion whose response was lost is found", Rule: "W13",
+		Explanation: "if the earlier call stored the object, the same call finds it by its write id and sends nothing",
 		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
 			conditions := map[string][]storage.UploadOption{"no condition": nil}
@@ -232,7 +234,7 @@ var resumedUploadCases = []Case{
 				conditions["IfAbsent"] = []storage.UploadOption{storage.IfAbsent()}
 			}
 			for name, opts := range conditions {
-				h := t.unheard(faults.Fail(faults.Reads), opts...)
+				h := t.loseCompletion(faults.Fail(faults.Reads), opts...)
 				t.faults.Reset()
 				t.faults.Set()
 				before := t.attrs(h.bucket, "a").Revision
@@ -242,53 +244,53 @@ var resumedUploadCases = []Case{
 				require.Zero(t, t.faults.Count(faults.BeginParts), "%s: %v", name, t.faults)
 				require.Equal(t, int64(len(h.text)), attrs.Size)
 				if len(opts) > 0 {
-					require.Equal(t, before, attrs.Revision, "the object was made once")
+					require.Equal(t, before, attrs.Revision, "the object must be stored once")
 				}
-				t.holds(h.bucket, "a", h.text)
+				t.requireContent(h.bucket, "a", h.text)
 				require.NoFileExists(t, h.path)
 			}
 		},
 	},
 	{
-		Name: "an upload that is of no use is not kept", Rule: "W13",
-		Explanation: "a failure that does not pass aborts and leaves no file, as do success and a body of one request",
+		Name: "an upload that cannot be resumed is not kept", Rule: "W13",
+		Explanation: "a permanent failure aborts the upload and leaves no file, and so do success and a body of one request",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := &halted{bucket: t.inParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			h := &interruptedUpload{bucket: t.openForParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
 			_, err := t.upload(t.Context(), h, failing(h.text, errBoom))
-			t.fails(err, storage.BodyFailed)
+			t.requireCode(err, storage.BodyFailed)
 			require.NoFileExists(t, h.path)
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 			for _, text := range []string{"", "short", h.text} {
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(text))
 				require.NoError(t, err)
-				t.over(h, attrs, text)
+				t.requireCompleted(h, attrs, text)
 			}
 		},
 	},
 	{
-		Name: "a body that changed when its completion was not heard of", Rule: "W13",
-		Explanation: "the object of the earlier body is not taken for that of this one",
+		Name: "a body that changed after its completion was lost", Rule: "W13",
+		Explanation: "the object of the earlier body is not taken for the object of this one",
 		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
-			h := t.unheard(faults.Fail(faults.Reads))
+			h := t.loseCompletion(faults.Fail(faults.Reads))
 			t.faults.Set()
 			changed := changedAt(h.text, len(h.text)-1)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
 			require.NoError(t, err)
-			t.over(h, attrs, changed)
+			t.requireCompleted(h, attrs, changed)
 		},
 	},
 	{
-		Name: "what nobody can look at stays unknown", Rule: "W13",
-		Explanation: "where the upload is gone and the object cannot be seen, the same call is OutcomeUnknown, and the next one finds it",
+		Name: "an object that cannot be read stays unknown", Rule: "W13",
+		Explanation: "if the upload is gone and the object cannot be read, the call returns OutcomeUnknown, and a later call finds the object",
 		Needs:       storage.UploadParts | storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
-			blind := faults.Fail(faults.Reads).With(storage.PermissionDenied)
-			h := t.unheard(blind, storage.IfAbsent())
+			blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
+			h := t.loseCompletion(blind, storage.IfAbsent())
 			t.faults.Set(blind)
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
-			if err != nil { // Google's sessions answer with the object again
+			if err != nil { // Google's sessions return the object again
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 				require.NotErrorIs(t, err, fs.ErrExist)
 				require.FileExists(t, h.path)
@@ -298,39 +300,39 @@ var resumedUploadCases = []Case{
 				_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
 				require.NoError(t, err)
 			}
-			t.holds(h.bucket, "a", h.text)
+			t.requireContent(h.bucket, "a", h.text)
 			require.NoFileExists(t, h.path)
 		},
 	},
 	{
-		Name: "parts that go side by side are gone on with", Rule: "W13",
-		Explanation: "cut short at any part, the same call ends with the whole object, however many parts were on their way",
+		Name: "an interrupted upload with concurrent parts is resumed", Rule: "W13",
+		Explanation: "interrupted at any part, the same call stores the whole object, however many parts were in flight",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			const parts = 6
 			for cut := 1; cut <= parts; cut++ {
 				ctx, cancel := context.WithCancel(t.Context())
-				h := &halted{
-					bucket: t.inParts(meddle("PutPart", cut, cancel)),
+				h := &interruptedUpload{
+					bucket: t.openForParts(beforeCall("PutPart", cut, cancel)),
 					text:   body(parts*t.unit, byte(cut)), path: filepath.Join(t.TempDir(), "upload"),
 				}
 				_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithConcurrency(3))
-				if err != nil { // with the last, nothing may be left to cut
-					t.fails(err, storage.Canceled)
+				if err != nil { // at the last part there may be nothing left to cancel
+					t.requireCode(err, storage.Canceled)
 				}
 				cancel()
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.WithConcurrency(2))
 				require.NoError(t, err)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 				if t.unit > 1<<20 && cut == 2 {
-					return // large parts: enough
+					return // enough, if parts are large
 				}
 			}
 		},
 	},
 	{
-		Name: "a copy that was cut short is gone on with", Rule: "W13",
-		Explanation: "between two stores: the source is read, and only the parts that are not there are sent",
+		Name: "an interrupted copy is resumed", Rule: "W13",
+		Explanation: "a copy between two stores reads the source and sends only the missing parts",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -338,19 +340,19 @@ var resumedUploadCases = []Case{
 			source := memstore.New()
 			text := body(2*t.unit+1, 1)
 			t.put(source, "source", text)
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, meddle("PutPart", 2, cancel))
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, beforeCall("PutPart", 2, cancel))
 			path := filepath.Join(t.TempDir(), "upload")
 			copied := func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))
 				return err
 			}
-			t.fails(copied(ctx), storage.Canceled)
+			t.requireCode(copied(ctx), storage.Canceled)
 			require.FileExists(t, path)
 			require.NoError(t, copied(t.Context()))
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			require.NoFileExists(t, path)
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 		},
 	},
 }

@@ -15,8 +15,8 @@ import (
 
 var retryCases = []Case{
 	{
-		Name: "what passes is tried again", Rule: "T1",
-		Explanation: "the same policy for reads and for writes that can be replayed, 429 included",
+		Name: "a temporary failure is retried", Rule: "T1",
+		Explanation: "reads and writes that can be replayed follow the same policy, also after 429",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
@@ -30,72 +30,72 @@ var retryCases = []Case{
 					"Read":   func() error { return second(firstOf3(storage.ReadAll(t.Context(), b, "k"))) },
 					"Copy":   func() error { return second(storage.Copy(t.Context(), b, "to", b, "k")) },
 				} {
-					t.faults.Set(faults.Fail(faults.Any).Nth(1).With(failure))
+					t.faults.Set(faults.Fail(faults.Any).Nth(1).WithError(failure))
 					require.NoError(t, err(), "%s after %v", name, failure)
 				}
 			}
 		},
 	},
 	{
-		Name: "what does not pass is not tried again", Rule: "T1",
-		Explanation: "a refusal is answered at once",
+		Name: "a permanent failure is not retried", Rule: "T1",
+		Explanation: "a refusal is returned at once",
 		run: func(t *T) {
 			b := t.open()
 			for _, code := range []storage.Code{
 				storage.PermissionDenied, storage.Unauthenticated, storage.BucketNotFound, storage.Locked, storage.TooLarge, storage.Internal,
 			} {
-				t.faults.Set(faults.Fail(faults.Any).With(code))
-				require.Equal(t, 1, t.requests(func() {
+				t.faults.Set(faults.Fail(faults.Any).WithError(code))
+				require.Equal(t, 1, t.countRequests(func() {
 					_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))
-					t.settled(err, code)
+					t.requireNothingDone(err, code)
 				}), "%s", code)
-				require.Equal(t, 1, t.requests(func() {
+				require.Equal(t, 1, t.countRequests(func() {
 					_, err := b.Attrs(t.Context(), "k")
-					t.fails(err, code)
+					t.requireCode(err, code)
 				}), "%s", code)
 			}
 		},
 	},
 	{
-		Name: "attempts are as many as the policy says", Rule: "T1",
-		Explanation: "one attempt turns retrying off, and the last error is Retryable",
+		Name: "the policy sets the number of attempts", Rule: "T1",
+		Explanation: "one attempt disables retries, and the last error is Retryable",
 		run: func(t *T) {
 			for _, attempts := range []int{1, 3} {
 				b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond}))
 				t.faults.Set(faults.Fail(faults.Any))
-				require.Equal(t, attempts, t.requests(func() {
+				require.Equal(t, attempts, t.countRequests(func() {
 					_, err := b.Attrs(t.Context(), "k")
-					require.True(t, t.fails(err, storage.Unavailable).Retryable)
+					require.True(t, t.requireCode(err, storage.Unavailable).Retryable)
 				}))
-				require.Equal(t, attempts, t.requests(func() {
+				require.Equal(t, attempts, t.countRequests(func() {
 					_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))
-					t.settled(err, storage.Unavailable)
+					t.requireNothingDone(err, storage.Unavailable)
 				}))
 			}
 		},
 	},
 	{
 		Name: "a body is sent again from its start", Rule: "T2",
-		Explanation: "what was read before the connection dropped is not missing from the object",
+		Explanation: "bytes that were read before the connection dropped are not missing from the object",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
 				for _, source := range []func() io.Reader{
 					func() io.Reader { return strings.NewReader(text) },
 					func() io.Reader { return tempFile(t, text) },
 				} {
-					t.faults.Set(faults.Cut(faults.Put|faults.PutPart, w.size/3).First(2))
+					t.faults.Set(faults.Cut(faults.Put|faults.PutPart, path.size/3).First(2))
 					_, err := b.Upload(t.Context(), "k", source())
-					require.NoError(t, err, w.name)
-					t.holds(b, "k", text)
+					require.NoError(t, err, path.name)
+					t.requireContent(b, "k", text)
 				}
 			}
 		},
 	},
 	{
 		Name: "a body that cannot be read again is not sent again", Rule: "T2",
-		Explanation: "a stream that was half sent fails, and nothing of it is stored",
+		Explanation: "a stream that was partly sent fails, and nothing of it is stored",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "old")
@@ -105,23 +105,23 @@ var retryCases = []Case{
 			t.faults.Set(faults.Cut(faults.Put|faults.PutPart, 1<<20).Nth(1))
 			_, err := b.Upload(t.Context(), "k", source)
 			t.faults.Set()
-			if err == nil { // it was kept in parts, which can be sent again
-				t.holds(b, "k", long)
+			if err == nil { // it was buffered in parts, which can be sent again
+				t.requireContent(b, "k", long)
 				return
 			}
-			t.settled(err, storage.Unavailable)
-			t.holds(b, "k", "old")
+			t.requireNothingDone(err, storage.Unavailable)
+			t.requireContent(b, "k", "old")
 			require.Less(t, read.Load(), int64(len(long)))
 		},
 	},
 	{
-		Name: "the budget ends the retries of a store in trouble", Rule: "T1",
-		Explanation: "where nothing succeeds, most requests are soon made once",
+		Name: "the retry budget ends the retries of a failing store", Rule: "T1",
+		Explanation: "if nothing succeeds, most requests are soon made only once",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: 1}))
 			t.faults.Set(faults.Fail(faults.Any))
 			const operations = 400
-			made := t.requests(func() {
+			made := t.countRequests(func() {
 				for range operations {
 					_, err := b.Attrs(t.Context(), "k")
 					require.True(t, errors.Is(err, storage.Unavailable))
@@ -133,9 +133,9 @@ var retryCases = []Case{
 	},
 	{
 		Name: "opening a bucket makes no request", Rule: "T3",
-		Explanation: "neither opening nor closing asks the store anything",
+		Explanation: "neither opening nor closing a bucket makes a request",
 		run: func(t *T) {
-			t.silently(func() { t.open() })
+			t.requireNoRequests(func() { t.open() })
 		},
 	},
 }

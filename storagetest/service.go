@@ -15,20 +15,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// RunService proves what a Service promises. open opens an account; where it is
-// shared by cases, they keep to buckets of their own, whose names begin with
-// "storagetest-" and which they delete.
+// RunService proves the rules for a [storage.Service]. open opens an account. If cases
+// share the account, each uses buckets of its own, whose names begin with
+// "storagetest-", and deletes them.
 func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
-	known := map[string]bool{}
-	for _, c := range serviceCases {
-		require.False(t, known[c.Name], "two cases are named %q", c.Name)
-		known[c.Name] = true
+	cases := make([]Case, len(serviceCases))
+	for i, c := range serviceCases {
+		cases[i] = c.Case
 	}
-	for name := range o.without {
-		require.True(t, known[name], "Without names no case: %q", name)
-	}
+	requireKnown(t, cases, o)
 	report := newReport("service", storage.Description{}, o)
 	t.Run("service", func(t *testing.T) {
 		for _, c := range serviceCases {
@@ -56,7 +53,7 @@ func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...
 	report.write(t)
 }
 
-// An S is a case on a Service.
+// An S is a running case with a Service.
 type S struct {
 	*T
 	*storage.Service
@@ -71,12 +68,12 @@ type serviceCase struct {
 
 var bucketNumber atomic.Int64
 
-// name is a bucket's name that no other case has.
+// name returns a bucket name that no other case uses.
 func (s *S) name() string {
 	return fmt.Sprintf("storagetest-%d-%d", time.Now().UnixNano()%1e9, bucketNumber.Add(1))
 }
 
-// create makes a bucket and has it emptied and deleted.
+// create creates a bucket, which is emptied and deleted after the case.
 func (s *S) create(opts ...storage.BucketOption) string {
 	s.T.Helper()
 	name := s.name()
@@ -85,7 +82,7 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	require.Equal(s.T, name, info.Name)
 	s.provider = info.Provider
 	s.T.Cleanup(func() {
-		ctx := context.Background() // the case's own is done by now
+		ctx := context.Background() // the case's own context is done by now
 		if b, err := s.Bucket(name); err == nil {
 			_, _ = storage.RemoveMatching(ctx, b, nil)
 			_ = storage.Close(b)
@@ -95,8 +92,8 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	return name
 }
 
-// unless ends the case where the provider answers Unsupported, which B2 allows
-// for what only its management plane can do, with a hint.
+// unless ends the case if the provider returns Unsupported with a hint. Rule B2 allows
+// this for settings that only the provider's management API has.
 func (s *S) unless(err error) bool {
 	if storage.CodeOf(err) != storage.Unsupported {
 		require.NoError(s.T, err)
@@ -105,8 +102,8 @@ func (s *S) unless(err error) bool {
 	return false
 }
 
-// sameCORS compares a bucket's rules with the one that was set. Google's have
-// one list of headers, for those that are sent and those that are shown.
+// sameCORS compares the rules of a bucket with the rule that was set. Google has one
+// list of headers, for those that are sent and those that are exposed.
 func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
@@ -119,7 +116,7 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 
 var serviceCases = []serviceCase{
 	{
-		Case{Name: "a bucket is created, looked at, listed and deleted", Rule: "B1", Explanation: "with its name and provider, by CreateBucket, BucketInfo, Buckets and DeleteBucket"},
+		Case{Name: "a bucket is created, described, listed and deleted", Rule: "B1", Explanation: "CreateBucket, BucketInfo, Buckets and DeleteBucket work, with the bucket's name and provider"},
 		func(s *S) {
 			name := s.create()
 			info, err := s.BucketInfo(s.T.Context(), name)
@@ -134,22 +131,22 @@ var serviceCases = []serviceCase{
 			require.True(s.T, found)
 			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
 			_, err = s.BucketInfo(s.T.Context(), name)
-			s.T.fails(err, storage.BucketNotFound)
+			s.T.requireCode(err, storage.BucketNotFound)
 		},
 	},
 	{
-		Case{Name: "a name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also to its owner, and changes nothing"},
+		Case{Name: "a bucket name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also for its owner, and changes nothing"},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
 			s.T.put(b, "a", "x")
 			_, err := s.CreateBucket(s.T.Context(), name)
-			s.T.fails(err, storage.BucketExists)
-			s.T.holds(b, "a", "x")
+			s.T.requireCode(err, storage.BucketExists)
+			s.T.requireContent(b, "a", "x")
 		},
 	},
 	{
-		Case{Name: "a name that cannot be", Rule: "B1", Explanation: "3 to 63 of a-z 0-9 -, a letter or digit at both ends, no --: else InvalidArgument"},
+		Case{Name: "an invalid bucket name", Rule: "B1", Explanation: "3 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends and no --, or else InvalidArgument"},
 		func(s *S) {
 			for _, name := range []string{"", "ab", "Upper", "under_score", "dot.dot", "-a-b", "a-b-", "a--b", "a b", "../x", "\u00e9t\u00e9", strings.Repeat("a", 64)} {
 				_, err := s.CreateBucket(s.T.Context(), name)
@@ -158,24 +155,24 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket that is not empty stays", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty on every provider, and deletes nothing"},
+		Case{Name: "a bucket that is not empty is not deleted", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty with every provider, and deletes nothing"},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
 			s.T.put(b, "a", "x")
-			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotEmpty)
-			s.T.holds(b, "a", "x")
+			s.T.requireCode(s.DeleteBucket(s.T.Context(), name), storage.BucketNotEmpty)
+			s.T.requireContent(b, "a", "x")
 			require.NoError(s.T, b.Remove(s.T.Context(), "a"))
 			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
 		},
 	},
 	{
-		Case{Name: "a bucket that is not there", Rule: "E2", Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound"},
+		Case{Name: "a missing bucket", Rule: "E2", Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound"},
 		func(s *S) {
 			name := s.name()
 			_, err := s.BucketInfo(s.T.Context(), name)
-			require.NotEmpty(s.T, s.T.fails(err, storage.BucketNotFound).Hint, "what to check")
-			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
+			require.NotEmpty(s.T, s.T.requireCode(err, storage.BucketNotFound).Hint, "the hint must say what to check")
+			s.T.requireCode(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
 			b := s.bucket(name)
 			for operation, err := range map[string]error{
 				"Upload":   second(b.Upload(s.T.Context(), "a", strings.NewReader("x"))),
@@ -190,24 +187,24 @@ var serviceCases = []serviceCase{
 				require.False(s.T, errors.Is(err, storage.ObjectNotFound), operation)
 			}
 			for _, err := range b.List(s.T.Context()) {
-				s.T.fails(err, storage.BucketNotFound)
+				s.T.requireCode(err, storage.BucketNotFound)
 			}
 		},
 	},
 	{
-		Case{Name: "buckets of one account are apart", Rule: "B1", Explanation: "a key of one is not in the other, and a copy goes between them"},
+		Case{Name: "buckets of one account are apart", Rule: "B1", Explanation: "a key in one bucket is not in the other, and a copy goes between them"},
 		func(s *S) {
 			one, two := s.bucket(s.create()), s.bucket(s.create())
 			s.T.put(one, "a", "x", storage.WithMetadata(map[string]string{"k": "v"}))
-			s.T.missing(two, "a")
+			s.T.requireMissing(two, "a")
 			_, err := storage.Copy(s.T.Context(), two, "b", one, "a")
 			require.NoError(s.T, err)
-			s.T.holds(two, "b", "x")
+			s.T.requireContent(two, "b", "x")
 			require.Equal(s.T, map[string]string{"k": "v"}, s.T.attrs(two, "b").Metadata)
 		},
 	},
 	{
-		Case{Name: "a bucket keeps versions when it is told to", Rule: "B2", Explanation: "WithVersioning, at creation and later; Service.Bucket knows by itself"},
+		Case{Name: "a bucket keeps versions if told to", Rule: "B2", Explanation: "WithVersioning works at creation and later, and Service.Bucket opens the bucket accordingly"},
 		func(s *S) {
 			name := s.create()
 			info, err := s.UpdateBucket(s.T.Context(), name, storage.WithVersioning(true))
@@ -218,19 +215,19 @@ var serviceCases = []serviceCase{
 			b := s.bucket(name)
 			one := s.T.put(b, "a", "one")
 			s.T.put(b, "a", "two")
-			require.True(s.T, storage.Supports(b, storage.KeepVersions), "the service was told so a moment ago")
+			require.True(s.T, storage.Supports(b, storage.KeepVersions), "the service just enabled it")
 			require.Equal(s.T, "one", s.T.get(b, "a", storage.WithVersion(one.Version)))
 			_, err = storage.RemoveMatching(s.T.Context(), b, nil)
 			require.NoError(s.T, err)
-			for _, entry := range s.T.versionsOf(b) {
+			for _, entry := range s.T.versions(b) {
 				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
 			}
 			require.True(s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.KeepVersions), "at creation")
-			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.KeepVersions), "a bucket that was not told to")
+			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.KeepVersions), "versioning was not enabled")
 		},
 	},
 	{
-		Case{Name: "an update changes what it names and nothing else", Rule: "B2", Explanation: "CORS rules are kept by an update of something else, and cleared by an option without rules"},
+		Case{Name: "an update changes only what it names", Rule: "B2", Explanation: "CORS rules are kept by an update of another setting, and cleared by an option without rules"},
 		func(s *S) {
 			name := s.create()
 			cors := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
@@ -251,7 +248,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "lifecycle rules are set and cleared", Rule: "B2", Explanation: "kept as they were given, beside the CORS rules, and cleared by an option without rules"},
+		Case{Name: "lifecycle rules are set and cleared", Rule: "B2", Explanation: "they are kept unchanged, beside the CORS rules, and cleared by an option without rules"},
 		func(s *S) {
 			name := s.create()
 			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
@@ -277,7 +274,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a lifecycle rule that only ends uploads", Rule: "B2", Explanation: "it is kept as it was given, or Unsupported and the rules before it stay: never the caller's mistake"},
+		Case{Name: "a lifecycle rule that only ends uploads", Rule: "B2", Explanation: "it is kept unchanged, or it is Unsupported and the previous rules stay, but it is never InvalidArgument"},
 		func(s *S) {
 			name := s.create()
 			before := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
@@ -300,7 +297,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket is made public and private", Rule: "B2", Explanation: "WithPublicAccess, at creation and later"},
+		Case{Name: "a bucket is made public and private", Rule: "B2", Explanation: "WithPublicAccess works at creation and later"},
 		func(s *S) {
 			name := s.create()
 			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.unless(err) {
@@ -317,7 +314,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "credentials show no secret", Rule: "E4", Explanation: "String, %v, %#v and a log line tell who and where; where a provider has none it is Unsupported"},
+		Case{Name: "credentials show no secret", Rule: "E4", Explanation: "String, %v, %#v and a log line show the identity and the provider; a provider without credentials is Unsupported"},
 		func(s *S) {
 			name := s.create()
 			credentials, err := s.Credentials(s.T.Context(), name)
@@ -331,7 +328,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an update of a bucket that is not there", Rule: "B1", Explanation: "it is BucketNotFound, or Unsupported where there is nothing to update"},
+		Case{Name: "an update of a missing bucket", Rule: "B1", Explanation: "the update is BucketNotFound, or Unsupported if there is nothing to update"},
 		func(s *S) {
 			_, err := s.UpdateBucket(s.T.Context(), s.name(), storage.WithPublicAccess(false))
 			require.Contains(s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%v", err)

@@ -15,14 +15,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Signing needs somebody who answers the address: of local and memory buckets,
-// serve.NewHandler, to which Open points WithSigningBaseURL. A bucket without
-// one answers Unsupported, and so declares no SignURLs.
+// Signing needs a server that answers the URL. For local and memory buckets it is
+// serve.NewHandler, which [Open] passes with WithSigningBaseURL. Without a server a
+// bucket returns Unsupported and does not declare SignURLs.
 
 var signingCases = []Case{
 	{
-		Name: "a signed address opens one door", Rule: "S3",
-		Explanation: "with another method, another key, and any other signature or query it is refused, and nothing is stored",
+		Name: "a signed URL allows only its own request", Rule: "S3",
+		Explanation: "with another method or key, or a changed signature or query, the store refuses it and stores nothing",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -31,44 +31,44 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			upload, err := b.SignedUploadURL(t.Context(), "a")
 			require.NoError(t, err)
-			for _, a := range alterations {
+			for _, a := range tamperings {
 				for _, signed := range []*storage.SignedURL{download, upload} {
 					altered := *signed
 					a.change(t, &altered)
-					answer := t.do(&altered, strings.NewReader("evil"), nil)
-					require.GreaterOrEqual(t, answer.status, 400, "%s of %s: %s", a.name, signed.Method, answer.body)
+					response := t.do(&altered, strings.NewReader("evil"), nil)
+					require.GreaterOrEqual(t, response.status, 400, "%s of %s: %s", a.name, signed.Method, response.body)
 				}
 			}
-			for _, a := range sameInOtherWords {
+			for _, a := range equivalentForms {
 				for _, signed := range []*storage.SignedURL{download, upload} {
 					altered := *signed
 					a.change(t, &altered)
-					answer := t.do(&altered, strings.NewReader("a"), nil)
-					if answer.status < 400 && signed.Method == http.MethodGet {
-						require.Equal(t, "a", answer.body, a.name)
+					response := t.do(&altered, strings.NewReader("a"), nil)
+					if response.status < 400 && signed.Method == http.MethodGet {
+						require.Equal(t, "a", response.body, a.name)
 					}
 				}
 			}
-			t.holds(b, "a", "a")
-			t.holds(b, "b", "b")
+			t.requireContent(b, "a", "a")
+			t.requireContent(b, "b", "b")
 		},
 	},
 	{
 		Name: "a signed content type is enforced", Rule: "S2",
-		Explanation: "where SignContentType is declared the store refuses another one",
+		Explanation: "with SignContentType the store refuses another type",
 		Needs:       storage.SignURLs | storage.SignContentType | storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"))
 			require.NoError(t, err)
-			answer := t.do(signed, strings.NewReader("x"), http.Header{"Content-Type": {"text/html"}})
-			require.GreaterOrEqual(t, answer.status, 400, answer.body)
-			t.missing(b, "a")
+			response := t.do(signed, strings.NewReader("x"), http.Header{"Content-Type": {"text/html"}})
+			require.GreaterOrEqual(t, response.status, 400, response.body)
+			t.requireMissing(b, "a")
 		},
 	},
 	{
-		Name: "a signed upload binds no content type that nobody asked for", Rule: "S2",
-		Explanation: "without WithContentType a request without a type works, and so does one with any type, which the object has then",
+		Name: "a signed upload binds a content type only if asked to", Rule: "S2",
+		Explanation: "without WithContentType, a request works without a type and with any type, which the object then has",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -77,20 +77,20 @@ var signingCases = []Case{
 			for name := range signed.Header {
 				require.NotContains(t, strings.ToLower(name), "content-type")
 			}
-			answer := t.do(signed, strings.NewReader("bare"), nil)
-			require.Less(t, answer.status, 300, answer.body)
-			t.holds(b, "user-id", "bare")
+			response := t.do(signed, strings.NewReader("bare"), nil)
+			require.Less(t, response.status, 300, response.body)
+			t.requireContent(b, "user-id", "bare")
 			for _, kind := range []string{"image/png", "application/x-www-form-urlencoded"} {
-				answer := t.do(signed, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
-				require.Less(t, answer.status, 300, answer.body)
-				t.holds(b, "user-id", kind)
+				response := t.do(signed, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
+				require.Less(t, response.status, 300, response.body)
+				t.requireContent(b, "user-id", kind)
 				require.Equal(t, t.keptType(kind), t.attrs(b, "user-id").ContentType)
 			}
 		},
 	},
 	{
 		Name: "a signed size is enforced", Rule: "S2",
-		Explanation: "a longer and a shorter body are refused by the store",
+		Explanation: "the store refuses a longer and a shorter body",
 		Needs:       storage.SignURLs | storage.SignSize,
 		run: func(t *T) {
 			b := t.open()
@@ -98,46 +98,46 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			for _, text := range []string{"longer", "x", ""} {
 				require.GreaterOrEqual(t, t.do(signed, strings.NewReader(text), nil).status, 400, "%q", text)
-				t.missing(b, "a")
+				t.requireMissing(b, "a")
 			}
-			answer := t.do(signed, strings.NewReader("fits"), nil)
-			require.Less(t, answer.status, 300, answer.body)
-			t.holds(b, "a", "fits")
+			response := t.do(signed, strings.NewReader("fits"), nil)
+			require.Less(t, response.status, 300, response.body)
+			t.requireContent(b, "a", "fits")
 		},
 	},
 	{
 		Name: "a signed create never overwrites", Rule: "S2",
-		Explanation: "with IfAbsent the first upload stores, the second is refused by the store",
+		Explanation: "with IfAbsent the first upload is stored, and the store refuses the second",
 		Needs:       storage.SignURLs | storage.SignIfAbsent,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
-			answer := t.do(signed, strings.NewReader("first"), nil)
-			require.Less(t, answer.status, 300, answer.body)
+			response := t.do(signed, strings.NewReader("first"), nil)
+			require.Less(t, response.status, 300, response.body)
 			require.GreaterOrEqual(t, t.do(signed, strings.NewReader("second"), nil).status, 400)
-			t.holds(b, "a", "first")
+			t.requireContent(b, "a", "first")
 		},
 	},
 	{
-		Name: "a download's answer is as it was signed", Rule: "S3",
-		Explanation: "the file name and media type that the signer chose are in the answer, and cannot be added by others",
+		Name: "the response to a signed download is as signed", Rule: "S3",
+		Explanation: "the response has the file name and media type that the signer chose, and a user cannot add them",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("R\u00e9sum\u00e9 \"1\".pdf"), storage.WithResponseContentType("application/pdf"))
 			require.NoError(t, err)
-			answer := t.do(signed, nil, nil)
-			require.Equal(t, http.StatusOK, answer.status, answer.body)
-			require.Equal(t, "application/pdf", answer.header.Get("Content-Type"))
-			require.Contains(t, answer.header.Get("Content-Disposition"), "attachment")
-			require.Contains(t, answer.header.Get("Content-Disposition"), "filename*=UTF-8''R%C3%A9sum%C3%A9")
+			response := t.do(signed, nil, nil)
+			require.Equal(t, http.StatusOK, response.status, response.body)
+			require.Equal(t, "application/pdf", response.header.Get("Content-Type"))
+			require.Contains(t, response.header.Get("Content-Disposition"), "attachment")
+			require.Contains(t, response.header.Get("Content-Disposition"), "filename*=UTF-8''R%C3%A9sum%C3%A9")
 		},
 	},
 	{
-		Name: "a signed download is shown as the signer wants it", Rule: "S3",
-		Explanation: "the disposition is the signer's own, as an inline one with a file name",
+		Name: "a signed download has the disposition that was signed", Rule: "S3",
+		Explanation: "the disposition is the signer's own, for example inline with a file name",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -145,19 +145,19 @@ var signingCases = []Case{
 			for _, disposition := range []string{"inline", `inline; filename="test.pdf"`} {
 				signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("other"), storage.WithResponseContentDisposition(disposition))
 				require.NoError(t, err)
-				answer := t.do(signed, nil, nil)
-				require.Equal(t, http.StatusOK, answer.status, answer.body)
-				require.Equal(t, disposition, answer.header.Get("Content-Disposition"))
+				response := t.do(signed, nil, nil)
+				require.Equal(t, http.StatusOK, response.status, response.body)
+				require.Equal(t, disposition, response.header.Get("Content-Disposition"))
 			}
 			for _, bad := range []string{"", "inline\r\nX-A: b", "inline; filename=\"\u00e9\"", "; a"} {
 				_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentDisposition(bad))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 			}
 		},
 	},
 	{
-		Name: "a signed HEAD tells the attributes and reads nothing", Rule: "S3",
-		Explanation: "an address for HEAD answers HEAD, and no other method",
+		Name: "a signed HEAD returns only the attributes", Rule: "S3",
+		Explanation: "a URL for HEAD works with HEAD and with no other method",
 		Needs:       storage.SignURLs | storage.SignHead,
 		run: func(t *T) {
 			b := t.open()
@@ -165,24 +165,24 @@ var signingCases = []Case{
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodHead))
 			require.NoError(t, err)
 			require.Equal(t, http.MethodHead, signed.Method)
-			answer := t.do(signed, nil, nil)
-			require.Equal(t, http.StatusOK, answer.status)
-			require.Equal(t, "4", answer.header.Get("Content-Length"))
-			require.Equal(t, t.keptType("text/x-test"), answer.header.Get("Content-Type"))
+			response := t.do(signed, nil, nil)
+			require.Equal(t, http.StatusOK, response.status)
+			require.Equal(t, "4", response.header.Get("Content-Length"))
+			require.Equal(t, t.keptType("text/x-test"), response.header.Get("Content-Type"))
 			for _, method := range []string{http.MethodGet, http.MethodPut} {
 				altered := *signed
 				altered.Method = method
-				answer := t.do(&altered, strings.NewReader("evil"), nil)
-				require.GreaterOrEqual(t, answer.status, 400, "%s: %s", method, answer.body)
+				response := t.do(&altered, strings.NewReader("evil"), nil)
+				require.GreaterOrEqual(t, response.status, 400, "%s: %s", method, response.body)
 			}
-			t.holds(b, "a", "text")
+			t.requireContent(b, "a", "text")
 			_, err = b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodDelete))
-			t.settled(err, storage.InvalidArgument)
+			t.requireNothingDone(err, storage.InvalidArgument)
 		},
 	},
 	{
-		Name: "a signed address shows no secret", Rule: "E4",
-		Explanation: "String, %v, %#v and a log line mask the signature; its JSON, for handing over, does not",
+		Name: "a signed URL shows no secret", Rule: "E4",
+		Explanation: "String, %v, %#v and a log line mask the signature; its JSON, which is for passing it on, does not",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -196,8 +196,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "an expired address is refused", Rule: "S3",
-		Explanation: "it fails after expiry, whatever end is written into it; the wait is for the store's clock, which no test can set",
+		Name: "an expired signed URL is refused", Rule: "S3",
+		Explanation: "it is refused after its expiry, also with a changed expiry; the test waits, because the store's clock cannot be set",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -205,19 +205,19 @@ var signingCases = []Case{
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Second))
 			require.NoError(t, err)
 			require.Eventually(t, func() bool { return t.do(signed, nil, nil).status >= 400 }, 10*time.Second, 200*time.Millisecond)
-			require.False(t, time.Now().Before(signed.ExpiresAt), "it worked until it expired")
-			for _, a := range laterEnds {
+			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
+			for _, a := range laterExpiries {
 				altered := *signed
 				a.change(t, &altered)
 				require.NotEqual(t, signed.URL, altered.URL)
-				answer := t.do(&altered, nil, nil)
-				require.GreaterOrEqual(t, answer.status, 400, "with %s: %s", a.name, answer.body)
+				response := t.do(&altered, nil, nil)
+				require.GreaterOrEqual(t, response.status, 400, "with %s: %s", a.name, response.body)
 			}
 		},
 	},
 	{
-		Name: "a form uploads within its bounds", Rule: "S2",
-		Explanation: "size and type are bounded by the store; no store's form knows IfAbsent",
+		Name: "a form uploads within its limits", Rule: "S2",
+		Explanation: "the store limits size and type; no store's form supports IfAbsent",
 		Needs:       storage.SignForms | storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
@@ -232,16 +232,16 @@ var signingCases = []Case{
 				status := t.post(form, c.text, c.kind)
 				require.Equal(t, c.ok, status < 300, "%q as %s: %d", c.text, c.kind, status)
 			}
-			t.holds(b, "a", "fits")
+			t.requireContent(b, "a", "fits")
 			_, err = storage.SignedUploadForm(t.Context(), b, "a", 5, 2)
-			t.settled(err, storage.InvalidArgument)
+			t.requireNothingDone(err, storage.InvalidArgument)
 			_, err = storage.SignedUploadForm(t.Context(), b, "a", 2, 5, storage.IfAbsent())
-			t.settled(err, storage.Unsupported)
+			t.requireNothingDone(err, storage.Unsupported)
 		},
 	},
 }
 
-// signedKeys are one of each class of hostile key.
+// signedKeys returns one key of each class of hostile keys.
 func signedKeys() []string {
 	keys := []string{"plain.txt"}
 	for _, hostile := range hostileKeys {
@@ -250,15 +250,15 @@ func signedKeys() []string {
 	return keys
 }
 
-type answered struct {
+type httpResponse struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// do makes a signed request, with the headers that it must carry, changed by
-// override.
-func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) answered {
+// do makes a signed request with the headers that it must have. override replaces some
+// of them.
+func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
 	t.Helper()
 	if signed.Method == http.MethodGet || signed.Method == http.MethodHead {
 		body = nil
@@ -271,18 +271,18 @@ func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) 
 	return t.send(request)
 }
 
-func (t *T) send(request *http.Request) answered {
+func (t *T) send(request *http.Request) httpResponse {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
-	response, err := client.Do(request)
+	got, err := client.Do(request)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
+	defer func() { _ = got.Body.Close() }()
+	text, err := io.ReadAll(got.Body)
 	require.NoError(t, err)
-	return answered{response.StatusCode, response.Header, string(text)}
+	return httpResponse{got.StatusCode, got.Header, string(text)}
 }
 
-// post submits a form as a browser does: its fields first, the file last.
+// post submits a form as a browser does, with the fields first and the file last.
 func (t *T) post(form *storage.UploadForm, text, kind string) int {
 	t.Helper()
 	var body strings.Builder
@@ -304,7 +304,7 @@ func (t *T) post(form *storage.UploadForm, text, kind string) int {
 	return t.send(request).status
 }
 
-// printed is a value in all the ways in which it gets into logs.
+// printed returns a value in every form in which it may get into a log.
 func printed(value any) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "value", value)
@@ -314,19 +314,19 @@ func printed(value any) []string {
 	}
 }
 
-// signedKeyCases are one pair for each key of K3: a store that cannot hold one
-// of them is judged by all the others.
+// signedKeyCases returns two cases for each key of rule K3, so that a store that cannot
+// hold one key is still tested with all others.
 func signedKeyCases() []Case {
 	var cases []Case
 	for _, hostile := range hostileKeys {
 		cases = append(cases,
 			Case{
-				Name: "a signed download works as returned, of a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs | keyNeeds(hostile.key),
-				Explanation: "the method and headers that came with it, and nothing else",
+				Name: "a signed download works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs | keyNeeds(hostile.key),
+				Explanation: "it works with the returned method and headers, and needs nothing else",
 				run:         func(t *T) { signedDownload(t, hostile.key) },
 			},
 			Case{
-				Name: "a signed upload works as returned, of a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs | keyNeeds(hostile.key),
+				Name: "a signed upload works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs | keyNeeds(hostile.key),
 				Explanation: "the object is stored with the attributes that the headers promise",
 				run:         func(t *T) { signedUpload(t, hostile.key) },
 			})
@@ -341,10 +341,10 @@ func signedDownload(t *T, key string) {
 	require.NoError(t, err)
 	require.Equal(t, http.MethodGet, signed.Method)
 	require.WithinDuration(t, time.Now().Add(time.Minute), signed.ExpiresAt, 30*time.Second)
-	answer := t.do(signed, nil, nil)
-	require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
-	require.Equal(t, "text of "+key, answer.body)
-	require.Equal(t, t.keptType("text/x-test"), answer.header.Get("Content-Type"))
+	response := t.do(signed, nil, nil)
+	require.Equal(t, http.StatusOK, response.status, "%s", response.body)
+	require.Equal(t, "text of "+key, response.body)
+	require.Equal(t, t.keptType("text/x-test"), response.header.Get("Content-Type"))
 }
 
 func signedUpload(t *T, key string) {
@@ -355,11 +355,11 @@ func signedUpload(t *T, key string) {
 	require.Equal(t, http.MethodPut, signed.Method)
 	for name := range signed.Header {
 		require.NotContains(t, []string{"Host", "Content-Length", "Connection", "Origin", "Cookie"}, http.CanonicalHeaderKey(name),
-			"a browser refuses to set it")
+			"a browser refuses to set this header")
 	}
-	answer := t.do(signed, strings.NewReader("text"), nil)
-	require.Less(t, answer.status, 300, "%s", answer.body)
-	t.holds(b, key, "text")
+	response := t.do(signed, strings.NewReader("text"), nil)
+	require.Less(t, response.status, 300, "%s", response.body)
+	t.requireContent(b, key, "text")
 	attrs := t.attrs(b, key)
 	require.Equal(t, t.keptType("text/x-test"), attrs.ContentType)
 	if t.has(storage.ContentProperties) {

@@ -1,15 +1,15 @@
-// Package storagetest is the conformance suite: what every bucket must do,
-// whichever provider is behind it. A driver's test hands it a way to open empty
-// buckets:
+// Package storagetest is the conformance suite: it proves that a bucket behaves the
+// same with every provider. The test of a driver gives it a function that opens an
+// empty bucket:
 //
 //	func TestConformance(t *testing.T) {
 //		storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return mystore.New(…) })
 //	}
 //
-// The suite is a table of named cases. Each proves one behaviour of one rule of
-// the contract, prints both when it fails, and names the features it needs:
-// where the bucket does not declare them, the case proves instead that asking
-// for them is Unsupported and reaches no store.
+// The suite is a table of named cases. Each case proves one behaviour of one rule in
+// docs/contract.md, and prints the rule and an explanation if it fails. A case names
+// the features that it needs. If the bucket does not declare them, the case proves that
+// using them is Unsupported and makes no request.
 package storagetest
 
 import (
@@ -22,12 +22,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Open opens a fresh, empty bucket for one case, and has t clean it up. It must
-// hand opts on to the constructor: the suite injects faults and bounds memory
-// with them. It is called from parallel cases.
+// Open opens a fresh, empty bucket for one case, and registers its clean-up with t. It
+// must pass opts to the constructor: the suite injects faults and limits memory with
+// them. Parallel cases call it concurrently.
 type Open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
-// An Option says what is particular about the bucket under test.
+// An Option configures a run for the bucket under test. Options are [Skip], [WithName],
+// [WithVersionedOpen] and [WithOpener].
 type Option func(*options)
 
 type options struct {
@@ -37,28 +38,29 @@ type options struct {
 	opening   Opener
 }
 
-// An Opener makes a bucket of a driver, as storage.New does.
+// An Opener makes a bucket from a driver, as [storage.New] does.
 type Opener func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket
 
-// Without leaves a case out, because of a server that is known to be wrong, or
-// a provider that cannot. Case is its name in the table; an unknown name fails
-// the test, and the reason stands in the support table.
-func Without(name, reason string) Option {
+// Skip leaves a case out, because the server has a known bug or the provider lacks
+// something. If no case has the name, the test fails. The support table shows the
+// reason.
+func Skip(name, reason string) Option {
 	return func(o *options) { o.without[name] = reason }
 }
 
-// Versioned opens buckets that keep versions, where the provider has to be told
-// so when a bucket is created. The default is Open with storage.WithVersions.
-func Versioned(open Open) Option { return func(o *options) { o.versioned = open } }
+// WithVersionedOpen sets how to open a bucket that keeps versions, for a provider that
+// needs to know this when it creates the bucket. The default is [Open] with
+// [storage.WithVersions].
+func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned = open } }
 
-// Opening has RunDriver make its buckets otherwise than by storage.New: those of
-// a store without an address of its own sign only where something answers for
-// them.
-func Opening(open Opener) Option { return func(o *options) { o.opening = open } }
+// WithOpener sets how [RunDriver] makes a bucket from a driver. The default is
+// [storage.New]. A store without URLs of its own signs only for a bucket that knows
+// which server serves it.
+func WithOpener(open Opener) Option { return func(o *options) { o.opening = open } }
 
-// Named is the name of the column in the support table: "s3 (MinIO)". The
+// WithName sets the name of the column in the support table, as "s3 (MinIO)". The
 // default is the provider.
-func Named(name string) Option { return func(o *options) { o.name = name } }
+func WithName(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
 	o := &options{without: map[string]string{}, opening: func(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
@@ -70,15 +72,15 @@ func readOptions(opts []Option) *options {
 	return o
 }
 
-// Run proves everything that can be said through a Bucket and the functions of
-// package storage. It returns when all cases, which run in parallel, are done.
+// Run proves every rule that holds for a [storage.Bucket] and the functions of package
+// storage. The cases run in parallel, and Run returns when all are done.
 func Run(t *testing.T, open Open, opts ...Option) {
 	t.Helper()
 	run(t, "bucket", bucketCases(), open, readOptions(opts))
 }
 
-// RunDriver is Run on storage.New(open(t)), and proves what a driver owes to
-// the core besides. open makes a driver with an empty bucket.
+// RunDriver runs the cases of [Run] on storage.New(open(t)), and the cases for the
+// driver itself. Each call of open must return a driver with an empty bucket.
 func RunDriver(t *testing.T, open func(t *testing.T) storage.Driver, opts ...Option) {
 	t.Helper()
 	cases := bucketCases()
@@ -94,7 +96,7 @@ func RunDriver(t *testing.T, open func(t *testing.T) storage.Driver, opts ...Opt
 	}, o)
 }
 
-// Cases is the table that Run works through.
+// Cases returns the table of [Run].
 func Cases() []Case { return bucketCases() }
 
 func bucketCases() []Case {
@@ -111,50 +113,69 @@ func bucketCases() []Case {
 	)
 }
 
-// run works through cases: those of one rule in one group of subtests. kind is
-// what is under test: a bucket or a driver.
+// run runs the cases, with those of one rule in one group of subtests. kind is "bucket"
+// or "driver".
 func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	t.Helper()
-	requireKnown(t, cases, o)
+	requireKnown(t, append(slices.Clone(cases), leakCase), o)
 	desc := describe(t, open)
 	report := newReport(kind, desc, o)
 	baseline := goroutines()
+	runOne := func(t *testing.T, c Case) { runCase(newT(t, open, o, desc), c, report) }
+	parallel, alone := split(cases, o, report)
 	t.Run("cases", func(t *testing.T) {
-		for _, group := range byRule(cases) {
+		for _, group := range byRule(parallel) {
 			t.Run(group[0].Rule, func(t *testing.T) {
 				t.Parallel()
 				for _, c := range group {
-					if reason, left := o.without[c.Name]; left {
-						report.leave(c, reason)
-						continue
-					}
 					t.Run(c.Name, func(t *testing.T) {
 						t.Parallel()
-						runCase(newT(t, open, o, desc), c, report)
+						runOne(t, c)
 					})
 				}
 			})
 		}
 	})
+	for _, c := range alone {
+		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) { runOne(t, c) })
+	}
 	if _, left := o.without[leakCase.Name]; !left {
 		t.Run(leakCase.Rule+"/"+leakCase.Name, func(t *testing.T) { requireNoGoroutines(t, baseline) })
 	}
 	report.write(t)
 }
 
+// split separates the cases that run in parallel from those that run alone, and
+// leaves out those that are skipped.
+func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
+	for _, c := range cases {
+		reason, skipped := o.without[c.Name]
+		switch {
+		case skipped:
+			report.leave(c, reason)
+		case c.alone:
+			alone = append(alone, c)
+		default:
+			parallel = append(parallel, c)
+		}
+	}
+	return parallel, alone
+}
+
+// requireKnown requires that names are unique, and that Skip names only these cases.
 func requireKnown(t *testing.T, cases []Case, o *options) {
 	t.Helper()
-	known := map[string]bool{leakCase.Name: true}
+	known := map[string]bool{}
 	for _, c := range cases {
 		require.False(t, known[c.Name], "two cases are named %q", c.Name)
 		known[c.Name] = true
 	}
 	for name := range o.without {
-		require.True(t, known[name], "Without names no case: %q", name)
+		require.True(t, known[name], "Skip names no case: %q", name)
 	}
 }
 
-// byRule groups cases, rules in the order of the contract: K1, K2, …, W1, ….
+// byRule groups cases by rule, in the order of the contract: K1, K2, …, W1, ….
 func byRule(cases []Case) [][]Case {
 	var rules []string
 	groups := map[string][]Case{}
@@ -171,25 +192,22 @@ func byRule(cases []Case) [][]Case {
 	return ordered
 }
 
-// signing are the features that a store which has no address of its own has
-// only where the bucket was opened with one.
+// signing lists the features that a store without URLs of its own has only if the
+// bucket knows a server for them.
 const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
-// describe learns what the driver behind the bucket declares, and is in force.
+// describe returns the driver's description, with the features that the bucket has.
 func describe(t *testing.T, open Open) storage.Description {
 	t.Helper()
 	var desc storage.Description
 	b := open(t, storage.WithLayer(func(next storage.Driver) storage.Driver {
 		desc = next.Describe()
-		return &described{Driver: next, desc: desc}
+		return &describeOnce{Driver: next, desc: desc}
 	}))
-	if desc.FolderOrder { // the core makes it so
+	if desc.FolderOrder { // the core sorts
 		desc.Features |= storage.OrderedList
 	}
-	require.NotEmpty(t, desc.Provider, "Open must hand its options on to the constructor")
-	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
-		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
-	}
+	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
 	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
 		desc.Features &^= signing
 	}
@@ -197,15 +215,15 @@ func describe(t *testing.T, open Open) storage.Description {
 	return desc
 }
 
-// described spares the driver a second Describe: it is called once.
-type described struct {
+// describeOnce answers Describe from desc, because the core calls it once.
+type describeOnce struct {
 	storage.Driver
 	desc storage.Description
 }
 
-func (d *described) Describe() storage.Description { return d.desc }
+func (d *describeOnce) Describe() storage.Description { return d.desc }
 
-// featureNames are the features in the order of their bits.
+// featureNames lists the features in the order of their bits.
 var featureNames = []struct {
 	feature storage.Features
 	name    string

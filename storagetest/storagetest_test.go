@@ -16,7 +16,7 @@ import (
 
 func memory(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
 
-// behind is memory with a layer between it and what the suite brings.
+// behind returns memory with a layer between it and the suite's own layers.
 func behind(layer storage.Layer) storagetest.Open {
 	return func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(append([]storage.OpenOption{storage.WithLayer(layer)}, opts...)...)
@@ -24,7 +24,7 @@ func behind(layer storage.Layer) storagetest.Open {
 }
 
 func TestRunOnMemory(t *testing.T) {
-	unlisted(t) // without signing, which takes a server: memstore's own tests have one
+	unlisted(t) // without signing, which needs a server; memstore's own tests have one
 	storagetest.Run(t, memory)
 }
 
@@ -37,44 +37,44 @@ func TestRunServiceOnMemory(t *testing.T) {
 	storagetest.RunService(t, func(*testing.T) *storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
 }
 
-// unlisted keeps stores that nobody has out of the support table.
+// unlisted keeps stores that exist only in tests out of the support table.
 func unlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 
-// A store that declares next to nothing passes too: it proves Unsupported.
+// A store that declares almost nothing passes, too: it proves Unsupported.
 func TestRunOnAWeakStore(t *testing.T) {
 	unlisted(t)
-	storagetest.Run(t, behind(faults.Limits(faults.Bounds{Without: ^storage.OrderedList, MaxPutSize: 8 << 20, MaxBatch: -1})),
-		storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given, and here shows it to nobody"))
+	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{Disable: ^storage.OrderedList, MaxPutSize: 8 << 20, MaxBatch: -1})),
+		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
 // One with parts and conditions that keeps nothing but bytes passes, too.
 func TestRunOnAStoreWithoutAttributes(t *testing.T) {
 	unlisted(t)
-	storagetest.Run(t, behind(faults.Limits(faults.Bounds{
-		Without: storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders | storage.LongSegments,
-	})), storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given, and here shows it to nobody"))
+	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
+		Disable: storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders | storage.LongSegments,
+	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-// What the core does for stores with awkward limits is proved without one: no
-// streams, large equal parts, ASCII metadata, small pages and batches, answers
-// that come over a network.
+// This store has awkward limits, so that the core is tested for them without a real
+// one: no streams, large equal parts, ASCII metadata, small pages and batches, and
+// remote responses.
 func TestRunOnAnAwkwardStore(t *testing.T) {
 	unlisted(t)
-	bounds := faults.Limits(faults.Bounds{
-		Without: storage.StreamPut | storage.KeepVersions, EqualParts: true,
+	bounds := faults.WithLimits(faults.Limits{
+		Disable: storage.StreamPut | storage.KeepVersions, EqualParts: true,
 		MaxPutSize: 16 << 20, MinPartSize: 64 << 10, MaxPartSize: 16 << 20, MaxParts: 1000, MaxBatch: 2, MaxPage: 3,
 	})
 	storagetest.Run(t, behind(func(d storage.Driver) storage.Driver { return &awkward{bounds(d)} }),
-		storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given: there is no way on which bytes could be damaged"))
+		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-// And for one whose parts go one after the other.
+// The parts of this store are sequential.
 func TestRunOnASequentialStore(t *testing.T) {
 	unlisted(t)
-	storagetest.Run(t, behind(faults.Limits(faults.Bounds{
-		Without: storage.StreamPut, Sequential: true,
+	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
+		Disable: storage.StreamPut, Sequential: true,
 		MaxPutSize: 16 << 20, MinPartSize: 16 << 10, PartUnit: 16 << 10,
-	})), storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given: there is no way on which bytes could be damaged"))
+	})), storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
 type awkward struct{ storage.Driver }
@@ -90,10 +90,10 @@ func TestRunOnAStoreThatKeepsVersions(t *testing.T) {
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
 }
 
-func TestWithoutIsListed(t *testing.T) {
+func TestSkippedCasesAreListed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("OMNIBUCKET_SUPPORT", dir)
-	storagetest.Run(t, memory, storagetest.Without("ranges", "an example"), storagetest.Named("Some (store)"))
+	storagetest.Run(t, memory, storagetest.Skip("ranges", "an example"), storagetest.WithName("Some (store)"))
 	data, err := os.ReadFile(filepath.Join(dir, "some--store-.json"))
 	require.NoError(t, err)
 	var found storagetest.Support

@@ -15,14 +15,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// supportDir names the directory into which each run writes what it found, for
-// the table in docs/support.md.
+// supportDir names the directory into which each run writes its results, for the table
+// in docs/support.md.
 const supportDir = "OMNIBUCKET_SUPPORT"
 
-// A Support is what one run of the suite found out about one bucket.
+// A Support is the result of one run of the suite on one bucket.
 type Support struct {
 	Name     string            `json:"name"`              // of the column
-	Kind     string            `json:"kind"`              // "bucket" or "driver", whose cases are those of a bucket and more, or "service"
+	Kind     string            `json:"kind"`              // "bucket", "driver" (the cases of a bucket and more) or "service"
 	Provider string            `json:"provider"`          //
 	Features []string          `json:"features"`          // declared by the driver
 	Passed   int               `json:"passed"`            // cases
@@ -48,7 +48,7 @@ func newReport(kind string, desc storage.Description, o *options) *report {
 	}}
 }
 
-// provider names a run that could not tell before it began.
+// provider sets the provider of a run that did not know it from the start.
 func (r *report) provider(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,8 +80,8 @@ func (r *report) leave(c Case, reason string) {
 	r.support.Without[c.Name] = reason
 }
 
-// write leaves the report where the environment asks for it. A failed run
-// leaves none: the table tells what was proved.
+// write stores the report in the directory that the environment names. A failed run
+// stores nothing, so that the table contains only proved results.
 func (r *report) write(t *testing.T) {
 	t.Helper()
 	dir := os.Getenv(supportDir)
@@ -94,7 +94,7 @@ func (r *report) write(t *testing.T) {
 	data, err := json.MarshalIndent(r.support, "", "\t")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	// Runs of several packages, at once, may have found out the same.
+	// Runs of several packages may store the same report at the same time.
 	file, err := os.CreateTemp(dir, ".support-*")
 	require.NoError(t, err)
 	_, err = file.Write(append(data, '\n'))
@@ -102,7 +102,7 @@ func (r *report) write(t *testing.T) {
 	require.NoError(t, os.Rename(file.Name(), filepath.Join(dir, fileName(r.support))))
 }
 
-// fileName is the column's name in letters that every disk takes.
+// fileName returns the name of the column in letters that every disk takes.
 func fileName(s Support) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

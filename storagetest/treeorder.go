@@ -11,14 +11,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// aroundAFolder are keys whose order tells bytes from folders. Servers that keep
-// objects as files can hold them: none of them is the name of a folder.
+// aroundAFolder has keys whose order differs by bytes and by folders. A server that
+// stores objects as files can hold all of them, because none is the name of a folder.
 var aroundAFolder = []string{"a!b", "a-b", "a-c/1", "a.c", "a/1", "a/2", "a/2-x", "a/2b/c", "a/3", "a0", "b/1", "c"}
 
 var treeCases = []Case{
 	{
-		Name: "keys around a folder are in the order of their bytes", Rule: "K4",
-		Explanation: "a-b comes before a/1 and a0 after all of a/, where the folder has more keys than a page, too",
+		Name: "keys around a folder are in byte order", Rule: "K4",
+		Explanation: "a-b comes before a/1, and a0 after all of a/, also if the folder has more keys than a page",
 		run: func(t *T) {
 			b := t.open()
 			all := []string{"a-b", "a/1", "a/2", "a/3", "a0"}
@@ -31,45 +31,45 @@ var treeCases = []Case{
 			require.Equal(t, all[3:], t.keys(b, storage.WithStartAfter("a/2"), storage.WithPageSize(2)))
 			require.Equal(t, all[1:4], t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a-"), storage.WithPageSize(2)), "a start before the prefix")
 			require.Empty(t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix")
-			require.Equal(t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.unmarked(b, storage.WithDelimiter("-"), storage.WithPageSize(2)))
+			require.Equal(t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.plainKeys(b, storage.WithDelimiter("-"), storage.WithPageSize(2)))
 		},
 	},
 	{
 		Name: "a listing in another order is an error", Rule: "K4",
-		Explanation: "a key that comes late ends the listing with Unsupported: nobody acts on a listing without it",
+		Explanation: "a key out of order ends the listing with Unsupported, so that nothing acts on an incomplete listing",
 		run: func(t *T) {
 			b := t.open(storage.WithLayer(treeOrder(false)))
 			t.puts(b, "a/1", "a/2", "a-b", "c")
 			for _, size := range []int{1, 2, 3, 100} {
-				require.NotEmpty(t, t.fails(t.lastOf(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
+				require.NotEmpty(t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
 			}
-			t.fails(t.lastOf(b, storage.WithDelimiter("/"), storage.WithPageSize(1)), storage.Unsupported)
+			t.requireCode(t.lastError(b, storage.WithDelimiter("/"), storage.WithPageSize(1)), storage.Unsupported)
 			_, err := storage.ListPage(t.Context(), b, "")
-			t.fails(err, storage.Unsupported)
+			t.requireCode(err, storage.Unsupported)
 			_, err = storage.FS(t.Context(), b).(interface {
 				ReadFile(string) ([]byte, error)
 			}).ReadFile("c")
-			require.NoError(t, err, "a read needs no listing in order")
+			require.NoError(t, err, "a read does not need an order")
 			_, err = storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(2))
 			require.ErrorIs(t, err, storage.Unsupported)
 		},
 	},
 	{
 		Name: "a store that lists like a directory tree is listed in order", Rule: "K4",
-		Explanation: "with FolderOrder the core lists folder by folder: nothing is left out, by any prefix, delimiter, start and size of page",
+		Explanation: "with FolderOrder the core lists folder by folder, and leaves nothing out with any prefix, delimiter, start and page size",
 		run:         listingOfATree,
 	},
 	{
 		Name: "a start, a limit and a token in a tree", Rule: "K4",
-		Explanation: "folders before the start are passed over, and what is wanted ends the listing",
+		Explanation: "folders before the start are skipped, and the listing ends at its limit",
 		run: func(t *T) {
 			b := t.open(storage.WithLayer(treeOrder(true)))
 			t.puts(b, aroundAFolder...)
-			made := t.requests(func() {
+			made := t.countRequests(func() {
 				require.Equal(t, []string{"b/1", "c"}, t.keys(b, storage.WithStartAfter("a0")))
 			})
 			if t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder) {
-				require.Equal(t, 2, made, "the whole bucket, and b/")
+				require.Equal(t, 2, made, "one for the bucket and one for b/")
 			}
 			removed, err := storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(2))
 			require.NoError(t, err)
@@ -79,7 +79,7 @@ var treeCases = []Case{
 	},
 	{
 		Name: "a repeated prefix is no disorder", Rule: "L1",
-		Explanation: "stores that name a common prefix again on the next page, or beside an object of its name, are listed without it",
+		Explanation: "if a store repeats a common prefix on the next page, or beside an object of its name, the repetition is dropped",
 		run: func(t *T) {
 			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &repeater{next} }))
 			t.puts(b, "a/1", "b", "c/1")
@@ -88,8 +88,8 @@ var treeCases = []Case{
 		},
 	},
 	{
-		Name: "a delimiter that the store does not take", Rule: "L1",
-		Explanation: "with SlashDelimiter the core lists all keys and finds the prefixes itself",
+		Name: "a delimiter that the store does not support", Rule: "L1",
+		Explanation: "with SlashDelimiter the core lists all keys and finds the common prefixes itself",
 		run: func(t *T) {
 			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &slashLister{next} }))
 			t.puts(b, aroundAFolder...)
@@ -104,7 +104,7 @@ var treeCases = []Case{
 	},
 	{
 		Name: "a full last page has no token", Rule: "L3",
-		Explanation: "with TokenAfterLast, of a store that names a next page after a full last one, as MinIO does",
+		Explanation: "with TokenAfterLast, for a store that returns a token after a full last page, as MinIO does",
 		run: func(t *T) {
 			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &tokenGiver{next} }))
 			t.puts(b, "a", "b", "c", "d/1", "d/2", "e")
@@ -136,7 +136,7 @@ var treeCases = []Case{
 	},
 	{
 		Name: "a folder marker is not in its own folder", Rule: "K5",
-		Explanation: "an object named as the prefix of a view has no key in the view, and is not listed there",
+		Explanation: "an object with the name of a view's prefix has no key in the view and is not listed there",
 		run: func(t *T) {
 			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &marking{next, "mark/"} }))
 			t.puts(b, "mark/x")
@@ -144,15 +144,15 @@ var treeCases = []Case{
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/")))
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/"), storage.WithDelimiter("/")))
 			require.Equal(t, []string{"x"}, t.pages(storage.Prefixed(b, "mark/"), 1))
-			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(struct{ storage.Bucket }{b}, "mark/")), "of a bucket that is not ours")
+			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(struct{ storage.Bucket }{b}, "mark/")), "in a bucket of the user's own type")
 			for _, of := range []storage.Bucket{b, struct{ storage.Bucket }{b}} {
-				require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)), "nor does it count")
+				require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)), "it must not count either")
 			}
 		},
 	},
 	{
 		Name: "a canceled listing ends at the next entry", Rule: "E3",
-		Explanation: "ctx is looked at between the entries of one page, on the last page too",
+		Explanation: "ctx is checked between the entries of a page, also on the last page",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "c", "d", "e")
@@ -168,7 +168,7 @@ var treeCases = []Case{
 					cancel()
 				}
 			}
-			t.fails(last, storage.Canceled)
+			t.requireCode(last, storage.Canceled)
 			require.Equal(t, []string{"a", "b", "c"}, keys)
 		},
 	},
@@ -180,7 +180,7 @@ func listingOfATree(t *T) {
 	sizes := []int{1, 2, 3, 1000}
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
 	starts := []string{"", "a", "a-", "a-b", "a.c", "a/", "a/2", "a/2-", "a/2b/c", "a0", "z"}
-	if t.remote() { // many requests prove no more
+	if t.remote() { // more requests would prove no more
 		sizes, prefixes, starts = []int{2}, []string{""}, []string{"", "a/2"}
 	}
 	for _, prefix := range prefixes {
@@ -199,7 +199,7 @@ func listingOfATree(t *T) {
 	}
 }
 
-// pages lists by ListPage; prefixes are marked as those of keys.
+// pages lists by ListPage and marks common prefixes as keys does.
 func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []string {
 	t.Helper()
 	all := []string{}
@@ -216,8 +216,8 @@ func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []stri
 	}
 }
 
-// unmarked are the keys and prefixes of a listing.
-func (t *T) unmarked(b storage.Bucket, opts ...storage.ListOption) []string {
+// plainKeys returns the keys and common prefixes of a listing without marks.
+func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 	t.Helper()
 	var all []string
 	for _, key := range t.keys(b, opts...) {
@@ -226,18 +226,19 @@ func (t *T) unmarked(b storage.Bucket, opts ...storage.ListOption) []string {
 	return all
 }
 
-// lastOf is the error that ends a listing, nil if none does.
-func (t *T) lastOf(b storage.Bucket, opts ...storage.ListOption) (last error) {
+// lastError returns the error that ends a listing, or nil.
+func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), opts...) {
-		require.NoError(t, last, "an entry after an error")
+		require.NoError(t, last, "an entry must not follow an error")
 		last = err
 	}
 	return last
 }
 
-// treeOrder is a layer that lists as SeaweedFS does: like a directory tree, also
-// in pages, with a delimiter and from a start. It declares so if it is told to.
+// treeOrder returns a layer that lists as SeaweedFS does: like a directory tree, also
+// in pages, with a delimiter and with a start. It declares FolderOrder if declared is
+// true.
 func treeOrder(declared bool) storage.Layer {
 	return func(next storage.Driver) storage.Driver { return &treeLister{next, declared} }
 }
@@ -256,7 +257,7 @@ func (d *treeLister) Describe() storage.Description {
 	return desc
 }
 
-// treePath is a key as it sorts among folders.
+// treePath returns key in a form that sorts as in a tree.
 func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 
 func (d *treeLister) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
@@ -280,7 +281,7 @@ func (d *treeLister) List(ctx context.Context, r *storage.ListRequest) (*storage
 	return page, nil
 }
 
-// all are the keys and prefixes that the driver below has.
+// all returns the keys and common prefixes of the driver below.
 func (d *treeLister) all(ctx context.Context, r *storage.ListRequest) ([]storage.ListEntry, error) {
 	var all []storage.ListEntry
 	below := &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
@@ -299,8 +300,7 @@ func (d *treeLister) all(ctx context.Context, r *storage.ListRequest) ([]storage
 	}
 }
 
-// A repeater sends each common prefix twice: again on the next page, and as an
-// object.
+// A repeater sends each common prefix twice: again on the next page, and as an object.
 type repeater struct{ storage.Driver }
 
 func (d *repeater) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
@@ -318,7 +318,7 @@ func (d *repeater) List(ctx context.Context, r *storage.ListRequest) (*storage.P
 	return &storage.Page{Entries: entries, Token: page.Token}, nil
 }
 
-// marking shows a folder marker that the store itself need not be able to hold.
+// marking adds a folder marker, which the store itself need not be able to hold.
 type marking struct {
 	storage.Driver
 	key string
@@ -332,7 +332,7 @@ func (d *marking) List(ctx context.Context, r *storage.ListRequest) (*storage.Pa
 	return &storage.Page{Entries: append([]storage.ListEntry{{Key: d.key}}, page.Entries...), Token: page.Token}, nil
 }
 
-// A slashLister takes no delimiter but a slash.
+// A slashLister supports no delimiter except a slash.
 type slashLister struct{ storage.Driver }
 
 func (d *slashLister) Describe() storage.Description {
@@ -348,7 +348,7 @@ func (d *slashLister) List(ctx context.Context, r *storage.ListRequest) (*storag
 	return d.Driver.List(ctx, r)
 }
 
-// A tokenGiver names a next page after each full one, which may be empty.
+// A tokenGiver returns a token after each full page, even if no key follows.
 type tokenGiver struct{ storage.Driver }
 
 const lastPageMark = "after the last page"

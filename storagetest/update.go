@@ -14,7 +14,7 @@ import (
 var updateCases = []Case{
 	{
 		Name: "concurrent updates are all counted", Rule: "W5",
-		Explanation: "Update is compare-and-swap: from a missing key on, no increment is lost",
+		Explanation: "Update is a compare-and-swap: it loses no increment, beginning with a missing key",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			const workers, each = 4, 5
@@ -27,7 +27,7 @@ var updateCases = []Case{
 						switch storage.CodeOf(err) {
 						case "":
 							done++
-						case storage.PreconditionFailed: // outrun too often: said, not lost
+						case storage.PreconditionFailed: // outrun too often, but reported
 						default:
 							t.Errorf("update: %v", err)
 							return
@@ -36,12 +36,12 @@ var updateCases = []Case{
 				})
 			}
 			all.Wait()
-			t.holds(b, "counter", strconv.Itoa(workers*each))
+			t.requireContent(b, "counter", strconv.Itoa(workers*each))
 		},
 	},
 	{
-		Name: "an update sees what is there and can give up", Rule: "W5",
-		Explanation: "change gets nil, nil where nothing is; its error ends the update and stores nothing",
+		Name: "an update sees the current object and can abort", Rule: "W5",
+		Explanation: "change gets nil, nil for a missing object; its error ends the update and stores nothing",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
@@ -51,7 +51,7 @@ var updateCases = []Case{
 				return nil, errBoom
 			})
 			require.ErrorIs(t, err, errBoom)
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 			first, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("one"), nil },
 				t.contentType("text/x-test"))
 			require.NoError(t, err)
@@ -62,33 +62,33 @@ var updateCases = []Case{
 				return append(old, " two"...), nil
 			})
 			require.NoError(t, err)
-			t.holds(b, "a", "one two")
+			t.requireContent(b, "a", "one two")
 		},
 	},
 	{
-		Name: "an update whose answers are lost counts once", Rule: "W7",
-		Explanation: "a lost answer is reconciled, so that no increment is applied twice",
+		Name: "an update whose responses are lost counts once", Rule: "W7",
+		Explanation: "a lost response is reconciled, so that no increment is applied twice",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			for range 3 {
-				t.faults.Set(faults.LoseAnswer(faults.Put).Nth(1))
+				t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 				_, err := storage.Update(t.Context(), b, "counter", increment)
 				require.NoError(t, err)
 			}
 			t.faults.Set()
-			t.holds(b, "counter", "3")
+			t.requireContent(b, "counter", "3")
 		},
 	},
 	{
 		Name: "an update takes no condition", Rule: "W5",
-		Explanation: "the condition is Update's own: another is InvalidArgument",
+		Explanation: "the condition is Update's own, and another one is InvalidArgument",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
 			_, err := storage.Update(t.Context(), b, "a", increment, storage.IfAbsent())
-			t.settled(err, storage.InvalidArgument)
-			t.missing(b, "a")
+			t.requireNothingDone(err, storage.InvalidArgument)
+			t.requireMissing(b, "a")
 		},
 	},
 }
@@ -101,7 +101,7 @@ func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 var readerAtCases = []Case{
 	{
 		Name: "a ReaderAt reads at any offset", Rule: "R3",
-		Explanation: "ReadAt, Seek and Read as a file's, from several goroutines at once",
+		Explanation: "ReadAt, Seek and Read work as for a file, from several goroutines at once",
 		run: func(t *T) {
 			b := t.open()
 			text := body(10_000, 1)
@@ -149,7 +149,7 @@ var readerAtCases = []Case{
 	},
 	{
 		Name: "a ReaderAt is pinned to one revision", Rule: "R2",
-		Explanation: "an object that is overwritten or removed is Changed, never a mixture",
+		Explanation: "if the object is overwritten or removed, reads are Changed and never a mixture",
 		run: func(t *T) {
 			b := t.open()
 			text := body(10_000, 1)
@@ -161,27 +161,27 @@ var readerAtCases = []Case{
 			if _, err = r.ReadAt(p, 5_000); err == nil {
 				require.Equal(t, text[5_000:5_100], string(p), "the provider still had the revision")
 			} else {
-				t.fails(err, storage.Changed)
+				t.requireCode(err, storage.Changed)
 			}
 			require.NoError(t, r.Close())
 			_, err = storage.NewReaderAt(t.Context(), b, "missing")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 		},
 	},
 	{
 		Name: "a ReaderAt is the source of an upload", Rule: "W2",
-		Explanation: "it is read in place, in parallel, and joins to the same object",
+		Explanation: "the upload reads it in place and in parallel, and stores the same content",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
 				t.put(b, "a", text)
 				r, err := storage.NewReaderAt(t.Context(), b, "a")
 				require.NoError(t, err)
 				_, err = b.Upload(t.Context(), "b", r)
 				require.NoError(t, err)
 				require.NoError(t, r.Close())
-				t.holds(b, "b", text)
+				t.requireContent(b, "b", text)
 			}
 		},
 	},

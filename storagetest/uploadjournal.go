@@ -13,17 +13,17 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// uploadJournalCases are of the file that WithResume keeps.
+// uploadJournalCases are about the file that WithResume keeps.
 var uploadJournalCases = []Case{
 	{
 		Name: "an upload is abandoned", Rule: "W13",
-		Explanation: "AbandonUpload removes the parts and the file; again, or of what is not there, it is nil; of what another bucket or prefix has begun InvalidArgument",
+		Explanation: "AbandonUpload removes the parts and the file, and returns nil if they are gone. If another bucket or prefix began the upload, it returns InvalidArgument",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := t.halt(bodies["in place"])
+			h := t.interruptUpload(bodies["in place"])
 			same, err := storage.Open(t.Context(), "mem://"+t.desc.Bucket)
 			require.NoError(t, err)
-			for name, b := range map[string]storage.Bucket{"another bucket of the name": same, "another prefix": storage.Prefixed(h.bucket, "b/")} {
+			for name, b := range map[string]storage.Bucket{"another bucket with the same name": same, "another prefix": storage.Prefixed(h.bucket, "b/")} {
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(storage.AbandonUpload(t.Context(), b, h.path)), name)
 				require.FileExists(t, h.path)
 			}
@@ -31,49 +31,49 @@ var uploadJournalCases = []Case{
 			for range 2 {
 				require.NoError(t, storage.AbandonUpload(t.Context(), h.bucket, h.path))
 				require.NoFileExists(t, h.path)
-				require.Zero(t, t.pendingUploads(), "%v", t.faults)
+				require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 			}
-			t.missing(h.bucket, "a")
+			t.requireMissing(h.bucket, "a")
 		},
 	},
 	{
-		Name: "a torn file", Rule: "W13",
-		Explanation: "what a killed process left half written is not believed",
+		Name: "a torn resume file is not trusted", Rule: "W13",
+		Explanation: "a line or file that a killed process left incomplete is ignored",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for name, tear := range map[string]func(kept string) string{
-				"the last line torn":  func(kept string) string { return kept[:len(kept)-7] },
-				"the first line torn": func(kept string) string { return kept[:len(kept)/4] },
-				"half a line more":    func(kept string) string { return kept + `{"Part":{"Num` },
-				"empty":               func(string) string { return "" },
+				"the last line torn":   func(kept string) string { return kept[:len(kept)-7] },
+				"the first line torn":  func(kept string) string { return kept[:len(kept)/4] },
+				"half a line too many": func(kept string) string { return kept + `{"Part":{"Num` },
+				"empty":                func(string) string { return "" },
 			} {
-				h := t.halt(bodies["in place"])
+				h := t.interruptUpload(bodies["in place"])
 				kept, err := os.ReadFile(h.path)
 				require.NoError(t, err)
 				require.NoError(t, os.WriteFile(h.path, []byte(tear(string(kept))), 0o600))
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text))
 				require.NoError(t, err, name)
 				require.Equal(t, int64(len(h.text)), attrs.Size)
-				t.holds(h.bucket, "a", h.text)
+				t.requireContent(h.bucket, "a", h.text)
 				require.NoFileExists(t, h.path)
 			}
 		},
 	},
 	{
-		Name: "a file that is somebody's own is never touched", Rule: "W13",
-		Explanation: "WithResume and AbandonUpload of a file that they have not written are InvalidArgument, without a request; what cannot be written is Internal, and names the file",
+		Name: "a file that is not a resume file is never touched", Rule: "W13",
+		Explanation: "WithResume and AbandonUpload with a file that they did not write are InvalidArgument, without a request. A file that cannot be written is Internal, and the error names it",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := &halted{bucket: t.inParts(), text: body(2*t.unit+1, 1)}
+			h := &interruptedUpload{bucket: t.openForParts(), text: body(2*t.unit+1, 1)}
 			dir := t.TempDir()
 			own := filepath.Join(dir, "thesis.txt")
 			require.NoError(t, os.WriteFile(own, []byte("hello\nworld\n"), 0o644))
 			for _, path := range []string{own, dir} {
 				h.path = path
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
-					t.fails(err, storage.InvalidArgument)
-					t.fails(storage.AbandonUpload(t.Context(), h.bucket, path), storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
+					t.requireCode(storage.AbandonUpload(t.Context(), h.bucket, path), storage.InvalidArgument)
 				})
 			}
 			kept, err := os.ReadFile(own)
@@ -82,23 +82,23 @@ var uploadJournalCases = []Case{
 
 			h.path = filepath.Join(dir, "missing", "upload")
 			_, err = t.upload(t.Context(), h, strings.NewReader(h.text))
-			t.fails(err, storage.Internal)
+			t.requireCode(err, storage.Internal)
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			require.Equal(t, h.path, path.Path)
-			t.missing(h.bucket, "a")
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			t.requireMissing(h.bucket, "a")
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 		},
 	},
 	{
-		Name: "one call at a time goes on with an upload", Rule: "W13",
-		Explanation: "another with the same file is Locked, and disturbs nothing",
+		Name: "only one call at a time resumes an upload", Rule: "W13",
+		Explanation: "a second call with the same file is Locked and disturbs nothing",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			var h *halted
+			var h *interruptedUpload
 			var others []error
-			h = &halted{text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
-			h.bucket = t.inParts(meddle("PutPart", 2, func() {
+			h = &interruptedUpload{text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			h.bucket = t.openForParts(beforeCall("PutPart", 2, func() {
 				_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
 				others = append(others, err, storage.AbandonUpload(t.Context(), h.bucket, h.path))
 			}))
@@ -108,7 +108,7 @@ var uploadJournalCases = []Case{
 			for _, other := range others {
 				require.Equal(t, storage.Locked, storage.CodeOf(other), "%v", other)
 			}
-			t.over(h, attrs, h.text)
+			t.requireCompleted(h, attrs, h.text)
 		},
 	},
 }

@@ -15,16 +15,16 @@ import (
 var versionCases = []Case{
 	{
 		Name: "every write is kept as a version", Rule: "V3",
-		Explanation: "older versions are read by WithVersion, with their attributes, and listed newest first",
+		Explanation: "WithVersion reads older versions with their attributes, and Versions lists them newest first",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
-			b := t.versioned()
+			b := t.openVersioned()
 			one := t.put(b, "a", "one", t.contentType("text/x-one"))
 			two := t.put(b, "a", "two!", t.contentType("text/x-two"))
 			t.put(b, "ab", "other")
 			require.NotEmpty(t, one.Version)
 			require.NotEqual(t, one.Version, two.Version)
-			t.holds(b, "a", "two!")
+			t.requireContent(b, "a", "two!")
 			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
 			require.Equal(t, "n", t.get(b, "a", storage.WithVersion(one.Version), storage.WithRange(1, 1)))
 			old := t.attrs(b, "a", storage.WithVersion(one.Version))
@@ -35,40 +35,40 @@ var versionCases = []Case{
 			require.NoError(t, err)
 			require.True(t, there)
 
-			entries := t.versionsOf(b, storage.WithPrefix("a"))
+			entries := t.versions(b, storage.WithPrefix("a"))
 			require.Len(t, entries, 3)
 			require.Equal(t, []string{"a", "a", "ab"}, []string{entries[0].Key, entries[1].Key, entries[2].Key})
 			require.Equal(t, []string{two.Version, one.Version}, []string{entries[0].Version, entries[1].Version})
 			require.Equal(t, []bool{true, false, true}, []bool{entries[0].Current, entries[1].Current, entries[2].Current})
 			require.Equal(t, []int64{4, 3}, []int64{entries[0].Size, entries[1].Size})
-			require.Equal(t, entries, t.versionsOf(b, storage.WithPrefix("a"), storage.WithPageSize(1)), "across pages")
-			require.Equal(t, []string{"a", "ab"}, t.keys(b), "a listing shows what is current")
+			require.Equal(t, entries, t.versions(b, storage.WithPrefix("a"), storage.WithPageSize(1)), "across pages")
+			require.Equal(t, []string{"a", "ab"}, t.keys(b), "a listing must show current objects")
 		},
 	},
 	{
-		Name: "removing without a version keeps the old ones", Rule: "V2",
-		Explanation: "the key has no current entry then; a marker, where the store has them, reads as ObjectNotFound",
+		Name: "removing without a version keeps older versions", Rule: "V2",
+		Explanation: "the key then has no current entry; a delete marker, if the store has them, reads as ObjectNotFound",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
-			b := t.versioned()
+			b := t.openVersioned()
 			one := t.put(b, "a", "one")
 			require.NoError(t, b.Remove(t.Context(), "a"))
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 			require.Empty(t, t.keys(b))
 			_, err := b.Download(t.Context(), "a")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
 			kept := 0
-			for _, entry := range t.versionsOf(b) {
+			for _, entry := range t.versions(b) {
 				require.Equal(t, "a", entry.Key)
 				if entry.IsDelete {
 					if entry.Version != "" {
 						_, err := b.Attrs(t.Context(), "a", storage.WithVersion(entry.Version))
-						t.fails(err, storage.ObjectNotFound)
+						t.requireCode(err, storage.ObjectNotFound)
 					}
 					continue
 				}
-				require.False(t, entry.Current, "a removed key has no current entry")
+				require.False(t, entry.Current, "a removed key must have no current entry")
 				require.Equal(t, one.Version, entry.Version)
 				kept++
 			}
@@ -77,26 +77,26 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a version tells since when it is old", Rule: "V3",
-		Explanation: "one that was replaced, since the next was written; one that was removed, since then, where the store tells",
+		Name: "a noncurrent version says since when", Rule: "V3",
+		Explanation: "a replaced version says when the next one was written, and a removed one when it was removed, if the store knows",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
-			b := t.versioned()
+			b := t.openVersioned()
 			t.put(b, "a", "one")
 			two := t.put(b, "a", "two")
-			t.put(b, "b", "of another key")
-			entries := t.versionsOf(b, storage.WithPrefix("a"))
+			t.put(b, "b", "another key")
+			entries := t.versions(b, storage.WithPrefix("a"))
 			require.Len(t, entries, 2)
-			require.Zero(t, entries[0].OldSince, "what is current is not old")
+			require.Zero(t, entries[0].OldSince, "a current version is not noncurrent")
 			since := entries[1].OldSince
-			require.False(t, since.IsZero(), "it was replaced")
-			require.WithinDuration(t, entries[0].Modified, since, aSecond, "when the next was written")
+			require.False(t, since.IsZero(), "the version was replaced")
+			require.WithinDuration(t, entries[0].Modified, since, aSecond, "this is when the next was written")
 
 			require.NoError(t, b.Remove(t.Context(), "a"))
-			for _, entry := range t.versionsOf(b, storage.WithPrefix("a")) {
+			for _, entry := range t.versions(b, storage.WithPrefix("a")) {
 				switch {
 				case entry.Version == two.Version && !entry.OldSince.IsZero():
-					require.False(t, entry.OldSince.Add(aSecond).Before(entry.Modified), "when it was removed")
+					require.False(t, entry.OldSince.Add(aSecond).Before(entry.Modified), "this is when it was removed")
 				case !entry.IsDelete && entry.Version != two.Version:
 					require.True(t, entry.OldSince.Equal(since), "as before")
 				}
@@ -105,54 +105,54 @@ var versionCases = []Case{
 	},
 	{
 		Name: "a create over a removed key", Rule: "V2",
-		Explanation: "IfAbsent succeeds where the key was removed, also where a marker stands",
+		Explanation: "IfAbsent succeeds on a removed key, even if it has a delete marker",
 		Needs:       storage.KeepVersions | storage.ConditionalCreate,
 		run: func(t *T) {
-			b := t.versioned()
+			b := t.openVersioned()
 			t.put(b, "a", "one")
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			t.put(b, "a", "two", storage.IfAbsent())
-			t.holds(b, "a", "two")
+			t.requireContent(b, "a", "two")
 		},
 	},
 	{
-		Name: "removing a version is for good", Rule: "D3",
-		Explanation: "that version goes and no other; an absent one is success; of the current one the one before it shows again or nothing",
+		Name: "removing a version is permanent", Rule: "D3",
+		Explanation: "only that version is removed, and a missing one is success. After the current version, the previous one is current again, or none",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
-			b := t.versioned()
+			b := t.openVersioned()
 			one, two, three := t.put(b, "a", "one"), t.put(b, "a", "two"), t.put(b, "a", "three")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)))
-			t.holds(b, "a", "three")
+			t.requireContent(b, "a", "three")
 			_, err := b.Download(t.Context(), "a", storage.WithVersion(two.Version))
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "an absent one is success")
-			require.Len(t, t.versionsOf(b), 2)
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "removing a missing one is success")
+			require.Len(t, t.versions(b), 2)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
-			t.holds(b, "a", "three")
+			t.requireContent(b, "a", "three")
 			require.Equal(t, three.Version, t.attrs(b, "a").Version)
 
 			four := t.put(b, "a", "four")
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "the current one")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "this is the current one")
 			_, err = b.Download(t.Context(), "a", storage.WithVersion(four.Version))
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			if there, err := b.Exists(t.Context(), "a"); err != nil || there {
-				t.holds(b, "a", "three")
+				t.requireContent(b, "a", "three")
 			}
 			require.Equal(t, "three", t.get(b, "a", storage.WithVersion(three.Version)))
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "an absent one is success")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "removing a missing one is success")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(three.Version)))
-			t.missing(b, "a")
-			require.Empty(t, t.versionsOf(b))
+			t.requireMissing(b, "a")
+			require.Empty(t, t.versions(b))
 		},
 	},
 	{
 		Name: "a malformed version is refused", Rule: "D3",
-		Explanation: "it is InvalidArgument, everywhere, and never \"the latest\": nothing is read or removed",
+		Explanation: "every operation returns InvalidArgument and never takes it for the latest: nothing is read or removed",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
-			b := t.versioned()
+			b := t.openVersioned()
 			t.put(b, "a", "one")
 			t.put(b, "a", "two")
 			for _, bad := range []string{"", "not a version\n", "../1", "\x00"} {
@@ -165,72 +165,72 @@ var versionCases = []Case{
 				_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.WithVersion(bad))
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", bad, err)
 			}
-			t.holds(b, "a", "two")
-			require.Len(t, t.versionsOf(b), 2)
+			t.requireContent(b, "a", "two")
+			require.Len(t, t.versions(b), 2)
 		},
 	},
 	{
 		Name: "a version is restored by a copy onto its key", Rule: "V3",
-		Explanation: "Copy with WithVersion picks the source's version, with its attributes, inside the provider as when streamed",
+		Explanation: "Copy with WithVersion copies that version of the source, with its attributes, inside the provider and streamed",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
-			for road, without := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
-				b := t.versioned(limitedBy(without))
+			for path, without := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
+				b := t.openVersioned(limitedBy(without))
 				one := t.put(b, "a", "one", t.contentType("text/x-one"))
 				t.put(b, "a", "two")
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(one.Version))
-				require.NoError(t, err, road)
-				t.holds(b, "a", "one")
-				require.Equal(t, t.keptType("text/x-one"), t.attrs(b, "a").ContentType, road)
-				require.Len(t, t.versionsOf(b), 3, road)
+				require.NoError(t, err, path)
+				t.requireContent(b, "a", "one")
+				require.Equal(t, t.keptType("text/x-one"), t.attrs(b, "a").ContentType, path)
+				require.Len(t, t.versions(b), 3, path)
 			}
 		},
 	},
 	{
-		Name: "versions without a bucket that keeps them", Rule: "V2",
-		Explanation: "a bucket that was not opened WithVersions answers Unsupported, with a hint, and shows no Version",
+		Name: "versions of a bucket that keeps none", Rule: "V2",
+		Explanation: "a bucket opened without WithVersions returns Unsupported, with a hint, and shows no Version",
 		run: func(t *T) {
 			b := t.open()
 			if storage.Supports(b, storage.KeepVersions) {
-				return // the store knows by itself that it keeps them
+				return // the store itself knows that it keeps versions
 			}
 			require.Empty(t, t.put(b, "a", "x").Version)
 			require.Empty(t, t.attrs(b, "a").Version)
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.Download(t.Context(), "a", storage.WithVersion("1"))
-				require.NotEmpty(t, t.fails(err, storage.Unsupported).Hint)
-				t.settled(b.Remove(t.Context(), "a", storage.WithVersion("1")), storage.Unsupported)
+				require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+				t.requireNothingDone(b.Remove(t.Context(), "a", storage.WithVersion("1")), storage.Unsupported)
 				for _, err := range storage.Versions(t.Context(), b) {
-					t.fails(err, storage.Unsupported)
+					t.requireCode(err, storage.Unsupported)
 				}
 			})
-			t.exists(b, "a")
+			t.requireExists(b, "a")
 		},
 	},
 	{
 		Name: "versions under a prefix", Rule: "K5",
-		Explanation: "a prefixed bucket lists and removes versions of its own keys alone",
+		Explanation: "a prefixed bucket lists and removes only versions of its own keys",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
-			whole := t.versioned()
+			whole := t.openVersioned()
 			b := storage.Prefixed(whole, "p/")
 			t.put(whole, "a", "outside")
 			one := t.put(b, "a", "one")
 			t.put(b, "a", "two")
-			entries := t.versionsOf(b)
+			entries := t.versions(b)
 			require.Len(t, entries, 2)
 			require.Equal(t, "a", entries[1].Key)
 			require.Equal(t, one.Version, entries[1].Version)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
-			require.Len(t, t.versionsOf(whole), 2)
+			require.Len(t, t.versions(whole), 2)
 		},
 	},
 }
 
-// aSecond is how exactly stores tell times, or less.
+// aSecond is the precision of times in a store, or finer.
 const aSecond = time.Second
 
-func (t *T) versionsOf(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
+func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
 	t.Helper()
 	var entries []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), b, opts...) {
@@ -253,11 +253,11 @@ func limitedBy(without storage.Features) storage.OpenOption {
 	return storage.WithLayer(func(next storage.Driver) storage.Driver {
 		desc := next.Describe()
 		desc.Features &^= without
-		return &described{Driver: next, desc: desc}
+		return &describeOnce{Driver: next, desc: desc}
 	})
 }
 
-// hidingLister is a user's type that embeds a Bucket and overrides a method.
+// hidingLister is a user's type that embeds a Bucket and overrides one method.
 type hidingLister struct{ storage.Bucket }
 
 func (h hidingLister) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {

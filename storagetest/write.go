@@ -15,18 +15,18 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A way is one of the roads that an upload can take.
-type way struct {
+// An uploadPath is one of the paths that an upload can take.
+type uploadPath struct {
 	name string
 	open func(opts ...storage.OpenOption) storage.Bucket
-	size int64 // of a body that takes it
+	size int64 // of a body that takes this path
 }
 
-// ways are a single Put and, where the driver has them, parts.
-func (t *T) ways() []way {
-	ways := []way{{"one Put", t.open, 100}}
+// uploadPaths returns a single Put and, if the driver has them, parts.
+func (t *T) uploadPaths() []uploadPath {
+	ways := []uploadPath{{"one Put", t.open, 100}}
 	if t.has(storage.UploadParts) {
-		ways = append(ways, way{"parts", t.inParts, 2*t.unit + 1})
+		ways = append(ways, uploadPath{"parts", t.openForParts, 2*t.unit + 1})
 	}
 	return ways
 }
@@ -34,46 +34,46 @@ func (t *T) ways() []way {
 var writeCases = []Case{
 	{
 		Name: "an upload stores bytes and attributes", Rule: "W1",
-		Explanation: "what was sent is what is read, of known length as of unknown, in one Put as in parts",
+		Explanation: "the object holds what was sent, whether the length is known or not, in one Put and in parts",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				want := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				want := body(path.size, 1)
 				for name, source := range map[string]io.Reader{"known": strings.NewReader(want), "stream": stream(want)} {
 					_, err := b.Upload(t.Context(), name, source, t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}))
-					require.NoError(t, err, w.name)
-					t.holds(b, name, want)
+					require.NoError(t, err, path.name)
+					t.requireContent(b, name, want)
 					attrs := t.attrs(b, name)
-					require.Equal(t, w.size, attrs.Size, w.name)
-					require.Equal(t, t.keptType("text/x-test"), attrs.ContentType, w.name)
-					require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), attrs.Metadata, w.name)
+					require.Equal(t, path.size, attrs.Size, path.name)
+					require.Equal(t, t.keptType("text/x-test"), attrs.ContentType, path.name)
+					require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), attrs.Metadata, path.name)
 				}
 			}
 		},
 	},
 	{
 		Name: "an empty object", Rule: "W1",
-		Explanation: "an object of no bytes is an object, from a reader of known length and from a stream",
+		Explanation: "an object without bytes is an object, from a reader of known length and from a stream",
 		run: func(t *T) {
 			b := t.open()
 			for name, source := range map[string]io.Reader{"known": strings.NewReader(""), "stream": stream("")} {
 				attrs, err := b.Upload(t.Context(), name, source)
 				require.NoError(t, err)
 				require.Zero(t, attrs.Size)
-				t.holds(b, name, "")
-				t.exists(b, name)
+				t.requireContent(b, name, "")
+				t.requireExists(b, name)
 			}
 		},
 	},
 	{
 		Name: "an overwrite replaces everything", Rule: "W1",
-		Explanation: "the new object has nothing of the old one: neither bytes nor attributes",
+		Explanation: "the new object has neither bytes nor attributes of the old one",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", body(5000, 1), t.contentType("text/one"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
 				t.optional(storage.ContentProperties, storage.WithContentLanguage("de")), t.metadata(map[string]string{"one": "1"}))
 			t.put(b, "a", "short", t.contentType("text/two"))
-			t.holds(b, "a", "short")
+			t.requireContent(b, "a", "short")
 			attrs := t.attrs(b, "a")
 			require.Equal(t, int64(5), attrs.Size)
 			require.Equal(t, t.keptType("text/two"), attrs.ContentType)
@@ -84,13 +84,13 @@ var writeCases = []Case{
 	},
 	{
 		Name: "a failed overwrite leaves the old object", Rule: "W1",
-		Explanation: "after an error of the body, size, checksum, condition or ctx the key holds the old object, byte for byte, with its attributes",
+		Explanation: "after an error of the body, size, checksum, condition or ctx, the key holds the old object with its bytes and attributes",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
+			for _, path := range t.uploadPaths() {
+				b := path.open()
 				t.put(b, "a", "old", t.metadata(map[string]string{"is": "old"}))
 				before := t.snapshot(b)
-				for name, failure := range failedUploads(t, w.size) {
+				for name, failure := range failedUploads(t, path.size) {
 					if failure.needs&^t.desc.Features != 0 {
 						continue
 					}
@@ -99,50 +99,50 @@ var writeCases = []Case{
 						ctx = failure.ctx
 					}
 					_, err := b.Upload(ctx, "a", failure.body(), failure.opts...)
-					require.Equal(t, failure.code, storage.CodeOf(err), "%s in %s: %v", name, w.name, err)
-					t.settled(err, failure.code)
-					require.Equal(t, before, t.snapshot(b), "%s in %s", name, w.name)
+					require.Equal(t, failure.code, storage.CodeOf(err), "%s in %s: %v", name, path.name, err)
+					t.requireNothingDone(err, failure.code)
+					require.Equal(t, before, t.snapshot(b), "%s in %s", name, path.name)
 				}
-				require.Zero(t, t.pendingUploads(), "an upload in parts that failed is aborted:\n%v", t.faults)
+				require.Zero(t, t.countPendingUploads(), "a failed multipart upload must be aborted:\n%v", t.faults)
 			}
 		},
 	},
 	{
 		Name: "a failed upload leaves nothing where there was nothing", Rule: "W1",
-		Explanation: "no object appears, whole or in part, and no listing shows one",
+		Explanation: "no object appears, complete or partial, in a read or a listing",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				for name, failure := range failedUploads(t, w.size) {
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				for name, failure := range failedUploads(t, path.size) {
 					if failure.code == storage.PreconditionFailed {
-						continue // there is nothing that it could be
+						continue // there is no Put to fail
 					}
 					ctx := t.Context()
 					if failure.ctx != nil {
 						ctx = failure.ctx
 					}
 					_, err := b.Upload(ctx, "dir/a", failure.body(), failure.opts...)
-					require.Equal(t, failure.code, storage.CodeOf(err), "%s in %s: %v", name, w.name, err)
-					require.Empty(t, t.keys(b), "%s in %s", name, w.name)
+					require.Equal(t, failure.code, storage.CodeOf(err), "%s in %s: %v", name, path.name, err)
+					require.Empty(t, t.keys(b), "%s in %s", name, path.name)
 				}
 			}
 		},
 	},
 	{
 		Name: "a cancelled upload stores nothing", Rule: "W1",
-		Explanation: "ctx that ends in the middle of the body is Canceled; nothing is visible and the upload in parts is aborted",
+		Explanation: "if ctx ends in the middle of the body, the upload is Canceled, nothing is visible, and a multipart upload is aborted",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
+			for _, path := range t.uploadPaths() {
+				b := path.open()
 				ctx, cancel := context.WithCancel(t.Context())
-				_, err := b.Upload(ctx, "a", cancelAfter(body(w.size, 1), w.size/2, cancel))
+				_, err := b.Upload(ctx, "a", cancelAfter(body(path.size, 1), path.size/2, cancel))
 				cancel()
-				require.Equal(t, storage.Canceled, storage.CodeOf(err), "%s: %v", w.name, err)
+				require.Equal(t, storage.Canceled, storage.CodeOf(err), "%s: %v", path.name, err)
 				require.ErrorIs(t, err, context.Canceled)
 				require.NotErrorIs(t, err, storage.OutcomeUnknown)
-				require.Empty(t, t.keys(b), w.name)
+				require.Empty(t, t.keys(b), path.name)
 			}
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 		},
 	},
 	{
@@ -151,8 +151,8 @@ var writeCases = []Case{
 		run:         readersAndWriter,
 	},
 	{
-		Name: "a Writer stores at Commit and never else", Rule: "W1",
-		Explanation: "Close without Commit discards; Commit answers as Upload; a second one answers as the first",
+		Name: "a Writer stores only at Commit", Rule: "W1",
+		Explanation: "Close without Commit discards the object; Commit returns what Upload returns, and so does a second Commit",
 		run:         writerCommits,
 	},
 	{
@@ -171,56 +171,56 @@ var writeCases = []Case{
 			require.Equal(t, err, w.Close(), "a second call returns the same")
 			_, err = w.Commit()
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 		},
 	},
 	{
-		Name: "a Writer that fails says so", Rule: "W1",
-		Explanation: "what makes the upload fail is the answer of Commit, and Write does not block",
+		Name: "a Writer reports its failure", Rule: "W1",
+		Explanation: "Commit returns the error of the upload, and Write does not block",
 		run: func(t *T) {
 			b := t.open()
 			w := storage.NewWriter(t.Context(), b, "a", storage.WithSize(3))
 			_, _ = io.WriteString(w, "longer")
 			_, err := w.Commit()
-			t.settled(err, storage.BodyFailed)
+			t.requireNothingDone(err, storage.BodyFailed)
 			require.NoError(t, w.Close())
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 			w = storage.NewWriter(t.Context(), b, "../a")
 			_, _ = io.WriteString(w, "x")
 			_, err = w.Commit()
-			t.settled(err, storage.InvalidArgument)
+			t.requireNothingDone(err, storage.InvalidArgument)
 			require.NoError(t, w.Close())
 		},
 	},
 	{
 		Name: "a Writer whose source failed cannot be committed", Rule: "W11",
-		Explanation: "ReadFrom returns the source's error; Commit is BodyFailed, whatever is written after it, and the old object stays",
+		Explanation: "ReadFrom returns the source's error; Commit is BodyFailed, whatever is written later, and the old object stays",
 		run: func(t *T) {
-			for _, way := range t.ways() {
-				b := way.open()
+			for _, path := range t.uploadPaths() {
+				b := path.open()
 				t.put(b, "a", "old")
 				w := storage.NewWriter(t.Context(), b, "a")
 				_, err := io.WriteString(w, "head ")
 				require.NoError(t, err)
-				n, err := w.ReadFrom(failing(body(way.size, 1), errBoom))
-				require.Equal(t, errBoom, err, way.name)
-				require.Equal(t, way.size, n)
+				n, err := w.ReadFrom(failing(body(path.size, 1), errBoom))
+				require.Equal(t, errBoom, err, path.name)
+				require.Equal(t, path.size, n)
 				_, err = io.WriteString(w, " tail")
-				require.Error(t, err, way.name)
+				require.Error(t, err, path.name)
 				attrs, err := w.Commit()
-				require.Nil(t, attrs, way.name)
-				t.settled(err, storage.BodyFailed)
+				require.Nil(t, attrs, path.name)
+				t.requireNothingDone(err, storage.BodyFailed)
 				require.ErrorIs(t, err, errBoom)
 				_, again := w.Commit()
 				require.Equal(t, err, again)
 				require.NoError(t, w.Close())
-				t.holds(b, "a", "old")
+				t.requireContent(b, "a", "old")
 			}
 		},
 	},
 	{
 		Name: "a Writer takes empty writes", Rule: "W1",
-		Explanation: "a template with many empty values writes nothing many times: that is no body that makes no progress",
+		Explanation: "a template with many empty values makes many empty writes, which are not a body without progress",
 		run: func(t *T) {
 			b := t.open()
 			w := storage.NewWriter(t.Context(), b, "a")
@@ -236,9 +236,9 @@ var writeCases = []Case{
 			_, err := w.Commit()
 			require.NoError(t, err)
 			_, err = w.Write(nil)
-			require.ErrorIs(t, err, storage.InvalidArgument, "it is closed")
+			require.ErrorIs(t, err, storage.InvalidArgument, "the Writer is closed")
 			require.NoError(t, w.Close())
-			t.holds(b, "a", "content")
+			t.requireContent(b, "a", "content")
 		},
 	},
 	{
@@ -252,56 +252,56 @@ var writeCases = []Case{
 			_, err = b.Upload(t.Context(), "target", onlyReader{reader})
 			require.NoError(t, err)
 			require.NoError(t, reader.Close())
-			t.holds(b, "target", "text")
+			t.requireContent(b, "target", "text")
 
 			busy := readFunc(func() { t.put(b, "meanwhile", "x"); t.keys(b) })
 			_, err = b.Upload(t.Context(), "slow", io.MultiReader(strings.NewReader("head"), busy))
 			require.NoError(t, err)
-			t.holds(b, "slow", "head")
-			t.holds(b, "meanwhile", "x")
+			t.requireContent(b, "slow", "head")
+			t.requireContent(b, "meanwhile", "x")
 		},
 	},
 	{
 		Name: "attributes of a write need no second request", Rule: "W4",
-		Explanation: "Upload answers from the write's own answer and from what was sent; they are those that Attrs then gives",
-		run:         writeAnswers,
+		Explanation: "Upload returns attributes from the write's response and from the request, and they equal those that Attrs returns later",
+		run:         writeReturnsAttrs,
 	},
 	{
 		Name: "a body that is too long fails early", Rule: "W3",
-		Explanation: "what would pass the provider's limits is TooLarge, never cut off, and known sizes make no request",
+		Explanation: "a body over the provider's limits is TooLarge and never truncated; if the size is known, no request is made",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{
-				Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit, MaxParts: 2,
+			b := t.openLimited(faults.Limits{
+				Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit, MaxParts: 2,
 			})
 			_, err := b.Upload(t.Context(), "fits", stream(body(2*t.unit, 1)))
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "a", stream(body(2*t.unit+1, 1)))
-			t.settled(err, storage.TooLarge)
-			t.missing(b, "a")
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
-			t.silently(func() {
+			t.requireNothingDone(err, storage.TooLarge)
+			t.requireMissing(b, "a")
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
+			t.requireNoRequests(func() {
 				_, err = b.Upload(t.Context(), "a", strings.NewReader(body(2*t.unit+1, 1)))
-				t.settled(err, storage.TooLarge)
+				t.requireNothingDone(err, storage.TooLarge)
 			})
 		},
 	},
 	{
 		Name: "a body that is too long for a store without parts", Rule: "W3",
-		Explanation: "TooLarge, and nothing stored",
+		Explanation: "the upload is TooLarge, and nothing is stored",
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.UploadParts | storage.StreamPut, MaxPutSize: 1000})
+			b := t.openLimited(faults.Limits{Disable: storage.UploadParts | storage.StreamPut, MaxPutSize: 1000})
 			t.put(b, "fits", body(1000, 1))
 			for _, source := range []io.Reader{strings.NewReader(body(1001, 1)), stream(body(1001, 1))} {
 				_, err := b.Upload(t.Context(), "a", source)
-				t.settled(err, storage.TooLarge)
+				t.requireNothingDone(err, storage.TooLarge)
 			}
 			require.Equal(t, []string{"fits"}, t.keys(b))
 		},
 	},
 }
 
-// cancelAfter is a stream that cancels after n bytes and goes on.
+// cancelAfter returns a stream that calls cancel after n bytes and then continues.
 func cancelAfter(text string, n int64, cancel func()) io.Reader {
 	return io.MultiReader(strings.NewReader(text[:n]), readFunc(cancel), strings.NewReader(text[n:]))
 }
@@ -329,7 +329,7 @@ func readersAndWriter(t *T) {
 			for {
 				data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 				switch {
-				case errors.Is(err, storage.Changed): // said, not spliced
+				case errors.Is(err, storage.Changed): // reported, not spliced
 				case err != nil:
 					t.Errorf("reading: %v", err)
 					return
@@ -354,9 +354,9 @@ func readersAndWriter(t *T) {
 }
 
 func writerCommits(t *T) {
-	for _, way := range t.ways() {
-		b := way.open()
-		text := body(way.size, 1)
+	for _, path := range t.uploadPaths() {
+		b := path.open()
+		text := body(path.size, 1)
 		w := storage.NewWriter(t.Context(), b, "a", t.contentType("text/x-test"))
 		for rest := text; rest != ""; {
 			n := min(len(rest), 700)
@@ -365,61 +365,61 @@ func writerCommits(t *T) {
 			require.Equal(t, n, written)
 			rest = rest[n:]
 		}
-		t.missing(b, "a")
+		t.requireMissing(b, "a")
 		attrs, err := w.Commit()
 		require.NoError(t, err)
-		require.Equal(t, way.size, attrs.Size)
+		require.Equal(t, path.size, attrs.Size)
 		again, err := w.Commit()
 		require.NoError(t, err)
 		require.Equal(t, attrs, again)
 		require.NoError(t, w.Close())
 		require.NoError(t, w.Close())
-		t.holds(b, "a", text)
+		t.requireContent(b, "a", text)
 		require.Equal(t, t.keptType("text/x-test"), t.attrs(b, "a").ContentType)
 
 		w = storage.NewWriter(t.Context(), b, "b")
 		n, err := w.ReadFrom(strings.NewReader(text))
 		require.NoError(t, err)
-		require.Equal(t, way.size, n)
+		require.Equal(t, path.size, n)
 		require.ErrorIs(t, w.Close(), storage.InvalidArgument)
-		t.missing(b, "b")
+		t.requireMissing(b, "b")
 
 		w = storage.NewWriter(t.Context(), b, "empty")
 		_, err = w.Commit()
 		require.NoError(t, err)
 		require.NoError(t, w.Close())
-		t.holds(b, "empty", "")
+		t.requireContent(b, "empty", "")
 	}
 }
 
-func writeAnswers(t *T) {
-	for _, w := range t.ways() {
-		b := w.open()
-		text := body(w.size, 1)
+func writeReturnsAttrs(t *T) {
+	for _, path := range t.uploadPaths() {
+		b := path.open()
+		text := body(path.size, 1)
 		before := t.faults.Count(faults.Reads)
-		answer, err := b.Upload(t.Context(), "a.png", strings.NewReader(text),
+		returned, err := b.Upload(t.Context(), "a.png", strings.NewReader(text),
 			t.optional(storage.ContentProperties, storage.WithCacheControl("max-age=60")),
 			t.optional(storage.ContentProperties, storage.WithContentDisposition(`attachment; filename="x"`)),
 			t.optional(storage.ContentProperties, storage.WithContentLanguage("de")),
 			t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
 			t.metadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(t, before, t.faults.Count(faults.Reads), "%s: no second request:\n%v", w.name, t.faults)
-		require.Equal(t, "a.png", answer.Key)
-		require.Equal(t, w.size, answer.Size)
-		require.Equal(t, "image/png", answer.ContentType)
-		require.NotEmpty(t, answer.ETag)
-		require.NotEmpty(t, answer.Revision)
+		require.Equal(t, before, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name, t.faults)
+		require.Equal(t, "a.png", returned.Key)
+		require.Equal(t, path.size, returned.Size)
+		require.Equal(t, "image/png", returned.ContentType)
+		require.NotEmpty(t, returned.ETag)
+		require.NotEmpty(t, returned.Revision)
 
 		stored := t.attrs(b, "a.png")
-		require.Equal(t, stored.Properties, answer.Properties, w.name)
-		require.Equal(t, stored.ETag, answer.ETag, w.name)
-		require.Equal(t, stored.Revision, answer.Revision, w.name)
-		require.Equal(t, stored.Version, answer.Version, w.name)
+		require.Equal(t, stored.Properties, returned.Properties, path.name)
+		require.Equal(t, stored.ETag, returned.ETag, path.name)
+		require.Equal(t, stored.Revision, returned.Revision, path.name)
+		require.Equal(t, stored.Version, returned.Version, path.name)
 		require.False(t, stored.Modified.IsZero())
 		require.Equal(t, time.UTC, stored.Modified.Location())
-		if !answer.Modified.IsZero() {
-			require.WithinDuration(t, stored.Modified, answer.Modified, time.Second)
+		if !returned.Modified.IsZero() {
+			require.WithinDuration(t, stored.Modified, returned.Modified, time.Second)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 		var lost time.Duration
 		processes.Go(func() {
 			_ = transfer.Every(ctx, 24*time.Hour, func(running context.Context) error {
-				inj.Set(faults.Fail(faults.Put).With(storage.Unavailable)) // no renewal from now on
+				inj.Set(faults.Fail(faults.Put).WithError(storage.Unavailable)) // no renewal from now on
 				<-running.Done()
 				lost = time.Since(began)
 				if !errors.Is(context.Cause(running), storage.Changed) {
@@ -209,7 +209,7 @@ func TestALeaseThatCannotBeHadIsToldAndTriedAgain(t *testing.T) {
 			if ran++; ran == 2 {
 				cancel()
 			}
-			inj.Set(faults.Fail(faults.Get).First(5).With(storage.Internal))
+			inj.Set(faults.Fail(faults.Get).First(5).WithError(storage.Internal))
 			return nil
 		}, transfer.WithLease(b, leaseKey), transfer.WithRuns(func(r transfer.Run) {
 			if r.Err != nil && r.Duration == 0 {

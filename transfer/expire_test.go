@@ -111,7 +111,7 @@ func TestExpireGoesOnPastFailuresAndEndsWithAListing(t *testing.T) {
 	require.Equal(t, int64(2), report.Deleted)
 	require.Equal(t, "b", report.Failures[0].Key)
 
-	inj := faults.New(faults.Fail(faults.List).With(storage.PermissionDenied))
+	inj := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
 	_, err = transfer.Expire(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), []transfer.ExpireRule{{Age: day}}, later)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 

@@ -32,8 +32,8 @@ func keysN(n int) []string {
 
 func TestAJobGoesOnPastFailures(t *testing.T) {
 	inj := faults.New(
-		faults.Fail(faults.Put).ForKey("00003").With(storage.PermissionDenied),
-		faults.Fail(faults.Put).ForKey("00007").With(storage.Locked),
+		faults.Fail(faults.Put).ForKey("00003").WithError(storage.PermissionDenied),
+		faults.Fail(faults.Put).ForKey("00007").WithError(storage.Locked),
 	)
 	dst := memstore.New(storage.WithLayer(inj.Layer()))
 	src := filled(t, keysN(20))
@@ -63,7 +63,7 @@ func TestAJobGoesOnPastFailures(t *testing.T) {
 func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
 	src := filled(t, keysN(5))
 	for n := 1; n <= 12; n++ {
-		inj := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).With(storage.Internal))
+		inj := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).WithError(storage.Internal))
 		dst := memstore.New(storage.WithLayer(inj.Layer()))
 		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1))
 		inj.Set()
@@ -80,7 +80,7 @@ func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
 
 func TestOfManyFailuresAThousandAreKept(t *testing.T) {
 	src := filled(t, keysN(1500))
-	inj := faults.New(faults.Fail(faults.Put).With(storage.PermissionDenied))
+	inj := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
 	report, err := transfer.Copy(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), src)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, int64(1500), report.Failed)
@@ -163,7 +163,7 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const files = 200
 		src := filled(t, keysN(files))
-		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").With(storage.Locked), faults.Delay(faults.Put, 50*time.Millisecond))
+		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked), faults.Delay(faults.Put, 50*time.Millisecond))
 		dst := memstore.New(storage.WithLayer(inj.Layer()))
 		var events []transfer.Progress
 		var telling sync.Mutex

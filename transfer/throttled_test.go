@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -25,7 +25,7 @@ func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: rate, Times: -1})
+	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: rate, Times: -1})
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket: "photos", Endpoint: server.URL, PathStyle: aws.Bool(true),
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,

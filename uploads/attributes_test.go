@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -105,7 +105,7 @@ func TestWhatIsKeptCanBePublic(t *testing.T) {
 }
 
 func TestPublicReadNeedsAStoreThatHasIt(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ObjectACL})))
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACL})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "PublicRead")

@@ -1,5 +1,5 @@
-// Importrules holds who may import whom. It reads the packages of the module in
-// the working directory and prints each import that breaks a rule:
+// Importrules checks which packages import which. It reads the packages of the
+// module in the working directory and prints each import that breaks a rule:
 //
 //	go run ./internal/importrules
 package main
@@ -36,7 +36,7 @@ func run(patterns ...string) ([]string, error) {
 	return check(packages), nil
 }
 
-// list is "go list": shipped code only, tests and what they import left out.
+// list runs "go list", which leaves out tests and their imports.
 func list(patterns []string) ([]pkg, error) {
 	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, patterns...)...)
 	cmd.Stderr = os.Stderr

@@ -8,25 +8,25 @@ import (
 
 const module = "github.com/omnibucket/storage"
 
-// A pkg is a package as go list tells it.
+// A pkg is one package in the output of go list.
 type pkg struct {
 	ImportPath string
-	Imports    []string // what it imports itself
-	Deps       []string // and what comes with that
+	Imports    []string // imported by the package itself
+	Deps       []string // all of its dependencies
 }
 
-// A rule says what some packages may not import.
+// A rule says which imports some packages must not have. Its functions get paths
+// as inModule returns them.
 type rule struct {
-	says   string
-	covers func(path string) bool // paths as in inModule
-	// forbids tells of one import, by its path as in inModule.
+	says    string
+	covers  func(path string) bool
 	forbids func(importer, path string) bool
-	// direct rules look at the package's own imports alone: what it may import
-	// may import more.
+	// A direct rule checks only the package's own imports, and not their
+	// dependencies.
 	direct bool
 }
 
-// telemetry is the OpenTelemetry API and what that imports.
+// telemetry is the OpenTelemetry API and its dependencies.
 var telemetry = []string{
 	"go.opentelemetry.io/otel",
 	"go.opentelemetry.io/auto/sdk",
@@ -37,7 +37,7 @@ var telemetry = []string{
 
 var jobs = []string{"uploads", "transfer", "files", "serve"}
 
-// shared is what several providers have in common.
+// shared lists the packages that several providers use.
 var shared = []string{
 	"internal/address", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
 	"internal/outcome", "internal/parallel", "internal/transport", "internal/v4",
@@ -45,14 +45,14 @@ var shared = []string{
 
 var rules = []rule{
 	{
-		says:   "the root imports the standard library and the OpenTelemetry API, nothing else",
+		says:   "the root imports only the standard library and the OpenTelemetry API",
 		covers: func(path string) bool { return path == "." },
 		forbids: func(_, path string) bool {
 			return external(path) && !within(path, telemetry...)
 		},
 	},
 	{
-		says:   "memstore adds an ordered map to what the root imports, nothing else: whoever tests on it compiles no SDK",
+		says:   "memstore adds only an ordered map to the imports of the root, so that a test with it compiles no SDK",
 		covers: func(path string) bool { return within(path, "memstore") },
 		forbids: func(_, path string) bool {
 			return within(path, "providers") || external(path) && !within(path, telemetry...) && !within(path, "github.com/tidwall/btree")
@@ -66,17 +66,17 @@ var rules = []rule{
 		},
 	},
 	{
-		says:    "jobs never know which provider it is",
+		says:    "a job imports no provider",
 		covers:  func(path string) bool { return within(path, jobs...) },
 		forbids: func(_, path string) bool { return within(path, "providers", "memstore") },
 	},
 	{
-		says:    "a provider is a translation: it knows no jobs",
+		says:    "a provider imports no job",
 		covers:  func(path string) bool { return within(path, "providers", "memstore") },
 		forbids: func(_, path string) bool { return within(path, jobs...) },
 	},
 	{
-		says:   "storagetest is for tests alone (its fault layer is for staging too)",
+		says:   "storagetest is only for tests (its fault layer is for staging too)",
 		covers: shipped,
 		forbids: func(_, path string) bool {
 			return within(path, "storagetest") && !within(path, "storagetest/faults")
@@ -84,31 +84,30 @@ var rules = []rule{
 		direct: true,
 	},
 	{
-		says:    "wiretest is for tests alone",
+		says:    "internal/testing is only for tests",
 		covers:  shipped,
-		forbids: func(_, path string) bool { return within(path, "internal/wiretest") },
-		direct:  true,
+		forbids: func(_, path string) bool { return within(path, "internal/testing") },
 	},
 	{
-		says:   "what several providers share knows none of them, nor their SDKs",
+		says:   "a package that several providers share imports no provider and no SDK",
 		covers: func(path string) bool { return within(path, shared...) },
 		forbids: func(_, path string) bool {
 			return within(path, "providers", "memstore") || external(path) && !within(path, telemetry...)
 		},
 	},
 	{
-		says:    "what ships compiles no package of testing",
+		says:    "a package that ships does not depend on a package for testing",
 		covers:  shipped,
 		forbids: func(_, path string) bool { return within(path, "testing", "github.com/stretchr/testify") },
 	},
 }
 
-// shipped is all but the suites themselves, and what tests share.
+// shipped reports whether a package is more than a suite or a tool for tests.
 func shipped(path string) bool {
-	return path != "storagetest" && path != "internal/wiretest" && path != "files/recordstest"
+	return path != "storagetest" && path != "files/recordstest" && !within(path, "internal/testing")
 }
 
-// check is a line for each import that breaks a rule.
+// check returns a line for each import that breaks a rule.
 func check(packages []pkg) []string {
 	var broken []string
 	for _, p := range packages {
@@ -132,8 +131,8 @@ func check(packages []pkg) []string {
 	return broken
 }
 
-// inModule is a path of this module without the module's name, "." for the
-// root, and any other as it is.
+// inModule returns a path without the name of this module, and "." for the root.
+// It returns a path in another module unchanged.
 func inModule(path string) string {
 	if path == module {
 		return "."
@@ -141,7 +140,7 @@ func inModule(path string) string {
 	return strings.TrimPrefix(path, module+"/")
 }
 
-// external paths are other modules': their first element is a host.
+// external reports whether a path is in another module: its first element is a host.
 func external(path string) bool {
 	host, _, _ := strings.Cut(path, "/")
 	return strings.Contains(host, ".") && path != "."
@@ -154,7 +153,7 @@ func within(path string, roots ...string) bool {
 	})
 }
 
-// provider is the first two elements: "providers/s3" of "providers/s3/profiles".
+// provider returns the first two elements: "providers/s3" for "providers/s3/profiles".
 func provider(path string) string {
 	elements := strings.SplitN(path, "/", 3)
 	return strings.Join(elements[:min(2, len(elements))], "/")

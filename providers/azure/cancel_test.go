@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 const partSize = 5 << 20
@@ -23,7 +23,7 @@ func TestACanceledUploadLeavesNothingToBeSeen(t *testing.T) {
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := b.Upload(ctx, "a", &wiretest.Endless{At: 5 * partSize, Then: cancel}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
+	_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{At: 5 * partSize, Then: cancel}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 

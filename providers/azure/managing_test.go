@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/storagetest"
 )
 
 func TestService(t *testing.T) {
-	storagetest.RunService(t, signingService, storagetest.Named("azure (Azurite)"))
+	storagetest.RunService(t, signingService, storagetest.WithName("azure (Azurite)"))
 }
 
 // One container's life, on a real server.

@@ -10,17 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
 	s := needAzurite(t)
-	wiretest.ResumedDownload(t, s.root(), s.openAt(t))
+	wiretest.DownloadResumes(t, s.root(), s.openAt(t))
 }
 
 func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	s := needAzurite(t)
-	wiretest.UnsplicedDownload(t, s.root(), s.openAt(t))
+	wiretest.DownloadPinsRevision(t, s.root(), s.openAt(t))
 }
 
 // One file was replaced by another and put back again, between three calls with

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // signer opens a container whose account has a key, unless c says otherwise.
@@ -38,7 +38,7 @@ func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	for _, key := range signedKeys {
 		signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), signedAt)
 		require.NoError(t, err)
-		wiretest.IsEscapedByteByByte(t, signed.URL, "/photos/"+key)
+		wiretest.RequireEscapedPath(t, signed.URL, "/photos/"+key)
 	}
 }
 

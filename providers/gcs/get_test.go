@@ -12,7 +12,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // media is an object as the XML API serves it.

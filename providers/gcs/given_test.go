@@ -13,7 +13,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // given opens the bucket "photos" at the server through a client of the SDK's.
@@ -69,7 +69,7 @@ func TestNoErrorOfAGivenClientTellsTheSession(t *testing.T) {
 				answer.Header[requestIDHeader] = "S3CR3T"
 			}
 			server := newStandIn(t)
-			server.Answer(reply{Header: map[string]string{"Location": server.URL + sessionName}}, answer)
+			server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}}, answer)
 			_, err := server.given(t).Put(t.Context(), wiretest.Put("a", strings.Repeat("x", 5<<20)))
 			require.Error(t, err)
 			var address *url.Error

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // related is what a multipart/related request holds.
@@ -86,7 +86,7 @@ func TestConditionsOfUploads(t *testing.T) {
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, row.want, server.Last(t).Query().Get("ifGenerationMatch"))
-			server.Answer(reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
+			server.Respond(reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
 			_, err = d.BeginParts(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, row.want, server.Last(t).Query().Get("ifGenerationMatch"))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 const (
@@ -34,7 +34,7 @@ func completing(last string) *storage.CompleteRequest {
 
 func TestSessionIsOpenedWithAllThatIsKnown(t *testing.T) {
 	server := newStandIn(t)
-	server.Answer(reply{Header: map[string]string{"Location": server.URL + sessionName}})
+	server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
 	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, PublicRead: true, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
 	upload, err := server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)

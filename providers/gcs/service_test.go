@@ -14,7 +14,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 var (

@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/internal/v4"
-	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // signedAt is when everything in these tests is signed.

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/internal/v4"
-	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 const secretToken = "ya29.secret-token"

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -37,7 +37,7 @@ func TestConformanceOfSigning(t *testing.T) {
 		d, err := gcs.NewDriver(t.Context(), s.config(false))
 		require.NoError(t, err)
 		return d
-	}, storagetest.Named("gcs (signatures checked)"), storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	}, storagetest.WithName("gcs (signatures checked)"), storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		b, err := gcs.Open(t.Context(), s.config(true), append(opts, storage.WithVersions())...)
 		require.NoError(t, err)
 		return b

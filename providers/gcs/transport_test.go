@@ -7,10 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func openedBy(t *testing.T) wiretest.OpenBy {
+func openedBy(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, HTTPClient: client}, opts...)
 		require.NoError(t, err)

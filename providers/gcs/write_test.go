@@ -295,7 +295,7 @@ func TestListOnTheWire(t *testing.T) {
 	require.Equal(t, "next", server.Last(t).Query().Get("pageToken"))
 	require.Empty(t, server.Last(t).Query().Get("startOffset"), "the token tells where")
 
-	server.Answer(failing(404, "notFound", "Not Found"))
+	server.Respond(failing(404, "notFound", "Not Found"))
 	_, err = d.List(t.Context(), &storage.ListRequest{Limit: 3})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }

@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 func TestDriverConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		return driverOf(t, local.Config{})
-	}, append(excluded(), storagetest.Opening(served))...)
+	}, append(excluded(), storagetest.WithOpener(served))...)
 }
 
 func TestServiceConformance(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/leftover/leftovertest"
+	"github.com/omnibucket/storage/internal/testing/staleuploadtest"
 )
 
 const day = 24 * time.Hour
@@ -52,7 +52,7 @@ func (s *subject) uploadDir(upload string) string {
 }
 
 func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
-	for _, row := range leftovertest.Cases {
+	for _, row := range staleuploadtest.Cases {
 		for when, sweep := range map[string]func(s *subject, c *setClock){
 			"at opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
 			"at BeginParts": func(s *subject, _ *setClock) {
@@ -62,7 +62,7 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 			t.Run(row.Name+" "+when, func(t *testing.T) {
 				clock := atNoon()
 				s := open(t, clock.tweak)
-				s.setLifecycle(leftovertest.Rules...)
+				s.setLifecycle(staleuploadtest.Rules...)
 				begun := *clock
 				upload := s.begin(&storage.PutRequest{Key: row.Key})
 				var parts []storage.Part
@@ -73,9 +73,9 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 					parts = append(parts, part)
 				}
 				*clock = begun
-				clock.pass(row.Looked)
+				clock.pass(row.Sweep)
 				sweep(s, clock)
-				if row.Dropped {
+				if row.Discarded {
 					require.Empty(t, s.uploads())
 				} else {
 					require.NoError(t, s.complete(row.Key, upload, parts...))

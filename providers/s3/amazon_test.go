@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -42,7 +42,7 @@ func TestServiceOfAmazon(t *testing.T) {
 		service, err := s3.NewService(t.Context(), c)
 		require.NoError(t, err)
 		return service
-	}, storagetest.Named("s3"))
+	}, storagetest.WithName("s3"))
 }
 
 func TestProbeOfAmazon(t *testing.T) {
@@ -73,23 +73,23 @@ func TestProbeOfAmazon(t *testing.T) {
 func TestProbeFindsWhatAServerDoesNot(t *testing.T) {
 	s3.ShortenRaces(t)
 	for name, test := range map[string]struct {
-		rule    s3server.Rule
+		rule    s3server.Fault
 		check   string
 		verdict s3.Verdict
 		lost    func(p s3.Profile) bool
 	}{
-		"create-only ignored":               {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-None-Match"}}, "create-only on Put", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update }},
-		"compare-and-swap ignored":          {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-Match"}}, "compare-and-swap on Put", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create }},
-		"create-only refused":               {s3server.Rule{Operation: "PutObject", Error: "NotImplemented", Skip: 10}, "create-only on Put", s3.Refused, func(p s3.Profile) bool { return !p.Conditions.Create }},
-		"conditions of Complete ignored":    {s3server.Rule{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}}, "both on completing an upload in parts", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Complete }},
-		"conditions of deletes ignored":     {s3server.Rule{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
-		"conditions of copies ignored":      {s3server.Rule{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
-		"sums ignored":                      {s3server.Rule{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not add up to its CRC32C is refused", s3.Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && p.ContentMD5 }},
-		"no copies":                         {s3server.Rule{Operation: "CopyObject", Error: "NotImplemented"}, "a copy on the server", s3.Refused, func(p s3.Profile) bool { return !p.Copy }},
-		"no copied parts":                   {s3server.Rule{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", s3.Refused, func(p s3.Profile) bool { return !p.CopyParts }},
-		"no batches":                        {s3server.Rule{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch of deletes", s3.Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
-		"no forms":                          {s3server.Rule{Operation: "PostObject", Error: "NotImplemented"}, "a form is held to its bounds and type", s3.Unclear, func(p s3.Profile) bool { return !p.SignForms }},
-		"a server that is busy for a while": {s3server.Rule{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a copy on the server", s3.Enforced, func(p s3.Profile) bool { return p.Copy }},
+		"create-only ignored":               {s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}}, "create-only on Put", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update }},
+		"compare-and-swap ignored":          {s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}}, "compare-and-swap on Put", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create }},
+		"create-only refused":               {s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10}, "create-only on Put", s3.Refused, func(p s3.Profile) bool { return !p.Conditions.Create }},
+		"conditions of Complete ignored":    {s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}}, "both on completing an upload in parts", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Complete }},
+		"conditions of deletes ignored":     {s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
+		"conditions of copies ignored":      {s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
+		"sums ignored":                      {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not add up to its CRC32C is refused", s3.Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && p.ContentMD5 }},
+		"no copies":                         {s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"}, "a copy on the server", s3.Refused, func(p s3.Profile) bool { return !p.Copy }},
+		"no copied parts":                   {s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", s3.Refused, func(p s3.Profile) bool { return !p.CopyParts }},
+		"no batches":                        {s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch of deletes", s3.Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
+		"no forms":                          {s3server.Fault{Operation: "PostObject", Error: "NotImplemented"}, "a form is held to its bounds and type", s3.Unclear, func(p s3.Profile) bool { return !p.SignForms }},
+		"a server that is busy for a while": {s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a copy on the server", s3.Enforced, func(p s3.Profile) bool { return p.Copy }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
@@ -97,7 +97,7 @@ func TestProbeFindsWhatAServerDoesNot(t *testing.T) {
 			if test.rule.Times == 0 {
 				test.rule.Times = -1
 			}
-			server.Misbehave(test.rule)
+			server.Inject(test.rule)
 			report, err := s3.Probe(t.Context(), c, "")
 			require.NoError(t, err)
 			found := false
@@ -116,7 +116,7 @@ func TestProbeFindsWhatAServerDoesNot(t *testing.T) {
 func TestProbeTellsWhatItCouldNotRemove(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
 	c.Bucket = "photos"
-	server.Misbehave(s3server.Rule{Operation: "DeleteObject", Error: "AccessDenied", Times: -1})
+	server.Inject(s3server.Fault{Operation: "DeleteObject", Error: "AccessDenied", Times: -1})
 	report, err := s3.Probe(t.Context(), c, "tmp/")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(report.Left, "tmp/probe-"), report.Left)

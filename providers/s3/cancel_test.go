@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 const partSize = 5 << 20
@@ -22,7 +22,7 @@ func TestACanceledUploadLeavesNoParts(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			pending := 0
-			_, err := b.Upload(ctx, "a", &wiretest.Endless{At: 3 * partSize, Then: func() {
+			_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{At: 3 * partSize, Then: func() {
 				pending = s.uploads(t, bucket, "a")
 				cancel()
 			}}, storage.WithPartSize(partSize))

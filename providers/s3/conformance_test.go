@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -24,25 +24,25 @@ const tree = "tree"
 // unjudged are the cases left out, by server.
 var unjudged = map[string]map[string]string{
 	"minio": {
-		"a key and keys below it coexist":                     noKeyBelowAKey,
-		"an object beside its folder":                         noKeyBelowAKey,
-		"removing one object leaves its neighbours":           noKeyBelowAKey,
-		"keys are in the order of their bytes":                noKeyBelowAKey,
-		"common prefixes stand among the keys":                noKeyBelowAKey,
-		"prefix, delimiter and start are as they are written": noKeyBelowAKey,
-		"reads take empty segments":                           "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
+		"a key and keys below it coexist":                 noKeyBelowAKey,
+		"an object beside its folder":                     noKeyBelowAKey,
+		"removing one object leaves its neighbours":       noKeyBelowAKey,
+		"keys are in byte order":                          noKeyBelowAKey,
+		"common prefixes are listed among the keys":       noKeyBelowAKey,
+		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
+		"reads accept empty segments":                     "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
 	},
 	"versitygw": {
-		"a key and keys below it coexist":                     noKeyBelowAKey,
-		"an object beside its folder":                         noKeyBelowAKey,
-		"removing one object leaves its neighbours":           noKeyBelowAKey,
-		"keys are in the order of their bytes":                noKeyBelowAKey,
-		"common prefixes stand among the keys":                noKeyBelowAKey,
-		"prefix, delimiter and start are as they are written": noKeyBelowAKey,
-		"parts that the store has dropped are sent again":     refusedEarly,
-		"a create over a removed key":                         "the server takes a delete marker for an object (412); Amazon creates",
-		"removing a version is for good":                      "the server answers 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
-		"every write is kept as a version":                    "in pages of one entry the server's listing of versions never goes on: a page that ends with a key's newest version is followed by one that begins with it",
+		"a key and keys below it coexist":                 noKeyBelowAKey,
+		"an object beside its folder":                     noKeyBelowAKey,
+		"removing one object leaves its neighbours":       noKeyBelowAKey,
+		"keys are in byte order":                          noKeyBelowAKey,
+		"common prefixes are listed among the keys":       noKeyBelowAKey,
+		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
+		"parts that the store has dropped are sent again": refusedEarly,
+		"a create over a removed key":                     "the server takes a delete marker for an object (412); Amazon creates",
+		"removing a version is permanent":                 "the server answers 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
+		"every write is kept as a version":                "in pages of one entry the server's listing of versions never goes on: a page that ends with a key's newest version is followed by one that begins with it",
 	},
 }
 
@@ -82,13 +82,13 @@ func TestConformanceOfAServerThatListsLikeATree(t *testing.T) {
 func conform(t *testing.T, s *testServer, column string, layer func(storage.Driver) storage.Driver) {
 	t.Helper()
 	opts := []storagetest.Option{
-		storagetest.Named(column),
-		storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		storagetest.WithName(column),
+		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			return s.open(t, s.bucket(t, true), opts...)
 		}),
 	}
 	for name, reason := range unjudged[s.name] {
-		opts = append(opts, storagetest.Without(name, reason))
+		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		d, err := s3.NewDriver(t.Context(), s.config(t, s.bucket(t, false)))

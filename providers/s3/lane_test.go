@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/internal/transport"
-	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // sdkOnly has d take the SDK's road.

@@ -25,7 +25,7 @@ func TestService(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
-			storagetest.RunService(t, s.service, storagetest.Named("s3 ("+name+")"))
+			storagetest.RunService(t, s.service, storagetest.WithName("s3 ("+name+")"))
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -97,8 +97,8 @@ func TestALostCompletionIsReconciledWithoutUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {
 			server, b := pacific(t, profile)
-			server.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Lose: true})
-			server.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload", Times: -1})
+			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true})
+			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload", Times: -1})
 			body := make([]byte, 11<<20)
 			_, err := b.Upload(t.Context(), "k", io.MultiReader(bytes.NewReader(body)), storage.WithPartSize(5<<20))
 			require.NoError(t, err)

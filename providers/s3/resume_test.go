@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
-			wiretest.ResumedDownload(t, s.endpoint, s.openAt(t))
+			wiretest.DownloadResumes(t, s.endpoint, s.openAt(t))
 		})
 	}
 }
@@ -20,7 +20,7 @@ func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
-			wiretest.UnsplicedDownload(t, s.endpoint, s.openAt(t))
+			wiretest.DownloadPinsRevision(t, s.endpoint, s.openAt(t))
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // now is when everything in these tests is signed.
@@ -169,7 +169,7 @@ func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	for _, key := range keys {
 		got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), now)
 		require.NoError(t, err)
-		wiretest.IsEscapedByteByByte(t, got.URL, "/"+key)
+		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
 	}
 }
 

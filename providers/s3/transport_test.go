@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func openedBy(t *testing.T) wiretest.OpenBy {
+func openedBy(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret", HTTPClient: client}, opts...)
 		require.NoError(t, err)
@@ -20,7 +20,7 @@ func openedBy(t *testing.T) wiretest.OpenBy {
 }
 
 // inConfiguration has the client given by the SDK's configuration.
-func inConfiguration(t *testing.T) wiretest.OpenBy {
+func inConfiguration(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		c := aws.Config{Region: "us-east-1"}
 		if client != nil {

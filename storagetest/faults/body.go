@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// watch counts body as open until it is closed, and gives it its fault. A body
-// without a fault keeps its WriteTo.
+// watch counts body as open until it is closed, and applies its fault. A body without a
+// fault keeps its WriteTo.
 func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
 	i.bodies(+1)
 	counted := &countedBody{ReadCloser: body, injector: i}
@@ -33,7 +33,7 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 	return counted
 }
 
-// countedBody takes itself off the injector's count once.
+// countedBody counts as closed once, however often it is closed.
 type countedBody struct {
 	io.ReadCloser
 	injector *Injector
@@ -61,8 +61,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stalledBody delivers nothing after left bytes. Close ends a Read that waits,
-// as closing a connection does.
+// stalledBody delivers nothing after left bytes. Close ends a Read that waits, as
+// closing a connection does.
 type stalledBody struct {
 	io.ReadCloser
 	left   int64
@@ -91,9 +91,8 @@ func (b *stalledBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// corrupted delivers what body does, but for the byte at offset at. It seeks
-// where body does: a body that is sent again is damaged again, at the same
-// place.
+// corrupted returns a reader like body, but with another byte at offset at. If body
+// seeks, so does the reader: when the body is sent again, the same byte is damaged.
 func corrupted(body io.Reader, at int64) io.Reader {
 	damaged := &corruptBody{body: body, at: at}
 	if seeker, ok := body.(io.Seeker); ok {

@@ -2,11 +2,11 @@ package faults
 
 import "strings"
 
-// Calls is a set of the calls of a storage.Driver: faults.Put|faults.PutPart.
+// Calls is a set of the calls of a [storage.Driver], as faults.Put|faults.PutPart.
 type Calls uint32
 
-// The calls that an Injector sees. Describe, Locate, Native and Close make no
-// request and pass it by.
+// These are the calls that an [Injector] sees. Describe, Locate, Native and Close make
+// no request and are not recorded.
 const (
 	Put Calls = 1 << iota
 	Get
@@ -30,7 +30,7 @@ const (
 	Reads = Get | Head | List | ListVersions
 	// Writes may change what is stored.
 	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose
-	// Signs hand out addresses.
+	// Signs make signed URLs.
 	Signs = Sign | SignForm
 	// Any is every call.
 	Any = afterLast - 1
@@ -42,8 +42,8 @@ var callNames = [...]string{
 	"Copy", "Compose", "ListVersions", "Sign", "SignForm",
 }
 
-// String is the names of the calls, as the methods of storage.Driver are
-// called, or the name of the set: "Put|PutPart", "Writes".
+// String returns the name of the set or the names of the driver's methods: "Writes",
+// "Put|PutPart".
 func (c Calls) String() string {
 	switch c {
 	case Any:

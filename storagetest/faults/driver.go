@@ -15,20 +15,20 @@ type driver struct {
 	injector *Injector
 }
 
-// Describe takes Local away where bodies and calls may stall after all.
+// Describe does not declare Local if a rule may stall bodies or calls.
 func (d *driver) Describe() storage.Description {
 	desc := d.Driver.Describe()
 	desc.Local = desc.Local && !d.injector.stalls()
 	return desc
 }
 
-// through makes one call, with the fault that a rule has for it.
-func through[T any](d *driver, ctx context.Context, call Calls, key string, next func() (T, error)) (T, error) {
+// call makes one call and applies the fault that a rule has for it.
+func call[T any](d *driver, ctx context.Context, call Calls, key string, next func() (T, error)) (T, error) {
 	fault := d.injector.begin(call, key)
-	return faulty(d, ctx, call, fault, next)
+	return withFault(d, ctx, call, fault, next)
 }
 
-func faulty[T any](d *driver, ctx context.Context, call Calls, fault *Rule, next func() (T, error)) (T, error) {
+func withFault[T any](d *driver, ctx context.Context, call Calls, fault *Rule, next func() (T, error)) (T, error) {
 	var none T
 	if fault == nil {
 		return next()
@@ -46,7 +46,7 @@ func faulty[T any](d *driver, ctx context.Context, call Calls, fault *Rule, next
 		if err := d.injector.wait(ctx, fault.wait); err != nil {
 			return none, err
 		}
-	case loseAnswer:
+	case dropResponse:
 		if _, err := next(); err != nil {
 			return none, err
 		}
@@ -55,10 +55,10 @@ func faulty[T any](d *driver, ctx context.Context, call Calls, fault *Rule, next
 	return next()
 }
 
-// sent makes a call whose body goes to the store. The request's body is
-// exchanged for the time of the call, not in a copy of the request: the core
-// may set the request's checksum while the body is read.
-func sent[T any, B io.Reader](d *driver, ctx context.Context, call Calls, key string, body *B, next func() (T, error)) (T, error) {
+// callWithBody makes a call that sends a body. It replaces the body in the request
+// itself during the call, and not in a copy, because the core may set the request's
+// checksum while the body is read.
+func callWithBody[T any, B io.Reader](d *driver, ctx context.Context, call Calls, key string, body *B, next func() (T, error)) (T, error) {
 	fault := d.injector.begin(call, key)
 	if fault != nil {
 		original := *body
@@ -76,26 +76,26 @@ func sent[T any, B io.Reader](d *driver, ctx context.Context, call Calls, key st
 			}
 		}
 	}
-	return faulty(d, ctx, call, fault, next)
+	return withFault(d, ctx, call, fault, next)
 }
 
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	return sent(d, ctx, Put, r.Key, &r.Body, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
+	return callWithBody(d, ctx, Put, r.Key, &r.Body, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
 }
 
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	return sent(d, ctx, PutPart, r.Key, &r.Body, func() (storage.Part, error) { return d.Driver.PutPart(ctx, r) })
+	return callWithBody(d, ctx, PutPart, r.Key, &r.Body, func() (storage.Part, error) { return d.Driver.PutPart(ctx, r) })
 }
 
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	fault := d.injector.begin(Get, r.Key)
 	var body io.ReadCloser
-	attrs, err := faulty(d, ctx, Get, fault, func() (attrs *storage.Attrs, err error) {
+	attrs, err := withFault(d, ctx, Get, fault, func() (attrs *storage.Attrs, err error) {
 		attrs, body, err = d.Driver.Get(ctx, r)
 		return attrs, err
 	})
 	if err != nil {
-		if body != nil { // its answer was lost
+		if body != nil { // the response was dropped
 			_ = body.Close()
 		}
 		return nil, nil, err
@@ -104,42 +104,42 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 }
 
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	return through(d, ctx, Head, r.Key, func() (*storage.Attrs, error) { return d.Driver.Head(ctx, r) })
+	return call(d, ctx, Head, r.Key, func() (*storage.Attrs, error) { return d.Driver.Head(ctx, r) })
 }
 
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
-	return through(d, ctx, List, r.Prefix, func() (*storage.Page, error) { return d.Driver.List(ctx, r) })
+	return call(d, ctx, List, r.Prefix, func() (*storage.Page, error) { return d.Driver.List(ctx, r) })
 }
 
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
-	_, err := through(d, ctx, Delete, r.Key, func() (struct{}, error) { return struct{}{}, d.Driver.Delete(ctx, r) })
+	_, err := call(d, ctx, Delete, r.Key, func() (struct{}, error) { return struct{}{}, d.Driver.Delete(ctx, r) })
 	return err
 }
 
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	return through(d, ctx, BeginParts, r.Key, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
+	return call(d, ctx, BeginParts, r.Key, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
 
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	complete := func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) }
 	if r.Last != nil {
-		return sent(d, ctx, CompleteParts, r.Put.Key, &r.Last.Body, complete)
+		return callWithBody(d, ctx, CompleteParts, r.Put.Key, &r.Last.Body, complete)
 	}
-	return through(d, ctx, CompleteParts, r.Put.Key, complete)
+	return call(d, ctx, CompleteParts, r.Put.Key, complete)
 }
 
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
-	_, err := through(d, ctx, AbortParts, key, func() (struct{}, error) { return struct{}{}, d.Driver.AbortParts(ctx, key, upload) })
+	_, err := call(d, ctx, AbortParts, key, func() (struct{}, error) { return struct{}{}, d.Driver.AbortParts(ctx, key, upload) })
 	return err
 }
 
-// DeleteBatch gives an injected error to every request of the batch.
+// DeleteBatch returns an injected error for every request of the batch.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	key := ""
 	if len(r) > 0 {
 		key = r[0].Key
 	}
-	errs, err := through(d, ctx, DeleteBatch, key, func() ([]error, error) { return d.Driver.DeleteBatch(ctx, r), nil })
+	errs, err := call(d, ctx, DeleteBatch, key, func() ([]error, error) { return d.Driver.DeleteBatch(ctx, r), nil })
 	if err != nil {
 		errs = make([]error, len(r))
 		for i := range errs {
@@ -150,21 +150,21 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 }
 
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	return through(d, ctx, Copy, r.Key, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
+	return call(d, ctx, Copy, r.Key, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 }
 
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	return through(d, ctx, Compose, r.Key, func() (*storage.Attrs, error) { return d.Driver.Compose(ctx, r) })
+	return call(d, ctx, Compose, r.Key, func() (*storage.Attrs, error) { return d.Driver.Compose(ctx, r) })
 }
 
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
-	return through(d, ctx, ListVersions, r.Prefix, func() (*storage.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
+	return call(d, ctx, ListVersions, r.Prefix, func() (*storage.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
 }
 
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
-	return through(d, ctx, Sign, r.Key, func() (*storage.SignedURL, error) { return d.Driver.Sign(ctx, r) })
+	return call(d, ctx, Sign, r.Key, func() (*storage.SignedURL, error) { return d.Driver.Sign(ctx, r) })
 }
 
 func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
-	return through(d, ctx, SignForm, r.Key, func() (*storage.UploadForm, error) { return d.Driver.SignForm(ctx, r) })
+	return call(d, ctx, SignForm, r.Key, func() (*storage.UploadForm, error) { return d.Driver.SignForm(ctx, r) })
 }

@@ -1,12 +1,12 @@
-// Package faults makes a bucket fail on purpose: before a call, after its
-// effect, in the middle of a body, by a stall, a delay or a damaged byte. It is
-// a storage.Layer, so that it fits every driver, in tests as in staging.
+// Package faults makes a bucket fail on purpose: before a call, after its effect, in
+// the middle of a body, or by a stall, a delay or a damaged byte. It is a
+// [storage.Layer] and so works with every driver, in tests and in staging.
 //
-//	inj := faults.New(faults.LoseAnswer(faults.Put).Nth(1))
+//	inj := faults.New(faults.DropResponse(faults.Put).Nth(1))
 //	b := storage.New(driver, storage.WithLayer(inj.Layer()))
 //
-// An Injector without rules injects nothing: it records the driver's calls and
-// counts the bodies that are still open.
+// An [Injector] without rules injects nothing: it records the driver's calls and counts
+// the bodies that are open.
 package faults
 
 import (
@@ -19,12 +19,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// keptEvents bounds the record, so that an Injector can stay in a long-lived
-// program.
-const keptEvents = 4096
+// maxEvents limits the record, so that an Injector can run in a long-lived program.
+const maxEvents = 4096
 
-// An Injector injects what its rules say and records every call. It is safe
-// for concurrent use.
+// An Injector injects the faults of its rules and records every call. It is safe for
+// concurrent use.
 type Injector struct {
 	mu     sync.Mutex
 	rules  []*armed
@@ -35,15 +34,15 @@ type Injector struct {
 	sleep  func(ctx context.Context, d time.Duration) error
 }
 
-// An Event is one call of the driver.
+// An Event is one call to the driver.
 type Event struct {
-	N     int    // from 1, in the order in which the calls began
+	N     int    // counted from 1 in the order in which the calls began
 	Call  string // the method: "Put"
-	Key   string // or, of a listing, the prefix; of a batch, the first key
-	Fault string // the rule that hit it, or ""
+	Key   string // the key, the prefix of a listing, or the first key of a batch
+	Fault string // the rule whose fault was injected, or ""
 }
 
-// String is one line of the record.
+// String returns one line of the record.
 func (e Event) String() string {
 	line := fmt.Sprintf("%4d %s", e.N, e.Call)
 	if e.Key != "" {
@@ -55,35 +54,36 @@ func (e Event) String() string {
 	return line
 }
 
-// New makes an Injector. Of several rules that match a call the first that hits
-// it counts.
+// New returns an [Injector] with these rules. If several rules apply to a call, the
+// first one wins.
 func New(rules ...Rule) *Injector {
 	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: sleep}
 }
 
-// Layer is for storage.WithLayer. One Injector may serve several buckets. A
-// driver that declares Local, whose answers the core does not watch, loses that
-// where a rule that stalls is set when the bucket is opened.
+// Layer returns a layer for [storage.WithLayer]. One Injector may serve several
+// buckets. The core does not watch the calls of a driver that declares Local for
+// stalls. If a rule stalls, set it before the bucket is opened: the layer then does not
+// declare Local.
 func (i *Injector) Layer() storage.Layer {
 	return func(next storage.Driver) storage.Driver { return &driver{Driver: next, injector: i} }
 }
 
-// Set replaces the rules; those given begin to count anew. The record stays.
+// Set replaces the rules. The new rules start counting at 0, and the record stays.
 func (i *Injector) Set(rules ...Rule) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.rules = arm(rules)
 }
 
-// SetSleep sets the clock that Delay waits by: wait returns after d, or with
-// ctx's error when ctx is done. The default is real time.
+// SetSleep sets the clock of [Delay]. wait must return after d, or with ctx's error
+// when ctx is done. The default is real time.
 func (i *Injector) SetSleep(wait func(ctx context.Context, d time.Duration) error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.sleep = wait
 }
 
-// Reset empties the record and the counts; rules and open bodies stay.
+// Reset clears the record and the counts. Rules and open bodies stay.
 func (i *Injector) Reset() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -91,7 +91,7 @@ func (i *Injector) Reset() {
 	clear(i.counts)
 }
 
-// Count is how many of these calls were made.
+// Count returns the number of these calls that were made.
 func (i *Injector) Count(calls Calls) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -104,21 +104,23 @@ func (i *Injector) Count(calls Calls) int {
 	return n
 }
 
-// OpenBodies is how many bodies of Get were handed out and not closed yet.
+// OpenBodies returns the number of bodies that Get returned and that are not closed
+// yet.
 func (i *Injector) OpenBodies() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.open
 }
 
-// Events is the record in order; of a long one, the last 4,096 calls or more.
+// Events returns the record in order. If the record is long, it has at least the last
+// 4,096 calls.
 func (i *Injector) Events() []Event {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return append([]Event(nil), i.events...)
 }
 
-// Hits are the events that met a fault.
+// Hits returns the events with a fault.
 func (i *Injector) Hits() []Event {
 	var hits []Event
 	for _, e := range i.Events() {
@@ -129,8 +131,7 @@ func (i *Injector) Hits() []Event {
 	return hits
 }
 
-// String is the rules and the record, a line each, to be printed when a test
-// fails.
+// String returns the rules and the record, one per line, for the log of a failed test.
 func (i *Injector) String() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -145,13 +146,13 @@ func (i *Injector) String() string {
 	return b.String()
 }
 
-// begin records a call and finds its fault; nil is none.
+// begin records a call and returns its fault, or nil.
 func (i *Injector) begin(call Calls, key string) *Rule {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	var hit *Rule
 	for _, r := range i.rules {
-		// Every rule counts every call, also behind one that hits.
+		// Every rule counts every call, also after a rule that applies.
 		if r.hits(call, key) && hit == nil {
 			hit = &r.Rule
 		}
@@ -162,8 +163,8 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	if hit != nil {
 		event.Fault = hit.String()
 	}
-	if len(i.events) >= 2*keptEvents {
-		i.events = append([]Event(nil), i.events[keptEvents:]...)
+	if len(i.events) >= 2*maxEvents {
+		i.events = append([]Event(nil), i.events[maxEvents:]...)
 	}
 	i.events = append(i.events, event)
 	return hit
@@ -187,7 +188,7 @@ func (i *Injector) bodies(change int) {
 	i.open += change
 }
 
-// wait is Delay's.
+// wait waits for [Delay].
 func (i *Injector) wait(ctx context.Context, d time.Duration) error {
 	i.mu.Lock()
 	wait := i.sleep

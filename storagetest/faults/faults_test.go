@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// shelf is the smallest driver that faults can be tried on.
+// shelf is a small driver to try faults on.
 type shelf struct {
-	storage.Driver // nil: what is not overridden is not called
+	storage.Driver // nil, because only overridden methods are called
 	mu             sync.Mutex
 	objects        map[string][]byte
 	closed         int
@@ -125,20 +125,20 @@ func TestFailDoesNothing(t *testing.T) {
 	require.Equal(t, "Fail(Put)", injected.Rule)
 }
 
-func TestLoseAnswerHasDoneIt(t *testing.T) {
-	s, inj := newShelf(), faults.New(faults.LoseAnswer(faults.Put|faults.Get|faults.DeleteBatch))
+func TestDropResponseHasDoneTheWork(t *testing.T) {
+	s, inj := newShelf(), faults.New(faults.DropResponse(faults.Put|faults.Get|faults.DeleteBatch))
 	d := inj.Layer()(s)
 	body := strings.NewReader("whole")
 	_, err := d.Put(context.Background(), &storage.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.Zero(t, body.Len(), "the inner call reads the body to its end")
+	require.Zero(t, body.Len(), "the inner call must read the body to its end")
 	require.True(t, s.has("a"))
 
 	_, _, err = d.Get(context.Background(), &storage.GetRequest{Key: "a"})
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no outcome")
-	require.Equal(t, 1, s.closed, "the lost body is closed")
+	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no unknown outcome")
+	require.Equal(t, 1, s.closed, "the dropped body must be closed")
 	require.Zero(t, inj.OpenBodies())
 
 	errs := d.DeleteBatch(context.Background(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}})
@@ -147,8 +147,8 @@ func TestLoseAnswerHasDoneIt(t *testing.T) {
 	require.False(t, s.has("a"))
 }
 
-func TestLoseAnswerKeepsARealError(t *testing.T) {
-	d := faults.New(faults.LoseAnswer(faults.Get)).Layer()(newShelf())
+func TestDropResponseKeepsARealError(t *testing.T) {
+	d := faults.New(faults.DropResponse(faults.Get)).Layer()(newShelf())
 	_, _, err := d.Get(context.Background(), &storage.GetRequest{Key: "missing"})
 	require.Equal(t, storage.ObjectNotFound, err)
 }
@@ -197,12 +197,12 @@ func pattern(rule faults.Rule) string {
 
 func TestFirstRuleThatHitsCounts(t *testing.T) {
 	d := faults.New(
-		faults.Fail(faults.Put).Nth(1).With(storage.RateLimited),
-		faults.Fail(faults.Put).Nth(1).With(storage.Internal),
-		faults.Fail(faults.Put).Nth(2).With(storage.Locked),
+		faults.Fail(faults.Put).Nth(1).WithError(storage.RateLimited),
+		faults.Fail(faults.Put).Nth(1).WithError(storage.Internal),
+		faults.Fail(faults.Put).Nth(2).WithError(storage.Locked),
 	).Layer()(newShelf())
 	require.Equal(t, storage.RateLimited, put(d, "a", ""))
-	require.Equal(t, storage.Locked, put(d, "a", ""), "rules behind one that hits count on")
+	require.Equal(t, storage.Locked, put(d, "a", ""), "rules after one that applies must keep counting")
 }
 
 func TestCutOfADownload(t *testing.T) {
@@ -215,9 +215,9 @@ func TestCutOfADownload(t *testing.T) {
 	}{
 		"in the middle": {faults.Cut(faults.Get, 3), "hel", io.ErrUnexpectedEOF},
 		"at once":       {faults.Cut(faults.Get, 0), "", io.ErrUnexpectedEOF},
-		"behind it":     {faults.Cut(faults.Get, 6), "hello", nil},
-		"as a short body that looks whole": {
-			faults.Cut(faults.Get, 3).With(io.EOF), "hel", nil,
+		"past the end":  {faults.Cut(faults.Get, 6), "hello", nil},
+		"as a short body that looks complete": {
+			faults.Cut(faults.Get, 3).WithError(io.EOF), "hel", nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestStallBodyEndsWithClose(t *testing.T) {
 	}()
 	require.NoError(t, body.Close())
 	require.Error(t, <-ended)
-	require.NoError(t, body.Close(), "closing twice is closing once")
+	require.NoError(t, body.Close(), "a second Close must change nothing")
 	require.Zero(t, inj.OpenBodies())
 }
 
@@ -313,7 +313,7 @@ func TestCorrupt(t *testing.T) {
 	body := open(t, faults.New(faults.Corrupt(faults.Get, 1)).Layer()(s), "a")
 	got, err := io.ReadAll(body)
 	require.NoError(t, err)
-	require.Equal(t, "hello", string(got), "the same byte is damaged back")
+	require.Equal(t, "hello", string(got), "the second fault must restore the byte")
 	require.NoError(t, body.Close())
 }
 
@@ -327,7 +327,7 @@ func TestCorruptGivesTheCallersBodyBack(t *testing.T) {
 
 func TestRecord(t *testing.T) {
 	s := newShelf()
-	inj := faults.New(faults.Fail(faults.Put).Nth(2).Named("second put"))
+	inj := faults.New(faults.Fail(faults.Put).Nth(2).WithName("second put"))
 	d := inj.Layer()(s)
 	require.NoError(t, put(d, "a", "x"))
 	require.Error(t, put(d, "b", "x"))
@@ -393,14 +393,14 @@ func TestSetArmsAnew(t *testing.T) {
 func TestRuleNames(t *testing.T) {
 	for want, rule := range map[string]faults.Rule{
 		"Fail(Put|PutPart) call 2":                       faults.Fail(faults.Put | faults.PutPart).Nth(2),
-		"LoseAnswer(Writes) every 3 calls":               faults.LoseAnswer(faults.Writes).Every(3),
+		"DropResponse(Writes) every 3 calls":             faults.DropResponse(faults.Writes).Every(3),
 		"Cut(Get, 10) first 2 calls":                     faults.Cut(faults.Get, 10).First(2),
 		`Stall(Any) for "k"`:                             faults.Stall(faults.Any).ForKey("k"),
 		"StallBody(7) chance 0.5 seed 9":                 faults.StallBody(7).Chance(0.5, 9),
 		"Delay(Reads, 1s)":                               faults.Delay(faults.Reads, time.Second),
 		"Corrupt(Get, 0)":                                faults.Corrupt(faults.Get, 0),
 		"Fail(Signs)":                                    faults.Fail(faults.Signs),
-		"mine":                                           faults.Fail(faults.Any).Named("mine"),
+		"mine":                                           faults.Fail(faults.Any).WithName("mine"),
 		"Fail(Head|List|Delete|BeginParts|ListVersions)": faults.Fail(faults.Head | faults.List | faults.Delete | faults.BeginParts | faults.ListVersions),
 	} {
 		require.Equal(t, want, rule.String())

@@ -9,31 +9,31 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Bounds make a driver appear smaller than it is. A field that is zero, or
-// wider than the driver's own, leaves the driver's own.
-type Bounds struct {
-	Without     storage.Features // are not declared
+// Limits are the limits of a driver that appears weaker than it is. A field that is
+// zero, or wider than the driver's own limit, has no effect.
+type Limits struct {
+	Disable     storage.Features // not declared
 	EqualParts  bool             // all parts but the last must be of one size
-	Sequential  bool             // parts go one after the other, the last with CompleteParts
-	MaxSize     int64            // bytes of an object
-	MaxPutSize  int64            // bytes
-	MinPartSize int64            // bytes
-	MaxPartSize int64            // bytes
+	Sequential  bool             // parts are sequential, and the last comes with CompleteParts
+	MaxSize     int64            // of an object, in bytes
+	MaxPutSize  int64            // in bytes
+	MinPartSize int64            // in bytes
+	MaxPartSize int64            // in bytes
 	MaxParts    int
-	PartUnit    int64 // bytes; all parts but the last are a multiple of it
-	MaxBatch    int   // requests in one DeleteBatch; below 0: the driver has none
+	PartUnit    int64 // in bytes; all parts but the last must be a multiple of it
+	MaxBatch    int   // requests in one DeleteBatch; below 0, the driver has no DeleteBatch
 	MaxPage     int   // entries
 }
 
-// Limits is a layer that declares b and holds the core to it: a call that
-// breaks a bound fails with Internal, which no retry hides. With small parts
-// the part engine can be tried with a few kilobytes:
+// WithLimits returns a layer that declares the limits b and enforces them: a call that
+// breaks one fails with Internal, which is never retried. With small parts, multipart
+// uploads can be tested with a few kilobytes:
 //
-//	faults.Limits(faults.Bounds{Without: storage.StreamPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
-func Limits(b Bounds) storage.Layer {
+//	faults.WithLimits(faults.Limits{Disable: storage.StreamPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
+func WithLimits(b Limits) storage.Layer {
 	return func(next storage.Driver) storage.Driver {
-		d := &limited{Driver: next, bounds: b, in: b.apply(next.Describe())}
-		d.folders = b.Without&next.Describe().Features&storage.KeysBesideFolders != 0
+		d := &limited{Driver: next, limits: b, in: b.apply(next.Describe())}
+		d.folders = b.Disable&next.Describe().Features&storage.KeysBesideFolders != 0
 		if b.Sequential {
 			d.order = &partOrder{native: next.Describe().Features&storage.SequentialParts != 0}
 		}
@@ -41,9 +41,9 @@ func Limits(b Bounds) storage.Layer {
 	}
 }
 
-func (b Bounds) apply(d storage.Description) storage.Description {
-	d.Features &^= b.Without
-	d.FolderOrder = d.FolderOrder && b.Without&storage.OrderedList == 0
+func (b Limits) apply(d storage.Description) storage.Description {
+	d.Features &^= b.Disable
+	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedList == 0
 	if b.EqualParts {
 		d.Features |= storage.EqualParts
 	}
@@ -57,13 +57,13 @@ func (b Bounds) apply(d storage.Description) storage.Description {
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
-	if b.MaxBatch != 0 { // a driver's 0 is no batches at all
+	if b.MaxBatch != 0 { // for a driver, 0 means no batches
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
 	}
 	return d
 }
 
-// narrower is the smaller of two limits, of which 0 is none.
+// narrower returns the smaller of two limits, where 0 means no limit.
 func narrower[N int | int64](a, b N) N {
 	if a == 0 || b == 0 {
 		return max(a, b)
@@ -75,9 +75,9 @@ var _ storage.Driver = (*limited)(nil)
 
 type limited struct {
 	storage.Driver
-	bounds Bounds
+	limits Limits
 	in     storage.Description
-	order  *partOrder // nil: parts come in any
+	order  *partOrder // nil if parts may come in any order
 
 	folders bool // it refuses a key beside a folder, and the driver below does not
 }
@@ -90,7 +90,7 @@ func (d *limited) Describe() storage.Description { return d.in }
 
 func (d *limited) has(f storage.Features) bool { return d.in.Features&f == f }
 
-// guard checks what all writes have in common.
+// guard checks the features that all writes may use.
 func (d *limited) guard(ctx context.Context, key string, c storage.Condition, p storage.Properties, publicRead bool) error {
 	if err := d.guardKept(ctx, key, &p); err != nil {
 		return err
@@ -114,13 +114,13 @@ func (d *limited) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attr
 	}
 	switch _, seeks := r.Body.(io.Seeker); {
 	case r.Size < 0 && !d.has(storage.StreamPut):
-		return nil, broken("a Put of unknown size without StreamPut")
+		return nil, broken("a Put with unknown size, without StreamPut")
 	case r.Size >= 0 && !seeks:
-		return nil, broken("a Put of known size whose body cannot seek")
+		return nil, broken("a Put with known size, but a body without Seek")
 	case r.CRC32C == nil && !d.has(storage.StreamPut):
-		return nil, broken("a Put without a checksum and without StreamPut")
+		return nil, broken("a Put without a checksum, without StreamPut")
 	case d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize:
-		return nil, broken("a Put of %d bytes, at most %d", r.Size, d.in.MaxPutSize)
+		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.in.MaxPutSize)
 	}
 	return d.Driver.Put(ctx, r)
 }
@@ -138,11 +138,11 @@ func (d *limited) BeginParts(ctx context.Context, r *storage.PutRequest) (string
 func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	switch {
 	case r.Number < 1 || d.in.MaxParts > 0 && r.Number > d.in.MaxParts:
-		return storage.Part{}, broken("part %d, at most %d", r.Number, d.in.MaxParts)
+		return storage.Part{}, broken("part number %d (the limit is %d)", r.Number, d.in.MaxParts)
 	case d.in.MaxPartSize > 0 && r.Size > d.in.MaxPartSize:
-		return storage.Part{}, broken("a part of %d bytes, at most %d", r.Size, d.in.MaxPartSize)
+		return storage.Part{}, broken("a part of %d bytes exceeds %d", r.Size, d.in.MaxPartSize)
 	case d.has(storage.SequentialParts) && d.in.PartUnit > 0 && r.Size%d.in.PartUnit != 0:
-		return storage.Part{}, broken("a part of %d bytes, not a multiple of %d", r.Size, d.in.PartUnit)
+		return storage.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, d.in.PartUnit)
 	}
 	if d.order != nil {
 		return d.order.putPart(ctx, d.Driver, r)
@@ -157,10 +157,10 @@ func (d *limited) CompleteParts(ctx context.Context, r *storage.CompleteRequest)
 		case i > 0 && part.Number <= r.Parts[i-1].Number:
 			return nil, broken("part %d after part %d", part.Number, r.Parts[i-1].Number)
 		case !last && part.Size < d.in.MinPartSize:
-			return nil, broken("part %d of %d bytes, at least %d", part.Number, part.Size, d.in.MinPartSize)
+			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, d.in.MinPartSize)
 		case !last && d.has(storage.EqualParts) && part.Size != r.Parts[0].Size,
 			last && d.has(storage.EqualParts) && part.Size > r.Parts[0].Size:
-			return nil, broken("part %d of %d bytes, the first has %d", part.Number, part.Size, r.Parts[0].Size)
+			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
 		}
 	}
 	if d.order != nil {
@@ -171,7 +171,7 @@ func (d *limited) CompleteParts(ctx context.Context, r *storage.CompleteRequest)
 
 func (d *limited) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	if r.Limit < 1 || d.in.MaxPage > 0 && r.Limit > d.in.MaxPage {
-		return nil, broken("a page of %d entries, at most %d", r.Limit, d.in.MaxPage)
+		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.in.MaxPage)
 	}
 	return d.Driver.List(ctx, r)
 }
@@ -189,7 +189,7 @@ func (d *limited) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []
 	}
 	errs := make([]error, len(r))
 	for i := range errs {
-		errs[i] = broken("a batch of %d, at most %d", len(r), d.in.MaxBatch)
+		errs[i] = broken("a batch of %d requests exceeds %d", len(r), d.in.MaxBatch)
 	}
 	return errs
 }

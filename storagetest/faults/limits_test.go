@@ -13,8 +13,8 @@ import (
 )
 
 func TestLimitsAreDeclared(t *testing.T) {
-	d := faults.Limits(faults.Bounds{
-		Without: storage.StreamPut, EqualParts: true,
+	d := faults.WithLimits(faults.Limits{
+		Disable: storage.StreamPut, EqualParts: true,
 		MaxPutSize: 1, MinPartSize: 2, MaxPartSize: 3, MaxParts: 4, MaxBatch: -1, MaxPage: 6,
 	})(newShelf()).Describe()
 	require.Equal(t, storage.UploadParts|storage.ConditionalCreate|storage.EqualParts, d.Features)
@@ -23,8 +23,8 @@ func TestLimitsAreDeclared(t *testing.T) {
 }
 
 func TestLimitsOnlyNarrow(t *testing.T) {
-	inner := faults.Limits(faults.Bounds{MaxPutSize: 10, MinPartSize: 10, MaxParts: 10, MaxBatch: -1, MaxPage: 10})
-	wide := faults.Limits(faults.Bounds{MaxPutSize: 20, MinPartSize: 5, MaxParts: 20, MaxBatch: 5, MaxPage: 20})
+	inner := faults.WithLimits(faults.Limits{MaxPutSize: 10, MinPartSize: 10, MaxParts: 10, MaxBatch: -1, MaxPage: 10})
+	wide := faults.WithLimits(faults.Limits{MaxPutSize: 20, MinPartSize: 5, MaxParts: 20, MaxBatch: 5, MaxPage: 20})
 	d := wide(inner(newShelf())).Describe()
 	require.Equal(t, []int64{10, 10}, []int64{d.MaxPutSize, d.MinPartSize})
 	require.Equal(t, []int{10, 0, 10}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
@@ -32,7 +32,7 @@ func TestLimitsOnlyNarrow(t *testing.T) {
 
 func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 	s := newShelf()
-	d := faults.Limits(faults.Bounds{})(s)
+	d := faults.WithLimits(faults.Limits{})(s)
 	require.Equal(t, s.Describe(), d.Describe())
 	require.NoError(t, put(d, "a", "x"))
 }
@@ -66,43 +66,43 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		bounds faults.Bounds
+		bounds faults.Limits
 		call   func(storage.Driver) error
 		ok     bool
 	}{
-		"a put within":          {faults.Bounds{MaxPutSize: 2}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
-		"a put too large":       {faults.Bounds{MaxPutSize: 1}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a stream":              {faults.Bounds{Without: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
-		"a body without Seek":   {faults.Bounds{}, putOf(storage.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
-		"no checksum":           {faults.Bounds{Without: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a refused condition":   {faults.Bounds{Without: storage.ConditionalCreate}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
-		"a refused class":       {faults.Bounds{}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
-		"a part within":         {faults.Bounds{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},
-		"a part too large":      {faults.Bounds{MaxPartSize: 2}, part(1, 3), false},
-		"a part too many":       {faults.Bounds{MaxParts: 2}, part(3, 1), false},
-		"part 0":                {faults.Bounds{}, part(0, 1), false},
-		"parts within":          {faults.Bounds{MinPartSize: 2}, complete(2, 3, 1), true},
-		"parts too small":       {faults.Bounds{MinPartSize: 2}, complete(2, 1, 1), false},
-		"equal parts":           {faults.Bounds{EqualParts: true}, complete(2, 2, 1), true},
-		"parts that differ":     {faults.Bounds{EqualParts: true}, complete(2, 3, 1), false},
-		"a last part that tops": {faults.Bounds{EqualParts: true}, complete(2, 2, 3), false},
-		"a page too large": {faults.Bounds{MaxPage: 2}, func(d storage.Driver) error {
+		"a put within":               {faults.Limits{MaxPutSize: 2}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
+		"a put too large":            {faults.Limits{MaxPutSize: 1}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a stream":                   {faults.Limits{Disable: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
+		"a body without Seek":        {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
+		"no checksum":                {faults.Limits{Disable: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a refused condition":        {faults.Limits{Disable: storage.ConditionalCreate}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
+		"a refused class":            {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
+		"a part within":              {faults.Limits{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},
+		"a part too large":           {faults.Limits{MaxPartSize: 2}, part(1, 3), false},
+		"one part too many":          {faults.Limits{MaxParts: 2}, part(3, 1), false},
+		"part 0":                     {faults.Limits{}, part(0, 1), false},
+		"parts within":               {faults.Limits{MinPartSize: 2}, complete(2, 3, 1), true},
+		"parts too small":            {faults.Limits{MinPartSize: 2}, complete(2, 1, 1), false},
+		"equal parts":                {faults.Limits{EqualParts: true}, complete(2, 2, 1), true},
+		"parts that differ":          {faults.Limits{EqualParts: true}, complete(2, 3, 1), false},
+		"a last part that is larger": {faults.Limits{EqualParts: true}, complete(2, 2, 3), false},
+		"a page too large": {faults.Limits{MaxPage: 2}, func(d storage.Driver) error {
 			_, err := d.List(ctx, &storage.ListRequest{Limit: 3})
 			return err
 		}, false},
-		"a batch too large": {faults.Bounds{MaxBatch: 1}, func(d storage.Driver) error {
+		"a batch too large": {faults.Limits{MaxBatch: 1}, func(d storage.Driver) error {
 			return d.DeleteBatch(ctx, make([]storage.DeleteRequest, 2))[1]
 		}, false},
-		"a server copy": {faults.Bounds{Without: storage.ServerCopy}, func(d storage.Driver) error {
+		"a server copy": {faults.Limits{Disable: storage.ServerCopy}, func(d storage.Driver) error {
 			_, err := d.Copy(ctx, &storage.CopyRequest{})
 			return err
 		}, false},
-		"a conditional delete": {faults.Bounds{Without: storage.ConditionalRemove}, func(d storage.Driver) error {
+		"a conditional delete": {faults.Limits{Disable: storage.ConditionalRemove}, func(d storage.Driver) error {
 			return d.Delete(ctx, &storage.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := c.call(faults.Limits(c.bounds)(newShelf()))
+			err := c.call(faults.WithLimits(c.bounds)(newShelf()))
 			if c.ok {
 				require.NoError(t, err)
 				return

@@ -8,19 +8,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// partOrder holds the core to parts that go one after the other, on a driver
-// that takes them in any order.
+// partOrder enforces sequential parts with a driver that takes them in any order.
 type partOrder struct {
-	native bool // the driver wants them so itself
+	native bool // the driver itself requires sequential parts
 
 	mu      sync.Mutex
 	uploads map[string]sequence
 }
 
-// A sequence is where one upload stands.
+// A sequence is the state of one upload.
 type sequence struct {
 	number int   // of the part that was begun last
-	offset int64 // where it begins
+	offset int64 // of that part
 	size   int64
 	busy   bool
 }
@@ -31,13 +30,13 @@ func (o *partOrder) enter(r *storage.PartRequest) error {
 	at := o.uploads[r.Upload]
 	again := r.Number == at.number && r.Offset == at.offset
 	next := r.Number == at.number+1 && r.Offset == at.offset+at.size
-	// A process that goes on with an upload may not know of the last part.
+	// A process that resumes an upload may not know about the last part.
 	before := r.Number == at.number-1 && r.Offset+r.Size == at.offset
 	switch {
 	case at.busy:
-		return broken("part %d while part %d is on its way", r.Number, at.number)
+		return broken("part %d during part %d", r.Number, at.number)
 	case !again && !next && !before:
-		return broken("part %d at %d after part %d of %d bytes at %d", r.Number, r.Offset, at.number, at.size, at.offset)
+		return broken("part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number, at.size, at.offset)
 	}
 	o.set(r.Upload, sequence{number: r.Number, offset: r.Offset, size: r.Size, busy: true})
 	return nil
@@ -66,8 +65,8 @@ func (o *partOrder) putPart(ctx context.Context, next storage.Driver, r *storage
 	return next.PutPart(ctx, r)
 }
 
-// complete stores the last part and completes, which are one step to a driver
-// that wants the last part here.
+// complete stores the last part and completes the upload. A driver with sequential
+// parts gets both in one call.
 func (o *partOrder) complete(ctx context.Context, next storage.Driver, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	if r.Last == nil {
 		return nil, broken("CompleteParts without the last part")

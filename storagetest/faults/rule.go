@@ -9,25 +9,25 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Rule says which calls meet which fault. It is made by Fail, LoseAnswer,
-// Cut, Stall, StallBody, Delay or Corrupt, and narrowed by its methods, each of
-// which returns a changed copy:
+// A Rule says which calls get which fault. [Fail], [DropResponse], [Cut], [Stall],
+// [StallBody], [Delay] and [Corrupt] make one, and its methods narrow it. Each method
+// returns a changed copy:
 //
 //	faults.Fail(faults.Put).Nth(2)
-//	faults.LoseAnswer(faults.Writes).Chance(0.01, seed)
-//	faults.Cut(faults.Get, 1000).ForKey("a").With(io.EOF)
+//	faults.DropResponse(faults.Writes).Chance(0.01, seed)
+//	faults.Cut(faults.Get, 1000).ForKey("a").WithError(io.EOF)
 //
-// As it is made, it applies to every matching call.
+// A new rule applies to every matching call.
 type Rule struct {
 	name string
 	kind kind
 	on   Calls
 	key  string
 	when when
-	n    int     // of nth, first and every
-	p    float64 // of chance
+	n    int     // for nth, first and every
+	p    float64 // for chance
 	seed uint64
-	at   int64 // byte of the body
+	at   int64 // offset in the body
 	wait time.Duration
 	err  error
 }
@@ -36,7 +36,7 @@ type kind int
 
 const (
 	fail kind = iota
-	loseAnswer
+	dropResponse
 	cut
 	stall
 	stallBody
@@ -54,61 +54,59 @@ const (
 	chance
 )
 
-// Fail has the call fail before anything was done, with storage.Unavailable,
+// Fail makes the call fail before it has any effect, with [storage.Unavailable],
 // retryable.
 func Fail(on Calls) Rule { return Rule{kind: fail, on: on} }
 
-// LoseAnswer lets the call do its work, the body of a Put read to its end, and
-// then loses the answer: Unavailable, retryable and, of a call in Writes, with
-// Unknown set. A call that fails by itself keeps its own error.
-func LoseAnswer(on Calls) Rule { return Rule{kind: loseAnswer, on: on} }
+// DropResponse lets the call take effect and then drops its response. The body of a Put
+// is read to its end. The call fails with [storage.Unavailable], retryable, and for a
+// call in [Writes] Unknown is set. If the call itself fails, it keeps its own error.
+func DropResponse(on Calls) Rule { return Rule{kind: dropResponse, on: on} }
 
-// Cut drops the connection in the middle of a body: of Get, after that many
-// bytes were delivered, with io.ErrUnexpectedEOF; of Put, PutPart and a
-// CompleteParts with a last part, after that many bytes of the caller's were
-// read, with Unavailable, and nothing is stored. Other calls pass.
+// Cut drops the connection in the middle of a body. The body of a Get ends after that
+// many delivered bytes, with [io.ErrUnexpectedEOF]. A Put, a PutPart, or a
+// CompleteParts with a last part fails after that many bytes of the caller's body, with
+// [storage.Unavailable], and stores nothing. Other calls pass.
 func Cut(on Calls, after int64) Rule { return Rule{kind: cut, on: on, at: after} }
 
-// Stall has the call do nothing until its ctx is done, and then fail with
-// ctx's error.
+// Stall makes the call wait until its ctx is done, and then fail with ctx's error.
 func Stall(on Calls) Rule { return Rule{kind: stall, on: on} }
 
-// StallBody has the body of a Get deliver nothing more after that many bytes,
-// until ctx is done or the body is closed.
+// StallBody makes the body of a Get deliver nothing after that many bytes, until ctx is
+// done or the body is closed.
 func StallBody(after int64) Rule { return Rule{kind: stallBody, on: Get, at: after} }
 
-// Delay has the call begin later, by the injector's clock (Injector.SetSleep).
+// Delay makes the call begin later, by the clock of [Injector.SetSleep].
 func Delay(on Calls, by time.Duration) Rule { return Rule{kind: delay, on: on, wait: by} }
 
-// Corrupt changes the byte at this offset of the body of a Get, Put, PutPart or
-// CompleteParts with a last part; where the body is shorter nothing. Other calls
-// pass.
+// Corrupt changes the byte at this offset in the body of a Get, a Put, a PutPart, or a
+// CompleteParts with a last part. A shorter body, and other calls, stay unchanged.
 func Corrupt(on Calls, at int64) Rule { return Rule{kind: corrupt, on: on, at: at} }
 
-// Nth narrows r to the n-th matching call, counted from 1.
+// Nth restricts r to the n-th matching call, counted from 1.
 func (r Rule) Nth(n int) Rule { r.when, r.n = nth, n; return r }
 
-// First narrows r to the first n matching calls.
+// First restricts r to the first n matching calls.
 func (r Rule) First(n int) Rule { r.when, r.n = first, n; return r }
 
-// Every narrows r to each n-th matching call.
+// Every restricts r to each n-th matching call.
 func (r Rule) Every(n int) Rule { r.when, r.n = every, max(n, 1); return r }
 
-// Chance narrows r to matching calls drawn with probability p, from 0 to 1. The
-// same seed and order of calls draw the same ones.
+// Chance restricts r to matching calls drawn with probability p, from 0 to 1. The same
+// seed and order of calls draw the same calls.
 func (r Rule) Chance(p float64, seed uint64) Rule { r.when, r.p, r.seed = chance, p, seed; return r }
 
-// ForKey narrows r to calls for this key; of a List the key is its prefix, of a
-// DeleteBatch the first request's.
+// ForKey restricts r to calls with this key. The key of a List is its prefix, and that
+// of a DeleteBatch is the key of its first request.
 func (r Rule) ForKey(key string) Rule { r.key = key; return r }
 
-// With sets the error that the fault gives, in place of its own.
-func (r Rule) With(err error) Rule { r.err = err; return r }
+// WithError sets the error of the fault, instead of the default one.
+func (r Rule) WithError(err error) Rule { r.err = err; return r }
 
-// Named sets the name by which the fault stands in errors and records.
-func (r Rule) Named(name string) Rule { r.name = name; return r }
+// WithName sets the name of the fault in errors and records.
+func (r Rule) WithName(name string) Rule { r.name = name; return r }
 
-// String is the name, or what the rule does: "Fail(Put) 2nd call".
+// String returns the name, or else a description: "Fail(Put) call 2".
 func (r Rule) String() string {
 	if r.name != "" {
 		return r.name
@@ -117,8 +115,8 @@ func (r Rule) String() string {
 	switch r.kind {
 	case fail:
 		s = fmt.Sprintf("Fail(%v)", r.on)
-	case loseAnswer:
-		s = fmt.Sprintf("LoseAnswer(%v)", r.on)
+	case dropResponse:
+		s = fmt.Sprintf("DropResponse(%v)", r.on)
 	case cut:
 		s = fmt.Sprintf("Cut(%v, %d)", r.on, r.at)
 	case stall:
@@ -146,15 +144,15 @@ func (r Rule) String() string {
 	return s
 }
 
-// Injected is the cause (errors.As) of every error that a Rule made up.
+// Injected is the cause, for [errors.As], of every error that a [Rule] made.
 type Injected struct {
-	Rule string // the rule's String
+	Rule string // the result of [Rule.String]
 }
 
-// Error names the rule.
+// Error returns a text with the rule.
 func (e *Injected) Error() string { return "injected fault: " + e.Rule }
 
-// failure is what a call that r hits fails with.
+// failure returns the error of a call with the fault r.
 func (r Rule) failure(unknown bool) error {
 	if r.err != nil {
 		return r.err
@@ -167,7 +165,7 @@ func (r Rule) failure(unknown bool) error {
 	}
 }
 
-// bodyFailure is what the body of a Get that r hits fails with.
+// bodyFailure returns the error of a Get's body with the fault r.
 func (r Rule) bodyFailure() error {
 	if r.err != nil {
 		return r.err
@@ -175,8 +173,7 @@ func (r Rule) bodyFailure() error {
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, &Injected{Rule: r.String()})
 }
 
-// armed is a rule with its count of matching calls. The Injector's lock guards
-// it.
+// armed is a rule with its count of matching calls. The lock of the Injector guards it.
 type armed struct {
 	Rule
 	seen int
@@ -191,7 +188,7 @@ func arm(rules []Rule) []*armed {
 	return list
 }
 
-// hits counts a call, and tells whether it is one that the rule is for.
+// hits counts a call and reports whether the rule applies to it.
 func (a *armed) hits(call Calls, key string) bool {
 	if a.on&call == 0 || a.key != "" && a.key != key {
 		return false

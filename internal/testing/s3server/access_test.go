@@ -1,0 +1,101 @@
+package s3server_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+const readByAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
+
+func (s *store) anonymously(t *testing.T, key string) int {
+	response, _ := s.send(t, "GET", s.URL+"/"+bucket+"/"+key, nil, nil)
+	return response.StatusCode
+}
+
+func TestAPolicyMakesABucketPublic(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	put := func(document string) error {
+		_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
+		return err
+	}
+	require.Equal(t, 403, s.anonymously(t, "k"))
+	failsWith(t, put(readByAll), 403, "AccessDenied")
+
+	block := &types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(false), RestrictPublicBuckets: aws.Bool(false)}
+	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: block})
+	require.NoError(t, err)
+	kept, err := s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, block, kept.PublicAccessBlockConfiguration)
+
+	require.NoError(t, put(readByAll))
+	require.Equal(t, 200, s.anonymously(t, "k"))
+	require.Equal(t, 403, s.anonymously(t, "none"), "without permission to list, a missing key is refused")
+	require.Equal(t, 403, s.anonymously(t, "?list-type=2"))
+	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.True(t, *status.PolicyStatus.IsPublic)
+	document, err := s.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.JSONEq(t, readByAll, *document.Policy)
+
+	failsWith(t, put("{"), 400, "MalformedPolicy")
+	failsWith(t, put(strings.ReplaceAll(readByAll, "photos", "other")), 400, "MalformedPolicy")
+	_, err = s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, 403, s.anonymously(t, "k"))
+	_, err = s.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
+	failsWith(t, err, 404, "NoSuchBucketPolicy")
+}
+
+func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {
+	public := putInput("k", "content")
+	public.ACL = types.ObjectCannedACLPublicRead
+	s := start(t, s3server.Config{})
+	_, err := s.PutObject(t.Context(), public)
+	failsWith(t, err, 400, "AccessControlListNotSupported")
+	public = putInput("k", "content")
+	public.ACL = types.ObjectCannedACLBucketOwnerFullControl
+	_, err = s.PutObject(t.Context(), public)
+	require.NoError(t, err)
+
+	s = start(t, s3server.Config{AllowACL: true})
+	public = putInput("k", "content")
+	public.ACL = types.ObjectCannedACLPublicRead
+	_, err = s.PutObject(t.Context(), public)
+	require.NoError(t, err)
+	require.Equal(t, 200, s.anonymously(t, "k"))
+	list, err := s.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Len(t, list.Grants, 2)
+	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
+	require.NoError(t, err)
+	require.Equal(t, 403, s.anonymously(t, "k"))
+}
+
+func TestOwnership(t *testing.T) {
+	s := start(t, s3server.Config{})
+	own := func(ownership types.ObjectOwnership) error {
+		_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
+			Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: ownership}}},
+		})
+		return err
+	}
+	require.NoError(t, own(types.ObjectOwnershipObjectWriter))
+	public := putInput("k", "content")
+	public.ACL = types.ObjectCannedACLPublicRead
+	_, err := s.PutObject(t.Context(), public)
+	failsWith(t, err, 403, "AccessDenied") // the block is still there
+	failsWith(t, own("Nobody"), 400, "MalformedXML")
+	got, err := s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, types.ObjectOwnershipObjectWriter, got.OwnershipControls.Rules[0].ObjectOwnership)
+}

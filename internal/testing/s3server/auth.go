@@ -1,0 +1,215 @@
+package s3server
+
+import (
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const maxSkew = 15 * time.Minute
+
+// A caller is the verified sender of a request.
+type caller struct {
+	anonymous bool
+	payload   string // the hash of the body that was signed, or one of the words for it
+	timestamp string
+	scope     scope
+	key       []byte // the signing key, because chunks are signed, too
+	signature string // of the request, on which that of the first chunk depends
+}
+
+// A claim is a signature and everything that it was made from.
+type claim struct {
+	accessKey string
+	scope     scope
+	timestamp string
+	signed    []string // names of headers in lower case
+	signature string
+	payload   string
+	presigned bool
+}
+
+// authenticate checks the signature in the header or the query. Without one the caller
+// is anonymous.
+func (r *request) authenticate() error {
+	inHeader, inQuery := r.Header.Get("Authorization"), r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
+	var c *claim
+	var err error
+	switch {
+	case inHeader != "" && inQuery:
+		return newError("InvalidArgument", "ArgumentName", "Authorization").
+			withMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+	case inHeader != "":
+		c, err = r.headerClaim(inHeader)
+	case inQuery:
+		c, err = r.queryClaim()
+	default:
+		r.caller = caller{anonymous: true, payload: unsignedPayload}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.verifySignature(c)
+}
+
+// headerClaim reads the Authorization header and the headers that belong to it.
+func (r *request) headerClaim(value string) (*claim, error) {
+	rest, found := strings.CutPrefix(value, algorithm+" ")
+	if !found {
+		if strings.HasPrefix(value, "AWS ") {
+			return nil, newError("InvalidRequest").withMessage("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+		}
+		return nil, newError("InvalidArgument", "ArgumentName", "Authorization").withMessage("Unsupported Authorization Type")
+	}
+	fields := map[string]string{}
+	for field := range strings.SplitSeq(rest, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		fields[name] = value
+	}
+	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if fields[name] == "" {
+			return nil, malformed("missing equal-sign in key=value pair or missing %s", name)
+		}
+	}
+	c := &claim{signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"), payload: r.Header.Get("X-Amz-Content-Sha256")}
+	if err := c.credential(fields["Credential"], malformed); err != nil {
+		return nil, err
+	}
+	if c.payload == "" {
+		return nil, newError("InvalidRequest").withMessage("Missing required header for this request: x-amz-content-sha256")
+	}
+	at, err := r.headerTime()
+	if err != nil {
+		return nil, err
+	}
+	c.timestamp = at.Format(timestampForm)
+	now := r.server.now()
+	if skew := now.Sub(at).Abs(); skew > maxSkew {
+		return nil, newError("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
+			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
+	}
+	if date := c.timestamp[:8]; date != c.scope.date {
+		return nil, malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, date)
+	}
+	return c, r.checkRegion(c, malformed)
+}
+
+func malformed(format string, args ...any) *apiError {
+	return newError("AuthorizationHeaderMalformed").withMessage("The authorization header is malformed; "+format, args...)
+}
+
+// headerTime returns the time of the signature from the headers.
+func (r *request) headerTime() (time.Time, error) {
+	value, forms := r.Header.Get("X-Amz-Date"), []string{timestampForm, http.TimeFormat}
+	if value == "" {
+		value = r.Header.Get("Date")
+	}
+	for _, form := range forms {
+		if at, err := time.Parse(form, value); err == nil {
+			return at.UTC(), nil
+		}
+	}
+	return time.Time{}, newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
+}
+
+// credential splits a credential into key and scope.
+func (c *claim) credential(value string, wrong func(string, ...any) *apiError) error {
+	// An access key may have slashes, and a scope has four parts.
+	parts := strings.Split(value, "/")
+	n := len(parts) - 4
+	if n < 1 {
+		return wrong("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+	}
+	c.accessKey, c.scope = strings.Join(parts[:n], "/"), scope{parts[n], parts[n+1], parts[n+2]}
+	if c.scope.service != service {
+		return wrong("incorrect service %q. This endpoint belongs to \"s3\".", c.scope.service)
+	}
+	if parts[n+3] != terminator {
+		return wrong("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
+	}
+	return nil
+}
+
+func (r *request) checkRegion(c *claim, wrong func(string, ...any) *apiError) error {
+	if want := r.server.config.Region; c.scope.region != want {
+		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.region, want)
+		e.fields = append(e.fields, "Region", want)
+		return e.withHeader("X-Amz-Bucket-Region", want)
+	}
+	return nil
+}
+
+// verifySignature checks the claim with the secret.
+func (r *request) verifySignature(c *claim) error {
+	config := &r.server.config
+	if c.accessKey != config.AccessKeyID {
+		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
+	}
+	if err := r.checkToken(c); err != nil {
+		return err
+	}
+	if err := r.checkSigned(c); err != nil {
+		return err
+	}
+	canonical := canonicalRequest(r.Request, r.query, c.signed, c.payload)
+	text, key := stringToSign(c.timestamp, c.scope, canonical), signingKey(config.SecretKey, c.scope)
+	if !equalMACs(hexMAC(key, text), c.signature) {
+		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
+			"SignatureProvided", c.signature, "StringToSignBytes", spaced(text),
+			"CanonicalRequest", canonical, "CanonicalRequestBytes", spaced(canonical))
+	}
+	r.caller = caller{payload: c.payload, timestamp: c.timestamp, scope: c.scope, key: key, signature: c.signature}
+	return nil
+}
+
+func (r *request) checkToken(c *claim) error {
+	token := r.Header.Get("X-Amz-Security-Token")
+	if c.presigned {
+		token = r.query.Get("X-Amz-Security-Token")
+	}
+	switch want := r.server.config.SessionToken; {
+	case token == want:
+		return nil
+	case token == "":
+		// A temporary key is invalid without its token.
+		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
+	}
+	return newError("InvalidToken", "Token-0", token)
+}
+
+// checkSigned refuses headers that must be signed and are not. For a query signature
+// the content type may be unsigned, because a browser adds its own.
+func (r *request) checkSigned(c *claim) error {
+	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
+		return newError("SignatureDoesNotMatch").withMessage("SignedHeaders must be sorted and contain host")
+	}
+	var open []string
+	for name := range r.Header {
+		name = strings.ToLower(name)
+		must := strings.HasPrefix(name, "x-amz-") || name == "content-type" && !c.presigned
+		if must && !slices.Contains(c.signed, name) {
+			open = append(open, name)
+		}
+	}
+	if len(open) > 0 {
+		slices.Sort(open)
+		return newError("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).withMessage("There were headers present in the request which were not signed")
+	}
+	return nil
+}
+
+// spaced returns bytes in hexadecimal, as AWS shows them for comparison.
+func spaced(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(hex.EncodeToString([]byte{text[i]}))
+	}
+	return b.String()
+}

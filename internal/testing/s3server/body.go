@@ -1,0 +1,195 @@
+package s3server
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// An expectedBody is what the headers of a request say about its body.
+type expectedBody struct {
+	size     int64
+	sum      checksum      // from a header; kind is nil without one
+	given    *checksumKind // from a header or a trailer, or nil
+	kind     *checksumKind // to compute
+	trailers []string      // in lower case
+	md5      []byte        // nil without one
+	payload  string
+}
+
+// receive passes the body to sink and checks it against the headers. If it returns an
+// error, the bytes in sink must not be used.
+func (r *request) receive(most int64, sink func(io.Reader) error) (*digest, error) {
+	p, err := r.expectBody()
+	if err != nil {
+		return nil, err
+	}
+	return r.receiveExpected(p, most, sink)
+}
+
+func (r *request) receiveExpected(p *expectedBody, most int64, sink func(io.Reader) error) (*digest, error) {
+	if p.size > most {
+		return nil, tooLarge(p.size, most)
+	}
+	r.drained = true // from here on
+	body, trailer := io.Reader(r.Body), http.Header{}
+	if isChunked(p.payload) {
+		chunked := newChunkedReader(r.Body, r.caller, p.trailers)
+		body, trailer = chunked, chunked.trailer
+	}
+	d := newDigest(p.kind, len(p.payload) == 64)
+	// One byte more than expected shows that a body is too long.
+	counted := io.TeeReader(io.LimitReader(body, p.size+1), d)
+	if err := sink(counted); err != nil {
+		return nil, bodyError(err)
+	}
+	if d.size != p.size {
+		return nil, newError("IncompleteBody").withMessage("The request body is not the announced %d bytes long", p.size)
+	}
+	return d, p.check(d, trailer)
+}
+
+// store receives the body into a blob.
+func (r *request) store(p *expectedBody, most int64) (stored piece, d *digest, err error) {
+	d, err = r.receiveExpected(p, most, func(body io.Reader) (err error) {
+		stored, err = r.server.blobs.put(r.Context(), body)
+		return err
+	})
+	if err != nil && stored.blob != "" {
+		r.server.blobs.release([]piece{stored})
+	}
+	return stored, d, err
+}
+
+// bodyError distinguishes a client that disconnected from an error in this server.
+func bodyError(err error) error {
+	if e := asAPIError(err); e.code != "InternalError" {
+		return e
+	}
+	return newError("IncompleteBody").withMessage("%v", err)
+}
+
+func tooLarge(size, most int64) *apiError {
+	return newError("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
+}
+
+// expectBody reads the headers about the body.
+func (r *request) expectBody() (*expectedBody, error) {
+	p := &expectedBody{payload: r.caller.payload, size: r.ContentLength}
+	if err := p.readPayload(r); err != nil {
+		return nil, err
+	}
+	if value := r.Header.Get("Content-Md5"); value != "" {
+		var err error
+		if p.md5, err = base64.StdEncoding.DecodeString(value); err != nil || len(p.md5) != md5.Size {
+			return nil, newError("InvalidDigest", "Content-MD5", value)
+		}
+	}
+	var err error
+	if p.sum, err = headerChecksum(r.Header); err != nil {
+		return nil, err
+	}
+	if p.sum.kind != nil && !p.sum.kind.valid(p.sum.value) {
+		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
+	}
+	if p.given = p.sum.kind; p.given == nil {
+		p.given = announcedChecksum(p.trailers)
+	} else if announcedChecksum(p.trailers) != nil {
+		return nil, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header")
+	}
+	return p, p.resolveChecksum(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+}
+
+// readPayload reads x-amz-content-sha256 and the lengths.
+func (p *expectedBody) readPayload(r *request) error {
+	trailers := r.Header.Get("X-Amz-Trailer")
+	switch p.payload {
+	case unsignedTrailer, signedChunksAndTrailer:
+		if trailers == "" {
+			return newError("InvalidRequest").withMessage("x-amz-trailer is missing")
+		}
+		for name := range strings.SplitSeq(trailers, ",") {
+			p.trailers = append(p.trailers, strings.ToLower(strings.TrimSpace(name)))
+		}
+	case unsignedPayload, signedChunks:
+	default:
+		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
+			return newError("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
+				withMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+		}
+	}
+	if trailers != "" && p.trailers == nil {
+		return newError("InvalidRequest").withMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
+	}
+	if !isChunked(p.payload) {
+		if p.size < 0 {
+			return newError("MissingContentLength")
+		}
+		return nil
+	}
+	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
+	if err != nil || size < 0 {
+		return newError("MissingContentLength")
+	}
+	p.size = size
+	return nil
+}
+
+// resolveChecksum decides which checksum is computed. named is the algorithm that the
+// SDK says it sends.
+func (p *expectedBody) resolveChecksum(named string) error {
+	if p.kind = p.given; p.kind == nil {
+		p.kind = defaultChecksum
+		if named != "" {
+			return newError("InvalidRequest").withMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+		}
+	}
+	if named != "" && kindByName(named) != p.kind {
+		return newError("InvalidRequest").withMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	}
+	return nil
+}
+
+// check compares the received body with the headers.
+func (p *expectedBody) check(d *digest, trailer http.Header) error {
+	if d.sha256 != nil {
+		if got := hex.EncodeToString(d.sha256.Sum(nil)); got != p.payload {
+			return newError("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
+		}
+	}
+	if p.md5 != nil {
+		if got := d.md5.Sum(nil); string(got) != string(p.md5) {
+			return newError("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
+		}
+	}
+	want := p.sum.value
+	if p.sum.kind == nil {
+		want = trailer.Get(p.kind.header)
+		if want != "" && !p.kind.valid(want) {
+			return newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.label())
+		}
+	}
+	if want != "" && want != d.checksum().value {
+		return badChecksum(p.kind)
+	}
+	return nil
+}
+
+// needDigest refuses a body without a digest or checksum.
+func (r *request) needDigest() error {
+	if r.Header.Get("Content-Md5") != "" || r.Header.Get("X-Amz-Trailer") != "" {
+		return nil
+	}
+	if sum, err := headerChecksum(r.Header); err != nil || sum.kind != nil {
+		return err
+	}
+	return newError("InvalidRequest").withMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+}
+
+func badChecksum(kind *checksumKind) *apiError {
+	return newError("BadDigest").withMessage("The %s you specified did not match the calculated checksum.", kind.name)
+}

@@ -1,0 +1,182 @@
+package s3server
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const usEast1 = "us-east-1"
+
+var bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+var address = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
+
+func validBucketName(name string) bool {
+	return len(name) >= 3 && len(name) <= 63 && bucketName.MatchString(name) && !address.MatchString(name) &&
+		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
+}
+
+type createBucketRequest struct {
+	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
+	LocationConstraint string
+}
+
+// createBucket creates a bucket in the server's region. If the caller already owns it,
+// this is an error everywhere but in us-east-1.
+func (r *request) createBucket() error {
+	if !validBucketName(r.bucket) {
+		return newError("InvalidBucketName", "BucketName", r.bucket)
+	}
+	if err := r.checkLocation(); err != nil {
+		return err
+	}
+	b := r.server.newBucket(r.bucket)
+	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
+		b.ownership = value
+	}
+	if err := b.setACL(r.Header); err != nil {
+		return err
+	}
+	if err := r.addBucket(b); err != nil {
+		return err
+	}
+	r.w.Header().Set("Location", "/"+r.bucket)
+	return r.done(http.StatusOK)
+}
+
+func (r *request) addBucket(b *bucket) error {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	if slices.Contains(r.server.config.TakenBuckets, b.name) {
+		return newError("BucketAlreadyExists", "BucketName", b.name)
+	}
+	if _, exists := r.server.buckets.Get(b.name); !exists {
+		r.server.buckets.Set(b.name, b)
+	} else if r.server.config.Region != usEast1 {
+		return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+	}
+	return nil
+}
+
+func (r *request) checkLocation() error {
+	document, err := r.readDocument()
+	if err != nil {
+		return err
+	}
+	asked, region := createBucketRequest{}, r.server.config.Region
+	if len(document) > 0 {
+		if err := parseXML(document, &asked); err != nil {
+			return err
+		}
+	}
+	switch location := asked.LocationConstraint; {
+	case location == usEast1:
+		return newError("InvalidLocationConstraint", "LocationConstraint", location)
+	case location == "" && region != usEast1:
+		return newError("IllegalLocationConstraintException")
+	case location != "" && location != region:
+		return newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
+	}
+	return nil
+}
+
+func (r *request) headBucket() error {
+	err := r.view(func(*bucket) error { return nil })
+	if err != nil {
+		return err
+	}
+	r.w.Header().Set("X-Amz-Bucket-Region", r.server.config.Region)
+	return r.done(http.StatusOK)
+}
+
+// deleteBucket fails while there is an object, an older version or a delete marker.
+// Uploads are deleted with the bucket.
+func (r *request) deleteBucket() error {
+	err := r.change(func(b *bucket) (unused []piece, err error) {
+		if b.keys.Len() > 0 {
+			return nil, newError("BucketNotEmpty", "BucketName", b.name)
+		}
+		for _, u := range b.uploads {
+			unused = append(unused, u.pieces()...)
+		}
+		b.uploads = map[string]*upload{} // for requests that have just found one
+		r.server.buckets.Delete(b.name)
+		return unused, nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.done(http.StatusNoContent)
+}
+
+type location struct {
+	XMLName xml.Name `xml:"LocationConstraint"`
+	Xmlns   string   `xml:"xmlns,attr"`
+	Region  string   `xml:",chardata"`
+}
+
+func (r *request) getLocation() error {
+	if err := r.view(func(*bucket) error { return nil }); err != nil {
+		return err
+	}
+	region := r.server.config.Region
+	if region == usEast1 {
+		region = ""
+	}
+	return r.writeXML(location{Xmlns: namespace, Region: region})
+}
+
+type bucketList struct {
+	XMLName           xml.Name `xml:"ListAllMyBucketsResult"`
+	Xmlns             string   `xml:"xmlns,attr"`
+	Owner             owner
+	Buckets           listedBuckets
+	ContinuationToken string `xml:",omitempty"`
+	Prefix            string `xml:",omitempty"`
+}
+
+type listedBuckets struct{ Bucket []listedBucket }
+
+type listedBucket struct {
+	Name, CreationDate string
+	BucketRegion       string `xml:",omitempty"`
+}
+
+// listBuckets returns one page with max-buckets, and else all buckets.
+func (r *request) listBuckets() error {
+	most, err := r.number("max-buckets", 10_000)
+	if err != nil {
+		return err
+	}
+	if most == 0 {
+		return newError("InvalidArgument", "ArgumentName", "max-buckets").withMessage("max-buckets must be between 1 and 10000")
+	}
+	token := r.query.Get("continuation-token")
+	after, err := base64.StdEncoding.DecodeString(token)
+	if err != nil {
+		return newError("InvalidArgument", "ArgumentName", "continuation-token").withMessage("The continuation token provided is incorrect")
+	}
+	result := bucketList{Xmlns: namespace, Owner: bucketOwner, Prefix: r.query.Get("prefix")}
+	region := r.server.config.Region
+	if only := r.query.Get("bucket-region"); only != "" && only != region {
+		return r.writeXML(result)
+	}
+	r.server.mu.RLock()
+	defer r.server.mu.RUnlock()
+	names := r.server.buckets.Iter()
+	page := &result.Buckets.Bucket
+	for ok := names.Seek(string(after)); ok; ok = names.Next() {
+		if token != "" && names.Key() == string(after) || !strings.HasPrefix(names.Key(), result.Prefix) {
+			continue
+		}
+		if len(*page) == most {
+			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
+			break
+		}
+		*page = append(*page, listedBucket{names.Key(), isoTime(names.Value().created), region})
+	}
+	return r.writeXML(result)
+}

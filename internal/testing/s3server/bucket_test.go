@@ -1,0 +1,121 @@
+package s3server_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func TestBucketsAreCreated(t *testing.T) {
+	located := func(region string) *types.CreateBucketConfiguration {
+		return &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
+	}
+	for name, test := range map[string]struct {
+		region, bucket string
+		in             s3.CreateBucketInput
+		status         int
+		code           string
+	}{
+		"new":                           {"us-east-1", "new", s3.CreateBucketInput{}, 0, ""},
+		"new, elsewhere":                {"eu-west-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 0, ""},
+		"elsewhere, without a location": {"eu-west-1", "new", s3.CreateBucketInput{}, 400, "IllegalLocationConstraintException"},
+		"in another region":             {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 400, "IllegalLocationConstraintException"},
+		"us-east-1 by name":             {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("us-east-1")}, 400, "InvalidLocationConstraint"},
+		"ours, in us-east-1":            {"us-east-1", bucket, s3.CreateBucketInput{}, 0, ""},
+		"ours, elsewhere":               {"eu-west-1", bucket, s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 409, "BucketAlreadyOwnedByYou"},
+		"somebody else's":               {"us-east-1", "taken", s3.CreateBucketInput{}, 409, "BucketAlreadyExists"},
+		"an invalid name":               {"us-east-1", "New", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
+		"an address":                    {"us-east-1", "127.0.0.1", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
+		"public by a list":              {"us-east-1", "new", s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead}, 400, "InvalidBucketAclWithObjectOwnership"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{Region: test.region, TakenBuckets: []string{"taken"}}, func(o *s3.Options) { o.Region = test.region })
+			test.in.Bucket = &test.bucket
+			_, err := s.CreateBucket(t.Context(), &test.in)
+			if test.code != "" {
+				failsWith(t, err, test.status, test.code)
+				return
+			}
+			require.NoError(t, err)
+			head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: &test.bucket})
+			require.NoError(t, err)
+			require.Equal(t, test.region, *head.BucketRegion)
+			where, err := s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: &test.bucket})
+			require.NoError(t, err)
+			if test.region == "us-east-1" {
+				require.Empty(t, where.LocationConstraint)
+			} else {
+				require.Equal(t, test.region, string(where.LocationConstraint))
+			}
+		})
+	}
+}
+
+func TestBucketsAreListedAndRemoved(t *testing.T) {
+	s := start(t, s3server.Config{Buckets: []string{bucket, "aaa", "zzz", "mmm"}})
+	var names []string
+	pages := s3.NewListBucketsPaginator(s.Client, &s3.ListBucketsInput{MaxBuckets: aws.Int32(3)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, b := range page.Buckets {
+			names = append(names, *b.Name)
+			require.NotNil(t, b.CreationDate)
+		}
+	}
+	require.Equal(t, []string{"aaa", "mmm", bucket, "zzz"}, names)
+
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.put(t, "k", "x")
+	remove := func() error {
+		_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
+		return err
+	}
+	failsWith(t, remove(), 409, "BucketNotEmpty")
+	s.remove(t, "k", "")
+	failsWith(t, remove(), 409, "BucketNotEmpty")
+	for _, id := range s.versions(t, 10) {
+		s.remove(t, "k", map[bool]string{true: id[1:], false: id}[id[0] == '!'])
+	}
+	s.begin(t, "k") // an upload does not prevent the deletion
+	require.NoError(t, remove())
+	failsWith(t, remove(), 404, "NoSuchBucket")
+	_, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
+	failsWith(t, err, 404, "NotFound")
+}
+
+func TestLifecycleIsStoredUnchanged(t *testing.T) {
+	s := start(t, s3server.Config{})
+	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
+		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: aws.String(bucket)})
+	}
+	put := func(rules ...types.LifecycleRule) error {
+		_, err := s.PutBucketLifecycleConfiguration(t.Context(), &s3.PutBucketLifecycleConfigurationInput{
+			Bucket: aws.String(bucket), LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+		})
+		return err
+	}
+	_, err := get()
+	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
+	rule := types.LifecycleRule{
+		ID: aws.String("one"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
+		Expiration:                     &types.LifecycleExpiration{Days: aws.Int32(3)},
+		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(1)},
+	}
+	require.NoError(t, put(rule))
+	kept, err := get()
+	require.NoError(t, err)
+	require.Equal(t, []types.LifecycleRule{rule}, kept.Rules)
+	failsWith(t, put(rule, rule), 400, "InvalidArgument")
+	failsWith(t, put(types.LifecycleRule{Status: types.ExpirationStatusEnabled, Filter: rule.Filter}), 400, "InvalidRequest")
+	failsWith(t, put(types.LifecycleRule{Status: types.ExpirationStatusEnabled, Expiration: rule.Expiration}), 400, "MalformedXML")
+	_, err = s.DeleteBucketLifecycle(t.Context(), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = get()
+	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
+}

@@ -1,0 +1,152 @@
+package s3server
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// A checksumKind is one of S3's algorithms.
+type checksumKind struct {
+	name      string // "CRC32C"
+	header    string // "X-Amz-Checksum-Crc32c"
+	make      func() hash.Hash
+	full      bool // can cover a whole multipart object
+	composite bool // can cover the checksums of the parts
+}
+
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	nvme       = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+)
+
+var checksumKinds = []*checksumKind{
+	{"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true},
+	{"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32.New(castagnoli) }, true, true},
+	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64.New(nvme) }, true, false},
+	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true},
+	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true},
+}
+
+// defaultChecksum is computed if the client asks for none.
+var defaultChecksum = checksumKinds[2]
+
+const (
+	fullObject = "FULL_OBJECT"
+	composite  = "COMPOSITE"
+)
+
+// A checksum is stored with an object or a part.
+type checksum struct {
+	kind   *checksumKind // nil without one
+	value  string        // in base64, with "-N" if it is composite
+	covers string
+}
+
+func kindByName(name string) *checksumKind {
+	for _, kind := range checksumKinds {
+		if strings.EqualFold(kind.name, name) {
+			return kind
+		}
+	}
+	return nil
+}
+
+func kindByHeader(name string) *checksumKind {
+	for _, kind := range checksumKinds {
+		if strings.EqualFold(kind.header, name) {
+			return kind
+		}
+	}
+	return nil
+}
+
+func (k *checksumKind) label() string { return strings.ToLower(k.name) }
+
+func (k *checksumKind) valid(value string) bool {
+	raw, err := base64.StdEncoding.DecodeString(value)
+	return err == nil && len(raw) == k.make().Size()
+}
+
+// headerChecksum returns the checksum in a request's headers, or one with a nil kind.
+func headerChecksum(header http.Header) (checksum, error) {
+	var found checksum
+	for _, kind := range checksumKinds {
+		values := header.Values(kind.header)
+		if len(values) == 0 {
+			continue
+		}
+		if found.kind != nil || len(values) > 1 {
+			return checksum{}, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		}
+		found = checksum{kind: kind, value: values[0], covers: fullObject}
+	}
+	return found, nil
+}
+
+// announcedChecksum returns the kind of the checksum in the announced trailers.
+func announcedChecksum(trailers []string) *checksumKind {
+	for _, name := range trailers {
+		if kind := kindByHeader(name); kind != nil {
+			return kind
+		}
+	}
+	return nil
+}
+
+// write adds the checksum to the headers of a response.
+func (c checksum) write(header http.Header) {
+	if c.kind != nil {
+		header.Set(c.kind.header, c.value)
+		header.Set("X-Amz-Checksum-Type", c.covers)
+	}
+}
+
+// compositeOf returns the checksum of the parts' checksums.
+func compositeOf(kind *checksumKind, parts []*part) checksum {
+	h := kind.make()
+	for _, p := range parts {
+		raw, _ := base64.StdEncoding.DecodeString(p.sum.value)
+		h.Write(raw)
+	}
+	value := base64.StdEncoding.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts))
+	return checksum{kind, value, composite}
+}
+
+// A digest computes what an upload needs while its bytes pass.
+type digest struct {
+	md5    hash.Hash
+	sha256 hash.Hash // nil if not needed
+	kind   *checksumKind
+	sum    hash.Hash
+	size   int64
+}
+
+func newDigest(kind *checksumKind, withSHA256 bool) *digest {
+	d := &digest{md5: md5.New(), kind: kind, sum: kind.make()}
+	if withSHA256 {
+		d.sha256 = sha256.New()
+	}
+	return d
+}
+
+func (d *digest) Write(p []byte) (int, error) {
+	d.md5.Write(p)
+	d.sum.Write(p)
+	if d.sha256 != nil {
+		d.sha256.Write(p)
+	}
+	d.size += int64(len(p))
+	return len(p), nil
+}
+
+func (d *digest) checksum() checksum {
+	return checksum{d.kind, base64.StdEncoding.EncodeToString(d.sum.Sum(nil)), fullObject}
+}

@@ -1,0 +1,201 @@
+package s3server
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"strconv"
+	"strings"
+)
+
+type completeRequest struct {
+	XMLName xml.Name `xml:"CompleteMultipartUpload"`
+	Part    []completedPart
+}
+
+type completedPart struct {
+	PartNumber int
+	ETag       string
+	checksumElements
+}
+
+// A completion is a request to make an object of parts.
+type completion struct {
+	upload *upload
+	parts  []completedPart
+	sum    checksum // kind is nil if not asserted
+	covers string   // "" if not asserted
+	size   int64    // -1 if not asserted
+}
+
+type completeResult struct {
+	XMLName  xml.Name `xml:"CompleteMultipartUploadResult"`
+	Xmlns    string   `xml:"xmlns,attr"`
+	Location text
+	Bucket   string
+	Key      text
+	ETag     string
+	checksumElements
+	ChecksumType string `xml:",omitempty"`
+}
+
+// completeUpload makes an object of the parts and ends the upload: a second completion
+// is NoSuchUpload.
+func (r *request) completeUpload() error {
+	condition, err := writeConditionOf(r.Header)
+	if err != nil {
+		return err
+	}
+	c, err := r.completion()
+	if err != nil {
+		return err
+	}
+	parts, err := r.chosen(c)
+	if err != nil {
+		return err
+	}
+	o := c.upload.object // a copy
+	if err := r.join(&o, c, parts); err != nil {
+		r.server.blobs.release(o.pieces)
+		return err
+	}
+	v, err := r.commitFrom(&o, condition, c.upload)
+	if err != nil {
+		return err
+	}
+	return r.writeXML(completeResult{
+		Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
+		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
+	})
+}
+
+// completion reads the request. A checksum in its headers is that of the object, and
+// not of its own body.
+func (r *request) completion() (*completion, error) {
+	c := &completion{size: -1, covers: r.Header.Get("X-Amz-Checksum-Type")}
+	var err error
+	if c.sum, err = headerChecksum(r.Header); err != nil {
+		return nil, err
+	}
+	if c.sum.kind != nil {
+		r.Header.Del(c.sum.kind.header)
+		r.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
+	}
+	if value := r.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
+		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
+			return nil, newError("InvalidRequest").withMessage("Value for x-amz-mp-object-size header is invalid.")
+		}
+	}
+	var asked completeRequest
+	if err := r.readXML(&asked); err != nil {
+		return nil, err
+	}
+	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts {
+		return nil, newError("MalformedXML")
+	}
+	c.parts = asked.Part
+	c.upload, err = r.upload()
+	return c, err
+}
+
+// chosen returns the parts in the request, and retains their pieces.
+func (r *request) chosen(c *completion) (parts []*part, err error) {
+	err = r.view(func(b *bucket) error {
+		last := 0
+		for _, asked := range c.parts {
+			if asked.PartNumber <= last {
+				return newError("InvalidPartOrder", "UploadId", c.upload.id)
+			}
+			last = asked.PartNumber
+			p, found := c.upload.parts[asked.PartNumber]
+			if !found || !sameTag(p.etag, asked.ETag) {
+				return invalidPart(c.upload, asked)
+			}
+			if err := c.upload.checkPart(p, asked); err != nil {
+				return err
+			}
+			parts = append(parts, p)
+		}
+		for _, p := range parts[:len(parts)-1] {
+			if least := r.server.limits.MinPartSize; p.size < least {
+				return newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
+					"PartNumber", strconv.Itoa(p.number), "ETag", strings.Trim(p.etag, `"`))
+			}
+		}
+		for _, p := range parts {
+			r.server.blobs.retain(p.pieces)
+		}
+		return nil
+	})
+	return parts, err
+}
+
+func invalidPart(u *upload, asked completedPart) *apiError {
+	return newError("InvalidPart", "UploadId", u.id, "PartNumber", strconv.Itoa(asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
+}
+
+// checkPart checks the asserted checksums of a part. With a composite checksum, every
+// part must assert its own.
+func (u *upload) checkPart(p *part, asked completedPart) error {
+	for _, kind := range checksumKinds {
+		value := *asked.of(kind)
+		if value == "" {
+			continue
+		}
+		if kind != p.sum.kind || value != p.sum.value {
+			return invalidPart(u, asked)
+		}
+		return nil
+	}
+	if u.asked && u.covers == composite {
+		return newError("InvalidRequest").withMessage("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.kind.label(), p.number)
+	}
+	return nil
+}
+
+// join gives o the bytes of the parts. It retains them even if it returns an error.
+func (r *request) join(o *object, c *completion, parts []*part) error {
+	h := md5.New()
+	for _, p := range parts {
+		raw, _ := hex.DecodeString(strings.Trim(p.etag, `"`)) // in the form of newPart
+		h.Write(raw)
+		o.pieces = append(o.pieces, p.pieces...)
+		o.parts = append(o.parts, objectPart{o.size, p.size, p.sum})
+		o.size += p.size
+	}
+	o.etag = `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts)) + `"`
+	if c.size >= 0 && c.size != o.size {
+		return newError("InvalidRequest").withMessage("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.size)
+	}
+	if c.covers != "" && c.covers != c.upload.covers {
+		return newError("BadDigest").withMessage("The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.covers)
+	}
+	if c.sum.kind != nil && c.sum.kind != c.upload.kind {
+		return badChecksum(c.sum.kind)
+	}
+	if err := r.setChecksum(o, c.upload, parts); err != nil {
+		return err
+	}
+	// Clients assert a composite checksum with or without its "-N".
+	bare, _, _ := strings.Cut(o.sum.value, "-")
+	if c.sum.kind != nil && c.sum.value != o.sum.value && c.sum.value != bare {
+		return badChecksum(c.sum.kind)
+	}
+	return nil
+}
+
+// setChecksum computes the object's checksum, and reads the stored bytes for a full
+// one.
+func (r *request) setChecksum(o *object, u *upload, parts []*part) error {
+	if u.covers == composite {
+		o.sum = compositeOf(u.kind, parts)
+		return nil
+	}
+	h := u.kind.make()
+	if err := r.server.blobs.copyTo(r.Context(), h, o.pieces); err != nil {
+		return err
+	}
+	o.sum = checksum{u.kind, base64.StdEncoding.EncodeToString(h.Sum(nil)), fullObject}
+	return nil
+}

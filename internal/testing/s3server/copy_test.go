@@ -1,0 +1,140 @@
+package s3server_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func copyInput(from, to string) *s3.CopyObjectInput {
+	source := bucket + "/" + strings.ReplaceAll(url.QueryEscape(from), "+", "%20")
+	return &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: &to, CopySource: &source}
+}
+
+func TestEveryKeyIsCopied(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range everyKey {
+		s.put(t, key, "content of "+key)
+		_, err := s.CopyObject(t.Context(), copyInput(key, "copy"))
+		require.NoError(t, err, "%q", key)
+		require.Equal(t, "content of "+key, s.get(t, "copy"))
+	}
+}
+
+func TestCopyKeepsOrReplaces(t *testing.T) {
+	s := start(t, s3server.Config{})
+	in := putInput("from", "content")
+	in.ContentType, in.Metadata, in.StorageClass = aws.String("text/plain"), map[string]string{"a": "b"}, types.StorageClassStandardIa
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	head := func(key string) *s3.HeadObjectOutput {
+		out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
+		require.NoError(t, err)
+		return out
+	}
+
+	_, err = s.CopyObject(t.Context(), copyInput("from", "kept"))
+	require.NoError(t, err)
+	require.Equal(t, "text/plain", *head("kept").ContentType)
+	require.Equal(t, map[string]string{"a": "b"}, head("kept").Metadata)
+	require.Empty(t, head("kept").StorageClass, "the class is not copied")
+
+	replace := copyInput("from", "replaced")
+	replace.MetadataDirective, replace.Metadata = types.MetadataDirectiveReplace, map[string]string{"c": "d"}
+	_, err = s.CopyObject(t.Context(), replace)
+	require.NoError(t, err)
+	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType, "properties that the request lacks must be lost")
+	require.Equal(t, map[string]string{"c": "d"}, head("replaced").Metadata)
+
+	_, err = s.CopyObject(t.Context(), copyInput("from", "from"))
+	failsWith(t, err, 400, "InvalidRequest")
+	itself := copyInput("from", "from")
+	itself.MetadataDirective = types.MetadataDirectiveReplace
+	_, err = s.CopyObject(t.Context(), itself)
+	require.NoError(t, err)
+}
+
+func TestConditionsOfACopy(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(in *s3.CopyObjectInput, etag string)
+		status int
+		code   string
+	}{
+		"source, the same":            {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfMatch = &etag }, 0, ""},
+		"source, another":             {func(in *s3.CopyObjectInput, _ string) { in.CopySourceIfMatch = aws.String(`"x"`) }, 412, "PreconditionFailed"},
+		"source, unless the same":     {func(in *s3.CopyObjectInput, etag string) { in.CopySourceIfNoneMatch = &etag }, 412, "PreconditionFailed"},
+		"source, missing":             {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket + "/none") }, 404, "NoSuchKey"},
+		"source's bucket, missing":    {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String("none/from") }, 404, "NoSuchBucket"},
+		"source without a key":        {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket) }, 400, "InvalidArgument"},
+		"create, present":             {func(in *s3.CopyObjectInput, _ string) { in.IfNoneMatch = aws.String("*") }, 412, "PreconditionFailed"},
+		"create, absent":              {func(in *s3.CopyObjectInput, _ string) { in.IfNoneMatch, in.Key = aws.String("*"), aws.String("new") }, 0, ""},
+		"update, another":             {func(in *s3.CopyObjectInput, etag string) { in.IfMatch = &etag }, 412, "PreconditionFailed"},
+		"update, absent":              {func(in *s3.CopyObjectInput, etag string) { in.IfMatch, in.Key = &etag, aws.String("new") }, 404, "NoSuchKey"},
+		"an access list":              {func(in *s3.CopyObjectInput, _ string) { in.ACL = types.ObjectCannedACLPublicRead }, 400, "AccessControlListNotSupported"},
+		"larger than one copy may be": {func(in *s3.CopyObjectInput, _ string) { in.CopySource = aws.String(bucket + "/large") }, 400, "InvalidRequest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			etag := s.put(t, "from", "content")
+			s.put(t, "to", "old")
+			s.put(t, "large", strings.Repeat("x", 50<<10+1))
+			in := copyInput("from", "to")
+			test.change(in, etag)
+			_, err := s.CopyObject(t.Context(), in)
+			if test.code == "" {
+				require.NoError(t, err)
+				require.Equal(t, "content", s.get(t, *in.Key))
+				return
+			}
+			failsWith(t, err, test.status, test.code)
+			require.Equal(t, "old", s.get(t, "to"))
+		})
+	}
+}
+
+func TestPartsAreCopied(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "from", "0123456789abcdef")
+	s.put(t, "short", "0123456789")
+	upload := s.begin(t, "to", fullCRC32C)
+	from := func(number int32, key, span string) (types.CompletedPart, error) {
+		in := &s3.UploadPartCopyInput{Bucket: aws.String(bucket), Key: aws.String("to"), UploadId: &upload, PartNumber: &number, CopySource: aws.String(bucket + "/" + key)}
+		if span != "" {
+			in.CopySourceRange = &span
+		}
+		out, err := s.UploadPartCopy(t.Context(), in)
+		if err != nil {
+			return types.CompletedPart{}, err
+		}
+		return types.CompletedPart{PartNumber: &number, ETag: out.CopyPartResult.ETag, ChecksumCRC32C: out.CopyPartResult.ChecksumCRC32C}, nil
+	}
+	first, err := from(1, "from", "")
+	require.NoError(t, err)
+	second, err := from(2, "from", "bytes=4-14")
+	require.NoError(t, err)
+	third := s.part(t, "to", upload, 3, "!", withCRC32C)
+	for span, want := range map[string]string{"bytes=4-": "InvalidArgument", "bytes=10-16": "InvalidArgument", "bytes=-4": "InvalidArgument"} {
+		_, err = from(4, "from", span)
+		failsWith(t, err, 400, want)
+	}
+	_, err = from(4, "short", "bytes=0-1")
+	failsWith(t, err, 400, "InvalidRequest")
+
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("to", upload, first, second, third))
+	require.NoError(t, err)
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("from")})
+	require.NoError(t, err)
+	require.Equal(t, "0123456789abcdef"+"456789abcde"+"!", s.get(t, "to"), "the copy must not need its source")
+
+	copied, err := s.CopyObject(t.Context(), copyInput("to", "whole"))
+	require.NoError(t, err)
+	require.NotContains(t, *copied.CopyObjectResult.ETag, "-", "a copy must not be multipart")
+	require.Equal(t, crc32c("0123456789abcdef456789abcde!"), *copied.CopyObjectResult.ChecksumCRC32C)
+}

@@ -1,0 +1,176 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+type corsConfiguration struct {
+	XMLName xml.Name   `xml:"CORSConfiguration"`
+	Xmlns   string     `xml:"xmlns,attr,omitempty"`
+	Rules   []corsRule `xml:"CORSRule"`
+}
+
+type corsRule struct {
+	ID             string   `xml:",omitempty"`
+	AllowedOrigins []string `xml:"AllowedOrigin"`
+	AllowedMethods []string `xml:"AllowedMethod"`
+	AllowedHeaders []string `xml:"AllowedHeader"`
+	ExposeHeaders  []string `xml:"ExposeHeader"`
+	MaxAgeSeconds  *int     `xml:",omitempty"`
+}
+
+func (r *request) putCORS() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked corsConfiguration
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if err := asked.check(); err != nil {
+		return err
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
+		b.cors = &asked
+		return nil
+	})
+}
+
+func (c *corsConfiguration) check() error {
+	const maxRules = 100
+	if len(c.Rules) == 0 || len(c.Rules) > maxRules {
+		return newError("MalformedXML")
+	}
+	for _, rule := range c.Rules {
+		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 {
+			return newError("MalformedXML")
+		}
+		for _, method := range rule.AllowedMethods {
+			if !slices.Contains([]string{"GET", "PUT", "HEAD", "POST", "DELETE"}, method) {
+				return newError("InvalidRequest").withMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
+			}
+		}
+		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
+			if strings.Count(pattern, "*") > 1 {
+				return newError("InvalidRequest").withMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
+			}
+		}
+		for _, name := range rule.ExposeHeaders {
+			if strings.Contains(name, "*") {
+				return newError("InvalidRequest").withMessage("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *request) getCORS() error {
+	var response corsConfiguration
+	err := r.view(func(b *bucket) error {
+		if b.cors == nil {
+			return newError("NoSuchCORSConfiguration", "BucketName", b.name)
+		}
+		response.Rules = b.cors.Rules
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	response.Xmlns = namespace
+	return r.writeXML(response)
+}
+
+func (r *request) deleteCORS() error {
+	return r.setting(http.StatusNoContent, func(b *bucket) error {
+		b.cors = nil
+		return nil
+	})
+}
+
+// allows reports whether a page of this origin may send the method with the headers,
+// which are in lower case.
+func (c *corsRule) allows(origin, method string, headers []string) bool {
+	if !anyWildcardMatch(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
+		return false
+	}
+	for _, name := range headers {
+		if !slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool { return wildcardMatch(strings.ToLower(pattern), name) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// write adds the headers of a response to a page of origin.
+func (c *corsRule) write(header http.Header, origin string) {
+	if slices.Contains(c.AllowedOrigins, "*") {
+		header.Set("Access-Control-Allow-Origin", "*")
+	} else {
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Allow-Credentials", "true")
+	}
+	header.Set("Access-Control-Allow-Methods", strings.Join(c.AllowedMethods, ", "))
+	if len(c.ExposeHeaders) > 0 {
+		header.Set("Access-Control-Expose-Headers", strings.Join(c.ExposeHeaders, ", "))
+	}
+	if c.MaxAgeSeconds != nil {
+		header.Set("Access-Control-Max-Age", strconv.Itoa(*c.MaxAgeSeconds))
+	}
+	header.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
+}
+
+// corsRule returns the first rule that allows this, or nil.
+func (r *request) corsRule(origin, method string, headers []string) *corsRule {
+	r.server.mu.RLock()
+	defer r.server.mu.RUnlock()
+	b, err := r.server.find(r.bucket)
+	if err != nil || b.cors == nil {
+		return nil
+	}
+	for i := range b.cors.Rules {
+		if rule := &b.cors.Rules[i]; rule.allows(origin, method, headers) {
+			return rule
+		}
+	}
+	return nil
+}
+
+// corsHeaders lets the page that sent the request read the response, if a rule allows
+// it. Without a rule, the browser fails and not the request.
+func (r *request) corsHeaders() {
+	origin := r.Header.Get("Origin")
+	if origin == "" || r.operation == "Preflight" {
+		return
+	}
+	if rule := r.corsRule(origin, r.Method, nil); rule != nil {
+		rule.write(r.w.Header(), origin)
+	}
+}
+
+// preflight answers a browser that asks before it sends a request. It needs no
+// signature.
+func (r *request) preflight() error {
+	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
+	if origin == "" {
+		return newError("BadRequest").withMessage("Insufficient information. Origin request header needed.")
+	}
+	var headers []string
+	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+			headers = append(headers, name)
+		}
+	}
+	rule := r.corsRule(origin, method, headers)
+	if rule == nil {
+		return newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
+	}
+	rule.write(r.w.Header(), origin)
+	if len(headers) > 0 {
+		r.w.Header().Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
+	}
+	return r.done(http.StatusOK)
+}

@@ -1,0 +1,73 @@
+package s3server_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func TestCORS(t *testing.T) {
+	s := start(t, s3server.Config{})
+	get := func() (*s3.GetBucketCorsOutput, error) {
+		return s.GetBucketCors(t.Context(), &s3.GetBucketCorsInput{Bucket: aws.String(bucket)})
+	}
+	put := func(rules ...types.CORSRule) error {
+		_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{
+			Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{CORSRules: rules}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+		})
+		return err
+	}
+	_, err := get()
+	failsWith(t, err, 404, "NoSuchCORSConfiguration")
+	rule := types.CORSRule{
+		AllowedOrigins: []string{"https://*.example.com"}, AllowedMethods: []string{"GET", "PUT"}, AllowedHeaders: []string{"content-type", "x-amz-*"},
+		ExposeHeaders: []string{"ETag"}, MaxAgeSeconds: aws.Int32(60),
+	}
+	require.NoError(t, put(rule))
+	kept, err := get()
+	require.NoError(t, err)
+	require.Equal(t, []types.CORSRule{rule}, kept.CORSRules)
+	failsWith(t, put(types.CORSRule{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PATCH"}}), 400, "InvalidRequest")
+	failsWith(t, put(types.CORSRule{AllowedOrigins: []string{"*.*"}, AllowedMethods: []string{"GET"}}), 400, "InvalidRequest")
+
+	for name, test := range map[string]struct {
+		origin, method, headers string
+		status                  int
+	}{
+		"allowed":        {"https://app.example.com", "PUT", "Content-Type, X-Amz-Meta-A", 200},
+		"another origin": {"https://example.org", "PUT", "", 403},
+		"another method": {"https://app.example.com", "DELETE", "", 403},
+		"another header": {"https://app.example.com", "PUT", "x-other", 403},
+		"no origin":      {"", "PUT", "", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := http.Header{"Access-Control-Request-Method": {test.method}, "Access-Control-Request-Headers": {test.headers}}
+			if test.origin != "" {
+				header.Set("Origin", test.origin)
+			}
+			response, _ := s.send(t, "OPTIONS", s.URL+"/"+bucket+"/k", nil, header)
+			require.Equal(t, test.status, response.StatusCode)
+			if test.status == 200 {
+				require.Equal(t, test.origin, response.Header.Get("Access-Control-Allow-Origin"))
+				require.Equal(t, "GET, PUT", response.Header.Get("Access-Control-Allow-Methods"))
+				require.Equal(t, "content-type, x-amz-meta-a", response.Header.Get("Access-Control-Allow-Headers"))
+				require.Equal(t, "60", response.Header.Get("Access-Control-Max-Age"))
+			}
+		})
+	}
+
+	response, _ := s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	require.Equal(t, 403, response.StatusCode)
+	require.Equal(t, "https://app.example.com", response.Header.Get("Access-Control-Allow-Origin"), "the page may read the error")
+	require.Equal(t, "ETag", response.Header.Get("Access-Control-Expose-Headers"))
+	_, err = s.DeleteBucketCors(t.Context(), &s3.DeleteBucketCorsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	response, _ = s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
+}

@@ -1,0 +1,46 @@
+package s3server_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+// TestCurl sends a signed request with a client that does not know S3.
+func TestCurl(t *testing.T) {
+	path, err := exec.LookPath("curl")
+	if err != nil {
+		t.Fatal("curl is missing: run \"make test\", which installs it")
+	}
+	s := start(t, s3server.Config{})
+	sign := s3.NewPresignClient(s.Client)
+	file := filepath.Join(t.TempDir(), "body")
+	curl := func(arguments ...string) string {
+		command := exec.CommandContext(t.Context(), path, append([]string{"--silent", "--show-error", "--path-as-is", "--max-time", "20"}, arguments...)...)
+		out, err := command.CombinedOutput()
+		require.NoError(t, err, string(out))
+		return string(out)
+	}
+	for _, key := range everyKey {
+		in := putInput(key, "")
+		in.Body, in.ContentType, in.Metadata = nil, aws.String("text/plain"), map[string]string{"a": "b"}
+		put, err := sign.PresignPutObject(t.Context(), in)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(file, []byte("content of "+key), 0o600))
+		out := curl("--request", "PUT", "--data-binary", "@"+file, "--header", "Content-Type: text/plain", "--header", "x-amz-meta-a: b", put.URL)
+		require.Empty(t, out, "%q", key)
+		get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+		require.NoError(t, err)
+		require.Equal(t, "content of "+key, curl(get.URL), "%q", key)
+	}
+	get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	require.NoError(t, err)
+	require.Contains(t, curl("--request", "DELETE", get.URL), "SignatureDoesNotMatch")
+}

@@ -1,0 +1,81 @@
+package s3server_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func TestConditionsOfADelete(t *testing.T) {
+	for name, test := range map[string]struct {
+		key, match string
+		status     int
+		code       string
+	}{
+		"present":                 {"k", "", 0, ""},
+		"absent":                  {"none", "", 0, ""},
+		"the same":                {"k", "ETAG", 0, ""},
+		"anything":                {"k", "*", 0, ""},
+		"another":                 {"k", `"x"`, 412, "PreconditionFailed"},
+		"absent, with a revision": {"none", `"x"`, 404, "NoSuchKey"},
+		"absent, anything":        {"none", "*", 404, "NoSuchKey"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			etag := s.put(t, "k", "content")
+			in := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &test.key}
+			if test.match != "" {
+				in.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
+			}
+			_, err := s.DeleteObject(t.Context(), in)
+			if test.code == "" {
+				require.NoError(t, err)
+				return
+			}
+			failsWith(t, err, test.status, test.code)
+			require.Equal(t, []string{"k"}, s.keys(t))
+		})
+	}
+}
+
+func TestABatchReturnsAResultForEachKey(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range everyKey {
+		s.put(t, key, "x")
+	}
+	object := func(key, etag string) types.ObjectIdentifier {
+		o := types.ObjectIdentifier{Key: &key}
+		if etag != "" {
+			o.ETag = &etag
+		}
+		return o
+	}
+	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+		object("a", ""), object("a/b", `"x"`), object("none", ""), object("none", `"x"`), object("é", ""), object("quote\"'<>", ""),
+	}}})
+	require.NoError(t, err)
+	require.Len(t, out.Deleted, 4)
+	require.Len(t, out.Errors, 2)
+	require.Equal(t, "PreconditionFailed", *out.Errors[0].Code)
+	require.Equal(t, "a/b", *out.Errors[0].Key)
+	require.Equal(t, "NoSuchKey", *out.Errors[1].Code)
+
+	quiet, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
+		Quiet: aws.Bool(true), Objects: []types.ObjectIdentifier{object("a-b", "")},
+	}})
+	require.NoError(t, err)
+	require.Empty(t, quiet.Deleted)
+
+	var many []types.ObjectIdentifier
+	for range 1001 {
+		many = append(many, object("k", ""))
+	}
+	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: many}})
+	failsWith(t, err, 400, "MalformedXML")
+}

@@ -1,0 +1,170 @@
+package s3server
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// An apiError is an error in the form of S3.
+type apiError struct {
+	code    string
+	status  int
+	message string
+	fields  []string // names and values of further elements, alternating
+	header  http.Header
+}
+
+func (e *apiError) Error() string { return e.code + ": " + e.message }
+
+// withMessage replaces the message.
+func (e *apiError) withMessage(format string, args ...any) *apiError {
+	e.message = fmt.Sprintf(format, args...)
+	return e
+}
+
+// withHeader adds a header to the response.
+func (e *apiError) withHeader(name, value string) *apiError {
+	if e.header == nil {
+		e.header = http.Header{}
+	}
+	e.header.Set(name, value)
+	return e
+}
+
+// newError returns the error with this code. fields are names and values of further
+// elements, alternating.
+func newError(code string, fields ...string) *apiError {
+	known, found := errorCatalogue[code]
+	if !found {
+		known = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
+	}
+	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
+}
+
+// asAPIError returns the S3 error for err.
+func asAPIError(err error) *apiError {
+	var e *apiError
+	if errors.As(err, &e) {
+		return e
+	}
+	return newError("InternalError").withMessage("%v", err)
+}
+
+type entry struct {
+	status  int
+	message string
+}
+
+var errorCatalogue = map[string]entry{
+	"AccessControlListNotSupported":              {400, "The bucket does not allow ACLs"},
+	"AccessDenied":                               {403, "Access Denied"},
+	"AccessForbidden":                            {403, "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."},
+	"AuthorizationHeaderMalformed":               {400, "The authorization header is malformed."},
+	"AuthorizationQueryParametersError":          {400, "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."},
+	"BadRequest":                                 {400, "Bad Request"},
+	"BadDigest":                                  {400, "The Content-MD5 you specified did not match what we received."},
+	"BucketAlreadyExists":                        {409, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."},
+	"BucketAlreadyOwnedByYou":                    {409, "Your previous request to create the named bucket succeeded and you already own it."},
+	"BucketNotEmpty":                             {409, "The bucket you tried to delete is not empty"},
+	"ConditionalRequestConflict":                 {409, "The conditional request cannot succeed due to a conflicting operation against this resource."},
+	"EntityTooLarge":                             {400, "Your proposed upload exceeds the maximum allowed size"},
+	"EntityTooSmall":                             {400, "Your proposed upload is smaller than the minimum allowed size"},
+	"IllegalLocationConstraintException":         {400, "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to."},
+	"IllegalVersioningConfigurationException":    {400, "The Versioning element must be specified"},
+	"IncompleteBody":                             {400, "The request body terminated unexpectedly"},
+	"IncorrectNumberOfFilesInPostRequest":        {400, "POST requires exactly one file upload per request."},
+	"InternalError":                              {500, "We encountered an internal error. Please try again."},
+	"InvalidAccessKeyId":                         {403, "The AWS Access Key Id you provided does not exist in our records."},
+	"InvalidArgument":                            {400, "Invalid Argument"},
+	"InvalidBucketAclWithBlockPublicAccessError": {400, "Bucket cannot have public ACLs set with BlockPublicAccess enabled"},
+	"InvalidBucketAclWithObjectOwnership":        {400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"},
+	"InvalidBucketName":                          {400, "The specified bucket is not valid."},
+	"InvalidChunkSizeError":                      {403, "Only the last chunk is allowed to have a size less than 8192 bytes"},
+	"InvalidDigest":                              {400, "The Content-MD5 you specified was invalid."},
+	"InvalidLocationConstraint":                  {400, "The specified location-constraint is not valid"},
+	"InvalidObjectState":                         {403, "The operation is not valid for the object's storage class"},
+	"InvalidPart":                                {400, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."},
+	"InvalidPartOrder":                           {400, "The list of parts was not in ascending order. Parts must be ordered by part number."},
+	"InvalidPolicyDocument":                      {400, "The content of the form does not meet the conditions specified in the policy document."},
+	"InvalidRange":                               {416, "The requested range is not satisfiable"},
+	"InvalidRequest":                             {400, "Invalid Request"},
+	"InvalidStorageClass":                        {400, "The storage class you specified is not valid"},
+	"InvalidTag":                                 {400, "The tag provided was not a valid tag."},
+	"InvalidToken":                               {400, "The provided token is malformed or otherwise invalid."},
+	"InvalidURI":                                 {400, "Couldn't parse the specified URI."},
+	"KeyTooLongError":                            {400, "Your key is too long"},
+	"MalformedACLError":                          {400, "The XML you provided was not well-formed or did not validate against our published schema"},
+	"MalformedPOSTRequest":                       {400, "The body of your POST request is not well-formed multipart/form-data."},
+	"MalformedPolicy":                            {400, "Policies must be valid JSON and the first byte must be '{'"},
+	"MalformedTrailerError":                      {400, "The request contained trailing data that was not well-formed or did not conform to our published schema."},
+	"MalformedXML":                               {400, "The XML you provided was not well-formed or did not validate against our published schema"},
+	"MaxPostPreDataLengthExceededError":          {400, "Your POST request fields preceding the upload file were too large."},
+	"MetadataTooLarge":                           {400, "Your metadata headers exceed the maximum allowed metadata size"},
+	"MethodNotAllowed":                           {405, "The specified method is not allowed against this resource."},
+	"MissingContentLength":                       {411, "You must provide the Content-Length HTTP header."},
+	"NoSuchBucket":                               {404, "The specified bucket does not exist"},
+	"NoSuchBucketPolicy":                         {404, "The bucket policy does not exist"},
+	"NoSuchCORSConfiguration":                    {404, "The CORS configuration does not exist"},
+	"NoSuchKey":                                  {404, "The specified key does not exist."},
+	"NoSuchLifecycleConfiguration":               {404, "The lifecycle configuration does not exist"},
+	"NoSuchPublicAccessBlockConfiguration":       {404, "The public access block configuration was not found"},
+	"NoSuchUpload":                               {404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."},
+	"NoSuchVersion":                              {404, "The specified version does not exist."},
+	"NotImplemented":                             {501, "A header you provided implies functionality that is not implemented"},
+	"NotModified":                                {304, "Not Modified"},
+	"ObjectNotInActiveTierError":                 {403, "The source object of the COPY operation is not in the active tier and is only stored in Amazon S3 Glacier."},
+	"OwnershipControlsNotFoundError":             {404, "The bucket ownership controls were not found"},
+	"PermanentRedirect":                          {301, "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint."},
+	"PreconditionFailed":                         {412, "At least one of the pre-conditions you specified did not hold"},
+	"RequestHeaderSectionTooLarge":               {400, "Your request header section exceeds the maximum allowed size."},
+	"RequestTimeTooSkewed":                       {403, "The difference between the request time and the current time is too large."},
+	"RequestTimeout":                             {400, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."},
+	"ServiceUnavailable":                         {503, "Service is unable to handle request."},
+	"SignatureDoesNotMatch":                      {403, "The request signature we calculated does not match the signature you provided. Check your key and signing method."},
+	"SlowDown":                                   {503, "Please reduce your request rate."},
+	"TooManyBuckets":                             {400, "You have attempted to create more buckets than allowed"},
+	"TooManyRequests":                            {429, "Please reduce your request rate."},
+	"UserKeyMustBeSpecified":                     {400, "Key must be specified"},
+	"XAmzContentSHA256Mismatch":                  {400, "The provided 'x-amz-content-sha256' header does not match what was computed."},
+}
+
+// writeError returns e to the client. A response to HEAD, and a 304, have no body.
+func (r *request) writeError(e *apiError) {
+	header := r.w.Header()
+	for name, values := range e.header {
+		header[name] = values
+	}
+	if r.Method == http.MethodHead || e.status == http.StatusNotModified {
+		r.w.WriteHeader(e.status)
+		return
+	}
+	r.drain()
+	header.Set("Content-Type", "application/xml")
+	r.w.WriteHeader(e.status)
+	head := xml.Header
+	if e.status == http.StatusOK {
+		head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
+	}
+	r.send(append([]byte(head), e.body(r)...))
+}
+
+// body returns the Error element.
+func (e *apiError) body(r *request) []byte {
+	var b bytes.Buffer
+	element := func(name, value string) { fmt.Fprintf(&b, "<%s>%s</%s>", name, escape(value), name) }
+	b.WriteString("<Error>")
+	element("Code", e.code)
+	element("Message", e.message)
+	for i := 0; i+1 < len(e.fields); i += 2 {
+		element(e.fields[i], e.fields[i+1])
+	}
+	element("Resource", r.URL.Path)
+	element("RequestId", r.id)
+	element("HostId", hostID)
+	b.WriteString("</Error>")
+	return b.Bytes()
+}

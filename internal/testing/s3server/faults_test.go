@@ -1,0 +1,215 @@
+package s3server_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func TestInjectedErrors(t *testing.T) {
+	for code, status := range map[string]int{
+		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
+	} {
+		s := start(t, s3server.Config{})
+		s.Inject(s3server.Fault{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
+		_, err := s.PutObject(t.Context(), putInput("k", "first"))
+		require.NoError(t, err)
+		for range 2 {
+			_, err = s.PutObject(t.Context(), putInput("k", "x"))
+			failsWith(t, err, status, code)
+			var response *awshttp.ResponseError
+			require.ErrorAs(t, err, &response)
+			require.Equal(t, "3", response.Response.Header.Get("Retry-After"))
+		}
+		require.Equal(t, "first", s.get(t, "k"))
+		_, err = s.PutObject(t.Context(), putInput("k", "last"))
+		require.NoError(t, err)
+		require.Equal(t, 4, s.Count("PutObject"))
+	}
+}
+
+func TestAnErrorInsideA200(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "from", "x")
+	s.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true})
+	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
+	require.ErrorContains(t, err, "InternalError")
+	upload := s.begin(t, "k")
+	part := s.part(t, "k", upload, 1, "x")
+	s.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true})
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
+	require.ErrorContains(t, err, "InternalError")
+	require.Equal(t, []string{"from"}, s.keys(t))
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
+	require.NoError(t, err, "the first request must have no effect")
+}
+
+func TestARedirectToAnotherRegion(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
+	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+	failsWith(t, err, 301, "PermanentRedirect")
+	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	var response *awshttp.ResponseError
+	require.ErrorAs(t, err, &response)
+	require.Equal(t, 301, response.HTTPStatusCode())
+	require.Equal(t, "eu-west-1", response.Response.Header.Get("X-Amz-Bucket-Region"))
+}
+
+func TestDroppedResponses(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true})
+	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+	require.Error(t, err)
+	require.Empty(t, s.keys(t), "the request must have no effect")
+	s.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true})
+	_, err = s.PutObject(t.Context(), putInput("k", "x"))
+	require.Error(t, err)
+	require.Equal(t, []string{"k"}, s.keys(t), "the request must have taken effect")
+	s.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true})
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.Error(t, err)
+	require.Empty(t, s.keys(t))
+	require.Zero(t, s.Requests()[0].Status)
+}
+
+func TestBrokenBodies(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	content := strings.Repeat("0123456789", 5000)
+	s.put(t, "k", content)
+	get := func(ctx context.Context) io.ReadCloser {
+		out, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		require.NoError(t, err)
+		require.Equal(t, int64(len(content)), *out.ContentLength)
+		t.Cleanup(func() { _ = out.Body.Close() })
+		return out.Body
+	}
+	s.Inject(s3server.Fault{Operation: "GetObject", CutAfter: s3server.Bytes(40_001)})
+	got, err := io.ReadAll(get(t.Context()))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Len(t, got, 40_001)
+
+	s.Inject(s3server.Fault{Operation: "GetObject", FlipAt: s3server.Bytes(40_000)})
+	got, err = io.ReadAll(get(t.Context()))
+	require.NoError(t, err)
+	require.Equal(t, content[:40_000], string(got[:40_000]))
+	require.NotEqual(t, content[40_000], got[40_000])
+
+	s.Inject(s3server.Fault{Operation: "GetObject", HangAfter: s3server.Bytes(10)})
+	ctx, cancel := context.WithCancel(t.Context())
+	body := get(ctx)
+	first := make([]byte, 10)
+	_, err = io.ReadFull(body, first)
+	require.NoError(t, err)
+	cancel()
+	_, err = io.ReadAll(body)
+	require.ErrorIs(t, err, context.Canceled)
+
+	s.Inject(s3server.Fault{Operation: "GetObject", Pause: time.Millisecond})
+	got, err = io.ReadAll(get(t.Context()))
+	require.NoError(t, err)
+	require.Equal(t, content, string(got))
+}
+
+func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a", "x")
+	s.put(t, "b", "x")
+	s.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }})
+	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
+		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
+	}})
+	require.NoError(t, err)
+	require.Len(t, out.Errors, 1)
+	require.Equal(t, []string{"", "null", "AccessDenied"}, []string{*out.Errors[0].Key, *out.Errors[0].VersionId, *out.Errors[0].Code})
+	require.Equal(t, []string{"a"}, s.keys(t))
+}
+
+// TestCloseEndsStalledRequests would wait for ever if it did not.
+func TestCloseEndsStalledRequests(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	s.Inject(s3server.Fault{Operation: "GetObject", HangAfter: s3server.Bytes(1)})
+	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = out.Body.Close() }) // runs before Close
+	require.Equal(t, 1, s.Busy())
+}
+
+func TestACarelessServer(t *testing.T) {
+	s := start(t, s3server.Config{})
+	etag := s.put(t, "k", "0123456789")
+	s.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}})
+	in := putInput("k", "9876543210")
+	in.IfNoneMatch = aws.String("*")
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+
+	s.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}})
+	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
+	require.NoError(t, err)
+	require.Equal(t, "9876543210", read(t, out.Body))
+	require.Nil(t, out.ETag)
+
+	s.put(t, "l", "")
+	s.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true})
+	require.Equal(t, []string{"l", "k"}, s.keys(t))
+
+	s.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}})
+	batch := &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}}}
+	deleted, err := s.DeleteObjects(t.Context(), batch)
+	require.NoError(t, err)
+	require.Empty(t, deleted.Errors)
+	s.Inject(s3server.Fault{Times: -1, Error: "SlowDown"})
+	s.ClearFaults()
+	require.Equal(t, []string{"l"}, s.keys(t))
+}
+
+func TestRequestsAreRecorded(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a b", "x")
+	s.Reset()
+	s.put(t, "a b", "x")
+	require.Equal(t, 1, s.Count(""))
+	r := s.Requests()[0]
+	require.Equal(t, "PutObject", r.Operation)
+	require.Equal(t, "/photos/a%20b", r.Path)
+	require.Equal(t, "a b", r.Key)
+	require.Equal(t, 200, r.Status)
+	require.NotEmpty(t, r.Header.Get("Authorization"))
+	require.Zero(t, s.Count("GetObject"))
+}
+
+func TestAServerThatThrottles(t *testing.T) {
+	now := time.Now()
+	s := start(t, s3server.Config{Now: func() time.Time { return now }})
+	s.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20, Times: -1})
+	puts := func(n int) (served int) {
+		for range n {
+			if _, err := s.PutObject(t.Context(), putInput("k", "x")); err == nil {
+				served++
+			} else {
+				failsWith(t, err, http.StatusServiceUnavailable, "SlowDown")
+			}
+		}
+		return served
+	}
+	require.Equal(t, 2, puts(10), "a tenth of a second's")
+	now = now.Add(50 * time.Millisecond)
+	require.Equal(t, 1, puts(10))
+	now = now.Add(10 * time.Second)
+	require.Equal(t, 2, puts(10), "no more is saved")
+	require.Equal(t, "x", s.get(t, "k"), "others are not throttled")
+}

@@ -1,0 +1,152 @@
+package s3server_test
+
+import (
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+// list returns the keys and common prefixes of a listing, in pages of n.
+func (s *store) list(t *testing.T, in *s3.ListObjectsV2Input, n int32) (names []string) {
+	t.Helper()
+	in.Bucket, in.MaxKeys, in.EncodingType = aws.String(bucket), &n, types.EncodingTypeUrl
+	pages := s3.NewListObjectsV2Paginator(s.Client, in)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Contents)+len(page.CommonPrefixes), int(n))
+		require.Equal(t, len(page.Contents)+len(page.CommonPrefixes), int(*page.KeyCount))
+		var here []string
+		for _, o := range page.Contents {
+			here = append(here, decoded(t, *o.Key))
+		}
+		for _, p := range page.CommonPrefixes {
+			here = append(here, decoded(t, *p.Prefix))
+		}
+		slices.Sort(here)
+		names = append(names, here...)
+	}
+	return names
+}
+
+func decoded(t *testing.T, name string) string {
+	name, err := url.QueryUnescape(name)
+	require.NoError(t, err)
+	return name
+}
+
+func TestListings(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
+		s.put(t, key, "x")
+	}
+	for name, test := range map[string]struct {
+		in   s3.ListObjectsV2Input
+		want []string
+	}{
+		"all":                       {s3.ListObjectsV2Input{}, []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"}},
+		"rolled up":                 {s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a", "a-b", "a/", "a0", "b/", "é"}},
+		"prefix":                    {s3.ListObjectsV2Input{Prefix: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2"}},
+		"prefix, rolled up":         {s3.ListObjectsV2Input{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/b", "a/c/"}},
+		"prefix that is a marker":   {s3.ListObjectsV2Input{Prefix: aws.String("b/"), Delimiter: aws.String("/")}, []string{"b/", "b/x"}},
+		"a delimiter of two":        {s3.ListObjectsV2Input{Delimiter: aws.String("/c")}, []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"}},
+		"after a key":               {s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")}, []string{"a/c/2", "a0", "b/", "b/x", "é"}},
+		"after a key in a prefix":   {s3.ListObjectsV2Input{StartAfter: aws.String("a/b"), Delimiter: aws.String("/")}, []string{"a/", "a0", "b/", "é"}},
+		"after the last":            {s3.ListObjectsV2Input{StartAfter: aws.String("é")}, nil},
+		"a prefix that nothing has": {s3.ListObjectsV2Input{Prefix: aws.String("z")}, nil},
+		"not ASCII":                 {s3.ListObjectsV2Input{Prefix: aws.String("é")}, []string{"é"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range []int32{1, 2, 3, 1000} {
+				in := test.in
+				require.Equal(t, test.want, s.list(t, &in, n), "pages of %d", n)
+			}
+		})
+	}
+}
+
+func TestEveryKeyIsListed(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range everyKey {
+		s.put(t, key, "x")
+	}
+	want := slices.Sorted(slices.Values(everyKey))
+	require.Equal(t, want, s.list(t, &s3.ListObjectsV2Input{}, 7))
+
+	_, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.ErrorContains(t, err, "illegal character code", "one control character spoils a page without encoding, as on AWS")
+}
+
+func TestArgumentsOfAList(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for range 3 {
+		s.put(t, "k", "x")
+	}
+	for name, in := range map[string]*s3.ListObjectsV2Input{
+		"an invalid token": {ContinuationToken: aws.String("x")},
+		"a token made up":  {ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
+		"another encoding": {EncodingType: "base64"},
+		"fewer than none":  {MaxKeys: aws.Int32(-1)},
+	} {
+		in.Bucket = aws.String(bucket)
+		_, err := s.ListObjectsV2(t.Context(), in)
+		failsWith(t, err, 400, "InvalidArgument")
+		require.NotEmpty(t, name)
+	}
+	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
+	require.NoError(t, err)
+	require.Empty(t, none.Contents)
+	require.False(t, *none.IsTruncated)
+	_, err = s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("none")})
+	failsWith(t, err, 404, "NoSuchBucket")
+	many, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(5000)})
+	require.NoError(t, err)
+	require.Equal(t, int32(1000), *many.MaxKeys)
+}
+
+// These listings follow the source of SeaweedFS 4.44.
+func TestListingsLikeADirectoryTree(t *testing.T) {
+	s := start(t, s3server.Config{FolderOrder: true})
+	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
+		s.put(t, key, "x")
+	}
+	for name, test := range map[string]struct {
+		in   s3.ListObjectsV2Input
+		want []string
+	}{
+		"all":                            {s3.ListObjectsV2Input{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+		"rolled up":                      {s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
+		"prefix":                         {s3.ListObjectsV2Input{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/1", "a/2/", "a/2-y"}},
+		"after a key":                    {s3.ListObjectsV2Input{StartAfter: aws.String("a-b")}, []string{"a.c/1", "a0"}},
+		"after a key in a folder":        {s3.ListObjectsV2Input{StartAfter: aws.String("a/1")}, []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+		"after the name of a folder":     {s3.ListObjectsV2Input{StartAfter: aws.String("a")}, []string{"a-b", "a.c/1", "a0"}},
+		"after a key without the prefix": {s3.ListObjectsV2Input{Prefix: aws.String("a/"), StartAfter: aws.String("a")}, nil},
+		"after a prefix, rolled up":      {s3.ListObjectsV2Input{StartAfter: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a-b", "a.c/", "a0"}},
+		"a prefix that is half a name":   {s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := test.in
+			in.Bucket, in.MaxKeys, in.EncodingType = aws.String(bucket), aws.Int32(1), types.EncodingTypeUrl
+			var names []string
+			pages := s3.NewListObjectsV2Paginator(s.Client, &in)
+			for pages.HasMorePages() {
+				page, err := pages.NextPage(t.Context())
+				require.NoError(t, err)
+				for _, o := range page.Contents {
+					names = append(names, decoded(t, *o.Key))
+				}
+				for _, p := range page.CommonPrefixes {
+					names = append(names, decoded(t, *p.Prefix))
+				}
+			}
+			require.Equal(t, test.want, names)
+		})
+	}
+}

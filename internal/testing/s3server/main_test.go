@@ -1,0 +1,182 @@
+package s3server_test
+
+import (
+	"context"
+	"encoding/xml"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const bucket = "photos"
+
+// A store is a server and an SDK client for it.
+type store struct {
+	*s3server.Server
+	*s3.Client
+	http  *http.Client
+	clock *clock
+}
+
+// A clock is moved by the test.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// small limits keep tests small.
+var small = s3server.Limits{MinPartSize: 10, MaxPartSize: 100 << 10, MaxPutSize: 100 << 10, MaxCopySize: 50 << 10, MaxParts: 20, MaxPage: 1000}
+
+func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
+	return open(t, c, s3server.Start, options...)
+}
+
+// startTLS is start with TLS, with which the SDK sends checksums in trailers.
+func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
+	return open(t, c, s3server.StartTLS, options...)
+}
+
+func open(t *testing.T, c s3server.Config, start func(s3server.Config) (*s3server.Server, error), options ...func(*s3.Options)) *store {
+	t.Helper()
+	if c.Buckets == nil {
+		c.Buckets = []string{bucket}
+	}
+	if c.Limits == (s3server.Limits{}) {
+		c.Limits = small
+	}
+	s := &store{clock: &clock{}}
+	if c.Now == nil {
+		c.Now = s.clock.now
+	}
+	server, err := start(c)
+	require.NoError(t, err)
+	s.Server, s.http = server, server.Client()
+	t.Cleanup(server.Close)
+	s.Client = s.client(options...)
+	return s
+}
+
+func (s *store) client(options ...func(*s3.Options)) *s3.Client {
+	return s3.New(s3.Options{
+		Region:           s3server.DefaultRegion,
+		BaseEndpoint:     aws.String(s.URL),
+		UsePathStyle:     true,
+		Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		HTTPClient:       s.http,
+		RetryMaxAttempts: 1,
+	}, options...)
+}
+
+func (s *store) put(t *testing.T, key, content string) string {
+	t.Helper()
+	out, err := s.PutObject(t.Context(), putInput(key, content))
+	require.NoError(t, err)
+	return *out.ETag
+}
+
+func putInput(key, content string) *s3.PutObjectInput {
+	return &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(content)}
+}
+
+func (s *store) get(t *testing.T, key string) string {
+	t.Helper()
+	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	return read(t, out.Body)
+}
+
+func (s *store) keys(t *testing.T) (keys []string) {
+	t.Helper()
+	out, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	for _, o := range out.Contents {
+		keys = append(keys, *o.Key)
+	}
+	return keys
+}
+
+func read(t *testing.T, body io.ReadCloser) string {
+	t.Helper()
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	return string(data)
+}
+
+// failsWith checks the S3 code and the status of an SDK error.
+func failsWith(t *testing.T, err error, status int, code string) {
+	t.Helper()
+	require.Error(t, err)
+	var response *awshttp.ResponseError
+	require.ErrorAs(t, err, &response)
+	var api smithy.APIError
+	require.ErrorAs(t, err, &api)
+	require.Equal(t, code, api.ErrorCode(), "%v", err)
+	require.Equal(t, status, response.HTTPStatusCode())
+}
+
+// dialing returns a client that reaches the server with any host name.
+func dialing(t *testing.T, s *store) *http.Transport {
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(s.URL, "http://"))
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// send sends a request without the SDK.
+func (s *store) send(t *testing.T, method, url string, body io.Reader, header http.Header) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, body)
+	require.NoError(t, err)
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	if host := header.Get("Host"); host != "" {
+		r.Host = host
+	}
+	answer, err := s.http.Do(r)
+	require.NoError(t, err)
+	return answer, read(t, answer.Body)
+}
+
+// An apiError is the Error element of a response.
+type apiError struct {
+	Code, Message, Resource, Region, HeadersNotSigned string
+	RequestID                                         string `xml:"RequestId"`
+}
+
+func errorIn(t *testing.T, body string) (e apiError) {
+	t.Helper()
+	require.NoError(t, xml.Unmarshal([]byte(body), &e), "%q", body)
+	return e
+}

@@ -1,0 +1,293 @@
+package s3server_test
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func crc32c(data string) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli))))
+}
+
+// begin starts an upload to key. change may change the request.
+func (s *store) begin(t *testing.T, key string, change ...func(*s3.CreateMultipartUploadInput)) string {
+	t.Helper()
+	in := &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: &key}
+	for _, c := range change {
+		c(in)
+	}
+	out, err := s.CreateMultipartUpload(t.Context(), in)
+	require.NoError(t, err)
+	return *out.UploadId
+}
+
+func fullCRC32C(in *s3.CreateMultipartUploadInput) {
+	in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject
+}
+
+func compositeCRC32C(in *s3.CreateMultipartUploadInput) {
+	in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+}
+
+func (s *store) part(t *testing.T, key, upload string, number int32, content string, change ...func(*s3.UploadPartInput)) types.CompletedPart {
+	t.Helper()
+	in := &s3.UploadPartInput{Bucket: aws.String(bucket), Key: &key, UploadId: &upload, PartNumber: &number, Body: strings.NewReader(content)}
+	for _, c := range change {
+		c(in)
+	}
+	out, err := s.UploadPart(t.Context(), in)
+	require.NoError(t, err)
+	return types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumCRC32C: out.ChecksumCRC32C}
+}
+
+func withCRC32C(in *s3.UploadPartInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c }
+
+func completeInput(key, upload string, parts ...types.CompletedPart) *s3.CompleteMultipartUploadInput {
+	return &s3.CompleteMultipartUploadInput{
+		Bucket: aws.String(bucket), Key: &key, UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	}
+}
+
+func TestPartsBecomeAnObject(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) {
+		in.ContentType, in.Metadata = aws.String("text/plain"), map[string]string{"a": "b"}
+	})
+	s.part(t, "k", upload, 2, "it is replaced")
+	second, first := s.part(t, "k", upload, 2, "world"), s.part(t, "k", upload, 1, "hello, all ")
+	require.Empty(t, s.keys(t), "nothing is there yet")
+	out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
+	require.NoError(t, err)
+	a, b := md5.Sum([]byte("hello, all ")), md5.Sum([]byte("world"))
+	whole := md5.Sum(append(a[:], b[:]...))
+	require.Equal(t, `"`+hex.EncodeToString(whole[:])+`-2"`, *out.ETag)
+	require.Equal(t, types.ChecksumTypeFullObject, out.ChecksumType)
+
+	got, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=7-12")})
+	require.NoError(t, err)
+	require.Equal(t, "all wo", read(t, got.Body), "across parts")
+	require.Equal(t, "text/plain", *got.ContentType)
+	require.Equal(t, map[string]string{"a": "b"}, got.Metadata)
+
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
+	failsWith(t, err, 404, "NoSuchUpload")
+	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload})
+	failsWith(t, err, 404, "NoSuchUpload")
+}
+
+func TestRefusedCompletions(t *testing.T) {
+	var third types.CompletedPart // it is there, and not asked for
+	for name, test := range map[string]struct {
+		change func(*s3.CompleteMultipartUploadInput)
+		status int
+		code   string
+	}{
+		"nothing":  {func(*s3.CompleteMultipartUploadInput) {}, 0, ""},
+		"no parts": {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts = nil }, 400, "MalformedXML"},
+		"order": {func(in *s3.CompleteMultipartUploadInput) {
+			p := in.MultipartUpload.Parts
+			p[0], p[1] = p[1], p[0]
+		}, 400, "InvalidPartOrder"},
+		"twice":          {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[1] = in.MultipartUpload.Parts[0] }, 400, "InvalidPartOrder"},
+		"a missing part": {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[1].PartNumber = aws.Int32(9) }, 400, "InvalidPart"},
+		"another tag":    {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[0].ETag = aws.String(`"x"`) }, 400, "InvalidPart"},
+		"a part's checksum": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
+		}, 400, "InvalidPart"},
+		"a small part before the last": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, third)
+		}, 400, "EntityTooSmall"},
+		"the size":       {func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = aws.Int64(17) }, 400, "InvalidRequest"},
+		"the right size": {func(in *s3.CompleteMultipartUploadInput) { in.MpuObjectSize = aws.Int64(18) }, 0, ""},
+		"the checksum":   {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32C = aws.String("AAAAAA==") }, 400, "BadDigest"},
+		"the right checksum": {func(in *s3.CompleteMultipartUploadInput) {
+			in.ChecksumCRC32C = aws.String(crc32c("0123456789the last"))
+		}, 0, ""},
+		"another kind":          {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumCRC32 = aws.String("AAAAAA==") }, 400, "BadDigest"},
+		"another checksum type": {func(in *s3.CompleteMultipartUploadInput) { in.ChecksumType = types.ChecksumTypeComposite }, 400, "BadDigest"},
+		"an object is there":    {func(in *s3.CompleteMultipartUploadInput) { in.IfNoneMatch = aws.String("*") }, 412, "PreconditionFailed"},
+		"another object":        {func(in *s3.CompleteMultipartUploadInput) { in.IfMatch = aws.String(`"x"`) }, 412, "PreconditionFailed"},
+		"any object":            {func(in *s3.CompleteMultipartUploadInput) { in.IfMatch = aws.String("*") }, 0, ""},
+		"another upload":        {func(in *s3.CompleteMultipartUploadInput) { in.UploadId = aws.String("x") }, 404, "NoSuchUpload"},
+		"another key":           {func(in *s3.CompleteMultipartUploadInput) { in.Key = aws.String("other") }, 404, "NoSuchUpload"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			s.put(t, "k", "old")
+			upload := s.begin(t, "k", fullCRC32C)
+			in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "the last", withCRC32C))
+			third = s.part(t, "k", upload, 3, "more", withCRC32C)
+			test.change(in)
+			_, err := s.CompleteMultipartUpload(t.Context(), in)
+			if test.code == "" {
+				require.NoError(t, err)
+				require.Equal(t, "0123456789the last", s.get(t, "k"))
+				return
+			}
+			failsWith(t, err, test.status, test.code)
+			require.Equal(t, "old", s.get(t, "k"))
+		})
+	}
+}
+
+func TestChecksumsOfParts(t *testing.T) {
+	s := start(t, s3server.Config{})
+	upload := s.begin(t, "full", fullCRC32C)
+	in := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C), s.part(t, "full", upload, 2, "last", withCRC32C))
+	in.ChecksumCRC32C, in.ChecksumType = aws.String(crc32c("0123456789last")), types.ChecksumTypeFullObject
+	out, err := s.CompleteMultipartUpload(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, crc32c("0123456789last"), *out.ChecksumCRC32C)
+
+	upload = s.begin(t, "composite", compositeCRC32C)
+	parts := []types.CompletedPart{s.part(t, "composite", upload, 1, "0123456789", withCRC32C), s.part(t, "composite", upload, 2, "last", withCRC32C)}
+	out, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, parts...))
+	require.NoError(t, err)
+	require.Equal(t, types.ChecksumTypeComposite, out.ChecksumType)
+	require.True(t, strings.HasSuffix(*out.ChecksumCRC32C, "-2"))
+
+	upload = s.begin(t, "composite", compositeCRC32C)
+	one := s.part(t, "composite", upload, 1, "0123456789", withCRC32C)
+	one.ChecksumCRC32C = nil
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, one))
+	failsWith(t, err, 400, "InvalidRequest")
+	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket: aws.String(bucket), Key: aws.String("composite"), UploadId: &upload, PartNumber: aws.Int32(1),
+		Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+	})
+	failsWith(t, err, 400, "InvalidRequest")
+
+	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmSha256, ChecksumType: types.ChecksumTypeFullObject,
+	})
+	failsWith(t, err, 400, "InvalidRequest")
+}
+
+func TestChecksumsOfRanges(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	made := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
+		upload := s.begin(t, key, change)
+		parts := []types.CompletedPart{s.part(t, key, upload, 1, "0123456789", withCRC32C), s.part(t, key, upload, 2, "last", withCRC32C)}
+		out, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, upload, parts...))
+		require.NoError(t, err)
+		return *out.ChecksumCRC32C
+	}
+	full, joined := made("full", fullCRC32C), made("composite", compositeCRC32C)
+	for name, test := range map[string]struct{ key, span, want string }{
+		"whole":                       {"full", "", full},
+		"a range":                     {"full", "bytes=1-3", ""},
+		"a range of all":              {"full", "bytes=0-", full},
+		"a range that is a part":      {"full", "bytes=0-9", crc32c("0123456789")},
+		"whole, composite":            {"composite", "", joined},
+		"a range of all, composite":   {"composite", "bytes=0-13", strings.TrimSuffix(joined, "-2")},
+		"the last, which is the part": {"composite", "bytes=-4", crc32c("last")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key, ChecksumMode: types.ChecksumModeEnabled}
+			if test.span != "" {
+				in.Range = &test.span
+			}
+			out, err := s.GetObject(t.Context(), in)
+			require.NoError(t, err)
+			require.Equal(t, test.want, aws.ToString(out.ChecksumCRC32C))
+			require.NoError(t, out.Body.Close())
+		})
+	}
+}
+
+func TestRefusedParts(t *testing.T) {
+	s := start(t, s3server.Config{})
+	upload := s.begin(t, "k")
+	for name, test := range map[string]struct {
+		in     s3.UploadPartInput
+		status int
+		code   string
+	}{
+		"number 0":          {s3.UploadPartInput{PartNumber: aws.Int32(0)}, 400, "InvalidArgument"},
+		"a number too high": {s3.UploadPartInput{PartNumber: aws.Int32(21)}, 400, "InvalidArgument"},
+		"another upload":    {s3.UploadPartInput{UploadId: aws.String("x")}, 404, "NoSuchUpload"},
+		"another key":       {s3.UploadPartInput{Key: aws.String("other")}, 404, "NoSuchUpload"},
+		"too large":         {s3.UploadPartInput{Body: strings.NewReader(strings.Repeat("x", 100<<10+1))}, 400, "EntityTooLarge"},
+		"a checksum: wrong": {s3.UploadPartInput{ChecksumCRC32C: aws.String("AAAAAA==")}, 400, "BadDigest"},
+		"an MD5: wrong":     {s3.UploadPartInput{ContentMD5: aws.String("AAAAAAAAAAAAAAAAAAAAAA==")}, 400, "BadDigest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := test.in
+			in.Bucket = aws.String(bucket)
+			if in.Key == nil {
+				in.Key = aws.String("k")
+			}
+			if in.UploadId == nil {
+				in.UploadId = &upload
+			}
+			if in.PartNumber == nil {
+				in.PartNumber = aws.Int32(1)
+			}
+			if in.Body == nil {
+				in.Body = strings.NewReader("content")
+			}
+			_, err := s.UploadPart(t.Context(), &in)
+			failsWith(t, err, test.status, test.code)
+			parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: in.Bucket, Key: aws.String("k"), UploadId: &upload})
+			require.NoError(t, err)
+			require.Empty(t, parts.Parts)
+		})
+	}
+}
+
+func TestPartsAndUploadsAreListed(t *testing.T) {
+	s := start(t, s3server.Config{})
+	var uploads []string
+	for _, key := range []string{"a/1", "a/2", "b", "b", "c d"} {
+		uploads = append(uploads, s.begin(t, key))
+	}
+	for n := range int32(5) {
+		s.part(t, "b", uploads[2], n+1, strconv.Itoa(int(n)))
+	}
+	var numbers []int32
+	pages := s3.NewListPartsPaginator(s.Client, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2], MaxParts: aws.Int32(2)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, p := range page.Parts {
+			numbers = append(numbers, *p.PartNumber)
+			require.Equal(t, int64(1), *p.Size)
+		}
+	}
+	require.Equal(t, []int32{1, 2, 3, 4, 5}, numbers)
+
+	var keys []string
+	all := s3.NewListMultipartUploadsPaginator(s.Client, &s3.ListMultipartUploadsInput{
+		Bucket: aws.String(bucket), MaxUploads: aws.Int32(1), EncodingType: types.EncodingTypeUrl,
+	})
+	for all.HasMorePages() {
+		page, err := all.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, u := range page.Uploads {
+			keys = append(keys, *u.Key)
+		}
+	}
+	require.Equal(t, []string{"a/1", "a/2", "b", "b", "c+d"}, keys)
+	rolled, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/")})
+	require.NoError(t, err)
+	require.Len(t, rolled.CommonPrefixes, 1)
+	require.Len(t, rolled.Uploads, 3)
+
+	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
+	require.NoError(t, err)
+	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
+	failsWith(t, err, 404, "NoSuchUpload")
+}

@@ -1,0 +1,273 @@
+package s3server_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+// everyKey has keys that S3 stores and other stores may not.
+var everyKey = []string{
+	"a", "a/b", "a-b", "a0", "A", "with space", "plus+sign", "per%cent", "per%25cent", "what?", "hash#", "é", "😀.png",
+	"a&b=c;d", "quote\"'<>", "trailing/", "a//b", "/leading", strings.Repeat("s", 300), strings.Repeat("k", 1024), "a\x01b", "a~b", "*", "(1)",
+}
+
+func TestEveryKeyIsReturnedUnchanged(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range everyKey {
+		s.put(t, key, "content of "+key)
+	}
+	for _, key := range everyKey {
+		require.Equal(t, "content of "+key, s.get(t, key), "%q", key)
+	}
+}
+
+func TestKeysThatS3Refuses(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for key, want := range map[string]string{
+		strings.Repeat("k", 1025): "KeyTooLongError",
+		"../up":                   "InvalidURI",
+		"a/../../up":              "InvalidURI",
+		"not\xffutf8":             "InvalidURI",
+	} {
+		_, err := s.PutObject(t.Context(), putInput(key, ""))
+		failsWith(t, err, 400, want)
+	}
+	s.put(t, "a/../b", "")
+	require.Equal(t, []string{"a/../b"}, s.keys(t), "the key must stay in the bucket")
+}
+
+func TestAReadReturnsWhatWasWritten(t *testing.T) {
+	s := start(t, s3server.Config{})
+	in := putInput("k", "hello")
+	in.ContentType, in.CacheControl, in.ContentEncoding = aws.String("text/plain"), aws.String("no-cache"), aws.String("gzip")
+	in.ContentDisposition, in.ContentLanguage = aws.String("inline"), aws.String("de")
+	in.Metadata, in.StorageClass = map[string]string{"one": "1", "umlaut": "ä"}, types.StorageClassStandardIa
+	put, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
+
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	require.NoError(t, err)
+	require.Equal(t, "text/plain", *head.ContentType)
+	require.Equal(t, "no-cache", *head.CacheControl)
+	require.Equal(t, "gzip", *head.ContentEncoding)
+	require.Equal(t, "inline", *head.ContentDisposition)
+	require.Equal(t, "de", *head.ContentLanguage)
+	require.Equal(t, map[string]string{"one": "1", "umlaut": "=?UTF-8?b?w6Q=?="}, head.Metadata, "a value beyond ASCII must be returned encoded")
+	require.Equal(t, types.StorageClassStandardIa, head.StorageClass)
+	require.Equal(t, int64(5), *head.ContentLength)
+	require.Equal(t, put.ETag, head.ETag)
+	require.WithinDuration(t, time.Now(), *head.LastModified, 2*time.Second)
+	require.Nil(t, head.VersionId)
+}
+
+func TestLimitsOfAPut(t *testing.T) {
+	s := start(t, s3server.Config{})
+	in := putInput("k", "")
+	in.Metadata = map[string]string{"long": strings.Repeat("x", 2045)}
+	_, err := s.PutObject(t.Context(), in)
+	failsWith(t, err, 400, "MetadataTooLarge")
+	in.Metadata = map[string]string{"long": strings.Repeat("x", 2044)}
+	_, err = s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+
+	_, err = s.PutObject(t.Context(), putInput("k", strings.Repeat("x", 100<<10+1)))
+	failsWith(t, err, 400, "EntityTooLarge")
+	in = putInput("k", "")
+	in.StorageClass = "CUPBOARD"
+	_, err = s.PutObject(t.Context(), in)
+	failsWith(t, err, 400, "InvalidStorageClass")
+}
+
+func TestConditionsOfAPut(t *testing.T) {
+	for name, test := range map[string]struct {
+		key, none, match string
+		status           int
+		code             string
+	}{
+		"create, absent":              {"new", "*", "", 0, ""},
+		"create, present":             {"old", "*", "", 412, "PreconditionFailed"},
+		"create unless that revision": {"old", `"x"`, "", 501, "NotImplemented"},
+		"update, the same":            {"old", "", "ETAG", 0, ""},
+		"update, another":             {"old", "", `"x"`, 412, "PreconditionFailed"},
+		"update, absent":              {"new", "", `"x"`, 404, "NoSuchKey"},
+		"update anything":             {"old", "", "*", 0, ""},
+		"update anything, absent":     {"new", "", "*", 404, "NoSuchKey"},
+		"both":                        {"old", "*", "ETAG", 501, "NotImplemented"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			etag := s.put(t, "old", "old")
+			in := putInput(test.key, "new")
+			if test.none != "" {
+				in.IfNoneMatch = &test.none
+			}
+			if test.match != "" {
+				in.IfMatch = aws.String(strings.ReplaceAll(test.match, "ETAG", etag))
+			}
+			_, err := s.PutObject(t.Context(), in)
+			if test.code == "" {
+				require.NoError(t, err)
+				return
+			}
+			failsWith(t, err, test.status, test.code)
+			require.Equal(t, "old", s.get(t, "old"))
+		})
+	}
+}
+
+func TestOneOfManyCreatorsWins(t *testing.T) {
+	s := start(t, s3server.Config{})
+	var group sync.WaitGroup
+	won := make(chan string, 16)
+	for i := range 16 {
+		group.Go(func() {
+			content := strings.Repeat("x", i)
+			in := putInput("k", content)
+			in.IfNoneMatch = aws.String("*")
+			if _, err := s.PutObject(t.Context(), in); err == nil {
+				won <- content
+			}
+		})
+	}
+	group.Wait()
+	require.Len(t, won, 1)
+	require.Equal(t, <-won, s.get(t, "k"))
+}
+
+func TestConditionsOfARead(t *testing.T) {
+	s := start(t, s3server.Config{})
+	etag := s.put(t, "k", "content")
+	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	for name, test := range map[string]struct {
+		in     s3.GetObjectInput
+		status int
+		code   string
+	}{
+		"match, the same":                 {s3.GetObjectInput{IfMatch: &etag}, 0, ""},
+		"match, another":                  {s3.GetObjectInput{IfMatch: aws.String(`"x"`)}, 412, "PreconditionFailed"},
+		"none match, the same":            {s3.GetObjectInput{IfNoneMatch: &etag}, 304, "NotModified"},
+		"none match, another":             {s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)}, 0, ""},
+		"modified since, yes":             {s3.GetObjectInput{IfModifiedSince: &past}, 0, ""},
+		"modified since, no":              {s3.GetObjectInput{IfModifiedSince: &future}, 304, "NotModified"},
+		"unmodified since, no":            {s3.GetObjectInput{IfUnmodifiedSince: &past}, 412, "PreconditionFailed"},
+		"match rules over the date":       {s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past}, 0, ""},
+		"missing, with a condition":       {s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag}, 404, "NoSuchKey"},
+		"missing bucket":                  {s3.GetObjectInput{Bucket: aws.String("none")}, 404, "NoSuchBucket"},
+		"a version in a bucket with none": {s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))}, 404, "NoSuchVersion"},
+		"an invalid version":              {s3.GetObjectInput{VersionId: aws.String("x")}, 400, "InvalidArgument"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.in.Key == nil {
+				test.in.Key = aws.String("k")
+			}
+			if test.in.Bucket == nil {
+				test.in.Bucket = aws.String(bucket)
+			}
+			out, err := s.GetObject(t.Context(), &test.in)
+			if test.code != "" {
+				failsWith(t, err, test.status, test.code)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "content", read(t, out.Body))
+		})
+	}
+}
+
+func TestRanges(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "0123456789")
+	s.put(t, "empty", "")
+	for name, test := range map[string]struct{ key, span, want, contentRange string }{
+		"from, to":                  {"k", "bytes=2-4", "234", "bytes 2-4/10"},
+		"from":                      {"k", "bytes=7-", "789", "bytes 7-9/10"},
+		"the last":                  {"k", "bytes=-3", "789", "bytes 7-9/10"},
+		"more than there is":        {"k", "bytes=8-99", "89", "bytes 8-9/10"},
+		"the last, more than all":   {"k", "bytes=-99", "0123456789", "bytes 0-9/10"},
+		"backwards is no range":     {"k", "bytes=5-4", "0123456789", ""},
+		"two are no range":          {"k", "bytes=0-1,3-4", "0123456789", ""},
+		"other units are no range":  {"k", "lines=0-1", "0123456789", ""},
+		"at the end":                {"k", "bytes=10-", "416", "bytes */10"},
+		"past the end":              {"k", "bytes=11-12", "416", "bytes */10"},
+		"the last none":             {"k", "bytes=-0", "416", "bytes */10"},
+		"an empty object":           {"empty", "bytes=0-", "416", "bytes */0"},
+		"an empty object, the last": {"empty", "bytes=-5", "416", "bytes */0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key})
+			require.NoError(t, err)
+			response, body := s.send(t, "GET", signed.URL, nil, map[string][]string{"Range": {test.span}})
+			require.Equal(t, test.contentRange, response.Header.Get("Content-Range"))
+			if test.want == "416" {
+				require.Equal(t, 416, response.StatusCode)
+				require.Equal(t, "InvalidRange", errorIn(t, body).Code)
+				return
+			}
+			require.Equal(t, test.want, body)
+			require.Equal(t, test.contentRange != "", response.StatusCode == 206)
+		})
+	}
+}
+
+func TestChecksums(t *testing.T) {
+	const content, crc32c = "123456789", "4waSgw=="
+	for name, test := range map[string]struct {
+		start func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
+		in    func(*s3.PutObjectInput)
+		code  string
+	}{
+		"CRC32C in a header":        {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String(crc32c) }, ""},
+		"CRC32C in a header, wrong": {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String("AAAAAA==") }, "BadDigest"},
+		"CRC32C, invalid":           {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String("AAAA") }, "InvalidRequest"},
+		"CRC32C in a trailer":       {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c }, ""},
+		"CRC64NVME in a trailer":    {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme }, ""},
+		"SHA256 in a trailer":       {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256 }, ""},
+		"the SDK's own":             {start, func(*s3.PutObjectInput) {}, ""},
+		"Content-MD5":               {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==") }, ""},
+		"Content-MD5, wrong":        {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==") }, "BadDigest"},
+		"Content-MD5, invalid":      {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAA") }, "InvalidDigest"},
+		"two": {start, func(in *s3.PutObjectInput) {
+			in.ChecksumCRC32C, in.ChecksumCRC32 = aws.String(crc32c), aws.String("y/Q5Jg==")
+		}, "InvalidRequest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := test.start(t, s3server.Config{})
+			in := putInput("k", content)
+			test.in(in)
+			_, err := s.PutObject(t.Context(), in)
+			if test.code != "" {
+				failsWith(t, err, 400, test.code)
+				require.Empty(t, s.keys(t))
+				return
+			}
+			require.NoError(t, err)
+			out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: in.Bucket, Key: in.Key, ChecksumMode: types.ChecksumModeEnabled})
+			require.NoError(t, err)
+			require.Equal(t, types.ChecksumTypeFullObject, out.ChecksumType)
+			require.Nil(t, out.ContentEncoding, "aws-chunked describes only the transfer")
+			require.Equal(t, content, read(t, out.Body), "the SDK has verified the checksum")
+		})
+	}
+}
+
+func TestAnArchivedObjectIsNotRead(t *testing.T) {
+	s := start(t, s3server.Config{})
+	in := putInput("k", "x")
+	in.StorageClass = types.StorageClassGlacier
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: in.Bucket, Key: in.Key})
+	failsWith(t, err, 403, "InvalidObjectState")
+	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	require.NoError(t, err)
+}

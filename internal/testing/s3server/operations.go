@@ -1,0 +1,106 @@
+package s3server
+
+import (
+	"net/http"
+	"strings"
+)
+
+type handler = func(*request) error
+
+// subresources are the query parameters that select another operation. The first one in
+// a request decides.
+var subresources = []string{
+	"acl", "cors", "delete", "lifecycle", "location", "ownershipControls", "policy", "policyStatus",
+	"publicAccessBlock", "uploadId", "uploads", "versioning", "versions",
+	// This server does not implement these:
+	"accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory", "legal-hold",
+	"logging", "metrics", "notification", "object-lock", "replication", "requestPayment", "restore",
+	"retention", "select", "tagging", "torrent", "website",
+}
+
+type operation struct {
+	name   string
+	handle handler
+}
+
+// operations has the operations by kind, method and subresource.
+var operations = map[string]operation{
+	"SERVICE GET ": {"ListBuckets", (*request).listBuckets},
+
+	"BUCKET PUT ":                     {"CreateBucket", (*request).createBucket},
+	"BUCKET HEAD ":                    {"HeadBucket", (*request).headBucket},
+	"BUCKET DELETE ":                  {"DeleteBucket", (*request).deleteBucket},
+	"BUCKET GET list-type":            {"ListObjectsV2", (*request).listObjects},
+	"BUCKET GET versions":             {"ListObjectVersions", (*request).listVersions},
+	"BUCKET GET uploads":              {"ListMultipartUploads", (*request).listUploads},
+	"BUCKET GET location":             {"GetBucketLocation", (*request).getLocation},
+	"BUCKET POST delete":              {"DeleteObjects", (*request).deleteObjects},
+	"BUCKET POST ":                    {"PostObject", (*request).postObject},
+	"BUCKET GET versioning":           {"GetBucketVersioning", (*request).getVersioning},
+	"BUCKET PUT versioning":           {"PutBucketVersioning", (*request).putVersioning},
+	"BUCKET GET cors":                 {"GetBucketCors", (*request).getCORS},
+	"BUCKET PUT cors":                 {"PutBucketCors", (*request).putCORS},
+	"BUCKET DELETE cors":              {"DeleteBucketCors", (*request).deleteCORS},
+	"BUCKET GET policy":               {"GetBucketPolicy", (*request).getPolicy},
+	"BUCKET PUT policy":               {"PutBucketPolicy", (*request).putPolicy},
+	"BUCKET DELETE policy":            {"DeleteBucketPolicy", (*request).deletePolicy},
+	"BUCKET GET policyStatus":         {"GetBucketPolicyStatus", (*request).getPolicyStatus},
+	"BUCKET GET publicAccessBlock":    {"GetPublicAccessBlock", (*request).getAccessBlock},
+	"BUCKET PUT publicAccessBlock":    {"PutPublicAccessBlock", (*request).putAccessBlock},
+	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", (*request).deleteAccessBlock},
+	"BUCKET GET ownershipControls":    {"GetBucketOwnershipControls", (*request).getOwnership},
+	"BUCKET PUT ownershipControls":    {"PutBucketOwnershipControls", (*request).putOwnership},
+	"BUCKET DELETE ownershipControls": {"DeleteBucketOwnershipControls", (*request).deleteOwnership},
+	"BUCKET GET lifecycle":            {"GetBucketLifecycleConfiguration", (*request).getLifecycle},
+	"BUCKET PUT lifecycle":            {"PutBucketLifecycleConfiguration", (*request).putLifecycle},
+	"BUCKET DELETE lifecycle":         {"DeleteBucketLifecycle", (*request).deleteLifecycle},
+	"BUCKET GET acl":                  {"GetBucketAcl", (*request).getACL},
+	"BUCKET PUT acl":                  {"PutBucketAcl", (*request).putBucketACL},
+
+	"OBJECT PUT ":            {"PutObject", (*request).putObject},
+	"OBJECT GET ":            {"GetObject", (*request).getObject},
+	"OBJECT HEAD ":           {"HeadObject", (*request).getObject},
+	"OBJECT DELETE ":         {"DeleteObject", (*request).deleteObject},
+	"OBJECT POST uploads":    {"CreateMultipartUpload", (*request).createUpload},
+	"OBJECT PUT uploadId":    {"UploadPart", (*request).uploadPart},
+	"OBJECT POST uploadId":   {"CompleteMultipartUpload", (*request).completeUpload},
+	"OBJECT DELETE uploadId": {"AbortMultipartUpload", (*request).abortUpload},
+	"OBJECT GET uploadId":    {"ListParts", (*request).listParts},
+	"OBJECT GET acl":         {"GetObjectAcl", (*request).getACL},
+	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},
+}
+
+// chooseOperation returns the operation. A name without a handler is one that this
+// server does not implement.
+func (r *request) chooseOperation() (string, handler) {
+	if r.Method == http.MethodOptions {
+		return "Preflight", (*request).preflight
+	}
+	subresource := ""
+	for _, name := range subresources {
+		if r.has(name) {
+			subresource = name
+			break
+		}
+	}
+	kind := r.target.kind()
+	if kind == "BUCKET" && r.Method == http.MethodGet && subresource == "" {
+		if r.query.Get("list-type") != "2" {
+			return "ListObjects", nil
+		}
+		subresource = "list-type"
+	}
+	if copying := r.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.Method == http.MethodPut {
+		switch subresource {
+		case "":
+			return "CopyObject", (*request).copyObject
+		case "uploadId":
+			return "UploadPartCopy", (*request).copyPart
+		}
+	}
+	chosen, found := operations[strings.Join([]string{kind, r.Method, subresource}, " ")]
+	if !found {
+		return subresource, nil
+	}
+	return chosen.name, chosen.handle
+}

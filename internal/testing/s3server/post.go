@@ -1,0 +1,226 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const maxFields = 20 << 10 // of a form before its file
+
+// A form is what a browser posts, up to the file.
+type form struct {
+	fields   map[string]string // by name in lower case
+	names    []string          // in the order of the form
+	filename string
+	file     io.Reader
+}
+
+// postObject stores the file of a form, if its policy allows it.
+func (r *request) postObject() error {
+	reader, err := r.MultipartReader()
+	if err != nil {
+		return newError("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
+	}
+	f, err := readForm(reader)
+	if err != nil {
+		return err
+	}
+	if r.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.key == "" {
+		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
+	}
+	f.fields["key"] = r.key
+	if err := checkKey(r.key); err != nil {
+		return err
+	}
+	size, err := r.permit(f)
+	if err != nil {
+		return err
+	}
+	header := f.header()
+	o, err := r.newObject(header)
+	if err != nil {
+		return err
+	}
+	if err := r.storeFile(o, f, header, size); err != nil {
+		return err
+	}
+	v, err := r.commit(o, writeCondition{})
+	if err != nil {
+		return err
+	}
+	return r.writeFormResponse(f, v)
+}
+
+func readForm(reader *multipart.Reader) (*form, error) {
+	f, total := &form{fields: map[string]string{}}, 0
+	for {
+		p, err := reader.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil, newError("IncorrectNumberOfFilesInPostRequest")
+		}
+		if err != nil {
+			return nil, newError("MalformedPOSTRequest")
+		}
+		name := strings.ToLower(p.FormName())
+		if name == "file" {
+			f.filename, f.file = p.FileName(), p
+			return f, nil
+		}
+		value, err := io.ReadAll(io.LimitReader(p, maxFields+1))
+		if err != nil {
+			return nil, newError("MalformedPOSTRequest")
+		}
+		if total += len(name) + len(value); total > maxFields {
+			return nil, newError("MaxPostPreDataLengthExceededError")
+		}
+		if _, twice := f.fields[name]; !twice {
+			f.names = append(f.names, name)
+		}
+		f.fields[name] = string(value)
+	}
+}
+
+// header returns the fields of the form as headers of a PUT.
+func (f *form) header() http.Header {
+	header := http.Header{}
+	for name, value := range f.fields {
+		switch {
+		case name == "acl":
+			header.Set("X-Amz-Acl", value)
+		case strings.HasPrefix(name, "x-amz-"), strings.HasPrefix(name, "content-"), name == "cache-control", name == "expires":
+			header.Set(name, value)
+		}
+	}
+	return header
+}
+
+// permit checks the form against its policy. A form without a policy is an anonymous
+// write.
+func (r *request) permit(f *form) (sizes, error) {
+	anySize := sizes{0, r.server.limits.MaxPutSize}
+	if f.fields["policy"] == "" {
+		r.caller, r.operation = caller{anonymous: true}, "PutObject"
+		err := r.authorize()
+		r.operation = "PostObject"
+		return anySize, err
+	}
+	if err := r.verifyForm(f); err != nil {
+		return anySize, err
+	}
+	p, err := parseFormPolicy(f.fields["policy"])
+	if err != nil {
+		return anySize, err
+	}
+	if !r.server.now().Before(p.Expiration) {
+		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
+	}
+	return p.check(f, r.bucket, anySize)
+}
+
+// verifyForm checks the policy's signature.
+func (r *request) verifyForm(f *form) error {
+	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
+		if f.fields[name] == "" {
+			return newError("InvalidArgument", "ArgumentName", name).withMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
+		}
+	}
+	if f.fields["x-amz-algorithm"] != algorithm {
+		return newError("InvalidArgument", "ArgumentName", "x-amz-algorithm").withMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+	}
+	c := &claim{timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
+	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
+		return err
+	}
+	if err := r.checkRegion(c, wrongCredential); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(c.timestamp, c.scope.date+"T") {
+		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, c.timestamp)
+	}
+	config := &r.server.config
+	if c.accessKey != config.AccessKeyID {
+		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
+	}
+	if token := f.fields["x-amz-security-token"]; token != config.SessionToken {
+		return newError("InvalidToken", "Token-0", token)
+	}
+	key := signingKey(config.SecretKey, c.scope)
+	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
+		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
+	}
+	return nil
+}
+
+// storeFile stores the file and ignores what follows it in the form.
+func (r *request) storeFile(o *object, f *form, header http.Header, size sizes) error {
+	asserted, err := headerChecksum(header)
+	if err != nil {
+		return err
+	}
+	kind := asserted.kind
+	if kind == nil {
+		kind = defaultChecksum
+	}
+	d := newDigest(kind, false)
+	stored, err := r.server.blobs.put(r.Context(), io.TeeReader(io.LimitReader(f.file, size.most+1), d))
+	if err != nil {
+		return newError("MalformedPOSTRequest").withMessage("%v", err)
+	}
+	o.setContent(stored, d)
+	switch {
+	case d.size > size.most:
+		err = tooLarge(d.size, size.most)
+	case d.size < size.least:
+		err = newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
+	case asserted.kind != nil && asserted.value != o.sum.value:
+		err = badChecksum(kind)
+	}
+	if err != nil {
+		r.server.blobs.release(o.pieces)
+	}
+	return err
+}
+
+type postResponse struct {
+	XMLName  xml.Name `xml:"PostResponse"`
+	Location text
+	Bucket   string
+	Key      text
+	ETag     string
+}
+
+func (r *request) writeFormResponse(f *form, v *version) error {
+	header := r.w.Header()
+	header.Set("Etag", v.etag)
+	location := "http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)
+	header.Set("Location", location)
+	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
+		query := target.Query()
+		query.Set("bucket", r.bucket)
+		query.Set("key", r.key)
+		query.Set("etag", v.etag)
+		target.RawQuery = query.Encode()
+		header.Set("Location", target.String())
+		return r.done(http.StatusSeeOther)
+	}
+	switch f.fields["success_action_status"] {
+	case "200":
+		return r.done(http.StatusOK)
+	case "201":
+		header.Set("Content-Type", "application/xml")
+		body, err := xml.Marshal(postResponse{Location: text(location), Bucket: r.bucket, Key: text(r.key), ETag: v.etag})
+		if err != nil {
+			return err
+		}
+		r.w.WriteHeader(http.StatusCreated)
+		r.send(append([]byte(xml.Header), body...))
+		return nil
+	}
+	return r.done(http.StatusNoContent)
+}

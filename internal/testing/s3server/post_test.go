@@ -1,0 +1,97 @@
+package s3server_test
+
+import (
+	"bytes"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+// post sends a form with a file.
+func (s *store) post(t *testing.T, url string, fields map[string]string, content string) (*http.Response, string) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		require.NoError(t, form.WriteField(name, fields[name]))
+	}
+	file, err := form.CreateFormFile("file", "photo.jpg")
+	require.NoError(t, err)
+	_, err = file.Write([]byte(content))
+	require.NoError(t, err)
+	require.NoError(t, form.Close())
+	return s.send(t, "POST", url, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+}
+
+func TestForms(t *testing.T) {
+	set := func(name, value string) func(map[string]string) {
+		return func(fields map[string]string) { fields[name] = value }
+	}
+	for name, test := range map[string]struct {
+		change  func(map[string]string)
+		later   time.Duration
+		content string
+		status  int
+		code    string
+	}{
+		"right":                        {nil, 0, "hello", 204, ""},
+		"right, with a 201":            {set("success_action_status", "201"), 0, "hello", 201, ""},
+		"an extra field":               {set("x-amz-meta-other", "c"), 0, "hello", 403, "AccessDenied"},
+		"an extra field to be ignored": {set("x-ignore-me", "c"), 0, "hello", 204, ""},
+		"another type":                 {set("content-type", "text/html"), 0, "hello", 403, "AccessDenied"},
+		"another key":                  {set("key", "other"), 0, "hello", 403, "AccessDenied"},
+		"the file's own name":          {set("key", "uploads/${filename}"), 0, "hello", 204, ""},
+		"a missing field":              {func(f map[string]string) { delete(f, "content-type") }, 0, "hello", 403, "AccessDenied"},
+		"another signature":            {set("x-amz-signature", "x"), 0, "hello", 403, "SignatureDoesNotMatch"},
+		"no signature":                 {func(f map[string]string) { delete(f, "X-Amz-Signature") }, 0, "hello", 400, "InvalidArgument"},
+		"no policy":                    {func(f map[string]string) { delete(f, "policy") }, 0, "hello", 403, "AccessDenied"},
+		"no key":                       {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
+		"expired":                      {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
+		"too long":                     {nil, 0, "hello, hello", 400, "EntityTooLarge"},
+		"too short":                    {nil, 0, "h", 400, "EntityTooSmall"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/photo.jpg")},
+				func(o *s3.PresignPostOptions) {
+					o.Expires = 15 * time.Minute
+					o.Conditions = []any{
+						[]any{"content-length-range", 2, 10},
+						map[string]string{"content-type": "image/jpeg"},
+						[]string{"starts-with", "$success_action_status", ""},
+					}
+				})
+			require.NoError(t, err)
+			fields := out.Values
+			fields["content-type"] = "image/jpeg"
+			fields["success_action_status"] = "204"
+			if test.change != nil {
+				test.change(fields)
+			}
+			if _, lower := fields["x-amz-signature"]; lower {
+				delete(fields, "X-Amz-Signature")
+			}
+			s.clock.move(test.later)
+			response, body := s.post(t, out.URL, fields, test.content)
+			s.clock.move(-test.later)
+			require.Equal(t, test.status, response.StatusCode, body)
+			if test.code != "" {
+				require.Equal(t, test.code, errorIn(t, body).Code, body)
+				require.Empty(t, s.keys(t))
+				return
+			}
+			require.Equal(t, []string{"uploads/photo.jpg"}, s.keys(t))
+			require.Equal(t, test.content, s.get(t, "uploads/photo.jpg"))
+			require.Equal(t, test.status == 201, strings.Contains(body, "<PostResponse>"))
+		})
+	}
+}

@@ -1,0 +1,132 @@
+package s3server
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	metadataPrefix = "X-Amz-Meta-"
+	maxHeaders     = 8 << 10 // bytes of a request's headers
+	standard       = "STANDARD"
+)
+
+var storageClasses = []string{
+	standard, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR",
+}
+
+// systemHeaders are stored and returned unchanged.
+var systemHeaders = []string{
+	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
+	"X-Amz-Website-Redirect-Location",
+}
+
+// properties are what a write sets beside the bytes of an object.
+type properties struct {
+	header http.Header // system headers and metadata, as a read returns them
+	class  string
+	tags   int
+}
+
+// readProperties reads the properties from the headers of a request.
+func (h *Handler) readProperties(header http.Header) (properties, error) {
+	p := properties{header: http.Header{}, class: header.Get("X-Amz-Storage-Class")}
+	if p.class == "" {
+		p.class = standard
+	}
+	if !slices.Contains(storageClasses, p.class) {
+		return p, newError("InvalidStorageClass", "StorageClassRequested", p.class)
+	}
+	for _, name := range systemHeaders {
+		if value := header.Get(name); value != "" {
+			p.header.Set(name, value)
+		}
+	}
+	p.keepEncoding()
+	if p.header.Get("Content-Type") == "" {
+		p.header.Set("Content-Type", "binary/octet-stream")
+	}
+	if err := h.readMetadata(header, p.header); err != nil {
+		return p, err
+	}
+	return p, p.readTags(header.Get("X-Amz-Tagging"))
+}
+
+// keepEncoding removes aws-chunked, which only describes the transfer.
+func (p *properties) keepEncoding() {
+	var kept []string
+	for coding := range strings.SplitSeq(p.header.Get("Content-Encoding"), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && coding != "aws-chunked" {
+			kept = append(kept, coding)
+		}
+	}
+	p.header.Del("Content-Encoding")
+	if kept != nil {
+		p.header.Set("Content-Encoding", strings.Join(kept, ","))
+	}
+}
+
+func (h *Handler) readMetadata(from, to http.Header) error {
+	total, all := 0, 0
+	for name, values := range from {
+		value := strings.Join(values, ",")
+		all += len(name) + len(value)
+		if !strings.HasPrefix(name, metadataPrefix) {
+			continue
+		}
+		total += len(name) - len(metadataPrefix) + len(value)
+		if h.config.DashForUnderscore {
+			name = strings.ReplaceAll(name, "_", "-")
+		}
+		to.Set(name, mailSafe(value))
+	}
+	if total > h.limits.MaxMetadata {
+		return newError("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))
+	}
+	if all > maxHeaders {
+		return newError("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
+	}
+	return nil
+}
+
+// mailSafe returns a value as S3 returns it: if it is not ASCII, as an encoded word of
+// RFC 2047.
+func mailSafe(value string) string {
+	for i := range len(value) {
+		if value[i] >= 0x80 {
+			return mime.BEncoding.Encode("UTF-8", value)
+		}
+	}
+	return value
+}
+
+func (p *properties) readTags(value string) error {
+	if value == "" {
+		return nil
+	}
+	tags, err := url.ParseQuery(value)
+	if err != nil || len(tags) > 10 {
+		return newError("InvalidTag")
+	}
+	p.tags = len(tags)
+	return nil
+}
+
+func (p properties) write(header http.Header) {
+	for name, values := range p.header {
+		header[name] = values
+	}
+	if p.class != standard {
+		header.Set("X-Amz-Storage-Class", p.class)
+	}
+	if p.tags > 0 {
+		header.Set("X-Amz-Tagging-Count", strconv.Itoa(p.tags))
+	}
+}
+
+// archived reports whether an object must be restored before it can be read.
+func (p properties) archived() bool { return p.class == "GLACIER" || p.class == "DEEP_ARCHIVE" }

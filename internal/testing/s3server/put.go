@@ -1,0 +1,88 @@
+package s3server
+
+import (
+	"encoding/hex"
+	"net/http"
+)
+
+// putObject stores a body. It checks the condition under a lock, after the body has
+// come, so that one of many creators wins.
+func (r *request) putObject() error {
+	condition, err := writeConditionOf(r.Header)
+	if err != nil {
+		return err
+	}
+	o, err := r.newObject(r.Header)
+	if err != nil {
+		return err
+	}
+	p, err := r.expectBody()
+	if err != nil {
+		return err
+	}
+	stored, d, err := r.store(p, r.server.limits.MaxPutSize)
+	if err != nil {
+		return err
+	}
+	o.setContent(stored, d)
+	v, err := r.commit(o, condition)
+	if err != nil {
+		return err
+	}
+	header := r.w.Header()
+	header.Set("Etag", v.etag)
+	v.sum.write(header)
+	return r.done(http.StatusOK)
+}
+
+// newObject returns an object without bytes. It fails if there is no bucket, or if the
+// bucket refuses the access control list.
+func (r *request) newObject(header http.Header) (*object, error) {
+	o := &object{acl: header.Get("X-Amz-Acl")}
+	err := r.view(func(b *bucket) error { return b.checkACL(header) })
+	if err != nil {
+		return nil, err
+	}
+	o.properties, err = r.server.readProperties(header)
+	return o, err
+}
+
+// setContent sets the bytes of the object.
+func (o *object) setContent(stored piece, d *digest) {
+	o.etag = `"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`
+	o.size, o.pieces, o.sum = d.size, []piece{stored}, d.checksum()
+}
+
+// commit makes the object the current version of its key, or releases its bytes.
+func (r *request) commit(o *object, c writeCondition) (*version, error) {
+	return r.commitFrom(o, c, nil)
+}
+
+// commitFrom commits an object, and ends the upload that it came from.
+func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*version, error) {
+	v := &version{key: r.key, modified: r.server.now(), object: *o}
+	shown := ""
+	err := r.change(func(b *bucket) (unused []piece, err error) {
+		if from != nil && b.uploads[from.id] != from {
+			return nil, newError("NoSuchUpload", "UploadId", from.id)
+		}
+		if err := c.check(r.key, b.current(r.key)); err != nil {
+			return nil, err
+		}
+		unused = b.add(v)
+		if from != nil {
+			delete(b.uploads, from.id)
+			unused = append(unused, from.pieces()...)
+		}
+		shown = b.shownID(v)
+		return unused, nil
+	})
+	if err != nil {
+		r.server.blobs.release(o.pieces)
+		return nil, err
+	}
+	if shown != "" {
+		r.w.Header().Set("X-Amz-Version-Id", shown)
+	}
+	return v, nil
+}

@@ -1,0 +1,146 @@
+package s3server_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+// signedSend sends a request that the SDK would not send, with a valid signature: method,
+// path with query, headers and body.
+func (s *store) signedSend(t *testing.T, method, path, body string, header map[string]string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
+		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", "us-east-1", time.Now()))
+	response, err := s.http.Do(r)
+	require.NoError(t, err)
+	return response, read(t, response.Body)
+}
+
+func TestRefusedRequests(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	for name, test := range map[string]struct {
+		method, path, body string
+		header             map[string]string
+		status             int
+		code               string
+	}{
+		"tags":                             {"GET", "/photos/k?tagging", "", nil, 501, "NotImplemented"},
+		"a part of an object by number":    {"GET", "/photos/k?partNumber=1", "", nil, 501, "NotImplemented"},
+		"a listing of version 1":           {"GET", "/photos", "", nil, 501, "NotImplemented"},
+		"a method that there is not":       {"PATCH", "/photos/k", "", nil, 405, "MethodNotAllowed"},
+		"a version without an id":          {"GET", "/photos/k?versionId=", "", nil, 400, "InvalidArgument"},
+		"a batch that nothing vouches for": {"POST", "/photos?delete", "<Delete><Object><Key>k</Key></Object></Delete>", nil, 400, "InvalidRequest"},
+		"rules that nothing vouches for":   {"PUT", "/photos?cors", "<CORSConfiguration/>", nil, 400, "InvalidRequest"},
+		"malformed XML":                    {"PUT", "/photos?versioning", "<Versioning", nil, 400, "MalformedXML"},
+		"XML with trailing data":           {"PUT", "/photos?versioning", "<VersioningConfiguration/><x/>", nil, 400, "MalformedXML"},
+		"versioning without a status":      {"PUT", "/photos?versioning", "<VersioningConfiguration/>", nil, 400, "IllegalVersioningConfigurationException"},
+		"versioning off":                   {"PUT", "/photos?versioning", "<VersioningConfiguration><Status>Off</Status></VersioningConfiguration>", nil, 400, "MalformedXML"},
+		"an invalid hash":                  {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Content-Sha256": "x"}, 400, "InvalidArgument"},
+		"an algorithm without a checksum":  {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32"}, 400, "InvalidRequest"},
+		"an algorithm, another checksum":   {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32", "X-Amz-Checksum-Crc32c": "AAAAAA=="}, 400, "InvalidRequest"},
+		"a trailer without chunks":         {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Trailer": "x-amz-checksum-crc32c"}, 400, "InvalidRequest"},
+		"a write, if modified":             {"PUT", "/photos/k", "x", map[string]string{"If-Modified-Since": "Fri, 24 May 2013 00:00:00 GMT"}, 501, "NotImplemented"},
+		"an upload with a condition":       {"POST", "/photos/k?uploads", "", map[string]string{"If-None-Match": "*"}, 501, "NotImplemented"},
+		"an upload of an unknown sum":      {"POST", "/photos/k?uploads", "", map[string]string{"X-Amz-Checksum-Algorithm": "CRC8"}, 400, "InvalidRequest"},
+		"a removal, unless":                {"DELETE", "/photos/k", "", map[string]string{"If-None-Match": "*"}, 501, "NotImplemented"},
+		"more tags than ten":               {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Tagging": "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k="}, 400, "InvalidTag"},
+		"headers that are too long":        {"PUT", "/photos/k", "x", map[string]string{"X-Other": strings.Repeat("x", 9000)}, 400, "RequestHeaderSectionTooLarge"},
+		"a grant":                          {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "id=x"}, 400, "AccessControlListNotSupported"},
+		"an unknown access list":           {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Acl": "all"}, 400, "InvalidArgument"},
+		"a post without a form":            {"POST", "/photos", "x", nil, 412, "PreconditionFailed"},
+		"a copy by an unknown directive":   {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k", "X-Amz-Metadata-Directive": "MOVE"}, 400, "InvalidArgument"},
+		"a copy of a marker's version":     {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k?versionId=x"}, 400, "InvalidArgument"},
+		"a preflight without an origin":    {"OPTIONS", "/photos/l", "", nil, 400, "BadRequest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.signedSend(t, test.method, test.path, test.body, test.header)
+			require.Equal(t, test.status, response.StatusCode, body)
+			require.Equal(t, test.code, errorIn(t, body).Code, body)
+		})
+	}
+	require.Equal(t, "content", s.get(t, "k"))
+	require.Equal(t, []string{"k"}, s.keys(t))
+}
+
+// TestAPlusInAPathIsASpace tests a rule of S3 that differs from RFC 3986.
+func TestAPlusInAPathIsASpace(t *testing.T) {
+	s := start(t, s3server.Config{})
+	response, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
+	require.Equal(t, 200, response.StatusCode, body)
+	s.put(t, "c d", "x")
+	require.Equal(t, []string{"a+b", "c d"}, s.keys(t))
+	s.Reset()
+	_, _ = s.send(t, "GET", s.URL+"/photos/c+d", nil, nil)
+	require.Equal(t, "c d", s.Requests()[0].Key)
+}
+
+func TestSettingsAreReturnedUnchanged(t *testing.T) {
+	s := start(t, s3server.Config{AllowACL: true})
+	versioning := func() types.BucketVersioningStatus {
+		out, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(bucket)})
+		require.NoError(t, err)
+		return out.Status
+	}
+	require.Empty(t, versioning())
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	require.Equal(t, types.BucketVersioningStatusEnabled, versioning())
+
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
+	require.NoError(t, err)
+	list, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Len(t, list.Grants, 2)
+	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
+		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}}},
+	})
+	failsWith(t, err, 400, "InvalidBucketAclWithObjectOwnership")
+
+	_, err = s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
+	failsWith(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
+	_, err = s.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
+	failsWith(t, err, 404, "OwnershipControlsNotFoundError")
+}
+
+func TestAFormRedirectsItsSender(t *testing.T) {
+	s := start(t, s3server.Config{})
+	out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+		func(o *s3.PresignPostOptions) {
+			o.Conditions = []any{[]string{"starts-with", "$success_action_redirect", ""}}
+		})
+	require.NoError(t, err)
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range out.Values {
+		require.NoError(t, form.WriteField(name, value))
+	}
+	require.NoError(t, form.WriteField("success_action_redirect", "https://example.com/done?a=b"))
+	_, err = form.CreateFormFile("file", "empty")
+	require.NoError(t, err)
+	require.NoError(t, form.Close())
+	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, text := s.send(t, "POST", out.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+	require.Equal(t, 303, response.StatusCode, text)
+	require.Equal(t, "https://example.com/done?a=b&bucket=photos&etag=%22d41d8cd98f00b204e9800998ecf8427e%22&key=k", response.Header.Get("Location"))
+}

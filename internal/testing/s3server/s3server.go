@@ -1,0 +1,143 @@
+// Package s3server is an S3 server for tests. It stores every key that S3 stores. It
+// checks signatures, conditions, checksums, parts and XML as strictly as AWS documents
+// them, refuses what AWS refuses, and fails on purpose if told to. It tests responses
+// that no available server gives: a 409 after a race, an error inside a 200, a redirect
+// to another region, a dropped response.
+//
+// A [storage.Driver] keeps the bytes, by default in memory. This package keeps
+// everything else: S3's versions, delete markers, uploads, and settings of buckets.
+//
+//	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+//	defer server.Close()
+//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
+//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
+//
+// These return NotImplemented: tags as a subresource, object lock, encryption with
+// customer keys, website, logging, notifications, S3 Select, ListObjects version 1.
+package s3server
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// These are the credentials and the region of a zero [Config].
+const (
+	DefaultAccessKeyID = "AKIATESTTESTTESTTEST"
+	DefaultSecretKey   = "test-secret-key"
+	DefaultRegion      = "us-east-1"
+)
+
+// Config configures a server. The zero value is an AWS region without buckets.
+type Config struct {
+	AccessKeyID  string // "" means DefaultAccessKeyID
+	SecretKey    string // "" means DefaultSecretKey
+	SessionToken string // if set, every signed request must have it
+	Region       string // "" means DefaultRegion; a signature for another region is refused
+	Buckets      []string
+	// TakenBuckets are names that another account owns.
+	TakenBuckets []string
+	// Domains are the hosts whose subdomains are buckets, as in
+	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
+	// Nil means AWS's domains of the region, and localhost.
+	Domains []string
+	// AllowACL lets new buckets accept access control lists, without a public access
+	// block, as AWS did before April 2023.
+	AllowACL bool
+	// Driver stores the bytes, under names of this package. It must accept a body of
+	// unknown size ([storage.StreamPut]). Nil means memory.
+	Driver storage.Driver
+	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
+	// Quincy.
+	DashForUnderscore bool
+	// RequesterPays refuses requests without x-amz-request-payer.
+	RequesterPays bool
+	// CloseConnections closes a connection after each response, so that a test that counts
+	// goroutines sees no idle one.
+	CloseConnections bool
+	// FolderOrder lists objects as SeaweedFS does: like a directory tree, with all of
+	// "a/…" before "a-b", also in pages, with a delimiter and with start-after.
+	FolderOrder bool
+	Now         func() time.Time // nil means time.Now
+	Limits      Limits
+}
+
+// Limits are the limits of the server. A zero field means AWS's limit; smaller limits
+// keep tests small.
+type Limits struct {
+	MinPartSize int64 // of all parts but the last: 5 MiB
+	MaxPartSize int64 // 5 GiB
+	MaxPutSize  int64 // of one PutObject: 5 GiB
+	MaxCopySize int64 // of one CopyObject: 5 GiB
+	MaxParts    int   // 10,000
+	MaxPage     int   // entries in one page of a listing: 1,000
+	MaxBatch    int   // keys in one DeleteObjects: 1,000
+	MaxMetadata int   // of user metadata, names and values: 2 KiB
+}
+
+func (l Limits) complete() Limits {
+	const mib, gib = 1 << 20, 1 << 30
+	setDefault(&l.MinPartSize, 5*mib)
+	setDefault(&l.MaxPartSize, 5*gib)
+	setDefault(&l.MaxPutSize, 5*gib)
+	setDefault(&l.MaxCopySize, 5*gib)
+	setDefault(&l.MaxParts, 10_000)
+	setDefault(&l.MaxPage, 1_000)
+	setDefault(&l.MaxBatch, 1_000)
+	setDefault(&l.MaxMetadata, 2<<10)
+	return l
+}
+
+// A Handler is the server without a listener.
+type Handler struct {
+	config Config // with all defaults
+	limits Limits
+	blobs  *blobs
+
+	mu      sync.RWMutex // guards the buckets; not held while bytes are moved
+	buckets buckets
+
+	faults   faults
+	recorder recorder
+}
+
+// New returns a server with the buckets of c, which are empty.
+func New(c Config) *Handler {
+	setDefault(&c.AccessKeyID, DefaultAccessKeyID)
+	setDefault(&c.SecretKey, DefaultSecretKey)
+	setDefault(&c.Region, DefaultRegion)
+	if c.Domains == nil {
+		c.Domains = []string{
+			"s3." + c.Region + ".amazonaws.com",
+			"s3.dualstack." + c.Region + ".amazonaws.com",
+			"s3.amazonaws.com",
+			"localhost",
+		}
+	}
+	if c.Driver == nil {
+		c.Driver = memstore.NewDriver(memstore.Config{})
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), faults: faults{now: c.Now}}
+	for _, name := range c.Buckets {
+		h.buckets.Set(name, h.newBucket(name))
+	}
+	return h
+}
+
+func (h *Handler) now() time.Time { return h.config.Now().UTC() }
+
+func setDefault[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
+
+var _ http.Handler = (*Handler)(nil)

@@ -1,0 +1,163 @@
+package s3server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
+
+// A request is one request in progress.
+type request struct {
+	*http.Request
+	server *Handler
+	w      http.ResponseWriter
+	id     string
+	target
+	operation string
+	query     url.Values
+	caller    caller
+	fault     *Fault // nil if none applies
+	drained   bool
+}
+
+// ServeHTTP serves one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
+	r := &request{Request: in, server: h, w: w, id: newRequestID()}
+	header := w.Header()
+	header.Set("Server", "AmazonS3")
+	header.Set("X-Amz-Request-Id", r.id)
+	header.Set("X-Amz-Id-2", hostID)
+
+	handle, err := r.route()
+	r.fault = h.faults.match(r.operation, r.bucket, r.key)
+	recorded := h.recorder.begin(r)
+	response := &responseWriter{ResponseWriter: w, request: r}
+	r.w = response
+	defer func() { h.recorder.end(recorded, response.status) }()
+
+	if err == nil {
+		err = r.run(handle)
+	}
+	if err != nil {
+		r.corsHeaders()
+		r.writeError(asAPIError(err))
+	}
+	response.finish()
+}
+
+// run does what all operations share.
+func (r *request) run(handle func(*request) error) error {
+	if err := r.fault.beforeAuth(r); err != nil {
+		return err
+	}
+	if r.operation != "Preflight" && r.operation != "PostObject" {
+		if err := r.authenticate(); err != nil {
+			return err
+		}
+		if err := r.authorize(); err != nil {
+			return err
+		}
+		const payer, requester = "x-amz-request-payer", "requester"
+		if r.server.config.RequesterPays && r.Header.Get(payer) != requester && r.query.Get(payer) != requester {
+			return newError("AccessDenied")
+		}
+	}
+	if err := r.fault.afterAuth(r); err != nil {
+		return err
+	}
+	r.corsHeaders()
+	return handle(r)
+}
+
+// route finds the operation and the target.
+func (r *request) route() (func(*request) error, error) {
+	r.operation = "Unknown"
+	var err error
+	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	if r.target, err = r.server.locate(r.Request); err != nil {
+		return nil, err
+	}
+	name, handle := r.chooseOperation()
+	if handle == nil {
+		if name != "" {
+			return nil, newError("NotImplemented", "Resource", name).withMessage("This server does not implement %s", name)
+		}
+		return nil, newError("MethodNotAllowed", "Method", r.Method, "ResourceType", r.target.kind())
+	}
+	r.operation = name
+	return handle, nil
+}
+
+// parseQuery is url.ParseQuery, but accepts semicolons as S3 does.
+func parseQuery(raw string) (url.Values, error) {
+	query := url.Values{}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return nil, newError("InvalidURI")
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return nil, newError("InvalidURI")
+		}
+		query[name] = append(query[name], value)
+	}
+	return query, nil
+}
+
+// has reports whether a query parameter is there, with or without a value.
+func (r *request) has(parameter string) bool {
+	_, found := r.query[parameter]
+	return found
+}
+
+// number returns a parameter that is a count, or fallback without it.
+func (r *request) number(parameter string, fallback int) (int, error) {
+	value := r.query.Get(parameter)
+	if value == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return 0, newError("InvalidArgument", "ArgumentName", parameter, "ArgumentValue", value).
+			withMessage("Argument %s must be an integer between 0 and 2147483647", parameter)
+	}
+	return n, nil
+}
+
+// send writes the body of a response whose length is known.
+func (r *request) send(body []byte) { _, _ = r.w.Write(body) }
+
+// done sends a response without a body.
+func (r *request) done(status int) error {
+	r.w.WriteHeader(status)
+	return nil
+}
+
+// drain reads the rest of the body, so that a client that is still sending gets the
+// response and no connection reset. A client that waits for "100 Continue" sends
+// nothing.
+func (r *request) drain() {
+	const most = 64 << 20
+	if !r.drained && r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, most)
+	}
+	r.drained = true
+}
+
+func newRequestID() string {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return strings.ToUpper(hex.EncodeToString(id[:]))
+}

@@ -1,0 +1,75 @@
+package s3server
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// A target is what a URL names: an object, a bucket, or the account.
+type target struct{ bucket, key string }
+
+func (t target) kind() string {
+	switch {
+	case t.key != "":
+		return "OBJECT"
+	case t.bucket != "":
+		return "BUCKET"
+	}
+	return "SERVICE"
+}
+
+const maxKey = 1024 // bytes
+
+// locate returns the target of host and path.
+func (h *Handler) locate(r *http.Request) (target, error) {
+	// Unlike RFC 3986, S3 reads a plus sign in the path as a space: a client must send
+	// %2B.
+	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
+	if err != nil || !utf8.ValidString(path) {
+		return target{}, newError("InvalidURI")
+	}
+	t := target{bucket: h.hostBucket(r.Host), key: path}
+	if t.bucket == "" {
+		t.bucket, t.key, _ = strings.Cut(path, "/")
+	}
+	return t, checkKey(t.key)
+}
+
+// hostBucket returns the bucket in the host name, or "".
+func (h *Handler) hostBucket(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	for _, domain := range h.config.Domains {
+		if bucket, found := strings.CutSuffix(host, "."+domain); found {
+			return bucket
+		}
+	}
+	return ""
+}
+
+// checkKey refuses keys that S3 refuses.
+func checkKey(key string) error {
+	if len(key) > maxKey {
+		return newError("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
+	}
+	// Read from the left, a key must never have gone up more often than down.
+	depth := 0
+	for segment := range strings.SplitSeq(key, "/") {
+		switch segment {
+		case "..":
+			depth--
+		case "", ".":
+		default:
+			depth++
+		}
+		if depth < 0 {
+			return newError("InvalidURI")
+		}
+	}
+	return nil
+}

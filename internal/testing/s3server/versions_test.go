@@ -1,0 +1,152 @@
+package s3server_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func (s *store) keepVersions(t *testing.T, status types.BucketVersioningStatus) {
+	t.Helper()
+	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+	})
+	require.NoError(t, err)
+}
+
+// putVersion returns the id of the version.
+func (s *store) putVersion(t *testing.T, key, content string) string {
+	t.Helper()
+	out, err := s.PutObject(t.Context(), putInput(key, content))
+	require.NoError(t, err)
+	return aws.ToString(out.VersionId)
+}
+
+func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput {
+	t.Helper()
+	in := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &key}
+	if version != "" {
+		in.VersionId = &version
+	}
+	out, err := s.DeleteObject(t.Context(), in)
+	require.NoError(t, err)
+	return out
+}
+
+// versions returns the ids in pages of n, and marks those of delete markers with "!".
+func (s *store) versions(t *testing.T, n int32) (ids []string) {
+	t.Helper()
+	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: &n})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, v := range page.Versions {
+			ids = append(ids, *v.VersionId)
+		}
+		for _, m := range page.DeleteMarkers {
+			ids = append(ids, "!"+*m.VersionId)
+		}
+	}
+	return ids
+}
+
+func TestVersionsAreKept(t *testing.T) {
+	s := start(t, s3server.Config{})
+	require.Empty(t, s.putVersion(t, "k", "before"))
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	one, two := s.putVersion(t, "k", "one"), s.putVersion(t, "k", "two")
+	require.NotEqual(t, one, two)
+	require.Equal(t, "two", s.get(t, "k"))
+
+	removed := s.remove(t, "k", "")
+	require.True(t, *removed.DeleteMarker)
+	marker := *removed.VersionId
+	require.Empty(t, s.keys(t))
+	for _, n := range []int32{1, 1000} {
+		require.ElementsMatch(t, []string{"!" + marker, two, one, "null"}, s.versions(t, n))
+	}
+	require.Equal(t, []string{"!" + marker, two, one, "null"}, s.versions(t, 1), "newest first")
+
+	at := func(version string) (*s3.GetObjectOutput, error) {
+		return s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &version})
+	}
+	for version, want := range map[string]string{one: "one", two: "two", "null": "before"} {
+		out, err := at(version)
+		require.NoError(t, err)
+		require.Equal(t, want, read(t, out.Body))
+	}
+	_, err := at(marker)
+	failsWith(t, err, 405, "MethodNotAllowed")
+	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	failsWith(t, err, 404, "NotFound")
+	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
+	failsWith(t, err, 404, "NoSuchKey")
+
+	require.True(t, *s.remove(t, "k", marker).DeleteMarker)
+	require.Equal(t, "two", s.get(t, "k"), "without its marker it is back")
+	s.remove(t, "k", two)
+	require.Equal(t, "one", s.get(t, "k"))
+	s.remove(t, "k", two) // again
+}
+
+func TestSuspendedVersioning(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	kept := s.putVersion(t, "k", "kept")
+	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	require.Equal(t, "null", s.putVersion(t, "k", "one"))
+	require.Equal(t, "null", s.putVersion(t, "k", "two"))
+	require.Equal(t, []string{"null", kept}, s.versions(t, 1))
+	require.Equal(t, "null", *s.remove(t, "k", "").VersionId)
+	require.Equal(t, []string{"!null", kept}, s.versions(t, 1))
+}
+
+func TestCreateOverAMarker(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.putVersion(t, "k", "one")
+	s.remove(t, "k", "")
+	in := putInput("k", "two")
+	in.IfNoneMatch = aws.String("*")
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, "two", s.get(t, "k"))
+}
+
+func TestAListingContinuesAfterAMissingVersion(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	one, two, three := s.putVersion(t, "k", "1"), s.putVersion(t, "k", "2"), s.putVersion(t, "k", "3")
+	page, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
+	require.NoError(t, err)
+	require.Equal(t, two, *page.NextVersionIdMarker)
+	s.remove(t, "k", three)
+	s.remove(t, "k", two)
+	page, err = s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
+		Bucket: aws.String(bucket), KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker,
+	})
+	require.NoError(t, err)
+	require.Equal(t, one, *page.Versions[0].VersionId)
+}
+
+func TestVersionsAreRolledUp(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	for _, key := range []string{"a/1", "a/1", "a/2", "b", "b"} {
+		s.putVersion(t, key, "")
+	}
+	var prefixes, versions int
+	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1), Delimiter: aws.String("/")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		prefixes, versions = prefixes+len(page.CommonPrefixes), versions+len(page.Versions)
+	}
+	require.Equal(t, 1, prefixes)
+	require.Equal(t, 2, versions)
+}

@@ -1,0 +1,105 @@
+package s3server
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+// text is encoded as S3 does it: a control character is written as a reference, which
+// XML 1.0 forbids and parsers refuse. encoding/xml would replace it.
+type text string
+
+// MarshalXML writes an element with the text.
+func (t text) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	return e.EncodeElement(struct {
+		Raw string `xml:",innerxml"`
+	}{escape(string(t))}, start)
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		switch {
+		case c == '&':
+			b.WriteString("&amp;")
+		case c == '<':
+			b.WriteString("&lt;")
+		case c == '>':
+			b.WriteString("&gt;")
+		case c == '"':
+			b.WriteString("&quot;")
+		case c < 0x20:
+			b.WriteString("&#x" + strconv.FormatInt(int64(c), 16) + ";")
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// writeXML returns 200 with v.
+func (r *request) writeXML(v any) error {
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	if err := xml.NewEncoder(&b).Encode(v); err != nil {
+		return err
+	}
+	r.w.Header().Set("Content-Type", "application/xml")
+	r.w.WriteHeader(http.StatusOK)
+	r.send(b.Bytes())
+	return nil
+}
+
+// maxDocument is larger than any list that S3 accepts: 1,000 keys, 10,000 parts.
+const maxDocument = 4 << 20
+
+// readXML decodes the body into v and checks its digests.
+func (r *request) readXML(v any) error {
+	document, err := r.readDocument()
+	if err != nil {
+		return err
+	}
+	return parseXML(document, v)
+}
+
+// readDocument returns a small body.
+func (r *request) readDocument() ([]byte, error) {
+	var document []byte
+	_, err := r.receive(maxDocument, func(body io.Reader) (err error) {
+		document, err = io.ReadAll(body)
+		return err
+	})
+	return document, err
+}
+
+func parseXML(document []byte, v any) error {
+	decoder := xml.NewDecoder(bytes.NewReader(document))
+	if err := decoder.Decode(v); err != nil {
+		return newError("MalformedXML")
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return newError("MalformedXML")
+	}
+	return nil
+}
+
+// isoTime returns a time as in S3's XML.
+func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// owner is the only account.
+type owner struct {
+	ID          string
+	DisplayName string
+}
+
+var bucketOwner = owner{
+	ID:          "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a",
+	DisplayName: "owner",
+}

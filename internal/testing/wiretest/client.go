@@ -1,0 +1,63 @@
+package wiretest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Response is what a client gets that does not use the driver.
+type Response struct {
+	Status int
+	Body   string
+	Header http.Header // set by NetHTTP
+}
+
+// Clients are clients that do not use the driver, by name. Each makes a signed request
+// exactly as it was returned, but curl adds its own Content-Type to an upload.
+var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Response{"net/http": NetHTTP, "curl": Curl}
+
+// NetHTTP makes the request with net/http.
+func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {
+	t.Helper()
+	r, err := signed.Request(t.Context(), strings.NewReader(body))
+	require.NoError(t, err)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	got, err := client.Do(r)
+	require.NoError(t, err)
+	text, err := io.ReadAll(got.Body)
+	require.NoError(t, err)
+	require.NoError(t, got.Body.Close())
+	return Response{got.StatusCode, string(text), got.Header}
+}
+
+// Curl makes the request with curl, which the test requires.
+func Curl(t testing.TB, signed *storage.SignedURL, body string) Response {
+	t.Helper()
+	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}
+	for name, values := range signed.Header {
+		for _, value := range values {
+			args = append(args, "--header", name+": "+value)
+		}
+	}
+	command := exec.CommandContext(t.Context(), "curl", append(args, signed.URL)...)
+	if signed.Method == http.MethodPut {
+		command.Args = append(command.Args, "--data-binary", "@-")
+		command.Stdin = strings.NewReader(body)
+	}
+	var out bytes.Buffer
+	command.Stdout = &out
+	require.NoError(t, command.Run(), "this test needs curl")
+	text := out.String()
+	status, err := strconv.Atoi(text[len(text)-3:])
+	require.NoError(t, err)
+	return Response{Status: status, Body: text[:len(text)-3]}
+}

@@ -1,0 +1,116 @@
+package wiretest
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A Cut describes how a connection is cut.
+type Cut struct {
+	Up, Down int64 // bytes that it carries from the client and from the server; 0 means no limit
+	Reset    bool  // ends in a reset, so that the client also loses bytes that it has not read yet
+}
+
+// A Proxy forwards bytes between clients and a server, and cuts connections.
+type Proxy struct {
+	listener net.Listener
+	server   string
+	group    sync.WaitGroup
+
+	mu   sync.Mutex
+	cut  Cut
+	left int // connections that are still to be cut
+	cuts int
+}
+
+// StartProxy starts a proxy for the server at a URL. t stops it.
+func StartProxy(t testing.TB, server string) *Proxy {
+	t.Helper()
+	target, err := url.Parse(server)
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &Proxy{listener: listener, server: target.Host}
+	p.group.Go(p.accept)
+	t.Cleanup(func() {
+		require.NoError(t, listener.Close())
+		p.group.Wait()
+	})
+	return p
+}
+
+// URL returns the URL of the proxy, without a path.
+func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
+
+// Cut makes the proxy cut the next n connections.
+func (p *Proxy) Cut(c Cut, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut, p.left, p.cuts = c, n, 0
+}
+
+// Cuts returns the number of connections that were cut since [Proxy.Cut].
+func (p *Proxy) Cuts() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cuts
+}
+
+// next returns how a new connection is cut.
+func (p *Proxy) next() Cut {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left <= 0 {
+		return Cut{}
+	}
+	return p.cut
+}
+
+// carried counts a connection that has been cut.
+func (p *Proxy) carried() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left--
+	p.cuts++
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.group.Go(func() { p.serve(client.(*net.TCPConn)) })
+	}
+}
+
+// serve forwards one connection.
+func (p *Proxy) serve(client *net.TCPConn) {
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	cut := p.next()
+	var once sync.Once
+	carry := func(to io.Writer, from io.Reader, most int64) {
+		if most > 0 {
+			from = io.LimitReader(from, most)
+		}
+		if n, _ := io.Copy(to, from); most > 0 && n == most {
+			once.Do(p.carried)
+			if cut.Reset {
+				_ = client.SetLinger(0)
+			}
+		}
+		_ = client.Close()
+		_ = server.Close()
+	}
+	p.group.Go(func() { carry(server, client, cut.Up) })
+	carry(client, server, cut.Down)
+}

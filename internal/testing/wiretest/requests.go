@@ -1,0 +1,79 @@
+package wiretest
+
+import (
+	"context"
+	"hash/crc32"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// Keys has a key of each class that a signature and a URL must support. Each driver
+// adds a key that looks like its own query, and one of 1,024 bytes.
+var Keys = []string{
+	"a", "a/b", "A", "images/photo.jpg", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark",
+	"amp&eq=semi;comma,", "colon:at@dollar$", "quote'(paren)*!", "tilde~", "\u00e9", "\U0001f600/emoji", strings.Repeat("s", 300),
+}
+
+// CurlKeys are keys that a shell's client may change.
+var CurlKeys = []string{
+	"plain.txt", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark", "brackets[1]{2}", "a&b=c;d,e:f@g$h!i'(j)*", "\u00e9", "\U0001f600/emoji",
+}
+
+// CRC32C returns the checksum of text.
+func CRC32C(text string) *uint32 {
+	sum := crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
+	return &sum
+}
+
+// Put returns a request to store text.
+func Put(key, text string) *storage.PutRequest {
+	return &storage.PutRequest{Key: key, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: CRC32C(text)}
+}
+
+// SignedUpload returns a request to sign an upload of "a" as text/plain for an hour.
+// change may change it and may be nil.
+func SignedUpload(change func(r *storage.SignRequest)) *storage.SignRequest {
+	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+	r.ContentType = "text/plain"
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+// RequireEscapedPath requires that the path of a URL is path, and that all bytes but
+// the unreserved ones and "/" are escaped.
+func RequireEscapedPath(t testing.TB, address, path string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	require.Equal(t, path, u.Path)
+	for _, c := range []byte(u.EscapedPath()) {
+		require.True(t, strings.ContainsRune("-._~/%", rune(c)) || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z', "%q", u.EscapedPath())
+	}
+}
+
+// BucketRequest returns the request that the core makes for the bucket "photos" with
+// these options.
+func BucketRequest(opts ...storage.BucketOption) *storage.BucketRequest {
+	r := &storage.BucketRequest{Name: "photos"}
+	_, _ = storage.NewService(&recorder{into: r}).UpdateBucket(context.Background(), "photos", opts...)
+	return r
+}
+
+type recorder struct {
+	storage.UnimplementedServiceDriver
+	into *storage.BucketRequest
+}
+
+func (r *recorder) UpdateBucket(_ context.Context, asked *storage.BucketRequest) (*storage.BucketInfo, error) {
+	*r.into = *asked
+	return &storage.BucketInfo{}, nil
+}

@@ -1,0 +1,75 @@
+package wiretest
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// An OpenAt opens a bucket at the root of a server, or of a proxy for it.
+type OpenAt func(root string, opts ...storage.OpenOption) storage.Bucket
+
+// through opens a bucket twice: directly, and through a proxy.
+func through(t *testing.T, server string, open OpenAt) (direct storage.Bucket, proxy *Proxy, cut storage.Bucket) {
+	t.Helper()
+	proxy = StartProxy(t, server)
+	direct = open(server)
+	cut = open(proxy.URL(), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(direct))
+		require.NoError(t, storage.Close(cut))
+	})
+	return direct, proxy, cut
+}
+
+// DownloadResumes checks that a download resumes where its connection was cut.
+func DownloadResumes(t *testing.T, server string, open OpenAt) {
+	for _, row := range []struct {
+		how   string
+		cuts  int
+		reset bool
+	}{
+		{"ended repeatedly", 8, false},
+		{"reset", 2, true}, // each may lose all progress, and the number of attempts is bounded
+	} {
+		t.Run(row.how, func(t *testing.T) {
+			direct, proxy, cut := through(t, server, open)
+			want := Content(8<<20, 1)
+			stored, err := direct.Upload(t.Context(), "a", bytes.NewReader(want))
+			require.NoError(t, err)
+			proxy.Cut(Cut{Down: 1 << 20, Reset: row.reset}, row.cuts)
+			got, attrs, err := storage.ReadAll(t.Context(), cut, "a")
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
+			require.Equal(t, stored.Revision, attrs.Revision)
+			require.Equal(t, row.cuts, proxy.Cuts())
+		})
+	}
+}
+
+// DownloadPinsRevision checks that a download ends with Changed if its connection is
+// cut and its object is replaced.
+func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
+	direct, proxy, cut := through(t, server, open)
+	old := Content(8<<20, 1)
+	_, err := direct.Upload(t.Context(), "a", bytes.NewReader(old))
+	require.NoError(t, err)
+
+	proxy.Cut(Cut{Down: 1 << 20}, 1)
+	r, err := cut.Download(t.Context(), "a")
+	require.NoError(t, err)
+	defer func() { _ = r.Close() }()
+	first := make([]byte, 1000)
+	_, err = io.ReadFull(r, first)
+	require.NoError(t, err)
+	_, err = direct.Upload(t.Context(), "a", bytes.NewReader(Content(8<<20, 2)))
+	require.NoError(t, err)
+	rest, err := io.ReadAll(r)
+	require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
+	require.True(t, bytes.HasPrefix(old, append(first, rest...)), "all bytes must be of the first revision")
+}

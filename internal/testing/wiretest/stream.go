@@ -1,0 +1,106 @@
+package wiretest
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// Content returns n bytes, different for each seed.
+func Content(n int, seed byte) []byte {
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(i>>16) ^ byte(i>>8) ^ byte(i) ^ seed
+	}
+	return data
+}
+
+// InfiniteBody is a body without end. It calls Then once, when At bytes have been read.
+type InfiniteBody struct {
+	At   int64
+	Then func()
+	read int64
+}
+
+func (e *InfiniteBody) Read(p []byte) (int, error) {
+	before := e.read
+	e.read += int64(len(p))
+	if before < e.At && e.read >= e.At {
+		e.Then()
+	}
+	return len(p), nil
+}
+
+// A Stream generates its bytes and their checksum while it is read.
+type Stream struct {
+	Left int64 // bytes that are left
+	CRC  uint32
+	at   int64
+	peak uint64 // of the heap, in bytes
+}
+
+func (s *Stream) Read(p []byte) (int, error) {
+	if s.Left == 0 {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), s.Left, 64<<10))
+	for i := 0; i+8 <= n; i += 8 {
+		binary.LittleEndian.PutUint64(p[i:], uint64(s.at+int64(i))*0x9E3779B97F4A7C15)
+	}
+	if s.at>>23 != (s.at+int64(n))>>23 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		s.peak = max(s.peak, m.HeapAlloc)
+	}
+	s.Left, s.at = s.Left-int64(n), s.at+int64(n)
+	s.CRC = crc32.Update(s.CRC, crc32.MakeTable(crc32.Castagnoli), p[:n])
+	return n, nil
+}
+
+// UploadHuge uploads a stream of unknown length as "huge". The bucket must have been
+// opened with this memory limit. The stream has mib MiB, or as many as
+// OMNIBUCKET_TEST_HUGE says.
+func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*storage.Attrs, *Stream) {
+	t.Helper()
+	if text, given := os.LookupEnv("OMNIBUCKET_TEST_HUGE"); given {
+		n, err := strconv.ParseInt(text, 10, 32)
+		require.NoError(t, err)
+		mib = n
+	}
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	body := &Stream{Left: mib << 20}
+	attrs, err := b.Upload(t.Context(), "huge", body)
+	require.NoError(t, err)
+	require.Equal(t, mib<<20, attrs.Size)
+	require.Equal(t, body.CRC, *attrs.CRC32C)
+	t.Logf("uploaded %d MiB with at most %d MiB of heap, %d MiB of which were used before", mib, body.peak>>20, before.HeapAlloc>>20)
+	require.Less(t, body.peak-min(body.peak, before.HeapAlloc), 3*memory, "this includes uncollected garbage")
+	return attrs, body
+}
+
+// HugeStream uploads as [UploadHuge] does and reads the object back, in one request and
+// in several.
+func HugeStream(t testing.TB, b storage.Bucket, memory uint64, mib int64) {
+	t.Helper()
+	attrs, body := UploadHuge(t, b, memory, mib)
+	for _, opts := range [][]storage.DownloadOption{nil, {storage.WithConcurrency(4)}} {
+		r, err := b.Download(t.Context(), "huge", opts...)
+		require.NoError(t, err)
+		sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+		n, err := io.Copy(sum, r)
+		require.NoError(t, err, "the reader verifies the checksum, too")
+		require.Equal(t, attrs.Size, n)
+		require.Equal(t, body.CRC, sum.Sum32())
+		require.NoError(t, r.Close())
+	}
+}

@@ -1,0 +1,166 @@
+package wiretest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// An OpenWithClient opens a bucket at the root of a server with an HTTP client, or with
+// the driver's own if client is nil.
+type OpenWithClient func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket
+
+// httpClients returns HTTP clients that a user may pass, and nil.
+func httpClients(t *testing.T) map[string]*http.Client {
+	t.Helper()
+	one := http.DefaultTransport.(*http.Transport).Clone()
+	two := &http.Transport{}
+	t.Cleanup(one.CloseIdleConnections)
+	t.Cleanup(two.CloseIdleConnections)
+	return map[string]*http.Client{
+		"the driver's own client":          nil,
+		"a client of net/http":             {Transport: one},
+		"a client with a user's own layer": {Transport: untraced{two}},
+	}
+}
+
+// untraced is a RoundTripper that hides the trace of the request.
+type untraced struct{ base http.RoundTripper }
+
+func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
+	hidden := r.Clone(withoutValues{r.Context()})
+	return u.base.RoundTrip(hidden)
+}
+
+type withoutValues struct{ context.Context }
+
+func (withoutValues) Value(any) any { return nil }
+
+// operations has operations of every kind. Their results do not matter.
+var operations = []struct {
+	name string
+	do   func(ctx context.Context, b storage.Bucket) error
+}{
+	{"Attrs", func(ctx context.Context, b storage.Bucket) error { _, err := b.Attrs(ctx, "k"); return err }},
+	{"Exists", func(ctx context.Context, b storage.Bucket) error { _, err := b.Exists(ctx, "k"); return err }},
+	{"Upload", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Upload(ctx, "k", strings.NewReader("x"))
+		return err
+	}},
+	{"Upload of a large body", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 1<<20)))
+		return err
+	}},
+	{"Download", func(ctx context.Context, b storage.Bucket) error {
+		_, _, err := storage.ReadAll(ctx, b, "k")
+		return err
+	}},
+	{"List", func(ctx context.Context, b storage.Bucket) error { _, err := storage.ListPage(ctx, b, ""); return err }},
+	{"Remove", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "k") }},
+	{"RemoveAll", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.RemoveAll(ctx, b, func(yield func(string) bool) { yield("k") })
+		return err
+	}},
+	{"Copy", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.Copy(ctx, b, "to", b, "k")
+		return err
+	}},
+	{"Compose", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.Compose(ctx, b, "to", []string{"a", "b"})
+		return err
+	}},
+}
+
+// SilentServer checks that every call ends if the server never responds, with each kind
+// of HTTP client.
+func SilentServer(t *testing.T, open OpenWithClient) {
+	const stall = 200 * time.Millisecond
+	for name, client := range httpClients(t) {
+		t.Run(name, func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			var accepted sync.Map
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					accepted.Store(conn, nil)
+				}
+			}()
+			t.Cleanup(func() {
+				_ = listener.Close()
+				accepted.Range(func(conn, _ any) bool { return conn.(net.Conn).Close() == nil })
+			})
+			b := open("http://"+listener.Addr().String(), client, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall}))
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			for _, call := range operations {
+				t.Run(call.name, func(t *testing.T) {
+					t.Parallel()
+					begun := time.Now()
+					err := call.do(t.Context(), b)
+					require.ErrorIs(t, err, storage.Unavailable)
+					require.Less(t, time.Since(begun), 50*stall)
+					if call.name == "Upload" || strings.HasPrefix(call.name, "Remove") {
+						require.ErrorIs(t, err, storage.OutcomeUnknown, "the server may have received it")
+					}
+				})
+			}
+			if client != nil {
+				require.Nil(t, client.CheckRedirect, "the user's client must not change")
+				require.NotContains(t, fmt.Sprintf("%T", client.Transport), "transport.Transport")
+			}
+		})
+	}
+}
+
+// CountedRequests checks that hooks get the number of requests that the server sees,
+// with each kind of HTTP client.
+func CountedRequests(t *testing.T, open OpenWithClient) {
+	for name, client := range httpClients(t) {
+		t.Run(name, func(t *testing.T) {
+			var seen atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if seen.Add(1)%4 == 3 {
+					w.WriteHeader(http.StatusServiceUnavailable) // causes retries
+					return
+				}
+				w.WriteHeader(http.StatusNotFound)
+			}))
+			t.Cleanup(server.Close)
+			told := 0
+			b := open(server.URL, client, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
+				storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+					return ctx, func(o storage.Outcome) { told += o.Requests }, nil
+				}))
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			for _, call := range operations {
+				seen.Store(0)
+				told = 0
+				_ = call.do(t.Context(), b)
+				require.EqualValues(t, seen.Load(), told, call.name)
+				require.NotZero(t, told, call.name)
+			}
+			seen.Store(0)
+			told = 0
+			if storage.Supports(b, storage.SignURLs) {
+				_, err := b.SignedDownloadURL(t.Context(), "k")
+				require.NoError(t, err)
+				require.Zero(t, told, "this must make no request")
+				require.Zero(t, seen.Load())
+			}
+		})
+	}
+}
