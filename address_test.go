@@ -41,7 +41,7 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 	}
 }
 
-func TestOpenOfWhatASchemeCannotOpenIsUnsupported(t *testing.T) {
+func TestOpenIsUnsupportedIfTheSchemeCannotOpenIt(t *testing.T) {
 	_, err := storage.Open(t.Context(), "nothing://x")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	_, err = storage.OpenService(t.Context(), "nothing://")
@@ -62,7 +62,7 @@ func TestRegisterTwicePanics(t *testing.T) {
 	})
 }
 
-func TestABadOptionOfNewIsWhatEveryOperationAnswers(t *testing.T) {
+func TestEveryOperationFailsWithTheErrorOfABadOption(t *testing.T) {
 	for name, opt := range map[string]storage.OpenOption{
 		"base address": storage.WithPublicBaseURL("nonsense"),
 		"hook":         storage.WithHook(nil),

@@ -6,19 +6,19 @@ import (
 	"iter"
 )
 
-// A Bucket is a flat set of objects, ordered by the UTF-8 bytes of their keys.
-// Every method is safe for concurrent use, honours ctx until it returns, and
-// returns errors that are *Error.
+// A Bucket is a flat set of objects, ordered by the UTF-8 bytes of their keys. Every method
+// is safe for concurrent use, honours ctx until it returns, and returns errors that are
+// *[Error].
 //
-// A function that needs less than a whole bucket takes less: each permission
-// below is an interface of its own, and they combine by embedding. Whatever
-// else a bucket can do is a function of this package that takes the
-// permissions it uses, and so works on a narrowed bucket too.
+// A function should take the smallest interface that it needs: each one below is one
+// permission, and they combine by embedding. Everything else that a bucket can do is a
+// function of this package that takes the permissions it uses, so that it works on a
+// narrowed bucket too.
 //
-// Bucket never gains a method. A type of yours may implement it, a permission
-// of it, or embed it and override a method: the functions of this package then
-// use its methods alone. Only on what New and Ref return do they take a faster
-// road, with the same rights; they know it by its type, never by a method.
+// Bucket never gains a method. A type of yours may implement it or one permission of it, or
+// embed it and override a method: the functions of this package call only its methods. They
+// use a faster path, with the same permissions, only for values returned by [New] and [Ref],
+// which they recognise by type.
 type Bucket interface {
 	Uploader
 	Downloader
@@ -30,7 +30,7 @@ type Bucket interface {
 	PublicURLer
 }
 
-// ReadWriter is every permission on the objects themselves.
+// ReadWriter has every permission on the objects themselves.
 type ReadWriter interface {
 	Uploader
 	Downloader
@@ -41,85 +41,85 @@ type ReadWriter interface {
 
 // An Uploader stores objects.
 type Uploader interface {
-	// Upload stores all of body under key and returns what was stored. The
-	// object appears whole or not at all, never in part. A body of any length
-	// is stored with bounded memory; a regular *os.File, and any io.ReaderAt
-	// with Seek and Size() int64 (bytes.Reader, strings.Reader,
-	// io.SectionReader, *ReaderAt), is read in place from its offset, in
-	// parallel; its offset afterwards is undefined. Any other body is read by
-	// Read alone, and a Read that blocks is waited for also when ctx is done.
-	// Upload never closes body; what body.Read fails with is BodyFailed.
+	// Upload stores all of body under key and returns the Attrs of the new object. The
+	// object appears whole or not at all. A body of any length needs only bounded memory.
 	//
-	// After an error the key holds what it held before or, only where
-	// errors.Is(err, OutcomeUnknown), perhaps the whole new object.
+	// Upload reads a regular *os.File, and any io.ReaderAt with Seek and Size() int64
+	// (bytes.Reader, strings.Reader, io.SectionReader, *ReaderAt), in place, from its
+	// offset, in parallel; the offset afterwards is undefined. For any other body it calls
+	// only Read, and waits for a Read that blocks even if ctx is done. It never closes
+	// body. If body.Read fails, Upload fails with BodyFailed.
+	//
+	// After an error the key holds what it held before. Only if
+	// errors.Is(err, OutcomeUnknown), it may hold the whole new object.
 	Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error)
 }
 
 // A Downloader reads objects.
 type Downloader interface {
-	// Download opens the object for reading; a missing object is
-	// ObjectNotFound here, not at the first Read. The reader delivers the
-	// stored bytes, never decompressed. It survives a dropped connection: it
-	// continues at the byte where it stopped, on the same revision, or fails
-	// with Changed; it never splices two revisions and never ends early. A
-	// whole read is verified against the stored CRC32C where there is one:
-	// ChecksumMismatch instead of the last io.EOF.
+	// Download opens the object for reading. If there is none, it fails with
+	// ObjectNotFound; the first Read never does.
+	//
+	// The reader delivers the stored bytes and does not decompress them. If the connection
+	// drops, it continues at the same byte of the same revision, or fails with Changed: it
+	// never joins two revisions and never ends early. If the whole object is read and the
+	// store keeps its CRC32C, the last Read fails with ChecksumMismatch if it differs.
 	// ctx governs the reader until Close.
 	Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error)
 }
 
 // A Lister lists objects.
 type Lister interface {
-	// List yields the matching objects in key order, and with WithDelimiter
-	// the common prefixes among them.
+	// List yields the matching objects in key order and, with WithDelimiter, the common
+	// prefixes among them.
 	//
-	// Always range over both values: in "for entry := range b.List(ctx)" a
-	// listing that failed looks like an empty bucket.
+	// Always range over both values: in "for entry := range b.List(ctx)" a failed listing
+	// looks like an empty bucket.
 	//
-	// It yields at most one error, last. If the store does not list in byte
-	// order, the error is Unsupported: no key is left out silently. If ctx is
-	// done, the next entry is the error. Each range over the result lists again.
+	// It yields at most one error, last. If the store does not list in byte order, the error
+	// is Unsupported: no key is left out silently. If ctx is done, the next entry is the
+	// error. Each range over the result lists again.
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 }
 
-// An Attrser tells about objects.
+// An Attrser describes objects.
 type Attrser interface {
-	// Attrs describes the object; ObjectNotFound where there is none.
+	// Attrs describes the object. If there is none, it fails with ObjectNotFound.
 	Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error)
-	// Exists is false, nil for an object that is not there; a missing bucket
-	// or a refused permission is an error, never "false".
+	// Exists returns false, nil if there is no object. A missing bucket or a refused
+	// permission is an error.
 	Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error)
 }
 
 // A Remover removes objects.
 type Remover interface {
-	// Remove deletes the object. Removing what is not there succeeds, so that
-	// a retry is safe. With IfRevision, another revision is PreconditionFailed;
-	// nothing there still succeeds, so that it is no way to claim an object
-	// (several may succeed): IfAbsent and IfRevision on Upload are.
+	// Remove deletes the object. It succeeds if there is none, so that a retry is safe.
+	// With IfRevision, it fails with PreconditionFailed if the object has another revision.
+	// It succeeds if there is no object, so several callers may succeed: to claim an object,
+	// use Upload with IfAbsent or IfRevision.
 	Remove(ctx context.Context, key string, opts ...RemoveOption) error
 }
 
 // A SignedUploader hands out permission to store one object.
 type SignedUploader interface {
-	// SignedUploadURL returns a request that anyone can make, until it
-	// expires, to store one object under key. A guard that the store cannot
-	// enforce is Unsupported. Without WithContentType the request binds no type:
-	// the object has the one that the request is sent with, or the store's default.
+	// SignedUploadURL returns a request that anyone can make, until it expires, to store one
+	// object under key. If the store cannot enforce an option, it fails with Unsupported.
+	// Without WithContentType the request binds no type: the object gets the type that the
+	// request is sent with, or the store's default.
 	SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error)
 }
 
 // A SignedDownloader hands out permission to read one object.
 type SignedDownloader interface {
-	// SignedDownloadURL returns a request that anyone can make, until it
-	// expires, to read the object, whether or not it exists yet.
+	// SignedDownloadURL returns a request that anyone can make, until it expires, to read
+	// the object, which need not exist yet.
 	SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error)
 }
 
-// A PublicURLer tells where public objects are served.
+// A PublicURLer returns addresses of public objects.
 type PublicURLer interface {
-	// PublicURL is the address at which a public object is served: the CDN or
-	// custom domain where one is configured, else the provider's own. It makes
-	// no request. NotPublic where the bucket was not opened as public.
+	// PublicURL returns the address at which a public object is served: that of the CDN or
+	// custom domain if one is configured, else the provider's own. It makes no request. If
+	// the bucket was not opened as public, it fails with NotPublic.
 	PublicURL(key string) (string, error)
 }

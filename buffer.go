@@ -23,8 +23,8 @@ var (
 	otherChunks  = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
 )
 
-// A buffer is a part in memory, in chunks that are asked of a Memory as they
-// are needed: a slow source does not hold a whole part.
+// A buffer is a part in memory. A Memory grants its chunks as they are needed, so that a slow
+// source does not hold a whole part.
 type buffer struct {
 	op       *operation
 	chunks   [][]byte  // full length each; the last may be filled in part
@@ -71,7 +71,7 @@ func (b *buffer) space(ctx context.Context, limit int64) ([]byte, error) {
 	return nil, io.ErrShortBuffer // not reached: reserved is the chunks' length
 }
 
-// reserve asks for the memory of size bytes at once.
+// reserve requests the memory of size bytes at once.
 func (b *buffer) reserve(ctx context.Context, size int64) error {
 	for b.reserved < size {
 		if err := b.grow(ctx, size); err != nil {
@@ -81,10 +81,9 @@ func (b *buffer) reserve(ctx context.Context, size int64) error {
 	return nil
 }
 
-// grow asks for one more chunk, so that a slow source does not hold whole
-// parts. Where that has to be waited for, it asks for all that the part of
-// whole bytes still needs: of streams that wait for one chunk at a time every
-// one ends up with a piece of a part, and none can send.
+// grow requests one more chunk, so that a slow source does not hold whole parts. If it has to
+// wait, it requests all that the part of whole bytes still needs. Else every waiting stream
+// would get a piece of a part, and none could send.
 func (b *buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.memory().try(int64(first)) {
@@ -109,7 +108,7 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 	return nil
 }
 
-// add takes a chunk that was granted.
+// add adds a chunk that was granted.
 func (b *buffer) add(size int) {
 	b.reserved += int64(size)
 	b.chunks = append(b.chunks, takeChunk(size))
@@ -136,8 +135,8 @@ func giveChunk(c []byte) {
 	}
 }
 
-// fill reads from r until the buffer holds size bytes or r ends: io.EOF then,
-// also where nothing was read.
+// fill reads from r until the buffer holds size bytes. If r ends before, it returns io.EOF, also
+// if nothing was read.
 func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
 		free, err := b.space(ctx, size-b.size)
@@ -154,8 +153,7 @@ func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
 	return nil
 }
 
-// free gives the memory back; of a nil buffer nothing. Nothing may read the
-// buffer any more.
+// free gives the memory back. It does nothing on nil. Nothing may read the buffer afterwards.
 func (b *buffer) free() {
 	if b == nil {
 		return
@@ -185,8 +183,8 @@ func (b *buffer) ReadAt(p []byte, off int64) (int, error) {
 	return total, io.EOF
 }
 
-// readSome is one Read that makes progress: a reader that returns nothing for
-// ever is io.ErrNoProgress.
+// readSome makes one Read that returns bytes or an error. If the reader keeps returning
+// neither, it fails with io.ErrNoProgress.
 func readSome(r io.Reader, p []byte) (int, error) {
 	for range maxEmptyReads {
 		n, err := r.Read(p)

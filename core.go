@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// core is what all views of one opened bucket share.
+// A core is shared by all views of one opened bucket.
 type core struct {
 	driver         Driver
 	desc           Description
@@ -20,17 +20,16 @@ type core struct {
 	public         bool
 	publicBaseURL  string
 	signingBaseURL string
-	bad            *Error // of an option: what every operation answers
+	bad            *Error // of an option: every operation fails with it
 
 	closed   atomic.Bool
 	closing  sync.Once
 	closeErr error
 }
 
-// New makes a Bucket of a Driver; it is the only implementation of Bucket that
-// providers hand out. All that is the same for every provider is done here,
-// once: checks, content type, parts in parallel, resuming, checksums,
-// reconciling a lost answer, error context, telemetry.
+// New makes a [Bucket] of a [Driver]; providers return no other implementation. Everything
+// that is the same for all providers is done here, once: checks, content types, parallel
+// parts, resuming, checksums, reconciling a lost response, error context, telemetry.
 func New(d Driver, opts ...OpenOption) Bucket { return newBucket(d, opts) }
 
 func newBucket(d Driver, opts []OpenOption) *bucket {
@@ -71,14 +70,14 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	switch {
 	case o.versions && desc.StartVersions != nil:
 		desc.StartVersions()
-	case !o.versions && !desc.Versioned && !(o.told && desc.StartVersions == nil):
+	case !o.versions && !desc.Versioned && !(o.serviced && desc.StartVersions == nil):
 		c.features &^= KeepVersions
 	}
 	return &bucket{core: c, mask: everything}
 }
 
-// serveAtBase is for a store whose objects are served at the signing base
-// address, public ones too.
+// serveAtBase sets the addresses of a store whose objects, public ones too, are served at the
+// signing base address.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
 		c.features &^= SignURLs | SignContentType | SignSize | SignIfAbsent | SignForms | SignHead
@@ -89,13 +88,13 @@ func (c *core) serveAtBase() {
 	}
 }
 
-// bucket is the one concrete Bucket: a view of a core, through a prefix and a
-// mask of permitted methods.
+// A bucket is the one concrete Bucket: a view of a core with a prefix and a mask of permitted
+// methods.
 type bucket struct {
 	core   *core
 	prefix string
 	mask   permission
-	bad    *Error // of the prefix: what every operation answers
+	bad    *Error // of the prefix: every operation fails with it
 }
 
 func (c *core) close() error {
@@ -118,23 +117,23 @@ func (c *core) checkOpen() *Error {
 	return nil
 }
 
-// has reports whether f is in force.
+// has reports whether the features f are in force.
 func (c *core) has(f Features) bool { return c.features&f == f }
 
-// need refuses what the driver does not declare.
+// need returns Unsupported if the driver does not declare f.
 func (c *core) need(f Features, what string) *Error {
 	if c.has(f) {
 		return nil
 	}
 	hint := c.desc.FeatureHint
 	if f == KeepVersions && (hint == "" || c.desc.Features&f != 0) {
-		hint = "open the bucket with WithVersions or versions=true where it keeps them"
+		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
 	}
-	return unsupported(what+" is not something that "+c.desc.Provider+" does here", hint)
+	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
 }
 
-// Revisions carry the provider's name, so that another provider's is not
-// mistaken for one of this store.
+// tagged returns a revision with the provider's name, so that it is not mistaken for one of
+// another store.
 func (c *core) tagged(revision string) string {
 	if revision == "" || c.desc.TaggedRevisions {
 		return revision
@@ -153,8 +152,8 @@ func (c *core) untagged(revision string) (string, *Error) {
 	return own, nil
 }
 
-// condition checks that the driver keeps a write's or read's condition, and
-// takes the tags off.
+// condition checks that the driver supports a condition, and removes the tag of its
+// revision.
 func (c *core) condition(cond *Condition, update Features) *Error {
 	switch {
 	case cond.Absent:
@@ -174,7 +173,7 @@ func (c *core) condition(cond *Condition, update Features) *Error {
 	return nil
 }
 
-// natives checks that provider options are this provider's, and unwraps them.
+// natives checks that options are of this provider, and returns their values.
 func (c *core) natives(given []native) ([]any, *Error) {
 	if len(given) == 0 {
 		return nil, nil

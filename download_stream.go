@@ -230,7 +230,7 @@ func (s *stream) afterDrop(err error) *Error {
 		return e
 	}
 	first := s.tried.failed == 0
-	delay, again := s.d.op.core.retry.again(&s.tried, e)
+	delay, again := s.d.op.core.retry.allow(&s.tried, e)
 	switch {
 	case !again:
 		return e

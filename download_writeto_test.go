@@ -21,7 +21,7 @@ const digits = "0123456789"
 var errWriter, errDisk = errors.New("the writer"), errors.New("the disk")
 
 // A selfWriting body writes itself in two steps, as a file's does, and reads more
-// than it writes. At an offset of the object it breaks, where there is one.
+// than it writes. If it has an offset to break at, it breaks there.
 type selfWriting struct {
 	*bytes.Reader
 	breaks *int
@@ -88,7 +88,7 @@ func (s *fullSocket) ReadFrom(r io.Reader) (int64, error) {
 	return io.CopyBuffer(&s.fullWriter, r, make([]byte, 4))
 }
 
-var roads = []struct {
+var paths = []struct {
 	name string
 	opts []storage.DownloadOption
 	want string
@@ -97,19 +97,19 @@ var roads = []struct {
 	{"a range", []storage.DownloadOption{storage.WithRange(1, -1)}, digits[1:]},
 }
 
-func TestAReaderGoesOnWhereAWriterFailed(t *testing.T) {
-	for _, road := range roads {
-		for room := range road.want {
+func TestAReaderContinuesAfterAWriterFailed(t *testing.T) {
+	for _, path := range paths {
+		for room := range path.want {
 			writer, socket := &fullWriter{room: room}, &fullSocket{fullWriter{room: room}}
 			for to, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.took} {
-				r, err := digitsBucket(t, nil).Download(t.Context(), "k", road.opts...)
+				r, err := digitsBucket(t, nil).Download(t.Context(), "k", path.opts...)
 				require.NoError(t, err)
 				n, err := r.WriteTo(to)
-				require.Equal(t, errWriter, err, "%s, %T", road.name, to)
+				require.Equal(t, errWriter, err, "%s, %T", path.name, to)
 				require.EqualValues(t, room, n)
 				rest, err := io.ReadAll(r)
 				require.NoError(t, err)
-				require.Equal(t, road.want, took.String()+string(rest), "%s, %T with room for %d", road.name, to, room)
+				require.Equal(t, path.want, took.String()+string(rest), "%s, %T with room for %d", path.name, to, room)
 				require.NoError(t, r.Close())
 			}
 		}
@@ -117,15 +117,15 @@ func TestAReaderGoesOnWhereAWriterFailed(t *testing.T) {
 }
 
 func TestABodyThatBreaksIsNotTheWritersFault(t *testing.T) {
-	for _, road := range roads {
-		for breaks := range len(road.want) - 1 {
+	for _, path := range paths {
+		for breaks := range len(path.want) - 1 {
 			for _, to := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
-				r, err := digitsBucket(t, &breaks).Download(t.Context(), "k", road.opts...)
+				r, err := digitsBucket(t, &breaks).Download(t.Context(), "k", path.opts...)
 				require.NoError(t, err)
 				_, err = r.WriteTo(to)
 				require.ErrorIs(t, err, errDisk)
 				var own *storage.Error
-				require.ErrorAs(t, err, &own, "%s, %T", road.name, to)
+				require.ErrorAs(t, err, &own, "%s, %T", path.name, to)
 				require.Equal(t, "k", own.Key)
 				require.NoError(t, r.Close())
 			}
@@ -149,7 +149,7 @@ func (w *counted) Write(p []byte) (int, error) {
 // must be a limited file.
 type countedSocket struct {
 	counted
-	other io.Reader // what was no file
+	other io.Reader // a body that is not a file
 }
 
 func (s *countedSocket) ReadFrom(r io.Reader) (int64, error) {

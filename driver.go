@@ -6,92 +6,110 @@ import (
 	"time"
 )
 
-// A Driver is one provider's translation: requests to calls, answers to Attrs,
-// failures to codes. It holds no policy and no state between calls. A request
-// has passed every check: keys are valid, metadata keys are in lower case, and
-// nothing is asked that Describe does not declare. It keeps no request after it
-// returns; a metadata map in one it may keep, for nobody changes it.
+// A Driver translates one provider: requests to calls, responses to [Attrs], failures to
+// a [Code]. It has no policy, and keeps no state between calls.
 //
-// A method may return a bare Code, or an *Error with what the provider said:
-// Code, Status, RequestID, Retryable, RetryAfter, Hint, Err. The core adds Op,
-// Provider, Bucket and Key. A bare Code from a method that writes means that
-// nothing was done; where the request was sent and its answer never came, the
-// driver says so by an *Error with Unknown set. The core retries what is
-// Retryable, as RateLimited and Unavailable are by nature, so a driver turns
-// its SDK's own retrying off.
+// Requests are checked: keys are valid, metadata keys are in lower case, and a driver is
+// asked for nothing that Describe does not declare. A driver must not keep a request
+// after it returns, or a pointer or slice in one. It may keep a metadata map, which nobody
+// changes.
 //
-// Of the Attrs that a write answers with, the core fills Key, Size and the
-// properties that were sent; a driver sets ETag, Revision, Version, Modified,
-// the checksums that the provider answered with, and a StorageClass that
-// differs from what was asked. Reads fill everything that the store keeps, the
-// ContentType too; it stays empty without ContentProperties, and CRC32C nil without
-// StoredChecksums. A Revision is the
-// provider's own word: the core tags it with the provider's name, and requests
-// have it as the driver gave it. The
-// Attrs that a driver returns are the core's to change; a map in them is not.
+// A method may return a bare Code, or an *[Error] with Code, Status, RequestID, Retryable,
+// RetryAfter, Hint and Err; the core adds Op, Provider, Bucket and Key. A write that
+// returns a bare Code had no effect. If the request may have reached the store but no
+// response came, it must return an *Error with Unknown set.
 //
-// Describe, Put, Get, Head, List and Delete are required; embed
-// UnimplementedDriver for the rest. A layer embeds the Driver that it wraps. The
-// example is a whole driver, over a map.
+// The core retries errors that are Retryable; RateLimited and Unavailable always are. A
+// driver must turn off the retries of its SDK. Every method must return soon after ctx is
+// done.
 //
-// A driver that has to know the bytes of a body before it sends them reads them by
-// [BodyPeeker].
+// A driver must implement Describe, Put, Get, Head, List and Delete; embed
+// [UnimplementedDriver] for the rest. A layer embeds the Driver that it wraps. The example
+// is a whole driver, over a map.
 type Driver interface {
-	// Describe is called once, by New.
+	// Describe returns what the core needs to know. New calls it once.
 	Describe() Description
 
-	// Put stores a whole body in one request, atomically. It reads Body to its
-	// end; an error of Body stores nothing and is returned as it is, or
-	// wrapped.
+	// Put stores a whole object in one request, atomically. It reads Body to its end, by
+	// Read only (not by WriterTo). If Body fails, Put stores nothing and returns that
+	// error, wrapped or not. If r.CRC32C is known, the store must verify it, or Put must.
+	//
+	// Put returns ETag, Revision, Version, Modified, the checksums of the response, and a
+	// StorageClass other than the requested one. The core sets Key, Size and the other
+	// properties. This holds for CompleteParts, Copy and Compose too.
 	Put(ctx context.Context, r *PutRequest) (*Attrs, error)
-	// Get answers with the attributes of the whole object and the bytes asked
-	// for. An offset at or behind the end may be RangeNotSatisfiable: the core
-	// decides. An answer that does not begin at the offset is an error. A body
-	// in memory may implement io.WriterTo, to be written without a copy. Close
-	// may be called while a Read waits, and makes it return.
+
+	// Get returns the attributes of the whole object, as Head does, and the requested
+	// bytes. The bytes must begin at r.Offset: if the store sends others, Get fails. If
+	// the offset is at or past the end, Get may fail with RangeNotSatisfiable. A body in
+	// memory may implement io.WriterTo, to be written without a copy. Its Close may be
+	// called while a Read waits, and must make it return.
 	Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser, error)
+
+	// Head returns all attributes; ContentType is empty if the store keeps none, and CRC32C
+	// is nil. Revision is the provider's own: the core adds the provider's name to it, and
+	// removes it from requests. The core may change the returned Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*Attrs, error)
-	// List is one page in byte order of the whole keys, prefixes merged in.
-	// Token, where it is set, continues after the page that gave it; else
-	// StartAfter is exclusive (a prefix that is greater than it may be
-	// repeated: the core filters). An empty token in the answer is the end.
-	// A driver never sorts what the store sends in another order: the core
-	// ends a listing with Unsupported if an entry comes after a greater one,
-	// because entries would be missed. With Description.FolderOrder the
-	// delimiter is always "/", and one folder may be in the order of its names.
+
+	// List returns one page in byte order of the whole keys, with prefixes among them. If
+	// r.Token is set, the page continues after the one that returned it. Else it begins
+	// after r.StartAfter; a prefix that is greater may be repeated, because the core
+	// filters. The last page has an empty Token.
+	//
+	// List must not sort what the store sends in another order: if an entry comes after a
+	// greater one, the core ends the listing with Unsupported, because entries would be
+	// missed. With Description.FolderOrder the delimiter is always "/", and a folder may be
+	// in the order of its names. List must check ctx if it reads more than one response.
 	List(ctx context.Context, r *ListRequest) (*Page, error)
-	// Delete of what is not there, in a bucket that is, is nil.
+
+	// Delete removes an object or a version. If there is none, it returns nil; if there is
+	// no bucket, it fails.
 	Delete(ctx context.Context, r *DeleteRequest) error
 
-	// Parts: the upload's name and the parts' tags are the core's to keep, so
-	// that an upload can outlive a process. PutPart is called concurrently; a
-	// number sent again replaces the earlier part. Unavailable with 409 in
-	// Error.Status, of PutPart and CompleteParts, says that the upload has to begin
-	// anew (S3's ConditionalRequestConflict). AbortParts of an unknown upload is
-	// nil. With SequentialParts, parts come one at a time and in order, and the last
-	// one with CompleteParts.
+	// BeginParts begins a multipart upload. The core keeps its name, and may use it from
+	// another process.
 	BeginParts(ctx context.Context, r *PutRequest) (upload string, err error)
+
+	// PutPart stores one part. It is called concurrently, and may be called again with the
+	// same number: the last call wins. With SequentialParts, parts come one at a time and
+	// in order. To make the core restart the upload, PutPart and CompleteParts return
+	// Unavailable with Status 409.
 	PutPart(ctx context.Context, r *PartRequest) (Part, error)
+
+	// CompleteParts makes the object of r.Parts and, with SequentialParts, r.Last.
 	CompleteParts(ctx context.Context, r *CompleteRequest) (*Attrs, error)
+
+	// AbortParts drops an upload and its parts. If there is no such upload, it returns nil.
 	AbortParts(ctx context.Context, key, upload string) error
 
-	// DeleteBatch answers with one slot for each request.
+	// DeleteBatch removes several objects, and returns one error or nil for each request.
 	DeleteBatch(ctx context.Context, r []DeleteRequest) []error
-	// Locate tells where a copy finds the object; the zero value: nowhere.
+
+	// Locate returns where a server-side copy finds the object; the zero value means
+	// nowhere.
 	Locate(key string) ObjectRef
-	// Copy copies inside the provider; r.Source.Account is this driver's own.
-	// A source that is another revision than r.Source.Revision is Changed;
-	// what the provider cannot copy itself is Unsupported, and streamed.
+
+	// Copy copies inside the provider; r.Source.Account is this driver's own. If the source
+	// has another revision than r.Source.Revision, Copy fails with Changed. If the provider
+	// cannot make this copy, it fails with Unsupported, and the core streams.
 	Copy(ctx context.Context, r *CopyRequest) (*Attrs, error)
-	// Compose joins sources of this bucket; errors as Copy.
+
+	// Compose joins objects of this bucket; it fails as Copy does.
 	Compose(ctx context.Context, r *ComposeRequest) (*Attrs, error)
-	// ListVersions is one page by key, newest first.
+
+	// ListVersions returns one page of versions, by key, the newest first.
 	ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error)
+
+	// Sign signs one request that somebody else will make.
 	Sign(ctx context.Context, r *SignRequest) (*SignedURL, error)
+
+	// SignForm signs a form; r.MinSize and r.MaxSize bound the body.
 	SignForm(ctx context.Context, r *SignRequest) (*UploadForm, error)
-	// Native is the provider's own client, for As; nil where there is none.
+
+	// Native returns the provider's own client, for [As]; nil if there is none.
 	Native() any
-	// Close is called once.
+
+	// Close releases what opening took. The core calls it once.
 	Close() error
 }
 
@@ -103,103 +121,100 @@ type BodyPeeker interface {
 	PeekAt(p []byte, offset int64) (n int, err error)
 }
 
-// Description is what the core needs to know of a driver. The zero value of
-// every feature is "no": the core refuses with Unsupported what is not
-// declared, before the driver is asked.
+// A Description tells the core about a driver. The core refuses with Unsupported, before
+// the driver is asked, everything that Features does not declare.
 type Description struct {
 	Provider string // "s3", "gcs", "azure", "local", "memory"
 	Bucket   string
 	Features Features
-	// Location tells the bucket from one of the same name elsewhere: the endpoint
-	// and account, or the directory, without credentials. It is the same in every
+	// Location distinguishes the bucket from one of the same name elsewhere: the endpoint
+	// and account, or the directory, without credentials. It must be the same in every
 	// process.
 	Location      string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersions
-	// StartVersions is called by New where the bucket is opened WithVersions and
-	// opening decides (local, memory): from then on it keeps versions. Nil where
-	// the store has been told already (clouds).
+	// StartVersions makes the bucket keep versions from now on. New calls it if the bucket
+	// is opened WithVersions. It is nil if the store itself decides (clouds).
 	StartVersions func()
-	// TaggedRevisions says that the driver's revisions begin with Provider and
-	// ":" already: what is stored so need not be built for each answer.
+	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
+	// already, so that they need not be built for each response.
 	TaggedRevisions bool
 
-	// SigningBase says that the store has no address of its own: what it signs is
-	// answered where WithSigningBaseURL says, by the handler of package serve.
-	// Without that option no feature of signing is in force.
+	// SigningBase declares that the store has no address of its own: the handler of package
+	// serve answers signed requests, at the address of WithSigningBaseURL. Without that
+	// option no feature of signing is in force.
 	SigningBase bool
-	// Origin, with SigningBase, is what the handler of package serve asks about the
-	// bucket: its keys, whether it is public, its CORS rules. A layer hands it on.
+	// Origin, with SigningBase, tells the handler of package serve about the bucket: its
+	// keys, whether it is public, its CORS rules. A layer must pass it on.
 	Origin      any
-	SigningHint string // what a bucket lacks that cannot sign: the Hint of Unsupported
-	// FeatureHint says what to do about a feature that is not declared: the Hint of
-	// Unsupported.
+	SigningHint string // the Hint if signing is Unsupported: what the bucket lacks
+	// FeatureHint is the Hint if a feature is not declared: what to do about it.
 	FeatureHint string
 
-	// FolderOrder says, in place of OrderedList, that List is in the order of a
-	// directory tree, which has all of "a/…" before "a-b". The core then lists
-	// folder by folder, with the delimiter "/" and Token only: one request a
-	// folder at least. See walk.go for what it needs of the order in one folder.
+	// FolderOrder declares, in place of OrderedList, that List is in the order of a
+	// directory tree, which has all of "a/…" before "a-b". The core then lists folder by
+	// folder, with the delimiter "/" and Token only: at least one request for each folder.
+	// list_walk.go tells which order it needs in one folder.
 	FolderOrder bool
-	// SlashDelimiter says that List takes no delimiter but "/": for any other the
+	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the
 	// core lists all keys and finds the prefixes itself.
 	SlashDelimiter bool
-	// TokenAfterLast says that a full last page may come with a token, which leads
-	// to an empty page. ListPage then asks for one entry more than it returns.
+	// TokenAfterLast declares that a full last page may have a token, which leads to an
+	// empty page. ListPage then requests one entry more than it returns.
 	TokenAfterLast bool
 
-	// CountsRequests says that each HTTP request is counted where it is made, by
-	// internal/transport: then driver calls are not ([Outcome.Requests]).
+	// CountsRequests declares that the transport counts HTTP requests. Else
+	// [Outcome.Requests] counts driver calls.
 	CountsRequests bool
 
-	Local         bool // answers come from this machine: no connection can stall or drop
+	Local         bool // the store is on this machine: no connection can stall or drop
 	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them
 
-	MaxSize     int64 // bytes of the largest object, where parts set no limit; 0: none
+	MaxSize     int64 // bytes of the largest object, if parts set no limit; 0: none
 	MaxPutSize  int64 // bytes of the largest body of one Put; 0: no limit
 	MinPartSize int64 // bytes; the last part may be smaller
 	MaxPartSize int64 // bytes; 0: no limit
 	MaxParts    int   // 0: no limit
-	PartSize    int64 // bytes of a part where nothing else decides; 0: 5 MiB
+	PartSize    int64 // bytes of a part if nothing else decides; 0: 5 MiB
 	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0: any size
-	MaxBatch    int   // requests in one DeleteBatch; 0: it has none
+	MaxBatch    int   // requests in one DeleteBatch; 0: there are no batches
 	MaxPage     int   // entries in one List; 0: 1,000
 }
 
-// Features are what a driver declares it can do.
+// Features are the abilities that a driver declares.
 type Features uint64
 
-// The features. What is not declared answers Unsupported.
+// The features. An operation that needs one that is not declared is Unsupported.
 const (
 	StreamPut         Features = 1 << iota // Put takes a body of unknown size, without buffering it
 	UploadParts                            // BeginParts and what follows
-	EqualParts                             // all parts but the last must be of one size
+	EqualParts                             // all parts but the last must have one size
 	ConditionalCreate                      // IfAbsent on Put, parts and Copy, atomically
 	ConditionalUpdate                      // IfRevision on Put, parts and Copy, atomically
 	ConditionalRemove                      // IfRevision on Delete, atomically
 	UniqueRevisions                        // no two writes share a revision, not even of equal content
 	ServerCopy                             // Copy, without moving bytes through this process
 	ServerCompose                          // Compose, likewise
-	KeepVersions                           // the store can; in force where the bucket is opened WithVersions or is known to keep them
+	KeepVersions                           // the store can; in force if the bucket is opened WithVersions or is known to keep them
 	SignURLs                               // signed upload and download addresses
-	SignContentType                        // the store enforces it; elsewhere it is a header to send
+	SignContentType                        // the store enforces WithContentType; else it is only a header to send
 	SignSize                               // WithSize on a signed upload
 	SignIfAbsent                           // IfAbsent on a signed upload
 	SignForms                              // SignedUploadForm
 	ObjectACL                              // WithPublicRead
 	StorageClasses                         // WithStorageClass
 	OrderedList                            // List is in byte order; every bucket that New accepts, with FolderOrder too
-	SequentialParts                        // parts go one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
-	SignHead                               // WithMethod(http.MethodHead): the address reads no bytes
-	Metadata                               // WithMetadata; without it no write id is stored, so a lost response of a write stays OutcomeUnknown
+	SequentialParts                        // parts are sent one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
+	SignHead                               // WithMethod(http.MethodHead): the address cannot read bytes
+	Metadata                               // WithMetadata; without it no write id is stored, so a lost response of a conditional write stays OutcomeUnknown
 	ContentProperties                      // WithContentType, -Encoding, -Disposition, -Language and WithCacheControl; without it the type is the key extension's
 	StoredChecksums                        // reads return the CRC32C of the content that was written
 	KeysBesideFolders                      // "a" and "a/b" at once; without it the driver refuses the second one with Unsupported
 	LongSegments                           // segments of a key may be longer than 255 bytes
 )
 
-// Requests are filled by the core from options, and read by drivers. Fields
-// that only the core reads are unexported.
+// The core fills requests from options, and drivers read them. Only the core reads the
+// unexported fields.
 type (
 	// A PutRequest stores one object.
 	PutRequest struct {
@@ -209,9 +224,9 @@ type (
 		Properties
 		PublicRead bool
 		Condition  Condition
-		// CRC32C is of the whole body. With StreamPut it may be nil until Body
-		// has delivered its last byte, and is set then, so that it is computed
-		// once; without StreamPut it is always known.
+		// CRC32C is the checksum of the whole body. With StreamPut it may be unknown until
+		// Body has delivered its last byte, so that it is computed only once. Without
+		// StreamPut it is always known.
 		CRC32C *uint32
 		Native []any // values of this provider's own options; an unknown type is Unsupported
 
@@ -226,7 +241,7 @@ type (
 		Size        int64
 		CRC32C      *uint32 // as PutRequest.CRC32C
 	}
-	// A Part is what a PartRequest stored.
+	// A Part describes a part that is stored.
 	Part struct {
 		Number int
 		Tag    string // opaque
@@ -235,17 +250,17 @@ type (
 	}
 	// A CompleteRequest makes an object of the parts.
 	CompleteRequest struct {
-		Put    *PutRequest // as BeginParts had it; Size and CRC32C are now known, Body is nil
+		Put    *PutRequest // as in BeginParts, with Size and CRC32C, and without Body
 		Upload string
 		Parts  []Part // ascending
-		// Last, with SequentialParts, is the part that ends the object and is not
-		// among Parts; nil elsewhere.
+		// Last, with SequentialParts, is the part that ends the object; it is not among
+		// Parts. Else it is nil.
 		Last *PartRequest
 	}
 	// A GetRequest reads an object or its attributes.
 	GetRequest struct {
 		Key, Version   string
-		Offset, Length int64 // resolved: never negative, but Length -1 to the end; 0, -1: send no Range
+		Offset, Length int64 // Length -1: to the end; Offset 0 with Length -1: send no Range
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
 		Native         []any
@@ -256,8 +271,7 @@ type (
 	ListRequest struct {
 		Prefix, Delimiter, StartAfter, Token string
 		Limit                                int // entries in the page; never 0 for a driver
-		// Entries, where it has room, is memory that Page.Entries may use: that of
-		// the page before, which nobody reads any more.
+		// Entries has memory that Page.Entries may use: the previous page's slice.
 		Entries []ListEntry
 
 		set listSettings
@@ -278,7 +292,7 @@ type (
 		PublicRead bool
 		Condition  Condition // of the destination
 		Native     []any
-		Resume     string // the driver's own, "" at first: how far an attempt came that failed
+		Resume     string // the driver's own: how far a failed attempt came; "" at first
 
 		set settings
 	}
@@ -287,7 +301,7 @@ type (
 		Key     string
 		Sources []ObjectRef
 		Size    int64   // bytes of all sources
-		CRC32C  *uint32 // of all sources; nil: not known of each
+		CRC32C  *uint32 // of all sources; nil: one is not known
 		Properties
 		PublicRead bool
 		Condition  Condition
@@ -297,7 +311,7 @@ type (
 	SignRequest struct {
 		Method, Key, Version string
 		TTL                  time.Duration
-		BaseURL              string // where clients outside reach the store, or ""
+		BaseURL              string // where outside clients reach the store, or ""
 		Properties
 		PublicRead       bool
 		Condition        Condition
@@ -305,7 +319,7 @@ type (
 		CRC32C           *uint32
 		ResponseType     string
 		ResponseName     string // of an attachment; see ResponseDisposition
-		// ResponseContentDisposition is the header as it is to be; "": by ResponseName.
+		// ResponseContentDisposition is the whole header; "": ResponseName decides.
 		ResponseContentDisposition string
 		Native                     []any
 
@@ -318,17 +332,17 @@ type (
 		Revision    string
 		NotRevision string
 	}
-	// An ObjectRef names an object for a copy on the server's side. Account is
-	// comparable and equal where one credential reaches both; nil is nowhere.
+	// An ObjectRef names an object for a server-side copy. Account is comparable, and equal
+	// if one credential reaches both objects; nil means nowhere.
 	ObjectRef struct {
 		Account           any
 		Bucket, Key       string
 		Version, Revision string
-		// Directory is the absolute path of the directory of this machine that holds
-		// the bucket; "" if none does. Overlap compares them.
+		// Directory is the absolute path of the local directory that holds the bucket, for
+		// Overlap; "" if there is none.
 		Directory string
-		// Attrs, of a source, are what a look found when it gave the Revision; a
-		// driver does not look again. Nil: nobody looked. They are not its to change.
+		// Attrs are those of the source at Revision, so that the driver need not request
+		// them; nil if nobody has. The driver must not change them.
 		Attrs *Attrs
 	}
 	// A VersionPage is one page of ListVersions.
@@ -338,29 +352,29 @@ type (
 	}
 )
 
-// UnimplementedDriver answers Unsupported to everything that a driver may leave
-// out. Embed it by value.
+// UnimplementedDriver implements everything that a driver may leave out: the methods
+// return Unsupported. Embed it by value.
 type UnimplementedDriver struct{}
 
-// BeginParts is Unsupported.
+// BeginParts returns Unsupported.
 func (UnimplementedDriver) BeginParts(context.Context, *PutRequest) (string, error) {
 	return "", Unsupported
 }
 
-// PutPart is Unsupported.
+// PutPart returns Unsupported.
 func (UnimplementedDriver) PutPart(context.Context, *PartRequest) (Part, error) {
 	return Part{}, Unsupported
 }
 
-// CompleteParts is Unsupported.
+// CompleteParts returns Unsupported.
 func (UnimplementedDriver) CompleteParts(context.Context, *CompleteRequest) (*Attrs, error) {
 	return nil, Unsupported
 }
 
-// AbortParts is Unsupported.
+// AbortParts returns Unsupported.
 func (UnimplementedDriver) AbortParts(context.Context, string, string) error { return Unsupported }
 
-// DeleteBatch is Unsupported for every request.
+// DeleteBatch returns Unsupported for every request.
 func (UnimplementedDriver) DeleteBatch(_ context.Context, r []DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range errs {
@@ -369,35 +383,35 @@ func (UnimplementedDriver) DeleteBatch(_ context.Context, r []DeleteRequest) []e
 	return errs
 }
 
-// Locate is nowhere.
+// Locate returns nowhere.
 func (UnimplementedDriver) Locate(string) ObjectRef { return ObjectRef{} }
 
-// Copy is Unsupported.
+// Copy returns Unsupported.
 func (UnimplementedDriver) Copy(context.Context, *CopyRequest) (*Attrs, error) {
 	return nil, Unsupported
 }
 
-// Compose is Unsupported.
+// Compose returns Unsupported.
 func (UnimplementedDriver) Compose(context.Context, *ComposeRequest) (*Attrs, error) {
 	return nil, Unsupported
 }
 
-// ListVersions is Unsupported.
+// ListVersions returns Unsupported.
 func (UnimplementedDriver) ListVersions(context.Context, *ListRequest) (*VersionPage, error) {
 	return nil, Unsupported
 }
 
-// Sign is Unsupported.
+// Sign returns Unsupported.
 func (UnimplementedDriver) Sign(context.Context, *SignRequest) (*SignedURL, error) {
 	return nil, Unsupported
 }
 
-// SignForm is Unsupported.
+// SignForm returns Unsupported.
 func (UnimplementedDriver) SignForm(context.Context, *SignRequest) (*UploadForm, error) {
 	return nil, Unsupported
 }
 
-// Native is nil.
+// Native returns nil.
 func (UnimplementedDriver) Native() any { return nil }
 
 // Close does nothing.

@@ -11,41 +11,40 @@ import (
 	"time"
 )
 
-// A Code says what went wrong in the terms of this package, whichever provider
-// it was. It is an error itself, as syscall.Errno is, so that
-// errors.Is(err, storage.ObjectNotFound) holds.
+// A Code says what went wrong, in the same terms for every provider. It is an error itself,
+// as syscall.Errno is, so that errors.Is(err, storage.ObjectNotFound) holds.
 type Code string
 
-// The codes. Where a sentinel of the standard library means the same, an error
-// of that Code matches it with errors.Is as well.
+// The codes. If a sentinel error of the standard library means the same, errors.Is matches
+// it too.
 const (
 	ObjectNotFound      Code = "object not found" // also fs.ErrNotExist
 	BucketNotFound      Code = "bucket not found" // also fs.ErrNotExist
 	BucketExists        Code = "bucket exists"    // also fs.ErrExist
 	BucketNotEmpty      Code = "bucket not empty"
-	PreconditionFailed  Code = "precondition failed"              // of a condition that this call asked for; a failed IfAbsent is also fs.ErrExist
-	Changed             Code = "object changed while it was read" // or was removed: a resumed Download, a ReaderAt, the source of Copy and Compose
-	NotModified         Code = "not modified"                     // IfRevisionNot: it still is that revision
+	PreconditionFailed  Code = "precondition failed"              // a condition of this call; a failed IfAbsent is also fs.ErrExist
+	Changed             Code = "object changed while it was read" // or was removed: in a Download that reconnects, a ReaderAt, the source of Copy and Compose
+	NotModified         Code = "not modified"                     // IfRevisionNot: the object still has that revision
 	InvalidArgument     Code = "invalid argument"                 // also fs.ErrInvalid
-	RangeNotSatisfiable Code = "range not satisfiable"            // the offset lies behind the end
+	RangeNotSatisfiable Code = "range not satisfiable"            // the offset is past the end
 	PermissionDenied    Code = "permission denied"                // also fs.ErrPermission
 	Unauthenticated     Code = "unauthenticated"                  // no, wrong or expired credentials
-	NotPublic           Code = "not public"                       // PublicURL of a bucket that was not opened as public
+	NotPublic           Code = "not public"                       // PublicURL, if the bucket was not opened as public
 	ChecksumMismatch    Code = "checksum mismatch"                // bytes were damaged on their way or at rest
 	TooLarge            Code = "too large"                        // more than the provider stores in one object
-	Archived            Code = "archived"                         // must be restored from its storage class first
+	Archived            Code = "archived"                         // the object must be restored from its storage class first
 	Locked              Code = "locked"                           // retention, legal hold or lease
-	BodyFailed          Code = "reading the body failed"          // the caller's reader, or Update's change, not the store; errors.As reaches its error, errors.Is matches no Code of it
+	BodyFailed          Code = "reading the body failed"          // the caller's reader or Update's change failed, not the store; errors.As reaches its error, errors.Is matches no Code of it
 	RateLimited         Code = "rate limited"                     // and was still so after the retries
 	Unavailable         Code = "unavailable"                      // and was still so after the retries
 	Unsupported         Code = "unsupported"                      // also errors.ErrUnsupported
-	OutcomeUnknown      Code = "outcome unknown"                  // a write's answer was lost and could not be reconciled; also matches any *Error with Unknown
+	OutcomeUnknown      Code = "outcome unknown"                  // the response to a write was lost, and it could not be reconciled; matches any *Error with Unknown too
 	Canceled            Code = "canceled"                         // also context.Canceled
 	DeadlineExceeded    Code = "deadline exceeded"                // also context.DeadlineExceeded
 	Internal            Code = "internal"                         // everything else; Err has the cause
 )
 
-// sentinels are what the standard library calls the same thing.
+// sentinels are the errors of the standard library with the same meaning.
 var sentinels = map[Code]error{
 	ObjectNotFound:   fs.ErrNotExist,
 	BucketNotFound:   fs.ErrNotExist,
@@ -57,7 +56,7 @@ var sentinels = map[Code]error{
 	DeadlineExceeded: context.DeadlineExceeded,
 }
 
-// Error is the code's own words.
+// Error returns the code as text.
 func (c Code) Error() string { return string(c) }
 
 // Is reports whether target is the standard library's name for c.
@@ -66,30 +65,30 @@ func (c Code) Is(target error) bool {
 	return s != nil && s == target
 }
 
-// An Error is every error of this package; RemoveAll joins several. Test for a
-// missing object with errors.Is(err, fs.ErrNotExist): os.IsNotExist, which is older
-// than errors.Is, knows only the errors of package os, and returns false.
+// Every error of this package is an *Error; [RemoveAll] joins several. To test for a missing
+// object, use errors.Is(err, fs.ErrNotExist): os.IsNotExist, which is older than errors.Is,
+// recognises only the errors of package os.
 type Error struct {
 	Code       Code
 	Op         string // the method or function: "Upload"
 	Provider   string // "s3"
 	Bucket     string
 	Key        string
-	Hint       string        // what to check or do, where that is known
+	Hint       string        // what to check or do, if that is known
 	Status     int           // HTTP status, or 0
 	RequestID  string        // the provider's, for its support
 	Retryable  bool          // the same call may succeed later
-	RetryAfter time.Duration // how long the provider asks to wait; 0: it did not say
-	Unknown    bool          // of a write: it may have taken effect; Code says why the answer is missing (Canceled, Unavailable, …). Drivers set it
+	RetryAfter time.Duration // how long the provider asks to wait; 0: it does not
+	Unknown    bool          // the write may have taken effect; Code tells why the response is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
 	absent bool   // the condition that failed was IfAbsent
-	words  string // in the place of the Code's; "": the Code's
+	words  string // text in place of the Code; "": the Code
 }
 
-// Error tells code, operation, object, cause and hint in one line. Query
-// strings of addresses are masked: they may hold a signature. Of a key that is
-// longer than any can be it shows the first 1,024 bytes; the field has all of it.
+// Error returns operation, object, code, cause and hint in one line. Query strings of
+// addresses are masked, because they may hold a signature. A key that is too long for any
+// store is cut to 1,024 bytes; the field Key has all of it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("storage: ")
@@ -136,7 +135,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// quoted is text that is somebody else's, as an error shows it.
+// quoted returns text from outside as an error shows it.
 func quoted(text string) string {
 	if len(text) <= maxKeyBytes {
 		return strconv.Quote(text)
@@ -144,11 +143,11 @@ func quoted(text string) string {
 	return fmt.Sprintf("%q… (%d bytes)", text[:maxKeyBytes], len(text))
 }
 
-// Unwrap is the provider's own error.
+// Unwrap returns the provider's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is matches the Code, OutcomeUnknown where Unknown is set, and the standard
-// library's sentinels.
+// Is matches the Code, OutcomeUnknown if Unknown is set, and the standard library's
+// sentinel errors.
 func (e *Error) Is(target error) bool {
 	if c, ok := target.(Code); ok {
 		return c == e.Code || c == OutcomeUnknown && e.Unknown
@@ -159,9 +158,9 @@ func (e *Error) Is(target error) bool {
 	return e.Code.Is(target)
 }
 
-// CodeOf is the code of the first *Error or Code in err's tree; "" for nil,
-// Internal where there is none. Prefer it to errors.Is where the body of an
-// upload can itself fail with an error of this package.
+// CodeOf returns the code of the first *[Error] or [Code] in err's tree. It is "" if err is
+// nil, and Internal if the tree has none. Prefer it to errors.Is if the body of an upload can
+// fail with an error of this package.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
@@ -194,7 +193,7 @@ func findCode(err error) (Code, bool) {
 	return "", false
 }
 
-// located is e with its operation and, of a bucket of ours, where that is.
+// located adds the operation and key to e and, if b is a bucket from New, the bucket.
 func located(b any, op, key string, e *Error) *Error {
 	e.Op, e.Key = op, key
 	switch b := b.(type) {
@@ -206,7 +205,7 @@ func located(b any, op, key string, e *Error) *Error {
 	return e
 }
 
-// invalid is bad input: the argument and the rule that it breaks.
+// invalid returns an InvalidArgument that names the argument and the rule that it breaks.
 func invalid(argument, rule string) *Error {
 	return &Error{Code: InvalidArgument, Err: errors.New(argument + " " + rule)}
 }
@@ -215,9 +214,8 @@ func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// A bodyError keeps what a caller's reader failed with reachable, without
-// letting it pass for an error of the upload: a failed download used as a body
-// is not a failed upload condition.
+// A bodyError keeps the error of a caller's reader reachable, but does not match as an error of
+// the upload. A failed download that is used as a body is not a failed condition.
 type bodyError struct{ err error }
 
 func (e bodyError) Error() string { return e.err.Error() }

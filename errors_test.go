@@ -73,7 +73,7 @@ func TestErrorTextNeverShowsASignature(t *testing.T) {
 	}
 }
 
-func TestErrorTextTellsWhereAndWhat(t *testing.T) {
+func TestErrorTextNamesOperationAndObject(t *testing.T) {
 	err := &storage.Error{
 		Code: storage.PermissionDenied, Op: "Upload", Provider: "s3", Bucket: "pictures", Key: "a b\n", Hint: "look at the policy",
 		Err: errors.New("AccessDenied"),
@@ -81,7 +81,7 @@ func TestErrorTextTellsWhereAndWhat(t *testing.T) {
 	require.Equal(t, `storage: Upload "a b\n" in s3 bucket "pictures": permission denied: AccessDenied (look at the policy)`, err.Error())
 }
 
-func TestErrorTextIsShortWhateverTheKey(t *testing.T) {
+func TestErrorTextIsShortForAnyKey(t *testing.T) {
 	long := strings.Repeat("é", 1<<19)
 	for name, do := range map[string]func(b storage.Bucket) error{
 		"a key":            func(b storage.Bucket) error { return b.Remove(t.Context(), long) },

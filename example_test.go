@@ -167,7 +167,7 @@ func ExampleUpdate() {
 	ctx := context.Background()
 	bucket := memstore.New()
 	count := func(old []byte, _ *storage.Attrs) ([]byte, error) {
-		n, _ := strconv.Atoi(string(old)) // 0 where there is no object yet
+		n, _ := strconv.Atoi(string(old)) // 0 if there is no object yet
 		return strconv.AppendInt(nil, int64(n+1), 10), nil
 	}
 	for range 3 {
@@ -309,8 +309,7 @@ func ExampleDownloadFile() {
 	// Output: 10 10 <nil>
 }
 
-// An upload that was cut short is gone on with by the same call, also by another
-// process.
+// The same call resumes an interrupted upload, also in another process.
 func ExampleWithResume() {
 	bucket := memstore.New()
 	dir, err := os.MkdirTemp("", "example")

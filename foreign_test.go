@@ -210,7 +210,7 @@ func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadO
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading)))), nil
 }
 
-func TestAnErrorOfACopysSourceIsNotTheCopysOwn(t *testing.T) {
+func TestAnErrorOfACopysSourceIsNotOneOfTheCopy(t *testing.T) {
 	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
 	mine := errors.New("mine")
 	for _, row := range []struct {
@@ -248,7 +248,7 @@ func TestAnErrorOfACopysSourceIsNotTheCopysOwn(t *testing.T) {
 	}
 }
 
-func TestEveryErrorSaysWhere(t *testing.T) {
+func TestEveryErrorNamesItsBucket(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	desc := driver.Describe()
 	b := storage.New(driver)

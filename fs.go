@@ -12,12 +12,11 @@ import (
 	"time"
 )
 
-// FS is b as a read-only file system: fs.FS, ReadDirFS, ReadFileFS, StatFS,
-// SubFS. Its files seek and read at offsets, so that http.FileServerFS works.
-// A directory is whatever keys have in common before a "/"; where an object x
-// and objects under x/ both exist, the directory is shown. Keys that are no
-// valid paths (fs.ValidPath) are not. A directory's entries are held in memory
-// while it is read. ctx governs all of it.
+// FS returns b as a read-only file system: an fs.FS, ReadDirFS, ReadFileFS, StatFS and SubFS.
+// Its files can seek and read at offsets, so that http.FileServerFS works. Common prefixes
+// that end in "/" are directories. If an object x and objects under x/ exist, only the
+// directory is visible. Keys that are not valid paths (fs.ValidPath) are not visible. The
+// entries of a directory are held in memory while it is read. ctx governs all operations.
 func FS(ctx context.Context, b interface {
 	Downloader
 	Lister
@@ -66,7 +65,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	prefix := f.root + name + "/"
 	switch over := len(prefixOf(f.b)+prefix) - maxKeyBytes; {
 	case over > 1:
-		return false, fs.ErrNotExist // the name alone is longer than any key
+		return false, fs.ErrNotExist // the name is longer than any key
 	case over == 1:
 		return false, nil // and with a slash it would be
 	}
@@ -79,7 +78,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	return false, nil
 }
 
-// prefixOf is what a view of ours puts before each key.
+// prefixOf returns the prefix that a view adds to each key.
 func prefixOf(b any) string {
 	switch b := b.(type) {
 	case *bucket:
@@ -137,8 +136,8 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// entries is a directory's content, by name. Keys order "x-y" before "x/", names
-// the other way round.
+// entries returns the content of a directory, by name. In key order "x-y" is before "x/"; by
+// name it is after.
 func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 	prefix := f.root
 	if name != "." {
@@ -177,7 +176,7 @@ func (f *fileSystem) Sub(dir string) (fs.FS, error) {
 	return &fileSystem{ctx: f.ctx, b: f.b, root: f.root + dir + "/"}, nil
 }
 
-// An objectFile is an open object: ReadAt, Read, Seek and Close are ReaderAt's.
+// An objectFile is an open object; ReadAt, Read, Seek and Close are those of ReaderAt.
 type objectFile struct {
 	*ReaderAt
 	info *fileInfo
@@ -229,7 +228,7 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	return slices.Clone(left[:n]), nil
 }
 
-// fileInfo is an object or directory as fs.FileInfo and fs.DirEntry.
+// A fileInfo is an object or directory as fs.FileInfo and fs.DirEntry.
 type fileInfo struct {
 	name     string
 	size     int64

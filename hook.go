@@ -22,10 +22,10 @@ type Operation struct {
 type Outcome struct {
 	Err   error
 	Bytes int64
-	// Requests counts the HTTP requests to the store, with retries and without
-	// requests for credentials. It counts calls of the [Driver] if the store does not
-	// speak HTTP (memory, a local directory), if the driver is from outside this
-	// module, or if the caller supplied the client of Google's or Azure's SDK.
+	// Requests counts the HTTP requests to the store, with retries and without requests for
+	// credentials. It counts calls of the [Driver] instead if the store does not speak HTTP
+	// (memory, a local directory) or the driver is from outside this module. It does so too
+	// if the caller supplied the client of Google's or Azure's SDK.
 	Requests int
 }
 

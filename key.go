@@ -11,8 +11,8 @@ const (
 	maxFileName    = 255  // bytes of a segment, without LongSegments
 )
 
-// checkWriteKey holds rule K1: what every provider can store and every client
-// can address, S3's XML, signed URLs in browsers and file systems included.
+// checkWriteKey implements rule K1: keys that every provider can store and every client can
+// address, including S3's XML, signed URLs in browsers, and file systems.
 func checkWriteKey(key string) *Error {
 	if err := checkReadKey(key); err != nil {
 		return err
@@ -26,7 +26,7 @@ func checkWriteKey(key string) *Error {
 	return checkKeyBytes(key)
 }
 
-// checkKeyBytes goes over the key once: every write does.
+// checkKeyBytes reads the key only once, because every write calls it.
 func checkKeyBytes(key string) *Error {
 	segments, ascii, before := 1, true, byte(0)
 	for i := range len(key) {
@@ -75,7 +75,7 @@ func hasLongSegment(key string) bool {
 	return false
 }
 
-// checkReadKey holds rule K2: what others wrote is reachable.
+// checkReadKey implements rule K2: objects that other tools wrote can be read.
 func checkReadKey(key string) *Error {
 	switch {
 	case key == "":
@@ -96,14 +96,14 @@ func checkReadKey(key string) *Error {
 	return nil
 }
 
-// checkPrefix holds the part of K5 that makes Prefixed safe: "users/1" would
-// reach users/10.
+// checkPrefix implements the part of rule K5 that makes Prefixed safe: "users/1" would reach
+// users/10.
 func checkPrefix(prefix string) *Error {
 	if !strings.HasSuffix(prefix, "/") {
-		return invalid("prefix", `must be whole segments and end in "/"`)
+		return invalid("prefix", `must consist of whole segments and end in "/"`)
 	}
 	if err := checkWriteKey(prefix[:len(prefix)-1]); err != nil {
-		return invalid("prefix", "must be made of valid segments: "+err.Err.Error())
+		return invalid("prefix", "must consist of valid segments: "+err.Err.Error())
 	}
 	return nil
 }

@@ -5,15 +5,15 @@ import (
 	"io"
 )
 
-// A Layer wraps a driver to change how it behaves: a fault injector and a
-// throttle are layers. One that changes what is stored must override Put,
-// PutPart, Get, Head, List, Copy, Compose, Sign and Locate together, or take
-// the features away in Describe; what it leaves passes it by.
+// A Layer wraps a driver to change its behaviour: a fault injector and a throttle are layers. A
+// layer that changes the stored bytes must override Put, PutPart, Get, Head, List, Copy,
+// Compose, Sign and Locate together, or remove the features in Describe. Calls of methods that
+// it does not override do not pass it.
 type Layer func(Driver) Driver
 
-// Around is a Driver whose every call passes f, for layers that treat all calls
-// alike; call is the method's name. Describe, Locate, Native and Close make no
-// request and pass it by.
+// Around returns a Driver that makes every call through f, for layers that treat all calls
+// alike; call is the name of the method. Describe, Locate, Native and Close make no request
+// and do not pass f.
 func Around(d Driver, f func(ctx context.Context, call string, next func(context.Context) error) error) Driver {
 	return &around{Driver: d, f: f}
 }
@@ -44,7 +44,7 @@ func (a *around) Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser,
 	var attrs *Attrs
 	var body io.ReadCloser
 	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
-		if body != nil { // f called next again: the body that it gave up
+		if body != nil { // f called next again: this is the body of the first call
 			_ = body.Close()
 		}
 		attrs, body, err = a.Driver.Get(ctx, r)

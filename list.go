@@ -18,7 +18,7 @@ type listOp struct {
 	op   operation
 	req  ListRequest
 	last string // the greatest key or prefix yielded so far
-	// spare is the memory of the page before the one that is read.
+	// spare is the memory of the previous page.
 	spare []ListEntry
 }
 
@@ -45,20 +45,20 @@ func (b *bucket) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEnt
 	}
 }
 
-var errRepeats = &Error{Code: Internal, Err: errors.New("the provider repeats a page of the listing")}
+var errRepeats = &Error{Code: Internal, Err: errors.New("the provider repeated a page of the listing")}
 
-// errOrder ends a listing: whoever merges or resumes by the greatest key so far
-// would take a key that comes late for one that is not there.
+// errOrder ends a listing that is out of order. A caller that merges listings, or resumes one
+// after its greatest key, would miss a key that comes late.
 var errOrder = &Error{
 	Code: Unsupported,
 	Err:  errors.New("the store does not list keys in byte order"),
 	Hint: "if this is an S3-compatible server that lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3.Probe returns",
 }
 
-// errStopped says that the caller left the loop.
+// errStopped tells that the caller has left the loop.
 var errStopped = &Error{Code: Canceled}
 
-// open checks the request and completes it with the prefix of the view.
+// open checks the request, and adds the prefix of the view.
 func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 	r := &l.req
 	applied := r.Apply(opts...)
@@ -83,7 +83,7 @@ func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 	return nil
 }
 
-// maxPage returns how many entries one request can ask for.
+// maxPage returns how many entries one page can have.
 func (c *core) maxPage() int {
 	if c.desc.MaxPage == 0 {
 		return defaultMaxPage
@@ -91,7 +91,7 @@ func (c *core) maxPage() int {
 	return c.desc.MaxPage
 }
 
-// pageSize is how many entries one request asks for.
+// pageSize returns how many entries one request asks for.
 func (l *listOp) pageSize(standard int) int {
 	maximum := l.op.core.maxPage()
 	size := l.req.set.pageSize
@@ -141,8 +141,8 @@ func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *E
 	}
 }
 
-// page returns one page of the driver's, filtered: in order, nothing twice,
-// nothing outside the prefix or before the start.
+// page returns one page of the driver, filtered: in order, without duplicates, and without
+// entries outside of the prefix or before the start.
 func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 	page, e := l.fetch(ctx, &l.req)
 	if e == nil {
@@ -154,7 +154,7 @@ func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 	return page, nil
 }
 
-// fetch is one page as the driver has it.
+// fetch returns one page as the driver does.
 func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 	var page *Page
 	e := l.op.call(ctx, func(ctx context.Context) (err error) {
@@ -167,19 +167,18 @@ func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 	return page, e
 }
 
-// filter leaves what the caller gets of a page.
+// filter leaves in a page only what the caller gets.
 func (l *listOp) filter(page *Page) *Error {
 	if e := l.ascend(page, &l.req); e != nil {
 		return e
 	}
-	l.presentEntries(page.Entries)
+	l.entriesToUser(page.Entries)
 	return nil
 }
 
-// ascend drops what is outside the prefix, at or before WithStartAfter, or the
-// last entry again. Any other entry that is not greater than the last one is an
-// error: it would be left out silently, and its callers would act on a listing
-// that is incomplete.
+// ascend drops entries that are outside of the prefix, at or before WithStartAfter, or equal to
+// the last entry. Any other entry that is not greater than the last one is an error: without
+// it, callers would act on an incomplete listing.
 func (l *listOp) ascend(page *Page, r *ListRequest) *Error {
 	kept := 0
 	for i := range page.Entries {
@@ -206,24 +205,24 @@ func (l *listOp) ascend(page *Page, r *ListRequest) *Error {
 	return nil
 }
 
-// wants reports whether the entry is one that was asked for. An object that has
-// the name of a Prefixed view (a console's folder marker) has no key in it.
+// wants reports whether the entry was asked for. A folder marker with the name of a Prefixed
+// view has no key in the view.
 func (l *listOp) wants(entry *ListEntry, r *ListRequest) bool {
 	return strings.HasPrefix(entry.Key, r.Prefix) && entry.Key > r.StartAfter && (l.op.prefix == "" || entry.Key != l.op.prefix)
 }
 
-// rollsUp reports whether the entry is an object that the delimiter makes its own
-// common prefix: some servers send both.
+// rollsUp reports whether the entry is an object whose key is its own common prefix: some
+// servers send both.
 func rollsUp(entry *ListEntry, r *ListRequest) bool {
 	return r.Delimiter != "" && !entry.IsPrefix && len(entry.Key) > len(r.Prefix) && strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
 }
 
-// revisionBlock is how many bytes of revisions share their memory: an entry that
-// somebody keeps holds no more than that of its page.
+// revisionBlock is how many bytes of revisions share one allocation. An entry that a caller
+// keeps holds no more of its page than that.
 const revisionBlock = 4 << 10
 
-// presentEntries takes prefixes off and tags the revisions.
-func (l *listOp) presentEntries(entries []ListEntry) {
+// entriesToUser removes the prefix, and tags the revisions.
+func (l *listOp) entriesToUser(entries []ListEntry) {
 	if l.op.prefix != "" {
 		for i := range entries {
 			entries[i].Key = entries[i].Key[len(l.op.prefix):]

@@ -8,11 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// ListPage lists one page of at most WithPageSize entries (default 100) from
-// token on; only the last may be empty. WithLimit, or WithStartAfter beside a
-// token, is InvalidArgument; so is a token of another prefix or delimiter, or
-// none of ours. A token may travel through a client: it can only move the
-// start. On a Lister that is not ours the token is a key.
+// ListPage lists one page, after the one that returned token; "" is the first page. A page has
+// at most [WithPageSize] entries, by default 100; only the last page may be empty. The token
+// may pass through a client of yours: a changed token cannot reach other keys.
+//
+// InvalidArgument: [WithLimit] is given, [WithStartAfter] is given with a token, or the token
+// is of another prefix or delimiter. For a [Lister] that is not from [New], the token is a
+// key.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
 	own, ok := b.(*bucket)
 	if !ok {
@@ -36,7 +38,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		return page, l.op.end(e)
 	}
 	unsure := l.op.core.desc.TokenAfterLast
-	if unsure { // only an entry after the page proves that there is one
+	if unsure { // only an entry after the page proves that there is a next page
 		l.req.Limit = min(size+1, l.op.core.maxPage())
 	}
 	var before []ListEntry
@@ -48,7 +50,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if before != nil {
 			page.Entries = append(before, page.Entries...)
 		}
-		if len(page.Entries) > size { // Azure's driver returns more where it has to sort
+		if len(page.Entries) > size { // Azure's driver returns more if it has to sort
 			page.Entries = page.Entries[:size]
 			page.Token = l.sealKey(page.Entries[size-1].Key)
 			return page, l.op.end(nil)
@@ -86,7 +88,7 @@ func (l *listOp) openPage(token string) *Error {
 		case mark == l.mark(rest):
 			l.req.Token = rest
 			return nil
-		case mark == l.mark(rest, behindKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
+		case mark == l.mark(rest, afterKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
 			l.req.StartAfter = l.op.prefix + rest
 			l.last = l.req.StartAfter
 			return nil
@@ -95,7 +97,7 @@ func (l *listOp) openPage(token string) *Error {
 	return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
 }
 
-// seal marks the driver's token with what it belongs to.
+// seal returns the driver's token with a mark of what it belongs to.
 func (l *listOp) seal(token string) string {
 	if token == "" {
 		return ""
@@ -103,19 +105,19 @@ func (l *listOp) seal(token string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(token) + token))
 }
 
-// sealKey is a token that goes on behind a key of the view's: of a page that was
-// cut, the driver's is of what was cut off.
+// sealKey returns a token that continues after a key of the view. It is for a page that was
+// cut: the driver's token continues after the entries that were cut off.
 func (l *listOp) sealKey(key string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(key, behindKey) + key))
+	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(key, afterKey) + key))
 }
 
 const (
 	markBytes = 8
-	behindKey = "key" // tells sealKey's tokens from seal's
+	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
 )
 
-// mark ties the driver's token to provider, prefix and delimiter, and shows
-// that it came back whole. It is no secret: a token can only move the start.
+// mark binds the driver's token to provider, prefix and delimiter, and tells whether it came
+// back unchanged. It is not a secret: a token can only move the start.
 func (l *listOp) mark(token string, kind ...string) string {
 	var joined []byte
 	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {

@@ -6,7 +6,7 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// A pagePrefetch is the next page on its way while the one before it is read.
+// A pagePrefetch is the next page, which is fetched while the current one is read.
 type pagePrefetch struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -15,15 +15,14 @@ type pagePrefetch struct {
 	caught panics.Caught
 }
 
-// aheadAt reports whether the next page is asked for at entry i of count: in
-// the middle, so that who leaves a loop early has cost no request more. An
-// answer from this machine is not waited for.
+// shouldPrefetch reports whether to fetch the next page at entry i of count: in the middle, so
+// that leaving the loop early costs no request. A response from this machine needs no prefetch.
 func (l *listOp) shouldPrefetch(i, count int) bool {
 	return i > 0 && i == count/2 && !l.op.core.desc.Local
 }
 
-// ahead asks for the page of token: of size entries, or of fewer where no more
-// than left are wanted, which is below 1 where there is no limit.
+// prefetch begins to fetch the page of token, with size entries, or left entries if that is
+// less. left is below 1 if there is no limit.
 func (l *listOp) prefetch(ctx context.Context, token string, size, left int) *pagePrefetch {
 	n := &pagePrefetch{done: make(chan struct{})}
 	ctx, n.cancel = context.WithCancel(ctx)
@@ -40,7 +39,7 @@ func (l *listOp) prefetch(ctx context.Context, token string, size, left int) *pa
 	return n
 }
 
-// next is the page that is on its way, else the one that l.req asks for now.
+// next returns the prefetched page or, if there is none, requests the one of l.req.
 func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*Page, *Error) {
 	if n == nil {
 		return l.page(ctx)
@@ -58,7 +57,7 @@ func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*Page, *Error) {
 	return n.page, nil
 }
 
-// stop waits until nothing is on its way.
+// stop cancels the prefetch, and waits for its end.
 func (n *pagePrefetch) stop() {
 	if n == nil {
 		return

@@ -7,21 +7,19 @@ import (
 	"strings"
 )
 
-// Some stores list in the order of a directory tree: all of "a/…" comes where
-// the name "a" belongs, which is before "a-b". Their keys are listed here folder
-// by folder, and so in byte order.
+// Some stores list in the order of a directory tree: "a/…" is at the place of the name "a",
+// before "a-b". This file lists their keys folder by folder, and so in byte order.
 //
-// Within one folder this needs the order of names, where "a/" counts as "a", or
-// the order of bytes. Either one is put into byte order as it comes: a prefix
-// "a/" is held until an entry is greater, and only names that begin with "a" can
-// come before that. So no more prefixes are held than a name has bytes, and one
-// page for each folder on the way to the current one. Any other order is
-// errOrder: no entry is ever left out because it comes late.
+// Within one folder it needs the order of names, in which "a/" counts as "a", or the order of
+// bytes. It changes both to byte order: it holds a prefix "a/" until an entry is greater, and
+// only names that begin with "a" can come before that. So it holds at most as many prefixes as
+// a name has bytes, and one page for each folder above the current one. Any other order is
+// errOrder: no entry is left out because it comes late.
 
-// derives reports whether entries come from derive and not page by page.
+// derives reports whether derive makes the entries, and not the driver's pages.
 func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
 
-// rolls reports whether the store cannot be asked for the delimiter.
+// rolls reports whether the store does not support the delimiter.
 func (l *listOp) rolls() bool {
 	d := &l.op.core.desc
 	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
@@ -33,7 +31,7 @@ const folderDelimiter = "/"
 // listing.
 type visit func(ListEntry) *Error
 
-// derive visits what was asked for, in byte order. It reads no token.
+// derive visits the requested entries in byte order. It uses no token.
 func (l *listOp) derive(ctx context.Context, to visit) *Error {
 	deep := l.req.Delimiter != folderDelimiter
 	if l.rolls() {
@@ -250,6 +248,6 @@ func (l *listOp) pageDerived(ctx context.Context, size int) (*Page, *Error) {
 
 func (l *listOp) present(entry ListEntry) ListEntry {
 	one := [...]ListEntry{entry}
-	l.presentEntries(one[:])
+	l.entriesToUser(one[:])
 	return one[0]
 }

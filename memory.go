@@ -13,10 +13,9 @@ const (
 	stallAfter = 10 * time.Millisecond
 )
 
-// A Memory bounds the transfer buffers of all buckets that share it. Nobody
-// waits for ever: where nothing that was granted is on its way to or from a
-// store, so that only a caller could free it, the next request is granted over
-// the limit.
+// A Memory bounds the transfer buffers of all buckets that share it. No transfer waits for ever:
+// if no granted buffer is on its way to or from a store, so that only a caller could free one,
+// the next request is granted over the limit.
 type Memory struct {
 	limit int64
 
@@ -40,8 +39,8 @@ func NewMemory(limit int64) *Memory { return &Memory{limit: max(limit, 1<<20)} }
 
 var defaultMemory = sync.OnceValue(func() *Memory { return NewMemory(defaultMemoryLimit) })
 
-// acquire grants bytes, at once or when others have given enough back. over
-// tells that the grant is beyond the limit.
+// acquire grants bytes, at once or when others have released enough. over reports whether the
+// grant exceeds the limit.
 func (m *Memory) acquire(ctx context.Context, bytes int64) (over bool, err error) {
 	m.mu.Lock()
 	if len(m.waiting) == 0 && (m.used+bytes <= m.limit || m.used == 0 || m.stalled && m.inFlight == 0) {
@@ -64,9 +63,9 @@ func (m *Memory) acquire(ctx context.Context, bytes int64) (over bool, err error
 	}
 }
 
-// try grants bytes if nobody has to wait for them. A buffer's first chunk never
-// waits: it holds the byte that tells whether a finished part is the last, and
-// without it the part could not leave and give its memory back.
+// try grants bytes if nobody has to wait. The first chunk of a buffer never waits: it holds the
+// byte that tells whether the part before is the last one. Without it that part could not be
+// sent and release its memory.
 func (m *Memory) try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -78,14 +77,14 @@ func (m *Memory) try(bytes int64) bool {
 	return true
 }
 
-// abandon takes w from the queue, or gives back what it was granted meanwhile.
+// abandon removes w from the queue, or releases what it was granted meanwhile.
 func (m *Memory) abandon(w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, other := range m.waiting {
 		if other == w {
 			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
-			m.grant() // those behind w may want less
+			m.grant() // the next ones may want less
 			return
 		}
 	}
@@ -93,7 +92,7 @@ func (m *Memory) abandon(w *waiter) {
 	m.grant()
 }
 
-// release gives bytes back.
+// release returns bytes to the Memory.
 func (m *Memory) release(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 
 const mib = 1 << 20
 
-func TestMemoryGrantsInOrderAsItIsGivenBack(t *testing.T) {
+func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(2 * mib)
 		require.False(t, granted(t, m, 2*mib))
@@ -39,7 +39,7 @@ func TestMemoryGrantsInOrderAsItIsGivenBack(t *testing.T) {
 	})
 }
 
-func TestMemoryNeverWaitsForTheCallerAlone(t *testing.T) {
+func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(2 * mib)
 		granted(t, m, 2*mib) // held by writers that only this goroutine fills
@@ -89,7 +89,7 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 // Of streams that take one chunk at a time each ends up with a piece of a part,
 // and none can send: every chunk then waits until stillness was noticed.
-func TestStreamsThatShareAMemoryFinishTheirPartsOneAfterTheOther(t *testing.T) {
+func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
 		m := NewMemory(16 * mib)

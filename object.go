@@ -2,22 +2,22 @@ package storage
 
 import "time"
 
-// Attrs describes one revision of an object. What a provider does not say is
-// the zero value.
+// Attrs describe one revision of an object. A field that the provider does not report is
+// zero.
 type Attrs struct {
 	Key  string
 	Size int64 // bytes
 	Properties
 
 	ETag     string    // the HTTP entity tag, quoted, as the provider serves it
-	Revision string    // opaque; changes with every write (UniqueRevisions) or every change of content; for IfRevision
+	Revision string    // opaque, for IfRevision; changes with every write (UniqueRevisions) or every change of content
 	Version  string    // opaque; empty unless the bucket keeps versions
-	Modified time.Time // when this revision was written, UTC; zero in the answer to a write on S3
+	Modified time.Time // when this revision was written, UTC; zero in what a write on S3 returns
 	CRC32C   *uint32   // Castagnoli, of all bytes
 	MD5      []byte    // of all bytes, never guessed from an ETag
 }
 
-// Properties are what a write can set and a read gives back.
+// Properties are set by a write and returned by a read.
 type Properties struct {
 	ContentType        string
 	ContentEncoding    string
@@ -42,16 +42,16 @@ type ListEntry struct {
 type VersionEntry struct {
 	ListEntry
 	Version  string // for WithVersion
-	Current  bool   // what a read without a version gets
+	Current  bool   // a read without a version returns it
 	IsDelete bool   // a delete marker
-	// OldSince is when it ceased to be current: replaced or removed. It is zero
-	// for what is current, and where the store does not tell: on Azure, of the
-	// newest version of a blob that was removed.
+	// OldSince is when the version was replaced or removed. It is zero for the current
+	// version, and if the store does not report it: on Azure, for the newest version of a
+	// blob that was removed.
 	OldSince time.Time
 }
 
-// A Page is one request's worth of a listing, for code that hands a token to
-// its own clients. Token is empty on the last page.
+// A Page is one page of a listing, for code that passes a token to its own clients. The last
+// page has an empty Token.
 type Page struct {
 	Entries []ListEntry
 	Token   string

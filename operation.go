@@ -143,7 +143,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		if !e.Retryable || ctx.Err() != nil {
 			return e
 		}
-		delay, again := o.core.retry.again(&tried, e)
+		delay, again := o.core.retry.allow(&tried, e)
 		if !again || body != nil && !body.rewind() {
 			return e
 		}

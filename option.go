@@ -2,39 +2,50 @@ package storage
 
 import "math"
 
-// Options: attributes begin with With, conditions with If. Each writes into
-// the request that the driver reads; one that does not fit an operation does
-// not compile. Code that implements a permission itself reads them with Apply
-// (PutRequest, GetRequest, ListRequest, DeleteRequest). A provider's own
-// options are made with WithNative.
+// Options that set something begin with With, conditions with If. An option writes into
+// the request that the driver reads. An option that does not fit an operation does not
+// compile. Code that implements a permission itself reads options with Apply of PutRequest,
+// GetRequest, ListRequest or DeleteRequest.
 type (
-	// An UploadOption fits Upload and what is built on it.
+	// An UploadOption fits Upload and the functions built on it: the write options
+	// (WithContentType, WithCacheControl, WithContentDisposition, WithContentEncoding,
+	// WithContentLanguage, WithMetadata, WithStorageClass, WithPublicRead, IfAbsent),
+	// IfRevision, WithSize, WithCRC32C, WithPartSize, WithConcurrency, WithProgress,
+	// WithResume, WithNative.
 	UploadOption interface{ applyUpload(*PutRequest) }
-	// A DownloadOption fits Download and what is built on it.
+	// A DownloadOption fits Download and the functions built on it: WithRange,
+	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
+	// WithNative.
 	DownloadOption interface{ applyDownload(*GetRequest) }
-	// An AttrsOption fits Attrs, Exists and NewReaderAt.
+	// An AttrsOption fits Attrs, Exists and NewReaderAt: WithVersion, IfRevision,
+	// IfRevisionNot, WithNative.
 	AttrsOption interface{ applyAttrs(*GetRequest) }
-	// A ListOption fits List, ListPage, Versions and RemoveMatching.
+	// A ListOption fits List, ListPage, Versions and RemoveMatching: WithPrefix,
+	// WithDelimiter, WithStartAfter, WithLimit, WithPageSize.
 	ListOption interface{ applyList(*ListRequest) }
-	// A RemoveOption fits Remove.
+	// A RemoveOption fits Remove: WithVersion, IfRevision.
 	RemoveOption interface{ applyRemove(*DeleteRequest) }
-	// A CopyOption fits Copy and Compose.
+	// A CopyOption fits Copy and Compose: the write options (see UploadOption), IfRevision,
+	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative.
 	CopyOption interface{ applyCopy(*CopyRequest) }
-	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm.
+	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm: the write options (see
+	// UploadOption), WithTTL, WithSize, WithCRC32C, WithNative.
 	SignedUploadOption interface{ applySignedUpload(*SignRequest) }
-	// A SignedDownloadOption fits SignedDownloadURL.
+	// A SignedDownloadOption fits SignedDownloadURL: WithTTL, WithVersion, WithMethod,
+	// WithDownloadName, WithResponseContentType, WithResponseContentDisposition.
 	SignedDownloadOption interface{ applySignedDownload(*SignRequest) }
 )
 
-// An option for several operations is a value of several option types.
+// An option for several operations has several option types.
 type (
-	// WriteOption sets or guards what an upload, copy or signed upload writes.
+	// A WriteOption sets a property of the object that an upload, copy or signed upload
+	// writes, or guards the write: WithContentType …, IfAbsent.
 	WriteOption interface {
 		UploadOption
 		CopyOption
 		SignedUploadOption
 	}
-	// RevisionOption guards whatever touches an existing object.
+	// A RevisionOption guards an operation on an existing object: IfRevision.
 	RevisionOption interface {
 		UploadOption
 		CopyOption // the destination's revision
@@ -42,12 +53,12 @@ type (
 		AttrsOption
 		RemoveOption
 	}
-	// ReadOption guards a read.
+	// A ReadOption guards a read: IfRevisionNot.
 	ReadOption interface {
 		DownloadOption
 		AttrsOption
 	}
-	// VersionOption addresses one kept version.
+	// A VersionOption selects one kept version: WithVersion.
 	VersionOption interface {
 		DownloadOption
 		AttrsOption
@@ -55,8 +66,8 @@ type (
 		CopyOption // the source's version
 		SignedDownloadOption
 	}
-	// NativeOption is one provider's own, made by WithNative. No driver of this
-	// module has one yet: each refuses it as Unsupported.
+	// A NativeOption is an option of one provider, made by WithNative. No driver of this
+	// module has one yet: each refuses it with Unsupported.
 	NativeOption interface {
 		UploadOption
 		DownloadOption
@@ -64,31 +75,31 @@ type (
 		CopyOption
 		SignedUploadOption
 	}
-	// TransferOption tunes how bytes move.
+	// A TransferOption tunes how bytes move: WithConcurrency, WithProgress.
 	TransferOption interface {
 		UploadOption
 		DownloadOption
 		CopyOption
 	}
-	// ResumeOption keeps how far an upload has come.
+	// A ResumeOption records how far an upload has come: WithResume.
 	ResumeOption interface {
 		UploadOption
 		CopyOption
 	}
-	// SizeOption says what a body must be; it fits Upload and SignedUploadURL.
+	// A SizeOption declares what a body must be: WithSize, WithCRC32C.
 	SizeOption interface {
 		UploadOption
 		SignedUploadOption
 	}
-	// TTLOption fits both ways of signing.
+	// A TTLOption fits both ways of signing: WithTTL.
 	TTLOption interface {
 		SignedUploadOption
 		SignedDownloadOption
 	}
 )
 
-// settings are what options say to the core alone. They travel inside the
-// request, so that a layer that copies a request keeps them.
+// settings are the options that only the core reads. They are part of the request, so that
+// a layer which copies a request keeps them.
 type settings struct {
 	err         *Error // the first bad option
 	natives     []native
@@ -108,7 +119,7 @@ type listSettings struct {
 	limit, pageSize int
 }
 
-// A property is a bit for each of Properties that an option has set.
+// A property has one bit for each field of Properties that an option has set.
 type property uint8
 
 const (
@@ -140,7 +151,7 @@ func (s *settings) failure() error {
 	return s.err
 }
 
-// written is the part that all requests that write have in common.
+// written points to the part that all requests for a write have in common.
 type written struct {
 	properties *Properties
 	publicRead *bool
@@ -167,10 +178,10 @@ func propertyOption(p property, set func(*Properties)) WriteOption {
 	})
 }
 
-// WithContentType sets the media type, such as "image/png". The default is by
-// the key's extension, else by the first 512 bytes, else
-// "application/octet-stream"; a signed upload has none. InvalidArgument where it
-// is not type/subtype. Unsupported without [ContentProperties], as the other headers.
+// WithContentType sets the media type, such as "image/png". If it is not type/subtype, the
+// operation fails with InvalidArgument. The default is that of the key's extension, else
+// that of the first 512 bytes, else "application/octet-stream"; a signed upload has no
+// default. Unsupported without [ContentProperties], as are the options for other headers.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
 }
@@ -186,8 +197,8 @@ func WithContentDisposition(disposition string) WriteOption {
 	return propertyOption(propContentDisposition, func(p *Properties) { p.ContentDisposition = disposition })
 }
 
-// WithContentEncoding says how the bytes are already encoded, such as "gzip".
-// Nothing encodes or decodes them.
+// WithContentEncoding declares how the bytes are encoded already, such as "gzip". This
+// package neither encodes nor decodes them.
 func WithContentEncoding(coding string) WriteOption {
 	return propertyOption(propContentEncoding, func(p *Properties) { p.ContentEncoding = coding })
 }
@@ -198,25 +209,25 @@ func WithContentLanguage(tag string) WriteOption {
 	return propertyOption(propContentLanguage, func(p *Properties) { p.ContentLanguage = tag })
 }
 
-// WithMetadata sets the object's own metadata, all of it: a write replaces
-// what was there. Keys are letters, digits, "-" and "_" (at most 64, a letter
-// first) and are folded to lower case; those that begin with "omnibucket" are
-// the library's own. Values are text without control characters or spaces at
-// the ends; all together at most 2 KiB as stored. Else InvalidArgument.
-// [EncodeMetadataValue] makes a value of any text, such as a file name that
-// somebody else chose. Unsupported without [Metadata].
+// WithMetadata sets the object's metadata, all of it: a write replaces what was there. A
+// key has at most 64 letters, digits, "-" and "_", begins with a letter, and is folded to
+// lower case. Keys that begin with "omnibucket" are the library's own. A value is text
+// without control characters and without spaces at its ends. Keys and values take at most
+// 2 KiB as stored. Else the operation fails with InvalidArgument. [EncodeMetadataValue]
+// makes a value of any text, such as a file name that a user chose. WithMetadata is
+// Unsupported without [Metadata].
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }
 
-// WithStorageClass sets the provider's storage class, in the provider's words.
-// Unsupported where there are none.
+// WithStorageClass sets the storage class, by the provider's own name. If the store has
+// none, the operation fails with Unsupported.
 func WithStorageClass(class string) WriteOption {
 	return propertyOption(propStorageClass, func(p *Properties) { p.StorageClass = class })
 }
 
-// WithPublicRead makes this one object readable by anyone. Unsupported where
-// objects have no access rule of their own.
+// WithPublicRead makes this one object readable by anyone. If objects of the store have no
+// access rule of their own, the operation fails with Unsupported.
 func WithPublicRead() WriteOption {
 	return writeOption(func(w written) { *w.publicRead = true })
 }
@@ -237,9 +248,9 @@ func (o sizeOption) applySignedUpload(r *SignRequest) {
 	r.MinSize, r.MaxSize = int64(o), int64(o)
 }
 
-// WithSize says the length of the body; another length stores nothing and is
-// BodyFailed. A store that cannot refuse one through a signed URL is
-// Unsupported.
+// WithSize declares the length of the body in bytes. A body of another length stores
+// nothing, and Upload fails with BodyFailed. If the store cannot enforce the length of a
+// signed upload, signing fails with Unsupported.
 func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
 
 type crcOption uint32
@@ -247,8 +258,8 @@ type crcOption uint32
 func (o crcOption) applyUpload(r *PutRequest)        { sum := uint32(o); r.CRC32C = &sum }
 func (o crcOption) applySignedUpload(r *SignRequest) { sum := uint32(o); r.CRC32C = &sum }
 
-// WithCRC32C says what the body must add up to (Castagnoli); else
-// ChecksumMismatch and no object.
+// WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
+// stores nothing, and the upload fails with ChecksumMismatch.
 func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
 
 type nativeOption native
@@ -261,8 +272,8 @@ func (o nativeOption) applySignedUpload(r *SignRequest) {
 	r.set.natives = append(r.set.natives, native(o))
 }
 
-// WithNative is for a provider's package, to make an option of its own. On a
-// bucket of another provider the operation is Unsupported.
+// WithNative makes an option of a provider's package. On a bucket of another provider the
+// operation fails with Unsupported.
 func WithNative(provider string, value any) NativeOption {
 	return nativeOption{provider: provider, value: value}
 }
@@ -273,10 +284,10 @@ func (o transferOption) applyUpload(r *PutRequest)   { o(&r.set) }
 func (o transferOption) applyDownload(r *GetRequest) { o(&r.set) }
 func (o transferOption) applyCopy(r *CopyRequest)    { o(&r.set) }
 
-// WithPartSize sets the size in bytes of an upload's parts; a longer body goes
-// in parts of this size. The default suits the body and the provider. Out of
-// the provider's bounds it is InvalidArgument; where a provider has no parts it
-// is Unsupported.
+// WithPartSize sets the size of an upload's parts in bytes. A longer body is sent in parts
+// of this size. The default depends on the body and the provider. If the size is outside
+// the provider's bounds, the upload fails with InvalidArgument; if the provider has no
+// parts, with Unsupported.
 func WithPartSize(bytes int64) UploadOption {
 	return transferOption(func(s *settings) {
 		if bytes < 1 {
@@ -286,10 +297,9 @@ func WithPartSize(bytes int64) UploadOption {
 	})
 }
 
-// WithConcurrency sets how many requests one transfer may have under way at
-// once: by default 1 for a download, which more turns into parallel ranges, and
-// 12 for an upload in parts, where more than 1,000 are 1,000. Below 1 it is
-// InvalidArgument.
+// WithConcurrency bounds how many requests one transfer makes at once. The default is 1 for
+// a download and 12 for a multipart upload, which makes at most 1,000. A download with more
+// than 1 fetches parallel ranges. Below 1 the operation fails with InvalidArgument.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *settings) {
 		if n < 1 {
@@ -299,9 +309,9 @@ func WithConcurrency(n int) TransferOption {
 	})
 }
 
-// WithProgress calls report as bytes move: how many are done, and of how many,
-// -1 while that is unknown. It is called by one goroutine at a time, never
-// with less than before, and should return soon.
+// WithProgress calls report as bytes move, with the bytes done and the bytes in all; total
+// is -1 while it is unknown. Only one goroutine at a time calls report, and done never
+// decreases. report should return soon.
 func WithProgress(report func(done, total int64)) TransferOption {
 	return transferOption(func(s *settings) { s.progress = report })
 }
@@ -310,10 +320,9 @@ type downloadOption func(*GetRequest)
 
 func (o downloadOption) applyDownload(r *GetRequest) { o(r) }
 
-// WithRange reads length bytes from offset on, fewer where the object ends
-// earlier. A length below 0 reads to the end; an offset below 0, which needs a
-// length below 0, reads the last -offset bytes. An offset behind the end is
-// RangeNotSatisfiable.
+// WithRange reads length bytes from offset, or fewer if the object ends earlier. A length
+// below 0 reads to the end. An offset below 0, which needs a length below 0, reads the last
+// -offset bytes. If the offset is past the end, Download fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *GetRequest) {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
@@ -332,9 +341,9 @@ func WithRange(offset, length int64) DownloadOption {
 	})
 }
 
-// WithNoSync has [DownloadFile] leave it to the operating system when the file is
-// written to the disk: faster, and a power failure may leave an empty file in the
-// place of the old one. A download to anything else has no use for it.
+// WithNoSync makes [DownloadFile] leave it to the operating system when the file is written
+// to the disk. That is faster, but after a power failure there may be an empty file in place
+// of the old one. Other downloads ignore it.
 func WithNoSync() DownloadOption {
 	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
 }
@@ -353,33 +362,32 @@ func (o versionOption) applyRemove(r *DeleteRequest)       { o.check(&r.set); r.
 func (o versionOption) applyCopy(r *CopyRequest)           { o.check(&r.set); r.Source.Version = string(o) }
 func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.Version = string(o) }
 
-// WithVersion addresses one kept version, by Attrs.Version or
-// VersionEntry.Version. An empty or malformed one is InvalidArgument; a bucket
-// that keeps none answers Unsupported.
+// WithVersion selects one kept version, by [Attrs].Version or [VersionEntry].Version. If it
+// is empty or malformed, the operation fails with InvalidArgument; if the bucket keeps no
+// versions, with Unsupported.
 func WithVersion(version string) VersionOption { return versionOption(version) }
 
 type listOption func(*ListRequest)
 
 func (o listOption) applyList(r *ListRequest) { o(r) }
 
-// WithPrefix lists keys that begin with prefix, which may end anywhere in a
-// segment.
+// WithPrefix lists the keys that begin with prefix, which may end within a segment.
 func WithPrefix(prefix string) ListOption {
 	return listOption(func(r *ListRequest) { r.Prefix = prefix })
 }
 
-// WithDelimiter rolls up all keys that have delimiter after the prefix into one
-// entry, as folders: "/" as a rule.
+// WithDelimiter lists all keys that have one common prefix up to a delimiter as one entry,
+// like a folder. The delimiter is usually "/".
 func WithDelimiter(delimiter string) ListOption {
 	return listOption(func(r *ListRequest) { r.Delimiter = delimiter })
 }
 
-// WithStartAfter lists entries whose Key is greater than key, prefixes too.
+// WithStartAfter lists only entries, prefixes too, whose Key is greater than key.
 func WithStartAfter(key string) ListOption {
 	return listOption(func(r *ListRequest) { r.StartAfter = key })
 }
 
-// WithLimit ends the listing after n entries in all. Below 1 it is
+// WithLimit ends the listing after n entries. Below 1 the operation fails with
 // InvalidArgument.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListRequest) {
@@ -390,8 +398,8 @@ func WithLimit(n int) ListOption {
 	})
 }
 
-// WithPageSize sets how many entries one request asks for, at most the
-// provider's own maximum. Below 1 it is InvalidArgument.
+// WithPageSize sets how many entries one request returns, up to the provider's maximum.
+// Below 1 the operation fails with InvalidArgument.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListRequest) {
 		if n < 1 {
@@ -410,8 +418,8 @@ func (s *settings) guard(c *Condition, to Condition) {
 	*c = to
 }
 
-// IfAbsent is PreconditionFailed, and fs.ErrExist, where the key exists. Of
-// several that create one key at once, exactly one succeeds.
+// IfAbsent makes a write fail with PreconditionFailed, which is fs.ErrExist too, if the key
+// exists. If several callers create one key at once, exactly one succeeds.
 func IfAbsent() WriteOption {
 	return writeOption(func(w written) { w.set.guard(w.condition, Condition{Absent: true}) })
 }
@@ -430,11 +438,11 @@ func (o revisionOption) applyDownload(r *GetRequest)  { o.guard(&r.Condition, &r
 func (o revisionOption) applyAttrs(r *GetRequest)     { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyRemove(r *DeleteRequest) { o.guard(&r.Condition, &r.set) }
 
-// IfRevision is PreconditionFailed where the object is another revision than
-// this Attrs.Revision. "" is InvalidArgument, not "no condition"; so is a
-// revision of another provider. Where UniqueRevisions is not declared (S3), a
-// revision is the content's: an object that was changed and changed back
-// passes.
+// IfRevision makes an operation fail with PreconditionFailed if the object has another
+// revision than this [Attrs].Revision. An empty revision does not mean "no condition": it is
+// InvalidArgument, and so is a revision of another provider. If the bucket does not declare
+// [UniqueRevisions] (S3), a revision depends on the content: an object that was changed and
+// changed back passes.
 func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
 
 type revisionNotOption string
@@ -448,10 +456,10 @@ func (o revisionNotOption) guard(r *GetRequest) {
 func (o revisionNotOption) applyDownload(r *GetRequest) { o.guard(r) }
 func (o revisionNotOption) applyAttrs(r *GetRequest)    { o.guard(r) }
 
-// IfRevisionNot is NotModified where the object still is that revision.
+// IfRevisionNot makes a read fail with NotModified if the object still has that revision.
 func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }
 
-// each has every option write into its request, and refuses one that is nil.
+// each applies every option to its request, and refuses one that is nil.
 func each[O any](s *settings, opts []O, apply func(O)) {
 	for _, o := range opts {
 		if any(o) == nil {
@@ -462,42 +470,40 @@ func each[O any](s *settings, opts []O, apply func(O)) {
 	}
 }
 
-// Apply reads options, for code that implements Uploader itself; a bad or
-// second condition or a bad number is InvalidArgument. Size is -1 unless
-// WithSize was given.
+// Apply reads options, for code that implements [Uploader] itself. A second condition or an
+// invalid number is InvalidArgument. Size is -1 without [WithSize].
 func (r *PutRequest) Apply(opts ...UploadOption) error {
 	r.Size = -1
 	each(&r.set, opts, func(o UploadOption) { o.applyUpload(r) })
 	return r.set.failure()
 }
 
-// Apply reads options, for code that implements Downloader itself; a bad or
-// second condition or a bad range is InvalidArgument. Without WithRange, Offset
-// is 0 and Length -1.
+// Apply reads options, for code that implements [Downloader] itself. A second condition or an
+// invalid range is InvalidArgument. Without [WithRange], Offset is 0 and Length is -1.
 func (r *GetRequest) Apply(opts ...DownloadOption) error {
 	r.Length = -1
 	each(&r.set, opts, func(o DownloadOption) { o.applyDownload(r) })
 	return r.set.failure()
 }
 
-// ApplyAttrs reads options, for code that implements Attrser itself; a bad or
-// second condition is InvalidArgument.
+// ApplyAttrs reads options, for code that implements [Attrser] itself. A second condition is
+// InvalidArgument.
 func (r *GetRequest) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1
 	each(&r.set, opts, func(o AttrsOption) { o.applyAttrs(r) })
 	return r.set.failure()
 }
 
-// Apply reads options, for code that implements Lister itself; a bad number is
-// InvalidArgument. Limit is WithLimit's, or 0.
+// Apply reads options, for code that implements [Lister] itself. An invalid number is
+// InvalidArgument. Limit is that of [WithLimit], or 0.
 func (r *ListRequest) Apply(opts ...ListOption) error {
 	each(&r.set.settings, opts, func(o ListOption) { o.applyList(r) })
 	r.Limit = r.set.limit
 	return r.set.failure()
 }
 
-// Apply reads options, for code that implements Remover itself; a bad or second
-// condition is InvalidArgument.
+// Apply reads options, for code that implements [Remover] itself. A second condition is
+// InvalidArgument.
 func (r *DeleteRequest) Apply(opts ...RemoveOption) error {
 	each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
 	return r.set.failure()

@@ -161,9 +161,9 @@ func resolved(path string) string {
 
 var _ bridge.Bucket = (*bucket)(nil)
 
-// Served is for package serve: who tells it of the bucket, and where it answers.
-// Like As it works neither through Ref nor through Prefixed, whose holder shall
-// not reach the rest of the bucket.
+// Served is for package serve: it returns the origin, name and signing address of the bucket.
+// Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the
+// rest of the bucket.
 func (b *bucket) Served(bridge.ToServe) (origin any, name, baseURL string) {
 	if b.mask != everything || b.prefix != "" || b.bad != nil || b.core.bad != nil {
 		return nil, "", ""

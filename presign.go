@@ -19,22 +19,22 @@ const (
 	maxTTL     = 7 * 24 * time.Hour // the limit of SigV4 and of GCS V4, held on every driver
 )
 
-// A SignedURL is a request that its holder can make without credentials. Its
-// JSON is plain, for handing over; as text it shows no signature.
+// A SignedURL is a request that its holder can make without credentials. Its JSON has all
+// of it, to be sent to a client; as text it shows no signature.
 type SignedURL struct {
 	URL       string      `json:"url"`
 	Method    string      `json:"method"`    // GET, HEAD or PUT
-	Header    http.Header `json:"headers"`   // the request must carry these; none that a browser refuses to set
-	ExpiresAt time.Time   `json:"expiresAt"` // UTC; the earlier of the TTL's end and the signing credentials' own
+	Header    http.Header `json:"headers"`   // the request must have these; a browser can set all of them
+	ExpiresAt time.Time   `json:"expiresAt"` // UTC; the end of the TTL or of the signing credentials, if that is earlier
 }
 
-// String is method and address with the query masked, for logs.
+// String returns method and address, with the query masked, for logs.
 func (u SignedURL) String() string { return u.Method + " " + maskQuery(u.URL) }
 
-// GoString is String.
+// GoString returns String.
 func (u SignedURL) GoString() string { return u.String() }
 
-// LogValue shows no signature.
+// LogValue returns the request without its signature.
 func (u SignedURL) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("method", u.Method),
@@ -43,9 +43,9 @@ func (u SignedURL) LogValue() slog.Value {
 	)
 }
 
-// Request is the request to make, with the headers that it must carry. A body
-// of *bytes.Reader, *bytes.Buffer or *strings.Reader sets its length, as
-// http.NewRequest does. InvalidArgument where the address is no URL.
+// Request returns the request to make, with its headers. If body is a *bytes.Reader,
+// *bytes.Buffer or *strings.Reader, the length is set, as http.NewRequest does. If the
+// address is not a URL, it fails with InvalidArgument.
 func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, u.Method, u.URL, body)
 	if err != nil {
@@ -57,21 +57,21 @@ func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, 
 	return r, nil
 }
 
-// An UploadForm is a browser form (POST policy) that uploads one object. Its
-// JSON is plain, for handing over; as text it shows no policy and no signature.
+// An UploadForm is a browser form (POST policy) that uploads one object. Its JSON has all of
+// it, to be sent to a client; as text it shows neither policy nor signature.
 type UploadForm struct {
 	URL       string            `json:"url"`
 	Fields    map[string]string `json:"fields"`
 	ExpiresAt time.Time         `json:"expiresAt"`
 }
 
-// String is the address alone.
+// String returns only the address.
 func (f UploadForm) String() string { return http.MethodPost + " " + maskQuery(f.URL) }
 
-// GoString is String.
+// GoString returns String.
 func (f UploadForm) GoString() string { return f.String() }
 
-// LogValue shows no policy and no signature.
+// LogValue returns the form without policy and signature.
 func (f UploadForm) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("url", maskQuery(f.URL)),
@@ -97,19 +97,20 @@ func (o ttlOption) apply(r *SignRequest) {
 func (o ttlOption) applySignedUpload(r *SignRequest)   { o.apply(r) }
 func (o ttlOption) applySignedDownload(r *SignRequest) { o.apply(r) }
 
-// WithTTL sets how long a signed address works: 1 hour by default, from 1
-// second to 7 days, else InvalidArgument. Credentials that expire earlier end
-// it earlier, and [SignedURL.ExpiresAt] says when. If a session's credentials do
-// not say when they expire, as those that AWS Lambda, a container or CI passes in
-// AWS_SESSION_TOKEN, the address is signed for 12 hours at most. It may die before
-// that with its session: AWS_CREDENTIAL_EXPIRATION says when the session ends.
+// WithTTL sets how long a signed address is valid: from 1 second to 7 days, else signing
+// fails with InvalidArgument. The default is 1 hour. If the credentials expire earlier, so
+// does the address; [SignedURL].ExpiresAt tells when. AWS Lambda, containers and CI pass
+// credentials in AWS_SESSION_TOKEN without the time at which they expire: then the address
+// is signed for at most 12 hours, and may expire earlier with its session. Set
+// AWS_CREDENTIAL_EXPIRATION to that time.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 type signedDownloadOption func(*SignRequest)
 
 func (o signedDownloadOption) applySignedDownload(r *SignRequest) { o(r) }
 
-// WithResponseContentType has the object served with this media type.
+// WithResponseContentType makes the store serve the object with this media type. If it is not
+// type/subtype, signing fails with InvalidArgument.
 func WithResponseContentType(mediaType string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignRequest) {
 		if !validMediaType(mediaType) {
@@ -119,9 +120,8 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 	})
 }
 
-// WithDownloadName has a browser save the object under this name
-// (Content-Disposition: attachment, RFC 6266). The last of it and
-// [WithResponseContentDisposition] counts.
+// WithDownloadName makes a browser save the object under this name (Content-Disposition:
+// attachment, RFC 6266). It excludes [WithResponseContentDisposition]: the last one wins.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignRequest) {
 		if filename == "" || len(filename) > maxHeaderBytes || !plainText(filename) {
@@ -131,12 +131,11 @@ func WithDownloadName(filename string) SignedDownloadOption {
 	})
 }
 
-// WithResponseContentDisposition has the object served with this
-// Content-Disposition (RFC 6266): a browser shows an object of "inline", or of
-// `inline; filename="report.pdf"`, and saves it under that name if asked to. It
-// must be ASCII of at most 1,024 bytes that begins with a disposition type, else
-// InvalidArgument. The handler of package serve still answers what a browser could
-// run as an attachment.
+// WithResponseContentDisposition makes the store serve the object with this
+// Content-Disposition (RFC 6266). With "inline", or `inline; filename="report.pdf"`, a browser
+// shows the object, and uses the name to save it. It must be ASCII of at most 1,024 bytes and
+// begin with a disposition type, else signing fails with InvalidArgument. The handler of
+// package serve still serves as an attachment what a browser could execute.
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignRequest) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !validHeader(disposition) {
@@ -146,10 +145,10 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	})
 }
 
-// WithMethod signs for GET, the default, or HEAD, else InvalidArgument. An address
-// for HEAD tells the object's attributes and reads no bytes; a store that cannot
-// hold it to that (Azure) is Unsupported. Sign one address for each method that is
-// used: S3 refuses HEAD at an address for GET.
+// WithMethod signs for GET, which is the default, or HEAD; any other method is
+// InvalidArgument. An address for HEAD returns the object's attributes and cannot read its
+// bytes; if the store cannot enforce that (Azure), signing fails with Unsupported. Sign one
+// address for each method: S3 refuses HEAD at an address for GET.
 func WithMethod(method string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignRequest) {
 		if method != http.MethodGet && method != http.MethodHead {
@@ -188,7 +187,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	}
 	if e == nil && r.Method == http.MethodHead {
 		if e = s.op.core.need(SignHead, "a signed HEAD"); e != nil {
-			e.Hint = "leave out WithMethod: this store's signatures name no method, and an address that reads answers HEAD too"
+			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 		}
 	}
 	if e == nil && r.set.version {
@@ -197,10 +196,10 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	return s.sign(ctx, e)
 }
 
-// SignedUploadForm signs a form whose body the store bounds in size (bytes) and
-// type: that of WithContentType, else by the key's extension, else
-// "application/octet-stream". Unsupported on Azure, which has no such form, on a bucket that is not of
-// New's, and with IfAbsent: forms know no condition.
+// SignedUploadForm signs a form. The store enforces that the body has from minSize to maxSize
+// bytes and one content type: that of [WithContentType], else that of the key's extension,
+// else "application/octet-stream". It fails with Unsupported on Azure, which has no such form,
+// on a bucket that is not from [New], and with [IfAbsent]: forms have no conditions.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*UploadForm, error) {
 	own, ok := b.(*bucket)
 	if !ok {
@@ -216,7 +215,7 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 	case s.req.MaxSize >= 0:
 		e = invalid("WithSize", "does not fit a form, which has bounds of its own")
 	case minSize < 0 || maxSize < minSize:
-		e = invalid("size", "must be bounds from 0 on, the smaller first")
+		e = invalid("minSize and maxSize", "must satisfy 0 <= minSize <= maxSize")
 	default:
 		e = s.op.core.need(SignForms, "SignedUploadForm")
 	}
@@ -237,7 +236,7 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 	return form, s.op.end(nil)
 }
 
-// open checks what all signing has in common.
+// open checks what all ways of signing have in common.
 func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error {
 	r := &s.req
 	s.op.signs = true
@@ -250,7 +249,7 @@ func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error 
 	if e := s.op.core.need(SignURLs, op); e != nil {
 		e.Hint = s.op.core.desc.SigningHint
 		if s.op.core.desc.SigningBase && s.op.core.signingBaseURL == "" {
-			e.Hint = "open the bucket with WithSigningBaseURL, at which the handler of package serve answers"
+			e.Hint = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 		return e
 	}
@@ -276,8 +275,8 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 		}
 	}
 	r.Metadata = s.op.core.encodeMetadata(r.Metadata, "")
-	// A page sends a form's fields as they are and can add none. Whoever makes the
-	// request of an address sends what type it likes, unless one was asked for.
+	// A page sends the fields of a form unchanged, and can add none. A client of an address
+	// sends the type that it likes, unless one was signed.
 	if r.ContentType == "" && method == http.MethodPost {
 		r.ContentType = contentType("", s.op.key, nil)
 	}
@@ -304,7 +303,7 @@ func (s *signOp) sign(ctx context.Context, e *Error) (*SignedURL, error) {
 	return u, s.op.end(nil)
 }
 
-// PublicURL is the address at which a public object is served.
+// PublicURL returns the address at which a public object is served.
 func (b *bucket) PublicURL(key string) (string, error) {
 	o := &operation{}
 	e := o.prepare(b, mayPublicURL, "PublicURL", key)
@@ -314,7 +313,7 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
 		e = &Error{Code: NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublic"}
 		if b.core.desc.SigningBase {
-			e.Hint = "open the bucket with WithPublic, and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve answers"
+			e.Hint = "open the bucket with WithPublic, and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}
 	if e != nil {

@@ -324,9 +324,9 @@ func contentType(given, key string, sniff func() []byte) string {
 	return "application/octet-stream"
 }
 
-// toUser changes a driver's Attrs to what the user sees: without prefix and reserved
-// metadata, with a tagged revision, and with a content type even if the store keeps
-// none (a file that was put into a directory by hand).
+// toUser changes a driver's Attrs to what the user sees: without prefix and reserved metadata,
+// and with a tagged revision. If the store keeps no content type (a file that was put into a
+// directory by hand), it is that of the extension.
 func (o *operation) toUser(a *Attrs) *Attrs {
 	a.Key = o.key[len(o.prefix):]
 	a.Revision = o.core.tagged(a.Revision)

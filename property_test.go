@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMetadataValuesComeBackFromASCIIAsTheyWere(t *testing.T) {
+func TestMetadataValuesSurviveTheirEncoding(t *testing.T) {
 	for _, value := range []string{
 		"", "plain", "a b", "é", "日本語のとても長い値" + strings.Repeat("é", 200), "=?utf-8?q?not_mine?=", "=?", "a =? b", "é =?utf-8?q?x?= é", "\u200b", "=?\u200b",
 		"tab is no\u00a0space", "emoji 🎉",

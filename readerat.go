@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// NewReaderAt opens an object for random access, pinned to one revision. It is
-// an io.ReaderAt, io.ReadSeeker and io.Closer, and fits http.ServeContent. Each
-// ReadAt is one request; Read goes on where the last one stopped, on one
-// connection. An object that is changed or removed meanwhile is Changed.
+// NewReaderAt opens an object for random access, pinned to one revision. The [ReaderAt] is an
+// io.ReaderAt, io.ReadSeeker and io.Closer, and fits http.ServeContent. Each ReadAt is one
+// request; Reads that follow one another share one connection. If the object is changed or
+// removed, reading fails with Changed.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	Attrser
@@ -20,7 +20,7 @@ func NewReaderAt(ctx context.Context, b interface {
 	}
 	var r GetRequest
 	if err := r.ApplyAttrs(opts...); err != nil {
-		return nil, err // not reached: Attrs has read them too
+		return nil, err // not reached: Attrs has read the options too
 	}
 	pin := []DownloadOption{}
 	switch {
@@ -46,7 +46,7 @@ type ReaderAt struct {
 	closed bool
 }
 
-// ReadAt reads len(p) bytes from off on; io.EOF where the object ends earlier.
+// ReadAt reads len(p) bytes from offset off. If the object ends earlier, it returns io.EOF.
 func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, r.invalid("ReadAt", "offset", "must not be negative")
@@ -70,8 +70,8 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// download reads on the revision that was found at the beginning. A bucket that
-// knows no revisions may find less by now.
+// download reads a range of the pinned revision. If the bucket has no revisions, the object
+// may be shorter by now.
 func (r *ReaderAt) download(op string, off, length int64) (*Reader, error) {
 	from, err := r.from.Download(r.ctx, r.key, append(r.pin[:len(r.pin):len(r.pin)], WithRange(off, length))...)
 	switch CodeOf(err) {
@@ -116,7 +116,7 @@ func (r *ReaderAt) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek moves where the next Read begins; it makes no request.
+// Seek sets where the next Read begins. It makes no request.
 func (r *ReaderAt) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekStart:
@@ -137,13 +137,13 @@ func (r *ReaderAt) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// Size is the object's, in bytes.
+// Size returns the object's size in bytes.
 func (r *ReaderAt) Size() int64 { return r.attrs.Size }
 
-// Attrs describes the revision that is read.
+// Attrs returns the attributes of the revision that is read.
 func (r *ReaderAt) Attrs() *Attrs { return r.attrs }
 
-// Close gives back the connection that Read holds. It is nil, always.
+// Close releases the connection that Read holds. It always returns nil.
 func (r *ReaderAt) Close() error {
 	r.closed = true
 	r.release()

@@ -31,10 +31,9 @@ var methodPermissions = map[string]permission{
 	"PublicURL":         mayPublicURL,
 }
 
-// Ref narrows b to the methods of P, an interface of methods that Bucket has;
-// any other P panics. The result cannot be widened: what else it may be found
-// to have by a type assertion answers PermissionDenied and reaches nothing,
-// also through Ref, Prefixed, As and every function of this package.
+// Ref narrows b to the methods of P, an interface of methods that [Bucket] has; it panics for
+// any other P. The result cannot be widened: methods reached by a type assertion, or through
+// Ref, Prefixed, As or any function of this package, fail with PermissionDenied.
 //
 //	ref := storage.Ref[storage.Downloader](bucket)
 //	ref := storage.Ref[interface{ storage.Uploader; storage.Lister }](bucket)
@@ -74,11 +73,11 @@ func narrow(b Bucket, mask permission) Bucket {
 	return &view{to: b, mask: mask}
 }
 
-// Prefixed is b seen from under prefix: keys gain it on the way in and lose it
-// on the way out, in Attrs, entries and Error.Key; nothing outside it can be
-// reached, listed, signed or removed. A prefix is whole segments and ends in
-// "/" ("users/1" would reach users/10); with any other, every operation is
-// InvalidArgument. Hooks see whole keys. As finds nothing behind it.
+// Prefixed returns a view of the keys under prefix. The prefix is added to keys that go in,
+// and removed from keys in Attrs, entries and Error.Key. Nothing outside of it can be reached,
+// listed, signed or removed. A prefix consists of whole segments and ends in "/" ("users/1"
+// would reach users/10); with any other prefix every operation fails with InvalidArgument.
+// Hooks see whole keys. [As] returns false for a view.
 func Prefixed(b Bucket, prefix string) Bucket {
 	bad := checkPrefix(prefix)
 	switch b := b.(type) {
@@ -100,13 +99,14 @@ func Prefixed(b Bucket, prefix string) Bucket {
 	return &view{to: b, mask: everything, prefix: prefix, bad: bad}
 }
 
-// As returns the provider's own client behind b, for what this package does
-// not cover: client, ok := storage.As[*s3.Client](bucket). Never through Ref
-// or Prefixed. Each driver has one type: *s3.Client of aws-sdk-go-v2's service/s3
-// for S3, *storage.Client of cloud.google.com/go/storage for Google,
-// *container.Client of azblob for Azure (also if a *service.Client was given),
-// *os.Root for a local directory. Memory has none. With another T, As returns
-// false.
+// As returns the provider's own client of b, for what this package does not cover:
+//
+//	client, ok := storage.As[*s3.Client](bucket)
+//
+// Each driver has one type: *s3.Client of aws-sdk-go-v2's service/s3 for S3, *storage.Client
+// of cloud.google.com/go/storage for Google, *container.Client of azblob for Azure (also if a
+// *service.Client was supplied), *os.Root for a local directory. Memory has none. For any
+// other T, and for results of [Ref] and [Prefixed], As returns false.
 func As[T any](b Bucket) (T, bool) {
 	if own, ok := b.(*bucket); ok && own.mask == everything && own.prefix == "" && own.bad == nil {
 		native, ok := own.core.driver.Native().(T)
@@ -116,17 +116,17 @@ func As[T any](b Bucket) (T, bool) {
 	return none, false
 }
 
-// Supports reports whether b declares every one of features. b is a Bucket or
-// what Ref made of one; of any other type nothing is known: false.
+// Supports reports whether b declares all of features. b is a [Bucket] or a result of [Ref];
+// for any other type it returns false.
 func Supports(b any, features Features) bool {
 	own, ok := b.(*bucket)
 	return ok && own.core.features&features == features
 }
 
-// Close releases what opening b took: connections, a local directory's handle.
-// After it every operation on b, and on what Ref and Prefixed made of b, fails with
-// InvalidArgument; whether those under way fail depends on the provider. Close of
-// what Ref or Prefixed returned does nothing.
+// Close releases what opening b took: connections, the handle of a local directory. Then
+// every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
+// InvalidArgument. Whether operations in progress fail depends on the provider. Close of a
+// result of Ref or Prefixed does nothing.
 func Close(b Bucket) error {
 	switch b := b.(type) {
 	case *bucket:

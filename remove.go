@@ -286,7 +286,7 @@ func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest) (f
 		if len(again) == 0 || ctx.Err() != nil {
 			return failed, true
 		}
-		delay, another := o.core.retry.again(&tried, why)
+		delay, another := o.core.retry.allow(&tried, why)
 		if !another {
 			return failed, true
 		}

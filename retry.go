@@ -7,31 +7,27 @@ import (
 	"time"
 )
 
-// A RetryPolicy says how often, and for how long, a request is made again that
-// failed for a passing reason. It holds for every request of a bucket: parts,
-// pages, batches and copies too. The zero value is the default policy, and so is
-// each field that is 0.
+// A RetryPolicy sets how often and for how long a request is retried if it fails for a reason
+// that passes. It holds for every request of a bucket: parts, pages, batches and copies too. The
+// zero value is the default policy; a field that is 0 has its default.
 type RetryPolicy struct {
-	// Attempts is how often one request is made at most, the first time
-	// included. The default is 5, and 12 for a request that the store throttles
-	// ([RateLimited]). 1 turns retrying off, and with it the slowing down of the
-	// whole bucket: every failure is returned at once.
+	// Attempts bounds how often one request is made, the first attempt included. The default
+	// is 5, and 12 for a request that the store throttles ([RateLimited]). 1 turns retries
+	// off, and with them the slowing of the whole bucket: every failure is returned at once.
 	Attempts int
 	// MaxDelay is the longest wait between two attempts, by default 20 s. The
 	// first wait is up to 50 ms and doubles each time, with full jitter. After
 	// [RateLimited] the first three are up to 1 s, and later ones double. A store
 	// that asks for a longer wait (Retry-After) gets it, up to MaxDelay.
 	MaxDelay time.Duration
-	// MaxWait bounds the waits between the attempts of one request in all, by
-	// default one minute. The time that attempts take does not count. Nor does
-	// the time for which a request is held back because the store throttles the
-	// bucket: only ctx ends that.
+	// MaxWait bounds the sum of the waits between the attempts of one request; the default is
+	// one minute. The attempts themselves do not count. Nor does the time for which a request
+	// is held back because the store throttles the bucket: only ctx bounds that.
 	MaxWait time.Duration
-	// Stall is how long a connection may move no byte in either direction
-	// before it counts as dropped, by default 30 s. It holds for every request.
-	// While a large body is sent it is four times as long, because the system takes
-	// a megabyte or more at once and tells nothing in between; after the body, twice
-	// as long. A copy that the server makes by itself may take longer.
+	// Stall is how long a connection may move no byte in either direction before it counts as
+	// dropped, by default 30 s. It holds for every request. While a large body is sent, it is
+	// four times as long, because the system buffers a megabyte or more without reporting
+	// progress; after the body it is twice as long. A server-side copy may take longer.
 	Stall time.Duration
 }
 
@@ -45,14 +41,14 @@ const (
 	throttledDelay    = time.Second
 	throttledSame     = 3 // waits before they double: meanwhile the bucket as a whole has slowed down
 
-	// The budget keeps a store in trouble from being asked five times as much:
-	// a retry takes retryCost from it, a success gives one back. A store that
-	// throttles is not in trouble: it is asked less often by the pace.
+	// The retry budget keeps a failing store from getting five times the requests: a retry
+	// takes retryCost from it, a success returns one. A store that throttles gets fewer
+	// requests by the pace.
 	retryBudget = 500
 	retryCost   = 5
 )
 
-// retrier is the one layer of retrying.
+// A retrier makes the decisions about retries; there is no other layer of retries.
 type retrier struct {
 	attempts  int
 	throttled int // attempts of a request that the store throttles
@@ -82,7 +78,7 @@ func newRetrier(p RetryPolicy, desc *Description) *retrier {
 	return r
 }
 
-// ended tells how an attempt went; e is nil if it succeeded.
+// ended records how an attempt went; e is nil if it succeeded.
 func (r *retrier) ended(e *Error) {
 	if e == nil && r.budget.Load() < retryBudget {
 		r.budget.Add(1)
@@ -90,17 +86,16 @@ func (r *retrier) ended(e *Error) {
 	r.pace.ended(e)
 }
 
-// tries are the attempts at one request that have failed.
+// tries counts the attempts at one request that have failed.
 type tries struct {
 	failed    int
 	throttled int // of failed
 	waited    time.Duration
 }
 
-// again reports whether another attempt may follow one that failed with e, and
-// after which wait: full jitter below a doubling bound, or as long as the store
-// asks.
-func (r *retrier) again(t *tries, e *Error) (delay time.Duration, ok bool) {
+// allow reports whether another attempt may follow one that failed with e, and after which wait:
+// full jitter below a bound that doubles, or as long as the store asks.
+func (r *retrier) allow(t *tries, e *Error) (delay time.Duration, ok bool) {
 	t.failed++
 	most, first, doubled := r.attempts, firstDelay, t.failed-t.throttled-1
 	throttled := e.Code == RateLimited

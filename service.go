@@ -11,14 +11,13 @@ import (
 type Service struct {
 	driver ServiceDriver
 	opts   []OpenOption
-	core   *core // without a driver: hooks, retrying, telemetry
+	core   *core // without a driver: hooks, retries, telemetry
 
-	versions sync.Map // buckets that keep versions, as far as this Service was told: true by name
+	versions sync.Map // true by name, for the buckets that are known to keep versions
 }
 
-// NewService makes a Service of a ServiceDriver; hooks, telemetry, retrying and
-// errors are the core's, as with New. The options hold for every bucket that
-// Bucket opens.
+// NewService makes a [Service] of a [ServiceDriver], with the hooks, telemetry, retries and
+// errors of [New]. The options hold for every bucket that Service.Bucket opens.
 func NewService(d ServiceDriver, opts ...OpenOption) *Service {
 	o := readOpenOptions(opts)
 	desc := Description{Provider: d.Provider()}
@@ -32,7 +31,7 @@ func NewService(d ServiceDriver, opts ...OpenOption) *Service {
 	}}
 }
 
-// do is one operation on a bucket as a whole.
+// do runs one operation on a bucket as a whole.
 func (s *Service) do(ctx context.Context, op, name string, checked *Error, f func(ctx context.Context) error) error {
 	c := s.core
 	scope := &core{desc: c.desc, hooks: c.hooks, memory: c.memory, retry: c.retry, telemetry: c.telemetry}
@@ -50,9 +49,10 @@ func (s *Service) do(ctx context.Context, op, name string, checked *Error, f fun
 	return o.end(e)
 }
 
-// CreateBucket creates a bucket. One that is there, by whomever, is
-// BucketExists. Names are 3 to 63 of a-z, 0-9 and "-", a letter or digit at
-// both ends, no "--", which every provider takes; else InvalidArgument.
+// CreateBucket creates a bucket. If anybody has a bucket of that name, it fails with
+// BucketExists. A name has 3 to 63 characters of a-z, 0-9 and "-", a letter or digit at both
+// ends, and no "--", so that every provider accepts it; else CreateBucket fails with
+// InvalidArgument.
 func (s *Service) CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
 	if e == nil {
@@ -67,27 +67,27 @@ func (s *Service) CreateBucket(ctx context.Context, name string, opts ...BucketO
 	return info, err
 }
 
-// BucketInfo describes a bucket; BucketNotFound where there is none. What the
-// credentials may not read is the zero value.
+// BucketInfo describes a bucket. If there is none, it fails with BucketNotFound. A field that
+// the credentials may not read is zero.
 func (s *Service) BucketInfo(ctx context.Context, name string) (*BucketInfo, error) {
 	info, err := s.info(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (*BucketInfo, error) {
 		return s.driver.BucketInfo(ctx, name)
 	})
-	if err == nil && info.Versioning { // else it may be that it could not be read
+	if err == nil && info.Versioning { // else the credentials may not be allowed to read it
 		s.keepsVersions(name, true)
 	}
 	return info, err
 }
 
-// UpdateBucket changes what the options name and nothing else. If the change was
-// made it succeeds, whatever can be read of the bucket afterwards.
+// UpdateBucket changes only what the options name. It succeeds if the change was made, even if
+// the bucket cannot be read afterwards.
 func (s *Service) UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
 	if e == nil {
 		e = checkOpenName(name)
 	}
 	if e == nil && r.Region != "" {
-		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays where it was made")
+		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
 	}
 	info, err := s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
 		return s.driver.UpdateBucket(ctx, r)
@@ -98,7 +98,7 @@ func (s *Service) UpdateBucket(ctx context.Context, name string, opts ...BucketO
 	return info, err
 }
 
-// keepsVersions remembers what this Service was told of a bucket, for Bucket.
+// keepsVersions remembers for Bucket whether a bucket keeps versions.
 func (s *Service) keepsVersions(name string, keeps bool) {
 	if keeps {
 		s.versions.Store(name, true)
@@ -147,8 +147,8 @@ func (s *Service) Buckets(ctx context.Context) iter.Seq2[BucketInfo, error] {
 	}
 }
 
-// DeleteBucket removes a bucket that is empty, of old versions too: else
-// BucketNotEmpty, on every provider.
+// DeleteBucket removes an empty bucket. If the bucket has an object or an old version, it fails
+// with BucketNotEmpty, on every provider.
 func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 	e := checkOpenName(name)
 	err := s.do(ctx, "DeleteBucket", name, e, func(ctx context.Context) error {
@@ -157,8 +157,8 @@ func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 			return err
 		}
 		defer func() { _ = d.Close() }()
-		// Azure would delete everything. A page without entries may name a next one
-		// that has some: a driver leaves folder markers out.
+		// Azure would delete everything. A page without entries may have a token for a page
+		// with entries, because drivers leave out folder markers.
 		for token := ""; ; {
 			page, err := d.List(ctx, &ListRequest{Limit: 1, Token: token})
 			switch {
@@ -180,11 +180,11 @@ func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// Bucket opens a bucket of the account, without a request: a bucket that is not
-// there is BucketNotFound at the first operation. opts come after the service's
-// own. If CreateBucket, UpdateBucket or BucketInfo of this Service has told that
-// the bucket keeps versions, it is opened as with [WithVersions]. Another process,
-// or another Service, has to say so on S3 and GCS.
+// Bucket opens a bucket of the account without a request: if there is none, the first
+// operation fails with BucketNotFound. opts are applied after the service's own. If
+// CreateBucket, UpdateBucket or BucketInfo of this Service reported that the bucket keeps
+// versions, it is opened as with [WithVersions]. Another process, or another Service, must
+// give that option for S3 and GCS.
 func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 	fail := func(e *Error) (Bucket, error) {
 		e.Op, e.Provider, e.Bucket = "Bucket", s.core.desc.Provider, name
@@ -198,7 +198,7 @@ func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 		return fail(ownError(err))
 	}
 	o := readOpenOptions(append(s.opts[:len(s.opts):len(s.opts)], opts...))
-	_, o.told = s.versions.Load(name)
+	_, o.serviced = s.versions.Load(name)
 	b := newBucketWith(d, o)
 	if b.core.bad != nil {
 		e := *b.core.bad
@@ -208,8 +208,8 @@ func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 	return b, nil
 }
 
-// Credentials are what another S3 client needs to reach the bucket; Unsupported
-// where the provider speaks no S3.
+// Credentials returns what another S3 client needs to reach the bucket. If the provider does
+// not speak S3's protocol, it fails with Unsupported.
 func (s *Service) Credentials(ctx context.Context, name string) (*Credentials, error) {
 	var c *Credentials
 	err := s.do(ctx, "Credentials", name, checkOpenName(name), func(ctx context.Context) (err error) {
@@ -222,7 +222,7 @@ func (s *Service) Credentials(ctx context.Context, name string) (*Credentials, e
 	return c, nil
 }
 
-// Close releases what opening the service took, and with it its buckets.
+// Close releases what opening the service took, and closes its buckets.
 func (s *Service) Close() error {
 	s.core.closing.Do(func() {
 		if err := s.driver.Close(); err != nil {
@@ -274,7 +274,7 @@ func checkBucketName(name string) *Error {
 	return nil
 }
 
-// checkOpenName refuses what no provider could mean; the rest it knows itself.
+// checkOpenName refuses names that no provider can have; the provider checks the rest.
 func checkOpenName(name string) *Error {
 	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !plainText(name) || name == "." || name == ".." {
 		return invalid("name", "must be a bucket's name, without slashes")

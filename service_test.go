@@ -30,7 +30,7 @@ func (d hidingFirst) List(ctx context.Context, r *storage.ListRequest) (*storage
 	return d.Driver.List(ctx, &storage.ListRequest{Limit: r.Limit})
 }
 
-func TestDeleteBucketLooksPastEmptyPages(t *testing.T) {
+func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 	s := storage.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	_, err := s.CreateBucket(t.Context(), "photos")
 	require.NoError(t, err)

@@ -6,75 +6,82 @@ import (
 	"time"
 )
 
-// A ServiceDriver is one provider's translation, as Driver is.
+// A ServiceDriver translates operations on the buckets of one account, as a [Driver] does for
+// objects.
 type ServiceDriver interface {
-	// CreateBucket answers BucketExists where the name is taken, by whomever.
+	// CreateBucket fails with BucketExists if anybody has the name.
 	CreateBucket(ctx context.Context, r *BucketRequest) (*BucketInfo, error)
+	// BucketInfo describes a bucket.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
-	// UpdateBucket fails only if the change does: a look after it may not.
+	// UpdateBucket changes the fields of r that are not nil. It must not fail if the change
+	// was made and the bucket cannot be read afterwards.
 	UpdateBucket(ctx context.Context, r *BucketRequest) (*BucketInfo, error)
-	// DeleteBucket is called when the core has looked: it was empty. One that
-	// is not empty after all must not be deleted where the provider can tell.
+	// DeleteBucket removes a bucket. The core has checked that it was empty; if the provider
+	// reports that it is not, DeleteBucket must not delete it.
 	DeleteBucket(ctx context.Context, name string) error
-	// ListBuckets is one page, by name.
+	// ListBuckets returns one page by name, and the token of the next page.
 	ListBuckets(ctx context.Context, token string) ([]BucketInfo, string, error)
-	// Driver makes no request.
+	// Driver returns the driver of one bucket. It makes no request.
 	Driver(name string) (Driver, error)
+	// Credentials returns what another S3 client needs to reach the bucket.
 	Credentials(ctx context.Context, name string) (*Credentials, error)
+	// Provider returns the provider's name, as in Description.
 	Provider() string
+	// Close releases what opening took. The core calls it once.
 	Close() error
 }
 
-// UnimplementedServiceDriver answers Unsupported to everything that a service
-// driver may leave out. Embed it by value.
+// UnimplementedServiceDriver implements everything that a service driver may leave out: the
+// methods return Unsupported. Embed it by value.
 type UnimplementedServiceDriver struct{}
 
-// CreateBucket is Unsupported.
+// CreateBucket returns Unsupported.
 func (UnimplementedServiceDriver) CreateBucket(context.Context, *BucketRequest) (*BucketInfo, error) {
 	return nil, Unsupported
 }
 
-// BucketInfo is Unsupported.
+// BucketInfo returns Unsupported.
 func (UnimplementedServiceDriver) BucketInfo(context.Context, string) (*BucketInfo, error) {
 	return nil, Unsupported
 }
 
-// UpdateBucket is Unsupported.
+// UpdateBucket returns Unsupported.
 func (UnimplementedServiceDriver) UpdateBucket(context.Context, *BucketRequest) (*BucketInfo, error) {
 	return nil, Unsupported
 }
 
-// DeleteBucket is Unsupported.
+// DeleteBucket returns Unsupported.
 func (UnimplementedServiceDriver) DeleteBucket(context.Context, string) error { return Unsupported }
 
-// ListBuckets is Unsupported.
+// ListBuckets returns Unsupported.
 func (UnimplementedServiceDriver) ListBuckets(context.Context, string) ([]BucketInfo, string, error) {
 	return nil, "", Unsupported
 }
 
-// Driver is Unsupported.
+// Driver returns Unsupported.
 func (UnimplementedServiceDriver) Driver(string) (Driver, error) { return nil, Unsupported }
 
-// Credentials is Unsupported.
+// Credentials returns Unsupported.
 func (UnimplementedServiceDriver) Credentials(context.Context, string) (*Credentials, error) {
 	return nil, Unsupported
 }
 
-// Provider is unknown.
+// Provider returns "unknown".
 func (UnimplementedServiceDriver) Provider() string { return "" }
 
 // Close does nothing.
 func (UnimplementedServiceDriver) Close() error { return nil }
 
-// A BucketOption says how a bucket shall be.
+// A BucketOption sets a property of a bucket: WithRegion, WithPublicAccess, WithVersioning,
+// WithCORS, WithLifecycle.
 type BucketOption interface{ applyBucket(*BucketRequest) }
 
 type bucketOption func(*BucketRequest)
 
 func (o bucketOption) applyBucket(r *BucketRequest) { o(r) }
 
-// A BucketRequest's nil fields were not asked for; WithCORS() with no rule is
-// an empty list: clear them.
+// A BucketRequest creates or changes a bucket. A nil field is left as it is; an empty list of
+// rules removes all rules.
 type BucketRequest struct {
 	Name, Region string
 	PublicAccess *bool
@@ -83,24 +90,24 @@ type BucketRequest struct {
 	Lifecycle    *[]LifecycleRule
 }
 
-// WithRegion says where CreateBucket makes the bucket, in the provider's words.
-// Unsupported on Azure, where it is the account's.
+// WithRegion sets the region of a new bucket, by the provider's own name. On Azure, where the
+// account has the region, CreateBucket fails with Unsupported.
 func WithRegion(region string) BucketOption {
 	return bucketOption(func(r *BucketRequest) { r.Region = region })
 }
 
-// WithPublicAccess makes every object of the bucket readable by anyone, or by
-// nobody without credentials.
+// WithPublicAccess makes every object of the bucket readable by anyone (true), or only with
+// credentials (false).
 func WithPublicAccess(public bool) BucketOption {
 	return bucketOption(func(r *BucketRequest) { r.PublicAccess = &public })
 }
 
-// WithVersioning has the bucket keep versions, or no new ones.
+// WithVersioning makes the bucket keep versions (true), or no new versions (false).
 func WithVersioning(on bool) BucketOption {
 	return bucketOption(func(r *BucketRequest) { r.Versioning = &on })
 }
 
-// WithCORS replaces the bucket's CORS rules; without a rule it clears them.
+// WithCORS replaces the bucket's CORS rules; without a rule it removes them.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketRequest) {
 		kept := append([]CORSRule{}, rules...)
@@ -108,8 +115,7 @@ func WithCORS(rules ...CORSRule) BucketOption {
 	})
 }
 
-// WithLifecycle replaces the bucket's lifecycle rules; without a rule it clears
-// them.
+// WithLifecycle replaces the bucket's lifecycle rules; without a rule it removes them.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketRequest) {
 		kept := append([]LifecycleRule{}, rules...)
@@ -117,8 +123,8 @@ func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	})
 }
 
-// BucketInfo describes a bucket. What a provider does not say, or the credentials
-// may not read, is the zero value.
+// BucketInfo describes a bucket. A field is zero if the provider does not report it, or the
+// credentials may not read it.
 type BucketInfo struct {
 	Name       string
 	Provider   string
@@ -130,17 +136,18 @@ type BucketInfo struct {
 	Lifecycle  []LifecycleRule
 }
 
-// A CORSRule lets pages of other origins use the bucket.
+// A CORSRule allows pages of other origins to use the bucket.
 type CORSRule struct {
 	Origins, Methods, AllowedHeaders, ExposedHeaders []string
 	MaxAge                                           time.Duration
 }
 
-// A LifecycleRule is applied by the store to the keys under Prefix. Zero days are
-// never. On local and memory transfer.Expire applies what expires; uploads in
-// parts these two drop themselves, when a later one is begun and, on local, when
-// the bucket is opened: AbortUploadsAfterDays after they were begun and, without a
-// rule too, a week after their last part.
+// A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies it.
+//
+// On local and memory buckets, transfer.Expire applies the rules for objects. These buckets
+// drop a stale multipart upload themselves, when a later one begins or a local bucket is
+// opened: AbortUploadsAfterDays after it was begun or, without a rule, a week after its last
+// part.
 type LifecycleRule struct {
 	ID                         string
 	Prefix                     string
@@ -151,23 +158,23 @@ type LifecycleRule struct {
 	TransitionTo               string // the provider's storage class
 }
 
-// Credentials are what another S3 client needs to reach the bucket. String and
-// slog show no secret.
+// Credentials are what another S3 client needs to reach the bucket. String and slog show no
+// secret.
 type Credentials struct {
 	Endpoint, Region, Bucket             string
 	AccessKeyID, SecretKey, SessionToken string
-	ExpiresAt                            time.Time // zero: they do not expire or, with a SessionToken, do not say when
+	ExpiresAt                            time.Time // zero: they do not expire; with a SessionToken: the time is not known
 }
 
-// String tells where and who, without a secret.
+// String returns address and key id, without a secret.
 func (c Credentials) String() string {
 	return "credentials " + c.AccessKeyID + " for bucket " + c.Bucket + " at " + c.Endpoint
 }
 
-// GoString is String.
+// GoString returns String.
 func (c Credentials) GoString() string { return c.String() }
 
-// LogValue shows no secret.
+// LogValue returns address and key id, without a secret.
 func (c Credentials) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("endpoint", c.Endpoint),

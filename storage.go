@@ -1,20 +1,25 @@
-// Package storage is one API for every object store: Amazon S3 and all that
-// speak its protocol, Google Cloud Storage, Azure Blob Storage, a local
-// directory and memory. Code that passes its tests on memory behaves the same
-// on the others; the suite in storagetest proves it.
+// Package storage is one API for every object store: Amazon S3 and the servers that
+// speak its protocol, Google Cloud Storage, Azure Blob Storage, a local directory and
+// memory. Code that passes its tests on memory behaves the same on the others; the suite
+// in storagetest proves it.
 //
 //	bucket, err := storage.Open(ctx, "file:///var/data/files?create=true")
 //	attrs, err := bucket.Upload(ctx, "images/photo.jpg", file, storage.IfAbsent())
 //	reader, err := bucket.Download(ctx, "images/photo.jpg")
 //	for entry, err := range bucket.List(ctx, storage.WithPrefix("images/")) { … }
 //
-// A Bucket has nine methods. What can be built on them is a function of this
-// package: ReadAll, UploadFile, Copy, Update, RemoveAll, FS and more. A
-// provider's package (memstore, providers/local, …) registers the scheme of its
-// addresses when it is imported.
+// A [Bucket] has nine methods. Everything else is a function of this package that uses
+// them: [ReadAll], [UploadFile], [Copy], [Update], [RemoveAll], [FS] and more. A provider's
+// package (memstore, providers/local, …) registers the scheme of its addresses when it is
+// imported.
 //
-// Errors are *Error with a Code: errors.Is(err, storage.ObjectNotFound), and
-// errors.Is(err, fs.ErrNotExist) too.
+// Every error is an *[Error] with a [Code]: errors.Is(err, storage.ObjectNotFound) holds,
+// and so does errors.Is(err, fs.ErrNotExist).
+//
+// To see or refuse whole operations (logging, metrics, permissions), use a [Hook]. To
+// change requests or responses of the store (encryption, caching), write a [Layer], a
+// [Driver] that embeds another one. To run code around every request of a driver, retries
+// included (rate limits, fault injection), use [Around].
 package storage
 
 import (
@@ -25,13 +30,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 )
 
-// Open opens a bucket by address. A provider's package registers its scheme
-// when it is imported:
+// Open opens a bucket by address. A provider's package registers its scheme when it is
+// imported:
 //
 //	mem://name
 //	file:///var/data/files?create=true
@@ -39,10 +41,9 @@ import (
 //	gs://bucket
 //	azblob://container?account=name
 //
-// Every address takes public=true, public_base_url=, signing_base_url= and
-// versions=true. An unknown scheme or parameter is InvalidArgument and names
-// those known. Credentials never stand in an address: they come from the
-// provider's chain.
+// Every address takes public=true, public_base_url=, signing_base_url= and versions=true.
+// If the scheme or a parameter is unknown, Open fails with InvalidArgument and names the
+// known ones. An address has no credentials: they come from the provider's chain.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
 	d, all, err := open(ctx, "Open", address, opts, func(o Opener) func(context.Context, *url.URL) (Driver, error) { return o.Driver })
 	if err != nil {
@@ -58,7 +59,8 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 	return b, nil
 }
 
-// OpenService opens the account behind an address, without a bucket's name.
+// OpenService opens an account by address, without a bucket's name. It fails as [Open]
+// does.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (*Service, error) {
 	d, all, err := open(ctx, "OpenService", address, opts, func(o Opener) func(context.Context, *url.URL) (ServiceDriver, error) { return o.Service })
 	if err != nil {
@@ -67,9 +69,9 @@ func OpenService(ctx context.Context, address string, opts ...OpenOption) (*Serv
 	return NewService(d, all...), nil
 }
 
-// An Opener turns an address into a driver; the core has refused parameters
-// that are not in Params, and wraps the driver with every OpenOption. A nil
-// function is Unsupported.
+// An Opener makes a driver of an address. The core has refused parameters that are not in
+// Params, and applies every OpenOption to the driver. If a function is nil, opening is
+// Unsupported.
 type Opener struct {
 	Params  []string // the provider's own query parameters
 	Driver  func(ctx context.Context, address *url.URL) (Driver, error)
@@ -81,8 +83,8 @@ var registry = struct {
 	openers map[string]Opener
 }{openers: map[string]Opener{}}
 
-// Register makes a scheme known to Open and OpenService. A scheme known already
-// panics.
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is
+// registered already.
 func Register(scheme string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -92,7 +94,7 @@ func Register(scheme string, o Opener) {
 	registry.openers[scheme] = o
 }
 
-// open finds the opener of an address and has it open what the address names.
+// open finds the opener of an address, and calls it.
 func open[D any](ctx context.Context, op, address string, opts []OpenOption, choose func(Opener) func(context.Context, *url.URL) (D, error)) (D, []OpenOption, error) {
 	var none D
 	fail := func(e *Error) (D, []OpenOption, error) {
@@ -136,7 +138,7 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 	}
 	if !known {
 		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", quoted(u.Scheme), strings.Join(schemes, ", ")))
-		e.Hint = "a provider's package registers its scheme when it is imported"
+		e.Hint = "import the provider's package: it registers its scheme"
 		return nil, Opener{}, e
 	}
 	if u.User != nil {
@@ -188,120 +190,4 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 		opts = append(opts, WithSigningBaseURL(query.Get("signing_base_url")))
 	}
 	return opts, nil
-}
-
-// An OpenOption is for the core alone; a provider's own settings are its
-// constructor's.
-type OpenOption interface{ applyOpen(*openOptions) }
-
-type openOptions struct {
-	bad            *Error
-	publicBaseURL  string
-	public         bool
-	signingBaseURL string
-	versions       bool
-	told           bool // that the bucket keeps versions, by its Service
-	memory         *Memory
-	retry          RetryPolicy
-	tracer         trace.TracerProvider
-	meter          metric.MeterProvider
-	hooks          []Hook
-	layers         []Layer
-}
-
-type openOption func(*openOptions)
-
-func (o openOption) applyOpen(to *openOptions) { o(to) }
-
-func readOpenOptions(opts []OpenOption) *openOptions {
-	o := &openOptions{}
-	for _, opt := range opts {
-		if opt == nil {
-			o.fail("option", "must not be nil")
-			continue
-		}
-		opt.applyOpen(o)
-	}
-	if o.memory == nil {
-		o.memory = defaultMemory()
-	}
-	return o
-}
-
-func (o *openOptions) fail(argument, rule string) {
-	if o.bad == nil {
-		o.bad = invalid(argument, rule)
-	}
-}
-
-func (o *openOptions) baseURL(option, base string) string {
-	u, err := url.Parse(base)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		o.fail(option, "must be an http or https address without user, query or fragment")
-		return ""
-	}
-	return strings.TrimSuffix(base, "/") + "/"
-}
-
-// WithPublicBaseURL names the CDN or custom domain that serves the objects, and
-// opens the bucket as public. What is no http or https address makes every
-// operation InvalidArgument; so do the other options that are given nonsense.
-func WithPublicBaseURL(base string) OpenOption {
-	return openOption(func(o *openOptions) {
-		o.publicBaseURL = o.baseURL("WithPublicBaseURL", base)
-		o.public = true
-	})
-}
-
-// WithPublic says that the objects are public at the provider's own address; of a
-// local or memory bucket at WithSigningBaseURL's, where the handler of package
-// serve shows those that are public in the store. It makes nothing public.
-func WithPublic() OpenOption { return openOption(func(o *openOptions) { o.public = true }) }
-
-// WithSigningBaseURL signs for the host that clients outside reach, where it is
-// not the one used inside. A local or memory bucket has no other address: it
-// signs for the handler of package serve that is mounted there.
-func WithSigningBaseURL(base string) OpenOption {
-	return openOption(func(o *openOptions) { o.signingBaseURL = o.baseURL("WithSigningBaseURL", base) })
-}
-
-// WithVersions says that the bucket keeps versions: said here, not asked of the
-// store. A local or memory bucket is told to keep them.
-func WithVersions() OpenOption { return openOption(func(o *openOptions) { o.versions = true }) }
-
-// WithMemory bounds the transfer buffers of all buckets opened with m together;
-// the default is one of 128 MiB for the process.
-func WithMemory(m *Memory) OpenOption { return openOption(func(o *openOptions) { o.memory = m }) }
-
-// WithRetry sets how often and how long a failed request is tried again. A
-// retried write without a condition may overwrite another client's later write;
-// who minds uses IfRevision.
-func WithRetry(p RetryPolicy) OpenOption { return openOption(func(o *openOptions) { o.retry = p }) }
-
-// WithTelemetry reports spans and metrics to these providers rather than the
-// global ones; nil keeps the global one.
-func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
-	return openOption(func(o *openOptions) { o.tracer, o.meter = t, m })
-}
-
-// WithHook runs h around every operation. Several run in the order given.
-func WithHook(h Hook) OpenOption {
-	return openOption(func(o *openOptions) {
-		if h == nil {
-			o.fail("WithHook", "must not be nil")
-			return
-		}
-		o.hooks = append(o.hooks, h)
-	})
-}
-
-// WithLayer wraps the driver; of several the last is outermost.
-func WithLayer(l Layer) OpenOption {
-	return openOption(func(o *openOptions) {
-		if l == nil {
-			o.fail("WithLayer", "must not be nil")
-			return
-		}
-		o.layers = append(o.layers, l)
-	})
 }

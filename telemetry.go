@@ -19,8 +19,8 @@ var durationBounds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 
 
 const instrumentation = "github.com/omnibucket/storage"
 
-// telemetry reports every operation of one bucket or account. Where nobody
-// listens, it builds no attributes.
+// telemetry reports every operation of one bucket or account. If nobody listens, it builds no
+// attributes.
 type telemetry struct {
 	tracer       trace.Tracer
 	startOptions []trace.SpanStartOption // the same for every span of this bucket
@@ -30,18 +30,18 @@ type telemetry struct {
 	requests     metric.Int64Counter
 	grants       metric.Int64Counter
 
-	// unset is the global provider as it is before anybody sets one, for a
-	// bucket on this machine; nil elsewhere.
+	// unset is the global provider before anybody has set one, for a bucket on this machine;
+	// else nil.
 	unset trace.TracerProvider
 }
 
-// processStart is what times are measured from: a duration is a third of a time.Time,
-// and every operation has one.
+// processStart is the origin of times: a duration is a third of a time.Time, and every
+// operation has one.
 var processStart = time.Now()
 
 func sinceStart() time.Duration { return time.Since(processStart) }
 
-// spanNames are those of all operations, so that none is built for each call.
+// spanNames has the names of all operations, so that no call builds one.
 var spanNames = func() map[string]string {
 	names := map[string]string{}
 	for _, op := range [...]string{
@@ -74,8 +74,8 @@ func newTelemetry(o *openOptions, desc Description) *telemetry {
 		},
 		common: common,
 	}
-	// An instrument that cannot be made comes back as one that does nothing,
-	// and its error is of a name of ours that is wrong: nobody could act on it.
+	// If an instrument cannot be made, one that does nothing is returned. The error would be
+	// about a name in this file: no caller could act on it.
 	m := meter.Meter(instrumentation)
 	t.duration, _ = m.Float64Histogram("omnibucket.operation.duration", metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(durationBounds...), metric.WithDescription("How long operations took."))
@@ -98,10 +98,10 @@ func isPlaceholder(p trace.TracerProvider) bool {
 	return kind.Kind() == reflect.Pointer && kind.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
 
-// idle reports that no span would be recorded. The span that records nothing
-// costs a fifth of a read from memory, so a bucket in memory or a directory does
-// without until a provider is set; where a request goes over a network it costs
-// nothing beside that, and tools that instrument a program from outside find it.
+// idle reports whether no span would be recorded. A span that records nothing costs a fifth of a
+// read from memory, so a bucket in memory or a directory has none until a provider is set. For
+// a request over a network that cost is nothing, and tools that instrument a program from
+// outside find the span.
 func (t *telemetry) idle() bool { return t.unset != nil && otel.GetTracerProvider() == t.unset }
 
 func (t *telemetry) start(ctx context.Context, o *operation) context.Context {
@@ -149,14 +149,13 @@ func endSpan(o *operation, err error) {
 	o.span.End()
 }
 
-// errorType is the Code with underscores, as attributes are written:
-// "object_not_found".
+// errorType returns the Code as an attribute, with underscores: "object_not_found".
 func errorType(err error) attribute.KeyValue {
 	return attribute.String("error.type", strings.ReplaceAll(string(CodeOf(err)), " ", "_"))
 }
 
-// isExpected reports whether an error is a result that programs ask for: nothing
-// has gone wrong in an operation that ends so.
+// isExpected reports whether an error is a result that programs expect: nothing went wrong in
+// the operation.
 func isExpected(err error) bool {
 	switch CodeOf(err) {
 	case ObjectNotFound, PreconditionFailed, NotModified, Canceled:
@@ -165,7 +164,7 @@ func isExpected(err error) bool {
 	return false
 }
 
-// measures reports whether anybody wants numbers.
+// measures reports whether anybody collects metrics.
 func (t *telemetry) measures(ctx context.Context) bool {
 	return t.duration.Enabled(ctx) || t.bytes.Enabled(ctx) || t.requests.Enabled(ctx)
 }

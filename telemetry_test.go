@@ -184,12 +184,12 @@ func TestAFailureIsAnErrorOfItsSpanAndMetric(t *testing.T) {
 	}
 }
 
-func TestDurationsAreCountedAsTheConventionsHaveIt(t *testing.T) {
+func TestDurationsAreCountedByTheConventions(t *testing.T) {
 	_, r := recorded(t)
 	require.Equal(t, []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
 }
 
-func TestExistsOfWhatIsNotThereIsNoError(t *testing.T) {
+func TestExistsOfAMissingObjectIsNotAFailure(t *testing.T) {
 	b, r := recorded(t)
 	exists, err := b.Exists(t.Context(), "missing")
 	require.NoError(t, err)
@@ -209,7 +209,7 @@ func TestMetricsCarryNoKeys(t *testing.T) {
 	}
 }
 
-func TestASpanIsAroundWhatAHookDoes(t *testing.T) {
+func TestASpanContainsTheWorkOfAHook(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
 	var seen trace.Span
 	b := memstore.New(

@@ -160,20 +160,21 @@ func TestAStoreThatThrottlesLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAStoreThatRefusesEverythingIsGivenUpAfterAboutAMinute(t *testing.T) {
+func TestRetriesOfAStoreThatRefusesEverythingEndAfterAboutAMinute(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		policy   storage.RetryPolicy
-		calls    int
+		fewest   int // calls
+		most     int
 		atLeast  time.Duration
 		atMost   time.Duration
 		firstGap time.Duration // at most, between the first two calls
 	}{
-		{"by default", storage.RetryPolicy{}, 12, 10 * time.Second, 75 * time.Second, time.Second},
-		{"with fewer attempts", storage.RetryPolicy{Attempts: 3}, 3, 0, 5 * time.Second, time.Second},
-		{"with one attempt", storage.RetryPolicy{Attempts: 1}, 1, 0, 0, 0},
-		{"with a shorter wait in all", storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second}, -1, 10 * time.Second, 25 * time.Second, time.Second},
-		{"with a shorter longest wait", storage.RetryPolicy{MaxDelay: time.Millisecond}, 12, 0, time.Second, time.Millisecond},
+		{"by default", storage.RetryPolicy{}, 8, 12, 10 * time.Second, 75 * time.Second, time.Second},
+		{"with fewer attempts", storage.RetryPolicy{Attempts: 3}, 3, 3, 0, 5 * time.Second, time.Second},
+		{"with one attempt", storage.RetryPolicy{Attempts: 1}, 1, 1, 0, 0, 0},
+		{"with a shorter wait in all", storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second}, 2, 1000, 10 * time.Second, 25 * time.Second, time.Second},
+		{"with a shorter longest wait", storage.RetryPolicy{MaxDelay: time.Millisecond}, 12, 12, 0, time.Second, time.Millisecond},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -181,9 +182,8 @@ func TestAStoreThatRefusesEverythingIsGivenUpAfterAboutAMinute(t *testing.T) {
 				begun := time.Now()
 				_, err := store.open(storage.WithRetry(row.policy)).Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.RateLimited)
-				if row.calls > 0 {
-					require.Len(t, store.calls, row.calls)
-				}
+				require.GreaterOrEqual(t, len(store.calls), row.fewest)
+				require.LessOrEqual(t, len(store.calls), row.most)
 				took := time.Since(begun) - time.Duration(len(store.calls))*answerTime
 				require.GreaterOrEqual(t, took, row.atLeast)
 				require.LessOrEqual(t, took, row.atMost)
@@ -195,7 +195,7 @@ func TestAStoreThatRefusesEverythingIsGivenUpAfterAboutAMinute(t *testing.T) {
 	}
 }
 
-func TestTheStoreSaysHowLongToWait(t *testing.T) {
+func TestTheStoreDecidesHowLongToWait(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		after, want time.Duration
@@ -348,7 +348,7 @@ func TestRemoveAllWaitsForAStoreThatThrottles(t *testing.T) {
 	})
 }
 
-func TestAnErrorOfUpdatesChangeSaysSo(t *testing.T) {
+func TestAnErrorOfUpdatesChangeIsBodyFailed(t *testing.T) {
 	_, err := storage.Update(t.Context(), memstore.New(), "k", func([]byte, *storage.Attrs) ([]byte, error) {
 		return nil, errors.New("out of range")
 	})

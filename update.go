@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// maxConflicts is how often Update runs again after another writer was faster:
-// some ten minutes.
+// maxConflicts is how often Update runs again because another writer was faster: for about
+// ten minutes.
 const maxConflicts = 1000
 
-// Update changes an object by compare-and-swap: change gets what is there (nil,
-// nil where nothing is) and returns what to store. If another writer was faster, it
-// runs again, until ctx is done or 1,000 writers were faster: then Update fails with
-// Unavailable. If a read or write is still [RateLimited] after
-// its retries, Update waits and runs again too, within the bounds of the bucket's
-// [RetryPolicy], which start afresh after each conflict. An error of change
-// ends it, as BodyFailed that errors.As and errors.Is reach through, and nothing is
-// written. As every write it replaces the attributes too: what opts do not say
-// (content type, metadata, …) does not stay as it was, but is as Upload has it. It
-// needs ConditionalCreate and ConditionalUpdate. The object is held in memory. Where
-// UniqueRevisions is not declared (S3), an object that was changed and changed
-// back in between passes for unchanged.
+// Update changes an object by compare-and-swap. It reads the object, calls change with its
+// content and attributes (nil, nil if there is none), and stores the result if nobody has
+// written in between. If another writer was faster, it tries again, until ctx is done or
+// 1,000 writers were faster; then it fails with Unavailable. If a read or write is still
+// [RateLimited] after its retries, Update waits and tries again too, within the bounds of the
+// bucket's [RetryPolicy], which start over after each conflict.
+//
+// If change fails, nothing is written, and Update fails with BodyFailed; errors.As and
+// errors.Is reach the error of change. Like every write, Update replaces the attributes too:
+// a property that opts do not set gets the default of Upload. The object is held in memory.
+//
+// Update needs [ConditionalCreate] and [ConditionalUpdate]. If the bucket does not declare
+// [UniqueRevisions] (S3), a change that is reverted in between is not noticed.
 func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader
@@ -64,7 +65,7 @@ func Update(ctx context.Context, b interface {
 			throttled = tries{}
 		case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
 			var again bool
-			if delay, again = policy.again(&throttled, e); !again {
+			if delay, again = policy.allow(&throttled, e); !again {
 				return err
 			}
 		default:

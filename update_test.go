@@ -22,7 +22,7 @@ func (o overtaken) Put(context.Context, *storage.PutRequest) (*storage.Attrs, er
 	return nil, storage.PreconditionFailed
 }
 
-func TestUpdateGivesUpAfterAThousandConflicts(t *testing.T) {
+func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		writes := 0
 		b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return overtaken{d, &writes} }))

@@ -147,7 +147,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 			return a, e
 		}
 		if !resumed {
-			delay, again := w.op.core.retry.again(&tried, e)
+			delay, again := w.op.core.retry.allow(&tried, e)
 			if !again {
 				return a, e
 			}

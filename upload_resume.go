@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/internal/journal"
 )
 
-// WithResume records in the file at path how far a multipart upload has come. If
-// the upload was cancelled, failed for a reason that passes, or its process was
-// killed, the same call resumes it: parts that the store has are not sent again if
-// their bytes, read and compared by CRC32C, are the same. The file does not hold the
+// WithResume records in the file at path how far a multipart upload has come. The same call
+// resumes an upload that was cancelled, that failed for a reason that passes, or whose process
+// was killed. It does not send again the parts that the store has, if their bytes, read and
+// compared by CRC32C, are the same. The file does not hold the
 // body. It is created when the first part begins and removed when the upload has
 // ended, so that a body that goes in one request has none: on local and memory
 // buckets every body without [WithPartSize].
@@ -54,7 +54,7 @@ func (o resumeOption) apply(s *settings) {
 func (o resumeOption) applyUpload(r *PutRequest) { o.apply(&r.set) }
 func (o resumeOption) applyCopy(r *CopyRequest)  { o.apply(&r.set) }
 
-// AbandonUpload gives up the upload that [WithResume] recorded in the file at path:
+// AbandonUpload abandons the upload that [WithResume] recorded in the file at path:
 // it removes the parts from the store, and then the file. If there is no such file,
 // it does nothing.
 //

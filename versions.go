@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Versions yields the kept versions under a prefix: by key, newest first. It
-// takes WithPrefix, WithLimit and WithPageSize; WithDelimiter and
-// WithStartAfter are InvalidArgument. Unsupported where the bucket keeps none
-// or is not of New's.
+// Versions yields the kept versions under a prefix, by key, the newest first. It takes
+// [WithPrefix], [WithLimit] and [WithPageSize]; with [WithDelimiter] or [WithStartAfter] it
+// fails with InvalidArgument. If the bucket keeps no versions, or is not from [New], it fails
+// with Unsupported.
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	return func(yield func(VersionEntry, error) bool) {
 		own, ok := b.(*bucket)
 		if !ok {
-			e := unsupported("this bucket tells nothing of versions", "")
+			e := unsupported("this bucket has no versions", "")
 			e.Op = "Versions"
 			yield(VersionEntry{}, e)
 			return
@@ -67,8 +67,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
 			}
-			// Some servers send keys outside of the prefix. The folder marker of a
-			// Prefixed view has no key there.
+			// Some servers send keys outside of the prefix. The folder marker of a Prefixed
+			// view has no key in the view.
 			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.op.prefix {
 				continue
 			}
@@ -77,8 +77,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 				return errOrder
 			}
 			entry.Revision = l.op.core.tagged(entry.Revision)
-			// Where the store tells nothing else, a version was current until the
-			// next one was written.
+			// If the store does not report it, a version was current until the next one was
+			// written.
 			if entry.OldSince.IsZero() && !entry.Current && newer.Key == entry.Key {
 				entry.OldSince = newer.Modified
 			}
