@@ -72,8 +72,8 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 		return nil, e
 	}
 	if c.req.ContentType == "" {
-		c.req.ContentType = contentType("", c.op.key, func() []byte { return nil })
-		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" {
+		c.req.ContentType = contentType("", c.op.key, nil)
+		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" && c.op.core.has(ContentProperties) {
 			c.req.ContentType = c.sources[0].ContentType
 		}
 	}
@@ -121,7 +121,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	}
 	writeID := ""
 	if c.req.Condition != (Condition{}) {
-		writeID = newWriteID()
+		writeID = core.newWriteID()
 	}
 	r.Metadata = core.encodeMetadata(c.req.Metadata, writeID)
 	if known {

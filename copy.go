@@ -7,7 +7,9 @@ import (
 
 // Copy copies an object, between any two buckets: on the server if both ends allow
 // it, else by streaming. Attributes and metadata are copied unless options replace
-// them. A storage class is copied only within one provider.
+// them. A storage class is copied only within one provider. Attributes that the
+// destination cannot keep (see [Metadata] and [ContentProperties]) are left out;
+// Unsupported is only for those that an option sets.
 //
 // The source is pinned to one revision: if it changes meanwhile, Copy fails with
 // Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] selects
@@ -52,10 +54,7 @@ func (c *core) resolveCopy(key string, r *CopyRequest, failed error) (e *Error) 
 	if e = optionFailure(failed); e != nil {
 		return e
 	}
-	if e = checkWriteKey(key); e != nil {
-		return e
-	}
-	if e = c.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e = c.resolveWrite(key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	r.Key = key
@@ -126,13 +125,17 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	marked := holdsReserved(source.Metadata)
 	source.Metadata = d.op.core.decodeMetadata(source.Metadata)
 	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
+	c.op.core.dropProperties(&merged)
+	if !c.op.core.has(ContentProperties) {
+		merged.ContentType = contentType("", c.op.key, nil)
+	}
 	writeID := ""
 	if r.Condition != (Condition{}) {
-		writeID = newWriteID()
+		writeID = c.op.core.newWriteID()
 	}
 	r.Properties = merged
 	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
-	r.Replace = r.set.given != 0 || marked || writeID != ""
+	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
 	var a *Attrs
 	e = c.op.call(ctx, func(ctx context.Context) (err error) {
 		a, err = c.op.core.driver.Copy(ctx, &r)
@@ -182,6 +185,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	if r.ContentType == "" {
 		r.ContentType = "application/octet-stream"
 	}
+	c.op.core.dropProperties(&r.Properties)
 	if !c.keepsClass() {
 		r.StorageClass = ""
 	}

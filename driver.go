@@ -24,7 +24,8 @@ import (
 // done.
 //
 // A driver must implement Describe, Put, Get, Head, List and Delete; embed
-// [UnimplementedDriver] for the rest. A layer embeds the Driver that it wraps.
+// [UnimplementedDriver] for the rest. A layer embeds the Driver that it wraps. The example
+// is a whole driver, over a map.
 type Driver interface {
 	// Describe returns what the core needs to know. New calls it once.
 	Describe() Description
@@ -45,9 +46,9 @@ type Driver interface {
 	// called while a Read waits, and must make it return.
 	Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser, error)
 
-	// Head returns all attributes; ContentType is empty if the store keeps none. Revision
-	// is the provider's own: the core adds the provider's name to it, and removes it from
-	// requests. The core may change the returned Attrs, but no map in them.
+	// Head returns all attributes; ContentType is empty if the store keeps none, and CRC32C
+	// is nil. Revision is the provider's own: the core adds the provider's name to it, and
+	// removes it from requests. The core may change the returned Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*Attrs, error)
 
 	// List returns one page in byte order of the whole keys, with prefixes among them. If
@@ -205,6 +206,11 @@ const (
 	OrderedList                            // List is in byte order; every bucket that New accepts, with FolderOrder too
 	SequentialParts                        // parts are sent one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
 	SignHead                               // WithMethod(http.MethodHead): the address cannot read bytes
+	Metadata                               // WithMetadata; without it no write id is stored, so a lost response of a conditional write stays OutcomeUnknown
+	ContentProperties                      // WithContentType, -Encoding, -Disposition, -Language and WithCacheControl; without it the type is the key extension's
+	StoredChecksums                        // reads return the CRC32C of the content that was written
+	KeysBesideFolders                      // "a" and "a/b" at once; without it the driver refuses the second one with Unsupported
+	LongSegments                           // segments of a key may be longer than 255 bytes
 )
 
 // The core fills requests from options, and drivers read them. Only the core reads the

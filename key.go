@@ -8,6 +8,7 @@ import (
 const (
 	maxKeyBytes    = 1024 // S3, GCS and Azure agree on no more
 	maxKeySegments = 254  // Azure
+	maxFileName    = 255  // bytes of a segment, without LongSegments
 )
 
 // checkWriteKey implements rule K1: keys that every provider can store and every client can
@@ -60,6 +61,19 @@ func errKeyCharacter() *Error {
 }
 
 func errKeyDot() *Error { return invalid("key", `must not have a segment that ends in "."`) }
+
+// hasLongSegment reports whether a segment of key cannot be the name of a file.
+func hasLongSegment(key string) bool {
+	if len(key) <= maxFileName {
+		return false
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if len(segment) > maxFileName {
+			return true
+		}
+	}
+	return false
+}
 
 // checkReadKey implements rule K2: objects that other tools wrote can be read.
 func checkReadKey(key string) *Error {

@@ -181,7 +181,7 @@ func propertyOption(p property, set func(*Properties)) WriteOption {
 // WithContentType sets the media type, such as "image/png". If it is not type/subtype, the
 // operation fails with InvalidArgument. The default is that of the key's extension, else
 // that of the first 512 bytes, else "application/octet-stream"; a signed upload has no
-// default.
+// default. Unsupported without [ContentProperties], as are the options for other headers.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
 }
@@ -214,7 +214,8 @@ func WithContentLanguage(tag string) WriteOption {
 // lower case. Keys that begin with "omnibucket" are the library's own. A value is text
 // without control characters and without spaces at its ends. Keys and values take at most
 // 2 KiB as stored. Else the operation fails with InvalidArgument. [EncodeMetadataValue]
-// makes a value of any text, such as a file name that a user chose.
+// makes a value of any text, such as a file name that a user chose. WithMetadata is
+// Unsupported without [Metadata].
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }

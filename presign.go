@@ -266,10 +266,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := checkWriteKey(s.op.key); e != nil {
-		return e
-	}
-	if e := s.op.core.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	if r.Condition.Absent {
@@ -281,7 +278,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	// A page sends the fields of a form unchanged, and can add none. A client of an address
 	// sends the type that it likes, unless one was signed.
 	if r.ContentType == "" && method == http.MethodPost {
-		r.ContentType = contentType("", s.op.key, func() []byte { return nil })
+		r.ContentType = contentType("", s.op.key, nil)
 	}
 	native, e := s.op.core.natives(r.set.natives)
 	r.Native = native

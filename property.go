@@ -34,6 +34,9 @@ var oldWriteIDKeys = [...]string{reservedMetadata + "_write_id", reservedMetadat
 
 // holdsWriteID reports whether metadata of a driver has this write id.
 func holdsWriteID(metadata map[string]string, id string) bool {
+	if id == "" {
+		return false
+	}
 	if metadata[writeIDKey] == id {
 		return true
 	}
@@ -85,6 +88,44 @@ func checkProperties(p *Properties, given property) *Error {
 	}
 	p.Metadata = folded
 	return nil
+}
+
+// needProperties refuses the options that ask for what the store does not keep.
+func (c *core) needProperties(p *Properties, given property) *Error {
+	if c.has(Metadata | ContentProperties) {
+		return nil
+	}
+	for _, o := range [...]struct {
+		bit     property
+		feature Features
+		option  string
+		asks    bool
+	}{
+		{propMetadata, Metadata, "WithMetadata", len(p.Metadata) > 0},
+		{propContentType, ContentProperties, "WithContentType", true},
+		{propContentEncoding, ContentProperties, "WithContentEncoding", p.ContentEncoding != ""},
+		{propContentDisposition, ContentProperties, "WithContentDisposition", p.ContentDisposition != ""},
+		{propContentLanguage, ContentProperties, "WithContentLanguage", p.ContentLanguage != ""},
+		{propCacheControl, ContentProperties, "WithCacheControl", p.CacheControl != ""},
+	} {
+		if given&o.bit != 0 && o.asks {
+			if e := c.need(o.feature, o.option); e != nil {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// dropProperties clears what the store does not keep. No option asked for it: it is a
+// copy's source that has it.
+func (c *core) dropProperties(p *Properties) {
+	if !c.has(Metadata) {
+		p.Metadata = nil
+	}
+	if !c.has(ContentProperties) {
+		*p = Properties{Metadata: p.Metadata, StorageClass: p.StorageClass}
+	}
 }
 
 func validHeader(value string) bool {
@@ -266,7 +307,8 @@ func (c *core) decodeMetadata(metadata map[string]string) map[string]string {
 }
 
 // contentType implements rule W9: the type that was given, else that of the key's
-// extension, else that of the first bytes. sniff is called only if it is needed.
+// extension, else that of the first bytes. sniff, if it is not nil, returns those; it
+// is called only if it is needed.
 func contentType(given, key string, sniff func() []byte) string {
 	if given != "" {
 		return given
@@ -274,8 +316,10 @@ func contentType(given, key string, sniff func() []byte) string {
 	if t := mediatype.ByExtension(key); t != "" {
 		return t
 	}
-	if head := sniff(); len(head) > 0 {
-		return http.DetectContentType(head)
+	if sniff != nil {
+		if head := sniff(); len(head) > 0 {
+			return http.DetectContentType(head)
+		}
 	}
 	return "application/octet-stream"
 }
@@ -288,7 +332,7 @@ func (o *operation) toUser(a *Attrs) *Attrs {
 	a.Revision = o.core.tagged(a.Revision)
 	a.Metadata = o.core.decodeMetadata(a.Metadata)
 	if a.ContentType == "" {
-		a.ContentType = contentType("", o.key, func() []byte { return nil })
+		a.ContentType = contentType("", o.key, nil)
 	}
 	if !o.core.has(KeepVersions) {
 		a.Version = ""

@@ -47,6 +47,11 @@ func reconcile(ctx context.Context, o *operation, e *Error, cond Condition, writ
 	if e.Code == PreconditionFailed && cond.Absent {
 		e.absent = true
 	}
+	if e.Unknown && e.Code == PreconditionFailed && !o.core.has(Metadata) {
+		e.Code = OutcomeUnknown
+		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
+		return nil, e
+	}
 	if !e.Unknown || writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}

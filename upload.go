@@ -67,11 +67,8 @@ func (w *write) resolve(body io.Reader, opts []UploadOption) *Error {
 	if err := r.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	if e := checkWriteKey(w.op.key); e != nil {
-		return e
-	}
 	r.Key = w.op.key
-	if e := c.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e := c.resolveWrite(r.Key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	native, e := c.natives(r.set.natives)
@@ -96,11 +93,23 @@ func (w *write) open(body io.Reader) *Error {
 	return nil
 }
 
-// resolveWrite checks the options that all writes have in common.
-func (c *core) resolveWrite(p *Properties, publicRead bool, cond *Condition, set *settings) *Error {
+// resolveWrite checks the key and the options that all writes have in common.
+func (c *core) resolveWrite(key string, p *Properties, publicRead bool, cond *Condition, set *settings) *Error {
+	if e := checkWriteKey(key); e != nil {
+		return e
+	}
 	if e := checkProperties(p, set.given); e != nil {
 		return e
 	}
+	if hasLongSegment(key) {
+		if e := c.need(LongSegments, "a segment of a key of more than 255 bytes"); e != nil {
+			return e
+		}
+	}
+	if e := c.needProperties(p, set.given); e != nil {
+		return e
+	}
+	c.dropProperties(p)
 	if p.StorageClass != "" {
 		if e := c.need(StorageClasses, "WithStorageClass"); e != nil {
 			return e
@@ -158,7 +167,11 @@ func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 	r := &w.req
 	w.metadata = r.Metadata
 	w.progress = newProgress(r.set.progress, w.src.size)
-	r.ContentType = contentType(r.ContentType, w.op.key, w.src.sniff)
+	sniff := w.src.sniff
+	if !w.op.core.has(ContentProperties) {
+		sniff = nil
+	}
+	r.ContentType = contentType(r.ContentType, w.op.key, sniff)
 	if r.set.resumeFile != "" {
 		return w.storeResumable(ctx)
 	}
@@ -168,7 +181,7 @@ func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 // storeBody chooses between one Put and parts by what is known of the body.
 func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
 	if w.req.Condition != (Condition{}) && w.writeID == "" {
-		w.writeID = newWriteID()
+		w.writeID = w.op.core.newWriteID()
 	}
 	w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
 	if w.src.at == nil {
@@ -180,8 +193,12 @@ func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
 	return w.storeParts(ctx, nil, nil)
 }
 
-// newWriteID returns an id that tells one write from any other.
-func newWriteID() string {
+// newWriteID returns an id that tells one write from any other; "" if the store has no
+// metadata to keep it in.
+func (c *core) newWriteID() string {
+	if !c.has(Metadata) {
+		return ""
+	}
 	var id [writeIDBytes / 2]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return hex.EncodeToString(id[:])

@@ -232,6 +232,8 @@ func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing b
 		return nil, failed
 	case completing && w.req.Condition.Revision != "" && (found == nil || found.Revision != w.req.Condition.Revision):
 		return nil, errOverwritten(e)
+	case completing && e.Code == PreconditionFailed && !w.op.core.has(Metadata):
+		return nil, errOverwritten(e)
 	case e.Code == PreconditionFailed:
 		e.absent = w.req.Condition.Absent
 		return nil, e

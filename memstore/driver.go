@@ -20,7 +20,9 @@ const (
 const features = storage.StreamPut | storage.UploadParts |
 	storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
-	storage.KeepVersions | storage.ObjectACL | storage.StorageClasses | storage.OrderedList | signFeatures
+	storage.KeepVersions | storage.ObjectACL | storage.StorageClasses | storage.OrderedList |
+	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
+	storage.KeysBesideFolders | storage.LongSegments | signFeatures
 
 // driver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.

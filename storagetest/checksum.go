@@ -14,6 +14,7 @@ var checksumCases = []Case{
 	{
 		Name: "the CRC32C is kept with the object", Rule: "W10",
 		Explanation: "Upload and Attrs return it, after one Put and after parts",
+		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -49,7 +50,7 @@ var checksumCases = []Case{
 					t.faults.Set(faults.Corrupt(faults.Put|faults.PutPart|faults.CompleteParts, 5))
 					_, err := b.Upload(t.Context(), "a", source)
 					t.faults.Set()
-					if t.desc.Local && err == nil {
+					if t.desc.Local && t.has(storage.StoredChecksums) && err == nil {
 						_, _, err = storage.ReadAll(t.Context(), b, "a")
 						t.requireCode(err, storage.ChecksumMismatch)
 						t.put(b, "a", "old")
@@ -64,6 +65,7 @@ var checksumCases = []Case{
 	{
 		Name: "a whole read is verified", Rule: "R5",
 		Explanation: "if a byte is damaged in transit, the read ends with ChecksumMismatch in place of io.EOF",
+		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -90,6 +92,7 @@ var checksumCases = []Case{
 	{
 		Name: "a damaged file is not put in place", Rule: "R5",
 		Explanation: "DownloadFile verifies the bytes before the file appears",
+		Needs:       storage.StoredChecksums,
 		run: func(t *T) {
 			b := t.open()
 			if !t.put(b, "a", "some text").CRC32C.Known {

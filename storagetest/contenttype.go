@@ -15,6 +15,7 @@ var contentTypeCases = []Case{
 	{
 		Name: "the content type is detected", Rule: "W9",
 		Explanation: "it is the given type, or else that of the key's extension, or else that of the first 512 bytes, in one Put and in parts",
+		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()

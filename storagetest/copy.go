@@ -28,9 +28,11 @@ var copyCases = []Case{
 		Explanation: "bytes, headers and metadata are copied, and the source stays",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
-				t.put(b, "a", "text", storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
-					storage.WithContentDisposition("inline"), storage.WithContentLanguage("de"), storage.WithContentEncoding("x-test"),
-					storage.WithMetadata(map[string]string{"k": "v", "two": "\u00e9"}))
+				t.put(b, "a", "text", t.contentType("text/x-test"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
+					t.optional(storage.ContentProperties, storage.WithContentDisposition("inline")),
+					t.optional(storage.ContentProperties, storage.WithContentLanguage("de")),
+					t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
+					t.metadata(map[string]string{"k": "v", "two": "\u00e9"}))
 				returned, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
 				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
@@ -47,6 +49,7 @@ var copyCases = []Case{
 	{
 		Name: "options replace a copy's attributes one by one", Rule: "W1",
 		Explanation: "an option replaces its attribute, and the rest comes from the source",
+		Needs:       storage.Metadata | storage.ContentProperties,
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				t.put(b, "a.png", "text", storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
@@ -68,6 +71,7 @@ var copyCases = []Case{
 	{
 		Name: "a copy onto itself changes attributes", Rule: "W1",
 		Explanation: "the bytes stay, and the attributes are those of the options",
+		Needs:       storage.Metadata,
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				t.put(b, "a", "text", storage.WithMetadata(map[string]string{"k": "v"}))
@@ -104,11 +108,11 @@ var copyCases = []Case{
 				size = 2*t.unit + 1
 			}
 			text := body(size, 1)
-			t.put(from, "a", text, storage.WithMetadata(map[string]string{"k": "v"}))
+			t.put(from, "a", text, t.metadata(map[string]string{"k": "v"}))
 			_, err := storage.Copy(t.Context(), to, "b", from, "a")
 			require.NoError(t, err)
 			t.requireContent(to, "b", text)
-			require.Equal(t, map[string]string{"k": "v"}, t.attrs(to, "b").Metadata)
+			require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(to, "b").Metadata)
 			require.Empty(t, t.keys(to, storage.WithPrefix("a")))
 			t.requireMissing(from, "b")
 		},
@@ -118,7 +122,7 @@ var copyCases = []Case{
 		Explanation: "a class is one provider's word: a copy from another provider has the destination's default, unless an option sets the class",
 		run: func(t *T) {
 			from, to := t.open(withForeignProvider()), t.openLimited(faults.Limits{Disable: storage.ServerCopy})
-			t.put(from, "a", "text", storage.WithCacheControl("no-store"))
+			t.put(from, "a", "text", t.metadata(map[string]string{"k": "v"}))
 			t.put(to, "plain", "text")
 			for path, target := range map[string]storage.Bucket{"ours": to, "a user's": &countingBucket{Bucket: to}} {
 				require.Equal(t, anotherClass, t.attrs(from, "a").StorageClass)
@@ -126,7 +130,7 @@ var copyCases = []Case{
 				require.NoError(t, err, path)
 				copied := t.attrs(to, "copy")
 				require.Equal(t, t.attrs(to, "plain").StorageClass, copied.StorageClass, path)
-				require.Equal(t, "no-store", copied.CacheControl, path)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), copied.Metadata, path)
 			}
 		},
 	},
@@ -162,7 +166,7 @@ var copyCases = []Case{
 			}
 			var other storage.Bucket
 			b, other := t.openTwice(beforeCall("Copy", 1, func() { t.put(other, "a", "another") }))
-			t.put(b, "a", "one", storage.WithMetadata(map[string]string{"of": "one"}))
+			t.put(b, "a", "one", t.metadata(map[string]string{"of": "one"}))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err != nil {
 				t.requireNothingDone(err, storage.Changed)
@@ -170,7 +174,7 @@ var copyCases = []Case{
 				return
 			}
 			require.NotEqual(t, "one another", t.get(b, "b"))
-			require.Equal(t, t.get(b, "b") == "one", t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes must belong together")
+			require.Equal(t, t.get(b, "b") == "one" && t.has(storage.Metadata), t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes must belong together")
 		},
 	},
 	{
@@ -216,11 +220,11 @@ var copyCases = []Case{
 					keys = append(keys, key)
 				}
 				t.put(b, "empty", "")
-				returned, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), storage.WithMetadata(map[string]string{"k": "v"}))
+				returned, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), t.metadata(map[string]string{"k": "v"}))
 				require.NoError(t, err, path)
 				require.Equal(t, int64(16), returned.Size, path)
 				t.requireContent(b, "all.json", "abbcccddddeeeeea")
-				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "all.json").Metadata, path)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), t.attrs(b, "all.json").Metadata, path)
 				_, err = storage.Compose(t.Context(), b, "a", []string{"a", "b"})
 				require.NoError(t, err, path)
 				t.requireContent(b, "a", "abb")

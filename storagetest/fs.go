@@ -101,6 +101,7 @@ var fsCases = []Case{
 	{
 		Name: "an object beside its folder", Rule: "V-FS",
 		Explanation: "if both x and x/y exist, x is a directory",
+		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "x", "x/y")

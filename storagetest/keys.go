@@ -120,6 +120,7 @@ var keyCases = []Case{
 	{
 		Name: "a key and keys below it coexist", Rule: "K3",
 		Explanation: "a and a/b are two objects, in whichever order they are written and removed",
+		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "a/b", "c/d", "c")
@@ -195,7 +196,7 @@ func roundTripCases() []Case {
 	cases := make([]Case, len(hostileKeys))
 	for i, hostile := range hostileKeys {
 		cases[i] = Case{
-			Name: "a key with " + hostile.why + " round-trips", Rule: "K3",
+			Name: "a key with " + hostile.why + " round-trips", Rule: "K3", Needs: keyNeeds(hostile.key),
 			Explanation: fmt.Sprintf("the key %.60q is the same in every operation", hostile.key),
 			run:         func(t *T) { roundTrip(t, hostile.key) },
 		}

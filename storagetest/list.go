@@ -30,6 +30,7 @@ var listCases = []Case{
 	{
 		Name: "prefix, delimiter and start are taken literally", Rule: "L1",
 		Explanation: "keys ascend and come once, common prefixes come once with their delimiter, and WithStartAfter excludes its key or prefix",
+		Needs:       storage.KeysBesideFolders,
 		run:         listingTable,
 	},
 	{
@@ -88,7 +89,11 @@ var listCases = []Case{
 		run: func(t *T) {
 			b := t.open(far())
 			t.puts(b, "a", "b", "c", "d", "e")
-			for left, want := range map[int]int{1: 1, 2: 2, 3: 2, 4: 3, 5: 3} {
+			requests := map[int]int{1: 1, 2: 2, 3: 2, 4: 3, 5: 3}
+			if t.desc.FolderOrder { // it is listed folder by folder, without reading ahead
+				requests[2], requests[4] = 1, 2
+			}
+			for left, want := range requests {
 				require.Equal(t, want, t.countRequests(func() { t.listUntil(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left)
 			}
 			require.Equal(t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
@@ -202,6 +207,9 @@ var listCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			for _, length := range []int{240, 255, 256, 300, 480, 700} {
+				if length > 255 && !t.has(storage.LongSegments) {
+					continue
+				}
 				folder := strings.Repeat("x", length)
 				key := "g/" + folder + "/file"
 				t.put(b, key, "x")

@@ -31,6 +31,7 @@ var metadataCases = []Case{
 	{
 		Name: "metadata comes back as it was given", Rule: "W8",
 		Explanation: "letters of every script, emoji, and values that look encoded are kept, even if the provider cannot store them itself",
+		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			want := map[string]string{
@@ -64,6 +65,7 @@ var metadataCases = []Case{
 	{
 		Name: "metadata keys are folded to lower case", Rule: "W8",
 		Explanation: "keys may have any case; if two fold together, the one in lower case wins, and without one it is InvalidArgument",
+		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			given := map[string]string{"Upper": "1", "MIXED-case": "2", "both": "lower", "BOTH": "upper"}
@@ -116,13 +118,14 @@ var metadataCases = []Case{
 				})
 			}
 			longest := map[string]string{strings.Repeat("k", 64): strings.Repeat("v", 1500)}
-			t.put(b, "a", "x", storage.WithMetadata(longest))
-			require.Equal(t, longest, t.attrs(b, "a").Metadata)
+			t.put(b, "a", "x", t.metadata(longest))
+			require.Equal(t, t.keptMetadata(longest), t.attrs(b, "a").Metadata)
 		},
 	},
 	{
 		Name: "any text comes back from its encoded value", Rule: "W8",
 		Explanation: "EncodeMetadataValue makes a valid value of any bytes, and DecodeMetadataValue returns the bytes, after an upload and after a copy",
+		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			encoded := map[string]string{}
@@ -157,7 +160,7 @@ var metadataCases = []Case{
 	{
 		Name: "any text comes back from its encoded value after a signed upload", Rule: "W8",
 		Explanation: "EncodeMetadataValue returns a header that every client can send, and the store keeps it unchanged",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignURLs | storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			for _, c := range anyTexts {
@@ -175,6 +178,7 @@ var metadataCases = []Case{
 	{
 		Name: "attributes belong to the caller", Rule: "W4",
 		Explanation: "if a caller changes the map that it passed, or the Attrs that it got, the stored object does not change",
+		Needs:       storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			given := map[string]string{"k": "v"}
@@ -206,6 +210,7 @@ var metadataCases = []Case{
 	{
 		Name: "header attributes come back as they were given", Rule: "W8",
 		Explanation: "cache control, disposition, encoding and language are stored and served unchanged",
+		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
 			want := storage.Properties{

@@ -36,12 +36,21 @@ func nthCallCases() []Case {
 				run:         func(t *T) { op.withFaults(t, false) },
 			},
 			Case{
-				Name: "a fault at every call of " + op.name + ", retried", Rule: "T1", Needs: op.needs,
+				Name: "a fault at every call of " + op.name + ", retried", Rule: "T1", Needs: op.needs | op.settledBy(),
 				Explanation: "one fault, before the call or after its effect, is retried or reconciled, and the operation succeeds",
 				run:         func(t *T) { op.withFaults(t, true) },
 			})
 	}
 	return cases
+}
+
+// settledBy returns the feature without which a lost answer of op stays unknown: a
+// conditional write and a multipart upload are told by their write id.
+func (op operation) settledBy() storage.Features {
+	if op.needs&(storage.UploadParts|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
+		return 0
+	}
+	return storage.Metadata
 }
 
 // maxCalls ends a sweep that would not end by itself.
@@ -123,7 +132,7 @@ func (op operation) judge(t *T, name string, v verdict) {
 }
 
 func old(t *T, b storage.Bucket) any {
-	return t.put(b, "a", "old", storage.WithMetadata(map[string]string{"is": "old"}))
+	return t.put(b, "a", "old", t.metadata(map[string]string{"is": "old"}))
 }
 
 func nothing(*T, storage.Bucket) any { return nil }
@@ -131,7 +140,7 @@ func nothing(*T, storage.Bucket) any { return nil }
 // uploading returns an operation that writes key "a".
 func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-		_, err := b.Upload(ctx, "a", strings.NewReader("new content"), append(opts, storage.WithMetadata(map[string]string{"is": "new"}))...)
+		_, err := b.Upload(ctx, "a", strings.NewReader("new content"), append(opts, t.metadata(map[string]string{"is": "new"}))...)
 		return "", err
 	}
 }
@@ -162,7 +171,7 @@ func writeOperations() []operation {
 		}
 	}
 	composing := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-		_, err := storage.Compose(ctx, b, "b", []string{"a", "a"}, storage.WithContentType("text/x-test"))
+		_, err := storage.Compose(ctx, b, "b", []string{"a", "a"}, t.contentType("text/x-test"))
 		return "", err
 	}
 	several := func(t *T, b storage.Bucket) any {

@@ -53,7 +53,7 @@ var partCases = []Case{
 	{
 		Name: "parts are sequential if the provider requires it", Rule: "W3",
 		Explanation: "with SequentialParts each part is sent at its offset after the previous one, the last with the completion, and a lost response is reconciled",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
 			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {

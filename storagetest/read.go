@@ -24,7 +24,7 @@ var readCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			text := body(3000, 1)
-			t.put(b, "a", text, storage.WithContentType("text/x-test"))
+			t.put(b, "a", text, t.contentType("text/x-test"))
 			reader, err := b.Download(t.Context(), "a")
 			require.NoError(t, err)
 			require.Equal(t, t.attrs(b, "a"), reader.Attrs())
@@ -83,6 +83,7 @@ var readCases = []Case{
 	{
 		Name: "stored bytes are delivered as they are", Rule: "R1",
 		Explanation: "a gzip-encoded object is not decompressed: whole, in a range, and after a dropped connection",
+		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
 			var packed bytes.Buffer

@@ -29,6 +29,7 @@ var removeCases = []Case{
 	{
 		Name: "removing one object leaves its neighbours", Rule: "D1",
 		Explanation: "Remove of a keeps ab and a/b",
+		Needs:       storage.KeysBesideFolders,
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "a/b", "a/b/c", "ab", "A")

@@ -73,7 +73,7 @@ func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *int
 func (t *T) upload(ctx context.Context, h *interruptedUpload, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	return h.bucket.Upload(ctx, "a", from, append([]storage.UploadOption{
 		storage.WithResume(h.path), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
-		storage.WithMetadata(map[string]string{"k": "v"}),
+		t.metadata(map[string]string{"k": "v"}),
 	}, opts...)...)
 }
 
@@ -82,7 +82,7 @@ func (t *T) upload(ctx context.Context, h *interruptedUpload, from io.Reader, op
 func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)
-	require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
+	require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), attrs.Metadata)
 	t.requireContent(h.bucket, "a", text)
 	require.Equal(t, attrs.Revision, t.attrs(h.bucket, "a").Revision)
 	require.NoFileExists(t, h.path)
@@ -131,7 +131,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a different call starts over", Rule: "W13",
 		Explanation: "with other attributes, another length or another part size, the earlier upload is abandoned",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.ContentProperties,
 		run: func(t *T) {
 			for name, opt := range map[string]storage.UploadOption{
 				"a content type": storage.WithContentType("text/x-other"),
@@ -157,7 +157,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "abandoning an earlier upload is interrupted", Rule: "W13",
 		Explanation: "if the call is cancelled while it removes the earlier parts, the next call still succeeds",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.ContentProperties,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -227,7 +227,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a completion whose response was lost is found", Rule: "W13",
 		Explanation: "if the earlier call stored the object, the same call finds it by its write id and sends nothing",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
 			conditions := map[string][]storage.UploadOption{"no condition": nil}
 			if t.has(storage.ConditionalCreate) {
@@ -271,7 +271,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a body that changed after its completion was lost", Rule: "W13",
 		Explanation: "the object of the earlier body is not taken for the object of this one",
-		Needs:       storage.UploadParts,
+		Needs:       storage.UploadParts | storage.Metadata,
 		run: func(t *T) {
 			h := t.loseCompletion(faults.Fail(faults.Reads))
 			t.faults.Set()
@@ -284,7 +284,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "an object that cannot be read stays unknown", Rule: "W13",
 		Explanation: "if the upload is gone and the object cannot be read, the call returns OutcomeUnknown, and a later call finds the object",
-		Needs:       storage.UploadParts | storage.ConditionalCreate,
+		Needs:       storage.UploadParts | storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
 			blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
 			h := t.loseCompletion(blind, storage.IfAbsent())

@@ -103,7 +103,7 @@ func bucketCases() []Case {
 	return slices.Concat(
 		keyCases, roundTripCases(), orderCases, treeCases, prefixedCases,
 		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, conditionCases, reconcileCases,
-		metadataCases, contentTypeCases, checksumCases, numberCases,
+		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
 		copyCases, versionCases, updateCases, readerAtCases,
@@ -248,6 +248,11 @@ var featureNames = []struct {
 	{storage.OrderedList, "OrderedList"},
 	{storage.SequentialParts, "SequentialParts"},
 	{storage.SignHead, "SignHead"},
+	{storage.Metadata, "Metadata"},
+	{storage.ContentProperties, "ContentProperties"},
+	{storage.StoredChecksums, "StoredChecksums"},
+	{storage.KeysBesideFolders, "KeysBesideFolders"},
+	{storage.LongSegments, "LongSegments"},
 }
 
 func namesOf(f storage.Features) []string {

@@ -53,12 +53,12 @@ var updateCases = []Case{
 			require.ErrorIs(t, err, errBoom)
 			t.requireMissing(b, "a")
 			first, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("one"), nil },
-				storage.WithContentType("text/x-test"))
+				t.contentType("text/x-test"))
 			require.NoError(t, err)
 			_, err = storage.Update(t.Context(), b, "a", func(old []byte, attrs *storage.Attrs) ([]byte, error) {
 				require.Equal(t, "one", string(old))
 				require.Equal(t, first.Revision, attrs.Revision)
-				require.Equal(t, "text/x-test", attrs.ContentType)
+				require.Equal(t, t.keptType("text/x-test"), attrs.ContentType)
 				return append(old, " two"...), nil
 			})
 			require.NoError(t, err)
@@ -68,7 +68,7 @@ var updateCases = []Case{
 	{
 		Name: "an update whose responses are lost counts once", Rule: "W7",
 		Explanation: "a lost response is reconciled, so that no increment is applied twice",
-		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
+		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			for range 3 {

@@ -178,7 +178,7 @@ func (j *Journal) read() error {
 func (j *Journal) parseLine(line []byte, first bool) bool {
 	if first {
 		var h Header
-		if json.Unmarshal(line, &h) != nil || h.Format != format || h.Upload == "" || h.WriteID == "" || h.PartSize < 1 {
+		if json.Unmarshal(line, &h) != nil || h.Format != format || h.Upload == "" || h.PartSize < 1 {
 			return false
 		}
 		j.header = h

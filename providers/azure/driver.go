@@ -46,7 +46,9 @@ func (d *driver) Describe() storage.Description {
 		CountsRequests: d.http != nil,
 		Features: storage.UploadParts | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-			storage.StorageClasses | storage.OrderedList | signFeatures(d.account),
+			storage.StorageClasses | storage.OrderedList |
+			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
+			storage.KeysBesideFolders | storage.LongSegments | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),

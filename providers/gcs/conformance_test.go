@@ -34,6 +34,8 @@ var unjudged = map[string]string{
 	"IfAbsent of a copy is fs.ErrExist":                  noConditions,
 	"IfRevision guards the destination of a copy":        noConditions,
 	"conditions guard Compose":                           noConditions,
+
+	"a copy leaves out attributes that its destination cannot keep": "the server keeps a header of the source that the copy's resource leaves out",
 }
 
 // unresumed has the cases that are left out if parts are chunks of a session and

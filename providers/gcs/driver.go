@@ -31,7 +31,9 @@ const (
 // features are those that every configuration has.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-	storage.ObjectACL | storage.StorageClasses | storage.OrderedList
+	storage.ObjectACL | storage.StorageClasses | storage.OrderedList |
+	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
+	storage.KeysBesideFolders | storage.LongSegments
 
 // Describe returns the features and limits.
 func (d *driver) Describe() storage.Description {

@@ -77,7 +77,9 @@ func (d *driver) Describe() storage.Description {
 		Features: storage.StreamPut | storage.UploadParts |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-			storage.ObjectACL | storage.StorageClasses | storage.OrderedList | signFeatures,
+			storage.ObjectACL | storage.StorageClasses | storage.OrderedList |
+			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
+			storage.KeysBesideFolders | storage.LongSegments | signFeatures,
 		Versioned:       d.versions.Load(),
 		StartVersions:   func() { d.versions.Store(true) },
 		Local:           true,

@@ -15,7 +15,6 @@ import (
 // the S3 server of this repository.
 const (
 	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
-	noLongSegment  = "the server keeps objects as files: no name between slashes may be longer than 255 bytes"
 	refusedEarly   = "the server refuses a part of an upload that is gone while the part is still on its way, and closes the connection: some of its responses are lost"
 )
 
@@ -25,42 +24,25 @@ const tree = "tree"
 // skippedCases has the cases that do not run, by server.
 var skippedCases = map[string]map[string]string{
 	"minio": {
-		"a key and keys below it coexist":                                            noKeyBelowAKey,
-		"an object beside its folder":                                                noKeyBelowAKey,
-		"removing one object leaves its neighbours":                                  noKeyBelowAKey,
-		"keys are in byte order":                                                     noKeyBelowAKey,
-		"common prefixes are listed among the keys":                                  noKeyBelowAKey,
-		"prefix, delimiter and start are taken literally":                            noKeyBelowAKey,
-		"a key with a segment of 300 bytes round-trips":                              noLongSegment,
-		"a key with 1,024 bytes round-trips":                                         noLongSegment,
-		"folders with long names are listed":                                         noLongSegment,
-		"a signed download works as returned, for a key with a segment of 300 bytes": noLongSegment,
-		"a signed download works as returned, for a key with 1,024 bytes":            noLongSegment,
-		"a signed upload works as returned, for a key with a segment of 300 bytes":   noLongSegment,
-		"a signed upload works as returned, for a key with 1,024 bytes":              noLongSegment,
-		"reads accept empty segments":                                                "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
-	},
-	tree: {
-		"the next page is prefetched": "a store that lists like a directory tree is listed folder by folder, without reading ahead",
+		"a key and keys below it coexist":                 noKeyBelowAKey,
+		"an object beside its folder":                     noKeyBelowAKey,
+		"removing one object leaves its neighbours":       noKeyBelowAKey,
+		"keys are in byte order":                          noKeyBelowAKey,
+		"common prefixes are listed among the keys":       noKeyBelowAKey,
+		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
+		"reads accept empty segments":                     "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
 	},
 	"versitygw": {
-		"a key and keys below it coexist":                                            noKeyBelowAKey,
-		"an object beside its folder":                                                noKeyBelowAKey,
-		"removing one object leaves its neighbours":                                  noKeyBelowAKey,
-		"keys are in byte order":                                                     noKeyBelowAKey,
-		"common prefixes are listed among the keys":                                  noKeyBelowAKey,
-		"prefix, delimiter and start are taken literally":                            noKeyBelowAKey,
-		"a key with a segment of 300 bytes round-trips":                              noLongSegment,
-		"a key with 1,024 bytes round-trips":                                         noLongSegment,
-		"folders with long names are listed":                                         noLongSegment,
-		"a signed download works as returned, for a key with a segment of 300 bytes": noLongSegment,
-		"a signed download works as returned, for a key with 1,024 bytes":            noLongSegment,
-		"a signed upload works as returned, for a key with a segment of 300 bytes":   noLongSegment,
-		"a signed upload works as returned, for a key with 1,024 bytes":              noLongSegment,
-		"parts that the store has dropped are sent again":                            refusedEarly,
-		"a create over a removed key":                                                "the server takes a delete marker for an object (412); Amazon creates",
-		"removing a version is permanent":                                            "the server responses 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
-		"every write is kept as a version":                                           "in pages of one entry the server's listing of versions never goes on: a page that ends with a key's newest version is followed by one that begins with it",
+		"a key and keys below it coexist":                 noKeyBelowAKey,
+		"an object beside its folder":                     noKeyBelowAKey,
+		"removing one object leaves its neighbours":       noKeyBelowAKey,
+		"keys are in byte order":                          noKeyBelowAKey,
+		"common prefixes are listed among the keys":       noKeyBelowAKey,
+		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
+		"parts that the store has dropped are sent again": refusedEarly,
+		"a create over a removed key":                     "the server takes a delete marker for an object (412); Amazon creates",
+		"removing a version is permanent":                 "the server responds with 400 InvalidArgument for a version that is gone, as for an invalid one; Amazon with 204",
+		"every write is kept as a version":                "in pages of one entry the server's listing of versions never ends: after a page that ends with a key's newest version, the next one begins with it",
 	},
 }
 

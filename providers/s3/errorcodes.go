@@ -107,11 +107,11 @@ var errorMeanings = sdkerror.Table{
 		"XMinioStorageFull":          {Code: storage.Internal, Hint: "the store's disks are full"},
 
 		// Codes of servers that store keys as files.
-		"ObjectParentIsFile":            {Code: storage.InvalidArgument, Hint: fileHint},
-		"ExistingObjectIsDirectory":     {Code: storage.InvalidArgument, Hint: fileHint},
-		"ExistingObjectIsFile":          {Code: storage.InvalidArgument, Hint: fileHint},
-		"XMinioParentIsObject":          {Code: storage.InvalidArgument, Hint: fileHint},
-		"XMinioObjectExistsAsDirectory": {Code: storage.InvalidArgument, Hint: fileHint},
+		"ObjectParentIsFile":            {Code: storage.Unsupported, Hint: fileHint},
+		"ExistingObjectIsDirectory":     {Code: storage.Unsupported, Hint: fileHint},
+		"ExistingObjectIsFile":          {Code: storage.Unsupported, Hint: fileHint},
+		"XMinioParentIsObject":          {Code: storage.Unsupported, Hint: fileHint},
+		"XMinioObjectExistsAsDirectory": {Code: storage.Unsupported, Hint: fileHint},
 
 		"NotImplemented":                {Code: storage.Unsupported},
 		"UnsupportedOperation":          {Code: storage.Unsupported},

@@ -39,7 +39,7 @@ func TestErrorCodes(t *testing.T) {
 		{name: "RequestTimeout", reply: failing(400, "RequestTimeout", ""), code: storage.Unavailable, again: true},
 		{name: "OperationAborted", reply: failing(409, "OperationAborted", ""), code: storage.Unavailable, again: true},
 		{name: "an unknown conflict", reply: failing(409, "WhoKnows", ""), code: storage.Internal},
-		{name: "a server that stores keys as files", reply: failing(409, "ObjectParentIsFile", ""), code: storage.InvalidArgument, hint: "a and a/b"},
+		{name: "a server that stores keys as files", reply: failing(409, "ObjectParentIsFile", ""), code: storage.Unsupported, hint: "a and a/b"},
 		{name: "NotImplemented", reply: failing(501, "NotImplemented", ""), code: storage.Unsupported},
 		{name: "ACLs disabled", reply: failing(400, "AccessControlListNotSupported", ""), code: storage.Unsupported, hint: "ACLs disabled"},
 		{name: "EntityTooLarge", reply: failing(400, "EntityTooLarge", ""), code: storage.TooLarge},

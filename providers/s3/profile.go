@@ -61,6 +61,10 @@ type Profile struct {
 	// whose front end changes that header refuses every request.
 	UnsignedEncoding bool
 
+	// ShortSegments declares that the server keeps objects as files, so that a segment of a
+	// key has at most 255 bytes.
+	ShortSegments bool
+
 	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", because the server
 	// returns "_" as "-".
 	EscapeUnderscores bool
@@ -123,7 +127,9 @@ const (
 
 // features returns the features of a bucket that is opened with credentials.
 func (p *Profile) features() storage.Features {
-	f := storage.UploadParts | signFeatures(p)
+	// S3 has KeysBesideFolders. Servers of files break that, and MinIO does so without an
+	// error: it stores the second key, so that no driver could refuse it.
+	f := storage.UploadParts | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | signFeatures(p)
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// The feature covers Put and multipart uploads, so that both must enforce it.
@@ -137,6 +143,8 @@ func (p *Profile) features() storage.Features {
 		storage.KeepVersions:      p.Versioning,
 		storage.ObjectACL:         p.ObjectACL,
 		storage.StorageClasses:    p.StorageClasses,
+		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
+		storage.LongSegments:      !p.ShortSegments,
 	} {
 		if declared {
 			f |= feature

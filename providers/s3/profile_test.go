@@ -13,22 +13,24 @@ func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
 		signs                  = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignHead
-		all                    = storage.UploadParts | storage.OrderedList | storage.ServerCopy | signs
+		sums, long             = storage.StoredChecksums, storage.LongSegments
+		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
+		all                    = storage.UploadParts | storage.OrderedList | storage.ServerCopy | keeps | signs
 		compose, versions      = storage.ServerCompose, storage.KeepVersions
 		acls, classes          = storage.ObjectACL, storage.StorageClasses
 		forms, signedCreate    = storage.SignForms, storage.SignIfAbsent
 	)
 	want := map[string]storage.Features{
-		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate,
+		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums,
 		"spaces":    all | compose | versions | acls | forms,
 		"r2":        all | create | update | storage.EqualParts | classes | signedCreate,
 		"b2":        all | compose | versions,
 		"wasabi":    all | compose | versions | acls | forms,
-		"minio":     all | create | update | compose | versions | classes | forms | signedCreate,
+		"minio":     all&^long | create | update | compose | versions | classes | forms | signedCreate | sums,
 		"ceph":      all | compose | versions | acls | classes | forms,
 		"garage":    all | compose | forms,
-		"seaweedfs": all&^storage.OrderedList | compose | versions | forms,
-		"versitygw": all | create | update | compose | versions | forms | signedCreate,
+		"seaweedfs": all&^(storage.OrderedList|long) | compose | versions | forms,
+		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums,
 		"gcs":       all | acls,
 		"unknown":   all | compose | versions | forms,
 

@@ -143,6 +143,7 @@ var profiles = []Profile{
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		SlashDelimiter: true,
 		TokenAfterLast: true,
+		ShortSegments:  true,
 	},
 	{
 		// Docs and its conformance tests: PutObject has had conditions for long,
@@ -202,6 +203,7 @@ var profiles = []Profile{
 		CORS:          true,
 		Lifecycle:     true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		ShortSegments: true,
 	},
 	{
 		// Run (v1.8.0 on a file system): PutObject and CompleteMultipartUpload enforce
@@ -223,6 +225,7 @@ var profiles = []Profile{
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		TokenAfterLast: true,
 		Racy:           Conditions{Remove: true},
+		ShortSegments:  true,
 	},
 	{
 		// Users' issues: the XML API has no DeleteObjects and ignores If-Match and

@@ -33,6 +33,7 @@ type Limits struct {
 func WithLimits(b Limits) storage.Layer {
 	return func(next storage.Driver) storage.Driver {
 		d := &limited{Driver: next, limits: b, in: b.apply(next.Describe())}
+		d.folders = b.Disable&next.Describe().Features&storage.KeysBesideFolders != 0
 		if b.Sequential {
 			d.order = &partOrder{native: next.Describe().Features&storage.SequentialParts != 0}
 		}
@@ -77,6 +78,8 @@ type limited struct {
 	limits Limits
 	in     storage.Description
 	order  *partOrder // nil if parts may come in any order
+
+	folders bool // it refuses a key beside a folder, and the driver below does not
 }
 
 func broken(format string, args ...any) error {
@@ -88,7 +91,10 @@ func (d *limited) Describe() storage.Description { return d.in }
 func (d *limited) has(f storage.Features) bool { return d.in.Features&f == f }
 
 // guard checks the features that all writes may use.
-func (d *limited) guard(c storage.Condition, p storage.Properties, publicRead bool) error {
+func (d *limited) guard(ctx context.Context, key string, c storage.Condition, p storage.Properties, publicRead bool) error {
+	if err := d.guardKept(ctx, key, &p); err != nil {
+		return err
+	}
 	switch {
 	case c.Absent && !d.has(storage.ConditionalCreate):
 		return broken("IfAbsent without ConditionalCreate")
@@ -103,7 +109,7 @@ func (d *limited) guard(c storage.Condition, p storage.Properties, publicRead bo
 }
 
 func (d *limited) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	if err := d.guard(r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
 	switch _, seeks := r.Body.(io.Seeker); {
@@ -123,7 +129,7 @@ func (d *limited) BeginParts(ctx context.Context, r *storage.PutRequest) (string
 	if !d.has(storage.UploadParts) {
 		return "", broken("BeginParts without UploadParts")
 	}
-	if err := d.guard(r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return "", err
 	}
 	return d.Driver.BeginParts(ctx, r)
@@ -192,7 +198,7 @@ func (d *limited) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.At
 	if !d.has(storage.ServerCopy) {
 		return nil, broken("Copy without ServerCopy")
 	}
-	if err := d.guard(r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
 	return d.Driver.Copy(ctx, r)
@@ -202,7 +208,7 @@ func (d *limited) Compose(ctx context.Context, r *storage.ComposeRequest) (*stor
 	if !d.has(storage.ServerCompose) {
 		return nil, broken("Compose without ServerCompose")
 	}
-	if err := d.guard(r.Condition, r.Properties, r.PublicRead); err != nil {
+	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
 	}
 	return d.Driver.Compose(ctx, r)

@@ -97,6 +97,11 @@ var features = []struct{ name, words string }{
 	{"SignHead", "a signed `HEAD` reads nothing"},
 	{"ObjectACL", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
+	{"Metadata", "`WithMetadata`"},
+	{"ContentProperties", "`WithContentType` and the other headers"},
+	{"StoredChecksums", "reads return the CRC32C"},
+	{"KeysBesideFolders", "`a` and `a/b` at once"},
+	{"LongSegments", "segments of more than 255 bytes"},
 	{"SequentialParts", "parts are sequential"},
 	{"OrderedList", "lists in byte order"},
 }

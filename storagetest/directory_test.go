@@ -1,0 +1,256 @@
+//go:build linux
+
+package storagetest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// A directoryDriver keeps an object as a file of its name and nothing else, as a driver
+// of SFTP would: it has no place for attributes, and no write that compares first. Its
+// file system must tell upper from lower case, as those of Linux do.
+type directoryDriver struct {
+	storage.UnimplementedDriver
+	objects, temporary string // directories of one file system
+}
+
+var _ storage.Driver = (*directoryDriver)(nil)
+
+func newDirectoryDriver(t *testing.T) storage.Driver {
+	d := &directoryDriver{objects: filepath.Join(t.TempDir(), "objects"), temporary: t.TempDir()}
+	require.NoError(t, os.Mkdir(d.objects, 0o700))
+	return d
+}
+
+// A store that keeps bytes and nothing else passes the suite, whole: no case is left out.
+func TestRunDriverOnADirectoryOfFiles(t *testing.T) {
+	unlisted(t)
+	storagetest.RunDriver(t, newDirectoryDriver)
+}
+
+func (d *directoryDriver) Describe() storage.Description {
+	return storage.Description{
+		Provider: "directory", Bucket: d.objects, Location: d.objects,
+		Features:    storage.StreamPut,
+		FolderOrder: true,
+		Local:       true,
+	}
+}
+
+// path returns the file of a key. A key that cleaning would change is nobody's file.
+func (d *directoryDriver) path(key string) (string, error) {
+	if !fs.ValidPath(key) {
+		return "", storage.ObjectNotFound
+	}
+	return filepath.Join(d.objects, filepath.FromSlash(key)), nil
+}
+
+// missing returns ObjectNotFound for what the file system says of a name that no file
+// has, and any other error as it is.
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return storage.ObjectNotFound
+	}
+	return err
+}
+
+func attrsOf(key string, info fs.FileInfo) *storage.Attrs {
+	revision := fmt.Sprintf("%d-%d", info.ModTime().UnixNano(), info.Size())
+	return &storage.Attrs{
+		Key: key, Size: info.Size(), ETag: `"` + revision + `"`, Revision: revision, Modified: info.ModTime().UTC(),
+	}
+}
+
+func (d *directoryDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	path, err := d.path(r.Key)
+	if err != nil || len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	file, err := os.CreateTemp(d.temporary, "put-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(file.Name()) }() // of a Put that fails: a rename takes it away
+	info, err := d.write(ctx, file, r)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	if err := d.rename(file.Name(), path); err != nil {
+		return nil, err
+	}
+	return attrsOf(r.Key, info), nil
+}
+
+// write stores the body in file, and compares its checksum while nobody sees the file.
+func (d *directoryDriver) write(ctx context.Context, file *os.File, r *storage.PutRequest) (fs.FileInfo, error) {
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	if _, err := io.Copy(io.MultiWriter(file, sum), struct{ io.Reader }{r.Body}); err != nil {
+		return nil, err
+	}
+	if r.CRC32C.Known && r.CRC32C.Sum != sum.Sum32() {
+		return nil, storage.ChecksumMismatch
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// The clock of a file system may stand still between two writes, which would share a
+	// revision.
+	now := time.Now()
+	if err := os.Chtimes(file.Name(), now, now); err != nil {
+		return nil, err
+	}
+	return file.Stat()
+}
+
+// rename makes a file that is complete the object. A name that is a file's or a folder's
+// cannot be the other too: that is Unsupported.
+func (d *directoryDriver) rename(from, to string) (err error) {
+	for range 100 {
+		if err = os.MkdirAll(filepath.Dir(to), 0o700); err == nil {
+			err = os.Rename(from, to)
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // else a removal has taken the empty folder away
+			break
+		}
+	}
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrExist) {
+		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "a file and a folder cannot have the same name"}
+	}
+	return err
+}
+
+// open returns a file that meets the conditions of r.
+func (d *directoryDriver) open(r *storage.GetRequest) (*os.File, *storage.Attrs, error) {
+	path, err := d.path(r.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(r.Native) > 0 {
+		return nil, nil, storage.Unsupported
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, missing(err)
+	}
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = storage.ObjectNotFound
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	attrs := attrsOf(r.Key, info)
+	switch {
+	case r.Condition.Revision != "" && r.Condition.Revision != attrs.Revision:
+		err = storage.PreconditionFailed
+	case r.Condition.NotRevision == attrs.Revision:
+		err = storage.NotModified
+	default:
+		return file, attrs, nil
+	}
+	_ = file.Close()
+	return nil, nil, err
+}
+
+func (d *directoryDriver) Get(_ context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	file, attrs, err := d.open(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	start, length := min(r.Offset, attrs.Size), r.Length
+	if r.Suffix > 0 {
+		start = max(0, attrs.Size-r.Suffix)
+	}
+	if length < 0 {
+		length = attrs.Size - start
+	}
+	return attrs, struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(file, start, length), file}, nil
+}
+
+func (d *directoryDriver) Head(_ context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	file, attrs, err := d.open(r)
+	if err != nil {
+		return nil, err
+	}
+	return attrs, file.Close()
+}
+
+// List returns one folder in the order of its names. The token is the last name.
+func (d *directoryDriver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	folder, name := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1], r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
+	path := d.objects
+	if folder != "" {
+		var err error
+		if path, err = d.path(strings.TrimSuffix(folder, "/")); err != nil {
+			return &storage.Page{}, nil
+		}
+	}
+	names, err := os.ReadDir(path)
+	if err = missing(err); err != nil && err != storage.ObjectNotFound {
+		return nil, err
+	}
+	page := &storage.Page{}
+	for _, found := range names {
+		if !strings.HasPrefix(found.Name(), name) || found.Name() <= r.Token {
+			continue
+		}
+		if len(page.Entries) == r.Limit {
+			page.Token = strings.TrimSuffix(strings.TrimPrefix(page.Entries[r.Limit-1].Key, folder), "/")
+			break
+		}
+		if found.IsDir() {
+			page.Entries = append(page.Entries, storage.ListEntry{Key: folder + found.Name() + "/", IsPrefix: true})
+			continue
+		}
+		if info, err := found.Info(); err == nil { // else it was removed meanwhile
+			a := attrsOf(folder+found.Name(), info)
+			page.Entries = append(page.Entries, storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified})
+		}
+	}
+	return page, ctx.Err()
+}
+
+// Delete removes the folders that are empty then, too: nobody has made them.
+func (d *directoryDriver) Delete(_ context.Context, r *storage.DeleteRequest) error {
+	path, err := d.path(r.Key)
+	if err != nil {
+		return nil
+	}
+	info, err := os.Lstat(path)
+	if err == nil && !info.IsDir() {
+		err = os.Remove(path)
+	}
+	if err = missing(err); err != nil && err != storage.ObjectNotFound {
+		return err
+	}
+	for folder := filepath.Dir(path); folder != d.objects && syscall.Rmdir(folder) == nil; {
+		folder = filepath.Dir(folder)
+	}
+	return nil
+}
+
+func TestAFileSystemHasNoLongNames(t *testing.T) {
+	b := storage.New(newDirectoryDriver(t))
+	_, err := b.Attrs(t.Context(), strings.Repeat("x", 256)+"/y")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.NoError(t, b.Remove(t.Context(), strings.Repeat("x", 256)))
+}

@@ -1,0 +1,74 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// guardKept checks that a write asks for nothing that the store does not keep. A key
+// beside a folder is Unsupported, as a driver of files returns it.
+func (d *limited) guardKept(ctx context.Context, key string, p *storage.Properties) error {
+	headers := p.ContentEncoding + p.ContentDisposition + p.ContentLanguage + p.CacheControl
+	switch {
+	case len(p.Metadata) > 0 && !d.has(storage.Metadata):
+		return broken("metadata without Metadata")
+	case headers != "" && !d.has(storage.ContentProperties):
+		return broken("a header attribute without ContentProperties")
+	case !d.has(storage.LongSegments) && longestSegment(key) > 255:
+		return broken("a segment of %d bytes without LongSegments", longestSegment(key))
+	case d.folders:
+		return d.besideFolder(ctx, key)
+	}
+	return nil
+}
+
+func longestSegment(key string) (longest int) {
+	for segment := range strings.SplitSeq(key, "/") {
+		longest = max(longest, len(segment))
+	}
+	return longest
+}
+
+// besideFolder returns Unsupported if a file system could not hold key beside the keys
+// that are there.
+func (d *limited) besideFolder(ctx context.Context, key string) error {
+	for i := range key {
+		if key[i] != '/' {
+			continue
+		}
+		_, err := d.Driver.Head(ctx, &storage.GetRequest{Key: key[:i], Length: -1})
+		if err == nil {
+			return storage.Unsupported
+		}
+		if !errors.Is(err, storage.ObjectNotFound) {
+			return err
+		}
+	}
+	page, err := d.Driver.List(ctx, &storage.ListRequest{Prefix: key + "/", Delimiter: "/", Limit: 1})
+	if err == nil && len(page.Entries) > 0 {
+		return storage.Unsupported
+	}
+	return err
+}
+
+func (d *limited) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	return d.withoutSum(attrs), body, err
+}
+
+func (d *limited) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Head(ctx, r)
+	return d.withoutSum(attrs), err
+}
+
+// withoutSum takes the checksum out of what a read returns, without StoredChecksums.
+func (d *limited) withoutSum(attrs *storage.Attrs) *storage.Attrs {
+	if attrs != nil && !d.has(storage.StoredChecksums) {
+		attrs.CRC32C = storage.CRC32C{}
+	}
+	return attrs
+}
