@@ -89,8 +89,8 @@ func (d *download) connect(req *GetRequest) *Error {
 	return nil
 }
 
-// openEmpty is for ranges that no provider returns: the object's size tells whether
-// the range is empty or past the end.
+// openEmpty is for ranges that no provider returns: the object's size decides
+// whether the range is empty or past the end.
 func (d *download) openEmpty() *Error {
 	attrs, e := head(d.ctx, &d.op, &d.req)
 	if e != nil {

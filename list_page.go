@@ -116,8 +116,7 @@ const (
 	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
 )
 
-// mark binds the driver's token to provider, prefix and delimiter, and tells whether it came
-// back unchanged. It is not a secret: a token can only move the start.
+// mark binds the driver's token to provider, prefix and delimiter, and shows a change of it. It is not a secret: a token can only move the start.
 func (l *listOp) mark(token string, kind ...string) string {
 	var joined []byte
 	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {

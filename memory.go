@@ -64,7 +64,7 @@ func (m *Memory) acquire(ctx context.Context, bytes int64) (over bool, err error
 }
 
 // try grants bytes if nobody has to wait. The first chunk of a buffer never waits: it holds the
-// byte that tells whether the part before is the last one. Without it that part could not be
+// byte that shows that the part before is not the last one. Without it that part could not be
 // sent and release its memory.
 func (m *Memory) try(bytes int64) bool {
 	m.mu.Lock()

@@ -16,7 +16,7 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	_, length := r.Range()
 	data := make([]byte, max(length, 0))
 	n, err := io.ReadFull(r, data)
-	if err == nil { // only the end tells whether the checksum is right
+	if err == nil { // the checksum is verified at the end
 		_, err = io.ReadFull(r, r.end[:])
 	}
 	switch err {

@@ -42,7 +42,7 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 
 // reconcile determines whether a failed write took effect. If an attempt may have
 // reached the store (e.Unknown), it reads the object's attributes: the write id
-// tells whether they are of this write.
+// decides whether they are of this write.
 func reconcile(ctx context.Context, o *operation, e *Error, cond Condition, writeID string) (*Attrs, *Error) {
 	if e.Code == PreconditionFailed && cond.Absent {
 		e.absent = true

@@ -121,7 +121,7 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 		if err != nil {
 			return nil, "", err
 		}
-		// One extra entry tells whether there is another page, without another
+		// One extra entry shows whether there is another page, without another
 		// request.
 		if len(ids) == limit {
 			return ids, ids[limit-1], nil

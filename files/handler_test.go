@@ -260,7 +260,7 @@ func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 		{"an ID that is none", "GET", "/files/7", http.StatusBadRequest, "ID", files.InvalidValue},
 		{"an ID that is a path", "GET", "/files/..%2F..%2Fetc%2Fpasswd", http.StatusBadRequest, "ID", files.InvalidValue},
 		{"an ID of 10,000 characters", "DELETE", "/files/" + strings.Repeat("a", 10_000), http.StatusBadRequest, "ID", files.InvalidValue},
-		{"an ID that is no text", "GET", "/files/%ff%00/content", http.StatusBadRequest, "ID", files.InvalidValue},
+		{"an ID that is not text", "GET", "/files/%ff%00/content", http.StatusBadRequest, "ID", files.InvalidValue},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a.ask(t, row.method, row.path, "", nil).problem(t, row.status, row.field, row.code)

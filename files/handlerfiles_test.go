@@ -351,7 +351,7 @@ func TestErrorsOfTheStoreAreHidden(t *testing.T) {
 		require.NotContains(t, answer.body, "secret")
 		require.NotContains(t, answer.body, "files/")
 	}
-	require.Len(t, a.hidden, 5, "the application is told of each")
+	require.Len(t, a.hidden, 5, "the application gets each")
 	for _, err := range a.hidden {
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 	}

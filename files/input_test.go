@@ -23,7 +23,7 @@ var uploadInputs = []struct {
 	{"a name of spaces", func(o *files.UploadOptions) { o.OriginalFileName = " \u00a0\t" }, "originalFileName"},
 	{"a name of 1,001 characters", func(o *files.UploadOptions) { o.OriginalFileName = strings.Repeat("é", 1001) }, "originalFileName"},
 	{"a name of 10,000 characters", func(o *files.UploadOptions) { o.OriginalFileName = strings.Repeat("x", 10_000) }, "originalFileName"},
-	{"a name that is no text", func(o *files.UploadOptions) { o.OriginalFileName = "a\xff.txt" }, "originalFileName"},
+	{"a name that is not text", func(o *files.UploadOptions) { o.OriginalFileName = "a\xff.txt" }, "originalFileName"},
 	{"a path", func(o *files.UploadOptions) { o.OriginalFileName = "a/b.txt" }, "originalFileName"},
 	{"a path upwards", func(o *files.UploadOptions) { o.OriginalFileName = "../../etc/passwd" }, "originalFileName"},
 	{"a path of Windows", func(o *files.UploadOptions) { o.OriginalFileName = `C:\a.txt` }, "originalFileName"},
@@ -45,7 +45,7 @@ var uploadInputs = []struct {
 
 	{"a purpose of 257 characters", func(o *files.UploadOptions) { o.Purpose = strings.Repeat("é", 257) }, "Purpose"},
 	{"a purpose with a control character", func(o *files.UploadOptions) { o.Purpose = "a\nb" }, "Purpose"},
-	{"a purpose that is no text", func(o *files.UploadOptions) { o.Purpose = "\xff" }, "Purpose"},
+	{"a purpose that is not text", func(o *files.UploadOptions) { o.Purpose = "\xff" }, "Purpose"},
 	{"a user's ID of 257 characters", func(o *files.UploadOptions) { o.UploadedBy = strings.Repeat("x", 257) }, "UploadedByUser.ID"},
 	{"a user's ID with a NUL", func(o *files.UploadOptions) { o.UploadedBy = "a\x00b" }, "UploadedByUser.ID"},
 }
@@ -239,5 +239,5 @@ func TestTheJSONOfRecords(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"ID": r.ID, "FileExt": ".txt", "MIMEType": "text/plain; charset=utf-8", "OriginalFileName": "A.TXT", "OriginalLength": 1.0,
 		"UploadedByUser.ID": "", "Created": "2026-11-20T12:00:00Z", "CRC32C": float64(r.CRC32C.Sum),
-	}, fields, "Purpose is left out where there is none")
+	}, fields, "Purpose is left out if there is none")
 }

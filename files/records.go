@@ -13,7 +13,7 @@ import (
 // processes too. Package recordstest has the suite that every Records must pass.
 type Records interface {
 	// Create stores r, and must not keep it. If a record with this ID exists, even an
-	// equal one, it fails with [storage.PreconditionFailed]. Of several calls at
+	// equal one, it fails with [storage.PreconditionFailed]. If several calls are made at
 	// once, one succeeds.
 	Create(ctx context.Context, r *Record) error
 	// Record returns a record that belongs to the caller. If there is none, it fails

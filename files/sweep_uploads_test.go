@@ -19,7 +19,7 @@ func TestPartsExpire(t *testing.T) {
 	f.clock.Advance(3 * time.Hour)
 	f.send(t, "b", part(token, 3, 2))
 	f.clock.Advance(3 * time.Hour)
-	require.Equal(t, &files.SweepReport{}, f.sweep(t), "somebody went on with it")
+	require.Equal(t, &files.SweepReport{}, f.sweep(t), "somebody has continued it")
 	f.clock.Advance(2 * time.Hour)
 	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
 	require.Empty(t, under(t, f.bucket, "files/parts/"))

@@ -5,7 +5,7 @@
 // that uses it sets [storage.Description.CountsRequests]. The driver turns the
 // retries and timeouts of its SDK off, because package storage retries.
 //
-// A method that reads returns [StatusError] for a response that is no success, and
+// A method that reads returns [StatusError] for an unsuccessful response, and
 // [NetworkError] for a request without a response. A method that writes does the
 // same in a function that it passes to [Write]:
 //
@@ -68,7 +68,7 @@ func WrapTransport(base http.RoundTripper) http.RoundTripper { return transport.
 // may contain a signature.
 func NetworkError(err error) *storage.Error { return translator.Translate(err) }
 
-// StatusError returns the error for a response that is no success. Its Code is the
+// StatusError returns the error for an unsuccessful response. Its Code is the
 // usual one for the status: ObjectNotFound for 404, and Internal for 409 and for
 // redirects. The driver changes Code if it knows better. StatusError leaves the
 // body alone.

@@ -43,9 +43,8 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// readStream reads in chunks that grow with what has come, up to blocks that
-// are used again, and joins them: a short body costs what it holds, a long one
-// its length and what lies in blocks meanwhile.
+// readStream reads chunks that grow with the body, up to blocks that are pooled, and joins
+// them. A short body needs no more memory than its length.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	var few [16][]byte // most bodies need no slice of chunks on the heap
 	chunks, total, head := few[:0], 0, 0
@@ -139,7 +138,7 @@ func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool
 // One byte on the stack would move to the heap, for the reader's sake.
 var singleBytes = sync.Pool{New: func() any { return new([1]byte) }}
 
-// readByte looks whether body goes on.
+// readByte reads one more byte, if there is one.
 func readByte(ctx context.Context, body io.Reader) (b byte, ended bool, err error) {
 	single := singleBytes.Get().(*[1]byte)
 	defer singleBytes.Put(single)

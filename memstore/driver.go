@@ -33,7 +33,7 @@ type driver struct {
 	found   atomic.Pointer[bucket] // when it was looked for last
 }
 
-// Describe tells whether the bucket keeps versions as it is now. StartVersions
+// Describe reports whether the bucket keeps versions now. StartVersions
 // of a bucket that is not there does nothing.
 func (d *driver) Describe() storage.Description {
 	return storage.Description{

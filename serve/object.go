@@ -25,10 +25,17 @@ import (
 // requests, or have more bytes than the object, the response is the whole object with
 // 200. A server may ignore Range (RFC 9110, section 14.2).
 //
-// An error becomes a status with a short body: 404 for ObjectNotFound; 403 for
-// PermissionDenied, NotPublic and Archived; 400 for InvalidArgument, usually an
-// invalid key; 429 for RateLimited; 503 for Unavailable, Changed and Canceled; 504
-// for DeadlineExceeded; 500 for any other. See [WithErrorHandler]. These responses,
+// An error becomes a status with a short body:
+//
+//	404  ObjectNotFound
+//	403  PermissionDenied, NotPublic, Archived
+//	400  InvalidArgument, usually an invalid key
+//	429  RateLimited
+//	503  Unavailable, Changed, Canceled
+//	504  DeadlineExceeded
+//	500  any other
+//
+// See [WithErrorHandler]. These responses,
 // and 412, have none of the object's headers that say how to show or keep it. If an
 // error occurs after the first bytes were sent, or the bytes of a whole object do not
 // match its checksum, the response is shorter than its Content-Length. Clients notice

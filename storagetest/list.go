@@ -186,7 +186,7 @@ var listCases = []Case{
 	},
 	{
 		Name: "a folder disappears with its last object", Rule: "L4",
-		Explanation: "there are no directories: a prefix is listed as long as an object has it",
+		Explanation: "there are no directories: a prefix is listed while there is an object under it",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a/b/c/d", "a/x")

@@ -149,7 +149,7 @@ func WithDryRun() Option { return option(func(s *settings) { s.dryRun = true }) 
 
 // WithRule sets the attributes of written objects by key: content type,
 // cache-control, metadata, and attributes of a provider. Other attributes are those
-// of [storage.Upload] and [storage.Copy]. An object that is the same is skipped, even
+// of [storage.Uploader] and [storage.Copy]. An object that is the same is skipped, even
 // if its attributes differ. rule may be called by several goroutines at the same
 // time.
 func WithRule(rule func(key string) []storage.WriteOption) Option {

@@ -101,7 +101,7 @@ func TestAnIntervalSurvivesTheProcess(t *testing.T) {
 		b := memstore.New()
 		began := time.Now()
 		var at []time.Duration
-		for range 3 { // a process that is started anew every 90 minutes
+		for range 3 { // a process that is restarted every 90 minutes
 			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
 			_ = transfer.Every(ctx, 2*time.Hour, func(context.Context) error {
 				at = append(at, time.Since(began))

@@ -71,7 +71,7 @@ func unprivileged(t *testing.T, dir string) string {
 	if os.Geteuid() == 0 {
 		code, err := os.ReadFile(program)
 		require.NoError(t, err)
-		program = filepath.Join(filepath.Dir(dir), "program") // where nobody may read it
+		program = filepath.Join(filepath.Dir(dir), "program") // in a directory that nobody may read
 		require.NoError(t, os.WriteFile(program, code, 0o755))
 		const nobody = 65534
 		as = &syscall.Credential{Uid: nobody, Gid: nobody}

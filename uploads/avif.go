@@ -69,7 +69,7 @@ func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 }
 
 // boxAt reads the size and the name of a box. A size of 64 bits, or "to the end",
-// belongs to the data, where nothing is searched.
+// belongs to the data, which is not searched.
 func boxAt(h *head, at, end int) (box, bool) {
 	b, ok := h.bytesAt(at, 8)
 	if !ok {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxFormFields = 100      // parts that are no files, which are skipped
+	maxFormFields = 100      // parts without a file, which are skipped
 	formOverhead  = 1 << 20  // bytes of such parts, and of boundaries and headers
 	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
 	maxDrain      = 4 << 20  // bytes of a refused form that are still read

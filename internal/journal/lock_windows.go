@@ -10,8 +10,8 @@ const removesOpenFiles = false
 
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
-// tryLock locks the file against other calls until it is closed; false where one
-// holds it. The locked byte is past the end of every journal: a lock on Windows
+// tryLock locks the file against other calls until it is closed. It returns false if
+// another call holds it. The locked byte is past the end of every journal: a lock on Windows
 // keeps others from reading and writing.
 func tryLock(f *os.File) bool {
 	const (

@@ -88,6 +88,8 @@ func (t *Translator) isUnknown(err error, status int, counter *transport.Counter
 		return true
 	case status != 0:
 		return t.MaybeApplied(status)
+	case counter.LastAnswered() && t.MaybeSent(err):
+		return true // the SDK has dropped a response, because ctx ended when it came
 	case counter.Requests() > 0:
 		return false // a transport.Transport has counted: the request was not sent whole
 	case errors.As(err, &dial) && dial.Op == "dial":

@@ -89,6 +89,23 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
 }
 
+// azcore's retry policy returns ctx's error if ctx ends when the response comes.
+func TestADroppedResponseIsUnknown(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	client, own := transport.NewClient(nil)
+	t.Cleanup(own.CloseIdleConnections)
+	err := newTranslator().Write(t.Context(), func(ctx context.Context) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, nil)
+		require.NoError(t, err)
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return errSent
+	})
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+}
+
 func TestTranslateKeepsStorageErrors(t *testing.T) {
 	own := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
 	require.NoError(t, newTranslator().Read(nil))

@@ -7,9 +7,9 @@ import (
 
 type answerKey struct{}
 
-// WithAnswer is Options.Answer of the requests made under the context: for those
-// that a server answers after minutes of work of its own, such as a copy, and that
-// would have to begin anew if they were given up.
+// WithAnswer sets Options.Answer for the requests made under the context. It is for
+// requests that a server answers only after minutes of work, such as a copy, and that would
+// have to start over if they were abandoned.
 func WithAnswer(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerKey{}, d)
 }

@@ -5,24 +5,28 @@ import (
 	"sync/atomic"
 )
 
-// A Counter tells what happened on the wire under one context. It is safe for
-// concurrent use.
+// A Counter counts the requests under one context. It is safe for concurrent use, and a nil
+// Counter counts nothing.
 type Counter struct {
 	requests   atomic.Int64
 	unanswered atomic.Int64
+	answered   atomic.Bool
 }
 
-// Requests is how many requests were made, whatever became of them.
+// Requests returns how many requests were made.
 func (c *Counter) Requests() int { return int(c.requests.Load()) }
 
-// Unanswered is how many of them may have reached the server whole and got no
-// answer.
+// Unanswered returns how many requests may have reached the server whole and got no
+// response.
 func (c *Counter) Unanswered() int { return int(c.unanswered.Load()) }
 
-// A nil Counter is one that nobody reads.
+// LastAnswered reports whether the last request that began has a response.
+func (c *Counter) LastAnswered() bool { return c.answered.Load() }
+
 func (c *Counter) request() {
 	if c != nil {
 		c.requests.Add(1)
+		c.answered.Store(false)
 	}
 }
 
@@ -32,16 +36,22 @@ func (c *Counter) lost() {
 	}
 }
 
+func (c *Counter) response() {
+	if c != nil {
+		c.answered.Store(true)
+	}
+}
+
 type counterKey struct{}
 
-// CountRequests has every request made under the context counted. A counter
-// that ctx had already does not see them: each operation counts its own.
+// CountRequests returns a context whose requests are counted. A Counter that ctx had before
+// does not count them: each operation counts its own.
 func CountRequests(ctx context.Context) (context.Context, *Counter) {
 	c := &Counter{}
 	return context.WithValue(ctx, counterKey{}, c), c
 }
 
-// counterOf is ctx's counter, or nil.
+// counterOf returns ctx's counter, or nil.
 func counterOf(ctx context.Context) *Counter {
 	c, _ := ctx.Value(counterKey{}).(*Counter)
 	return c

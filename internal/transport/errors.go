@@ -15,10 +15,9 @@ func (stalled) Temporary() bool { return true }
 // An Error is an exchange that failed at the connection, not an answer that
 // says no.
 type Error struct {
-	// Sent is true where the whole request may have reached the server: its
-	// head was written and its body handed over to the last byte. A server that
-	// has seen less cannot have acted on it. Of a request that writes, a lost
-	// answer is then an outcome that is unknown.
+	// Sent tells that the whole request may have reached the server: its head was written,
+	// and the last byte of its body too. A server that has seen less cannot have acted on
+	// it. If Sent is set, the outcome of a write is unknown.
 	Sent bool
 	Err  error
 }

@@ -27,7 +27,7 @@ type exchange struct {
 	timer   *time.Timer
 	replied bool // the head of the answer is here
 	ended   bool
-	traced  bool           // who makes the request tells of connection and head
+	traced  bool           // the round tripper reports connection and head
 	linked  bool           // traced: the request has its connection
 	headed  bool           // the request's head was written
 	whole   bool           // the request's body was handed over to its end
@@ -93,9 +93,9 @@ func (x *exchange) sourceReads() {
 	}
 }
 
-// requestContext is what net/http has. It tells of the head where no Read of the
-// body does: one that has a length is not read before the head is written, while
-// the first bytes of one that has none are.
+// requestContext is the context for net/http. It reports when the head was written. A Read
+// of the body would not: net/http reads the first bytes of a body without a length before it
+// writes the head.
 func (x *exchange) requestContext() context.Context {
 	if !x.whole && x.length > 0 && !x.foreign {
 		return x.ctx
@@ -259,7 +259,7 @@ func (x *exchange) closeBodies() {
 	}
 }
 
-// watched is the i-th of the request's bodies, or nil behind the last.
+// watched is the i-th of the request's bodies, or nil after the last.
 func (x *exchange) watched(i int) *requestBody {
 	x.mu.Lock()
 	defer x.mu.Unlock()

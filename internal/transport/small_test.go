@@ -34,7 +34,7 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 	}{
 		{"one byte", 1, 1},
 		{"the largest", smallBody, 1},
-		{"a larger one comes behind", smallBody + 1, 2},
+		{"a larger one is read later", smallBody + 1, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

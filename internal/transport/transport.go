@@ -1,10 +1,9 @@
-// Package transport is what the drivers that speak HTTP share: one tuned
-// http.Transport, a watchdog that turns a silent peer into a dropped
-// connection, a request counter, and the answer to "may the server have seen
-// that request?".
+// Package transport is the HTTP transport of all drivers: one tuned http.Transport, a
+// watchdog that turns a silent peer into a dropped connection, and a request counter. It
+// also decides whether the server may have seen a request.
 //
-// A driver hands a Transport to its SDK as the HTTP client's RoundTripper and
-// turns the SDK's own retrying and timeouts off; retrying is the core's.
+// A driver gives a Transport to its SDK as the HTTP client's RoundTripper, and turns the
+// retries and timeouts of the SDK off: the core retries.
 package transport
 
 import (
@@ -163,6 +162,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 		return nil, failure
 	}
 	x.answered()
+	counter.response()
 	if response.Body == nil || response.Body == http.NoBody {
 		x.end()
 		return response, nil
@@ -180,9 +180,9 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// patience is how long a request's connection may be silent within a body, and
-// before the answer. What is handed over of a large body may still be in the
-// system's buffers, from where it leaves unseen: the answer has twice the time.
+// patience returns how long a request's connection may be silent within a body, and before
+// the response. After a large body the response has twice the time, because the system's
+// buffers may still hold a part of the body.
 func (t *Transport) patience(call *wire.Call, short bool) (stall, answer time.Duration) {
 	switch {
 	case call == nil || call.Stall == 0:

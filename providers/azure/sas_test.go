@@ -204,7 +204,7 @@ func TestTheVersionEqualsTheSDKs(t *testing.T) {
 	require.Equal(t, sas.Version, sasVersion)
 }
 
-// Rule P13: signing costs no more than with the SDK.
+// Signing must not cost more than with the SDK.
 func TestSigningCostsNoMoreThanTheSDKs(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)

@@ -269,7 +269,7 @@ func TestAuthorizeSource(t *testing.T) {
 	})
 }
 
-// Rule P13: signing costs no more than with the SDK.
+// Signing must not cost more than with the SDK.
 func BenchmarkSign(b *testing.B) {
 	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)

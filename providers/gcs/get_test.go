@@ -116,7 +116,7 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 		require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /storage/v1/b/photos/o/a"}, server.Calls())
 		require.Equal(t, "1700000000000001", server.Last(t).Query().Get("generation"), "the one that was looked at")
 	})
-	t.Run("also where it is packed on the way", func(t *testing.T) {
+	t.Run("also if it is compressed in transit", func(t *testing.T) {
 		server := newStandIn(t, stored, media(map[string]string{"Content-Encoding": "gzip"}), media(nil))
 		_, body, err := server.on(t).Get(t.Context(), request)
 		require.NoError(t, err)

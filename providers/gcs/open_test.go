@@ -91,7 +91,7 @@ func TestConfigThatCannotBe(t *testing.T) {
 		"an endpoint with a user":        {Bucket: "b", Endpoint: "https://user:secret @host"},
 		"credentials that are none":      {Bucket: "b", CredentialsJSON: []byte("secret ")},
 		"credentials of no type":         {Bucket: "b", CredentialsJSON: []byte(`{"private_key":"secret "}`)},
-		"credentials that are no key":    {Bucket: "b", CredentialsJSON: key},
+		"credentials that are not a key": {Bucket: "b", CredentialsJSON: key},
 		"credentials and Anonymous":      {Bucket: "b", CredentialsJSON: key, Anonymous: true},
 		"credentials twice":              {Bucket: "b", CredentialsJSON: key, TokenSource: oauth2.StaticTokenSource(nil)},
 		"a client and a credential":      {Bucket: "b", Client: client, CredentialsJSON: key},

@@ -55,10 +55,10 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 
 func TestSessionURLOfAnotherHost(t *testing.T) {
 	for name, location := range map[string]string{
-		"nowhere":                    "",
-		"to a URL that is no upload": "https://storage.googleapis.com/photos/a?upload_id=x",
-		"to an invalid URL":          "https://%zz/",
-		"out of the uploads' path":   "https://storage.googleapis.com/upload/../photos/a",
+		"nowhere":                  "",
+		"to a URL of another kind": "https://storage.googleapis.com/photos/a?upload_id=x",
+		"to an invalid URL":        "https://%zz/",
+		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{Header: map[string]string{"Location": location}})

@@ -138,7 +138,7 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 	writeJSON(w, session.object, no)
 }
 
-// keep stores the bytes that the session does not have yet. Of a chunk that was
+// keep stores the bytes that the session does not have yet. If the chunk was
 // cut off, it keeps a multiple of 256 KiB.
 func (s *ruleSession) keep(from int, body []byte, broken bool) {
 	if broken {

@@ -73,7 +73,7 @@ func TestSignByIAM(t *testing.T) {
 	require.NoError(t, err)
 	byKey, err := signing(t, Config{}).sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
-	require.Equal(t, byKey, signed, "whoever signs, it is the same")
+	require.Equal(t, byKey, signed, "both signers sign the same")
 
 	require.Len(t, requests, 1)
 	require.Equal(t, "POST /v1/projects/-/serviceAccounts/"+testAccount+":signBlob", requests[0].Method+" "+requests[0].URL.Path)

@@ -380,7 +380,7 @@ func TestABodyWithoutAFaultKeepsItsWriteTo(t *testing.T) {
 	require.Equal(t, 1, s.closed)
 }
 
-func TestSetArmsAnew(t *testing.T) {
+func TestSetArmsAgain(t *testing.T) {
 	inj := faults.New()
 	d := inj.Layer()(newShelf())
 	require.NoError(t, put(d, "a", ""))
