@@ -81,7 +81,7 @@ func TestEveryOperationFailsWithTheErrorOfABadOption(t *testing.T) {
 func TestAddressParametersAreOpenOptions(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://parameters?versions=true&public_base_url=https://cdn.example.com/a")
 	require.NoError(t, err)
-	require.True(t, storage.Supports(b, storage.KeepVersions))
+	require.True(t, storage.Supports(b, storage.Versioning))
 	address, err := b.PublicURL("x/é+ %.png")
 	require.NoError(t, err)
 	require.Equal(t, "https://cdn.example.com/a/x/%C3%A9%2B%20%25.png", address)

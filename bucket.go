@@ -23,11 +23,11 @@ type Bucket interface {
 	Uploader
 	Downloader
 	Lister
-	Attrser
+	AttrsReader
 	Remover
 	SignedUploader
 	SignedDownloader
-	PublicURLer
+	PublicLinker
 }
 
 // ReadWriter has every permission on the objects themselves.
@@ -35,7 +35,7 @@ type ReadWriter interface {
 	Uploader
 	Downloader
 	Lister
-	Attrser
+	AttrsReader
 	Remover
 }
 
@@ -82,8 +82,8 @@ type Lister interface {
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 }
 
-// An Attrser describes objects.
-type Attrser interface {
+// An AttrsReader describes objects.
+type AttrsReader interface {
 	// Attrs describes the object. If there is none, it fails with ObjectNotFound.
 	Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error)
 	// Exists returns false, nil if there is no object. A missing bucket or a refused
@@ -116,8 +116,8 @@ type SignedDownloader interface {
 	SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error)
 }
 
-// A PublicURLer returns addresses of public objects.
-type PublicURLer interface {
+// A PublicLinker returns addresses of public objects.
+type PublicLinker interface {
 	// PublicURL returns the address at which a public object is served: that of the CDN or
 	// custom domain if one is configured, else the provider's own. It makes no request. If
 	// the bucket was not opened as public, it fails with NotPublic.

@@ -23,7 +23,7 @@ var (
 	otherChunks  = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
 )
 
-// A buffer is a part in memory. A Memory grants its chunks as they are needed, so that a slow
+// A buffer is a part in memory. A BufferLimit grants its chunks as they are needed, so that a slow
 // source does not hold a whole part.
 type buffer struct {
 	op       *operation
@@ -42,7 +42,7 @@ func newBuffer(o *operation) *buffer {
 
 func (b *buffer) init(o *operation) { b.op, b.chunks = o, b.inline[:0] }
 
-func (b *buffer) memory() *Memory { return b.op.core.memory }
+func (b *buffer) limit() *BufferLimit { return b.op.core.bufferLimit }
 
 func chunkSize(index int) int {
 	switch index {
@@ -86,7 +86,7 @@ func (b *buffer) reserve(ctx context.Context, size int64) error {
 // would get a piece of a part, and none could send.
 func (b *buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
-	if b.memory().try(int64(first)) {
+	if b.limit().try(int64(first)) {
 		b.add(first)
 		return nil
 	}
@@ -95,7 +95,7 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 		size := chunkSize(len(b.chunks) + len(sizes))
 		sizes, total = append(sizes, size), total+int64(size)
 	}
-	over, err := b.memory().acquire(ctx, total)
+	over, err := b.limit().acquire(ctx, total)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (b *buffer) free() {
 	for _, c := range b.chunks {
 		giveChunk(c)
 	}
-	b.memory().release(b.reserved)
+	b.limit().release(b.reserved)
 	b.chunks, b.reserved, b.size = nil, 0, 0
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // Compose makes one object of several objects of the same bucket, in order: on the
@@ -90,7 +91,7 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 func (c *composeOp) headSources(ctx context.Context) *Error {
 	c.sources = make([]*Attrs, len(c.srcKeys))
 	failed := make([]*Error, len(c.srcKeys))
-	eachConcurrently(len(c.srcKeys), func(i int) error {
+	parallel.All(len(c.srcKeys), singlesAtOnce, func(i int) error {
 		c.sources[i], failed[i] = head(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1})
 		return nil
 	})

@@ -14,7 +14,7 @@ type core struct {
 	tag            string   // of revisions
 	features       Features // in force as the bucket was opened
 	hooks          []Hook
-	memory         *Memory
+	bufferLimit    *BufferLimit
 	retry          *retrier
 	telemetry      *telemetry
 	public         bool
@@ -47,7 +47,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
 		hooks:          o.hooks,
-		memory:         o.memory,
+		bufferLimit:    o.bufferLimit,
 		retry:          newRetrier(o.retry, &desc),
 		telemetry:      newTelemetry(o, desc),
 		public:         o.public,
@@ -56,22 +56,22 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		bad:            o.bad,
 	}
 	if desc.FolderOrder {
-		c.features |= OrderedList // by listing folder by folder
+		c.features |= OrderedListing // by listing folder by folder
 	}
-	if c.bad == nil && !c.has(OrderedList) {
+	if c.bad == nil && !c.has(OrderedListing) {
 		c.bad = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
 	}
 	if c.publicBaseURL == "" {
 		c.publicBaseURL = desc.PublicBaseURL
 	}
-	if desc.SigningBase {
+	if desc.NeedsSigningBase {
 		c.serveAtBase()
 	}
 	switch {
-	case o.versions && desc.StartVersions != nil:
-		desc.StartVersions()
-	case !o.versions && !desc.Versioned && !(o.serviced && desc.StartVersions == nil):
-		c.features &^= KeepVersions
+	case o.versions && desc.EnableVersions != nil:
+		desc.EnableVersions()
+	case !o.versions && !desc.Versioned && !(o.serviced && desc.EnableVersions == nil):
+		c.features &^= Versioning
 	}
 	return &bucket{core: c, mask: everything}
 }
@@ -80,7 +80,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 // signing base address.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
-		c.features &^= SignURLs | SignContentType | SignSize | SignIfAbsent | SignForms | SignHead
+		c.features &^= SignedURLs | SignedContentType | SignedSize | SignedIfAbsent | SignedForms | SignedHead
 		return
 	}
 	if c.publicBaseURL == "" {
@@ -126,7 +126,7 @@ func (c *core) need(f Features, what string) *Error {
 		return nil
 	}
 	hint := c.desc.FeatureHint
-	if f == KeepVersions && (hint == "" || c.desc.Features&f != 0) {
+	if f == Versioning && (hint == "" || c.desc.Features&f != 0) {
 		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
 	}
 	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)

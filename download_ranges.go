@@ -169,7 +169,7 @@ func (g *rangeReader) next(ctx context.Context, _, length int64) (rangeWriter, e
 		close(r.done)
 		return nil, err
 	}
-	r.buffer.memory().addInFlight(1)
+	r.buffer.limit().addInFlight(1)
 	return r, nil
 }
 
@@ -183,7 +183,7 @@ func (r *bufferedRange) filled(p []byte) error {
 }
 
 func (r *bufferedRange) end(err error) {
-	r.buffer.memory().addInFlight(-1)
+	r.buffer.limit().addInFlight(-1)
 	r.failed = err
 	close(r.done)
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // freshStart is after how many bytes a connection counts as one that works. The
@@ -236,7 +238,7 @@ func (s *stream) afterDrop(err error) *Error {
 		return e
 	case first && e.Code != RateLimited: // a connection that has worked: the next one follows at once
 		s.tried.waited = 0
-	case sleep(s.ctx, delay) != nil:
+	case ctxtime.Sleep(s.ctx, delay) != nil:
 		return s.d.op.gaveUp(s.ctx, e, false)
 	}
 	return nil

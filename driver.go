@@ -104,7 +104,7 @@ type Driver interface {
 	Sign(ctx context.Context, r *SignRequest) (*SignedURL, error)
 
 	// SignForm signs a form; r.MinSize and r.MaxSize bound the body.
-	SignForm(ctx context.Context, r *SignRequest) (*UploadForm, error)
+	SignForm(ctx context.Context, r *SignRequest) (*SignedForm, error)
 
 	// Native returns the provider's own client, for [As]; nil if there is none.
 	Native() any
@@ -133,25 +133,25 @@ type Description struct {
 	Location      string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersions
-	// StartVersions makes the bucket keep versions from now on. New calls it if the bucket
+	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket
 	// is opened WithVersions. It is nil if the store itself decides (clouds).
-	StartVersions func()
+	EnableVersions func()
 	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
 	// already, so that they need not be built for each response.
 	TaggedRevisions bool
 
-	// SigningBase declares that the store has no address of its own: the handler of package
+	// NeedsSigningBase declares that the store has no address of its own: the handler of package
 	// serve answers signed requests, at the address of WithSigningBaseURL. Without that
 	// option no feature of signing is in force.
-	SigningBase bool
-	// Origin, with SigningBase, tells the handler of package serve about the bucket: its
+	NeedsSigningBase bool
+	// Origin, with NeedsSigningBase, tells the handler of package serve about the bucket: its
 	// keys, whether it is public, its CORS rules. A layer must pass it on.
 	Origin      any
 	SigningHint string // the Hint if signing is Unsupported: what the bucket lacks
 	// FeatureHint is the Hint if a feature is not declared: what to do about it.
 	FeatureHint string
 
-	// FolderOrder declares, in place of OrderedList, that List is in the order of a
+	// FolderOrder declares, in place of OrderedListing, that List is in the order of a
 	// directory tree, which has all of "a/…" before "a-b". The core then lists folder by
 	// folder, with the delimiter "/" and Token only: at least one request for each folder.
 	// list_walk.go tells which order it needs in one folder.
@@ -186,8 +186,8 @@ type Features uint64
 
 // The features. An operation that needs one that is not declared is Unsupported.
 const (
-	StreamPut         Features = 1 << iota // Put takes a body of unknown size, without buffering it
-	UploadParts                            // BeginParts and what follows
+	StreamingPut      Features = 1 << iota // Put takes a body of unknown size, without buffering it
+	MultipartUploads                       // BeginParts and what follows
 	EqualParts                             // all parts but the last must have one size
 	ConditionalCreate                      // IfAbsent on Put, parts and Copy, atomically
 	ConditionalUpdate                      // IfRevision on Put, parts and Copy, atomically
@@ -195,17 +195,17 @@ const (
 	UniqueRevisions                        // no two writes share a revision, not even of equal content
 	ServerCopy                             // Copy, without moving bytes through this process
 	ServerCompose                          // Compose, likewise
-	KeepVersions                           // the store can; in force if the bucket is opened WithVersions or is known to keep them
-	SignURLs                               // signed upload and download addresses
-	SignContentType                        // the store enforces WithContentType; else it is only a header to send
-	SignSize                               // WithSize on a signed upload
-	SignIfAbsent                           // IfAbsent on a signed upload
-	SignForms                              // SignedUploadForm
-	ObjectACL                              // WithPublicRead
+	Versioning                             // the store can; in force if the bucket is opened WithVersions or is known to keep them
+	SignedURLs                             // signed upload and download addresses
+	SignedContentType                      // the store enforces WithContentType; else it is only a header to send
+	SignedSize                             // WithSize on a signed upload
+	SignedIfAbsent                         // IfAbsent on a signed upload
+	SignedForms                            // SignedUploadForm
+	ObjectACLs                             // WithPublicRead
 	StorageClasses                         // WithStorageClass
-	OrderedList                            // List is in byte order; every bucket that New accepts, with FolderOrder too
+	OrderedListing                         // List is in byte order; every bucket that New accepts, with FolderOrder too
 	SequentialParts                        // parts are sent one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
-	SignHead                               // WithMethod(http.MethodHead): the address cannot read bytes
+	SignedHead                             // WithMethod(http.MethodHead): the address cannot read bytes
 	Metadata                               // WithMetadata; without it no write id is stored, so a lost response of a conditional write stays OutcomeUnknown
 	ContentProperties                      // WithContentType, -Encoding, -Disposition, -Language and WithCacheControl; without it the type is the key extension's
 	StoredChecksums                        // reads return the CRC32C of the content that was written
@@ -220,13 +220,13 @@ type (
 	PutRequest struct {
 		Key  string
 		Body io.Reader // an io.ReadSeeker unless Size is -1
-		Size int64     // -1: unknown, with StreamPut only
+		Size int64     // -1: unknown, with StreamingPut only
 		Properties
 		PublicRead bool
 		Condition  Condition
-		// CRC32C is the checksum of the whole body. With StreamPut it may be unknown until
+		// CRC32C is the checksum of the whole body. With StreamingPut it may be unknown until
 		// Body has delivered its last byte, so that it is computed only once. Without
-		// StreamPut it is always known.
+		// StreamingPut it is always known.
 		CRC32C CRC32C
 		Native []any // values of this provider's own options; an unknown type is Unsupported
 
@@ -407,7 +407,7 @@ func (UnimplementedDriver) Sign(context.Context, *SignRequest) (*SignedURL, erro
 }
 
 // SignForm returns Unsupported.
-func (UnimplementedDriver) SignForm(context.Context, *SignRequest) (*UploadForm, error) {
+func (UnimplementedDriver) SignForm(context.Context, *SignRequest) (*SignedForm, error) {
 	return nil, Unsupported
 }
 

@@ -155,7 +155,7 @@ func TestAFailedBodyIsNotTakenForAFailedUpload(t *testing.T) {
 
 func TestSignedValuesShowNoSecretAsText(t *testing.T) {
 	u := storage.SignedURL{Method: "GET", URL: "https://h/k?sig=SECRET"}
-	f := storage.UploadForm{URL: "https://h/", Fields: map[string]string{"policy": "SECRET"}}
+	f := storage.SignedForm{URL: "https://h/", Fields: map[string]string{"policy": "SECRET"}}
 	c := storage.Credentials{AccessKeyID: "id", SecretKey: "SECRET", SessionToken: "SECRET"}
 	for _, v := range []any{u, &u, f, &f, c, &c, struct{ U storage.SignedURL }{u}, []any{u, f, c}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {

@@ -42,7 +42,7 @@ func (d *mapDriver) Describe() storage.Description {
 	return storage.Description{
 		Provider: "map", Bucket: "example",
 		Local: true, // no connection can break
-		Features: storage.StreamPut | storage.OrderedList | storage.UniqueRevisions |
+		Features: storage.StreamingPut | storage.OrderedListing | storage.UniqueRevisions |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments,

@@ -20,7 +20,7 @@ import (
 func FS(ctx context.Context, b interface {
 	Downloader
 	Lister
-	Attrser
+	AttrsReader
 }) fs.FS {
 	return &fileSystem{ctx: ctx, b: b}
 }
@@ -30,7 +30,7 @@ type fileSystem struct {
 	b   interface {
 		Downloader
 		Lister
-		Attrser
+		AttrsReader
 	}
 	root string // "" or a path that ends in "/"
 }

@@ -11,19 +11,19 @@ import (
 // it does not override do not pass it.
 type Layer func(Driver) Driver
 
-// Around returns a Driver that makes every call through f, for layers that treat all calls
+// Intercept returns a Driver that makes every call through f, for layers that treat all calls
 // alike; call is the name of the method. Describe, Locate, Native and Close make no request
 // and do not pass f.
-func Around(d Driver, f func(ctx context.Context, call string, next func(context.Context) error) error) Driver {
-	return &around{Driver: d, f: f}
+func Intercept(d Driver, f func(ctx context.Context, call string, next func(context.Context) error) error) Driver {
+	return &interceptor{Driver: d, f: f}
 }
 
-type around struct {
+type interceptor struct {
 	Driver
 	f func(ctx context.Context, call string, next func(context.Context) error) error
 }
 
-func passing[T any](a *around, ctx context.Context, call string, next func(context.Context) (T, error)) (T, error) {
+func passing[T any](a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error)) (T, error) {
 	var result T
 	err := a.f(ctx, call, func(ctx context.Context) (err error) {
 		result, err = next(ctx)
@@ -36,11 +36,11 @@ func passing[T any](a *around, ctx context.Context, call string, next func(conte
 	return result, nil
 }
 
-func (a *around) Put(ctx context.Context, r *PutRequest) (*Attrs, error) {
+func (a *interceptor) Put(ctx context.Context, r *PutRequest) (*Attrs, error) {
 	return passing(a, ctx, "Put", func(ctx context.Context) (*Attrs, error) { return a.Driver.Put(ctx, r) })
 }
 
-func (a *around) Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser, error) {
+func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser, error) {
 	var attrs *Attrs
 	var body io.ReadCloser
 	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
@@ -59,35 +59,35 @@ func (a *around) Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser,
 	return attrs, body, nil
 }
 
-func (a *around) Head(ctx context.Context, r *GetRequest) (*Attrs, error) {
+func (a *interceptor) Head(ctx context.Context, r *GetRequest) (*Attrs, error) {
 	return passing(a, ctx, "Head", func(ctx context.Context) (*Attrs, error) { return a.Driver.Head(ctx, r) })
 }
 
-func (a *around) List(ctx context.Context, r *ListRequest) (*Page, error) {
+func (a *interceptor) List(ctx context.Context, r *ListRequest) (*Page, error) {
 	return passing(a, ctx, "List", func(ctx context.Context) (*Page, error) { return a.Driver.List(ctx, r) })
 }
 
-func (a *around) Delete(ctx context.Context, r *DeleteRequest) error {
+func (a *interceptor) Delete(ctx context.Context, r *DeleteRequest) error {
 	return a.f(ctx, "Delete", func(ctx context.Context) error { return a.Driver.Delete(ctx, r) })
 }
 
-func (a *around) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
+func (a *interceptor) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
 	return passing(a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) })
 }
 
-func (a *around) PutPart(ctx context.Context, r *PartRequest) (Part, error) {
+func (a *interceptor) PutPart(ctx context.Context, r *PartRequest) (Part, error) {
 	return passing(a, ctx, "PutPart", func(ctx context.Context) (Part, error) { return a.Driver.PutPart(ctx, r) })
 }
 
-func (a *around) CompleteParts(ctx context.Context, r *CompleteRequest) (*Attrs, error) {
+func (a *interceptor) CompleteParts(ctx context.Context, r *CompleteRequest) (*Attrs, error) {
 	return passing(a, ctx, "CompleteParts", func(ctx context.Context) (*Attrs, error) { return a.Driver.CompleteParts(ctx, r) })
 }
 
-func (a *around) AbortParts(ctx context.Context, key, upload string) error {
+func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error {
 	return a.f(ctx, "AbortParts", func(ctx context.Context) error { return a.Driver.AbortParts(ctx, key, upload) })
 }
 
-func (a *around) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
+func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
 	var errs []error
 	err := a.f(ctx, "DeleteBatch", func(ctx context.Context) error {
 		errs = a.Driver.DeleteBatch(ctx, r)
@@ -102,22 +102,22 @@ func (a *around) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
 	return errs
 }
 
-func (a *around) Copy(ctx context.Context, r *CopyRequest) (*Attrs, error) {
+func (a *interceptor) Copy(ctx context.Context, r *CopyRequest) (*Attrs, error) {
 	return passing(a, ctx, "Copy", func(ctx context.Context) (*Attrs, error) { return a.Driver.Copy(ctx, r) })
 }
 
-func (a *around) Compose(ctx context.Context, r *ComposeRequest) (*Attrs, error) {
+func (a *interceptor) Compose(ctx context.Context, r *ComposeRequest) (*Attrs, error) {
 	return passing(a, ctx, "Compose", func(ctx context.Context) (*Attrs, error) { return a.Driver.Compose(ctx, r) })
 }
 
-func (a *around) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {
+func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {
 	return passing(a, ctx, "ListVersions", func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) })
 }
 
-func (a *around) Sign(ctx context.Context, r *SignRequest) (*SignedURL, error) {
+func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*SignedURL, error) {
 	return passing(a, ctx, "Sign", func(ctx context.Context) (*SignedURL, error) { return a.Driver.Sign(ctx, r) })
 }
 
-func (a *around) SignForm(ctx context.Context, r *SignRequest) (*UploadForm, error) {
-	return passing(a, ctx, "SignForm", func(ctx context.Context) (*UploadForm, error) { return a.Driver.SignForm(ctx, r) })
+func (a *interceptor) SignForm(ctx context.Context, r *SignRequest) (*SignedForm, error) {
+	return passing(a, ctx, "SignForm", func(ctx context.Context) (*SignedForm, error) { return a.Driver.SignForm(ctx, r) })
 }

@@ -52,7 +52,7 @@ var errRepeats = &Error{Code: Internal, Err: errors.New("the provider repeated a
 var errOrder = &Error{
 	Code: Unsupported,
 	Err:  errors.New("the store does not list keys in byte order"),
-	Hint: "if this is an S3-compatible server that lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3.Probe returns",
+	Hint: "if this is an S3-compatible server that lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns",
 }
 
 // errStopped tells that the caller has left the loop.

@@ -41,13 +41,13 @@ type ListEntry struct {
 // A VersionEntry is one kept version of an object.
 type VersionEntry struct {
 	ListEntry
-	Version  string // for WithVersion
-	Current  bool   // a read without a version returns it
-	IsDelete bool   // a delete marker
-	// OldSince is when the version was replaced or removed. It is zero for the current
+	Version        string // for WithVersion
+	Current        bool   // a read without a version returns it
+	IsDeleteMarker bool   // a delete marker
+	// NoncurrentSince is when the version was replaced or removed. It is zero for the current
 	// version, and if the store does not report it: on Azure, for the newest version of a
 	// blob that was removed.
-	OldSince time.Time
+	NoncurrentSince time.Time
 }
 
 // A Page is one page of a listing, for code that passes a token to its own clients. The last

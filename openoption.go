@@ -10,7 +10,7 @@ import (
 
 // An OpenOption fits [New], [Open], [NewService], [OpenService] and a provider's
 // constructor: [WithPublic], [WithPublicBaseURL], [WithSigningBaseURL], [WithVersions],
-// [WithMemory], [WithRetry], [WithTelemetry], [WithHook], [WithLayer]. A provider's own
+// [WithBufferLimit], [WithRetry], [WithTelemetry], [WithHook], [WithLayer]. A provider's own
 // settings are fields of its Config.
 type OpenOption interface{ applyOpen(*openOptions) }
 
@@ -21,7 +21,7 @@ type openOptions struct {
 	signingBaseURL string
 	versions       bool
 	serviced       bool // opened by a Service, which knows whether the bucket keeps versions
-	memory         *Memory
+	bufferLimit    *BufferLimit
 	retry          RetryPolicy
 	tracer         trace.TracerProvider
 	meter          metric.MeterProvider
@@ -42,8 +42,8 @@ func readOpenOptions(opts []OpenOption) *openOptions {
 		}
 		opt.applyOpen(o)
 	}
-	if o.memory == nil {
-		o.memory = defaultMemory()
+	if o.bufferLimit == nil {
+		o.bufferLimit = defaultBufferLimit()
 	}
 	return o
 }
@@ -90,9 +90,11 @@ func WithSigningBaseURL(base string) OpenOption {
 // local or memory bucket keep them.
 func WithVersions() OpenOption { return openOption(func(o *openOptions) { o.versions = true }) }
 
-// WithMemory bounds the transfer buffers of all buckets that are opened with m together.
+// WithBufferLimit bounds the transfer buffers of all buckets that are opened with m together.
 // By default all buckets of the process share 128 MiB.
-func WithMemory(m *Memory) OpenOption { return openOption(func(o *openOptions) { o.memory = m }) }
+func WithBufferLimit(m *BufferLimit) OpenOption {
+	return openOption(func(o *openOptions) { o.bufferLimit = m })
+}
 
 // WithRetry sets how often and for how long a failed request is retried. Retrying an
 // unconditional write may overwrite a later write by another client. To prevent that, use

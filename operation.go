@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
@@ -30,7 +31,7 @@ type operation struct {
 	bytes      atomic.Int64
 	wire       wire.Call    // the requests, and what the transport needs to know of them
 	signs      bool         // it makes hardly any request to the store
-	overGrants atomic.Int32 // buffers granted over the Memory's limit
+	overGrants atomic.Int32 // buffers granted over the limit
 }
 
 // prepare names the operation, and refuses it if the bucket does not permit it.
@@ -147,7 +148,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		if !again || body != nil && !body.rewind() {
 			return e
 		}
-		if sleep(ctx, delay) != nil {
+		if ctxtime.Sleep(ctx, delay) != nil {
 			return o.gaveUp(ctx, e, unknown)
 		}
 	}

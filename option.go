@@ -486,7 +486,7 @@ func (r *GetRequest) Apply(opts ...DownloadOption) error {
 	return r.set.failure()
 }
 
-// ApplyAttrs reads options, for code that implements [Attrser] itself. A second condition is
+// ApplyAttrs reads options, for code that implements [AttrsReader] itself. A second condition is
 // InvalidArgument.
 func (r *GetRequest) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1

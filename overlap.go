@@ -59,7 +59,7 @@ func reached(b any) (whole any, prefix string) {
 		return b.core, b.prefix
 	case *view:
 		return b.to, b.prefix
-	case serving.Directory, Uploader, Downloader, Lister, Attrser, Remover, SignedUploader, SignedDownloader, PublicURLer:
+	case serving.Directory, Uploader, Downloader, Lister, AttrsReader, Remover, SignedUploader, SignedDownloader, PublicLinker:
 		return b, ""
 	}
 	return nil, ""

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // A pace holds back the requests of a whole bucket while its store throttles
@@ -81,7 +83,7 @@ func (p *pace) wait(ctx context.Context) error {
 		if delay <= 0 {
 			return nil
 		}
-		if err := sleep(ctx, delay); err != nil {
+		if err := ctxtime.Sleep(ctx, delay); err != nil {
 			return err
 		}
 	}

@@ -57,22 +57,22 @@ func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, 
 	return r, nil
 }
 
-// An UploadForm is a browser form (POST policy) that uploads one object. Its JSON has all of
+// A SignedForm is a browser form (POST policy) that uploads one object. Its JSON has all of
 // it, to be sent to a client; as text it shows neither policy nor signature.
-type UploadForm struct {
+type SignedForm struct {
 	URL       string            `json:"url"`
 	Fields    map[string]string `json:"fields"`
 	ExpiresAt time.Time         `json:"expiresAt"`
 }
 
 // String returns only the address.
-func (f UploadForm) String() string { return http.MethodPost + " " + maskQuery(f.URL) }
+func (f SignedForm) String() string { return http.MethodPost + " " + maskQuery(f.URL) }
 
 // GoString returns String.
-func (f UploadForm) GoString() string { return f.String() }
+func (f SignedForm) GoString() string { return f.String() }
 
 // LogValue returns the form without policy and signature.
-func (f UploadForm) LogValue() slog.Value {
+func (f SignedForm) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("url", maskQuery(f.URL)),
 		slog.Time("expiresAt", f.ExpiresAt),
@@ -170,7 +170,7 @@ func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...Signed
 	s.req.MinSize, s.req.MaxSize = -1, -1
 	e := s.openUpload(b, "SignedUploadURL", key, http.MethodPut, opts)
 	if e == nil && s.req.MaxSize >= 0 {
-		e = s.op.core.need(SignSize, "WithSize on a signed upload")
+		e = s.op.core.need(SignedSize, "WithSize on a signed upload")
 	}
 	return s.sign(ctx, e)
 }
@@ -186,12 +186,12 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 		e = checkReadKey(s.op.key)
 	}
 	if e == nil && r.Method == http.MethodHead {
-		if e = s.op.core.need(SignHead, "a signed HEAD"); e != nil {
+		if e = s.op.core.need(SignedHead, "a signed HEAD"); e != nil {
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 		}
 	}
 	if e == nil && r.set.version {
-		e = s.op.core.need(KeepVersions, "WithVersion")
+		e = s.op.core.need(Versioning, "WithVersion")
 	}
 	return s.sign(ctx, e)
 }
@@ -200,7 +200,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 // bytes and one content type: that of [WithContentType], else that of the key's extension,
 // else "application/octet-stream". It fails with Unsupported on Azure, which has no such form,
 // on a bucket that is not from [New], and with [IfAbsent]: forms have no conditions.
-func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*UploadForm, error) {
+func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
 	own, ok := b.(*bucket)
 	if !ok {
 		e := unsupported("this bucket signs no forms", "")
@@ -217,10 +217,10 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 	case minSize < 0 || maxSize < minSize:
 		e = invalid("minSize and maxSize", "must satisfy 0 <= minSize <= maxSize")
 	default:
-		e = s.op.core.need(SignForms, "SignedUploadForm")
+		e = s.op.core.need(SignedForms, "SignedUploadForm")
 	}
 	s.req.MinSize, s.req.MaxSize = minSize, maxSize
-	var form *UploadForm
+	var form *SignedForm
 	if e == nil {
 		ctx, e = s.op.begin(ctx)
 	}
@@ -246,9 +246,9 @@ func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error 
 	if r.set.err != nil {
 		return ownError(r.set.err)
 	}
-	if e := s.op.core.need(SignURLs, op); e != nil {
+	if e := s.op.core.need(SignedURLs, op); e != nil {
 		e.Hint = s.op.core.desc.SigningHint
-		if s.op.core.desc.SigningBase && s.op.core.signingBaseURL == "" {
+		if s.op.core.desc.NeedsSigningBase && s.op.core.signingBaseURL == "" {
 			e.Hint = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 		return e
@@ -270,7 +270,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 		return e
 	}
 	if r.Condition.Absent {
-		if e := s.op.core.need(SignIfAbsent, "IfAbsent on a signed upload"); e != nil {
+		if e := s.op.core.need(SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
 			return e
 		}
 	}
@@ -312,7 +312,7 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	}
 	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
 		e = &Error{Code: NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublic"}
-		if b.core.desc.SigningBase {
+		if b.core.desc.NeedsSigningBase {
 			e.Hint = "open the bucket with WithPublic, and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}

@@ -334,7 +334,7 @@ func (o *operation) toUser(a *Attrs) *Attrs {
 	if a.ContentType == "" {
 		a.ContentType = contentType("", o.key, nil)
 	}
-	if !o.core.has(KeepVersions) {
+	if !o.core.has(Versioning) {
 		a.Version = ""
 	}
 	return a

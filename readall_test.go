@@ -18,7 +18,7 @@ type oneObject struct {
 }
 
 func (*oneObject) Describe() Description {
-	return Description{Provider: "one", Bucket: "b", Features: OrderedList, Local: true}
+	return Description{Provider: "one", Bucket: "b", Features: OrderedListing, Local: true}
 }
 
 func (d *oneObject) Get(context.Context, *GetRequest) (*Attrs, io.ReadCloser, error) {
@@ -47,7 +47,7 @@ func TestReadAllIsADownloadToHooks(t *testing.T) {
 }
 
 func TestReadAllNeedsThePermissionToDownload(t *testing.T) {
-	_, _, err := ReadAll(t.Context(), Ref[Attrser](New(holding("text"))).(Downloader), "key")
+	_, _, err := ReadAll(t.Context(), Ref[AttrsReader](New(holding("text"))).(Downloader), "key")
 	require.Equal(t, PermissionDenied, CodeOf(err))
 }
 

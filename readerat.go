@@ -12,7 +12,7 @@ import (
 // removed, reading fails with Changed.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
-	Attrser
+	AttrsReader
 }, key string, opts ...AttrsOption) (*ReaderAt, error) {
 	attrs, err := b.Attrs(ctx, key, opts...)
 	if err != nil {

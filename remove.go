@@ -6,7 +6,8 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const (
@@ -45,7 +46,7 @@ func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
 	}
 	r.Key = key
 	if r.set.version {
-		if e := c.need(KeepVersions, "WithVersion"); e != nil {
+		if e := c.need(Versioning, "WithVersion"); e != nil {
 			return e
 		}
 	}
@@ -149,7 +150,7 @@ func (r *removeOp) remove(keys []string) bool {
 	}
 	var errs []error
 	if r.own == nil {
-		errs = eachConcurrently(len(keys), func(i int) error { return r.ofKey(keys[i], r.remover.Remove(r.ctx, keys[i])) })
+		errs = parallel.All(len(keys), singlesAtOnce, func(i int) error { return r.ofKey(keys[i], r.remover.Remove(r.ctx, keys[i])) })
 	} else {
 		errs = r.removeGroup(slices.Clone(keys)) // hooks may keep them
 	}
@@ -226,7 +227,7 @@ func (r *removeOp) send(ctx context.Context, o *operation, requests []DeleteRequ
 		r.singles = true
 	}
 	failed := make([]*Error, len(requests))
-	eachConcurrently(len(requests), func(i int) error {
+	parallel.All(len(requests), singlesAtOnce, func(i int) error {
 		failed[i] = removeOne(ctx, o, &requests[i])
 		return nil
 	})
@@ -253,7 +254,7 @@ func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest) (f
 		}
 		errs := o.core.driver.DeleteBatch(ctx, batch)
 		if attempt > 1 && allUnsupported(errs) {
-			eachConcurrently(len(left), func(i int) error {
+			parallel.All(len(left), singlesAtOnce, func(i int) error {
 				failed[left[i]] = removeOne(ctx, o, &requests[left[i]])
 				return nil
 			})
@@ -290,7 +291,7 @@ func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest) (f
 		if !another {
 			return failed, true
 		}
-		if sleep(ctx, delay) != nil {
+		if ctxtime.Sleep(ctx, delay) != nil {
 			gaveUpAll(ctx, o, failed, again)
 			return failed, true
 		}
@@ -307,20 +308,4 @@ func gaveUpAll(ctx context.Context, o *operation, failed []*Error, left []int) {
 
 func allUnsupported(errs []error) bool {
 	return !slices.ContainsFunc(errs, func(err error) bool { return err == nil || CodeOf(err) != Unsupported })
-}
-
-// eachConcurrently calls do for 0 to n-1, several at a time, and waits for all.
-func eachConcurrently(n int, do func(i int) error) []error {
-	errs := make([]error, n)
-	var group panics.Group
-	slots := make(chan struct{}, singlesAtOnce)
-	for i := range n {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = do(i)
-		}, nil)
-	}
-	group.Wait()
-	return errs
 }

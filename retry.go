@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"context"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -118,16 +117,4 @@ func (r *retrier) allow(t *tries, e *Error) (delay time.Duration, ok bool) {
 	delay = min(delay, r.maxWait-t.waited)
 	t.waited += delay
 	return delay, true
-}
-
-// sleep waits for d, or until ctx is done.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -22,19 +22,19 @@ func NewService(d ServiceDriver, opts ...OpenOption) *Service {
 	o := readOpenOptions(opts)
 	desc := Description{Provider: d.Provider()}
 	return &Service{driver: d, opts: opts, core: &core{
-		desc:      desc,
-		hooks:     o.hooks,
-		memory:    o.memory,
-		retry:     newRetrier(o.retry, &desc),
-		telemetry: newTelemetry(o, desc),
-		bad:       o.bad,
+		desc:        desc,
+		hooks:       o.hooks,
+		bufferLimit: o.bufferLimit,
+		retry:       newRetrier(o.retry, &desc),
+		telemetry:   newTelemetry(o, desc),
+		bad:         o.bad,
 	}}
 }
 
 // do runs one operation on a bucket as a whole.
 func (s *Service) do(ctx context.Context, op, name string, checked *Error, f func(ctx context.Context) error) error {
 	c := s.core
-	scope := &core{desc: c.desc, hooks: c.hooks, memory: c.memory, retry: c.retry, telemetry: c.telemetry}
+	scope := &core{desc: c.desc, hooks: c.hooks, bufferLimit: c.bufferLimit, retry: c.retry, telemetry: c.telemetry}
 	scope.desc.Bucket = name
 	o := &operation{core: scope, name: op, writes: true}
 	e := checked

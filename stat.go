@@ -73,7 +73,7 @@ func (c *core) resolveRead(key string, r *GetRequest) (e *Error) {
 	}
 	r.Key = key
 	if r.set.version {
-		if e = c.need(KeepVersions, "WithVersion"); e != nil {
+		if e = c.need(Versioning, "WithVersion"); e != nil {
 			return e
 		}
 	}

@@ -19,7 +19,7 @@
 // To see or refuse whole operations (logging, metrics, permissions), use a [Hook]. To
 // change requests or responses of the store (encryption, caching), write a [Layer], a
 // [Driver] that embeds another one. To run code around every request of a driver, retries
-// included (rate limits, fault injection), use [Around].
+// included (rate limits, fault injection), use [Intercept].
 package storage
 
 import (

@@ -86,8 +86,8 @@ func newTelemetry(o *openOptions, desc Description) *telemetry {
 	if o.tracer == nil && desc.Local && isPlaceholder(tracer) {
 		t.unset = tracer
 	}
-	t.grants, _ = m.Int64Counter("omnibucket.memory.overgrants", metric.WithUnit("{grant}"),
-		metric.WithDescription("Buffers granted over the limit of a Memory, where waiting would not have ended."))
+	t.grants, _ = m.Int64Counter("omnibucket.bufferLimit.overgrants", metric.WithUnit("{grant}"),
+		metric.WithDescription("Buffers granted over the limit of a BufferLimit, because waiting would not have ended."))
 	return t
 }
 

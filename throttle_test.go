@@ -86,7 +86,7 @@ func (s *throttled) open(opts ...storage.OpenOption) storage.Bucket {
 const answerTime = 20 * time.Millisecond
 
 func (s *throttled) layer(d storage.Driver) storage.Driver {
-	return storage.Around(remote{d}, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return storage.Intercept(remote{d}, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if s.only != "" && s.only != call {
 			return next(ctx)
 		}
@@ -282,7 +282,7 @@ func TestThrottlingSpendsNothingOfTheBudget(t *testing.T) {
 		store := &throttled{limit: always(false)}
 		var failed error
 		b := store.open(storage.WithLayer(func(d storage.Driver) storage.Driver {
-			return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 				if err := failed; err != nil {
 					failed = nil
 					return err

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // maxConflicts is how often Update runs again because another writer was faster: for about
@@ -71,7 +73,7 @@ func Update(ctx context.Context, b interface {
 		default:
 			return err
 		}
-		if sleep(ctx, delay) == nil {
+		if ctxtime.Sleep(ctx, delay) == nil {
 			return nil
 		}
 		e = asError(ctx, ctx.Err())

@@ -3,14 +3,13 @@ package storage
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
 
+	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/journal"
 )
 
@@ -116,7 +115,7 @@ func (c *core) resolveWrite(key string, p *Properties, publicRead bool, cond *Co
 		}
 	}
 	if publicRead {
-		if e := c.need(ObjectACL, "WithPublicRead"); e != nil {
+		if e := c.need(ObjectACLs, "WithPublicRead"); e != nil {
 			return e
 		}
 	}
@@ -129,7 +128,7 @@ func (c *core) checkPartSize(size int64) *Error {
 	if size == 0 {
 		return nil
 	}
-	if e := c.need(UploadParts, "WithPartSize"); e != nil {
+	if e := c.need(MultipartUploads, "WithPartSize"); e != nil {
 		return e
 	}
 	largest := cmp.Or(d.MaxPartSize, d.MaxSize) // no part is larger than an object
@@ -152,7 +151,7 @@ func (c *core) checkSize(size int64) *Error {
 	switch {
 	case d.MaxSize > 0 && size > d.MaxSize:
 		return tooLarge(0)
-	case !c.has(UploadParts):
+	case !c.has(MultipartUploads):
 		if d.MaxPutSize > 0 && size > d.MaxPutSize {
 			return tooLarge(0)
 		}
@@ -193,15 +192,13 @@ func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
 	return w.storeParts(ctx, nil, nil)
 }
 
-// newWriteID returns an id that tells one write from any other; "" if the store has no
-// metadata to keep it in.
+// newWriteID returns an id that distinguishes one write from any other; "" if the store has
+// no metadata to keep it in.
 func (c *core) newWriteID() string {
 	if !c.has(Metadata) {
 		return ""
 	}
-	var id [writeIDBytes / 2]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
+	return hexid.New(writeIDBytes / 2)
 }
 
 // singleBound returns the size in bytes of the largest body that goes in one Put.
@@ -211,10 +208,10 @@ func (w *write) singleBound() int64 {
 		bound = c.desc.MaxPutSize
 	}
 	switch {
-	case !c.has(UploadParts):
+	case !c.has(MultipartUploads):
 	case w.req.set.partSize > 0:
 		bound = min(bound, w.req.set.partSize)
-	case !c.has(StreamPut):
+	case !c.has(StreamingPut):
 		bound = min(bound, singleLimit)
 	}
 	return bound
@@ -243,8 +240,8 @@ func (w *write) storeStream(ctx context.Context) (*Attrs, *Error) {
 // streams reports whether a stream goes in one Put of unknown size.
 func (w *write) streams() bool {
 	maximum := w.op.core.desc.MaxPutSize
-	return w.op.core.has(StreamPut) && w.req.set.partSize == 0 &&
-		(maximum == 0 || w.src.size <= maximum || !w.op.core.has(UploadParts))
+	return w.op.core.has(StreamingPut) && w.req.set.partSize == 0 &&
+		(maximum == 0 || w.src.size <= maximum || !w.op.core.has(MultipartUploads))
 }
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is
@@ -263,7 +260,7 @@ func (w *write) storeFilled(ctx context.Context, first *buffer) (*Attrs, *Error)
 	case next == nil && first.size <= w.singleBound():
 		defer first.free()
 		return w.putBuffer(ctx, first)
-	case !w.op.core.has(UploadParts):
+	case !w.op.core.has(MultipartUploads):
 		first.free()
 		next.free()
 		return nil, tooLarge(0)
@@ -276,8 +273,8 @@ func (w *write) putBuffer(ctx context.Context, b *buffer) (*Attrs, *Error) {
 	if declared := w.req.Size; declared >= 0 && declared != b.size {
 		return nil, wrongLength(b.size, declared)
 	}
-	w.op.core.memory.addInFlight(1)
-	defer w.op.core.memory.addInFlight(-1)
+	w.op.core.bufferLimit.addInFlight(1)
+	defer w.op.core.bufferLimit.addInFlight(-1)
 	return w.putSection(ctx, b, 0, b.size, KnownCRC32C(b.crc))
 }
 
@@ -287,7 +284,7 @@ func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int6
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(at, off, length)
 	content.onBytes = w.progress.counter()
-	if !crc.Known && (length == 0 || !w.op.core.has(StreamPut)) {
+	if !crc.Known && (length == 0 || !w.op.core.has(StreamingPut)) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
 			return nil, bodyFailed(err)

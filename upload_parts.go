@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/panics"
 )
@@ -151,7 +152,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 			if !again {
 				return a, e
 			}
-			if sleep(ctx, delay) != nil {
+			if ctxtime.Sleep(ctx, delay) != nil {
 				return nil, w.op.gaveUp(ctx, e, false)
 			}
 		}

@@ -40,7 +40,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer) *Error 
 			m.fail(tooLarge(0))
 		}
 		crc, section := KnownCRC32C(current.crc), io.NewSectionReader(current, 0, current.size)
-		w.op.core.memory.addInFlight(1)
+		w.op.core.bufferLimit.addInFlight(1)
 		if next == nil && m.sequential() {
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
 		} else if !m.sendPart(running, number, section, crc, m.release(current)) {
@@ -107,7 +107,7 @@ func (w *write) fillPart(ctx context.Context, current *buffer, size int64) (next
 // release returns what ends a buffer's way to the store.
 func (m *multipart) release(b *buffer) func() {
 	return func() {
-		m.w.op.core.memory.addInFlight(-1)
+		m.w.op.core.bufferLimit.addInFlight(-1)
 		b.free()
 		<-m.space
 	}
@@ -220,7 +220,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.onBytes = m.w.progress.counter()
-	if !crc.Known && (!m.w.op.core.has(StreamPut) || m.sequential()) {
+	if !crc.Known && (!m.w.op.core.has(StreamingPut) || m.sequential()) {
 		sum, err := hashSection(section)
 		if err != nil {
 			return nil, nil, bodyFailed(err)

@@ -44,7 +44,7 @@ func (l *listOp) openVersions(b *bucket, opts []ListOption) *Error {
 	if l.req.Delimiter != "" || l.req.StartAfter != "" {
 		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
 	}
-	return l.op.core.need(KeepVersions, "Versions")
+	return l.op.core.need(Versioning, "Versions")
 }
 
 func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error) bool) *Error {
@@ -79,8 +79,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 			entry.Revision = l.op.core.tagged(entry.Revision)
 			// If the store does not report it, a version was current until the next one was
 			// written.
-			if entry.OldSince.IsZero() && !entry.Current && newer.Key == entry.Key {
-				entry.OldSince = newer.Modified
+			if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
+				entry.NoncurrentSince = newer.Modified
 			}
 			newer = entry
 			if !yield(entry, nil) {

@@ -64,7 +64,7 @@ func (p *provider) ours(name string, t tuning) contender {
 	return contender{name: name, open: func(e *env, server string) (client, error) {
 		var opts []storage.OpenOption
 		if t.memory > 0 {
-			opts = append(opts, storage.WithMemory(storage.NewMemory(t.memory)))
+			opts = append(opts, storage.WithBufferLimit(storage.NewBufferLimit(t.memory)))
 		}
 		b, err := p.open(e.ctx, server, opts...)
 		return t.client(b), err

@@ -171,23 +171,23 @@ func manyCases() []clientCase {
 	title := fmt.Sprintf("%d uploads of 1 KiB and unknown length, all in progress at the same time, ", objects)
 	return []clientCase{
 		{
-			name: "uploads-1000", title: title + fmt.Sprintf("parts of 5 MiB, a Memory of %s", size(memoryLimit)),
+			name: "uploads-1000", title: title + fmt.Sprintf("parts of 5 MiB, a BufferLimit of %s", size(memoryLimit)),
 			do: uploadMany, amount: objects, heap: true,
 			contenders: []contender{
 				{name: ours, open: func(*env, string) (client, error) {
-					return tuning{}.client(memstore.New(storage.WithLayer(likeS3), storage.WithMemory(storage.NewMemory(memoryLimit)))), nil
+					return tuning{}.client(memstore.New(storage.WithLayer(likeS3), storage.WithBufferLimit(storage.NewBufferLimit(memoryLimit)))), nil
 				}},
 				goCloudContender(goCloudMem, func(context.Context, string) (goCloud, error) { return goCloud{bucket: memblob.OpenBucket(nil)}, nil }),
 			},
-			goals: []goal{heapAtMost("the Memory", memoryLimit)},
+			goals: []goal{heapAtMost("the buffers", memoryLimit)},
 		},
 		{
 			// By default the SDK's writer takes 16 MiB for each upload, which is more
 			// than machines have.
-			provider: google, name: "uploads-1000", title: title + fmt.Sprintf("over plain http, ours with a Memory of %s", size(memoryLimit)),
+			provider: google, name: "uploads-1000", title: title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", size(memoryLimit)),
 			server: nearPlain, do: uploadMany, amount: objects, heap: true,
 			contenders: []contender{google.ours(ours, tuning{memory: memoryLimit}), gcsSDK(rawGCSSmall, gcsChunks(256<<10))},
-			goals:      []goal{heapAtMost(fmt.Sprintf("the Memory and %s for each connection", size(perConnection)), memoryLimit+objects*perConnection)},
+			goals:      []goal{heapAtMost(fmt.Sprintf("the buffers and %s for each connection", size(perConnection)), memoryLimit+objects*perConnection)},
 		},
 	}
 }

@@ -59,7 +59,7 @@ type s3Like struct{ storage.Driver }
 
 func (d s3Like) Describe() storage.Description {
 	description := d.Driver.Describe()
-	description.Features &^= storage.StreamPut
+	description.Features &^= storage.StreamingPut
 	description.MinPartSize = 5 << 20
 	description.MaxPartSize = 5 << 30
 	description.MaxPutSize = 5 << 30

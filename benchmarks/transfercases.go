@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	oursSmall = ours + ", 32 MiB of Memory"
+	oursSmall = ours + ", 32 MiB of buffers"
 	ours6     = ours + ", 6 at once"
 	ours14    = ours + ", 14 at once"
 )
@@ -83,12 +83,12 @@ func uploadCases() []clientCase {
 	}
 }
 
-// s3Streams are uploads that share one Memory, which only ours has.
+// s3Streams are uploads that share one BufferLimit, which only ours has.
 func s3Streams(name, where string, server *nullserver.Options, goals ...goal) clientCase {
 	const memory = 48 * mebibyte
 	return clientCase{
 		provider: amazon, name: name, server: server, do: uploadStreams, amount: streams * 32 * mebibyte,
-		title:      fmt.Sprintf("%d uploads at the same time, of 32 MiB and unknown length, ours with a Memory of %s; %s", streams, size(memory), where),
+		title:      fmt.Sprintf("%d uploads at the same time, of 32 MiB and unknown length, ours with a BufferLimit of %s; %s", streams, size(memory), where),
 		contenders: []contender{amazon.ours(ours, tuning{memory: memory}), s3Manager, s3Parts},
 		goals:      append(goals, lessMemory(ours, sdkManager, 0.1), lessCPU(ours, sdkManager, 0.7)),
 	}

@@ -119,7 +119,7 @@ type death struct {
 }
 
 func (d *death) layer(next storage.Driver) storage.Driver {
-	return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 		d.mu.Lock()
 		d.calls++
 		if d.dead = d.dead || d.calls == d.before; d.dead {

@@ -226,7 +226,7 @@ func newComposeGate() *composeGate {
 }
 
 func (g *composeGate) layer(d storage.Driver) storage.Driver {
-	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call == "Compose" {
 			g.once.Do(func() {
 				close(g.inside)

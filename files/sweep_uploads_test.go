@@ -52,7 +52,7 @@ func TestATokenIsRememberedForPartsTTL(t *testing.T) {
 // before runs f before the n-th call of a kind reaches the bucket.
 func before(kind string, n int, happens func()) storage.OpenOption {
 	return storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == kind {
 				if n--; n == 0 {
 					happens()

@@ -19,7 +19,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, 1_000, d.MaxBatch)
 	require.Equal(t, 256, d.MaxPage)
 	require.Zero(t, d.Features&storage.EqualParts)
-	require.True(t, d.SigningBase)
+	require.True(t, d.NeedsSigningBase)
 
 	named := memstore.NewDriver(memstore.Config{Bucket: "photos", Versioned: true}).Describe()
 	require.Equal(t, "photos", named.Bucket)

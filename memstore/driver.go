@@ -17,10 +17,10 @@ const (
 	maxInfos = 1_000 // buckets in a page
 )
 
-const features = storage.StreamPut | storage.UploadParts |
+const features = storage.StreamingPut | storage.MultipartUploads |
 	storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
-	storage.KeepVersions | storage.ObjectACL | storage.StorageClasses | storage.OrderedList |
+	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | signFeatures
 
@@ -33,24 +33,24 @@ type driver struct {
 	found   atomic.Pointer[bucket] // when it was looked for last
 }
 
-// Describe reports whether the bucket keeps versions now. StartVersions
+// Describe reports whether the bucket keeps versions now. EnableVersions
 // of a bucket that is not there does nothing.
 func (d *driver) Describe() storage.Description {
 	return storage.Description{
-		Provider:        provider,
-		Bucket:          d.bucket,
-		Location:        fmt.Sprintf("%p", d.account), // it ends with this process
-		Features:        features,
-		Versioned:       d.versioned(),
-		StartVersions:   d.startVersions,
-		Local:           true,
-		TaggedRevisions: true,
-		SigningBase:     true,
-		Origin:          d,
-		MinPartSize:     1,
-		MaxParts:        maxParts,
-		MaxBatch:        maxBatch,
-		MaxPage:         maxPage,
+		Provider:         provider,
+		Bucket:           d.bucket,
+		Location:         fmt.Sprintf("%p", d.account), // it ends with this process
+		Features:         features,
+		Versioned:        d.versioned(),
+		EnableVersions:   d.startVersions,
+		Local:            true,
+		TaggedRevisions:  true,
+		NeedsSigningBase: true,
+		Origin:           d,
+		MinPartSize:      1,
+		MaxParts:         maxParts,
+		MaxBatch:         maxBatch,
+		MaxPage:          maxPage,
 	}
 }
 

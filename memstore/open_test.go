@@ -66,7 +66,7 @@ func TestNewServiceReturnsANewEmptyAccount(t *testing.T) {
 	require.NoError(t, err)
 	photos, err := s.Bucket("photos")
 	require.NoError(t, err)
-	require.True(t, storage.Supports(photos, storage.KeepVersions))
+	require.True(t, storage.Supports(photos, storage.Versioning))
 	_, err = photos.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
 	var names []string

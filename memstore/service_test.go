@@ -80,7 +80,7 @@ func TestCreateBucketTwice(t *testing.T) {
 func TestDeleteBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
-	d.Describe().StartVersions()
+	d.Describe().EnableVersions()
 	version := put(t, d, "k", "content").Version
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 	remove(t, d, "k", "")
@@ -95,7 +95,7 @@ func TestMissingBuckets(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d, err := s.Driver("b")
 	require.NoError(t, err, "no request is made")
-	d.Describe().StartVersions()
+	d.Describe().EnableVersions()
 	require.False(t, d.Describe().Versioned)
 	source := d.Locate("k")
 

@@ -40,7 +40,7 @@ func TestSigningNeedsABaseURL(t *testing.T) {
 	_, err := b.SignedDownloadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "WithSigningBaseURL")
-	require.False(t, storage.Supports(b, storage.SignURLs))
+	require.False(t, storage.Supports(b, storage.SignedURLs))
 	_, err = fresh().Sign(t.Context(), &storage.SignRequest{Method: "GET", Key: "a", TTL: time.Hour})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = fresh().SignForm(t.Context(), &storage.SignRequest{Method: "POST", Key: "a", TTL: time.Hour})
@@ -139,7 +139,7 @@ func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 
 func TestAnOriginIsOnlyFoundThroughLayers(t *testing.T) {
 	pass := storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
+		return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
 	})
 	whole := memstore.New(storage.WithSigningBaseURL(base), pass)
 	_, ok := signedurl.OriginOf(whole)

@@ -101,7 +101,7 @@ func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.V
 }
 
 func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
-	entry := storage.VersionEntry{ListEntry: o.entry(), Current: since.IsZero(), OldSince: since}
+	entry := storage.VersionEntry{ListEntry: o.entry(), Current: since.IsZero(), NoncurrentSince: since}
 	if !entry.Current || b.info.Versioning {
 		entry.Version = entry.Revision
 	}

@@ -129,7 +129,7 @@ func TestVersionsAreTurnedOnLater(t *testing.T) {
 	put(t, d, "gone", "2")
 	require.False(t, d.Describe().Versioned)
 
-	d.Describe().StartVersions()
+	d.Describe().EnableVersions()
 	require.True(t, d.Describe().Versioned)
 	now, err := head(d, "k")
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestVersionsAreTurnedOnLater(t *testing.T) {
 func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "bucket")
-	d.Describe().StartVersions()
+	d.Describe().EnableVersions()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
 	off := false
@@ -250,10 +250,10 @@ func TestAVersionHasTheTimeSinceWhenItIsNoncurrent(t *testing.T) {
 		page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		for _, e := range page.Entries {
-			require.Equal(t, e.Current, e.OldSince.IsZero())
+			require.Equal(t, e.Current, e.NoncurrentSince.IsZero())
 			n := 0
 			if !e.Current {
-				n = e.OldSince.Day()
+				n = e.NoncurrentSince.Day()
 			}
 			days = append(days, n)
 		}

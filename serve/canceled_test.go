@@ -67,7 +67,7 @@ func TestARequestThatIsCanceledIsAnErrorToItsClient(t *testing.T) {
 					d := memstore.NewDriver(memstore.Config{})
 					put(t, storage.New(d), "key", "data", storage.WithCacheControl(forGood), storage.WithPublicRead())
 					b := storage.New(d, storage.WithSigningBaseURL("http://files.example.com"), storage.WithLayer(func(d storage.Driver) storage.Driver {
-						return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+						return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 							stop()
 							return next(ctx)
 						})

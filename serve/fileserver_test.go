@@ -287,7 +287,7 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := 0
 			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(d storage.Driver) storage.Driver {
-				return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+				return storage.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 					if n++; n > 1 {
 						return storage.Unavailable
 					}

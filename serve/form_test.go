@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func (s *site) form(key string, least, most int64, opts ...storage.SignedUploadOption) *storage.UploadForm {
+func (s *site) form(key string, least, most int64, opts ...storage.SignedUploadOption) *storage.SignedForm {
 	s.Helper()
 	f, err := storage.SignedUploadForm(s.Context(), s.bucket, key, least, most, opts...)
 	require.NoError(s, err)
@@ -28,7 +28,7 @@ func (s *site) form(key string, least, most int64, opts ...storage.SignedUploadO
 // name.
 type field struct{ name, value, filename string }
 
-func fieldsOf(f *storage.UploadForm, file string) []field {
+func fieldsOf(f *storage.SignedForm, file string) []field {
 	var all []field
 	for name, value := range f.Fields {
 		all = append(all, field{name: name, value: value})
@@ -58,7 +58,7 @@ func encode(t *testing.T, fields []field) (contentType string, body []byte) {
 	return w.FormDataContentType(), b.Bytes()
 }
 
-func (s *site) post(f *storage.UploadForm, fields []field) *httptest.ResponseRecorder {
+func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRecorder {
 	s.Helper()
 	contentType, body := encode(s.T, fields)
 	return s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
@@ -108,12 +108,12 @@ func TestAFormIsRefused(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100, storage.WithContentType("image/png"))
 	without := func(name string) []field {
-		altered := storage.UploadForm{Fields: maps.Clone(f.Fields)}
+		altered := storage.SignedForm{Fields: maps.Clone(f.Fields)}
 		delete(altered.Fields, name)
 		return fieldsOf(&altered, "x")
 	}
 	with := func(name, value string) []field {
-		altered := storage.UploadForm{Fields: maps.Clone(f.Fields)}
+		altered := storage.SignedForm{Fields: maps.Clone(f.Fields)}
 		altered.Fields[name] = value
 		return fieldsOf(&altered, "x")
 	}

@@ -156,7 +156,7 @@ func TestPublicObjectsAreServed(t *testing.T) {
 func TestAPublicObjectIsServedAsItWasChecked(t *testing.T) {
 	replace := func() {}
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" {
 				replace()
 			}
@@ -290,7 +290,7 @@ type elsewhere struct{ storage.Driver }
 
 func (e elsewhere) Describe() storage.Description {
 	d := e.Driver.Describe()
-	d.Origin, d.SigningBase = nil, false
+	d.Origin, d.NeedsSigningBase = nil, false
 	return d
 }
 

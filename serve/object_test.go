@@ -165,7 +165,7 @@ func TestARangeOfAFileIsCopiedByTheKernel(t *testing.T) {
 // replacing overwrites the object after each of the first n reads.
 func replacing(t *testing.T, d storage.Driver, n int, contents func(i int) string) storage.Driver {
 	i := 0
-	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		err := next(ctx)
 		if (call == "Get" || call == "Head") && i < n {
 			data := contents(i)

@@ -55,7 +55,7 @@ type calls struct {
 }
 
 func (c *calls) layer(d storage.Driver) storage.Driver {
-	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		c.mu.Lock()
 		c.seen = append(c.seen, call)
 		c.mu.Unlock()

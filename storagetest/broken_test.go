@@ -254,6 +254,6 @@ type boasts struct{ storage.Driver }
 
 func (d *boasts) Describe() storage.Description {
 	desc := d.Driver.Describe()
-	desc.Features, desc.SigningBase = desc.Features|storage.SignURLs, false
+	desc.Features, desc.NeedsSigningBase = desc.Features|storage.SignedURLs, false
 	return desc
 }

@@ -104,7 +104,7 @@ var copyCases = []Case{
 		run: func(t *T) {
 			from, to := t.open(), t.openForPartsOrWhole()
 			size := int64(1000)
-			if t.has(storage.UploadParts) {
+			if t.has(storage.MultipartUploads) {
 				size = 2*t.unit + 1
 			}
 			text := body(size, 1)

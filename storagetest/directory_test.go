@@ -47,7 +47,7 @@ func TestRunDriverOnADirectoryOfFiles(t *testing.T) {
 func (d *directoryDriver) Describe() storage.Description {
 	return storage.Description{
 		Provider: "directory", Bucket: d.objects, Location: d.objects,
-		Features:    storage.StreamPut,
+		Features:    storage.StreamingPut,
 		FolderOrder: true,
 		Local:       true,
 	}

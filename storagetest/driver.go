@@ -25,7 +25,7 @@ var driverCases = []driverCase{
 			desc := d.Describe()
 			require.NotEmpty(t, desc.Provider)
 			require.NotContains(t, desc.Provider, ":", "it tags revisions")
-			require.True(t, desc.FolderOrder || desc.Features&storage.OrderedList != 0)
+			require.True(t, desc.FolderOrder || desc.Features&storage.OrderedListing != 0)
 			require.GreaterOrEqual(t, desc.MaxPutSize, int64(0))
 			require.GreaterOrEqual(t, desc.MaxParts, 0)
 			if desc.MaxPartSize > 0 {
@@ -138,7 +138,7 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver's parts are invisible until they are completed", Rule: "W1", Needs: storage.UploadParts,
+		Case{Name: "a driver's parts are invisible until they are completed", Rule: "W1", Needs: storage.MultipartUploads,
 			Explanation: "a part sent again replaces the earlier one, an abort leaves nothing, and a second abort returns nil"},
 		driverParts,
 	},

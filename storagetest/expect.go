@@ -90,7 +90,7 @@ func requireSame(t *T, want, got string) {
 }
 
 // attrs returns the attributes of key.
-func (t *T) attrs(b storage.Attrser, key string, opts ...storage.AttrsOption) *storage.Attrs {
+func (t *T) attrs(b storage.AttrsReader, key string, opts ...storage.AttrsOption) *storage.Attrs {
 	t.Helper()
 	attrs, err := b.Attrs(t.Context(), key, opts...)
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func (t *T) attrs(b storage.Attrser, key string, opts ...storage.AttrsOption) *s
 }
 
 // requireMissing requires that there is no object under key.
-func (t *T) requireMissing(b storage.Attrser, key string) {
+func (t *T) requireMissing(b storage.AttrsReader, key string) {
 	t.Helper()
 	there, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func (t *T) requireMissing(b storage.Attrser, key string) {
 }
 
 // requireExists requires that there is an object under key.
-func (t *T) requireExists(b storage.Attrser, key string) {
+func (t *T) requireExists(b storage.AttrsReader, key string) {
 	t.Helper()
 	there, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)

@@ -76,7 +76,7 @@ var hookCases = []Case{
 				l.refuse = func(storage.Operation) error { return refusal }
 				t.requireNoRequests(func() {
 					for name, err := range everyOperation(t, b, "key") {
-						if name == "PublicURL" || strings.HasPrefix(name, "Signed") && !t.has(storage.SignURLs) {
+						if name == "PublicURL" || strings.HasPrefix(name, "Signed") && !t.has(storage.SignedURLs) {
 							continue // these make no request, or are Unsupported before
 						}
 						require.True(t, errors.Is(err, want), "%s: %v", name, err)
@@ -144,7 +144,7 @@ var hookCases = []Case{
 			var mu sync.Mutex
 			seen := map[string]bool{}
 			b := t.open(storage.WithHook(l.hook), storage.WithLayer(func(next storage.Driver) storage.Driver {
-				return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					mu.Lock()
 					seen[call] = ctx.Value(l) == "mark"
 					mu.Unlock()

@@ -61,7 +61,7 @@ var keyCases = []Case{
 					_, err = w.Commit()
 					refused("Commit", err)
 					require.NoError(t, w.Close())
-					if t.has(storage.SignURLs) {
+					if t.has(storage.SignedURLs) {
 						_, err = b.SignedUploadURL(t.Context(), bad.key)
 						refused("SignedUploadURL", err)
 					}

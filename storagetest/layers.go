@@ -25,7 +25,7 @@ func failCall(call string, n int, err error) storage.OpenOption {
 func atCall(call string, n int, do func() error) storage.OpenOption {
 	var count atomic.Int64
 	return storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Around(next, func(ctx context.Context, name string, next func(context.Context) error) error {
+		return storage.Intercept(next, func(ctx context.Context, name string, next func(context.Context) error) error {
 			if name == call && count.Add(1) == int64(n) {
 				if err := do(); err != nil {
 					return err

@@ -246,7 +246,7 @@ var listCases = []Case{
 }
 
 func (t *T) openForPartsOrWhole() storage.Bucket {
-	if t.has(storage.UploadParts) {
+	if t.has(storage.MultipartUploads) {
 		return t.openForParts()
 	}
 	return t.open()

@@ -17,14 +17,14 @@ var memoryCases = []Case{
 	{
 		Name: "writers filled in turn by one goroutine never wait for each other", Rule: "W2",
 		Explanation: "many writers share a limit of 8 parts: if only the caller could free memory, the next request is granted",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			part, writers := max(t.unit, 128<<10), 40
 			if part > 1<<20 {
 				writers = 10 // for a provider with large parts
 			}
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: part, MinPartSize: part},
-				storage.WithMemory(storage.NewMemory(8*part)))
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: part, MinPartSize: part},
+				storage.WithBufferLimit(storage.NewBufferLimit(8*part)))
 			open := make([]*storage.Writer, writers)
 			for i := range open {
 				open[i] = storage.NewWriter(t.Context(), b, fmt.Sprintf("w%d", i), storage.WithPartSize(part))
@@ -53,7 +53,7 @@ var memoryCases = []Case{
 			if t.remote() {
 				uploads = 100
 			}
-			b := t.open(storage.WithMemory(storage.NewMemory(1 << 20)))
+			b := t.open(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
 			text := body(1<<10, 1)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -75,9 +75,9 @@ var memoryCases = []Case{
 	{
 		Name: "a small memory limit is enough for everything", Rule: "W2",
 		Explanation: "uploads and parallel downloads share 1 MiB with one slow upload, and all of them end",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openForParts(storage.WithMemory(storage.NewMemory(1 << 20)))
+			b := t.openForParts(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
 			text := body(2*t.unit+1, 1)
 			slow, feed := io.Pipe()
 			ended := make(chan error, 1)
@@ -113,9 +113,9 @@ var memoryCases = []Case{
 	{
 		Name: "a failed transfer gives its memory back", Rule: "W2",
 		Explanation: "after many failures a bucket with little memory still works at full speed",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openForParts(storage.WithMemory(storage.NewMemory(1<<20)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := t.openForParts(storage.WithBufferLimit(storage.NewBufferLimit(1<<20)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			text := body(2*t.unit+1, 1)
 			t.faults.Set(faults.Fail(faults.PutPart))
 			for range 5 {

@@ -160,7 +160,7 @@ var metadataCases = []Case{
 	{
 		Name: "any text comes back from its encoded value after a signed upload", Rule: "W8",
 		Explanation: "EncodeMetadataValue returns a header that every client can send, and the store keeps it unchanged",
-		Needs:       storage.SignURLs | storage.Metadata,
+		Needs:       storage.SignedURLs | storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
 			for _, c := range anyTexts {

@@ -47,7 +47,7 @@ func nthCallCases() []Case {
 // settledBy returns the feature without which a lost answer of op stays unknown: a
 // conditional write and a multipart upload are told by their write id.
 func (op operation) settledBy() storage.Features {
-	if op.needs&(storage.UploadParts|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
+	if op.needs&(storage.MultipartUploads|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
 		return 0
 	}
 	return storage.Metadata
@@ -189,11 +189,11 @@ func writeOperations() []operation {
 			_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
 			return "", err
 		}},
-		{name: "an upload in parts", needs: storage.UploadParts, open: (*T).openForParts, setUp: nothing, do: uploadingParts(inPlace)},
-		{name: "an upload of a stream in parts", needs: storage.UploadParts, open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream)},
-		{name: "an upload in parts that creates", needs: storage.UploadParts | storage.ConditionalCreate, open: (*T).openForParts,
+		{name: "an upload in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing, do: uploadingParts(inPlace)},
+		{name: "an upload of a stream in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream)},
+		{name: "an upload in parts that creates", needs: storage.MultipartUploads | storage.ConditionalCreate, open: (*T).openForParts,
 			setUp: nothing, do: uploadingParts(stream, storage.IfAbsent())},
-		{name: "an upload in parts that replaces a revision", needs: storage.UploadParts | storage.ConditionalUpdate, open: (*T).openForParts,
+		{name: "an upload in parts that replaces a revision", needs: storage.MultipartUploads | storage.ConditionalUpdate, open: (*T).openForParts,
 			setUp: old, do: uploadingParts(stream)},
 		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			w := storage.NewWriter(ctx, b, "a")

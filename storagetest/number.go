@@ -52,9 +52,9 @@ var numberCases = []Case{
 	{
 		Name: "part sizes outside the provider's are refused", Rule: "W12",
 		Explanation: "a part size below the smallest or above the largest is InvalidArgument, before any request",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
 			t.requireNoRequests(func() {
 				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))
@@ -85,7 +85,7 @@ var numberCases = []Case{
 	{
 		Name: "times to live out of range are refused", Rule: "S1",
 		Explanation: "a TTL from 1 s to 7 days is valid with every driver",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
 			for _, ttl := range []time.Duration{0, -time.Second, time.Second - 1, 7*24*time.Hour + 1} {

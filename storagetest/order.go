@@ -40,9 +40,9 @@ var orderCases = []Case{
 	},
 	{
 		Name: "a store without an order is refused", Rule: "K4",
-		Explanation: "without OrderedList every operation is Unsupported, with a hint: sorting each page does not sort the listing",
+		Explanation: "without OrderedListing every operation is Unsupported, with a hint: sorting each page does not sort the listing",
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.OrderedList})
+			b := t.openLimited(faults.Limits{Disable: storage.OrderedListing})
 			t.requireNoRequests(func() {
 				for _, err := range b.List(t.Context()) {
 					require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)

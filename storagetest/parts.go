@@ -17,7 +17,7 @@ var partCases = []Case{
 	{
 		Name: "parts of every length add up to the body", Rule: "W3",
 		Explanation: "the body is one byte shorter than whole parts, as long, or one byte longer, streamed and read in place",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openForParts()
 			lengths := []int64{t.unit, t.unit + 1, 2*t.unit - 1, 2 * t.unit, 2*t.unit + 1}
@@ -39,9 +39,9 @@ var partCases = []Case{
 	{
 		Name: "parts have one size if the provider requires it", Rule: "W3",
 		Explanation: "with EqualParts all parts but the last have one size, by default and with WithPartSize",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
 			text := body(2*t.unit+t.unit/2, 1)
 			for _, opts := range [][]storage.UploadOption{nil, {storage.WithPartSize(t.unit)}} {
 				_, err := b.Upload(t.Context(), "a", stream(text), opts...)
@@ -53,9 +53,9 @@ var partCases = []Case{
 	{
 		Name: "parts are sequential if the provider requires it", Rule: "W3",
 		Explanation: "with SequentialParts each part is sent at its offset after the previous one, the last with the completion, and a lost response is reconciled",
-		Needs:       storage.UploadParts | storage.Metadata,
+		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
 			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {
 				text := body(n, byte(n))
 				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
@@ -73,9 +73,9 @@ var partCases = []Case{
 	{
 		Name: "an object over the largest size is refused early", Rule: "W3",
 		Explanation: "if the parts set no limit: TooLarge, without a request if the size is known, and never truncated",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
 			text := body(2*t.unit, 1)
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
@@ -93,9 +93,9 @@ var partCases = []Case{
 	{
 		Name: "a part size is a multiple of the provider's unit", Rule: "W12",
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", stream("text"), storage.WithPartSize(t.unit+1))
 				t.requireCode(err, storage.InvalidArgument)
@@ -105,9 +105,9 @@ var partCases = []Case{
 	{
 		Name: "a known size fits into the allowed number of parts", Rule: "W3",
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2})
 			text := body(2*t.unit+5, 1)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 			require.NoError(t, err)
@@ -117,7 +117,7 @@ var partCases = []Case{
 	{
 		Name: "only the failed part is sent again", Rule: "T2",
 		Explanation: "a part that failed is repeated, and the others are not",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openForParts()
 			text := body(2*t.unit+1, 1)
@@ -136,7 +136,7 @@ var partCases = []Case{
 	{
 		Name: "a part that fails permanently ends the upload", Rule: "W1",
 		Explanation: "the error is that of the part, nothing is visible, and the upload is aborted once",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			for _, fault := range []faults.Rule{
 				faults.Fail(faults.PutPart).WithError(storage.PermissionDenied),
@@ -159,14 +159,14 @@ var partCases = []Case{
 	{
 		Name: "a cancelled upload aborts on a context of its own", Rule: "W1",
 		Explanation: "cancelled between parts, an upload is Canceled, nothing is visible, and the abort reaches the store",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			var mu sync.Mutex
 			var abort []error
 			watch := storage.WithLayer(func(next storage.Driver) storage.Driver {
-				return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					if call == "AbortParts" {
 						mu.Lock()
 						_, limited := ctx.Deadline()
@@ -189,7 +189,7 @@ var partCases = []Case{
 	{
 		Name: "no abort after an unknown outcome", Rule: "W1",
 		Explanation: "if a completion may have succeeded, the upload is not aborted",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
 			t.faults.Set(
@@ -207,7 +207,7 @@ var partCases = []Case{
 	{
 		Name: "a conflict on completion restarts the upload", Rule: "W5",
 		Explanation: "after S3's 409, a body that can be read again is sent again, and any other fails with Unavailable and Retryable",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			conflict := &storage.Error{Code: storage.Unavailable, Status: 409}
 			text := body(t.unit+1, 1)
@@ -226,7 +226,7 @@ var partCases = []Case{
 	{
 		Name: "a body too long for Put is sent in parts", Rule: "W3",
 		Explanation: "a body up to MaxPutSize costs one request, whether its length is known or not",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openForParts()
 			for _, short := range []int64{0, 1, min(t.unit, 5000)} {

@@ -70,7 +70,7 @@ var reconcileCases = []Case{
 	{
 		Name: "a completion whose response was lost needs no body", Rule: "W7",
 		Explanation: "the parts are in the store, so that a stream that cannot be read again is reconciled by one look",
-		Needs:       storage.UploadParts | storage.Metadata,
+		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
 			b := t.openForParts()
 			text := body(t.unit+1, 1)
@@ -246,7 +246,7 @@ var reconcileCases = []Case{
 	{
 		Name: "a write by an older release is reconciled", Rule: "W7",
 		Explanation: "an upload that an earlier release began is found by the older name of its write id, with underscores or dashes",
-		Needs:       storage.UploadParts | storage.Metadata,
+		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
 			for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
 				b := t.openForParts(seePuts(func(r *storage.PutRequest) {

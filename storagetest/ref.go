@@ -21,11 +21,11 @@ var grants = []grant{
 	{"Uploader", func(b storage.Bucket) any { return storage.Ref[storage.Uploader](b) }, []string{"Upload"}},
 	{"Downloader", func(b storage.Bucket) any { return storage.Ref[storage.Downloader](b) }, []string{"Download", "ReadAll"}},
 	{"Lister", func(b storage.Bucket) any { return storage.Ref[storage.Lister](b) }, []string{"List", "ListPage"}},
-	{"Attrser", func(b storage.Bucket) any { return storage.Ref[storage.Attrser](b) }, []string{"Attrs", "Exists"}},
+	{"AttrsReader", func(b storage.Bucket) any { return storage.Ref[storage.AttrsReader](b) }, []string{"Attrs", "Exists"}},
 	{"Remover", func(b storage.Bucket) any { return storage.Ref[storage.Remover](b) }, []string{"Remove", "RemoveAll"}},
 	{"SignedUploader", func(b storage.Bucket) any { return storage.Ref[storage.SignedUploader](b) }, []string{"SignedUploadURL"}},
 	{"SignedDownloader", func(b storage.Bucket) any { return storage.Ref[storage.SignedDownloader](b) }, []string{"SignedDownloadURL"}},
-	{"PublicURLer", func(b storage.Bucket) any { return storage.Ref[storage.PublicURLer](b) }, []string{"PublicURL"}},
+	{"PublicLinker", func(b storage.Bucket) any { return storage.Ref[storage.PublicLinker](b) }, []string{"PublicURL"}},
 }
 
 var refCases = []Case{
@@ -87,7 +87,7 @@ var refCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
-			widened, ok := storage.Ref[storage.PublicURLer](b).(storage.Bucket)
+			widened, ok := storage.Ref[storage.PublicLinker](b).(storage.Bucket)
 			if !ok {
 				return
 			}
@@ -151,7 +151,7 @@ var refCases = []Case{
 			whole := storage.Ref[storage.ReadWriter](b)
 			t.put(whole, "b", "y")
 			t.requireContent(whole, "b", "y")
-			require.Equal(t, storage.Supports(b, storage.StreamPut), storage.Supports(whole, storage.StreamPut))
+			require.Equal(t, storage.Supports(b, storage.StreamingPut), storage.Supports(whole, storage.StreamingPut))
 		},
 	},
 	{
@@ -192,7 +192,7 @@ var overrideCases = []Case{
 			t.put(mine, "p/a", "x")
 			t.put(mine, "p/hidden", "x")
 			require.Equal(t, []string{"a"}, t.keys(storage.Prefixed(mine, "p/")))
-			require.False(t, storage.Supports(mine, storage.StreamPut), "nothing is known about a foreign type")
+			require.False(t, storage.Supports(mine, storage.StreamingPut), "nothing is known about a foreign type")
 		},
 	},
 	{

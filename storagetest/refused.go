@@ -12,14 +12,14 @@ import (
 
 // A refusal lists the calls that use a feature by name. Without the feature, each of
 // the calls is Unsupported and makes no request. Features that only make calls faster
-// (StreamPut, ServerCopy, …) have no refusal.
+// (StreamingPut, ServerCopy, …) have no refusal.
 type refusal struct {
 	feature storage.Features
 	calls   func(t *T, b storage.Bucket) map[string]error
 }
 
 var refusals = []refusal{
-	{storage.UploadParts, func(t *T, b storage.Bucket) map[string]error {
+	{storage.MultipartUploads, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithPartSize(t.unit))
 		return map[string]error{"WithPartSize": err}
 	}},
@@ -39,7 +39,7 @@ var refusals = []refusal{
 	{storage.ConditionalRemove, func(t *T, b storage.Bucket) map[string]error {
 		return map[string]error{"Remove": b.Remove(t.Context(), "key", storage.IfRevision(t.desc.Provider+":1"))}
 	}},
-	{storage.KeepVersions, func(t *T, b storage.Bucket) map[string]error {
+	{storage.Versioning, func(t *T, b storage.Bucket) map[string]error {
 		errs := map[string]error{"Remove": b.Remove(t.Context(), "key", storage.WithVersion("1"))}
 		_, errs["Download"] = b.Download(t.Context(), "key", storage.WithVersion("1"))
 		_, errs["Attrs"] = b.Attrs(t.Context(), "key", storage.WithVersion("1"))
@@ -50,31 +50,31 @@ var refusals = []refusal{
 		}
 		return errs
 	}},
-	{storage.SignURLs, func(t *T, b storage.Bucket) map[string]error {
+	{storage.SignedURLs, func(t *T, b storage.Bucket) map[string]error {
 		_, upload := b.SignedUploadURL(t.Context(), "key")
 		_, download := b.SignedDownloadURL(t.Context(), "key")
 		return map[string]error{"SignedUploadURL": upload, "SignedDownloadURL": download}
 	}},
-	{storage.SignSize, func(t *T, b storage.Bucket) map[string]error {
+	{storage.SignedSize, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedUploadURL(t.Context(), "key", storage.WithSize(1))
 		return map[string]error{"WithSize": err}
 	}},
-	{storage.SignIfAbsent, func(t *T, b storage.Bucket) map[string]error {
+	{storage.SignedIfAbsent, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedUploadURL(t.Context(), "key", storage.IfAbsent())
 		return map[string]error{"IfAbsent": err}
 	}},
-	{storage.SignContentType, func(*T, storage.Bucket) map[string]error {
+	{storage.SignedContentType, func(*T, storage.Bucket) map[string]error {
 		return nil // the type is then a header to send, which rule S2 allows
 	}},
-	{storage.SignHead, func(t *T, b storage.Bucket) map[string]error {
+	{storage.SignedHead, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithMethod(http.MethodHead))
 		return map[string]error{"WithMethod": err}
 	}},
-	{storage.SignForms, func(t *T, b storage.Bucket) map[string]error {
+	{storage.SignedForms, func(t *T, b storage.Bucket) map[string]error {
 		_, err := storage.SignedUploadForm(t.Context(), b, "key", 0, 10)
 		return map[string]error{"SignedUploadForm": err}
 	}},
-	{storage.ObjectACL, func(t *T, b storage.Bucket) map[string]error {
+	{storage.ObjectACLs, func(t *T, b storage.Bucket) map[string]error {
 		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithPublicRead())
 		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.WithPublicRead())
 		return map[string]error{"Upload": upload, "Copy": copied}
@@ -163,18 +163,18 @@ var refusalCases = []Case{
 		Explanation: "Supports reports the features of the bucket as it was opened",
 		run: func(t *T) {
 			b := t.open()
-			in := t.desc.Features &^ storage.KeepVersions
+			in := t.desc.Features &^ storage.Versioning
 			require.True(t, storage.Supports(b, in))
 			for _, f := range featureNames {
-				if f.feature == storage.KeepVersions {
+				if f.feature == storage.Versioning {
 					continue
 				}
 				require.Equal(t, in&f.feature != 0, storage.Supports(b, f.feature), f.name)
 			}
-			if t.has(storage.KeepVersions) {
-				require.True(t, storage.Supports(t.openVersioned(), storage.KeepVersions))
+			if t.has(storage.Versioning) {
+				require.True(t, storage.Supports(t.openVersioned(), storage.Versioning))
 			}
-			require.True(t, storage.Supports(b, storage.OrderedList))
+			require.True(t, storage.Supports(b, storage.OrderedListing))
 		},
 	},
 }

@@ -50,7 +50,7 @@ func writesWith(t *T, b storage.Bucket, key string, opts ...storage.WriteOption)
 	w := storage.NewWriter(t.Context(), b, key, upload...)
 	_, errs["Commit"] = w.Commit()
 	require.NoError(t, w.Close())
-	if storage.Supports(b, storage.SignURLs) {
+	if storage.Supports(b, storage.SignedURLs) {
 		_, errs["SignedUploadURL"] = b.SignedUploadURL(t.Context(), key, signed...)
 	}
 	return errs

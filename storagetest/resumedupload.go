@@ -102,7 +102,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "an interrupted upload is resumed", Rule: "W13",
 		Explanation: "with WithResume the same call sends only the parts that are missing",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			for name, from := range bodies {
 				h := t.interruptUpload(from)
@@ -119,7 +119,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a part whose bytes have changed is sent again", Rule: "W13",
 		Explanation: "stored parts are compared with the body, so that an object never mixes two bodies",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			h := t.interruptUpload(bodies["in place"])
 			changed := changedAt(h.text, 0)
@@ -131,7 +131,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a different call starts over", Rule: "W13",
 		Explanation: "with other attributes, another length or another part size, the earlier upload is abandoned",
-		Needs:       storage.UploadParts | storage.ContentProperties,
+		Needs:       storage.MultipartUploads | storage.ContentProperties,
 		run: func(t *T) {
 			for name, opt := range map[string]storage.UploadOption{
 				"a content type": storage.WithContentType("text/x-other"),
@@ -157,7 +157,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "abandoning an earlier upload is interrupted", Rule: "W13",
 		Explanation: "if the call is cancelled while it removes the earlier parts, the next call still succeeds",
-		Needs:       storage.UploadParts | storage.ContentProperties,
+		Needs:       storage.MultipartUploads | storage.ContentProperties,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -172,7 +172,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "an update that another client overtook is abandoned", Rule: "W13",
 		Explanation: "if the response to the completion was lost and the key now holds another client's object, the parts are removed",
-		Needs:       storage.UploadParts | storage.ConditionalUpdate,
+		Needs:       storage.MultipartUploads | storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			h := &interruptedUpload{bucket: b, text: body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
@@ -192,7 +192,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a body that now fits into one request", Rule: "W13",
 		Explanation: "the call abandons the parts that were sent earlier",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			h := t.interruptUpload(bodies["in place"])
 			attrs, err := t.upload(t.Context(), h, strings.NewReader("short"))
@@ -203,7 +203,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "parts that the store has dropped are sent again", Rule: "W13",
 		Explanation: "a body that is read in place starts over; for a stream the next call does",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			for name, from := range bodies {
 				h := t.interruptUpload(from)
@@ -227,7 +227,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a completion whose response was lost is found", Rule: "W13",
 		Explanation: "if the earlier call stored the object, the same call finds it by its write id and sends nothing",
-		Needs:       storage.UploadParts | storage.Metadata,
+		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
 			conditions := map[string][]storage.UploadOption{"no condition": nil}
 			if t.has(storage.ConditionalCreate) {
@@ -254,7 +254,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "an upload that cannot be resumed is not kept", Rule: "W13",
 		Explanation: "a permanent failure aborts the upload and leaves no file, and so do success and a body of one request",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			h := &interruptedUpload{bucket: t.openForParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
 			_, err := t.upload(t.Context(), h, failing(h.text, errBoom))
@@ -271,7 +271,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "a body that changed after its completion was lost", Rule: "W13",
 		Explanation: "the object of the earlier body is not taken for the object of this one",
-		Needs:       storage.UploadParts | storage.Metadata,
+		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
 			h := t.loseCompletion(faults.Fail(faults.Reads))
 			t.faults.Set()
@@ -284,7 +284,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "an object that cannot be read stays unknown", Rule: "W13",
 		Explanation: "if the upload is gone and the object cannot be read, the call returns OutcomeUnknown, and a later call finds the object",
-		Needs:       storage.UploadParts | storage.ConditionalCreate | storage.Metadata,
+		Needs:       storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata,
 		run: func(t *T) {
 			blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
 			h := t.loseCompletion(blind, storage.IfAbsent())
@@ -307,7 +307,7 @@ var resumedUploadCases = []Case{
 	{
 		Name: "an interrupted upload with concurrent parts is resumed", Rule: "W13",
 		Explanation: "interrupted at any part, the same call stores the whole object, however many parts were in flight",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			const parts = 6
 			for cut := 1; cut <= parts; cut++ {
@@ -333,14 +333,14 @@ var resumedUploadCases = []Case{
 	{
 		Name: "an interrupted copy is resumed", Rule: "W13",
 		Explanation: "a copy between two stores reads the source and sends only the missing parts",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			source := memstore.New()
 			text := body(2*t.unit+1, 1)
 			t.put(source, "source", text)
-			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, beforeCall("PutPart", 2, cancel))
+			b := t.openLimited(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, beforeCall("PutPart", 2, cancel))
 			path := filepath.Join(t.TempDir(), "upload")
 			copied := func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))

@@ -215,15 +215,15 @@ var serviceCases = []serviceCase{
 			b := s.bucket(name)
 			one := s.T.put(b, "a", "one")
 			s.T.put(b, "a", "two")
-			require.True(s.T, storage.Supports(b, storage.KeepVersions), "the service just enabled it")
+			require.True(s.T, storage.Supports(b, storage.Versioning), "the service just enabled it")
 			require.Equal(s.T, "one", s.T.get(b, "a", storage.WithVersion(one.Version)))
 			_, err = storage.RemoveMatching(s.T.Context(), b, nil)
 			require.NoError(s.T, err)
 			for _, entry := range s.T.versions(b) {
 				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
 			}
-			require.True(s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.KeepVersions), "at creation")
-			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.KeepVersions), "versioning was not enabled")
+			require.True(s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.Versioning), "at creation")
+			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.Versioning), "versioning was not enabled")
 		},
 	},
 	{

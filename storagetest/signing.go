@@ -17,13 +17,13 @@ import (
 
 // Signing needs a server that answers the URL. For local and memory buckets it is
 // serve.NewHandler, which [Open] passes with WithSigningBaseURL. Without a server a
-// bucket returns Unsupported and does not declare SignURLs.
+// bucket returns Unsupported and does not declare SignedURLs.
 
 var signingCases = []Case{
 	{
 		Name: "a signed URL allows only its own request", Rule: "S3",
 		Explanation: "with another method or key, or a changed signature or query, the store refuses it and stores nothing",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
@@ -55,8 +55,8 @@ var signingCases = []Case{
 	},
 	{
 		Name: "a signed content type is enforced", Rule: "S2",
-		Explanation: "with SignContentType the store refuses another type",
-		Needs:       storage.SignURLs | storage.SignContentType | storage.ContentProperties,
+		Explanation: "with SignedContentType the store refuses another type",
+		Needs:       storage.SignedURLs | storage.SignedContentType | storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"))
@@ -69,7 +69,7 @@ var signingCases = []Case{
 	{
 		Name: "a signed upload binds a content type only if asked to", Rule: "S2",
 		Explanation: "without WithContentType, a request works without a type and with any type, which the object then has",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "user-id")
@@ -91,7 +91,7 @@ var signingCases = []Case{
 	{
 		Name: "a signed size is enforced", Rule: "S2",
 		Explanation: "the store refuses a longer and a shorter body",
-		Needs:       storage.SignURLs | storage.SignSize,
+		Needs:       storage.SignedURLs | storage.SignedSize,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithSize(4))
@@ -108,7 +108,7 @@ var signingCases = []Case{
 	{
 		Name: "a signed create never overwrites", Rule: "S2",
 		Explanation: "with IfAbsent the first upload is stored, and the store refuses the second",
-		Needs:       storage.SignURLs | storage.SignIfAbsent,
+		Needs:       storage.SignedURLs | storage.SignedIfAbsent,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
@@ -122,7 +122,7 @@ var signingCases = []Case{
 	{
 		Name: "the response to a signed download is as signed", Rule: "S3",
 		Explanation: "the response has the file name and media type that the signer chose, and a user cannot add them",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
@@ -138,7 +138,7 @@ var signingCases = []Case{
 	{
 		Name: "a signed download has the disposition that was signed", Rule: "S3",
 		Explanation: "the disposition is the signer's own, for example inline with a file name",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x", t.contentType("application/pdf"), t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")))
@@ -158,7 +158,7 @@ var signingCases = []Case{
 	{
 		Name: "a signed HEAD returns only the attributes", Rule: "S3",
 		Explanation: "a URL for HEAD works with HEAD and with no other method",
-		Needs:       storage.SignURLs | storage.SignHead,
+		Needs:       storage.SignedURLs | storage.SignedHead,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "text", t.contentType("text/x-test"))
@@ -183,7 +183,7 @@ var signingCases = []Case{
 	{
 		Name: "a signed URL shows no secret", Rule: "E4",
 		Explanation: "String, %v, %#v and a log line mask the signature; its JSON, which is for passing it on, does not",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedDownloadURL(t.Context(), "a")
@@ -198,7 +198,7 @@ var signingCases = []Case{
 	{
 		Name: "an expired signed URL is refused", Rule: "S3",
 		Explanation: "it is refused after its expiry, also with a changed expiry; the test waits, because the store's clock cannot be set",
-		Needs:       storage.SignURLs,
+		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
@@ -218,7 +218,7 @@ var signingCases = []Case{
 	{
 		Name: "a form uploads within its limits", Rule: "S2",
 		Explanation: "the store limits size and type; no store's form supports IfAbsent",
-		Needs:       storage.SignForms | storage.ContentProperties,
+		Needs:       storage.SignedForms | storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
 			form, err := storage.SignedUploadForm(t.Context(), b, "a", 2, 5, storage.WithContentType("text/plain"))
@@ -283,7 +283,7 @@ func (t *T) send(request *http.Request) httpResponse {
 }
 
 // post submits a form as a browser does, with the fields first and the file last.
-func (t *T) post(form *storage.UploadForm, text, kind string) int {
+func (t *T) post(form *storage.SignedForm, text, kind string) int {
 	t.Helper()
 	var body strings.Builder
 	w := multipart.NewWriter(&body)
@@ -321,12 +321,12 @@ func signedKeyCases() []Case {
 	for _, hostile := range hostileKeys {
 		cases = append(cases,
 			Case{
-				Name: "a signed download works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs | keyNeeds(hostile.key),
+				Name: "a signed download works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "it works with the returned method and headers, and needs nothing else",
 				run:         func(t *T) { signedDownload(t, hostile.key) },
 			},
 			Case{
-				Name: "a signed upload works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs | keyNeeds(hostile.key),
+				Name: "a signed upload works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "the object is stored with the attributes that the headers promise",
 				run:         func(t *T) { signedUpload(t, hostile.key) },
 			})

@@ -194,7 +194,7 @@ func byRule(cases []Case) [][]Case {
 
 // signing lists the features that a store without URLs of its own has only if the
 // bucket knows a server for them.
-const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
+const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 
 // describe returns the driver's description, with the features that the bucket has.
 func describe(t *testing.T, open Open) storage.Description {
@@ -205,10 +205,10 @@ func describe(t *testing.T, open Open) storage.Description {
 		return &describeOnce{Driver: next, desc: desc}
 	}))
 	if desc.FolderOrder { // the core sorts
-		desc.Features |= storage.OrderedList
+		desc.Features |= storage.OrderedListing
 	}
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
-	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
+	if desc.NeedsSigningBase && !storage.Supports(b, storage.SignedURLs) {
 		desc.Features &^= signing
 	}
 	require.NoError(t, storage.Close(b))
@@ -228,8 +228,8 @@ var featureNames = []struct {
 	feature storage.Features
 	name    string
 }{
-	{storage.StreamPut, "StreamPut"},
-	{storage.UploadParts, "UploadParts"},
+	{storage.StreamingPut, "StreamingPut"},
+	{storage.MultipartUploads, "MultipartUploads"},
 	{storage.EqualParts, "EqualParts"},
 	{storage.ConditionalCreate, "ConditionalCreate"},
 	{storage.ConditionalUpdate, "ConditionalUpdate"},
@@ -237,17 +237,17 @@ var featureNames = []struct {
 	{storage.UniqueRevisions, "UniqueRevisions"},
 	{storage.ServerCopy, "ServerCopy"},
 	{storage.ServerCompose, "ServerCompose"},
-	{storage.KeepVersions, "KeepVersions"},
-	{storage.SignURLs, "SignURLs"},
-	{storage.SignContentType, "SignContentType"},
-	{storage.SignSize, "SignSize"},
-	{storage.SignIfAbsent, "SignIfAbsent"},
-	{storage.SignForms, "SignForms"},
-	{storage.ObjectACL, "ObjectACL"},
+	{storage.Versioning, "Versioning"},
+	{storage.SignedURLs, "SignedURLs"},
+	{storage.SignedContentType, "SignedContentType"},
+	{storage.SignedSize, "SignedSize"},
+	{storage.SignedIfAbsent, "SignedIfAbsent"},
+	{storage.SignedForms, "SignedForms"},
+	{storage.ObjectACLs, "ObjectACLs"},
 	{storage.StorageClasses, "StorageClasses"},
-	{storage.OrderedList, "OrderedList"},
+	{storage.OrderedListing, "OrderedListing"},
 	{storage.SequentialParts, "SequentialParts"},
-	{storage.SignHead, "SignHead"},
+	{storage.SignedHead, "SignedHead"},
 	{storage.Metadata, "Metadata"},
 	{storage.ContentProperties, "ContentProperties"},
 	{storage.StoredChecksums, "StoredChecksums"},

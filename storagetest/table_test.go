@@ -41,7 +41,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 func TestSupportIsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	t.Setenv(supportDir, dir)
-	r := newReport("bucket", storage.Description{Provider: "some:Store", Features: storage.StreamPut | storage.OrderedList}, readOptions(nil))
+	r := newReport("bucket", storage.Description{Provider: "some:Store", Features: storage.StreamingPut | storage.OrderedListing}, readOptions(nil))
 	c := Case{Name: "one", Rule: "K1"}
 	r.pass(c)
 	r.refuse(Case{Name: "z"}, 0)
@@ -50,7 +50,7 @@ func TestSupportIsWritten(t *testing.T) {
 	r.write(t)
 	data, err := os.ReadFile(filepath.Join(dir, "some-store.json"))
 	require.NoError(t, err)
-	require.JSONEq(t, `{"name":"some:Store","kind":"bucket","provider":"some:Store","features":["StreamPut","OrderedList"],
+	require.JSONEq(t, `{"name":"some:Store","kind":"bucket","provider":"some:Store","features":["StreamingPut","OrderedListing"],
 		"passed":1,"refused":["b","z"],"without":{"left":"because"},"rules":{"K1":1}}`, string(data))
 }
 

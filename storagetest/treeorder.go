@@ -250,9 +250,9 @@ type treeLister struct {
 
 func (d *treeLister) Describe() storage.Description {
 	desc := d.Driver.Describe()
-	desc.Features |= storage.OrderedList
+	desc.Features |= storage.OrderedListing
 	if desc.FolderOrder = d.declared; d.declared {
-		desc.Features &^= storage.OrderedList
+		desc.Features &^= storage.OrderedListing
 	}
 	return desc
 }

@@ -18,7 +18,7 @@ var uploadJournalCases = []Case{
 	{
 		Name: "an upload is abandoned", Rule: "W13",
 		Explanation: "AbandonUpload removes the parts and the file, and returns nil if they are gone. If another bucket or prefix began the upload, it returns InvalidArgument",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			h := t.interruptUpload(bodies["in place"])
 			same, err := storage.Open(t.Context(), "mem://"+t.desc.Bucket)
@@ -39,7 +39,7 @@ var uploadJournalCases = []Case{
 	{
 		Name: "a torn resume file is not trusted", Rule: "W13",
 		Explanation: "a line or file that a killed process left incomplete is ignored",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			for name, tear := range map[string]func(kept string) string{
 				"the last line torn":   func(kept string) string { return kept[:len(kept)-7] },
@@ -62,7 +62,7 @@ var uploadJournalCases = []Case{
 	{
 		Name: "a file that is not a resume file is never touched", Rule: "W13",
 		Explanation: "WithResume and AbandonUpload with a file that they did not write are InvalidArgument, without a request. A file that cannot be written is Internal, and the error names it",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			h := &interruptedUpload{bucket: t.openForParts(), text: body(2*t.unit+1, 1)}
 			dir := t.TempDir()
@@ -93,7 +93,7 @@ var uploadJournalCases = []Case{
 	{
 		Name: "only one call at a time resumes an upload", Rule: "W13",
 		Explanation: "a second call with the same file is Locked and disturbs nothing",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			var h *interruptedUpload
 			var others []error

@@ -16,7 +16,7 @@ var versionCases = []Case{
 	{
 		Name: "every write is kept as a version", Rule: "V3",
 		Explanation: "WithVersion reads older versions with their attributes, and Versions lists them newest first",
-		Needs:       storage.KeepVersions,
+		Needs:       storage.Versioning,
 		run: func(t *T) {
 			b := t.openVersioned()
 			one := t.put(b, "a", "one", t.contentType("text/x-one"))
@@ -48,7 +48,7 @@ var versionCases = []Case{
 	{
 		Name: "removing without a version keeps older versions", Rule: "V2",
 		Explanation: "the key then has no current entry; a delete marker, if the store has them, reads as ObjectNotFound",
-		Needs:       storage.KeepVersions,
+		Needs:       storage.Versioning,
 		run: func(t *T) {
 			b := t.openVersioned()
 			one := t.put(b, "a", "one")
@@ -61,7 +61,7 @@ var versionCases = []Case{
 			kept := 0
 			for _, entry := range t.versions(b) {
 				require.Equal(t, "a", entry.Key)
-				if entry.IsDelete {
+				if entry.IsDeleteMarker {
 					if entry.Version != "" {
 						_, err := b.Attrs(t.Context(), "a", storage.WithVersion(entry.Version))
 						t.requireCode(err, storage.ObjectNotFound)
@@ -79,7 +79,7 @@ var versionCases = []Case{
 	{
 		Name: "a noncurrent version says since when", Rule: "V3",
 		Explanation: "a replaced version says when the next one was written, and a removed one when it was removed, if the store knows",
-		Needs:       storage.KeepVersions,
+		Needs:       storage.Versioning,
 		run: func(t *T) {
 			b := t.openVersioned()
 			t.put(b, "a", "one")
@@ -87,18 +87,18 @@ var versionCases = []Case{
 			t.put(b, "b", "another key")
 			entries := t.versions(b, storage.WithPrefix("a"))
 			require.Len(t, entries, 2)
-			require.Zero(t, entries[0].OldSince, "a current version is not noncurrent")
-			since := entries[1].OldSince
+			require.Zero(t, entries[0].NoncurrentSince, "a current version is not noncurrent")
+			since := entries[1].NoncurrentSince
 			require.False(t, since.IsZero(), "the version was replaced")
 			require.WithinDuration(t, entries[0].Modified, since, aSecond, "this is when the next was written")
 
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			for _, entry := range t.versions(b, storage.WithPrefix("a")) {
 				switch {
-				case entry.Version == two.Version && !entry.OldSince.IsZero():
-					require.False(t, entry.OldSince.Add(aSecond).Before(entry.Modified), "this is when it was removed")
-				case !entry.IsDelete && entry.Version != two.Version:
-					require.True(t, entry.OldSince.Equal(since), "as before")
+				case entry.Version == two.Version && !entry.NoncurrentSince.IsZero():
+					require.False(t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified), "this is when it was removed")
+				case !entry.IsDeleteMarker && entry.Version != two.Version:
+					require.True(t, entry.NoncurrentSince.Equal(since), "as before")
 				}
 			}
 		},
@@ -106,7 +106,7 @@ var versionCases = []Case{
 	{
 		Name: "a create over a removed key", Rule: "V2",
 		Explanation: "IfAbsent succeeds on a removed key, even if it has a delete marker",
-		Needs:       storage.KeepVersions | storage.ConditionalCreate,
+		Needs:       storage.Versioning | storage.ConditionalCreate,
 		run: func(t *T) {
 			b := t.openVersioned()
 			t.put(b, "a", "one")
@@ -118,7 +118,7 @@ var versionCases = []Case{
 	{
 		Name: "removing a version is permanent", Rule: "D3",
 		Explanation: "only that version is removed, and a missing one is success. After the current version, the previous one is current again, or none",
-		Needs:       storage.KeepVersions,
+		Needs:       storage.Versioning,
 		run: func(t *T) {
 			b := t.openVersioned()
 			one, two, three := t.put(b, "a", "one"), t.put(b, "a", "two"), t.put(b, "a", "three")
@@ -150,7 +150,7 @@ var versionCases = []Case{
 	{
 		Name: "a malformed version is refused", Rule: "D3",
 		Explanation: "every operation returns InvalidArgument and never takes it for the latest: nothing is read or removed",
-		Needs:       storage.KeepVersions,
+		Needs:       storage.Versioning,
 		run: func(t *T) {
 			b := t.openVersioned()
 			t.put(b, "a", "one")
@@ -172,7 +172,7 @@ var versionCases = []Case{
 	{
 		Name: "a version is restored by a copy onto its key", Rule: "V3",
 		Explanation: "Copy with WithVersion copies that version of the source, with its attributes, inside the provider and streamed",
-		Needs:       storage.KeepVersions,
+		Needs:       storage.Versioning,
 		run: func(t *T) {
 			for path, without := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
 				b := t.openVersioned(limitedBy(without))
@@ -191,7 +191,7 @@ var versionCases = []Case{
 		Explanation: "a bucket opened without WithVersions returns Unsupported, with a hint, and shows no Version",
 		run: func(t *T) {
 			b := t.open()
-			if storage.Supports(b, storage.KeepVersions) {
+			if storage.Supports(b, storage.Versioning) {
 				return // the store itself knows that it keeps versions
 			}
 			require.Empty(t, t.put(b, "a", "x").Version)
@@ -210,7 +210,7 @@ var versionCases = []Case{
 	{
 		Name: "versions under a prefix", Rule: "K5",
 		Explanation: "a prefixed bucket lists and removes only versions of its own keys",
-		Needs:       storage.KeepVersions,
+		Needs:       storage.Versioning,
 		run: func(t *T) {
 			whole := t.openVersioned()
 			b := storage.Prefixed(whole, "p/")

@@ -25,7 +25,7 @@ type uploadPath struct {
 // uploadPaths returns a single Put and, if the driver has them, parts.
 func (t *T) uploadPaths() []uploadPath {
 	ways := []uploadPath{{"one Put", t.open, 100}}
-	if t.has(storage.UploadParts) {
+	if t.has(storage.MultipartUploads) {
 		ways = append(ways, uploadPath{"parts", t.openForParts, 2*t.unit + 1})
 	}
 	return ways
@@ -269,10 +269,10 @@ var writeCases = []Case{
 	{
 		Name: "a body that is too long fails early", Rule: "W3",
 		Explanation: "a body over the provider's limits is TooLarge and never truncated; if the size is known, no request is made",
-		Needs:       storage.UploadParts,
+		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{
-				Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit, MaxParts: 2,
+				Disable: storage.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit, MaxParts: 2,
 			})
 			_, err := b.Upload(t.Context(), "fits", stream(body(2*t.unit, 1)))
 			require.NoError(t, err)
@@ -290,7 +290,7 @@ var writeCases = []Case{
 		Name: "a body that is too long for a store without parts", Rule: "W3",
 		Explanation: "the upload is TooLarge, and nothing is stored",
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.UploadParts | storage.StreamPut, MaxPutSize: 1000})
+			b := t.openLimited(faults.Limits{Disable: storage.MultipartUploads | storage.StreamingPut, MaxPutSize: 1000})
 			t.put(b, "fits", body(1000, 1))
 			for _, source := range []io.Reader{strings.NewReader(body(1001, 1)), stream(body(1001, 1))} {
 				_, err := b.Upload(t.Context(), "a", source)

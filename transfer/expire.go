@@ -20,7 +20,7 @@ type ExpireRule struct {
 	// OldVersionsAge is the time since a version was replaced or removed after which
 	// it is permanently removed, in a bucket that keeps versions; 0 never removes. A
 	// version stays if the store does not report that time
-	// ([storage.VersionEntry.OldSince]).
+	// ([storage.VersionEntry.NoncurrentSince]).
 	OldVersionsAge time.Duration
 }
 
@@ -193,7 +193,9 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		if err != nil {
 			return err
 		}
-		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(v.OldSince, r.OldVersionsAge, now) }
+		old := func(r ExpireRule) bool {
+			return r.OldVersionsAge > 0 && e.tooOld(v.NoncurrentSince, r.OldVersionsAge, now)
+		}
 		if v.Current || !e.selects(v.Key) || !old(e.rules[rule]) || e.inEarlierRule(rule, v.Key, old) {
 			continue
 		}

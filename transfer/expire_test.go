@@ -218,7 +218,7 @@ func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call != "Delete" {
 				return next(ctx)
 			}

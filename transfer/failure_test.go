@@ -123,7 +123,7 @@ func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 	for _, n := range []int{1, 3, 16} {
 		var now, most atomic.Int64
 		busy := func(d storage.Driver) storage.Driver {
-			return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Put" || call == "PutPart" {
 					at := now.Add(1)
 					defer now.Add(-1)
@@ -155,7 +155,7 @@ type partly struct{ storage.Driver }
 
 func (p partly) Describe() storage.Description {
 	d := p.Driver.Describe()
-	d.Features &^= storage.StreamPut
+	d.Features &^= storage.StreamingPut
 	return d
 }
 

@@ -143,7 +143,7 @@ func keptUploads(t *testing.T, dir string) []string {
 func TestAnUploadThatIsNotResumedIsAbandoned(t *testing.T) {
 	aborted := 0
 	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "AbortParts" {
 				aborted++
 			}

@@ -24,7 +24,7 @@ type calls struct {
 func (c *calls) layer() storage.OpenOption {
 	c.of = map[string]int{}
 	return storage.WithLayer(func(d storage.Driver) storage.Driver {
-		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			c.mu.Lock()
 			c.of[call]++
 			c.mu.Unlock()

@@ -79,7 +79,7 @@
 // A job walks both ends together, in the order of their keys, and does not remember
 // finished files. Its memory does not grow with the number of files, except for the
 // names in one directory at a time. Parts and ranges of large files count against the
-// [storage.Memory] of the buckets.
+// [storage.BufferLimit] of the buckets.
 package transfer
 
 import (
@@ -92,7 +92,7 @@ import (
 type Source interface {
 	storage.Downloader
 	storage.Lister
-	storage.Attrser
+	storage.AttrsReader
 }
 
 // Upload transfers the files in dir to b. It is short for Sync(ctx, Bucket(b),

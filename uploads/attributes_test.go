@@ -105,7 +105,7 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 }
 
 func TestPublicReadNeedsObjectACL(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACL})))
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACLs})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "PublicRead")

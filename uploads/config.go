@@ -59,7 +59,7 @@ type Config struct {
 	// PublicRead makes each stored file readable by anyone
 	// ([storage.WithPublicRead]). It is for PublicLink in a bucket that is not public
 	// itself. Files that wait under PendingPrefix stay private. The bucket needs
-	// [storage.ObjectACL].
+	// [storage.ObjectACLs].
 	PublicRead bool
 
 	// PendingPrefix is where signed uploads wait for Finish; "":
@@ -168,11 +168,11 @@ func (c *Config) requirements() []requirement {
 			"set Config.Unguarded to rely only on the 128 random bits of keys"})
 	}
 	if c.Link == SignedLink {
-		needs = append(needs, requirement{storage.SignURLs, "signed addresses, for SignedLink",
+		needs = append(needs, requirement{storage.SignedURLs, "signed addresses, for SignedLink",
 			"open a local or memory bucket with storage.WithSigningBaseURL"})
 	}
 	if c.PublicRead {
-		needs = append(needs, requirement{storage.ObjectACL, "WithPublicRead, for PublicRead",
+		needs = append(needs, requirement{storage.ObjectACLs, "WithPublicRead, for PublicRead",
 			"make the bucket public instead, and leave out Config.PublicRead"})
 	}
 	return slices.Clip(needs)

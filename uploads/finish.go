@@ -16,7 +16,7 @@ import (
 // returns the same file, even if other bytes were sent since. If that file has been
 // removed, it fails with TicketExpired.
 //
-// The last rule needs a ticket's Put and a store with [storage.SignIfAbsent]. With a
+// The last rule needs a ticket's Put and a store with [storage.SignedIfAbsent]. With a
 // Form, with a store that accepts a file repeatedly, or with Config.Unguarded, a
 // ticket whose file was removed can be used again until it expires. A sender who then
 // calls Finish twice at once, and sends another type in between, may get two files.

@@ -107,7 +107,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			var meanwhile func()
 			b := inMemory(t, storage.WithLayer(func(next storage.Driver) storage.Driver {
-				return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					if call == "Copy" && meanwhile != nil {
 						do := meanwhile
 						meanwhile = nil

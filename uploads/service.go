@@ -21,7 +21,7 @@ type Bucket interface {
 	storage.Remover
 	storage.SignedUploader
 	storage.SignedDownloader
-	storage.PublicURLer
+	storage.PublicLinker
 }
 
 // A Service stores files in one bucket, by one set of rules. Its methods are safe for

@@ -23,7 +23,7 @@ type Request struct {
 // complete, for the client. As text it shows no signature and no token.
 type Ticket struct {
 	Put       *storage.SignedURL  `json:"put,omitempty"`
-	Form      *storage.UploadForm `json:"form,omitempty"`
+	Form      *storage.SignedForm `json:"form,omitempty"`
 	Token     string              `json:"token"`
 	MaxSize   int64               `json:"maxSize"`   // bytes
 	ExpiresAt time.Time           `json:"expiresAt"` // of Put or Form; the upload must start before
@@ -50,9 +50,9 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 const contentTypeOfPending = "application/octet-stream"
 
 // Sign permits sending one file to a key under PendingPrefix. If the store can, it
-// enforces the size, exactly if Size is known ([storage.SignSize]) and otherwise
-// within the bounds ([storage.SignForms]), and accepts the file only once
-// ([storage.SignIfAbsent]). Finish checks everything again, so a store that can do
+// enforces the size, exactly if Size is known ([storage.SignedSize]) and otherwise
+// within the bounds ([storage.SignedForms]), and accepts the file only once
+// ([storage.SignedIfAbsent]). Finish checks everything again, so a store that can do
 // none of this only loses space for a while. If the bucket cannot sign addresses,
 // Sign fails with StoreFailed, which wraps Unsupported.
 func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
@@ -80,13 +80,13 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 // usesForm reports whether the ticket has a form, which limits a size that is not
 // known.
 func (s *Service) usesForm(t ticket) bool {
-	return t.size == 0 && storage.Supports(s.bucket, storage.SignForms)
+	return t.size == 0 && storage.Supports(s.bucket, storage.SignedForms)
 }
 
 // acceptsOnce reports whether the store refuses to overwrite the ticket's file and
 // the final object.
 func (s *Service) acceptsOnce(t ticket) bool {
-	return s.guarded && !s.usesForm(t) && storage.Supports(s.bucket, storage.SignIfAbsent)
+	return s.guarded && !s.usesForm(t) && storage.Supports(s.bucket, storage.SignedIfAbsent)
 }
 
 // precheck refuses what Finish would certainly refuse.
@@ -115,10 +115,10 @@ func (s *Service) signForm(ctx context.Context, t *Ticket, said ticket) (err err
 
 func (s *Service) signPut(ctx context.Context, t *Ticket, said ticket) (err error) {
 	opts := []storage.SignedUploadOption{storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending)}
-	if said.size > 0 && storage.Supports(s.bucket, storage.SignSize) {
+	if said.size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(said.size))
 	}
-	if storage.Supports(s.bucket, storage.SignIfAbsent) {
+	if storage.Supports(s.bucket, storage.SignedIfAbsent) {
 		opts = append(opts, storage.IfAbsent())
 	}
 	t.Put, err = s.bucket.SignedUploadURL(ctx, s.pendingKey(said), opts...)

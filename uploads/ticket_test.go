@@ -47,7 +47,7 @@ func TestTheStoreEnforcesTheSizeAndAcceptsAFileOnce(t *testing.T) {
 	})
 }
 
-func post(t *testing.T, form *storage.UploadForm, content string) int {
+func post(t *testing.T, form *storage.SignedForm, content string) int {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)

@@ -172,7 +172,7 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 
 // makeDirectory creates the directory for a download if it does not exist and the
 // object does.
-func (p *program) makeDirectory(ctx context.Context, f *cpFlags, bucket storage.Attrser, key, dir string) error {
+func (p *program) makeDirectory(ctx context.Context, f *cpFlags, bucket storage.AttrsReader, key, dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return nil // the download returns any other error
 	}

@@ -44,14 +44,14 @@ func (p *program) lsVersions(ctx context.Context, f *lsFlags, bucket storage.Lis
 func (p *program) printVersion(f *lsFlags, v storage.VersionEntry) error {
 	state := "old"
 	switch {
-	case v.IsDelete:
+	case v.IsDeleteMarker:
 		state = "removed"
 	case v.Current:
 		state = "current"
 	}
 	switch {
 	case f.json:
-		return p.json(versionLine{entryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDelete})
+		return p.json(versionLine{entryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker})
 	case f.long:
 		p.printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, formatTime(v.Modified), state, p.printable(v.Version), p.printable(v.Key))
 	default:

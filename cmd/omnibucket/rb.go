@@ -67,7 +67,7 @@ func removeObjects(ctx context.Context, s *storage.Service, name string) error {
 // is not empty without its objects is opened with versions.
 func removeVersions(ctx context.Context, s *storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
-		if !storage.Supports(b, storage.KeepVersions) {
+		if !storage.Supports(b, storage.Versioning) {
 			return nil
 		}
 		for v, err := range storage.Versions(ctx, b) {

@@ -31,7 +31,7 @@ func (s *site) settings(*http.Request) (any, error) {
 		ChecksType bool     `json:"storeChecksType"`
 	}{
 		s.name, slices.Sorted(maps.Keys(types)), maxBytes,
-		storage.Supports(s.incoming, storage.SignSize), storage.Supports(s.incoming, storage.SignContentType),
+		storage.Supports(s.incoming, storage.SignedSize), storage.Supports(s.incoming, storage.SignedContentType),
 	}, nil
 }
 

@@ -68,10 +68,10 @@ func (s *site) startUpload(r *http.Request) (any, error) {
 // cannot enforce a size (Azure), only finishUpload checks it.
 func (s *site) signUpload(ctx context.Context, id, mediaType string, size int64) (*storage.SignedURL, error) {
 	opts := []storage.SignedUploadOption{storage.WithTTL(uploadTTL), storage.WithContentType(mediaType)}
-	if storage.Supports(s.incoming, storage.SignSize) {
+	if storage.Supports(s.incoming, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(size))
 	}
-	if storage.Supports(s.incoming, storage.SignIfAbsent) {
+	if storage.Supports(s.incoming, storage.SignedIfAbsent) {
 		opts = append(opts, storage.IfAbsent()) // a checked file cannot change
 	}
 	return s.incoming.SignedUploadURL(ctx, id, opts...)
@@ -89,7 +89,7 @@ func newID(now time.Time) string {
 //
 // The upload stays in incoming. If it were removed, the browser's signed request,
 // which can only create, would be valid again. In a store that does not enforce this
-// (SignIfAbsent), another file may be there by now. So the copy is checked too, and
+// (SignedIfAbsent), another file may be there by now. So the copy is checked too, and
 // no later call replaces it.
 func (s *site) finishUpload(r *http.Request) (any, error) {
 	ctx, id := r.Context(), r.PathValue("id")

@@ -21,7 +21,7 @@ const (
 // signed, so that none can be changed, added or removed. If r has a condition, it fails
 // with Unsupported: a form of a cloud has none, and one that worked only here would
 // surprise later.
-func SignForm(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
+func SignForm(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	g, err := newGrant(r, now)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func SignForm(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*st
 		fields[a.Name] = a.Value
 	}
 	fields[signatureField] = k.all[0].sign(formParts(bucket, fields)...)
-	return &storage.UploadForm{URL: r.BaseURL, Fields: fields, ExpiresAt: time.Unix(g.Expires, 0).UTC()}, nil
+	return &storage.SignedForm{URL: r.BaseURL, Fields: fields, ExpiresAt: time.Unix(g.Expires, 0).UTC()}, nil
 }
 
 // formParts returns the texts that the signature of a form covers: all fields by name,

@@ -44,9 +44,9 @@ func (d *driver) Describe() storage.Description {
 		Provider:       provider,
 		Bucket:         d.bucket,
 		CountsRequests: d.http != nil,
-		Features: storage.UploadParts | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
-			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-			storage.StorageClasses | storage.OrderedList |
+		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
+			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | signFeatures(d.account),
 		Location:      d.endpoint.String(),
@@ -63,7 +63,7 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.hierarchical {
-		desc.Features &^= storage.OrderedList
+		desc.Features &^= storage.OrderedListing
 	}
 	return desc
 }

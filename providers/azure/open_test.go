@@ -272,12 +272,12 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, "photos", desc.Bucket)
 	require.Equal(t, d.endpoint.String()+"/photos/", desc.PublicBaseURL)
 	for _, f := range []storage.Features{
-		storage.UploadParts, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
-		storage.ServerCopy, storage.ServerCompose, storage.KeepVersions, storage.StorageClasses, storage.OrderedList, storage.SignURLs,
+		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
+		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, storage.OrderedListing, storage.SignedURLs,
 	} {
 		require.NotZero(t, desc.Features&f, f)
 	}
-	for _, f := range []storage.Features{storage.StreamPut, storage.EqualParts, storage.SequentialParts, storage.ObjectACL, storage.SignForms, storage.SignSize, storage.SignContentType, storage.SignHead} {
+	for _, f := range []storage.Features{storage.StreamingPut, storage.EqualParts, storage.SequentialParts, storage.ObjectACLs, storage.SignedForms, storage.SignedSize, storage.SignedContentType, storage.SignedHead} {
 		require.Zero(t, desc.Features&f, f)
 	}
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
@@ -382,10 +382,10 @@ func TestAKeyWithAnSDKClientSigns(t *testing.T) {
 	a, err := newAccount(Config{Client: given})
 	require.NoError(t, err)
 	require.Equal(t, "the client's", credentialOf(a), "the environment has no say")
-	require.Zero(t, a.driver("photos").Describe().Features&storage.SignURLs)
+	require.Zero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
 	a, err = newAccount(Config{Client: given, Key: someKey})
 	require.NoError(t, err)
 	require.Equal(t, "key some key", credentialOf(a))
 	require.Equal(t, "https://acme.blob.core.windows.net", a.endpoint.String())
-	require.NotZero(t, a.driver("photos").Describe().Features&storage.SignURLs)
+	require.NotZero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
 }

@@ -37,7 +37,7 @@ func TestAResumedUploadNeverMixesBodies(t *testing.T) {
 		defer cancel()
 		parts := 0
 		b := s.open(t, name, storage.WithLayer(func(d storage.Driver) storage.Driver {
-			return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				err := next(ctx)
 				if call != "PutPart" {
 					return err

@@ -53,7 +53,7 @@ func signFeatures(a *account) storage.Features {
 	if a.signer == nil && !a.delegates() {
 		return 0
 	}
-	return storage.SignURLs | storage.SignIfAbsent
+	return storage.SignedURLs | storage.SignedIfAbsent
 }
 
 // Sign makes no request if the account's key is known. With a token credential it

@@ -183,9 +183,9 @@ func TestSigningFeatures(t *testing.T) {
 		config Config
 		want   storage.Features
 	}{
-		"with the account's key":   {Config{}, storage.SignURLs | storage.SignIfAbsent},
-		"with a token credential":  {Config{Credential: tokenOf("token")}, storage.SignURLs | storage.SignIfAbsent},
-		"with a connection string": {Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey}, storage.SignURLs | storage.SignIfAbsent},
+		"with the account's key":   {Config{}, storage.SignedURLs | storage.SignedIfAbsent},
+		"with a token credential":  {Config{Credential: tokenOf("token")}, storage.SignedURLs | storage.SignedIfAbsent},
+		"with a connection string": {Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey}, storage.SignedURLs | storage.SignedIfAbsent},
 		"with only a signature":    {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
 		"without credentials":      {Config{Anonymous: true}, 0},
 	} {
@@ -201,7 +201,7 @@ func TestSigningFeatures(t *testing.T) {
 				Credential: test.config.Credential, ConnectionString: test.config.ConnectionString, Anonymous: test.config.Anonymous,
 			})
 			require.NoError(t, err)
-			const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
+			const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 			require.Equal(t, test.want, d.Describe().Features&signing)
 		})
 	}
@@ -223,7 +223,7 @@ func TestATokenSignsIfTheAccountIsKnown(t *testing.T) {
 			d, err := NewDriver(t.Context(), test.config)
 			require.NoError(t, err)
 			desc := d.Describe()
-			require.Equal(t, test.want, desc.Features&storage.SignURLs != 0)
+			require.Equal(t, test.want, desc.Features&storage.SignedURLs != 0)
 			if test.want {
 				require.Equal(t, testAccount, d.(*driver).name)
 				return

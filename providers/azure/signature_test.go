@@ -42,7 +42,7 @@ func TestBucketWithASharedAccessSignature(t *testing.T) {
 			require.NoError(t, err)
 			require.Fail(t, "still there", entry.Key)
 		}
-		require.False(t, storage.Supports(b, storage.SignURLs))
+		require.False(t, storage.Supports(b, storage.SignedURLs))
 		require.NoError(t, storage.Close(b))
 	}
 }

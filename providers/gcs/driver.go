@@ -30,8 +30,8 @@ const (
 
 // features are those that every configuration has.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
-	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-	storage.ObjectACL | storage.StorageClasses | storage.OrderedList |
+	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
+	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments
 
@@ -52,12 +52,12 @@ func (d *driver) Describe() storage.Description {
 	}
 	switch {
 	case d.http == nil:
-		desc.Features |= storage.StreamPut
+		desc.Features |= storage.StreamingPut
 	case d.composite:
-		desc.Features |= storage.UploadParts
+		desc.Features |= storage.MultipartUploads
 		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
 	default:
-		desc.Features |= storage.UploadParts | storage.SequentialParts
+		desc.Features |= storage.MultipartUploads | storage.SequentialParts
 		desc.MinPartSize, desc.PartUnit, desc.PartSize = chunkUnit, chunkUnit, partSize
 	}
 	return desc

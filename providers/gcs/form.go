@@ -14,11 +14,11 @@ import (
 // that Google refuses fields that were changed or added. The page adds the "file"
 // field, last.
 // https://cloud.google.com/storage/docs/xml-api/post-object-forms
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
+func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
 	return d.signForm(ctx, r, time.Now())
 }
 
-func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
+func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	if err := checkForm(r); err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := term.signForm(ctx, form); err != nil {
 		return nil, err
 	}
-	return &storage.UploadForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.Until()}, nil
+	return &storage.SignedForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.Until()}, nil
 }
 
 // checkForm returns Unsupported for a property that a form cannot make Google

@@ -175,7 +175,7 @@ func TestFailingBodyStoresNothing(t *testing.T) {
 				_, err := b.Upload(t.Context(), "a", &failingBody{left: row.left})
 				require.ErrorIs(t, err, storage.BodyFailed)
 				require.Empty(t, s.names(bucketOf(s)))
-				if storage.Supports(b, storage.UploadParts) { // the SDK leaves its sessions to expire
+				if storage.Supports(b, storage.MultipartUploads) { // the SDK leaves its sessions to expire
 					require.Empty(t, s.sessions, "no session is left")
 				}
 			})

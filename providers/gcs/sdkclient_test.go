@@ -37,8 +37,8 @@ func TestSDKClientChunksFitTheBody(t *testing.T) {
 func TestSDKClientSendsTheChecksumFirst(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.given(t)
-	require.True(t, d.Describe().Features&storage.StreamPut != 0)
-	require.Zero(t, d.Describe().Features&storage.UploadParts)
+	require.True(t, d.Describe().Features&storage.StreamingPut != 0)
+	require.Zero(t, d.Describe().Features&storage.MultipartUploads)
 	r := wiretest.Put("a", "hello world")
 	r.Condition.Absent = true
 	attrs, err := d.Put(t.Context(), r)

@@ -21,7 +21,7 @@ func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
 	}
-	return storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
+	return storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 }
 
 // Sign signs with the service account's key, without a request. If there is no

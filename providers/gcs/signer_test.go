@@ -115,7 +115,7 @@ func TestSignerOfAConfig(t *testing.T) {
 			d, err := NewDriver(t.Context(), test.config)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, d.Close()) }()
-			all := storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
+			all := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 			if test.want == nil {
 				require.Nil(t, d.(*driver).signerFinder)
 				require.Zero(t, d.Describe().Features&all)
@@ -140,7 +140,7 @@ func TestFirstSignatureFindsDefaultCredentials(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err, "the file is not there yet")
 	defer func() { require.NoError(t, d.Close()) }()
-	require.NotZero(t, d.Describe().Features&storage.SignURLs, "they may be able to sign")
+	require.NotZero(t, d.Describe().Features&storage.SignedURLs, "they may be able to sign")
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 

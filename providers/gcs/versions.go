@@ -44,10 +44,10 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			continue
 		}
 		page.Entries = append(page.Entries, storage.VersionEntry{
-			ListEntry: entryOf(o),
-			Version:   decimal(o.Generation),
-			Current:   o.Deleted.IsZero(),
-			OldSince:  o.Deleted,
+			ListEntry:       entryOf(o),
+			Version:         decimal(o.Generation),
+			Current:         o.Deleted.IsZero(),
+			NoncurrentSince: o.Deleted,
 		})
 	}
 	return page, nil

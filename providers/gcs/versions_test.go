@@ -29,7 +29,7 @@ func TestVersionsAreNewestFirstOverPages(t *testing.T) {
 		var keys, current []string
 		for entry, err := range storage.Versions(t.Context(), b, storage.WithPageSize(size)) {
 			require.NoError(t, err)
-			require.False(t, entry.IsDelete, "there are no markers")
+			require.False(t, entry.IsDeleteMarker, "there are no markers")
 			if len(got[entry.Key]) == 0 {
 				keys = append(keys, entry.Key)
 			}

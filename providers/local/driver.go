@@ -74,21 +74,21 @@ func (d *driver) Describe() storage.Description {
 		Provider: provider,
 		Bucket:   d.bucket,
 		Location: d.parent,
-		Features: storage.StreamPut | storage.UploadParts |
+		Features: storage.StreamingPut | storage.MultipartUploads |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
-			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-			storage.ObjectACL | storage.StorageClasses | storage.OrderedList |
+			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
+			storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | signFeatures,
-		Versioned:       d.versions.Load(),
-		StartVersions:   func() { d.versions.Store(true) },
-		Local:           true,
-		TaggedRevisions: true,
-		SigningBase:     true,
-		Origin:          d,
-		MinPartSize:     1,
-		MaxParts:        maxParts,
-		MaxPage:         maxPage,
+		Versioned:        d.versions.Load(),
+		EnableVersions:   func() { d.versions.Store(true) },
+		Local:            true,
+		TaggedRevisions:  true,
+		NeedsSigningBase: true,
+		Origin:           d,
+		MinPartSize:      1,
+		MaxParts:         maxParts,
+		MaxPage:          maxPage,
 	}
 }
 

@@ -37,7 +37,7 @@ type tweak func(*driver)
 func withoutXattrs(d *driver)   { d.noXattr = true }
 func withCoarseTimes(d *driver) { d.coarseTimes = true }
 func withStrictNames(d *driver) { d.strictNames = true }
-func withVersions(d *driver)    { d.Describe().StartVersions() }
+func withVersions(d *driver)    { d.Describe().EnableVersions() }
 func withFrozenClock(d *driver) {
 	d.clock.now = func() time.Time { return time.Unix(1_700_000_000, 5) }
 }

@@ -187,7 +187,7 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: v.name, OldSince: since}, v.name})
+		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: v.name, NoncurrentSince: since}, v.name})
 	}
 	return all, nil
 }

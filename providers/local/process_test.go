@@ -216,7 +216,7 @@ func addUp(d *driver, key string) error {
 
 // overwriteForEver does everything that writers do. It may be killed at any time.
 func overwriteForEver(d *driver, _ string) error {
-	d.Describe().StartVersions()
+	d.Describe().EnableVersions()
 	ctx := context.Background()
 	fmt.Println("ready")
 	for number := rand.IntN(1_000_000); ; number++ {

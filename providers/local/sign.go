@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
+const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 
 // Sign signs a URL for the handler of package serve.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
@@ -19,7 +19,7 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 }
 
 // SignForm signs a form for the handler of package serve.
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
+func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
 	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err

@@ -164,8 +164,8 @@ func TestAVersionHasTheTimeOfItsRemoval(t *testing.T) {
 			since := func() (days []int) {
 				for _, e := range s.history(storage.ListRequest{}) {
 					n := 0
-					if !e.OldSince.IsZero() {
-						n = e.OldSince.Day()
+					if !e.NoncurrentSince.IsZero() {
+						n = e.NoncurrentSince.Day()
 					}
 					days = append(days, n)
 				}
@@ -213,7 +213,7 @@ func TestAVersionDuplicatedByACrashIsListedOnce(t *testing.T) {
 	s.put("k", "2")
 	kept := s.history(storage.ListRequest{})
 	require.Len(t, kept, 2)
-	require.Zero(t, kept[1].OldSince, "it was replaced, not removed")
+	require.Zero(t, kept[1].NoncurrentSince, "it was replaced, not removed")
 	_, _, err = s.getVersion("k", a.Version)
 	require.NoError(t, err)
 }

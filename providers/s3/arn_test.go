@@ -35,8 +35,8 @@ func TestSigningIsDeclaredOnlyIfThisPackageCanSign(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			b, err := Open(t.Context(), row.config)
 			require.NoError(t, err)
-			require.Equal(t, row.urls, storage.Supports(b, storage.SignURLs))
-			require.Equal(t, row.forms, storage.Supports(b, storage.SignForms))
+			require.Equal(t, row.urls, storage.Supports(b, storage.SignedURLs))
+			require.Equal(t, row.forms, storage.Supports(b, storage.SignedForms))
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			if row.urls {
 				require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestAServiceRefusesNamesThatAreNotOneBucket(t *testing.T) {
 // An access point may belong to an FSx volume, which has no conditions and no versions.
 func TestAnAccessPointHasACarefulProfile(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
-	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACL | storage.KeepVersions
+	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACLs | storage.Versioning
 	for _, row := range []struct {
 		name    string
 		config  Config

@@ -105,7 +105,7 @@ func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	}
 	profile, known := s3.NamedProfile(name)
 	require.True(t, known, name)
-	profile.OrderedList = profile.OrderedList && s.name != tree
+	profile.OrderedListing = profile.OrderedListing && s.name != tree
 	return s3.Config{Bucket: bucket, Endpoint: s.endpoint, Region: "us-east-1", Profile: &profile, AccessKeyID: s.key, SecretKey: s.secret}
 }
 

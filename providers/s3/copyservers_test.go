@@ -13,7 +13,7 @@ import (
 
 // serverSideOnly fails the test if content passes through this process.
 func serverSideOnly(t *testing.T, d storage.Driver) storage.Driver {
-	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		require.NotContains(t, []string{"Get", "PutPart"}, call)
 		return next(ctx)
 	})

@@ -43,7 +43,7 @@ func (d *driver) Describe() storage.Description {
 		SigningHint:   d.signingHint(),
 		FeatureHint:   d.featureHint(),
 
-		FolderOrder:    !p.OrderedList,
+		FolderOrder:    !p.OrderedListing,
 		SlashDelimiter: p.SlashDelimiter,
 		TokenAfterLast: p.TokenAfterLast,
 
@@ -64,13 +64,13 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.anonymous || !d.canSign() {
-		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
+		desc.Features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 	}
 	if d.requesterPays || isARN(d.bucket) { // a form cannot say who pays; its policy needs the bucket's name, which an ARN does not have
-		desc.Features &^= storage.SignForms
+		desc.Features &^= storage.SignedForms
 	}
 	if strings.HasSuffix(d.bucket, directorySuffix) {
-		desc.Features &^= storage.OrderedList
+		desc.Features &^= storage.OrderedListing
 		desc.FolderOrder = false
 	}
 	return desc

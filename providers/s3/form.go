@@ -15,11 +15,11 @@ const policyTime = "2006-01-02T15:04:05.000Z"
 // SignForm sends no request, unless it must get credentials. The policy has a condition
 // for each field, so that S3 refuses a form with a changed or an additional field. The
 // page adds the field "file" at the end.
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
+func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
 	return d.signForm(ctx, r, d.clock.time())
 }
 
-func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
+func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	}
 	fields["Policy"] = policy
 	fields["X-Amz-Signature"] = key.signature(policy)
-	return &storage.UploadForm{URL: endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
+	return &storage.SignedForm{URL: endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
 }
 
 // formFields returns the fields with the key and the attributes of the object.

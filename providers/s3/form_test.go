@@ -20,7 +20,7 @@ func formRequest(change func(r *storage.SignRequest)) *storage.SignRequest {
 }
 
 // policyOf parses the policy of a form.
-func policyOf(t *testing.T, form *storage.UploadForm) (expiration string, conditions []any) {
+func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, conditions []any) {
 	t.Helper()
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
 	const memory = 48 << 20
 	s := needServer(t, "minio")
-	b := s.open(t, s.bucket(t, false), storage.WithMemory(storage.NewMemory(memory)))
+	b := s.open(t, s.bucket(t, false), storage.WithBufferLimit(storage.NewBufferLimit(memory)))
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	wiretest.HugeStream(t, b, memory, 96)
 }

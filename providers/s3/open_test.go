@@ -344,7 +344,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
 			if row.signed == "" {
 				require.Empty(t, signed)
-				require.False(t, storage.Supports(storage.New(d), storage.SignURLs), "there are no credentials to sign with")
+				require.False(t, storage.Supports(storage.New(d), storage.SignedURLs), "there are no credentials to sign with")
 			}
 		})
 	}

@@ -67,7 +67,7 @@ func TestTheRequesterPays(t *testing.T) {
 			require.NoError(t, response.Body.Close())
 			require.Equal(t, http.StatusOK, response.StatusCode)
 
-			require.False(t, storage.Supports(b, storage.SignForms))
+			require.False(t, storage.Supports(b, storage.SignedForms))
 		})
 	}
 }

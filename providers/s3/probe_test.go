@@ -53,11 +53,11 @@ func TestProbe(t *testing.T) {
 				require.Equal(t, want.conditions, report.Profile.Conditions)
 				require.Equal(t, s3.ChecksumFullObject, report.Profile.Checksum)
 				named, _ := s3.NamedProfile(name)
-				require.True(t, report.Profile.OrderedList)
+				require.True(t, report.Profile.OrderedListing)
 				require.Equal(t, named.SlashDelimiter, report.Profile.SlashDelimiter)
 				require.Equal(t, named.TokenAfterLast, report.Profile.TokenAfterLast)
 				require.Equal(t, named.SignedUploads, report.Profile.SignedUploads)
-				require.True(t, report.Profile.Copy && report.Profile.CopyParts && report.Profile.SignForms)
+				require.True(t, report.Profile.Copy && report.Profile.CopyParts && report.Profile.SignedForms)
 				require.NotEqual(t, s3.BatchNone, report.Profile.Batch)
 				var ignored []string
 				for _, check := range report.Checks {

@@ -24,16 +24,16 @@ type Profile struct {
 	CopyParts       bool        // UploadPartCopy, for Compose and for objects that are too large for CopyObject
 	CopiedChecksums bool        // with ChecksumFullObject, objects of copied parts have a checksum, too
 
-	// OrderedList says that the server lists keys in byte order. Otherwise, it lists like
+	// OrderedListing says that the server lists keys in byte order. Otherwise, it lists like
 	// a directory tree, and the core lists folder by folder, with a request for each.
-	OrderedList    bool
+	OrderedListing bool
 	SlashDelimiter bool // the server lists only with the delimiter "/"; for others the core lists all keys
 	TokenAfterLast bool // a full last page of a listing names a next page, which is empty
 
 	NoSigning      bool // the server refuses signed URLs and forms
-	ObjectACL      bool // canned ACLs of objects
+	ObjectACLs     bool // canned ACLs of objects
 	StorageClasses bool // x-amz-storage-class
-	SignForms      bool // POST policies
+	SignedForms    bool // POST policies
 	// SignedUploads has what the server enforces for presigned uploads.
 	SignedUploads SignedUploads
 	Versioning    bool // versions of objects
@@ -129,19 +129,19 @@ const (
 func (p *Profile) features() storage.Features {
 	// S3 has KeysBesideFolders. Servers of files break that, and MinIO does so without an
 	// error: it stores the second key, so that no driver could refuse it.
-	f := storage.UploadParts | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | signFeatures(p)
+	f := storage.MultipartUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | signFeatures(p)
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// The feature covers Put and multipart uploads, so that both must enforce it.
 		storage.ConditionalCreate: c.Create && c.Complete,
 		storage.ConditionalUpdate: c.Update && c.Complete,
 		storage.ConditionalRemove: c.Remove,
-		storage.OrderedList:       p.OrderedList,
+		storage.OrderedListing:    p.OrderedListing,
 		storage.EqualParts:        p.EqualParts,
 		storage.ServerCopy:        p.Copy,
 		storage.ServerCompose:     p.CopyParts && !p.EqualParts,
-		storage.KeepVersions:      p.Versioning,
-		storage.ObjectACL:         p.ObjectACL,
+		storage.Versioning:        p.Versioning,
+		storage.ObjectACLs:        p.ObjectACLs,
 		storage.StorageClasses:    p.StorageClasses,
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,

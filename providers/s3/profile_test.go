@@ -12,13 +12,13 @@ import (
 func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
-		signs                  = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignHead
+		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedHead
 		sums, long             = storage.StoredChecksums, storage.LongSegments
 		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
-		all                    = storage.UploadParts | storage.OrderedList | storage.ServerCopy | keeps | signs
-		compose, versions      = storage.ServerCompose, storage.KeepVersions
-		acls, classes          = storage.ObjectACL, storage.StorageClasses
-		forms, signedCreate    = storage.SignForms, storage.SignIfAbsent
+		all                    = storage.MultipartUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
+		compose, versions      = storage.ServerCompose, storage.Versioning
+		acls, classes          = storage.ObjectACLs, storage.StorageClasses
+		forms, signedCreate    = storage.SignedForms, storage.SignedIfAbsent
 	)
 	want := map[string]storage.Features{
 		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums,
@@ -29,7 +29,7 @@ func TestFeatures(t *testing.T) {
 		"minio":     all&^long | create | update | compose | versions | classes | forms | signedCreate | sums,
 		"ceph":      all | compose | versions | acls | classes | forms,
 		"garage":    all | compose | forms,
-		"seaweedfs": all&^(storage.OrderedList|long) | compose | versions | forms,
+		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
 		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums,
 		"gcs":       all | acls,
 		"unknown":   all | compose | versions | forms,

@@ -20,18 +20,18 @@ func signFeatures(p *Profile) storage.Features {
 	if p.NoSigning {
 		return 0
 	}
-	f := storage.SignURLs | storage.SignHead
+	f := storage.SignedURLs | storage.SignedHead
 	if p.SignedUploads.ContentType {
-		f |= storage.SignContentType
+		f |= storage.SignedContentType
 	}
 	if p.SignedUploads.Size {
-		f |= storage.SignSize
+		f |= storage.SignedSize
 	}
 	if p.SignedUploads.IfAbsent {
-		f |= storage.SignIfAbsent
+		f |= storage.SignedIfAbsent
 	}
-	if p.SignForms {
-		f |= storage.SignForms
+	if p.SignedForms {
+		f |= storage.SignedForms
 	}
 	return f
 }

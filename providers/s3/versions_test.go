@@ -31,9 +31,9 @@ func TestListVersions(t *testing.T) {
 	require.NoError(t, err)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.VersionEntry{
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: at}, Version: "v3", Current: true, IsDelete: true},
+		{ListEntry: storage.ListEntry{Key: "a b", Modified: at}, Version: "v3", Current: true, IsDeleteMarker: true},
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: at, Size: 2, ETag: `"2"`, Revision: `"2"`}, Version: "v2"},
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: at}, Version: "v1", IsDelete: true},
+		{ListEntry: storage.ListEntry{Key: "a b", Modified: at}, Version: "v1", IsDeleteMarker: true},
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: at, Size: 1, ETag: `"0"`, Revision: `"0"`}, Version: "null"},
 	}, page.Entries, "in the order of the response, which the times do not tell")
 

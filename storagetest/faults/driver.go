@@ -165,6 +165,6 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 	return call(d, ctx, Sign, r.Key, func() (*storage.SignedURL, error) { return d.Driver.Sign(ctx, r) })
 }
 
-func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
-	return call(d, ctx, SignForm, r.Key, func() (*storage.UploadForm, error) { return d.Driver.SignForm(ctx, r) })
+func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
+	return call(d, ctx, SignForm, r.Key, func() (*storage.SignedForm, error) { return d.Driver.SignForm(ctx, r) })
 }

@@ -29,7 +29,7 @@ func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
 func (s *shelf) Describe() storage.Description {
 	return storage.Description{
 		Provider: "shelf", MaxBatch: 10, MaxPage: 10,
-		Features: storage.StreamPut | storage.UploadParts | storage.ConditionalCreate,
+		Features: storage.StreamingPut | storage.MultipartUploads | storage.ConditionalCreate,
 	}
 }
 

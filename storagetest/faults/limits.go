@@ -29,7 +29,7 @@ type Limits struct {
 // breaks one fails with Internal, which is never retried. With small parts, multipart
 // uploads can be tested with a few kilobytes:
 //
-//	faults.WithLimits(faults.Limits{Disable: storage.StreamPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
+//	faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
 func WithLimits(b Limits) storage.Layer {
 	return func(next storage.Driver) storage.Driver {
 		d := &limited{Driver: next, limits: b, in: b.apply(next.Describe())}
@@ -43,7 +43,7 @@ func WithLimits(b Limits) storage.Layer {
 
 func (b Limits) apply(d storage.Description) storage.Description {
 	d.Features &^= b.Disable
-	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedList == 0
+	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedListing == 0
 	if b.EqualParts {
 		d.Features |= storage.EqualParts
 	}
@@ -102,8 +102,8 @@ func (d *limited) guard(ctx context.Context, key string, c storage.Condition, p 
 		return broken("IfRevision without ConditionalUpdate")
 	case p.StorageClass != "" && !d.has(storage.StorageClasses):
 		return broken("a storage class without StorageClasses")
-	case publicRead && !d.has(storage.ObjectACL):
-		return broken("public read without ObjectACL")
+	case publicRead && !d.has(storage.ObjectACLs):
+		return broken("public read without ObjectACLs")
 	}
 	return nil
 }
@@ -113,12 +113,12 @@ func (d *limited) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attr
 		return nil, err
 	}
 	switch _, seeks := r.Body.(io.Seeker); {
-	case r.Size < 0 && !d.has(storage.StreamPut):
-		return nil, broken("a Put with unknown size, without StreamPut")
+	case r.Size < 0 && !d.has(storage.StreamingPut):
+		return nil, broken("a Put with unknown size, without StreamingPut")
 	case r.Size >= 0 && !seeks:
 		return nil, broken("a Put with known size, but a body without Seek")
-	case !r.CRC32C.Known && !d.has(storage.StreamPut):
-		return nil, broken("a Put without a checksum, without StreamPut")
+	case !r.CRC32C.Known && !d.has(storage.StreamingPut):
+		return nil, broken("a Put without a checksum, without StreamingPut")
 	case d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize:
 		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.in.MaxPutSize)
 	}
@@ -126,8 +126,8 @@ func (d *limited) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attr
 }
 
 func (d *limited) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	if !d.has(storage.UploadParts) {
-		return "", broken("BeginParts without UploadParts")
+	if !d.has(storage.MultipartUploads) {
+		return "", broken("BeginParts without MultipartUploads")
 	}
 	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return "", err
@@ -215,25 +215,25 @@ func (d *limited) Compose(ctx context.Context, r *storage.ComposeRequest) (*stor
 }
 
 func (d *limited) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
-	if !d.has(storage.KeepVersions) {
-		return nil, broken("ListVersions without KeepVersions")
+	if !d.has(storage.Versioning) {
+		return nil, broken("ListVersions without Versioning")
 	}
 	return d.Driver.ListVersions(ctx, r)
 }
 
 func (d *limited) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
-	if !d.has(storage.SignURLs) {
-		return nil, broken("Sign without SignURLs")
+	if !d.has(storage.SignedURLs) {
+		return nil, broken("Sign without SignedURLs")
 	}
-	if r.Method == http.MethodHead && !d.has(storage.SignHead) {
-		return nil, broken("a signed HEAD without SignHead")
+	if r.Method == http.MethodHead && !d.has(storage.SignedHead) {
+		return nil, broken("a signed HEAD without SignedHead")
 	}
 	return d.Driver.Sign(ctx, r)
 }
 
-func (d *limited) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
-	if !d.has(storage.SignForms) {
-		return nil, broken("SignForm without SignForms")
+func (d *limited) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
+	if !d.has(storage.SignedForms) {
+		return nil, broken("SignForm without SignedForms")
 	}
 	return d.Driver.SignForm(ctx, r)
 }

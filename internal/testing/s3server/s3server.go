@@ -49,7 +49,7 @@ type Config struct {
 	// block, as AWS did before April 2023.
 	AllowACL bool
 	// Driver stores the bytes, under names of this package. It must accept a body of
-	// unknown size ([storage.StreamPut]). Nil means memory.
+	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
 	// Quincy.

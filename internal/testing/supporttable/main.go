@@ -79,8 +79,8 @@ func read(dir string) ([]support, error) {
 
 // features are the features in the order of the table, with their descriptions.
 var features = []struct{ name, words string }{
-	{"StreamPut", "streams in one request, unbuffered"},
-	{"UploadParts", "multipart uploads"},
+	{"StreamingPut", "streams in one request, unbuffered"},
+	{"MultipartUploads", "multipart uploads"},
 	{"EqualParts", "parts must have one size"},
 	{"ConditionalCreate", "`IfAbsent`"},
 	{"ConditionalUpdate", "`IfRevision` on a write"},
@@ -88,14 +88,14 @@ var features = []struct{ name, words string }{
 	{"UniqueRevisions", "every write has a revision of its own"},
 	{"ServerCopy", "copies inside the provider"},
 	{"ServerCompose", "composes inside the provider"},
-	{"KeepVersions", "keeps versions"},
-	{"SignURLs", "signed URLs"},
-	{"SignContentType", "a signed content type is enforced"},
-	{"SignSize", "a signed size is enforced"},
-	{"SignIfAbsent", "a signed `IfAbsent` is enforced"},
-	{"SignForms", "signed forms"},
-	{"SignHead", "a signed `HEAD` reads nothing"},
-	{"ObjectACL", "`WithPublicRead`"},
+	{"Versioning", "keeps versions"},
+	{"SignedURLs", "signed URLs"},
+	{"SignedContentType", "a signed content type is enforced"},
+	{"SignedSize", "a signed size is enforced"},
+	{"SignedIfAbsent", "a signed `IfAbsent` is enforced"},
+	{"SignedForms", "signed forms"},
+	{"SignedHead", "a signed `HEAD` reads nothing"},
+	{"ObjectACLs", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
 	{"Metadata", "`WithMetadata`"},
 	{"ContentProperties", "`WithContentType` and the other headers"},
@@ -103,7 +103,7 @@ var features = []struct{ name, words string }{
 	{"KeysBesideFolders", "`a` and `a/b` at once"},
 	{"LongSegments", "segments of more than 255 bytes"},
 	{"SequentialParts", "parts are sequential"},
-	{"OrderedList", "lists in byte order"},
+	{"OrderedListing", "lists in byte order"},
 }
 
 func render(w io.Writer, columns []support) {

@@ -12,8 +12,8 @@ import (
 func TestRender(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"s3.json":             `{"name":"s3","kind":"bucket","features":["StreamPut"],"passed":5,"without":{"b":"x|y","a":"why"}}`,
-		"memory-driver.json":  `{"name":"memory","kind":"driver","features":["KeepVersions","StreamPut"],"passed":7,"refused":["c"]}`,
+		"s3.json":             `{"name":"s3","kind":"bucket","features":["StreamingPut"],"passed":5,"without":{"b":"x|y","a":"why"}}`,
+		"memory-driver.json":  `{"name":"memory","kind":"driver","features":["Versioning","StreamingPut"],"passed":7,"refused":["c"]}`,
 		"memory.json":         `{"name":"memory","kind":"bucket","passed":1}`,
 		"memory-service.json": `{"name":"memory","kind":"service","passed":3}`,
 	} {

@@ -155,7 +155,7 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 			}
 			seen.Store(0)
 			told = 0
-			if storage.Supports(b, storage.SignURLs) {
+			if storage.Supports(b, storage.SignedURLs) {
 				_, err := b.SignedDownloadURL(t.Context(), "k")
 				require.NoError(t, err)
 				require.Zero(t, told, "this must make no request")

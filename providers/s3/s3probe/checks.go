@@ -53,7 +53,7 @@ var checks = []check{
 			p.Checksum = s3.ChecksumFullObject
 		}
 	}},
-	{name: "a listing is in byte order across pages", run: checkOrder, set: func(p *s3.Profile, ok bool) { p.OrderedList = ok }},
+	{name: "a listing is in byte order across pages", run: checkOrder, set: func(p *s3.Profile, ok bool) { p.OrderedListing = ok }},
 	{name: "a listing accepts a delimiter other than a slash", run: checkDelimiter, set: func(p *s3.Profile, ok bool) { p.SlashDelimiter = !ok }},
 	{name: "a full last page of a listing names no next page", run: checkLastPage, set: func(p *s3.Profile, ok bool) { p.TokenAfterLast = !ok }},
 	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
@@ -71,7 +71,7 @@ var checks = []check{
 			p.Batch = s3.BatchMD5
 		}
 	}},
-	{name: "a public object in a private bucket", run: checkACL, set: func(p *s3.Profile, ok bool) { p.ObjectACL = ok }},
+	{name: "a public object in a private bucket", run: checkACL, set: func(p *s3.Profile, ok bool) { p.ObjectACLs = ok }},
 	{name: "a signed upload enforces its content type", run: checkSignedType, set: func(p *s3.Profile, ok bool) { p.SignedUploads.ContentType = ok }},
 	{name: "a signed upload enforces its size", run: checkSignedSize, set: func(p *s3.Profile, ok bool) { p.SignedUploads.Size = ok }},
 	{
@@ -80,7 +80,7 @@ var checks = []check{
 		set:  func(p *s3.Profile, ok bool) { p.SignedUploads.IfAbsent = ok && p.Conditions.Create },
 		racy: func(known s3.Conditions) bool { return known.Create },
 	},
-	{name: "a form enforces its sizes and type", run: checkForms, set: func(p *s3.Profile, ok bool) { p.SignForms = ok }},
+	{name: "a form enforces its sizes and type", run: checkForms, set: func(p *s3.Profile, ok bool) { p.SignedForms = ok }},
 }
 
 // inconclusive returns the verdict on a step that failed for another reason.

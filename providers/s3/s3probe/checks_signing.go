@@ -183,7 +183,7 @@ func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 // post submits a form as a browser does, with the file after the other fields.
-func (p *probe) post(ctx context.Context, form *storage.UploadForm, text, contentType string) (int, error) {
+func (p *probe) post(ctx context.Context, form *storage.SignedForm, text, contentType string) (int, error) {
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	for name, value := range form.Fields {

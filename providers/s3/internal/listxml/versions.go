@@ -39,7 +39,7 @@ func (p *VersionsPage) element(name []byte) (err error) {
 		return p.entry(storage.VersionEntry{})
 	case is(name, "DeleteMarker"):
 		p.hasMarker = true
-		return p.entry(storage.VersionEntry{IsDelete: true})
+		return p.entry(storage.VersionEntry{IsDeleteMarker: true})
 	case is(name, "CommonPrefixes"):
 		return p.entry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
 	case is(name, "NextKeyMarker"):
@@ -105,7 +105,7 @@ func (p *VersionsPage) mergeKinds() {
 	for i := range p.Entries {
 		kind := 0
 		switch e := &p.Entries[i]; {
-		case e.IsDelete:
+		case e.IsDeleteMarker:
 			kind = 1
 		case e.IsPrefix:
 			kind = 2
@@ -129,7 +129,7 @@ func (p *VersionsPage) placeMarkers() {
 		}
 		ofKey := rest[:n]
 		rest = rest[n:]
-		first := slices.IndexFunc(ofKey, func(e storage.VersionEntry) bool { return e.IsDelete })
+		first := slices.IndexFunc(ofKey, func(e storage.VersionEntry) bool { return e.IsDeleteMarker })
 		if first < 0 {
 			first = n
 		}

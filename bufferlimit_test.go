@@ -14,7 +14,7 @@ const mib = 1 << 20
 
 func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMemory(2 * mib)
+		m := NewBufferLimit(2 * mib)
 		require.False(t, granted(t, m, 2*mib))
 		m.addInFlight(1) // on its way to the store: waiting will end
 		var order []int
@@ -41,7 +41,7 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 
 func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMemory(2 * mib)
+		m := NewBufferLimit(2 * mib)
 		granted(t, m, 2*mib) // held by writers that only this goroutine fills
 		for range 40 {
 			require.True(t, granted(t, m, mib), "over the limit, and counted")
@@ -53,7 +53,7 @@ func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 
 func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMemory(mib)
+		m := NewBufferLimit(mib)
 		granted(t, m, mib)
 		m.addInFlight(1)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -72,11 +72,11 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 }
 
 func TestMemoryGrantsARequestLargerThanItself(t *testing.T) {
-	m := NewMemory(mib)
+	m := NewBufferLimit(mib)
 	require.True(t, granted(t, m, 8*mib))
 }
 
-func granted(t *testing.T, m *Memory, bytes int64) (over bool) {
+func granted(t *testing.T, m *BufferLimit, bytes int64) (over bool) {
 	t.Helper()
 	over, err := m.acquire(t.Context(), bytes)
 	require.NoError(t, err)
@@ -92,12 +92,12 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
-		m := NewMemory(16 * mib)
+		m := NewBufferLimit(16 * mib)
 		begun := time.Now()
 		var group sync.WaitGroup
 		for range streams {
 			group.Go(func() {
-				o := &operation{core: &core{memory: m}}
+				o := &operation{core: &core{bufferLimit: m}}
 				for range parts {
 					b := newBuffer(o)
 					require.NoError(t, b.fill(t.Context(), zeros{}, part))

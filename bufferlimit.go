@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	defaultMemoryLimit = 128 << 20
+	defaultBufferLimitBytes = 128 << 20
 	// stallAfter is how long nothing may move before a waiting request is granted over
 	// the limit.
 	stallAfter = 10 * time.Millisecond
 )
 
-// A Memory bounds the transfer buffers of all buckets that share it. No transfer waits for ever:
+// A BufferLimit bounds the transfer buffers of all buckets that share it. No transfer waits for ever:
 // if no granted buffer is on its way to or from a store, so that only a caller could free one,
 // the next request is granted over the limit.
-type Memory struct {
+type BufferLimit struct {
 	limit int64
 
 	mu       sync.Mutex
@@ -34,14 +34,14 @@ type waiter struct {
 	over  bool
 }
 
-// NewMemory makes a Memory of limit bytes; below 1 MiB it is 1 MiB.
-func NewMemory(limit int64) *Memory { return &Memory{limit: max(limit, 1<<20)} }
+// NewBufferLimit makes a BufferLimit of limit bytes; below 1 MiB it is 1 MiB.
+func NewBufferLimit(limit int64) *BufferLimit { return &BufferLimit{limit: max(limit, 1<<20)} }
 
-var defaultMemory = sync.OnceValue(func() *Memory { return NewMemory(defaultMemoryLimit) })
+var defaultBufferLimit = sync.OnceValue(func() *BufferLimit { return NewBufferLimit(defaultBufferLimitBytes) })
 
 // acquire grants bytes, at once or when others have released enough. over reports whether the
 // grant exceeds the limit.
-func (m *Memory) acquire(ctx context.Context, bytes int64) (over bool, err error) {
+func (m *BufferLimit) acquire(ctx context.Context, bytes int64) (over bool, err error) {
 	m.mu.Lock()
 	if len(m.waiting) == 0 && (m.used+bytes <= m.limit || m.used == 0 || m.stalled && m.inFlight == 0) {
 		over = m.used+bytes > m.limit
@@ -66,7 +66,7 @@ func (m *Memory) acquire(ctx context.Context, bytes int64) (over bool, err error
 // try grants bytes if nobody has to wait. The first chunk of a buffer never waits: it holds the
 // byte that shows that the part before is not the last one. Without it that part could not be
 // sent and release its memory.
-func (m *Memory) try(bytes int64) bool {
+func (m *BufferLimit) try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if bytes > firstChunk && (len(m.waiting) > 0 || m.used+bytes > m.limit) {
@@ -78,7 +78,7 @@ func (m *Memory) try(bytes int64) bool {
 }
 
 // abandon removes w from the queue, or releases what it was granted meanwhile.
-func (m *Memory) abandon(w *waiter) {
+func (m *BufferLimit) abandon(w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, other := range m.waiting {
@@ -92,8 +92,8 @@ func (m *Memory) abandon(w *waiter) {
 	m.grant()
 }
 
-// release returns bytes to the Memory.
-func (m *Memory) release(bytes int64) {
+// release returns bytes to the limit.
+func (m *BufferLimit) release(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.epoch++
@@ -106,7 +106,7 @@ func (m *Memory) release(bytes int64) {
 
 // addInFlight counts buffers on their way to or from a store: their memory comes back
 // without any action of a caller.
-func (m *Memory) addInFlight(buffers int) {
+func (m *BufferLimit) addInFlight(buffers int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.epoch++
@@ -117,7 +117,7 @@ func (m *Memory) addInFlight(buffers int) {
 }
 
 // grant serves the queue, in order, as far as the limit allows.
-func (m *Memory) grant() {
+func (m *BufferLimit) grant() {
 	for len(m.waiting) > 0 {
 		w := m.waiting[0]
 		if m.used+w.bytes > m.limit && m.used > 0 {
@@ -127,7 +127,7 @@ func (m *Memory) grant() {
 	}
 }
 
-func (m *Memory) give(w *waiter) {
+func (m *BufferLimit) give(w *waiter) {
 	m.waiting = m.waiting[1:]
 	w.over = m.used+w.bytes > m.limit
 	m.used += w.bytes
@@ -137,7 +137,7 @@ func (m *Memory) give(w *waiter) {
 
 // watchForStall starts the timer that checks whether anything moves while a request
 // waits.
-func (m *Memory) watchForStall() {
+func (m *BufferLimit) watchForStall() {
 	if m.watch != nil {
 		return
 	}
