@@ -119,18 +119,11 @@ func (d *download) start(attrs *Attrs) *Error {
 
 // setRange resolves the requested range against the object's size.
 func (d *download) setRange() *Error {
-	size, req := d.attrs.Size, &d.req
-	switch {
-	case req.Suffix > 0:
-		d.offset = max(size-req.Suffix, 0)
-		d.length = size - d.offset
-	case req.Offset > size:
+	from, to, err := d.req.Span(d.attrs.Size)
+	if err != nil {
 		return &Error{Code: RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
-	case req.Length < 0:
-		d.offset, d.length = req.Offset, size-req.Offset
-	default:
-		d.offset, d.length = req.Offset, min(req.Length, size-req.Offset)
 	}
+	d.offset, d.length = from, to-from
 	return nil
 }
 

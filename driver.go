@@ -121,6 +121,21 @@ type BodyPeeker interface {
 	PeekAt(p []byte, offset int64) (n int, err error)
 }
 
+// Span returns which bytes of an object of size bytes r asks for: from is the first one, to is
+// past the last one. If the offset is past the end, it fails with RangeNotSatisfiable. It is
+// for drivers that have the size.
+func (r *GetRequest) Span(size int64) (from, to int64, err error) {
+	switch {
+	case r.Suffix > 0:
+		return max(0, size-r.Suffix), size, nil
+	case r.Offset > size:
+		return 0, 0, RangeNotSatisfiable
+	case r.Length < 0 || r.Length > size-r.Offset:
+		return r.Offset, size, nil
+	}
+	return r.Offset, r.Offset + r.Length, nil
+}
+
 // A Description tells the core about a driver. The core refuses with Unsupported, before
 // the driver is asked, everything that Features does not declare.
 type Description struct {

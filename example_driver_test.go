@@ -96,15 +96,11 @@ func (d *mapDriver) Get(_ context.Context, r *storage.GetRequest) (*storage.Attr
 	case r.Condition.NotRevision == o.revision:
 		return nil, nil, storage.NotModified
 	}
-	size := int64(len(o.data))
-	start, end := min(r.Offset, size), size
-	if r.Suffix > 0 {
-		start = max(0, size-r.Suffix)
+	from, to, err := r.Span(int64(len(o.data)))
+	if err != nil {
+		return nil, nil, err
 	}
-	if r.Length >= 0 {
-		end = min(end, start+r.Length)
-	}
-	return o.attrs(), io.NopCloser(bytes.NewReader(o.data[start:end])), nil
+	return o.attrs(), io.NopCloser(bytes.NewReader(o.data[from:to])), nil
 }
 
 func (d *mapDriver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {

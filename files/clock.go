@@ -29,14 +29,3 @@ func (s *Store) storeTime(ctx context.Context) (time.Time, error) {
 
 // A waitFunc waits for d, or until ctx is done.
 type waitFunc func(ctx context.Context, d time.Duration) error
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -21,7 +21,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := span(r, attrs.Size)
+	from, to, err := r.Span(attrs.Size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,19 +52,6 @@ func (d *driver) look(ctx context.Context, r *storage.GetRequest) (*object, *sto
 		return nil, nil, err
 	}
 	return o, o.attrs(versioned || revision != 0), nil
-}
-
-// span is the part of size bytes that r asks for.
-func span(r *storage.GetRequest, size int64) (from, to int64, err error) {
-	switch {
-	case r.Suffix > 0:
-		return max(0, size-r.Suffix), size, nil
-	case r.Offset > size:
-		return 0, 0, storage.RangeNotSatisfiable
-	case r.Length < 0 || r.Length > size-r.Offset:
-		return r.Offset, size, nil
-	}
-	return r.Offset, r.Offset + r.Length, nil
 }
 
 // content is an io.ReadCloser that is an io.WriterTo, which writes the object's

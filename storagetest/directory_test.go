@@ -173,17 +173,15 @@ func (d *directoryDriver) Get(_ context.Context, r *storage.GetRequest) (*storag
 	if err != nil {
 		return nil, nil, err
 	}
-	start, length := min(r.Offset, attrs.Size), r.Length
-	if r.Suffix > 0 {
-		start = max(0, attrs.Size-r.Suffix)
-	}
-	if length < 0 {
-		length = attrs.Size - start
+	from, to, err := r.Span(attrs.Size)
+	if err != nil {
+		_ = file.Close()
+		return nil, nil, err
 	}
 	return attrs, struct {
 		io.Reader
 		io.Closer
-	}{io.NewSectionReader(file, start, length), file}, nil
+	}{io.NewSectionReader(file, from, to-from), file}, nil
 }
 
 func (d *directoryDriver) Head(_ context.Context, r *storage.GetRequest) (*storage.Attrs, error) {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // A Client sends requests to one handler. It is safe for concurrent use.
@@ -49,18 +50,7 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &Client{base: base, client: withoutMethodChange(client), wait: sleep, jitter: rand.N[time.Duration]}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return &Client{base: base, client: withoutMethodChange(client), wait: ctxtime.Sleep, jitter: rand.N[time.Duration]}, nil
 }
 
 // maxRedirects is the limit of net/http.

@@ -35,25 +35,12 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := span(r, attrs.Size)
+	from, to, err := r.Span(attrs.Size)
 	if err != nil {
 		_ = f.close()
 		return nil, nil, err
 	}
 	return attrs, newBody(f.osFile(r.Key), from, to-from), nil
-}
-
-// span is the part of size bytes that r asks for.
-func span(r *storage.GetRequest, size int64) (from, to int64, err error) {
-	switch {
-	case r.Suffix > 0:
-		return max(0, size-r.Suffix), size, nil
-	case r.Offset > size:
-		return 0, 0, storage.RangeNotSatisfiable
-	case r.Length < 0 || r.Length > size-r.Offset:
-		return r.Offset, size, nil
-	}
-	return r.Offset, r.Offset + r.Length, nil
 }
 
 // openForRead opens the object that r requests, and checks the condition. The caller
