@@ -16,7 +16,7 @@ const (
 	lastPoll     = 2 * time.Second
 	// joinAttempts limits how often a part may be replaced while the parts are
 	// joined, by calls that started before the set was complete.
-	joinAttempts = 4
+	joinAttempts = 40
 )
 
 // An assembly is one call's work on a complete set of parts.

@@ -88,7 +88,7 @@ func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 	for field := range reflect.TypeFor[files.Record]().Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		fields = append(fields, name)
-		if options != "omitempty" {
+		if options == "" {
 			required = append(required, name)
 		}
 	}

@@ -115,6 +115,10 @@ func FuzzName(f *testing.F) {
 }
 
 func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
+	page := 1
+	if testing.Short() { // as under Wine, where each page reads the folders again for minutes
+		page = 25
+	}
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -133,7 +137,7 @@ func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
 			}
 			require.ElementsMatch(t, keys, s.all())
 			require.IsIncreasing(t, s.all())
-			require.Equal(t, s.all(), s.list(storage.ListRequest{Limit: 1}))
+			require.Equal(t, s.all(), s.list(storage.ListRequest{Limit: page}))
 			for _, key := range keys {
 				s.remove(key)
 			}
