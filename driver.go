@@ -46,8 +46,9 @@ type Driver interface {
 	// called while a Read waits, and must make it return.
 	Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser, error)
 
-	// Head returns all attributes; ContentType is empty if the store keeps none, and CRC32C
-	// is nil. Revision is the provider's own: the core adds the provider's name to it, and
+	// Head returns all attributes; ContentType is empty and CRC32C unknown if the store keeps
+	// none. Modified is as precise as in List. A Condition of a read must hold even if the
+	// driver declares no conditions. Revision is the provider's own: the core adds the provider's name to it, and
 	// removes it from requests. The core may change the returned Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*Attrs, error)
 
@@ -169,7 +170,8 @@ type Description struct {
 	// FolderOrder declares, in place of OrderedListing, that List is in the order of a
 	// directory tree, which has all of "a/…" before "a-b". The core then lists folder by
 	// folder, with the delimiter "/" and Token only: at least one request for each folder.
-	// list_walk.go tells which order it needs in one folder.
+	// In one folder, List must be in the order of names, in which "a/" counts as "a", or in
+	// byte order.
 	FolderOrder bool
 	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the
 	// core lists all keys and finds the prefixes itself.

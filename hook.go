@@ -24,8 +24,8 @@ type Outcome struct {
 	Bytes int64
 	// Requests counts the HTTP requests to the store, with retries and without requests for
 	// credentials. It counts calls of the [Driver] instead if the store does not speak HTTP
-	// (memory, a local directory) or the driver is from outside this module. It does so too
-	// if the caller supplied the client of Google's or Azure's SDK.
+	// (memory, a local directory) or the driver does not declare CountsRequests. It does so
+	// too if the caller supplied the client of Google's or Azure's SDK.
 	Requests int
 }
 

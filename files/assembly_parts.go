@@ -22,7 +22,7 @@ func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 		}
 	}
 	opts := []storage.CopyOption{storage.IfAbsent()}
-	if r.MIMEType != "" {
+	if r.MIMEType != "" && !storage.Lacks(a.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(r.MIMEType))
 	}
 	var attrs *storage.Attrs

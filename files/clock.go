@@ -14,7 +14,7 @@ const clockKey = "files/clock"
 
 // storeTime returns the current time by the clock of Attrs.Modified.
 func (s *Store) storeTime(ctx context.Context) (time.Time, error) {
-	if _, err := s.bucket.Upload(ctx, clockKey, strings.NewReader(""), storage.WithContentType("text/plain")); err != nil {
+	if _, err := s.bucket.Upload(ctx, clockKey, strings.NewReader("")); err != nil {
 		return time.Time{}, err
 	}
 	attrs, err := s.bucket.Attrs(ctx, clockKey)

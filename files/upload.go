@@ -51,7 +51,7 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	if s.creates {
 		opts = append(opts, storage.IfAbsent())
 	}
-	if o.MIMEType != "" {
+	if o.MIMEType != "" && !storage.Lacks(s.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(o.MIMEType))
 	}
 	attrs, err := s.bucket.Upload(ctx, k.key(r), s.bounded(body), opts...)

@@ -43,6 +43,9 @@ func neutralize(h http.Header, _ *storage.Attrs) {
 
 func isHarmless(mediaType string) bool {
 	kind, _, _ := strings.Cut(mediaType, "/")
+	if strings.HasSuffix(mediaType, "+xml") {
+		return false
+	}
 	return slices.Contains([]string{"audio", "font", "video"}, kind) || slices.Contains(harmless, mediaType)
 }
 

@@ -110,9 +110,9 @@ func (l *lease) write(ctx context.Context, r leaseRecord) error {
 		return err
 	}
 	condition := storage.IfAbsent()
-	opts := []storage.UploadOption{storage.WithContentType("application/json"), condition}
+	opts := []storage.UploadOption{condition}
 	if l.revision != "" {
-		opts[1] = storage.IfRevision(l.revision)
+		opts[0] = storage.IfRevision(l.revision)
 	}
 	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(data), opts...)
 	if err != nil {

@@ -62,7 +62,11 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 	if err := content.empty(); err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
-	opts, err := ruleOptions[storage.UploadOption](u.rule, src.key, map[string]string{mtimeKey: formatMtime(content.modified)})
+	var more map[string]string
+	if !storage.Lacks(u.to, storage.Metadata) { // else compareDeep does without
+		more = map[string]string{mtimeKey: formatMtime(content.modified)}
+	}
+	opts, err := ruleOptions[storage.UploadOption](u.rule, src.key, more)
 	if err != nil {
 		return 0, err
 	}

@@ -110,3 +110,10 @@ func TestPublicReadNeedsObjectACL(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "PublicRead")
 }
+
+func TestABucketWithoutContentTypesIsRefused(t *testing.T) {
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties})))
+	_, err := uploads.New(b, uploads.Config{})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "ContentProperties")
+}

@@ -1,0 +1,29 @@
+package transfer_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A store without metadata keeps no mtime; a sync compares size, time and checksum.
+func TestSyncToAStoreWithoutMetadata(t *testing.T) {
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata | storage.ContentProperties})))
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
+	for _, want := range []int64{1, 0} {
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir), transfer.WithDelete())
+		require.NoError(t, err)
+		require.EqualValues(t, want, report.Transferred)
+	}
+	data, _, err := storage.ReadAll(t.Context(), b, "a.txt")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+}
