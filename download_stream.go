@@ -21,6 +21,7 @@ type stream struct {
 	ctx  context.Context
 	req  *GetRequest // of the rest of the range, pinned to the revision of the first response
 	left int64
+	rest atomic.Int64 // left, for Close
 
 	mu       sync.Mutex // guards body and cancel, between Read and Close
 	body     io.ReadCloser
@@ -38,6 +39,7 @@ func (s *stream) pin(revision string, offset, length int64) {
 	s.req.Condition = Condition{Revision: revision}
 	s.req.Offset, s.req.Length, s.req.Suffix = offset, length, 0
 	s.left = length
+	s.rest.Store(length)
 }
 
 // connect makes a connection.
@@ -130,6 +132,7 @@ func (s *stream) read(p []byte) (int, *Error) {
 
 func (s *stream) advance(n int64) {
 	s.left -= n
+	s.rest.Store(s.left)
 	s.req.Offset += n
 	s.req.Length = s.left
 	if s.since += n; s.since >= freshStart {
@@ -260,7 +263,7 @@ func (s *stream) end(last bool) {
 	if body == nil {
 		return
 	}
-	if cancel != nil && s.left > 0 {
+	if cancel != nil && s.rest.Load() > 0 {
 		cancel() // in Close, a body of net/http waits for a Read that waits
 	}
 	_ = body.Close()

@@ -52,7 +52,7 @@ func memoryCases(keys int) []benchCase {
 		{
 			name: "memory-put-1k", title: "put 1 KiB that is in memory",
 			rows:  rowsInMemory(putOp(kilobyte)),
-			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
+			goals: []goal{asFast(goCloudMem, 4), allocations(8)},
 		},
 		{
 			name: "memory-upload-1k", title: "put 1 KiB from an io.Reader of unknown length",
@@ -62,7 +62,7 @@ func memoryCases(keys int) []benchCase {
 		{
 			name: "memory-get-1k", title: "read all of 1 KiB into memory",
 			rows:  rowsInMemory(getOp(kilobyte)),
-			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
+			goals: []goal{asFast(goCloudMem, 3), allocations(8)},
 		},
 		{
 			name: "memory-download-1k", title: "copy 1 KiB to an io.Writer",

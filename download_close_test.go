@@ -1,0 +1,56 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// distant is a store whose bodies are read through a connection.
+type distant struct{ storage.Driver }
+
+func (d distant) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Local = false
+	return desc
+}
+
+func (d distant) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return attrs, struct { // no WriterTo
+		io.Reader
+		io.Closer
+	}{body, body}, nil
+}
+
+func TestCloseDuringAReadDoesNotRace(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return distant{d} }))
+	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 4<<20)))
+	require.NoError(t, err)
+	for _, n := range []int{1, 4} {
+		for range 20 {
+			r, err := b.Download(t.Context(), "a", storage.WithConcurrency(n))
+			require.NoError(t, err)
+			begun, closed := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(closed)
+				<-begun
+				_ = r.Close()
+			}()
+			_, err = io.ReadFull(r, make([]byte, 1<<10))
+			require.NoError(t, err)
+			close(begun)
+			_, _ = io.Copy(io.Discard, r) // until Close interrupts it
+			<-closed
+		}
+	}
+}
