@@ -43,7 +43,7 @@ func FuzzListToken(f *testing.F) {
 			require.Equal(t, InvalidArgument, e.Code)
 			return
 		}
-		require.Equal(t, token, l.seal(l.req.Token), "what is taken is what was given")
+		require.Equal(t, token, seal(l, l.req.Token), "what is taken is what was given")
 	})
 }
 

@@ -52,11 +52,11 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		}
 		if len(page.Entries) > size { // Azure's driver returns more if it has to sort
 			page.Entries = page.Entries[:size]
-			page.Token = l.sealKey(page.Entries[size-1].Key)
+			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return page, l.op.end(nil)
 		}
 		if page.Token == "" || len(page.Entries) > 0 && !unsure {
-			page.Token = l.seal(page.Token)
+			page.Token = seal(l, page.Token)
 			return page, l.op.end(nil)
 		}
 		before, l.req.Token = page.Entries, page.Token
@@ -85,10 +85,10 @@ func (l *listOp) openPage(token string) *Error {
 	if err == nil && len(raw) > markBytes {
 		rest := string(raw[markBytes:])
 		switch mark := string(raw[:markBytes]); {
-		case mark == l.mark(rest):
+		case mark == pageMark(l, rest):
 			l.req.Token = rest
 			return nil
-		case mark == l.mark(rest, afterKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
+		case mark == pageMark(l, rest, afterKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
 			l.req.StartAfter = l.op.prefix + rest
 			l.last = l.req.StartAfter
 			return nil
@@ -98,17 +98,17 @@ func (l *listOp) openPage(token string) *Error {
 }
 
 // seal returns the driver's token with a mark of what it belongs to.
-func (l *listOp) seal(token string) string {
+func seal(l *listOp, token string) string {
 	if token == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(token) + token))
+	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token) + token))
 }
 
 // sealKey returns a token that continues after a key of the view. It is for a page that was
 // cut: the driver's token continues after the entries that were cut off.
-func (l *listOp) sealKey(key string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(key, afterKey) + key))
+func sealKey(l *listOp, key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, key, afterKey) + key))
 }
 
 const (
@@ -116,8 +116,8 @@ const (
 	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
 )
 
-// mark binds the driver's token to provider, prefix and delimiter, and shows a change of it. It is not a secret: a token can only move the start.
-func (l *listOp) mark(token string, kind ...string) string {
+// pageMark binds the driver's token to provider, prefix and delimiter, and shows a change of it. It is not a secret: a token can only move the start.
+func pageMark(l *listOp, token string, kind ...string) string {
 	var joined []byte
 	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
 		joined = binary.AppendUvarint(joined, uint64(len(part)))

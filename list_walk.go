@@ -234,7 +234,7 @@ func (l *listOp) pageDerived(ctx context.Context, size int) (*Page, *Error) {
 	page := &Page{}
 	e := l.derive(ctx, func(entry ListEntry) *Error {
 		if len(page.Entries) == size {
-			page.Token = l.sealKey(page.Entries[size-1].Key)
+			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return errEnough
 		}
 		page.Entries = append(page.Entries, l.present(entry))
