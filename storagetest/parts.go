@@ -151,7 +151,11 @@ var partCases = []Case{
 				t.faults.Set()
 				t.requireMissing(b, "a")
 				require.Zero(t, t.countPendingUploads(), "%v", t.faults)
-				require.Equal(t, 1, t.faults.Count(faults.AbortParts), "%v", t.faults)
+				aborts := t.faults.Count(faults.AbortParts)
+				require.Positive(t, aborts, "%v", t.faults)
+				if !t.remote() { // a server may refuse the first one while a part is on its way
+					require.Equal(t, 1, aborts, "%v", t.faults)
+				}
 				require.Zero(t, t.faults.Count(faults.CompleteParts), "%v", t.faults)
 			}
 		},
