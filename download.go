@@ -25,6 +25,7 @@ type download struct {
 	left    int64        // bytes to be delivered
 	crc     uint32
 	hashing bool // the whole object is read, and its checksum is known
+	growth  growth
 
 	ended  bool // Close was called; like failed, guarded by mu
 	mu     sync.Mutex
@@ -67,6 +68,7 @@ func (d *download) open() *Error {
 		return e
 	}
 	d.stream.pin(d.revision, d.offset, d.length)
+	d.growth.on = d.req.set.concurrency == 0 && !d.op.core.desc.Local && d.revision != "" && d.length > growthLeast
 	return nil
 }
 
@@ -143,9 +145,12 @@ func (d *download) Read(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), d.left, deliverBytes)] // one Read of a file cannot be interrupted
 	var n int
 	var e *Error
-	if d.ranges != nil {
+	switch {
+	case d.ranges != nil:
 		n, e = d.ranges.read(p)
-	} else {
+	case d.growth.on:
+		n, e = d.readWatched(p)
+	default:
 		n, e = d.stream.read(p)
 	}
 	d.deliver(p[:n])
@@ -218,10 +223,10 @@ func (d *download) Close() error {
 		return nil
 	}
 	d.ended = true
-	failed := d.failed
+	failed, ranges := d.failed, d.ranges
 	d.mu.Unlock()
-	if d.ranges != nil {
-		d.ranges.close()
+	if ranges != nil {
+		ranges.close()
 	} else {
 		d.stream.close()
 	}

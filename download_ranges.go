@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -16,8 +17,8 @@ const (
 	maxRanges       = 1 << 14 // at once: 1 GiB in ranges of minRangeBytes
 )
 
-// A rangeFetcher fetches the bytes of an object from an offset to an end, in ranges of
-// one size, concurrently.
+// A rangeFetcher fetches the bytes of an object from an offset to an end, in ranges,
+// concurrently.
 type rangeFetcher struct {
 	d         *download
 	ctx       context.Context
@@ -26,12 +27,12 @@ type rangeFetcher struct {
 	from, end int64
 }
 
-// A rangeSink decides where the bytes of a range go, and how many ranges there are at
-// once.
+// A rangeSink decides where the bytes of a range go, how many they are, and how many
+// ranges there are at once.
 type rangeSink interface {
-	// next waits until another range may be fetched. It is called in the order of the
-	// ranges.
-	next(ctx context.Context, off, length int64) (rangeWriter, error)
+	// next waits until another range may be fetched, of the length that it returns: at
+	// most limit. It is called in the order of the ranges.
+	next(ctx context.Context, off, limit int64) (to rangeWriter, length int64, err error)
 }
 
 // A rangeWriter takes the bytes of one range.
@@ -50,11 +51,10 @@ func newRangeFetcher(d *download, from, end int64) *rangeFetcher {
 	return f
 }
 
-// run fetches all ranges, of size bytes each; it returns when the last one has begun.
-func (f *rangeFetcher) run(sink rangeSink, size int64) {
-	for off := f.from; off < f.end; off += size {
-		length := min(size, f.end-off)
-		to, err := sink.next(f.ctx, off, length)
+// run fetches all ranges; it returns when the last one has begun.
+func (f *rangeFetcher) run(sink rangeSink) {
+	for off := f.from; off < f.end; {
+		to, length, err := sink.next(f.ctx, off, f.end-off)
 		if err != nil {
 			return
 		}
@@ -62,6 +62,7 @@ func (f *rangeFetcher) run(sink rangeSink, size int64) {
 		s := &stream{d: f.d, ctx: f.ctx, req: &req}
 		s.pin(f.d.revision, off, length)
 		f.start(s, to)
+		off += length
 	}
 }
 
@@ -113,21 +114,21 @@ func (d *download) openRanges() *Error {
 	}
 	d.stream.pin(d.revision, d.offset, min(d.length, firstRangeBytes))
 	if d.length > firstRangeBytes {
-		d.ranges = newRangeReader(d)
+		d.ranges = d.orderedRanges()
 	}
 	return nil
 }
 
-// A rangeReader delivers parallel ranges in order, through buffers. At most
-// WithConcurrency of them are being fetched or wait to be read.
+// A rangeReader delivers parallel ranges in order, through buffers. The limit bounds
+// how many of them are being fetched or wait to be read.
 type rangeReader struct {
 	d         *download
 	from, end int64
-	size      int64 // of one range, in bytes
+	size      int64 // of one range, in bytes; 0: it grows with the limit
+	limit     *concurrency.Limit
 
 	starting sync.Once
 	fetcher  *rangeFetcher       // nil until the first read
-	window   chan struct{}       // holds a token for each range that was not read yet
 	queue    chan *bufferedRange // in order; closed after the last
 
 	mu      sync.Mutex // guards current, between read and close
@@ -139,38 +140,49 @@ type rangeReader struct {
 // A bufferedRange is a range in memory.
 type bufferedRange struct {
 	buffer *buffer
+	limit  *concurrency.Limit
 	done   chan struct{} // closed when the range ended
 	failed error
 }
 
-func newRangeReader(d *download) *rangeReader {
-	g := &rangeReader{d: d, from: d.offset + firstRangeBytes, end: d.offset + d.length}
-	// WithConcurrency is an upper bound and may be any number.
-	length := g.end - g.from
+// orderedRanges returns the ranges that follow the first, as many at once as
+// WithConcurrency orders.
+func (d *download) orderedRanges() *rangeReader {
+	from := d.offset + firstRangeBytes
+	length := d.offset + d.length - from
+	// WithConcurrency may be any number.
 	n := min(int64(d.req.set.concurrency), maxRanges, (length+minRangeBytes-1)/minRangeBytes)
-	g.size = min(max((length+n-1)/n, minRangeBytes), maxRangeBytes)
-	g.window = make(chan struct{}, n)
-	g.queue = make(chan *bufferedRange, n)
-	return g
+	size := min(max((length+n-1)/n, minRangeBytes), maxRangeBytes)
+	return newRangeReader(d, from, concurrency.Fixed(int(n)), size)
+}
+
+func newRangeReader(d *download, from int64, limit *concurrency.Limit, size int64) *rangeReader {
+	return &rangeReader{
+		d: d, from: from, end: d.offset + d.length, size: size, limit: limit,
+		queue: make(chan *bufferedRange, limit.Most()),
+	}
 }
 
 // next reserves memory for a range. Ranges get it in order, so that the one that is
 // read next has it first.
-func (g *rangeReader) next(ctx context.Context, _, length int64) (rangeWriter, error) {
-	select {
-	case g.window <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (g *rangeReader) next(ctx context.Context, _, limit int64) (rangeWriter, int64, error) {
+	if err := g.limit.Acquire(ctx); err != nil {
+		return nil, 0, err
 	}
-	r := &bufferedRange{buffer: newBuffer(&g.d.op), done: make(chan struct{})}
+	length := g.size
+	if length == 0 {
+		length = growingLength(g.limit, maxRangeBytes)
+	}
+	length = min(length, limit)
+	r := &bufferedRange{buffer: newBuffer(&g.d.op), limit: g.limit, done: make(chan struct{})}
 	g.queue <- r
 	if err := r.buffer.reserve(ctx, length); err != nil {
 		r.failed = asError(ctx, err)
 		close(r.done)
-		return nil, err
+		return nil, 0, err
 	}
 	r.buffer.limit().addInFlight(1)
-	return r, nil
+	return r, length, nil
 }
 
 func (r *bufferedRange) space(ctx context.Context, limit int64) ([]byte, error) {
@@ -184,6 +196,7 @@ func (r *bufferedRange) filled(p []byte) error {
 
 func (r *bufferedRange) end(err error) {
 	r.buffer.limit().addInFlight(-1)
+	r.limit.Ended(r.buffer.size)
 	r.failed = err
 	close(r.done)
 }
@@ -194,7 +207,7 @@ func (g *rangeReader) read(p []byte) (int, *Error) {
 		g.fetcher = newRangeFetcher(g.d, g.from, g.end)
 		g.fetcher.group.Go(func() {
 			defer close(g.queue)
-			g.fetcher.run(g, g.size)
+			g.fetcher.run(g)
 		}, nil)
 	})
 	if first := &g.d.stream; first.left > 0 {
@@ -286,7 +299,7 @@ func (g *rangeReader) copy(r *bufferedRange, p []byte) int {
 	if g.pos += int64(n); g.pos == r.buffer.size {
 		r.buffer.free()
 		g.current = nil
-		<-g.window
+		g.limit.Release()
 	}
 	return n
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/durable"
 )
@@ -26,9 +27,8 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 	return b.Upload(ctx, key, file, opts...)
 }
 
-// DownloadFile downloads an object to a file. With [WithConcurrency] above 1 it fetches
-// parallel ranges and writes them in place, none of them in memory. The file appears
-// whole or not at all. If path is a regular file, it is replaced and its mode is kept;
+// DownloadFile downloads an object to a file. It writes parallel ranges in place, none of
+// them in memory; [WithConcurrency] says how many. The file appears whole or not at all. If path is a regular file, it is replaced and its mode is kept;
 // if it is a symbolic link, the link is replaced. If the checksum does not match, path
 // is not changed.
 //
@@ -141,25 +141,56 @@ func createBeside(path string) (*os.File, error) {
 
 // writeFile writes the whole reader to file. Parallel ranges are written in place.
 func (r *Reader) writeFile(file *os.File) error {
-	if r.d.ranges != nil {
-		return r.d.writeRanges(file)
+	d := &r.d
+	if d.ranges == nil && d.growth.on {
+		if err := d.writeFirst(file); err != nil || d.ranges == nil {
+			return err
+		}
+	}
+	if d.ranges != nil {
+		return d.writeRanges(file)
 	}
 	_, err := r.WriteTo(file)
 	return err
 }
 
+// writeFirst writes what the first connection delivers before there are parallel ranges:
+// all, if there will be none.
+func (d *download) writeFirst(file io.Writer) error {
+	chunk := copyPool.Get().(*[copyBytes]byte)
+	defer copyPool.Put(chunk)
+	for d.ranges == nil {
+		n, err := d.Read(chunk[:])
+		if n > 0 {
+			if _, err := file.Write(chunk[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeRanges fetches parallel ranges, each to its place in the file. The checksum of
 // the whole is joined from those of the ranges.
 func (d *download) writeRanges(file io.WriterAt) error {
-	f := newRangeFetcher(d, d.ranges.from, d.ranges.end)
+	ranges := d.ranges
+	f := newRangeFetcher(d, ranges.from, ranges.end)
 	defer f.cancel()
-	d.ranges = nil // nothing goes through buffers
-	concurrency := min(int64(d.req.set.concurrency), maxRanges)
-	sink := &fileSink{d: d, file: file, slots: make(chan struct{}, concurrency), cancel: f.cancel}
-	if first, err := sink.next(f.ctx, d.offset, d.stream.left); err == nil {
-		f.start(&d.stream, first)
+	sink := &fileSink{d: d, file: file, limit: ranges.limit, cancel: f.cancel}
+	if d.req.set.concurrency > 0 {
+		n := min(int64(d.req.set.concurrency), maxRanges)
+		sink.limit, sink.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxRangeBytes), maxInPlacePart)
 	}
-	f.run(sink, min(max((f.end-f.from)/concurrency+1, maxRangeBytes), maxInPlacePart))
+	if sink.limit.Acquire(f.ctx) == nil {
+		f.start(&d.stream, sink.add(d.stream.req.Offset, d.stream.left))
+	}
+	f.run(sink)
 	f.group.Wait()
 	return sink.result()
 }
@@ -168,7 +199,8 @@ func (d *download) writeRanges(file io.WriterAt) error {
 type fileSink struct {
 	d      *download
 	file   io.WriterAt
-	slots  chan struct{}
+	limit  *concurrency.Limit
+	size   int64 // of one range, in bytes; 0: it grows with the limit
 	cancel context.CancelFunc
 	ranges []*fileRange // in order
 }
@@ -183,15 +215,23 @@ type fileRange struct {
 	failed error
 }
 
-func (s *fileSink) next(ctx context.Context, off, length int64) (rangeWriter, error) {
-	select {
-	case s.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (s *fileSink) next(ctx context.Context, off, limit int64) (rangeWriter, int64, error) {
+	if err := s.limit.Acquire(ctx); err != nil {
+		return nil, 0, err
 	}
+	length := s.size
+	if length == 0 {
+		length = growingLength(s.limit, 2*maxRangeBytes)
+	}
+	length = min(length, limit)
+	return s.add(off, length), length, nil
+}
+
+// add adds the range that is written next.
+func (s *fileSink) add(off, length int64) *fileRange {
 	r := &fileRange{sink: s, at: off - s.d.offset, length: length, chunk: copyPool.Get().(*[copyBytes]byte)}
 	s.ranges = append(s.ranges, r)
-	return r, nil
+	return r
 }
 
 func (r *fileRange) space(_ context.Context, limit int64) ([]byte, error) {
@@ -218,7 +258,8 @@ func (r *fileRange) end(err error) {
 	if r.failed = err; err != nil {
 		r.sink.cancel()
 	}
-	<-r.sink.slots
+	r.sink.limit.Ended(r.length)
+	r.sink.limit.Release()
 }
 
 // result returns the first failure, or checks the checksum of the whole.

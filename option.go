@@ -297,9 +297,14 @@ func WithPartSize(bytes int64) UploadOption {
 	})
 }
 
-// WithConcurrency bounds how many requests one transfer makes at once. The default is 1 for
-// a download and 12 for a multipart upload, which makes at most 1,000. A download with more
-// than 1 fetches parallel ranges. Below 1 the operation fails with InvalidArgument.
+// WithConcurrency orders how many requests one transfer makes at once: n from the
+// beginning, as far as the object is long enough, and at most 1,000 for an upload. With 1
+// there is one connection. Below 1 the operation fails with InvalidArgument.
+//
+// Without it a transfer finds the number itself. A download begins with one request. If
+// much is left and its reader waits for the network, it fetches parallel ranges, 16 at most.
+// A multipart upload begins with 4 parts at a time, and sends up to 16. Both stop where more
+// requests no longer move more bytes.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *settings) {
 		if n < 1 {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/panics"
@@ -15,7 +16,8 @@ const (
 	defaultPartSize    = 5 << 20 // S3's minimum
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
-	defaultConcurrency = 12
+	beginConcurrency   = 4 // without WithConcurrency
+	defaultConcurrency = 16
 	maxConcurrency     = 1000 // more connections than that make no upload faster
 	// streamBuffers is about what the parts of one stream take in memory without
 	// options, in bytes.
@@ -36,7 +38,7 @@ type partPlan struct {
 	maximum     int64 // bytes; 0: none
 	doubleAfter int   // parts after which the size doubles; 0: never
 	doublings   int   // at most
-	concurrency int   // parts sent at once
+	concurrency int   // parts sent at once, at most
 }
 
 // plan returns the plan for w's body.
@@ -83,8 +85,8 @@ func (w *write) firstPart() int64 {
 	if d.PartSize > 0 {
 		size = d.PartSize
 	}
-	if w.src.at != nil { // a larger part costs no memory, and the parts end together
-		size = min(max(size, body/int64(w.maxConcurrency())), maxInPlacePart)
+	if w.src.at != nil { // a larger part costs no memory
+		size = min(max(size, body/int64(w.inPlaceParts())), maxInPlacePart)
 	}
 	if c.has(EqualParts) && body < 0 {
 		size = equalPartSize
@@ -113,6 +115,24 @@ func (w *write) maxConcurrency() int {
 	return defaultConcurrency
 }
 
+// inPlaceParts returns into how many parts a random-access body is cut: with an ordered
+// concurrency so that they end together, else so that their throughput is soon known.
+func (w *write) inPlaceParts() int {
+	if w.req.set.concurrency > 0 {
+		return w.maxConcurrency()
+	}
+	return 4 * defaultConcurrency
+}
+
+// newLimit returns the limit of parts sent at once. Without WithConcurrency it begins
+// with few and grows.
+func (w *write) newLimit(most int) *concurrency.Limit {
+	if w.req.set.concurrency > 0 {
+		return concurrency.Fixed(most)
+	}
+	return concurrency.Growing(beginConcurrency, most, 0)
+}
+
 // A multipart is one multipart upload in progress: from BeginParts to
 // CompleteParts or AbortParts. Its parts are sent by at most WithConcurrency
 // goroutines, which have all ended when it has.
@@ -128,8 +148,8 @@ type multipart struct {
 	parts  []Part
 	failed *Error // the first
 	cancel context.CancelFunc
-	slots  chan struct{} // one for each part that is being sent
-	space  chan struct{} // one for each part of a stream that is in memory
+	slots  *concurrency.Limit // of the parts that are being sent
+	space  chan struct{}      // one for each part of a stream that is in memory
 	group  panics.Group
 }
 

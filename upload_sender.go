@@ -115,7 +115,7 @@ func (m *multipart) release(b *buffer) func() {
 
 // start makes the slots, and the context that ends when a part fails.
 func (m *multipart) start(ctx context.Context) context.Context {
-	m.slots = make(chan struct{}, m.plan.concurrency)
+	m.slots = m.w.newLimit(m.plan.concurrency)
 	m.space = make(chan struct{}, max(2, m.plan.concurrency)) // while one is sent, the next is filled
 	ctx, m.cancel = context.WithCancel(ctx)
 	return ctx
@@ -143,18 +143,14 @@ func (m *multipart) fail(e *Error) {
 // sendPart sends one part once there is a free slot. It calls done when the part's
 // bytes are no longer needed, and returns false if the upload has failed.
 func (m *multipart) sendPart(ctx context.Context, number int, section *io.SectionReader, crc CRC32C, done func()) bool {
-	select {
-	case m.slots <- struct{}{}:
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil {
+	if m.slots.Acquire(ctx) != nil || ctx.Err() != nil {
 		done()
 		return false
 	}
 	offset := m.offset
 	m.offset += section.Size()
 	send := func() {
-		defer func() { <-m.slots }()
+		defer m.slots.Release()
 		defer done()
 		if ctx.Err() != nil {
 			return
@@ -164,6 +160,7 @@ func (m *multipart) sendPart(ctx context.Context, number int, section *io.Sectio
 			m.fail(e)
 			return
 		}
+		m.slots.Ended(part.Size)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.parts = append(m.parts, part)

@@ -15,7 +15,9 @@ var (
 	nearPlain = &nullserver.Options{}
 	nearTLS   = &nullserver.Options{TLS: true}
 	// far is a store across a data centre's network.
-	far        = &nullserver.Options{TLS: true, Latency: 20 * time.Millisecond, Bandwidth: 50e6}
+	far = &nullserver.Options{TLS: true, Latency: 20 * time.Millisecond, Bandwidth: 50e6}
+	// farLink has 1 Gbit/s in all.
+	farLink    = &nullserver.Options{TLS: true, Latency: far.Latency, Bandwidth: far.Bandwidth, Link: 125e6}
 	farLatency = &nullserver.Options{Latency: far.Latency}
 )
 

@@ -15,7 +15,10 @@ const (
 	oursSmall = ours + ", 32 MiB of buffers"
 	ours6     = ours + ", 6 at once"
 	ours14    = ours + ", 14 at once"
+	ours16    = ours + ", 16 at once"
 )
+
+func oursAt(concurrency int) string { return fmt.Sprintf("%s, %d at once", ours, concurrency) }
 
 func uploadCases() []clientCase {
 	s3Near := []contender{s3Ours, s3Plain, s3Manager, s3Parts, s3Minio}
@@ -36,8 +39,11 @@ func uploadCases() []clientCase {
 		{
 			provider: amazon, name: "upload-in-place", title: "upload 256 MiB of an io.ReaderAt; " + farTitle,
 			server: far, do: uploadReaderAt, amount: large,
-			contenders: []contender{amazon.ours(ours, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud},
-			goals:      []goal{faster(ours, sdkManager, 2.5), memoryAtMost(ours, 10*mebibyte)},
+			contenders: []contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud},
+			goals: []goal{
+				faster(ours, sdkManager, 2), faster(ours, transferManager, 2), memoryAtMost(ours, 10*mebibyte),
+				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
+			},
 		},
 		s3Streams("upload-32-near", "TLS, nothing in the way", nearTLS, faster(ours, sdkManager, 1)),
 		// From afar, memory limits the speed: ours sends nine parts on nine
@@ -108,16 +114,31 @@ func downloadCases() []clientCase {
 			provider: amazon, name: "download-in-order", title: "read 256 MiB from an io.Reader, in order; " + farTitle,
 			server: far, do: download, amount: large,
 			contenders: []contender{
-				amazon.ours(ours6, tuning{concurrency: 6}), amazon.ours(ours14, tuning{concurrency: 14}), s3SDK(rawStream, sdk),
+				s3Ours, amazon.ours(ours6, tuning{concurrency: 6}), amazon.ours(ours14, tuning{concurrency: 14}), s3SDK(rawStream, sdk),
 				s3Ranges, s3Parts.onlyOnce(), s3Minio.onlyOnce(), s3GoCloud.onlyOnce(),
 			},
-			goals: inOrder(rawStream, "HeadObject"),
+			goals: append(inOrder(rawStream, "HeadObject"), faster(ours, transferRanges, 2), memoryAtMost(ours, 128*mebibyte)),
 		},
 		{
 			provider: amazon, name: "download-file", title: "download 256 MiB to a file; " + farTitle,
 			server: far, do: downloadFile, amount: large,
-			contenders: []contender{amazon.ours(ours, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce()},
-			goals:      []goal{faster(ours, sdkManager, 2.5), memoryAtMost(ours, 10*mebibyte)},
+			contenders: []contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce()},
+			goals: []goal{
+				faster(ours, sdkManager, 2), faster(ours, transferRanges, 2), memoryAtMost(ours, 10*mebibyte),
+				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
+			},
+		},
+		{
+			provider: amazon, name: "download-link", title: "download 256 MiB to a file; " + farTitle + ", 1 Gbit/s in all",
+			server: farLink, do: downloadFile, amount: large,
+			contenders: []contender{
+				s3Ours, amazon.ours(oursAt(2), tuning{concurrency: 2}), amazon.ours(oursAt(3), tuning{concurrency: 3}),
+				amazon.ours(oursAt(4), tuning{concurrency: 4}), amazon.ours(oursAt(8), tuning{concurrency: 8}),
+				amazon.ours(ours16, tuning{concurrency: 16}), s3Manager,
+			},
+			goals: []goal{
+				within(oursAt(2), 1.1), within(oursAt(3), 1.1), within(oursAt(4), 1.1), within(oursAt(8), 1.1), within(ours16, 1.1),
+			},
 		},
 		{
 			provider: amazon, name: "download-near", title: "read 1 GiB with its CRC32C verified over TLS, nothing in the way",

@@ -104,7 +104,7 @@ func bucketCases() []Case {
 		keyCases, roundTripCases(), orderCases, treeCases, prefixedCases,
 		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, conditionCases, reconcileCases,
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
-		readCases, rangeCases, resumeCases,
+		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
 		copyCases, versionCases, updateCases, readerAtCases,
 		signingCases, signedKeyCases(), publicCases,

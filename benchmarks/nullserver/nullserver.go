@@ -20,6 +20,7 @@ type Options struct {
 	TLS       bool
 	Latency   time.Duration // before each response
 	Bandwidth int64         // bytes per second of a connection in each direction; 0 for no limit
+	Link      int64         // bytes per second of all connections together, likewise
 }
 
 // A Service is the protocol of a server.
@@ -47,7 +48,7 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 	}
 	s := &Server{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
 	if o.Bandwidth > 0 {
-		listener = pacedListener{listener, o.Bandwidth}
+		listener = &pacedListener{Listener: listener, rate: o.Bandwidth, in: link{rate: o.Link}, out: link{rate: o.Link}}
 	}
 	if o.TLS {
 		pair, err := tls.X509KeyPair(certificate.Certificate, certificate.Key)

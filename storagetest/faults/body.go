@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"time"
 )
 
 // watch counts body as open until it is closed, and applies its fault. A body without a
@@ -17,6 +18,8 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 			return &cutBody{ReadCloser: counted, left: fault.at, err: fault.bodyFailure()}
 		case stallBody:
 			return &stalledBody{ReadCloser: counted, left: fault.at, done: ctx.Done(), cause: ctx.Err, closed: make(chan struct{})}
+		case slowBody:
+			return &slowedBody{ReadCloser: counted, rate: fault.at, wait: func(d time.Duration) error { return i.wait(ctx, d) }}
 		case corrupt:
 			return struct {
 				io.Reader
@@ -130,4 +133,20 @@ func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
 		b.pos = pos
 	}
 	return pos, err
+}
+
+// slowedBody delivers rate bytes a second.
+type slowedBody struct {
+	io.ReadCloser
+	rate int64
+	wait func(d time.Duration) error
+}
+
+func (b *slowedBody) Read(p []byte) (int, error) {
+	const most = 64 << 10
+	n, err := b.ReadCloser.Read(p[:min(len(p), most)])
+	if failed := b.wait(time.Duration(n) * time.Second / time.Duration(b.rate)); failed != nil {
+		return n, failed
+	}
+	return n, err
 }

@@ -63,8 +63,8 @@ func New(rules ...Rule) *Injector {
 
 // Layer returns a layer for [storage.WithLayer]. One Injector may serve several
 // buckets. The core does not watch the calls of a driver that declares Local for
-// stalls. If a rule stalls, set it before the bucket is opened: the layer then does not
-// declare Local.
+// stalls. If a rule stalls or slows, set it before the bucket is opened: the layer then
+// does not declare Local.
 func (i *Injector) Layer() storage.Layer {
 	return func(next storage.Driver) storage.Driver { return &driver{Driver: next, injector: i} }
 }
@@ -171,12 +171,12 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	return hit
 }
 
-// stalls reports whether a rule stalls.
+// stalls reports whether a rule stalls or slows, as only a network does.
 func (i *Injector) stalls() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, r := range i.rules {
-		if r.kind == stall || r.kind == stallBody {
+		if r.kind == stall || r.kind == stallBody || r.kind == slowBody {
 			return true
 		}
 	}

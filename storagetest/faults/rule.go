@@ -10,7 +10,7 @@ import (
 )
 
 // A Rule says which calls get which fault. [Fail], [DropResponse], [Cut], [Stall],
-// [StallBody], [Delay] and [Corrupt] make one, and its methods narrow it. Each method
+// [StallBody], [SlowBody], [Delay] and [Corrupt] make one, and its methods narrow it. Each method
 // returns a changed copy:
 //
 //	faults.Fail(faults.Put).Nth(2)
@@ -27,7 +27,7 @@ type Rule struct {
 	n    int     // for nth, first and every
 	p    float64 // for chance
 	seed uint64
-	at   int64 // offset in the body
+	at   int64 // offset in the body, or its rate
 	wait time.Duration
 	err  error
 }
@@ -40,6 +40,7 @@ const (
 	cut
 	stall
 	stallBody
+	slowBody
 	delay
 	corrupt
 )
@@ -75,6 +76,10 @@ func Stall(on Calls) Rule { return Rule{kind: stall, on: on} }
 // StallBody makes the body of a Get deliver nothing after that many bytes, until ctx is
 // done or the body is closed.
 func StallBody(after int64) Rule { return Rule{kind: stallBody, on: Get, at: after} }
+
+// SlowBody makes the body of a Get deliver that many bytes a second, by the clock of
+// [Injector.SetSleep].
+func SlowBody(rate int64) Rule { return Rule{kind: slowBody, on: Get, at: rate} }
 
 // Delay makes the call begin later, by the clock of [Injector.SetSleep].
 func Delay(on Calls, by time.Duration) Rule { return Rule{kind: delay, on: on, wait: by} }
@@ -123,6 +128,8 @@ func (r Rule) String() string {
 		s = fmt.Sprintf("Stall(%v)", r.on)
 	case stallBody:
 		s = fmt.Sprintf("StallBody(%d)", r.at)
+	case slowBody:
+		s = fmt.Sprintf("SlowBody(%d)", r.at)
 	case delay:
 		s = fmt.Sprintf("Delay(%v, %v)", r.on, r.wait)
 	case corrupt:

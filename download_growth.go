@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"time"
+
+	"github.com/omnibucket/storage/internal/concurrency"
+)
+
+const (
+	// fastConnection is how many bytes a second one connection must deliver so that
+	// others are not worth their requests.
+	fastConnection = 150 << 20
+	// growthSample is after how many bytes the throughput of a connection is known.
+	growthSample = 1 << 20
+	// growthLeast is how many bytes must be left to justify further connections.
+	growthLeast = 8 << 20
+
+	beginRanges = 4  // at once, besides the first connection
+	mostRanges  = 16 // at once
+)
+
+// A growth watches the first connection of a download without [WithConcurrency], and
+// decides whether more of them would help: if the connection is slow and its reader is
+// not.
+type growth struct {
+	on     bool
+	begun  time.Duration // of this sample, since processStart
+	waited time.Duration // for the connection
+	bytes  int64
+}
+
+// readWatched reads the first connection, and prepares parallel ranges if it is slow.
+func (d *download) readWatched(p []byte) (int, *Error) {
+	g := &d.growth
+	began := sinceStart()
+	if g.bytes == 0 {
+		g.begun, g.waited = began, 0
+	}
+	n, e := d.stream.read(p)
+	g.waited += sinceStart() - began
+	if g.bytes += int64(n); g.bytes < growthSample || e != nil {
+		return n, e
+	}
+	if rate, slow := g.measure(sinceStart()); slow && d.left-int64(n) >= growthLeast {
+		d.grow(rate)
+	}
+	g.bytes = 0
+	return n, nil
+}
+
+// measure returns the rate of the connection in bytes a second, and whether it is slow
+// while its reader is not: the reader has mostly waited for it.
+func (g *growth) measure(now time.Duration) (rate float64, slow bool) {
+	rate = float64(g.bytes) / max(g.waited.Seconds(), 1e-9)
+	return rate, rate < fastConnection && 2*g.waited > now-g.begun
+}
+
+// grow cuts what the first connection, of that rate, has not delivered: it goes on for a
+// while, and parallel ranges, which the next read begins, follow it.
+func (d *download) grow(rate float64) {
+	const keep = 2 << 20 // by then, the first ranges have come
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return
+	}
+	s := &d.stream
+	req := *s.req // the ranges copy the original
+	s.req = &req
+	from := req.Offset + keep
+	d.ranges = newRangeReader(d, from, concurrency.Growing(beginRanges, mostRanges, rate), 0)
+	s.pin(d.revision, req.Offset, keep)
+}
+
+// growingLength returns the length in bytes of a range: the first ones are short, so that
+// their throughput is soon known.
+func growingLength(limit *concurrency.Limit, most int64) int64 {
+	return min(max(int64(limit.Current())*most/mostRanges, 1<<20), most)
+}

@@ -1,0 +1,56 @@
+package storage_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
+	const mebibyte = 1 << 20
+	for _, row := range []struct {
+		name        string
+		size        int
+		connection  int64         // bytes a second
+		pause       time.Duration // of the reader, after each 64 KiB
+		least, most int           // requests
+	}{
+		{"a slow connection", 64 * mebibyte, 40e6, 0, 16, 60},
+		{"a fast connection", 64 * mebibyte, 400e6, 0, 1, 1},
+		{"a reader that is slower", 64 * mebibyte, 40e6, 4 * time.Millisecond, 1, 1},
+		{"an object of a few MiB", 8 * mebibyte, 40e6, 0, 1, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				injector := faults.New(faults.SlowBody(row.connection))
+				b := memstore.New(storage.WithLayer(injector.Layer()))
+				text := strings.Repeat("0123456789abcdef", row.size/16)
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
+				require.NoError(t, err)
+				reader, err := b.Download(t.Context(), "a")
+				require.NoError(t, err)
+				got, chunk := 0, make([]byte, 64<<10)
+				for err == nil {
+					var n int
+					n, err = reader.Read(chunk)
+					require.Equal(t, text[got:got+n], string(chunk[:n]))
+					got += n
+					time.Sleep(row.pause * time.Duration(n) / time.Duration(len(chunk)))
+				}
+				require.Equal(t, io.EOF, err)
+				require.Equal(t, row.size, got)
+				require.NoError(t, reader.Close())
+				require.GreaterOrEqual(t, injector.Count(faults.Get), row.least)
+				require.LessOrEqual(t, injector.Count(faults.Get), row.most)
+			})
+		})
+	}
+}

@@ -1,0 +1,154 @@
+// Package concurrency finds how many requests at once move the most bytes.
+package concurrency
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// worthwhile is the share of the expected gain that justifies more requests: twice as
+	// many must move 1.4 times as much. Beside five connections of another program, 8 on a
+	// full link get 1.38 times what 4 get, at the other's expense: that is not enough.
+	worthwhile = 0.4
+	// tryAgain is after how long a number that was best is doubled again: a network
+	// changes.
+	tryAgain = 2 * time.Second
+)
+
+// A Limit bounds how many requests there are at once. One from [Growing] doubles the bound
+// as long as that moves more bytes a second.
+type Limit struct {
+	slots chan struct{} // holds a token for each free slot
+
+	mu      sync.Mutex
+	current int
+	most    int
+	growing bool
+	excess  int // slots to be removed when they are released
+	waiting int // calls of Acquire that wait
+
+	// The requests since the number was last changed:
+	since  time.Time
+	ended  int
+	bytes  int64
+	before int       // the number that current was doubled from; 0: it was not
+	rate   float64   // bytes a second with that number
+	paused time.Time // when twice the number was found not to be better
+}
+
+// Fixed returns a Limit of n requests.
+func Fixed(n int) *Limit {
+	l := &Limit{slots: make(chan struct{}, n), current: n, most: n}
+	l.add(n)
+	return l
+}
+
+// Growing returns a Limit that begins with a number of requests and grows to most. If the
+// rate of one request, in bytes a second, is above 0, the beginning must be worthwhile too.
+func Growing(begin, most int, rate float64) *Limit {
+	begin = min(begin, most)
+	l := &Limit{slots: make(chan struct{}, most), current: begin, most: most, growing: begin < most, since: time.Now()}
+	if rate > 0 && begin > 1 {
+		l.before, l.rate = begin/2, rate
+	}
+	l.add(begin)
+	return l
+}
+
+func (l *Limit) add(slots int) {
+	for range slots {
+		l.slots <- struct{}{}
+	}
+}
+
+// Current returns how many requests there may be at once, now.
+func (l *Limit) Current() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+// Most returns how many requests there will ever be at once, at most.
+func (l *Limit) Most() int { return l.most }
+
+// Acquire waits for a slot. It fails only if ctx is done before.
+func (l *Limit) Acquire(ctx context.Context) error {
+	select {
+	case <-l.slots:
+		return nil
+	default:
+	}
+	l.wait(1)
+	defer l.wait(-1)
+	select {
+	case <-l.slots:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Limit) wait(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting += n
+}
+
+// Release gives a slot back.
+func (l *Limit) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.excess > 0 {
+		l.excess--
+		return
+	}
+	l.slots <- struct{}{}
+}
+
+// Ended counts a request that has moved bytes. Once there were as many as the number of
+// slots, it decides whether another number is better.
+func (l *Limit) Ended(bytes int64) {
+	if !l.growing {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended++
+	l.bytes += bytes
+	if l.ended < l.current {
+		return
+	}
+	now := time.Now()
+	rate := float64(l.bytes) / max(now.Sub(l.since).Seconds(), 1e-9)
+	switch {
+	case l.before > 0 && rate < l.rate*(1+worthwhile*(float64(l.current)/float64(l.before)-1)):
+		l.set(l.before)
+		l.before, l.paused = 0, now
+	case l.current < l.most && l.waiting > 0 && now.Sub(l.paused) >= tryAgain:
+		l.before, l.rate = l.current, rate
+		l.set(min(2*l.current, l.most))
+	default:
+		l.before = 0
+	}
+	l.since, l.ended, l.bytes = now, 0, 0
+}
+
+// set changes the number of slots.
+func (l *Limit) set(n int) {
+	for ; l.current < n; l.current++ {
+		if l.excess > 0 {
+			l.excess--
+		} else {
+			l.slots <- struct{}{}
+		}
+	}
+	for ; l.current > n; l.current-- {
+		select {
+		case <-l.slots:
+		default:
+			l.excess++
+		}
+	}
+}

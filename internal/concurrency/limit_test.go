@@ -1,0 +1,144 @@
+package concurrency
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const unit = 1 << 20
+
+// A network moves bytes at a rate of each request, and of all together.
+type network struct {
+	each, all float64 // bytes a second
+	latency   time.Duration
+	running   atomic.Int64
+	most      atomic.Int64
+}
+
+// run makes n requests of one unit each, as many at once as the limit allows.
+func (w *network) run(l *Limit, n int) {
+	var group sync.WaitGroup
+	for range n {
+		if l.Acquire(context.Background()) != nil {
+			return
+		}
+		group.Go(func() {
+			defer l.Release()
+			now := w.running.Add(1)
+			w.most.Store(max(w.most.Load(), now))
+			w.move()
+			w.running.Add(-1)
+			l.Ended(unit)
+		})
+	}
+	group.Wait()
+}
+
+func (w *network) move() {
+	time.Sleep(w.latency)
+	const step = unit / 64
+	for range 64 {
+		rate := min(w.each, w.all/float64(w.running.Load()))
+		time.Sleep(time.Duration(step / rate * float64(time.Second)))
+	}
+}
+
+func TestTheNumberFollowsTheNetwork(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		each, all   float64
+		least, most int // at the end
+	}{
+		{"each request has its own rate", 50e6, 1e12, 16, 16},
+		{"one request fills the link", 50e6, 50e6, 2, 2},
+		{"two requests fill the link", 50e6, 90e6, 4, 4},
+		{"three requests fill the link", 50e6, 125e6, 4, 4},
+		{"eight requests fill the link", 50e6, 400e6, 8, 8},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, w := Growing(4, 16, min(row.each, row.all)), &network{each: row.each, all: row.all, latency: time.Millisecond}
+				w.run(l, 120)
+				require.GreaterOrEqual(t, l.Current(), row.least)
+				require.LessOrEqual(t, l.Current(), row.most)
+			})
+		})
+	}
+}
+
+func TestAFixedNumberStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := Fixed(3), &network{each: 50e6, all: 1e12}
+		w.run(l, 100)
+		require.Equal(t, 3, l.Current())
+		require.EqualValues(t, 3, w.most.Load())
+	})
+}
+
+func TestTheMostIsNeverExceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := Growing(5, 12, 0), &network{each: 50e6, all: 1e12}
+		w.run(l, 300)
+		require.Equal(t, 12, l.Current())
+		require.EqualValues(t, 12, w.most.Load())
+	})
+}
+
+// A source that is slower than the network never waits for a slot.
+func TestNobodyWaitsNothingGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Growing(4, 16, 0)
+		for range 50 {
+			require.NoError(t, l.Acquire(t.Context()))
+			time.Sleep(time.Millisecond)
+			l.Ended(unit)
+			l.Release()
+		}
+		require.Equal(t, 4, l.Current())
+	})
+}
+
+func TestANumberThatWasBestIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := Growing(4, 16, 0), &network{each: 50e6, all: 50e6}
+		w.run(l, 60)
+		require.Equal(t, 4, l.Current())
+		w.all = 1e12
+		time.Sleep(tryAgain)
+		w.run(l, 100)
+		require.Equal(t, 16, l.Current())
+	})
+}
+
+func TestAcquireEndsWithItsContext(t *testing.T) {
+	l := Fixed(1)
+	require.NoError(t, l.Acquire(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, l.Acquire(ctx), context.Canceled)
+	l.Release()
+	require.NoError(t, l.Acquire(t.Context()))
+}
+
+// Slots that are lent while the number shrinks are not lent again.
+func TestAReleaseAfterShrinkingLendsNothing(t *testing.T) {
+	l := Growing(2, 4, 0)
+	l.set(4)
+	for range 4 {
+		require.NoError(t, l.Acquire(t.Context()))
+	}
+	l.set(2)
+	l.Release()
+	l.Release()
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, l.Acquire(done))
+	l.Release()
+	require.NoError(t, l.Acquire(t.Context()))
+}
