@@ -212,6 +212,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 				e.failedRemoval(ctx, v.Key, err)
 				return
 			}
+			requests.ended(0, 1)
 			e.removed(v.Key, v.Size)
 		}, nil)
 	}

@@ -282,6 +282,7 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 	}
 	j.totalBytes.Add(stored - expected)
 	j.transferred(key, stored, reported)
+	j.slots.ended(stored, *n)
 }
 
 func (j *job) compare(ctx context.Context, t task) (bool, error) {
@@ -302,5 +303,5 @@ const (
 // requestsFor returns how many requests a file should have: several if it is large,
 // but never so many that other files wait for it.
 func (j *job) requestsFor(size int64) int {
-	return max(1, min(int(min(size/largeBytes, fileRequests)), j.concurrency/2))
+	return max(1, min(int(min(size/largeBytes, fileRequests)), j.slots.size()/2))
 }

@@ -10,11 +10,6 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// defaultConcurrency is the default number of parallel requests. A request for a
-// small object takes tens of milliseconds, which a connection and this machine spend
-// waiting. More requests gain little and cost connections.
-const defaultConcurrency = 32
-
 // maxConcurrency is more than the number of connections that any machine has.
 const maxConcurrency = 10_000
 
@@ -47,7 +42,7 @@ type option func(*settings)
 func (o option) apply(s *settings) { o(s) }
 
 func readOptions(opts []Option) *settings {
-	s := &settings{concurrency: defaultConcurrency, now: time.Now}
+	s := &settings{now: time.Now}
 	for _, o := range opts {
 		if o == nil {
 			s.fail("option", "must not be nil")
@@ -69,9 +64,10 @@ func invalid(argument, rule string) *storage.Error {
 }
 
 // WithConcurrency sets the maximum number of parallel requests, for files and for
-// parts of large files together; the default is 32. A copy between buckets that
-// passes through this machine counts as one. If n is below 1, the job fails with
-// InvalidArgument. If n is above 10,000, it counts as 10,000.
+// parts of large files together. Without it a job begins with 16, and doubles the number
+// up to 128 as long as more requests move more. A copy between buckets that passes through
+// this machine counts as one. If n is below 1, the job fails with InvalidArgument. If n is
+// above 10,000, it counts as 10,000.
 func WithConcurrency(n int) Option {
 	return option(func(s *settings) {
 		if n < 1 {

@@ -1,27 +1,38 @@
 package transfer
 
-import "context"
+import (
+	"context"
+
+	"github.com/omnibucket/storage/internal/concurrency"
+)
+
+const (
+	beginConcurrency = 16  // without WithConcurrency
+	mostConcurrency  = 128 // likewise
+	// requestBytes is what a request for a small file is worth beside the bytes of a large
+	// one, when two numbers of parallel requests are compared.
+	requestBytes = 64 << 10
+)
 
 // semaphore limits the number of parallel requests.
-type semaphore struct{ free chan struct{} }
+type semaphore struct{ limit *concurrency.Limit }
 
+// newSemaphore returns a semaphore of n slots; with 0 it finds the number itself.
 func newSemaphore(n int) *semaphore {
-	r := &semaphore{free: make(chan struct{}, n)}
-	r.release(n)
-	return r
+	if n == 0 {
+		return &semaphore{concurrency.Growing(beginConcurrency, mostConcurrency, 0)}
+	}
+	return &semaphore{concurrency.Fixed(n)}
 }
+
+// size returns how many slots there are now.
+func (r *semaphore) size() int { return r.limit.Current() }
 
 // acquire waits for n slots; it returns false if ctx is done first. Only one
 // goroutine at a time may call it, because two could deadlock with some slots each.
 func (r *semaphore) acquire(ctx context.Context, n int) bool {
 	for have := range n {
-		if ctx.Err() != nil {
-			r.release(have)
-			return false
-		}
-		select {
-		case <-r.free:
-		case <-ctx.Done():
+		if ctx.Err() != nil || r.limit.Acquire(ctx) != nil {
 			r.release(have)
 			return false
 		}
@@ -31,18 +42,21 @@ func (r *semaphore) acquire(ctx context.Context, n int) bool {
 
 // tryAcquire takes up to n slots that are free now.
 func (r *semaphore) tryAcquire(n int) (got int) {
-	for ; got < n; got++ {
-		select {
-		case <-r.free:
-		default:
-			return got
-		}
+	for got < n && r.limit.TryAcquire() {
+		got++
 	}
 	return got
 }
 
+// ended counts a file whose bytes were transferred with n slots.
+func (r *semaphore) ended(bytes int64, n int) {
+	for range n {
+		r.limit.Ended(bytes/int64(n) + requestBytes)
+	}
+}
+
 func (r *semaphore) release(n int) {
 	for range n {
-		r.free <- struct{}{}
+		r.limit.Release()
 	}
 }

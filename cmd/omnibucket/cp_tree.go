@@ -24,7 +24,7 @@ func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) err
 			return err
 		}
 	}
-	opts := []transfer.Option{transfer.WithConcurrency(transferConcurrency)}
+	var opts []transfer.Option
 	if f.noSync {
 		opts = append(opts, transfer.WithNoSync())
 	}

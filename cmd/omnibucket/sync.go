@@ -12,15 +12,13 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// transferConcurrency is the default of package transfer.
-const transferConcurrency = 32
-
 // syncFlags are the flags of sync.
 type syncFlags struct {
 	remove, dryRun, checksum, links, noSync, verbose bool
 	emptySource                                      bool
 	include, exclude                                 []string
 	concurrency                                      int
+	ordered                                          bool // concurrency was given
 	resume                                           string
 }
 
@@ -45,7 +43,10 @@ misspelt name looks the same. To remove everything, use --empty-source.`,
   omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(c *cobra.Command, args []string) error { return p.sync(c.Context(), &f, args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			f.ordered = c.Flags().Changed("concurrency")
+			return p.sync(c.Context(), &f, args[0], args[1])
+		},
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
@@ -54,7 +55,7 @@ misspelt name looks the same. To remove everything, use --empty-source.`,
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
 	flags.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
-	flags.IntVar(&f.concurrency, "concurrency", transferConcurrency, "maximum `number` of parallel requests")
+	flags.IntVar(&f.concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
 	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
 	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
@@ -63,7 +64,10 @@ misspelt name looks the same. To remove everything, use --empty-source.`,
 }
 
 func (f *syncFlags) options() []transfer.Option {
-	opts := []transfer.Option{transfer.WithConcurrency(f.concurrency)}
+	var opts []transfer.Option
+	if f.ordered {
+		opts = append(opts, transfer.WithConcurrency(f.concurrency))
+	}
 	for _, flag := range []struct {
 		given bool
 		with  func() transfer.Option

@@ -73,12 +73,20 @@ func (l *Limit) Current() int {
 // Most returns how many requests there will ever be at once, at most.
 func (l *Limit) Most() int { return l.most }
 
-// Acquire waits for a slot. It fails only if ctx is done before.
-func (l *Limit) Acquire(ctx context.Context) error {
+// TryAcquire takes a slot, if one is free.
+func (l *Limit) TryAcquire() bool {
 	select {
 	case <-l.slots:
-		return nil
+		return true
 	default:
+		return false
+	}
+}
+
+// Acquire waits for a slot. It fails only if ctx is done before.
+func (l *Limit) Acquire(ctx context.Context) error {
+	if l.TryAcquire() {
+		return nil
 	}
 	l.wait(1)
 	defer l.wait(-1)
