@@ -19,7 +19,7 @@ test: ## every test, with real servers and the race detector, which needs a C co
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 10m ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race -timeout 5m ./...'
+	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 20m ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race -timeout 5m ./...'
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart

@@ -72,8 +72,9 @@ func (d *download) grow(rate float64) {
 	s.pin(d.revision, req.Offset, keep)
 }
 
-// growingLength returns the length in bytes of a range: the first ones are short, so that
-// their throughput is soon known.
-func growingLength(limit *concurrency.Limit, most int64) int64 {
-	return min(max(int64(limit.Current())*most/mostRanges, 1<<20), most)
+// growingLength returns the length in bytes of a range that many bytes after the first
+// one: the first ones are short, so that their throughput is soon known.
+func growingLength(after, most int64) int64 {
+	const least = 1 << 20
+	return min(max(after/beginRanges/least*least, least), most)
 }

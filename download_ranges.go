@@ -124,7 +124,7 @@ func (d *download) openRanges() *Error {
 type rangeReader struct {
 	d         *download
 	from, end int64
-	size      int64 // of one range, in bytes; 0: it grows with the limit
+	size      int64 // of one range, in bytes; 0: it grows
 	limit     *concurrency.Limit
 
 	starting sync.Once
@@ -165,13 +165,13 @@ func newRangeReader(d *download, from int64, limit *concurrency.Limit, size int6
 
 // next reserves memory for a range. Ranges get it in order, so that the one that is
 // read next has it first.
-func (g *rangeReader) next(ctx context.Context, _, limit int64) (rangeWriter, int64, error) {
+func (g *rangeReader) next(ctx context.Context, off, limit int64) (rangeWriter, int64, error) {
 	if err := g.limit.Acquire(ctx); err != nil {
 		return nil, 0, err
 	}
 	length := g.size
 	if length == 0 {
-		length = growingLength(g.limit, maxRangeBytes)
+		length = growingLength(off-g.from, maxRangeBytes)
 	}
 	length = min(length, limit)
 	r := &bufferedRange{buffer: newBuffer(&g.d.op), limit: g.limit, done: make(chan struct{})}
@@ -191,12 +191,13 @@ func (r *bufferedRange) space(ctx context.Context, limit int64) ([]byte, error) 
 
 func (r *bufferedRange) filled(p []byte) error {
 	r.buffer.size += int64(len(p))
+	r.limit.Moved(int64(len(p)))
 	return nil
 }
 
 func (r *bufferedRange) end(err error) {
 	r.buffer.limit().addInFlight(-1)
-	r.limit.Ended(r.buffer.size)
+	r.limit.Ended()
 	r.failed = err
 	close(r.done)
 }

@@ -182,7 +182,7 @@ func (d *download) writeRanges(file io.WriterAt) error {
 	ranges := d.ranges
 	f := newRangeFetcher(d, ranges.from, ranges.end)
 	defer f.cancel()
-	sink := &fileSink{d: d, file: file, limit: ranges.limit, cancel: f.cancel}
+	sink := &fileSink{d: d, file: file, limit: ranges.limit, from: f.from, cancel: f.cancel}
 	if d.req.set.concurrency > 0 {
 		n := min(int64(d.req.set.concurrency), maxRanges)
 		sink.limit, sink.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxRangeBytes), maxInPlacePart)
@@ -200,7 +200,8 @@ type fileSink struct {
 	d      *download
 	file   io.WriterAt
 	limit  *concurrency.Limit
-	size   int64 // of one range, in bytes; 0: it grows with the limit
+	from   int64 // where the ranges begin
+	size   int64 // of one range, in bytes; 0: it grows
 	cancel context.CancelFunc
 	ranges []*fileRange // in order
 }
@@ -221,7 +222,7 @@ func (s *fileSink) next(ctx context.Context, off, limit int64) (rangeWriter, int
 	}
 	length := s.size
 	if length == 0 {
-		length = growingLength(s.limit, 2*maxRangeBytes)
+		length = growingLength(off-s.from, 2*maxRangeBytes)
 	}
 	length = min(length, limit)
 	return s.add(off, length), length, nil
@@ -246,6 +247,7 @@ func (r *fileRange) filled(p []byte) error {
 		return err
 	}
 	r.at += int64(len(p))
+	r.sink.limit.Moved(int64(len(p)))
 	r.sink.d.count(int64(len(p)))
 	return nil
 }
@@ -258,7 +260,7 @@ func (r *fileRange) end(err error) {
 	if r.failed = err; err != nil {
 		r.sink.cancel()
 	}
-	r.sink.limit.Ended(r.length)
+	r.sink.limit.Ended()
 	r.sink.limit.Release()
 }
 

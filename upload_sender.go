@@ -160,7 +160,8 @@ func (m *multipart) sendPart(ctx context.Context, number int, section *io.Sectio
 			m.fail(e)
 			return
 		}
-		m.slots.Ended(part.Size)
+		m.slots.Moved(part.Size)
+		m.slots.Ended()
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.parts = append(m.parts, part)

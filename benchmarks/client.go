@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -50,6 +51,30 @@ type contender struct {
 func (c contender) onlyOnce() contender {
 	c.once = true
 	return c
+}
+
+// beside returns a contender whose file is a download by another one, while c downloads to
+// a file, again and again.
+func (c contender) beside(measured contender) contender {
+	return contender{name: c.name, open: func(e *env, server string) (client, error) {
+		other, err := c.open(e, server)
+		if err != nil {
+			return client{}, err
+		}
+		opened, err := measured.open(e, server)
+		return client{file: func(ctx context.Context, key, name string) error {
+			busy, cancel := context.WithCancel(ctx)
+			var again sync.WaitGroup
+			again.Go(func() {
+				for busy.Err() == nil {
+					_ = other.file(busy, key, name+".other")
+				}
+			})
+			defer again.Wait()
+			defer cancel()
+			return opened.file(ctx, key, name)
+		}}, err
+	}}
 }
 
 // tuning sets options of this library; a zero field is the default.

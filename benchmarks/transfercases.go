@@ -141,6 +141,12 @@ func downloadCases() []clientCase {
 			},
 		},
 		{
+			provider: amazon, name: "download-neighbour", title: "feature/s3/manager downloads 256 MiB to a file while the other downloads the same again and again; " + farTitle + ", 1 Gbit/s in all",
+			server: farLink, do: downloadFile, amount: large,
+			contenders: []contender{s3Ours.beside(s3Manager), amazon.ours(ours16, tuning{concurrency: 16}).beside(s3Manager), s3Manager.beside(s3Manager)},
+			goals:      []goal{within(sdkManager, 1.1)},
+		},
+		{
 			provider: amazon, name: "download-near", title: "read 1 GiB with its CRC32C verified over TLS, nothing in the way",
 			server: nearTLS, do: download, amount: 4 * large, contenders: s3Near,
 			goals: []goal{lessCPU(ours, rawUnchecked, 1.1), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},

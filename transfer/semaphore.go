@@ -50,8 +50,9 @@ func (r *semaphore) tryAcquire(n int) (got int) {
 
 // ended counts a file whose bytes were transferred with n slots.
 func (r *semaphore) ended(bytes int64, n int) {
+	r.limit.Moved(bytes + int64(n)*requestBytes)
 	for range n {
-		r.limit.Ended(bytes/int64(n) + requestBytes)
+		r.limit.Ended()
 	}
 }
 

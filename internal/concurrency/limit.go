@@ -4,6 +4,7 @@ package concurrency
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,10 +30,11 @@ type Limit struct {
 	excess  int // slots to be removed when they are released
 	waiting int // calls of Acquire that wait
 
-	// The requests since the number was last changed:
+	// The requests of this round, of as many as there are slots:
 	since  time.Time
 	ended  int
-	bytes  int64
+	bytes  atomic.Int64
+	second bool      // the round before had the same number, and new connections
 	before int       // the number that current was doubled from; 0: it was not
 	rate   float64   // bytes a second with that number
 	paused time.Time // when twice the number was found not to be better
@@ -115,23 +117,32 @@ func (l *Limit) Release() {
 	l.slots <- struct{}{}
 }
 
-// Ended counts a request that has moved bytes. Once there were as many as the number of
-// slots, it decides whether another number is better.
-func (l *Limit) Ended(bytes int64) {
+// Moved counts bytes that a request has moved.
+func (l *Limit) Moved(bytes int64) {
+	if l.growing {
+		l.bytes.Add(bytes)
+	}
+}
+
+// Ended counts a request. Once there were as many as the number of slots, it decides
+// whether another number is better.
+func (l *Limit) Ended() {
 	if !l.growing {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended++
-	l.bytes += bytes
-	if l.ended < l.current {
+	if l.ended++; l.ended < l.current {
 		return
 	}
 	now := time.Now()
-	rate := float64(l.bytes) / max(now.Sub(l.since).Seconds(), 1e-9)
+	rate := float64(l.bytes.Swap(0)) / max(now.Sub(l.since).Seconds(), 1e-9)
+	l.since, l.ended = now, 0
 	switch {
-	case l.before > 0 && rate < l.rate*(1+worthwhile*(float64(l.current)/float64(l.before)-1)):
+	case l.before > 0 && rate < l.needed() && !l.second:
+		l.second = true
+		return
+	case l.before > 0 && rate < l.needed():
 		l.set(l.before)
 		l.before, l.paused = 0, now
 	case l.current < l.most && l.waiting > 0 && now.Sub(l.paused) >= tryAgain:
@@ -140,7 +151,12 @@ func (l *Limit) Ended(bytes int64) {
 	default:
 		l.before = 0
 	}
-	l.since, l.ended, l.bytes = now, 0, 0
+	l.second = false
+}
+
+// needed returns the rate that justifies the current number.
+func (l *Limit) needed() float64 {
+	return l.rate * (1 + worthwhile*(float64(l.current)/float64(l.before)-1))
 }
 
 // set changes the number of slots.

@@ -34,7 +34,8 @@ func (w *network) run(l *Limit, n int) {
 			w.most.Store(max(w.most.Load(), now))
 			w.move()
 			w.running.Add(-1)
-			l.Ended(unit)
+			l.Moved(unit)
+			l.Ended()
 		})
 	}
 	group.Wait()
@@ -97,7 +98,8 @@ func TestNobodyWaitsNothingGrows(t *testing.T) {
 		for range 50 {
 			require.NoError(t, l.Acquire(t.Context()))
 			time.Sleep(time.Millisecond)
-			l.Ended(unit)
+			l.Moved(unit)
+			l.Ended()
 			l.Release()
 		}
 		require.Equal(t, 4, l.Current())
