@@ -80,20 +80,29 @@ func migrate(flags ...string) job {
 func rclone(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		endpoint, key, secret := e.jobServer()
-		args := append([]string{"copy", dir, "peer:" + bucket, "--config", os.DevNull, "--s3-no-check-bucket"}, flags...)
-		cmd := exec.CommandContext(e.ctx, os.Getenv(rcloneVariable), args...)
-		cmd.Env = append(os.Environ(), "RCLONE_CONFIG_PEER_TYPE=s3", "RCLONE_CONFIG_PEER_PROVIDER=Minio", "RCLONE_CONFIG_PEER_REGION=us-east-1",
-			"RCLONE_CONFIG_PEER_ENDPOINT="+endpoint, "RCLONE_CONFIG_PEER_ACCESS_KEY_ID="+key, "RCLONE_CONFIG_PEER_SECRET_ACCESS_KEY="+secret)
-		return cmd, nil
+		args := append([]string{"copy", dir, "peer:" + bucket}, flags...)
+		return rcloneCommand(e.ctx, jobServer{endpoint, key, secret}, args...), nil
 	}
+}
+
+// rcloneCommand runs rclone; peer: is the server.
+func rcloneCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Getenv(rcloneVariable), append(args, "--config", os.DevNull, "--s3-no-check-bucket")...)
+	cmd.Env = append(os.Environ(), "RCLONE_CONFIG_PEER_TYPE=s3", "RCLONE_CONFIG_PEER_PROVIDER=Minio", "RCLONE_CONFIG_PEER_REGION=us-east-1",
+		"RCLONE_CONFIG_PEER_ENDPOINT="+s.endpoint, "RCLONE_CONFIG_PEER_ACCESS_KEY_ID="+s.key, "RCLONE_CONFIG_PEER_SECRET_ACCESS_KEY="+s.secret)
+	return cmd
 }
 
 // s5cmd runs s5cmd with its default number of workers.
 func s5cmd() job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		endpoint, key, secret := e.jobServer()
-		cmd := exec.CommandContext(e.ctx, os.Getenv(s5cmdVariable), "--endpoint-url", endpoint, "--log", "error", "sync", dir+"/", "s3://"+bucket+"/")
-		cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
-		return cmd, nil
+		return s5cmdCommand(e.ctx, jobServer{endpoint, key, secret}, "sync", dir+"/", "s3://"+bucket+"/"), nil
 	}
+}
+
+func s5cmdCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Getenv(s5cmdVariable), append([]string{"--endpoint-url", s.endpoint, "--log", "error"}, args...)...)
+	cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+s.key, "AWS_SECRET_ACCESS_KEY="+s.secret)
+	return cmd
 }

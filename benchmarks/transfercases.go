@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	azureblobs "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -39,7 +40,7 @@ func uploadCases() []clientCase {
 		{
 			provider: amazon, name: "upload-in-place", title: "upload 256 MiB of an io.ReaderAt; " + farTitle,
 			server: far, do: uploadReaderAt, amount: large,
-			contenders: []contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud},
+			contenders: slices.Concat([]contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud}, programs()),
 			goals: []goal{
 				faster(ours, sdkManager, 2), faster(ours, transferManager, 2), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
@@ -122,7 +123,7 @@ func downloadCases() []clientCase {
 		{
 			provider: amazon, name: "download-file", title: "download 256 MiB to a file; " + farTitle,
 			server: far, do: downloadFile, amount: large,
-			contenders: []contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce()},
+			contenders: slices.Concat([]contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce()}, programs()),
 			goals: []goal{
 				faster(ours, sdkManager, 2), faster(ours, transferRanges, 2), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),

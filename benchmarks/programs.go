@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+const (
+	rcloneFile = "rclone copyto"
+	s5cmdFile  = "s5cmd cp"
+)
+
+// programs are rclone and s5cmd as contenders that transfer one file, if their variables
+// are set. Their memory is not measured.
+func programs() []contender {
+	var all []contender
+	if os.Getenv(rcloneVariable) != "" {
+		all = append(all, program(rcloneFile, func(ctx context.Context, s jobServer, from, to string) *exec.Cmd {
+			// The null server's ETag is not the object's MD5.
+			return rcloneCommand(ctx, s, "copyto", from, to, "--ignore-checksum")
+		}, "peer:"))
+	}
+	if os.Getenv(s5cmdVariable) != "" {
+		all = append(all, program(s5cmdFile, func(ctx context.Context, s jobServer, from, to string) *exec.Cmd {
+			return s5cmdCommand(ctx, s, "cp", from, to)
+		}, "s3://"))
+	}
+	return all
+}
+
+// program returns a program as a contender; remote is how it names the server.
+func program(name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string) contender {
+	return contender{name: name, open: func(_ *env, server string) (client, error) {
+		run := func(ctx context.Context, from, to string) error {
+			said, err := command(ctx, jobServer{server, accessKey, secretKey}, from, to).CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("%s: %w: %s", name, err, said)
+			}
+			return err
+		}
+		return client{
+			file: func(ctx context.Context, key, name string) error {
+				return run(ctx, remote+s3Bucket+"/"+key, name)
+			},
+			// The bodies are zeros, as is a file that was only extended.
+			upload: func(ctx context.Context, key string, _ io.Reader, size int64) error {
+				file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
+				if err != nil {
+					return err
+				}
+				defer func() { _ = os.Remove(file.Name()) }()
+				if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
+					return err
+				}
+				return run(ctx, file.Name(), remote+s3Bucket+"/"+key)
+			},
+		}, nil
+	}}
+}
