@@ -92,6 +92,13 @@ func (m *BufferLimit) abandon(w *waiter) {
 	m.grant()
 }
 
+// plenty reports whether more than half of the limit is free.
+func (m *BufferLimit) plenty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.waiting) == 0 && m.used < m.limit/2
+}
+
 // release returns bytes to the limit.
 func (m *BufferLimit) release(bytes int64) {
 	m.mu.Lock()

@@ -20,13 +20,14 @@ const (
 )
 
 // A growth watches the first connection of a download without [WithConcurrency], and
-// decides whether more of them would help: if the connection is slow and its reader is
-// not.
+// decides whether more of them would help: if the connection is slow, its reader is not,
+// and there is memory for the ranges, which then wait for none of other transfers.
 type growth struct {
-	on     bool
-	begun  time.Duration // of this sample, since processStart
-	waited time.Duration // for the connection
-	bytes  int64
+	on      bool
+	inPlace bool          // the ranges need no memory
+	begun   time.Duration // of this sample, since processStart
+	waited  time.Duration // for the connection
+	bytes   int64
 }
 
 // readWatched reads the first connection, and prepares parallel ranges if it is slow.
@@ -41,7 +42,8 @@ func (d *download) readWatched(p []byte) (int, *Error) {
 	if g.bytes += int64(n); g.bytes < growthSample || e != nil {
 		return n, e
 	}
-	if rate, slow := g.measure(sinceStart()); slow && d.left-int64(n) >= growthLeast {
+	rate, slow := g.measure(sinceStart())
+	if slow && d.left-int64(n) >= growthLeast && (g.inPlace || d.op.core.bufferLimit.plenty()) {
 		d.grow(rate)
 	}
 	g.bytes = 0

@@ -54,3 +54,24 @@ func TestADownloadOpensConnectionsOnlyIfTheyHelp(t *testing.T) {
 		})
 	}
 }
+
+func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		injector := faults.New(faults.SlowBody(40e6))
+		b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(32<<20)))
+		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
+		require.NoError(t, err)
+		first, err := b.Download(t.Context(), "a")
+		require.NoError(t, err)
+		_, err = io.CopyN(io.Discard, first, 32<<20) // its ranges hold the memory from now on
+		require.NoError(t, err)
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		injector.Reset()
+		got, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Len(t, got, 64<<20)
+		require.Equal(t, 1, injector.Count(faults.Get))
+		require.NoError(t, first.Close())
+	})
+}

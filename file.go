@@ -159,6 +159,7 @@ func (r *Reader) writeFile(file *os.File) error {
 func (d *download) writeFirst(file io.Writer) error {
 	chunk := copyPool.Get().(*[copyBytes]byte)
 	defer copyPool.Put(chunk)
+	d.growth.inPlace = true
 	for d.ranges == nil {
 		n, err := d.Read(chunk[:])
 		if n > 0 {
