@@ -180,7 +180,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	s := &signOp{}
 	r := &s.req
 	r.MinSize, r.MaxSize = -1, -1
-	each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
+	_ = each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) }) // open returns it
 	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(r.Method, http.MethodGet))
 	if e == nil {
 		e = checkReadKey(s.op.key)
@@ -262,7 +262,7 @@ func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error 
 
 func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
 	r := &s.req
-	each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
+	_ = each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) }) // open returns it
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
