@@ -126,7 +126,7 @@ func (c *core) need(f Features, what string) *Error {
 		return nil
 	}
 	hint := c.desc.FeatureHint
-	if f == Versioning && (hint == "" || c.desc.Features&f != 0) {
+	if f == Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
 		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
 	}
 	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
