@@ -29,14 +29,7 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 	if e == nil {
 		e = own.core.resolveCopy(c.op.key, &c.req, failed)
 	}
-	if e == nil {
-		ctx, e = c.op.begin(ctx)
-	}
-	var a *Attrs
-	if e == nil {
-		a, e = c.run(ctx)
-	}
-	return a, c.op.end(e)
+	return run(ctx, &c.op, e, c.run)
 }
 
 // A copyOp is one call of Copy. Its operation is the destination's.
@@ -136,17 +129,18 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	r.Properties = merged
 	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
 	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
-	var a *Attrs
-	e = c.op.call(ctx, func(ctx context.Context) (err error) {
-		a, err = c.op.core.driver.Copy(ctx, &r)
-		return err
-	})
-	if e != nil && e.Code == ObjectNotFound { // it was there a moment ago
-		e.Code = Changed
-	}
-	return finishWrite(ctx, &c.op, a, e, &intent{
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
 		properties: merged, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
 	})
+}
+
+// writeOnServer makes the driver call that copies or joins objects inside the provider.
+func writeOnServer(ctx context.Context, o *operation, call func(context.Context) (*Attrs, error), in *intent) (*Attrs, *Error) {
+	a, e := request(ctx, o, call)
+	if e != nil && e.Code == ObjectNotFound { // a source was there a moment ago
+		e.Code = Changed
+	}
+	return finishWrite(ctx, o, a, e, in)
 }
 
 // mergeProperties returns the source's properties with those that were given.

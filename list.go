@@ -156,11 +156,7 @@ func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 
 // fetch returns one page as the driver does.
 func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
-	var page *Page
-	e := l.op.call(ctx, func(ctx context.Context) (err error) {
-		page, err = l.op.core.driver.List(ctx, r)
-		return err
-	})
+	page, e := request(ctx, &l.op, func(ctx context.Context) (*Page, error) { return l.op.core.driver.List(ctx, r) })
 	if e == nil && page.Token != "" && page.Token == r.Token {
 		e = errRepeats
 	}

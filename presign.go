@@ -220,20 +220,9 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 		e = s.op.core.need(SignedForms, "SignedUploadForm")
 	}
 	s.req.MinSize, s.req.MaxSize = minSize, maxSize
-	var form *SignedForm
-	if e == nil {
-		ctx, e = s.op.begin(ctx)
-	}
-	if e == nil {
-		e = s.op.call(ctx, func(ctx context.Context) (err error) {
-			form, err = s.op.core.driver.SignForm(ctx, &s.req)
-			return err
-		})
-	}
-	if e != nil {
-		return nil, s.op.end(e)
-	}
-	return form, s.op.end(nil)
+	return run(ctx, &s.op, e, func(ctx context.Context) (*SignedForm, *Error) {
+		return request(ctx, &s.op, func(ctx context.Context) (*SignedForm, error) { return s.op.core.driver.SignForm(ctx, &s.req) })
+	})
 }
 
 // open checks what all ways of signing have in common.
@@ -286,21 +275,13 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 }
 
 func (s *signOp) sign(ctx context.Context, e *Error) (*SignedURL, error) {
-	var u *SignedURL
-	if e == nil {
-		ctx, e = s.op.begin(ctx)
-	}
-	if e == nil {
-		e = s.op.call(ctx, func(ctx context.Context) (err error) {
-			u, err = s.op.core.driver.Sign(ctx, &s.req)
-			return err
-		})
-	}
-	if e != nil {
-		return nil, s.op.end(e)
-	}
-	u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
-	return u, s.op.end(nil)
+	return run(ctx, &s.op, e, func(ctx context.Context) (*SignedURL, *Error) {
+		u, e := request(ctx, &s.op, func(ctx context.Context) (*SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) })
+		if e == nil {
+			u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
+		}
+		return u, e
+	})
 }
 
 // PublicURL returns the address at which a public object is served.

@@ -55,11 +55,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 		if left > 0 {
 			l.req.Limit = min(l.req.Limit, left)
 		}
-		var page *VersionPage
-		e := l.op.call(ctx, func(ctx context.Context) (err error) {
-			page, err = l.op.core.driver.ListVersions(ctx, &l.req)
-			return err
-		})
+		page, e := request(ctx, &l.op, func(ctx context.Context) (*VersionPage, error) { return l.op.core.driver.ListVersions(ctx, &l.req) })
 		if e != nil {
 			return e
 		}
