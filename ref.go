@@ -123,8 +123,8 @@ func Supports(b any, features Features) bool {
 	return ok && own.core.features&features == features
 }
 
-// Lacks reports whether b is known not to declare all of features. Unlike !Supports, it is
-// false for a type of your own, of which nothing is known.
+// Lacks reports whether b is known not to declare all of features. Unlike !Supports, it
+// returns false for a type of your own, because this package does not know its features.
 func Lacks(b any, features Features) bool {
 	own, ok := b.(*bucket)
 	return ok && own.core.features&features != features
