@@ -20,20 +20,7 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 			return
 		}
 		l := &listOp{}
-		e := l.openVersions(own, opts)
-		if e == nil {
-			var begun context.Context
-			if begun, e = l.op.begin(ctx); e == nil {
-				e = l.eachVersion(begun, yield)
-			}
-		}
-		if e == errStopped {
-			_ = l.op.end(nil)
-			return
-		}
-		if err := l.op.end(e); err != nil {
-			yield(VersionEntry{}, err)
-		}
+		iterate(ctx, l, l.openVersions(own, opts), l.eachVersion, yield)
 	}
 }
 
