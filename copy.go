@@ -145,19 +145,9 @@ func writeOnServer(ctx context.Context, o *operation, call func(context.Context)
 
 // mergeProperties returns the source's properties with those that were given.
 func mergeProperties(source, with Properties, given property) Properties {
-	for _, p := range [...]struct {
-		bit      property
-		to, from *string
-	}{
-		{propContentType, &source.ContentType, &with.ContentType},
-		{propContentEncoding, &source.ContentEncoding, &with.ContentEncoding},
-		{propContentDisposition, &source.ContentDisposition, &with.ContentDisposition},
-		{propContentLanguage, &source.ContentLanguage, &with.ContentLanguage},
-		{propCacheControl, &source.CacheControl, &with.CacheControl},
-		{propStorageClass, &source.StorageClass, &with.StorageClass},
-	} {
-		if given&p.bit != 0 {
-			*p.to = *p.from
+	for _, text := range textProperties {
+		if given&text.bit != 0 {
+			*text.of(&source) = *text.of(&with)
 		}
 	}
 	if given&propMetadata != 0 {

@@ -277,18 +277,13 @@ func sourceOptions(source Properties) []UploadOption {
 
 // given returns the properties that are set.
 func (p *Properties) given() (given property) {
-	for bit, isSet := range map[property]bool{
-		propContentType:        p.ContentType != "",
-		propContentEncoding:    p.ContentEncoding != "",
-		propContentDisposition: p.ContentDisposition != "",
-		propContentLanguage:    p.ContentLanguage != "",
-		propCacheControl:       p.CacheControl != "",
-		propStorageClass:       p.StorageClass != "",
-		propMetadata:           len(p.Metadata) > 0,
-	} {
-		if isSet {
-			given |= bit
+	for _, text := range textProperties {
+		if *text.of(p) != "" {
+			given |= text.bit
 		}
+	}
+	if len(p.Metadata) > 0 {
+		given |= propMetadata
 	}
 	return given
 }
