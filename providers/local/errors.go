@@ -95,3 +95,12 @@ func leadsOutside(err error) bool {
 func isNoObject(err error) bool {
 	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || isInvalidName(err)
 }
+
+// unlessAbsent is failure for an error that does not matter if it means that there is no
+// file that can be an object: then it returns nil.
+func unlessAbsent(err error) error {
+	if isNoObject(err) {
+		return nil
+	}
+	return failure(err)
+}
