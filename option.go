@@ -37,7 +37,7 @@ type (
 // An option for several operations has several option types.
 type (
 	// A WriteOption sets a property of the object that an upload, copy or signed upload
-	// writes, or guards the write: WithContentType …, IfAbsent.
+	// writes, or guards the write. UploadOption lists them.
 	WriteOption interface {
 		UploadOption
 		CopyOption

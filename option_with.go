@@ -32,7 +32,8 @@ func propertyOption(p property, set func(*Properties)) WriteOption {
 // WithContentType sets the media type, such as "image/png". If it is not type/subtype, the
 // operation fails with InvalidArgument. The default is that of the key's extension, else
 // that of the first 512 bytes, else "application/octet-stream"; a signed upload has no
-// default. Unsupported without [ContentProperties], as are the options for other headers.
+// default. If the store lacks [ContentProperties], this option and those for other headers
+// make the operation fail with Unsupported.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
 }
@@ -64,9 +65,9 @@ func WithContentLanguage(tag string) WriteOption {
 // key has at most 64 letters, digits, "-" and "_", begins with a letter, and is folded to
 // lower case. Keys that begin with "omnibucket" are the library's own. A value is text
 // without control characters and without spaces at its ends. Keys and values take at most
-// 2 KiB as stored. Else the operation fails with InvalidArgument. [EncodeMetadataValue]
-// makes a value of any text, such as a file name that a user chose. WithMetadata is
-// Unsupported without [Metadata].
+// 2 KiB as stored. Metadata that breaks one of these rules is InvalidArgument.
+// [EncodeMetadataValue] makes a value of any text, such as a file name that a user chose.
+// If the store lacks [Metadata], the operation fails with Unsupported.
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }
@@ -147,8 +148,8 @@ func WithPartSize(bytes int64) UploadOption {
 }
 
 // WithConcurrency bounds how many requests one transfer makes at once. The default is 1 for
-// a download and 12 for a multipart upload, which makes at most 1,000. A download with more
-// than 1 fetches parallel ranges. Below 1 the operation fails with InvalidArgument.
+// a download, and 12 for a multipart upload, whose maximum is 1,000. A download with more
+// than 1 fetches parallel ranges. If n is below 1, the operation fails with InvalidArgument.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *settings) {
 		if n < 1 {
@@ -236,7 +237,7 @@ func WithStartAfter(key string) ListOption {
 	return listOption(func(r *ListRequest) { r.StartAfter = key })
 }
 
-// WithLimit ends the listing after n entries. Below 1 the operation fails with
+// WithLimit ends the listing after n entries. If n is below 1, the operation fails with
 // InvalidArgument.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListRequest) {
@@ -248,7 +249,7 @@ func WithLimit(n int) ListOption {
 }
 
 // WithPageSize sets how many entries one request returns, up to the provider's maximum.
-// Below 1 the operation fails with InvalidArgument.
+// If n is below 1, the operation fails with InvalidArgument.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListRequest) {
 		if n < 1 {

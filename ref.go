@@ -130,8 +130,8 @@ func Lacks(b any, features Features) bool {
 	return ok && own.core.features&features != features
 }
 
-// Close releases what opening b took: connections, the handle of a local directory. Then
-// every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
+// Close releases what opening b took: connections, the handle of a local directory. After
+// that, every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
 // InvalidArgument. Whether operations in progress fail depends on the provider. Close of a
 // result of Ref or Prefixed does nothing.
 func Close(b Bucket) error {
