@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"io"
 )
@@ -166,9 +167,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	source := from.Attrs()
 	r := c.req.put()
 	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.req.set.given)
-	if r.ContentType == "" {
-		r.ContentType = "application/octet-stream"
-	}
+	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
 	c.op.core.dropProperties(&r.Properties)
 	if !c.keepsClass() {
 		r.StorageClass = ""
@@ -231,9 +230,7 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 	if err != nil {
 		e := asError(ctx, err)
 		e.Op = "Copy"
-		if e.Key == "" {
-			e.Key = c.srcKey
-		}
+		e.Key = cmp.Or(e.Key, c.srcKey)
 		if e.Code == PreconditionFailed { // not a condition of this call
 			e.Code, e.Err = Changed, bodyError{err}
 		}

@@ -60,8 +60,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		_ = os.Remove(file.Name())
 	}()
 	if err := r.writeFile(file); err != nil {
-		var own *Error
-		if errors.As(err, &own) {
+		if _, ok := errors.AsType[*Error](err); ok {
 			return nil, err
 		}
 		return fail(err)

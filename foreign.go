@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,9 +197,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 		return nil, located(b, "ListPage", "", ownError(err))
 	}
 	size := r.set.pageSize
-	if size == 0 {
-		size = defaultPageSize
-	}
+	size = cmp.Or(size, defaultPageSize)
 	r.set.pageSize = size + 1
 	if token != "" {
 		r.StartAfter = token
@@ -266,9 +265,7 @@ func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body int
 // checksum: the foreign bucket may store other bytes. Nor have they a storage class:
 // the bucket's provider is not known.
 func sourceOptions(source Properties) []UploadOption {
-	if source.ContentType == "" {
-		source.ContentType = "application/octet-stream"
-	}
+	source.ContentType = cmp.Or(source.ContentType, "application/octet-stream")
 	given := source.given() &^ propStorageClass
 	return []UploadOption{writeOption(func(w written) {
 		*w.properties = mergeProperties(*w.properties, source, given)

@@ -242,9 +242,7 @@ func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error 
 		}
 		return e
 	}
-	if r.TTL == 0 {
-		r.TTL = defaultTTL
-	}
+	r.TTL = cmp.Or(r.TTL, defaultTTL)
 	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.core.signingBaseURL
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -40,12 +41,7 @@ func holdsWriteID(metadata map[string]string, id string) bool {
 	if metadata[writeIDKey] == id {
 		return true
 	}
-	for _, old := range oldWriteIDKeys {
-		if metadata[old] == id {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(oldWriteIDKeys[:], func(old string) bool { return metadata[old] == id })
 }
 
 // isReserved reports whether a name of metadata is the library's own.

@@ -4,11 +4,7 @@ import "context"
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
 func (b *bucket) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
-	a, err := b.stat(ctx, mayAttrs, "Attrs", key, opts)
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
+	return b.stat(ctx, mayAttrs, "Attrs", key, opts)
 }
 
 // Exists returns false, nil if there is no object.

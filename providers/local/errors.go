@@ -46,8 +46,7 @@ func failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *storage.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*storage.Error](err); ok {
 		return err
 	}
 	for _, f := range failures {
