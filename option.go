@@ -141,14 +141,6 @@ func (s *settings) fail(argument, rule string) {
 	}
 }
 
-// failure is err, or nil.
-func (s *settings) failure() error {
-	if s.err == nil {
-		return nil
-	}
-	return s.err
-}
-
 // each applies every option to its request, and refuses one that is nil. It returns the first
 // failure.
 func each[O any](s *settings, opts []O, apply func(O)) error {
