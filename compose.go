@@ -31,15 +31,7 @@ func Compose(ctx context.Context, b interface {
 		}
 		return composeForeign(ctx, b, b, dstKey, c, opts)
 	}
-	e := c.open(own, dstKey, err)
-	if e == nil {
-		ctx, e = c.op.begin(ctx)
-	}
-	var a *Attrs
-	if e == nil {
-		a, e = c.run(ctx)
-	}
-	return a, c.op.end(e)
+	return run(ctx, &c.op, c.open(own, dstKey, err), c.run)
 }
 
 // A composeOp is one call of Compose.
@@ -128,15 +120,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	if known {
 		r.CRC32C = KnownCRC32C(crc)
 	}
-	var a *Attrs
-	e := c.op.call(ctx, func(ctx context.Context) (err error) {
-		a, err = core.driver.Compose(ctx, r)
-		return err
-	})
-	if e != nil && e.Code == ObjectNotFound { // it was there a moment ago
-		e.Code = Changed
-	}
-	return finishWrite(ctx, &c.op, a, e, &intent{
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
 		properties: c.req.Properties, size: r.Size, crc: r.CRC32C, condition: r.Condition, writeID: writeID,
 	})
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"io"
 )
@@ -29,14 +30,7 @@ func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcK
 	if e == nil {
 		e = own.core.resolveCopy(c.op.key, &c.req, failed)
 	}
-	if e == nil {
-		ctx, e = c.op.begin(ctx)
-	}
-	var a *Attrs
-	if e == nil {
-		a, e = c.run(ctx)
-	}
-	return a, c.op.end(e)
+	return run(ctx, &c.op, e, c.run)
 }
 
 // A copyOp is one call of Copy. Its operation is the destination's.
@@ -136,34 +130,25 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	r.Properties = merged
 	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
 	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
-	var a *Attrs
-	e = c.op.call(ctx, func(ctx context.Context) (err error) {
-		a, err = c.op.core.driver.Copy(ctx, &r)
-		return err
-	})
-	if e != nil && e.Code == ObjectNotFound { // it was there a moment ago
-		e.Code = Changed
-	}
-	return finishWrite(ctx, &c.op, a, e, &intent{
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
 		properties: merged, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
 	})
 }
 
+// writeOnServer makes the driver call that copies or joins objects inside the provider.
+func writeOnServer(ctx context.Context, o *operation, call func(context.Context) (*Attrs, error), in *intent) (*Attrs, *Error) {
+	a, e := request(ctx, o, call)
+	if e != nil && e.Code == ObjectNotFound { // a source was there a moment ago
+		e.Code = Changed
+	}
+	return finishWrite(ctx, o, a, e, in)
+}
+
 // mergeProperties returns the source's properties with those that were given.
 func mergeProperties(source, with Properties, given property) Properties {
-	for _, p := range [...]struct {
-		bit      property
-		to, from *string
-	}{
-		{propContentType, &source.ContentType, &with.ContentType},
-		{propContentEncoding, &source.ContentEncoding, &with.ContentEncoding},
-		{propContentDisposition, &source.ContentDisposition, &with.ContentDisposition},
-		{propContentLanguage, &source.ContentLanguage, &with.ContentLanguage},
-		{propCacheControl, &source.CacheControl, &with.CacheControl},
-		{propStorageClass, &source.StorageClass, &with.StorageClass},
-	} {
-		if given&p.bit != 0 {
-			*p.to = *p.from
+	for _, text := range textProperties {
+		if given&text.bit != 0 {
+			*text.of(&source) = *text.of(&with)
 		}
 	}
 	if given&propMetadata != 0 {
@@ -182,9 +167,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	source := from.Attrs()
 	r := c.req.put()
 	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.req.set.given)
-	if r.ContentType == "" {
-		r.ContentType = "application/octet-stream"
-	}
+	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
 	c.op.core.dropProperties(&r.Properties)
 	if !c.keepsClass() {
 		r.StorageClass = ""
@@ -247,9 +230,7 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 	if err != nil {
 		e := asError(ctx, err)
 		e.Op = "Copy"
-		if e.Key == "" {
-			e.Key = c.srcKey
-		}
+		e.Key = cmp.Or(e.Key, c.srcKey)
 		if e.Code == PreconditionFailed { // not a condition of this call
 			e.Code, e.Err = Changed, bodyError{err}
 		}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"sync"
@@ -61,9 +62,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	if c.bad == nil && !c.has(OrderedListing) {
 		c.bad = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
 	}
-	if c.publicBaseURL == "" {
-		c.publicBaseURL = desc.PublicBaseURL
-	}
+	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)
 	if desc.NeedsSigningBase {
 		c.serveAtBase()
 	}
@@ -83,9 +82,7 @@ func (c *core) serveAtBase() {
 		c.features &^= SignedURLs | SignedContentType | SignedSize | SignedIfAbsent | SignedForms | SignedHead
 		return
 	}
-	if c.publicBaseURL == "" {
-		c.publicBaseURL = c.signingBaseURL
-	}
+	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)
 }
 
 // A bucket is the one concrete Bucket: a view of a core with a prefix and a mask of permitted
@@ -126,7 +123,7 @@ func (c *core) need(f Features, what string) *Error {
 		return nil
 	}
 	hint := c.desc.FeatureHint
-	if f == Versioning && (hint == "" || c.desc.Features&f != 0) {
+	if f == Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
 		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
 	}
 	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)

@@ -48,8 +48,9 @@ type Driver interface {
 
 	// Head returns all attributes; ContentType is empty and CRC32C unknown if the store keeps
 	// none. Modified is as precise as in List. A Condition of a read must hold even if the
-	// driver declares no conditions. Revision is the provider's own: the core adds the provider's name to it, and
-	// removes it from requests. The core may change the returned Attrs, but no map in them.
+	// driver declares no conditions. Revision is the provider's own: the core adds the
+	// provider's name to it, and removes it from requests. The core may change the returned
+	// Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*Attrs, error)
 
 	// List returns one page in byte order of the whole keys, with prefixes among them. If
@@ -201,18 +202,18 @@ type Description struct {
 // Features are the abilities that a driver declares.
 type Features uint64
 
-// The features. An operation that needs one that is not declared is Unsupported.
+// The features. An operation that needs one that is not declared fails with Unsupported.
 const (
 	StreamingPut      Features = 1 << iota // Put takes a body of unknown size, without buffering it
-	MultipartUploads                       // BeginParts and what follows
+	MultipartUploads                       // BeginParts, PutPart, CompleteParts, AbortParts
 	EqualParts                             // all parts but the last must have one size
 	ConditionalCreate                      // IfAbsent on Put, parts and Copy, atomically
 	ConditionalUpdate                      // IfRevision on Put, parts and Copy, atomically
 	ConditionalRemove                      // IfRevision on Delete, atomically
 	UniqueRevisions                        // no two writes share a revision, not even of equal content
 	ServerCopy                             // Copy, without moving bytes through this process
-	ServerCompose                          // Compose, likewise
-	Versioning                             // the store can; in force if the bucket is opened WithVersions or is known to keep them
+	ServerCompose                          // Compose, without moving bytes through this process
+	Versioning                             // the store can keep versions; in force if the bucket is opened WithVersions or is known to keep them
 	SignedURLs                             // signed upload and download addresses
 	SignedContentType                      // the store enforces WithContentType; else it is only a header to send
 	SignedSize                             // WithSize on a signed upload

@@ -65,9 +65,9 @@ func (c Code) Is(target error) bool {
 	return s != nil && s == target
 }
 
-// Every error of this package is an *Error; [RemoveAll] joins several. To test for a missing
-// object, use errors.Is(err, fs.ErrNotExist): os.IsNotExist, which is older than errors.Is,
-// recognises only the errors of package os.
+// An Error is what every function of this package fails with; [RemoveAll] joins several. To
+// test for a missing object, use errors.Is(err, fs.ErrNotExist): os.IsNotExist, which is
+// older than errors.Is, recognises only the errors of package os.
 type Error struct {
 	Code       Code
 	Op         string // the method or function: "Upload"

@@ -32,9 +32,9 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // if it is a symbolic link, the link is replaced. If the checksum does not match, path
 // is not changed.
 //
-// InvalidArgument: path is any other kind of file, or its directory does not exist
-// (then the error matches fs.ErrNotExist too). Internal: the file cannot be written;
-// errors.As reaches the *fs.PathError.
+// If path is any other kind of file, DownloadFile fails with InvalidArgument. If its
+// directory does not exist, it does too, and the error matches fs.ErrNotExist. If the file
+// cannot be written, it fails with Internal, and errors.As reaches the *fs.PathError.
 //
 // The file and its name are on the disk before DownloadFile returns: after a power
 // failure there is the old file or the new one, whole. [WithNoSync] turns that off. If
@@ -60,8 +60,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		_ = os.Remove(file.Name())
 	}()
 	if err := r.writeFile(file); err != nil {
-		var own *Error
-		if errors.As(err, &own) {
+		if _, ok := errors.AsType[*Error](err); ok {
 			return nil, err
 		}
 		return fail(err)

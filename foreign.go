@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,15 @@ func (v *view) check(may permission, op string) error {
 		return &e
 	}
 	return nil
+}
+
+// through calls a method of the bucket, if the view permits it.
+func through[T any](v *view, may permission, op string, call func() (T, error)) (result T, err error) {
+	if err = v.check(may, op); err != nil {
+		return result, err
+	}
+	result, err = call()
+	return result, v.outward(err)
 }
 
 // outward removes the prefix from an error's key, and keeps what the user's type has
@@ -72,11 +82,8 @@ func (v *view) attrs(a *Attrs) *Attrs {
 }
 
 func (v *view) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
-	if err := v.check(mayUpload, "Upload"); err != nil {
-		return nil, err
-	}
-	a, err := v.to.Upload(ctx, v.prefix+key, body, opts...)
-	return v.attrs(a), v.outward(err)
+	a, err := through(v, mayUpload, "Upload", func() (*Attrs, error) { return v.to.Upload(ctx, v.prefix+key, body, opts...) })
+	return v.attrs(a), err
 }
 
 func (v *view) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
@@ -149,19 +156,12 @@ type wholeList ListRequest
 func (o wholeList) applyList(r *ListRequest) { *r = ListRequest(o) }
 
 func (v *view) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
-	if err := v.check(mayAttrs, "Attrs"); err != nil {
-		return nil, err
-	}
-	a, err := v.to.Attrs(ctx, v.prefix+key, opts...)
-	return v.attrs(a), v.outward(err)
+	a, err := through(v, mayAttrs, "Attrs", func() (*Attrs, error) { return v.to.Attrs(ctx, v.prefix+key, opts...) })
+	return v.attrs(a), err
 }
 
 func (v *view) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
-	if err := v.check(mayExists, "Exists"); err != nil {
-		return false, err
-	}
-	exists, err := v.to.Exists(ctx, v.prefix+key, opts...)
-	return exists, v.outward(err)
+	return through(v, mayExists, "Exists", func() (bool, error) { return v.to.Exists(ctx, v.prefix+key, opts...) })
 }
 
 func (v *view) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
@@ -172,27 +172,15 @@ func (v *view) Remove(ctx context.Context, key string, opts ...RemoveOption) err
 }
 
 func (v *view) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
-	if err := v.check(maySignUpload, "SignedUploadURL"); err != nil {
-		return nil, err
-	}
-	u, err := v.to.SignedUploadURL(ctx, v.prefix+key, opts...)
-	return u, v.outward(err)
+	return through(v, maySignUpload, "SignedUploadURL", func() (*SignedURL, error) { return v.to.SignedUploadURL(ctx, v.prefix+key, opts...) })
 }
 
 func (v *view) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
-	if err := v.check(maySignDownload, "SignedDownloadURL"); err != nil {
-		return nil, err
-	}
-	u, err := v.to.SignedDownloadURL(ctx, v.prefix+key, opts...)
-	return u, v.outward(err)
+	return through(v, maySignDownload, "SignedDownloadURL", func() (*SignedURL, error) { return v.to.SignedDownloadURL(ctx, v.prefix+key, opts...) })
 }
 
 func (v *view) PublicURL(key string) (string, error) {
-	if err := v.check(mayPublicURL, "PublicURL"); err != nil {
-		return "", err
-	}
-	address, err := v.to.PublicURL(v.prefix + key)
-	return address, v.outward(err)
+	return through(v, mayPublicURL, "PublicURL", func() (string, error) { return v.to.PublicURL(v.prefix + key) })
 }
 
 // listForeignPage lists a page of a foreign Lister, and one entry more to know whether
@@ -209,9 +197,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 		return nil, located(b, "ListPage", "", ownError(err))
 	}
 	size := r.set.pageSize
-	if size == 0 {
-		size = defaultPageSize
-	}
+	size = cmp.Or(size, defaultPageSize)
 	r.set.pageSize = size + 1
 	if token != "" {
 		r.StartAfter = token
@@ -279,9 +265,7 @@ func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body int
 // checksum: the foreign bucket may store other bytes. Nor have they a storage class:
 // the bucket's provider is not known.
 func sourceOptions(source Properties) []UploadOption {
-	if source.ContentType == "" {
-		source.ContentType = "application/octet-stream"
-	}
+	source.ContentType = cmp.Or(source.ContentType, "application/octet-stream")
 	given := source.given() &^ propStorageClass
 	return []UploadOption{writeOption(func(w written) {
 		*w.properties = mergeProperties(*w.properties, source, given)
@@ -290,18 +274,13 @@ func sourceOptions(source Properties) []UploadOption {
 
 // given returns the properties that are set.
 func (p *Properties) given() (given property) {
-	for bit, isSet := range map[property]bool{
-		propContentType:        p.ContentType != "",
-		propContentEncoding:    p.ContentEncoding != "",
-		propContentDisposition: p.ContentDisposition != "",
-		propContentLanguage:    p.ContentLanguage != "",
-		propCacheControl:       p.CacheControl != "",
-		propStorageClass:       p.StorageClass != "",
-		propMetadata:           len(p.Metadata) > 0,
-	} {
-		if isSet {
-			given |= bit
+	for _, text := range textProperties {
+		if *text.of(p) != "" {
+			given |= text.bit
 		}
+	}
+	if len(p.Metadata) > 0 {
+		given |= propMetadata
 	}
 	return given
 }

@@ -26,22 +26,25 @@ type listOp struct {
 func (b *bucket) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	return func(yield func(ListEntry, error) bool) {
 		l := &listOp{}
-		e := l.open(b, "List", opts)
-		if e == nil {
-			var begun context.Context
-			if begun, e = l.op.begin(ctx); e == nil && l.derives() {
-				e = l.eachDerived(begun, yield)
-			} else if e == nil {
-				e = l.each(begun, yield)
-			}
-		}
-		if e == errStopped {
-			_ = l.op.end(nil)
-			return
-		}
-		if err := l.op.end(e); err != nil {
-			yield(ListEntry{}, err)
-		}
+		iterate(ctx, l, l.open(b, "List", opts), l.each, yield)
+	}
+}
+
+// iterate begins the operation, calls each and ends it with at most one error, which it yields
+// last. If the checks before it failed with e, it yields only that.
+func iterate[E any](ctx context.Context, l *listOp, e *Error, each func(context.Context, func(E, error) bool) *Error, yield func(E, error) bool) {
+	if e == nil {
+		ctx, e = l.op.begin(ctx)
+	}
+	if e == nil {
+		e = each(ctx, yield)
+	}
+	if e == errStopped {
+		e = nil
+	}
+	if err := l.op.end(e); err != nil {
+		var none E
+		yield(none, err)
 	}
 }
 
@@ -103,6 +106,9 @@ func (l *listOp) pageSize(standard int) int {
 
 // each yields entry by entry, page by page.
 func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *Error {
+	if l.derives() {
+		return l.eachDerived(ctx, yield)
+	}
 	size := l.pageSize(defaultMaxPage)
 	left := l.req.set.limit // 0: there is none
 	bounded := left > 0
@@ -156,11 +162,7 @@ func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 
 // fetch returns one page as the driver does.
 func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
-	var page *Page
-	e := l.op.call(ctx, func(ctx context.Context) (err error) {
-		page, err = l.op.core.driver.List(ctx, r)
-		return err
-	})
+	page, e := request(ctx, &l.op, func(ctx context.Context) (*Page, error) { return l.op.core.driver.List(ctx, r) })
 	if e == nil && page.Token != "" && page.Token == r.Token {
 		e = errRepeats
 	}

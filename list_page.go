@@ -12,9 +12,9 @@ import (
 // at most [WithPageSize] entries, by default 100; only the last page may be empty. The token
 // may pass through a client of yours: a changed token cannot reach other keys.
 //
-// InvalidArgument: [WithLimit] is given, [WithStartAfter] is given with a token, or the token
-// is of another prefix or delimiter. For a [Lister] that is not from [New], the token is a
-// key.
+// With [WithLimit], with [WithStartAfter] and a token, or with a token of another prefix or
+// delimiter, it fails with InvalidArgument. For a [Lister] that is not from [New], the token
+// is a key.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
 	own, ok := b.(*bucket)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 
 // EncodeMetadataValue returns text, percent-encoded, as a value that
 // [WithMetadata] accepts. Every store keeps that value as it is, also if a
-// client sends it in a header of a signed upload. Text may be any bytes, such as
+// client sends it in a header of a signed upload. The text may be any bytes, such as
 // a file name that somebody else chose: control characters, spaces at the ends
 // and invalid UTF-8 are encoded, too. [DecodeMetadataValue] returns the same
 // bytes.

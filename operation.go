@@ -105,6 +105,31 @@ func (o *operation) call(ctx context.Context, do func(context.Context) error) *E
 	return o.send(ctx, nil, do)
 }
 
+// request is call for a driver call with a result.
+func request[T any](ctx context.Context, o *operation, do func(context.Context) (T, error)) (result T, e *Error) {
+	e = o.call(ctx, func(ctx context.Context) (err error) {
+		result, err = do(ctx)
+		return err
+	})
+	return result, e
+}
+
+// run begins the operation, calls do and ends it. If the checks before it failed with e, it
+// only ends it.
+func run[T any](ctx context.Context, o *operation, e *Error, do func(context.Context) (*T, *Error)) (*T, error) {
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	var result *T
+	if e == nil {
+		result, e = do(ctx)
+	}
+	if e != nil {
+		return nil, o.end(e)
+	}
+	return result, o.end(nil)
+}
+
 // A replayable is a body that a driver call reads.
 type replayable interface {
 	rewind() bool    // to its start; false if it cannot be read again

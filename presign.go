@@ -180,7 +180,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	s := &signOp{}
 	r := &s.req
 	r.MinSize, r.MaxSize = -1, -1
-	each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
+	_ = each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) }) // open returns it
 	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(r.Method, http.MethodGet))
 	if e == nil {
 		e = checkReadKey(s.op.key)
@@ -220,20 +220,9 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 		e = s.op.core.need(SignedForms, "SignedUploadForm")
 	}
 	s.req.MinSize, s.req.MaxSize = minSize, maxSize
-	var form *SignedForm
-	if e == nil {
-		ctx, e = s.op.begin(ctx)
-	}
-	if e == nil {
-		e = s.op.call(ctx, func(ctx context.Context) (err error) {
-			form, err = s.op.core.driver.SignForm(ctx, &s.req)
-			return err
-		})
-	}
-	if e != nil {
-		return nil, s.op.end(e)
-	}
-	return form, s.op.end(nil)
+	return run(ctx, &s.op, e, func(ctx context.Context) (*SignedForm, *Error) {
+		return request(ctx, &s.op, func(ctx context.Context) (*SignedForm, error) { return s.op.core.driver.SignForm(ctx, &s.req) })
+	})
 }
 
 // open checks what all ways of signing have in common.
@@ -253,16 +242,14 @@ func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error 
 		}
 		return e
 	}
-	if r.TTL == 0 {
-		r.TTL = defaultTTL
-	}
+	r.TTL = cmp.Or(r.TTL, defaultTTL)
 	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.core.signingBaseURL
 	return nil
 }
 
 func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
 	r := &s.req
-	each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
+	_ = each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) }) // open returns it
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
@@ -286,21 +273,13 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 }
 
 func (s *signOp) sign(ctx context.Context, e *Error) (*SignedURL, error) {
-	var u *SignedURL
-	if e == nil {
-		ctx, e = s.op.begin(ctx)
-	}
-	if e == nil {
-		e = s.op.call(ctx, func(ctx context.Context) (err error) {
-			u, err = s.op.core.driver.Sign(ctx, &s.req)
-			return err
-		})
-	}
-	if e != nil {
-		return nil, s.op.end(e)
-	}
-	u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
-	return u, s.op.end(nil)
+	return run(ctx, &s.op, e, func(ctx context.Context) (*SignedURL, *Error) {
+		u, e := request(ctx, &s.op, func(ctx context.Context) (*SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) })
+		if e == nil {
+			u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
+		}
+		return u, e
+	})
 }
 
 // PublicURL returns the address at which a public object is served.

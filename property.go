@@ -6,6 +6,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -40,12 +41,7 @@ func holdsWriteID(metadata map[string]string, id string) bool {
 	if metadata[writeIDKey] == id {
 		return true
 	}
-	for _, old := range oldWriteIDKeys {
-		if metadata[old] == id {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(oldWriteIDKeys[:], func(old string) bool { return metadata[old] == id })
 }
 
 // isReserved reports whether a name of metadata is the library's own.
@@ -61,18 +57,25 @@ func holdsReserved(metadata map[string]string) bool {
 	return false
 }
 
+// textProperties has the properties that are text, with their options.
+var textProperties = [...]struct {
+	bit    property
+	option string
+	of     func(*Properties) *string
+}{
+	{propContentType, "WithContentType", func(p *Properties) *string { return &p.ContentType }},
+	{propContentEncoding, "WithContentEncoding", func(p *Properties) *string { return &p.ContentEncoding }},
+	{propContentDisposition, "WithContentDisposition", func(p *Properties) *string { return &p.ContentDisposition }},
+	{propContentLanguage, "WithContentLanguage", func(p *Properties) *string { return &p.ContentLanguage }},
+	{propCacheControl, "WithCacheControl", func(p *Properties) *string { return &p.CacheControl }},
+	{propStorageClass, "WithStorageClass", func(p *Properties) *string { return &p.StorageClass }},
+}
+
 // checkProperties checks and normalises, in place, the properties that a write sets.
 func checkProperties(p *Properties, given property) *Error {
-	for _, h := range [...]struct{ option, value string }{
-		{"WithContentType", p.ContentType},
-		{"WithContentEncoding", p.ContentEncoding},
-		{"WithContentDisposition", p.ContentDisposition},
-		{"WithContentLanguage", p.ContentLanguage},
-		{"WithCacheControl", p.CacheControl},
-		{"WithStorageClass", p.StorageClass},
-	} {
-		if h.value != "" && !validHeader(h.value) {
-			return invalid(h.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
+	for _, text := range textProperties {
+		if value := *text.of(p); value != "" && !validHeader(value) {
+			return invalid(text.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
 		}
 	}
 	if given&propContentType != 0 && !validMediaType(p.ContentType) {
@@ -95,23 +98,17 @@ func (c *core) needProperties(p *Properties, given property) *Error {
 	if c.has(Metadata | ContentProperties) {
 		return nil
 	}
-	for _, o := range [...]struct {
-		bit     property
-		feature Features
-		option  string
-		asks    bool
-	}{
-		{propMetadata, Metadata, "WithMetadata", len(p.Metadata) > 0},
-		{propContentType, ContentProperties, "WithContentType", true},
-		{propContentEncoding, ContentProperties, "WithContentEncoding", p.ContentEncoding != ""},
-		{propContentDisposition, ContentProperties, "WithContentDisposition", p.ContentDisposition != ""},
-		{propContentLanguage, ContentProperties, "WithContentLanguage", p.ContentLanguage != ""},
-		{propCacheControl, ContentProperties, "WithCacheControl", p.CacheControl != ""},
-	} {
-		if given&o.bit != 0 && o.asks {
-			if e := c.need(o.feature, o.option); e != nil {
-				return e
-			}
+	if given&propMetadata != 0 && len(p.Metadata) > 0 {
+		if e := c.need(Metadata, "WithMetadata"); e != nil {
+			return e
+		}
+	}
+	for _, text := range textProperties {
+		if given&text.bit == 0 || text.bit == propStorageClass || *text.of(p) == "" && text.bit != propContentType {
+			continue
+		}
+		if e := c.need(ContentProperties, text.option); e != nil {
+			return e
 		}
 	}
 	return nil

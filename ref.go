@@ -123,15 +123,15 @@ func Supports(b any, features Features) bool {
 	return ok && own.core.features&features == features
 }
 
-// Lacks reports whether b is known not to declare all of features. Unlike !Supports, it is
-// false for a type of your own, of which nothing is known.
+// Lacks reports whether b is known not to declare all of features. Unlike !Supports, it
+// returns false for a type of your own, because this package does not know its features.
 func Lacks(b any, features Features) bool {
 	own, ok := b.(*bucket)
 	return ok && own.core.features&features != features
 }
 
-// Close releases what opening b took: connections, the handle of a local directory. Then
-// every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
+// Close releases what opening b took: connections, the handle of a local directory. After
+// that, every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
 // InvalidArgument. Whether operations in progress fail depends on the provider. Close of a
 // result of Ref or Prefixed does nothing.
 func Close(b Bucket) error {

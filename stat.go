@@ -1,16 +1,10 @@
 package storage
 
-import (
-	"context"
-)
+import "context"
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
 func (b *bucket) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
-	a, err := b.stat(ctx, mayAttrs, "Attrs", key, opts)
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
+	return b.stat(ctx, mayAttrs, "Attrs", key, opts)
 }
 
 // Exists returns false, nil if there is no object.
@@ -58,12 +52,8 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 }
 
 // head makes a Head request, and returns Attrs as the driver does.
-func head(ctx context.Context, o *operation, r *GetRequest) (a *Attrs, e *Error) {
-	e = o.call(ctx, func(ctx context.Context) (err error) {
-		a, err = o.core.driver.Head(ctx, r)
-		return err
-	})
-	return a, e
+func head(ctx context.Context, o *operation, r *GetRequest) (*Attrs, *Error) {
+	return request(ctx, o, func(ctx context.Context) (*Attrs, error) { return o.core.driver.Head(ctx, r) })
 }
 
 // resolveRead checks what all reads have in common, and completes the request.

@@ -43,8 +43,11 @@ func Update(ctx context.Context, b interface {
 	}
 	policy := newRetrier(RetryPolicy{}, &Description{})
 	if own, ok := b.(*bucket); ok {
-		if e := own.core.need(ConditionalCreate|ConditionalUpdate, "Update"); e != nil {
-			e.Provider, e.Bucket = own.core.desc.Provider, own.core.desc.Bucket
+		e := own.core.need(ConditionalCreate, "IfAbsent, which Update needs,")
+		if e == nil {
+			e = own.core.need(ConditionalUpdate, "IfRevision, which Update needs,")
+		}
+		if e != nil {
 			return fail(e)
 		}
 		policy = own.core.retry

@@ -22,6 +22,39 @@ func (o overtaken) Put(context.Context, *storage.PutRequest) (*storage.Attrs, er
 	return nil, storage.PreconditionFailed
 }
 
+// without hides features of a driver.
+type without struct {
+	storage.Driver
+	features storage.Features
+}
+
+func (w without) Describe() storage.Description {
+	d := w.Driver.Describe()
+	d.Features &^= w.features
+	return d
+}
+
+func memoryWithout(features storage.Features) storage.Bucket {
+	return memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return without{d, features} }))
+}
+
+func TestUpdateNamesTheMissingCondition(t *testing.T) {
+	for name, row := range map[string]struct {
+		missing storage.Features
+		want    string
+	}{
+		"conditional create": {storage.ConditionalCreate, "IfAbsent"},
+		"conditional update": {storage.ConditionalUpdate, "IfRevision"},
+		"both":               {storage.ConditionalCreate | storage.ConditionalUpdate, "IfAbsent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := storage.Update(t.Context(), memoryWithout(row.missing), "k", nil)
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, "memory does not support "+row.want+", which Update needs, here")
+		})
+	}
+}
+
 func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		writes := 0

@@ -16,15 +16,14 @@ import (
 
 // WithResume records in the file at path how far a multipart upload has come. The same call
 // resumes an upload that was cancelled, that failed for a reason that passes, or whose process
-// was killed. It does not send again the parts that the store has, if their bytes, read and
-// compared by CRC32C, are the same. The file does not hold the
-// body. It is created when the first part begins and removed when the upload has
-// ended, so that a body that goes in one request has none: on local and memory
-// buckets every body without [WithPartSize].
+// was killed. A part that the store has is not sent again if the body still has the same
+// bytes there, compared by CRC32C. The file does not hold the body. It is created when the
+// first part begins and removed when the upload has ended. A body that goes in one request
+// has no such file: on local and memory buckets, that is every body without [WithPartSize].
 //
-// Each upload needs a file of its own, in a directory that exists. A file that
-// something else has written is InvalidArgument and not changed; a file that another
-// call uses is Locked.
+// Each upload needs a file of its own, in a directory that exists. If something else has
+// written the file, the call fails with InvalidArgument and does not change it. If another
+// call uses the file, the call fails with Locked.
 //
 // The same call has the same key, attributes, condition, size and WithPartSize. If
 // the file describes a different call, that upload is abandoned (and its parts
@@ -58,9 +57,10 @@ func (o resumeOption) applyCopy(r *CopyRequest)  { o.apply(&r.set) }
 // it removes the parts from the store, and then the file. If there is no such file,
 // it does nothing.
 //
-// InvalidArgument, and the file stays: the upload is another bucket's, its key is
-// outside of b's prefix, or WithResume has not written the file. Locked: a call uses
-// the file. Unsupported: b is not from [New] or Open.
+// If the upload is another bucket's, its key is outside of b's prefix, or WithResume has
+// not written the file, AbandonUpload fails with InvalidArgument and the file stays. If a
+// call uses the file, it fails with Locked. If b is not from [New] or [Open], it fails with
+// Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	const name = "AbandonUpload"
 	own, ok := b.(*bucket)

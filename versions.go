@@ -20,20 +20,7 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 			return
 		}
 		l := &listOp{}
-		e := l.openVersions(own, opts)
-		if e == nil {
-			var begun context.Context
-			if begun, e = l.op.begin(ctx); e == nil {
-				e = l.eachVersion(begun, yield)
-			}
-		}
-		if e == errStopped {
-			_ = l.op.end(nil)
-			return
-		}
-		if err := l.op.end(e); err != nil {
-			yield(VersionEntry{}, err)
-		}
+		iterate(ctx, l, l.openVersions(own, opts), l.eachVersion, yield)
 	}
 }
 
@@ -55,11 +42,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 		if left > 0 {
 			l.req.Limit = min(l.req.Limit, left)
 		}
-		var page *VersionPage
-		e := l.op.call(ctx, func(ctx context.Context) (err error) {
-			page, err = l.op.core.driver.ListVersions(ctx, &l.req)
-			return err
-		})
+		page, e := request(ctx, &l.op, func(ctx context.Context) (*VersionPage, error) { return l.op.core.driver.ListVersions(ctx, &l.req) })
 		if e != nil {
 			return e
 		}

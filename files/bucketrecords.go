@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const (
@@ -196,7 +197,7 @@ func countBefore(ids []string, f ListFilter) int {
 // readAll returns the records; nil stands for one that was removed meanwhile.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*Record, error) {
 	records := make([]*Record, len(ids))
-	errs := forEach(len(ids), readConcurrency, func(i int) (err error) {
+	errs := parallel.All(len(ids), readConcurrency, func(i int) (err error) {
 		if records[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // ClearTemp removes temp files whose record is older than olderThan by the store's
@@ -33,7 +34,7 @@ func (w *sweep) clear(ctx context.Context, olderThan time.Duration) (removed int
 	var errs []error
 	var batch []string
 	flush := func() bool {
-		for _, err := range forEach(len(batch), removeConcurrency, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
+		for _, err := range parallel.All(len(batch), removeConcurrency, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
 			if err != nil {
 				errs = append(errs, err)
 				continue

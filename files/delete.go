@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // Delete removes a client file, its record first. If there is no such file, it
@@ -26,7 +27,7 @@ const removeConcurrency = 8
 // It returns one result for each ID, in order.
 func (s *Store) DeleteMany(ctx context.Context, ids []string) []DeleteResult {
 	results := make([]DeleteResult, len(ids))
-	for i, err := range forEach(len(ids), removeConcurrency, func(i int) error { return s.Delete(ctx, ids[i]) }) {
+	for i, err := range parallel.All(len(ids), removeConcurrency, func(i int) error { return s.Delete(ctx, ids[i]) }) {
 		results[i] = DeleteResult{ids[i], err}
 	}
 	return results

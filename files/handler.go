@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	_ "embed"
 	"net/http"
 	"slices"
@@ -90,12 +91,8 @@ func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	case c.MaxUploadSize < 0 || c.MaxDelete < 0:
 		return nil, webapi.Misconfigured(op, "HandlerConfig", "has a negative limit", "")
 	}
-	if c.MaxUploadSize == 0 {
-		c.MaxUploadSize = defaultMaxUploadSize
-	}
-	if c.MaxDelete == 0 {
-		c.MaxDelete = defaultMaxDelete
-	}
+	c.MaxUploadSize = cmp.Or(c.MaxUploadSize, defaultMaxUploadSize)
+	c.MaxDelete = cmp.Or(c.MaxDelete, defaultMaxDelete)
 	h := &handler{store: s, config: c}
 	return h.mux(), nil
 }

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -77,12 +78,8 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 			Hint: "keep the records in a database (package sqlrecords), or in a bucket of storage.New or storage.Open that enforces IfAbsent and IfRevision",
 		}
 	}
-	if c.Grace == 0 {
-		c.Grace = defaultGrace
-	}
-	if c.PartsTTL == 0 {
-		c.PartsTTL = defaultPartsTTL
-	}
+	c.Grace = cmp.Or(c.Grace, defaultGrace)
+	c.PartsTTL = cmp.Or(c.PartsTTL, defaultPartsTTL)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // uploads removes uploads in parts that were idle for ttl.
@@ -134,7 +135,7 @@ func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	states := make([]*partState, len(prefixes))
-	errs := forEach(len(prefixes), readConcurrency, func(i int) (err error) {
+	errs := parallel.All(len(prefixes), readConcurrency, func(i int) (err error) {
 		u := &partUpload{Store: w.Store, kind: w.kind, prefix: prefixes[i]}
 		if states[i], err = u.read(ctx); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -83,9 +84,7 @@ func (s *Store) newRecord(o *UploadOptions) *Record {
 // describe sets what the stored bytes determine.
 func (r *Record) describe(a *storage.Attrs) {
 	r.OriginalLength, r.CRC32C = a.Size, a.CRC32C
-	if r.MIMEType == "" {
-		r.MIMEType = a.ContentType
-	}
+	r.MIMEType = cmp.Or(r.MIMEType, a.ContentType)
 }
 
 // createRecord creates the record, the last step of an upload. If that certainly

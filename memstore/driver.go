@@ -79,9 +79,9 @@ func (d *driver) Locate(key string) storage.ObjectRef {
 	return storage.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
 }
 
-// open is how every operation begins: Canceled or DeadlineExceeded where ctx is
-// done, Unsupported for an option of a provider's own, since memory has none,
-// and BucketNotFound where the bucket is not there.
+// open returns the bucket for an operation. If ctx is done, it fails with Canceled or
+// DeadlineExceeded. If there are native options, it fails with Unsupported, because memory
+// has none. If there is no bucket, it fails with BucketNotFound.
 func (d *driver) open(ctx context.Context, native ...any) (*bucket, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@
 package memstore
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -56,9 +57,7 @@ func New(opts ...storage.OpenOption) storage.Bucket {
 // NewDriver returns a driver for [storage.New], with a new, empty bucket in an account of
 // its own.
 func NewDriver(c Config) storage.Driver {
-	if c.Bucket == "" {
-		c.Bucket = "memory"
-	}
+	c.Bucket = cmp.Or(c.Bucket, "memory")
 	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys})
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)

@@ -13,10 +13,7 @@ const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.Si
 // Sign signs a URL for the handler of package serve. As with clouds, the bucket need not
 // exist.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
-	if err := interrupted(ctx); err != nil {
-		return nil, err
-	}
-	keys, err := d.account.keys()
+	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -25,14 +22,18 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 
 // SignForm signs a form for the handler of package serve.
 func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.SignedForm, error) {
-	if err := interrupted(ctx); err != nil {
-		return nil, err
-	}
-	keys, err := d.account.keys()
+	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return signedurl.SignForm(keys, d.bucket, r, d.account.time())
+}
+
+func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
+	if err := interrupted(ctx); err != nil {
+		return signedurl.Keys{}, err
+	}
+	return d.account.keys()
 }
 
 // SigningKeys are secrets of at least 32 random bytes each. The first one signs, and each

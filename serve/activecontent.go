@@ -34,7 +34,7 @@ func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if mediaType != typePDF { // browsers show no PDF in a sandbox, and run none in the page's origin
-		h.Set("Content-Security-Policy", "sandbox")
+		h.Add("Content-Security-Policy", "sandbox") // beside the policy of a middleware: browsers keep both
 	}
 	if err != nil || !isHarmless(mediaType) {
 		h.Set("Content-Disposition", asAttachment(h.Get("Content-Disposition")))

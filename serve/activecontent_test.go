@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,6 +9,31 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/serve"
 )
+
+func TestTheSandboxStandsBesideThePolicyOfAMiddleware(t *testing.T) {
+	const strict = "default-src 'none'"
+	for name, row := range map[string]struct {
+		contentType string
+		opts        []serve.Option
+		want        []string
+	}{
+		"a page":                {"text/html", nil, []string{strict, "sandbox"}},
+		"a PDF":                 {"application/pdf", nil, []string{strict}},
+		"active content passes": {"text/html", []serve.Option{serve.AllowActiveContent()}, []string{strict}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, row.opts...)
+			s.put("a", "x", storage.WithContentType(row.contentType))
+			inner := s.handler
+			s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Security-Policy", strict)
+				inner.ServeHTTP(w, r)
+			})
+			w := s.ask("GET", s.download("a").URL, nil)
+			require.Equal(t, row.want, w.Header().Values("Content-Security-Policy"))
+		})
+	}
+}
 
 func TestActiveContentIsAnAttachment(t *testing.T) {
 	const attachment = "attachment"

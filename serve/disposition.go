@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/omnibucket/storage"
@@ -13,9 +14,7 @@ import (
 func WithDownloadName(filename string) Option {
 	asked := storage.SignRequest{ResponseName: filename}
 	disposition := asked.ResponseDisposition()
-	if disposition == "" {
-		disposition = "attachment"
-	}
+	disposition = cmp.Or(disposition, "attachment")
 	return option(func(o *options) {
 		o.headers = append(o.headers, func(h http.Header, _ *storage.Attrs) {
 			h.Set("Content-Disposition", disposition)

@@ -24,11 +24,11 @@ import (
 // Error responses are those of S3: a status and a short XML document with a Code.
 //
 // Every object is served with X-Content-Type-Options: nosniff and, unless it is a PDF,
-// which browsers do not show in a sandbox, with Content-Security-Policy: sandbox.
-// Content that a browser could run in the handler's origin (HTML, SVG, XML,
-// JavaScript, and any type that is not known to be harmless) is served as an
-// attachment. [AllowActiveContent] turns this off. [WithErrorHandler] has no effect on
-// this handler.
+// which browsers do not show in a sandbox, with Content-Security-Policy: sandbox. A
+// policy that a handler around this one has set stays beside it. Content that a
+// browser could run in the handler's origin (HTML, SVG, XML, JavaScript, and any type
+// that is not known to be harmless) is served as an attachment. [AllowActiveContent]
+// turns this off. [WithErrorHandler] has no effect on this handler.
 //
 // The handler reads and writes objects through b, with its hooks and layers. Pass the
 // whole bucket. The handler responds with 501 to every request if the bucket was

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"mime/multipart"
 	"net/http"
 	"strconv"
@@ -210,9 +211,7 @@ var (
 // setHeader describes the object in h. It keeps values that the caller has set.
 func setHeader(h http.Header, a *storage.Attrs) {
 	contentType := a.ContentType
-	if contentType == "" {
-		contentType = "application/octet-stream" // otherwise net/http would guess from the bytes
-	}
+	contentType = cmp.Or(contentType, "application/octet-stream") // otherwise net/http would guess from the bytes
 	offer(h, "Content-Type", contentType)
 	offer(h, "Content-Encoding", a.ContentEncoding)
 	offer(h, "Content-Language", a.ContentLanguage)

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,9 +67,7 @@ func asStorageError(key string, err error) error {
 		return &keyed
 	}
 	own := &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
-	if own.Code == "" {
-		own.Code = storage.Internal
-	}
+	own.Code = cmp.Or(own.Code, storage.Internal)
 	return own
 }
 

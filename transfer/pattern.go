@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -41,12 +42,7 @@ func normalizePattern(p string) string {
 
 // excludesDir reports whether everything in a directory is excluded.
 func (s *settings) excludesDir(dir string) bool {
-	for _, p := range s.exclude {
-		if doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.exclude, func(p string) bool { return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir) })
 }
 
 // inExcludedDir reports whether a directory in the path of a key is excluded. A
@@ -61,10 +57,5 @@ func (s *settings) inExcludedDir(prefix string) bool {
 }
 
 func matches(patterns []string, key string) bool {
-	for _, p := range patterns {
-		if doublestar.MatchUnvalidated(p, key) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, key) })
 }

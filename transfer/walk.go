@@ -98,9 +98,7 @@ func (w *treeWalker) enter(prefix string, link bool) bool {
 // error.
 func (w *treeWalker) read(prefix string) ([]child, error) {
 	name := strings.TrimSuffix(prefix, "/")
-	if name == "" {
-		name = "."
-	}
+	name = cmp.Or(name, ".")
 	f, err := w.root.Open(name)
 	if err != nil {
 		return nil, err

@@ -103,12 +103,8 @@ func addressReason(address string) *reason {
 
 // isPicture reports whether the address contains a raster picture.
 func isPicture(address string) bool {
-	for _, picture := range []string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"} {
-		if strings.HasPrefix(address, picture) {
-			return true
-		}
-	}
-	return false
+	pictures := []string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"}
+	return slices.ContainsFunc(pictures, func(picture string) bool { return strings.HasPrefix(address, picture) })
 }
 
 // cssFunction matches a function's name, and its arguments if they are bare words.

@@ -46,7 +46,7 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 		return exitFailure
 	case err == nil:
 		return 0
-	case !p.parsed:
+	case p.command == nil:
 		p.printError(err)
 		_, _ = fmt.Fprintf(p.err, "Run \"%s --help\" for usage.\n", command.CommandPath())
 		return exitUsage
@@ -71,10 +71,11 @@ func exitCode(code storage.Code) int {
 	return exitFailure
 }
 
-// printError prints an error; joined errors have a line each.
+// printError prints an error, with flags in place of Go options; joined errors have a line
+// each.
 func (p *program) printError(err error) {
 	printed := 0
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for line := range strings.SplitSeq(textFor(p.command, err), "\n") {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}

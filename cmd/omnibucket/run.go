@@ -23,7 +23,7 @@ type program struct {
 	environment
 	out     *output
 	buckets map[string]storage.Bucket // open buckets by address
-	parsed  bool                      // the command line is valid
+	command *cobra.Command            // nil: the command line is invalid
 }
 
 // run runs the program and returns the exit code.
@@ -96,7 +96,7 @@ Exit codes:
 		Version:          version(),
 		SilenceErrors:    true,
 		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { p.parsed = true },
+		PersistentPreRun: func(c *cobra.Command, _ []string) { p.command = c },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(

@@ -109,11 +109,6 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 		}))
 	}
 	report, err := p.transfer(ctx, dst, src, opts)
-	if own := (*storage.Error)(nil); errors.As(err, &own) && own.Code == storage.ObjectNotFound && own.Key == "" {
-		flagged := *own // the library's hint has the name of a Go option
-		flagged.Hint = emptySourceHint
-		err = &flagged
-	}
 	screen.clear()
 	if report != nil {
 		summary, _, _ := strings.Cut(report.String(), "\n") // failures are printed as errors

@@ -1,6 +1,7 @@
 package filesclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -107,12 +108,8 @@ func (f *LargeFile) complete() error {
 	if f.PartSize == 0 {
 		f.PartSize = max(defaultPartSize, (f.Size+maxParts-1)/maxParts)
 	}
-	if f.Concurrency == 0 {
-		f.Concurrency = defaultConcurrency
-	}
-	if f.Attempts == 0 {
-		f.Attempts = defaultAttempts
-	}
+	f.Concurrency = cmp.Or(f.Concurrency, defaultConcurrency)
+	f.Attempts = cmp.Or(f.Attempts, defaultAttempts)
 	if slices.ContainsFunc(f.Only, func(part int) bool { return part < 1 || part > f.count() }) {
 		return wrong("Only must have numbers of parts, beginning with 1")
 	}

@@ -29,13 +29,11 @@ type Translator struct {
 
 // Translate returns err as a new *storage.Error.
 func (t *Translator) Translate(err error) *storage.Error {
-	var own *storage.Error
-	if errors.As(err, &own) { // from the credentials or the body
+	if own, ok := errors.AsType[*storage.Error](err); ok { // from the credentials or the body
 		e := *own
 		return &e
 	}
-	var bare storage.Code
-	if errors.As(err, &bare) {
+	if bare, ok := errors.AsType[storage.Code](err); ok {
 		return &storage.Error{Code: bare, Err: err}
 	}
 	if e := t.FromResponse(err); e != nil {

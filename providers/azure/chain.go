@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,12 +18,8 @@ import (
 
 // azureHost reports whether a host is one of Azure's clouds.
 func azureHost(host string) bool {
-	for _, domain := range []string{".windows.net", ".azure.net", ".chinacloudapi.cn", ".usgovcloudapi.net", ".cloudapi.de"} {
-		if strings.HasSuffix(host, domain) {
-			return true
-		}
-	}
-	return false
+	domains := []string{".windows.net", ".azure.net", ".chinacloudapi.cn", ".usgovcloudapi.net", ".cloudapi.de"}
+	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
 
 // A defaultChain is Azure's default credential chain. It is made for the first

@@ -13,7 +13,7 @@ import (
 // unjudged has the cases that are left out because the emulator differs from
 // Azure.
 var unjudged = map[string]string{
-	"pages add up to the listing":                     "of a last page that is full the emulator says that it is not the last, and answers an empty one behind it",
+	"pages add up to the listing":                     "if the last page is full, the emulator returns a token for an empty page after it",
 	"every write is kept as a version":                noVersions,
 	"a noncurrent version says since when":            noVersions,
 	"removing without a version keeps older versions": noVersions,
@@ -23,7 +23,7 @@ var unjudged = map[string]string{
 	"versions under a prefix":                         noVersions,
 }
 
-const noVersions = "the emulator keeps no versions: what is asked of Azure, and what of its answers, is pinned in versions_test.go"
+const noVersions = "the emulator keeps no versions; versions_test.go tests the requests to Azure and its responses"
 
 func TestConformance(t *testing.T) {
 	s := needAzurite(t)

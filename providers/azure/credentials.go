@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"net/url"
 	"os"
@@ -110,9 +111,7 @@ func (s *settings) resolveEndpoint(endpoint string) error {
 		return err
 	}
 	s.endpoint = u
-	if s.name == "" {
-		s.name = name
-	}
+	s.name = cmp.Or(s.name, name)
 	if s.name == "" && s.key != "" {
 		return argument.Invalid("account", "must be known", "a custom domain does not contain it: set Config.Account or account=")
 	}
@@ -139,9 +138,7 @@ func (s *settings) fromEnvironment(endpoint string) (string, error) {
 		}
 		if name == "" || name == from.name {
 			s.name, s.key, s.sas = from.name, from.key, from.sas
-			if endpoint == "" {
-				endpoint = from.endpoint
-			}
+			endpoint = cmp.Or(endpoint, from.endpoint)
 			return endpoint, nil
 		}
 	}

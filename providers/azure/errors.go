@@ -121,8 +121,7 @@ func withoutResponse(err error) *storage.Error {
 	if errors.As(err, &client) {
 		err = client.Err
 	}
-	var token *azidentity.AuthenticationFailedError
-	if errors.As(err, &token) {
+	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
 		return tokenError(err)
 	}
 	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF), networkHints)

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -70,9 +71,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		return nil, err
 	}
 	root := r.BaseURL
-	if root == "" {
-		root = d.endpoint.String()
-	}
+	root = cmp.Or(root, d.endpoint.String())
 	address, err := d.signURL(ctx, root, g, r.TTL, now)
 	if err != nil {
 		return nil, err

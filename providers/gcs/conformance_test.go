@@ -16,12 +16,12 @@ import (
 // Reasons to leave out a case with fake-gcs-server: it differs from Google Cloud
 // Storage. The rule server runs all cases, and other tests check the requests.
 const (
-	noConditions = "the server heeds generation conditions on uploads alone: not on reads, removals, copies and compositions"
-	noSignatures = "the server checks no signature, and nothing that is signed; the vectors of Google's SDK do"
-	appends      = "the server appends the bytes of a chunk that it has already; Google ignores them"
-	keepsOld     = "the server composes onto an object that is there with that object's attributes, and without its condition"
+	noConditions = "the server checks generation conditions only on uploads, not on reads, removals, copies and compositions"
+	noSignatures = "the server verifies neither signatures nor what they cover; the test vectors of Google's SDK do"
+	appends      = "the server appends the bytes of a chunk that it already has; Google ignores them"
+	keepsOld     = "if the server composes onto an existing object, it keeps that object's attributes and ignores the condition"
 
-	noMissingPart = "the server answers 500 where a component is missing; Google 404"
+	noMissingPart = "the server responds with 500 if a component is missing; Google responds with 404"
 )
 
 // unjudged has the cases that are left out.
@@ -35,7 +35,7 @@ var unjudged = map[string]string{
 	"IfRevision guards the destination of a copy":        noConditions,
 	"conditions guard Compose":                           noConditions,
 
-	"a copy leaves out attributes that its destination cannot keep": "the server keeps a header of the source that the copy's resource leaves out",
+	"a copy leaves out attributes that its destination cannot keep": "if a copy's resource omits a header, the server keeps that of the source",
 }
 
 // unresumed has the cases that are left out if parts are chunks of a session and
@@ -73,9 +73,9 @@ var uncomposed = map[string]string{
 
 // unmanaged has the cases about managing buckets that are left out.
 var unmanaged = map[string]string{
-	"a lifecycle rule that only ends uploads": "the server takes a lifecycle and keeps none; what Google is asked is pinned in lifecycle_test.go",
-	"lifecycle rules are set and cleared":     "the server takes a lifecycle and keeps none",
-	"an update changes only what it names":    "the server takes CORS rules and keeps none",
+	"a lifecycle rule that only ends uploads": "the server accepts a lifecycle but does not keep it; lifecycle_test.go tests the request to Google",
+	"lifecycle rules are set and cleared":     "the server accepts a lifecycle but does not keep it",
+	"an update changes only what it names":    "the server accepts CORS rules but does not keep them",
 }
 
 // merged corrects the pages of fake-gcs-server with a delimiter. It pages only

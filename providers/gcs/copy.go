@@ -75,9 +75,7 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 func (d *driver) sourceAt(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := d.handleOf(source.Bucket).Object(source.Key)
 	at := source.Version
-	if at == "" {
-		at = source.Revision
-	}
+	at = cmp.Or(at, source.Revision)
 	if at == "" {
 		return o, nil
 	}

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -133,9 +134,7 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	out := *r
 	out.Header = maps.Clone(r.Header)
 	kind := token.Type
-	if kind == "" {
-		kind = "Bearer"
-	}
+	kind = cmp.Or(kind, "Bearer")
 	out.Header.Set("Authorization", kind+" "+token.Value)
 	if quota != "" {
 		out.Header.Set("X-Goog-User-Project", quota)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	gcs "cloud.google.com/go/storage"
@@ -51,8 +52,7 @@ const requestIDHeader = "X-Guploader-Uploadid"
 
 // responseOf returns the response that err contains, or nil.
 func responseOf(err error) *googleapi.Error {
-	var response *googleapi.Error
-	if errors.As(err, &response) {
+	if response, ok := errors.AsType[*googleapi.Error](err); ok {
 		return response
 	}
 	return nil
@@ -143,10 +143,5 @@ func namesObject(response *googleapi.Error) bool {
 }
 
 func hasReason(response *googleapi.Error, reason string) bool {
-	for _, item := range response.Errors {
-		if item.Reason == reason {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(response.Errors, func(item googleapi.ErrorItem) bool { return item.Reason == reason })
 }

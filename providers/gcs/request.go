@@ -50,8 +50,7 @@ func (e *requestError) Unwrap() error { return e.err }
 func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error) {
 	response, err := a.http.Do(r)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
 		return nil, &requestError{err}
@@ -74,8 +73,7 @@ func errorFromResponse(response *http.Response) error {
 	whole := *response
 	whole.Body = io.NopCloser(io.LimitReader(response.Body, maxErrorBody))
 	err := googleapi.CheckResponse(&whole)
-	var e *googleapi.Error
-	if errors.As(err, &e) && e.Message == "" {
+	if e, ok := errors.AsType[*googleapi.Error](err); ok && e.Message == "" {
 		addXMLError(e)
 	}
 	return err

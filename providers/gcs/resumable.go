@@ -250,8 +250,7 @@ func (s *session) sessionError(err error) error {
 // redactSession returns err without the URL of a session, which the SDK's errors
 // contain. The server returns the secret part also as the request's id.
 func redactSession(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return &requestError{wrapped.Err}
 	}
 	response := responseOf(err)

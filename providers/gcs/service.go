@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -120,9 +121,7 @@ func newBucketAttrs(r *storage.BucketRequest) *gcs.BucketAttrs {
 		Location:                 r.Region,
 		UniformBucketLevelAccess: gcs.UniformBucketLevelAccess{Enabled: true},
 	}
-	if attrs.Location == "" {
-		attrs.Location = defaultLocation
-	}
+	attrs.Location = cmp.Or(attrs.Location, defaultLocation)
 	if r.PublicAccess != nil {
 		attrs.PublicAccessPrevention = prevention(*r.PublicAccess)
 	}
@@ -251,8 +250,7 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 
 // statusOf returns the status of the response that err contains, or 0.
 func statusOf(err error) int {
-	var e *storage.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e.Status
 	}
 	return 0

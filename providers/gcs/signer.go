@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -121,9 +122,7 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 		return nil, err
 	}
 	own := f.account()
-	if account == "" {
-		account = own
-	}
+	account = cmp.Or(account, own)
 	switch {
 	case account == "":
 		return nil, nil

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -62,9 +63,7 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 		query[name] = append(query[name], values...)
 	}
 	payload := r.payload
-	if payload == "" {
-		payload = unsignedPayload
-	}
+	payload = cmp.Or(payload, unsignedPayload)
 	path, parameters := r.address.EscapedPath(), strings.ReplaceAll(query.Encode(), "+", "%20")
 	request := sha256.Sum256([]byte(r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + payload))
 	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(request[:])

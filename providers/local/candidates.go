@@ -80,11 +80,8 @@ func (s *candidates) alternateDir() (*dir, error) {
 		return s.alternate, nil
 	}
 	d, err := s.open(s.l.altDir)
-	if isNoObject(err) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, failure(err)
+		return nil, unlessAbsent(err)
 	}
 	s.alternate = d
 	return d, nil
@@ -295,8 +292,8 @@ func (s *candidates) remove(ctx context.Context) error {
 		if err == nil && s.sync && alternate != s.plain {
 			err = alternate.sync()
 		}
-		if err != nil && !isNoObject(err) {
-			return failure(err)
+		if err := unlessAbsent(err); err != nil {
+			return err
 		}
 	}
 	if s.plain == nil || s.occupied {
@@ -305,8 +302,5 @@ func (s *candidates) remove(ctx context.Context) error {
 	if at, err := s.statObject(s.plain, s.l.base); err != nil || !at.found() {
 		return err
 	}
-	if err := retryInUse(ctx, func() error { return s.plain.unlink(s.l.base) }); err != nil && !isNoObject(err) {
-		return failure(err)
-	}
-	return nil
+	return unlessAbsent(retryInUse(ctx, func() error { return s.plain.unlink(s.l.base) }))
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"os"
 	"time"
 )
@@ -55,9 +56,7 @@ func openDir(root *os.Root, top *dir, path string) (*dir, error) {
 
 // openDirFile opens a directory through os.Root.
 func openDirFile(root *os.Root, path string) (*os.File, error) {
-	if path == "" {
-		path = "."
-	}
+	path = cmp.Or(path, ".")
 	return root.OpenFile(path, openDirFlags, 0)
 }
 

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"sync"
@@ -40,9 +41,7 @@ func (d *dir) exchange(base string, from *dir, fromBase string) error {
 // openBeneath opens a directory in one system call that, like os.Root, does not leave the
 // parent, even through symbolic links. If it fails, the caller tries os.Root.
 func openBeneath(fd int, path string) (int, error) {
-	if path == "" {
-		path = "."
-	}
+	path = cmp.Or(path, ".")
 	how := unix.OpenHow{Flags: uint64(openDirFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
 	var opened int
 	err := retryEINTR(func() (err error) {

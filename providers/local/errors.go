@@ -46,8 +46,7 @@ func failure(err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *storage.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*storage.Error](err); ok {
 		return err
 	}
 	for _, f := range failures {
@@ -94,4 +93,13 @@ func leadsOutside(err error) bool {
 // isNoObject reports whether err means that there is no file that can be an object.
 func isNoObject(err error) bool {
 	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || isInvalidName(err)
+}
+
+// unlessAbsent is failure for an error that does not matter if it means that there is no
+// file that can be an object: then it returns nil.
+func unlessAbsent(err error) error {
+	if isNoObject(err) {
+		return nil
+	}
+	return failure(err)
 }

@@ -13,11 +13,8 @@ import (
 // hasExactName reports whether the file at a plain name has exactly that name.
 func (s *store) hasExactName(at objectFile) (bool, error) {
 	f, err := at.dir.open(at.base)
-	if isNoObject(err) {
-		return false, nil
-	}
 	if err != nil {
-		return false, failure(err)
+		return false, unlessAbsent(err)
 	}
 	defer func() { _ = f.close() }()
 	return s.fileHasExactName(f, at.dir.name(at.base))
@@ -36,11 +33,8 @@ func (s *store) existsExactly(path string) (bool, error) {
 	for path != "" {
 		dir, base := split(path)
 		d, err := s.openToRead(dir)
-		if isNoObject(err) {
-			return false, nil
-		}
 		if err != nil {
-			return false, failure(err)
+			return false, unlessAbsent(err)
 		}
 		seen := false
 		err = d.read(func(e dirent) bool {

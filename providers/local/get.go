@@ -162,11 +162,8 @@ func (s *store) openCurrent(l location) (*file, error) {
 // openIn opens a regular file. It returns nil if there is none of that name.
 func (s *store) openIn(path, base string) (*file, error) {
 	d, err := s.open(path)
-	if isNoObject(err) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, failure(err)
+		return nil, unlessAbsent(err)
 	}
 	defer s.closeDir(d)
 	f, err := d.open(base)

@@ -159,11 +159,8 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 		return nil, err
 	}
 	d, err := h.store.open(h.versionsDir(key))
-	if isNoObject(err) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, failure(err)
+		return nil, unlessAbsent(err)
 	}
 	defer h.closeDir(d)
 	var all []versionEntry

@@ -152,11 +152,8 @@ func (s *store) restrictMode(key string, st *stagedFile) error {
 		return nil
 	}
 	plain, err := s.open(l.dir)
-	if isNoObject(err) {
-		return nil
-	}
 	if err != nil {
-		return failure(err)
+		return unlessAbsent(err)
 	}
 	defer s.closeDir(plain)
 	at := candidates{store: s, l: l, plain: plain}

@@ -265,11 +265,8 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 // not be an object: its name may not be a key, or it may be a broken symbolic link.
 func (s *store) hasFile(path string) (holds bool, err error) {
 	d, err := s.openToRead(path)
-	if isNoObject(err) {
-		return false, nil
-	}
 	if err != nil {
-		return false, failure(err)
+		return false, unlessAbsent(err)
 	}
 	var inner []string
 	err = d.read(func(e dirent) bool {
@@ -302,11 +299,8 @@ func (s *store) hasFile(path string) (holds bool, err error) {
 // removeEmpty removes the empty directories in path.
 func (s *store) removeEmpty(path string) error {
 	d, err := s.openToRead(path)
-	if isNoObject(err) {
-		return nil
-	}
 	if err != nil {
-		return failure(err)
+		return unlessAbsent(err)
 	}
 	defer d.close()
 	var inner []string

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"runtime"
@@ -43,9 +44,7 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 func (s *store) writeSidecar(st *stagedFile, value []byte) error {
 	s.sidecars.Store(true)
 	mode := fs.FileMode(st.meta.mode & 0o666) // metadata must be as private as the object
-	if mode == 0 {
-		mode = 0o666 // Windows has no modes
-	}
+	mode = cmp.Or(mode, 0o666)                // Windows has no modes
 	err := s.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
 	if !isNotExist(err) {
 		return err

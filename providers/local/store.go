@@ -213,8 +213,7 @@ func (s *store) initialize() error {
 		return failure(err)
 	}
 	if err := s.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
-		var e *storage.Error
-		if errors.As(err, &e) && e.Unknown {
+		if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
 			return err // it has its name, but perhaps not on the disk
 		}
 		if known, _ := s.readFormat(); known {

@@ -22,11 +22,8 @@ func (s *store) sweep(ctx context.Context) error {
 // can be locked.
 func (s *store) sweepStaging() error {
 	staging, err := s.openToRead(tmpPath)
-	if isNoObject(err) {
-		return nil
-	}
 	if err != nil {
-		return failure(err)
+		return unlessAbsent(err)
 	}
 	defer staging.close()
 	var entries []dirent

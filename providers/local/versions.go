@@ -130,11 +130,8 @@ type noncurrentVersion struct {
 // current one, which a crash may have left among them.
 func (s *store) noncurrentVersions(key string, current objectFile) ([]noncurrentVersion, error) {
 	d, err := s.open(s.versionsDir(key))
-	if isNoObject(err) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, failure(err)
+		return nil, unlessAbsent(err)
 	}
 	defer s.closeDir(d)
 	var all []noncurrentVersion
@@ -163,11 +160,8 @@ func (s *store) openVersion(key, version string) (*file, error) {
 func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
 	path := s.versionsDir(r.Key)
 	d, err := s.open(path)
-	if isNoObject(err) {
-		return nil
-	}
 	if err != nil {
-		return failure(err)
+		return unlessAbsent(err)
 	}
 	defer s.closeDir(d)
 	at, err := s.statObject(d, r.Version)
@@ -200,11 +194,8 @@ func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) err
 func (s *store) promote(ctx context.Context, key string, current objectFile) (bool, error) {
 	path := s.versionsDir(key)
 	d, err := s.open(path)
-	if isNoObject(err) {
-		return false, nil
-	}
 	if err != nil {
-		return false, failure(err)
+		return false, unlessAbsent(err)
 	}
 	defer s.closeDir(d)
 	for _, name := range [...]string{versionOf(current.meta) + removedSuffix, versionOf(current.meta)} {

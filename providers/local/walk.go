@@ -289,11 +289,8 @@ func (w *walker) hasObject(path string, self bool) (bool, error) {
 // hasObjectUnder is hasObject for a directory whose names begin with chunks.
 func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 	d, err := w.openToRead(path)
-	if isNoObject(err) {
-		return false, nil
-	}
 	if err != nil {
-		return false, failure(err)
+		return false, unlessAbsent(err)
 	}
 	defer d.close()
 	holds := false

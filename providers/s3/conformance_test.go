@@ -15,7 +15,7 @@ import (
 // the S3 server of this repository.
 const (
 	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
-	refusedEarly   = "the server refuses a part of an upload that is gone while the part is still on its way, and closes the connection: some of its responses are lost"
+	refusedEarly   = "if an upload is gone, the server refuses a part that is still being sent and closes the connection, so some of its responses are lost"
 )
 
 // tree is the name of our server if it lists like a directory tree.
@@ -40,7 +40,7 @@ var skippedCases = map[string]map[string]string{
 		"common prefixes are listed among the keys":       noKeyBelowAKey,
 		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
 		"parts that the store has dropped are sent again": refusedEarly,
-		"a create over a removed key":                     "the server takes a delete marker for an object (412); Amazon creates",
+		"a create over a removed key":                     "the server treats a delete marker as an object (412); Amazon creates the object",
 		"removing a version is permanent":                 "the server responds with 400 InvalidArgument for a version that is gone, as for an invalid one; Amazon with 204",
 		"every write is kept as a version":                "in pages of one entry the server's listing of versions never ends: after a page that ends with a key's newest version, the next one begins with it",
 	},

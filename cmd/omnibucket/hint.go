@@ -1,0 +1,119 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+var (
+	// goName matches the Go names that errors of the library have: WithDelete, IfAbsent,
+	// Config.Profile.
+	goName = regexp.MustCompile(`\b(With[A-Z]\w*|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*)`)
+	// alternative matches what separates two pieces of advice.
+	alternative = regexp.MustCompile(`,? or |, as `)
+)
+
+// parameters has the parameter of an address for each Go name that has one.
+var parameters = map[string]string{
+	"WithPublic":         "public=true",
+	"WithPublicBaseURL":  "public_base_url=",
+	"WithSigningBaseURL": "signing_base_url=",
+	"WithVersions":       "versions=true",
+	"Config.Create":      "create=true",
+	"Config.Endpoint":    "endpoint=",
+	"Config.Profile":     "profile=",
+	"Config.Project":     "project=",
+	"Config.SigningKey":  "signing_key=",
+}
+
+// flagNames has the flag of each option whose flag has another name.
+var flagNames = map[string]string{
+	"WithDownloadName": "filename",
+	"WithPublicAccess": "public",
+	"WithPublicRead":   "public",
+	"WithVersioning":   "versioned",
+}
+
+var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// flagOf returns the name of the flag for an option: that of WithContentType is
+// content-type.
+func flagOf(option string) string {
+	if name, ok := flagNames[option]; ok {
+		return name
+	}
+	return strings.ToLower(wordStart.ReplaceAllString(strings.TrimPrefix(option, "With"), "$1-$2"))
+}
+
+// translateNames replaces Go names by flags of command and parameters of addresses. Other
+// names stay.
+func translateNames(command *cobra.Command, text string) string {
+	text = goName.ReplaceAllStringFunc(text, func(name string) string {
+		if parameter, ok := parameters[name]; ok {
+			return parameter
+		}
+		if flag := flagOf(name); command != nil && command.Flags().Lookup(flag) != nil {
+			return "--" + flag
+		}
+		return name
+	})
+	for _, parameter := range parameters { // a hint names both: WithVersions or versions=true
+		text = strings.ReplaceAll(text, parameter+" or "+parameter, parameter)
+		text = strings.ReplaceAll(text, parameter+", "+parameter, parameter)
+	}
+	return text
+}
+
+// translateHint returns a hint of the library for users of command. It leaves out
+// alternatives that need Go. If the first one does, it returns "".
+func translateHint(command *cobra.Command, hint string) string {
+	hint = translateNames(command, hint)
+	kept := 0
+	var b strings.Builder
+	for _, end := range append(alternative.FindAllStringIndex(hint, -1), []int{len(hint), len(hint)}) {
+		if piece := hint[kept:end[0]]; !goName.MatchString(piece) {
+			b.WriteString(piece)
+		} else if b.Len() == 0 {
+			return ""
+		}
+		kept = end[0]
+	}
+	return b.String()
+}
+
+// textFor returns the text of err for users of command, whose hints and reasons name flags
+// in place of Go options.
+func textFor(command *cobra.Command, err error) string {
+	text := err.Error()
+	eachError(err, func(e *storage.Error) {
+		if hint := translateHint(command, e.Hint); hint != "" {
+			text = strings.ReplaceAll(text, "("+e.Hint+")", "("+hint+")")
+		} else if e.Hint != "" {
+			text = strings.ReplaceAll(text, " ("+e.Hint+")", "")
+		}
+		if e.Err != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Unsupported) {
+			reason := e.Err.Error()
+			text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, reason))
+		}
+	})
+	return text
+}
+
+// eachError calls visit for each error of the library in err's tree.
+func eachError(err error, visit func(*storage.Error)) {
+	if e, ok := err.(*storage.Error); ok {
+		visit(e)
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		eachError(e.Unwrap(), visit)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			eachError(inner, visit)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package storage
+
+func (s *settings) guard(c *Condition, to Condition) {
+	if s.guarded {
+		s.fail("condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
+		return
+	}
+	s.guarded = true
+	*c = to
+}
+
+// IfAbsent makes a write fail with PreconditionFailed, which is fs.ErrExist too, if the key
+// exists. If several callers create one key at once, exactly one succeeds.
+func IfAbsent() WriteOption {
+	return writeOption(func(w written) { w.set.guard(w.condition, Condition{Absent: true}) })
+}
+
+type revisionOption string
+
+func (o revisionOption) guard(c *Condition, s *settings) {
+	if o == "" {
+		s.fail("IfRevision", `must not be "": that is not "no condition"`)
+	}
+	s.guard(c, Condition{Revision: string(o)})
+}
+func (o revisionOption) applyUpload(r *PutRequest)    { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyCopy(r *CopyRequest)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyDownload(r *GetRequest)  { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyAttrs(r *GetRequest)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyRemove(r *DeleteRequest) { o.guard(&r.Condition, &r.set) }
+
+// IfRevision makes an operation fail with PreconditionFailed if the object has another
+// revision than this [Attrs].Revision. An empty revision does not mean "no condition": it is
+// InvalidArgument, and so is a revision of another provider. If the bucket does not declare
+// [UniqueRevisions] (S3), a revision depends on the content: an object that was changed and
+// changed back passes.
+func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
+
+type revisionNotOption string
+
+func (o revisionNotOption) guard(r *GetRequest) {
+	if o == "" {
+		r.set.fail("IfRevisionNot", "must not be empty")
+	}
+	r.set.guard(&r.Condition, Condition{NotRevision: string(o)})
+}
+func (o revisionNotOption) applyDownload(r *GetRequest) { o.guard(r) }
+func (o revisionNotOption) applyAttrs(r *GetRequest)    { o.guard(r) }
+
+// IfRevisionNot makes a read fail with NotModified if the object still has that revision.
+func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }

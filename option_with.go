@@ -1,0 +1,265 @@
+package storage
+
+import "math"
+
+// written points to the part that all requests for a write have in common.
+type written struct {
+	properties *Properties
+	publicRead *bool
+	condition  *Condition
+	set        *settings
+}
+
+type writeOption func(written)
+
+func (o writeOption) applyUpload(r *PutRequest) {
+	o(written{&r.Properties, &r.PublicRead, &r.Condition, &r.set})
+}
+func (o writeOption) applyCopy(r *CopyRequest) {
+	o(written{&r.Properties, &r.PublicRead, &r.Condition, &r.set})
+}
+func (o writeOption) applySignedUpload(r *SignRequest) {
+	o(written{&r.Properties, &r.PublicRead, &r.Condition, &r.set})
+}
+
+func propertyOption(p property, set func(*Properties)) WriteOption {
+	return writeOption(func(w written) {
+		set(w.properties)
+		w.set.given |= p
+	})
+}
+
+// WithContentType sets the media type, such as "image/png". If it is not type/subtype, the
+// operation fails with InvalidArgument. The default is that of the key's extension, else
+// that of the first 512 bytes, else "application/octet-stream"; a signed upload has no
+// default. If the store lacks [ContentProperties], this option and those for other headers
+// make the operation fail with Unsupported.
+func WithContentType(mediaType string) WriteOption {
+	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
+}
+
+// WithCacheControl sets the Cache-Control header that the object is served with.
+func WithCacheControl(directives string) WriteOption {
+	return propertyOption(propCacheControl, func(p *Properties) { p.CacheControl = directives })
+}
+
+// WithContentDisposition sets the Content-Disposition header that the object
+// is served with.
+func WithContentDisposition(disposition string) WriteOption {
+	return propertyOption(propContentDisposition, func(p *Properties) { p.ContentDisposition = disposition })
+}
+
+// WithContentEncoding declares how the bytes are encoded already, such as "gzip". This
+// package neither encodes nor decodes them.
+func WithContentEncoding(coding string) WriteOption {
+	return propertyOption(propContentEncoding, func(p *Properties) { p.ContentEncoding = coding })
+}
+
+// WithContentLanguage sets the Content-Language header that the object is
+// served with.
+func WithContentLanguage(tag string) WriteOption {
+	return propertyOption(propContentLanguage, func(p *Properties) { p.ContentLanguage = tag })
+}
+
+// WithMetadata sets the object's metadata, all of it: a write replaces what was there. A
+// key has at most 64 letters, digits, "-" and "_", begins with a letter, and is folded to
+// lower case. Keys that begin with "omnibucket" are the library's own. A value is text
+// without control characters and without spaces at its ends. Keys and values take at most
+// 2 KiB as stored. Metadata that breaks one of these rules is InvalidArgument.
+// [EncodeMetadataValue] makes a value of any text, such as a file name that a user chose.
+// If the store lacks [Metadata], the operation fails with Unsupported.
+func WithMetadata(metadata map[string]string) WriteOption {
+	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
+}
+
+// WithStorageClass sets the storage class, by the provider's own name. If the store has
+// none, the operation fails with Unsupported.
+func WithStorageClass(class string) WriteOption {
+	return propertyOption(propStorageClass, func(p *Properties) { p.StorageClass = class })
+}
+
+// WithPublicRead makes this one object readable by anyone. If objects of the store have no
+// access rule of their own, the operation fails with Unsupported.
+func WithPublicRead() WriteOption {
+	return writeOption(func(w written) { *w.publicRead = true })
+}
+
+type sizeOption int64
+
+func (o sizeOption) bytes(s *settings) int64 {
+	if o < 0 {
+		s.fail("WithSize", "must not be negative")
+	}
+	return int64(o)
+}
+func (o sizeOption) applyUpload(r *PutRequest) { r.Size = o.bytes(&r.set) }
+func (o sizeOption) applySignedUpload(r *SignRequest) {
+	r.MinSize = o.bytes(&r.set)
+	r.MaxSize = r.MinSize
+}
+
+// WithSize declares the length of the body in bytes. A body of another length stores
+// nothing, and Upload fails with BodyFailed. If the store cannot enforce the length of a
+// signed upload, signing fails with Unsupported.
+func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
+
+type crcOption uint32
+
+func (o crcOption) applyUpload(r *PutRequest)        { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applySignedUpload(r *SignRequest) { r.CRC32C = KnownCRC32C(uint32(o)) }
+
+// WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
+// stores nothing, and the upload fails with ChecksumMismatch.
+func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
+
+type nativeOption native
+
+func (o nativeOption) applyUpload(r *PutRequest)   { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyDownload(r *GetRequest) { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyAttrs(r *GetRequest)    { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyCopy(r *CopyRequest)    { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applySignedUpload(r *SignRequest) {
+	r.set.natives = append(r.set.natives, native(o))
+}
+
+// WithNative makes an option of a provider's package. On a bucket of another provider the
+// operation fails with Unsupported.
+func WithNative(provider string, value any) NativeOption {
+	return nativeOption{provider: provider, value: value}
+}
+
+type transferOption func(*settings)
+
+func (o transferOption) applyUpload(r *PutRequest)   { o(&r.set) }
+func (o transferOption) applyDownload(r *GetRequest) { o(&r.set) }
+func (o transferOption) applyCopy(r *CopyRequest)    { o(&r.set) }
+
+// WithPartSize sets the size of an upload's parts in bytes. A longer body is sent in parts
+// of this size. The default depends on the body and the provider. If the size is outside
+// the provider's bounds, the upload fails with InvalidArgument; if the provider has no
+// parts, with Unsupported.
+func WithPartSize(bytes int64) UploadOption {
+	return transferOption(func(s *settings) {
+		if bytes < 1 {
+			s.fail("WithPartSize", "must be at least 1")
+		}
+		s.partSize = bytes
+	})
+}
+
+// WithConcurrency orders how many requests one transfer makes at once: n from the
+// beginning, as far as the object is long enough, and at most 1,000 for an upload. With 1
+// there is one connection. If n is below 1, the operation fails with InvalidArgument.
+//
+// Without it a transfer finds the number itself. A download begins with one request. If
+// much is left and its reader waits for the network, it fetches parallel ranges, 16 at most.
+// A multipart upload begins with 4 parts at a time, and sends up to 16. Both stop where more
+// requests no longer move more bytes.
+func WithConcurrency(n int) TransferOption {
+	return transferOption(func(s *settings) {
+		if n < 1 {
+			s.fail("WithConcurrency", "must be at least 1")
+		}
+		s.concurrency = int32(min(n, math.MaxInt32))
+	})
+}
+
+// WithProgress calls report as bytes move, with the bytes done and the bytes in all; total
+// is -1 while it is unknown. Only one goroutine at a time calls report, and done never
+// decreases. report should return soon.
+func WithProgress(report func(done, total int64)) TransferOption {
+	return transferOption(func(s *settings) { s.progress = report })
+}
+
+type downloadOption func(*GetRequest)
+
+func (o downloadOption) applyDownload(r *GetRequest) { o(r) }
+
+// WithRange reads length bytes from offset, or fewer if the object ends earlier. A length
+// below 0 reads to the end. An offset below 0, which needs a length below 0, reads the last
+// -offset bytes. If the offset is past the end, Download fails with RangeNotSatisfiable.
+func WithRange(offset, length int64) DownloadOption {
+	return downloadOption(func(r *GetRequest) {
+		r.Offset, r.Length, r.Suffix = 0, -1, 0
+		switch {
+		case offset < 0 && length >= 0:
+			r.set.fail("WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
+		case offset == math.MinInt64:
+			r.Suffix = math.MaxInt64
+		case offset < 0:
+			r.Suffix = -offset
+		case length < 0:
+			r.Offset = offset
+		default:
+			r.Offset, r.Length = offset, min(length, math.MaxInt64-offset)
+		}
+	})
+}
+
+// WithNoSync makes [DownloadFile] leave it to the operating system when the file is written
+// to the disk. That is faster, but after a power failure there may be an empty file in place
+// of the old one. Other downloads ignore it.
+func WithNoSync() DownloadOption {
+	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
+}
+
+type versionOption string
+
+func (o versionOption) check(s *settings) {
+	s.version = true
+	if o == "" {
+		s.fail("WithVersion", "must not be empty")
+	}
+}
+func (o versionOption) applyDownload(r *GetRequest)        { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyAttrs(r *GetRequest)           { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyRemove(r *DeleteRequest)       { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyCopy(r *CopyRequest)           { o.check(&r.set); r.Source.Version = string(o) }
+func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.Version = string(o) }
+
+// WithVersion selects one kept version, by [Attrs].Version or [VersionEntry].Version. If it
+// is empty or malformed, the operation fails with InvalidArgument; if the bucket keeps no
+// versions, with Unsupported.
+func WithVersion(version string) VersionOption { return versionOption(version) }
+
+type listOption func(*ListRequest)
+
+func (o listOption) applyList(r *ListRequest) { o(r) }
+
+// WithPrefix lists the keys that begin with prefix, which may end within a segment.
+func WithPrefix(prefix string) ListOption {
+	return listOption(func(r *ListRequest) { r.Prefix = prefix })
+}
+
+// WithDelimiter lists all keys that have one common prefix up to a delimiter as one entry,
+// like a folder. The delimiter is usually "/".
+func WithDelimiter(delimiter string) ListOption {
+	return listOption(func(r *ListRequest) { r.Delimiter = delimiter })
+}
+
+// WithStartAfter lists only entries, prefixes too, whose Key is greater than key.
+func WithStartAfter(key string) ListOption {
+	return listOption(func(r *ListRequest) { r.StartAfter = key })
+}
+
+// WithLimit ends the listing after n entries. If n is below 1, the operation fails with
+// InvalidArgument.
+func WithLimit(n int) ListOption {
+	return listOption(func(r *ListRequest) {
+		if n < 1 {
+			r.set.fail("WithLimit", "must be at least 1")
+		}
+		r.set.limit = n
+	})
+}
+
+// WithPageSize sets how many entries one request returns, up to the provider's maximum.
+// If n is below 1, the operation fails with InvalidArgument.
+func WithPageSize(n int) ListOption {
+	return listOption(func(r *ListRequest) {
+		if n < 1 {
+			r.set.fail("WithPageSize", "must be at least 1")
+		}
+		r.set.pageSize = n
+	})
+}
