@@ -124,9 +124,8 @@ func (c *rawClient) send(ctx context.Context, r *rawRequest) (response *http.Res
 	if err != nil {
 		return nil, &rawResponse{err: err}, nil
 	}
-	if c.clock.needsResponse(response.StatusCode) {
-		c.clock.adjust(response)
-	}
+	c.server.see(response.Header)
+	c.clock.see(response)
 	if response.StatusCode < 200 || response.StatusCode >= 300 {
 		return nil, &rawResponse{response: response}, nil
 	}
