@@ -3,9 +3,7 @@ package s3
 import (
 	"context"
 	"crypto/md5"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
@@ -16,31 +14,12 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// A bodyHash is a hash of a body that is sent before the body.
-type bodyHash int
-
-const (
-	noHash        bodyHash = iota
-	contentMD5             // the Content-MD5 header
-	payloadSHA256          // X-Amz-Content-Sha256, which the signature covers
-)
-
-// bodyHash returns the hash that the server needs to notice a damaged body. There is none
-// if the server checks a CRC32C, or if TLS protects the body:
-// docs/decisions/s3-bodies-without-a-profile.md. A request without a signature has the
-// MD5, because no server has to compare the SHA-256 of such a request.
-func (a *account) bodyHash(e *bucketEndpoint) bodyHash {
-	switch p := &a.profile; {
-	case p.Checksum != ChecksumNone:
-		return noHash
-	case p.ContentMD5:
-		return contentMD5
-	case e != nil && e.url.Scheme == "https":
-		return noHash
-	case a.anonymous:
-		return contentMD5
-	}
-	return payloadSHA256
+// sendsMD5 reports whether a body is sent to e with its MD5, so that the server notices
+// damage: docs/decisions/s3-bodies-without-a-profile.md.
+func (a *account) sendsMD5(e *bucketEndpoint) bool {
+	p := &a.profile
+	plain := e == nil || e.url.Scheme != "https"
+	return p.Checksum == ChecksumNone && (p.ContentMD5 || p.plainMD5 && plain)
 }
 
 // checked returns the body of a write that is sent. If the server gets no CRC32C, the
@@ -83,28 +62,15 @@ func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 
 var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// setHash hashes the body, and sets the header of the hash.
-func (r *rawRequest) setHash(ctx context.Context, kind bodyHash) error {
-	var h hash.Hash
-	switch kind {
-	case noHash:
-		return nil
-	case contentMD5:
-		h = md5.New()
-	case payloadSHA256:
-		h = sha256.New()
-	}
+// setMD5 sets the header with the MD5 of the body.
+func (r *rawRequest) setMD5(ctx context.Context) error {
+	h := md5.New()
 	if r.size > 0 {
 		if err := hashBody(ctx, h, r.body.(io.ReadSeeker)); err != nil {
 			return err
 		}
 	}
-	sum := h.Sum(nil)
-	if kind == contentMD5 {
-		r.header.set("Content-Md5", base64.StdEncoding.EncodeToString(sum))
-	} else {
-		r.sha256 = hex.EncodeToString(sum)
-	}
+	r.header.set("Content-Md5", base64.StdEncoding.EncodeToString(h.Sum(nil)))
 	return nil
 }
 

@@ -39,7 +39,7 @@ func withResponse(see func(*http.Response)) func(*middleware.Stack) error {
 }
 
 // withUnsignedPayload sends a body without its SHA-256, which takes longer than the
-// transfer. TLS protects the body, or a checksum that the signature covers.
+// transfer. TLS protects the body, or a checksum that the signature covers does.
 func withUnsignedPayload(stack *middleware.Stack) error {
 	return v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware(stack)
 }

@@ -16,10 +16,10 @@ type Profile struct {
 	// Package s3probe never declares them, because a race seldom shows it.
 	Racy     Conditions
 	Checksum ChecksumStyle // how a CRC32C is sent and stored
-	// ContentMD5 sends the MD5 of a body if no CRC32C is checked, which takes longer than the
-	// transfer. Without either, TLS protects the body. Without TLS, the SHA-256 of the body
-	// is signed.
+	// ContentMD5 sends a body with its MD5, which takes longer than the transfer, if no
+	// CRC32C is checked.
 	ContentMD5 bool
+	plainMD5   bool // the same, only without TLS
 
 	EqualParts      bool        // all parts of an upload except the last must have the same size
 	Batch           BatchDelete // how DeleteObjects is sent

@@ -258,8 +258,10 @@ var profiles = []Profile{
 	},
 	{
 		// The careful profile: no conditions until s3probe has tested them, no checksum
-		// header, which some servers refuse, and no feature that servers often lack.
+		// header but Content-MD5, because some servers refuse others, and no feature
+		// that servers often lack.
 		Name:           "unknown",
+		plainMD5:       true,
 		Batch:          BatchMD5,
 		Copy:           true,
 		CopyParts:      true,

@@ -50,13 +50,10 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 
 // withBody changes the SDK's requests that have an object's content as the body.
 func (d *driver) withBody(o *awss3.Options) {
+	o.APIOptions = append(o.APIOptions, withUnsignedPayload)
 	endpoint, _ := d.bucketEndpoint(context.Background(), "") // the SDK reports an invalid address
-	switch d.bodyHash(endpoint) {
-	case noHash:
-		o.APIOptions = append(o.APIOptions, withUnsignedPayload)
-	case contentMD5:
-		o.APIOptions = append(o.APIOptions, withUnsignedPayload, withContentMD5)
-	case payloadSHA256: // the SDK's default without TLS
+	if d.sendsMD5(endpoint) {
+		o.APIOptions = append(o.APIOptions, withContentMD5)
 	}
 }
 

@@ -33,10 +33,7 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 	for name, value := range in.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
-	if err := r.setHash(ctx, c.bodyHash(c.bucket)); err != nil {
-		return nil, err
-	}
-	response, failed, err := c.send(ctx, r)
+	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +56,7 @@ func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _
 	r := &rawRequest{method: http.MethodPut, key: *in.Key, query: string(query), header: newRawHeader(), body: in.Body, size: *in.ContentLength, sha256: unsignedPayload}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
-	if err := r.setHash(ctx, c.bodyHash(c.bucket)); err != nil {
-		return nil, err
-	}
-	response, failed, err := c.send(ctx, r)
+	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
