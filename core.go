@@ -122,7 +122,7 @@ func (c *core) need(f Features, what string) *Error {
 	if c.has(f) {
 		return nil
 	}
-	hint := c.desc.FeatureHint
+	hint := c.driver.Describe().FeatureHint
 	if f == Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
 		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
 	}

@@ -16,12 +16,12 @@ const (
 	defaultPartSize    = 5 << 20 // S3's minimum
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
-	beginConcurrency   = 4 // without WithConcurrency
+	beginConcurrency   = 8 // without WithConcurrency
 	defaultConcurrency = 16
 	maxConcurrency     = 1000 // more connections than that make no upload faster
 	// streamBuffers is about what the parts of one stream take in memory without
 	// options, in bytes.
-	streamBuffers = 64 << 20
+	streamBuffers = 65 << 20
 	// If parts may grow, they double after each growthStep parts, so that 10,000
 	// parts that begin with 5 MiB reach S3's 5 TiB.
 	growthStep = 1000

@@ -26,6 +26,9 @@ var (
 	amazon    = &provider{"s3", nulls3.Service{}, "https://s3.us-east-1.amazonaws.com", openS3}
 	google    = &provider{"gcs", nullgcs.Service{}, "", openGCS}
 	microsoft = &provider{"azure", nullazure.Service{}, "http://127.0.0.1:10000", openAzure}
+
+	// unknown is the same server as amazon's, and a bucket without a profile.
+	unknown = &provider{"s3", nulls3.Service{}, "", openUnknownS3}
 )
 
 // A client is the bucket of one library. It has the operations that the cases

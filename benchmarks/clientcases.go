@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	oursKnown = ours + ", of known length"
+	oursKnown   = ours + ", of known length"
+	oursUnknown = ours + ", no profile"
 
 	objects     = 1000
 	memoryLimit = 32 * mebibyte
@@ -27,6 +28,7 @@ const (
 var (
 	// S3, with the library's defaults.
 	s3Ours    = amazon.ours(ours, tuning{})
+	s3Unknown = unknown.ours(oursUnknown, tuning{})
 	s3Raw     = s3SDK(rawSDK, sdk)
 	s3Manager = contender{name: sdkManager, open: openManager}
 	s3Parts   = s3TransferManager(transferManager, transfertypes.GetObjectParts)
@@ -49,8 +51,11 @@ func clientCases() []clientCase {
 }
 
 func smallCases() []clientCase {
-	s3All := []contender{s3Ours, s3Raw, s3Manager, s3Parts, s3Minio, s3GoCloud, s3Thanos, s3Plain}
-	s3Goals := []goal{allocationsOver(ours, rawSDK, 3), allocations(120), lessCPU(ours, rawSDK, 0.5)}
+	s3All := []contender{s3Ours, s3Unknown, s3Raw, s3Manager, s3Parts, s3Minio, s3GoCloud, s3Thanos, s3Plain}
+	s3Goals := []goal{
+		allocationsOver(ours, rawSDK, 3), allocations(120), lessCPU(ours, rawSDK, 0.5),
+		allocationsAtMost(oursUnknown, 120), lessCPU(oursUnknown, rawSDK, 0.5),
+	}
 	// The SDK's writer is never told a length, so that ours is not told one either.
 	gcsPut := []contender{
 		google.ours(ours, tuning{stream: true}), named(oursKnown, gcsOurs), gcsRaw,

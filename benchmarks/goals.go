@@ -13,6 +13,14 @@ func allocationsOver(one, other string, n float64) goal {
 	}}
 }
 
+// allocationsAtMost requires that one row makes at most n allocations per operation.
+func allocationsAtMost(one string, n float64) goal {
+	return goal{fmt.Sprintf("%s: at most %g allocations", one, n), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[one].allocs)
+		return fmt.Sprintf("%.1f", seen), seen < n+0.5
+	}}
+}
+
 // faster requires that one row takes at most 1/factor of the other's time.
 func faster(one, other string, factor float64) goal {
 	return goal{fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other), func(rows map[string]*result) (string, bool) {

@@ -46,8 +46,9 @@ func program(name string, command func(ctx context.Context, s jobServer, from, t
 			file: func(ctx context.Context, key, name string) error {
 				return run(ctx, remote+s3Bucket+"/"+key, name)
 			},
-			// The bodies are zeros, as is a file that was only extended.
-			upload: func(ctx context.Context, key string, _ io.Reader, size int64) error {
+			// The bodies are zeros, as is a file that was only extended. rclone asks for the
+			// size of what it has uploaded.
+			upload: func(ctx context.Context, _ string, _ io.Reader, size int64) error {
 				file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
 				if err != nil {
 					return err
@@ -56,7 +57,7 @@ func program(name string, command func(ctx context.Context, s jobServer, from, t
 				if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
 					return err
 				}
-				return run(ctx, file.Name(), remote+s3Bucket+"/"+key)
+				return run(ctx, file.Name(), remote+s3Bucket+"/"+sized(int(size), 0))
 			},
 		}, nil
 	}}

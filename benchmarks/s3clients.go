@@ -50,8 +50,17 @@ const (
 // openS3 opens a bucket of this library, with the profile of Amazon S3.
 func openS3(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	profile, _ := s3.NamedProfile("aws")
+	return openS3Profile(ctx, server, &profile, opts)
+}
+
+// openUnknownS3 opens a bucket without a profile, as a user does who has only an endpoint.
+func openUnknownS3(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
+	return openS3Profile(ctx, server, nil, opts)
+}
+
+func openS3Profile(ctx context.Context, server string, profile *s3.Profile, opts []storage.OpenOption) (storage.Bucket, error) {
 	return s3.Open(ctx, s3.Config{
-		Bucket: s3Bucket, Region: s3Region, Endpoint: server, PathStyle: new(true), Profile: &profile,
+		Bucket: s3Bucket, Region: s3Region, Endpoint: server, PathStyle: new(true), Profile: profile,
 		AccessKeyID: accessKey, SecretKey: secretKey,
 	}, opts...)
 }

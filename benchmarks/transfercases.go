@@ -22,38 +22,42 @@ const (
 func oursAt(concurrency int) string { return fmt.Sprintf("%s, %d at once", ours, concurrency) }
 
 func uploadCases() []clientCase {
-	s3Near := []contender{s3Ours, s3Plain, s3Manager, s3Parts, s3Minio}
+	s3Near := []contender{s3Ours, s3Unknown, s3Plain, s3Manager, s3Parts, s3Minio}
 	azureDefault := azureSDK(azureUpload, nil)
 	return []clientCase{
 		{
 			provider: amazon, name: "upload-stream", title: "upload 256 MiB of unknown length; " + farTitle,
 			server: far, do: uploadStream, amount: large,
 			contenders: []contender{
-				s3Ours, amazon.ours(oursSmall, tuning{memory: 32 * mebibyte}),
+				s3Ours, s3Unknown, amazon.ours(oursSmall, tuning{memory: 32 * mebibyte}),
 				s3Manager, s3Parts, s3GoCloud, s3Minio.onlyOnce(), s3Thanos.onlyOnce(),
 			},
 			goals: []goal{
 				faster(ours, sdkManager, 2), faster(ours, transferManager, 2), memoryAtMost(ours, 70*mebibyte),
+				faster(oursUnknown, ours, 0.95), memoryAtMost(oursUnknown, 70*mebibyte),
 				faster(oursSmall, sdkManager, 1.15), memoryAtMost(oursSmall, 42*mebibyte),
 			},
 		},
 		{
 			provider: amazon, name: "upload-in-place", title: "upload 256 MiB of an io.ReaderAt; " + farTitle,
 			server: far, do: uploadReaderAt, amount: large,
-			contenders: slices.Concat([]contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud}, programs()),
+			contenders: slices.Concat([]contender{s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud}, programs()),
 			goals: []goal{
-				faster(ours, sdkManager, 2), faster(ours, transferManager, 2), memoryAtMost(ours, 10*mebibyte),
+				faster(ours, sdkManager, 2), faster(ours, transferManager, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
 			},
 		},
-		s3Streams("upload-32-near", "TLS, nothing in the way", nearTLS, faster(ours, sdkManager, 1)),
+		s3Streams("upload-32-near", "TLS, nothing in the way", nearTLS, faster(ours, sdkManager, 1), faster(oursUnknown, sdkManager, 1)),
 		// From afar, memory limits the speed: ours sends nine parts on nine
 		// connections, while each stream of the others has five connections.
-		s3Streams("upload-32-far", farTitle, far, faster(ours, sdkManager, 0.4)),
+		s3Streams("upload-32-far", farTitle, far, faster(ours, sdkManager, 0.4), faster(oursUnknown, sdkManager, 0.4)),
 		{
 			provider: amazon, name: "upload-near", title: "upload 1 GiB of an io.ReaderAt over TLS, nothing in the way",
 			server: nearTLS, do: uploadReaderAt, amount: 4 * large, contenders: s3Near,
-			goals: []goal{lessCPU(ours, plainHTTP, 1.2), lessCPU(ours, sdkManager, 0.95)},
+			goals: []goal{
+				lessCPU(ours, plainHTTP, 1.2), lessCPU(ours, sdkManager, 0.95),
+				lessCPU(oursUnknown, plainHTTP, 1.2), lessCPU(oursUnknown, sdkManager, 0.95),
+			},
 		},
 		{
 			provider: amazon, name: "upload-near-plain", title: "the same over plain http",
@@ -96,8 +100,9 @@ func s3Streams(name, where string, server *nullserver.Options, goals ...goal) cl
 	return clientCase{
 		provider: amazon, name: name, server: server, do: uploadStreams, amount: streams * 32 * mebibyte,
 		title:      fmt.Sprintf("%d uploads at the same time, of 32 MiB and unknown length, ours with a BufferLimit of %s; %s", streams, size(memory), where),
-		contenders: []contender{amazon.ours(ours, tuning{memory: memory}), s3Manager, s3Parts},
-		goals:      append(goals, lessMemory(ours, sdkManager, 0.1), lessCPU(ours, sdkManager, 0.7)),
+		contenders: []contender{amazon.ours(ours, tuning{memory: memory}), unknown.ours(oursUnknown, tuning{memory: memory}), s3Manager, s3Parts},
+		goals: append(goals, lessMemory(ours, sdkManager, 0.1), lessCPU(ours, sdkManager, 0.7),
+			lessMemory(oursUnknown, sdkManager, 0.1), lessCPU(oursUnknown, sdkManager, 0.7)),
 	}
 }
 
@@ -115,17 +120,17 @@ func downloadCases() []clientCase {
 			provider: amazon, name: "download-in-order", title: "read 256 MiB from an io.Reader, in order; " + farTitle,
 			server: far, do: download, amount: large,
 			contenders: []contender{
-				s3Ours, amazon.ours(ours6, tuning{concurrency: 6}), amazon.ours(ours14, tuning{concurrency: 14}), s3SDK(rawStream, sdk),
+				s3Ours, s3Unknown, amazon.ours(ours6, tuning{concurrency: 6}), amazon.ours(ours14, tuning{concurrency: 14}), s3SDK(rawStream, sdk),
 				s3Ranges, s3Parts.onlyOnce(), s3Minio.onlyOnce(), s3GoCloud.onlyOnce(),
 			},
-			goals: append(inOrder(rawStream, "HeadObject"), faster(ours, transferRanges, 2), memoryAtMost(ours, 128*mebibyte)),
+			goals: append(inOrder(rawStream, "HeadObject"), faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 128*mebibyte)),
 		},
 		{
 			provider: amazon, name: "download-file", title: "download 256 MiB to a file; " + farTitle,
 			server: far, do: downloadFile, amount: large,
-			contenders: slices.Concat([]contender{s3Ours, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce()}, programs()),
+			contenders: slices.Concat([]contender{s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce()}, programs()),
 			goals: []goal{
-				faster(ours, sdkManager, 2), faster(ours, transferRanges, 2), memoryAtMost(ours, 10*mebibyte),
+				faster(ours, sdkManager, 2), faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
 			},
 		},

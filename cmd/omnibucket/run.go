@@ -100,7 +100,7 @@ Exit codes:
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
-		p.catCommand(), p.cpCommand(), p.lsCommand(), p.mbCommand(), p.rbCommand(), p.rmCommand(),
+		p.catCommand(), p.cpCommand(), p.lsCommand(), p.mbCommand(), p.probeCommand(), p.rbCommand(), p.rmCommand(),
 		p.serveCommand(), p.signCommand(), p.statCommand(), p.syncCommand(),
 	)
 	return root

@@ -26,6 +26,7 @@ type account struct {
 	region             string
 	keys               *signingKeys
 	clock              *clock
+	server             *serverKind
 	endpoint           *url.URL // the server's root; nil for Amazon S3, by region
 	customResolver     bool     // the user's endpoint resolver may send requests elsewhere
 	pathStyle          bool
@@ -50,7 +51,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 	a := &account{
 		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, profileGiven: c.Profile != nil,
-		environmentExpires: environmentExpiry(), keys: &signingKeys{}, clock: &clock{now: time.Now},
+		environmentExpires: environmentExpiry(), keys: &signingKeys{}, clock: &clock{now: time.Now}, server: &serverKind{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
 		return nil, err
@@ -103,9 +104,13 @@ func (a *account) configureClient(o *awss3.Options) {
 	if a.givenClient == nil && o.ClientLogMode == 0 { // else Config.AWS wants it
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
-	if !o.DisableClockSkewCorrection {
-		o.APIOptions = append(o.APIOptions, a.clock.attach)
-	}
+	corrects := !o.DisableClockSkewCorrection
+	o.APIOptions = append(o.APIOptions, withResponse(func(response *http.Response) {
+		a.server.see(response.Header)
+		if corrects {
+			a.clock.see(response)
+		}
+	}))
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}

@@ -129,6 +129,15 @@ func (d *driver) WithProfile(p Profile) storage.Driver {
 	return &driver{account: &changed, bucket: d.bucket}
 }
 
+// AnswersAs returns the name of the profile of the server that responses have named so
+// far, or "".
+func (d *driver) AnswersAs() string {
+	if kind := d.server.seen.Load(); kind != nil {
+		return kind.profile
+	}
+	return ""
+}
+
 // HTTPClient returns the client that sends the requests of d.
 func (d *driver) HTTPClient() awss3.HTTPClient { return d.client.Options().HTTPClient }
 

@@ -1,14 +1,10 @@
 package s3
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // maxSkew is how far a clock may be off before it is corrected. S3 refuses requests
@@ -17,7 +13,7 @@ const maxSkew = 4 * time.Minute
 
 // A clock is this machine's clock. If requests fail and the server's clock differs, it
 // is corrected. A rawClient and the signatures for others use it. The SDK has a clock
-// like it for its own requests.
+// like it for its own requests, which is not accessible.
 type clock struct {
 	now   func() time.Time
 	ahead atomic.Int64 // how far the server's clock is ahead, in nanoseconds
@@ -27,12 +23,12 @@ func (c *clock) time() time.Time {
 	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
 }
 
-// needsResponse reports whether the time of a response matters: after a failure, and
+// see corrects the clock by the time of a response. That matters after a failure, and
 // while the clock is corrected, because this machine's may be right again.
-func (c *clock) needsResponse(status int) bool { return status >= 400 || c.ahead.Load() != 0 }
-
-// adjust corrects the clock by the time of a response.
-func (c *clock) adjust(response *http.Response) {
+func (c *clock) see(response *http.Response) {
+	if response.StatusCode < 400 && c.ahead.Load() == 0 {
+		return
+	}
 	at, known := serverTime(response)
 	if !known {
 		return
@@ -48,18 +44,6 @@ func (c *clock) adjust(response *http.Response) {
 func serverTime(response *http.Response) (at time.Time, known bool) {
 	at, err := http.ParseTime(response.Header.Get("Date"))
 	return at, err == nil && response.Header.Get("Age") == ""
-}
-
-// attach makes responses to the SDK's requests adjust the clock, too: the SDK's own
-// clock is not accessible.
-func (c *clock) attach(stack *middleware.Stack) error {
-	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("omnibucket:Clock", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-		out, metadata, err := next.HandleDeserialize(ctx, in)
-		if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil && c.needsResponse(response.StatusCode) {
-			c.adjust(response.Response)
-		}
-		return out, metadata, err
-	}), middleware.After)
 }
 
 // isSkewed reports whether the time of a response differs from the time at which its

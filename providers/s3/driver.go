@@ -81,7 +81,7 @@ func (d *driver) Describe() storage.Description {
 func (a *account) featureHint() string {
 	switch a.profile.Name {
 	case "unknown":
-		return "name the server with profile= (minio, ceph, …) or Config.Profile, or test it with s3probe.Run"
+		return a.server.hint()
 	case accessPointProfile:
 		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
 	}

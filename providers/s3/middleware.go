@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"net/http"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -25,8 +26,20 @@ func withoutValidation(o *awss3.Options) {
 	})
 }
 
+// withResponse calls see with each response, before the SDK reads it.
+func withResponse(see func(*http.Response)) func(*middleware.Stack) error {
+	watch := middleware.DeserializeMiddlewareFunc("omnibucket:Response", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
+			see(response.Response)
+		}
+		return out, metadata, err
+	})
+	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
+}
+
 // withUnsignedPayload sends a body without its SHA-256, which takes longer than the
-// transfer. The checksum protects the body, and the signature covers the checksum.
+// transfer. TLS protects the body, or a checksum that the signature covers does.
 func withUnsignedPayload(stack *middleware.Stack) error {
 	return v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware(stack)
 }

@@ -49,7 +49,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		Key:            &r.Key,
 		UploadId:       &r.Upload,
 		PartNumber:     aws.Int32(int32(r.Number)),
-		Body:           r.Body,
+		Body:           d.checked(r.Body, r.Size, r.CRC32C),
 		ContentLength:  &r.Size,
 		ChecksumCRC32C: d.crcHeader(r.CRC32C),
 	}

@@ -49,6 +49,7 @@ func TestProbe(t *testing.T) {
 				report, err := s3probe.Run(t.Context(), c, "tmp/")
 				require.NoError(t, err)
 				t.Log(report)
+				require.Equal(t, name, report.Answers)
 				want := probeResults[name]
 				require.Equal(t, want.conditions, report.Profile.Conditions)
 				require.Equal(t, s3.ChecksumFullObject, report.Profile.Checksum)

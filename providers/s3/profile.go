@@ -14,9 +14,12 @@ type Profile struct {
 	Conditions Conditions // that the server enforces
 	// Racy has conditions that the server tests before the write, and not atomically.
 	// Package s3probe never declares them, because a race seldom shows it.
-	Racy       Conditions
-	Checksum   ChecksumStyle // how a CRC32C is sent and stored
-	ContentMD5 bool          // if no CRC32C is checked, a body is sent with its MD5, and read twice
+	Racy     Conditions
+	Checksum ChecksumStyle // how a CRC32C is sent and stored
+	// ContentMD5 sends a body with its MD5, which takes longer than the transfer, if no
+	// CRC32C is checked.
+	ContentMD5 bool
+	plainMD5   bool // the same, only without TLS
 
 	EqualParts      bool        // all parts of an upload except the last must have the same size
 	Batch           BatchDelete // how DeleteObjects is sent

@@ -257,10 +257,11 @@ var profiles = []Profile{
 		OrderedListing: true, // the core stops a listing that is not
 	},
 	{
-		// The careful profile: no conditions until s3probe has tested them, checksums
-		// that every server checks, and no feature that servers often lack.
+		// The careful profile: no conditions until s3probe has tested them, no checksum
+		// header but Content-MD5, because some servers refuse others, and no feature
+		// that servers often lack.
 		Name:           "unknown",
-		ContentMD5:     true,
+		plainMD5:       true,
 		Batch:          BatchMD5,
 		Copy:           true,
 		CopyParts:      true,

@@ -11,8 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Put sends one PutObject. The body has no trailer, no chunks, and no hash except for the
-// checksum that the core has computed.
+// Put sends one PutObject. The body has no trailer and no chunks.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -20,7 +19,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	in := &awss3.PutObjectInput{
 		Bucket:             d.name(),
 		Key:                &r.Key,
-		Body:               r.Body,
+		Body:               d.checked(r.Body, r.Size, r.CRC32C),
 		ContentLength:      &r.Size,
 		ContentType:        httpheader.Optional(r.ContentType),
 		ContentEncoding:    httpheader.Optional(r.ContentEncoding),
@@ -50,9 +49,10 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 }
 
 // withBody changes the SDK's requests that have an object's content as the body.
-func (a *account) withBody(o *awss3.Options) {
+func (d *driver) withBody(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, withUnsignedPayload)
-	if a.needsMD5() {
+	endpoint, _ := d.bucketEndpoint(context.Background(), "") // the SDK reports an invalid address
+	if d.sendsMD5(endpoint) {
 		o.APIOptions = append(o.APIOptions, withContentMD5)
 	}
 }

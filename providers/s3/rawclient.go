@@ -100,6 +100,16 @@ func (h *rawHeader) setOptional(name string, value *string) {
 	}
 }
 
+// sendBody sends a request that has an object's content as the body.
+func (c *rawClient) sendBody(ctx context.Context, r *rawRequest) (response *http.Response, failed *rawResponse, err error) {
+	if c.sendsMD5(c.bucket) {
+		if err := r.setMD5(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c.send(ctx, r)
+}
+
 // send sends the request. If there is no response, or one that is not a success,
 // failed is what the SDK must read. If the request was not sent, it returns err.
 func (c *rawClient) send(ctx context.Context, r *rawRequest) (response *http.Response, failed *rawResponse, err error) {
@@ -124,9 +134,8 @@ func (c *rawClient) send(ctx context.Context, r *rawRequest) (response *http.Res
 	if err != nil {
 		return nil, &rawResponse{err: err}, nil
 	}
-	if c.clock.needsResponse(response.StatusCode) {
-		c.clock.adjust(response)
-	}
+	c.server.see(response.Header)
+	c.clock.see(response)
 	if response.StatusCode < 200 || response.StatusCode >= 300 {
 		return nil, &rawResponse{response: response}, nil
 	}

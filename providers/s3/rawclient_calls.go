@@ -12,11 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// PutObject does what the SDK's PutObject does.
-func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, opts ...func(*awss3.Options)) (*awss3.PutObjectOutput, error) {
-	if c.needsMD5() {
-		return c.client.PutObject(ctx, in, opts...)
-	}
+// PutObject does what the SDK's PutObject does with driver.withBody.
+func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options)) (*awss3.PutObjectOutput, error) {
 	r := &rawRequest{method: http.MethodPut, key: *in.Key, query: "x-id=PutObject", header: newRawHeader(), body: in.Body, size: *in.ContentLength, sha256: unsignedPayload}
 	h := &r.header
 	h.set("Content-Type", contentTypeOrDefault(in.ContentType))
@@ -36,7 +33,7 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, opt
 	for name, value := range in.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
-	response, failed, err := c.send(ctx, r)
+	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -52,17 +49,14 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, opt
 	}, nil
 }
 
-// UploadPart does what the SDK's UploadPart does.
-func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, opts ...func(*awss3.Options)) (*awss3.UploadPartOutput, error) {
-	if c.needsMD5() {
-		return c.client.UploadPart(ctx, in, opts...)
-	}
+// UploadPart does what the SDK's UploadPart does with driver.withBody.
+func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options)) (*awss3.UploadPartOutput, error) {
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*in.PartNumber), 10), "&uploadId="...)
 	query = append(appendEscaped(query, *in.UploadId), "&x-id=UploadPart"...)
 	r := &rawRequest{method: http.MethodPut, key: *in.Key, query: string(query), header: newRawHeader(), body: in.Body, size: *in.ContentLength, sha256: unsignedPayload}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
-	response, failed, err := c.send(ctx, r)
+	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +130,6 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	}
 	return out
 }
-
-// needsMD5 reports whether the MD5 of a body is sent before the body. Only the SDK
-// reads a body twice.
-func (a *account) needsMD5() bool { return a.profile.Checksum == ChecksumNone && a.profile.ContentMD5 }
 
 func (r *rawRequest) setConditions(match, noneMatch *string, mode types.ChecksumMode) {
 	r.header.setOptional("If-Match", match)

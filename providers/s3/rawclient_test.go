@@ -161,20 +161,32 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 }
 
 func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
-	w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
+	for _, profile := range []string{"aws", "b2", "unknown"} {
+		t.Run(profile, func(t *testing.T) {
+			w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
+			d, sdk := w.onTLS(t, profile)
+			for name, do := range rawCalls() {
+				require.NoError(t, do(t.Context(), sdk), name)
+				want := comparableRequest(w.Last(t))
+				require.NoError(t, do(t.Context(), d), name)
+				require.Equal(t, want, comparableRequest(w.Last(t)), name)
+			}
+		})
+	}
+}
+
+// onTLS opens the bucket "photos" at a server with TLS, for the raw client and for the SDK.
+func (w *standIn) onTLS(t *testing.T, profile string) (raw, sdk *driver) {
+	t.Helper()
 	client := w.Client()
-	sdk := w.on(t, "aws", func(c *Config) { c.HTTPClient = client })
+	sdk = w.on(t, profile, func(c *Config) { c.HTTPClient = client })
 	require.False(t, usesRawClient(t, sdk))
-	d := w.on(t, "aws")
+	raw = w.on(t, profile)
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
-	d.rawTransport = trusting
-	for name, do := range rawCalls() {
-		require.NoError(t, do(t.Context(), sdk), name)
-		want := comparableRequest(w.Last(t))
-		require.NoError(t, do(t.Context(), d), name)
-		require.Equal(t, want, comparableRequest(w.Last(t)), name)
-	}
+	raw.rawTransport = trusting
+	require.True(t, usesRawClient(t, raw))
+	return raw, sdk
 }
 
 func TestRawClientSendsTheTraceInLambda(t *testing.T) {

@@ -10,9 +10,7 @@ package s3probe
 import (
 	"context"
 	"crypto/rand"
-	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -67,7 +65,8 @@ func Run(ctx context.Context, c s3.Config, prefix string) (*Report, error) {
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
-	p.racy = p.knownRaces(ctx)
+	p.report.Answers = p.AnswersAs()
+	p.racy = p.knownRaces()
 	p.report.Profile.Racy = p.racy
 	for _, c := range checks {
 		verdict, detail := c.ask(ctx, p)
@@ -85,6 +84,7 @@ type s3Driver interface {
 	storage.Driver
 	Profile() s3.Profile
 	WithProfile(s3.Profile) storage.Driver
+	AnswersAs() string
 	HTTPClient() awss3.HTTPClient
 	ServerURL(context.Context) (*url.URL, error)
 	URL(ctx context.Context, key string) (*url.URL, error)
@@ -142,30 +142,11 @@ func (p *probe) begin(ctx context.Context) error {
 	return err
 }
 
-// knownRaces returns the conditions that are known not to be atomic: by the profile,
-// or by the name in the server's responses.
-func (p *probe) knownRaces(ctx context.Context) s3.Conditions {
-	races := p.profile.Racy
-	bucket, err := p.URL(ctx, "")
-	if err != nil {
-		return races
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodHead, bucket.String(), nil)
-	if err != nil {
-		return races
-	}
-	response, err := p.HTTPClient().Do(r)
-	if err != nil {
-		return races
-	}
-	_ = response.Body.Close()
-	server := strings.ToLower(response.Header.Get("Server"))
-	for _, name := range s3.ProfileNames() {
-		if known, _ := s3.NamedProfile(name); strings.HasPrefix(server, name) {
-			return union(races, known.Racy)
-		}
-	}
-	return races
+// knownRaces returns the conditions that are known not to be atomic: by the profile of
+// the Config, or by that of the server that the responses name.
+func (p *probe) knownRaces() s3.Conditions {
+	named, _ := s3.NamedProfile(p.report.Answers)
+	return union(p.profile.Racy, named.Racy)
 }
 
 // union returns the conditions that are in c or d.

@@ -10,7 +10,10 @@ import (
 // A Report is the result of [Run].
 type Report struct {
 	Server, Bucket string
-	Checks         []Check
+	// Answers is the name of the profile of the server that the responses name, as in
+	// [s3.NamedProfile]. It is "" if they name none.
+	Answers string
+	Checks  []Check
 	// Profile has what was proven. Fields that were not tested are those of the
 	// Config. It can be given to s3.Open, and is valid until the server changes.
 	Profile s3.Profile
@@ -63,8 +66,35 @@ func (r *Report) String() string {
 		}
 		b.WriteByte('\n')
 	}
+	if named, known := s3.NamedProfile(r.Answers); known {
+		fmt.Fprintf(&b, "The server answers as %s", named.Name)
+		if missing := without(named.Conditions, r.Profile.Conditions); len(missing) > 0 {
+			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", named.Name, strings.Join(missing, ", "))
+		} else {
+			fmt.Fprintf(&b, ": open it with profile=%s.\n", named.Name)
+		}
+	}
 	if r.Left != "" {
 		fmt.Fprintf(&b, "Not everything could be removed. See the objects under %q.\n", r.Left)
 	}
 	return b.String()
+}
+
+// without returns the names of the conditions in declared that are not in proven.
+func without(declared, proven s3.Conditions) (names []string) {
+	for _, c := range []struct {
+		name             string
+		declared, proven bool
+	}{
+		{"create-only on Put", declared.Create, proven.Create},
+		{"compare-and-swap on Put", declared.Update, proven.Update},
+		{"both on completing a multipart upload", declared.Complete, proven.Complete},
+		{"both on a copy", declared.Copy, proven.Copy},
+		{"a conditional delete", declared.Remove, proven.Remove},
+	} {
+		if c.declared && !c.proven {
+			names = append(names, c.name)
+		}
+	}
+	return names
 }

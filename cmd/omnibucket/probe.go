@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/providers/s3/s3probe"
+)
+
+func (p *program) probeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "probe ADDRESS",
+		Short: "Test what an S3 server enforces, and name its profile",
+		Long: `Tests what an S3 server really enforces, with about 1,500 small requests, and names the
+value of profile= for its address if the server names itself. The requests write below the
+folder of the address, in a new folder that is removed afterwards.`,
+		Example: `  omnibucket probe 's3://photos/tmp/?endpoint=http://127.0.0.1:9000'`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return p.probe(c.Context(), args[0]) },
+	}
+}
+
+func (p *program) probe(ctx context.Context, text string) error {
+	l, err := p.locateInBucket(text)
+	if err != nil {
+		return err
+	}
+	folder := asFolder(l.prefix + l.key)
+	l.prefix, l.key = "", ""
+	bucket, err := p.open(ctx, l)
+	if err != nil {
+		return err
+	}
+	client, isS3 := storage.As[*awss3.Client](bucket)
+	if !isS3 {
+		return invalid("address must be that of an S3 server", "use an address that begins with s3://")
+	}
+	report, err := s3probe.Run(ctx, s3.Config{Bucket: l.host, Client: client}, folder)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(p.out, report)
+	return err
+}

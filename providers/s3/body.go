@@ -1,0 +1,106 @@
+package s3
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
+)
+
+// sendsMD5 reports whether a body is sent to e with its MD5, so that the server notices
+// damage: docs/decisions/s3-bodies-without-a-profile.md.
+func (a *account) sendsMD5(e *bucketEndpoint) bool {
+	p := &a.profile
+	plain := e == nil || e.url.Scheme != "https"
+	return p.Checksum == ChecksumNone && (p.ContentMD5 || p.plainMD5 && plain)
+}
+
+// checked returns the body of a write that is sent. If the server gets no CRC32C, the
+// driver compares it.
+func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
+	seeker, ok := body.(io.ReadSeeker)
+	if a.profile.Checksum != ChecksumNone || !crc.Known || size == 0 || !ok {
+		return body
+	}
+	return &checkedBody{body: seeker, size: size, left: size, want: crc}
+}
+
+// A checkedBody is a body that must have a CRC32C. If it has another one, the last bytes
+// are not delivered, so that the server stores nothing.
+type checkedBody struct {
+	body       io.ReadSeeker
+	size, left int64
+	crc        uint32
+	want       storage.CRC32C
+}
+
+func (b *checkedBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	b.crc = crc32c.Update(b.crc, p[:n])
+	b.left -= int64(n)
+	if b.left == 0 && b.crc != b.want.Sum {
+		return 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", b.crc, b.want)}
+	}
+	return n, err
+}
+
+// Seek returns to the start. The SDK also asks where the body is.
+func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
+	at, err := b.body.Seek(offset, whence)
+	if err == nil && at == 0 {
+		b.left, b.crc = b.size, 0
+	}
+	return at, err
+}
+
+var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// setMD5 sets the header with the MD5 of the body.
+func (r *rawRequest) setMD5(ctx context.Context) error {
+	h := md5.New()
+	if r.size > 0 {
+		if err := hashBody(ctx, h, r.body.(io.ReadSeeker)); err != nil {
+			return err
+		}
+	}
+	r.header.set("Content-Md5", base64.StdEncoding.EncodeToString(h.Sum(nil)))
+	return nil
+}
+
+// hashBody writes the body into h. The next Read of the body begins at its start.
+func hashBody(ctx context.Context, h hash.Hash, body io.ReadSeeker) error {
+	var from io.Reader = body
+	source := body
+	if checked, ok := body.(*checkedBody); ok {
+		source = checked.body
+	}
+	if peeker, ok := source.(storage.BodyPeeker); ok { // such a look is no progress
+		from = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
+	}
+	buffer := hashBuffers.Get().(*[64 << 10]byte)
+	defer hashBuffers.Put(buffer)
+	for ctx.Err() == nil {
+		n, err := from.Read(buffer[:])
+		h.Write(buffer[:n])
+		if err == io.EOF {
+			_, err = body.Seek(0, io.SeekStart)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// A peekReader is a body as an io.ReaderAt that counts nothing.
+type peekReader struct{ storage.BodyPeeker }
+
+func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }

@@ -1,0 +1,111 @@
+package s3
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+func TestBodiesToAServerWithoutAProfile(t *testing.T) {
+	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
+	for _, row := range []struct {
+		name string
+		tls  bool
+		md5  string
+	}{
+		{name: "TLS protects the body", tls: true},
+		{name: "without TLS, there is an MD5", md5: sum},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var w *standIn
+			var raw, sdk *driver
+			if row.tls {
+				w = &standIn{wiretest.NewTLSServer(t, withLength(stored))}
+				raw, sdk = w.onTLS(t, "unknown")
+			} else {
+				w = newStandIn(t, stored)
+				raw = w.on(t, "unknown")
+				sdk = sdkOnly(raw)
+			}
+			for name, d := range map[string]*driver{"raw client": raw, "SDK": sdk} {
+				_, err := d.Put(t.Context(), wiretest.Put("k", text))
+				require.NoError(t, err, name)
+				_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: 5, CRC32C: wiretest.CRC32C(text)})
+				require.NoError(t, err, name)
+			}
+			require.Len(t, w.Requests(), 4)
+			for _, got := range w.Requests() {
+				require.Equal(t, text, got.Body)
+				require.Equal(t, unsignedPayload, got.Header.Get("X-Amz-Content-Sha256"))
+				require.Equal(t, row.md5, got.Header.Get("Content-Md5"))
+				for name := range got.Header {
+					require.NotContains(t, strings.ToLower(name), "checksum", "some servers refuse it")
+				}
+			}
+		})
+	}
+}
+
+// The core hashes a file, and sends it later: it may have changed meanwhile.
+func TestABodyThatChangedIsNotStored(t *testing.T) {
+	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
+		text := strings.Repeat("x", size)
+		changed := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")
+		fails := func(t *testing.T, d *driver) {
+			r := wiretest.Put("k", text)
+			r.CRC32C = changed
+			_, err := d.Put(t.Context(), r)
+			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
+			require.NotErrorIs(t, err, storage.OutcomeUnknown)
+			_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: int64(size), CRC32C: changed})
+			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
+		}
+		for _, profile := range []string{"unknown", "b2"} {
+			eachClient(t, name+", "+profile, func(t *testing.T, use func(*driver) *driver) {
+				w := newStandIn(t, stored)
+				fails(t, use(w.on(t, profile)))
+				require.Empty(t, w.Requests())
+			})
+		}
+		t.Run(name+", over TLS", func(t *testing.T) {
+			w := &standIn{wiretest.NewTLSServer(t, withLength(stored))}
+			raw, sdk := w.onTLS(t, "unknown")
+			fails(t, raw)
+			fails(t, sdk)
+			for _, got := range w.Requests() {
+				require.Less(t, len(got.Body), size, "a body that is cut is not stored")
+			}
+		})
+	}
+}
+
+// A peekedBody is a body like the core's. It counts the bytes that Read returned.
+type peekedBody struct {
+	*strings.Reader
+	read int
+}
+
+func (b *peekedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.read += n
+	return n, err
+}
+
+func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.ReadAt(p, offset) }
+
+func TestHashingABodyIsNoProgress(t *testing.T) {
+	text := strings.Repeat("x", 200<<10)
+	for _, profile := range []string{"unknown", "b2"} {
+		w := newStandIn(t, stored)
+		r, body := wiretest.Put("k", text), &peekedBody{Reader: strings.NewReader(text)}
+		r.Body = body
+		_, err := w.on(t, profile).Put(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, len(text), body.read, "it is read once")
+		require.Equal(t, text, w.Last(t).Body)
+	}
+}

@@ -1,0 +1,124 @@
+package s3_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// A user who has only an endpoint names no profile.
+func TestServersWithoutAProfile(t *testing.T) {
+	for _, name := range []string{"minio", "versitygw", "minio-tls"} {
+		t.Run(name, func(t *testing.T) {
+			s := needServer(t, name)
+			if name == "minio-tls" {
+				file := os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
+				s.raw = s.clientOver(trusting(t, file))
+				t.Setenv("AWS_CA_BUNDLE", file)
+			}
+			b, err := s3.Open(t.Context(), s.withoutProfile(t, false))
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			for _, size := range []int{0, 1000, 2*partSize + 1} {
+				want := wiretest.Content(size, 1)
+				for _, body := range []io.Reader{bytes.NewReader(want), struct{ io.Reader }{bytes.NewReader(want)}} {
+					stored, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
+					require.NoError(t, err)
+					require.True(t, stored.CRC32C.Known)
+					got, _, err := storage.ReadAll(t.Context(), b, "a")
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(want, got), "%d bytes of %d", len(got), size)
+				}
+			}
+			_, err = b.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, "profile="+strings.TrimSuffix(name, "-tls"))
+		})
+	}
+}
+
+// Without TLS, the MD5 shows the server a body that was damaged on its way.
+func TestAServerWithoutAProfileRefusesADamagedBody(t *testing.T) {
+	for _, name := range serverNames {
+		t.Run(name, func(t *testing.T) {
+			s := needServer(t, name)
+			c := s.withoutProfile(t, false)
+			c.HTTPClient = &http.Client{Transport: damaging{}}
+			b, err := s3.Open(t.Context(), c)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			for _, size := range []int{1000, partSize + 1} {
+				_, err := b.Upload(t.Context(), "a", bytes.NewReader(wiretest.Content(size, 1)), storage.WithPartSize(partSize))
+				require.ErrorIs(t, err, storage.ChecksumMismatch)
+				_, err = b.Attrs(t.Context(), "a")
+				require.ErrorIs(t, err, storage.ObjectNotFound)
+			}
+		})
+	}
+}
+
+// damaging is a transport that changes the first byte of the body of each PUT.
+type damaging struct{}
+
+func (damaging) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPut && r.ContentLength > 0 {
+		r = r.Clone(r.Context())
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{&damagedReader{inner: r.Body}, r.Body}
+	}
+	return withoutKeepAlive().Transport.RoundTrip(r)
+}
+
+type damagedReader struct {
+	inner io.Reader
+	begun bool
+}
+
+func (d *damagedReader) Read(p []byte) (int, error) {
+	n, err := d.inner.Read(p)
+	if n > 0 && !d.begun {
+		p[0] ^= 1
+		d.begun = true
+	}
+	return n, err
+}
+
+// Without a profile, what no response shows stays Unsupported, and the suite passes. The
+// server is ours, because others refuse keys.
+func TestConformanceWithoutAProfile(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // it is no column of the table
+	const least = 64 << 10
+	server, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: least}})
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	s := &testServer{endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s.raw = s.clientOver(withoutKeepAlive())
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+		d, err := s3.NewDriver(t.Context(), s.withoutProfile(t, false))
+		require.NoError(t, err)
+		return smallParts{d, least}
+	}, storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := s3.Open(t.Context(), s.withoutProfile(t, true), opts...)
+		require.NoError(t, err)
+		return b
+	}))
+}
+
+// withoutProfile returns the Config of a new bucket.
+func (s *testServer) withoutProfile(t *testing.T, versioned bool) s3.Config {
+	t.Helper()
+	return s3.Config{Bucket: s.bucket(t, versioned), Endpoint: s.endpoint, Region: "us-east-1", AccessKeyID: s.key, SecretKey: s.secret}
+}
