@@ -15,11 +15,14 @@ type (
 	UploadOption interface{ applyUpload(*PutRequest) }
 	// A DownloadOption fits Download and the functions built on it: WithRange,
 	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
-	// WithNative.
+	// WithMaxGap, WithNative.
 	DownloadOption interface{ applyDownload(*GetRequest) }
-	// An AttrsOption fits Attrs, Exists and NewReaderAt: WithVersion, IfRevision,
-	// IfRevisionNot, WithNative.
+	// An AttrsOption fits Attrs and Exists: WithVersion, IfRevision, IfRevisionNot,
+	// WithNative.
 	AttrsOption interface{ applyAttrs(*GetRequest) }
+	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache and what an
+	// AttrsOption is.
+	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
 	// A ListOption fits List, ListPage, Versions and RemoveMatching: WithPrefix,
 	// WithDelimiter, WithStartAfter, WithLimit, WithPageSize.
 	ListOption interface{ applyList(*ListRequest) }
@@ -51,17 +54,20 @@ type (
 		CopyOption // the destination's revision
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 		RemoveOption
 	}
 	// A ReadOption guards a read: IfRevisionNot.
 	ReadOption interface {
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 	}
 	// A VersionOption selects one kept version: WithVersion.
 	VersionOption interface {
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 		RemoveOption
 		CopyOption // the source's version
 		SignedDownloadOption
@@ -72,6 +78,7 @@ type (
 		UploadOption
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 		CopyOption
 		SignedUploadOption
 	}
@@ -105,6 +112,7 @@ type settings struct {
 	natives     []native
 	partSize    int64
 	progress    func(done, total int64)
+	maxGap      *int64 // of WithMaxGap; nil: the default
 	resumeFile  string // of WithResume; "": none
 	concurrency int32
 	given       property
@@ -264,10 +272,11 @@ func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
 
 type nativeOption native
 
-func (o nativeOption) applyUpload(r *PutRequest)   { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyDownload(r *GetRequest) { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyAttrs(r *GetRequest)    { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyCopy(r *CopyRequest)    { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyUpload(r *PutRequest)        { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyDownload(r *GetRequest)      { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyAttrs(r *GetRequest)         { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.GetRequest) }
+func (o nativeOption) applyCopy(r *CopyRequest)         { r.set.natives = append(r.set.natives, native(o)) }
 func (o nativeOption) applySignedUpload(r *SignRequest) {
 	r.set.natives = append(r.set.natives, native(o))
 }
@@ -348,6 +357,46 @@ func WithNoSync() DownloadOption {
 	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
 }
 
+// WithMaxGap sets up to how many bytes [ReadRanges] reads in vain between two ranges to read both
+// by one request. The default is 128 KiB; 0 merges only ranges that touch or overlap. Below 0 the
+// operation fails with InvalidArgument. Other downloads ignore it.
+func WithMaxGap(bytes int64) DownloadOption {
+	return downloadOption(func(r *GetRequest) {
+		if bytes < 0 {
+			r.set.fail("WithMaxGap", "must not be negative")
+		}
+		r.set.maxGap = &bytes
+	})
+}
+
+type readerAtOption func(*readerAtRequest)
+
+func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
+
+// WithBlockSize sets the size of the blocks that [ReaderAt] fetches and keeps, in bytes. The
+// default is 64 KiB. Larger blocks suit formats that read on from where they are, smaller ones
+// records that are spread over the object. Below 1 NewReaderAt fails with InvalidArgument.
+func WithBlockSize(bytes int64) ReaderAtOption {
+	return readerAtOption(func(r *readerAtRequest) {
+		if bytes < 1 {
+			r.set.fail("WithBlockSize", "must be at least 1")
+		}
+		r.blockSize = bytes
+	})
+}
+
+// WithBlockCache bounds the blocks that one [ReaderAt] keeps in memory, in bytes. The default is
+// 8 MiB. They are part of the bucket's [BufferLimit]. With 0 nothing is kept or read ahead: each
+// ReadAt is one request of exactly its bytes. Below 0 NewReaderAt fails with InvalidArgument.
+func WithBlockCache(bytes int64) ReaderAtOption {
+	return readerAtOption(func(r *readerAtRequest) {
+		if bytes < 0 {
+			r.set.fail("WithBlockCache", "must not be negative")
+		}
+		r.cacheBytes = bytes
+	})
+}
+
 type versionOption string
 
 func (o versionOption) check(s *settings) {
@@ -358,6 +407,7 @@ func (o versionOption) check(s *settings) {
 }
 func (o versionOption) applyDownload(r *GetRequest)        { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyAttrs(r *GetRequest)           { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.GetRequest) }
 func (o versionOption) applyRemove(r *DeleteRequest)       { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyCopy(r *CopyRequest)           { o.check(&r.set); r.Source.Version = string(o) }
 func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.Version = string(o) }
@@ -432,11 +482,12 @@ func (o revisionOption) guard(c *Condition, s *settings) {
 	}
 	s.guard(c, Condition{Revision: string(o)})
 }
-func (o revisionOption) applyUpload(r *PutRequest)    { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyCopy(r *CopyRequest)     { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyDownload(r *GetRequest)  { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyAttrs(r *GetRequest)     { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyRemove(r *DeleteRequest) { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyUpload(r *PutRequest)        { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyCopy(r *CopyRequest)         { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyDownload(r *GetRequest)      { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyAttrs(r *GetRequest)         { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.GetRequest) }
+func (o revisionOption) applyRemove(r *DeleteRequest)     { o.guard(&r.Condition, &r.set) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another
 // revision than this [Attrs].Revision. An empty revision does not mean "no condition": it is
@@ -453,8 +504,9 @@ func (o revisionNotOption) guard(r *GetRequest) {
 	}
 	r.set.guard(&r.Condition, Condition{NotRevision: string(o)})
 }
-func (o revisionNotOption) applyDownload(r *GetRequest) { o.guard(r) }
-func (o revisionNotOption) applyAttrs(r *GetRequest)    { o.guard(r) }
+func (o revisionNotOption) applyDownload(r *GetRequest)      { o.guard(r) }
+func (o revisionNotOption) applyAttrs(r *GetRequest)         { o.guard(r) }
+func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.GetRequest) }
 
 // IfRevisionNot makes a read fail with NotModified if the object still has that revision.
 func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }
