@@ -12,6 +12,8 @@ import (
 )
 
 const (
+	// defaultMaxGap costs as much CPU over TLS as another request does (benchmarks: 142 KiB),
+	// and an eighth of the 20 ms that a request takes at 50 MB/s.
 	defaultMaxGap = 128 << 10
 	// maxRunBytes bounds one request: longer ranges are read over several connections.
 	maxRunBytes       = 16 << 20

@@ -103,7 +103,7 @@ var readRangesCases = []Case{
 	},
 	{
 		Name: "ReadRanges reads one revision", Rule: "R8",
-		Explanation: "if the object is overwritten or removed between two requests, ReadRanges is Changed; a condition of its own is as in Download",
+		Explanation: "if the object is overwritten or removed between two requests, ReadRanges is Changed and returns nothing",
 		run: func(t *T) {
 			for name, change := range map[string]func(storage.Bucket){
 				"overwritten": func(b storage.Bucket) { t.put(b, "a", body(10_000, 2)) },
@@ -111,15 +111,11 @@ var readRangesCases = []Case{
 			} {
 				var other storage.Bucket
 				b, other := t.openTwice(beforeCall("Get", 2, func() { change(other) }))
-				first := t.put(b, "a", body(10_000, 1))
+				t.put(b, "a", body(10_000, 1))
 				_, _, err := storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 10}, {Offset: 9_000, Length: 10}},
 					storage.WithMaxGap(0), storage.WithConcurrency(1))
 				require.Equal(t, storage.Changed, storage.CodeOf(err), "%s: %v", name, err)
 				require.Zero(t, t.faults.OpenBodies())
-				if name == "overwritten" {
-					_, _, err = storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 10}}, storage.IfRevision(first.Revision))
-					t.requireCode(err, storage.PreconditionFailed)
-				}
 			}
 		},
 	},
