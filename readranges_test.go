@@ -57,7 +57,7 @@ func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 	require.Equal(t, [2]int64{250, 250}, last, "bytes that two ranges have count once")
 }
 
-// A slow store answers only if as many requests as wanted are there at once.
+// A slow bucket lets requests through in pairs.
 type slow struct {
 	storage.Bucket
 	now, most atomic.Int64
