@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
@@ -35,12 +36,7 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err != nil {
 		return nil, err
 	}
-	object := pinObject(b, key, &r.GetRequest, attrs)
-	at := &ReaderAt{ctx: ctx, object: object}
-	if r.cacheBytes > 0 {
-		at.blocks = newBlockCache(ctx, object, r.blockSize, r.cacheBytes)
-	}
-	return at, nil
+	return &ReaderAt{ctx: ctx, object: pinObject(b, key, &r.GetRequest, attrs), blockSize: r.blockSize, cacheBytes: r.cacheBytes}, nil
 }
 
 // A readerAtRequest is what the options of NewReaderAt ask for.
@@ -58,9 +54,12 @@ func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 // A ReaderAt reads one revision of an object anywhere. ReadAt may be called
 // concurrently; Read, Seek and Close are for one goroutine at a time.
 type ReaderAt struct {
-	ctx    context.Context
-	object *pinnedObject
-	blocks *blockCache // nil: none are kept
+	ctx                   context.Context
+	object                *pinnedObject
+	blockSize, cacheBytes int64
+
+	starting sync.Once
+	blocks   *blockCache // nil before the first ReadAt, and if none are kept
 
 	pos    int64
 	open   *Reader // at pos, or nil
@@ -90,8 +89,12 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 
 // readAt reads bytes that exist.
 func (r *ReaderAt) readAt(p []byte, off int64) (int, error) {
-	if r.blocks == nil {
+	if r.cacheBytes == 0 {
 		return r.object.readAt(r.ctx, p, off)
+	}
+	r.starting.Do(func() { r.blocks = newBlockCache(r.ctx, r.object, r.blockSize, r.cacheBytes) })
+	if r.blocks == nil {
+		return 0, r.invalid("ReadAt", "reader", "is closed")
 	}
 	n, err := r.blocks.read(p, off)
 	if err != nil && r.closed.Load() { // Close has interrupted it
@@ -153,6 +156,7 @@ func (r *ReaderAt) Attrs() *Attrs { return r.object.attrs }
 func (r *ReaderAt) Close() error {
 	r.closed.Store(true)
 	r.release()
+	r.starting.Do(func() {}) // from now on nothing starts
 	if r.blocks != nil {
 		r.blocks.close()
 	}

@@ -71,8 +71,11 @@ func openGenerated(t *testing.T, g *generated, m *BufferLimit, opts ...ReaderAtO
 	t.Helper()
 	r, err := NewReaderAt(t.Context(), g, "k", opts...)
 	require.NoError(t, err)
-	if r.blocks != nil {
-		r.blocks.limit = m
+	if r.cacheBytes > 0 {
+		r.starting.Do(func() {
+			r.blocks = newBlockCache(t.Context(), r.object, r.blockSize, r.cacheBytes)
+			r.blocks.limit = m
+		})
 	}
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r
