@@ -144,6 +144,26 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 	})
 }
 
+func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &generated{size: 100_000}
+		r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(400))
+		for at := int64(0); at < 1000; at += 5 {
+			for reader := range int64(8) { // together they would read ahead more than the cache holds
+				readAt(t, r, reader*10_000+at, 5)
+				synctest.Wait()
+			}
+		}
+		requested := int64(0)
+		for _, one := range g.requests {
+			requested += one.Length
+		}
+		t.Logf("%d bytes by %d requests", requested, len(g.requests))
+		require.LessOrEqual(t, requested, int64(12_000), "little is read ahead in vain")
+		require.LessOrEqual(t, len(g.requests), 8*1000/10)
+	})
+}
+
 func TestScatteredReadsAreNotReadAhead(t *testing.T) {
 	g := &generated{size: 10_000}
 	r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10))

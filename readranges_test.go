@@ -93,3 +93,33 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	require.LessOrEqual(t, s.most.Load(), int64(4))
 	require.Greater(t, s.most.Load(), int64(1))
 }
+
+// A halting bucket delivers the first download only when its ctx ends, and no other one.
+type halting struct {
+	storage.Bucket
+	downloads atomic.Int64
+}
+
+func (h *halting) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	if h.downloads.Add(1) > 1 {
+		return nil, &storage.Error{Code: storage.PermissionDenied, Op: "Download", Key: key}
+	}
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "halting:1"}, 0, 10, untilDone{ctx}), nil
+}
+
+type untilDone struct{ ctx context.Context }
+
+func (u untilDone) Read([]byte) (int, error) {
+	<-u.ctx.Done()
+	return 0, u.ctx.Err()
+}
+
+func (untilDone) Close() error { return nil }
+
+func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
+	h := &halting{Bucket: memstore.New()}
+	got, attrs, err := storage.ReadRanges(t.Context(), h, "k", []storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}, storage.WithMaxGap(0))
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
+	require.Nil(t, got)
+	require.Nil(t, attrs)
+}

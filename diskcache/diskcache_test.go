@@ -119,6 +119,31 @@ func TestAnotherRevisionHasOtherBlocks(t *testing.T) {
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
 }
 
+// A careless store ignores conditions.
+type careless struct{ storage.Driver }
+
+func (c careless) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	free := *r
+	free.Condition = storage.Condition{}
+	return c.Driver.Get(ctx, &free)
+}
+
+func (c careless) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	return c.Driver.Head(ctx, &storage.GetRequest{Key: r.Key, Length: -1})
+}
+
+func TestNoOtherRevisionIsKeptIfTheStoreIgnoresConditions(t *testing.T) {
+	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{}, careless{memstore.NewDriver(memstore.Config{})})
+	old := f.put(t, "a", 3000, 0)
+	f.get(t, old, 0, 1000)
+	f.put(t, "a", 3000, 7)
+	for _, offset := range []int64{0, 1000} { // a block that is in the cache, and one that is not
+		_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision), storage.WithRange(offset, 1000))
+		require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+	}
+	require.Len(t, f.files(t), 1)
+}
+
 func TestATrustedRevisionIsConfirmedAgain(t *testing.T) {
 	f := open(t, Config{TrustFor: time.Minute})
 	old := f.put(t, "a", 3000, 0)
