@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ const (
 
 // A BufferLimit bounds the transfer buffers of all buckets that share it. No transfer waits for ever:
 // if no granted buffer is on its way to or from a store, so that only a caller could free one,
-// the next request is granted over the limit.
+// the next request is granted over the limit. The blocks that [ReaderAt] keeps are part of it, and
+// give way to transfers.
 type BufferLimit struct {
 	limit int64
 
@@ -25,7 +27,8 @@ type BufferLimit struct {
 	stalled  bool      // the last grant was over the limit, and nothing has moved since
 	waiting  []*waiter // in order of arrival
 	watch    *time.Timer
-	epoch    uint64 // counts every event, so that the watch sees whether there was one
+	epoch    uint64    // counts every event, so that the watch sees whether there was one
+	cached   list.List // of *block: in memory and part of used, the least recently used first
 }
 
 type waiter struct {
@@ -43,7 +46,7 @@ var defaultBufferLimit = sync.OnceValue(func() *BufferLimit { return NewBufferLi
 // grant exceeds the limit.
 func (m *BufferLimit) acquire(ctx context.Context, bytes int64) (over bool, err error) {
 	m.mu.Lock()
-	if len(m.waiting) == 0 && (m.used+bytes <= m.limit || m.used == 0 || m.stalled && m.inFlight == 0) {
+	if len(m.waiting) == 0 && (m.fits(bytes) || m.used == 0 || m.stalled && m.inFlight == 0) {
 		over = m.used+bytes > m.limit
 		m.used += bytes
 		m.epoch++
@@ -69,12 +72,21 @@ func (m *BufferLimit) acquire(ctx context.Context, bytes int64) (over bool, err 
 func (m *BufferLimit) try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if bytes > firstChunk && (len(m.waiting) > 0 || m.used+bytes > m.limit) {
+	if bytes > firstChunk && (len(m.waiting) > 0 || !m.fits(bytes)) {
 		return false
 	}
 	m.used += bytes
 	m.epoch++
 	return true
+}
+
+// fits reports whether bytes may be granted within the limit. To make room it evicts blocks, the
+// least recently used first. The lock is held.
+func (m *BufferLimit) fits(bytes int64) bool {
+	for m.used+bytes > m.limit && m.cached.Len() > 0 {
+		m.cached.Front().Value.(*block).evict()
+	}
+	return m.used+bytes <= m.limit
 }
 
 // abandon removes w from the queue, or releases what it was granted meanwhile.
@@ -103,12 +115,17 @@ func (m *BufferLimit) plenty() bool {
 func (m *BufferLimit) release(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.forget(bytes)
+	m.grant()
+}
+
+// forget counts bytes that were given back. The lock is held.
+func (m *BufferLimit) forget(bytes int64) {
 	m.epoch++
 	m.used -= bytes
 	if m.used <= m.limit {
 		m.stalled = false
 	}
-	m.grant()
 }
 
 // addInFlight counts buffers on their way to or from a store: their memory comes back
@@ -127,7 +144,7 @@ func (m *BufferLimit) addInFlight(buffers int) {
 func (m *BufferLimit) grant() {
 	for len(m.waiting) > 0 {
 		w := m.waiting[0]
-		if m.used+w.bytes > m.limit && m.used > 0 {
+		if !m.fits(w.bytes) && m.used > 0 {
 			return
 		}
 		m.give(w)

@@ -23,7 +23,7 @@ const (
 	BucketExists        Code = "bucket exists"    // also fs.ErrExist
 	BucketNotEmpty      Code = "bucket not empty"
 	PreconditionFailed  Code = "precondition failed"              // a condition of this call; a failed IfAbsent is also fs.ErrExist
-	Changed             Code = "object changed while it was read" // or was removed: in a Download that reconnects, a ReaderAt, the source of Copy and Compose
+	Changed             Code = "object changed while it was read" // or was removed: in a Download that reconnects, a ReaderAt, ReadRanges, the source of Copy and Compose
 	NotModified         Code = "not modified"                     // IfRevisionNot: the object still has that revision
 	InvalidArgument     Code = "invalid argument"                 // also fs.ErrInvalid
 	RangeNotSatisfiable Code = "range not satisfiable"            // the offset is past the end

@@ -1,6 +1,8 @@
 package storage_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -307,6 +309,55 @@ func ExampleDownloadFile() {
 	info, err := os.Stat(dir + "/data.bin")
 	fmt.Println(attrs.Size, info.Size(), err)
 	// Output: 10 10 <nil>
+}
+
+func ExampleReadRanges() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	_, _ = bucket.Upload(ctx, "table.bin", strings.NewReader("head and some columns and foot"))
+	parts, attrs, err := storage.ReadRanges(ctx, bucket, "table.bin", []storage.Range{
+		{Offset: -4, Length: -1}, // the last 4 bytes
+		{Offset: 0, Length: 4},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s, %s of %d bytes\n", parts[0], parts[1], attrs.Size)
+	// Output: foot, head of 30 bytes
+}
+
+func ExampleNewReaderAt() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	_, _ = bucket.Upload(ctx, "notes.zip", bytes.NewReader(zipped("a.txt", "b.txt")))
+	r, err := storage.NewReaderAt(ctx, bucket, "notes.zip")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer r.Close()
+	archive, err := zip.NewReader(r, r.Size()) // reads the end of the archive only
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, file := range archive.File {
+		fmt.Println(file.Name)
+	}
+	// Output:
+	// a.txt
+	// b.txt
+}
+
+func zipped(names ...string) []byte {
+	var archive bytes.Buffer
+	w := zip.NewWriter(&archive)
+	for _, name := range names {
+		_, _ = w.Create(name)
+	}
+	_ = w.Close()
+	return archive.Bytes()
 }
 
 // The same call resumes an interrupted upload, also in another process.

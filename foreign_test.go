@@ -85,6 +85,10 @@ var uses = []struct {
 		_, err = io.ReadAll(r)
 		return err
 	}},
+	{"ReadRanges", func(ctx context.Context, b storage.Bucket, _ string) error {
+		_, _, err := storage.ReadRanges(ctx, b, "k", []storage.Range{{Offset: 0, Length: 10}})
+		return err
+	}},
 	{"ReadFile of FS", func(ctx context.Context, b storage.Bucket, _ string) error {
 		_, err := storage.FS(ctx, b).(interface{ ReadFile(string) ([]byte, error) }).ReadFile("k")
 		return err

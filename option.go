@@ -13,11 +13,14 @@ type (
 	UploadOption interface{ applyUpload(*PutRequest) }
 	// A DownloadOption fits Download and the functions built on it: WithRange,
 	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
-	// WithNative.
+	// WithMaxGap, WithNative.
 	DownloadOption interface{ applyDownload(*GetRequest) }
-	// An AttrsOption fits Attrs, Exists and NewReaderAt: WithVersion, IfRevision,
-	// IfRevisionNot, WithNative.
+	// An AttrsOption fits Attrs and Exists: WithVersion, IfRevision, IfRevisionNot,
+	// WithNative.
 	AttrsOption interface{ applyAttrs(*GetRequest) }
+	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache and what an
+	// AttrsOption is.
+	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
 	// A ListOption fits List, ListPage, Versions and RemoveMatching: WithPrefix,
 	// WithDelimiter, WithStartAfter, WithLimit, WithPageSize.
 	ListOption interface{ applyList(*ListRequest) }
@@ -49,17 +52,20 @@ type (
 		CopyOption // the destination's revision
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 		RemoveOption
 	}
 	// A ReadOption guards a read: IfRevisionNot.
 	ReadOption interface {
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 	}
 	// A VersionOption selects one kept version: WithVersion.
 	VersionOption interface {
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 		RemoveOption
 		CopyOption // the source's version
 		SignedDownloadOption
@@ -70,6 +76,7 @@ type (
 		UploadOption
 		DownloadOption
 		AttrsOption
+		ReaderAtOption
 		CopyOption
 		SignedUploadOption
 	}
@@ -103,6 +110,7 @@ type settings struct {
 	natives     []native
 	partSize    int64
 	progress    func(done, total int64)
+	maxGap      *int64 // of WithMaxGap; nil: the default
 	resumeFile  string // of WithResume; "": none
 	concurrency int32
 	given       property

@@ -23,11 +23,12 @@ func (o revisionOption) guard(c *Condition, s *settings) {
 	}
 	s.guard(c, Condition{Revision: string(o)})
 }
-func (o revisionOption) applyUpload(r *PutRequest)    { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyCopy(r *CopyRequest)     { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyDownload(r *GetRequest)  { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyAttrs(r *GetRequest)     { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyRemove(r *DeleteRequest) { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyUpload(r *PutRequest)        { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyCopy(r *CopyRequest)         { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyDownload(r *GetRequest)      { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyAttrs(r *GetRequest)         { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.GetRequest) }
+func (o revisionOption) applyRemove(r *DeleteRequest)     { o.guard(&r.Condition, &r.set) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another
 // revision than this [Attrs].Revision. An empty revision does not mean "no condition": it is
@@ -44,8 +45,9 @@ func (o revisionNotOption) guard(r *GetRequest) {
 	}
 	r.set.guard(&r.Condition, Condition{NotRevision: string(o)})
 }
-func (o revisionNotOption) applyDownload(r *GetRequest) { o.guard(r) }
-func (o revisionNotOption) applyAttrs(r *GetRequest)    { o.guard(r) }
+func (o revisionNotOption) applyDownload(r *GetRequest)      { o.guard(r) }
+func (o revisionNotOption) applyAttrs(r *GetRequest)         { o.guard(r) }
+func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.GetRequest) }
 
 // IfRevisionNot makes a read fail with NotModified if the object still has that revision.
 func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }

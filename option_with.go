@@ -114,10 +114,11 @@ func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
 
 type nativeOption native
 
-func (o nativeOption) applyUpload(r *PutRequest)   { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyDownload(r *GetRequest) { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyAttrs(r *GetRequest)    { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyCopy(r *CopyRequest)    { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyUpload(r *PutRequest)        { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyDownload(r *GetRequest)      { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyAttrs(r *GetRequest)         { r.set.natives = append(r.set.natives, native(o)) }
+func (o nativeOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.GetRequest) }
+func (o nativeOption) applyCopy(r *CopyRequest)         { r.set.natives = append(r.set.natives, native(o)) }
 func (o nativeOption) applySignedUpload(r *SignRequest) {
 	r.set.natives = append(r.set.natives, native(o))
 }
@@ -203,6 +204,46 @@ func WithNoSync() DownloadOption {
 	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
 }
 
+// WithMaxGap sets up to how many bytes [ReadRanges] reads in vain between two ranges to read both
+// by one request. The default is 128 KiB; 0 merges only ranges that touch or overlap. Below 0 the
+// operation fails with InvalidArgument. Other downloads ignore it.
+func WithMaxGap(bytes int64) DownloadOption {
+	return downloadOption(func(r *GetRequest) {
+		if bytes < 0 {
+			r.set.fail("WithMaxGap", "must not be negative")
+		}
+		r.set.maxGap = &bytes
+	})
+}
+
+type readerAtOption func(*readerAtRequest)
+
+func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
+
+// WithBlockSize sets the size of the blocks that [ReaderAt] fetches and keeps, in bytes. The
+// default is 64 KiB. Larger blocks suit formats that read on from where they are, smaller ones
+// records that are spread over the object. Below 1 NewReaderAt fails with InvalidArgument.
+func WithBlockSize(bytes int64) ReaderAtOption {
+	return readerAtOption(func(r *readerAtRequest) {
+		if bytes < 1 {
+			r.set.fail("WithBlockSize", "must be at least 1")
+		}
+		r.blockSize = bytes
+	})
+}
+
+// WithBlockCache bounds the blocks that one [ReaderAt] keeps in memory, in bytes. The default is
+// 8 MiB. They are part of the bucket's [BufferLimit]. With 0 nothing is kept or read ahead: each
+// ReadAt is one request of exactly its bytes. Below 0 NewReaderAt fails with InvalidArgument.
+func WithBlockCache(bytes int64) ReaderAtOption {
+	return readerAtOption(func(r *readerAtRequest) {
+		if bytes < 0 {
+			r.set.fail("WithBlockCache", "must not be negative")
+		}
+		r.cacheBytes = bytes
+	})
+}
+
 type versionOption string
 
 func (o versionOption) check(s *settings) {
@@ -213,6 +254,7 @@ func (o versionOption) check(s *settings) {
 }
 func (o versionOption) applyDownload(r *GetRequest)        { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyAttrs(r *GetRequest)           { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.GetRequest) }
 func (o versionOption) applyRemove(r *DeleteRequest)       { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyCopy(r *CopyRequest)           { o.check(&r.set); r.Source.Version = string(o) }
 func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.Version = string(o) }

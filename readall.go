@@ -15,15 +15,24 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	defer func() { _ = r.Close() }() // always nil
 	_, length := r.Range()
 	data := make([]byte, max(length, 0))
-	n, err := io.ReadFull(r, data)
-	if err == nil { // the checksum is verified at the end
-		_, err = io.ReadFull(r, r.end[:])
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, nil, err
 	}
-	switch err {
+	if err := checkEnd(b, "ReadAll", key, r); err != nil {
+		return nil, nil, err
+	}
+	return data, r.Attrs(), nil
+}
+
+// checkEnd fails unless r, whose bytes were all read, ends there: the checksum of a whole object
+// is verified at the end.
+func checkEnd(b Downloader, op, key string, r *Reader) error {
+	switch _, err := io.ReadFull(r, r.end[:]); err {
 	case io.EOF:
-		return data[:n], r.Attrs(), nil
+		return nil
 	case nil:
-		err = located(b, "ReadAll", key, &Error{Code: Internal, Err: errors.New("the reader delivers more than its range")})
+		return located(b, op, key, &Error{Code: Internal, Err: errors.New("the reader delivers more than its range")})
+	default:
+		return err
 	}
-	return nil, nil, err
 }

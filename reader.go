@@ -12,7 +12,7 @@ type Reader struct {
 	offset int64
 	length int64
 	from   readSource
-	end    [1]byte // see ReadAll
+	end    [1]byte // see checkEnd
 
 	d download // of buckets from New: here, so that a download is one allocation
 }

@@ -4,108 +4,115 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
 )
 
 // NewReaderAt opens an object for random access, pinned to one revision. The [ReaderAt] is an
-// io.ReaderAt, io.ReadSeeker and io.Closer, and fits http.ServeContent. Each ReadAt is one
-// request; Reads that follow one another share one connection. If the object is changed or
-// removed, reading fails with Changed.
+// io.ReaderAt, io.ReadSeeker and io.Closer, and fits http.ServeContent. If the object is
+// changed or removed, reading fails with Changed, except for what is in memory already. ctx
+// governs all reads until Close, which must be called: it ends what is read ahead.
+//
+// ReadAt fetches and keeps blocks ([WithBlockSize], [WithBlockCache]), so that small reads near
+// each other are one request for each block, and concurrent ReadAts of a block share one. If
+// access is sequential, the next blocks are read ahead, up to 2 MiB in a request. A longer
+// ReadAt is one request for what is not in memory, and is not kept. Reads that follow one
+// another share one connection, and use no blocks.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader
-}, key string, opts ...AttrsOption) (*ReaderAt, error) {
-	attrs, err := b.Attrs(ctx, key, opts...)
+}, key string, opts ...ReaderAtOption) (*ReaderAt, error) {
+	r := readerAtRequest{blockSize: defaultBlockBytes, cacheBytes: defaultCacheBytes}
+	if err := r.apply(opts); err != nil {
+		return nil, located(b, "NewReaderAt", key, ownError(err))
+	}
+	var forAttrs []AttrsOption
+	for _, o := range opts {
+		if o, ok := o.(AttrsOption); ok {
+			forAttrs = append(forAttrs, o)
+		}
+	}
+	attrs, err := b.Attrs(ctx, key, forAttrs...)
 	if err != nil {
 		return nil, err
 	}
-	var r GetRequest
-	if err := r.ApplyAttrs(opts...); err != nil {
-		return nil, err // not reached: Attrs has read the options too
-	}
-	pin := []DownloadOption{}
-	switch {
-	case r.Version != "":
-		pin = append(pin, WithVersion(r.Version))
-	case attrs.Revision != "":
-		pin = append(pin, IfRevision(attrs.Revision))
-	}
-	return &ReaderAt{ctx: ctx, from: b, key: key, attrs: attrs, pin: pin}, nil
+	return &ReaderAt{ctx: ctx, object: pinObject(b, key, &r.GetRequest, attrs), blockSize: r.blockSize, cacheBytes: r.cacheBytes}, nil
+}
+
+// A readerAtRequest is what the options of NewReaderAt ask for.
+type readerAtRequest struct {
+	GetRequest
+	blockSize, cacheBytes int64
+}
+
+func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
+	r.Length = -1
+	return each(&r.set, opts, func(o ReaderAtOption) { o.applyReaderAt(r) })
 }
 
 // A ReaderAt reads one revision of an object anywhere. ReadAt may be called
 // concurrently; Read, Seek and Close are for one goroutine at a time.
 type ReaderAt struct {
-	ctx   context.Context
-	from  Downloader
-	key   string
-	attrs *Attrs
-	pin   []DownloadOption
+	ctx                   context.Context
+	object                *pinnedObject
+	blockSize, cacheBytes int64
+
+	starting sync.Once
+	blocks   *blockCache // nil before the first ReadAt, and if none are kept
 
 	pos    int64
 	open   *Reader // at pos, or nil
-	closed bool
+	closed atomic.Bool
 }
 
 // ReadAt reads len(p) bytes from offset off. If the object ends earlier, it returns io.EOF.
 func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
+	switch {
+	case off < 0:
 		return 0, r.invalid("ReadAt", "offset", "must not be negative")
-	}
-	if off >= r.attrs.Size {
+	case r.closed.Load():
+		return 0, r.invalid("ReadAt", "reader", "is closed")
+	case off >= r.Size():
 		return 0, io.EOF
-	}
-	if len(p) == 0 {
+	case len(p) == 0:
 		return 0, nil
+	case r.ctx.Err() != nil:
+		return 0, located(r.object.from, "ReadAt", r.object.key, asError(r.ctx, r.ctx.Err()))
 	}
-	length := min(int64(len(p)), r.attrs.Size-off)
-	from, err := r.download("ReadAt", off, length)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = from.Close() }()
-	n, err := io.ReadFull(from, p[:length])
+	n, err := r.readAt(p[:min(int64(len(p)), r.Size()-off)], off)
 	if err == nil && n < len(p) {
 		err = io.EOF
 	}
 	return n, err
 }
 
-// download reads a range of the pinned revision. If the bucket has no revisions, the object
-// may be shorter by now.
-func (r *ReaderAt) download(op string, off, length int64) (*Reader, error) {
-	from, err := r.from.Download(r.ctx, r.key, append(r.pin[:len(r.pin):len(r.pin)], WithRange(off, length))...)
-	switch CodeOf(err) {
-	case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
-		e := asError(r.ctx, err)
-		e.Code = Changed
-		return nil, e
+// readAt reads bytes that exist.
+func (r *ReaderAt) readAt(p []byte, off int64) (int, error) {
+	if r.cacheBytes == 0 {
+		return r.object.readAt(r.ctx, p, off)
 	}
-	if err != nil {
-		return nil, err
+	r.starting.Do(func() { r.blocks = newBlockCache(r.ctx, r.object, r.blockSize, r.cacheBytes) })
+	if r.blocks == nil {
+		return 0, r.invalid("ReadAt", "reader", "is closed")
 	}
-	if length < 0 {
-		length = r.attrs.Size - off
+	n, err := r.blocks.read(p, off)
+	if err != nil && r.closed.Load() { // Close has interrupted it
+		err = r.invalid("ReadAt", "reader", "is closed")
 	}
-	if gotOff, gotLength := from.Range(); gotOff != off || gotLength != length {
-		_ = from.Close()
-		e := located(r.from, op, r.key, &Error{Code: Changed})
-		e.Err = fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, off, gotLength, gotOff)
-		return nil, e
-	}
-	return from, nil
+	return n, err
 }
 
 func (r *ReaderAt) Read(p []byte) (int, error) {
 	switch {
-	case r.closed:
+	case r.closed.Load():
 		return 0, r.invalid("Read", "reader", "is closed")
-	case r.pos >= r.attrs.Size:
+	case r.pos >= r.Size():
 		return 0, io.EOF
 	case len(p) == 0:
 		return 0, nil
 	}
 	if r.open == nil {
-		from, err := r.download("Read", r.pos, -1)
+		from, err := r.object.open(r.ctx, "Read", r.pos, -1)
 		if err != nil {
 			return 0, err
 		}
@@ -123,7 +130,7 @@ func (r *ReaderAt) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekCurrent:
 		offset += r.pos
 	case io.SeekEnd:
-		offset += r.attrs.Size
+		offset += r.Size()
 	default:
 		return 0, r.invalid("Seek", "whence", fmt.Sprintf("must be io.SeekStart, SeekCurrent or SeekEnd, not %d", whence))
 	}
@@ -138,15 +145,20 @@ func (r *ReaderAt) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Size returns the object's size in bytes.
-func (r *ReaderAt) Size() int64 { return r.attrs.Size }
+func (r *ReaderAt) Size() int64 { return r.object.attrs.Size }
 
 // Attrs returns the attributes of the revision that is read.
-func (r *ReaderAt) Attrs() *Attrs { return r.attrs }
+func (r *ReaderAt) Attrs() *Attrs { return r.object.attrs }
 
-// Close releases the connection that Read holds. It always returns nil.
+// Close ends the connection that Read holds and what is read ahead, and gives the memory
+// back. It always returns nil. Afterwards ReadAt and Read fail with InvalidArgument.
 func (r *ReaderAt) Close() error {
-	r.closed = true
+	r.closed.Store(true)
 	r.release()
+	r.starting.Do(func() {}) // from now on nothing starts
+	if r.blocks != nil {
+		r.blocks.close()
+	}
 	return nil
 }
 
@@ -158,5 +170,5 @@ func (r *ReaderAt) release() {
 }
 
 func (r *ReaderAt) invalid(op, argument, rule string) error {
-	return located(r.from, op, r.key, invalid(argument, rule))
+	return located(r.object.from, op, r.object.key, invalid(argument, rule))
 }

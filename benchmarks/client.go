@@ -42,6 +42,13 @@ type client struct {
 	file   func(ctx context.Context, key, name string) error
 	list   func(ctx context.Context, prefix string, each func()) error
 	sign   func(ctx context.Context, key string) error
+	random func(ctx context.Context, key string) (randomAccess, error)
+}
+
+// A randomAccess is an object that is read at offsets.
+type randomAccess interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // A contender is a library, and how it makes a client of a server.
@@ -121,6 +128,7 @@ func (t tuning) client(b storage.Bucket) client {
 			_, err := b.SignedDownloadURL(ctx, key, storage.WithTTL(time.Hour))
 			return err
 		},
+		random: func(ctx context.Context, key string) (randomAccess, error) { return storage.NewReaderAt(ctx, b, key) },
 	}
 	if t.stream {
 		c.put = func(ctx context.Context, key string, data []byte) error { return s.upload(ctx, key, asStream(data)) }

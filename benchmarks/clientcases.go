@@ -47,7 +47,7 @@ var (
 )
 
 func clientCases() []clientCase {
-	return slices.Concat(smallCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases())
+	return slices.Concat(smallCases(), randomCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases())
 }
 
 func smallCases() []clientCase {
@@ -86,6 +86,18 @@ func smallCases() []clientCase {
 		},
 		{provider: microsoft, name: "put-1k", title: "put 1 KiB that is in memory, ours with checksums, over TLS", server: nearTLS, do: putSmall, contenders: azureAll, goals: azureGoals},
 		{provider: microsoft, name: "get-1k", title: "get 1 KiB into a buffer, its checksum verified by ours, over TLS", server: nearTLS, do: getSmall, contenders: azureAll, goals: azureGoals},
+	}
+}
+
+func randomCases() []clientCase {
+	return []clientCase{
+		{
+			provider: amazon, name: "read-at", title: "open an object and read 100 adjacent pieces of 64 bytes with ReadAt, 20 ms a request",
+			server: farLatency, do: readAdjacent(100, 64),
+			// One request describes the object, and one reads the block.
+			contenders: []contender{s3Ours, s3Raw.onlyOnce(), s3Minio.onlyOnce()},
+			goals:      []goal{requestsAtMost(ours, 2), asFast(rawSDK, 20)},
+		},
 	}
 }
 

@@ -67,6 +67,29 @@ func getSmall(ctx context.Context, c client, n int) error {
 	return nil
 }
 
+// readAdjacent opens an object of 64 MiB n times, and each time reads that many pieces of
+// bytes bytes from its middle, one after the other.
+func readAdjacent(pieces, bytes int) work {
+	return func(ctx context.Context, c client, n int) error {
+		p := make([]byte, bytes)
+		for range n {
+			r, err := c.random(ctx, sized(64*mebibyte, 0))
+			if err != nil {
+				return err
+			}
+			for i := range pieces {
+				if _, err := r.ReadAt(p, int64(32*mebibyte+i*bytes)); err != nil {
+					return errors.Join(err, r.Close())
+				}
+			}
+			if err := r.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // listKeys lists n keys; each thousandth keeps the caller busy for that time.
 func listKeys(busy time.Duration) work {
 	return func(ctx context.Context, c client, n int) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -120,9 +121,30 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 				_, err := signer.PresignGetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key}, awss3.WithPresignExpires(time.Hour))
 				return err
 			},
+			random: func(ctx context.Context, key string) (randomAccess, error) { return &sdkObject{ctx, c, key}, nil },
 		}, nil
 	}}
 }
+
+// An sdkObject makes a ranged GetObject for each ReadAt.
+type sdkObject struct {
+	ctx    context.Context
+	client *awss3.Client
+	key    string
+}
+
+func (o *sdkObject) ReadAt(p []byte, off int64) (int, error) {
+	out, err := o.client.GetObject(o.ctx, &awss3.GetObjectInput{
+		Bucket: aws.String(s3Bucket), Key: &o.key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
+	})
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(out.Body, p)
+	return n, errors.Join(err, out.Body.Close())
+}
+
+func (o *sdkObject) Close() error { return nil }
 
 // s3TransferManager returns the SDK's newer manager as a contender.
 func s3TransferManager(name string, kind transfertypes.GetObjectType) contender {
@@ -188,6 +210,9 @@ func openMinio(_ *env, server string) (client, error) {
 		sign: func(ctx context.Context, key string) error {
 			_, err := c.PresignedGetObject(ctx, s3Bucket, key, time.Hour, nil)
 			return err
+		},
+		random: func(ctx context.Context, key string) (randomAccess, error) {
+			return c.GetObject(ctx, s3Bucket, key, minio.GetObjectOptions{})
 		},
 	}, err
 }

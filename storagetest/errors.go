@@ -144,6 +144,7 @@ var contextCases = []Case{
 						second(storage.Compose(c.ctx, b, "to", []string{"k"})),
 						second(storage.ListPage(c.ctx, b, "")),
 						second(storage.NewReaderAt(c.ctx, b, "k")),
+						second(firstOf3(storage.ReadRanges(c.ctx, b, "k", []storage.Range{{Offset: 0, Length: 1}}))),
 					} {
 						t.requireNothingDone(err, c.code)
 						require.ErrorIs(t, err, c.sentinel)

@@ -306,6 +306,10 @@ func readOperations() []operation {
 			_, err = r.ReadAt(p, 4000)
 			return string(p), err
 		})},
+		{name: "ReadRanges", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			got, _, err := storage.ReadRanges(ctx, b, "a", []storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}}, storage.WithMaxGap(0))
+			return texts(got), err
+		})},
 		{name: "a file system", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			data, err := fs.ReadFile(storage.FS(ctx, b), "c/d")
 			return string(data), err

@@ -19,7 +19,7 @@ type grant struct {
 
 var grants = []grant{
 	{"Uploader", func(b storage.Bucket) any { return storage.Ref[storage.Uploader](b) }, []string{"Upload"}},
-	{"Downloader", func(b storage.Bucket) any { return storage.Ref[storage.Downloader](b) }, []string{"Download", "ReadAll"}},
+	{"Downloader", func(b storage.Bucket) any { return storage.Ref[storage.Downloader](b) }, []string{"Download", "ReadAll", "ReadRanges"}},
 	{"Lister", func(b storage.Bucket) any { return storage.Ref[storage.Lister](b) }, []string{"List", "ListPage"}},
 	{"AttrsReader", func(b storage.Bucket) any { return storage.Ref[storage.AttrsReader](b) }, []string{"Attrs", "Exists"}},
 	{"Remover", func(b storage.Bucket) any { return storage.Ref[storage.Remover](b) }, []string{"Remove", "RemoveAll"}},

@@ -106,7 +106,7 @@ func bucketCases() []Case {
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
-		copyCases, versionCases, updateCases, readerAtCases,
+		copyCases, versionCases, updateCases, readerAtCases, readRangesCases,
 		signingCases, signedKeyCases(), publicCases,
 		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
 		refusalCases, nthCallCases(),

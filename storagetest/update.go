@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"io"
 	"strconv"
 	"sync"
 
@@ -96,93 +95,4 @@ var updateCases = []Case{
 func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 	n, _ := strconv.Atoi(string(old))
 	return []byte(strconv.Itoa(n + 1)), nil
-}
-
-var readerAtCases = []Case{
-	{
-		Name: "a ReaderAt reads at any offset", Rule: "R3",
-		Explanation: "ReadAt, Seek and Read work as for a file, from several goroutines at once",
-		run: func(t *T) {
-			b := t.open()
-			text := body(10_000, 1)
-			t.put(b, "a", text)
-			r, err := storage.NewReaderAt(t.Context(), b, "a")
-			require.NoError(t, err)
-			require.Equal(t, int64(10_000), r.Size())
-			require.Equal(t, "a", r.Attrs().Key)
-			var all sync.WaitGroup
-			for i := range 4 {
-				all.Go(func() {
-					p := make([]byte, 100)
-					at := int64(i * 2000)
-					if n, err := r.ReadAt(p, at); n != 100 || err != nil || string(p) != text[at:at+100] {
-						t.Errorf("%d bytes at %d, %v", n, at, err)
-					}
-				})
-			}
-			all.Wait()
-			p := make([]byte, 100)
-			n, err := r.ReadAt(p, 9_950)
-			require.Equal(t, 50, n)
-			require.Equal(t, io.EOF, err)
-			n, err = r.ReadAt(p, 10_000)
-			require.Zero(t, n)
-			require.Equal(t, io.EOF, err)
-			_, err = r.ReadAt(p, -1)
-			require.Error(t, err)
-			at, err := r.Seek(-10, io.SeekEnd)
-			require.NoError(t, err)
-			require.Equal(t, int64(9_990), at)
-			rest, err := io.ReadAll(r)
-			require.NoError(t, err)
-			require.Equal(t, text[9_990:], string(rest))
-			_, err = r.Seek(0, io.SeekStart)
-			require.NoError(t, err)
-			whole, err := io.ReadAll(r)
-			require.NoError(t, err)
-			requireSame(t, text, string(whole))
-			_, err = r.Seek(-1, io.SeekStart)
-			require.Error(t, err)
-			require.NoError(t, r.Close())
-			require.NoError(t, r.Close())
-		},
-	},
-	{
-		Name: "a ReaderAt is pinned to one revision", Rule: "R2",
-		Explanation: "if the object is overwritten or removed, reads are Changed and never a mixture",
-		run: func(t *T) {
-			b := t.open()
-			text := body(10_000, 1)
-			t.put(b, "a", text)
-			r, err := storage.NewReaderAt(t.Context(), b, "a")
-			require.NoError(t, err)
-			t.put(b, "a", body(10_000, 2))
-			p := make([]byte, 100)
-			if _, err = r.ReadAt(p, 5_000); err == nil {
-				require.Equal(t, text[5_000:5_100], string(p), "the provider still had the revision")
-			} else {
-				t.requireCode(err, storage.Changed)
-			}
-			require.NoError(t, r.Close())
-			_, err = storage.NewReaderAt(t.Context(), b, "missing")
-			t.requireCode(err, storage.ObjectNotFound)
-		},
-	},
-	{
-		Name: "a ReaderAt is the source of an upload", Rule: "W2",
-		Explanation: "the upload reads it in place and in parallel, and stores the same content",
-		run: func(t *T) {
-			for _, path := range t.uploadPaths() {
-				b := path.open()
-				text := body(path.size, 1)
-				t.put(b, "a", text)
-				r, err := storage.NewReaderAt(t.Context(), b, "a")
-				require.NoError(t, err)
-				_, err = b.Upload(t.Context(), "b", r)
-				require.NoError(t, err)
-				require.NoError(t, r.Close())
-				t.requireContent(b, "b", text)
-			}
-		},
-	},
 }

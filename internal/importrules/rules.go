@@ -68,14 +68,14 @@ var rules = []rule{
 		},
 	},
 	{
-		says:    "a job imports no provider",
-		covers:  func(path string) bool { return within(path, jobs...) },
+		says:    "a job or layer imports no provider",
+		covers:  func(path string) bool { return within(path, jobs...) || within(path, "diskcache") },
 		forbids: func(_, path string) bool { return within(path, "providers", "memstore") },
 	},
 	{
-		says:    "a provider imports no job",
+		says:    "a provider imports no job and no layer",
 		covers:  func(path string) bool { return within(path, "providers", "memstore") },
-		forbids: func(_, path string) bool { return within(path, jobs...) },
+		forbids: func(_, path string) bool { return within(path, jobs...) || within(path, "diskcache") },
 	},
 	{
 		says:   "storagetest is only for tests (its fault layer is for staging too)",

@@ -27,7 +27,7 @@ func TestRules(t *testing.T) {
 		{"a provider and another", module + "/providers/s3", module + "/providers/s3compat", "no other provider"},
 		{"a provider and memory", module + "/providers/local", module + "/memstore", "no other provider"},
 		{"a provider and a job", module + "/providers/local", module + "/serve", "imports no job"},
-		{"a job and a provider", module + "/serve", module + "/providers/local", "a job imports no provider"},
+		{"a job and a provider", module + "/serve", module + "/providers/local", "a job or layer imports no provider"},
 		{"a job and the root", module + "/serve", module, ""},
 		{"an example and a provider", module + "/examples/quickstart", module + "/providers/local", ""},
 		{"an example and the suite", module + "/examples/quickstart", module + "/storagetest", "only for tests"},

@@ -1,0 +1,109 @@
+package diskcache
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"github.com/omnibucket/storage/internal/crc32c"
+)
+
+// A block is a file: the CRC32C of its data, big-endian, and the data. Its name is a hash of
+// what identifies it, so that no key can lead to another place.
+
+const (
+	headerBytes = 4
+	nameLength  = 2 * sha256.Size
+	tempPrefix  = "tmp-"
+	// touchAfter bounds how often reads set the time of a file.
+	touchAfter = time.Minute
+)
+
+// blockName returns the path of a block in the directory.
+func blockName(bucket string, o object, size, number int64) string {
+	hash := sha256.New()
+	for _, field := range []string{"omnibucket block 1", bucket, o.key, o.revision} {
+		_ = binary.Write(hash, binary.BigEndian, int64(len(field))) // a hash never fails
+		_, _ = io.WriteString(hash, field)
+	}
+	_ = binary.Write(hash, binary.BigEndian, [2]int64{size, number})
+	name := hex.EncodeToString(hash.Sum(nil))
+	return path.Join(name[:2], name)
+}
+
+// has reports whether there is a file for the block. It may be damaged.
+func (c *Cache) has(name string) bool {
+	_, err := c.root.Stat(name)
+	return err == nil
+}
+
+// read fills data with a block. It returns false if there is none of this length; a damaged
+// one is removed.
+func (c *Cache) read(name string, data []byte) bool {
+	file, err := c.root.Open(name)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	var header [headerBytes]byte
+	_, err = io.ReadFull(file, header[:])
+	if err == nil {
+		_, err = io.ReadFull(file, data)
+	}
+	if err != nil || info.Size() != headerBytes+int64(len(data)) || binary.BigEndian.Uint32(header[:]) != crc32c.Sum(data) {
+		_ = c.root.Remove(name)
+		return false
+	}
+	if now := c.now(); now.Sub(info.ModTime()) > touchAfter {
+		_ = c.root.Chtimes(name, now, now) // another process may have removed it
+	}
+	return true
+}
+
+// write keeps a block. If it cannot, there is no block: the read that brought it succeeds.
+func (c *Cache) write(name string, data []byte) {
+	if !c.makeRoom(headerBytes + int64(len(data))) {
+		return
+	}
+	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
+	file, err := c.create(temp)
+	if err != nil {
+		return
+	}
+	var header [headerBytes]byte
+	binary.BigEndian.PutUint32(header[:], crc32c.Sum(data))
+	_, err = file.Write(header[:])
+	if err == nil {
+		_, err = file.Write(data)
+	}
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = c.root.Rename(temp, name)
+	}
+	if err != nil {
+		_ = c.root.Remove(temp)
+	}
+}
+
+func (c *Cache) create(name string) (*os.File, error) {
+	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	file, err := c.root.OpenFile(name, flags, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
+	if err := c.root.Mkdir(path.Dir(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return c.root.OpenFile(name, flags, 0o600)
+}

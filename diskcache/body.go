@@ -1,0 +1,179 @@
+package diskcache
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"math"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// maxRun bounds the blocks of one request, because the disk is asked for each of them first.
+const maxRun = 1024
+
+// A body reads a range of a revision block by block: from the cache, or by requests for
+// all blocks up to the next one that is in the cache.
+type body struct {
+	d        *driver
+	ctx      context.Context
+	object   object
+	size     int64 // of the object
+	pos, end int64 // of the range
+
+	buffer []byte // of one block
+	left   []byte // of buffer: to be delivered
+	failed error  // after left
+
+	mu      sync.Mutex // guards fetched and closed, between Read and Close
+	fetched io.ReadCloser
+	closed  bool
+	next    int64 // the number of the block that fetched delivers next
+	until   int64 // the number after the last one; -1: to the end
+}
+
+func (b *body) blockBytes() int64 { return b.d.cache.config.BlockBytes }
+
+func (b *body) name(number int64) string {
+	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
+}
+
+// missing returns the number after a run of blocks that are not in the cache: from first,
+// which is not, to at most last.
+func (b *body) missing(first, last int64) int64 {
+	number := first + 1
+	for number <= last && number < first+maxRun && !b.d.cache.has(b.name(number)) {
+		number++
+	}
+	return number
+}
+
+// fetch requests the blocks from first on, before the number until.
+func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
+	r := &storage.GetRequest{
+		Key: b.object.key, Offset: first * b.blockBytes(), Length: -1,
+		Condition: storage.Condition{Revision: b.object.revision},
+	}
+	if until >= 0 {
+		r.Length = min((until-first)*b.blockBytes(), math.MaxInt64-r.Offset)
+	}
+	attrs, fetched, err := b.d.Driver.Get(b.ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		err = fs.ErrClosed
+	case attrs.Revision != b.object.revision: // the store has ignored the condition
+		err = storage.PreconditionFailed
+	}
+	if err != nil {
+		_ = fetched.Close()
+		return nil, err
+	}
+	b.d.trust(b.object.key, attrs)
+	b.fetched, b.next, b.until = fetched, first, until
+	return attrs, nil
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if len(b.left) == 0 {
+		switch {
+		case b.failed != nil:
+			return 0, b.failed
+		case b.pos == b.end:
+			return 0, io.EOF
+		}
+		b.load()
+		if len(b.left) == 0 {
+			return 0, b.failed
+		}
+	}
+	n := copy(p, b.left)
+	b.left = b.left[n:]
+	b.pos += int64(n)
+	return n, nil
+}
+
+// load makes the bytes from pos on available, up to the end of a block or of the range.
+func (b *body) load() {
+	size := b.blockBytes()
+	number := b.pos / size
+	start := number * size
+	length := min(size, b.size-start)
+	if b.buffer == nil {
+		b.buffer = make([]byte, min(size, b.size))
+	}
+	data := b.buffer[:length]
+	n, err := b.block(number, data)
+	b.failed = err
+	if to := min(int64(n), b.end-start); to > b.pos-start {
+		b.left = data[b.pos-start : to]
+	} else if err == nil {
+		b.failed = io.ErrUnexpectedEOF
+	}
+}
+
+// block fills data with a block, as far as it comes.
+func (b *body) block(number int64, data []byte) (int, error) {
+	fetched := b.current(number)
+	if fetched == nil {
+		if b.d.cache.read(b.name(number), data) {
+			return len(data), nil
+		}
+		if _, err := b.fetch(number, b.missing(number, (b.end-1)/b.blockBytes())); err != nil {
+			return 0, changed(err)
+		}
+		fetched = b.current(number)
+	}
+	if fetched == nil {
+		return 0, fs.ErrClosed
+	}
+	n, err := io.ReadFull(fetched, data)
+	if err != nil {
+		return n, err
+	}
+	b.d.cache.write(b.name(number), data)
+	b.next++
+	return n, nil
+}
+
+// changed returns the error of a request in the middle of a body.
+func changed(err error) error {
+	switch storage.CodeOf(err) {
+	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
+		return storage.Changed
+	}
+	return err
+}
+
+// current returns what delivers the block with this number next; nil if nothing does.
+func (b *body) current(number int64) io.Reader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fetched == nil {
+		return nil
+	}
+	if b.next == number && (b.until < 0 || number < b.until) {
+		return b.fetched
+	}
+	_ = b.fetched.Close()
+	b.fetched = nil
+	return nil
+}
+
+// Close may be called while a Read waits.
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.fetched == nil {
+		return nil
+	}
+	err := b.fetched.Close()
+	b.fetched = nil
+	return err
+}

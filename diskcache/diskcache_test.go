@@ -1,0 +1,428 @@
+package diskcache
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/storagetest"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestConformance(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // it is no column of the table
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+		cache, err := Open(filepath.Join(t.TempDir(), "cache"), Config{BlockBytes: 777})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, cache.Close()) })
+		return cache.Layer()(memstore.NewDriver(memstore.Config{}))
+	}, storagetest.WithOpener(func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+		mux := http.NewServeMux()
+		server := httptest.NewServer(mux)
+		t.Cleanup(server.Close)
+		b := storage.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		mux.Handle("/files/", serve.NewHandler(b))
+		return b
+	}))
+}
+
+func TestPinnedReadsAreServedFromTheDisk(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		trustFor       time.Duration
+		offset, length int64
+		gets, heads    int // of the second read
+	}{
+		{"confirmed by a request", 0, 1500, 3000, 0, 1},
+		{"trusted", time.Minute, 1500, 3000, 0, 0},
+		{"one byte", 0, 9999, 1, 0, 1},
+		{"the last bytes", 0, -1234, -1, 0, 1},
+		{"to the end", 0, 3333, -1, 0, 1},
+		{"the whole object", time.Minute, 0, -1, 0, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := open(t, Config{TrustFor: row.trustFor})
+			a := f.put(t, "a", 10_123, 0)
+			first, gets, _ := f.get(t, a, row.offset, row.length)
+			require.Equal(t, 1, gets)
+			second, gets, heads := f.get(t, a, row.offset, row.length)
+			require.Equal(t, [2]int{row.gets, row.heads}, [2]int{gets, heads})
+			from, to := span(a.Size, row.offset, row.length)
+			require.Equal(t, content(10_123, 0)[from:to], first)
+			require.Equal(t, first, second)
+		})
+	}
+}
+
+func span(size, offset, length int64) (from, to int64) {
+	if offset < 0 {
+		return size + offset, size
+	}
+	if length < 0 {
+		return offset, size
+	}
+	return offset, offset + length
+}
+
+func TestOnlyMissingBlocksAreFetched(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 10_000, 0)
+	f.get(t, a, 2500, 10)   // block 2
+	f.get(t, a, 5000, 2000) // blocks 5 and 6
+	require.Len(t, f.files(t), 3)
+	f.store.Reset()
+	got, gets, heads := f.get(t, a, 1500, 7000) // 1, 3 to 4, 7 to 8
+	require.Equal(t, content(10_000, 0)[1500:8500], got)
+	require.Equal(t, [2]int{3, 0}, [2]int{gets, heads})
+	require.Len(t, f.files(t), 8)
+}
+
+func TestReadsWithoutARevisionPassTheCache(t *testing.T) {
+	f := open(t, Config{TrustFor: time.Hour})
+	a := f.put(t, "a", 5000, 0)
+	for range 2 {
+		_, _, err := storage.ReadAll(t.Context(), f, "a", storage.WithRange(10, 100))
+		require.NoError(t, err)
+		_, _, err = storage.ReadAll(t.Context(), f, "a", storage.IfRevisionNot(a.Revision+"x"))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 4, f.store.Count(faults.Get))
+	require.Empty(t, f.files(t))
+}
+
+func TestAnotherRevisionHasOtherBlocks(t *testing.T) {
+	f := open(t, Config{})
+	old := f.put(t, "a", 3000, 0)
+	f.get(t, old, 0, -1)
+	now := f.put(t, "a", 3000, 7)
+	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
+	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+	got, gets, _ := f.get(t, now, 0, -1)
+	require.Equal(t, 1, gets)
+	require.Equal(t, content(3000, 7), got)
+	require.NoError(t, f.Remove(t.Context(), "a"))
+	_, err = f.Download(t.Context(), "a", storage.IfRevision(now.Revision))
+	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
+}
+
+// A careless store ignores conditions.
+type careless struct{ storage.Driver }
+
+func (c careless) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	free := *r
+	free.Condition = storage.Condition{}
+	return c.Driver.Get(ctx, &free)
+}
+
+func (c careless) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	return c.Driver.Head(ctx, &storage.GetRequest{Key: r.Key, Length: -1})
+}
+
+func TestNoOtherRevisionIsKeptIfTheStoreIgnoresConditions(t *testing.T) {
+	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{}, careless{memstore.NewDriver(memstore.Config{})})
+	old := f.put(t, "a", 3000, 0)
+	f.get(t, old, 0, 1000)
+	f.put(t, "a", 3000, 7)
+	for _, offset := range []int64{0, 1000} { // a block that is in the cache, and one that is not
+		_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision), storage.WithRange(offset, 1000))
+		require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+	}
+	require.Len(t, f.files(t), 1)
+}
+
+func TestATrustedRevisionIsConfirmedAgain(t *testing.T) {
+	f := open(t, Config{TrustFor: time.Minute})
+	old := f.put(t, "a", 3000, 0)
+	f.get(t, old, 0, -1)
+	f.put(t, "a", 3000, 7)
+	f.time = f.time.Add(59 * time.Second)
+	got, gets, heads := f.get(t, old, 100, 2000)
+	require.Equal(t, content(3000, 0)[100:2100], got)
+	require.Equal(t, [2]int{}, [2]int{gets, heads})
+	f.time = f.time.Add(time.Second)
+	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
+	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+}
+
+func TestDamagedBlocksAreFetchedAgain(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"a byte is flipped": func(path string) error {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			data[len(data)/2] ^= 1
+			return os.WriteFile(path, data, 0o600)
+		},
+		"empty, as after a power failure": func(path string) error { return os.Truncate(path, 0) },
+		"cut":                             func(path string) error { return os.Truncate(path, 500) },
+		"zeros":                           func(path string) error { return os.WriteFile(path, make([]byte, 1004), 0o600) },
+		"longer":                          func(path string) error { return os.Truncate(path, 5000) },
+		"removed":                         os.Remove,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := open(t, Config{})
+			a := f.put(t, "a", 3000, 0)
+			f.get(t, a, 0, -1)
+			for _, path := range f.files(t) {
+				require.NoError(t, damage(path))
+			}
+			for _, wantGets := range []int{1, 0} {
+				got, gets, _ := f.get(t, a, 1000, 1000)
+				require.Equal(t, content(3000, 0)[1000:2000], got)
+				require.Equal(t, wantGets, gets)
+			}
+		})
+	}
+}
+
+func TestBlocksAreRemovedLeastRecentlyUsedFirst(t *testing.T) {
+	const most = 40 * (blockBytes + headerBytes)
+	f := open(t, Config{MaxBytes: most})
+	a := f.put(t, "a", 200*blockBytes, 0)
+	now := time.Now()
+	f.time = now.Add(24 * time.Hour)
+	read := func(block int64) (gets int) {
+		f.time = f.time.Add(2 * touchAfter)
+		_, gets, _ = f.get(t, a, block*blockBytes, 1)
+		for _, path := range f.files(t) { // the system's clock is too coarse to order them
+			if info, err := os.Stat(path); err == nil && info.ModTime().Before(now.Add(time.Hour)) {
+				require.NoError(t, os.Chtimes(path, f.time, f.time))
+			}
+		}
+		return gets
+	}
+	for block := range int64(200) {
+		require.Equal(t, 1, read(block))
+		require.LessOrEqual(t, f.bytes(t), int64(most))
+	}
+	require.GreaterOrEqual(t, f.bytes(t), int64(most)*7/8, "no more are removed than necessary")
+	require.Zero(t, read(199))
+	require.Zero(t, read(170), "it is old, but now it is used")
+	for block := range int64(25) {
+		require.Equal(t, 1, read(block))
+	}
+	require.Zero(t, read(170))
+	require.Equal(t, 1, read(171))
+}
+
+func (f *fixture) bytes(t *testing.T) (total int64) {
+	for _, path := range f.files(t) {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		total += info.Size()
+	}
+	return total
+}
+
+func TestABlockLargerThanTheCacheIsNotKept(t *testing.T) {
+	f := open(t, Config{MaxBytes: 500})
+	a := f.put(t, "a", 3000, 0)
+	for range 2 {
+		got, gets, _ := f.get(t, a, 0, -1)
+		require.Equal(t, content(3000, 0), got)
+		require.Equal(t, 1, gets)
+	}
+	require.Empty(t, f.files(t))
+}
+
+func TestSeveralProcessesShareADirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	store := memstore.NewDriver(memstore.Config{})
+	var processes []*fixture
+	for range 3 {
+		processes = append(processes, openIn(t, dir, Config{MaxBytes: 20 * blockBytes}, shared{store}))
+	}
+	a := processes[0].put(t, "a", 100*blockBytes, 0)
+	want := content(100*blockBytes, 0)
+	var all sync.WaitGroup
+	for n, p := range processes {
+		for worker := range 2 {
+			all.Go(func() {
+				for i := range int64(150) {
+					at := (i*7 + int64(n*worker)*13) % 97 * blockBytes
+					data, _, err := storage.ReadAll(t.Context(), p, "a", storage.IfRevision(a.Revision), storage.WithRange(at, 2500))
+					if err != nil || string(data) != want[at:at+2500] {
+						t.Errorf("%d bytes at %d: %v", len(data), at, err)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	for _, path := range processes[0].files(t) {
+		require.NotContains(t, filepath.Base(path), tempPrefix)
+	}
+	_, gets, _ := processes[1].get(t, a, 0, blockBytes)
+	_, again, _ := processes[2].get(t, a, 0, blockBytes)
+	require.LessOrEqual(t, gets+again, 1, "one has fetched it for both")
+}
+
+// shared is one store of several buckets: closing a bucket leaves it open.
+type shared struct{ storage.Driver }
+
+func (shared) Close() error { return nil }
+
+func TestBucketsAndKeysAreApart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	one := openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	names := map[string]bool{}
+	for _, bucket := range []string{"x", "xk", ""} {
+		for _, key := range []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"} {
+			for _, revision := range []string{"r", "kr", "../r"} {
+				for number := range int64(2) {
+					name := blockName(bucket, object{bucket, key, revision}, 64, number)
+					require.Regexp(t, `^[0-9a-f]{2}/[0-9a-f]{64}$`, name)
+					require.False(t, names[name])
+					names[name] = true
+				}
+			}
+		}
+	}
+	for _, key := range []string{"..a", "a/..b", "con", strings.Repeat("ü", 512)} {
+		a := one.put(t, key, 100, len(key))
+		for range 2 {
+			got, _, _ := one.get(t, a, 0, -1)
+			require.Equal(t, content(100, len(key)), got)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{dir}, files)
+}
+
+func TestFilesAreForTheirOwnerOnly(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows: files have no such modes")
+	}
+	f := open(t, Config{})
+	f.get(t, f.put(t, "a", 100, 0), 0, -1)
+	for _, path := range append(f.files(t), f.dir, filepath.Dir(f.files(t)[0])) {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, path)
+	}
+	shared := filepath.Join(t.TempDir(), "shared")
+	require.NoError(t, os.Mkdir(shared, 0o700))
+	require.NoError(t, os.Chmod(shared, 0o777))
+	_, err := Open(shared, Config{})
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+}
+
+func TestOpenRefusesBadArguments(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, row := range map[string]struct {
+		dir  string
+		c    Config
+		code storage.Code
+	}{
+		"no directory":    {"", Config{}, storage.InvalidArgument},
+		"fewer bytes":     {t.TempDir(), Config{MaxBytes: -1}, storage.InvalidArgument},
+		"small blocks":    {t.TempDir(), Config{BlockBytes: -1}, storage.InvalidArgument},
+		"huge blocks":     {t.TempDir(), Config{BlockBytes: 1 << 40}, storage.InvalidArgument},
+		"the past":        {t.TempDir(), Config{TrustFor: -1}, storage.InvalidArgument},
+		"a file":          {file, Config{}, storage.Internal},
+		"below that file": {filepath.Join(file, "x"), Config{}, storage.Internal},
+	} {
+		_, err := Open(row.dir, row.c)
+		require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", name, err)
+	}
+}
+
+func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ab"), 0o700))
+	for name, age := range map[string]time.Duration{"ab/tmp-old": 2 * tempAge, "ab/tmp-new": 0, "ab/notes.txt": 2 * tempAge, "notes.txt": 2 * tempAge} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
+	}
+	f := openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	var left []string
+	for _, path := range f.files(t) {
+		left = append(left, strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(dir)+"/"))
+	}
+	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, left)
+}
+
+func TestADirectoryThatFailsDoesNotFailReads(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 3000, 0)
+	f.get(t, a, 0, -1)
+	require.NoError(t, f.cache.Close())
+	for range 2 {
+		got, gets, _ := f.get(t, a, 500, 2000)
+		require.Equal(t, content(3000, 0)[500:2500], got)
+		require.Equal(t, 1, gets)
+	}
+}
+
+func TestAReaderAtReadsFromTheDisk(t *testing.T) {
+	f := open(t, Config{TrustFor: time.Minute})
+	f.put(t, "a", 50_000, 0)
+	for run, gets := range []int{1, 0} {
+		before := f.store.Count(faults.Get)
+		r, err := storage.NewReaderAt(t.Context(), f, "a", storage.WithBlockSize(blockBytes))
+		require.NoError(t, err)
+		p := make([]byte, 64)
+		for i := range int64(10) {
+			_, err := r.ReadAt(p, 20_000+64*i)
+			require.NoError(t, err)
+		}
+		require.Equal(t, content(50_000, 0)[20_576:20_640], string(p))
+		require.NoError(t, r.Close())
+		require.Equal(t, gets, f.store.Count(faults.Get)-before, "run %d", run)
+	}
+	require.Equal(t, 2, f.store.Count(faults.Head))
+}
+
+func TestADropInTheMiddleIsResumed(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 10_000, 0)
+	f.store.Set(faults.Cut(faults.Get, 2500).Nth(1))
+	got, gets, _ := f.get(t, a, 100, 9000)
+	require.Equal(t, content(10_000, 0)[100:9100], got)
+	require.Equal(t, 2, gets)
+}
+
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	cache, err := Open(filepath.Join(dir, "cache"), Config{MaxBytes: 10 << 30})
+	if err != nil {
+		panic(err)
+	}
+	defer cache.Close()
+	bucket := memstore.New(storage.WithLayer(cache.Layer()))
+	defer storage.Close(bucket)
+
+	ctx := context.Background()
+	_, _ = bucket.Upload(ctx, "table.bin", strings.NewReader("head, columns, foot"))
+	r, err := storage.NewReaderAt(ctx, bucket, "table.bin")
+	if err != nil {
+		panic(err)
+	}
+	defer r.Close()
+	foot := make([]byte, 4)
+	_, err = r.ReadAt(foot, r.Size()-4) // from the disk the next time
+	fmt.Println(string(foot), err == nil || err == io.EOF)
+	// Output: foot true
+}

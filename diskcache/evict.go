@@ -1,0 +1,85 @@
+package diskcache
+
+import (
+	"encoding/hex"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// scanShare is the part of MaxBytes that is written between two scans, and that a scan
+	// makes room for.
+	scanShare = 16
+	// tempAge is when a temporary file counts as left by a process that was killed.
+	tempAge = time.Hour
+)
+
+// A keptBlock is a block file.
+type keptBlock struct {
+	name  string
+	bytes int64
+	used  time.Time
+}
+
+// makeRoom counts bytes that will be written, and reports whether they may be. If this process
+// has written much since its last scan, it removes the blocks that were not used for the
+// longest time. Other processes may do the same at the same time.
+func (c *Cache) makeRoom(bytes int64) bool {
+	share := c.config.MaxBytes / scanShare
+	if bytes > c.config.MaxBytes {
+		return false
+	}
+	if c.unscanned.Add(bytes) <= share {
+		return true
+	}
+	c.scanning.Lock()
+	defer c.scanning.Unlock()
+	if c.unscanned.Load() <= share {
+		return true // another goroutine has scanned
+	}
+	c.unscanned.Store(bytes)
+	blocks, total := c.scan()
+	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
+	for _, b := range blocks {
+		if total <= c.config.MaxBytes-max(share, bytes) {
+			break
+		}
+		_ = c.root.Remove(b.name) // or another process has
+		total -= b.bytes
+	}
+	return true
+}
+
+// scan returns all blocks and their bytes, and removes temporary files that were left.
+func (c *Cache) scan() (blocks []keptBlock, total int64) {
+	dirs, _ := fs.ReadDir(c.root.FS(), ".") // what cannot be read is not a block
+	for _, dir := range dirs {
+		if !dir.IsDir() || len(dir.Name()) != 2 {
+			continue
+		}
+		files, _ := fs.ReadDir(c.root.FS(), dir.Name())
+		for _, file := range files {
+			info, err := file.Info()
+			if err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			name := path.Join(dir.Name(), file.Name())
+			switch {
+			case isBlock(file.Name()):
+				blocks = append(blocks, keptBlock{name, info.Size(), info.ModTime()})
+				total += info.Size()
+			case strings.HasPrefix(file.Name(), tempPrefix) && c.now().Sub(info.ModTime()) > tempAge:
+				_ = c.root.Remove(name)
+			}
+		}
+	}
+	return blocks, total
+}
+
+func isBlock(name string) bool {
+	_, err := hex.DecodeString(name)
+	return err == nil && len(name) == nameLength
+}

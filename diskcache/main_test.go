@@ -1,0 +1,89 @@
+package diskcache
+
+import (
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const blockBytes = 1000
+
+// A fixture is a bucket with a cache, and counts the calls that reach the store.
+type fixture struct {
+	storage.Bucket
+	cache *Cache
+	dir   string
+	store *faults.Injector
+	time  time.Time
+}
+
+func open(t *testing.T, c Config) *fixture {
+	return openIn(t, filepath.Join(t.TempDir(), "cache"), c, memstore.NewDriver(memstore.Config{}))
+}
+
+func openIn(t *testing.T, dir string, c Config, d storage.Driver) *fixture {
+	t.Helper()
+	c.BlockBytes = blockBytes
+	cache, err := Open(dir, c)
+	require.NoError(t, err)
+	f := &fixture{cache: cache, dir: dir, store: faults.New(), time: time.Now()}
+	cache.now = func() time.Time { return f.time }
+	f.Bucket = storage.New(f.store.Layer()(d), storage.WithLayer(cache.Layer()))
+	t.Cleanup(func() {
+		require.Zero(t, f.store.OpenBodies())
+		require.NoError(t, storage.Close(f.Bucket))
+		require.NoError(t, cache.Close())
+	})
+	return f
+}
+
+// put stores n bytes, each of which is that of its offset plus shift.
+func (f *fixture) put(t *testing.T, key string, n, shift int) *storage.Attrs {
+	t.Helper()
+	attrs, err := f.Upload(t.Context(), key, strings.NewReader(content(n, shift)))
+	require.NoError(t, err)
+	return attrs
+}
+
+func content(n, shift int) string {
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte((i + shift) % 251)
+	}
+	return string(data)
+}
+
+// get reads a range of a revision, and returns how many Gets and Heads reach the store.
+func (f *fixture) get(t *testing.T, a *storage.Attrs, offset, length int64, opts ...storage.DownloadOption) (text string, gets, heads int) {
+	t.Helper()
+	gets, heads = f.store.Count(faults.Get), f.store.Count(faults.Head)
+	opts = append(opts, storage.IfRevision(a.Revision), storage.WithRange(offset, length))
+	data, got, err := storage.ReadAll(t.Context(), f, a.Key, opts...)
+	require.NoError(t, err)
+	require.Equal(t, a.Size, got.Size)
+	require.Equal(t, a.Revision, got.Revision)
+	return string(data), f.store.Count(faults.Get) - gets, f.store.Count(faults.Head) - heads
+}
+
+// files returns the paths of all files in the cache.
+func (f *fixture) files(t *testing.T) (paths []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			paths = append(paths, path)
+		}
+		return err
+	}))
+	return paths
+}

@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// A pinnedObject is one revision of an object, for reads that make several requests.
+type pinnedObject struct {
+	from  Downloader
+	key   string
+	attrs *Attrs
+	pin   []DownloadOption // selects the revision
+}
+
+// pinObject pins the revision of attrs, which a read with the options in r has returned. If the
+// bucket has no revisions, nothing is pinned.
+func pinObject(from Downloader, key string, r *GetRequest, attrs *Attrs) *pinnedObject {
+	o := &pinnedObject{from: from, key: key, attrs: attrs}
+	switch {
+	case r.Version != "":
+		o.pin = append(o.pin, WithVersion(r.Version))
+	case attrs.Revision != "":
+		o.pin = append(o.pin, IfRevision(attrs.Revision))
+	}
+	for _, n := range r.set.natives {
+		o.pin = append(o.pin, nativeOption(n))
+	}
+	return o
+}
+
+// open reads length bytes from offset off by one request, or all that follow if length is
+// below 0. If the object was changed or removed, it fails with Changed.
+func (o *pinnedObject) open(ctx context.Context, op string, off, length int64) (*Reader, error) {
+	opts := append(o.pin[:len(o.pin):len(o.pin)], WithRange(off, length))
+	if length >= 0 {
+		opts = append(opts, WithConcurrency(1))
+	} else {
+		length = o.attrs.Size - off
+	}
+	from, err := o.from.Download(ctx, o.key, opts...)
+	switch CodeOf(err) {
+	case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
+		e := asError(ctx, err)
+		e.Code = Changed
+		return nil, e
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := o.checkResponse(from, off, length); err != nil {
+		_ = from.Close()
+		e := located(o.from, op, o.key, &Error{Code: Changed})
+		e.Err = err
+		return nil, e
+	}
+	return from, nil
+}
+
+// checkResponse compares a response with what was requested. A bucket without revisions may
+// have a shorter object by now, and a server may ignore the condition.
+func (o *pinnedObject) checkResponse(from *Reader, off, length int64) error {
+	if gotOff, gotLength := from.Range(); gotOff != off || gotLength != length {
+		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, off, gotLength, gotOff)
+	}
+	if a := from.Attrs(); a != nil && o.attrs.Revision != "" && a.Revision != o.attrs.Revision {
+		return errors.New("another revision came")
+	}
+	return nil
+}
+
+// readAt fills p with bytes from offset off on, by one request.
+func (o *pinnedObject) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+	from, err := o.open(ctx, "ReadAt", off, int64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = from.Close() }()
+	n, err := io.ReadFull(from, p)
+	if err == nil {
+		err = checkEnd(o.from, "ReadAt", o.key, from)
+	}
+	return n, err
+}

@@ -1,0 +1,289 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A generated object has size bytes. Its Download waits for held, if that is set, and
+// counts the requests.
+type generated struct {
+	size int64
+	held chan struct{}
+
+	mu       sync.Mutex
+	requests []Range
+	broken   any // Download panics with it
+}
+
+func (g *generated) Attrs(context.Context, string, ...AttrsOption) (*Attrs, error) {
+	return &Attrs{Key: "k", Size: g.size, Revision: "generated:1"}, nil
+}
+
+func (g *generated) Exists(context.Context, string, ...AttrsOption) (bool, error) { return true, nil }
+
+func (g *generated) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
+	var r GetRequest
+	if err := r.Apply(opts...); err != nil {
+		return nil, err
+	}
+	from, to, err := r.Span(g.size)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	g.requests = append(g.requests, Range{from, to - from})
+	broken := g.broken
+	g.mu.Unlock()
+	if broken != nil {
+		panic(broken)
+	}
+	if g.held != nil {
+		select {
+		case <-g.held:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	attrs, _ := g.Attrs(ctx, key)
+	return NewReader(attrs, from, to-from, io.NopCloser(io.NewSectionReader(numbers{}, from, to-from))), nil
+}
+
+// numbers has at each offset a byte of its own.
+type numbers struct{}
+
+func (numbers) ReadAt(p []byte, off int64) (int, error) {
+	for i := range p {
+		p[i] = byte((off + int64(i)) % 251)
+	}
+	return len(p), nil
+}
+
+// openGenerated opens a ReaderAt with a limit of its own.
+func openGenerated(t *testing.T, g *generated, m *BufferLimit, opts ...ReaderAtOption) *ReaderAt {
+	t.Helper()
+	r, err := NewReaderAt(t.Context(), g, "k", opts...)
+	require.NoError(t, err)
+	if r.cacheBytes > 0 {
+		r.starting.Do(func() {
+			r.blocks = newBlockCache(t.Context(), r.object, r.blockSize, r.cacheBytes)
+			r.blocks.limit = m
+		})
+	}
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	return r
+}
+
+func readAt(t *testing.T, r io.ReaderAt, at, length int64) {
+	t.Helper()
+	got, want := make([]byte, length), make([]byte, length)
+	n, err := r.ReadAt(got, at)
+	require.NoError(t, err)
+	_, _ = numbers{}.ReadAt(want, at)
+	require.Equal(t, length, int64(n))
+	require.True(t, string(want) == string(got), "other bytes at %d", at)
+}
+
+func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
+	g := &generated{size: 1000}
+	m := NewBufferLimit(mib)
+	r := openGenerated(t, g, m, WithBlockSize(10), WithBlockCache(30))
+	for _, at := range []int64{0, 100, 200, 5, 300} { // 300 evicts 100
+		readAt(t, r, at, 5)
+	}
+	require.Equal(t, int64(30), m.used)
+	g.requests = nil
+	for _, at := range []int64{0, 200, 300} {
+		readAt(t, r, at, 5)
+	}
+	require.Empty(t, g.requests)
+	readAt(t, r, 100, 5)
+	require.Equal(t, []Range{{100, 10}}, g.requests)
+	require.NoError(t, r.Close())
+	require.Zero(t, m.used)
+	require.Zero(t, m.inFlight)
+	require.Zero(t, m.cached.Len())
+}
+
+func TestTheLastBlockIsNotTiny(t *testing.T) {
+	g := &generated{size: 1003}
+	r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10))
+	readAt(t, r, 1002, 1)
+	readAt(t, r, 990, 13)
+	require.Equal(t, []Range{{990, 13}}, g.requests)
+	p := make([]byte, 10)
+	n, err := r.ReadAt(p, 1000)
+	require.Equal(t, 3, n)
+	require.Equal(t, io.EOF, err)
+}
+
+func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &generated{size: 10_000}
+		r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(400))
+		for at := int64(0); at < 1000; at += 5 {
+			readAt(t, r, at, 5)
+			synctest.Wait()
+		}
+		var lengths []int64
+		next := int64(0)
+		for _, one := range g.requests {
+			require.Equal(t, next, one.Offset, "nothing is requested twice, or left out")
+			next += one.Length
+			lengths = append(lengths, one.Length)
+		}
+		require.Equal(t, []int64{10, 20, 40, 80, 100, 100}, lengths[:6])
+		require.LessOrEqual(t, next, int64(1200))
+	})
+}
+
+func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &generated{size: 100_000}
+		r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(400))
+		for at := int64(0); at < 1000; at += 5 {
+			for reader := range int64(8) { // together they would read ahead more than the cache holds
+				readAt(t, r, reader*10_000+at, 5)
+				synctest.Wait()
+			}
+		}
+		requested := int64(0)
+		for _, one := range g.requests {
+			requested += one.Length
+		}
+		t.Logf("%d bytes by %d requests", requested, len(g.requests))
+		require.LessOrEqual(t, requested, int64(12_000), "little is read ahead in vain")
+		require.LessOrEqual(t, len(g.requests), 8*1000/10)
+	})
+}
+
+func TestScatteredReadsAreNotReadAhead(t *testing.T) {
+	g := &generated{size: 10_000}
+	r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10))
+	for _, at := range []int64{0, 500, 100, 9000, 300} {
+		readAt(t, r, at, 10)
+	}
+	require.Equal(t, []Range{{0, 10}, {500, 10}, {100, 10}, {9000, 10}, {300, 10}}, g.requests)
+}
+
+func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
+	m := NewBufferLimit(mib)
+	var readers []*ReaderAt
+	for range 2 {
+		g := &generated{size: 10 * mib}
+		readers = append(readers, openGenerated(t, g, m, WithBlockSize(64<<10)))
+	}
+	for i := range int64(8) {
+		readAt(t, readers[0], i*mib, 10)
+		readAt(t, readers[1], i*mib, 10)
+	}
+	require.Equal(t, int64(mib), m.used)
+	over, err := m.acquire(t.Context(), mib/2)
+	require.NoError(t, err)
+	require.False(t, over)
+	require.Equal(t, int64(mib), m.used)
+	require.Len(t, readers[0].blocks.blocks, 4, "each has lost its older half")
+	require.Len(t, readers[1].blocks.blocks, 4)
+	require.True(t, m.try(mib/2))
+	require.Zero(t, m.cached.Len())
+	readAt(t, readers[0], 0, 10) // without memory, it is read directly
+	require.Equal(t, int64(mib), m.used)
+	m.release(mib)
+	require.Zero(t, m.used)
+}
+
+func TestAWaitingTransferGetsTheMemoryOfABlockThatArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewBufferLimit(mib)
+		g := &generated{size: mib, held: make(chan struct{})}
+		r := openGenerated(t, g, m, WithBlockSize(mib))
+		var group sync.WaitGroup
+		group.Go(func() { readAt(t, r, 0, 10) })
+		synctest.Wait()
+		require.Equal(t, int64(mib), m.used)
+		granted := false
+		group.Go(func() {
+			over, err := m.acquire(t.Context(), mib/2)
+			granted = err == nil && !over
+		})
+		synctest.Wait()
+		require.False(t, granted)
+		close(g.held)
+		group.Wait()
+		require.True(t, granted)
+		m.release(mib / 2)
+		require.Zero(t, m.used, "the block was evicted")
+	})
+}
+
+func TestCloseInterruptsAReadAt(t *testing.T) {
+	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := NewBufferLimit(mib)
+				g := &generated{size: 10_000, held: make(chan struct{})}
+				r := openGenerated(t, g, m, WithBlockSize(100))
+				var group sync.WaitGroup
+				var err error
+				group.Go(func() { _, err = r.ReadAt(make([]byte, length), 500) })
+				synctest.Wait()
+				require.NoError(t, r.Close())
+				group.Wait()
+				require.Equal(t, InvalidArgument, CodeOf(err), "%v", err)
+				require.ErrorContains(t, err, "closed")
+				require.Zero(t, m.used)
+				_, err = r.ReadAt(make([]byte, 1), 0)
+				require.Equal(t, InvalidArgument, CodeOf(err))
+			})
+		})
+	}
+}
+
+func TestAFailedBlockIsFetchedAgain(t *testing.T) {
+	m := NewBufferLimit(mib)
+	g := &generated{size: 100, broken: "boom"}
+	r := openGenerated(t, g, m, WithBlockSize(10))
+	require.PanicsWithValue(t, "boom", func() { _, _ = r.ReadAt(make([]byte, 1), 0) }, "a panic of the user's Bucket reaches the caller")
+	require.Zero(t, m.used)
+	g.broken = nil
+	readAt(t, r, 0, 10)
+}
+
+func TestAnyBlockSizeAndCacheSizeWork(t *testing.T) {
+	for _, size := range []int64{1, 7, 1000, 1001, math.MaxInt64} {
+		for _, most := range []int64{0, 1, 50, 1000, math.MaxInt64} {
+			r := openGenerated(t, &generated{size: 1000}, NewBufferLimit(mib), WithBlockSize(size), WithBlockCache(most))
+			for _, one := range []Range{{0, 1}, {999, 1}, {0, 1000}, {500, 7}, {507, 493}, {990, 10}} {
+				readAt(t, r, one.Offset, one.Length)
+			}
+		}
+	}
+}
+
+func TestErrorsOfAReaderAtNameIt(t *testing.T) {
+	g := &generated{size: 100}
+	r := openGenerated(t, g, NewBufferLimit(mib))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended, err := NewReaderAt(ctx, g, "k")
+	require.NoError(t, err)
+	cancel()
+	require.NoError(t, r.Close())
+	for code, from := range map[Code]*ReaderAt{Canceled: ended, InvalidArgument: r} {
+		var e *Error
+		_, err := from.ReadAt(make([]byte, 1), 0)
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, code, e.Code)
+		require.Equal(t, "ReadAt", e.Op)
+		require.Equal(t, "k", e.Key)
+	}
+	require.NoError(t, ended.Close())
+	_, err = NewReaderAt(t.Context(), g, "k", WithBlockSize(-1))
+	require.True(t, strings.Contains(err.Error(), "WithBlockSize must be at least 1"), err)
+}

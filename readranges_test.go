@@ -1,0 +1,125 @@
+package storage_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
+	b := memstore.New(storage.WithVersions())
+	old, err := b.Upload(t.Context(), "k", strings.NewReader("the old content"))
+	require.NoError(t, err)
+	now, err := b.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
+	require.NoError(t, err)
+	ranges := []storage.Range{{Offset: 4, Length: 3}, {Offset: 0, Length: 5}}
+	for _, row := range []struct {
+		name string
+		opt  storage.DownloadOption
+		want []string
+		code storage.Code
+	}{
+		{"a version", storage.WithVersion(old.Version), []string{"old", "the o"}, ""},
+		{"the revision", storage.IfRevision(now.Revision), []string{"NEW", "THE N"}, ""},
+		{"another revision", storage.IfRevision(old.Revision), nil, storage.PreconditionFailed},
+		{"not the revision", storage.IfRevisionNot(now.Revision), nil, storage.NotModified},
+		{"another provider's option", storage.WithNative("other", 1), nil, storage.Unsupported},
+	} {
+		for _, gap := range []int64{0, 100} {
+			var got []string
+			data, _, err := storage.ReadRanges(t.Context(), b, "k", ranges, row.opt, storage.WithMaxGap(gap))
+			for _, d := range data {
+				got = append(got, string(d))
+			}
+			require.Equal(t, row.want, got, row.name)
+			require.Equal(t, row.code, storage.CodeOf(err), row.name)
+		}
+	}
+}
+
+func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
+	require.NoError(t, err)
+	var last [2]int64
+	_, _, err = storage.ReadRanges(t.Context(), b, "k", []storage.Range{{Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 900, Length: 500}},
+		storage.WithMaxGap(0), storage.WithProgress(func(done, total int64) {
+			require.Greater(t, done, last[0])
+			last = [2]int64{done, total}
+		}))
+	require.NoError(t, err)
+	require.Equal(t, [2]int64{250, 250}, last, "bytes that two ranges have count once")
+}
+
+// A slow bucket lets requests through in pairs.
+type slow struct {
+	storage.Bucket
+	now, most atomic.Int64
+	meet      chan struct{}
+}
+
+func (s *slow) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	if now := s.now.Add(1); now > s.most.Load() {
+		s.most.Store(now)
+	}
+	defer s.now.Add(-1)
+	select {
+	case s.meet <- struct{}{}:
+	case <-s.meet:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return s.Bucket.Download(ctx, key, opts...)
+}
+
+func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
+	require.NoError(t, err)
+	s := &slow{Bucket: b, meet: make(chan struct{})}
+	go func() { <-s.meet }() // the first request is alone
+	var ranges []storage.Range
+	for i := range int64(9) {
+		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
+	}
+	_, _, err = storage.ReadRanges(t.Context(), s, "k", ranges, storage.WithMaxGap(0), storage.WithConcurrency(4))
+	require.NoError(t, err)
+	require.LessOrEqual(t, s.most.Load(), int64(4))
+	require.Greater(t, s.most.Load(), int64(1))
+}
+
+// A halting bucket delivers the first download only when its ctx ends, and no other one.
+type halting struct {
+	storage.Bucket
+	downloads atomic.Int64
+}
+
+func (h *halting) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	if h.downloads.Add(1) > 1 {
+		return nil, &storage.Error{Code: storage.PermissionDenied, Op: "Download", Key: key}
+	}
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "halting:1"}, 0, 10, untilDone{ctx}), nil
+}
+
+type untilDone struct{ ctx context.Context }
+
+func (u untilDone) Read([]byte) (int, error) {
+	<-u.ctx.Done()
+	return 0, u.ctx.Err()
+}
+
+func (untilDone) Close() error { return nil }
+
+func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
+	h := &halting{Bucket: memstore.New()}
+	got, attrs, err := storage.ReadRanges(t.Context(), h, "k", []storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}, storage.WithMaxGap(0))
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
+	require.Nil(t, got)
+	require.Nil(t, attrs)
+}
