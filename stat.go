@@ -60,7 +60,7 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 // head makes a Head request, and returns Attrs as the driver does.
 func head(ctx context.Context, o *operation, r *GetRequest) (a *Attrs, e *Error) {
 	e = o.call(ctx, func(ctx context.Context) (err error) {
-		a, err = o.core.driver.Head(ctx, r)
+		a, err = o.hedgedHead(ctx, r)
 		return err
 	})
 	return a, e
