@@ -130,9 +130,9 @@ func uploadStream(ctx context.Context, c client, n int) error {
 	return c.upload(ctx, uploaded, struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n))}, -1)
 }
 
-// uploadAgain uploads 64 MiB of unknown length n times, one after the other.
+// uploadAgain uploads 64 MiB of unknown length ten times, one after the other, n times.
 func uploadAgain(ctx context.Context, c client, n int) error {
-	for range n {
+	for range 10 * n {
 		if err := uploadStream(ctx, c, 64*mebibyte); err != nil {
 			return err
 		}
