@@ -17,6 +17,9 @@ func (d *download) writeTo(w io.Writer) (int64, error) {
 			return d.bodyTo(w, from)
 		}
 	}
+	if file, at, ok := d.canWriteInPlace(w); ok {
+		return d.writeInPlace(file, at)
+	}
 	return copyChunks(w, onlyReader{d})
 }
 

@@ -153,7 +153,9 @@ func (r *Reader) writeFile(file *os.File) error {
 func (d *download) writeRanges(file io.WriterAt) error {
 	f := newRangeFetcher(d, d.ranges.from, d.ranges.end)
 	defer f.cancel()
-	d.ranges = nil // nothing goes through buffers
+	if !d.ranges.startInPlace(f) {
+		return errClosed
+	}
 	concurrency := min(int64(d.req.set.concurrency), maxRanges)
 	sink := &fileSink{d: d, file: file, slots: make(chan struct{}, concurrency), cancel: f.cancel}
 	if first, err := sink.next(f.ctx, d.offset, d.stream.left); err == nil {
