@@ -18,9 +18,9 @@ const (
 )
 
 var (
-	firstChunks  = sync.Pool{New: func() any { return new([firstChunk]byte) }}
-	secondChunks = sync.Pool{New: func() any { return new([secondChunk]byte) }}
-	otherChunks  = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
+	firstChunks  = sync.Pool{New: func() any { return new([firstChunk]byte) }} // cheap to make again
+	secondChunks = chunkPool{size: secondChunk}
+	otherChunks  = chunkPool{size: chunkBytes}
 )
 
 // A buffer is a part in memory. A BufferLimit grants its chunks as they are needed, so that a slow
@@ -119,9 +119,9 @@ func takeChunk(size int) []byte {
 	case firstChunk:
 		return firstChunks.Get().(*[firstChunk]byte)[:]
 	case secondChunk:
-		return secondChunks.Get().(*[secondChunk]byte)[:]
+		return secondChunks.get()
 	}
-	return otherChunks.Get().(*[chunkBytes]byte)[:]
+	return otherChunks.get()
 }
 
 func giveChunk(c []byte) {
@@ -129,9 +129,9 @@ func giveChunk(c []byte) {
 	case firstChunk:
 		firstChunks.Put((*[firstChunk]byte)(c))
 	case secondChunk:
-		secondChunks.Put((*[secondChunk]byte)(c))
+		secondChunks.put(c)
 	case chunkBytes:
-		otherChunks.Put((*[chunkBytes]byte)(c))
+		otherChunks.put(c)
 	}
 }
 

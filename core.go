@@ -17,6 +17,7 @@ type core struct {
 	hooks          []Hook
 	bufferLimit    *BufferLimit
 	retry          *retrier
+	hedger         *hedger // nil: reads are not hedged
 	telemetry      *telemetry
 	public         bool
 	publicBaseURL  string
@@ -55,6 +56,9 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		publicBaseURL:  o.publicBaseURL,
 		signingBaseURL: o.signingBaseURL,
 		bad:            o.bad,
+	}
+	if o.hedgedReads && !desc.Local {
+		c.hedger = &hedger{}
 	}
 	if desc.FolderOrder {
 		c.features |= OrderedListing // by listing folder by folder

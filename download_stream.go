@@ -70,7 +70,7 @@ func (s *stream) get(ctx context.Context) (*Attrs, error) {
 func (s *stream) getWatched(ctx context.Context) (*Attrs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	waited := time.AfterFunc(s.d.op.core.retry.stall, cancel)
-	attrs, body, err := s.d.op.core.driver.Get(ctx, s.req)
+	attrs, body, err := s.d.op.hedgedGet(ctx, s.req)
 	if err != nil {
 		cancel()
 		if !waited.Stop() {

@@ -17,6 +17,9 @@ func (d *download) writeTo(w io.Writer) (int64, error) {
 			return d.bodyTo(w, from)
 		}
 	}
+	if file := d.inPlace(w); file != nil {
+		return d.writeInPlace(file)
+	}
 	return copyChunks(w, onlyReader{d})
 }
 

@@ -5,14 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
-	"github.com/omnibucket/storage/internal/concurrency"
-	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/durable"
 )
 
@@ -59,7 +56,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		_ = file.Close()
 		_ = os.Remove(file.Name())
 	}()
-	if err := r.writeFile(file); err != nil {
+	if _, err := r.WriteTo(file); err != nil {
 		if _, ok := errors.AsType[*Error](err); ok {
 			return nil, err
 		}
@@ -136,153 +133,4 @@ func createBeside(path string) (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
-}
-
-// writeFile writes the whole reader to file. Parallel ranges are written in place.
-func (r *Reader) writeFile(file *os.File) error {
-	d := &r.d
-	if d.ranges == nil && d.growth.on {
-		if err := d.writeFirst(file); err != nil || d.ranges == nil {
-			return err
-		}
-	}
-	if d.ranges != nil {
-		return d.writeRanges(file)
-	}
-	_, err := r.WriteTo(file)
-	return err
-}
-
-// writeFirst writes what the first connection delivers before there are parallel ranges:
-// all, if there will be none.
-func (d *download) writeFirst(file io.Writer) error {
-	chunk := copyPool.Get().(*[copyBytes]byte)
-	defer copyPool.Put(chunk)
-	d.growth.inPlace = true
-	for d.ranges == nil {
-		n, err := d.Read(chunk[:])
-		if n > 0 {
-			if _, err := file.Write(chunk[:n]); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeRanges fetches parallel ranges, each to its place in the file. The checksum of
-// the whole is joined from those of the ranges.
-func (d *download) writeRanges(file io.WriterAt) error {
-	ranges := d.ranges
-	f := newRangeFetcher(d, ranges.from, ranges.end)
-	defer f.cancel()
-	sink := &fileSink{d: d, file: file, limit: ranges.limit, from: f.from, cancel: f.cancel}
-	if d.req.set.concurrency > 0 {
-		n := min(int64(d.req.set.concurrency), maxRanges)
-		sink.limit, sink.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxRangeBytes), maxInPlacePart)
-	}
-	if sink.limit.Acquire(f.ctx) == nil {
-		f.start(&d.stream, sink.add(d.stream.req.Offset, d.stream.left))
-	}
-	f.run(sink)
-	f.group.Wait()
-	return sink.result()
-}
-
-// A fileSink writes each range to its place in a file.
-type fileSink struct {
-	d      *download
-	file   io.WriterAt
-	limit  *concurrency.Limit
-	from   int64 // where the ranges begin
-	size   int64 // of one range, in bytes; 0: it grows
-	cancel context.CancelFunc
-	ranges []*fileRange // in order
-}
-
-// A fileRange is a range that is written to a file.
-type fileRange struct {
-	sink   *fileSink
-	at     int64 // offset in the file of the next byte
-	length int64
-	chunk  *[copyBytes]byte
-	crc    uint32
-	failed error
-}
-
-func (s *fileSink) next(ctx context.Context, off, limit int64) (rangeWriter, int64, error) {
-	if err := s.limit.Acquire(ctx); err != nil {
-		return nil, 0, err
-	}
-	length := s.size
-	if length == 0 {
-		length = growingLength(off-s.from, 2*maxRangeBytes)
-	}
-	length = min(length, limit)
-	return s.add(off, length), length, nil
-}
-
-// add adds the range that is written next.
-func (s *fileSink) add(off, length int64) *fileRange {
-	r := &fileRange{sink: s, at: off - s.d.offset, length: length, chunk: copyPool.Get().(*[copyBytes]byte)}
-	s.ranges = append(s.ranges, r)
-	return r
-}
-
-func (r *fileRange) space(_ context.Context, limit int64) ([]byte, error) {
-	return r.chunk[:min(copyBytes, limit)], nil
-}
-
-func (r *fileRange) filled(p []byte) error {
-	if r.sink.d.hashing {
-		r.crc = crc32c.Update(r.crc, p)
-	}
-	if _, err := r.sink.file.WriteAt(p, r.at); err != nil {
-		return err
-	}
-	r.at += int64(len(p))
-	r.sink.limit.Moved(int64(len(p)))
-	r.sink.d.count(int64(len(p)))
-	return nil
-}
-
-func (r *fileRange) end(err error) {
-	copyPool.Put(r.chunk)
-	if e, own := err.(*Error); own {
-		err = r.sink.d.fail(e)
-	}
-	if r.failed = err; err != nil {
-		r.sink.cancel()
-	}
-	r.sink.limit.Ended()
-	r.sink.limit.Release()
-}
-
-// result returns the first failure, or checks the checksum of the whole.
-func (s *fileSink) result() error {
-	d := s.d
-	var first error
-	for _, r := range s.ranges {
-		if r.failed != nil && (first == nil || CodeOf(first) == Canceled) {
-			first = r.failed // the ranges that it has interrupted say Canceled
-		}
-		d.crc = crc32c.Join(d.crc, r.crc, r.length)
-		d.left -= r.length
-	}
-	if first == nil && d.left > 0 {
-		first = d.fail(asError(d.ctx, d.ctx.Err()))
-	}
-	if first == nil {
-		first = d.finish()
-	}
-	if first == io.EOF {
-		return nil
-	}
-	return first
 }

@@ -114,7 +114,10 @@ func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *E
 	bounded := left > 0
 	var next *pagePrefetch
 	defer func() { next.stop() }()
-	for {
+	for first := true; ; first = false {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
 		l.req.Limit = size
 		if bounded {
 			l.req.Limit = min(size, left)
@@ -127,11 +130,11 @@ func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *E
 		count := len(page.Entries)
 		more := page.Token != "" && !(bounded && left <= count)
 		for i, entry := range page.Entries {
-			if more && l.shouldPrefetch(i, count) {
-				next = l.prefetch(ctx, page.Token, size, left+i-count)
-			}
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
+			}
+			if more && l.shouldPrefetch(first, i, count) {
+				next = l.prefetch(ctx, page.Token, size, left+i-count)
 			}
 			if !yield(entry, nil) {
 				return errStopped

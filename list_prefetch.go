@@ -15,10 +15,22 @@ type pagePrefetch struct {
 	caught panics.Caught
 }
 
-// shouldPrefetch reports whether to fetch the next page at entry i of count: in the middle, so
-// that leaving the loop early costs no request. A response from this machine needs no prefetch.
-func (l *listOp) shouldPrefetch(i, count int) bool {
-	return i > 0 && i == count/2 && !l.op.core.desc.Local
+// untilPrefetch is the share of the first page that a caller reads before the next page is
+// fetched: one in so many entries.
+const untilPrefetch = 8
+
+// shouldPrefetch reports whether to fetch the next page before entry i of count. A caller that
+// leaves the loop early in the first page costs no request. Later pages are fetched as soon as
+// the one before has come, so that the whole request overlaps with the caller's work. A
+// response from this machine needs no prefetch.
+func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
+	switch {
+	case l.op.core.desc.Local:
+		return false
+	case first:
+		return i == max(1, count/untilPrefetch)
+	}
+	return i == 0
 }
 
 // prefetch begins to fetch the page of token, with size entries, or left entries if that is

@@ -48,6 +48,9 @@ func (l *listOp) flat(ctx context.Context, to visit) *Error {
 	r := l.req
 	r.Delimiter = ""
 	for {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
 		page, e := l.fetch(ctx, &r)
 		if e == nil {
 			e = l.ascend(page, &r)
@@ -98,6 +101,9 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		return to(entry)
 	}}
 	for {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
 		page, e := l.fetch(ctx, &r)
 		if e != nil {
 			return e

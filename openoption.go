@@ -10,8 +10,8 @@ import (
 
 // An OpenOption fits [New], [Open], [NewService], [OpenService] and a provider's
 // constructor: [WithPublic], [WithPublicBaseURL], [WithSigningBaseURL], [WithVersions],
-// [WithBufferLimit], [WithRetry], [WithTelemetry], [WithHook], [WithLayer]. A provider's own
-// settings are fields of its Config.
+// [WithBufferLimit], [WithRetry], [WithHedgedReads], [WithTelemetry], [WithHook], [WithLayer].
+// A provider's own settings are fields of its Config.
 type OpenOption interface{ applyOpen(*openOptions) }
 
 type openOptions struct {
@@ -23,6 +23,7 @@ type openOptions struct {
 	serviced       bool // opened by a Service, which knows whether the bucket keeps versions
 	bufferLimit    *BufferLimit
 	retry          RetryPolicy
+	hedgedReads    bool
 	tracer         trace.TracerProvider
 	meter          metric.MeterProvider
 	hooks          []Hook

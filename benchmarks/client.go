@@ -92,6 +92,7 @@ type tuning struct {
 	memory      int64
 	concurrency int
 	stream      bool // put has a body of unknown length
+	hedged      bool // reads are hedged
 }
 
 // ours returns this library as a contender.
@@ -100,6 +101,9 @@ func (p *provider) ours(name string, t tuning) contender {
 		var opts []storage.OpenOption
 		if t.memory > 0 {
 			opts = append(opts, storage.WithBufferLimit(storage.NewBufferLimit(t.memory)))
+		}
+		if t.hedged {
+			opts = append(opts, storage.WithHedgedReads())
 		}
 		b, err := p.open(e.ctx, server, opts...)
 		return t.client(b), err

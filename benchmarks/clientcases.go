@@ -106,23 +106,29 @@ func listCases() []clientCase {
 	gcsFields := gcsSDK(rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created")
 	return []clientCase{
 		{
-			provider: amazon, name: "list", title: title, server: nearPlain, do: listKeys(0),
+			provider: amazon, name: "list", title: title, server: nearPlain, do: listKeys,
 			contenders: []contender{s3Ours, s3Raw, s3Minio, s3GoCloud, s3Thanos},
 			goals:      []goal{allocations(6), bytesAtMost(250), lessCPU(ours, rawSDK, 0.25)},
 		},
 		{
-			provider: amazon, name: "list-ahead", server: farLatency, do: listKeys(busy),
-			title:      fmt.Sprintf("the same, 20 ms a request, and %v of the caller's own for each thousand keys", busy),
+			provider: amazon, name: "list-ahead", server: farLatency, do: listPages(1000, busy),
+			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each thousand", busy),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{within(rawSDK, 0.6)},
 		},
 		{
-			provider: google, name: "list", title: title, server: nearPlain, do: listKeys(0),
+			provider: amazon, name: "list-ahead-steady", server: farLatency, do: listPages(100, busy/10),
+			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each hundred", busy/10),
+			contenders: []contender{s3Ours, s3Raw, s3Minio},
+			goals:      []goal{within(rawSDK, 0.7)},
+		},
+		{
+			provider: google, name: "list", title: title, server: nearPlain, do: listKeys,
 			contenders: []contender{gcsOurs, gcsRaw, gcsFields, gcsGoCloud},
 			goals:      []goal{allocationsOver(ours, rawGCSFields, 3), lessCPU(ours, rawGCSFields, 1.25)},
 		},
 		{
-			provider: microsoft, name: "list", title: title, server: nearPlain, do: listKeys(0),
+			provider: microsoft, name: "list", title: title, server: nearPlain, do: listKeys,
 			contenders: []contender{azureOurs, azureRaw, azureGoCloud},
 			goals:      []goal{allocationsOver(ours, rawAzure, 3), lessCPU(ours, rawAzure, 1.25)},
 		},

@@ -90,17 +90,30 @@ func readAdjacent(pieces, bytes int) work {
 	}
 }
 
-// listKeys lists n keys; each thousandth keeps the caller busy for that time.
-func listKeys(busy time.Duration) work {
+// listKeys lists n keys.
+func listKeys(ctx context.Context, c client, n int) error { return listBusily(ctx, c, n, 1, 0) }
+
+// listPages lists ten pages of 1,000 keys, n times. Each key that is a multiple of every keeps
+// the caller busy for that time.
+func listPages(every int, busy time.Duration) work {
 	return func(ctx context.Context, c client, n int) error {
-		got := 0
-		err := c.list(ctx, fmt.Sprintf("%d/", n), func() {
-			if got++; got%1000 == 0 {
-				time.Sleep(busy)
+		for range n {
+			if err := listBusily(ctx, c, 10*1000, every, busy); err != nil {
+				return err
 			}
-		})
-		return errors.Join(err, checkCount(got, n))
+		}
+		return nil
 	}
+}
+
+func listBusily(ctx context.Context, c client, keys, every int, busy time.Duration) error {
+	got := 0
+	err := c.list(ctx, fmt.Sprintf("%d/", keys), func() {
+		if got++; got%every == 0 && busy > 0 {
+			time.Sleep(busy)
+		}
+	})
+	return errors.Join(err, checkCount(got, keys))
 }
 
 // signURLs signs that many URLs in each operation.
@@ -138,6 +151,16 @@ func uploadReaderAt(ctx context.Context, c client, n int) error {
 // uploadStream uploads n bytes of unknown length.
 func uploadStream(ctx context.Context, c client, n int) error {
 	return c.upload(ctx, uploaded, struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n))}, -1)
+}
+
+// uploadAgain uploads 64 MiB of unknown length ten times, one after the other, n times.
+func uploadAgain(ctx context.Context, c client, n int) error {
+	for range 10 * n {
+		if err := uploadStream(ctx, c, 64*mebibyte); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // uploadStreams uploads n bytes as that many streams at the same time.

@@ -113,7 +113,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 // usage returns the requests and memory of a row as text.
 func usage(r *result) string {
 	var words []string
-	if r.resident != nil {
+	if median(r.resident) > 0 {
 		words = append(words, size(median(r.resident))+" resident above the start at most")
 	}
 	for _, operation := range slices.Sorted(maps.Keys(r.requests)) {

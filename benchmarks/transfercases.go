@@ -21,6 +21,8 @@ const (
 
 func oursAt(concurrency int) string { return fmt.Sprintf("%s, %d at once", ours, concurrency) }
 
+const againTitle = "upload 64 MiB of unknown length ten times over TLS; figures are of all ten"
+
 func uploadCases() []clientCase {
 	s3Near := []contender{s3Ours, s3Unknown, s3Plain, s3Manager, s3Parts, s3Minio}
 	azureDefault := azureSDK(azureUpload, nil)
@@ -71,6 +73,16 @@ func uploadCases() []clientCase {
 			// Chunks are sent one after the other, so that no client can be much
 			// faster. Ours holds one that is being sent and one that is being read.
 			goals: []goal{requestsAtMost(ours, 9), memoryAtMost(ours, 20*mebibyte), faster(ours, rawGCS, 0.95)},
+		},
+		{
+			provider: google, name: "upload-again", title: againTitle, server: nearTLS, do: uploadAgain,
+			contenders: []contender{gcsOurs, gcsSDK(rawGCSLarge, gcsChunks(8*mebibyte))},
+			goals:      []goal{bytesAtMost(10e6)},
+		},
+		{
+			provider: microsoft, name: "upload-again", title: againTitle, server: nearTLS, do: uploadAgain,
+			contenders: []contender{azureOurs, azureDefault},
+			goals:      []goal{bytesAtMost(10e6)},
 		},
 		{
 			provider: microsoft, name: "upload-64", title: "upload 64 MiB of unknown length; " + farTitle,

@@ -13,6 +13,7 @@ type entry struct {
 	size     int64 // bytes
 	modified time.Time
 	revision string // of an object
+	etag     string // of an object
 	err      error  // of the kinds broken and unlisted
 }
 

@@ -32,7 +32,7 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 			if !s.selects(e.Key) {
 				continue
 			}
-			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision}
+			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision, etag: e.ETag}
 			if e.Size == 0 && strings.HasSuffix(e.Key, "/") {
 				found.kind = ignored // a folder, as the consoles of some stores create them
 			}

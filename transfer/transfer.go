@@ -18,8 +18,10 @@
 //     object's metadata (mtime, in seconds, as rclone does). An object that was
 //     written at least 15 minutes after the file was changed is the same. The listing
 //     shows this without a request for each file. No store accepts a clock that
-//     differs by more than 15 minutes. Otherwise the object's attributes decide: it is
-//     the same if its mtime or its CRC32C is.
+//     differs by more than 15 minutes. Otherwise an object is the same if its ETag is the
+//     MD5 of a file of up to 256 KiB, as it mostly is on S3; that needs no request,
+//     either. Then the object's attributes decide: it is the same if its mtime or its
+//     CRC32C is.
 //   - Bucket to directory: a download gives the file the object's mtime or, if it
 //     has none, the time at which the object was written. A file with another time is
 //     the same if its CRC32C is.

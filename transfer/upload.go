@@ -30,8 +30,11 @@ func (u *uploader) compare(src, dst entry) comparison {
 }
 
 // compareDeep compares the mtime of an upload by this package; otherwise it compares
-// checksums.
+// checksums. A small file is first compared with the ETag, which needs no request.
 func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
+	if u.from.matchesETag(ctx, src, dst.etag) {
+		return true, nil
+	}
 	attrs, err := u.to.Attrs(ctx, src.key)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound: // removed meanwhile

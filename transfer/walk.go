@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -55,6 +56,9 @@ func (w *treeWalker) dir(prefix string) bool {
 	defer func() { w.ancestors = w.ancestors[:depth] }()
 	children, err := w.read(prefix)
 	switch {
+	case w.ctx.Err() != nil:
+		w.yield(entry{}, ctxError(w.ctx.Err()))
+		return false
 	case err != nil && prefix == "":
 		w.yield(entry{}, fileError("read", "", err))
 		return false
@@ -94,6 +98,9 @@ func (w *treeWalker) enter(prefix string, link bool) bool {
 	return w.dir(prefix)
 }
 
+// readAtOnce is how many names of a directory are read at a time.
+const readAtOnce = 1024
+
 // read lists one directory. If reading fails midway, it returns the entries with the
 // error.
 func (w *treeWalker) read(prefix string) ([]child, error) {
@@ -116,12 +123,21 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 		}
 		w.ancestors = append(w.ancestors, info)
 	}
-	found, err := f.ReadDir(-1)
-	children := make([]child, 0, len(found))
-	for _, d := range found {
-		if c, ok := w.child(prefix, d); ok {
-			children = append(children, c)
+	var children []child
+	for err == nil {
+		var found []fs.DirEntry
+		found, err = f.ReadDir(readAtOnce)
+		for _, d := range found {
+			if err := w.ctx.Err(); err != nil { // each has a stat of its own
+				return nil, err
+			}
+			if c, ok := w.child(prefix, d); ok {
+				children = append(children, c)
+			}
 		}
+	}
+	if err == io.EOF {
+		err = nil
 	}
 	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
 	return children, err

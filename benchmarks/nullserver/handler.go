@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,8 @@ const CountsPath = "/-counts"
 
 type handler struct {
 	service Service
-	latency time.Duration
+	options Options
+	served  atomic.Int64 // requests so far
 	counts  counts
 }
 
@@ -25,9 +27,23 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	operation := h.service.Operation(r)
 	h.counts.add(operation)
-	time.Sleep(h.latency)
+	time.Sleep(h.options.Latency)
+	h.stall(r)
 	if drainBody(r) {
 		h.service.Respond(w, r, operation)
+	}
+}
+
+// stall delays some responses, unless the client gives up.
+func (h *handler) stall(r *http.Request) {
+	if every := h.options.StallEvery; every == 0 || h.served.Add(1)%every != 0 {
+		return
+	}
+	timer := time.NewTimer(h.options.Stall)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
 	}
 }
 

@@ -21,6 +21,9 @@ type Options struct {
 	Latency   time.Duration // before each response
 	Bandwidth int64         // bytes per second of a connection in each direction; 0 for no limit
 	Link      int64         // bytes per second of all connections together, likewise
+	Stall     time.Duration // before one in StallEvery responses, in addition
+	// StallEvery is 0 if no response stalls.
+	StallEvery int64
 }
 
 // A Service is the protocol of a server.
@@ -58,7 +61,7 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 		s.URL = "https://" + listener.Addr().String()
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}})
 	}
-	s.http = &http.Server{Handler: &handler{service: service, latency: o.Latency}}
+	s.http = &http.Server{Handler: &handler{service: service, options: o}}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
 }

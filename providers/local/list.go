@@ -21,16 +21,13 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		return nil, err
 	}
 	defer d.release(s)
-	w := &walker{store: s, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
+	w := &walker{store: s, ctx: ctx, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
 	defer w.close()
 	if err := w.open(); err != nil {
 		return nil, err
 	}
 	page := &storage.Page{}
 	for {
-		if err := interrupted(ctx); err != nil {
-			return nil, err
-		}
 		found, ok, err := w.next()
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"slices"
 	"sort"
 	"strings"
@@ -78,9 +79,9 @@ func (c *listCache) add(item cachedWindow) {
 }
 
 // windowOf returns a cached window, or reads it with readWindow.
-func (s *store) windowOf(dirs []*dir, noncurrent bool, from, match string) (window, error) {
+func (s *store) windowOf(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
 	if len(dirs) != 1 {
-		return s.readWindow(dirs, noncurrent, from, match)
+		return s.readWindow(ctx, dirs, noncurrent, from, match)
 	}
 	d, begun := dirs[0], time.Now()
 	m, _, err := d.statSelf()
@@ -90,7 +91,7 @@ func (s *store) windowOf(dirs []*dir, noncurrent bool, from, match string) (wind
 	if w, ok := s.cache.find(d.path, noncurrent, m, from, match); ok {
 		return w, nil
 	}
-	w, err := s.readWindow(dirs, noncurrent, from, match)
+	w, err := s.readWindow(ctx, dirs, noncurrent, from, match)
 	if err != nil {
 		return w, err
 	}

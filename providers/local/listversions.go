@@ -24,15 +24,12 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	defer d.release(s)
 	h := &history{store: s, after: after}
 	defer h.close()
-	if err := h.open(r); err != nil {
+	if err := h.open(ctx, r); err != nil {
 		return nil, err
 	}
 	page := &storage.VersionPage{}
 	var last position
 	for {
-		if err := interrupted(ctx); err != nil {
-			return nil, err
-		}
 		entries, err := h.next()
 		if err != nil {
 			return nil, err
@@ -66,10 +63,10 @@ type versionEntry struct {
 	id string
 }
 
-func (h *history) open(r *storage.ListRequest) error {
+func (h *history) open(ctx context.Context, r *storage.ListRequest) error {
 	for i := range h.walkers {
 		h.walkers[i] = &walker{
-			store: h.store, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
+			store: h.store, ctx: ctx, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
 			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
 		}
 		if err := h.walkers[i].open(); err != nil {

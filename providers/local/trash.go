@@ -278,7 +278,7 @@ func (t *trash) sweep(ctx context.Context, name string) {
 func (s *store) checkEmpty() error {
 	holds, err := s.hasFile("")
 	if err == nil && !holds {
-		w := &walker{store: s, noncurrent: true}
+		w := &walker{store: s, ctx: context.Background(), noncurrent: true}
 		holds, err = w.hasObject(versionsPath, true)
 	}
 	if err != nil {

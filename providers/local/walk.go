@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"strings"
 )
 
@@ -8,6 +9,7 @@ import (
 // the root and its position. It only opens directories that can have a requested key.
 type walker struct {
 	*store
+	ctx               context.Context
 	noncurrent        bool // iterate over the keys that have noncurrent versions
 	prefix, delimiter string
 	start             string // keys before it are skipped
@@ -113,13 +115,17 @@ func (w *walker) read(f *frame, from string) (err error) {
 		match = ""
 	}
 	f.next = 0
-	f.window, err = w.windowOf(f.dirs, w.noncurrent, from, match)
+	f.window, err = w.windowOf(w.ctx, f.dirs, w.noncurrent, from, match)
 	return err
 }
 
-// next returns the next item. It returns false at the end.
+// next returns the next item. It returns false at the end. It may pass many entries that are
+// no item, so it checks ctx at each.
 func (w *walker) next() (item, bool, error) {
 	for len(w.frames) > 0 {
+		if err := interrupted(w.ctx); err != nil {
+			return item{}, false, err
+		}
 		f := &w.frames[len(w.frames)-1]
 		if f.next == len(f.window.entries) {
 			if f.window.whole {
@@ -296,7 +302,11 @@ func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 	holds := false
 	type under struct{ path, chunks string }
 	var deeper []under
+	var ended error
 	err = d.read(func(e dirent) bool {
+		if ended = interrupted(w.ctx); ended != nil {
+			return false
+		}
 		if w.noncurrent && e.name == versionsName {
 			holds = self
 			return !holds
@@ -315,6 +325,9 @@ func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 		holds = !w.noncurrent && f.mark != markChunk && w.isObject(d, e)
 		return !holds
 	})
+	if ended != nil {
+		return false, ended
+	}
 	if err != nil {
 		return false, failure(err)
 	}

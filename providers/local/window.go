@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
@@ -66,6 +67,7 @@ type window struct {
 // A windowReader makes a window from names in any order.
 type windowReader struct {
 	s          *store
+	ctx        context.Context
 	noncurrent bool   // read the tree of versions
 	from       string // inclusive
 	match      string // the prefix of names
@@ -75,8 +77,8 @@ type windowReader struct {
 }
 
 // readWindow reads a window of a logical directory, which consists of dirs.
-func (s *store) readWindow(dirs []*dir, noncurrent bool, from, match string) (window, error) {
-	r := &windowReader{s: s, noncurrent: noncurrent, from: from, match: match, whole: true}
+func (s *store) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
+	r := &windowReader{s: s, ctx: ctx, noncurrent: noncurrent, from: from, match: match, whole: true}
 	for i, d := range dirs {
 		if err := r.read(d, "", i == 0); err != nil {
 			return window{}, err
@@ -90,7 +92,11 @@ func (s *store) readWindow(dirs []*dir, noncurrent bool, from, match string) (wi
 func (r *windowReader) read(d *dir, chunks string, main bool) error {
 	names := r.s.names()
 	var deeper []dirent
+	var ended error
 	err := d.read(func(e dirent) bool {
+		if ended = interrupted(r.ctx); ended != nil {
+			return false
+		}
 		f, ok := names.parse(chunks, e.name)
 		if !ok {
 			return true
@@ -102,6 +108,9 @@ func (r *windowReader) read(d *dir, chunks string, main bool) error {
 		r.add(d, e, f, main && chunks == "")
 		return true
 	})
+	if ended != nil {
+		return ended
+	}
 	if err != nil {
 		return failure(err)
 	}

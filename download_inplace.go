@@ -1,0 +1,205 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/crc32c"
+)
+
+// inPlace returns w if it is a file into which parallel ranges can be written, each to its
+// place: none of them is in memory then. It returns nil if it is not, or if there will be no
+// such ranges.
+func (d *download) inPlace(w io.Writer) *os.File {
+	file, ok := w.(*os.File)
+	parallel := d.growth.on
+	if d.ranges != nil {
+		parallel = d.ranges.fetcher == nil // they have not begun
+	}
+	if !ok || !parallel || d.failure() != nil {
+		return nil
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	if _, err := file.WriteAt(nil, 0); err != nil { // it was opened with O_APPEND
+		return nil
+	}
+	return file
+}
+
+// writeInPlace writes the rest to file, from its position on, and moves the position past it.
+// If parallel ranges fail, the position stays before them, and the bytes after it are
+// undefined.
+func (d *download) writeInPlace(file *os.File) (int64, error) {
+	begun := d.left
+	err := d.writeFirst(file)
+	if err != nil || d.ranges == nil {
+		return begun - d.left, err
+	}
+	written, left := begun-d.left, d.left
+	at, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return written, err
+	}
+	if err := d.writeRanges(io.NewOffsetWriter(file, at), d.length-left); err != nil {
+		return written, err
+	}
+	_, err = file.Seek(at+left, io.SeekStart)
+	return begun, err
+}
+
+// writeFirst writes what the first connection delivers before there are parallel ranges:
+// all, if there will be none.
+func (d *download) writeFirst(file io.Writer) error {
+	if d.ranges != nil {
+		return nil
+	}
+	d.growth.inPlace = true
+	chunk := copyPool.Get().(*[copyBytes]byte)
+	defer copyPool.Put(chunk)
+	for d.ranges == nil {
+		n, err := d.Read(chunk[:])
+		if n > 0 {
+			if _, err := file.Write(chunk[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRanges fetches parallel ranges, each to its place in the file, which begins delivered
+// bytes after the start of the range that is downloaded. The checksum of the whole is joined
+// from those of the ranges.
+func (d *download) writeRanges(file io.WriterAt, delivered int64) error {
+	ranges := d.ranges
+	f := newRangeFetcher(d, ranges.from, ranges.end)
+	defer f.cancel()
+	if !ranges.startInPlace(f) {
+		return d.withContext(errClosed)
+	}
+	sink := &fileSink{d: d, file: file, start: d.offset + delivered, limit: ranges.limit, from: f.from, cancel: f.cancel}
+	if d.req.set.concurrency > 0 {
+		n := min(int64(d.req.set.concurrency), maxRanges)
+		sink.limit, sink.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxRangeBytes), maxInPlacePart)
+	}
+	if sink.limit.Acquire(f.ctx) == nil {
+		f.start(&d.stream, sink.add(d.stream.req.Offset, d.stream.left))
+	}
+	f.run(sink)
+	f.group.Wait()
+	return sink.result()
+}
+
+// startInPlace makes f the fetcher of the ranges, so that Close stops it. Nothing goes through
+// buffers. It returns false if the reader was closed.
+func (g *rangeReader) startInPlace(f *rangeFetcher) (started bool) {
+	g.starting.Do(func() {
+		g.fetcher, started = f, true
+		close(g.queue)
+	})
+	return started
+}
+
+// A fileSink writes each range to its place in a file.
+type fileSink struct {
+	d      *download
+	file   io.WriterAt
+	start  int64 // offset in the object of the file's first byte
+	limit  *concurrency.Limit
+	from   int64 // where the ranges begin
+	size   int64 // of one range, in bytes; 0: it grows
+	cancel context.CancelFunc
+	ranges []*fileRange // in order
+}
+
+// A fileRange is a range that is written to a file.
+type fileRange struct {
+	sink   *fileSink
+	at     int64 // offset in the file of the next byte
+	length int64
+	chunk  *[copyBytes]byte
+	crc    uint32
+	failed error
+}
+
+func (s *fileSink) next(ctx context.Context, off, limit int64) (rangeWriter, int64, error) {
+	if err := s.limit.Acquire(ctx); err != nil {
+		return nil, 0, err
+	}
+	length := s.size
+	if length == 0 {
+		length = growingLength(off-s.from, 2*maxRangeBytes)
+	}
+	length = min(length, limit)
+	return s.add(off, length), length, nil
+}
+
+// add adds the range that is written next.
+func (s *fileSink) add(off, length int64) *fileRange {
+	r := &fileRange{sink: s, at: off - s.start, length: length, chunk: copyPool.Get().(*[copyBytes]byte)}
+	s.ranges = append(s.ranges, r)
+	return r
+}
+
+func (r *fileRange) space(_ context.Context, limit int64) ([]byte, error) {
+	return r.chunk[:min(copyBytes, limit)], nil
+}
+
+func (r *fileRange) filled(p []byte) error {
+	if r.sink.d.hashing {
+		r.crc = crc32c.Update(r.crc, p)
+	}
+	if _, err := r.sink.file.WriteAt(p, r.at); err != nil {
+		return err
+	}
+	r.at += int64(len(p))
+	r.sink.limit.Moved(int64(len(p)))
+	r.sink.d.count(int64(len(p)))
+	return nil
+}
+
+func (r *fileRange) end(err error) {
+	copyPool.Put(r.chunk)
+	if e, own := err.(*Error); own {
+		err = r.sink.d.fail(e)
+	}
+	if r.failed = err; err != nil {
+		r.sink.cancel()
+	}
+	r.sink.limit.Ended()
+	r.sink.limit.Release()
+}
+
+// result returns the first failure, or checks the checksum of the whole.
+func (s *fileSink) result() error {
+	d := s.d
+	var first error
+	for _, r := range s.ranges {
+		if r.failed != nil && (first == nil || CodeOf(first) == Canceled) {
+			first = r.failed // the ranges that it has interrupted say Canceled
+		}
+		d.crc = crc32c.Join(d.crc, r.crc, r.length)
+		d.left -= r.length
+	}
+	if first == nil && d.left > 0 {
+		first = d.fail(asError(d.ctx, d.ctx.Err()))
+	}
+	if first == nil {
+		first = d.finish()
+	}
+	if first == io.EOF {
+		return nil
+	}
+	return first
+}

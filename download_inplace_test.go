@@ -1,0 +1,150 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A Reader with parallel ranges writes them to their places in a file. Everything else gets
+// them in order, through buffers.
+func TestWriteToAFileInPlace(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
+	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+	_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name  string
+		flags int
+		opts  []storage.DownloadOption
+		read  int64 // bytes that are read before
+		want  []byte
+	}{
+		{"the whole object", 0, nil, 0, content},
+		{"a range", 0, []storage.DownloadOption{storage.WithRange(100, 1<<20)}, 0, content[100 : 100+1<<20]},
+		{"the rest", 0, nil, 1000, content[1000:]},
+		{"a file with O_APPEND", os.O_APPEND, nil, 0, content},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "to")
+			file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|row.flags, 0o666)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, file.Close()) }()
+			_, err = file.WriteString("before")
+			require.NoError(t, err)
+			r, err := b.Download(t.Context(), "k", append(row.opts, storage.WithConcurrency(4))...)
+			require.NoError(t, err)
+			_, err = io.CopyN(io.Discard, r, row.read)
+			require.NoError(t, err)
+			n, err := r.WriteTo(file)
+			require.NoError(t, err)
+			require.Equal(t, int64(len(row.want)), n)
+			_, err = file.WriteString("after")
+			require.NoError(t, err)
+			_, err = r.Read(make([]byte, 1))
+			require.Equal(t, io.EOF, err)
+			require.NoError(t, r.Close())
+			got, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(append(append([]byte("before"), row.want...), "after"...), got))
+		})
+	}
+}
+
+func TestWriteToAFileInPlaceFails(t *testing.T) {
+	content := make([]byte, 2<<20)
+	injected := faults.New()
+	b := memstore.New(storage.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
+	require.NoError(t, err)
+	open := func(t *testing.T, ctx context.Context, flags int) (*storage.Reader, *os.File) {
+		t.Helper()
+		file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|flags, 0o666)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = file.Close() })
+		r, err := b.Download(ctx, "k", storage.WithConcurrency(4))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, r.Close()) })
+		return r, file
+	}
+	t.Run("the store", func(t *testing.T) {
+		r, file := open(t, t.Context(), os.O_RDWR)
+		injected.Set(faults.Fail(faults.Get).WithError(storage.PermissionDenied))
+		defer injected.Set()
+		_, err := r.WriteTo(file)
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		at, err := file.Seek(0, io.SeekCurrent)
+		require.NoError(t, err)
+		require.Zero(t, at)
+	})
+	t.Run("the file", func(t *testing.T) {
+		r, file := open(t, t.Context(), os.O_RDONLY)
+		_, err := r.WriteTo(file)
+		var failed *os.PathError
+		require.True(t, errors.As(err, &failed), "%v", err)
+	})
+	t.Run("ctx", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, file := open(t, ctx, os.O_RDWR)
+		cancel()
+		_, err := r.WriteTo(file)
+		require.ErrorIs(t, err, storage.Canceled)
+	})
+	t.Run("Close", func(t *testing.T) {
+		r, file := open(t, t.Context(), os.O_RDWR)
+		injected.Set(faults.StallBody(1000))
+		defer injected.Set()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := r.WriteTo(file)
+			ended <- err
+		}()
+		require.NoError(t, r.Close())
+		require.Error(t, <-ended)
+	})
+}
+
+// Without WithConcurrency, a slow download is written in place from where it has become
+// parallel.
+func TestASlowDownloadIsWrittenInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		injected := faults.New(faults.SlowBody(40e6))
+		limit := storage.NewBufferLimit(1 << 20)
+		b := memstore.New(storage.WithLayer(injected.Layer()), storage.WithBufferLimit(limit))
+		content := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // 32 MiB
+		_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "to")
+		file, err := os.Create(path)
+		require.NoError(t, err)
+		_, err = file.WriteString("before")
+		require.NoError(t, err)
+		injected.Reset()
+		r, err := b.Download(t.Context(), "k")
+		require.NoError(t, err)
+		_, err = io.CopyN(io.Discard, r, 1000)
+		require.NoError(t, err)
+		n, err := r.WriteTo(file)
+		require.NoError(t, err)
+		require.EqualValues(t, len(content)-1000, n)
+		_, err = file.WriteString("after")
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		require.NoError(t, file.Close())
+		require.Greater(t, injected.Count(faults.Get), 5)
+		got, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(append(append([]byte("before"), content[1000:]...), "after"...), got))
+	})
+}

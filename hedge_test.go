@@ -1,0 +1,385 @@
+package storage_test
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+const (
+	usual   = 10 * time.Millisecond // of a response; each one is some microseconds slower than others
+	stalled = time.Minute
+	learned = 20 // requests that are only measured
+)
+
+// A slowStore is a store on synctest's clock. Some of its responses come late.
+type slowStore struct {
+	late func(n int) time.Duration // how late the response to the n-th request is, from 0
+	fail func(n int) error         // what it is; nil: the object
+
+	mu       sync.Mutex
+	calls    []string
+	bodies   int // open now
+	canceled int
+}
+
+func (s *slowStore) open(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b := memstore.New(append([]storage.OpenOption{storage.WithHedgedReads(), storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return &slowDriver{remote{d}, s}
+	})}, opts...)...)
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("content"))
+	require.NoError(t, err)
+	return b
+}
+
+// answer waits for the time of the next response.
+func (s *slowStore) answer(ctx context.Context, call string) error {
+	s.mu.Lock()
+	n := len(s.calls)
+	s.calls = append(s.calls, call)
+	s.mu.Unlock()
+	spread := time.Duration(n*7919%997) * time.Microsecond
+	timer := time.NewTimer(usual + spread + s.late(n))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		s.mu.Lock()
+		s.canceled++
+		s.mu.Unlock()
+		return ctx.Err()
+	}
+	if s.fail != nil {
+		return s.fail(n)
+	}
+	return nil
+}
+
+type slowDriver struct {
+	remote
+	store *slowStore
+}
+
+func (d *slowDriver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if err := d.store.answer(ctx, "Get"); err != nil {
+		return nil, nil, err
+	}
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.store.mu.Lock()
+	d.store.bodies++
+	d.store.mu.Unlock()
+	return attrs, &countedBody{body, d.store}, nil
+}
+
+func (d *slowDriver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	if err := d.store.answer(ctx, "Head"); err != nil {
+		return nil, err
+	}
+	return d.Driver.Head(ctx, r)
+}
+
+type countedBody struct {
+	io.ReadCloser
+	store *slowStore
+}
+
+func (b *countedBody) Close() error {
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	b.store.bodies--
+	return b.ReadCloser.Close()
+}
+
+// only returns a function by which the n-th response is that late.
+func only(n int, late time.Duration) func(int) time.Duration {
+	return func(i int) time.Duration {
+		if i == n {
+			return late
+		}
+		return 0
+	}
+}
+
+// reads are the calls that are hedged.
+var reads = map[string]func(ctx context.Context, b storage.Bucket) error{
+	"Download": func(ctx context.Context, b storage.Bucket) error {
+		content, _, err := storage.ReadAll(ctx, b, "k")
+		if err == nil && string(content) != "content" {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	},
+	"Attrs": func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Attrs(ctx, "k")
+		return err
+	},
+	"Exists": func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Exists(ctx, "k")
+		return err
+	},
+}
+
+// learn makes the reads after which the bucket hedges.
+func learn(t *testing.T, b storage.Bucket, read func(context.Context, storage.Bucket) error) {
+	t.Helper()
+	for range learned {
+		require.NoError(t, read(t.Context(), b))
+	}
+}
+
+func TestAHedgedReadDoesNotWaitForAStalledResponse(t *testing.T) {
+	for name, read := range reads {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{late: only(learned, stalled)}
+				b := store.open(t)
+				learn(t, b, read)
+				begun := time.Now()
+				require.NoError(t, read(t.Context(), b))
+				require.Less(t, time.Since(begun), 4*usual)
+				require.Len(t, store.calls, learned+2)
+				require.Equal(t, 1, store.canceled, "the request that stalled")
+				require.Zero(t, store.bodies)
+			})
+		})
+	}
+}
+
+// One response in fifty stalls. Hedges take away the tail, and cost 5 percent at most.
+func TestHedgesShortenTheTail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count = 5000
+		store := &slowStore{late: func(n int) time.Duration {
+			if n%50 == 49 {
+				return time.Second
+			}
+			return 0
+		}}
+		b := store.open(t)
+		var took []time.Duration
+		for range count {
+			begun := time.Now()
+			require.NoError(t, reads["Download"](t.Context(), b))
+			took = append(took, time.Since(begun))
+		}
+		slices.Sort(took)
+		require.Less(t, took[count*99/100], 4*usual, "the 99th percentile")
+		require.Less(t, took[count*999/1000], 4*usual, "the 99.9th percentile")
+		require.LessOrEqual(t, len(store.calls), count+count/20)
+		require.Zero(t, store.bodies)
+	})
+}
+
+func TestNoReadIsHedged(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		learned int
+		opts    []storage.OpenOption
+	}{
+		{"before there are enough samples", learned - 1, nil},
+		{"on this machine", learned, []storage.OpenOption{storage.WithLayer(func(d storage.Driver) storage.Driver { return here{d} })}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{late: only(row.learned, time.Second)}
+				b := store.open(t, row.opts...)
+				for range row.learned + 1 {
+					require.NoError(t, reads["Attrs"](t.Context(), b))
+				}
+				require.Len(t, store.calls, row.learned+1)
+				require.Zero(t, store.canceled)
+			})
+		})
+	}
+	t.Run("without the option", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			store := &slowStore{late: only(learned, time.Second)}
+			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return &slowDriver{remote{d}, store} }))
+			for range learned + 1 {
+				_, err := b.Exists(t.Context(), "k")
+				require.NoError(t, err)
+			}
+			require.Len(t, store.calls, learned+1)
+		})
+	})
+	t.Run("while the store throttles", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			store := &slowStore{late: only(learned+2, time.Second), fail: func(n int) error {
+				if n == learned {
+					return storage.RateLimited
+				}
+				return nil
+			}}
+			b := store.open(t)
+			learn(t, b, reads["Download"])
+			require.NoError(t, reads["Download"](t.Context(), b), "it is repeated")
+			require.NoError(t, reads["Download"](t.Context(), b))
+			require.Len(t, store.calls, learned+3)
+		})
+	})
+}
+
+// here is a store on this machine.
+type here struct{ storage.Driver }
+
+func (d here) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Local = true
+	return desc
+}
+
+// Each read earns a twentieth of a hedge. A read that must wait for a hedge gets one later.
+func TestHedgesAreEarned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{late: func(n int) time.Duration {
+			if n == learned || n == learned+2 { // n == learned+1 is the hedge
+				return stalled
+			}
+			return 0
+		}}
+		b := store.open(t)
+		learn(t, b, reads["Attrs"])
+		require.NoError(t, reads["Attrs"](t.Context(), b))
+		var group sync.WaitGroup
+		group.Go(func() {
+			begun := time.Now()
+			require.NoError(t, reads["Attrs"](t.Context(), b))
+			require.Greater(t, time.Since(begun), 10*usual, "it has to wait")
+			require.Less(t, time.Since(begun), stalled, "others earn its hedge")
+		})
+		synctest.Wait()
+		for range 2 * learned {
+			require.NoError(t, reads["Attrs"](t.Context(), b))
+		}
+		group.Wait()
+		require.LessOrEqual(t, len(store.calls), 3*learned+2+3)
+	})
+}
+
+// The first response that another request would not change is used.
+func TestTheResponseOfARace(t *testing.T) {
+	const first, second = learned, learned + 1
+	for _, row := range []struct {
+		name      string
+		late      map[int]time.Duration
+		fail      map[int]error
+		want      error
+		calls     int
+		took      time.Duration // at most
+		cancelled int
+	}{
+		{"the first request, after its hedge has begun", map[int]time.Duration{first: 2 * usual, second: stalled}, nil, nil, 2, 4 * usual, 1},
+		{"an error of the object", map[int]time.Duration{first: stalled}, map[int]error{second: storage.ObjectNotFound}, storage.ObjectNotFound, 2, 4 * usual, 1},
+		{"an error that passes does not decide", map[int]time.Duration{first: 5 * usual}, map[int]error{second: storage.Unavailable}, nil, 2, 7 * usual, 0},
+		{"the hedge, if the first request fails", map[int]time.Duration{first: 2 * usual, second: 5 * usual}, map[int]error{first: storage.Unavailable}, nil, 2, 9 * usual, 0},
+		{"both fail", map[int]time.Duration{first: 2 * usual}, map[int]error{first: storage.Unavailable, second: storage.Unavailable}, nil, 3, 20 * usual, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{
+					late: func(n int) time.Duration { return row.late[n] },
+					fail: func(n int) error { return row.fail[n] },
+				}
+				b := store.open(t)
+				learn(t, b, reads["Download"])
+				begun := time.Now()
+				err := reads["Download"](t.Context(), b)
+				require.LessOrEqual(t, time.Since(begun), row.took)
+				require.ErrorIs(t, err, row.want)
+				require.Len(t, store.calls, learned+row.calls)
+				require.Equal(t, row.cancelled, store.canceled)
+				require.Zero(t, store.bodies)
+			})
+		})
+	}
+}
+
+func TestCtxEndsAReadAndItsHedge(t *testing.T) {
+	for name, read := range reads {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{late: func(n int) time.Duration {
+					if n >= learned {
+						return stalled
+					}
+					return 0
+				}}
+				b := store.open(t)
+				learn(t, b, read)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*usual)
+				defer cancel()
+				begun := time.Now()
+				require.ErrorIs(t, read(ctx, b), storage.DeadlineExceeded)
+				require.Equal(t, 5*usual, time.Since(begun))
+				require.Equal(t, 2, store.canceled)
+			})
+		})
+	}
+}
+
+// The body of a hedge lives until the reader is closed, and no longer.
+func TestAHedgesBodyIsReadToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{late: only(learned, stalled)}
+		b := store.open(t)
+		learn(t, b, reads["Download"])
+		r, err := b.Download(t.Context(), "k")
+		require.NoError(t, err)
+		require.Equal(t, 1, store.bodies)
+		content, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.Equal(t, "content", string(content))
+		require.NoError(t, r.Close())
+		require.Zero(t, store.bodies)
+	})
+}
+
+func TestAPanicInAHedgeIsTheCallers(t *testing.T) {
+	for name, row := range map[string]struct{ panics, late int }{
+		"in the hedge":         {learned + 1, learned},
+		"in the first request": {learned, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{late: only(row.late, stalled), fail: func(n int) error {
+					if n == row.panics {
+						panic("boom")
+					}
+					return nil
+				}}
+				b := store.open(t)
+				learn(t, b, reads["Attrs"])
+				require.PanicsWithValue(t, "boom", func() { _ = reads["Attrs"](t.Context(), b) })
+			})
+		})
+	}
+}
+
+// Requests counts both, so that a hook sees what a read has cost.
+func TestAHedgeCountsAsARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{late: only(learned, stalled)}
+		var requests int
+		b := store.open(t, storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+			return ctx, func(o storage.Outcome) { requests = o.Requests }, nil
+		}))
+		learn(t, b, reads["Attrs"])
+		require.Equal(t, 1, requests)
+		require.NoError(t, reads["Attrs"](t.Context(), b))
+		require.Equal(t, 2, requests)
+	})
+}

@@ -1,0 +1,67 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// endsAfter is a context that ends when it has been asked so many times.
+type endsAfter struct {
+	context.Context
+	asks  int64
+	asked atomic.Int64
+}
+
+func (c *endsAfter) Err() error {
+	if c.asked.Add(1) > c.asks {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A listing looks at many names that make no entry of its page. It ends at any of them.
+func TestACanceledListingStopsInTheMiddleOfADirectory(t *testing.T) {
+	const names = 1000
+	for _, row := range []struct {
+		name      string
+		path      string // of the i-th file, or directory if it ends in a slash
+		delimiter string
+	}{
+		{"a large directory", "%04d", ""},
+		{"directories without files", "%04d/", ""},
+		{"directories without files, with a delimiter", "%04d/", "/"},
+		{"one folder of directories without files", "a/%04d/", "/"},
+		{"many files of one common prefix", "a-%04d", "-"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t)
+			for i := range names {
+				path := filepath.Join(s.root, fmt.Sprintf(row.path, i))
+				if row.path[len(row.path)-1] == '/' {
+					require.NoError(t, os.MkdirAll(path, 0o777))
+				} else {
+					require.NoError(t, os.WriteFile(path, nil, 0o666))
+				}
+			}
+			for _, list := range []func(context.Context, *storage.ListRequest) error{
+				func(ctx context.Context, r *storage.ListRequest) error { _, err := s.List(ctx, r); return err },
+				func(ctx context.Context, r *storage.ListRequest) error { _, err := s.ListVersions(ctx, r); return err },
+			} {
+				for _, asks := range []int64{0, 1, 10, names / 2} {
+					ctx := &endsAfter{Context: t.Context(), asks: asks}
+					err := list(ctx, &storage.ListRequest{Delimiter: row.delimiter, Limit: 1000})
+					require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+					require.LessOrEqual(t, ctx.asked.Load(), asks+2, "it ran on")
+				}
+			}
+		})
+	}
+}

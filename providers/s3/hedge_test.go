@@ -1,0 +1,54 @@
+package s3
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// A server stalls one in fifty responses until the client gives up. Hedges make up for it,
+// over real connections and with at most 5 percent more requests.
+func TestHedgedReadsOverAServerThatStalls(t *testing.T) {
+	const readers, each = 8, 100
+	var requests, givenUp, late atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n := requests.Add(1); n%50 == 0 && n > 100 {
+			select {
+			case <-r.Context().Done():
+				givenUp.Add(1)
+				return
+			case <-time.After(10 * time.Second):
+				late.Add(1)
+			}
+		}
+		w.Header().Set("ETag", etag)
+		w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
+		_, _ = io.WriteString(w, "content")
+	}))
+	t.Cleanup(server.Close)
+	w := &standIn{&wiretest.Server{Server: server}}
+	b := storage.New(w.on(t, "aws"), storage.WithHedgedReads())
+	var group sync.WaitGroup
+	for range readers {
+		group.Go(func() {
+			for range each {
+				content, _, err := storage.ReadAll(t.Context(), b, "k")
+				if err != nil || string(content) != "content" {
+					t.Errorf("read %q: %v", content, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.LessOrEqual(t, requests.Load(), int64(readers*each+readers*each/20))
+	require.Greater(t, givenUp.Load(), late.Load(), "hedges must win")
+}
