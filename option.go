@@ -18,8 +18,8 @@ type (
 	// An AttrsOption fits Attrs and Exists: WithVersion, IfRevision, IfRevisionNot,
 	// WithNative.
 	AttrsOption interface{ applyAttrs(*GetRequest) }
-	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache and what an
-	// AttrsOption is.
+	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache, WithVersion,
+	// IfRevision, IfRevisionNot, WithNative.
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
 	// A ListOption fits List, ListPage, Versions and RemoveMatching: WithPrefix,
 	// WithDelimiter, WithStartAfter, WithLimit, WithPageSize.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -244,6 +245,42 @@ func TestCloseInterruptsAReadAt(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestManyReadersTogetherGetTheirBytes(t *testing.T) {
+	m := NewBufferLimit(mib)
+	var readers []*ReaderAt
+	for range 2 {
+		readers = append(readers, openGenerated(t, &generated{size: 4*mib + 123}, m, WithBlockSize(50_000), WithBlockCache(mib)))
+	}
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 2))
+			r, at := readers[i%2], int64(0)
+			for range 150 {
+				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
+				if at += length; random.IntN(4) == 0 || at+length > r.Size() {
+					at = random.Int64N(r.Size() - length)
+				}
+				got, want := make([]byte, length), make([]byte, length)
+				_, _ = numbers{}.ReadAt(want, at)
+				if _, err := r.ReadAt(got, at); err != nil || string(got) != string(want) {
+					t.Errorf("%d bytes at %d: %v", length, at, err)
+				}
+				if random.IntN(8) == 0 && m.try(mib/2) { // a transfer
+					m.release(mib / 2)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.LessOrEqual(t, m.used, int64(mib))
+	for _, r := range readers {
+		require.NoError(t, r.Close())
+	}
+	require.Zero(t, m.used)
+	require.Zero(t, m.inFlight)
 }
 
 func TestAFailedBlockIsFetchedAgain(t *testing.T) {
