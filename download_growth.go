@@ -20,8 +20,8 @@ const (
 )
 
 // A growth watches the first connection of a download without [WithConcurrency], and
-// decides whether more of them would help: if the connection is slow, its reader is not,
-// and there is memory for the ranges, which then wait for none of other transfers.
+// decides whether more of them would help. They do if the connection is slow and its reader
+// is not. There must be memory for the ranges, so that they do not wait for other transfers.
 type growth struct {
 	on      bool
 	inPlace bool          // the ranges need no memory
