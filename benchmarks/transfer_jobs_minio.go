@@ -79,9 +79,7 @@ func migrate(flags ...string) job {
 // rclone runs rclone without a configuration, and without a check for the bucket.
 func rclone(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		endpoint, key, secret := e.jobServer()
-		args := append([]string{"copy", dir, "peer:" + bucket}, flags...)
-		return rcloneCommand(e.ctx, jobServer{endpoint, key, secret}, args...), nil
+		return e.rclonePeer(append([]string{"copy", dir, "peer:" + bucket}, flags...)), nil
 	}
 }
 
@@ -96,8 +94,7 @@ func rcloneCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
 // s5cmd runs s5cmd with its default number of workers.
 func s5cmd() job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		endpoint, key, secret := e.jobServer()
-		return s5cmdCommand(e.ctx, jobServer{endpoint, key, secret}, "sync", dir+"/", "s3://"+bucket+"/"), nil
+		return e.s5cmdPeer("sync", dir+"/", "s3://"+bucket+"/"), nil
 	}
 }
 

@@ -11,5 +11,5 @@ func TestJobsNeedMinIOAndRclone(t *testing.T) {
 	t.Setenv(rcloneVariable, "rclone")
 	require.Empty(t, transferJobCases())
 	t.Setenv(minioVariable, "http://127.0.0.1:9000")
-	require.Len(t, transferJobCases(), 2)
+	require.Len(t, transferJobCases(), 3)
 }
