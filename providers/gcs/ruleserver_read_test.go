@@ -118,10 +118,10 @@ func (b *ruleBucket) list(query url.Values) any {
 	all := slices.Clone(b.objects)
 	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
 	var page listing
-	skip, _ := strconv.Atoi(query.Get("pageToken")) // the token is the position
+	next := query.Get("pageToken")
 	seen, last := 0, ""
-	for i, o := range all {
-		if i < skip || !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && query.Get("versions") != "true" {
+	for _, o := range all {
+		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && query.Get("versions") != "true" {
 			continue
 		}
 		common := ""
@@ -132,7 +132,7 @@ func (b *ruleBucket) list(query url.Values) any {
 			last = common
 		}
 		if seen++; seen > limit {
-			page.NextPageToken = strconv.Itoa(i)
+			page.NextPageToken = o.pageToken()
 			break
 		}
 		if common != "" {
@@ -142,6 +142,11 @@ func (b *ruleBucket) list(query url.Values) any {
 		}
 	}
 	return page
+}
+
+// pageToken returns the token of a page that begins with o.
+func (o *ruleObject) pageToken() string {
+	return o.Name + "\x00" + strings.Repeat("0", 20-len(o.Generation)) + o.Generation
 }
 
 // rewrite handles "b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT". An object
