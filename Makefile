@@ -8,6 +8,8 @@ ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages to test at the same time: some wait for timers and disks more than they compute.
 TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# These take longest, and begin first.
+LONGEST := ./providers/s3 ./providers/gcs ./providers/local ./transfer
 # The tests of files/sqlrecords that need a database are a separate module.
 DATABASES := files/sqlrecords/databases
 # An example with a library of its own.
@@ -21,7 +23,7 @@ test: ## every test, with real servers and the race detector, which needs a C co
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 20m ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race -timeout 5m ./... && cd ../../../$(PARQUET) && $(GO) test -race -timeout 5m ./...'
+	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 20m $(LONGEST) ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race -timeout 5m ./... && cd ../../../$(PARQUET) && $(GO) test -race -timeout 5m ./...'
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
