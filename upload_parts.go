@@ -21,7 +21,7 @@ const (
 	maxConcurrency     = 1000 // more connections than that make no upload faster
 	// streamBuffers is about what the parts of one stream take in memory without
 	// options, in bytes.
-	streamBuffers = 65 << 20
+	streamBuffers = 64 << 20
 	// If parts may grow, they double after each growthStep parts, so that 10,000
 	// parts that begin with 5 MiB reach S3's 5 TiB.
 	growthStep = 1000
