@@ -2,11 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 )
 
 // jobDownRow returns a row that downloads the tree to a new directory.
@@ -48,22 +45,13 @@ func (e *env) fullBucket() (string, error) {
 
 // syncDown is our contender: the command line, built once.
 func syncDown(e *env, dir, bucket string) (*exec.Cmd, error) {
-	program, ok := e.shared["jobs-omnibucket"].(string)
-	if !ok {
-		in, err := e.dir()
-		if err != nil {
-			return nil, err
-		}
-		program = filepath.Join(in, "omnibucket")
-		if out, err := exec.CommandContext(e.ctx, "go", "build", "-C", "../cmd/omnibucket", "-o", program, ".").CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building omnibucket: %w: %s", err, out)
-		}
-		e.shared["jobs-omnibucket"] = program
+	program, err := e.built("omnibucket", "../cmd/omnibucket", ".")
+	if err != nil {
+		return nil, err
 	}
-	endpoint, key, secret := e.jobServer()
-	query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
-	cmd := exec.CommandContext(e.ctx, program, "sync", "s3://"+bucket+"?"+query.Encode(), dir)
-	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
+	address, env := e.ownAddress(bucket)
+	cmd := exec.CommandContext(e.ctx, program, "sync", address, dir)
+	cmd.Env = env
 	return cmd, nil
 }
 

@@ -56,24 +56,41 @@ func (e *env) jobBucket() (name string, err error) {
 // migrate is our contender: the program of the example, built once.
 func migrate(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		program, ok := e.shared["jobs-migrate"].(string)
-		if !ok {
-			in, err := e.dir()
-			if err != nil {
-				return nil, err
-			}
-			program = filepath.Join(in, "migrate")
-			if out, err := exec.CommandContext(e.ctx, "go", "build", "-o", program, "github.com/omnibucket/storage/examples/migrate").CombinedOutput(); err != nil {
-				return nil, fmt.Errorf("building migrate: %w: %s", err, out)
-			}
-			e.shared["jobs-migrate"] = program
+		program, err := e.built("migrate", "..", "./examples/migrate")
+		if err != nil {
+			return nil, err
 		}
-		endpoint, key, secret := e.jobServer()
-		query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
-		cmd := exec.CommandContext(e.ctx, program, append(flags, dir, "s3://"+bucket+"?"+query.Encode())...)
-		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
+		address, env := e.ownAddress(bucket)
+		cmd := exec.CommandContext(e.ctx, program, append(flags, dir, address)...)
+		cmd.Env = env
 		return cmd, nil
 	}
+}
+
+// built returns the path of a program, which is built once from a package of the module in
+// a directory.
+func (e *env) built(name, module, pkg string) (program string, err error) {
+	program, ok := e.shared["jobs-"+name].(string)
+	if ok {
+		return program, nil
+	}
+	in, err := e.dir()
+	if err != nil {
+		return "", err
+	}
+	program = filepath.Join(in, name)
+	if out, err := exec.CommandContext(e.ctx, "go", "build", "-C", module, "-o", program, pkg).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
+	}
+	e.shared["jobs-"+name] = program
+	return program, nil
+}
+
+// ownAddress returns the address of a bucket, and an environment with its credentials.
+func (e *env) ownAddress(bucket string) (address string, env []string) {
+	endpoint, key, secret := e.jobServer()
+	query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
+	return "s3://" + bucket + "?" + query.Encode(), append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
 }
 
 // rclone runs rclone without a configuration, and without a check for the bucket.
