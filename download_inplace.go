@@ -105,7 +105,7 @@ func (d *download) writeRanges(file io.WriterAt, delivered int64) error {
 // buffers. It returns false if the reader was closed.
 func (g *rangeReader) startInPlace(f *rangeFetcher) (started bool) {
 	g.starting.Do(func() {
-		g.fetcher, started = f, true
+		g.fetcher, g.inPlace, started = f, true, true
 		close(g.queue)
 	})
 	return started
@@ -172,6 +172,9 @@ func (r *fileRange) filled(p []byte) error {
 func (r *fileRange) end(err error) {
 	copyPool.Put(r.chunk)
 	if e, own := err.(*Error); own {
+		if why := r.sink.d.ranges.interrupted(); why != nil && e.Code == Canceled {
+			e = why
+		}
 		err = r.sink.d.fail(e)
 	}
 	if r.failed = err; err != nil {
@@ -193,7 +196,7 @@ func (s *fileSink) result() error {
 		d.left -= r.length
 	}
 	if first == nil && d.left > 0 {
-		first = d.fail(asError(d.ctx, d.ctx.Err()))
+		first = d.fail(d.ranges.interrupted())
 	}
 	if first == nil {
 		first = d.finish()

@@ -111,7 +111,16 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 			ended <- err
 		}()
 		require.NoError(t, r.Close())
-		require.Error(t, <-ended)
+		require.ErrorContains(t, <-ended, "the reader is closed")
+	})
+	t.Run("Close by the progress function", func(t *testing.T) {
+		var r *storage.Reader
+		_, file := open(t, t.Context(), os.O_RDWR)
+		report := storage.WithProgress(func(int64, int64) { _ = r.Close() })
+		r, err = b.Download(t.Context(), "k", storage.WithConcurrency(4), report)
+		require.NoError(t, err)
+		_, err := r.WriteTo(file)
+		require.ErrorContains(t, err, "the reader is closed")
 	})
 }
 
