@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
@@ -121,6 +122,9 @@ type fileSink struct {
 	size   int64 // of one range, in bytes; 0: it grows
 	cancel context.CancelFunc
 	ranges []*fileRange // in order
+
+	failing sync.Once
+	failed  error // of the range that failed first
 }
 
 // A fileRange is a range that is written to a file.
@@ -130,7 +134,6 @@ type fileRange struct {
 	length int64
 	chunk  *[copyBytes]byte
 	crc    uint32
-	failed error
 }
 
 func (s *fileSink) next(ctx context.Context, off, limit int64) (rangeWriter, int64, error) {
@@ -176,8 +179,11 @@ func (r *fileRange) end(err error) {
 			e = why
 		}
 		err = r.sink.d.fail(e)
+	} else if err != nil { // the file's: what was fetched is lost, and nothing can be read any more
+		_ = r.sink.d.fail(&Error{Code: Internal, Err: err})
 	}
-	if r.failed = err; err != nil {
+	if err != nil {
+		r.sink.failing.Do(func() { r.sink.failed = err })
 		r.sink.cancel()
 	}
 	r.sink.limit.Ended()
@@ -187,11 +193,8 @@ func (r *fileRange) end(err error) {
 // result returns the first failure, or checks the checksum of the whole.
 func (s *fileSink) result() error {
 	d := s.d
-	var first error
+	first := s.failed
 	for _, r := range s.ranges {
-		if r.failed != nil && (first == nil || CodeOf(first) == Canceled) {
-			first = r.failed // the ranges that it has interrupted say Canceled
-		}
 		d.crc = crc32c.Join(d.crc, r.crc, r.length)
 		d.left -= r.length
 	}

@@ -93,6 +93,11 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 		_, err := r.WriteTo(file)
 		var failed *os.PathError
 		require.True(t, errors.As(err, &failed), "%v", err)
+		_, err = r.Read(make([]byte, 1)) // what was fetched is lost
+		require.ErrorIs(t, err, storage.Internal)
+		require.True(t, errors.As(err, &failed), "%v", err)
+		_, err = r.WriteTo(io.Discard)
+		require.ErrorIs(t, err, storage.Internal)
 	})
 	t.Run("ctx", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
