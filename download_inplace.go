@@ -36,12 +36,11 @@ func (d *download) inPlace(w io.Writer) *os.File {
 // If parallel ranges fail, the position stays before them, and the bytes after it are
 // undefined.
 func (d *download) writeInPlace(file *os.File) (int64, error) {
-	begun := d.left
-	err := d.writeFirst(file)
+	written, err := d.writeFirst(file)
 	if err != nil || d.ranges == nil {
-		return begun - d.left, err
+		return written, err
 	}
-	written, left := begun-d.left, d.left
+	left := d.left
 	at, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return written, err
@@ -50,33 +49,35 @@ func (d *download) writeInPlace(file *os.File) (int64, error) {
 		return written, err
 	}
 	_, err = file.Seek(at+left, io.SeekStart)
-	return begun, err
+	return written + left, err
 }
 
 // writeFirst writes what the first connection delivers before there are parallel ranges:
 // all, if there will be none.
-func (d *download) writeFirst(file io.Writer) error {
+func (d *download) writeFirst(file io.Writer) (written int64, err error) {
 	if d.ranges != nil {
-		return nil
+		return 0, nil
 	}
 	d.growth.inPlace = true
+	defer func() { d.growth.inPlace = false }()
 	chunk := copyPool.Get().(*[copyBytes]byte)
 	defer copyPool.Put(chunk)
 	for d.ranges == nil {
 		n, err := d.Read(chunk[:])
 		if n > 0 {
-			if _, err := file.Write(chunk[:n]); err != nil {
-				return err
+			k, failed := file.Write(chunk[:n])
+			if written += int64(k); failed != nil {
+				return written, failed
 			}
 		}
 		if err == io.EOF {
-			return nil
+			return written, nil
 		}
 		if err != nil {
-			return err
+			return written, err
 		}
 	}
-	return nil
+	return written, nil
 }
 
 // writeRanges fetches parallel ranges, each to its place in the file, which begins delivered

@@ -129,6 +129,22 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 	})
 }
 
+// The bytes that the file did not take are not counted.
+func TestWriteToAFileCountsWhatItTook(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return distant{d} }))
+	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
+	require.NoError(t, err)
+	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|os.O_RDONLY, 0o666)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	r, err := b.Download(t.Context(), "k")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	n, err := r.WriteTo(file)
+	require.Error(t, err)
+	require.Zero(t, n)
+}
+
 // Without WithConcurrency, a slow download is written in place from where it has become
 // parallel.
 func TestASlowDownloadIsWrittenInPlace(t *testing.T) {
