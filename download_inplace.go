@@ -175,6 +175,7 @@ func (r *fileRange) filled(p []byte) error {
 
 func (r *fileRange) end(err error) {
 	copyPool.Put(r.chunk)
+	r.chunk = nil // else the range, which is kept for its checksum, would keep it too
 	if e, own := err.(*Error); own {
 		if why := r.sink.d.ranges.interrupted(); why != nil && e.Code == Canceled {
 			e = why
