@@ -154,7 +154,7 @@ func WithPartSize(bytes int64) UploadOption {
 //
 // Without it a transfer finds the number itself. A download begins with one request. If
 // much is left and its reader waits for the network, it fetches parallel ranges, 16 at most.
-// A multipart upload begins with 6 parts at a time, and sends up to 16. Both stop where more
+// A multipart upload begins with 8 parts at a time, and sends up to 16. Both stop where more
 // requests no longer move more bytes.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *settings) {
