@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,5 +54,25 @@ func TestCloseDuringAReadDoesNotRace(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r) // until Close interrupts it
 			<-closed
 		}
+	}
+}
+
+func TestCloseDuringAWriteToAFileDoesNotRace(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return distant{d} }))
+	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 32<<20)))
+	require.NoError(t, err)
+	file, err := os.Create(filepath.Join(t.TempDir(), "to"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	for range 100 {
+		r, err := b.Download(t.Context(), "a", storage.WithConcurrency(8))
+		require.NoError(t, err)
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			_ = r.Close()
+		}()
+		_, _ = r.WriteTo(file) // until Close interrupts it
+		<-closed
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
@@ -35,12 +36,11 @@ func (d *download) inPlace(w io.Writer) *os.File {
 // If parallel ranges fail, the position stays before them, and the bytes after it are
 // undefined.
 func (d *download) writeInPlace(file *os.File) (int64, error) {
-	begun := d.left
-	err := d.writeFirst(file)
+	written, err := d.writeFirst(file)
 	if err != nil || d.ranges == nil {
-		return begun - d.left, err
+		return written, err
 	}
-	written, left := begun-d.left, d.left
+	left := d.left
 	at, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return written, err
@@ -49,33 +49,35 @@ func (d *download) writeInPlace(file *os.File) (int64, error) {
 		return written, err
 	}
 	_, err = file.Seek(at+left, io.SeekStart)
-	return begun, err
+	return written + left, err
 }
 
 // writeFirst writes what the first connection delivers before there are parallel ranges:
 // all, if there will be none.
-func (d *download) writeFirst(file io.Writer) error {
+func (d *download) writeFirst(file io.Writer) (written int64, err error) {
 	if d.ranges != nil {
-		return nil
+		return 0, nil
 	}
 	d.growth.inPlace = true
+	defer func() { d.growth.inPlace = false }()
 	chunk := copyPool.Get().(*[copyBytes]byte)
 	defer copyPool.Put(chunk)
 	for d.ranges == nil {
 		n, err := d.Read(chunk[:])
 		if n > 0 {
-			if _, err := file.Write(chunk[:n]); err != nil {
-				return err
+			k, failed := file.Write(chunk[:n])
+			if written += int64(k); failed != nil {
+				return written, failed
 			}
 		}
 		if err == io.EOF {
-			return nil
+			return written, nil
 		}
 		if err != nil {
-			return err
+			return written, err
 		}
 	}
-	return nil
+	return written, nil
 }
 
 // writeRanges fetches parallel ranges, each to its place in the file, which begins delivered
@@ -105,7 +107,7 @@ func (d *download) writeRanges(file io.WriterAt, delivered int64) error {
 // buffers. It returns false if the reader was closed.
 func (g *rangeReader) startInPlace(f *rangeFetcher) (started bool) {
 	g.starting.Do(func() {
-		g.fetcher, started = f, true
+		g.fetcher, g.inPlace, started = f, true, true
 		close(g.queue)
 	})
 	return started
@@ -121,6 +123,9 @@ type fileSink struct {
 	size   int64 // of one range, in bytes; 0: it grows
 	cancel context.CancelFunc
 	ranges []*fileRange // in order
+
+	failing sync.Once
+	failed  error // of the range that failed first
 }
 
 // A fileRange is a range that is written to a file.
@@ -130,7 +135,6 @@ type fileRange struct {
 	length int64
 	chunk  *[copyBytes]byte
 	crc    uint32
-	failed error
 }
 
 func (s *fileSink) next(ctx context.Context, off, limit int64) (rangeWriter, int64, error) {
@@ -171,10 +175,17 @@ func (r *fileRange) filled(p []byte) error {
 
 func (r *fileRange) end(err error) {
 	copyPool.Put(r.chunk)
+	r.chunk = nil // else the range, which is kept for its checksum, would keep it too
 	if e, own := err.(*Error); own {
+		if why := r.sink.d.ranges.interrupted(); why != nil && e.Code == Canceled {
+			e = why
+		}
 		err = r.sink.d.fail(e)
+	} else if err != nil { // the file's: what was fetched is lost, and nothing can be read any more
+		_ = r.sink.d.fail(&Error{Code: Internal, Err: err})
 	}
-	if r.failed = err; err != nil {
+	if err != nil {
+		r.sink.failing.Do(func() { r.sink.failed = err })
 		r.sink.cancel()
 	}
 	r.sink.limit.Ended()
@@ -184,16 +195,13 @@ func (r *fileRange) end(err error) {
 // result returns the first failure, or checks the checksum of the whole.
 func (s *fileSink) result() error {
 	d := s.d
-	var first error
+	first := s.failed
 	for _, r := range s.ranges {
-		if r.failed != nil && (first == nil || CodeOf(first) == Canceled) {
-			first = r.failed // the ranges that it has interrupted say Canceled
-		}
 		d.crc = crc32c.Join(d.crc, r.crc, r.length)
 		d.left -= r.length
 	}
 	if first == nil && d.left > 0 {
-		first = d.fail(asError(d.ctx, d.ctx.Err()))
+		first = d.fail(d.ranges.interrupted())
 	}
 	if first == nil {
 		first = d.finish()

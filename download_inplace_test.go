@@ -93,6 +93,11 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 		_, err := r.WriteTo(file)
 		var failed *os.PathError
 		require.True(t, errors.As(err, &failed), "%v", err)
+		_, err = r.Read(make([]byte, 1)) // what was fetched is lost
+		require.ErrorIs(t, err, storage.Internal)
+		require.True(t, errors.As(err, &failed), "%v", err)
+		_, err = r.WriteTo(io.Discard)
+		require.ErrorIs(t, err, storage.Internal)
 	})
 	t.Run("ctx", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -111,8 +116,33 @@ func TestWriteToAFileInPlaceFails(t *testing.T) {
 			ended <- err
 		}()
 		require.NoError(t, r.Close())
-		require.Error(t, <-ended)
+		require.ErrorContains(t, <-ended, "the reader is closed")
 	})
+	t.Run("Close by the progress function", func(t *testing.T) {
+		var r *storage.Reader
+		_, file := open(t, t.Context(), os.O_RDWR)
+		report := storage.WithProgress(func(int64, int64) { _ = r.Close() })
+		r, err = b.Download(t.Context(), "k", storage.WithConcurrency(4), report)
+		require.NoError(t, err)
+		_, err := r.WriteTo(file)
+		require.ErrorContains(t, err, "the reader is closed")
+	})
+}
+
+// The bytes that the file did not take are not counted.
+func TestWriteToAFileCountsWhatItTook(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return distant{d} }))
+	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
+	require.NoError(t, err)
+	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|os.O_RDONLY, 0o666)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	r, err := b.Download(t.Context(), "k")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	n, err := r.WriteTo(file)
+	require.Error(t, err)
+	require.Zero(t, n)
 }
 
 // Without WithConcurrency, a slow download is written in place from where it has become

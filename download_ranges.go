@@ -130,6 +130,7 @@ type rangeReader struct {
 	starting sync.Once
 	fetcher  *rangeFetcher       // nil until the first read
 	queue    chan *bufferedRange // in order; closed after the last
+	inPlace  bool                // nothing goes through buffers
 
 	mu      sync.Mutex // guards current, between read and close
 	current *bufferedRange
@@ -318,6 +319,9 @@ func (g *rangeReader) close() {
 	}
 	g.fetcher.cancel()
 	g.d.stream.close()
+	if g.inPlace { // WriteTo waits for the ranges; their progress function may call Close
+		return
+	}
 	g.fetcher.group.Join()
 	defer g.fetcher.group.Raise()
 	g.mu.Lock()

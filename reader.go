@@ -37,7 +37,7 @@ func (r *Reader) Read(p []byte) (int, error) { return r.from.Read(p) }
 // WriteTo writes the rest to w; io.Copy uses it. It returns an error of w as it is. If w is a
 // regular *os.File that was not opened with O_APPEND, parallel ranges are written in place, so
 // that none of them is in memory. If that fails, WriteTo returns how many bytes precede them,
-// and the file's content after these is undefined.
+// the file's content after these is undefined, and nothing more can be read.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) { return r.from.writeTo(w) }
 
 // Close ends the download. It always returns nil, before and after the end.

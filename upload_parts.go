@@ -117,8 +117,9 @@ func (w *write) maxConcurrency() int {
 
 // inPlaceParts returns into how many parts a random-access body is cut: with an ordered
 // concurrency so that they end together, else so that their throughput is soon known.
+// Sequential parts are few, because each waits for a response.
 func (w *write) inPlaceParts() int {
-	if w.req.set.concurrency > 0 {
+	if w.req.set.concurrency > 0 || w.op.core.has(SequentialParts) {
 		return w.maxConcurrency()
 	}
 	return 4 * defaultConcurrency
