@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -122,4 +123,31 @@ func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	require.Nil(t, got)
 	require.Nil(t, attrs)
+}
+
+// A group that calls several functions ends the others' ctx with the first error as its cause.
+func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
+	for _, ranges := range [][]storage.Range{{{Offset: 0, Length: 10}}, {{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		waiting := &waitingBucket{Bucket: memstore.New(), reached: make(chan struct{})}
+		go func() {
+			<-waiting.reached
+			cancel(&storage.Error{Code: storage.ObjectNotFound, Op: "Download", Key: "other"})
+		}()
+		_, _, err := storage.ReadRanges(ctx, waiting, "k", ranges, storage.WithMaxGap(0))
+		require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, `"k"`)
+	}
+}
+
+// A waiting bucket delivers no byte before ctx ends.
+type waitingBucket struct {
+	storage.Bucket
+	reached chan struct{}
+	once    sync.Once
+}
+
+func (w *waitingBucket) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	w.once.Do(func() { close(w.reached) })
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}, 0, 10, untilDone{ctx}), nil
 }
