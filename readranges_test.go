@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,4 +151,42 @@ type waitingBucket struct {
 func (w *waitingBucket) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
 	w.once.Do(func() { close(w.reached) })
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}, 0, 10, untilDone{ctx}), nil
+}
+
+// A store without revisions shows a change by size and time only.
+type unrevised struct{ storage.Driver }
+
+func (u unrevised) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	a, body, err := u.Driver.Get(ctx, r)
+	if err == nil {
+		a.Revision = ""
+	}
+	return a, body, err
+}
+
+func (u unrevised) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	a, err := u.Driver.Head(ctx, r)
+	if err == nil {
+		a.Revision = ""
+	}
+	return a, err
+}
+
+func TestAChangeIsFoundWithoutRevisions(t *testing.T) {
+	for name, later := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return unrevised{d} }))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
+			require.NoError(t, err)
+			r, err := storage.NewReaderAt(t.Context(), b, "k", storage.WithBlockSize(100))
+			require.NoError(t, err)
+			_, err = r.ReadAt(make([]byte, 10), 0)
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), "k", strings.NewReader(later))
+			require.NoError(t, err)
+			_, err = r.ReadAt(make([]byte, 10), 500)
+			require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
+			require.NoError(t, r.Close())
+		})
+	}
 }
