@@ -125,7 +125,7 @@ func invalid(rule string) error {
 
 // Layer returns the layer for [storage.WithLayer]. Close the buckets before the cache.
 func (c *Cache) Layer() storage.Layer {
-	return func(next storage.Driver) storage.Driver { return &driver{Driver: next, cache: c} }
+	return func(next storage.Driver) storage.Driver { return newDriver(next, c) }
 }
 
 // Close releases the directory. The blocks stay. Reads in progress no longer use them.

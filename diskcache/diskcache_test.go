@@ -426,3 +426,21 @@ func ExampleOpen() {
 	fmt.Println(string(foot), err == nil || err == io.EOF)
 	// Output: foot true
 }
+
+func TestADescriptionMayBeAskedForDuringReads(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 3000, 0)
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			_, err := f.Attrs(t.Context(), "a", storage.WithVersion("1")) // the hint is in the description
+			if storage.CodeOf(err) != storage.Unsupported {
+				t.Error(err)
+			}
+			if _, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(a.Revision)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+}

@@ -13,7 +13,7 @@ import (
 type driver struct {
 	storage.Driver
 	cache  *Cache
-	bucket string // identifies it in every process; "" before Describe
+	bucket string // identifies it in every process
 }
 
 // An object is one revision of an object.
@@ -28,10 +28,9 @@ type confirmed struct {
 // maxTrusted bounds the revisions that are remembered.
 const maxTrusted = 4096
 
-func (d *driver) Describe() storage.Description {
-	desc := d.Driver.Describe()
-	d.bucket = desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket
-	return desc
+func newDriver(next storage.Driver, c *Cache) *driver {
+	desc := next.Describe()
+	return &driver{Driver: next, cache: c, bucket: desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket}
 }
 
 // Head remembers the revision, so that a ReaderAt need not ask again.
@@ -45,7 +44,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 
 // Get reads a pinned revision through the cache.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if r.Condition.Revision == "" || r.Version != "" || len(r.Native) > 0 || d.bucket == "" {
+	if r.Condition.Revision == "" || r.Version != "" || len(r.Native) > 0 {
 		return d.Driver.Get(ctx, r)
 	}
 	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Condition.Revision}}
@@ -89,7 +88,7 @@ func (d *driver) confirm(b *body, r *storage.GetRequest) (*storage.Attrs, error)
 
 func (d *driver) trust(key string, attrs *storage.Attrs) {
 	c := d.cache
-	if c.config.TrustFor == 0 || attrs.Revision == "" || d.bucket == "" {
+	if c.config.TrustFor == 0 || attrs.Revision == "" {
 		return
 	}
 	own := *attrs
