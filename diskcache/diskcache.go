@@ -47,7 +47,8 @@ type Config struct {
 	// TrustFor is how long a revision that the store has confirmed is taken for the current one.
 	// Meanwhile blocks in the cache are read without a request, also if the object was
 	// changed, removed or forbidden. The default is 0: each read makes at least one request,
-	// which transfers no bytes if they are in the cache.
+	// which transfers no bytes if they are in the cache. A bucket that is opened again, perhaps with
+	// other credentials, asks the store itself.
 	TrustFor time.Duration
 }
 
@@ -59,9 +60,6 @@ type Cache struct {
 
 	scanning  sync.Mutex   // one scan at a time
 	unscanned atomic.Int64 // bytes written since the last scan
-
-	mu      sync.Mutex
-	trusted map[object]confirmed
 }
 
 // Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. Files in
@@ -90,7 +88,7 @@ func Open(dir string, c Config) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache := &Cache{config: c, root: root, now: time.Now, trusted: map[object]confirmed{}}
+	cache := &Cache{config: c, root: root, now: time.Now}
 	cache.unscanned.Store(math.MaxInt64 / 2)
 	cache.makeRoom(0)
 	return cache, nil

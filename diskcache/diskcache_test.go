@@ -444,3 +444,27 @@ func TestADescriptionMayBeAskedForDuringReads(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// A store that forbids reads, as it does for other credentials.
+type forbidding struct{ storage.Driver }
+
+func (forbidding) Close() error { return nil }
+
+func (forbidding) Head(context.Context, *storage.GetRequest) (*storage.Attrs, error) {
+	return nil, storage.PermissionDenied
+}
+
+func (forbidding) Get(context.Context, *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	return nil, nil, storage.PermissionDenied
+}
+
+func TestOtherCredentialsAreNotTrusted(t *testing.T) {
+	store := memstore.NewDriver(memstore.Config{})
+	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
+	a := f.put(t, "a", 3000, 0)
+	f.get(t, a, 0, -1)
+	other := storage.New(forbidding{store}, storage.WithLayer(f.cache.Layer()))
+	_, _, err := storage.ReadAll(t.Context(), other, "a", storage.IfRevision(a.Revision))
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+	require.NoError(t, storage.Close(other))
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -14,6 +15,9 @@ type driver struct {
 	storage.Driver
 	cache  *Cache
 	bucket string // identifies it in every process
+
+	mu      sync.Mutex
+	trusted map[object]confirmed // with the credentials of this driver
 }
 
 // An object is one revision of an object.
@@ -30,7 +34,7 @@ const maxTrusted = 4096
 
 func newDriver(next storage.Driver, c *Cache) *driver {
 	desc := next.Describe()
-	return &driver{Driver: next, cache: c, bucket: desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket}
+	return &driver{Driver: next, cache: c, bucket: desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket, trusted: map[object]confirmed{}}
 }
 
 // Head remembers the revision, so that a ReaderAt need not ask again.
@@ -67,7 +71,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 // confirm returns the attributes of a revision that the store confirms now, or did lately. If
 // bytes have to be fetched anyway, their request confirms it.
 func (d *driver) confirm(b *body, r *storage.GetRequest) (*storage.Attrs, error) {
-	if attrs := d.cache.lately(b.object); attrs != nil {
+	if attrs := d.lately(b.object); attrs != nil {
 		return attrs, nil
 	}
 	size := d.cache.config.BlockBytes
@@ -87,25 +91,24 @@ func (d *driver) confirm(b *body, r *storage.GetRequest) (*storage.Attrs, error)
 }
 
 func (d *driver) trust(key string, attrs *storage.Attrs) {
-	c := d.cache
-	if c.config.TrustFor == 0 || attrs.Revision == "" {
+	if d.cache.config.TrustFor == 0 || attrs.Revision == "" {
 		return
 	}
 	own := *attrs
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.trusted) >= maxTrusted {
-		clear(c.trusted)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.trusted) >= maxTrusted {
+		clear(d.trusted)
 	}
-	c.trusted[object{d.bucket, key, attrs.Revision}] = confirmed{&own, c.now()}
+	d.trusted[object{d.bucket, key, attrs.Revision}] = confirmed{&own, d.cache.now()}
 }
 
-func (c *Cache) lately(o object) *storage.Attrs {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	was, ok := c.trusted[o]
-	if !ok || c.now().Sub(was.at) >= c.config.TrustFor {
-		delete(c.trusted, o)
+func (d *driver) lately(o object) *storage.Attrs {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	was, ok := d.trusted[o]
+	if !ok || d.cache.now().Sub(was.at) >= d.cache.config.TrustFor {
+		delete(d.trusted, o)
 		return nil
 	}
 	return was.attrs
