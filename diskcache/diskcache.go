@@ -23,7 +23,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -58,8 +57,11 @@ type Cache struct {
 	root   *os.Root
 	now    func() time.Time
 
-	scanning  sync.Mutex   // one scan at a time
-	unscanned atomic.Int64 // bytes written since the last scan
+	scanning sync.Mutex // one scan at a time
+
+	counting  sync.Mutex
+	unscanned int64 // bytes written since the last scan
+	writing   int64 // bytes that are being written
 }
 
 // Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. Files in
@@ -89,7 +91,7 @@ func Open(dir string, c Config) (*Cache, error) {
 		return nil, err
 	}
 	cache := &Cache{config: c, root: root, now: time.Now}
-	cache.unscanned.Store(math.MaxInt64 / 2)
+	cache.unscanned = math.MaxInt64 / 2
 	cache.makeRoom(0)
 	return cache, nil
 }

@@ -468,3 +468,13 @@ func TestOtherCredentialsAreNotTrusted(t *testing.T) {
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.NoError(t, storage.Close(other))
 }
+
+// Blocks that are being written count, although no scan finds them yet.
+func TestBlocksThatAreBeingWrittenHaveRoomTogether(t *testing.T) {
+	f := open(t, Config{MaxBytes: 4 * blockBytes})
+	for i := range 10 {
+		require.Equal(t, i < 4, f.cache.makeRoom(blockBytes))
+	}
+	f.cache.written(blockBytes)
+	require.True(t, f.cache.makeRoom(blockBytes))
+}
