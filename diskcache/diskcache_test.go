@@ -478,3 +478,16 @@ func TestBlocksThatAreBeingWrittenHaveRoomTogether(t *testing.T) {
 	f.cache.written(blockBytes)
 	require.True(t, f.cache.makeRoom(blockBytes))
 }
+
+// A fault on the way is not made permanent: the bytes of a whole read have to match the object's
+// checksum.
+func TestBlocksOfADamagedReadAreNotKept(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 3500, 0)
+	f.store.Set(faults.Corrupt(faults.Get, 1500).Nth(1))
+	_, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(a.Revision))
+	require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err))
+	got, _, _ := f.get(t, a, 0, -1)
+	require.Equal(t, content(3500, 0), got)
+	require.Len(t, f.files(t), 4)
+}

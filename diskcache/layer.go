@@ -64,6 +64,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		_ = b.Close()
 		return nil, nil, err
 	}
+	if b.pos == 0 && b.end == b.size {
+		b.want = attrs.CRC32C
+	}
 	own := *attrs // the core may change it
 	return &own, b, nil
 }
