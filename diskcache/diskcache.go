@@ -67,7 +67,7 @@ type Cache struct {
 // Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. Files in
 // it that are not blocks stay as they are.
 //
-// InvalidArgument: a number in c is out of range, or other users may write to dir.
+// InvalidArgument: a number in c is out of range, or dir belongs to another user or others may write to it.
 // Internal: dir cannot be used; errors.As reaches the *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
 	if c.MaxBytes == 0 {
@@ -112,9 +112,9 @@ func openDir(dir string) (*os.Root, error) {
 		_ = root.Close()
 		return fail(err)
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 { // a block of theirs would be believed
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 || isForeign(info) { // a block of theirs would be believed
 		_ = root.Close()
-		return nil, invalid("dir must not be writable for other users")
+		return nil, invalid("dir must belong to the user of this process, and must not be writable for others")
 	}
 	return root, nil
 }
