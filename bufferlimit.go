@@ -29,6 +29,7 @@ type BufferLimit struct {
 	watch    *time.Timer
 	epoch    uint64    // counts every event, so that the watch sees whether there was one
 	cached   list.List // of *block: in memory and part of used, the least recently used first
+	evicts   int64     // bytes of cached, which evicting them frees
 }
 
 type waiter struct {
@@ -72,7 +73,8 @@ func (m *BufferLimit) acquire(ctx context.Context, bytes int64) (over bool, err 
 func (m *BufferLimit) try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if bytes > firstChunk && (len(m.waiting) > 0 || !m.fits(bytes)) {
+	free := len(m.waiting) == 0 && m.fits(bytes)
+	if bytes > firstChunk && !free {
 		return false
 	}
 	m.used += bytes
@@ -104,11 +106,11 @@ func (m *BufferLimit) abandon(w *waiter) {
 	m.grant()
 }
 
-// plenty reports whether more than half of the limit is free.
+// plenty reports whether more than half of the limit is free, or has blocks that would give way.
 func (m *BufferLimit) plenty() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.waiting) == 0 && m.used < m.limit/2
+	return len(m.waiting) == 0 && m.used-m.evicts < m.limit/2
 }
 
 // release returns bytes to the limit.

@@ -115,3 +115,30 @@ func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 		require.Less(t, time.Since(begun), streams*parts*sending+40*stallAfter)
 	})
 }
+
+// A block can be fetched again, so it counts as free for whoever needs memory.
+func TestBlocksGiveWayToEverySmallBuffer(t *testing.T) {
+	m := NewBufferLimit(mib)
+	r := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10))
+	for i := range int64(16) {
+		readAt(t, r, i*mib/2, 10)
+	}
+	require.Equal(t, int64(mib), m.used)
+	require.True(t, m.plenty(), "all of it can be evicted")
+	require.True(t, m.try(firstChunk))
+	require.LessOrEqual(t, m.used, int64(mib))
+	m.release(firstChunk)
+}
+
+func TestABlockThatFindsNoMemoryEvictsNone(t *testing.T) {
+	m := NewBufferLimit(mib)
+	small := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10))
+	large := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(2*mib))
+	readAt(t, small, 0, 10)
+	readAt(t, large, 0, 10)
+	require.Len(t, small.blocks.blocks, 1)
+	require.True(t, m.try(mib-64<<10)) // a transfer
+	readAt(t, small, 5*mib, 10)        // instead of the older block
+	require.Len(t, small.blocks.blocks, 1)
+	m.release(mib - 64<<10)
+}

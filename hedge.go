@@ -28,6 +28,8 @@ const (
 	hedgeSaved      = 10  // hedges that can be saved up
 	hedgeSample     = 20  // latencies after which the percentile is computed again
 	hedgeRecent     = 200 // latencies of which it is computed
+	// hedgeAgain is how long a read that was denied a hedge waits at least before it asks again.
+	hedgeAgain = time.Millisecond
 )
 
 // A hedger decides for a bucket when a read makes a second request (rule R9).
@@ -179,7 +181,7 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 				r.start(ctx, r.op.asAttempt(r.request))
 				pending++
 			} else {
-				timer.Reset(delay)
+				timer.Reset(max(delay, hedgeAgain))
 			}
 		}
 	}

@@ -383,3 +383,34 @@ func TestAHedgeCountsAsARequest(t *testing.T) {
 		require.Equal(t, 2, requests)
 	})
 }
+
+// A read that must wait for its hedge looks seldom, also if most responses take no time.
+func TestAReadThatWaitsForAHedgeRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &instantStore{}
+		b := memstore.New(storage.WithHedgedReads(), storage.WithLayer(func(d storage.Driver) storage.Driver {
+			store.remote = remote{d}
+			return store
+		}))
+		_, err := b.Upload(t.Context(), "k", strings.NewReader("content"))
+		require.NoError(t, err)
+		learn(t, b, reads["Attrs"])
+		store.late = stalled
+		require.NoError(t, reads["Attrs"](t.Context(), b), "its hedge is late, too; a busy wait would not end")
+	})
+}
+
+// An instantStore responds to Head at once, or late.
+type instantStore struct {
+	remote
+	late time.Duration
+}
+
+func (s *instantStore) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	select {
+	case <-time.After(s.late):
+		return s.Driver.Head(ctx, r)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

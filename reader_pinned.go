@@ -65,10 +65,19 @@ func (o *pinnedObject) checkResponse(from *Reader, off, length int64) error {
 	if gotOff, gotLength := from.Range(); gotOff != off || gotLength != length {
 		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, off, gotLength, gotOff)
 	}
-	if a := from.Attrs(); a != nil && o.attrs.Revision != "" && a.Revision != o.attrs.Revision {
+	if a := from.Attrs(); a != nil && o.changed(a) {
 		return errors.New("another revision came")
 	}
 	return nil
+}
+
+// changed compares the attributes of a response with those of the first one. Without revisions, size
+// and time have to do.
+func (o *pinnedObject) changed(a *Attrs) bool {
+	if o.attrs.Revision != "" {
+		return a.Revision != o.attrs.Revision
+	}
+	return a.Size != o.attrs.Size || !a.Modified.Equal(o.attrs.Modified)
 }
 
 // readAt fills p with bytes from offset off on, by one request.

@@ -102,11 +102,14 @@ func (r *ReaderAt) readAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// Read reads from where the last Read ended, or where Seek has led. If it has read the whole object
+// from its start, it returns ChecksumMismatch in place of io.EOF if the bytes are not those that
+// were stored.
 func (r *ReaderAt) Read(p []byte) (int, error) {
 	switch {
 	case r.closed.Load():
 		return 0, r.invalid("Read", "reader", "is closed")
-	case r.pos >= r.Size():
+	case r.pos >= r.Size() && r.open == nil:
 		return 0, io.EOF
 	case len(p) == 0:
 		return 0, nil

@@ -217,8 +217,8 @@ func (c *blockCache) reserveAhead(first, n int64) (blocks []*block) {
 // take takes memory from the limit, unless somebody waits for it.
 func (c *blockCache) take(bytes int64) bool {
 	m := c.limit
-	if len(m.waiting) > 0 || !m.fits(bytes) {
-		return false
+	if len(m.waiting) > 0 || m.used-m.evicts+bytes > m.limit || !m.fits(bytes) {
+		return false // nothing is evicted in vain
 	}
 	m.used += bytes
 	m.epoch++
@@ -287,6 +287,7 @@ func (c *blockCache) settle(b *block, err error) {
 		b.remove()
 	} else {
 		b.inCache, b.inLimit = c.idle.PushBack(b), c.limit.cached.PushBack(b)
+		c.limit.evicts += int64(len(b.data))
 	}
 	close(b.done)
 	c.limit.grant() // a transfer that waits may have the memory
@@ -296,6 +297,7 @@ func (c *blockCache) settle(b *block, err error) {
 func (b *block) evict() {
 	b.cache.idle.Remove(b.inCache)
 	b.cache.limit.cached.Remove(b.inLimit)
+	b.cache.limit.evicts -= int64(len(b.data))
 	b.remove()
 }
 

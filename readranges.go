@@ -44,9 +44,9 @@ func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, o
 	if e := r.init(opts); e != nil {
 		return nil, nil, located(b, "ReadRanges", key, e)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
-	first, err := r.open(ctx, opts)
+	first, err := r.open(reading, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,8 +55,8 @@ func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, o
 	if e != nil {
 		return nil, nil, located(b, "ReadRanges", key, e)
 	}
-	if err := r.fetch(ctx, cancel, first, plan); err != nil {
-		return nil, nil, err
+	if err := r.fetch(reading, cancel, first, plan); err != nil {
+		return nil, nil, r.failed(ctx, err)
 	}
 	return r.results, first.Attrs(), nil
 }
@@ -166,7 +166,7 @@ func (r *rangesRead) fetch(ctx context.Context, stopFirst func(), first *Reader,
 		return r.read(plan, run, from)
 	})
 	if err != nil {
-		return r.failed(ctx, err)
+		return err
 	}
 	for _, c := range plan.copies {
 		copy(r.place(plan, c.to), r.place(plan, rangePart{c.from, c.to.offset, c.to.end}))
@@ -174,9 +174,11 @@ func (r *rangesRead) fetch(ctx context.Context, stopFirst func(), first *Reader,
 	return nil
 }
 
-// failed returns an error of a run, which is an *Error unless ctx ended before the run began.
+// failed returns an error of a run. If ctx has ended, err may be its cause: that belongs to others.
 func (r *rangesRead) failed(ctx context.Context, err error) error {
-	if _, own := findCode(err); own {
+	if ended := ctx.Err(); ended != nil {
+		err = ended
+	} else if _, own := findCode(err); own {
 		return err
 	}
 	return located(r.from, "ReadRanges", r.key, asError(ctx, err))

@@ -2,7 +2,9 @@ package storage_test
 
 import (
 	"context"
+	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -122,4 +124,69 @@ func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	require.Nil(t, got)
 	require.Nil(t, attrs)
+}
+
+// A group that calls several functions ends the others' ctx with the first error as its cause.
+func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
+	for _, ranges := range [][]storage.Range{{{Offset: 0, Length: 10}}, {{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		waiting := &waitingBucket{Bucket: memstore.New(), reached: make(chan struct{})}
+		go func() {
+			<-waiting.reached
+			cancel(&storage.Error{Code: storage.ObjectNotFound, Op: "Download", Key: "other"})
+		}()
+		_, _, err := storage.ReadRanges(ctx, waiting, "k", ranges, storage.WithMaxGap(0))
+		require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, `"k"`)
+	}
+}
+
+// A waiting bucket delivers no byte before ctx ends.
+type waitingBucket struct {
+	storage.Bucket
+	reached chan struct{}
+	once    sync.Once
+}
+
+func (w *waitingBucket) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	w.once.Do(func() { close(w.reached) })
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}, 0, 10, untilDone{ctx}), nil
+}
+
+// A store without revisions shows a change by size and time only.
+type unrevised struct{ storage.Driver }
+
+func (u unrevised) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	a, body, err := u.Driver.Get(ctx, r)
+	if err == nil {
+		a.Revision = ""
+	}
+	return a, body, err
+}
+
+func (u unrevised) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	a, err := u.Driver.Head(ctx, r)
+	if err == nil {
+		a.Revision = ""
+	}
+	return a, err
+}
+
+func TestAChangeIsFoundWithoutRevisions(t *testing.T) {
+	for name, later := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return unrevised{d} }))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
+			require.NoError(t, err)
+			r, err := storage.NewReaderAt(t.Context(), b, "k", storage.WithBlockSize(100))
+			require.NoError(t, err)
+			_, err = r.ReadAt(make([]byte, 10), 0)
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), "k", strings.NewReader(later))
+			require.NoError(t, err)
+			_, err = r.ReadAt(make([]byte, 10), 500)
+			require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
+			require.NoError(t, r.Close())
+		})
+	}
 }

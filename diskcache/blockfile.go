@@ -73,9 +73,11 @@ func (c *Cache) read(name string, data []byte) bool {
 
 // write keeps a block. If it cannot, there is no block: the read that brought it succeeds.
 func (c *Cache) write(name string, data []byte) {
-	if !c.makeRoom(headerBytes + int64(len(data))) {
+	bytes := headerBytes + int64(len(data))
+	if !c.makeRoom(bytes) {
 		return
 	}
+	defer c.written(bytes)
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
 	file, err := c.create(temp)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // maxRun bounds the blocks of one request, because the disk is asked for each of them first.
@@ -22,9 +23,11 @@ type body struct {
 	size     int64 // of the object
 	pos, end int64 // of the range
 
-	buffer []byte // of one block
-	left   []byte // of buffer: to be delivered
-	failed error  // after left
+	buffer []byte         // of one block
+	left   []byte         // of buffer: to be delivered
+	sum    uint32         // of all that was loaded
+	want   storage.CRC32C // what sum has to be at the end of the object; unknown if a part is read
+	failed error          // after left
 
 	mu      sync.Mutex // guards fetched and closed, between Read and Close
 	fetched io.ReadCloser
@@ -112,8 +115,24 @@ func (b *body) load() {
 	b.failed = err
 	if to := min(int64(n), b.end-start); to > b.pos-start {
 		b.left = data[b.pos-start : to]
+		b.verify()
 	} else if err == nil {
 		b.failed = io.ErrUnexpectedEOF
+	}
+}
+
+// verify removes all blocks of an object that was read as a whole if they do not have its checksum.
+// The core, which returns ChecksumMismatch, could never read them otherwise.
+func (b *body) verify() {
+	if !b.want.Known {
+		return
+	}
+	b.sum = crc32c.Update(b.sum, b.left)
+	if b.pos+int64(len(b.left)) < b.size || b.sum == b.want.Sum {
+		return
+	}
+	for number := range (b.size + b.blockBytes() - 1) / b.blockBytes() {
+		_ = b.d.cache.root.Remove(b.name(number))
 	}
 }
 

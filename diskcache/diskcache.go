@@ -23,7 +23,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -47,7 +46,8 @@ type Config struct {
 	// TrustFor is how long a revision that the store has confirmed is taken for the current one.
 	// Meanwhile blocks in the cache are read without a request, also if the object was
 	// changed, removed or forbidden. The default is 0: each read makes at least one request,
-	// which transfers no bytes if they are in the cache.
+	// which transfers no bytes if they are in the cache. A bucket that is opened again, perhaps with
+	// other credentials, asks the store itself.
 	TrustFor time.Duration
 }
 
@@ -57,17 +57,17 @@ type Cache struct {
 	root   *os.Root
 	now    func() time.Time
 
-	scanning  sync.Mutex   // one scan at a time
-	unscanned atomic.Int64 // bytes written since the last scan
+	scanning sync.Mutex // one scan at a time
 
-	mu      sync.Mutex
-	trusted map[object]confirmed
+	counting  sync.Mutex
+	unscanned int64 // bytes written since the last scan
+	writing   int64 // bytes that are being written
 }
 
 // Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. Files in
 // it that are not blocks stay as they are.
 //
-// InvalidArgument: a number in c is out of range, or other users may write to dir.
+// InvalidArgument: a number in c is out of range, or dir belongs to another user or others may write to it.
 // Internal: dir cannot be used; errors.As reaches the *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
 	if c.MaxBytes == 0 {
@@ -90,8 +90,8 @@ func Open(dir string, c Config) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache := &Cache{config: c, root: root, now: time.Now, trusted: map[object]confirmed{}}
-	cache.unscanned.Store(math.MaxInt64 / 2)
+	cache := &Cache{config: c, root: root, now: time.Now}
+	cache.unscanned = math.MaxInt64 / 2
 	cache.makeRoom(0)
 	return cache, nil
 }
@@ -112,9 +112,9 @@ func openDir(dir string) (*os.Root, error) {
 		_ = root.Close()
 		return fail(err)
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 { // a block of theirs would be believed
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 || isForeign(info) { // a block of theirs would be believed
 		_ = root.Close()
-		return nil, invalid("dir must not be writable for other users")
+		return nil, invalid("dir must belong to the user of this process, and must not be writable for others")
 	}
 	return root, nil
 }
@@ -125,7 +125,7 @@ func invalid(rule string) error {
 
 // Layer returns the layer for [storage.WithLayer]. Close the buckets before the cache.
 func (c *Cache) Layer() storage.Layer {
-	return func(next storage.Driver) storage.Driver { return &driver{Driver: next, cache: c} }
+	return func(next storage.Driver) storage.Driver { return newDriver(next, c) }
 }
 
 // Close releases the directory. The blocks stay. Reads in progress no longer use them.

@@ -426,3 +426,68 @@ func ExampleOpen() {
 	fmt.Println(string(foot), err == nil || err == io.EOF)
 	// Output: foot true
 }
+
+func TestADescriptionMayBeAskedForDuringReads(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 3000, 0)
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			_, err := f.Attrs(t.Context(), "a", storage.WithVersion("1")) // the hint is in the description
+			if storage.CodeOf(err) != storage.Unsupported {
+				t.Error(err)
+			}
+			if _, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(a.Revision)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// A store that forbids reads, as it does for other credentials.
+type forbidding struct{ storage.Driver }
+
+func (forbidding) Close() error { return nil }
+
+func (forbidding) Head(context.Context, *storage.GetRequest) (*storage.Attrs, error) {
+	return nil, storage.PermissionDenied
+}
+
+func (forbidding) Get(context.Context, *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	return nil, nil, storage.PermissionDenied
+}
+
+func TestOtherCredentialsAreNotTrusted(t *testing.T) {
+	store := memstore.NewDriver(memstore.Config{})
+	f := openIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
+	a := f.put(t, "a", 3000, 0)
+	f.get(t, a, 0, -1)
+	other := storage.New(forbidding{store}, storage.WithLayer(f.cache.Layer()))
+	_, _, err := storage.ReadAll(t.Context(), other, "a", storage.IfRevision(a.Revision))
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+	require.NoError(t, storage.Close(other))
+}
+
+// Blocks that are being written count, although no scan finds them yet.
+func TestBlocksThatAreBeingWrittenHaveRoomTogether(t *testing.T) {
+	f := open(t, Config{MaxBytes: 4 * blockBytes})
+	for i := range 10 {
+		require.Equal(t, i < 4, f.cache.makeRoom(blockBytes))
+	}
+	f.cache.written(blockBytes)
+	require.True(t, f.cache.makeRoom(blockBytes))
+}
+
+// A fault on the way is not made permanent: the bytes of a whole read have to match the object's
+// checksum.
+func TestBlocksOfADamagedReadAreNotKept(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 3500, 0)
+	f.store.Set(faults.Corrupt(faults.Get, 1500).Nth(1))
+	_, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(a.Revision))
+	require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err))
+	got, _, _ := f.get(t, a, 0, -1)
+	require.Equal(t, content(3500, 0), got)
+	require.Len(t, f.files(t), 4)
+}

@@ -24,33 +24,61 @@ type keptBlock struct {
 	used  time.Time
 }
 
-// makeRoom counts bytes that will be written, and reports whether they may be. If this process
-// has written much since its last scan, it removes the blocks that were not used for the
-// longest time. Other processes may do the same at the same time.
+// makeRoom counts bytes that will be written, and reports whether they may be; if so, written
+// follows. If this process has written much since its last scan, it removes the blocks that were
+// not used for the longest time. Other processes may do the same at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
-	share := c.config.MaxBytes / scanShare
-	if bytes > c.config.MaxBytes {
-		return false
-	}
-	if c.unscanned.Add(bytes) <= share {
-		return true
+	fits, scanned := c.count(bytes)
+	if !fits || scanned {
+		return fits
 	}
 	c.scanning.Lock()
 	defer c.scanning.Unlock()
-	if c.unscanned.Load() <= share {
+	room, due := c.startScan()
+	if !due {
 		return true // another goroutine has scanned
 	}
-	c.unscanned.Store(bytes)
 	blocks, total := c.scan()
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
 	for _, b := range blocks {
-		if total <= c.config.MaxBytes-max(share, bytes) {
+		if total <= c.config.MaxBytes-room {
 			break
 		}
 		_ = c.root.Remove(b.name) // or another process has
 		total -= b.bytes
 	}
 	return true
+}
+
+// count counts bytes that will be written. All that are being written fit into MaxBytes together.
+func (c *Cache) count(bytes int64) (fits, scanned bool) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	if c.writing+bytes > c.config.MaxBytes {
+		return false, false
+	}
+	c.writing += bytes
+	c.unscanned += bytes
+	return true, c.unscanned <= c.config.MaxBytes/scanShare
+}
+
+// startScan returns for how many bytes a scan is to make room, if one is due.
+func (c *Cache) startScan() (room int64, due bool) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	share := c.config.MaxBytes / scanShare
+	if c.unscanned <= share {
+		return 0, false
+	}
+	c.unscanned = c.writing
+	return max(share, c.writing), true
+}
+
+// written ends a write that makeRoom has permitted.
+func (c *Cache) written(bytes int64) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	c.writing -= bytes
 }
 
 // scan returns all blocks and their bytes, and removes temporary files that were left.

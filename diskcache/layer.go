@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -13,7 +14,10 @@ import (
 type driver struct {
 	storage.Driver
 	cache  *Cache
-	bucket string // identifies it in every process; "" before Describe
+	bucket string // identifies it in every process
+
+	mu      sync.Mutex
+	trusted map[object]confirmed // with the credentials of this driver
 }
 
 // An object is one revision of an object.
@@ -28,10 +32,9 @@ type confirmed struct {
 // maxTrusted bounds the revisions that are remembered.
 const maxTrusted = 4096
 
-func (d *driver) Describe() storage.Description {
-	desc := d.Driver.Describe()
-	d.bucket = desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket
-	return desc
+func newDriver(next storage.Driver, c *Cache) *driver {
+	desc := next.Describe()
+	return &driver{Driver: next, cache: c, bucket: desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket, trusted: map[object]confirmed{}}
 }
 
 // Head remembers the revision, so that a ReaderAt need not ask again.
@@ -45,7 +48,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 
 // Get reads a pinned revision through the cache.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if r.Condition.Revision == "" || r.Version != "" || len(r.Native) > 0 || d.bucket == "" {
+	if r.Condition.Revision == "" || r.Version != "" || len(r.Native) > 0 {
 		return d.Driver.Get(ctx, r)
 	}
 	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Condition.Revision}}
@@ -61,6 +64,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		_ = b.Close()
 		return nil, nil, err
 	}
+	if b.pos == 0 && b.end == b.size {
+		b.want = attrs.CRC32C
+	}
 	own := *attrs // the core may change it
 	return &own, b, nil
 }
@@ -68,7 +74,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 // confirm returns the attributes of a revision that the store confirms now, or did lately. If
 // bytes have to be fetched anyway, their request confirms it.
 func (d *driver) confirm(b *body, r *storage.GetRequest) (*storage.Attrs, error) {
-	if attrs := d.cache.lately(b.object); attrs != nil {
+	if attrs := d.lately(b.object); attrs != nil {
 		return attrs, nil
 	}
 	size := d.cache.config.BlockBytes
@@ -88,25 +94,24 @@ func (d *driver) confirm(b *body, r *storage.GetRequest) (*storage.Attrs, error)
 }
 
 func (d *driver) trust(key string, attrs *storage.Attrs) {
-	c := d.cache
-	if c.config.TrustFor == 0 || attrs.Revision == "" || d.bucket == "" {
+	if d.cache.config.TrustFor == 0 || attrs.Revision == "" {
 		return
 	}
 	own := *attrs
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.trusted) >= maxTrusted {
-		clear(c.trusted)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.trusted) >= maxTrusted {
+		clear(d.trusted)
 	}
-	c.trusted[object{d.bucket, key, attrs.Revision}] = confirmed{&own, c.now()}
+	d.trusted[object{d.bucket, key, attrs.Revision}] = confirmed{&own, d.cache.now()}
 }
 
-func (c *Cache) lately(o object) *storage.Attrs {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	was, ok := c.trusted[o]
-	if !ok || c.now().Sub(was.at) >= c.config.TrustFor {
-		delete(c.trusted, o)
+func (d *driver) lately(o object) *storage.Attrs {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	was, ok := d.trusted[o]
+	if !ok || d.cache.now().Sub(was.at) >= d.cache.config.TrustFor {
+		delete(d.trusted, o)
 		return nil
 	}
 	return was.attrs

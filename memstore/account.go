@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -18,8 +19,10 @@ const provider = "memory"
 // An account holds buckets. Locate returns it as the identity of the account, so that
 // objects are copied between its buckets without moving their bytes.
 type account struct {
-	now  func() time.Time
-	keys func() (signedurl.Keys, error)
+	// location is random: an address in memory is used again.
+	location string
+	now      func() time.Time
+	keys     func() (signedurl.Keys, error)
 	// writes counts the writes to all buckets. The count is the revision of a write, so
 	// that a bucket that is deleted and created again repeats no revision.
 	writes atomic.Uint64
@@ -32,7 +35,7 @@ func newAccount(c ServiceConfig) *account {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &account{now: c.Now, keys: signingKeys(c.SigningKeys)}
+	return &account{location: rand.Text(), now: c.Now, keys: signingKeys(c.SigningKeys)}
 }
 
 // time returns the current time. The clock may be the user's, so the caller must not

@@ -1,6 +1,7 @@
 package memstore_test
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,4 +64,16 @@ func TestNewBucketsShareNothing(t *testing.T) {
 	put(t, a, "k", "")
 	require.Empty(t, keys(t, b))
 	require.NoError(t, a.Close())
+}
+
+// Journals and caches on the disk know a store by its location. The memory of one that is gone
+// may be used again, in this process and the next one.
+func TestNoTwoStoresHaveOneLocation(t *testing.T) {
+	seen := map[string]bool{}
+	for range 100 {
+		location := memstore.NewDriver(memstore.Config{}).Describe().Location
+		require.False(t, seen[location], location)
+		seen[location] = true
+		runtime.GC()
+	}
 }

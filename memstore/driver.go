@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
@@ -39,7 +38,7 @@ func (d *driver) Describe() storage.Description {
 	return storage.Description{
 		Provider:         provider,
 		Bucket:           d.bucket,
-		Location:         fmt.Sprintf("%p", d.account), // it ends with this process
+		Location:         d.account.location, // it ends with this process
 		Features:         features,
 		Versioned:        d.versioned(),
 		EnableVersions:   d.startVersions,

@@ -81,6 +81,7 @@ var checksumCases = []Case{
 				require.Len(t, got, int(path.size))
 				_, _, err = storage.ReadAll(t.Context(), b, "a")
 				t.requireCode(err, storage.ChecksumMismatch)
+				t.readAtVerified(b, path.size)
 				t.faults.Set(faults.Corrupt(faults.Get, min(path.size/2, 1000)).Nth(1)) // within the first range
 				_, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(2))
 				t.requireCode(err, storage.ChecksumMismatch)
@@ -105,4 +106,15 @@ var checksumCases = []Case{
 			require.NoFileExists(t, to)
 		},
 	},
+}
+
+// readAtVerified reads the whole damaged object "a" through a ReaderAt, from its start on.
+func (t *T) readAtVerified(b storage.Bucket, size int64) {
+	t.Helper()
+	r, err := storage.NewReaderAt(t.Context(), b, "a")
+	require.NoError(t, err)
+	got, err := io.ReadAll(r)
+	t.requireCode(err, storage.ChecksumMismatch)
+	require.Len(t, got, int(size))
+	require.NoError(t, r.Close())
 }

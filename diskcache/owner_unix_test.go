@@ -1,0 +1,23 @@
+//go:build unix
+
+package diskcache
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestADirectoryOfAnotherUserIsRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.Chown(dir, 12345, -1))
+	_, err := Open(dir, Config{})
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+}
