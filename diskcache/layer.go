@@ -30,7 +30,9 @@ const maxTrusted = 4096
 
 func (d *driver) Describe() storage.Description {
 	desc := d.Driver.Describe()
-	d.bucket = desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket
+	if d.bucket == "" { // else the core asks again, while other calls read
+		d.bucket = desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket
+	}
 	return desc
 }
 
