@@ -126,7 +126,10 @@ func (c *core) need(f Features, what string) *Error {
 	if c.has(f) {
 		return nil
 	}
-	hint := c.driver.Describe().FeatureHint
+	hint := c.desc.FeatureHint
+	if hint != "" {
+		hint = c.driver.Describe().FeatureHint
+	}
 	if f == Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
 		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
 	}

@@ -27,8 +27,9 @@ import (
 // [UnimplementedDriver] for the rest. A layer embeds the Driver that it wraps. The example
 // is a whole driver, over a map.
 type Driver interface {
-	// Describe returns what the core needs to know. New calls it. If a feature is refused,
-	// the core calls it again for FeatureHint, which may name what the driver has learned.
+	// Describe returns what the core needs to know. New calls it. If it returned a FeatureHint
+	// and a feature is refused, the core calls it again, beside other calls: the hint may name
+	// what the driver has learned.
 	Describe() Description
 
 	// Put stores a whole object in one request, atomically. It reads Body to its end, by

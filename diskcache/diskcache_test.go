@@ -391,6 +391,19 @@ func TestAReaderAtReadsFromTheDisk(t *testing.T) {
 	require.Equal(t, 2, f.store.Count(faults.Head))
 }
 
+// The core asks again when it refuses a feature, also while other calls read.
+func TestDescribeMayBeCalledWhileOthersRead(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 1000, 0)
+	d := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
+	_ = d.Describe()
+	var group sync.WaitGroup
+	group.Go(func() { _ = d.Describe() })
+	_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: a.Revision}})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	group.Wait()
+}
+
 func TestADropInTheMiddleIsResumed(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 10_000, 0)

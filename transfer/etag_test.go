@@ -2,10 +2,12 @@ package transfer_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/md5"
 	"encoding/hex"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,7 +41,8 @@ func (d *md5ETags) List(ctx context.Context, r *storage.ListRequest) (*storage.P
 			return nil, err
 		}
 		_ = body.Close()
-		sum := md5.Sum(append(content, d.salt...))
+		var sum [md5.Size]byte
+		fips140.WithoutEnforcement(func() { sum = md5.Sum(append(content, d.salt...)) })
 		page.Entries[i].ETag = `"` + hex.EncodeToString(sum[:]) + `"`
 	}
 	return page, nil
@@ -74,4 +77,18 @@ func TestAnETagThatIsTheMD5OfAFileNeedsNoRequest(t *testing.T) {
 			require.Equal(t, row.heads, seen.count("Head")-before)
 		})
 	}
+}
+
+// A program may run with GODEBUG=fips140=only, which forbids MD5 for security.
+func TestETagsAreComparedUnderFIPS140(t *testing.T) {
+	if fips140.Enforced() {
+		TestAnETagThatIsTheMD5OfAFileNeedsNoRequest(t)
+		return
+	}
+	program, err := os.Executable()
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), program, "-test.run=^TestETagsAreComparedUnderFIPS140$")
+	command.Env = append(os.Environ(), "GODEBUG=fips140=only")
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }

@@ -19,15 +19,19 @@ var (
 
 // parameters has the parameter of an address for each Go name that has one.
 var parameters = map[string]string{
-	"WithPublic":         "public=true",
-	"WithPublicBaseURL":  "public_base_url=",
-	"WithSigningBaseURL": "signing_base_url=",
-	"WithVersions":       "versions=true",
-	"Config.Create":      "create=true",
-	"Config.Endpoint":    "endpoint=",
-	"Config.Profile":     "profile=",
-	"Config.Project":     "project=",
-	"Config.SigningKey":  "signing_key=",
+	"WithPublic":           "public=true",
+	"WithPublicBaseURL":    "public_base_url=",
+	"WithSigningBaseURL":   "signing_base_url=",
+	"WithVersions":         "versions=true",
+	"Config.Account":       "account=",
+	"Config.Anonymous":     "anonymous=true",
+	"Config.Create":        "create=true",
+	"Config.Endpoint":      "endpoint=",
+	"Config.Profile":       "profile=",
+	"Config.Project":       "project=",
+	"Config.Region":        "region=",
+	"Config.RequesterPays": "requester_pays=true",
+	"Config.SigningKey":    "signing_key=",
 }
 
 // flagNames has the flag of each option whose flag has another name.

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,6 +48,18 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"ls", &storage.Error{Code: storage.BucketNotFound, Hint: "to create the directory, set Config.Create or create=true in the address"},
 			"storage: bucket not found (to create the directory, set create=true in the address)",
 		},
+		"a field of Config, its parameter and a variable": {
+			"ls", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("region is not known"), Hint: "set Config.Region, region= in the address, or AWS_REGION"},
+			"storage: invalid argument: region is not known (set region= in the address, or AWS_REGION)",
+		},
+		"an account": {
+			"ls", &storage.Error{Code: storage.InvalidArgument, Hint: "a custom domain does not contain it: set Config.Account or account="},
+			"storage: invalid argument (a custom domain does not contain it: set account=)",
+		},
+		"a field of Config in the reason": {
+			"ls", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.RequesterPays must not be set with Anonymous: nobody would pay")},
+			"storage: invalid argument: requester_pays=true must not be set with Anonymous: nobody would pay",
+		},
 		"a list of names": {
 			"sign", &storage.Error{Code: storage.Unsupported, Hint: "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"},
 			"storage: unsupported (to sign, set the key of a service account (signing_key=))",
@@ -85,6 +100,30 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			command, _, err := p.rootCommand().Find([]string{row.command})
 			require.NoError(t, err)
 			require.Equal(t, row.want, textFor(command, row.err))
+		})
+	}
+}
+
+func TestTheHintForAServerWithoutAProfileNamesNoGo(t *testing.T) {
+	command, _, err := (&program{}).rootCommand().Find([]string{"cp"})
+	require.NoError(t, err)
+	for _, row := range []struct{ server, want string }{
+		{"MinIO", "(this endpoint answers as MinIO: open it with profile=minio)"},
+		{"nginx", "(name the server with profile= (minio, ceph, …))"},
+	} {
+		t.Run(row.server, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Server", row.server)
+				w.WriteHeader(http.StatusNotFound)
+			}))
+			defer server.Close()
+			b, err := storage.Open(t.Context(), "s3://photos?anonymous=true&path_style=true&endpoint="+server.URL)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			_, err = b.Attrs(t.Context(), "k") // its response names the server
+			require.Error(t, err)
+			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
+			require.True(t, strings.HasSuffix(textFor(command, err), row.want), textFor(command, err))
 		})
 	}
 }

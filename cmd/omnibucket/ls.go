@@ -105,7 +105,7 @@ func (p *program) lsFolder(ctx context.Context, f *lsFlags, bucket storage.Liste
 }
 
 func errNothingUnder(key string) error {
-	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "check the key; the folder " + asFolder(key) + " does not exist either"}
+	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "check the key; there is no folder of this name either"}
 }
 
 // An entryLine is a ListEntry in JSON.

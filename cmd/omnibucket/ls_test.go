@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -41,6 +42,14 @@ func TestLs(t *testing.T) {
 			s.t = t
 			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok(append([]string{"ls"}, row.args...)...)))
 		})
+	}
+}
+
+func TestLsOfAMissingNameHasAHint(t *testing.T) {
+	s := newShell(t)
+	for _, key := range []string{"none", "IMG_1.JPG", "With", "IfAbsent or not"} {
+		_, stderr := s.exits(3, "ls", memory(t)+"/"+url.PathEscape(key))
+		require.Contains(t, stderr, "(check the key; there is no folder of this name either)", key)
 	}
 }
 

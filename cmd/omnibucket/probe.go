@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/spf13/cobra"
@@ -40,7 +41,13 @@ func (p *program) probe(ctx context.Context, text string) error {
 	if !isS3 {
 		return invalid("address must be that of an S3 server", "use an address that begins with s3://")
 	}
-	report, err := s3probe.Run(ctx, s3.Config{Bucket: l.host, Client: client}, folder)
+	config := s3.Config{Bucket: l.host, Client: client}
+	if parameters, err := url.ParseQuery(l.query); err == nil {
+		if profile, known := s3.NamedProfile(parameters.Get("profile")); known {
+			config.Profile = &profile
+		}
+	}
+	report, err := s3probe.Run(ctx, config, folder)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
 func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
@@ -20,6 +22,18 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, report)
 	require.Empty(t, s.ok("ls", "-r", bucket+parameters), "it removes what it wrote")
 	s.ok("rb", bucket+parameters)
+}
+
+func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	require.NoError(t, err)
+	defer server.Close()
+	s := newShell(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+	address := "s3://photos/tmp?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
+	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, s.ok("probe", address))
+	require.Regexp(t, `(?m)^ +IGNORED +create-only on Put`, s.ok("probe", address+"&profile=garage"))
 }
 
 func TestProbeIsForS3(t *testing.T) {

@@ -82,6 +82,25 @@ func TestBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
+// The settings are read when a bucket is opened. A call that is refused later does not read them.
+func TestARefusedFeatureDoesNotBeginToKeepVersions(t *testing.T) {
+	s, root := service(t)
+	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "one"})
+	require.NoError(t, err)
+	b := s.bucket(t, "one", root)
+	opened := storage.New(b.driver)
+	yes := true
+	_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "one", Versioning: &yes})
+	require.NoError(t, err)
+	_, err = opened.Attrs(t.Context(), "k", storage.WithVersion("v"))
+	require.ErrorIs(t, err, storage.Unsupported)
+	for range 2 {
+		_, err = opened.Upload(t.Context(), "k", strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	require.Len(t, b.history(storage.ListRequest{}), 1)
+}
+
 func TestMissingBuckets(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))

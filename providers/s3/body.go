@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
@@ -64,7 +65,7 @@ var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // setMD5 sets the header with the MD5 of the body.
 func (r *rawRequest) setMD5(ctx context.Context) error {
-	h := md5.New()
+	h := damageMD5{md5.New()}
 	if r.size > 0 {
 		if err := hashBody(ctx, h, r.body.(io.ReadSeeker)); err != nil {
 			return err
@@ -72,6 +73,20 @@ func (r *rawRequest) setMD5(ctx context.Context) error {
 	}
 	r.header.set("Content-Md5", base64.StdEncoding.EncodeToString(h.Sum(nil)))
 	return nil
+}
+
+// A damageMD5 is an MD5 that secures nothing, so that FIPS 140 need not forbid it. It does not
+// read the body, which is the caller's code.
+type damageMD5 struct{ hash.Hash }
+
+func (h damageMD5) Write(p []byte) (n int, err error) {
+	fips140.WithoutEnforcement(func() { n, err = h.Hash.Write(p) })
+	return n, err
+}
+
+func (h damageMD5) Sum(b []byte) (sum []byte) {
+	fips140.WithoutEnforcement(func() { sum = h.Hash.Sum(b) })
+	return sum
 }
 
 // hashBody writes the body into h. The next Read of the body begins at its start.

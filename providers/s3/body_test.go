@@ -1,6 +1,9 @@
 package s3
 
 import (
+	"crypto/fips140"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -47,6 +50,25 @@ func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A program may run with GODEBUG=fips140=only, which forbids MD5 for security.
+func TestABodyHasItsMD5UnderFIPS140(t *testing.T) {
+	if !fips140.Enforced() {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestABodyHasItsMD5UnderFIPS140$")
+		command.Env = append(os.Environ(), "GODEBUG=fips140=only")
+		out, err := command.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return
+	}
+	for text, sum := range map[string]string{"": "1B2M2Y8AsgTpgAmY7PhCfg==", "hello": "XUFAKrxLKna5cZ2REBfFkg=="} {
+		w := newStandIn(t, stored)
+		d := w.on(t, "unknown", func(c *Config) { c.SecretKey = "a secret that is as long as FIPS 140 wants" })
+		require.True(t, usesRawClient(t, d))
+		_, err := d.Put(t.Context(), wiretest.Put("k", text))
+		require.NoError(t, err)
+		require.Equal(t, sum, w.Last(t).Header.Get("Content-Md5"))
 	}
 }
 

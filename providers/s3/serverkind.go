@@ -62,7 +62,7 @@ func kindOf(h http.Header) *kindOfServer {
 func (k *serverKind) hint() string {
 	if kind := k.seen.Load(); kind != nil {
 		return "this endpoint answers as " + kind.name + ": open it with profile=" + kind.profile +
-			" (Config.Profile: NamedProfile(\"" + kind.profile + "\")), or test it with s3probe.Run"
+			" or s3.NamedProfile(\"" + kind.profile + "\") as Config.Profile, or test it with s3probe.Run"
 	}
-	return "name the server with profile= (minio, ceph, …) or Config.Profile, or test it with s3probe.Run"
+	return "name the server with profile= (minio, ceph, …) or s3.NamedProfile for Config.Profile, or test it with s3probe.Run"
 }

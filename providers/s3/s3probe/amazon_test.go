@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
 )
@@ -102,6 +103,19 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 			require.True(t, test.lost(report.Profile), "%+v", report.Profile)
 		})
 	}
+}
+
+// Credentials that may only write cannot remove what they wrote.
+func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
+	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
+	c.Bucket = "photos"
+	for _, operation := range []string{"GetObject", "ListObjectsV2", "DeleteObject"} {
+		server.Inject(s3server.Fault{Operation: operation, Error: "AccessDenied", Times: -1})
+	}
+	report, err := Run(t.Context(), c, "tmp/")
+	require.Nil(t, report)
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, `see the objects under "tmp/probe-`)
 }
 
 func TestRunReportsWhatItCouldNotRemove(t *testing.T) {

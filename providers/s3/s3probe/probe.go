@@ -10,6 +10,7 @@ package s3probe
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/url"
 	"sync"
 	"time"
@@ -46,7 +47,9 @@ const (
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any
 // other failure is in the report.
-func Run(ctx context.Context, c s3.Config, prefix string) (*Report, error) {
+//
+// If it fails and cannot remove its folder, the error names the folder.
+func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err error) {
 	opened, err := s3.NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
@@ -61,7 +64,12 @@ func Run(ctx context.Context, c s3.Config, prefix string) (*Report, error) {
 	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: d.Profile()}
 	p.report.Profile.Name += s3.ProbedSuffix
 	p.setProfile(withAllFeatures(d.Profile()))
-	defer p.clean(ctx)
+	defer func() {
+		p.clean(ctx)
+		if err != nil && p.report.Left != "" {
+			err = fmt.Errorf("%w; not everything could be removed: see the objects under %q", err, p.report.Left)
+		}
+	}()
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package s3probe
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/omnibucket/storage/providers/s3"
 )
@@ -62,13 +63,13 @@ func (r *Report) String() string {
 	for _, c := range r.Checks {
 		fmt.Fprintf(&b, "  %-12s %s", c.Verdict, c.Name)
 		if c.Detail != "" {
-			fmt.Fprintf(&b, ": %s", c.Detail)
+			fmt.Fprintf(&b, ": %s", oneLine(c.Detail))
 		}
 		b.WriteByte('\n')
 	}
 	if named, known := s3.NamedProfile(r.Answers); known {
 		fmt.Fprintf(&b, "The server answers as %s", named.Name)
-		if missing := without(named.Conditions, r.Profile.Conditions); len(missing) > 0 {
+		if missing := without(&named, &r.Profile); len(missing) > 0 {
 			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", named.Name, strings.Join(missing, ", "))
 		} else {
 			fmt.Fprintf(&b, ": open it with profile=%s.\n", named.Name)
@@ -80,8 +81,21 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// without returns the names of the conditions in declared that are not in proven.
-func without(declared, proven s3.Conditions) (names []string) {
+// oneLine returns what a server says without what breaks the line, or what a terminal
+// interprets.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// without returns the names of the conditions and checksums that the profile declares and
+// the other one does not.
+func without(profile, other *s3.Profile) (names []string) {
+	declared, proven := profile.Conditions, other.Conditions
 	for _, c := range []struct {
 		name             string
 		declared, proven bool
@@ -91,6 +105,8 @@ func without(declared, proven s3.Conditions) (names []string) {
 		{"both on completing a multipart upload", declared.Complete, proven.Complete},
 		{"both on a copy", declared.Copy, proven.Copy},
 		{"a conditional delete", declared.Remove, proven.Remove},
+		{"the CRC32C of a body", profile.Checksum >= s3.ChecksumHeader, other.Checksum >= s3.ChecksumHeader},
+		{"the CRC32C of a multipart upload", profile.Checksum >= s3.ChecksumFullObject, other.Checksum >= s3.ChecksumFullObject},
 	} {
 		if c.declared && !c.proven {
 			names = append(names, c.name)

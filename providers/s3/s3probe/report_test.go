@@ -9,12 +9,30 @@ import (
 )
 
 func TestTheReportNamesAProfileThatDeclaresNoMoreThanWasProven(t *testing.T) {
-	named, _ := s3.NamedProfile("minio")
-	proven := named.Conditions
-	require.Contains(t, (&Report{Answers: "minio", Profile: s3.Profile{Conditions: proven}}).String(),
-		"The server answers as minio: open it with profile=minio.\n")
-	proven.Update = false // MinIO before August 2025
-	require.Contains(t, (&Report{Answers: "minio", Profile: s3.Profile{Conditions: proven}}).String(),
-		"The server answers as minio, but profile=minio declares what was not proven here: compare-and-swap on Put.\n")
+	const but = "The server answers as minio, but profile=minio declares what was not proven here: "
+	for _, row := range []struct {
+		name   string
+		change func(*s3.Profile)
+		want   string
+	}{
+		{"all of it", func(*s3.Profile) {}, "The server answers as minio: open it with profile=minio.\n"},
+		{"MinIO before August 2025", func(p *s3.Profile) { p.Conditions.Update = false }, but + "compare-and-swap on Put.\n"},
+		{"a server that ignores checksums", func(p *s3.Profile) { p.Checksum = s3.ChecksumNone }, but + "the CRC32C of a body, the CRC32C of a multipart upload.\n"},
+		{"a server that checks only parts", func(p *s3.Profile) { p.Checksum = s3.ChecksumHeader }, but + "the CRC32C of a multipart upload.\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			proven, _ := s3.NamedProfile("minio")
+			row.change(&proven)
+			require.Contains(t, (&Report{Answers: "minio", Profile: proven}).String(), row.want)
+		})
+	}
 	require.NotContains(t, (&Report{}).String(), "answers")
+}
+
+func TestAServerCannotWriteLinesOfTheReport(t *testing.T) {
+	const named = "The server answers as minio: open it with profile=minio."
+	report := (&Report{Checks: []Check{{Name: "a copy", Detail: "Oops: \x1b[2J\u009b2J\n" + named + "\n"}}}).String()
+	require.NotContains(t, report, "\n"+named)
+	require.NotContains(t, report, "\x1b")
+	require.NotContains(t, report, "\u009b")
 }
