@@ -41,6 +41,32 @@ func TestErrorIsItsCodeAndUnknownIsOutcomeUnknown(t *testing.T) {
 	require.NotErrorIs(t, &storage.Error{Code: storage.Unavailable}, storage.OutcomeUnknown)
 }
 
+// Only the outcome of a write can be unknown: the sources of Copy and Compose are read.
+func TestASourceThatCannotBeReadIsNoUnknownOutcome(t *testing.T) {
+	lost := &storage.Error{Code: storage.Internal, Unknown: true}
+	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
+		return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Head" {
+				return lost
+			}
+			return next(ctx)
+		})
+	}))
+	for _, row := range []struct {
+		name string
+		call func() (*storage.Attrs, error)
+	}{
+		{"Copy", func() (*storage.Attrs, error) { return storage.Copy(t.Context(), b, "to", b, "k") }},
+		{"Compose", func() (*storage.Attrs, error) { return storage.Compose(t.Context(), b, "to", []string{"k"}) }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := row.call()
+			require.ErrorIs(t, err, storage.Internal)
+			require.NotErrorIs(t, err, storage.OutcomeUnknown)
+		})
+	}
+}
+
 func TestCodeOf(t *testing.T) {
 	inner := &storage.Error{Code: storage.Locked}
 	for name, row := range map[string]struct {

@@ -53,7 +53,11 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 
 // head makes a Head request, and returns Attrs as the driver does.
 func head(ctx context.Context, o *operation, r *GetRequest) (*Attrs, *Error) {
-	return request(ctx, o, func(ctx context.Context) (*Attrs, error) { return o.hedgedHead(ctx, r) })
+	a, e := request(ctx, o, func(ctx context.Context) (*Attrs, error) { return o.hedgedHead(ctx, r) })
+	if e != nil {
+		e.Unknown = false // a read has no effect, also within a write
+	}
+	return a, e
 }
 
 // resolveRead checks what all reads have in common, and completes the request.
