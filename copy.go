@@ -223,7 +223,7 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 	if c.req.set.version {
 		opts = append(opts, WithVersion(c.req.Source.Version))
 	}
-	if c.req.set.concurrency > 1 {
+	if c.req.set.concurrency > 0 {
 		opts = append(opts, WithConcurrency(int(c.req.set.concurrency)))
 	}
 	r, err := c.src.Download(ctx, c.srcKey, opts...)

@@ -75,3 +75,20 @@ func TestADownloadDoesNotGrowIntoTheMemoryOfOthers(t *testing.T) {
 		require.NoError(t, first.Close())
 	})
 }
+
+// A copy between two stores reads as many connections as it was told to, also if the source
+// is a user's own.
+func TestACopyWithAConcurrencyOf1IsOneRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		injector := faults.New(faults.SlowBody(40e6))
+		from, to := memstore.New(storage.WithLayer(injector.Layer())), memstore.New()
+		_, err := from.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
+		require.NoError(t, err)
+		for _, source := range []storage.Downloader{from, struct{ storage.Downloader }{from}} {
+			injector.Reset()
+			_, err = storage.Copy(t.Context(), to, "b", source, "a", storage.WithConcurrency(1))
+			require.NoError(t, err)
+			require.Equal(t, 1, injector.Count(faults.Get))
+		}
+	})
+}
