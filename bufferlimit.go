@@ -23,6 +23,7 @@ type BufferLimit struct {
 
 	mu       sync.Mutex
 	used     int64
+	promised int64     // to downloads that have grown
 	inFlight int       // buffers on their way to or from a store
 	stalled  bool      // the last grant was over the limit, and nothing has moved since
 	waiting  []*waiter // in order of arrival
@@ -106,11 +107,25 @@ func (m *BufferLimit) abandon(w *waiter) {
 	m.grant()
 }
 
-// plenty reports whether more than half of the limit is free, or has blocks that would give way.
-func (m *BufferLimit) plenty() bool {
+// promise promises up to bytes to a download that could go on without, if more than half of
+// the limit is free or has blocks that would give way. There are at most two such downloads:
+// else they would all wait for each other's buffers. It returns how many bytes are promised.
+func (m *BufferLimit) promise(bytes int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.waiting) == 0 && m.used-m.evicts < m.limit/2
+	bytes = min(bytes, m.limit/2)
+	if len(m.waiting) > 0 || m.used-m.evicts >= m.limit/2 || m.promised+bytes > m.limit {
+		return 0
+	}
+	m.promised += bytes
+	return bytes
+}
+
+// unpromise ends a promise.
+func (m *BufferLimit) unpromise(bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.promised -= bytes
 }
 
 // release returns bytes to the limit.

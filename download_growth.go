@@ -43,7 +43,7 @@ func (d *download) readWatched(p []byte) (int, *Error) {
 		return n, e
 	}
 	rate, slow := g.measure(sinceStart())
-	if slow && d.left-int64(n) >= growthLeast && (g.inPlace || d.op.core.bufferLimit.plenty()) {
+	if slow && d.left-int64(n) >= growthLeast {
 		d.grow(rate)
 	}
 	g.bytes = 0
@@ -66,11 +66,21 @@ func (d *download) grow(rate float64) {
 	if d.ended {
 		return
 	}
+	most, promised := int64(mostRanges), int64(0)
+	if !d.growth.inPlace {
+		promised = d.op.core.bufferLimit.promise(mostRanges * maxRangeBytes)
+		most = promised / maxRangeBytes
+	}
+	if most < 2 { // not now: each sample decides again
+		d.op.core.bufferLimit.unpromise(promised)
+		return
+	}
 	s := &d.stream
 	req := *s.req // the ranges copy the original
 	s.req = &req
 	from := req.Offset + keep
-	d.ranges = newRangeReader(d, from, concurrency.Growing(beginRanges, mostRanges, rate), 0)
+	d.ranges = newRangeReader(d, from, concurrency.Growing(beginRanges, int(most), rate), 0)
+	d.ranges.promised = promised
 	s.pin(d.revision, req.Offset, keep)
 }
 

@@ -1,8 +1,14 @@
 package storage_test
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,4 +97,89 @@ func TestACopyWithAConcurrencyOf1IsOneRead(t *testing.T) {
 			require.Equal(t, 1, injector.Count(faults.Get))
 		}
 	})
+}
+
+// A crowd is a store that takes few Gets at once, and refuses others as a proxy does.
+type crowd struct {
+	storage.Driver
+	most int64
+	open *atomic.Int64
+}
+
+func (c crowd) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if c.open.Add(1) > c.most {
+		c.open.Add(-1)
+		return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true}
+	}
+	attrs, body, err := c.Driver.Get(ctx, r)
+	if err != nil {
+		c.open.Add(-1)
+		return nil, nil, err
+	}
+	return attrs, &leaving{ReadCloser: body, leave: sync.OnceFunc(func() { c.open.Add(-1) })}, nil
+}
+
+type leaving struct {
+	io.ReadCloser
+	leave func()
+}
+
+func (l *leaving) Close() error {
+	l.leave()
+	return l.ReadCloser.Close()
+}
+
+func TestAStoreThatTakesFewConnectionsIsReadWhole(t *testing.T) {
+	content := strings.Repeat("0123456789abcdef", 2<<20) // 32 MiB
+	for most := range int64(8) {
+		t.Run(fmt.Sprintf("%d connections", most+1), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				injector := faults.New(faults.SlowBody(10e6))
+				var open atomic.Int64
+				b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithLayer(func(next storage.Driver) storage.Driver {
+					return crowd{next, most + 1, &open}
+				}))
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(content))
+				require.NoError(t, err)
+				got, _, err := storage.ReadAll(t.Context(), b, "a")
+				require.NoError(t, err)
+				require.True(t, content == string(got))
+				path := filepath.Join(t.TempDir(), "to")
+				_, err = storage.DownloadFile(t.Context(), b, "a", path)
+				require.NoError(t, err)
+				stored, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.True(t, content == string(stored))
+				require.Zero(t, open.Load())
+			})
+		})
+	}
+}
+
+// If all of them grew, they would wait for each other's buffers.
+func TestManyDownloadsAtOnceAreAsFastAsOverOneConnection(t *testing.T) {
+	for _, limit := range []int64{1 << 20, 32 << 20, 128 << 20} {
+		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				injector := faults.New(faults.SlowBody(40e6))
+				b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithBufferLimit(storage.NewBufferLimit(limit)))
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
+				require.NoError(t, err)
+				begun := time.Now()
+				var all sync.WaitGroup
+				for range 50 {
+					all.Go(func() {
+						r, err := b.Download(t.Context(), "a")
+						if err == nil {
+							_, err = io.Copy(struct{ io.Writer }{io.Discard}, r)
+							_ = r.Close()
+						}
+						require.NoError(t, err)
+					})
+				}
+				all.Wait()
+				require.Less(t, time.Since(begun), 600*time.Millisecond, "over one connection it takes 420 ms")
+			})
+		})
+	}
 }

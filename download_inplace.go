@@ -95,6 +95,9 @@ func (d *download) writeRanges(file io.WriterAt, delivered int64) error {
 		n := min(int64(d.req.set.concurrency), maxRanges)
 		sink.limit, sink.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxRangeBytes), maxInPlacePart)
 	}
+	if sink.size == 0 {
+		f.grown = sink.limit
+	}
 	if sink.limit.Acquire(f.ctx) == nil {
 		f.start(&d.stream, sink.add(d.stream.req.Offset, d.stream.left))
 	}

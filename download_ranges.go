@@ -25,6 +25,8 @@ type rangeFetcher struct {
 	cancel    context.CancelFunc
 	group     panics.Group
 	from, end int64
+	grown     *concurrency.Limit // of a download that has grown by itself; nil: of another
+	last      chan struct{}      // closed when the range that was begun last has ended
 }
 
 // A rangeSink decides where the bytes of a range go, how many they are, and how many
@@ -68,13 +70,18 @@ func (f *rangeFetcher) run(sink rangeSink) {
 
 // start fetches one range in a goroutine.
 func (f *rangeFetcher) start(s *stream, to rangeWriter) {
+	before, done := f.last, make(chan struct{})
+	f.last = done
 	f.group.Go(func() {
-		f.group.Do(func() { to.end(f.fetch(s, to)) }, func() { to.end(errPanicked("")) })
+		defer close(done)
+		f.group.Do(func() { to.end(f.fetch(s, to, before)) }, func() { to.end(errPanicked("")) })
 	}, nil)
 }
 
-// fetch reads one stream to its end.
-func (f *rangeFetcher) fetch(s *stream, to rangeWriter) error {
+// fetch reads one stream to its end. If the store refuses a range of a download that has
+// grown by itself, it may take few connections: the range waits until those before it have
+// ended, and is requested once more.
+func (f *rangeFetcher) fetch(s *stream, to rangeWriter, before <-chan struct{}) error {
 	defer s.close()
 	for s.left > 0 {
 		free, err := to.space(f.ctx, s.left)
@@ -87,8 +94,18 @@ func (f *rangeFetcher) fetch(s *stream, to rangeWriter) error {
 				return err
 			}
 		}
-		if e != nil {
+		switch {
+		case e == nil:
+		case f.grown == nil || before == nil || !e.Retryable:
 			return e
+		default:
+			f.grown.Refused()
+			select {
+			case <-before:
+			case <-f.ctx.Done():
+				return asError(f.ctx, f.ctx.Err())
+			}
+			before, s.tried = nil, tries{}
 		}
 	}
 	return nil
@@ -126,6 +143,8 @@ type rangeReader struct {
 	from, end int64
 	size      int64 // of one range, in bytes; 0: it grows
 	limit     *concurrency.Limit
+	drained   chan struct{} // closed when the first connection has delivered its bytes
+	promised  int64         // see BufferLimit.promise
 
 	starting sync.Once
 	fetcher  *rangeFetcher       // nil until the first read
@@ -160,7 +179,7 @@ func (d *download) orderedRanges() *rangeReader {
 func newRangeReader(d *download, from int64, limit *concurrency.Limit, size int64) *rangeReader {
 	return &rangeReader{
 		d: d, from: from, end: d.offset + d.length, size: size, limit: limit,
-		queue: make(chan *bufferedRange, limit.Most()),
+		queue: make(chan *bufferedRange, limit.Most()), drained: make(chan struct{}),
 	}
 }
 
@@ -207,6 +226,9 @@ func (r *bufferedRange) end(err error) {
 func (g *rangeReader) read(p []byte) (int, *Error) {
 	g.starting.Do(func() {
 		g.fetcher = newRangeFetcher(g.d, g.from, g.end)
+		if g.size == 0 {
+			g.fetcher.grown, g.fetcher.last = g.limit, g.drained
+		}
 		g.fetcher.group.Go(func() {
 			defer close(g.queue)
 			g.fetcher.run(g)
@@ -216,6 +238,7 @@ func (g *rangeReader) read(p []byte) (int, *Error) {
 		n, e := first.read(p)
 		if first.left == 0 {
 			first.drop()
+			close(g.drained)
 		}
 		return n, e
 	}
@@ -310,6 +333,8 @@ func (g *rangeReader) copy(r *bufferedRange, p []byte) int {
 func (g *rangeReader) close() {
 	g.mu.Lock()
 	g.closed = true
+	g.d.op.core.bufferLimit.unpromise(g.promised)
+	g.promised = 0
 	g.mu.Unlock()
 	started := true
 	g.starting.Do(func() { started = false })

@@ -22,8 +22,8 @@ value of profile= for its address if the server names itself. The requests write
 folder of the address, in a new folder that is removed afterwards.`,
 		Example: `  omnibucket probe 's3://photos/tmp/?endpoint=http://127.0.0.1:9000'
   omnibucket probe 's3://photos/tmp/?endpoint=http://127.0.0.1:3900&profile=garage'`,
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return p.probe(c.Context(), args[0]) },
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.probe(c.Context(), args[0]) },
 	}
 }
 

@@ -26,9 +26,10 @@ type Limit struct {
 	mu      sync.Mutex
 	current int
 	most    int
-	growing bool
-	excess  int // slots to be removed when they are released
-	waiting int // calls of Acquire that wait
+	growing bool // at all
+	stopped bool // see Refused
+	excess  int  // slots to be removed when they are released
+	waiting int  // calls of Acquire that wait
 
 	// The requests of this round, of as many as there are slots:
 	since  time.Time
@@ -132,7 +133,7 @@ func (l *Limit) Ended() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended++; l.ended < l.current {
+	if l.ended++; l.ended < l.current || l.stopped {
 		return
 	}
 	now := time.Now()
@@ -152,6 +153,15 @@ func (l *Limit) Ended() {
 		l.before = 0
 	}
 	l.second = false
+}
+
+// Refused ends the growth: the server takes no more requests at once, so that from now on
+// there is one.
+func (l *Limit) Refused() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	l.set(1)
 }
 
 // needed returns the rate that justifies the current number.

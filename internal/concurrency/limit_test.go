@@ -144,3 +144,15 @@ func TestAReleaseAfterShrinkingLendsNothing(t *testing.T) {
 	l.Release()
 	require.NoError(t, l.Acquire(t.Context()))
 }
+
+func TestARefusalLeavesOneRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := Growing(4, 16, 0), &network{each: 50e6, all: 1e12}
+		w.run(l, 30)
+		l.Refused()
+		w.most.Store(0)
+		w.run(l, 30)
+		require.Equal(t, 1, l.Current())
+		require.EqualValues(t, 1, w.most.Load())
+	})
+}
