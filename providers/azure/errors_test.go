@@ -5,11 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -186,5 +189,37 @@ func TestAnEmulatorOlderThanTheAPI(t *testing.T) {
 			require.Equal(t, storage.InvalidArgument, e.Code)
 			require.Equal(t, want, e.Hint, server)
 		}
+	}
+}
+
+// The identity service's answer decides whether a failure may pass.
+func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
+	answered := func(status int) error {
+		return &azidentity.AuthenticationFailedError{RawResponse: &http.Response{
+			StatusCode: status, Body: http.NoBody, Request: httptest.NewRequest(http.MethodGet, "http://169.254.169.254/metadata", nil),
+		}}
+	}
+	for _, row := range []struct {
+		name string
+		err  error
+		want storage.Code
+	}{
+		{"an internal error", answered(http.StatusInternalServerError), storage.Unavailable},
+		{"too many requests", answered(http.StatusTooManyRequests), storage.Unavailable},
+		{"no route to it", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, storage.Unavailable},
+		{"a refusal", answered(http.StatusForbidden), storage.Unauthenticated},
+		{"an unknown client", answered(http.StatusBadRequest), storage.Unauthenticated},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b, err := Open(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{row.err}}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			_, err = b.Attrs(t.Context(), "k")
+			var own *storage.Error
+			require.ErrorAs(t, err, &own)
+			require.Equal(t, row.want, own.Code)
+			require.Equal(t, row.want == storage.Unavailable, own.Retryable)
+			require.False(t, own.Unknown)
+		})
 	}
 }
