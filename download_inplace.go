@@ -54,30 +54,20 @@ func (d *download) writeInPlace(file *os.File) (int64, error) {
 
 // writeFirst writes what the first connection delivers before there are parallel ranges:
 // all, if there will be none.
-func (d *download) writeFirst(file io.Writer) (written int64, err error) {
-	if d.ranges != nil {
-		return 0, nil
-	}
+func (d *download) writeFirst(file io.Writer) (int64, error) {
 	d.growth.inPlace = true
 	defer func() { d.growth.inPlace = false }()
-	chunk := copyPool.Get().(*[copyBytes]byte)
-	defer copyPool.Put(chunk)
-	for d.ranges == nil {
-		n, err := d.Read(chunk[:])
-		if n > 0 {
-			k, failed := file.Write(chunk[:n])
-			if written += int64(k); failed != nil {
-				return written, failed
-			}
-		}
-		if err == io.EOF {
-			return written, nil
-		}
-		if err != nil {
-			return written, err
-		}
+	return copyChunks(file, untilRanges{d})
+}
+
+// untilRanges reads a download until parallel ranges can begin.
+type untilRanges struct{ d *download }
+
+func (r untilRanges) Read(p []byte) (int, error) {
+	if r.d.ranges != nil {
+		return 0, io.EOF
 	}
-	return written, nil
+	return r.d.Read(p)
 }
 
 // writeRanges fetches parallel ranges, each to its place in the file, which begins delivered
@@ -85,7 +75,7 @@ func (d *download) writeFirst(file io.Writer) (written int64, err error) {
 // from those of the ranges.
 func (d *download) writeRanges(file io.WriterAt, delivered int64) error {
 	ranges := d.ranges
-	f := newRangeFetcher(d, ranges.from, ranges.end)
+	f := newRangeFetcher(ranges)
 	defer f.cancel()
 	if !ranges.startInPlace(f) {
 		return d.withContext(errClosed)
@@ -94,9 +84,6 @@ func (d *download) writeRanges(file io.WriterAt, delivered int64) error {
 	if d.req.set.concurrency > 0 {
 		n := min(int64(d.req.set.concurrency), maxRanges)
 		sink.limit, sink.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxRangeBytes), maxInPlacePart)
-	}
-	if sink.size == 0 {
-		f.grown = sink.limit
 	}
 	if sink.limit.Acquire(f.ctx) == nil {
 		f.start(&d.stream, sink.add(d.stream.req.Offset, d.stream.left))

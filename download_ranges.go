@@ -5,8 +5,11 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/omnibucket/storage/internal/concurrency"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -27,6 +30,7 @@ type rangeFetcher struct {
 	from, end int64
 	grown     *concurrency.Limit // of a download that has grown by itself; nil: of another
 	last      chan struct{}      // closed when the range that was begun last has ended
+	seeking   atomic.Int32       // ranges that have or seek a connection
 }
 
 // A rangeSink decides where the bytes of a range go, how many they are, and how many
@@ -47,9 +51,13 @@ type rangeWriter interface {
 	end(err error)
 }
 
-func newRangeFetcher(d *download, from, end int64) *rangeFetcher {
-	f := &rangeFetcher{d: d, from: from, end: end}
-	f.ctx, f.cancel = context.WithCancel(d.ctx)
+func newRangeFetcher(ranges *rangeReader) *rangeFetcher {
+	f := &rangeFetcher{d: ranges.d, from: ranges.from, end: ranges.end, last: make(chan struct{})}
+	close(f.last) // none was begun
+	if ranges.size == 0 {
+		f.grown = ranges.limit
+	}
+	f.ctx, f.cancel = context.WithCancel(f.d.ctx)
 	return f
 }
 
@@ -79,10 +87,13 @@ func (f *rangeFetcher) start(s *stream, to rangeWriter) {
 }
 
 // fetch reads one stream to its end. If the store refuses a range of a download that has
-// grown by itself, it may take few connections: the range waits until those before it have
-// ended, and is requested once more.
+// grown by itself, it may take few connections. The range then waits until those before it
+// have ended, and is requested again until no other range was in its way.
 func (f *rangeFetcher) fetch(s *stream, to rangeWriter, before <-chan struct{}) error {
 	defer s.close()
+	f.seeking.Add(1)
+	defer f.seeking.Add(-1)
+	alone := f.grown == nil
 	for s.left > 0 {
 		free, err := to.space(f.ctx, s.left)
 		if err != nil {
@@ -94,21 +105,36 @@ func (f *rangeFetcher) fetch(s *stream, to rangeWriter, before <-chan struct{}) 
 				return err
 			}
 		}
-		switch {
-		case e == nil:
-		case f.grown == nil || before == nil || !e.Retryable:
-			return e
-		default:
-			f.grown.Refused()
-			select {
-			case <-before:
-			case <-f.ctx.Done():
-				return asError(f.ctx, f.ctx.Err())
-			}
-			before, s.tried = nil, tries{}
+		if e == nil {
+			continue
 		}
+		if alone || !e.Retryable {
+			return e
+		}
+		f.grown.Refused()
+		if alone, err = f.turn(before); err != nil {
+			return asError(f.ctx, err)
+		}
+		s.tried = tries{}
 	}
 	return nil
+}
+
+// turn waits until the ranges before this one have ended. It reports whether no later one
+// has or seeks a connection; if one does, it leaves it a moment.
+func (f *rangeFetcher) turn(before <-chan struct{}) (alone bool, err error) {
+	const moment = 100 * time.Millisecond
+	f.seeking.Add(-1)
+	defer f.seeking.Add(1)
+	select {
+	case <-before:
+	case <-f.ctx.Done():
+		return false, f.ctx.Err()
+	}
+	if f.seeking.Load() == 0 {
+		return true, nil
+	}
+	return false, ctxtime.Sleep(f.ctx, moment)
 }
 
 // canSplit reports whether the requested range may be long enough for parallel ranges.
@@ -225,10 +251,8 @@ func (r *bufferedRange) end(err error) {
 // read delivers the next bytes, and waits for them.
 func (g *rangeReader) read(p []byte) (int, *Error) {
 	g.starting.Do(func() {
-		g.fetcher = newRangeFetcher(g.d, g.from, g.end)
-		if g.size == 0 {
-			g.fetcher.grown, g.fetcher.last = g.limit, g.drained
-		}
+		g.fetcher = newRangeFetcher(g)
+		g.fetcher.last = g.drained
 		g.fetcher.group.Go(func() {
 			defer close(g.queue)
 			g.fetcher.run(g)
