@@ -148,9 +148,13 @@ type waitingBucket struct {
 	once    sync.Once
 }
 
-func (w *waitingBucket) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+func (w *waitingBucket) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	var req storage.GetRequest
+	if err := req.Apply(opts...); err != nil {
+		return nil, err
+	}
 	w.once.Do(func() { close(w.reached) })
-	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}, 0, 10, untilDone{ctx}), nil
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}, req.Offset, req.Length, untilDone{ctx}), nil
 }
 
 // A store without revisions shows a change by size and time only.
