@@ -119,7 +119,7 @@ func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 // A block can be fetched again, so it counts as free for whoever needs memory.
 func TestBlocksGiveWayToEverySmallBuffer(t *testing.T) {
 	m := NewBufferLimit(mib)
-	r := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10))
+	r := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10-blockOverhead))
 	for i := range int64(16) {
 		readAt(t, r, i*mib/2, 10)
 	}
@@ -133,7 +133,7 @@ func TestBlocksGiveWayToEverySmallBuffer(t *testing.T) {
 
 func TestABlockThatFindsNoMemoryEvictsNone(t *testing.T) {
 	m := NewBufferLimit(mib)
-	small := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10))
+	small := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10-blockOverhead))
 	large := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(2*mib))
 	readAt(t, small, 0, 10)
 	readAt(t, large, 0, 10)

@@ -233,7 +233,8 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 }
 
 // WithBlockCache bounds the blocks that one [ReaderAt] keeps in memory, in bytes. The default is
-// 8 MiB. They are part of the bucket's [BufferLimit]. With 0 nothing is kept or read ahead: each
+// 8 MiB. A block counts for 384 bytes more than its size, which it takes in memory. Blocks are
+// part of the bucket's [BufferLimit]. With 0 nothing is kept or read ahead: each
 // ReadAt is one request of exactly its bytes. Below 0 NewReaderAt fails with InvalidArgument.
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {

@@ -14,6 +14,9 @@ const (
 	// a request.
 	defaultBlockBytes = 64 << 10
 	defaultCacheBytes = 8 << 20
+	// blockOverhead is what a block takes in memory besides its bytes, as the cache counts it: 357
+	// bytes were measured for the block, its channel and its places in the map and the lists.
+	blockOverhead = 384
 	// aheadShare is the part of a cache that one request may read ahead. A sequential reader
 	// has two such requests and the blocks that it has just read.
 	aheadShare = 4
@@ -32,13 +35,13 @@ type blockCache struct {
 	limit  *BufferLimit
 	size   int64 // of a block, in bytes; the last has the rest too, so that it is not tiny
 	count  int64 // of blocks in the object
-	most   int64 // bytes of the blocks
+	most   int64 // bytes of the blocks, with their overhead
 	ctx    context.Context
 	cancel context.CancelFunc
 	group  panics.Group
 
 	blocks map[int64]*block // in memory, or being fetched
-	bytes  int64            // of blocks
+	bytes  int64            // of blocks, with their overhead
 	idle   list.List        // of *block: in memory, the least recently used first
 	direct directReads
 	closed bool
@@ -58,6 +61,9 @@ type block struct {
 
 	inCache, inLimit *list.Element // of idle and of BufferLimit.cached; nil while it is being fetched
 }
+
+// memory returns how many bytes the block takes.
+func (b *block) memory() int64 { return int64(len(b.data)) + blockOverhead }
 
 func newBlockCache(ctx context.Context, object *pinnedObject, size, most int64) *blockCache {
 	c := &blockCache{
@@ -151,8 +157,15 @@ func (c *blockCache) find(off, length int64) (b *block, direct int64, err error)
 	return run[0], 0, nil
 }
 
+// memory returns how many bytes n blocks from first on take.
+func (c *blockCache) memory(first, n int64) int64 {
+	return c.end(first+n-1) - c.start(first) + n*blockOverhead
+}
+
 // maxAhead returns how many blocks one request may read ahead.
-func (c *blockCache) maxAhead() int64 { return c.most / aheadShare / c.size }
+func (c *blockCache) maxAhead() int64 {
+	return c.most / aheadShare / max(c.size, c.size+blockOverhead) // the sum may overflow
+}
 
 // window returns how many blocks to fetch from number on if access is sequential: twice as
 // many as came with the block before it. Else it returns 0.
@@ -180,7 +193,7 @@ func (c *blockCache) use(b *block) {
 // reserve adds blocks that a ReadAt needs, to be fetched. It returns nil if there is no
 // memory for all of them.
 func (c *blockCache) reserve(first, n int64) []*block {
-	bytes := c.end(first+n-1) - c.start(first)
+	bytes := c.memory(first, n)
 	for c.bytes+bytes > c.most && c.idle.Len() > 0 {
 		c.idle.Front().Value.(*block).evict()
 	}
@@ -198,7 +211,7 @@ func (c *blockCache) reserve(first, n int64) []*block {
 // read yet: else several sequential readers would evict what was read ahead for the others.
 func (c *blockCache) reserveAhead(first, n int64) (blocks []*block) {
 	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
-		bytes := c.end(number) - c.start(number)
+		bytes := c.memory(number, 1)
 		for c.bytes+bytes > c.most {
 			oldest := c.idle.Front()
 			if oldest == nil || !oldest.Value.(*block).isRead {
@@ -226,10 +239,9 @@ func (c *blockCache) take(bytes int64) bool {
 }
 
 func (c *blockCache) add(number int64) *block {
-	length := c.end(number) - c.start(number)
-	b := &block{cache: c, number: number, data: make([]byte, length), done: make(chan struct{})}
+	b := &block{cache: c, number: number, data: make([]byte, c.end(number)-c.start(number)), done: make(chan struct{})}
 	c.blocks[number] = b
-	c.bytes += length
+	c.bytes += b.memory()
 	return b
 }
 
@@ -287,7 +299,7 @@ func (c *blockCache) settle(b *block, err error) {
 		b.remove()
 	} else {
 		b.inCache, b.inLimit = c.idle.PushBack(b), c.limit.cached.PushBack(b)
-		c.limit.evicts += int64(len(b.data))
+		c.limit.evicts += b.memory()
 	}
 	close(b.done)
 	c.limit.grant() // a transfer that waits may have the memory
@@ -297,15 +309,15 @@ func (c *blockCache) settle(b *block, err error) {
 func (b *block) evict() {
 	b.cache.idle.Remove(b.inCache)
 	b.cache.limit.cached.Remove(b.inLimit)
-	b.cache.limit.evicts -= int64(len(b.data))
+	b.cache.limit.evicts -= b.memory()
 	b.remove()
 }
 
 func (b *block) remove() {
 	c := b.cache
 	delete(c.blocks, b.number)
-	c.bytes -= int64(len(b.data))
-	c.limit.forget(int64(len(b.data)))
+	c.bytes -= b.memory()
+	c.limit.forget(b.memory())
 }
 
 // close stops all requests, waits for them and gives the memory back.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -95,11 +96,12 @@ func readAt(t *testing.T, r io.ReaderAt, at, length int64) {
 func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
 	g := &generated{size: 1000}
 	m := NewBufferLimit(mib)
-	r := openGenerated(t, g, m, WithBlockSize(10), WithBlockCache(30))
+	const three = 3 * (10 + blockOverhead)
+	r := openGenerated(t, g, m, WithBlockSize(10), WithBlockCache(three))
 	for _, at := range []int64{0, 100, 200, 5, 300} { // 300 evicts 100
 		readAt(t, r, at, 5)
 	}
-	require.Equal(t, int64(30), m.used)
+	require.Equal(t, int64(three), m.used)
 	g.requests = nil
 	for _, at := range []int64{0, 200, 300} {
 		readAt(t, r, at, 5)
@@ -111,6 +113,28 @@ func TestBlocksAreEvictedLeastRecentlyUsedFirst(t *testing.T) {
 	require.Zero(t, m.used)
 	require.Zero(t, m.inFlight)
 	require.Zero(t, m.cached.Len())
+}
+
+// Most of what such a block takes is not its bytes.
+func TestTheMemoryOfTinyBlocksIsBounded(t *testing.T) {
+	const size, most = 4, 1 << 20
+	m := NewBufferLimit(8 * mib)
+	r := openGenerated(t, &generated{size: 100_000}, m, WithBlockSize(size), WithBlockCache(most))
+	before := heap()
+	for at := int64(0); at < r.Size(); at += size {
+		readAt(t, r, at, size)
+	}
+	require.Less(t, heap()-before, int64(most*11/10))
+	require.Greater(t, r.blocks.bytes, int64(most/2), "it keeps what fits")
+	require.LessOrEqual(t, m.used, int64(most))
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	var now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&now)
+	return int64(now.HeapAlloc)
 }
 
 func TestTheLastBlockIsNotTiny(t *testing.T) {
@@ -128,7 +152,7 @@ func TestTheLastBlockIsNotTiny(t *testing.T) {
 func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &generated{size: 10_000}
-		r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(400))
+		r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(40*(10+blockOverhead)))
 		for at := int64(0); at < 1000; at += 5 {
 			readAt(t, r, at, 5)
 			synctest.Wait()
@@ -148,7 +172,7 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 func TestSequentialReadersDoNotEvictEachOthersReadAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &generated{size: 100_000}
-		r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(400))
+		r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(40*(10+blockOverhead)))
 		for at := int64(0); at < 1000; at += 5 {
 			for reader := range int64(8) { // together they would read ahead more than the cache holds
 				readAt(t, r, reader*10_000+at, 5)
@@ -179,7 +203,7 @@ func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
 	var readers []*ReaderAt
 	for range 2 {
 		g := &generated{size: 10 * mib}
-		readers = append(readers, openGenerated(t, g, m, WithBlockSize(64<<10)))
+		readers = append(readers, openGenerated(t, g, m, WithBlockSize(64<<10-blockOverhead)))
 	}
 	for i := range int64(8) {
 		readAt(t, readers[0], i*mib, 10)
@@ -203,7 +227,7 @@ func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
 func TestAWaitingTransferGetsTheMemoryOfABlockThatArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewBufferLimit(mib)
-		g := &generated{size: mib, held: make(chan struct{})}
+		g := &generated{size: mib - blockOverhead, held: make(chan struct{})}
 		r := openGenerated(t, g, m, WithBlockSize(mib))
 		var group sync.WaitGroup
 		group.Go(func() { readAt(t, r, 0, 10) })
