@@ -3,7 +3,10 @@ package storage
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"math"
+	"runtime"
 	"testing"
 
 	"github.com/omnibucket/storage/internal/crc32c"
@@ -24,6 +27,11 @@ func (*oneObject) Describe() Description {
 func (d *oneObject) Get(context.Context, *GetRequest) (*Attrs, io.ReadCloser, error) {
 	attrs := d.attrs
 	return &attrs, io.NopCloser(bytes.NewReader(d.data)), nil
+}
+
+func (d *oneObject) Head(context.Context, *GetRequest) (*Attrs, error) {
+	attrs := d.attrs
+	return &attrs, nil
 }
 
 func holding(text string) *oneObject {
@@ -75,6 +83,74 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 			require.ErrorContains(t, err, `Download`)
 			require.ErrorContains(t, err, `"key"`)
 			require.Nil(t, data)
+		})
+	}
+}
+
+// A size may be anything that a server says.
+func TestASizeThatIsOnlyClaimedTakesNoMemory(t *testing.T) {
+	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
+		d := holding("text")
+		d.attrs = Attrs{Size: size, Revision: "1"}
+		b := New(d, WithRetry(RetryPolicy{Attempts: 1}))
+		for name, ranges := range map[string][]Range{
+			"ReadAll":              nil,
+			"all":                  {{0, -1}},
+			"the last bytes":       {{-size, -1}},
+			"past the end":         {{0, math.MaxInt64}},
+			"all and a part of it": {{0, -1}, {0, 1}},
+			"the end":              {{size - 10, 100}},
+			"long ranges":          {{0, size / 2}, {size / 2, size / 2}},
+		} {
+			t.Run(fmt.Sprint(name, " of ", size), func(t *testing.T) {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				var err error
+				if ranges == nil {
+					_, _, err = ReadAll(t.Context(), b, "key")
+				} else {
+					_, _, err = ReadRanges(t.Context(), b, "key", ranges)
+				}
+				runtime.ReadMemStats(&after)
+				require.ErrorAs(t, err, new(*Error))
+				require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*claimedBytes))
+			})
+		}
+	}
+}
+
+func TestMemoryFollowsTheBytesThatCome(t *testing.T) {
+	const claimed, total = 1000, 10_500
+	want := make([]byte, total)
+	_, _ = numbers{}.ReadAt(want, 0)
+	for length := range int64(3 * claimed) {
+		data, err := readClaimed(bytes.NewReader(want), length, claimed)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want[:length], data))
+	}
+	for name, ranges := range map[string][]Range{
+		"one":             {{0, total}},
+		"the only range":  {{0, -1}},
+		"overlapping":     {{0, total}, {100, 9000}, {500, -1}, {9000, 1500}, {-1, -1}},
+		"with gaps":       {{0, 900}, {1000, 900}, {2500, 4000}, {9000, 10}, {9100, 5}},
+		"without a byte":  {{100, 0}, {0, 0}},
+		"one in another":  {{2000, 1000}, {0, total}},
+		"the same, twice": {{0, total}, {0, total}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &generated{size: total}
+			r := &rangesRead{from: g, key: "k", ranges: ranges}
+			require.Nil(t, r.init(nil))
+			r.claimed, r.limit, r.gap = claimed, 300, 50
+			require.NoError(t, r.run(t.Context(), nil))
+			require.Len(t, r.results, len(ranges))
+			for i, one := range ranges {
+				var req GetRequest
+				WithRange(one.Offset, one.Length).applyDownload(&req)
+				from, to, err := req.Span(total)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want[from:to], r.results[i]), "range %d", i)
+			}
 		})
 	}
 }

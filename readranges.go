@@ -44,21 +44,10 @@ func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, o
 	if e := r.init(opts); e != nil {
 		return nil, nil, located(b, "ReadRanges", key, e)
 	}
-	reading, cancel := context.WithCancel(ctx)
-	defer cancel()
-	first, err := r.open(reading, opts)
-	if err != nil {
+	if err := r.run(ctx, opts); err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = first.Close() }()
-	plan, e := planRanges(ranges, first.Attrs().Size, r.gap, r.limit)
-	if e != nil {
-		return nil, nil, located(b, "ReadRanges", key, e)
-	}
-	if err := r.fetch(reading, cancel, first, plan); err != nil {
-		return nil, nil, r.failed(ctx, err)
-	}
-	return r.results, first.Attrs(), nil
+	return r.results, r.first.Attrs(), nil
 }
 
 // A rangesRead is one call of ReadRanges.
@@ -69,8 +58,14 @@ type rangesRead struct {
 	req      GetRequest // with the options
 	gap      int64      // bytes; see WithMaxGap
 	limit    int64      // bytes of one request
+	claimed  int64      // bytes that the results have before any came
 	results  [][]byte
 	progress *progress
+
+	first     *Reader // of the first request
+	stopFirst func()
+	object    *pinnedObject
+	plan      *rangePlan
 }
 
 func (r *rangesRead) init(opts []DownloadOption) *Error {
@@ -85,12 +80,29 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 			return invalid(fmt.Sprintf("ranges[%d]", i), "with an Offset below 0 must have a Length below 0: the last -Offset bytes")
 		}
 	}
-	r.gap, r.limit = defaultMaxGap, maxRunBytes
+	r.gap, r.limit, r.claimed = defaultMaxGap, maxRunBytes, claimedBytes
 	if r.req.set.maxGap != nil {
 		r.gap = *r.req.set.maxGap
 	}
-	if len(r.ranges) == 1 && r.relative() {
-		r.limit = math.MaxInt64 // the first request reads all of it
+	return nil
+}
+
+func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.stopFirst = cancel
+	if err := r.open(reading, opts); err != nil {
+		return err
+	}
+	defer func() { _ = r.first.Close() }()
+	attrs := r.first.Attrs()
+	plan, e := planRanges(r.ranges, attrs.Size, r.gap, r.limit)
+	if e != nil {
+		return located(r.from, "ReadRanges", r.key, e)
+	}
+	r.plan, r.object = plan, pinObject(r.from, r.key, &r.req, attrs)
+	if err := r.fetch(reading); err != nil {
+		return r.failed(ctx, err)
 	}
 	return nil
 }
@@ -101,7 +113,7 @@ func (r *rangesRead) relative() bool {
 }
 
 // open makes the first request, which also determines size and revision.
-func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) (*Reader, error) {
+func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	at := r.firstRange()
 	all := slices.Concat(opts, []DownloadOption{
 		WithRange(at.Offset, at.Length), WithConcurrency(1),
@@ -109,13 +121,14 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) (*Reader, 
 	})
 	first, err := r.from.Download(ctx, r.key, all...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if first.Attrs() == nil {
 		_ = first.Close()
-		return nil, located(r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")})
+		return located(r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")})
 	}
-	return first, nil
+	r.first = first
+	return nil
 }
 
 // firstRange returns what the first request reads: the first run, if it does not depend on the
@@ -127,51 +140,86 @@ func (r *rangesRead) firstRange() Range {
 	if r.relative() {
 		return Range{}
 	}
-	// The first run is the same if longer ranges are cut. Else there would be too many runs.
-	cut := slices.Clone(r.ranges)
-	for i := range cut {
-		cut[i].Length = min(cut[i].Length, r.limit)
-	}
-	plan, _ := planRanges(cut, math.MaxInt64, r.gap, r.limit)
-	if len(plan.runs) == 0 {
+	plan, e := planRanges(r.ranges, math.MaxInt64, r.gap, r.limit)
+	if e != nil { // the object is not as long
 		return Range{}
 	}
-	return Range{plan.runs[0].offset, plan.runs[0].end - plan.runs[0].offset}
+	for run := range plan.runs {
+		return Range{run.offset, run.end - run.offset}
+	}
+	return Range{}
 }
 
-// fetch reads all runs. The first request serves the first run if it begins there.
-func (r *rangesRead) fetch(ctx context.Context, stopFirst func(), first *Reader, plan *rangePlan) error {
-	object := pinObject(r.from, r.key, &r.req, first.Attrs())
-	r.results = make([][]byte, len(plan.spans))
-	for i, s := range plan.spans {
-		r.results[i] = make([]byte, s.end-s.offset)
+// fetch reads all runs, in batches: each makes memory for at most as many bytes as have come
+// before it, and at least claimed. If the first request delivers the only range, it needs no other.
+func (r *rangesRead) fetch(ctx context.Context) error {
+	r.progress = newProgress(r.req.set.progress, r.plan.bytes)
+	if offset, length := r.first.Range(); len(r.plan.spans) == 1 && r.plan.spans[0] == (rangeSpan{offset, offset + length}) {
+		return r.readOnly(length)
 	}
-	r.progress = newProgress(r.req.set.progress, plan.bytes)
-	offset, length := first.Range()
+	r.results = make([][]byte, len(r.plan.spans))
+	for i := range r.results {
+		r.results[i] = []byte{}
+	}
+	var batch []rangeRun
+	bytes, most := int64(0), r.claimed
+	for run := range r.plan.runs {
+		length := run.end - run.offset
+		if bytes+length > most {
+			if err := r.fetchBatch(ctx, batch); err != nil {
+				return err
+			}
+			batch, bytes, most = nil, 0, 2*most
+		}
+		batch, bytes = append(batch, run), bytes+length
+	}
+	if err := r.fetchBatch(ctx, batch); err != nil {
+		return err
+	}
+	for _, c := range r.plan.copies {
+		r.makeRoom(c.to)
+		copy(r.place(c.to), r.place(rangePart{c.from, c.to.offset, c.to.end}))
+	}
+	return nil
+}
+
+// readOnly reads the only range, which the first request delivers.
+func (r *rangesRead) readOnly(length int64) error {
+	data, err := readClaimed(r.first, length, r.claimed)
+	if err != nil {
+		return err
+	}
+	if length > 0 {
+		r.progress.add(length)
+	}
+	r.results = [][]byte{data}
+	return checkEnd(r.from, "ReadRanges", r.key, r.first)
+}
+
+// fetchBatch reads runs at once. The first request serves the first run if it begins there.
+func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeRun) error {
+	for _, run := range slices.Backward(batch) { // the last part of a span needs the most room
+		for _, part := range slices.Backward(run.parts) {
+			r.makeRoom(part)
+		}
+	}
 	limit := rangesConcurrency
 	if n := int(r.req.set.concurrency); n > 0 {
 		limit = min(n, maxRanges)
 	}
-	err := parallel.Each(ctx, len(plan.runs), limit, func(ctx context.Context, i int) error {
-		run := plan.runs[i]
-		if i == 0 && offset == run.offset && length >= run.end-run.offset {
-			defer context.AfterFunc(ctx, stopFirst)()
-			return r.read(plan, run, first)
+	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
+		run := batch[i]
+		if offset, length := r.first.Range(); offset == run.offset && length >= run.end-run.offset {
+			defer context.AfterFunc(ctx, r.stopFirst)()
+			return r.read(run, r.first)
 		}
-		from, err := object.open(ctx, "ReadRanges", run.offset, run.end-run.offset)
+		from, err := r.object.open(ctx, "ReadRanges", run.offset, run.end-run.offset)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = from.Close() }()
-		return r.read(plan, run, from)
+		return r.read(run, from)
 	})
-	if err != nil {
-		return err
-	}
-	for _, c := range plan.copies {
-		copy(r.place(plan, c.to), r.place(plan, rangePart{c.from, c.to.offset, c.to.end}))
-	}
-	return nil
 }
 
 // failed returns an error of a run. If ctx has ended, err may be its cause: that belongs to others.
@@ -185,13 +233,13 @@ func (r *rangesRead) failed(ctx context.Context, err error) error {
 }
 
 // read reads a run into the results, and skips the gaps.
-func (r *rangesRead) read(plan *rangePlan, run rangeRun, from *Reader) error {
+func (r *rangesRead) read(run rangeRun, from *Reader) error {
 	at := run.offset
 	for _, p := range run.parts {
 		if _, err := io.CopyN(io.Discard, from, p.offset-at); err != nil {
 			return err
 		}
-		if _, err := io.ReadFull(from, r.place(plan, p)); err != nil {
+		if _, err := io.ReadFull(from, r.place(p)); err != nil {
 			return err
 		}
 		at = p.end
@@ -204,7 +252,16 @@ func (r *rangesRead) read(plan *rangePlan, run rangeRun, from *Reader) error {
 }
 
 // place returns the memory of a part in the results.
-func (r *rangesRead) place(plan *rangePlan, p rangePart) []byte {
-	start := plan.spans[p.span].offset
+func (r *rangesRead) place(p rangePart) []byte {
+	start := r.plan.spans[p.span].offset
 	return r.results[p.span][p.offset-start : p.end-start]
+}
+
+// makeRoom makes memory in the results up to the end of a part.
+func (r *rangesRead) makeRoom(p rangePart) {
+	have := r.results[p.span]
+	if need := p.end - r.plan.spans[p.span].offset; int64(len(have)) < need {
+		r.results[p.span] = make([]byte, need)
+		copy(r.results[p.span], have)
+	}
 }

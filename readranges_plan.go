@@ -6,13 +6,14 @@ import (
 	"slices"
 )
 
-// A rangePlan says which requests ReadRanges makes. Offsets and ends are those of the object;
-// spans are numbered as the ranges.
+// A rangePlan says which requests ReadRanges makes, of at most limit bytes, which skip gaps of
+// at most gap bytes. Offsets and ends are those of the object; spans are numbered as the ranges.
 type rangePlan struct {
-	spans  []rangeSpan
-	runs   []rangeRun  // ascending, without overlap
-	copies []rangeCopy // after all runs, in this order
-	bytes  int64       // of all parts
+	spans      []rangeSpan
+	order      []int // of spans: by offset
+	gap, limit int64
+	bytes      int64       // of all parts
+	copies     []rangeCopy // after all runs, in this order; runs appends them
 }
 
 // A rangeSpan is a range of an object whose size is known.
@@ -36,11 +37,10 @@ type rangeCopy struct {
 	from int // the other span
 }
 
-// planRanges plans requests of at most limit bytes, which skip gaps of at most gap bytes. If a
-// range begins past the end, it fails with RangeNotSatisfiable.
+// planRanges plans requests for ranges of an object of size bytes. If a range begins past the
+// end, it fails with RangeNotSatisfiable.
 func planRanges(ranges []Range, size, gap, limit int64) (*rangePlan, *Error) {
-	p := &rangePlan{spans: make([]rangeSpan, len(ranges))}
-	order := make([]int, len(ranges))
+	p := &rangePlan{spans: make([]rangeSpan, len(ranges)), order: make([]int, len(ranges)), gap: gap, limit: limit}
 	for i, one := range ranges {
 		var r GetRequest
 		WithRange(one.Offset, one.Length).applyDownload(&r)
@@ -48,46 +48,64 @@ func planRanges(ranges []Range, size, gap, limit int64) (*rangePlan, *Error) {
 		if err != nil {
 			return nil, &Error{Code: RangeNotSatisfiable, Err: fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, one.Offset, size)}
 		}
-		p.spans[i], order[i] = rangeSpan{from, to}, i
+		if e := checkFitsSlice(to - from); e != nil {
+			return nil, e
+		}
+		p.spans[i], p.order[i] = rangeSpan{from, to}, i
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(p.spans[a].offset, p.spans[b].offset) })
-	furthest := -1
-	for _, i := range order {
-		furthest = p.add(i, furthest, gap, limit)
+	slices.SortFunc(p.order, func(a, b int) int { return cmp.Compare(p.spans[a].offset, p.spans[b].offset) })
+	end := int64(0)
+	for _, i := range p.order {
+		s := p.spans[i]
+		p.bytes += max(0, s.end-max(s.offset, end))
+		end = max(end, s.end)
 	}
 	return p, nil
 }
 
-// add plans the span i, which has the lowest offset of those that are left. furthest is the
-// span that ends last so far, or -1; add returns the next one. furthest contains everything
-// that span i has in common with earlier spans, because it does not begin after span i.
-func (p *rangePlan) add(i, furthest int, gap, limit int64) int {
-	s := p.spans[i]
-	at := s.offset
-	if furthest >= 0 {
-		if end := min(p.spans[furthest].end, s.end); end > at {
-			p.copies = append(p.copies, rangeCopy{rangePart{i, at, end}, furthest})
-			at = end
+// runs yields the runs, ascending and without overlap. It is used once. An object may claim any
+// size, so the runs are never in memory together.
+func (p *rangePlan) runs(yield func(rangeRun) bool) {
+	var run rangeRun
+	furthest := -1 // the span that ends last so far
+	for _, i := range p.order {
+		s := p.spans[i]
+		for at := p.copyHead(i, furthest); at < s.end; {
+			part := rangePart{i, at, at + min(s.end-at, p.limit)}
+			if !p.merges(&run, part) {
+				if run.parts != nil && !yield(run) {
+					return
+				}
+				run = rangeRun{offset: part.offset}
+			}
+			run.end, run.parts = part.end, append(run.parts, part)
+			at = part.end
+		}
+		if furthest < 0 || s.end > p.spans[furthest].end {
+			furthest = i
 		}
 	}
-	for at < s.end {
-		end := at + min(s.end-at, limit)
-		p.read(rangePart{i, at, end}, gap, limit)
-		at = end
+	if run.parts != nil {
+		yield(run)
 	}
-	if furthest < 0 || s.end > p.spans[furthest].end {
-		return i
-	}
-	return furthest
 }
 
-// read plans to read a part that begins where the last run ends, or after it.
-func (p *rangePlan) read(part rangePart, gap, limit int64) {
-	p.bytes += part.end - part.offset
-	if n := len(p.runs) - 1; n >= 0 && part.offset-p.runs[n].end <= gap && part.end-p.runs[n].offset <= limit {
-		p.runs[n].end = part.end
-		p.runs[n].parts = append(p.runs[n].parts, part)
-		return
+// copyHead plans to copy what span i has in common with earlier spans, and returns where the
+// rest begins. The span furthest contains all of that, because it does not begin after span i.
+func (p *rangePlan) copyHead(i, furthest int) int64 {
+	s := p.spans[i]
+	if furthest < 0 {
+		return s.offset
 	}
-	p.runs = append(p.runs, rangeRun{part.offset, part.end, []rangePart{part}})
+	end := min(p.spans[furthest].end, s.end)
+	if end <= s.offset {
+		return s.offset
+	}
+	p.copies = append(p.copies, rangeCopy{rangePart{i, s.offset, end}, furthest})
+	return end
+}
+
+// merges reports whether a run can end with a part, which begins where the run ends, or after it.
+func (p *rangePlan) merges(run *rangeRun, part rangePart) bool {
+	return run.parts != nil && part.offset-run.end <= p.gap && part.end-run.offset <= p.limit
 }

@@ -32,7 +32,7 @@ func TestPlanOfRanges(t *testing.T) {
 			p, e := planRanges(row.ranges, 1000, row.gap, row.limit)
 			require.Nil(t, e)
 			var runs []rangeSpan
-			for _, run := range p.runs {
+			for run := range p.runs {
 				runs = append(runs, rangeSpan{run.offset, run.end})
 			}
 			require.Equal(t, row.runs, runs)
@@ -65,7 +65,7 @@ func TestPlansOfRandomRanges(t *testing.T) {
 			}
 		}
 		last, bytes := int64(-1), int64(0)
-		for _, run := range p.runs {
+		for run := range p.runs {
 			require.Greater(t, run.offset, last-1, "runs ascend without overlap")
 			require.LessOrEqual(t, run.end-run.offset, limit)
 			for at, i := run.offset, 0; i < len(run.parts); i++ {
