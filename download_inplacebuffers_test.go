@@ -1,8 +1,14 @@
 package storage
 
 import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,3 +36,46 @@ func TestARangeThatWasWrittenInPlaceKeepsNoBuffer(t *testing.T) {
 	require.Less(t, used()-before, int64(ranges*copyBytes/4))
 	runtime.KeepAlive(sink)
 }
+
+// Each request to a file has a chunk that the BufferLimit does not count.
+func TestADownloadToAFileMakesAThousandRequestsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file, err := os.Create(filepath.Join(t.TempDir(), "to"))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, file.Close()) }()
+		ctx, cancel := context.WithCancel(t.Context())
+		d := &silent{}
+		r, err := New(d).Download(ctx, "k", WithConcurrency(1<<14))
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := r.WriteTo(file)
+			ended <- err
+		}()
+		synctest.Wait()
+		require.EqualValues(t, maxConcurrency, d.requests.Load())
+		cancel()
+		require.ErrorIs(t, <-ended, Canceled)
+		require.NoError(t, r.Close())
+	})
+}
+
+// A silent driver has an object of 1 TiB, and delivers no byte of it before ctx ends.
+type silent struct {
+	oneObject
+	requests atomic.Int64
+}
+
+func (d *silent) Get(ctx context.Context, _ *GetRequest) (*Attrs, io.ReadCloser, error) {
+	d.requests.Add(1)
+	return &Attrs{Size: 1 << 40, Revision: "1"}, silence{ctx}, nil
+}
+
+type silence struct{ ctx context.Context }
+
+func (s silence) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+func (silence) Close() error { return nil }

@@ -149,8 +149,12 @@ func WithPartSize(bytes int64) UploadOption {
 }
 
 // WithConcurrency orders how many requests one transfer makes at once: n from the
-// beginning, as far as the object is long enough, and at most 1,000 for an upload. With 1
-// there is one connection. If n is below 1, the operation fails with InvalidArgument.
+// beginning, as far as the object is long enough, and at most 1,000 for an upload or a
+// download to a file. With 1 there is one connection. If n is below 1, the operation fails
+// with InvalidArgument.
+//
+// The [BufferLimit] bounds the buffers of all these requests, except for a download to a
+// file, which needs 128 KiB for each.
 //
 // Without it a transfer finds the number itself. A download begins with one request. If
 // much is left and its reader waits for the network, it fetches parallel ranges, 16 at most.

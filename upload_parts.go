@@ -18,7 +18,7 @@ const (
 	equalPartSize      = 16 << 20
 	beginConcurrency   = 8 // without WithConcurrency
 	defaultConcurrency = 16
-	maxConcurrency     = 1000 // more connections than that make no upload faster
+	maxConcurrency     = 1000 // more connections than that make no upload or file faster
 	// streamBuffers is about what the parts of one stream take in memory without
 	// options, in bytes.
 	streamBuffers = 64 << 20
