@@ -216,21 +216,40 @@ func TestNoReadIsHedged(t *testing.T) {
 			require.Len(t, store.calls, learned+1)
 		})
 	})
-	t.Run("while the store throttles", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			store := &slowStore{late: only(learned+2, time.Second), fail: func(n int) error {
-				if n == learned {
-					return storage.RateLimited
+	for name, row := range map[string]struct {
+		opts  []storage.OpenOption
+		calls int // of the read that is throttled
+	}{
+		"while the store throttles":                   {nil, 2},
+		"while the store throttles, with one attempt": {[]storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: 1})}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &slowStore{late: only(learned+row.calls, time.Second), fail: func(n int) error {
+					if n == learned {
+						return storage.RateLimited
+					}
+					return nil
+				}}
+				b := store.open(t, row.opts...)
+				learn(t, b, reads["Download"])
+				err := reads["Download"](t.Context(), b)
+				require.Equal(t, row.calls == 1, err != nil, "else it is repeated")
+				begun := time.Now()
+				require.NoError(t, reads["Download"](t.Context(), b))
+				require.Len(t, store.calls, learned+row.calls+1)
+				if row.calls > 1 {
+					return
 				}
-				return nil
-			}}
-			b := store.open(t)
-			learn(t, b, reads["Download"])
-			require.NoError(t, reads["Download"](t.Context(), b), "it is repeated")
-			require.NoError(t, reads["Download"](t.Context(), b))
-			require.Len(t, store.calls, learned+3)
+				require.Less(t, time.Since(begun), 2*time.Second, "nothing is held back")
+				time.Sleep(20 * time.Second) // it no longer throttles
+				require.NoError(t, reads["Download"](t.Context(), b))
+				store.late = only(learned+row.calls+2, stalled)
+				require.NoError(t, reads["Download"](t.Context(), b))
+				require.Len(t, store.calls, learned+row.calls+4, "the last one is hedged")
+			})
 		})
-	})
+	}
 }
 
 // here is a store on this machine.

@@ -10,7 +10,7 @@ import (
 )
 
 // A pace holds back the requests of a whole bucket while its store throttles
-// (RateLimited). Before the first refusal nothing is held back, and successes are
+// (RateLimited). If it is off, it only knows that the store throttles, for hedged reads. Before the first refusal nothing is held back, and successes are
 // counted only. From then on each second decides: if more than a tenth of the
 // requests were refused, the rate becomes what the store served, but is
 // cut by 30 percent at most. If none was refused, the rate grows by a step, which doubles with
@@ -94,7 +94,7 @@ func (p *pace) take(now time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.turn(now)
-	if p.rate == 0 {
+	if p.off || p.rate == 0 {
 		return 0
 	}
 	at := max(p.next, now-paceSlack)
@@ -113,7 +113,7 @@ func (p *pace) ended(e *Error) {
 			p.setMark(done)
 		}
 	}
-	if p.off || !throttled && !p.watching.Load() {
+	if !throttled && !p.watching.Load() {
 		return
 	}
 	p.mu.Lock()
