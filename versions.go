@@ -38,6 +38,9 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 	left := l.req.set.limit
 	var newer VersionEntry
 	for {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
 		l.req.Limit = l.pageSize(defaultMaxPage)
 		if left > 0 {
 			l.req.Limit = min(l.req.Limit, left)

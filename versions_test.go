@@ -1,12 +1,15 @@
 package storage_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
@@ -25,5 +28,47 @@ func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
 				require.Equal(t, row.hint, e.Hint)
 			}
 		})
+	}
+}
+
+// A listing whose ctx ends between two pages requests no other page.
+func TestNoPageIsRequestedAfterCtxHasEnded(t *testing.T) {
+	const perPage = 2
+	for _, row := range []struct {
+		name string
+		opts []storage.OpenOption
+		list func(ctx context.Context, b storage.Bucket, each func())
+		call faults.Calls
+	}{
+		{"List", nil, listed, faults.List},
+		{"Versions", []storage.OpenOption{storage.WithVersions()}, func(ctx context.Context, b storage.Bucket, each func()) {
+			for range storage.Versions(ctx, b, storage.WithPageSize(perPage)) {
+				each()
+			}
+		}, faults.ListVersions},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			injected := faults.New()
+			b := memstore.New(append(row.opts, storage.WithLayer(injected.Layer()))...)
+			for _, key := range []string{"a", "b", "c", "d", "e"} {
+				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+				require.NoError(t, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			seen := 0
+			row.list(ctx, b, func() {
+				if seen++; seen == perPage {
+					cancel()
+				}
+			})
+			require.Equal(t, perPage+1, seen, "the last is the error")
+			require.Equal(t, 1, injected.Count(row.call))
+		})
+	}
+}
+
+func listed(ctx context.Context, b storage.Bucket, each func()) {
+	for range b.List(ctx, storage.WithPageSize(2)) {
+		each()
 	}
 }
