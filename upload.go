@@ -237,11 +237,12 @@ func (w *write) storeStream(ctx context.Context) (*Attrs, *Error) {
 	return nil, readFailed(ctx, err)
 }
 
-// streams reports whether a stream goes in one Put of unknown size.
+// streams reports whether a stream goes in one Put of unknown size. If the stream may be too
+// long for one, it goes in parts.
 func (w *write) streams() bool {
-	maximum := w.op.core.desc.MaxPutSize
-	return w.op.core.has(StreamingPut) && w.req.set.partSize == 0 &&
-		(maximum == 0 || w.src.size <= maximum || !w.op.core.has(MultipartUploads))
+	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
+	fits := maximum == 0 || size >= 0 && size <= maximum
+	return w.op.core.has(StreamingPut) && w.req.set.partSize == 0 && (fits || !w.op.core.has(MultipartUploads))
 }
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is
