@@ -291,6 +291,22 @@ func ExampleWithHook() {
 	// Output: true
 }
 
+func ExampleWithHedgedReads() {
+	ctx := context.Background()
+	bucket, err := storage.Open(ctx, "mem://profiles", storage.WithHedgedReads()) // production: s3://…, gs://…, azblob://…
+	if err != nil {
+		panic(err)
+	}
+	defer storage.Close(bucket)
+	if _, err := bucket.Upload(ctx, "ada.json", strings.NewReader(`{"name": "Ada"}`)); err != nil {
+		panic(err)
+	}
+	// If a cloud responds to this read later than to nearly all others, a second request is made.
+	profile, _, err := storage.ReadAll(ctx, bucket, "ada.json")
+	fmt.Println(string(profile), err)
+	// Output: {"name": "Ada"} <nil>
+}
+
 func ExampleDownloadFile() {
 	ctx := context.Background()
 	bucket := memstore.New()
