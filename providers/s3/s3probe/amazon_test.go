@@ -127,3 +127,18 @@ func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	require.True(t, strings.HasPrefix(report.Left, "tmp/probe-"), report.Left)
 	require.Contains(t, report.String(), report.Left)
 }
+
+func TestRunRemovesEverythingThatItWrote(t *testing.T) {
+	_, c := amazon(t, s3server.Config{Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
+	c.Bucket = "photos"
+	report, err := Run(t.Context(), c, "tmp/")
+	require.NoError(t, err)
+	require.Empty(t, report.Left)
+	b, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		t.Errorf("%s was left", entry.Key)
+	}
+}

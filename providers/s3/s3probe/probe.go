@@ -27,8 +27,8 @@ const (
 	attemptPause = 250 * time.Millisecond
 	cleanTimeout = time.Minute
 
-	maxPage         = 1000
-	maxVersionPages = 10 // a probe leaves less than one page
+	maxPage      = 1000
+	maxLeftPages = 100 // a probe leaves less than one page of 1,000
 )
 
 // Run tests a server with about 1,500 small requests. It works in a folder of its
@@ -194,23 +194,29 @@ func (p *probe) clean(ctx context.Context) {
 	}
 }
 
-// cleanObjects continues after failures, and returns the last one.
+// cleanObjects continues after failures to remove an object, and returns the last one.
 func (p *probe) cleanObjects(ctx context.Context) (failed error) {
-	page, err := p.List(ctx, &storage.ListRequest{Prefix: p.prefix, Limit: maxPage}) // there are fewer
-	if err != nil {
-		return err
-	}
-	for _, entry := range page.Entries {
-		if err := p.Delete(ctx, &storage.DeleteRequest{Key: entry.Key}); err != nil {
-			failed = err
+	token := ""
+	for range maxLeftPages {
+		page, err := p.List(ctx, &storage.ListRequest{Prefix: p.prefix, Limit: maxPage, Token: token})
+		if err != nil {
+			return err
+		}
+		for _, entry := range page.Entries {
+			if err := p.Delete(ctx, &storage.DeleteRequest{Key: entry.Key}); err != nil {
+				failed = err
+			}
+		}
+		if token = page.Token; token == "" {
+			return failed
 		}
 	}
-	return failed
+	return &storage.Error{Code: storage.Internal, Hint: "the server lists more objects than were written"}
 }
 
 // cleanVersions removes old versions. A server that cannot list versions has none.
 func (p *probe) cleanVersions(ctx context.Context) error {
-	for range maxVersionPages {
+	for range maxLeftPages {
 		page, err := p.ListVersions(ctx, &storage.ListRequest{Prefix: p.prefix, Limit: maxPage})
 		if err != nil && !p.profile.Versioning {
 			return nil
