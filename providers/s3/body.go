@@ -20,7 +20,7 @@ import (
 func (a *account) sendsMD5(e *bucketEndpoint) bool {
 	p := &a.profile
 	plain := e == nil || e.url.Scheme != "https"
-	return p.Checksum == ChecksumNone && (p.ContentMD5 || p.plainMD5 && plain)
+	return p.Checksum == ChecksumNone && (p.ContentMD5 || plain)
 }
 
 // checked returns the body of a write that is sent. If the server gets no CRC32C, the

@@ -16,12 +16,16 @@ import (
 func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
 	for _, row := range []struct {
-		name string
-		tls  bool
-		md5  string
+		name    string
+		tls     bool
+		profile Profile // without a name, the one of unknown servers
+		md5     string
 	}{
 		{name: "TLS protects the body", tls: true},
 		{name: "without TLS, there is an MD5", md5: sum},
+		{name: "a profile of a server that checks no CRC32C, with TLS", tls: true, profile: Profile{Name: "own"}},
+		{name: "the same without TLS", profile: Profile{Name: "own"}, md5: sum},
+		{name: "a profile with an MD5 over TLS, too", tls: true, profile: Profile{Name: "own", ContentMD5: true}, md5: sum},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var w *standIn
@@ -35,6 +39,9 @@ func TestBodiesToAServerWithoutAProfile(t *testing.T) {
 				sdk = sdkOnly(raw)
 			}
 			for name, d := range map[string]*driver{"raw client": raw, "SDK": sdk} {
+				if row.profile.Name != "" {
+					d = d.WithProfile(row.profile).(*driver)
+				}
 				_, err := d.Put(t.Context(), wiretest.Put("k", text))
 				require.NoError(t, err, name)
 				_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: 5, CRC32C: wiretest.CRC32C(text)})

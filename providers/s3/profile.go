@@ -16,10 +16,9 @@ type Profile struct {
 	// Package s3probe never declares them, because a race seldom shows it.
 	Racy     Conditions
 	Checksum ChecksumStyle // how a CRC32C is sent and stored
-	// ContentMD5 sends a body with its MD5, which takes longer than the transfer, if no
-	// CRC32C is checked.
+	// ContentMD5 sends a body with its MD5 over TLS, too, if no CRC32C is checked: it takes
+	// longer than the transfer. Without TLS, such a body always has its MD5.
 	ContentMD5 bool
-	plainMD5   bool // the same, only without TLS
 
 	EqualParts      bool        // all parts of an upload except the last must have the same size
 	Batch           BatchDelete // how DeleteObjects is sent

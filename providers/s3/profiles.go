@@ -258,10 +258,8 @@ var profiles = []Profile{
 	},
 	{
 		// The careful profile: no conditions until s3probe has tested them, no checksum
-		// header but Content-MD5, because some servers refuse others, and no feature
-		// that servers often lack.
+		// header, because some servers refuse it, and no feature that servers often lack.
 		Name:           "unknown",
-		plainMD5:       true,
 		Batch:          BatchMD5,
 		Copy:           true,
 		CopyParts:      true,

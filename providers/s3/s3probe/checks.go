@@ -43,7 +43,7 @@ func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
 // checksums.
 var checks = []check{
 	{name: "a body that does not match its CRC32C is refused", run: checkCRC32C, set: func(p *s3.Profile, ok bool) {
-		p.Checksum, p.ContentMD5 = s3.ChecksumNone, !ok
+		p.Checksum = s3.ChecksumNone
 		if ok {
 			p.Checksum = s3.ChecksumHeader
 		}
