@@ -18,10 +18,7 @@ var readerAtCases = []Case{
 		Explanation: "ReadAt, Seek and Read work as for a file, from several goroutines at once",
 		run: func(t *T) {
 			b := t.open()
-			text := body(10_000, 1)
-			t.put(b, "a", text)
-			r, err := storage.NewReaderAt(t.Context(), b, "a")
-			require.NoError(t, err)
+			text, r := t.openReaderAt(b, 10_000)
 			require.Equal(t, int64(10_000), r.Size())
 			require.Equal(t, "a", r.Attrs().Key)
 			var all sync.WaitGroup
@@ -66,19 +63,16 @@ var readerAtCases = []Case{
 		Explanation: "if the object is overwritten or removed, reads are Changed and never a mixture",
 		run: func(t *T) {
 			b := t.open()
-			text := body(10_000, 1)
-			t.put(b, "a", text)
-			r, err := storage.NewReaderAt(t.Context(), b, "a")
-			require.NoError(t, err)
+			text, r := t.openReaderAt(b, 10_000)
 			t.put(b, "a", body(10_000, 2))
 			p := make([]byte, 100)
-			if _, err = r.ReadAt(p, 5_000); err == nil {
+			if _, err := r.ReadAt(p, 5_000); err == nil {
 				require.Equal(t, text[5_000:5_100], string(p), "the provider still had the revision")
 			} else {
 				t.requireCode(err, storage.Changed)
 			}
 			require.NoError(t, r.Close())
-			_, err = storage.NewReaderAt(t.Context(), b, "missing")
+			_, err := storage.NewReaderAt(t.Context(), b, "missing")
 			t.requireCode(err, storage.ObjectNotFound)
 		},
 	},
@@ -134,10 +128,7 @@ var readerAtCases = []Case{
 		Explanation: "a ReadAt of a block that is being fetched waits for it, and all get its bytes",
 		run: func(t *T) {
 			b := t.open()
-			text := body(50_000, 1)
-			t.put(b, "a", text)
-			r, err := storage.NewReaderAt(t.Context(), b, "a")
-			require.NoError(t, err)
+			text, r := t.openReaderAt(b, 50_000)
 			before := t.faults.Count(faults.Get)
 			var all sync.WaitGroup
 			for i := range int64(16) {
@@ -158,10 +149,7 @@ var readerAtCases = []Case{
 		Explanation: "bytes that are not in memory are requested together, whatever the size of blocks; those in memory are not requested",
 		run: func(t *T) {
 			b := t.open()
-			text := body(300_000, 1)
-			t.put(b, "a", text)
-			r, err := storage.NewReaderAt(t.Context(), b, "a", storage.WithBlockSize(1000))
-			require.NoError(t, err)
+			text, r := t.openReaderAt(b, 300_000, storage.WithBlockSize(1000))
 			before := t.faults.Count(faults.Get)
 			requireReadAt(t, r, text, 150_500, 149_500)
 			require.Equal(t, 1, t.faults.Count(faults.Get)-before)
@@ -234,15 +222,12 @@ var readerAtCases = []Case{
 		Explanation: "after a change, what is in memory is still read, and everything else is Changed",
 		run: func(t *T) {
 			b := t.open()
-			text := body(200_000, 1)
-			t.put(b, "a", text)
-			r, err := storage.NewReaderAt(t.Context(), b, "a")
-			require.NoError(t, err)
+			text, r := t.openReaderAt(b, 200_000)
 			requireReadAt(t, r, text, 10, 100)
 			t.put(b, "a", body(200_000, 2))
 			t.requireNoRequests(func() { requireReadAt(t, r, text, 50, 100) })
 			for _, length := range []int{100, 100_000} {
-				_, err = r.ReadAt(make([]byte, length), 70_000)
+				_, err := r.ReadAt(make([]byte, length), 70_000)
 				t.requireCode(err, storage.Changed)
 			}
 			require.NoError(t, r.Close())
@@ -289,6 +274,16 @@ var readerAtCases = []Case{
 			require.NoError(t, r.Close())
 		},
 	},
+}
+
+// openReaderAt stores bytes bytes under "a", and opens them.
+func (t *T) openReaderAt(b storage.Bucket, bytes int64, opts ...storage.ReaderAtOption) (text string, r *storage.ReaderAt) {
+	t.Helper()
+	text = body(bytes, 1)
+	t.put(b, "a", text)
+	r, err := storage.NewReaderAt(t.Context(), b, "a", opts...)
+	require.NoError(t, err)
+	return text, r
 }
 
 func requireReadAt(t *T, r *storage.ReaderAt, text string, at, length int64) {
