@@ -1,31 +1,16 @@
 package transfer
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/endingctx"
 )
-
-// endsAfter is a context that ends when it has been asked so many times.
-type endsAfter struct {
-	context.Context
-	asks  int64
-	asked atomic.Int64
-}
-
-func (c *endsAfter) Err() error {
-	if c.asked.Add(1) > c.asks {
-		return context.Canceled
-	}
-	return nil
-}
 
 // Each name of a directory costs a stat, so the walk does not read all of a large one.
 func TestAWalkEndsInTheMiddleOfADirectory(t *testing.T) {
@@ -39,14 +24,14 @@ func TestAWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	w := &tree{root: root}
 	defer func() { require.NoError(t, w.close()) }()
 	for _, asks := range []int64{0, 1, 2, files / 2} {
-		ctx := &endsAfter{Context: t.Context(), asks: asks}
+		ctx := endingctx.New(t.Context(), asks)
 		var last error
 		for e, err := range w.entries(ctx, &settings{}, "") {
 			require.Error(t, err, "%s was listed", e.key)
 			last = err
 		}
 		require.ErrorIs(t, last, storage.Canceled)
-		require.LessOrEqual(t, ctx.asked.Load(), asks+4)
+		require.LessOrEqual(t, ctx.Asked(), asks+4)
 	}
 	seen := 0
 	for _, err := range w.entries(t.Context(), &settings{}, "") {

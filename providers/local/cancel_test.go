@@ -5,27 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/endingctx"
 )
-
-// endsAfter is a context that ends when it has been asked so many times.
-type endsAfter struct {
-	context.Context
-	asks  int64
-	asked atomic.Int64
-}
-
-func (c *endsAfter) Err() error {
-	if c.asked.Add(1) > c.asks {
-		return context.Canceled
-	}
-	return nil
-}
 
 // A listing looks at many names that make no entry of its page. It ends at any of them.
 func TestACanceledListingStopsInTheMiddleOfADirectory(t *testing.T) {
@@ -56,10 +42,10 @@ func TestACanceledListingStopsInTheMiddleOfADirectory(t *testing.T) {
 				func(ctx context.Context, r *storage.ListRequest) error { _, err := s.ListVersions(ctx, r); return err },
 			} {
 				for _, asks := range []int64{0, 1, 10, names / 2} {
-					ctx := &endsAfter{Context: t.Context(), asks: asks}
+					ctx := endingctx.New(t.Context(), asks)
 					err := list(ctx, &storage.ListRequest{Delimiter: row.delimiter, Limit: 1000})
 					require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
-					require.LessOrEqual(t, ctx.asked.Load(), asks+2, "it ran on")
+					require.LessOrEqual(t, ctx.Asked(), asks+2, "it ran on")
 				}
 			}
 		})
