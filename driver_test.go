@@ -8,7 +8,7 @@ import (
 )
 
 func TestConformanceOfTheExampleDriver(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // it is no column of the table
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
 		return &mapDriver{objects: map[string]mapObject{}}
 	})

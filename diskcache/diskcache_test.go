@@ -24,7 +24,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // it is no column of the table
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		cache, err := Open(filepath.Join(t.TempDir(), "cache"), Config{BlockBytes: 777})
 		require.NoError(t, err)

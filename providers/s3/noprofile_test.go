@@ -99,7 +99,7 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 // Without a profile, what no response shows stays Unsupported, and the suite passes. The
 // server is ours, because others refuse keys.
 func TestConformanceWithoutAProfile(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // it is no column of the table
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
