@@ -43,6 +43,7 @@ type client struct {
 	list   func(ctx context.Context, prefix string, each func()) error
 	sign   func(ctx context.Context, key string) error
 	random func(ctx context.Context, key string) (randomAccess, error)
+	ranges func(ctx context.Context, key string, ranges []storage.Range) error // into memory
 }
 
 // A randomAccess is an object that is read at offsets.
@@ -133,6 +134,10 @@ func (t tuning) client(b storage.Bucket) client {
 			return err
 		},
 		random: func(ctx context.Context, key string) (randomAccess, error) { return storage.NewReaderAt(ctx, b, key) },
+		ranges: func(ctx context.Context, key string, ranges []storage.Range) error {
+			_, _, err := storage.ReadRanges(ctx, b, key, ranges)
+			return err
+		},
 	}
 	if t.stream {
 		c.put = func(ctx context.Context, key string, data []byte) error { return s.upload(ctx, key, asStream(data)) }

@@ -98,6 +98,13 @@ func randomCases() []clientCase {
 			contenders: []contender{s3Ours, s3Raw.onlyOnce(), s3Minio.onlyOnce()},
 			goals:      []goal{requestsAtMost(ours, 2), asFast(rawSDK, 20)},
 		},
+		{
+			provider: amazon, name: "read-ranges", server: farLatency, do: readRanges(10, 10, 8*kilobyte),
+			title: "read 100 ranges of 8 KiB in ten groups, with gaps of 8 KiB in a group, 20 ms a request; the SDK makes 16 requests at once",
+			// One request reads a group.
+			contenders: []contender{s3Ours, s3Raw.onlyOnce()},
+			goals:      []goal{requestsAtMost(ours, 10), asFast(rawSDK, 2.5)},
+		},
 	}
 }
 

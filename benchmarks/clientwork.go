@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/omnibucket/storage"
 )
 
 const (
@@ -83,6 +85,25 @@ func readAdjacent(pieces, bytes int) work {
 				}
 			}
 			if err := r.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// readRanges reads ranges of bytes bytes from an object of 64 MiB, n times. They are in groups,
+// with gaps as long as a range.
+func readRanges(groups, inGroup, bytes int) work {
+	var ranges []storage.Range
+	for group := range groups {
+		for i := range inGroup {
+			ranges = append(ranges, storage.Range{Offset: int64(group*64*mebibyte/groups + 2*i*bytes), Length: int64(bytes)})
+		}
+	}
+	return func(ctx context.Context, c client, n int) error {
+		for range n {
+			if err := c.ranges(ctx, sized(64*mebibyte, 0), ranges); err != nil {
 				return err
 			}
 		}

@@ -23,6 +23,7 @@ import (
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -122,6 +123,12 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 				return err
 			},
 			random: func(ctx context.Context, key string) (randomAccess, error) { return &sdkObject{ctx, c, key}, nil },
+			ranges: func(ctx context.Context, key string, ranges []storage.Range) error {
+				return parallel.Each(ctx, len(ranges), 16, func(ctx context.Context, i int) error {
+					_, err := (&sdkObject{ctx, c, key}).ReadAt(make([]byte, ranges[i].Length), ranges[i].Offset)
+					return err
+				})
+			},
 		}, nil
 	}}
 }
