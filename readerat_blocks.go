@@ -43,7 +43,9 @@ type blockCache struct {
 	blocks map[int64]*block // in memory, or being fetched
 	bytes  int64            // of blocks, with their overhead
 	idle   list.List        // of *block: in memory, the least recently used first
+	used   int64            // blocks that were read
 	direct directReads
+	scans  scans
 	closed bool
 }
 
@@ -55,6 +57,7 @@ type block struct {
 	done   chan struct{} // closed when data is complete, or failed is set
 	failed error
 	isRead bool  // by a ReadAt
+	since  int64 // blockCache.used when it came
 	run    int64 // blocks that came by the same request
 	ahead  int64 // above 0: if the block is read, so many blocks from next on are read ahead
 	next   int64
@@ -96,17 +99,20 @@ func (c *blockCache) end(number int64) int64 {
 
 // read fills p with the bytes of the object from off on, all of which exist.
 func (c *blockCache) read(p []byte, off int64) (n int, err error) {
+	c.limit.mu.Lock()
+	expected := c.scans.add(off, int64(len(p)))
+	c.limit.mu.Unlock()
 	for n < len(p) && err == nil {
 		var k int
-		k, err = c.readSome(p[n:], off+int64(n))
+		k, err = c.readSome(p[n:], off+int64(n), expected)
 		n += k
 	}
 	return n, err
 }
 
 // readSome reads up to the end of a block, or more by one request.
-func (c *blockCache) readSome(p []byte, off int64) (int, error) {
-	b, direct, err := c.find(off, int64(len(p)))
+func (c *blockCache) readSome(p []byte, off, expected int64) (int, error) {
+	b, direct, err := c.find(off, int64(len(p)), expected)
 	switch {
 	case err != nil:
 		return 0, err
@@ -126,8 +132,9 @@ func (c *blockCache) readSome(p []byte, off int64) (int, error) {
 }
 
 // find returns the block with the byte at off, and begins to fetch it and its neighbours
-// if necessary. If it returns none, the next direct bytes are to be read directly.
-func (c *blockCache) find(off, length int64) (b *block, direct int64, err error) {
+// if necessary: up to expected, if the reader will probably read so far. If it returns none, the
+// next direct bytes are to be read directly.
+func (c *blockCache) find(off, length, expected int64) (b *block, direct int64, err error) {
 	c.limit.mu.Lock()
 	defer c.limit.mu.Unlock()
 	if c.closed {
@@ -143,7 +150,13 @@ func (c *blockCache) find(off, length int64) (b *block, direct int64, err error)
 		needed++
 	}
 	direct = min(off+length, c.end(first+needed-1)) - off
-	window := min(c.window(first), c.maxAhead())
+	window := c.window(first)
+	if expected > off {
+		window = c.at(expected-1) - first + 1
+	} else {
+		expected = 0
+	}
+	window = min(window, c.maxAhead())
 	if direct > c.size && needed > window { // a copy would be in vain
 		c.direct.add(first+needed-1, needed)
 		return nil, direct, nil
@@ -152,8 +165,8 @@ func (c *blockCache) find(off, length int64) (b *block, direct int64, err error)
 	if run == nil {
 		return nil, direct, nil
 	}
-	c.fetch(append(run, c.reserveAhead(first+needed, window-needed)...), needed)
-	run[0].isRead = true
+	c.fetch(append(run, c.reserveAhead(first+needed, window-needed, expected > 0)...), needed, expected)
+	c.use(run[0])
 	return run[0], 0, nil
 }
 
@@ -162,10 +175,13 @@ func (c *blockCache) memory(first, n int64) int64 {
 	return c.end(first+n-1) - c.start(first) + n*blockOverhead
 }
 
-// maxAhead returns how many blocks one request may read ahead.
-func (c *blockCache) maxAhead() int64 {
-	return c.most / aheadShare / max(c.size, c.size+blockOverhead) // the sum may overflow
+// maxBlocks returns how many blocks the cache holds.
+func (c *blockCache) maxBlocks() int64 {
+	return c.most / max(c.size, c.size+blockOverhead) // the sum may overflow
 }
+
+// maxAhead returns how many blocks one request may read ahead.
+func (c *blockCache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
 
 // window returns how many blocks to fetch from number on if access is sequential: twice as
 // many as came with the block before it. Else it returns 0.
@@ -179,14 +195,17 @@ func (c *blockCache) window(number int64) int64 {
 // use makes b the most recently used block. The first use of some blocks begins to read
 // ahead, so that the next blocks come while these are used.
 func (c *blockCache) use(b *block) {
-	b.isRead = true
+	if !b.isRead {
+		b.isRead = true
+		c.used++
+	}
 	if b.inCache != nil {
 		c.idle.MoveToBack(b.inCache)
 		c.limit.cached.MoveToBack(b.inLimit)
 	}
 	if ahead := b.ahead; ahead > 0 {
 		b.ahead = 0
-		c.fetch(c.reserveAhead(b.next, ahead), 0)
+		c.fetch(c.reserveAhead(b.next, ahead, false), 0, 0)
 	}
 }
 
@@ -208,13 +227,14 @@ func (c *blockCache) reserve(first, n int64) []*block {
 }
 
 // reserveAhead adds up to n blocks to be read ahead. They replace no block that nobody has
-// read yet: else several sequential readers would evict what was read ahead for the others.
-func (c *blockCache) reserveAhead(first, n int64) (blocks []*block) {
+// read yet: else several sequential readers would evict what was read ahead for the others. If
+// they are expected to be read, they do replace one that nobody has read for long.
+func (c *blockCache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
 		bytes := c.memory(number, 1)
 		for c.bytes+bytes > c.most {
 			oldest := c.idle.Front()
-			if oldest == nil || !oldest.Value.(*block).isRead {
+			if oldest == nil || !c.mayReplace(oldest.Value.(*block), expected) {
 				return blocks
 			}
 			oldest.Value.(*block).evict()
@@ -225,6 +245,11 @@ func (c *blockCache) reserveAhead(first, n int64) (blocks []*block) {
 		blocks = append(blocks, c.add(number))
 	}
 	return blocks
+}
+
+// mayReplace reports whether blocks that are read ahead may replace b.
+func (c *blockCache) mayReplace(b *block, expected bool) bool {
+	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
 }
 
 // take takes memory from the limit, unless somebody waits for it.
@@ -246,8 +271,8 @@ func (c *blockCache) add(number int64) *block {
 }
 
 // fetch begins to fetch a run of blocks. Those after the first needed ones are read ahead:
-// when half of them were used, twice as many follow.
-func (c *blockCache) fetch(run []*block, needed int64) {
+// when half of them were used, twice as many follow, unless the run reaches what is expected.
+func (c *blockCache) fetch(run []*block, needed, expected int64) {
 	n := int64(len(run))
 	if n == 0 {
 		return
@@ -255,9 +280,9 @@ func (c *blockCache) fetch(run []*block, needed int64) {
 	for _, b := range run {
 		b.run = n
 	}
-	if n > needed {
+	if last := run[n-1].number; n > needed && (expected == 0 || c.end(last) < expected) {
 		b := run[needed+(n-needed)/2]
-		b.ahead, b.next = min(2*n, c.maxAhead()), run[n-1].number+1
+		b.ahead, b.next = min(2*n, c.maxAhead()), last+1
 	}
 	fetched := 0
 	settle := func(err error) {
@@ -298,6 +323,7 @@ func (c *blockCache) settle(b *block, err error) {
 	if b.failed = err; err != nil {
 		b.remove()
 	} else {
+		b.since = c.used
 		b.inCache, b.inLimit = c.idle.PushBack(b), c.limit.cached.PushBack(b)
 		c.limit.evicts += b.memory()
 	}

@@ -198,6 +198,47 @@ func TestScatteredReadsAreNotReadAhead(t *testing.T) {
 	require.Equal(t, []Range{{0, 10}, {500, 10}, {100, 10}, {9000, 10}, {300, 10}}, g.requests)
 }
 
+// Columns of a table are about as long as one another. After two of them, one request reads all
+// of the next.
+func TestAScanIsExpectedToBeAsLongAsTheTwoBeforeIt(t *testing.T) {
+	const scan = 70
+	for _, row := range []struct {
+		name     string
+		begins   [][]int64 // of scans that are read together
+		length   int64     // of the last scans
+		requests []Range   // of the last scans
+	}{
+		{"one after the other", [][]int64{{0}, {1000}, {2000}}, scan, []Range{{2000, scan}}},
+		{"two at once before it", [][]int64{{0, 1000}, {2000}}, scan, []Range{{2000, scan}}},
+		{"a longer one", [][]int64{{0}, {1000}, {2000}}, scan + 10, []Range{{2000, scan}, {2000 + scan, 2 * scan}}},
+		{"after one of them", [][]int64{{0}, {1000}}, 10, []Range{{1000, 10}}},
+		{"after single reads", [][]int64{{0}, {1000}, {5000, 5100}, {2000}}, 5, []Range{{2000, 10}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &generated{size: 10_000}
+				r := openGenerated(t, g, NewBufferLimit(mib), WithBlockSize(10), WithBlockCache(100*(10+blockOverhead)))
+				last := len(row.begins) - 1
+				for i, begins := range row.begins {
+					length := int64(scan)
+					if i == last {
+						g.requests, length = nil, row.length
+					} else if begins[0] == 5000 {
+						length = 5
+					}
+					for at := int64(0); at < length; at += 5 {
+						for _, begin := range begins {
+							readAt(t, r, begin+at, 5)
+							synctest.Wait()
+						}
+					}
+				}
+				require.Equal(t, row.requests, g.requests)
+			})
+		})
+	}
+}
+
 func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
 	m := NewBufferLimit(mib)
 	var readers []*ReaderAt

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -28,6 +29,38 @@ func TestTwoColumnsTakeHardlyMoreThanAnIdealReader(t *testing.T) {
 		require.Less(t, got.ideal.bytes, attrs.Size/2, "the table has more columns")
 		require.Equal(t, sums(rows), got.sums)
 	}
+}
+
+// A program that reads the columns by a library, without their ranges, takes little more: each
+// chunk is about as long as the one before.
+func TestAPlainReaderAtTakesHardlyMoreForALargeTable(t *testing.T) {
+	const rows = 1_500_000
+	var seen traffic
+	b := memstore.New(storage.WithHook(seen.hook))
+	_, err := upload(t.Context(), b, "table", rows)
+	require.NoError(t, err)
+	columns := []string{"distance", "fare"}
+	known, err := readColumns(t.Context(), b, "table", columns...)
+	require.NoError(t, err)
+	seen.reset()
+	r, err := storage.NewReaderAt(t.Context(), b, "table")
+	require.NoError(t, err)
+	file, err := parquet.OpenFile(r, r.Size(), parquet.SkipMagicBytes(true), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	require.NoError(t, err)
+	chunks, err := findChunks(file, columns)
+	require.NoError(t, err)
+	got := map[string]float64{}
+	for _, c := range chunks {
+		sum, err := sumPages(c.pages.Pages())
+		require.NoError(t, err)
+		got[c.column] += sum
+	}
+	require.NoError(t, r.Close())
+	t.Logf("%d requests, ideally %d; %d bytes, ideally %d",
+		seen.requests.Load(), known.ideal.requests, seen.bytes.Load(), known.ideal.bytes)
+	require.LessOrEqual(t, float64(seen.requests.Load()), 1.3*float64(known.ideal.requests))
+	require.LessOrEqual(t, float64(seen.bytes.Load()), 1.3*float64(known.ideal.bytes))
+	require.Equal(t, sums(rows), got)
 }
 
 // sums adds up what upload writes.
