@@ -41,9 +41,9 @@ const (
 // report says "not disproved". A condition that is Racy is never declared: in the
 // profile of c, or in the one that the server's name selects.
 //
-// Run does not change settings of the bucket. It takes CORS, lifecycle, policies and
-// versions from c, and so the fields that are expensive to test (equal parts, limits,
-// storage classes).
+// Run does not change settings of the bucket. It takes CORS, lifecycle, policies,
+// versions and ContentMD5 from c, and so the fields that are expensive to test (equal
+// parts, limits, storage classes).
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any
 // other failure is in the report.
