@@ -150,8 +150,8 @@ func (r *rangesRead) firstRange() Range {
 	return Range{}
 }
 
-// fetch reads all runs, in batches: each makes memory for at most as many bytes as have come
-// before it, and at least claimed. If the first request delivers the only range, it needs no other.
+// fetch reads all runs, in batches: each makes memory for as many bytes as have come before it,
+// or for claimed ones, if that is more. If the first request delivers the only range, it needs no other.
 func (r *rangesRead) fetch(ctx context.Context) error {
 	r.progress = newProgress(r.req.set.progress, r.plan.bytes)
 	if offset, length := r.first.Range(); len(r.plan.spans) == 1 && r.plan.spans[0] == (rangeSpan{offset, offset + length}) {
@@ -162,14 +162,14 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		r.results[i] = []byte{}
 	}
 	var batch []rangeRun
-	bytes, most := int64(0), r.claimed
+	var bytes, come int64 // of the batch and before it, with gaps
 	for run := range r.plan.runs {
 		length := run.end - run.offset
-		if bytes+length > most {
+		if bytes+length > max(r.claimed, come) {
 			if err := r.fetchBatch(ctx, batch); err != nil {
 				return err
 			}
-			batch, bytes, most = nil, 0, 2*most
+			batch, bytes, come = nil, 0, come+bytes
 		}
 		batch, bytes = append(batch, run), bytes+length
 	}
