@@ -193,6 +193,9 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	if e == nil && r.set.version {
 		e = s.op.core.need(Versioning, "WithVersion")
 	}
+	if e == nil {
+		r.Native, e = s.op.core.natives(r.set.natives)
+	}
 	return s.sign(ctx, e)
 }
 
@@ -253,7 +256,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	if r.Condition.Absent {
@@ -267,9 +270,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	if r.ContentType == "" && method == http.MethodPost {
 		r.ContentType = contentType("", s.op.key, nil)
 	}
-	native, e := s.op.core.natives(r.set.natives)
-	r.Native = native
-	return e
+	return nil
 }
 
 func (s *signOp) sign(ctx context.Context, e *Error) (*SignedURL, error) {

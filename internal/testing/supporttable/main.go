@@ -102,6 +102,9 @@ var features = []struct{ name, words string }{
 	{"StoredChecksums", "reads return the CRC32C"},
 	{"KeysBesideFolders", "`a` and `a/b` at once"},
 	{"LongSegments", "segments of more than 255 bytes"},
+	{"ObjectTags", "`WithTags`, `Tags`, `SetTags`"},
+	{"ObjectLock", "`WithRetention`, `WithLegalHold`"},
+	{"Restoring", "`Restore`"},
 	{"SequentialParts", "parts are sequential"},
 	{"OrderedListing", "lists in byte order"},
 }
