@@ -68,7 +68,8 @@ type Driver interface {
 	List(ctx context.Context, r *ListRequest) (*Page, error)
 
 	// Delete removes an object or a version. If there is none, it returns nil; if there is
-	// no bucket, it fails. What is under retention or a legal hold is Locked.
+	// no bucket, it fails. If retention or a legal hold keeps it, Delete
+	// fails with Locked.
 	Delete(ctx context.Context, r *DeleteRequest) error
 
 	// BeginParts begins a multipart upload. The core keeps its name, and may use it from

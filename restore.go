@@ -30,7 +30,7 @@ func WithRestoreTier(tier string) RestoreOption {
 // That takes minutes to hours; [Attrs].Restore tells how far it is. Restoring an object twice, or
 // one that can be read already, succeeds. On Azure the object moves to the tier "Hot".
 //
-// Of a bucket that is narrowed by [Ref] it needs Upload. If there is no object, it fails with
+// A bucket that is narrowed by [Ref] needs Upload. If there is no object, it fails with
 // ObjectNotFound; if the store lacks [Restoring], or the bucket is not from [New], with
 // Unsupported.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {

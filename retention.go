@@ -67,7 +67,7 @@ func WithGovernanceBypass() BypassOption { return bypassOption{} }
 // mode [Governance], or to change its mode, give [WithGovernanceBypass]; without it, and for every
 // such change in the mode [Compliance], SetRetention fails with Locked.
 //
-// Of a bucket that is narrowed by [Ref] it needs Upload. A retention that has passed already is
+// A bucket that is narrowed by [Ref] needs Upload. A retention that has passed already is
 // InvalidArgument. If there is no object, it fails with ObjectNotFound; if the store lacks
 // [ObjectLock], the bucket was made without [WithObjectLock] or is not from [New], with
 // Unsupported.

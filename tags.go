@@ -8,8 +8,8 @@ import (
 // A SetOption fits SetTags and SetLegalHold: WithVersion, WithNative.
 type SetOption interface{ applySet(*ChangeRequest) }
 
-// Tags returns the object's tags; if it has none, an empty map. Of a bucket that is narrowed by
-// [Ref] it needs Attrs. If the store lacks [ObjectTags], or the bucket is not from [New], it fails
+// Tags returns the object's tags; if it has none, an empty map. A bucket that is narrowed
+// by [Ref] needs Attrs. If the store lacks [ObjectTags], or the bucket is not from [New], it fails
 // with Unsupported.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
 	own, ok := b.(*bucket)
@@ -54,7 +54,7 @@ func readTags(ctx context.Context, o *operation, r *GetRequest) (map[string]stri
 }
 
 // SetTags replaces the object's tags; with none it removes them. The rules are those of
-// [WithTags]. The object's revision stays the same. Of a bucket that is narrowed by [Ref] it needs
+// [WithTags]. The object's revision stays the same. A bucket that is narrowed by [Ref] needs
 // Upload. If there is no object, it fails with ObjectNotFound; if the store lacks [ObjectTags], or
 // the bucket is not from [New], with Unsupported.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {

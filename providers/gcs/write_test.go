@@ -201,7 +201,7 @@ func TestComposeRequests(t *testing.T) {
 	_, err := server.on(t).Compose(t.Context(), &storage.ComposeRequest{
 		Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}, StorageClass: "NEARLINE"},
-		Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
+		Controls:   storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
 	asked := server.Last(t)
