@@ -322,6 +322,7 @@ type (
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
 		Native         []any
+		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
 
 		set settings
 	}
