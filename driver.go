@@ -322,6 +322,9 @@ type (
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
 		Native         []any
+		// Auxiliary is true if the request is part of another operation, such as a write whose
+		// response was lost: an option in Native that does not fit Head is not a mistake.
+		Auxiliary bool
 
 		set settings
 	}
