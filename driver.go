@@ -272,6 +272,8 @@ const (
 	ObjectTags                             // WithTags, Tags, SetTags
 	ObjectLock                             // WithRetention, WithLegalHold, SetRetention, SetLegalHold; a bucket may be made without it
 	Restoring                              // Restore
+	SignedTags                             // WithTags on a signed upload: who uploads can neither leave them out nor change them
+	SignedLocks                            // WithRetention and WithLegalHold on a signed upload, likewise
 )
 
 // The core fills requests from options, and drivers read them. Only the core reads the
