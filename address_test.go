@@ -24,7 +24,7 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 		"not a URL":          {"mem://%zz", "must be a URL"},
 		"unknown scheme":     {"ftp://host/x", "known are: "},
 		"no scheme":          {"some/path", "known are: "},
-		"unknown parameter":  {"mem://x?colour=red", `has parameter "colour"; known to mem are: public, public_base_url, signing_base_url, versions`},
+		"unknown parameter":  {"mem://x?colour=red", `has parameter "colour"; known to mem are: object_lock, public, public_base_url, signing_base_url, versions`},
 		"repeated parameter": {"mem://x?public=true&public=true", "more than once"},
 		"credentials":        {"mem://user:SECRET@x", "must not hold credentials"},
 		"fragment":           {"mem://x#y", "must not have a fragment"},

@@ -50,6 +50,11 @@ func (c *composeOp) open(b *bucket, key string, failed error) *Error {
 	if e := b.core.resolveCopy(c.op.key, &c.req, failed); e != nil {
 		return e
 	}
+	native, e := b.core.natives(c.req.set.sourceNatives)
+	if e != nil {
+		return e
+	}
+	c.req.Source.Native = native
 	for i, key := range c.srcKeys {
 		c.srcKeys[i] = b.prefix + key
 		if e := checkReadKey(c.srcKeys[i]); e != nil {
@@ -84,7 +89,7 @@ func (c *composeOp) headSources(ctx context.Context) *Error {
 	c.sources = make([]*Attrs, len(c.srcKeys))
 	failed := make([]*Error, len(c.srcKeys))
 	parallel.All(len(c.srcKeys), singlesAtOnce, func(i int) error {
-		c.sources[i], failed[i] = head(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1})
+		c.sources[i], failed[i] = head(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1, Native: c.req.Source.Native})
 		return nil
 	})
 	for i, e := range failed {
@@ -98,12 +103,12 @@ func (c *composeOp) headSources(ctx context.Context) *Error {
 // serverCompose composes inside the provider.
 func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	core := c.op.core
-	r := &ComposeRequest{Key: c.op.key, Properties: c.req.Properties, PublicRead: c.req.PublicRead, Condition: c.req.Condition, Native: c.req.Native}
+	r := &ComposeRequest{Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Condition: c.req.Condition}
 	var crc uint32
 	known := true
 	for i, key := range c.srcKeys {
 		ref := core.driver.Locate(key)
-		ref.Revision, ref.Attrs = c.sources[i].Revision, c.sources[i]
+		ref.Revision, ref.Attrs, ref.Native = c.sources[i].Revision, c.sources[i], c.req.Source.Native
 		r.Sources = append(r.Sources, ref)
 		if sum := c.sources[i].CRC32C; sum.Known {
 			crc = crc32c.Join(crc, sum.Sum, c.sources[i].Size)
@@ -121,7 +126,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 		r.CRC32C = KnownCRC32C(crc)
 	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
-		properties: c.req.Properties, size: r.Size, crc: r.CRC32C, condition: r.Condition, writeID: writeID,
+		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition, writeID: writeID,
 	})
 }
 
@@ -135,16 +140,16 @@ func (c *composeOp) streamCompose(ctx context.Context) (*Attrs, *Error) {
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
 		}
-		return openPinned(ctx, &c.op, c.srcKeys[i], c.sources[i].Revision)
+		return openPinned(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1, Condition: Condition{Revision: c.sources[i].Revision}, Native: c.req.Source.Native})
 	}}
 	defer body.close()
 	return storeSource(ctx, &c.op, r, body)
 }
 
-// openPinned opens a whole object at one revision, within the operation o.
-func openPinned(ctx context.Context, o *operation, key, revision string) (io.ReadCloser, error) {
-	d := &download{ctx: ctx, req: GetRequest{Key: key, Length: -1, Condition: Condition{Revision: revision}}}
-	d.op.core, d.op.name, d.op.key, d.op.prefix = o.core, o.name, key, o.prefix
+// openPinned opens an object whose revision is pinned, within the operation o.
+func openPinned(ctx context.Context, o *operation, r *GetRequest) (io.ReadCloser, error) {
+	d := &download{ctx: ctx, req: *r}
+	d.op.core, d.op.name, d.op.key, d.op.prefix = o.core, o.name, r.Key, o.prefix
 	if e := d.open(); e != nil {
 		if e.Code == PreconditionFailed || e.Code == ObjectNotFound {
 			e.Code = Changed

@@ -48,12 +48,11 @@ func (c *core) resolveCopy(key string, r *CopyRequest, failed error) (e *Error) 
 	if e = optionFailure(failed); e != nil {
 		return e
 	}
-	if e = c.resolveWrite(key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e = c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	r.Key = key
-	r.Native, e = c.natives(r.set.natives)
-	return e
+	return nil
 }
 
 // run copies on the server if that is possible, else by streaming.
@@ -87,6 +86,7 @@ func (c *copyOp) openSource(ctx context.Context, src *bucket) *Error {
 	if e == nil {
 		d.req.Length, d.req.Version, d.req.set.version = -1, c.req.Source.Version, c.req.set.version
 		d.req.set.concurrency = c.req.set.concurrency
+		d.req.set.natives = c.req.set.sourceNatives
 		e = src.core.resolveRead(d.op.key, &d.req)
 	}
 	if e == nil {
@@ -115,6 +115,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	}
 	r := c.req
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
+	from.Native = d.req.Native
 	r.Source = from
 	marked := holdsReserved(source.Metadata)
 	source.Metadata = d.op.core.decodeMetadata(source.Metadata)
@@ -123,6 +124,10 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	if !c.op.core.has(ContentProperties) {
 		merged.ContentType = contentType("", c.op.key, nil)
 	}
+	if r.Tags, e = c.tags(source.TagCount > 0); e != nil {
+		return nil, e
+	}
+	r.ReplaceTags = r.set.tags
 	writeID := ""
 	if r.Condition != (Condition{}) {
 		writeID = c.op.core.newWriteID()
@@ -131,8 +136,22 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
 	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
-		properties: merged, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
+		properties: merged, controls: r.Controls, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
 	})
+}
+
+// tags returns the tags of the copy: those that an option set, else the source's, which may have
+// some. A destination without tags has none, and neither has a copy of a user's own type.
+func (c *copyOp) tags(mayHave bool) (map[string]string, *Error) {
+	if c.req.set.tags || !mayHave || c.source == nil || !c.op.core.has(ObjectTags) || !c.source.d.op.core.has(ObjectTags) {
+		return c.req.Tags, nil
+	}
+	d := &c.source.d
+	tags, e := readTags(d.ctx, &d.op, &GetRequest{Key: d.req.Key, Version: d.req.Version, Length: -1, Native: d.req.Native})
+	if e != nil {
+		return nil, sourceError(d.fail(e))
+	}
+	return tags, nil
 }
 
 // writeOnServer makes the driver call that copies or joins objects inside the provider.
@@ -172,6 +191,10 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	if !c.keepsClass() {
 		r.StorageClass = ""
 	}
+	mayHave := source.TagCount > 0 || c.source != nil && c.source.d.op.core.desc.TagsByHead
+	if r.Tags, e = c.tags(mayHave); e != nil {
+		return nil, e
+	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
 	return storeSource(ctx, &c.op, r, &sourceBody{from: from})
 }
@@ -189,7 +212,7 @@ func (c *copyOp) keepsClass() bool {
 // put returns the request that stores what r copies, without what the source decides.
 func (r *CopyRequest) put() PutRequest {
 	return PutRequest{
-		Key: r.Key, Properties: r.Properties, Condition: r.Condition, PublicRead: r.PublicRead, Native: r.Native,
+		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls,
 		set: settings{concurrency: r.set.concurrency, progress: r.set.progress, resumeFile: r.set.resumeFile},
 	}
 }
@@ -222,6 +245,9 @@ func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
 	var opts []DownloadOption
 	if c.req.set.version {
 		opts = append(opts, WithVersion(c.req.Source.Version))
+	}
+	for _, n := range c.req.set.sourceNatives {
+		opts = append(opts, nativeOption(n))
 	}
 	if c.req.set.concurrency > 0 {
 		opts = append(opts, WithConcurrency(int(c.req.set.concurrency)))

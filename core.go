@@ -70,6 +70,9 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	if desc.NeedsSigningBase {
 		c.serveAtBase()
 	}
+	if o.objectLock && desc.EnableObjectLock != nil {
+		desc.EnableObjectLock()
+	}
 	switch {
 	case o.versions && desc.EnableVersions != nil:
 		desc.EnableVersions()
@@ -83,7 +86,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 // signing base address.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
-		c.features &^= SignedURLs | SignedContentType | SignedSize | SignedIfAbsent | SignedForms | SignedHead
+		c.features &^= SignedURLs | SignedContentType | SignedSize | SignedIfAbsent | SignedForms | SignedHead | SignedTags | SignedLocks
 		return
 	}
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)
@@ -177,15 +180,18 @@ func (c *core) condition(cond *Condition, update Features) *Error {
 	return nil
 }
 
-// natives checks that options are of this provider, and returns their values.
+// natives checks that the driver takes the options, and returns their values.
 func (c *core) natives(given []native) ([]any, *Error) {
 	if len(given) == 0 {
 		return nil, nil
 	}
 	values := make([]any, len(given))
 	for i, n := range given {
-		if n.provider != c.desc.Provider {
-			return nil, unsupported("an option of "+n.provider+" does not fit "+c.desc.Provider, "")
+		if n.provider != c.desc.Provider || c.desc.CheckNative == nil {
+			return nil, unsupported("an option of "+n.provider+" does not fit "+c.desc.Provider+" here", "")
+		}
+		if err := c.desc.CheckNative(n.value); err != nil {
+			return nil, ownError(err)
 		}
 		values[i] = n.value
 	}

@@ -38,7 +38,8 @@ type Driver interface {
 	//
 	// Put returns ETag, Revision, Version, Modified, the checksums of the response, and a
 	// StorageClass other than the requested one. The core sets Key, Size and the other
-	// properties. This holds for CompleteParts, Copy and Compose too.
+	// properties, the tag count and the locks that r has. This holds for CompleteParts, Copy and
+	// Compose too.
 	Put(ctx context.Context, r *PutRequest) (*Attrs, error)
 
 	// Get returns the attributes of the whole object, as Head does, and the requested
@@ -67,7 +68,8 @@ type Driver interface {
 	List(ctx context.Context, r *ListRequest) (*Page, error)
 
 	// Delete removes an object or a version. If there is none, it returns nil; if there is
-	// no bucket, it fails.
+	// no bucket, it fails. If retention or a legal hold keeps it, Delete
+	// fails with Locked.
 	Delete(ctx context.Context, r *DeleteRequest) error
 
 	// BeginParts begins a multipart upload. The core keeps its name, and may use it from
@@ -103,6 +105,25 @@ type Driver interface {
 
 	// ListVersions returns one page of versions, by key, the newest first.
 	ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error)
+
+	// Tags returns the object's tags. The core does not change the map.
+	Tags(ctx context.Context, r *GetRequest) (map[string]string, error)
+
+	// SetTags replaces the object's tags by r.Tags; if there are none, it removes them. ETag,
+	// Revision and Modified stay as they are.
+	SetTags(ctx context.Context, r *ChangeRequest) error
+
+	// SetRetention sets or, if it is zero, ends the object's retention. A change that the
+	// retention forbids fails with Locked. If the bucket cannot lock objects, SetRetention and
+	// writes with a lock fail with Unsupported.
+	SetRetention(ctx context.Context, r *ChangeRequest) error
+
+	// SetLegalHold begins or ends a legal hold; it fails as SetRetention does.
+	SetLegalHold(ctx context.Context, r *ChangeRequest) error
+
+	// Restore begins to make an archived object readable. If that was begun already, or the
+	// object is not archived, it returns nil.
+	Restore(ctx context.Context, r *ChangeRequest) error
 
 	// Sign signs one request that somebody else will make.
 	Sign(ctx context.Context, r *SignRequest) (*SignedURL, error)
@@ -140,6 +161,13 @@ func (r *GetRequest) Span(size int64) (from, to int64, err error) {
 	return r.Offset, r.Offset + r.Length, nil
 }
 
+// A Fingerprinter is a value of WithNative whose text hides a secret. [WithResume] compares the
+// fingerprints, in place of the text, to learn whether two calls have the same option. A
+// fingerprint must not reveal the secret.
+type Fingerprinter interface {
+	Fingerprint() string
+}
+
 // A Description tells the core about a driver. The core refuses with Unsupported, before
 // the driver is asked, everything that Features does not declare.
 type Description struct {
@@ -155,6 +183,9 @@ type Description struct {
 	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket
 	// is opened WithVersions. It is nil if the store itself decides (clouds).
 	EnableVersions func()
+	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket
+	// is opened WithObjectLock. It is nil if the store itself decides (clouds).
+	EnableObjectLock func()
 	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
 	// already, so that they need not be built for each response.
 	TaggedRevisions bool
@@ -182,6 +213,13 @@ type Description struct {
 	// TokenAfterLast declares that a full last page may have a token, which leads to an
 	// empty page. ListPage then requests one entry more than it returns.
 	TokenAfterLast bool
+
+	// TagsByHead declares that Attrs of Get lack the TagCount, which those of Head have.
+	TagsByHead bool
+
+	// CheckNative accepts a value of WithNative, or says why not. The value of another driver's
+	// option is Unsupported. It is nil if the driver has no options of its own.
+	CheckNative func(value any) error
 
 	// CountsRequests declares that the transport counts HTTP requests. Else
 	// [Outcome.Requests] counts driver calls.
@@ -231,6 +269,11 @@ const (
 	StoredChecksums                        // reads return the CRC32C of the content that was written
 	KeysBesideFolders                      // "a" and "a/b" at once; without it the driver refuses the second one with Unsupported
 	LongSegments                           // segments of a key may be longer than 255 bytes
+	ObjectTags                             // WithTags, Tags, SetTags
+	ObjectLock                             // WithRetention, WithLegalHold, SetRetention, SetLegalHold; a bucket may be made without it
+	Restoring                              // Restore
+	SignedTags                             // WithTags on a signed upload: who uploads can neither leave them out nor change them
+	SignedLocks                            // WithRetention and WithLegalHold on a signed upload, likewise
 )
 
 // The core fills requests from options, and drivers read them. Only the core reads the
@@ -242,13 +285,12 @@ type (
 		Body io.Reader // an io.ReadSeeker unless Size is -1
 		Size int64     // -1: unknown, with StreamingPut only
 		Properties
-		PublicRead bool
-		Condition  Condition
+		Controls
+		Condition Condition
 		// CRC32C is the checksum of the whole body. With StreamingPut it may be unknown until
 		// Body has delivered its last byte, so that it is computed only once. Without
 		// StreamingPut it is always known.
 		CRC32C CRC32C
-		Native []any // values of this provider's own options; an unknown type is Unsupported
 
 		set settings
 	}
@@ -260,6 +302,7 @@ type (
 		Body        io.ReadSeeker
 		Size        int64
 		CRC32C      CRC32C // as PutRequest.CRC32C
+		Native      []any  // as in BeginParts
 	}
 	// A Part describes a part that is stored.
 	Part struct {
@@ -284,6 +327,10 @@ type (
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
 		Native         []any
+		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
+		// Auxiliary is true if the request is part of another operation, such as a write whose
+		// response was lost: an option in Native that does not fit Head is not a mistake.
+		Auxiliary bool
 
 		set settings
 	}
@@ -298,8 +345,23 @@ type (
 	}
 	// A DeleteRequest removes one object or version.
 	DeleteRequest struct {
-		Key, Version string
-		Condition    Condition
+		Key, Version     string
+		Condition        Condition
+		BypassGovernance bool
+		Native           []any
+
+		set settings
+	}
+	// A ChangeRequest changes something of an object that is there, by the method that gets it.
+	ChangeRequest struct {
+		Key, Version     string
+		Tags             map[string]string // SetTags
+		Retention        Retention         // SetRetention; zero: none
+		LegalHold        bool              // SetLegalHold
+		BypassGovernance bool              // SetRetention
+		RestoreDays      int               // Restore
+		RestoreTier      string            // Restore: the provider's word; "": its standard
+		Native           []any
 
 		set settings
 	}
@@ -309,10 +371,11 @@ type (
 		Key        string
 		Properties      // complete: the source's, with what options replaced
 		Replace    bool // false: equal to the source's
-		PublicRead bool
-		Condition  Condition // of the destination
-		Native     []any
-		Resume     string // the driver's own: how far a failed attempt came; "" at first
+		Controls        // Tags are complete: the source's, or those that replace them
+		// ReplaceTags is false if the tags are the source's.
+		ReplaceTags bool
+		Condition   Condition // of the destination
+		Resume      string    // the driver's own: how far a failed attempt came; "" at first
 
 		set settings
 	}
@@ -323,9 +386,8 @@ type (
 		Size    int64  // bytes of all sources
 		CRC32C  CRC32C // of all sources; unknown if one is
 		Properties
-		PublicRead bool
-		Condition  Condition
-		Native     []any
+		Controls
+		Condition Condition
 	}
 	// A SignRequest signs one request that somebody else will make.
 	SignRequest struct {
@@ -333,7 +395,7 @@ type (
 		TTL                  time.Duration
 		BaseURL              string // where outside clients reach the store, or ""
 		Properties
-		PublicRead       bool
+		Controls
 		Condition        Condition
 		MinSize, MaxSize int64 // bytes; -1: unbounded
 		CRC32C           CRC32C
@@ -341,7 +403,6 @@ type (
 		ResponseName     string // of an attachment; see ResponseDisposition
 		// ResponseContentDisposition is the whole header; "": ResponseName decides.
 		ResponseContentDisposition string
-		Native                     []any
 
 		set settings
 	}
@@ -361,6 +422,7 @@ type (
 		// Directory is the absolute path of the local directory that holds the bucket, for
 		// Overlap; "" if there is none.
 		Directory string
+		Native    []any // for reading the source; see WithSourceNative
 		// Attrs are those of the source at Revision, so that the driver need not request
 		// them; nil if nobody has. The driver must not change them.
 		Attrs *Attrs
@@ -420,6 +482,23 @@ func (UnimplementedDriver) Compose(context.Context, *ComposeRequest) (*Attrs, er
 func (UnimplementedDriver) ListVersions(context.Context, *ListRequest) (*VersionPage, error) {
 	return nil, Unsupported
 }
+
+// Tags returns Unsupported.
+func (UnimplementedDriver) Tags(context.Context, *GetRequest) (map[string]string, error) {
+	return nil, Unsupported
+}
+
+// SetTags returns Unsupported.
+func (UnimplementedDriver) SetTags(context.Context, *ChangeRequest) error { return Unsupported }
+
+// SetRetention returns Unsupported.
+func (UnimplementedDriver) SetRetention(context.Context, *ChangeRequest) error { return Unsupported }
+
+// SetLegalHold returns Unsupported.
+func (UnimplementedDriver) SetLegalHold(context.Context, *ChangeRequest) error { return Unsupported }
+
+// Restore returns Unsupported.
+func (UnimplementedDriver) Restore(context.Context, *ChangeRequest) error { return Unsupported }
 
 // Sign returns Unsupported.
 func (UnimplementedDriver) Sign(context.Context, *SignRequest) (*SignedURL, error) {

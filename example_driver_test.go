@@ -51,9 +51,6 @@ func (d *mapDriver) Describe() storage.Description {
 
 // Put reads the whole body before it changes anything, and takes the lock only then.
 func (d *mapDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 { // it has no options of its own
-		return nil, storage.Unsupported
-	}
 	data, err := io.ReadAll(r.Body)
 	if err = errors.Join(err, ctx.Err()); err != nil {
 		return nil, err
@@ -87,8 +84,6 @@ func (d *mapDriver) Get(_ context.Context, r *storage.GetRequest) (*storage.Attr
 	o, exists := d.objects[r.Key]
 	d.mu.Unlock()
 	switch {
-	case len(r.Native) > 0:
-		return nil, nil, storage.Unsupported
 	case !exists:
 		return nil, nil, storage.ObjectNotFound
 	case r.Condition.Revision != "" && r.Condition.Revision != o.revision:

@@ -114,6 +114,26 @@ func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*Versio
 	return passing(a, ctx, "ListVersions", func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) })
 }
 
+func (a *interceptor) Tags(ctx context.Context, r *GetRequest) (map[string]string, error) {
+	return passing(a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) })
+}
+
+func (a *interceptor) SetTags(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "SetTags", func(ctx context.Context) error { return a.Driver.SetTags(ctx, r) })
+}
+
+func (a *interceptor) SetRetention(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "SetRetention", func(ctx context.Context) error { return a.Driver.SetRetention(ctx, r) })
+}
+
+func (a *interceptor) SetLegalHold(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "SetLegalHold", func(ctx context.Context) error { return a.Driver.SetLegalHold(ctx, r) })
+}
+
+func (a *interceptor) Restore(ctx context.Context, r *ChangeRequest) error {
+	return a.f(ctx, "Restore", func(ctx context.Context) error { return a.Driver.Restore(ctx, r) })
+}
+
 func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*SignedURL, error) {
 	return passing(a, ctx, "Sign", func(ctx context.Context) (*SignedURL, error) { return a.Driver.Sign(ctx, r) })
 }

@@ -10,7 +10,7 @@ import (
 
 // An OpenOption fits [New], [Open], [NewService], [OpenService] and a provider's
 // constructor: [WithPublic], [WithPublicBaseURL], [WithSigningBaseURL], [WithVersions],
-// [WithBufferLimit], [WithRetry], [WithHedgedReads], [WithTelemetry], [WithHook], [WithLayer].
+// [WithObjectLock], [WithBufferLimit], [WithRetry], [WithHedgedReads], [WithTelemetry], [WithHook], [WithLayer].
 // A provider's own settings are fields of its Config.
 type OpenOption interface{ applyOpen(*openOptions) }
 
@@ -20,6 +20,7 @@ type openOptions struct {
 	public         bool
 	signingBaseURL string
 	versions       bool
+	objectLock     bool
 	serviced       bool // opened by a Service, which knows whether the bucket keeps versions
 	bufferLimit    *BufferLimit
 	retry          RetryPolicy

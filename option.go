@@ -7,16 +7,17 @@ package storage
 type (
 	// An UploadOption fits Upload and the functions built on it: the write options
 	// (WithContentType, WithCacheControl, WithContentDisposition, WithContentEncoding,
-	// WithContentLanguage, WithMetadata, WithStorageClass, WithPublicRead, IfAbsent),
+	// WithContentLanguage, WithMetadata, WithStorageClass, WithPublicRead, WithTags,
+	// WithRetention, WithLegalHold, IfAbsent),
 	// IfRevision, WithSize, WithCRC32C, WithPartSize, WithConcurrency, WithProgress,
 	// WithResume, WithNative.
 	UploadOption interface{ applyUpload(*PutRequest) }
 	// A DownloadOption fits Download and the functions built on it: WithRange,
 	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
-	// WithMaxGap, WithNative.
+	// WithMaxGap, WithNativeAttrs, WithNative.
 	DownloadOption interface{ applyDownload(*GetRequest) }
 	// An AttrsOption fits Attrs and Exists: WithVersion, IfRevision, IfRevisionNot,
-	// WithNative.
+	// WithNativeAttrs, WithNative.
 	AttrsOption interface{ applyAttrs(*GetRequest) }
 	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache, WithVersion,
 	// IfRevision, IfRevisionNot, WithNative.
@@ -24,16 +25,16 @@ type (
 	// A ListOption fits List, ListPage, Versions and RemoveMatching: WithPrefix,
 	// WithDelimiter, WithStartAfter, WithLimit, WithPageSize.
 	ListOption interface{ applyList(*ListRequest) }
-	// A RemoveOption fits Remove: WithVersion, IfRevision.
+	// A RemoveOption fits Remove: WithVersion, IfRevision, WithGovernanceBypass, WithNative.
 	RemoveOption interface{ applyRemove(*DeleteRequest) }
 	// A CopyOption fits Copy and Compose: the write options (see UploadOption), IfRevision,
-	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative.
+	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative, WithSourceNative.
 	CopyOption interface{ applyCopy(*CopyRequest) }
 	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm: the write options (see
 	// UploadOption), WithTTL, WithSize, WithCRC32C, WithNative.
 	SignedUploadOption interface{ applySignedUpload(*SignRequest) }
 	// A SignedDownloadOption fits SignedDownloadURL: WithTTL, WithVersion, WithMethod,
-	// WithDownloadName, WithResponseContentType, WithResponseContentDisposition.
+	// WithDownloadName, WithResponseContentType, WithResponseContentDisposition, WithNative.
 	SignedDownloadOption interface{ applySignedDownload(*SignRequest) }
 )
 
@@ -55,6 +56,11 @@ type (
 		ReaderAtOption
 		RemoveOption
 	}
+	// A NativeAttrsOption keeps the provider's own answer: WithNativeAttrs.
+	NativeAttrsOption interface {
+		DownloadOption
+		AttrsOption
+	}
 	// A ReadOption guards a read: IfRevisionNot.
 	ReadOption interface {
 		DownloadOption
@@ -69,16 +75,24 @@ type (
 		RemoveOption
 		CopyOption // the source's version
 		SignedDownloadOption
+		SetOption
+		RetentionOption
+		RestoreOption
 	}
-	// A NativeOption is an option of one provider, made by WithNative. No driver of this
-	// module has one yet: each refuses it with Unsupported.
+	// A NativeOption is an option of one provider, made by WithNative. The packages of the
+	// providers return them as the interface of the operations that they fit.
 	NativeOption interface {
 		UploadOption
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
 		CopyOption
+		RemoveOption
 		SignedUploadOption
+		SignedDownloadOption
+		SetOption
+		RetentionOption
+		RestoreOption
 	}
 	// A TransferOption tunes how bytes move: WithConcurrency, WithProgress.
 	TransferOption interface {
@@ -106,17 +120,20 @@ type (
 // settings are the options that only the core reads. They are part of the request, so that
 // a layer which copies a request keeps them.
 type settings struct {
-	err         *Error // the first bad option
-	natives     []native
-	partSize    int64
-	progress    func(done, total int64)
-	maxGap      *int64 // of WithMaxGap; nil: the default
-	resumeFile  string // of WithResume; "": none
-	concurrency int32
-	given       property
-	guarded     bool // a condition was given
-	version     bool // WithVersion was given
-	noSync      bool // WithNoSync was given
+	err           *Error // the first bad option
+	natives       []native
+	sourceNatives []native // of WithSourceNative
+	partSize      int64
+	progress      func(done, total int64)
+	maxGap        *int64 // of WithMaxGap; nil: the default
+	resumeFile    string // of WithResume; "": none
+	concurrency   int32
+	given         property
+	guarded       bool // a condition was given
+	version       bool // WithVersion was given
+	noSync        bool // WithNoSync was given
+	tags          bool // WithTags was given
+	lock          bool // WithRetention or WithLegalHold was given
 }
 
 // listSettings are settings of listings.
@@ -143,9 +160,12 @@ type native struct {
 	value    any
 }
 
-func (s *settings) fail(argument, rule string) {
+func (s *settings) fail(argument, rule string) { s.failed(invalid(argument, rule)) }
+
+// failed keeps the first failure of an option; e may be nil.
+func (s *settings) failed(e *Error) {
 	if s.err == nil {
-		s.err = invalid(argument, rule)
+		s.err = e
 	}
 }
 

@@ -5,7 +5,7 @@ import "math"
 // written points to the part that all requests for a write have in common.
 type written struct {
 	properties *Properties
-	publicRead *bool
+	controls   *Controls
 	condition  *Condition
 	set        *settings
 }
@@ -13,13 +13,13 @@ type written struct {
 type writeOption func(written)
 
 func (o writeOption) applyUpload(r *PutRequest) {
-	o(written{&r.Properties, &r.PublicRead, &r.Condition, &r.set})
+	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
 func (o writeOption) applyCopy(r *CopyRequest) {
-	o(written{&r.Properties, &r.PublicRead, &r.Condition, &r.set})
+	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
 func (o writeOption) applySignedUpload(r *SignRequest) {
-	o(written{&r.Properties, &r.PublicRead, &r.Condition, &r.set})
+	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
 
 func propertyOption(p property, set func(*Properties)) WriteOption {
@@ -81,7 +81,7 @@ func WithStorageClass(class string) WriteOption {
 // WithPublicRead makes this one object readable by anyone. If objects of the store have no
 // access rule of their own, the operation fails with Unsupported.
 func WithPublicRead() WriteOption {
-	return writeOption(func(w written) { *w.publicRead = true })
+	return writeOption(func(w written) { w.controls.PublicRead = true })
 }
 
 type sizeOption int64
@@ -114,20 +114,46 @@ func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
 
 type nativeOption native
 
-func (o nativeOption) applyUpload(r *PutRequest)        { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyDownload(r *GetRequest)      { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyAttrs(r *GetRequest)         { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.GetRequest) }
-func (o nativeOption) applyCopy(r *CopyRequest)         { r.set.natives = append(r.set.natives, native(o)) }
-func (o nativeOption) applySignedUpload(r *SignRequest) {
-	r.set.natives = append(r.set.natives, native(o))
-}
+func (o nativeOption) add(s *settings)                    { s.natives = append(s.natives, native(o)) }
+func (o nativeOption) applyUpload(r *PutRequest)          { o.add(&r.set) }
+func (o nativeOption) applyDownload(r *GetRequest)        { o.add(&r.set) }
+func (o nativeOption) applyAttrs(r *GetRequest)           { o.add(&r.set) }
+func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.add(&r.set) }
+func (o nativeOption) applyCopy(r *CopyRequest)           { o.add(&r.set) }
+func (o nativeOption) applyRemove(r *DeleteRequest)       { o.add(&r.set) }
+func (o nativeOption) applySignedUpload(r *SignRequest)   { o.add(&r.set) }
+func (o nativeOption) applySignedDownload(r *SignRequest) { o.add(&r.set) }
+func (o nativeOption) applySet(r *ChangeRequest)          { o.add(&r.set) }
+func (o nativeOption) applyRetention(r *ChangeRequest)    { o.add(&r.set) }
+func (o nativeOption) applyRestore(r *ChangeRequest)      { o.add(&r.set) }
 
 // WithNative makes an option of a provider's package. On a bucket of another provider the
 // operation fails with Unsupported.
 func WithNative(provider string, value any) NativeOption {
 	return nativeOption{provider: provider, value: value}
 }
+
+type sourceNativeOption native
+
+func (o sourceNativeOption) applyCopy(r *CopyRequest) {
+	r.set.sourceNatives = append(r.set.sourceNatives, native(o))
+}
+
+// WithSourceNative makes an option of a provider's package that holds for reading the sources of
+// Copy and Compose, such as the key that a source was encrypted with. It fails as [WithNative]
+// does.
+func WithSourceNative(provider string, value any) CopyOption {
+	return sourceNativeOption{provider: provider, value: value}
+}
+
+type nativeAttrsOption struct{}
+
+func (nativeAttrsOption) applyDownload(r *GetRequest) { r.NativeAttrs = true }
+func (nativeAttrsOption) applyAttrs(r *GetRequest)    { r.NativeAttrs = true }
+
+// WithNativeAttrs keeps the provider's own answer in [Attrs], for [AttrsAs]. It may cost a slower
+// way to make the request. A provider without answers of its own ignores it.
+func WithNativeAttrs() NativeAttrsOption { return nativeAttrsOption{} }
 
 type transferOption func(*settings)
 
@@ -263,6 +289,9 @@ func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.Get
 func (o versionOption) applyRemove(r *DeleteRequest)       { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyCopy(r *CopyRequest)           { o.check(&r.set); r.Source.Version = string(o) }
 func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applySet(r *ChangeRequest)          { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyRetention(r *ChangeRequest)    { o.applySet(r) }
+func (o versionOption) applyRestore(r *ChangeRequest)      { o.applySet(r) }
 
 // WithVersion selects one kept version, by [Attrs].Version or [VersionEntry].Version. If it
 // is empty or malformed, the operation fails with InvalidArgument; if the bucket keeps no

@@ -193,6 +193,9 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	if e == nil && r.set.version {
 		e = s.op.core.need(Versioning, "WithVersion")
 	}
+	if e == nil {
+		r.Native, e = s.op.core.natives(r.set.natives)
+	}
 	return s.sign(ctx, e)
 }
 
@@ -253,7 +256,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	if r.Condition.Absent {
@@ -261,14 +264,30 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 			return e
 		}
 	}
+	if e := s.op.core.signedControls(&r.Controls); e != nil {
+		return e
+	}
 	r.Metadata = s.op.core.encodeMetadata(r.Metadata, "")
 	// A page sends the fields of a form unchanged, and can add none. A client of an address
 	// sends the type that it likes, unless one was signed.
 	if r.ContentType == "" && method == http.MethodPost {
 		r.ContentType = contentType("", s.op.key, nil)
 	}
-	native, e := s.op.core.natives(r.set.natives)
-	r.Native = native
+	return nil
+}
+
+// signedControls refuses tags and locks that the store would not enforce: who uploads could leave
+// them out.
+func (c *core) signedControls(w *Controls) *Error {
+	e := (*Error)(nil)
+	switch {
+	case len(w.Tags) > 0 && !c.has(SignedTags):
+		e = c.need(SignedTags, "WithTags on a signed upload")
+		e.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
+	case (w.LegalHold || w.Retention != (Retention{})) && !c.has(SignedLocks):
+		e = c.need(SignedLocks, "a lock on a signed upload")
+		e.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
+	}
 	return e
 }
 

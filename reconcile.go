@@ -8,7 +8,8 @@ import (
 // An intent is what a write is meant to store.
 type intent struct {
 	properties Properties // the metadata is the user's
-	size       int64      // bytes
+	controls   Controls
+	size       int64 // bytes
 	crc        CRC32C
 	condition  Condition
 	writeID    string // "": the write has none
@@ -19,7 +20,7 @@ type intent struct {
 func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *intent) (*Attrs, *Error) {
 	reconciled := e != nil
 	if reconciled {
-		if a, e = reconcile(ctx, o, e, want.condition, want.writeID); e != nil {
+		if a, e = reconcile(ctx, o, e, want); e != nil {
 			return nil, e
 		}
 	}
@@ -37,13 +38,19 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 	if class != "" {
 		a.StorageClass = class
 	}
+	a.TagCount = len(want.controls.Tags)
+	if r := want.controls.Retention; r != (Retention{}) {
+		a.Retention = r
+	}
+	a.LegalHold = a.LegalHold || want.controls.LegalHold
 	return o.toUserWritten(a), nil
 }
 
 // reconcile determines whether a failed write took effect. If an attempt may have
 // reached the store (e.Unknown), it reads the object's attributes: the write id
 // decides whether they are of this write.
-func reconcile(ctx context.Context, o *operation, e *Error, cond Condition, writeID string) (*Attrs, *Error) {
+func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attrs, *Error) {
+	cond := want.condition
 	if e.Code == PreconditionFailed && cond.Absent {
 		e.absent = true
 	}
@@ -52,11 +59,11 @@ func reconcile(ctx context.Context, o *operation, e *Error, cond Condition, writ
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
 		return nil, e
 	}
-	if !e.Unknown || writeID == "" || ctx.Err() != nil {
+	if !e.Unknown || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
-	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1})
-	if failed == nil && holdsWriteID(found.Metadata, writeID) {
+	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
+	if failed == nil && holdsWriteID(found.Metadata, want.writeID) {
 		return found, nil
 	}
 	if e.Code != PreconditionFailed {

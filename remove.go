@@ -50,7 +50,17 @@ func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
 			return e
 		}
 	}
-	return c.condition(&r.Condition, ConditionalRemove)
+	if r.BypassGovernance {
+		if e := c.need(ObjectLock, "WithGovernanceBypass"); e != nil {
+			return e
+		}
+	}
+	if e := c.condition(&r.Condition, ConditionalRemove); e != nil {
+		return e
+	}
+	native, e := c.natives(r.set.natives)
+	r.Native = native
+	return e
 }
 
 // removeOne makes one Delete request.

@@ -247,10 +247,16 @@ func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error
 			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
 				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must not have negative days")
 			}
+			if e := checkTags("WithLifecycle", rule.Tags); e != nil {
+				return nil, e
+			}
 			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
 				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
 			}
 		}
+	}
+	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Mode != Governance && d.Mode != Compliance) {
+		return nil, invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and at least 1 day")
 	}
 	if r.CORS != nil {
 		for _, rule := range *r.CORS {

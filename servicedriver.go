@@ -73,7 +73,7 @@ func (UnimplementedServiceDriver) Provider() string { return "" }
 func (UnimplementedServiceDriver) Close() error { return nil }
 
 // A BucketOption sets a property of a bucket: WithRegion, WithPublicAccess, WithVersioning,
-// WithCORS, WithLifecycle.
+// WithCORS, WithLifecycle, WithObjectLock, WithDefaultRetention.
 type BucketOption interface{ applyBucket(*BucketRequest) }
 
 type bucketOption func(*BucketRequest)
@@ -88,6 +88,9 @@ type BucketRequest struct {
 	Versioning   *bool
 	CORS         *[]CORSRule
 	Lifecycle    *[]LifecycleRule
+	ObjectLock   bool // true makes the bucket able to lock objects; it never loses that
+	// DefaultRetention is that of objects that are written without one; zero: none.
+	DefaultRetention *DefaultRetention
 }
 
 // WithRegion sets the region of a new bucket, by the provider's own name. On Azure, where the
@@ -105,6 +108,35 @@ func WithPublicAccess(public bool) BucketOption {
 // WithVersioning makes the bucket keep versions (true), or no new versions (false).
 func WithVersioning(on bool) BucketOption {
 	return bucketOption(func(r *BucketRequest) { r.Versioning = &on })
+}
+
+// An ObjectLockOption fits CreateBucket and UpdateBucket, and the opening of a bucket:
+// WithObjectLock.
+type ObjectLockOption interface {
+	BucketOption
+	OpenOption
+}
+
+type objectLockOption struct{}
+
+func (objectLockOption) applyBucket(r *BucketRequest) { r.ObjectLock = true }
+func (objectLockOption) applyOpen(o *openOptions)     { o.versions, o.objectLock = true, true }
+
+// WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
+// [WithLegalHold]. Such a bucket keeps versions, and never loses the ability. If the provider
+// cannot give it to a bucket that exists, or has none (Azure's API for blobs), UpdateBucket or
+// CreateBucket fails with Unsupported.
+//
+// At the opening of a bucket it declares that the bucket is such a one, and keeps versions; the
+// store is not asked. It makes a local or memory bucket one.
+func WithObjectLock() ObjectLockOption { return objectLockOption{} }
+
+// WithDefaultRetention keeps objects that are written without [WithRetention] for so many days, in
+// a bucket that was made [WithObjectLock]. Days of 0 and a mode of "" mean none; else days below 1,
+// or another mode than [Governance] and [Compliance], are InvalidArgument. If the provider has no
+// such setting, the operation fails with Unsupported.
+func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
+	return bucketOption(func(r *BucketRequest) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
 }
 
 // WithCORS replaces the bucket's CORS rules; without a rule it removes them.
@@ -134,6 +166,15 @@ type BucketInfo struct {
 	Versioning bool
 	CORS       []CORSRule
 	Lifecycle  []LifecycleRule
+	ObjectLock bool // objects can be locked
+	// DefaultRetention is that of objects that are written without one; zero: none.
+	DefaultRetention DefaultRetention
+}
+
+// A DefaultRetention keeps the objects of a bucket for so many days from their writing.
+type DefaultRetention struct {
+	Mode RetentionMode
+	Days int
 }
 
 // A CORSRule allows pages of other origins to use the bucket.
@@ -149,8 +190,11 @@ type CORSRule struct {
 // opened: AbortUploadsAfterDays after it was begun or, without a rule, a week after its last
 // part.
 type LifecycleRule struct {
-	ID                         string
-	Prefix                     string
+	ID     string
+	Prefix string
+	// Tags restricts the rule to objects that have all of them. A store whose rules have no tags
+	// refuses it with Unsupported.
+	Tags                       map[string]string
 	ExpireAfterDays            int
 	ExpireOldVersionsAfterDays int
 	AbortUploadsAfterDays      int

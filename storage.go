@@ -41,7 +41,8 @@ import (
 //	gs://bucket
 //	azblob://container?account=name
 //
-// Every address takes public=true, public_base_url=, signing_base_url= and versions=true.
+// Every address takes public=true, public_base_url=, signing_base_url=, versions=true and
+// object_lock=true.
 // If the scheme or a parameter is unknown, Open fails with InvalidArgument and names the
 // known ones. An address has no credentials: they come from the provider's chain.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
@@ -150,7 +151,7 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 	return u, opener, checkParams(u, opener.Params)
 }
 
-var commonParameters = []string{"public", "public_base_url", "signing_base_url", "versions"}
+var commonParameters = []string{"public", "public_base_url", "signing_base_url", "versions", "object_lock"}
 
 func checkParams(u *url.URL, own []string) *Error {
 	query, err := url.ParseQuery(u.RawQuery)
@@ -172,7 +173,8 @@ func checkParams(u *url.URL, own []string) *Error {
 func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	var opts []OpenOption
 	query := u.Query()
-	for name, option := range map[string]func() OpenOption{"public": WithPublic, "versions": WithVersions} {
+	for name, option := range map[string]func() OpenOption{"public": WithPublic, "versions": WithVersions,
+		"object_lock": func() OpenOption { return WithObjectLock() }} {
 		switch query.Get(name) {
 		case "true":
 			opts = append(opts, option())

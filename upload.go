@@ -67,14 +67,9 @@ func (w *write) resolve(body io.Reader, opts []UploadOption) *Error {
 		return ownError(err)
 	}
 	r.Key = w.op.key
-	if e := c.resolveWrite(r.Key, &r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
 		return e
 	}
-	native, e := c.natives(r.set.natives)
-	if e != nil {
-		return e
-	}
-	r.Native = native
 	if e := c.checkPartSize(r.set.partSize); e != nil {
 		return e
 	}
@@ -93,7 +88,7 @@ func (w *write) open(body io.Reader) *Error {
 }
 
 // resolveWrite checks the key and the options that all writes have in common.
-func (c *core) resolveWrite(key string, p *Properties, publicRead bool, cond *Condition, set *settings) *Error {
+func (c *core) resolveWrite(key string, p *Properties, w *Controls, cond *Condition, set *settings) *Error {
 	if e := checkWriteKey(key); e != nil {
 		return e
 	}
@@ -114,10 +109,8 @@ func (c *core) resolveWrite(key string, p *Properties, publicRead bool, cond *Co
 			return e
 		}
 	}
-	if publicRead {
-		if e := c.need(ObjectACLs, "WithPublicRead"); e != nil {
-			return e
-		}
+	if e := c.resolveControls(w, set); e != nil {
+		return e
 	}
 	return c.condition(cond, ConditionalUpdate)
 }
@@ -336,7 +329,7 @@ func (w *write) finish(ctx context.Context, a *Attrs, e *Error, size int64) (*At
 	properties := w.req.Properties
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
-		properties: properties, size: size, crc: w.req.CRC32C, condition: w.req.Condition, writeID: w.writeID,
+		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition, writeID: w.writeID,
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

@@ -163,21 +163,31 @@ func (w *write) fingerprint() string {
 	r := &w.req
 	natives := make([]string, len(r.Native))
 	for i, n := range r.Native {
-		natives[i] = fmt.Sprintf("%T %+v", n, n)
+		natives[i] = fingerprintOf(n)
 	}
 	properties := r.Properties
 	properties.Metadata = w.metadata
+	controls := r.Controls
+	controls.Native = nil
 	text, _ := json.Marshal(struct { // strings and numbers: never fails
 		Key        string
 		Properties Properties
-		PublicRead bool
+		Controls   Controls
 		Condition  Condition
 		Size       int64
 		PartSize   int64
 		Natives    []string
-	}{w.op.key, properties, r.PublicRead, r.Condition, w.src.size, r.set.partSize, natives})
+	}{w.op.key, properties, controls, r.Condition, w.src.size, r.set.partSize, natives})
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
+}
+
+// fingerprintOf identifies a native option. One that has functions is another one in each process.
+func fingerprintOf(native any) string {
+	if f, ok := native.(Fingerprinter); ok {
+		return fmt.Sprintf("%T ", native) + f.Fingerprint()
+	}
+	return fmt.Sprintf("%T %+v", native, native)
 }
 
 // journalHeader describes the upload that m has begun.
@@ -223,7 +233,7 @@ func (m *multipart) uploadMissing(e *Error) bool {
 // completing says that the journal had noted the completion before.
 func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing bool, size int64) (*Attrs, *Error) {
 	w := m.w
-	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1})
+	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
 	switch {
 	case failed == nil && holdsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil

@@ -225,7 +225,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 		}
 		crc = KnownCRC32C(sum)
 	}
-	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc}
+	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native}
 	if !crc.Known {
 		content.sum = &r.CRC32C
 	}

@@ -86,13 +86,19 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 
 // remove removes the current object of the key or, if revision is not 0, that version
 // permanently. The caller holds the write lock.
-func (b *bucket) remove(key string, revision uint64, c storage.Condition, now time.Time) error {
+func (b *bucket) remove(r *storage.DeleteRequest, revision uint64, now time.Time) error {
+	key, c := r.Key, r.Condition
 	o := b.find(key, revision)
 	if o == nil {
 		return nil
 	}
 	if c.Revision != "" && c.Revision != o.revisionText() {
 		return storage.PreconditionFailed
+	}
+	if revision != 0 || !b.info.Versioning {
+		if err := o.checkRemovable(r.BypassGovernance, now); err != nil {
+			return err
+		}
 	}
 	switch {
 	case revision == 0:

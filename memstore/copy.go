@@ -13,7 +13,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if from, ours := r.Source.Account.(*account); !ours || from != d.account {
 		return nil, storage.Unsupported
 	}
-	to, err := d.open(ctx, r.Native...)
+	to, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,10 +26,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	source := sources[0]
-	o := &object{
-		key: r.Key, data: source.data, Properties: source.Properties, public: r.PublicRead,
-		crc32c: source.crc32c,
-	}
+	o := newObject(r.Key, source.data, source.Properties, &r.Controls, source.crc32c)
 	if r.Replace {
 		o.Properties = r.Properties
 	}
@@ -39,7 +36,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 // Compose joins its sources as they are at one moment. It computes the checksum of the
 // result, as a store does: the request has none.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	b, err := d.open(ctx, r.Native...)
+	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +50,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		total += len(source.data)
 	}
 	data := join(chunks, total)
-	o := newObject(r.Key, data, r.Properties, storage.KnownCRC32C(crc32c.Sum(data)))
-	o.public = r.PublicRead
+	o := newObject(r.Key, data, r.Properties, &r.Controls, storage.KnownCRC32C(crc32c.Sum(data)))
 	return b.commit(ctx, o, r.Condition, nil)
 }
 

@@ -23,7 +23,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		return err
 	}
 	defer b.mu.Unlock()
-	return b.remove(r.Key, revision, r.Condition, now)
+	return b.remove(r, revision, now)
 }
 
 // DeleteBatch removes one object after the other: there are no network requests to save,

@@ -27,38 +27,6 @@ func TestDescribe(t *testing.T) {
 	require.True(t, named.Versioned)
 }
 
-func TestNativeOptionsAreUnsupported(t *testing.T) {
-	d := fresh()
-	put(t, d, "k", "old")
-	upload := begin(t, d, "k")
-	source, native := d.Locate("k"), []any{1}
-	r := putRequest("k", "new")
-	r.Native = native
-	for name, call := range map[string]func() error{
-		"Put":        func() error { _, err := d.Put(t.Context(), r); return err },
-		"BeginParts": func() error { _, err := d.BeginParts(t.Context(), r); return err },
-		"CompleteParts": func() error {
-			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload})
-			return err
-		},
-		"Head": func() error {
-			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Native: native})
-			return err
-		},
-		"Copy": func() error {
-			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Native: native})
-			return err
-		},
-		"Compose": func() error {
-			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{source}, Key: "k", Native: native})
-			return err
-		},
-	} {
-		require.ErrorIs(t, call(), storage.Unsupported, name)
-	}
-	require.Equal(t, "old", get(t, d, "k", ""))
-}
-
 func TestNewBucketsShareNothing(t *testing.T) {
 	a, b := fresh(), fresh()
 	put(t, a, "k", "")

@@ -21,7 +21,8 @@ const features = storage.StreamingPut | storage.MultipartUploads |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
 	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-	storage.KeysBesideFolders | storage.LongSegments | signFeatures
+	storage.KeysBesideFolders | storage.LongSegments | storage.ObjectTags | storage.ObjectLock |
+	signFeatures
 
 // driver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.
@@ -33,7 +34,7 @@ type driver struct {
 }
 
 // Describe reports whether the bucket keeps versions now. EnableVersions
-// of a bucket that is not there does nothing.
+// and EnableObjectLock of a bucket that is not there does nothing.
 func (d *driver) Describe() storage.Description {
 	return storage.Description{
 		Provider:         provider,
@@ -42,6 +43,7 @@ func (d *driver) Describe() storage.Description {
 		Features:         features,
 		Versioned:        d.versioned(),
 		EnableVersions:   d.startVersions,
+		EnableObjectLock: d.startObjectLock,
 		Local:            true,
 		TaggedRevisions:  true,
 		NeedsSigningBase: true,
@@ -64,13 +66,21 @@ func (d *driver) versioned() bool {
 }
 
 func (d *driver) startVersions() {
+	d.configure(func(info *storage.BucketInfo) { info.Versioning = true })
+}
+
+func (d *driver) startObjectLock() {
+	d.configure(func(info *storage.BucketInfo) { info.Versioning, info.ObjectLock = true, true })
+}
+
+func (d *driver) configure(set func(*storage.BucketInfo)) {
 	b, err := d.account.find(d.bucket)
 	if err != nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.info.Versioning = true
+	set(&b.info)
 }
 
 // Locate is known to every bucket of the account.
@@ -79,14 +89,10 @@ func (d *driver) Locate(key string) storage.ObjectRef {
 }
 
 // open returns the bucket for an operation. If ctx is done, it fails with Canceled or
-// DeadlineExceeded. If there are native options, it fails with Unsupported, because memory
-// has none. If there is no bucket, it fails with BucketNotFound.
-func (d *driver) open(ctx context.Context, native ...any) (*bucket, error) {
+// DeadlineExceeded. If there is no bucket, it fails with BucketNotFound.
+func (d *driver) open(ctx context.Context) (*bucket, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
-	}
-	if len(native) > 0 {
-		return nil, storage.Unsupported
 	}
 	if b := d.found.Load(); b != nil && !b.gone.Load() {
 		return b, nil

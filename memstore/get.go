@@ -36,7 +36,7 @@ func (d *driver) look(ctx context.Context, r *storage.GetRequest) (*object, *sto
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := d.open(ctx, r.Native...)
+	b, err := d.open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"maps"
 	"strconv"
 	"time"
 
@@ -14,14 +15,40 @@ type object struct {
 	data []byte
 	storage.Properties
 	public   bool // written with WithPublicRead: anyone may read it where it is served
+	kept     *kept
 	crc32c   storage.CRC32C
 	revision uint64
 	etag     string
 	modified time.Time
 }
 
-func newObject(key string, data []byte, p storage.Properties, crc32c storage.CRC32C) *object {
-	return &object{key: key, data: data, Properties: p, crc32c: crc32c}
+// A kept has what most objects lack: tags and locks. It is never changed either.
+type kept struct {
+	tags      map[string]string
+	retention storage.Retention
+	hold      bool
+}
+
+func newObject(key string, data []byte, p storage.Properties, c *storage.Controls, crc32c storage.CRC32C) *object {
+	o := &object{key: key, data: data, Properties: p, public: c.PublicRead, crc32c: crc32c}
+	o.keep(kept{tags: maps.Clone(c.Tags), retention: c.Retention, hold: c.LegalHold})
+	return o
+}
+
+// keep sets tags and locks, before the object is in a bucket.
+func (o *object) keep(k kept) {
+	o.kept = nil
+	if len(k.tags) > 0 || k.retention != (storage.Retention{}) || k.hold {
+		o.kept = &k
+	}
+}
+
+// keeps returns tags and locks.
+func (o *object) keeps() kept {
+	if o.kept == nil {
+		return kept{}
+	}
+	return *o.kept
 }
 
 // An ETag is "checksum-revision" in quotes. It changes with every write and needs no pass
@@ -60,6 +87,9 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 		Revision:   o.revisionText(),
 		Modified:   o.modified,
 		CRC32C:     o.crc32c,
+	}
+	if k := o.kept; k != nil {
+		result.TagCount, result.Retention, result.LegalHold = len(k.tags), k.retention, k.hold
 	}
 	if withVersion {
 		result.Version = result.Revision

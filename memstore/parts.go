@@ -31,7 +31,7 @@ type part struct {
 // BeginParts begins an upload. It returns a random name and not a count: a name from
 // another process must not reach an upload of this one. It also discards abandoned uploads.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	b, err := d.open(ctx, r.Native...)
+	b, err := d.open(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -41,6 +41,9 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	defer b.mu.Unlock()
+	if err := b.canLock(&r.Controls); err != nil {
+		return "", err
+	}
 	b.sweepUploads(now)
 	b.uploads[u.name] = u
 	return u.name, nil
@@ -85,7 +88,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 // CompleteParts makes an object of the parts, which it joins without the lock. If the
 // condition does not hold, the upload stays and can be aborted.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
-	b, err := d.open(ctx, r.Put.Native...)
+	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +101,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if err != nil {
 		return nil, err
 	}
-	o := newObject(r.Put.Key, join(chunks, total), r.Put.Properties, r.Put.CRC32C)
-	o.public = r.Put.PublicRead
+	o := newObject(r.Put.Key, join(chunks, total), r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
 	return b.commit(ctx, o, r.Put.Condition, u)
 }
 

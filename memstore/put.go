@@ -9,7 +9,7 @@ import (
 // Put reads the body first; only then is the condition checked and the object
 // put in place, under one lock.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	b, err := d.open(ctx, r.Native...)
+	b, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -17,8 +17,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	if err != nil {
 		return nil, err
 	}
-	o := newObject(r.Key, data, r.Properties, r.CRC32C)
-	o.public = r.PublicRead
+	o := newObject(r.Key, data, r.Properties, &r.Controls, r.CRC32C)
 	return b.commit(ctx, o, r.Condition, nil)
 }
 
@@ -35,6 +34,8 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, fro
 	versioned, err := b.info.Versioning, error(nil)
 	if from != nil && b.uploads[from.name] != from {
 		err = unknownUpload(from.name) // completed or aborted meanwhile
+	} else if err = b.lockNew(o); err != nil {
+		// nothing is written
 	} else if err = b.swap(o, c); err == nil && from != nil {
 		delete(b.uploads, from.name)
 	}

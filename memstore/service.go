@@ -2,9 +2,11 @@ package memstore
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -23,7 +25,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, err
 	}
 	info := storage.BucketInfo{Name: r.Name, Provider: provider, Region: r.Region, Created: s.account.time()}
-	applyRequest(&info, r)
+	if err := applyRequest(&info, r); err != nil {
+		return nil, err
+	}
 	if _, err := s.account.create(info); err != nil {
 		return nil, err
 	}
@@ -56,8 +60,12 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, err
 	}
 	defer b.mu.Unlock()
-	applyRequest(&b.info, r)
-	return cloneInfo(b.info), nil
+	info := b.info
+	if err := applyRequest(&info, r); err != nil {
+		return nil, err
+	}
+	b.info = info
+	return cloneInfo(info), nil
 }
 
 // DeleteBucket removes a bucket, with its uncompleted uploads. If the bucket has an
@@ -112,8 +120,9 @@ func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) 
 	return s.account.find(name)
 }
 
-// applyRequest sets the fields of info that r has. It copies the lists.
-func applyRequest(info *storage.BucketInfo, r *storage.BucketRequest) {
+// applyRequest sets the fields of info that r has. It copies the lists. A bucket that locks
+// objects keeps versions.
+func applyRequest(info *storage.BucketInfo, r *storage.BucketRequest) error {
 	if r.PublicAccess != nil {
 		info.Public = *r.PublicAccess
 	}
@@ -126,6 +135,22 @@ func applyRequest(info *storage.BucketInfo, r *storage.BucketRequest) {
 	if r.Lifecycle != nil {
 		info.Lifecycle = cloneLifecycle(*r.Lifecycle)
 	}
+	if r.ObjectLock {
+		info.ObjectLock = true
+	}
+	if r.DefaultRetention != nil {
+		if !info.ObjectLock {
+			return errNoLock
+		}
+		info.DefaultRetention = *r.DefaultRetention
+	}
+	if info.ObjectLock {
+		if r.Versioning != nil && !*r.Versioning {
+			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
+		}
+		info.Versioning = true
+	}
+	return nil
 }
 
 // cloneInfo returns a copy of info that the caller may change.
@@ -154,5 +179,9 @@ func cloneLifecycle(rules []storage.LifecycleRule) []storage.LifecycleRule {
 	if len(rules) == 0 {
 		return nil
 	}
-	return slices.Clone(rules) // a rule has no references
+	rules = slices.Clone(rules)
+	for i := range rules {
+		rules[i].Tags = maps.Clone(rules[i].Tags)
+	}
+	return rules
 }

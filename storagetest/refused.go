@@ -3,6 +3,7 @@ package storagetest
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,6 +71,15 @@ var refusals = []refusal{
 		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithMethod(http.MethodHead))
 		return map[string]error{"WithMethod": err}
 	}},
+	{storage.SignedTags, func(t *T, b storage.Bucket) map[string]error {
+		_, err := b.SignedUploadURL(t.Context(), "key", storage.WithTags(map[string]string{"k": "v"}))
+		return map[string]error{"WithTags": err}
+	}},
+	{storage.SignedLocks, func(t *T, b storage.Bucket) map[string]error {
+		_, retention := b.SignedUploadURL(t.Context(), "key", storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+		_, hold := b.SignedUploadURL(t.Context(), "key", storage.WithLegalHold())
+		return map[string]error{"WithRetention": retention, "WithLegalHold": hold}
+	}},
 	{storage.SignedForms, func(t *T, b storage.Bucket) map[string]error {
 		_, err := storage.SignedUploadForm(t.Context(), b, "key", 0, 10)
 		return map[string]error{"SignedUploadForm": err}
@@ -89,6 +99,15 @@ var refusals = []refusal{
 	{storage.LongSegments, longSegmentsRefused},
 	{storage.KeysBesideFolders, keysBesideFoldersRefused},
 	{storage.StoredChecksums, checksumsNotStored},
+	{storage.ObjectTags, tagsRefused},
+	{storage.ObjectLock, func(t *T, b storage.Bucket) map[string]error {
+		errs := locksRefused(t, b)
+		errs["WithGovernanceBypass"] = b.Remove(t.Context(), "key", storage.WithGovernanceBypass())
+		return errs
+	}},
+	{storage.Restoring, func(t *T, b storage.Bucket) map[string]error {
+		return map[string]error{"Restore": storage.Restore(t.Context(), b, "key")}
+	}},
 }
 
 // optionalFeatures returns the features that a case may need.
@@ -144,6 +163,17 @@ var refusalCases = []Case{
 				t.requireCode(err, storage.Unsupported)
 				_, err = storage.Copy(t.Context(), b, "new", b, "key", foreign)
 				t.requireNothingDone(err, storage.Unsupported)
+				_, err = storage.Copy(t.Context(), b, "new", b, "key", storage.WithSourceNative("elsewhere", 1))
+				t.requireNothingDone(err, storage.Unsupported)
+				_, err = storage.Compose(t.Context(), b, "new", []string{"key"}, storage.WithSourceNative("elsewhere", 1))
+				t.requireNothingDone(err, storage.Unsupported)
+				t.requireNothingDone(b.Remove(t.Context(), "key", foreign), storage.Unsupported)
+				if storage.Supports(b, storage.SignedURLs) {
+					_, err = b.SignedUploadURL(t.Context(), "key", foreign)
+					t.requireCode(err, storage.Unsupported)
+					_, err = b.SignedDownloadURL(t.Context(), "key", foreign)
+					t.requireCode(err, storage.Unsupported)
+				}
 			})
 		},
 	},

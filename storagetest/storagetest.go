@@ -28,13 +28,14 @@ import (
 type Open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
 // An Option configures a run for the bucket under test. Options are [Skip], [WithName],
-// [WithVersionedOpen] and [WithOpener].
+// [WithVersionedOpen], [WithLockingOpen] and [WithOpener].
 type Option func(*options)
 
 type options struct {
 	name      string
 	without   map[string]string
 	versioned Open
+	locking   Open
 	opening   Opener
 }
 
@@ -57,6 +58,10 @@ func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned
 // [storage.New]. A store without URLs of its own signs only for a bucket that knows
 // which server serves it.
 func WithOpener(open Opener) Option { return func(o *options) { o.opening = open } }
+
+// WithLockingOpen sets how to open an empty bucket that can lock objects. Without it, the case
+// opens a bucket with [storage.WithObjectLock], as local and memory buckets take it.
+func WithLockingOpen(open Open) Option { return func(o *options) { o.locking = open } }
 
 // WithName sets the name of the column in the support table, as "s3 (MinIO)". The
 // default is the provider.
@@ -106,7 +111,7 @@ func bucketCases() []Case {
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
-		copyCases, versionCases, updateCases, readerAtCases, readRangesCases,
+		copyCases, versionCases, tagCases, lockCases, updateCases, readerAtCases, readRangesCases,
 		signingCases, signedKeyCases(), publicCases,
 		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
 		refusalCases, nthCallCases(),
@@ -194,7 +199,8 @@ func byRule(cases []Case) [][]Case {
 
 // signing lists the features that a store without URLs of its own has only if the
 // bucket knows a server for them.
-const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+	storage.SignedTags | storage.SignedLocks
 
 // describe returns the driver's description, with the features that the bucket has.
 func describe(t *testing.T, open Open) storage.Description {
@@ -253,6 +259,11 @@ var featureNames = []struct {
 	{storage.StoredChecksums, "StoredChecksums"},
 	{storage.KeysBesideFolders, "KeysBesideFolders"},
 	{storage.LongSegments, "LongSegments"},
+	{storage.ObjectTags, "ObjectTags"},
+	{storage.ObjectLock, "ObjectLock"},
+	{storage.Restoring, "Restoring"},
+	{storage.SignedTags, "SignedTags"},
+	{storage.SignedLocks, "SignedLocks"},
 }
 
 func namesOf(f storage.Features) []string {

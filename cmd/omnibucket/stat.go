@@ -117,14 +117,16 @@ func formatTimeIfSet(t time.Time) string {
 
 // An infoLine is a BucketInfo in JSON.
 type infoLine struct {
-	Name       string                  `json:"name"`
-	Provider   string                  `json:"provider"`
-	Region     string                  `json:"region,omitempty"`
-	Created    time.Time               `json:"created,omitzero"`
-	Public     bool                    `json:"public"`
-	Versioning bool                    `json:"versioning"`
-	CORS       []storage.CORSRule      `json:"cors,omitempty"`
-	Lifecycle  []storage.LifecycleRule `json:"lifecycle,omitempty"`
+	Name             string                   `json:"name"`
+	Provider         string                   `json:"provider"`
+	Region           string                   `json:"region,omitempty"`
+	Created          time.Time                `json:"created,omitzero"`
+	Public           bool                     `json:"public"`
+	Versioning       bool                     `json:"versioning"`
+	CORS             []storage.CORSRule       `json:"cors,omitempty"`
+	Lifecycle        []storage.LifecycleRule  `json:"lifecycle,omitempty"`
+	ObjectLock       bool                     `json:"objectLock,omitempty"`
+	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
 }
 
 func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {

@@ -19,10 +19,14 @@ func Requested(r *storage.BucketRequest) *storage.BucketInfo {
 	if r.Lifecycle != nil && len(*r.Lifecycle) > 0 {
 		info.Lifecycle = *r.Lifecycle
 	}
+	info.ObjectLock = r.ObjectLock
+	if r.DefaultRetention != nil {
+		info.DefaultRetention = *r.DefaultRetention
+	}
 	return info
 }
 
 // IsEmpty reports whether r changes nothing.
 func IsEmpty(r *storage.BucketRequest) bool {
-	return r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil
+	return r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && !r.ObjectLock && r.DefaultRetention == nil
 }

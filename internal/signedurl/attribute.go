@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/urlpath"
@@ -24,6 +25,10 @@ const (
 	aclAttribute   = "x-omnibucket-acl"
 	publicRead     = "public-read"
 	ifNoneMatch    = "if-none-match"
+	tagsAttribute  = "x-omnibucket-tags" // as a query: k=v&k=v
+	lockAttribute  = "x-omnibucket-retention-"
+	holdAttribute  = "x-omnibucket-legal-hold"
+	on             = "on"
 )
 
 // properties are the attributes that are text fields of storage.Properties.
@@ -54,6 +59,19 @@ func attributesOf(r *storage.SignRequest) []Attribute {
 	}
 	if r.PublicRead {
 		attributes = append(attributes, Attribute{aclAttribute, publicRead})
+	}
+	if len(r.Tags) > 0 {
+		tags := url.Values{}
+		for key, value := range r.Tags {
+			tags.Set(key, value)
+		}
+		attributes = append(attributes, Attribute{tagsAttribute, tags.Encode()})
+	}
+	if r.Retention != (storage.Retention{}) {
+		attributes = append(attributes, Attribute{lockAttribute + string(r.Retention.Mode), r.Retention.Until.UTC().Format(time.RFC3339)})
+	}
+	if r.LegalHold {
+		attributes = append(attributes, Attribute{holdAttribute, on})
 	}
 	if r.Condition.Absent {
 		attributes = append(attributes, Attribute{ifNoneMatch, "*"})
@@ -100,13 +118,31 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 			return p.option(a.Value), true
 		}
 	}
+	if mode, ok := strings.CutPrefix(a.Name, lockAttribute); ok {
+		until, err := time.Parse(time.RFC3339, a.Value)
+		return storage.WithRetention(until, storage.RetentionMode(mode)), err == nil
+	}
+	if a.Name == tagsAttribute {
+		return a.tags()
+	}
 	switch a {
+	case Attribute{holdAttribute, on}:
+		return storage.WithLegalHold(), true
 	case Attribute{aclAttribute, publicRead}:
 		return storage.WithPublicRead(), true
 	case Attribute{ifNoneMatch, "*"}:
 		return storage.IfAbsent(), true
 	}
 	return nil, false
+}
+
+func (a Attribute) tags() (storage.UploadOption, bool) {
+	values, err := url.ParseQuery(a.Value)
+	tags := make(map[string]string, len(values))
+	for key := range values {
+		tags[key] = values.Get(key)
+	}
+	return storage.WithTags(tags), err == nil
 }
 
 func formatCRC(crc uint32) string { return fmt.Sprintf("%08x", crc) }

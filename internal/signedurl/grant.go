@@ -50,7 +50,7 @@ func (g *Grant) status(now time.Time) Status {
 
 // newGrant returns the grant that r requests at that time.
 func newGrant(r *storage.SignRequest, now time.Time) (*Grant, error) {
-	if len(r.Native) > 0 || r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
+	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
 		return nil, storage.Unsupported
 	}
 	g := &Grant{Method: r.Method, Key: r.Key, Expires: expiry(now, r.TTL), MinSize: -1, MaxSize: -1}

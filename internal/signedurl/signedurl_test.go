@@ -274,10 +274,9 @@ func TestAFormCannotHaveACondition(t *testing.T) {
 func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
 	k := keys(t, secret(1))
 	for name, alter := range map[string]func(r *storage.SignRequest){
-		"another method":          func(r *storage.SignRequest) { r.Method = http.MethodDelete },
-		"no base URL":             func(r *storage.SignRequest) { r.BaseURL = "" },
-		"a provider's own option": func(r *storage.SignRequest) { r.Native = []any{1} },
-		"a revision":              func(r *storage.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
+		"another method": func(r *storage.SignRequest) { r.Method = http.MethodDelete },
+		"no base URL":    func(r *storage.SignRequest) { r.BaseURL = "" },
+		"a revision":     func(r *storage.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
 	} {
 		r := upload()
 		alter(r)

@@ -18,8 +18,6 @@ func CheckForm(r *storage.SignRequest, provider string) error {
 		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + reason}
 	}
 	switch {
-	case len(r.Native) > 0:
-		return storage.Unsupported
 	case r.Condition != storage.Condition{}:
 		return unsupported("have no conditions: use SignedUploadURL")
 	case r.CRC32C.Known:

@@ -50,7 +50,7 @@ func TestTermEndBy(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	r := &storage.SignRequest{PublicRead: true}
+	r := &storage.SignRequest{Controls: storage.Controls{PublicRead: true}}
 	r.ContentType, r.StorageClass, r.Metadata = "text/plain", "COLD", map[string]string{"k": "v"}
 	require.Equal(t, http.Header{
 		"Content-Type": {"text/plain"}, "X-Goog-Storage-Class": {"COLD"}, "X-Goog-Meta-K": {"v"}, "X-Goog-Acl": {"public-read"},
@@ -74,7 +74,6 @@ func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 		change func(r *storage.SignRequest)
 		want   storage.Code
 	}{
-		"a native option":             {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
 		"a condition":                 {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
 		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
 		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},

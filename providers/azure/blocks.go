@@ -115,9 +115,6 @@ const codeBlockIDLength = "InvalidBlobOrBlock"
 // BeginParts returns a new name without a request. Azure has uncommitted blocks,
 // but no uploads.
 func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, error) {
-	if len(r.Native) > 0 {
-		return "", storage.Unsupported
-	}
 	return newUploadID(), nil
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Compose copies each source as blocks, which have no minimum size.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 || !d.canAuthorizeSource() {
+	if !d.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
 	var ranges []copyRange

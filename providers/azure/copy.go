@@ -22,7 +22,7 @@ const maxCopy = 256 << 20
 // From URL could replace all properties, but only up to 5,000 MiB, sequentially,
 // and within the time limit of a response.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 || !d.canAuthorizeSource() {
+	if !d.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
 	source, err := d.headSource(ctx, r.Source)

@@ -15,9 +15,6 @@ import (
 // Get makes one Get Blob request. For a suffix, which Azure does not support, it
 // first requests the size.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if len(r.Native) > 0 {
-		return nil, nil, storage.Unsupported
-	}
 	if r.Suffix > 0 {
 		return d.getSuffix(ctx, r)
 	}
@@ -116,9 +113,6 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 
 // Head makes one Get Blob Properties request.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	b, err := d.version(r.Key, r.Version)
 	if err != nil {
 		return nil, err

@@ -20,9 +20,6 @@ import (
 // Put makes one Put Blob request. The service verifies the body by the CRC64 in
 // the header. The object's CRC32C is stored in its metadata.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
 		return nil, err

@@ -142,8 +142,6 @@ func blobURL(root, container, key string) string {
 // properties from its own headers, whatever a client sends as Content-Type.
 func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 	switch {
-	case len(r.Native) > 0:
-		return nil, storage.Unsupported
 	case r.CRC32C.Known:
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
 	case r.MinSize >= 0 || r.MaxSize >= 0:

@@ -18,9 +18,6 @@ const composeSources = 32
 // Compose composes up to 32 sources in one request. More sources take several
 // levels of intermediate objects, which it removes after the last request.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
 	if err != nil {
 		return nil, err

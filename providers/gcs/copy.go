@@ -14,9 +14,6 @@ import (
 // Copy makes a rewrite, which may take several requests. The request keeps the
 // rewrite token, so another attempt resumes there.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	source, err := d.sourceAt(r.Source)
 	if err != nil {
 		return nil, err

@@ -17,9 +17,6 @@ import (
 // SDK's reader, which loses bytes when it resumes a read of an object stored with
 // gzip; the core resumes anyway.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if len(r.Native) > 0 {
-		return nil, nil, storage.Unsupported
-	}
 	if d.http == nil {
 		return d.getWithSDKReader(ctx, r)
 	}
@@ -145,9 +142,6 @@ func encodingChangedError() *storage.Error {
 // Head makes one request to the JSON API, which has all attributes and every
 // condition.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	o, err := d.atGeneration(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)

@@ -17,9 +17,6 @@ import (
 // Put makes one request with the attributes, the bytes and their CRC32C. The
 // server compares it before it stores the object. Put buffers nothing.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	if d.http == nil {
 		return d.putWithSDKWriter(ctx, r)
 	}

@@ -31,9 +31,6 @@ const statusAborted = 499
 // BeginParts opens a session with the object's properties. The server checks the
 // condition now and when it makes the object.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	if len(r.Native) > 0 {
-		return "", storage.Unsupported
-	}
 	if d.composite {
 		return newCompositeUpload(r.StorageClass), nil // a composite upload begins without a request
 	}

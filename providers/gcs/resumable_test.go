@@ -35,7 +35,7 @@ func completing(last string) *storage.CompleteRequest {
 func TestSessionOpensWithAllProperties(t *testing.T) {
 	server := newStandIn(t)
 	server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
-	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, PublicRead: true, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
+	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, Controls: storage.Controls{PublicRead: true}, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
 	upload, err := server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, sessionName, upload)

@@ -33,9 +33,6 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 }
 
 func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	address, err := d.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err

@@ -124,7 +124,7 @@ func TestCopyRequests(t *testing.T) {
 		{"another class", storage.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
 		{"IfAbsent", storage.CopyRequest{Condition: storage.Condition{Absent: true}}, map[string]string{"ifGenerationMatch": "0"}, standard},
 		{"IfRevision", storage.CopyRequest{Condition: storage.Condition{Revision: "9"}}, map[string]string{"ifGenerationMatch": "9"}, standard},
-		{"public", storage.CopyRequest{PublicRead: true}, map[string]string{"destinationPredefinedAcl": "publicRead"}, standard},
+		{"public", storage.CopyRequest{Controls: storage.Controls{PublicRead: true}}, map[string]string{"destinationPredefinedAcl": "publicRead"}, standard},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, rewritten)
@@ -201,7 +201,7 @@ func TestComposeRequests(t *testing.T) {
 	_, err := server.on(t).Compose(t.Context(), &storage.ComposeRequest{
 		Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}, StorageClass: "NEARLINE"},
-		PublicRead: true, Condition: storage.Condition{Absent: true},
+		Controls:   storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
 	asked := server.Last(t)

@@ -22,7 +22,7 @@ func (d *driver) Locate(key string) storage.ObjectRef {
 // shares them. A hard link would be cheaper but wrong: both names would share attributes
 // and revision, and a change by an editor.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if r.Source.Account != (account{d.parent}) || len(r.Native) > 0 {
+	if r.Source.Account != (account{d.parent}) {
 		return nil, storage.Unsupported
 	}
 	s, err := d.acquire(ctx)
@@ -108,9 +108,6 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Compose joins its sources. It reads them in this process, to compute the checksum of
 // the result.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err

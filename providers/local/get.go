@@ -46,9 +46,6 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 // openForRead opens the object that r requests, and checks the condition. The caller
 // closes the file.
 func (s *store) openForRead(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, nil, storage.Unsupported
-	}
 	f, a, err := s.openObject(ctx, r.Key, r.Version)
 	if err != nil {
 		return nil, nil, err

@@ -16,9 +16,6 @@ import (
 // completed or aborted, or until a sweep discards it as abandoned. At most once an hour,
 // BeginParts itself sweeps.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	if len(r.Native) > 0 {
-		return "", storage.Unsupported
-	}
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return "", err

@@ -12,9 +12,6 @@ import (
 // Put writes a hidden file with its attributes, and renames it to its place. Readers get
 // either the old object or the new one, each with its own attributes.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err

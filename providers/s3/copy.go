@@ -17,7 +17,7 @@ import (
 // Copy sends one CopyObject. If the object is too large for that, Copy makes a multipart
 // upload and copies its parts in parallel.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 || r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
+	if r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
 		return nil, storage.Unsupported // the core streams the object through a conditional upload
 	}
 	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {

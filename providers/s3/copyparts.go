@@ -44,7 +44,7 @@ func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size i
 	return d.copyRanges(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
-		PublicRead: r.PublicRead,
+		Controls:   r.Controls,
 		Condition:  r.Condition,
 	}, split(r.Source, size, length))
 }

@@ -15,9 +15,6 @@ import (
 
 // Get sends one GetObject.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if len(r.Native) > 0 {
-		return nil, nil, storage.Unsupported
-	}
 	in := &awss3.GetObjectInput{
 		Bucket:       d.name(),
 		Key:          &r.Key,
@@ -106,9 +103,6 @@ func (d *driver) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest)
 
 // Head sends one HeadObject.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	out, err := d.objectAPI(ctx).HeadObject(ctx, &awss3.HeadObjectInput{
 		Bucket:       d.name(),
 		Key:          &r.Key,

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -161,7 +162,7 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 		}
 		step.TransitionAfterDays, step.TransitionTo = int(aws.ToInt32(t.Days)), string(t.StorageClass)
 	}
-	if len(rules) == 1 && rules[0] == (storage.LifecycleRule{ID: rule.ID, Prefix: prefix}) {
+	if len(rules) == 1 && reflect.DeepEqual(rules[0], storage.LifecycleRule{ID: rule.ID, Prefix: prefix}) {
 		return nil // a LifecycleRule cannot express any of it
 	}
 	return rules

@@ -15,9 +15,6 @@ import (
 
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	if len(r.Native) > 0 {
-		return "", storage.Unsupported
-	}
 	return d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
 }
 

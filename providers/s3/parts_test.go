@@ -23,7 +23,7 @@ func TestBeginParts(t *testing.T) {
 	} {
 		t.Run(profile, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: begun})
-			r := &storage.PutRequest{Key: "k", Size: -1, PublicRead: true, Condition: storage.Condition{Absent: true}, Properties: storage.Properties{
+			r := &storage.PutRequest{Key: "k", Size: -1, Controls: storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true}, Properties: storage.Properties{
 				ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}, StorageClass: "GLACIER",
 			}}
 			upload, err := w.on(t, profile).BeginParts(t.Context(), r)

@@ -13,9 +13,6 @@ import (
 
 // Put sends one PutObject. The body has no trailer and no chunks.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 {
-		return nil, storage.Unsupported
-	}
 	in := &awss3.PutObjectInput{
 		Bucket:             d.name(),
 		Key:                &r.Key,

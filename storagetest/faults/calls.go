@@ -23,13 +23,18 @@ const (
 	ListVersions
 	Sign
 	SignForm
+	Tags
+	SetTags
+	SetRetention
+	SetLegalHold
+	Restore
 
 	afterLast
 
 	// Reads change nothing.
-	Reads = Get | Head | List | ListVersions
+	Reads = Get | Head | List | ListVersions | Tags
 	// Writes may change what is stored.
-	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose
+	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose | SetTags | SetRetention | SetLegalHold | Restore
 	// Signs make signed URLs.
 	Signs = Sign | SignForm
 	// Any is every call.
@@ -40,6 +45,7 @@ var callNames = [...]string{
 	"Put", "Get", "Head", "List", "Delete",
 	"BeginParts", "PutPart", "CompleteParts", "AbortParts", "DeleteBatch",
 	"Copy", "Compose", "ListVersions", "Sign", "SignForm",
+	"Tags", "SetTags", "SetRetention", "SetLegalHold", "Restore",
 }
 
 // String returns the name of the set or the names of the driver's methods: "Writes",

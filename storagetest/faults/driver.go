@@ -161,6 +161,31 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	return call(d, ctx, ListVersions, r.Prefix, func() (*storage.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
 }
 
+func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+	return call(d, ctx, Tags, r.Key, func() (map[string]string, error) { return d.Driver.Tags(ctx, r) })
+}
+
+func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+	return change(d, ctx, SetTags, r, d.Driver.SetTags)
+}
+
+func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+	return change(d, ctx, SetRetention, r, d.Driver.SetRetention)
+}
+
+func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+	return change(d, ctx, SetLegalHold, r, d.Driver.SetLegalHold)
+}
+
+func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+	return change(d, ctx, Restore, r, d.Driver.Restore)
+}
+
+func change(d *driver, ctx context.Context, kind Calls, r *storage.ChangeRequest, do func(context.Context, *storage.ChangeRequest) error) error {
+	_, err := call(d, ctx, kind, r.Key, func() (struct{}, error) { return struct{}{}, do(ctx, r) })
+	return err
+}
+
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	return call(d, ctx, Sign, r.Key, func() (*storage.SignedURL, error) { return d.Driver.Sign(ctx, r) })
 }

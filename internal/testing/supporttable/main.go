@@ -95,6 +95,8 @@ var features = []struct{ name, words string }{
 	{"SignedIfAbsent", "a signed `IfAbsent` is enforced"},
 	{"SignedForms", "signed forms"},
 	{"SignedHead", "a signed `HEAD` reads nothing"},
+	{"SignedTags", "signed tags are enforced"},
+	{"SignedLocks", "a signed retention and legal hold are enforced"},
 	{"ObjectACLs", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
 	{"Metadata", "`WithMetadata`"},
@@ -102,6 +104,9 @@ var features = []struct{ name, words string }{
 	{"StoredChecksums", "reads return the CRC32C"},
 	{"KeysBesideFolders", "`a` and `a/b` at once"},
 	{"LongSegments", "segments of more than 255 bytes"},
+	{"ObjectTags", "`WithTags`, `Tags`, `SetTags`"},
+	{"ObjectLock", "`WithRetention`, `WithLegalHold`"},
+	{"Restoring", "`Restore`"},
 	{"SequentialParts", "parts are sequential"},
 	{"OrderedListing", "lists in byte order"},
 }

@@ -1,0 +1,58 @@
+package memstore
+
+import (
+	"context"
+	"maps"
+
+	"github.com/omnibucket/storage"
+)
+
+// Tags returns the tags of the current object or a version of it.
+func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+	o, _, err := d.look(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return o.keeps().tags, nil
+}
+
+// SetTags replaces the tags.
+func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+	return d.change(ctx, r, func(_ *bucket, k *kept) error {
+		k.tags = maps.Clone(r.Tags)
+		return nil
+	})
+}
+
+// change changes what is kept with an object. Its revision stays the same.
+func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(b *bucket, k *kept) error) error {
+	revision, err := parseVersion(r.Version)
+	if err != nil {
+		return err
+	}
+	b, err := d.open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.lock(); err != nil {
+		return err
+	}
+	defer b.mu.Unlock()
+	old := b.find(r.Key, revision)
+	if old == nil {
+		return storage.ObjectNotFound
+	}
+	k := old.keeps()
+	if err := f(b, &k); err != nil {
+		return err
+	}
+	o := *old
+	o.keep(k)
+	if b.live.get(r.Key) == old {
+		b.live.set(&o)
+		return nil
+	}
+	v, _ := b.old.Get(version{position: position{o.key, o.revision}})
+	b.old.Set(version{v.position, &o, v.since})
+	return nil
+}

@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// A Retention keeps one object, or one version of it, until a time. The zero value is none.
+type Retention struct {
+	Mode  RetentionMode
+	Until time.Time // UTC
+}
+
+// A RetentionMode says who can end or shorten a retention.
+type RetentionMode string
+
+// The modes. Google names them Unlocked and Locked, and so does Azure.
+const (
+	Governance RetentionMode = "governance" // a caller with the permission, by WithGovernanceBypass
+	Compliance RetentionMode = "compliance" // nobody; it can only be extended
+)
+
+// rounded returns r with its time rounded up to a second, as every provider keeps it.
+func (r Retention) rounded() Retention {
+	whole := r.Until.Truncate(time.Second)
+	if whole.Before(r.Until) {
+		whole = whole.Add(time.Second)
+	}
+	r.Until = whole.UTC()
+	return r
+}
+
+// check refuses what no provider would keep.
+func (r Retention) check(argument string, now time.Time) *Error {
+	switch {
+	case r.Mode != Governance && r.Mode != Compliance:
+		return invalid(argument, "must have the mode Governance or Compliance, not "+quoted(string(r.Mode)))
+	case !r.Until.After(now):
+		return invalid(argument, "must end after now")
+	case r.Until.Year() > 9999:
+		return invalid(argument, "must end before the year 10000")
+	}
+	return nil
+}
+
+// A RetentionOption fits SetRetention: WithVersion, WithGovernanceBypass, WithNative.
+type RetentionOption interface{ applyRetention(*ChangeRequest) }
+
+// A BypassOption fits Remove and SetRetention: WithGovernanceBypass.
+type BypassOption interface {
+	RemoveOption
+	RetentionOption
+}
+
+type bypassOption struct{}
+
+func (bypassOption) applyRemove(r *DeleteRequest)    { r.BypassGovernance = true }
+func (bypassOption) applyRetention(r *ChangeRequest) { r.BypassGovernance = true }
+
+// WithGovernanceBypass lets a caller who has the provider's permission remove an object under
+// [Governance], or end or shorten its retention. It neither ends a legal hold nor a retention in
+// the mode [Compliance]. If the store lacks [ObjectLock], the operation fails with Unsupported.
+func WithGovernanceBypass() BypassOption { return bypassOption{} }
+
+// SetRetention sets how long the object is kept; the zero [Retention] ends it. An object under
+// retention can be kept longer by anybody who may write it. To shorten or end a retention in the
+// mode [Governance], or to change its mode, give [WithGovernanceBypass]; without it, and for every
+// such change in the mode [Compliance], SetRetention fails with Locked.
+//
+// A bucket that is narrowed by [Ref] needs Upload. A retention that has passed already is
+// InvalidArgument. If there is no object, it fails with ObjectNotFound; if the store lacks
+// [ObjectLock], the bucket was made without [WithObjectLock] or is not from [New], with
+// Unsupported.
+func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
+	c := &changeOp{}
+	var checked *Error
+	if r != (Retention{}) {
+		r = r.rounded()
+		checked = r.check("retention", time.Now())
+	}
+	c.req.Retention = r
+	applied := each(&c.req.set, opts, func(o RetentionOption) { o.applyRetention(&c.req) })
+	return c.run(ctx, b, "SetRetention", key, ObjectLock, applied, checked, Driver.SetRetention)
+}
+
+// SetLegalHold begins or ends a legal hold of the object, which keeps it from being removed or
+// overwritten whatever its retention is. It fails as [SetRetention] does.
+func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
+	c := &changeOp{req: ChangeRequest{LegalHold: hold}}
+	applied := each(&c.req.set, opts, func(o SetOption) { o.applySet(&c.req) })
+	return c.run(ctx, b, "SetLegalHold", key, ObjectLock, applied, nil, Driver.SetLegalHold)
+}

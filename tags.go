@@ -1,0 +1,115 @@
+package storage
+
+import (
+	"context"
+	"maps"
+)
+
+// A SetOption fits SetTags and SetLegalHold: WithVersion, WithNative.
+type SetOption interface{ applySet(*ChangeRequest) }
+
+// Tags returns the object's tags; if it has none, an empty map. A bucket that is narrowed
+// by [Ref] needs Attrs. If the store lacks [ObjectTags], or the bucket is not from [New], it fails
+// with Unsupported.
+func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
+	own, ok := b.(*bucket)
+	if !ok {
+		return nil, located(b, "Tags", key, unsupported("this bucket has no tags", ""))
+	}
+	o, r := &operation{}, &GetRequest{}
+	e := o.prepare(own, mayAttrs, "Tags", key)
+	if e == nil {
+		e = optionFailure(r.ApplyAttrs(opts...))
+	}
+	if e == nil {
+		e = own.core.resolveRead(o.key, r)
+	}
+	if e == nil {
+		e = own.core.need(ObjectTags, "Tags")
+	}
+	if e == nil && r.Condition != (Condition{}) {
+		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
+	}
+	tags, err := run(ctx, o, e, func(ctx context.Context) (*map[string]string, *Error) {
+		tags, e := readTags(ctx, o, r)
+		return &tags, e
+	})
+	if err != nil {
+		return nil, err
+	}
+	return *tags, nil
+}
+
+// readTags requests the tags, within o.
+func readTags(ctx context.Context, o *operation, r *GetRequest) (map[string]string, *Error) {
+	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) })
+	if e != nil {
+		e.Unknown = false // a read has no effect, also within a write
+		return nil, e
+	}
+	if tags == nil {
+		return map[string]string{}, nil
+	}
+	return maps.Clone(tags), nil // a driver may keep its map
+}
+
+// SetTags replaces the object's tags; with none it removes them. The rules are those of
+// [WithTags]. The object's revision stays the same. A bucket that is narrowed by [Ref] needs
+// Upload. If there is no object, it fails with ObjectNotFound; if the store lacks [ObjectTags], or
+// the bucket is not from [New], with Unsupported.
+func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
+	c := &changeOp{req: ChangeRequest{Tags: maps.Clone(tags)}}
+	applied := each(&c.req.set, opts, func(o SetOption) { o.applySet(&c.req) })
+	return c.run(ctx, b, "SetTags", key, ObjectTags, applied, checkTags("tags", tags), Driver.SetTags)
+}
+
+// A changeOp is one call that changes what is kept with an object.
+type changeOp struct {
+	op  operation
+	req ChangeRequest
+}
+
+// run checks the request and makes it. applied and checked are how reading the options and
+// checking the argument went.
+func (c *changeOp) run(ctx context.Context, b Uploader, name, key string, need Features, applied error, checked *Error, call func(Driver, context.Context, *ChangeRequest) error) error {
+	own, ok := b.(*bucket)
+	if !ok {
+		return located(b, name, key, unsupported("this bucket has no "+name, ""))
+	}
+	o, r := &c.op, &c.req
+	e := o.prepare(own, mayUpload, name, key)
+	if e == nil {
+		e = optionFailure(applied)
+	}
+	if e == nil {
+		e = checked
+	}
+	if e == nil {
+		e = own.core.resolveChange(o.key, r)
+	}
+	if e == nil {
+		e = own.core.need(need, name)
+	}
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	if e == nil {
+		e = o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
+	}
+	return o.end(e)
+}
+
+// resolveChange checks the key and the options, and completes the request.
+func (c *core) resolveChange(key string, r *ChangeRequest) (e *Error) {
+	if e = checkReadKey(key); e != nil {
+		return e
+	}
+	r.Key = key
+	if r.set.version {
+		if e = c.need(Versioning, "WithVersion"); e != nil {
+			return e
+		}
+	}
+	r.Native, e = c.natives(r.set.natives)
+	return e
+}
