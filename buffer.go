@@ -139,6 +139,9 @@ func giveChunk(c []byte) {
 // if nothing was read.
 func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
+		if err := ctx.Err(); err != nil { // a slow source need not fill the part
+			return err
+		}
 		free, err := b.space(ctx, size-b.size)
 		if err != nil {
 			return err
