@@ -16,11 +16,11 @@ const (
 	defaultPartSize    = 5 << 20 // S3's minimum
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
-	beginConcurrency   = 8 // without WithConcurrency
+	beginConcurrency   = 8 // of parts that are read in place, without WithConcurrency
 	defaultConcurrency = 16
 	maxConcurrency     = 1000 // more connections than that make no upload faster
-	// streamBuffers is about what the parts of one stream take in memory without
-	// options, in bytes.
+	// streamBuffers bounds what the parts of one stream take in memory without options, in
+	// bytes: 12 parts of 5 MiB.
 	streamBuffers = 64 << 20
 	// If parts may grow, they double after each growthStep parts, so that 10,000
 	// parts that begin with 5 MiB reach S3's 5 TiB.
@@ -125,10 +125,11 @@ func (w *write) inPlaceParts() int {
 	return 4 * defaultConcurrency
 }
 
-// newLimit returns the limit of parts sent at once. Without WithConcurrency it begins
-// with few and grows.
+// newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
+// that are read in place begins low and grows. A part of a stream is sent as soon as it is
+// filled: it takes memory while it waits.
 func (w *write) newLimit(most int) *concurrency.Limit {
-	if w.req.set.concurrency > 0 {
+	if w.req.set.concurrency > 0 || w.src.at == nil {
 		return concurrency.Fixed(most)
 	}
 	return concurrency.Growing(beginConcurrency, most, 0)

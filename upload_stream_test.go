@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -122,4 +123,27 @@ func TestAPanicOfBeginPartsReachesTheCaller(t *testing.T) {
 	require.PanicsWithValue(t, "boom", func() {
 		_, _ = b.Upload(t.Context(), "k", &source{size: 1 << 40, after: 1 << 40})
 	})
+}
+
+// A meetingLayer lets no PutPart return before that many are in progress.
+type meetingLayer struct {
+	storage.Driver
+	met *sync.WaitGroup
+}
+
+func (l meetingLayer) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	l.met.Done()
+	l.met.Wait()
+	return l.Driver.PutPart(ctx, r)
+}
+
+// A part that waits takes as much memory as one that is sent.
+func TestEachPartOfAStreamIsSentAsSoonAsItIsFilled(t *testing.T) {
+	const parts, size = 16, 64 << 10
+	var met sync.WaitGroup
+	met.Add(parts)
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return meetingLayer{d, &met} }),
+		storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MinPartSize: size})))
+	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40}, storage.WithPartSize(size))
+	require.NoError(t, err)
 }
