@@ -9,17 +9,19 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Chunk sizes: the first two are small, so that a small body costs little; all
-// the others are of one size, so that they can be pooled.
+// Chunk sizes: the first two are small, so that a small body costs little. The third completes
+// a mebibyte, so that parts of whole mebibytes waste nothing. All the others are of one size.
 const (
 	firstChunk  = 4 << 10
 	secondChunk = 64 << 10
+	thirdChunk  = chunkBytes - firstChunk - secondChunk
 	chunkBytes  = 1 << 20
 )
 
 var (
 	firstChunks  = sync.Pool{New: func() any { return new([firstChunk]byte) }} // cheap to make again
 	secondChunks = chunkPool{size: secondChunk}
+	thirdChunks  = chunkPool{size: thirdChunk}
 	otherChunks  = chunkPool{size: chunkBytes}
 )
 
@@ -50,6 +52,8 @@ func chunkSize(index int) int {
 		return firstChunk
 	case 1:
 		return secondChunk
+	case 2:
+		return thirdChunk
 	}
 	return chunkBytes
 }
@@ -120,6 +124,8 @@ func takeChunk(size int) []byte {
 		return firstChunks.Get().(*[firstChunk]byte)[:]
 	case secondChunk:
 		return secondChunks.get()
+	case thirdChunk:
+		return thirdChunks.get()
 	}
 	return otherChunks.get()
 }
@@ -130,6 +136,8 @@ func giveChunk(c []byte) {
 		firstChunks.Put((*[firstChunk]byte)(c))
 	case secondChunk:
 		secondChunks.put(c)
+	case thirdChunk:
+		thirdChunks.put(c)
 	case chunkBytes:
 		otherChunks.put(c)
 	}
@@ -139,6 +147,9 @@ func giveChunk(c []byte) {
 // if nothing was read.
 func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
+		if err := ctx.Err(); err != nil { // a slow source need not fill the part
+			return err
+		}
 		free, err := b.space(ctx, size-b.size)
 		if err != nil {
 			return err

@@ -16,11 +16,11 @@ const (
 	defaultPartSize    = 5 << 20 // S3's minimum
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
-	beginConcurrency   = 8 // without WithConcurrency
+	beginConcurrency   = 8 // of parts that are read in place, without WithConcurrency
 	defaultConcurrency = 16
 	maxConcurrency     = 1000 // more connections than that make no upload or file faster
-	// streamBuffers is about what the parts of one stream take in memory without
-	// options, in bytes.
+	// streamBuffers bounds what the parts of one stream take in memory without options, in
+	// bytes: 12 parts of 5 MiB.
 	streamBuffers = 64 << 20
 	// If parts may grow, they double after each growthStep parts, so that 10,000
 	// parts that begin with 5 MiB reach S3's 5 TiB.
@@ -125,10 +125,11 @@ func (w *write) inPlaceParts() int {
 	return 4 * defaultConcurrency
 }
 
-// newLimit returns the limit of parts sent at once. Without WithConcurrency it begins
-// with few and grows.
+// newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
+// that are read in place begins low and grows. A part of a stream is sent as soon as it is
+// filled: it takes memory while it waits.
 func (w *write) newLimit(most int) *concurrency.Limit {
-	if w.req.set.concurrency > 0 {
+	if w.req.set.concurrency > 0 || w.src.at == nil {
 		return concurrency.Fixed(most)
 	}
 	return concurrency.Growing(beginConcurrency, most, 0)
@@ -140,6 +141,8 @@ func (w *write) newLimit(most int) *concurrency.Limit {
 type multipart struct {
 	w       *write
 	plan    partPlan
+	ready   chan struct{} // closed when the upload has begun, or could not
+	begun   bool
 	id      string // the driver's name for the upload
 	resumed bool   // an earlier call has begun it
 
@@ -184,22 +187,17 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 
 // sendParts makes one multipart upload.
 func (w *write) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
-	m := &multipart{w: w, plan: w.plan()}
+	m := &multipart{w: w, plan: w.plan(), ready: make(chan struct{})}
 	declared := w.req.CRC32C
 	w.req.Body, w.req.Size, w.req.CRC32C = nil, w.src.size, CRC32C{}
 	defer func() { w.req.CRC32C = declared }()
-	e := m.begin(ctx)
-	if e != nil {
-		first.free()
-		next.free()
-		return nil, e
-	}
 	panicked := true
 	defer func() {
 		if panicked {
 			m.abandon(ctx)
 		}
 	}()
+	var e *Error
 	if first == nil {
 		e = m.sendSections(ctx)
 	} else {
@@ -218,9 +216,10 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *Er
 
 // begin begins the upload, unless an earlier call has.
 func (m *multipart) begin(ctx context.Context) *Error {
+	defer close(m.ready)
 	w := m.w
 	if w.journal.Begun() {
-		m.id, m.resumed = w.journal.Header().Upload, true
+		m.id, m.resumed, m.begun = w.journal.Header().Upload, true, true
 		return nil
 	}
 	e := w.op.call(ctx, func(ctx context.Context) (err error) {
@@ -232,13 +231,14 @@ func (m *multipart) begin(ctx context.Context) *Error {
 		e.absent = e.Code == PreconditionFailed && w.req.Condition.Absent
 		return e
 	}
-	if w.journal == nil {
-		return nil
+	if w.journal != nil {
+		if e = journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
+			m.abort(ctx, e)
+			return e
+		}
 	}
-	if e = journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
-		m.abort(ctx, e)
-	}
-	return e
+	m.begun = true
+	return nil
 }
 
 // complete has the store make the object of the parts.
@@ -279,6 +279,9 @@ func (m *multipart) complete(ctx context.Context, declared CRC32C) (*Attrs, *Err
 // end ends an upload that was completed or has failed with e. It aborts the upload,
 // or keeps it for the next call if that can resume it.
 func (m *multipart) end(ctx context.Context, e *Error) *Error {
+	if !m.begun {
+		return e
+	}
 	if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
 		e = errUploadLost(e)
 	}

@@ -11,6 +11,9 @@ import (
 
 // sendSections sends the parts of a random-access body, read in place.
 func (m *multipart) sendSections(ctx context.Context) *Error {
+	if e := m.begin(ctx); e != nil {
+		return e
+	}
 	running := m.start(ctx)
 	size, src := m.plan.first, &m.w.src
 	number := 1
@@ -26,9 +29,17 @@ func (m *multipart) sendSections(ctx context.Context) *Error {
 	return m.wait(ctx)
 }
 
-// sendStream sends the parts of a stream: one is filled while others are sent.
+// sendStream sends the parts of a stream. One is filled while others are sent, and the first
+// ones while the upload begins.
 func (m *multipart) sendStream(ctx context.Context, first, next *buffer) *Error {
 	running := m.start(ctx)
+	m.group.Go(func() {
+		// A source that fails meanwhile does not cancel this request: without its response,
+		// nobody could abort the upload.
+		if e := m.begin(ctx); e != nil {
+			m.fail(e)
+		}
+	}, func() { m.fail(errPanicked("")) })
 	w, total, current := m.w, int64(0), first
 	m.space <- struct{}{}
 	for number := 1; ; number++ {
@@ -152,7 +163,8 @@ func (m *multipart) sendPart(ctx context.Context, number int, section *io.Sectio
 	send := func() {
 		defer m.slots.Release()
 		defer done()
-		if ctx.Err() != nil {
+		<-m.ready
+		if !m.begun || ctx.Err() != nil {
 			return
 		}
 		part, e := m.part(ctx, number, offset, section, crc)

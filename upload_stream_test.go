@@ -1,0 +1,148 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+const streamPart = 5 << 20
+
+// inParts has streams sent in parts.
+var inParts = storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart}))
+
+// A beginLayer calls begin in place of BeginParts.
+type beginLayer struct {
+	storage.Driver
+	begin func(next func() (string, error)) (string, error)
+}
+
+func (l beginLayer) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	return l.begin(func() (string, error) { return l.Driver.BeginParts(ctx, r) })
+}
+
+func beginning(begin func(next func() (string, error)) (string, error)) storage.OpenOption {
+	return storage.WithLayer(func(d storage.Driver) storage.Driver { return beginLayer{d, begin} })
+}
+
+// A source calls at when the next Read begins at that many bytes or more, and ends after size
+// bytes.
+type source struct {
+	read, size int64
+	after      int64
+	at         func() error
+	most       int // bytes of a Read after that
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.read >= s.after {
+		if err := s.at(); err != nil {
+			return 0, err
+		}
+		p = p[:min(len(p), s.most)]
+	}
+	n := int(min(int64(len(p)), s.size-s.read))
+	s.read += int64(n)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func TestAStreamIsReadWhileItsUploadBegins(t *testing.T) {
+	filled := make(chan struct{})
+	b := memstore.New(inParts, beginning(func(next func() (string, error)) (string, error) {
+		<-filled
+		return next()
+	}))
+	body := &source{size: 4 * streamPart, after: 3 * streamPart, most: streamPart}
+	body.at = func() error {
+		if body.read == 3*streamPart {
+			close(filled)
+		}
+		return nil
+	}
+	attrs, err := b.Upload(t.Context(), "k", body)
+	require.NoError(t, err)
+	require.EqualValues(t, 4*streamPart, attrs.Size)
+}
+
+func TestAStreamIsNotReadOnIfItsUploadCannotBegin(t *testing.T) {
+	began, failed := make(chan struct{}), make(chan struct{})
+	injected := faults.New()
+	b := memstore.New(inParts, storage.WithLayer(injected.Layer()), beginning(func(func() (string, error)) (string, error) {
+		<-began
+		defer close(failed)
+		return "", storage.PermissionDenied
+	}))
+	body := &source{size: 1 << 40, after: streamPart + 2, most: 1}
+	started := false
+	body.at = func() error {
+		if !started {
+			started = true
+			close(began)
+			<-failed
+		}
+		return nil
+	}
+	_, err := b.Upload(t.Context(), "k", body)
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+	require.Less(t, body.read, int64(2*streamPart), "a byte at a time")
+	require.Zero(t, injected.Count(faults.PutPart|faults.CompleteParts|faults.AbortParts), "%v", injected)
+}
+
+func TestAStreamThatFailsWhileItsUploadBeginsLeavesNoUpload(t *testing.T) {
+	failed := make(chan struct{})
+	broken := errors.New("broken")
+	injected := faults.New()
+	b := memstore.New(inParts, storage.WithLayer(injected.Layer()), beginning(func(next func() (string, error)) (string, error) {
+		<-failed
+		return next()
+	}))
+	body := &source{size: 1 << 40, after: 2 * streamPart, at: func() error {
+		close(failed)
+		return broken
+	}}
+	_, err := b.Upload(t.Context(), "k", body)
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, 1, injected.Count(faults.BeginParts), "%v", injected)
+	require.Equal(t, 1, injected.Count(faults.AbortParts), "%v", injected)
+}
+
+func TestAPanicOfBeginPartsReachesTheCaller(t *testing.T) {
+	b := memstore.New(inParts, beginning(func(func() (string, error)) (string, error) { panic("boom") }))
+	require.PanicsWithValue(t, "boom", func() {
+		_, _ = b.Upload(t.Context(), "k", &source{size: 1 << 40, after: 1 << 40})
+	})
+}
+
+// A meetingLayer lets no PutPart return before that many are in progress.
+type meetingLayer struct {
+	storage.Driver
+	met *sync.WaitGroup
+}
+
+func (l meetingLayer) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	l.met.Done()
+	l.met.Wait()
+	return l.Driver.PutPart(ctx, r)
+}
+
+// A part that waits takes as much memory as one that is sent.
+func TestEachPartOfAStreamIsSentAsSoonAsItIsFilled(t *testing.T) {
+	const parts, size = 16, 64 << 10
+	var met sync.WaitGroup
+	met.Add(parts)
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return meetingLayer{d, &met} }),
+		storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.StreamingPut, MinPartSize: size})))
+	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40}, storage.WithPartSize(size))
+	require.NoError(t, err)
+}
