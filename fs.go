@@ -69,7 +69,8 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	case over == 1:
 		return false, nil // and with a slash it would be
 	}
-	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithLimit(1)) {
+	// Without a delimiter, a store that lists folder by folder is asked for each one below.
+	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter(folderDelimiter), WithLimit(1)) {
 		if err != nil {
 			return false, err
 		}

@@ -136,6 +136,12 @@ var fsCases = []Case{
 				require.NoError(t, err, path)
 				require.Equal(t, "x", string(data), path)
 				require.Contains(t, t.files(view), longest, path)
+				stats := t.countRequests(func() {
+					info, err := fs.Stat(files, "abcdefg")
+					require.NoError(t, err, path)
+					require.True(t, info.IsDir(), path)
+				})
+				require.LessOrEqual(t, stats, 2, "%s: requests for a directory, however deep its files are:\n%v", path, t.faults)
 				_, err = fs.ReadDir(files, longest)
 				require.Error(t, err, path)
 				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: this is a file and no directory", path)

@@ -260,7 +260,7 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 			for range 4 {
 				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
 			}
-			last := 10 * time.Second
+			last := 3 * time.Second
 			if testing.Short() || s.noXattr {
 				last = time.Second
 			}
@@ -279,7 +279,7 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 }
 
 func TestOneOfManyProcessesCreatesAnObject(t *testing.T) {
-	rounds := 5
+	rounds := 3
 	if testing.Short() {
 		rounds = 1
 	}
@@ -335,7 +335,7 @@ func TestAKilledWriterLeavesWholeObjects(t *testing.T) {
 }
 
 func testKilledWriter(t *testing.T) {
-	kills := 250
+	kills := 100
 	if testing.Short() {
 		kills = 20
 	}

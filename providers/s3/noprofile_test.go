@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,8 +97,9 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Without a profile, what no response shows stays Unsupported, and the suite passes. The
-// server is ours, because others refuse keys.
+// Without a profile, what no response shows stays Unsupported, and the suite passes. A
+// profile changes neither keys, listings nor parallel reads, so their cases do not run again.
+// The server is ours, because others refuse keys.
 func TestConformanceWithoutAProfile(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
@@ -106,15 +108,21 @@ func TestConformanceWithoutAProfile(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
+	opts := []storagetest.Option{storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := s3.Open(t.Context(), s.withoutProfile(t, true), opts...)
+		require.NoError(t, err)
+		return b
+	})}
+	for _, c := range storagetest.Cases() {
+		if slices.Contains([]string{"K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS"}, c.Rule) {
+			opts = append(opts, storagetest.Skip(c.Name, "no profile changes this"))
+		}
+	}
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		d, err := s3.NewDriver(t.Context(), s.withoutProfile(t, false))
 		require.NoError(t, err)
 		return smallParts{d, least}
-	}, storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := s3.Open(t.Context(), s.withoutProfile(t, true), opts...)
-		require.NoError(t, err)
-		return b
-	}))
+	}, opts...)
 }
 
 // withoutProfile returns the Config of a new bucket.
