@@ -322,6 +322,7 @@ type (
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
 		Native         []any
+		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
 		// Auxiliary is true if the request is part of another operation, such as a write whose
 		// response was lost: an option in Native that does not fit Head is not a mistake.
 		Auxiliary bool
