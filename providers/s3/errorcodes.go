@@ -132,6 +132,8 @@ var errorMeanings = sdkerror.Table{
 func meaningOf(code, message string, status int) sdkerror.Meaning {
 	m := errorMeanings.Lookup(code, status)
 	switch {
+	case isKMSCode(code):
+		return kmsMeaning(code)
 	case m.Code == storage.PermissionDenied && isLock(message):
 		return sdkerror.Meaning{Code: storage.Locked}
 	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):
