@@ -135,7 +135,7 @@ func eachTLSClient(t *testing.T, test func(t *testing.T, w *standIn, d *driver))
 		t.Run(name, func(t *testing.T) {
 			w := &standIn{wiretest.NewTLSServer(t)}
 			raw, sdk := w.onTLS(t, "aws")
-			raw.client = sdk.client // for what the raw client does not send, and for responses that are no success
+			raw.client = sdk.client // for what the raw client does not send, and for failures
 			if name == "by the SDK" {
 				raw = sdk
 			}

@@ -78,7 +78,7 @@ type Config struct {
 	// KMSKey encrypts every object that is written with this key of AWS KMS (SSE-KMS): a key's
 	// id or ARN, or the ARN of an alias. It holds for uploads, copies, signed URLs and forms.
 	// [WithKMSKey] and [WithCustomerKey] replace it for one object. If it is empty, the bucket's
-	// default decides. If it is no name of a key of AWS, or the account is Anonymous, opening
+	// default decides. If it is not a name that AWS KMS has, or the account is Anonymous, opening
 	// fails with InvalidArgument; if the server is not known to have SSE-KMS (Profile.KMS),
 	// with Unsupported. If there is no such key, writes fail with InvalidArgument.
 	KMSKey string

@@ -77,7 +77,7 @@ func checkContext(value string) error {
 	text, err := base64.StdEncoding.DecodeString(value)
 	var pairs map[string]string
 	if err != nil || json.Unmarshal(text, &pairs) != nil {
-		return newError("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").withMessage("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map")
+		return newError("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").withMessage("The header 'x-amz-server-side-encryption-context' must be the base64 of a JSON object of strings")
 	}
 	return nil
 }
