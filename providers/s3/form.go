@@ -32,7 +32,10 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 		return nil, err
 	}
 	key := d.keys.get(&s.credentials, d.region, s.From)
-	fields := d.formFields(r)
+	fields, err := d.formFields(r)
+	if err != nil {
+		return nil, err
+	}
 	fields["X-Amz-Algorithm"] = signingAlgorithm
 	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
 	fields["X-Amz-Date"] = s.From.Format(amzTime)
@@ -49,8 +52,8 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 }
 
 // formFields returns the fields with the key and the attributes of the object.
-func (d *driver) formFields(r *storage.SignRequest) map[string]string {
-	fields := map[string]string{
+func (d *driver) formFields(r *storage.SignRequest) (fields map[string]string, err error) {
+	fields = map[string]string{
 		"key":                   r.Key,
 		"success_action_status": "204", // the default of S3, but not of every compatible server
 	}
@@ -71,7 +74,10 @@ func (d *driver) formFields(r *storage.SignRequest) map[string]string {
 	if r.PublicRead {
 		fields["acl"] = "public-read"
 	}
-	return fields
+	if len(r.Tags) > 0 {
+		fields["tagging"], err = tagField(r.Tags)
+	}
+	return fields, err
 }
 
 // policyDocument returns the document that is signed.

@@ -66,6 +66,7 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 		Version:  versionID(out.VersionId),
 		Modified: modified(out.LastModified),
 		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+		TagCount: int(aws.ToInt32(out.TagCount)),
 	}
 }
 

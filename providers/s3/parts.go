@@ -15,10 +15,10 @@ import (
 
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	return d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
+	return d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, d.profile.Checksum)
 }
 
-func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, publicRead bool, style ChecksumStyle) (string, error) {
+func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             d.name(),
 		Key:                &key,
@@ -29,7 +29,8 @@ func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Propert
 		CacheControl:       httpheader.Optional(p.CacheControl),
 		Metadata:           d.profile.storedNames(p.Metadata),
 		StorageClass:       types.StorageClass(p.StorageClass),
-		ACL:                acl(publicRead),
+		ACL:                acl(c.PublicRead),
+		Tagging:            tagHeader(c.Tags),
 	}
 	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
 	out, err := d.client.CreateMultipartUpload(ctx, in)

@@ -36,7 +36,10 @@ type Profile struct {
 	NoSigning      bool // the server refuses signed URLs and forms
 	ObjectACLs     bool // canned ACLs of objects
 	StorageClasses bool // x-amz-storage-class
-	SignedForms    bool // POST policies
+	// Tags declares tags of objects, in the headers of writes and copies as in calls of their
+	// own, and their number in the headers of reads.
+	Tags        bool
+	SignedForms bool // POST policies
 	// SignedUploads has what the server enforces for presigned uploads.
 	SignedUploads SignedUploads
 	Versioning    bool // versions of objects
@@ -148,6 +151,7 @@ func (p *Profile) features() storage.Features {
 		storage.StorageClasses:    p.StorageClasses,
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,
+		storage.ObjectTags:        p.Tags,
 	} {
 		if declared {
 			f |= feature

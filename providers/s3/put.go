@@ -27,6 +27,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		StorageClass:       types.StorageClass(r.StorageClass),
 		ACL:                acl(r.PublicRead),
 		ChecksumCRC32C:     d.crcHeader(r.CRC32C),
+		Tagging:            tagHeader(r.Tags),
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	var out *awss3.PutObjectOutput

@@ -90,6 +90,9 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
+	if tags := tagHeader(r.Tags); tags != nil {
+		h.Set(tagsHeader, *tags)
+	}
 	if r.MaxSize == 0 {
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}

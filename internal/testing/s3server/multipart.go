@@ -149,6 +149,9 @@ func (r *request) uploadPart() error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
+	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
+		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
+	}
 	number, err := r.partNumber()
 	if err != nil {
 		return err

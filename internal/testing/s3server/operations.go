@@ -11,11 +11,11 @@ type handler = func(*request) error
 // a request decides.
 var subresources = []string{
 	"acl", "cors", "delete", "lifecycle", "location", "ownershipControls", "policy", "policyStatus",
-	"publicAccessBlock", "uploadId", "uploads", "versioning", "versions",
+	"publicAccessBlock", "tagging", "uploadId", "uploads", "versioning", "versions",
 	// This server does not implement these:
 	"accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory", "legal-hold",
 	"logging", "metrics", "notification", "object-lock", "replication", "requestPayment", "restore",
-	"retention", "select", "tagging", "torrent", "website",
+	"retention", "select", "torrent", "website",
 }
 
 type operation struct {
@@ -68,6 +68,9 @@ var operations = map[string]operation{
 	"OBJECT GET uploadId":    {"ListParts", (*request).listParts},
 	"OBJECT GET acl":         {"GetObjectAcl", (*request).getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},
+	"OBJECT GET tagging":     {"GetObjectTagging", (*request).getTagging},
+	"OBJECT PUT tagging":     {"PutObjectTagging", (*request).putTagging},
+	"OBJECT DELETE tagging":  {"DeleteObjectTagging", (*request).deleteTagging},
 }
 
 // chooseOperation returns the operation. A name without a handler is one that this

@@ -12,8 +12,7 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
-// These return NotImplemented: tags as a subresource, object lock, encryption with
-// customer keys, website, logging, notifications, S3 Select, ListObjects version 1.
+// These return NotImplemented: object lock, encryption with customer keys, website, logging, notifications, S3 Select, ListObjects version 1.
 package s3server
 
 import (
