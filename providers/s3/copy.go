@@ -79,6 +79,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		ACL:               acl(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
 	if r.ReplaceTags {
 		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
 	}

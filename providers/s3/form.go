@@ -23,6 +23,9 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
+	if r.LegalHold || r.Retention != (storage.Retention{}) {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL"}
+	}
 	s, err := d.signingTerm(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err

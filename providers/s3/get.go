@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -67,6 +68,9 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 		Modified: modified(out.LastModified),
 		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 		TagCount: int(aws.ToInt32(out.TagCount)),
+
+		Retention: retentionOf(out),
+		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 	}
 }
 

@@ -32,6 +32,7 @@ func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Propert
 		ACL:                acl(c.PublicRead),
 		Tagging:            tagHeader(c.Tags),
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(c)
 	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
 	out, err := d.client.CreateMultipartUpload(ctx, in)
 	if err != nil {

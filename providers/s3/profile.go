@@ -43,11 +43,14 @@ type Profile struct {
 	// SignedUploads has what the server enforces for presigned uploads.
 	SignedUploads SignedUploads
 	Versioning    bool // versions of objects
-	BucketACL     bool // an ACL makes a bucket public
-	BucketPolicy  bool // a policy makes a bucket public
-	CORS          bool // CORS rules of a bucket
-	Lifecycle     bool // lifecycle rules of a bucket
-	Location      bool // CreateBucket accepts the region as LocationConstraint
+	// ObjectLock says which buckets can lock objects. It needs Versioning, and a Checksum or
+	// ContentMD5, without which S3 stores nothing that is locked.
+	ObjectLock   LockSupport
+	BucketACL    bool // an ACL makes a bucket public
+	BucketPolicy bool // a policy makes a bucket public
+	CORS         bool // CORS rules of a bucket
+	Lifecycle    bool // lifecycle rules of a bucket
+	Location     bool // CreateBucket accepts the region as LocationConstraint
 
 	VirtualHost bool // URLs have the bucket in the host, if that is a name; else in the path
 	// Hosts has the endpoints that select the profile. "*" matches any labels.
@@ -112,6 +115,16 @@ const (
 	ChecksumFullObject
 )
 
+// LockSupport says which buckets of a server can lock objects.
+type LockSupport int
+
+// Which buckets can lock objects.
+const (
+	LockNone       LockSupport = iota // none, or the server is not known to do it
+	LockNewBuckets                    // those that are created with object lock
+	LockAllBuckets                    // object lock can be enabled later, too
+)
+
 // BatchDelete says how DeleteObjects is sent.
 type BatchDelete int
 
@@ -152,6 +165,7 @@ func (p *Profile) features() storage.Features {
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,
 		storage.ObjectTags:        p.Tags,
+		storage.ObjectLock:        p.ObjectLock != LockNone && p.Versioning,
 	} {
 		if declared {
 			f |= feature

@@ -29,6 +29,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		ChecksumCRC32C:     d.crcHeader(r.CRC32C),
 		Tagging:            tagHeader(r.Tags),
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	var out *awss3.PutObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {

@@ -25,6 +25,7 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 	h.setOptional("If-None-Match", in.IfNoneMatch)
 	h.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
 	h.setOptional(tagsHeader, in.Tagging)
+	setLock(h.set, in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 	if in.StorageClass != "" {
 		h.set("X-Amz-Storage-Class", string(in.StorageClass))
 	}
@@ -126,6 +127,10 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 		StorageClass:       types.StorageClass(h.Get(classHeader)),
 		VersionId:          headerValue(h, versionHeader),
 		TagCount:           headerNumber(h, tagCountHeader),
+
+		ObjectLockMode:            types.ObjectLockMode(h.Get(lockModeHeader)),
+		ObjectLockRetainUntilDate: lockTime(h),
+		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatus(h.Get(legalHoldHeader)),
 	}
 	if response.ContentLength >= 0 {
 		out.ContentLength = &response.ContentLength
@@ -165,7 +170,8 @@ func (c sdkClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, op
 		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding, ContentLanguage: out.ContentLanguage,
 		ContentLength: out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
 		Metadata: out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
-		TagCount: out.TagCount,
+		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode, ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
+		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus,
 	}, nil
 }
 

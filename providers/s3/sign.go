@@ -90,6 +90,9 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
+	if err := signLock(h, r); err != nil {
+		return nil, err
+	}
 	if tags := tagHeader(r.Tags); tags != nil {
 		h.Set(tagsHeader, *tags)
 	}

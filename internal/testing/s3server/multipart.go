@@ -167,6 +167,9 @@ func (r *request) uploadPart() error {
 	if err := u.checkKind(promised); err != nil {
 		return err
 	}
+	if err := r.needChecksum(promised, u.lock, "Part"); err != nil {
+		return err
+	}
 	stored, d, err := r.store(promised, r.server.limits.MaxPartSize)
 	if err != nil {
 		return err

@@ -116,6 +116,3 @@ func (p properties) write(header http.Header) {
 		header.Set("X-Amz-Tagging-Count", strconv.Itoa(len(p.tags)))
 	}
 }
-
-// archived reports whether an object must be restored before it can be read.
-func (p properties) archived() bool { return p.class == "GLACIER" || p.class == "DEEP_ARCHIVE" }

@@ -136,9 +136,16 @@ func (r *request) viewVersion(f func(*version) error) error {
 	return f(v)
 }
 
-// changeVersion replaces the version that the request names by a copy that f has changed, and
-// returns this status.
+// changeVersion is replaceVersion, and returns this status.
 func (r *request) changeVersion(status int, f func(*bucket, *version) error) error {
+	if err := r.replaceVersion(f); err != nil {
+		return err
+	}
+	return r.done(status)
+}
+
+// replaceVersion replaces the version that the request names by a copy that f has changed.
+func (r *request) replaceVersion(f func(*bucket, *version) error) error {
 	id, err := r.versionID()
 	if err != nil {
 		return err
@@ -166,5 +173,5 @@ func (r *request) changeVersion(status int, f func(*bucket, *version) error) err
 	if shown != "" {
 		r.w.Header().Set("X-Amz-Version-Id", shown)
 	}
-	return r.done(status)
+	return nil
 }
