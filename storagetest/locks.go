@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"hash/crc32"
+	"maps"
 	"strings"
 	"time"
 
@@ -149,19 +150,27 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a signed upload locks its object", Rule: "G3",
-		Explanation: "retention and hold are signed, and the object has them",
-		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs,
+		Explanation: "retention and hold are signed, and the object has them; what the store cannot sign is Unsupported",
+		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs | storage.SignedLocks,
 		run: func(t *T) {
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			sum := crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli)) // S3 locks only what it can check
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(until, storage.Governance), storage.WithLegalHold(), storage.WithCRC32C(sum))
+			sum := storage.WithCRC32C(crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli))) // S3 locks only what it can check
+			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold(), sum)
+			holds := err == nil
+			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance), sum}
+			if holds {
+				opts = append(opts, storage.WithLegalHold())
+			} else {
+				require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+			}
+			signed, err := b.SignedUploadURL(t.Context(), "a", opts...)
 			require.NoError(t, err)
 			response := t.do(signed, strings.NewReader("text"), nil)
 			require.Less(t, response.status, 300, response.body)
 			attrs := t.attrs(b, "a")
 			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: until}, attrs.Retention)
-			require.True(t, attrs.LegalHold)
+			require.Equal(t, holds, attrs.LegalHold)
 		},
 	},
 	{
@@ -191,13 +200,22 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a bucket without object lock refuses locks", Rule: "G3",
-		Explanation: "the operation is Unsupported with a hint, and nothing is stored: no lock is dropped in silence",
+		Explanation: "the operation is Unsupported with a hint, and nothing is stored, unless the lock is kept (holds on Google): no lock is dropped in silence",
 		Needs:       storage.ObjectLock,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
 			until := time.Now().Add(lockTime)
-			for way, err := range locksRefused(t, b) {
+			errs := retentionRefused(t, b)
+			if _, err := b.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold()); err == nil {
+				require.True(t, t.attrs(b, "held").LegalHold)
+				t.requireNothingDone(b.Remove(t.Context(), "held"), storage.Locked)
+				require.NoError(t, storage.SetLegalHold(t.Context(), b, "held", false))
+				require.NoError(t, b.Remove(t.Context(), "held"))
+			} else {
+				maps.Copy(errs, holdRefused(t, b))
+			}
+			for way, err := range errs {
 				e := t.requireNothingDone(err, storage.Unsupported)
 				require.NotEmpty(t, e.Hint, way)
 			}
@@ -220,16 +238,30 @@ func (t *T) openLocking(opts ...storage.OpenOption) storage.Bucket {
 
 // locksRefused returns the errors of all calls that lock.
 func locksRefused(t *T, b storage.Bucket) map[string]error {
+	errs := retentionRefused(t, b)
+	maps.Copy(errs, holdRefused(t, b))
+	return errs
+}
+
+func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	until := time.Now().Add(lockTime)
+	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(until, storage.Governance))
+	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until})
+	return errs
+}
+
+func holdRefused(t *T, b storage.Bucket) map[string]error {
+	errs := lockedWrites(t, b, "WithLegalHold", storage.WithLegalHold())
+	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", true)
+	return errs
+}
+
+func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
 	errs := map[string]error{}
-	for name, o := range map[string]storage.WriteOption{"WithRetention": storage.WithRetention(until, storage.Governance), "WithLegalHold": storage.WithLegalHold()} {
-		for way, err := range writesWith(t, b, "new", o) {
-			if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // else the store refuses the upload
-				errs[name+", "+way] = err
-			}
+	for way, err := range writesWith(t, b, "new", o) {
+		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // else the store refuses the upload
+			errs[name+", "+way] = err
 		}
 	}
-	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until})
-	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", true)
 	return errs
 }

@@ -64,7 +64,8 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.anonymous || !d.canSign() {
-		desc.Features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+		desc.Features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+			storage.SignedTags | storage.SignedLocks
 	}
 	if d.requesterPays || isARN(d.bucket) { // a form cannot say who pays; its policy needs the bucket's name, which an ARN does not have
 		desc.Features &^= storage.SignedForms

@@ -165,7 +165,7 @@ func (p *Profile) features() storage.Features {
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,
 		storage.ObjectTags:        p.Tags,
-		storage.ObjectLock:        p.ObjectLock != LockNone && p.Versioning,
+		storage.ObjectLock:        p.locks(),
 	} {
 		if declared {
 			f |= feature
@@ -173,6 +173,9 @@ func (p *Profile) features() storage.Features {
 	}
 	return f
 }
+
+// locks reports whether there are buckets that can lock objects. They keep versions.
+func (p *Profile) locks() bool { return p.ObjectLock != LockNone && p.Versioning }
 
 func (p *Profile) putLimit() int64 { return orDefault(p.MaxPutSize, maxPutSize) }
 

@@ -33,6 +33,12 @@ func signFeatures(p *Profile) storage.Features {
 	if p.SignedForms {
 		f |= storage.SignedForms
 	}
+	if p.Tags {
+		f |= storage.SignedTags
+	}
+	if p.locks() {
+		f |= storage.SignedLocks
+	}
 	return f
 }
 
