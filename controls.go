@@ -38,7 +38,8 @@ const (
 // There are at most 10. A key has 1 to 128 characters, a value 1 to 256: letters and digits of
 // ASCII, spaces, and + - . : = _, beginning with a letter or digit and without a space at the end.
 // No key begins with "aws:" or "goog". URL-encoded, all take at most 4 KiB. Tags that break a rule
-// are InvalidArgument. If the store lacks [ObjectTags], the operation fails with Unsupported.
+// are InvalidArgument. If the store lacks [ObjectTags], or [SignedTags] for a signed upload, the
+// operation fails with Unsupported.
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
@@ -48,8 +49,8 @@ func WithTags(tags map[string]string) WriteOption {
 
 // WithRetention keeps the object from being removed or overwritten until a time, which is rounded
 // up to a second. A time that has passed, or another mode than [Governance] and [Compliance], is
-// InvalidArgument. If the store lacks [ObjectLock], or the bucket was made without
-// [WithObjectLock], the operation fails with Unsupported.
+// InvalidArgument. If the store lacks [ObjectLock], or [SignedLocks] for a signed upload, or the
+// bucket was made without [WithObjectLock], the operation fails with Unsupported.
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: until}.rounded()

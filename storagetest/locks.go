@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"hash/crc32"
+	"maps"
 	"strings"
 	"time"
 
@@ -58,7 +60,7 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a retention in the mode Governance can be bypassed", Rule: "G3",
-		Explanation: "it is extended by anybody; to shorten or end it, or to remove the object, takes WithGovernanceBypass",
+		Explanation: "it is extended by anybody; to shorten it, or to remove the object, takes WithGovernanceBypass",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
@@ -71,7 +73,6 @@ var lockCases = []Case{
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(longer)))
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", governed(until)), storage.Locked)
-			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", storage.Retention{}), storage.Locked)
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(until), storage.WithGovernanceBypass()))
 			require.Equal(t, governed(until), t.attrs(b, "a").Retention)
@@ -80,16 +81,28 @@ var lockCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "a", version, storage.WithGovernanceBypass()))
 			_, err := b.Attrs(t.Context(), "a", version)
 			t.requireCode(err, storage.ObjectNotFound)
-
-			again := t.put(b, "a", "y", storage.WithRetention(until, storage.Governance))
+		},
+	},
+	{
+		Name: "a retention can be ended", Rule: "G3",
+		Explanation: "the zero retention ends one in the mode Governance with WithGovernanceBypass, and else is Locked",
+		Needs:       storage.ObjectLock | storage.Versioning,
+		run: func(t *T) {
+			b := t.openLocking()
+			until := time.Now().Add(lockTime)
+			governed := t.put(b, "a", "x", storage.WithRetention(until, storage.Governance))
+			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", storage.Retention{}), storage.Locked)
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", storage.Retention{}, storage.WithGovernanceBypass()))
 			require.Zero(t, t.attrs(b, "a").Retention)
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(again.Version)))
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(governed.Version)))
+			t.put(b, "b", "x", storage.WithRetention(until, storage.Compliance))
+			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}), storage.Locked)
+			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}, storage.WithGovernanceBypass()), storage.Locked)
 		},
 	},
 	{
 		Name: "a retention in the mode Compliance can only be extended", Rule: "G3",
-		Explanation: "shortening, ending, weakening and removing are Locked, also with WithGovernanceBypass",
+		Explanation: "shortening, weakening and removing are Locked, also with WithGovernanceBypass",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
@@ -100,7 +113,6 @@ var lockCases = []Case{
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", longer))
 			for name, weaker := range map[string]storage.Retention{
 				"shorter": {Mode: storage.Compliance, Until: until},
-				"none":    {},
 				"weaker":  {Mode: storage.Governance, Until: longer.Until},
 			} {
 				for _, opts := range [][]storage.RetentionOption{nil, {storage.WithGovernanceBypass()}} {
@@ -138,18 +150,27 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a signed upload locks its object", Rule: "G3",
-		Explanation: "retention and hold are signed, and the object has them",
-		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs,
+		Explanation: "retention and hold are signed, and the object has them; what the store cannot sign is Unsupported",
+		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs | storage.SignedLocks,
 		run: func(t *T) {
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(until, storage.Governance), storage.WithLegalHold())
+			sum := storage.WithCRC32C(crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli))) // S3 locks only what it can check
+			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold(), sum)
+			holds := err == nil
+			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance), sum}
+			if holds {
+				opts = append(opts, storage.WithLegalHold())
+			} else {
+				require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+			}
+			signed, err := b.SignedUploadURL(t.Context(), "a", opts...)
 			require.NoError(t, err)
 			response := t.do(signed, strings.NewReader("text"), nil)
 			require.Less(t, response.status, 300, response.body)
 			attrs := t.attrs(b, "a")
 			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: until}, attrs.Retention)
-			require.True(t, attrs.LegalHold)
+			require.Equal(t, holds, attrs.LegalHold)
 		},
 	},
 	{
@@ -179,13 +200,22 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a bucket without object lock refuses locks", Rule: "G3",
-		Explanation: "the operation is Unsupported with a hint, and nothing is stored: no lock is dropped in silence",
+		Explanation: "the operation is Unsupported with a hint, and nothing is stored, unless the lock is kept (holds on Google): no lock is dropped in silence",
 		Needs:       storage.ObjectLock,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
 			until := time.Now().Add(lockTime)
-			for way, err := range locksRefused(t, b) {
+			errs := retentionRefused(t, b)
+			if _, err := b.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold()); err == nil {
+				require.True(t, t.attrs(b, "held").LegalHold)
+				t.requireNothingDone(b.Remove(t.Context(), "held"), storage.Locked)
+				require.NoError(t, storage.SetLegalHold(t.Context(), b, "held", false))
+				require.NoError(t, b.Remove(t.Context(), "held"))
+			} else {
+				maps.Copy(errs, holdRefused(t, b))
+			}
+			for way, err := range errs {
 				e := t.requireNothingDone(err, storage.Unsupported)
 				require.NotEmpty(t, e.Hint, way)
 			}
@@ -208,16 +238,30 @@ func (t *T) openLocking(opts ...storage.OpenOption) storage.Bucket {
 
 // locksRefused returns the errors of all calls that lock.
 func locksRefused(t *T, b storage.Bucket) map[string]error {
+	errs := retentionRefused(t, b)
+	maps.Copy(errs, holdRefused(t, b))
+	return errs
+}
+
+func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	until := time.Now().Add(lockTime)
+	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(until, storage.Governance))
+	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until})
+	return errs
+}
+
+func holdRefused(t *T, b storage.Bucket) map[string]error {
+	errs := lockedWrites(t, b, "WithLegalHold", storage.WithLegalHold())
+	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", true)
+	return errs
+}
+
+func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
 	errs := map[string]error{}
-	for name, o := range map[string]storage.WriteOption{"WithRetention": storage.WithRetention(until, storage.Governance), "WithLegalHold": storage.WithLegalHold()} {
-		for way, err := range writesWith(t, b, "new", o) {
-			if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // else the store refuses the upload
-				errs[name+", "+way] = err
-			}
+	for way, err := range writesWith(t, b, "new", o) {
+		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // else the store refuses the upload
+			errs[name+", "+way] = err
 		}
 	}
-	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until})
-	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", true)
 	return errs
 }

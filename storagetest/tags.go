@@ -146,7 +146,7 @@ var tagCases = []Case{
 	{
 		Name: "a signed upload stores its tags", Rule: "G1",
 		Explanation: "the tags are signed: the client cannot store the object without them or with others",
-		Needs:       storage.ObjectTags | storage.SignedURLs,
+		Needs:       storage.ObjectTags | storage.SignedURLs | storage.SignedTags,
 		run: func(t *T) {
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithTags(widestTags))

@@ -20,6 +20,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
 		return nil, storage.Unsupported // the core streams the object through a conditional upload
 	}
+	if r.ReplaceTags && !d.profile.Tags {
+		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
+	}
 	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
 		if !d.profile.CopyParts {
 			return nil, storage.Unsupported
@@ -75,6 +78,10 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		StorageClass:      types.StorageClass(r.StorageClass), // never copied; the default is the bucket's
 		ACL:               acl(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
+	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
+	if r.ReplaceTags {
+		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
 	}
 	if d.profile.Checksum == ChecksumFullObject {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c

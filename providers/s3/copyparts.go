@@ -37,14 +37,20 @@ func split(source storage.ObjectRef, size, length int64) []copyRange {
 }
 
 // copyInParts copies an object that is too large for CopyObject. UploadPartCopy copies
-// only the content, so copyInParts sends all attributes.
+// only the content, so copyInParts sends all attributes and tags.
 func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
+	tags, err := d.sourceTags(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	controls := r.Controls
+	controls.Tags = tags
 	maxParts := int64(d.profile.partsLimit())
 	length := max(orDefault(d.copyPart, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
 	return d.copyRanges(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
-		Controls:   r.Controls,
+		Controls:   controls,
 		Condition:  r.Condition,
 	}, split(r.Source, size, length))
 }

@@ -23,6 +23,9 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		VersionId: httpheader.Optional(r.Version),
 		IfMatch:   httpheader.Optional(r.Condition.Revision),
 	}
+	if r.BypassGovernance {
+		in.BypassGovernanceRetention = aws.Bool(true)
+	}
 	if err := d.customize(in, r.Native); err != nil {
 		return err
 	}
@@ -166,9 +169,10 @@ func fillErrors(errs []error, err error) []error {
 	return errs
 }
 
-// fitsBatch reports whether a request can be part of a batch.
+// fitsBatch reports whether a request can be part of a batch, which would bypass a retention
+// for all its objects or for none, and has no input of its own for options.
 func fitsBatch(r *storage.DeleteRequest) bool {
-	return r.Condition == (storage.Condition{}) && len(r.Native) == 0 && fitsXML(r.Key)
+	return r.Condition == (storage.Condition{}) && !r.BypassGovernance && len(r.Native) == 0 && fitsXML(r.Key)
 }
 
 // fitsXML reports whether XML 1.0 can contain the key. If not, the server would refuse

@@ -398,7 +398,9 @@ func TestFingerprintsOfOptions(t *testing.T) {
 
 func TestAFailureNamesTheKey(t *testing.T) {
 	key := []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
-	bare := func(status int) reply { return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}} }
+	bare := func(status int) reply {
+		return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
+	}
 	const stored = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
 	for name, row := range map[string]struct {
 		call   string

@@ -24,6 +24,9 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
+	if r.LegalHold || r.Retention != (storage.Retention{}) {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL"}
+	}
 	s, err := d.signingTerm(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
@@ -59,8 +62,8 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 }
 
 // formFields returns the fields with the key and the attributes of the object.
-func (d *driver) formFields(r *storage.SignRequest) (map[string]string, error) {
-	fields := map[string]string{
+func (d *driver) formFields(r *storage.SignRequest) (fields map[string]string, err error) {
+	fields = map[string]string{
 		"key":                   r.Key,
 		"success_action_status": "204", // the default of S3, but not of every compatible server
 	}
@@ -78,7 +81,12 @@ func (d *driver) formFields(r *storage.SignRequest) (map[string]string, error) {
 	for name, value := range d.profile.storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
-	err := d.signedOptions(r, func(name, value string) {
+	if len(r.Tags) > 0 {
+		if fields["tagging"], err = tagField(r.Tags); err != nil {
+			return nil, err
+		}
+	}
+	err = d.signedOptions(r, func(name, value string) {
 		if name = strings.ToLower(name); name == "x-amz-acl" {
 			name = "acl"
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -79,6 +80,10 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 		Version:  versionID(out.VersionId),
 		Modified: modified(out.LastModified),
 		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+		TagCount: int(aws.ToInt32(out.TagCount)),
+
+		Retention: retentionOf(out),
+		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 
 		Encryption:        encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
 		ReplicationStatus: string(out.ReplicationStatus),

@@ -65,6 +65,40 @@ func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
 	})
 }
 
+func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
+	w := newStandIn(t)
+	d := w.on(t, "aws")
+	change := &storage.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
+	for name, call := range map[string]struct {
+		function any
+		do       func(native []any) error
+	}{
+		"PutObjectTagging": {functionOf(func(in *awss3.PutObjectTaggingInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			change.Native = native
+			return d.SetTags(t.Context(), change)
+		}},
+		"PutObjectLegalHold": {functionOf(func(in *awss3.PutObjectLegalHoldInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			change.Native = native
+			return d.SetLegalHold(t.Context(), change)
+		}},
+		"PutObjectRetention": {functionOf(func(in *awss3.PutObjectRetentionInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			change.Native = native
+			return d.SetRetention(t.Context(), change)
+		}},
+		"GetObjectTagging": {functionOf(func(in *awss3.GetObjectTaggingInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			_, err := d.Tags(t.Context(), &storage.GetRequest{Key: "k", Native: native})
+			return err
+		}},
+	} {
+		w.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
+		require.NoError(t, call.do([]any{call.function}), name)
+		require.Equal(t, requester, w.Last(t).Header.Get(payerHeader), name)
+		sent := len(w.Requests())
+		require.ErrorIs(t, call.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
+		require.Len(t, w.Requests(), sent, name)
+	}
+}
+
 func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
 	w := newStandIn(t)
 	b := storage.New(w.on(t, "aws"))

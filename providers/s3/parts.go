@@ -30,7 +30,9 @@ func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Propert
 		Metadata:           d.profile.storedNames(p.Metadata),
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(c.PublicRead),
+		Tagging:            tagHeader(c.Tags),
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(c)
 	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
 	if err := d.customize(in, c.Native); err != nil {
 		return "", err

@@ -27,7 +27,9 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		StorageClass:       types.StorageClass(r.StorageClass),
 		ACL:                acl(r.PublicRead),
 		ChecksumCRC32C:     d.crcHeader(r.CRC32C),
+		Tagging:            tagHeader(r.Tags),
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	if err := d.customize(in, r.Native); err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 	h.setOptional("If-Match", in.IfMatch)
 	h.setOptional("If-None-Match", in.IfNoneMatch)
 	h.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
+	h.setOptional(tagsHeader, in.Tagging)
+	setLock(h.set, in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 	if in.StorageClass != "" {
 		h.set("X-Amz-Storage-Class", string(in.StorageClass))
 	}
@@ -130,6 +132,11 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 		Metadata:           httpheader.Metadata(h, metadataHeader),
 		StorageClass:       types.StorageClass(h.Get(classHeader)),
 		VersionId:          headerValue(h, versionHeader),
+		TagCount:           headerNumber(h, tagCountHeader),
+
+		ObjectLockMode:            types.ObjectLockMode(h.Get(lockModeHeader)),
+		ObjectLockRetainUntilDate: lockTime(h),
+		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatus(h.Get(legalHoldHeader)),
 	}
 	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(h)
 	out.ReplicationStatus = types.ReplicationStatus(h.Get(replicationHeader))
@@ -176,18 +183,22 @@ func headOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding, ContentLanguage: out.ContentLanguage,
 		ContentLength: out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
 		Metadata: out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
-		ServerSideEncryption: out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
+		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode, ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
+		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus,
+		ServerSideEncryption:      out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
 		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5, ReplicationStatus: out.ReplicationStatus,
 	}
 }
 
-// The headers of a response, in the form of http.CanonicalHeaderKey.
+// The headers of requests and responses, in the form of http.CanonicalHeaderKey.
 const (
 	etagHeader         = "Etag"
 	versionHeader      = "X-Amz-Version-Id"
 	crc32cHeader       = "X-Amz-Checksum-Crc32c"
 	checksumTypeHeader = "X-Amz-Checksum-Type"
 	classHeader        = "X-Amz-Storage-Class"
+	tagsHeader         = "X-Amz-Tagging"
+	tagCountHeader     = "X-Amz-Tagging-Count"
 	metadataHeader     = "X-Amz-Meta-"
 )
 
@@ -204,6 +215,15 @@ const (
 func headerValue(h http.Header, name string) *string {
 	if values := h[name]; len(values) > 0 {
 		return &values[0]
+	}
+	return nil
+}
+
+// headerNumber returns the number in a header, or nil.
+func headerNumber(h http.Header, name string) *int32 {
+	if n, err := strconv.ParseInt(h.Get(name), 10, 32); err == nil {
+		number := int32(n)
+		return &number
 	}
 	return nil
 }

@@ -78,15 +78,6 @@ type managed struct {
 	name string
 }
 
-// withBodyChecksum returns the options of a request whose body has settings of the bucket.
-// S3 requires a checksum of it, and older servers support only MD5.
-func (b *managed) withBodyChecksum() []func(*awss3.Options) {
-	if b.profile.Batch == BatchChecksum {
-		return nil
-	}
-	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
-}
-
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
 // returns 200 in some regions, and on some servers, if the account already has the
 // bucket. If a setting fails, CreateBucket deletes the new bucket.

@@ -36,6 +36,12 @@ func signFeatures(p *Profile) storage.Features {
 	if p.SignedForms {
 		f |= storage.SignedForms
 	}
+	if p.Tags {
+		f |= storage.SignedTags
+	}
+	if p.locks() {
+		f |= storage.SignedLocks
+	}
 	return f
 }
 
@@ -112,6 +118,12 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	}
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
+	}
+	if err := signLock(h, r); err != nil {
+		return nil, err
+	}
+	if tags := tagHeader(r.Tags); tags != nil {
+		h.Set(tagsHeader, *tags)
 	}
 	if r.MaxSize == 0 {
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed

@@ -64,7 +64,7 @@ func (r *request) source(from copyOrigin) (*version, error) {
 	if err := checkSource(r.Header, v); err != nil {
 		return nil, err
 	}
-	if v.archived() {
+	if r.server.archived(v) {
 		return nil, newError("ObjectNotInActiveTierError")
 	}
 	if shown := b.shownID(v); shown != "" {

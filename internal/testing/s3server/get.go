@@ -25,7 +25,7 @@ func (r *request) getObject() error {
 	if err := checkRead(r.Header, v); err != nil {
 		return err
 	}
-	if v.archived() && r.Method == http.MethodGet {
+	if r.server.archived(v) && r.Method == http.MethodGet {
 		return newError("InvalidObjectState", "StorageClass", v.class)
 	}
 	offset, length, partial, err := parseRange(r.Header.Get("Range"), v.size)
@@ -139,6 +139,8 @@ func (r *request) describe(v *version) error {
 	header := r.w.Header()
 	v.properties.write(header)
 	v.encryption.write(header)
+	v.lock.write(header)
+	v.restored.write(header, r.server.now())
 	header.Set("Etag", v.etag)
 	header.Set("Last-Modified", v.modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")

@@ -150,6 +150,9 @@ func (r *request) uploadPart() error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
+	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
+		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
+	}
 	number, err := r.partNumber()
 	if err != nil {
 		return err
@@ -166,6 +169,9 @@ func (r *request) uploadPart() error {
 		return err
 	}
 	if err := u.checkKind(promised); err != nil {
+		return err
+	}
+	if err := r.needChecksum(promised, u.lock, "Part"); err != nil {
 		return err
 	}
 	stored, d, err := r.store(promised, r.server.limits.MaxPartSize)

@@ -12,7 +12,7 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
-// These return NotImplemented: tags as a subresource, object lock, website, logging, notifications, S3 Select, ListObjects version 1.
+// These return NotImplemented: website, logging, notifications, S3 Select, ListObjects version 1.
 package s3server
 
 import (
@@ -66,6 +66,8 @@ type Config struct {
 	// FolderOrder lists objects as SeaweedFS does: like a directory tree, with all of
 	// "a/…" before "a-b", also in pages, with a delimiter and with start-after.
 	FolderOrder bool
+	// RestoreTime is how long it takes until an archived object can be read that was restored.
+	RestoreTime time.Duration
 	Now         func() time.Time // nil means time.Now
 	Limits      Limits
 }

@@ -46,6 +46,8 @@ type object struct {
 	properties
 	acl        string
 	encryption encryption
+	lock       lock
+	restored   restored
 }
 
 // objectPart is a part of a completed upload.
