@@ -149,14 +149,14 @@ const (
 )
 
 // withReadKeyHint adds a hint about the customer's key to the error of a read.
-func withReadKeyHint(err error, native []any) error {
+func (d *driver) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
 	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body
 	switch given := slices.ContainsFunc(native, isCustomerKey); {
 	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
 		e.Hint = wrongCustomerKeyHint
-	case !given && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
+	case !given && d.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
 		e.Hint = noCustomerKeyHint
 	}
 	return e
@@ -172,10 +172,10 @@ func withWriteKeyHint(err error, native []any) error {
 }
 
 // withCopyKeyHint adds a hint to the error of a copy.
-func withCopyKeyHint(err error, native, source []any) error {
+func (d *driver) withCopyKeyHint(err error, native, source []any) error {
 	e := asError(err)
 	if e.Status == http.StatusBadRequest || len(source) > 0 {
-		e = asError(withReadKeyHint(e, source))
+		e = asError(d.withReadKeyHint(e, source))
 	}
 	return withWriteKeyHint(e, native)
 }
