@@ -128,6 +128,7 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 		VersionId:          headerValue(h, versionHeader),
 		TagCount:           headerNumber(h, tagCountHeader),
 
+		Restore:                   headerValue(h, "X-Amz-Restore"),
 		ObjectLockMode:            types.ObjectLockMode(h.Get(lockModeHeader)),
 		ObjectLockRetainUntilDate: lockTime(h),
 		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatus(h.Get(legalHoldHeader)),
@@ -171,7 +172,7 @@ func (c sdkClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, op
 		ContentLength: out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
 		Metadata: out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
 		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode, ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
-		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus,
+		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus, Restore: out.Restore,
 	}, nil
 }
 
