@@ -26,6 +26,9 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if r.BypassGovernance {
 		in.BypassGovernanceRetention = aws.Bool(true)
 	}
+	if err := d.customize(in, r.Native); err != nil {
+		return err
+	}
 	err := writes(ctx, func(ctx context.Context) error {
 		_, err := d.client.DeleteObject(ctx, in)
 		return err
@@ -167,9 +170,9 @@ func fillErrors(errs []error, err error) []error {
 }
 
 // fitsBatch reports whether a request can be part of a batch, which would bypass a retention
-// for all its objects or for none.
+// for all its objects or for none, and has no input of its own for options.
 func fitsBatch(r *storage.DeleteRequest) bool {
-	return r.Condition == (storage.Condition{}) && !r.BypassGovernance && fitsXML(r.Key)
+	return r.Condition == (storage.Condition{}) && !r.BypassGovernance && len(r.Native) == 0 && fitsXML(r.Key)
 }
 
 // fitsXML reports whether XML 1.0 can contain the key. If not, the server would refuse

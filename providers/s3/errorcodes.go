@@ -135,6 +135,9 @@ var errorMeanings = sdkerror.Table{
 // unknown, of the status.
 func meaningOf(code, message string, status int) sdkerror.Meaning {
 	m := errorMeanings.Lookup(code, status)
+	if isKMSCode(code) {
+		return kmsMeaning(code)
+	}
 	switch lockMeaning(code, message) {
 	case storage.Locked:
 		return sdkerror.Meaning{Code: storage.Locked}

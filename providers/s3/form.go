@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -33,6 +34,12 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	endpoint, err := d.bucketEndpoint(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
+	}
+	if hasFunctions(r.Native) {
+		return nil, errSignedFunction()
+	}
+	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
+		return nil, errNoTLS()
 	}
 	key := d.keys.get(&s.credentials, d.region, s.From)
 	fields, err := d.formFields(r)
@@ -74,12 +81,17 @@ func (d *driver) formFields(r *storage.SignRequest) (fields map[string]string, e
 	for name, value := range d.profile.storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
-	if r.PublicRead {
-		fields["acl"] = "public-read"
-	}
 	if len(r.Tags) > 0 {
-		fields["tagging"], err = tagField(r.Tags)
+		if fields["tagging"], err = tagField(r.Tags); err != nil {
+			return nil, err
+		}
 	}
+	err = d.signedOptions(r, func(name, value string) {
+		if name = strings.ToLower(name); name == "x-amz-acl" {
+			name = "acl"
+		}
+		fields[name] = value
+	})
 	return fields, err
 }
 

@@ -95,7 +95,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 	if r.BypassGovernance {
 		in.BypassGovernanceRetention = aws.Bool(true)
 	}
-	return d.change(ctx, r, func(ctx context.Context) error {
+	return d.change(ctx, r, in, func(ctx context.Context) error {
 		_, err := d.client.PutObjectRetention(ctx, in, d.withBodyChecksum()...)
 		return err
 	})
@@ -111,7 +111,7 @@ func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) err
 		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
-	return d.change(ctx, r, func(ctx context.Context) error {
+	return d.change(ctx, r, in, func(ctx context.Context) error {
 		_, err := d.client.PutObjectLegalHold(ctx, in, d.withBodyChecksum()...)
 		return err
 	})

@@ -36,6 +36,9 @@ type Profile struct {
 	NoSigning      bool // the server refuses signed URLs and forms
 	ObjectACLs     bool // canned ACLs of objects
 	StorageClasses bool // x-amz-storage-class
+	KMS            bool // encryption with keys of a key management service (SSE-KMS); others may ignore it
+	CustomerKeys   bool // encryption with keys that requests have (SSE-C); others may ignore them
+	BucketOwners   bool // x-amz-expected-bucket-owner; others ignore it
 	// Tags declares tags of objects, in the headers of writes and copies as in calls of their
 	// own, and their number in the headers of reads.
 	Tags        bool

@@ -20,9 +20,11 @@ const restoreHint = "the object is archived: restore it with storage.Restore fir
 // the class Intelligent-Tiering goes back to its tier for good, so that its request may have no
 // number of days.
 func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
-	head, err := d.client.HeadObject(ctx, &awss3.HeadObjectInput{
-		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
-	})
+	asked := &awss3.HeadObjectInput{Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	if err := d.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
+		return err
+	}
+	head, err := d.client.HeadObject(ctx, asked)
 	if err != nil {
 		return d.readError(ctx, err, &storage.GetRequest{Key: r.Key, Version: r.Version})
 	}
@@ -39,7 +41,7 @@ func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
 	if head.ArchiveStatus == "" {
 		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
-	err = d.change(ctx, r, func(ctx context.Context) error {
+	err = d.change(ctx, r, in, func(ctx context.Context) error {
 		_, err := d.client.RestoreObject(ctx, in)
 		return err
 	})

@@ -53,9 +53,11 @@ func tagSet(tags map[string]string) []types.Tag {
 
 // Tags sends one GetObjectTagging.
 func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
-	out, err := d.client.GetObjectTagging(ctx, &awss3.GetObjectTaggingInput{
-		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
-	})
+	in := &awss3.GetObjectTaggingInput{Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	if err := d.customize(in, r.Native); err != nil {
+		return nil, err
+	}
+	out, err := d.client.GetObjectTagging(ctx, in)
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
 	}
@@ -77,14 +79,18 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Tagging: &types.Tagging{TagSet: tagSet(r.Tags)},
 	}
-	return d.change(ctx, r, func(ctx context.Context) error {
+	return d.change(ctx, r, in, func(ctx context.Context) error {
 		_, err := d.client.PutObjectTagging(ctx, in, d.withBodyChecksum()...)
 		return err
 	})
 }
 
-// change makes a request that changes something of an object.
-func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, call func(context.Context) error) error {
+// change makes a request that changes something of an object. in is the SDK's input, which call
+// sends.
+func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, in any, call func(context.Context) error) error {
+	if err := d.customize(in, r.Native); err != nil {
+		return err
+	}
 	err := writes(ctx, call)
 	if err == nil {
 		return nil

@@ -16,6 +16,12 @@ func (r *request) getObject() error {
 		return err
 	}
 	defer r.server.blobs.release(v.pieces)
+	if err := noEncryption(r.Header); err != nil {
+		return err
+	}
+	if err := r.checkReader(v.encryption, customerPrefix); err != nil {
+		return err
+	}
 	if err := checkRead(r.Header, v); err != nil {
 		return err
 	}
@@ -132,6 +138,7 @@ func (v *version) sumOf(offset, length int64, partial bool) checksum {
 func (r *request) describe(v *version) error {
 	header := r.w.Header()
 	v.properties.write(header)
+	v.encryption.write(header)
 	v.lock.write(header)
 	v.restored.write(header, r.server.now())
 	header.Set("Etag", v.etag)

@@ -83,6 +83,7 @@ func (r *request) createUpload() error {
 	if err != nil {
 		return err
 	}
+	u.encryption.write(r.w.Header())
 	if u.asked {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
@@ -160,6 +161,9 @@ func (r *request) uploadPart() error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkPart(u); err != nil {
+		return err
+	}
 	promised, err := r.expectBody()
 	if err != nil {
 		return err
@@ -175,9 +179,11 @@ func (r *request) uploadPart() error {
 		return err
 	}
 	p := newPart(number, []piece{stored}, d, r.server.now())
+	p.etag = u.encryption.tag(p.etag)
 	if err := r.addPart(u, p); err != nil {
 		return err
 	}
+	u.encryption.write(r.w.Header())
 	r.w.Header().Set("Etag", p.etag)
 	if promised.given != nil || u.asked {
 		if p.sum.kind != nil {

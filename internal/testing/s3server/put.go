@@ -56,13 +56,16 @@ func (r *request) newObject(header http.Header) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.encryption, err = r.readEncryption(header); err != nil {
+		return nil, err
+	}
 	o.properties, err = r.server.readProperties(header)
 	return o, err
 }
 
 // setContent sets the bytes of the object.
 func (o *object) setContent(stored piece, d *digest) {
-	o.etag = `"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`
+	o.etag = o.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`)
 	o.size, o.pieces, o.sum = d.size, []piece{stored}, d.checksum()
 }
 
@@ -100,5 +103,6 @@ func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*versio
 	if shown != "" {
 		r.w.Header().Set("X-Amz-Version-Id", shown)
 	}
+	v.encryption.write(r.w.Header())
 	return v, nil
 }

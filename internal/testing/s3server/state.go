@@ -44,9 +44,10 @@ type object struct {
 	parts  []objectPart // of the upload that made it; nil after a PUT
 	sum    checksum
 	properties
-	acl      string
-	lock     lock
-	restored restored
+	acl        string
+	encryption encryption
+	lock       lock
+	restored   restored
 }
 
 // objectPart is a part of a completed upload.
