@@ -83,6 +83,7 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 		TagCount: int(aws.ToInt32(out.TagCount)),
 
 		Retention: retentionOf(out),
+		Restore:   restoreState(out.Restore),
 		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 
 		Encryption:        encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),

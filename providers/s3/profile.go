@@ -49,6 +49,7 @@ type Profile struct {
 	// ObjectLock says which buckets can lock objects. It needs Versioning, and a Checksum or
 	// ContentMD5, without which S3 stores nothing that is locked.
 	ObjectLock   LockSupport
+	Restore      bool // RestoreObject makes archived objects readable
 	BucketACL    bool // an ACL makes a bucket public
 	BucketPolicy bool // a policy makes a bucket public
 	CORS         bool // CORS rules of a bucket
@@ -168,6 +169,7 @@ func (p *Profile) features() storage.Features {
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,
 		storage.ObjectTags:        p.Tags,
+		storage.Restoring:         p.Restore,
 		storage.ObjectLock:        p.locks(),
 	} {
 		if declared {

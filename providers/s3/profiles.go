@@ -30,6 +30,7 @@ var profiles = []Profile{
 		Tags:            true,
 		Versioning:      true,
 		ObjectLock:      LockAllBuckets,
+		Restore:         true,
 		BucketPolicy:    true,
 		CORS:            true,
 		Lifecycle:       true,

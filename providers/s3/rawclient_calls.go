@@ -134,6 +134,7 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 		VersionId:          headerValue(h, versionHeader),
 		TagCount:           headerNumber(h, tagCountHeader),
 
+		Restore:                   headerValue(h, "X-Amz-Restore"),
 		ObjectLockMode:            types.ObjectLockMode(h.Get(lockModeHeader)),
 		ObjectLockRetainUntilDate: lockTime(h),
 		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatus(h.Get(legalHoldHeader)),
@@ -184,8 +185,8 @@ func headOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 		ContentLength: out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
 		Metadata: out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
 		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode, ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
-		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus,
-		ServerSideEncryption:      out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
+		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus, Restore: out.Restore,
+		ServerSideEncryption: out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
 		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5, ReplicationStatus: out.ReplicationStatus,
 	}
 }
