@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"hash/crc32"
 	"maps"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a retention in the mode Governance can be bypassed", Rule: "G3",
-		Explanation: "it is extended by anybody; to shorten or end it, or to remove the object, takes WithGovernanceBypass",
+		Explanation: "it is extended by anybody; to shorten it, or to remove the object, takes WithGovernanceBypass",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
@@ -72,7 +73,6 @@ var lockCases = []Case{
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(longer)))
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", governed(until)), storage.Locked)
-			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", storage.Retention{}), storage.Locked)
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(until), storage.WithGovernanceBypass()))
 			require.Equal(t, governed(until), t.attrs(b, "a").Retention)
@@ -81,16 +81,28 @@ var lockCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "a", version, storage.WithGovernanceBypass()))
 			_, err := b.Attrs(t.Context(), "a", version)
 			t.requireCode(err, storage.ObjectNotFound)
-
-			again := t.put(b, "a", "y", storage.WithRetention(until, storage.Governance))
+		},
+	},
+	{
+		Name: "a retention can be ended", Rule: "G3",
+		Explanation: "the zero retention ends one in the mode Governance with WithGovernanceBypass, and else is Locked",
+		Needs:       storage.ObjectLock | storage.Versioning,
+		run: func(t *T) {
+			b := t.openLocking()
+			until := time.Now().Add(lockTime)
+			governed := t.put(b, "a", "x", storage.WithRetention(until, storage.Governance))
+			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", storage.Retention{}), storage.Locked)
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", storage.Retention{}, storage.WithGovernanceBypass()))
 			require.Zero(t, t.attrs(b, "a").Retention)
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(again.Version)))
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(governed.Version)))
+			t.put(b, "b", "x", storage.WithRetention(until, storage.Compliance))
+			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}), storage.Locked)
+			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}, storage.WithGovernanceBypass()), storage.Locked)
 		},
 	},
 	{
 		Name: "a retention in the mode Compliance can only be extended", Rule: "G3",
-		Explanation: "shortening, ending, weakening and removing are Locked, also with WithGovernanceBypass",
+		Explanation: "shortening, weakening and removing are Locked, also with WithGovernanceBypass",
 		Needs:       storage.ObjectLock | storage.Versioning,
 		run: func(t *T) {
 			b := t.openLocking()
@@ -101,7 +113,6 @@ var lockCases = []Case{
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", longer))
 			for name, weaker := range map[string]storage.Retention{
 				"shorter": {Mode: storage.Compliance, Until: until},
-				"none":    {},
 				"weaker":  {Mode: storage.Governance, Until: longer.Until},
 			} {
 				for _, opts := range [][]storage.RetentionOption{nil, {storage.WithGovernanceBypass()}} {
@@ -144,9 +155,10 @@ var lockCases = []Case{
 		run: func(t *T) {
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold())
+			sum := storage.WithCRC32C(crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli))) // S3 locks only what it can check
+			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold(), sum)
 			holds := err == nil
-			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance)}
+			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance), sum}
 			if holds {
 				opts = append(opts, storage.WithLegalHold())
 			} else {

@@ -13,6 +13,7 @@
 //	OMNIBUCKET_TEST_NAME_SECRET   the secret key, on S3
 //	OMNIBUCKET_TEST_NAME_ACCOUNT  the account's name, on Azure
 //	OMNIBUCKET_TEST_NAME_CA       with TLS: a file with the certificate to trust
+//	OMNIBUCKET_TEST_NAME_KMS_KEY  the name of a key for SSE-KMS, on MinIO
 //
 // Tests start "chromium" themselves: OMNIBUCKET_TEST_CHROMIUM is the path of the
 // program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT the Node.js module that drives it.

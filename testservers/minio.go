@@ -11,6 +11,9 @@ var minio = goTool{module: "minio", pkg: "github.com/minio/minio"}
 const (
 	minioKey    = "minioadmin"
 	minioSecret = "minioadmin-secret"
+	// The key of SSE-KMS, which encrypts only objects whose request asks for it.
+	minioKMSKey    = "omnibucket"
+	minioKMSSecret = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 )
 
 func launchMinIO(p instance) (launch, error) {
@@ -27,17 +30,18 @@ func launchMinIO(p instance) (launch, error) {
 			"MINIO_ROOT_PASSWORD=" + minioSecret,
 			"MINIO_SITE_REGION=us-east-1", // otherwise it accepts signatures for any region
 			"MINIO_BROWSER=off",
+			"MINIO_KMS_SECRET_KEY=" + minioKMSKey + ":" + minioKMSSecret,
 			"MINIO_UPDATE=off",
 		},
 		// Unlike health/ready, this waits until accounts and buckets are loaded.
 		ready:     "http://" + p.host + "/minio/health/cluster",
 		url:       "http://" + p.host,
-		variables: map[string]string{"KEY": minioKey, "SECRET": minioSecret},
+		variables: map[string]string{"KEY": minioKey, "SECRET": minioSecret, "KMS_KEY": minioKMSKey},
 	}, nil
 }
 
 // launchMinIOWithTLS starts MinIO for features that an SDK uses only over TLS, such
-// as bodies that cannot be read twice.
+// as bodies that cannot be read twice, and for SSE-C, which MinIO refuses without.
 func launchMinIOWithTLS(p instance) (launch, error) {
 	l, err := launchMinIO(p)
 	if err != nil {

@@ -25,13 +25,17 @@ var parameters = map[string]string{
 	"WithVersions":         "versions=true",
 	"Config.Account":       "account=",
 	"Config.Anonymous":     "anonymous=true",
+	"Config.BucketKey":     "bucket_key=true",
 	"Config.Create":        "create=true",
 	"Config.Endpoint":      "endpoint=",
+	"Config.KMSKey":        "kms_key=",
 	"Config.Profile":       "profile=",
 	"Config.Project":       "project=",
 	"Config.Region":        "region=",
 	"Config.RequesterPays": "requester_pays=true",
 	"Config.SigningKey":    "signing_key=",
+
+	"Config.ExpectedBucketOwner": "expected_bucket_owner=",
 }
 
 // flagNames has the flag of each option whose flag has another name.

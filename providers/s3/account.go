@@ -23,6 +23,8 @@ type account struct {
 	environmentExpires time.Time // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
 	requesterPays      bool // Config.RequesterPays
+	expectedOwner      string
+	kms                *kmsKey // for writes without an own option; nil: the bucket's default
 	region             string
 	keys               *signingKeys
 	clock              *clock
@@ -50,10 +52,16 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		return nil, err
 	}
 	a := &account{
-		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, profileGiven: c.Profile != nil,
+		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, expectedOwner: c.ExpectedBucketOwner, profileGiven: c.Profile != nil,
 		environmentExpires: environmentExpiry(), keys: &signingKeys{}, clock: &clock{now: time.Now}, server: &serverKind{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
+		return nil, err
+	}
+	if err := a.setEncryption(c); err != nil {
+		return nil, err
+	}
+	if err := a.checkOwner(); err != nil {
 		return nil, err
 	}
 	a.setHTTP(c, &s)
@@ -117,6 +125,9 @@ func (a *account) configureClient(o *awss3.Options) {
 	if a.requesterPays {
 		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(payerHeader, requester))
 	}
+	if a.expectedOwner != "" {
+		o.APIOptions = append(o.APIOptions, withExpectedOwner(a.expectedOwner))
+	}
 }
 
 // close closes what newAccount opened.
@@ -131,6 +142,7 @@ func (a *account) close() error {
 // credential. The server can copy between their buckets.
 type sharedIdentity struct {
 	endpoint, credential string
+	owner                string // that both buckets are expected to have, or ""
 }
 
 func (a *account) identify(c Config) {
@@ -142,10 +154,10 @@ func (a *account) identify(c Config) {
 	case c.Client != nil || c.AWS != nil:
 		a.identity = a
 	case c.Anonymous:
-		a.identity = sharedIdentity{endpoint, "anonymous"}
+		a.identity = sharedIdentity{endpoint, "anonymous", a.expectedOwner}
 	case c.AccessKeyID != "":
-		a.identity = sharedIdentity{endpoint, "key " + c.AccessKeyID}
+		a.identity = sharedIdentity{endpoint, "key " + c.AccessKeyID, a.expectedOwner}
 	default:
-		a.identity = sharedIdentity{endpoint, "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE")}
+		a.identity = sharedIdentity{endpoint, "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE"), a.expectedOwner}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // addresses describes what parseAddress reads.
 var addresses = address.Form{
 	Scheme:      "s3",
-	Params:      []string{"region", "endpoint", "path_style", "profile", "requester_pays", "anonymous"},
+	Params:      []string{"region", "endpoint", "path_style", "profile", "requester_pays", "expected_bucket_owner", "kms_key", "bucket_key", "anonymous"},
 	Bucket:      "bucket",
 	Account:     "s3://",
 	Credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -39,6 +39,10 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if c.RequesterPays, err = address.Flag(query, "requester_pays", false); err != nil {
 		return c, err
 	}
+	if c.BucketKey, err = address.Flag(query, "bucket_key", false); err != nil {
+		return c, err
+	}
+	c.ExpectedBucketOwner, c.KMSKey = query.Get("expected_bucket_owner"), query.Get("kms_key")
 	if query.Has("profile") {
 		p, known := NamedProfile(query.Get("profile"))
 		if !known {

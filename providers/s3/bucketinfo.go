@@ -38,6 +38,7 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 		func(ctx context.Context) error { return ifPermitted(&info.Versioning, b.versioning, ctx) },
 		func(ctx context.Context) error { return ifPermitted(&info.CORS, b.cors, ctx) },
 		func(ctx context.Context) error { return ifPermitted(&info.Lifecycle, b.lifecycle, ctx) },
+		func(ctx context.Context) error { return b.readObjectLock(ctx, info) },
 	}
 	return parallel.Each(ctx, len(reads), len(reads), func(ctx context.Context, i int) error { return reads[i](ctx) })
 }

@@ -20,6 +20,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
 		return nil, storage.Unsupported // the core streams the object through a conditional upload
 	}
+	if r.ReplaceTags && !d.profile.Tags {
+		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
+	}
 	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
 		if !d.profile.CopyParts {
 			return nil, storage.Unsupported
@@ -37,7 +40,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		}
 		return d.copyInParts(ctx, r, size)
 	}
-	return nil, d.copyError(ctx, err, r.Source, r.Condition)
+	return nil, d.withCopyKeyHint(d.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
 
 const (
@@ -76,10 +79,15 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		ACL:               acl(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
+	if r.ReplaceTags {
+		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
+	}
 	if d.profile.Checksum == ChecksumFullObject {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
+	customizeSource(in, r.Source.Native)
 	// S3 refuses a copy onto itself without a change. Replacing the attributes with the
 	// same ones counts as a change.
 	if r.Replace || r.Source.Bucket == d.bucket && r.Source.Key == r.Key {
@@ -91,6 +99,9 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		in.CacheControl = httpheader.Optional(r.CacheControl)
 		in.Metadata = d.profile.storedNames(r.Metadata)
 	}
+	if err := d.customize(in, r.Native); err != nil {
+		return nil, err
+	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.client.CopyObject(withCopyTimeout(ctx, knownSize(r.Source)), in)
@@ -100,6 +111,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		return nil, err
 	}
 	attrs := &storage.Attrs{Version: versionID(out.VersionId)}
+	attrs.Encryption = encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
 	if result := out.CopyObjectResult; result != nil {
 		attrs.ETag, attrs.Revision = quoteETag(result.ETag), quoteETag(result.ETag)
 		attrs.Modified = modified(result.LastModified)
@@ -123,7 +135,7 @@ func isTooLargeToCopy(err error) bool {
 func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
-	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload"):
+	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err):
 		e.Code = storage.Changed // it existed a moment ago
 	case e.Code == storage.PreconditionFailed, e.Code == storage.NotModified:
 		e.Code = storage.Changed
@@ -171,6 +183,9 @@ func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*aws
 		Key:       &source.Key,
 		VersionId: httpheader.Optional(source.Version),
 		IfMatch:   httpheader.Optional(source.Revision),
+	}
+	if err := d.customize(in, source.Native); err != nil {
+		return nil, err
 	}
 	out, err := d.client.HeadObject(ctx, in)
 	region := headerOf(err, "X-Amz-Bucket-Region")

@@ -13,9 +13,12 @@ import (
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
 
-// copyOfKnownSize returns a request to copy nine bytes, whose size the core knows.
+// copyOfKnownSize returns a request to copy nine bytes, whose size and tags the core knows.
 func copyOfKnownSize() *storage.CopyRequest {
-	return copyOf(func(r *storage.CopyRequest) { r.Source.Attrs = &storage.Attrs{Size: 9} })
+	return copyOf(func(r *storage.CopyRequest) {
+		r.Source.Attrs = &storage.Attrs{Size: 9, TagCount: 1}
+		r.Tags = map[string]string{"k": "v"}
+	})
 }
 
 func copyOf(change func(*storage.CopyRequest)) *storage.CopyRequest {
@@ -153,7 +156,7 @@ func TestCopyInParts(t *testing.T) {
 	d := w.on(t, "aws")
 	d.copyPart = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
-		r.Source.Version, r.Condition.Absent, r.PublicRead = "v1", true, true
+		r.Source.Version, r.Condition.Absent, r.PublicRead, r.Tags = "v1", true, true, map[string]string{"k": "v"}
 	}))
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)

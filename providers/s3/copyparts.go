@@ -37,14 +37,20 @@ func split(source storage.ObjectRef, size, length int64) []copyRange {
 }
 
 // copyInParts copies an object that is too large for CopyObject. UploadPartCopy copies
-// only the content, so copyInParts sends all attributes.
+// only the content, so copyInParts sends all attributes and tags.
 func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
+	tags, err := d.sourceTags(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	controls := r.Controls
+	controls.Tags = tags
 	maxParts := int64(d.profile.partsLimit())
 	length := max(orDefault(d.copyPart, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
 	return d.copyRanges(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
-		Controls:   r.Controls,
+		Controls:   controls,
 		Condition:  r.Condition,
 	}, split(r.Source, size, length))
 }
@@ -55,11 +61,11 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 	if d.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
-	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, style)
+	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := d.copyParts(ctx, r.Key, upload, ranges)
+	parts, err := d.copyParts(ctx, r.Key, upload, ranges, r.Native)
 	var attrs *storage.Attrs
 	if err == nil {
 		in := &awss3.CompleteMultipartUploadInput{
@@ -69,7 +75,7 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		}
 		_, in.ChecksumType = style.multipart()
-		attrs, err = d.complete(ctx, in, r.Condition, -1)
+		attrs, err = d.complete(ctx, in, r.Condition, -1, r.Native)
 	}
 	if err != nil && !asError(err).Unknown {
 		d.abort(ctx, r.Key, upload)
@@ -85,18 +91,18 @@ func (d *driver) abort(ctx context.Context, key, upload string) {
 }
 
 // copyParts copies ranges in parallel. It stops at the first failure.
-func (d *driver) copyParts(ctx context.Context, key, upload string, ranges []copyRange) ([]types.CompletedPart, error) {
+func (d *driver) copyParts(ctx context.Context, key, upload string, ranges []copyRange, native []any) ([]types.CompletedPart, error) {
 	parts := make([]types.CompletedPart, len(ranges))
 	err := copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
-		parts[i], err = d.uploadPartCopy(ctx, key, upload, i+1, ranges[i])
+		parts[i], err = d.uploadPartCopy(ctx, key, upload, i+1, ranges[i], native)
 		return err
 	})
 	return parts, err
 }
 
 // uploadPartCopy copies one range as a part.
-func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange) (types.CompletedPart, error) {
-	out, err := d.client.UploadPartCopy(withCopyTimeout(ctx, r.size), &awss3.UploadPartCopyInput{
+func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange, native []any) (types.CompletedPart, error) {
+	in := &awss3.UploadPartCopyInput{
 		Bucket:            d.name(),
 		Key:               &key,
 		UploadId:          &upload,
@@ -104,9 +110,14 @@ func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number 
 		CopySource:        copySource(r.source),
 		CopySourceIfMatch: httpheader.Optional(r.source.Revision),
 		CopySourceRange:   httpheader.Optional(r.header),
-	})
+	}
+	customizeSource(in, r.source.Native)
+	if err := d.customize(in, native); err != nil {
+		return types.CompletedPart{}, err
+	}
+	out, err := d.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
 	if err != nil {
-		return types.CompletedPart{}, d.copyError(ctx, err, r.source, storage.Condition{})
+		return types.CompletedPart{}, d.withCopyKeyHint(d.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
 	}
 	return completedPart(number, out), nil
 }

@@ -23,6 +23,12 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		VersionId: httpheader.Optional(r.Version),
 		IfMatch:   httpheader.Optional(r.Condition.Revision),
 	}
+	if r.BypassGovernance {
+		in.BypassGovernanceRetention = aws.Bool(true)
+	}
+	if err := d.customize(in, r.Native); err != nil {
+		return err
+	}
 	err := writes(ctx, func(ctx context.Context) error {
 		_, err := d.client.DeleteObject(ctx, in)
 		return err
@@ -52,7 +58,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	in := &awss3.DeleteObjectsInput{Bucket: d.name(), Delete: &types.Delete{Quiet: aws.Bool(true)}}
 	slots := map[batchObject][]int{}
 	for i := range r {
-		if r[i].Condition != (storage.Condition{}) || !fitsXML(r[i].Key) {
+		if !fitsBatch(&r[i]) {
 			continue
 		}
 		name := batchObject{r[i].Key, r[i].Version}
@@ -67,7 +73,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 		}
 	}
 	for i := range r {
-		if r[i].Condition != (storage.Condition{}) || !fitsXML(r[i].Key) {
+		if !fitsBatch(&r[i]) {
 			errs[i] = d.Delete(ctx, &r[i])
 		}
 	}
@@ -161,6 +167,12 @@ func fillErrors(errs []error, err error) []error {
 		errs[i] = err
 	}
 	return errs
+}
+
+// fitsBatch reports whether a request can be part of a batch, which would bypass a retention
+// for all its objects or for none, and has no input of its own for options.
+func fitsBatch(r *storage.DeleteRequest) bool {
+	return r.Condition == (storage.Condition{}) && !r.BypassGovernance && len(r.Native) == 0 && fitsXML(r.Key)
 }
 
 // fitsXML reports whether XML 1.0 can contain the key. If not, the server would refuse

@@ -53,6 +53,7 @@ func (d *driver) Describe() storage.Description {
 		MaxParts:    p.partsLimit(),
 		MaxPage:     maxPage,
 
+		CheckNative:    d.checkNative,
 		CountsRequests: true,
 	}
 	if d.endpoint != nil || d.customResolver { // names of Amazon's buckets are unique
@@ -64,9 +65,10 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.anonymous || !d.canSign() {
-		desc.Features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+		desc.Features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+			storage.SignedTags | storage.SignedLocks
 	}
-	if d.requesterPays || isARN(d.bucket) { // a form cannot say who pays; its policy needs the bucket's name, which an ARN does not have
+	if d.requesterPays || d.expectedOwner != "" || isARN(d.bucket) { // a form cannot say who pays or owns; its policy needs the bucket's name, which an ARN does not have
 		desc.Features &^= storage.SignedForms
 	}
 	if strings.HasSuffix(d.bucket, directorySuffix) {

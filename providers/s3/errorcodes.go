@@ -29,6 +29,8 @@ var errorMeanings = sdkerror.Table{
 		// A missing upload was aborted or completed: no object is missing.
 		"NoSuchUpload": {Code: storage.InvalidArgument},
 
+		"ObjectLockConfigurationNotFoundError": {Code: storage.Unsupported, Hint: lockHint},
+
 		"BucketAlreadyExists":     {Code: storage.BucketExists},
 		"BucketAlreadyOwnedByYou": {Code: storage.BucketExists},
 		"BucketNotEmpty":          {Code: storage.BucketNotEmpty},
@@ -54,20 +56,21 @@ var errorMeanings = sdkerror.Table{
 		"RequestTimeout":             {Code: storage.Unavailable},
 		"EntityTooLarge":             {Code: storage.TooLarge},
 		"TooManyParts":               {Code: storage.TooLarge},
-		"ObjectNotInActiveTierError": {Code: storage.Archived, Hint: "the object is archived: restore it first"},
-		"InvalidObjectState":         {Code: storage.Archived, Hint: "the object is archived: restore it first"},
+		"ObjectNotInActiveTierError": {Code: storage.Archived, Hint: restoreHint},
+		"InvalidObjectState":         {Code: storage.Archived, Hint: restoreHint},
 
-		"MaxMessageLengthExceeded":     {Code: storage.TooLarge},
-		"RestoreAlreadyInProgress":     {Code: storage.Archived},
-		"XMinioInvalidObjectName":      {Code: storage.InvalidArgument},
-		"XMinioInvalidResourceName":    {Code: storage.InvalidArgument},
-		"InvalidStorageClass":          {Code: storage.InvalidArgument, Hint: "the server does not have this storage class"},
-		"IllegalVersioningException":   {Code: storage.InvalidArgument},
-		"IllegalLocationConstraint":    {Code: storage.InvalidArgument, Hint: regionHint},
-		"AuthorizationHeaderMalformed": {Code: storage.InvalidArgument, Hint: regionHint},
-		"PermanentRedirect":            {Code: storage.InvalidArgument, Hint: regionHint},
-		"MovedPermanently":             {Code: storage.InvalidArgument, Hint: regionHint},
-		"TemporaryRedirect":            {Code: storage.InvalidArgument, Hint: regionHint}, // for hours after a bucket was created, until DNS is up to date
+		"MaxMessageLengthExceeded":              {Code: storage.TooLarge},
+		"RestoreAlreadyInProgress":              {Code: storage.Archived, Hint: "the object is being restored: Attrs.Restore tells how far it is"},
+		"GlacierExpeditedRetrievalNotAvailable": {Code: storage.Unavailable, Hint: "use WithRestoreTier(\"Standard\")"},
+		"XMinioInvalidObjectName":               {Code: storage.InvalidArgument},
+		"XMinioInvalidResourceName":             {Code: storage.InvalidArgument},
+		"InvalidStorageClass":                   {Code: storage.InvalidArgument, Hint: "the server does not have this storage class"},
+		"IllegalVersioningException":            {Code: storage.InvalidArgument},
+		"IllegalLocationConstraint":             {Code: storage.InvalidArgument, Hint: regionHint},
+		"AuthorizationHeaderMalformed":          {Code: storage.InvalidArgument, Hint: regionHint},
+		"PermanentRedirect":                     {Code: storage.InvalidArgument, Hint: regionHint},
+		"MovedPermanently":                      {Code: storage.InvalidArgument, Hint: regionHint},
+		"TemporaryRedirect":                     {Code: storage.InvalidArgument, Hint: regionHint}, // for hours after a bucket was created, until DNS is up to date
 
 		"IllegalLocationConstraintException": {Code: storage.InvalidArgument, Hint: regionHint},
 
@@ -80,6 +83,7 @@ var errorMeanings = sdkerror.Table{
 		"AllAccessDisabled":     {Code: storage.PermissionDenied},
 		"AccountProblem":        {Code: storage.PermissionDenied, Hint: "the provider has restricted the account: ask the provider why"},
 		"ObjectLocked":          {Code: storage.Locked},
+		"InvalidBucketState":    {Code: storage.Unsupported, Hint: "the bucket's object lock or versioning does not allow this"},
 		"InvalidAccessKeyId":    {Code: storage.Unauthenticated, Hint: keyHint},
 		"SignatureDoesNotMatch": {Code: storage.Unauthenticated, Hint: secretHint},
 		"ExpiredToken":          {Code: storage.Unauthenticated, Hint: sessionHint},
@@ -131,9 +135,16 @@ var errorMeanings = sdkerror.Table{
 // unknown, of the status.
 func meaningOf(code, message string, status int) sdkerror.Meaning {
 	m := errorMeanings.Lookup(code, status)
-	switch {
-	case m.Code == storage.PermissionDenied && isLock(message):
+	if isKMSCode(code) {
+		return kmsMeaning(code)
+	}
+	switch lockMeaning(code, message) {
+	case storage.Locked:
 		return sdkerror.Meaning{Code: storage.Locked}
+	case storage.Unsupported:
+		return sdkerror.Meaning{Code: storage.Unsupported, Hint: lockHint}
+	}
+	switch {
 	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):
 		return sdkerror.Meaning{Code: storage.Internal} // an unknown conflict: a retry may be of no use
 	case status == http.StatusTooManyRequests:
@@ -148,11 +159,4 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 // has no code: its 400 may be.
 func mayBeWrongRegion(code string, status int) bool {
 	return errorMeanings.Lookup(code, status).Hint == regionHint || status == http.StatusBadRequest && !errorMeanings.Has(code)
-}
-
-// isLock reports whether the message is about object retention or a legal hold,
-// which have no code of their own.
-func isLock(message string) bool {
-	message = strings.ToLower(message)
-	return strings.Contains(message, "object lock") || strings.Contains(message, "worm protected")
 }

@@ -178,6 +178,9 @@ func (d *driver) notFound(ctx context.Context, err error) error {
 	if statusOf(err) != http.StatusNotFound {
 		return e
 	}
+	if isKMSError(err) {
+		return e
+	}
 	switch code, _ := codeAndMessage(err); code {
 	case "NoSuchBucket":
 		return e

@@ -51,7 +51,7 @@ func TestErrorCodes(t *testing.T) {
 		{name: "301 without a region", reply: failing(301, "PermanentRedirect", ""), code: storage.InvalidArgument, hint: "another region"},
 		{name: "a region in the message", reply: failing(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"), code: storage.InvalidArgument, hint: "set region=ap-south-1"},
 		{name: "400 without a code, in the wrong region", reply: reply{Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},
-		{name: "an object-lock refusal", reply: failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), code: storage.InvalidArgument},
+		{name: "an object-lock refusal", reply: failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), code: storage.Unsupported, hint: "WithObjectLock"},
 		{name: "an unknown code goes by its status", reply: failing(403, "WhoKnows", ""), code: storage.PermissionDenied},
 		{name: "the page of a proxy", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
 		{name: "an unknown status", reply: reply{Status: 418}, code: storage.Internal},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -23,6 +24,9 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
+	if r.LegalHold || r.Retention != (storage.Retention{}) {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL"}
+	}
 	s, err := d.signingTerm(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
@@ -31,8 +35,17 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err != nil {
 		return nil, err
 	}
+	if hasFunctions(r.Native) {
+		return nil, errSignedFunction()
+	}
+	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
+		return nil, errNoTLS()
+	}
 	key := d.keys.get(&s.credentials, d.region, s.From)
-	fields := d.formFields(r)
+	fields, err := d.formFields(r)
+	if err != nil {
+		return nil, err
+	}
 	fields["X-Amz-Algorithm"] = signingAlgorithm
 	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
 	fields["X-Amz-Date"] = s.From.Format(amzTime)
@@ -49,8 +62,8 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 }
 
 // formFields returns the fields with the key and the attributes of the object.
-func (d *driver) formFields(r *storage.SignRequest) map[string]string {
-	fields := map[string]string{
+func (d *driver) formFields(r *storage.SignRequest) (fields map[string]string, err error) {
+	fields = map[string]string{
 		"key":                   r.Key,
 		"success_action_status": "204", // the default of S3, but not of every compatible server
 	}
@@ -68,10 +81,18 @@ func (d *driver) formFields(r *storage.SignRequest) map[string]string {
 	for name, value := range d.profile.storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
-	if r.PublicRead {
-		fields["acl"] = "public-read"
+	if len(r.Tags) > 0 {
+		if fields["tagging"], err = tagField(r.Tags); err != nil {
+			return nil, err
+		}
 	}
-	return fields
+	err = d.signedOptions(r, func(name, value string) {
+		if name = strings.ToLower(name); name == "x-amz-acl" {
+			name = "acl"
+		}
+		fields[name] = value
+	})
+	return fields, err
 }
 
 // policyDocument returns the document that is signed.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -24,15 +25,28 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.checksumMode(),
 	}
-	out, err := d.objectAPI(ctx).GetObject(ctx, in, withoutValidation)
+	if err := d.customize(in, r.Native); err != nil {
+		return nil, nil, err
+	}
+	api := d.objectAPI(ctx, r.Native...)
+	if r.NativeAttrs {
+		api = sdkClient{d.client}
+	}
+	out, err := api.GetObject(ctx, in, withoutValidation)
 	if err != nil {
-		return nil, nil, d.readError(ctx, err, r)
+		return nil, nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
 	}
 	attrs, err := d.attrsOfRange(out, r)
 	if err != nil {
 		_ = out.Body.Close()
 		return nil, nil, err
 	}
+	if !r.NativeAttrs {
+		return attrs, out.Body, nil
+	}
+	own := *out
+	own.Body = nil
+	attrs.Native = &own
 	return attrs, out.Body, nil
 }
 
@@ -66,6 +80,14 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 		Version:  versionID(out.VersionId),
 		Modified: modified(out.LastModified),
 		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+		TagCount: int(aws.ToInt32(out.TagCount)),
+
+		Retention: retentionOf(out),
+		Restore:   restoreState(out.Restore),
+		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
+
+		Encryption:        encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
+		ReplicationStatus: string(out.ReplicationStatus),
 	}
 }
 
@@ -103,21 +125,40 @@ func (d *driver) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest)
 
 // Head sends one HeadObject.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	out, err := d.objectAPI(ctx).HeadObject(ctx, &awss3.HeadObjectInput{
+	in := &awss3.HeadObjectInput{
 		Bucket:       d.name(),
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
 		IfMatch:      httpheader.Optional(r.Condition.Revision),
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.checksumMode(),
-	})
+	}
+	if err := d.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
+		return nil, err
+	}
+	out, native, err := d.headObject(ctx, in, r)
 	if err != nil {
-		return nil, d.readError(ctx, err, r)
+		return nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
 	}
 	if out.ContentLength == nil {
 		return nil, errNoLength()
 	}
-	return d.attrsOf(out, r.Key), nil
+	attrs := d.attrsOf(out, r.Key)
+	attrs.Native = native
+	return attrs, nil
+}
+
+// headObject sends a HeadObject. native is the SDK's own output, if r wants it.
+func (d *driver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (out *awss3.GetObjectOutput, native any, err error) {
+	if !r.NativeAttrs {
+		out, err = d.objectAPI(ctx, r.Native...).HeadObject(ctx, in)
+		return out, nil, err
+	}
+	own, err := d.client.HeadObject(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	return headOutput(own), own, nil
 }
 
 // readError translates the error of a read. A delete marker, for whose version S3

@@ -6,25 +6,27 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // setLifecycle replaces the bucket's rules. Without rules it removes them. Some servers
-// accept AbortUploadsAfterDays and drop it. So setLifecycle reads the rules again, and
-// restores the old ones if a rule was dropped.
+// accept AbortUploadsAfterDays and drop it; one that drops tags would remove objects that nobody
+// meant. So setLifecycle reads the rules again, and restores the old ones if something was
+// dropped.
 func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
-	aborts := 0
 	configured := make([]types.LifecycleRule, 0, len(rules))
 	for _, rule := range rules {
 		configured = append(configured, lifecycleRule(rule))
-		aborts += min(rule.AbortUploadsAfterDays, 1)
 	}
-	if aborts == 0 || b.amazon() {
+	aborts, tags := droppable(configured)
+	if aborts+tags == 0 || b.amazon() {
 		return b.putLifecycle(ctx, configured)
 	}
 	before, err := b.lifecycleRules(ctx)
@@ -45,18 +47,32 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		e.Unknown = true // the new rules are active, but maybe not all of them
 		return &e
 	}
-	for _, r := range after {
-		if r.AbortIncompleteMultipartUpload != nil {
-			aborts--
-		}
-	}
-	if aborts <= 0 {
+	keptAborts, keptTags := droppable(after)
+	hint := ""
+	switch {
+	case keptTags < tags:
+		hint = "this server drops the tags of rules: remove them"
+	case keptAborts < aborts:
+		hint = "this server drops AbortUploadsAfterDays: remove it"
+	default:
 		return nil
 	}
 	if err := b.putLifecycle(ctx, before); err != nil {
 		return err
 	}
-	return &storage.Error{Code: storage.Unsupported, Hint: "this server drops AbortUploadsAfterDays: remove it"}
+	return &storage.Error{Code: storage.Unsupported, Hint: hint}
+}
+
+// droppable returns how many rules abort uploads, and how many tags the rules have.
+func droppable(rules []types.LifecycleRule) (aborts, tags int) {
+	for i := range rules {
+		if rules[i].AbortIncompleteMultipartUpload != nil {
+			aborts++
+		}
+		_, filter, _ := readLifecycleFilter(&rules[i])
+		tags += len(filter)
+	}
+	return aborts, tags
 }
 
 // onlyAborts reports whether a rule only aborts uploads.
@@ -83,7 +99,7 @@ func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule)
 func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	r := types.LifecycleRule{
 		Status: types.ExpirationStatusEnabled,
-		Filter: &types.LifecycleRuleFilter{Prefix: aws.String(rule.Prefix)},
+		Filter: lifecycleFilter(rule),
 	}
 	if rule.ID != "" {
 		r.ID = aws.String(rule.ID)
@@ -103,10 +119,26 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	return r
 }
 
+// lifecycleFilter returns the filter of a rule. S3 wants "and" only around two conditions or
+// more.
+func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
+	tags := tagSet(rule.Tags)
+	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
+	switch {
+	case len(tags) == 0:
+		return &types.LifecycleRuleFilter{Prefix: aws.String(rule.Prefix)}
+	case len(tags) == 1 && rule.Prefix == "":
+		return &types.LifecycleRuleFilter{Tag: &tags[0]}
+	}
+	return &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{Prefix: httpheader.Optional(rule.Prefix), Tags: tags}}
+}
+
+func hasTags(rule storage.LifecycleRule) bool { return len(rule.Tags) > 0 }
+
 func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 
 // lifecycle returns the rules that a LifecycleRule can express. It omits all others:
-// disabled rules, and rules with tags, sizes, dates or numbers of versions. To write
+// disabled rules, and rules with sizes, dates or numbers of versions. To write
 // the result back removes those.
 func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
 	if !b.profile.Lifecycle {
@@ -135,11 +167,11 @@ func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, er
 // readLifecycleRule returns one rule for each transition of an S3 rule, which have the
 // same effect.
 func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
-	prefix, only := lifecyclePrefix(r)
+	prefix, tags, only := readLifecycleFilter(r)
 	if r.Status != types.ExpirationStatusEnabled || !only {
 		return nil
 	}
-	rule := storage.LifecycleRule{ID: aws.ToString(r.ID), Prefix: prefix}
+	rule := storage.LifecycleRule{ID: aws.ToString(r.ID), Prefix: prefix, Tags: tags}
 	if r.Expiration != nil {
 		rule.ExpireAfterDays = int(aws.ToInt32(r.Expiration.Days))
 	}
@@ -156,29 +188,34 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 		}
 		step := &rules[len(rules)-1]
 		if step.TransitionTo != "" {
-			next := storage.LifecycleRule{ID: rule.ID + "-" + strconv.Itoa(len(rules)+1), Prefix: prefix}
+			next := storage.LifecycleRule{ID: rule.ID + "-" + strconv.Itoa(len(rules)+1), Prefix: prefix, Tags: tags}
 			rules = append(rules, next)
 			step = &rules[len(rules)-1]
 		}
 		step.TransitionAfterDays, step.TransitionTo = int(aws.ToInt32(t.Days)), string(t.StorageClass)
 	}
-	if len(rules) == 1 && reflect.DeepEqual(rules[0], storage.LifecycleRule{ID: rule.ID, Prefix: prefix}) {
+	if len(rules) == 1 && reflect.DeepEqual(rules[0], storage.LifecycleRule{ID: rule.ID, Prefix: prefix, Tags: tags}) {
 		return nil // a LifecycleRule cannot express any of it
 	}
 	return rules
 }
 
-// lifecyclePrefix returns the prefix of a rule, and whether the rule filters only by that.
-// Rules from before filters existed have the prefix outside of the filter.
-func lifecyclePrefix(r *types.LifecycleRule) (prefix string, only bool) {
+// readLifecycleFilter returns the prefix and the tags of a rule, and whether the rule filters
+// only by those. Rules from before filters existed have the prefix outside of the filter.
+func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string]string, only bool) {
 	f := r.Filter
 	switch {
 	case f == nil:
 		//lint:ignore SA1019 old rules of buckets still have it
-		return aws.ToString(r.Prefix), true
+		return aws.ToString(r.Prefix), nil, true
 	case f.And != nil:
 		and := f.And
-		return aws.ToString(and.Prefix), len(and.Tags) == 0 && and.ObjectSizeGreaterThan == nil && and.ObjectSizeLessThan == nil
+		if len(and.Tags) > 0 {
+			tags = tagMap(and.Tags)
+		}
+		return aws.ToString(and.Prefix), tags, and.ObjectSizeGreaterThan == nil && and.ObjectSizeLessThan == nil
+	case f.Tag != nil:
+		tags = tagMap([]types.Tag{*f.Tag})
 	}
-	return aws.ToString(f.Prefix), f.Tag == nil && f.ObjectSizeGreaterThan == nil && f.ObjectSizeLessThan == nil
+	return aws.ToString(f.Prefix), tags, f.ObjectSizeGreaterThan == nil && f.ObjectSizeLessThan == nil
 }

@@ -15,10 +15,10 @@ import (
 
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	return d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
+	return d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, d.profile.Checksum)
 }
 
-func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, publicRead bool, style ChecksumStyle) (string, error) {
+func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             d.name(),
 		Key:                &key,
@@ -29,12 +29,17 @@ func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Propert
 		CacheControl:       httpheader.Optional(p.CacheControl),
 		Metadata:           d.profile.storedNames(p.Metadata),
 		StorageClass:       types.StorageClass(p.StorageClass),
-		ACL:                acl(publicRead),
+		ACL:                acl(c.PublicRead),
+		Tagging:            tagHeader(c.Tags),
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(c)
 	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
+	if err := d.customize(in, c.Native); err != nil {
+		return "", err
+	}
 	out, err := d.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
-		return "", d.uploadError(err)
+		return "", withWriteKeyHint(d.uploadError(err), c.Native)
 	}
 	return aws.ToString(out.UploadId), nil
 }
@@ -50,7 +55,10 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		ContentLength:  &r.Size,
 		ChecksumCRC32C: d.crcHeader(r.CRC32C),
 	}
-	out, err := d.objectAPI(ctx).UploadPart(ctx, in, d.withBody)
+	if err := d.customize(in, r.Native); err != nil {
+		return storage.Part{}, err
+	}
+	out, err := d.objectAPI(ctx, r.Native...).UploadPart(ctx, in, d.withBody)
 	if err != nil {
 		return storage.Part{}, d.uploadError(err)
 	}
@@ -83,11 +91,14 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 			ChecksumCRC32C: d.crcHeader(part.CRC32C),
 		})
 	}
-	return d.complete(ctx, in, r.Put.Condition, r.Put.Size)
+	return d.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
-func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64) (*storage.Attrs, error) {
+func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any) (*storage.Attrs, error) {
 	in.IfMatch, in.IfNoneMatch = conditions(c)
+	if err := d.customize(in, native); err != nil {
+		return nil, err
+	}
 	var out *awss3.CompleteMultipartUploadOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
@@ -101,6 +112,8 @@ func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUpload
 		Revision: quoteETag(out.ETag),
 		Version:  versionID(out.VersionId),
 		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+
+		Encryption: encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, nil, nil),
 	}, nil
 }
 

@@ -35,15 +35,25 @@ type Profile struct {
 	NoSigning      bool // the server refuses signed URLs and forms
 	ObjectACLs     bool // canned ACLs of objects
 	StorageClasses bool // x-amz-storage-class
-	SignedForms    bool // POST policies
+	KMS            bool // encryption with keys of a key management service (SSE-KMS); others may ignore it
+	CustomerKeys   bool // encryption with keys that requests have (SSE-C); others may ignore them
+	BucketOwners   bool // x-amz-expected-bucket-owner; others ignore it
+	// Tags declares tags of objects, in the headers of writes and copies as in calls of their
+	// own, and their number in the headers of reads.
+	Tags        bool
+	SignedForms bool // POST policies
 	// SignedUploads has what the server enforces for presigned uploads.
 	SignedUploads SignedUploads
 	Versioning    bool // versions of objects
-	BucketACL     bool // an ACL makes a bucket public
-	BucketPolicy  bool // a policy makes a bucket public
-	CORS          bool // CORS rules of a bucket
-	Lifecycle     bool // lifecycle rules of a bucket
-	Location      bool // CreateBucket accepts the region as LocationConstraint
+	// ObjectLock says which buckets can lock objects. It needs Versioning, and a Checksum or
+	// ContentMD5, without which S3 stores nothing that is locked.
+	ObjectLock   LockSupport
+	Restore      bool // RestoreObject makes archived objects readable
+	BucketACL    bool // an ACL makes a bucket public
+	BucketPolicy bool // a policy makes a bucket public
+	CORS         bool // CORS rules of a bucket
+	Lifecycle    bool // lifecycle rules of a bucket
+	Location     bool // CreateBucket accepts the region as LocationConstraint
 
 	VirtualHost bool // URLs have the bucket in the host, if that is a name; else in the path
 	// Hosts has the endpoints that select the profile. "*" matches any labels.
@@ -108,6 +118,16 @@ const (
 	ChecksumFullObject
 )
 
+// LockSupport says which buckets of a server can lock objects.
+type LockSupport int
+
+// Which buckets can lock objects.
+const (
+	LockNone       LockSupport = iota // none, or the server is not known to do it
+	LockNewBuckets                    // those that are created with object lock
+	LockAllBuckets                    // object lock can be enabled later, too
+)
+
 // BatchDelete says how DeleteObjects is sent.
 type BatchDelete int
 
@@ -147,6 +167,9 @@ func (p *Profile) features() storage.Features {
 		storage.StorageClasses:    p.StorageClasses,
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,
+		storage.ObjectTags:        p.Tags,
+		storage.Restoring:         p.Restore,
+		storage.ObjectLock:        p.locks(),
 	} {
 		if declared {
 			f |= feature
@@ -154,6 +177,9 @@ func (p *Profile) features() storage.Features {
 	}
 	return f
 }
+
+// locks reports whether there are buckets that can lock objects. They keep versions.
+func (p *Profile) locks() bool { return p.ObjectLock != LockNone && p.Versioning }
 
 func (p *Profile) putLimit() int64 { return orDefault(p.MaxPutSize, maxPutSize) }
 

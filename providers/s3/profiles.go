@@ -22,9 +22,15 @@ var profiles = []Profile{
 		CopyParts:       true,
 		CopiedChecksums: true,
 		ObjectACLs:      true, // if the bucket allows them; else AccessControlListNotSupported
+		KMS:             true,
+		CustomerKeys:    true, // if the bucket allows it; else AccessDenied
+		BucketOwners:    true,
 		StorageClasses:  true,
 		SignedForms:     true,
+		Tags:            true,
 		Versioning:      true,
+		ObjectLock:      LockAllBuckets,
+		Restore:         true,
 		BucketPolicy:    true,
 		CORS:            true,
 		Lifecycle:       true,
@@ -84,14 +90,16 @@ var profiles = []Profile{
 	},
 	{
 		// Docs: only the bucket's ACL makes objects public. Every bucket keeps
-		// versions. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
+		// versions. It has SSE-C, and no keys of a KMS. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
 		// unsupported header, and If-None-Match as not implemented.
 		Name:           "b2",
 		ContentMD5:     true,
 		Batch:          BatchMD5,
 		Copy:           true,
 		CopyParts:      true,
+		CustomerKeys:   true,
 		Versioning:     true,
+		ObjectLock:     LockNewBuckets,
 		BucketACL:      true,
 		CORS:           true,
 		VirtualHost:    true,
@@ -111,6 +119,7 @@ var profiles = []Profile{
 		ObjectACLs:     true,
 		SignedForms:    true,
 		Versioning:     true,
+		ObjectLock:     LockNewBuckets,
 		BucketPolicy:   true,
 		Lifecycle:      true,
 		Location:       true,
@@ -126,7 +135,8 @@ var profiles = []Profile{
 		// 2025. Before that it wrote, and such a server needs a profile of s3probe.
 		// CORS of a bucket is 501, and ACLs of objects have no effect. Lifecycle
 		// rules lose AbortIncompleteMultipartUpload. With a delimiter other than "/"
-		// it repeats pages.
+		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
+		// customer's, and ignores x-amz-expected-bucket-owner.
 		Name:           "minio",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,
@@ -134,8 +144,12 @@ var profiles = []Profile{
 		Copy:           true,
 		CopyParts:      true,
 		StorageClasses: true,
+		KMS:            true, // if it has one; else NotImplemented
+		CustomerKeys:   true,
 		SignedForms:    true,
+		Tags:           true,
 		Versioning:     true,
+		ObjectLock:     LockNewBuckets,
 		BucketPolicy:   true,
 		Lifecycle:      true,
 		Hosts:          []string{"play.min.io"},
@@ -150,7 +164,8 @@ var profiles = []Profile{
 		// CompleteMultipartUpload since 2025 (pull request 64830), and deletes, too
 		// (63348). The release of an endpoint is unknown. Squid and later check a
 		// CRC32C, and all releases check Content-MD5. Until Quincy, "_" in names of
-		// metadata becomes "-" (ceph/ceph pull request 38737).
+		// metadata becomes "-" (ceph/ceph pull request 38737). The tests have SSE-KMS
+		// and SSE-C.
 		Name:              "ceph",
 		ContentMD5:        true,
 		Batch:             BatchMD5,
@@ -158,8 +173,12 @@ var profiles = []Profile{
 		CopyParts:         true,
 		ObjectACLs:        true,
 		StorageClasses:    true,
+		KMS:               true,
+		CustomerKeys:      true,
 		SignedForms:       true,
+		Tags:              true,
 		Versioning:        true,
+		ObjectLock:        LockNewBuckets,
 		BucketPolicy:      true,
 		CORS:              true,
 		Lifecycle:         true,
@@ -210,15 +229,19 @@ var profiles = []Profile{
 		// conditions, with one winner of 16. DeleteObject tests them first and deletes
 		// later, and removed a newer object. CopyObject and batches ignore them.
 		// Create-only after a delete marker fails. The checksum of an object of
-		// copied ranges is wrong. Lifecycle is 501.
+		// copied ranges is wrong. Lifecycle is 501. It stores an object in the clear
+		// if a request has the headers of SSE-KMS or SSE-C.
 		Name:           "versitygw",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,
 		Batch:          BatchMD5,
 		Copy:           true,
 		CopyParts:      true,
+		BucketOwners:   true,
 		SignedForms:    true,
+		Tags:           true,
 		Versioning:     true,
+		ObjectLock:     LockAllBuckets,
 		BucketPolicy:   true,
 		CORS:           true,
 		OrderedListing: true,

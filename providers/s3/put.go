@@ -27,21 +27,28 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		StorageClass:       types.StorageClass(r.StorageClass),
 		ACL:                acl(r.PublicRead),
 		ChecksumCRC32C:     d.crcHeader(r.CRC32C),
+		Tagging:            tagHeader(r.Tags),
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
+	if err := d.customize(in, r.Native); err != nil {
+		return nil, err
+	}
 	var out *awss3.PutObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.objectAPI(ctx).PutObject(ctx, in, d.withBody)
+		out, err = d.objectAPI(ctx, r.Native...).PutObject(ctx, in, d.withBody)
 		return err
 	})
 	if err != nil {
-		return nil, d.writeError(err, r.Condition)
+		return nil, withWriteKeyHint(d.writeError(err, r.Condition), r.Native)
 	}
 	return &storage.Attrs{
 		ETag:     quoteETag(out.ETag),
 		Revision: quoteETag(out.ETag),
 		Version:  versionID(out.VersionId),
 		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+
+		Encryption: encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
 	}, nil
 }
 
@@ -61,7 +68,7 @@ func (d *driver) writeError(err error, c storage.Condition) error {
 	if c == (storage.Condition{}) {
 		return e
 	}
-	missing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload")
+	missing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err)
 	if missing || e.Code == storage.NotModified {
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	}

@@ -33,9 +33,10 @@ type rawClient struct {
 	bucket *bucketEndpoint
 }
 
-// objectAPI returns a rawClient if it is known to behave like the SDK's client.
-func (d *driver) objectAPI(ctx context.Context) objectAPI {
-	if d.rawTransport == nil {
+// objectAPI returns a rawClient if it is known to behave like the SDK's client for requests with
+// these options.
+func (d *driver) objectAPI(ctx context.Context, native ...any) objectAPI {
+	if d.rawTransport == nil || hasFunctions(native) {
 		return sdkClient{d.client}
 	}
 	endpoint, err := d.bucketEndpoint(ctx, "")
@@ -156,6 +157,9 @@ func (c *rawClient) authorize(ctx context.Context, r *rawRequest, path string) e
 	h.set("X-Amz-Content-Sha256", r.sha256)
 	if c.requesterPays {
 		h.set(payerHeader, requester)
+	}
+	if c.expectedOwner != "" {
+		h.set(ownerHeader, c.expectedOwner)
 	}
 	if !c.profile.UnsignedEncoding {
 		h.set(encoding, "identity")

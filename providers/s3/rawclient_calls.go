@@ -24,12 +24,15 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 	h.setOptional("If-Match", in.IfMatch)
 	h.setOptional("If-None-Match", in.IfNoneMatch)
 	h.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
+	h.setOptional(tagsHeader, in.Tagging)
+	setLock(h.set, in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 	if in.StorageClass != "" {
 		h.set("X-Amz-Storage-Class", string(in.StorageClass))
 	}
 	if in.ACL != "" {
 		h.set("X-Amz-Acl", string(in.ACL))
 	}
+	encryptionOf(in).headers(h.set)
 	for name, value := range in.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
@@ -41,12 +44,14 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 		return c.client.PutObject(ctx, &awss3.PutObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 	}
 	received := response.Header
-	return &awss3.PutObjectOutput{
+	out := &awss3.PutObjectOutput{
 		ETag:           headerValue(received, etagHeader),
 		VersionId:      headerValue(received, versionHeader),
 		ChecksumCRC32C: headerValue(received, crc32cHeader),
 		ChecksumType:   types.ChecksumType(received.Get(checksumTypeHeader)),
-	}, nil
+	}
+	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(received)
+	return out, nil
 }
 
 // UploadPart does what the SDK's UploadPart does with driver.withBody.
@@ -56,6 +61,7 @@ func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _
 	r := &rawRequest{method: http.MethodPut, key: *in.Key, query: string(query), header: newRawHeader(), body: in.Body, size: *in.ContentLength, sha256: unsignedPayload}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
+	encryptionOf(in).customer.headers(r.header.set)
 	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
@@ -77,6 +83,7 @@ func (c *rawClient) GetObject(ctx context.Context, in *awss3.GetObjectInput, _ .
 	}
 	r.header.setOptional("Range", in.Range)
 	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
+	encryptionOf(in).customer.headers(r.header.set)
 	response, failed, err := c.send(ctx, r)
 	switch {
 	case err != nil:
@@ -96,6 +103,7 @@ func (c *rawClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, _
 		r.query = versionQuery(*in.VersionId)
 	}
 	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
+	encryptionOf(in).customer.headers(r.header.set)
 	response, failed, err := c.send(ctx, r)
 	switch {
 	case err != nil:
@@ -124,7 +132,15 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 		Metadata:           httpheader.Metadata(h, metadataHeader),
 		StorageClass:       types.StorageClass(h.Get(classHeader)),
 		VersionId:          headerValue(h, versionHeader),
+		TagCount:           headerNumber(h, tagCountHeader),
+
+		Restore:                   headerValue(h, "X-Amz-Restore"),
+		ObjectLockMode:            types.ObjectLockMode(h.Get(lockModeHeader)),
+		ObjectLockRetainUntilDate: lockTime(h),
+		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatus(h.Get(legalHoldHeader)),
 	}
+	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(h)
+	out.ReplicationStatus = types.ReplicationStatus(h.Get(replicationHeader))
 	if response.ContentLength >= 0 {
 		out.ContentLength = &response.ContentLength
 	}
@@ -158,21 +174,32 @@ func (c sdkClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, op
 	if err != nil {
 		return nil, err
 	}
+	return headOutput(out), nil
+}
+
+// headOutput returns the output of a HeadObject in the form of GetObject.
+func headOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 	return &awss3.GetObjectOutput{
 		CacheControl: out.CacheControl, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumType: out.ChecksumType,
 		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding, ContentLanguage: out.ContentLanguage,
 		ContentLength: out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
 		Metadata: out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
-	}, nil
+		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode, ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
+		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus, Restore: out.Restore,
+		ServerSideEncryption: out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
+		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5, ReplicationStatus: out.ReplicationStatus,
+	}
 }
 
-// The headers of a response, in the form of http.CanonicalHeaderKey.
+// The headers of requests and responses, in the form of http.CanonicalHeaderKey.
 const (
 	etagHeader         = "Etag"
 	versionHeader      = "X-Amz-Version-Id"
 	crc32cHeader       = "X-Amz-Checksum-Crc32c"
 	checksumTypeHeader = "X-Amz-Checksum-Type"
 	classHeader        = "X-Amz-Storage-Class"
+	tagsHeader         = "X-Amz-Tagging"
+	tagCountHeader     = "X-Amz-Tagging-Count"
 	metadataHeader     = "X-Amz-Meta-"
 )
 
@@ -189,6 +216,15 @@ const (
 func headerValue(h http.Header, name string) *string {
 	if values := h[name]; len(values) > 0 {
 		return &values[0]
+	}
+	return nil
+}
+
+// headerNumber returns the number in a header, or nil.
+func headerNumber(h http.Header, name string) *int32 {
+	if n, err := strconv.ParseInt(h.Get(name), 10, 32); err == nil {
+		number := int32(n)
+		return &number
 	}
 	return nil
 }

@@ -83,6 +83,8 @@ func rawCalls() map[string]func(ctx context.Context, d *driver) error {
 	put("create-only", func(r *storage.PutRequest) { r.Condition.Absent = true })
 	put("compare and swap", func(r *storage.PutRequest) { r.Condition.Revision = etag })
 	put("public", func(r *storage.PutRequest) { r.PublicRead = true })
+	put("with tags", func(r *storage.PutRequest) { r.Tags = map[string]string{"k": "a b", "l": "=+:"} })
+	put("locked", func(r *storage.PutRequest) { r.Controls = bothLocks })
 	put("unchecked", func(r *storage.PutRequest) { r.CRC32C = storage.CRC32C{} })
 	put("smaller than what waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
 	put("that waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })

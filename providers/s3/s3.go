@@ -14,8 +14,9 @@
 // does.
 //
 // The package registers addresses like s3://photos, with the parameters region=,
-// endpoint=, path_style=, profile=, requester_pays= and anonymous=. The address of an
-// account, for [storage.OpenService], has no bucket name.
+// endpoint=, path_style=, profile=, requester_pays=, expected_bucket_owner=, kms_key=,
+// bucket_key= and anonymous=. The address of an account, for [storage.OpenService], has no
+// bucket name.
 package s3
 
 import (
@@ -67,6 +68,25 @@ type Config struct {
 	// are Unsupported.
 	RequesterPays bool
 
+	// ExpectedBucketOwner is the account that must own the bucket. If another one does, every
+	// request fails with PermissionDenied, and nothing is written to or read from a stranger's
+	// bucket. On Amazon it is an account id of 12 digits. A server that is not known to check
+	// it (Profile.BucketOwners) makes opening fail with Unsupported. Signed URLs have it; forms
+	// cannot, and are Unsupported. The server copies only between buckets with the same one.
+	ExpectedBucketOwner string
+
+	// KMSKey encrypts every object that is written with this key of AWS KMS (SSE-KMS): a key's
+	// id or ARN, or the ARN of an alias. It holds for uploads, copies, signed URLs and forms.
+	// [WithKMSKey] and [WithCustomerKey] replace it for one object. If it is empty, the bucket's
+	// default decides. If it is not a name that AWS KMS has, or the account is Anonymous, opening
+	// fails with InvalidArgument; if the server is not known to have SSE-KMS (Profile.KMS),
+	// with Unsupported. If there is no such key, writes fail with InvalidArgument.
+	KMSKey string
+	// BucketKey makes such writes use an S3 Bucket Key, which saves requests to KMS. If it is
+	// false, the bucket's setting decides. It needs a KMSKey, else opening fails with
+	// InvalidArgument.
+	BucketKey bool
+
 	AccessKeyID  string
 	SecretKey    string
 	SessionToken string
@@ -74,7 +94,7 @@ type Config struct {
 
 	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client
 	// and logging are used. With a ClientLogMode, the SDK sends all requests, which is
-	// slower, and logs them. Some modes show signatures.
+	// slower, and logs them. Some modes show signatures, and the keys of WithCustomerKey.
 	AWS        *aws.Config
 	Client     *awss3.Client // a client of the SDK; its settings are kept except for retries and checksums
 	HTTPClient *http.Client  // if nil, one for bulk transfers

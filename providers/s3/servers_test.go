@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -73,6 +74,16 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 		})
 		require.NoError(t, err)
 	}
+	return name
+}
+
+// lockingBucket creates an empty bucket that can lock objects. It stays, because its objects may
+// not be removed for a while.
+func (s *testServer) lockingBucket(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
+	_, err := s.raw.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: aws.Bool(true)})
+	require.NoError(t, err)
 	return name
 }
 

@@ -78,15 +78,6 @@ type managed struct {
 	name string
 }
 
-// withBodyChecksum returns the options of a request whose body has settings of the bucket.
-// S3 requires a checksum of it, and older servers support only MD5.
-func (b *managed) withBodyChecksum() []func(*awss3.Options) {
-	if b.profile.Batch == BatchChecksum {
-		return nil
-	}
-	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
-}
-
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
 // returns 200 in some regions, and on some servers, if the account already has the
 // bucket. If a setting fails, CreateBucket deletes the new bucket.
@@ -110,6 +101,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if s.profile.Location && region != defaultRegion || !s.profile.Location && region != s.region {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
+	if r.ObjectLock {
+		in.ObjectLockEnabledForBucket = aws.Bool(true)
+	}
 	err = writes(ctx, func(ctx context.Context) error {
 		_, err := b.client.CreateBucket(ctx, in)
 		return err
@@ -128,6 +122,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		_, _ = b.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
 		return nil, err
 	}
+	info.Versioning = info.Versioning || r.ObjectLock // S3 enables it with object lock
 	s.remember(r.Name, region)
 	return info, nil
 }
@@ -147,6 +142,9 @@ func (b *managed) applyNew(ctx context.Context, r *storage.BucketRequest, info *
 	}
 	if info.Lifecycle == nil {
 		changes.Lifecycle = nil
+	}
+	if changes.ObjectLock = false; info.DefaultRetention == (storage.DefaultRetention{}) {
+		changes.DefaultRetention = nil
 	}
 	return b.apply(ctx, &changes)
 }
@@ -179,6 +177,11 @@ func (b *managed) apply(ctx context.Context, r *storage.BucketRequest) error {
 	}
 	if r.Versioning != nil {
 		if err := b.setVersioning(ctx, *r.Versioning); err != nil {
+			return err
+		}
+	}
+	if r.ObjectLock || r.DefaultRetention != nil {
+		if err := b.setObjectLock(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -216,6 +219,12 @@ func (s *serviceDriver) checkSupported(r *storage.BucketRequest) error {
 		return unsupported("this server has no CORS rules for buckets: set them in its own configuration")
 	case r.Lifecycle != nil && !p.Lifecycle:
 		return unsupported("leave lifecycle rules out: this server is not known to have them")
+	case r.Lifecycle != nil && !p.Tags && slices.ContainsFunc(*r.Lifecycle, hasTags):
+		return unsupported("leave tags out of lifecycle rules: this server is not known to have them")
+	case (r.ObjectLock || r.DefaultRetention != nil && *r.DefaultRetention != storage.DefaultRetention{}) && !p.locks():
+		return unsupported("leave object lock out: this server is not known to have it")
+	case r.ObjectLock && r.Versioning != nil && !*r.Versioning:
+		return unsupported("leave WithVersioning out: a bucket with object lock keeps versions")
 	}
 	return nil
 }

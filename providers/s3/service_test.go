@@ -270,7 +270,8 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 		"only a prefix":            {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
 		"two steps":                {`<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`, []storage.LifecycleRule{{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"}, {ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"}}},
 		"a disabled rule":          {`<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`, nil},
-		"a tag":                    {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, nil},
+		"a tag":                    {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}},
+		"two tags":                 {`<ID>a</ID><Status>Enabled</Status><Filter><And><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value>w</Value></Tag></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Tags: map[string]string{"k": "v", "l": "w"}, ExpireAfterDays: 1}}},
 		"a size":                   {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`, nil},
 		"a date":                   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
 		"a number of versions":     {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
@@ -283,6 +284,51 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 			require.Equal(t, test.want, info.Lifecycle)
 		})
 	}
+}
+
+func TestDroppedTagsOfRulesAreRestored(t *testing.T) {
+	minio, known := NamedProfile("minio")
+	require.True(t, known)
+	after := `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
+	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + after})
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})))
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Contains(t, asError(err).Hint, "tags")
+	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
+	require.NotContains(t, w.bodies["PUT /photos?lifecycle"], "Tag")
+}
+
+func TestSettingsThatAServerLacks(t *testing.T) {
+	garage, known := NamedProfile("garage")
+	require.True(t, known)
+	for name, option := range map[string]storage.BucketOption{
+		"object lock":         storage.WithObjectLock(),
+		"a default retention": storage.WithDefaultRetention(storage.Governance, 1),
+		"tags of rules":       storage.WithLifecycle(storage.LifecycleRule{Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &garage}, nil)
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(option))
+			require.ErrorIs(t, err, storage.Unsupported)
+			_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(option))
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.Empty(t, w.requests)
+		})
+	}
+	s, w := onWire(t, Config{}, nil)
+	_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), storage.WithVersioning(false)))
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Empty(t, w.requests)
+}
+
+func TestADefaultRetentionInYears(t *testing.T) {
+	s, _ := onWire(t, Config{}, private(map[string]string{
+		"HEAD /": "200 ", "GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>2</Years></DefaultRetention></Rule></ObjectLockConfiguration>",
+	}))
+	info, err := s.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.True(t, info.ObjectLock)
+	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 730}, info.DefaultRetention)
 }
 
 func TestDroppedLifecycleRulesAreRestored(t *testing.T) {

@@ -2,11 +2,14 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -33,6 +36,12 @@ func signFeatures(p *Profile) storage.Features {
 	if p.SignedForms {
 		f |= storage.SignedForms
 	}
+	if p.Tags {
+		f |= storage.SignedTags
+	}
+	if p.locks() {
+		f |= storage.SignedLocks
+	}
 	return f
 }
 
@@ -56,6 +65,12 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		method: r.Method, host: endpoint.host, path: endpoint.path,
 		header: http.Header{}, sha256: unsignedPayload, at: s.From,
 	}
+	if hasFunctions(r.Native) {
+		return nil, errSignedFunction()
+	}
+	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
+		return nil, errNoTLS()
+	}
 	switch r.Method {
 	case http.MethodPut:
 		if request.header, err = d.signedHeaders(r); err != nil {
@@ -65,14 +80,25 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		request.length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
 		request.query = downloadQuery(r)
+		in := &awss3.GetObjectInput{}
+		if err := d.customize(in, r.Native); err != nil {
+			return nil, err
+		}
+		encryptionOf(in).customer.headers(request.header.Set)
 	default:
 		return nil, storage.Unsupported
 	}
-	if d.requesterPays {
+	add := func(name, value string) { // last, because the names are sorted
 		if request.query != "" {
 			request.query += "&"
 		}
-		request.query += payerQuery + "=" + requester // last, because the names are sorted
+		request.query += name + "=" + string(appendEscaped(nil, value))
+	}
+	if d.expectedOwner != "" {
+		add(ownerQuery, d.expectedOwner)
+	}
+	if d.requesterPays {
+		add(payerQuery, requester)
 	}
 	key := d.keys.get(&s.credentials, d.region, s.From)
 	signedURL := key.presign(request, endpoint.origin, r.Key, s.credentials.SessionToken, s.Seconds)
@@ -87,8 +113,17 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	properties := *r
 	properties.Metadata = d.profile.storedNames(r.Metadata)
 	h := sigv4.Headers(&properties, "X-Amz-")
+	if err := d.signedOptions(r, h.Set); err != nil {
+		return nil, err
+	}
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
+	}
+	if err := signLock(h, r); err != nil {
+		return nil, err
+	}
+	if tags := tagHeader(r.Tags); tags != nil {
+		h.Set(tagsHeader, *tags)
 	}
 	if r.MaxSize == 0 {
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
@@ -100,6 +135,24 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
 	}
 	return h, nil
+}
+
+// signedOptions calls set with the headers of a signed upload's encryption and access control list.
+// A form has fields with the same names.
+func (d *driver) signedOptions(r *storage.SignRequest, set func(name, value string)) error {
+	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
+	if err := d.customize(in, r.Native); err != nil {
+		return err
+	}
+	if in.ACL != "" {
+		set("X-Amz-Acl", string(in.ACL))
+	}
+	encryptionOf(in).headers(set)
+	return nil
+}
+
+func errSignedFunction() error {
+	return &storage.Error{Code: storage.Unsupported, Err: errors.New("s3.WithRequest does not fit a signed URL or form"), Hint: "sign such a request with the SDK's s3.NewPresignClient: storage.As returns its client"}
 }
 
 // downloadQuery returns the query of a signed download, sorted by name.

@@ -37,6 +37,9 @@ func (r *request) createBucket() error {
 	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		b.ownership = value
 	}
+	if r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled") == "true" {
+		b.locking, b.versioning = &lockSettings{}, enabled
+	}
 	if err := b.setACL(r.Header); err != nil {
 		return err
 	}

@@ -95,7 +95,12 @@ func (r *request) completion() (*completion, error) {
 		return nil, newError("MalformedXML")
 	}
 	c.parts = asked.Part
-	c.upload, err = r.upload()
+	if c.upload, err = r.upload(); err != nil {
+		return nil, err
+	}
+	if c.upload.asked || r.Header.Get(customerPrefix+"-Key") != "" {
+		err = r.checkPart(c.upload)
+	}
 	return c, err
 }
 
@@ -164,7 +169,7 @@ func (r *request) join(o *object, c *completion, parts []*part) error {
 		o.parts = append(o.parts, objectPart{o.size, p.size, p.sum})
 		o.size += p.size
 	}
-	o.etag = `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts)) + `"`
+	o.etag = o.encryption.tag(`"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts)) + `"`)
 	if c.size >= 0 && c.size != o.size {
 		return newError("InvalidRequest").withMessage("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.size)
 	}

@@ -58,10 +58,13 @@ func (r *request) source(from copyOrigin) (*version, error) {
 		}
 		return nil, err
 	}
+	if err := r.checkReader(v.encryption, sourcePrefix); err != nil {
+		return nil, err
+	}
 	if err := checkSource(r.Header, v); err != nil {
 		return nil, err
 	}
-	if v.archived() {
+	if r.server.archived(v) {
 		return nil, newError("ObjectNotInActiveTierError")
 	}
 	if shown := b.shownID(v); shown != "" {
@@ -108,7 +111,7 @@ func (r *request) copyObject() error {
 		return err
 	}
 	itself := from == copyOrigin{bucket: r.bucket, key: r.key}
-	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" {
+	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" {
 		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := r.source(from)
@@ -161,7 +164,7 @@ func (r *request) copyBytes(o *object, v *version) error {
 		}
 	}
 	o.size, o.pieces, o.etag, o.sum = v.size, v.pieces, v.etag, v.sum
-	if v.parts == nil && kind == v.sum.kind {
+	if v.parts == nil && kind == v.sum.kind && o.encryption == v.encryption {
 		return nil
 	}
 	d := newDigest(kind, false)
@@ -169,7 +172,7 @@ func (r *request) copyBytes(o *object, v *version) error {
 		r.server.blobs.release(v.pieces)
 		return err
 	}
-	o.etag, o.sum = `"`+hex.EncodeToString(d.md5.Sum(nil))+`"`, d.checksum()
+	o.etag, o.sum = o.encryption.tag(`"`+hex.EncodeToString(d.md5.Sum(nil))+`"`), d.checksum()
 	return nil
 }
 
@@ -184,6 +187,9 @@ func (r *request) copyPart() error {
 	}
 	u, err := r.upload()
 	if err != nil {
+		return err
+	}
+	if err := r.checkPart(u); err != nil {
 		return err
 	}
 	from, err := r.origin()
@@ -209,9 +215,11 @@ func (r *request) copyPart() error {
 	}
 	r.server.blobs.retain(pieces)
 	p := newPart(number, pieces, d, r.server.now())
+	p.etag = u.encryption.tag(p.etag)
 	if err := r.addPart(u, p); err != nil {
 		return err
 	}
+	u.encryption.write(r.w.Header())
 	return r.writeCopyResult("CopyPartResult", isoTime(p.modified), p.etag, u.shown(p.sum))
 }
 

@@ -20,8 +20,8 @@ func (r *request) deleteObject() error {
 		if err := condition.checkDelete(r.key, b.current(r.key)); err != nil {
 			return nil, err
 		}
-		gone, unused = b.remove(r.key, id, r)
-		return unused, nil
+		gone, unused, err = b.remove(r.key, id, r)
+		return unused, err
 	})
 	if err != nil {
 		return err
@@ -44,17 +44,23 @@ type removal struct {
 
 // remove removes a version. Without an id it removes the current object, by a delete
 // marker if the bucket keeps versions.
-func (b *bucket) remove(key, id string, r *request) (removal, []piece) {
+func (b *bucket) remove(key, id string, r *request) (gone removal, unused []piece, err error) {
 	if id != "" {
 		v := b.version(key, id)
-		return removal{marker: v != nil && v.marker, id: id}, b.drop(key, id)
+		if v == nil {
+			return removal{id: id}, nil, nil
+		}
+		if err := v.lock.checkRemoval(r); err != nil {
+			return removal{}, nil, err
+		}
+		return removal{marker: v.marker, id: id}, b.drop(key, id), nil
 	}
 	if b.versioning == "" {
-		return removal{}, b.drop(key, nullVersion)
+		return removal{}, b.drop(key, nullVersion), nil
 	}
 	marker := &version{key: key, modified: r.server.now(), marker: true}
-	unused := b.add(marker)
-	return removal{marker: true, id: marker.id}, unused
+	unused = b.add(marker)
+	return removal{marker: true, id: marker.id}, unused, nil
 }
 
 type deleteRequest struct {
@@ -146,6 +152,5 @@ func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, []piece, 
 	if err := (writeCondition{match: etag}).checkDelete(key, b.current(key)); err != nil {
 		return removal{}, nil, err
 	}
-	gone, unused := b.remove(key, id, r)
-	return gone, unused, nil
+	return b.remove(key, id, r)
 }

@@ -16,10 +16,16 @@ func (r *request) getObject() error {
 		return err
 	}
 	defer r.server.blobs.release(v.pieces)
+	if err := noEncryption(r.Header); err != nil {
+		return err
+	}
+	if err := r.checkReader(v.encryption, customerPrefix); err != nil {
+		return err
+	}
 	if err := checkRead(r.Header, v); err != nil {
 		return err
 	}
-	if v.archived() && r.Method == http.MethodGet {
+	if r.server.archived(v) && r.Method == http.MethodGet {
 		return newError("InvalidObjectState", "StorageClass", v.class)
 	}
 	offset, length, partial, err := parseRange(r.Header.Get("Range"), v.size)
@@ -132,6 +138,9 @@ func (v *version) sumOf(offset, length int64, partial bool) checksum {
 func (r *request) describe(v *version) error {
 	header := r.w.Header()
 	v.properties.write(header)
+	v.encryption.write(header)
+	v.lock.write(header)
+	v.restored.write(header, r.server.now())
 	header.Set("Etag", v.etag)
 	header.Set("Last-Modified", v.modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")

@@ -83,6 +83,7 @@ func (r *request) createUpload() error {
 	if err != nil {
 		return err
 	}
+	u.encryption.write(r.w.Header())
 	if u.asked {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
@@ -149,12 +150,18 @@ func (r *request) uploadPart() error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
+	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
+		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
+	}
 	number, err := r.partNumber()
 	if err != nil {
 		return err
 	}
 	u, err := r.upload()
 	if err != nil {
+		return err
+	}
+	if err := r.checkPart(u); err != nil {
 		return err
 	}
 	promised, err := r.expectBody()
@@ -164,14 +171,19 @@ func (r *request) uploadPart() error {
 	if err := u.checkKind(promised); err != nil {
 		return err
 	}
+	if err := r.needChecksum(promised, u.lock, "Part"); err != nil {
+		return err
+	}
 	stored, d, err := r.store(promised, r.server.limits.MaxPartSize)
 	if err != nil {
 		return err
 	}
 	p := newPart(number, []piece{stored}, d, r.server.now())
+	p.etag = u.encryption.tag(p.etag)
 	if err := r.addPart(u, p); err != nil {
 		return err
 	}
+	u.encryption.write(r.w.Header())
 	r.w.Header().Set("Etag", p.etag)
 	if promised.given != nil || u.asked {
 		if p.sum.kind != nil {

@@ -10,12 +10,11 @@ type handler = func(*request) error
 // subresources are the query parameters that select another operation. The first one in
 // a request decides.
 var subresources = []string{
-	"acl", "cors", "delete", "lifecycle", "location", "ownershipControls", "policy", "policyStatus",
-	"publicAccessBlock", "uploadId", "uploads", "versioning", "versions",
+	"acl", "cors", "delete", "legal-hold", "lifecycle", "location", "object-lock", "ownershipControls", "policy",
+	"policyStatus", "publicAccessBlock", "restore", "retention", "tagging", "uploadId", "uploads", "versioning", "versions",
 	// This server does not implement these:
-	"accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory", "legal-hold",
-	"logging", "metrics", "notification", "object-lock", "replication", "requestPayment", "restore",
-	"retention", "select", "tagging", "torrent", "website",
+	"accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory",
+	"logging", "metrics", "notification", "replication", "requestPayment", "select", "torrent", "website",
 }
 
 type operation struct {
@@ -56,6 +55,8 @@ var operations = map[string]operation{
 	"BUCKET DELETE lifecycle":         {"DeleteBucketLifecycle", (*request).deleteLifecycle},
 	"BUCKET GET acl":                  {"GetBucketAcl", (*request).getACL},
 	"BUCKET PUT acl":                  {"PutBucketAcl", (*request).putBucketACL},
+	"BUCKET GET object-lock":          {"GetObjectLockConfiguration", (*request).getLocking},
+	"BUCKET PUT object-lock":          {"PutObjectLockConfiguration", (*request).putLocking},
 
 	"OBJECT PUT ":            {"PutObject", (*request).putObject},
 	"OBJECT GET ":            {"GetObject", (*request).getObject},
@@ -68,6 +69,14 @@ var operations = map[string]operation{
 	"OBJECT GET uploadId":    {"ListParts", (*request).listParts},
 	"OBJECT GET acl":         {"GetObjectAcl", (*request).getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},
+	"OBJECT GET tagging":     {"GetObjectTagging", (*request).getTagging},
+	"OBJECT PUT tagging":     {"PutObjectTagging", (*request).putTagging},
+	"OBJECT DELETE tagging":  {"DeleteObjectTagging", (*request).deleteTagging},
+	"OBJECT GET retention":   {"GetObjectRetention", (*request).getRetention},
+	"OBJECT PUT retention":   {"PutObjectRetention", (*request).putRetention},
+	"OBJECT GET legal-hold":  {"GetObjectLegalHold", (*request).getLegalHold},
+	"OBJECT PUT legal-hold":  {"PutObjectLegalHold", (*request).putLegalHold},
+	"OBJECT POST restore":    {"RestoreObject", (*request).restoreObject},
 }
 
 // chooseOperation returns the operation. A name without a handler is one that this

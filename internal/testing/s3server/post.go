@@ -47,6 +47,9 @@ func (r *request) postObject() error {
 	if err != nil {
 		return err
 	}
+	if o.tags, err = f.tags(); err != nil {
+		return err
+	}
 	if err := r.storeFile(o, f, header, size); err != nil {
 		return err
 	}
@@ -98,6 +101,18 @@ func (f *form) header() http.Header {
 		}
 	}
 	return header
+}
+
+// tags returns the tags of the field "tagging", which is a document.
+func (f *form) tags() ([]tag, error) {
+	if f.fields["tagging"] == "" {
+		return nil, nil
+	}
+	var asked tagging
+	if err := parseXML([]byte(f.fields["tagging"]), &asked); err != nil {
+		return nil, err
+	}
+	return asked.tags()
 }
 
 // permit checks the form against its policy. A form without a policy is an anonymous

@@ -3,7 +3,6 @@ package s3server
 import (
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +28,7 @@ var systemHeaders = []string{
 type properties struct {
 	header http.Header // system headers and metadata, as a read returns them
 	class  string
-	tags   int
+	tags   []tag
 }
 
 // readProperties reads the properties from the headers of a request.
@@ -53,7 +52,9 @@ func (h *Handler) readProperties(header http.Header) (properties, error) {
 	if err := h.readMetadata(header, p.header); err != nil {
 		return p, err
 	}
-	return p, p.readTags(header.Get("X-Amz-Tagging"))
+	var err error
+	p.tags, err = readTagHeader(header.Get("X-Amz-Tagging"))
+	return p, err
 }
 
 // keepEncoding removes aws-chunked, which only describes the transfer.
@@ -104,18 +105,6 @@ func mailSafe(value string) string {
 	return value
 }
 
-func (p *properties) readTags(value string) error {
-	if value == "" {
-		return nil
-	}
-	tags, err := url.ParseQuery(value)
-	if err != nil || len(tags) > 10 {
-		return newError("InvalidTag")
-	}
-	p.tags = len(tags)
-	return nil
-}
-
 func (p properties) write(header http.Header) {
 	for name, values := range p.header {
 		header[name] = values
@@ -123,10 +112,7 @@ func (p properties) write(header http.Header) {
 	if p.class != standard {
 		header.Set("X-Amz-Storage-Class", p.class)
 	}
-	if p.tags > 0 {
-		header.Set("X-Amz-Tagging-Count", strconv.Itoa(p.tags))
+	if len(p.tags) > 0 {
+		header.Set("X-Amz-Tagging-Count", strconv.Itoa(len(p.tags)))
 	}
 }
-
-// archived reports whether an object must be restored before it can be read.
-func (p properties) archived() bool { return p.class == "GLACIER" || p.class == "DEEP_ARCHIVE" }

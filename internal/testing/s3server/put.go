@@ -20,6 +20,9 @@ func (r *request) putObject() error {
 	if err != nil {
 		return err
 	}
+	if err := r.needChecksum(p, o.lock, "Object"); err != nil {
+		return err
+	}
 	stored, d, err := r.store(p, r.server.limits.MaxPutSize)
 	if err != nil {
 		return err
@@ -36,11 +39,24 @@ func (r *request) putObject() error {
 }
 
 // newObject returns an object without bytes. It fails if there is no bucket, or if the
-// bucket refuses the access control list.
+// bucket refuses the access control list or the lock.
 func (r *request) newObject(header http.Header) (*object, error) {
 	o := &object{acl: header.Get("X-Amz-Acl")}
-	err := r.view(func(b *bucket) error { return b.checkACL(header) })
+	var err error
+	if o.lock, err = r.server.readLock(header); err != nil {
+		return nil, err
+	}
+	err = r.view(func(b *bucket) error {
+		if err := b.checkACL(header); err != nil {
+			return err
+		}
+		checked := *o
+		return b.lockNew(&checked, r.server.now())
+	})
 	if err != nil {
+		return nil, err
+	}
+	if o.encryption, err = r.readEncryption(header); err != nil {
 		return nil, err
 	}
 	o.properties, err = r.server.readProperties(header)
@@ -49,7 +65,7 @@ func (r *request) newObject(header http.Header) (*object, error) {
 
 // setContent sets the bytes of the object.
 func (o *object) setContent(stored piece, d *digest) {
-	o.etag = `"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`
+	o.etag = o.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`)
 	o.size, o.pieces, o.sum = d.size, []piece{stored}, d.checksum()
 }
 
@@ -69,6 +85,9 @@ func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*versio
 		if err := c.check(r.key, b.current(r.key)); err != nil {
 			return nil, err
 		}
+		if err := b.lockNew(&v.object, v.modified); err != nil {
+			return nil, err
+		}
 		unused = b.add(v)
 		if from != nil {
 			delete(b.uploads, from.id)
@@ -84,5 +103,6 @@ func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*versio
 	if shown != "" {
 		r.w.Header().Set("X-Amz-Version-Id", shown)
 	}
+	v.encryption.write(r.w.Header())
 	return v, nil
 }

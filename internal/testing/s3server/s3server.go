@@ -12,8 +12,7 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
-// These return NotImplemented: tags as a subresource, object lock, encryption with
-// customer keys, website, logging, notifications, S3 Select, ListObjects version 1.
+// These return NotImplemented: website, logging, notifications, S3 Select, ListObjects version 1.
 package s3server
 
 import (
@@ -54,6 +53,11 @@ type Config struct {
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
 	// Quincy.
 	DashForUnderscore bool
+	// KMSKeys are the ids of the keys that SSE-KMS knows, beside the account's own. Nil means
+	// every id.
+	KMSKeys []string
+	// BlockCustomerKeys refuses writes with SSE-C, as new buckets do since April 2026.
+	BlockCustomerKeys bool
 	// RequesterPays refuses requests without x-amz-request-payer.
 	RequesterPays bool
 	// CloseConnections closes a connection after each response, so that a test that counts
@@ -62,6 +66,8 @@ type Config struct {
 	// FolderOrder lists objects as SeaweedFS does: like a directory tree, with all of
 	// "a/…" before "a-b", also in pages, with a delimiter and with start-after.
 	FolderOrder bool
+	// RestoreTime is how long it takes until an archived object can be read that was restored.
+	RestoreTime time.Duration
 	Now         func() time.Time // nil means time.Now
 	Limits      Limits
 }

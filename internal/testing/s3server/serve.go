@@ -62,6 +62,9 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.authorize(); err != nil {
 			return err
 		}
+		if err := r.checkOwner(); err != nil {
+			return err
+		}
 		const payer, requester = "x-amz-request-payer", "requester"
 		if r.server.config.RequesterPays && r.Header.Get(payer) != requester && r.query.Get(payer) != requester {
 			return newError("AccessDenied")

@@ -16,9 +16,10 @@ type settings struct {
 	cors       *corsConfiguration
 	policy     *policy
 	block      *accessBlock
-	ownership  string // "" means no controls, which is the same as ObjectWriter
-	lifecycle  []byte // as it was sent
-	acl        string // canned; "" means private
+	ownership  string        // "" means no controls, which is the same as ObjectWriter
+	lifecycle  []byte        // as it was sent
+	acl        string        // canned; "" means private
+	locking    *lockSettings // nil if the bucket cannot lock objects
 }
 
 // defaultSettings are those of a bucket created after April 2023.
@@ -68,6 +69,9 @@ func (r *request) putVersioning() error {
 		return newError("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
+		if b.locking != nil && asked.Status != enabled {
+			return newError("InvalidBucketState")
+		}
 		b.versioning = asked.Status
 		return nil
 	})

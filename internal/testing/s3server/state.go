@@ -44,7 +44,10 @@ type object struct {
 	parts  []objectPart // of the upload that made it; nil after a PUT
 	sum    checksum
 	properties
-	acl string
+	acl        string
+	encryption encryption
+	lock       lock
+	restored   restored
 }
 
 // objectPart is a part of a completed upload.

@@ -35,11 +35,22 @@ func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	}
 }
 
+// lockingBucket creates a bucket with object lock, and returns the Config with it.
+func lockingBucket(t *testing.T, c s3.Config) s3.Config {
+	t.Helper()
+	service, err := s3.NewService(t.Context(), c)
+	require.NoError(t, err)
+	c.Bucket = "locking"
+	_, err = service.CreateBucket(t.Context(), c.Bucket, storage.WithObjectLock())
+	require.NoError(t, err)
+	return c
+}
+
 func TestRunOnAmazonsRules(t *testing.T) {
 	for name, acl := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
 		t.Run(name, func(t *testing.T) {
-			_, c := amazon(t, s3server.Config{Buckets: []string{"photos"}, AllowACL: acl})
-			c.Bucket = "photos"
+			_, c := amazon(t, s3server.Config{AllowACL: acl})
+			c = lockingBucket(t, c)
 			profile, known := s3.NamedProfile("unknown") // no features are known
 			require.True(t, known)
 			c.Profile = &profile
@@ -47,6 +58,9 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			require.NoError(t, err)
 			t.Log(report)
 			require.Equal(t, s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}, report.Profile.Conditions)
+			require.True(t, report.Profile.Tags)
+			require.Equal(t, s3.LockNewBuckets, report.Profile.ObjectLock)
+			require.Empty(t, report.Left)
 			for _, check := range report.Checks {
 				if check.Name != "a public object in a private bucket" {
 					require.Equal(t, Enforced, check.Verdict, check.Name+": "+check.Detail)
@@ -59,6 +73,11 @@ func TestRunOnAmazonsRules(t *testing.T) {
 		})
 	}
 }
+
+const (
+	tagsCheck = "tags of writes, copies and their own calls"
+	holdCheck = "a legal hold keeps a version, in a bucket with object lock"
+)
 
 func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 	races := deleteRaces
@@ -81,11 +100,22 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 		"no copied parts":                               {s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", Refused, func(p s3.Profile) bool { return !p.CopyParts }},
 		"no batches":                                    {s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch delete", Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
 		"no forms":                                      {s3server.Fault{Operation: "PostObject", Error: "NotImplemented"}, "a form enforces its sizes and type", Inconclusive, func(p s3.Profile) bool { return !p.SignedForms }},
+		"tags ignored":                                  {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
+		"tags of uploads ignored":                       {s3server.Fault{Operation: "CreateMultipartUpload", Ignore: []string{"X-Amz-Tagging"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
+		"other tags of copies ignored":                  {s3server.Fault{Operation: "CopyObject", Ignore: []string{"X-Amz-Tagging-Directive"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
+		"the number of tags not told":                   {s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Tagging-Count"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},
+		"no tags":                                       {s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"}, tagsCheck, Refused, func(p s3.Profile) bool { return !p.Tags }},
+		"a hold ignored":                                {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}}, holdCheck, Ignored, func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone }},
+		"a bucket without object lock":                  {s3server.Fault{Operation: "PutObject", Key: "none"}, holdCheck, Refused, func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone }},
 		"a server that is busy once":                    {s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a server-side copy", Enforced, func(p s3.Profile) bool { return p.Copy }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
 			c.Bucket = "photos"
+			if name == "a hold ignored" {
+				c.Bucket = ""
+				c = lockingBucket(t, c)
+			}
 			if test.rule.Times == 0 {
 				test.rule.Times = -1
 			}

@@ -72,10 +72,22 @@ func (p *probe) upload(ctx context.Context, key, text string, condition storage.
 // prepareUpload does all of upload except for the request that completes it.
 func (p *probe) prepareUpload(ctx context.Context, key, text string, condition storage.Condition, whole storage.CRC32C) (complete func() (*storage.Attrs, error), err error) {
 	r := p.request(key, text, condition)
-	part := p.request(key, text, storage.Condition{})
 	if whole.Known {
 		r.CRC32C = whole
 	}
+	return p.prepareRequest(ctx, r, text)
+}
+
+// uploadRequest stores text as a multipart upload of one part.
+func (p *probe) uploadRequest(ctx context.Context, r *storage.PutRequest, text string) error {
+	complete, err := p.prepareRequest(ctx, r, text)
+	if err == nil {
+		_, err = complete()
+	}
+	return err
+}
+
+func (p *probe) prepareRequest(ctx context.Context, r *storage.PutRequest, text string) (complete func() (*storage.Attrs, error), err error) {
 	var upload string
 	err = retry(ctx, func() (err error) {
 		upload, err = p.BeginParts(ctx, r)
@@ -88,7 +100,7 @@ func (p *probe) prepareUpload(ctx context.Context, key, text string, condition s
 	var one storage.Part
 	err = retry(ctx, func() (err error) {
 		one, err = p.PutPart(ctx, &storage.PartRequest{
-			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: part.Size, CRC32C: part.CRC32C,
+			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: r.Size, CRC32C: storage.KnownCRC32C(crc32c(text)),
 		})
 		return err
 	})

@@ -80,6 +80,15 @@ var checks = []check{
 		set:  func(p *s3.Profile, ok bool) { p.SignedUploads.IfAbsent = ok && p.Conditions.Create },
 		racy: func(known s3.Conditions) bool { return known.Create },
 	},
+	{name: "tags of writes, copies and their own calls", run: checkTags, set: func(p *s3.Profile, ok bool) { p.Tags = ok }},
+	{name: "a legal hold keeps a version, in a bucket with object lock", run: checkLegalHold, set: func(p *s3.Profile, ok bool) {
+		switch {
+		case !ok:
+			p.ObjectLock = s3.LockNone
+		case p.ObjectLock == s3.LockNone:
+			p.ObjectLock = s3.LockNewBuckets
+		}
+	}},
 	{name: "a form enforces its sizes and type", run: checkForms, set: func(p *s3.Profile, ok bool) { p.SignedForms = ok }},
 }
 

@@ -43,7 +43,8 @@ const (
 //
 // Run does not change settings of the bucket. It takes CORS, lifecycle, policies,
 // versions and ContentMD5 from c, and so the fields that are expensive to test (equal
-// parts, limits, storage classes).
+// parts, limits, storage classes, restoring). Only a bucket that was made with object lock can
+// show that: in another one the profile has no ObjectLock.
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any
 // other failure is in the report.
@@ -102,7 +103,7 @@ type s3Driver interface {
 // server could do everything.
 func withAllFeatures(p s3.Profile) s3.Profile {
 	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
-	p.Copy, p.CopyParts, p.ObjectACLs, p.SignedForms = true, true, true, true
+	p.Copy, p.CopyParts, p.ObjectACLs, p.SignedForms, p.Tags = true, true, true, true, true
 	p.Checksum = s3.ChecksumFullObject
 	if p.Batch == s3.BatchNone {
 		p.Batch = s3.BatchMD5
@@ -117,6 +118,7 @@ type probe struct {
 	prefix  string
 	racy    s3.Conditions // known not to be atomic
 	report  *Report
+	held    string   // the key of an object under a legal hold
 	uploads sync.Map // keys of unfinished uploads, by upload
 }
 
@@ -189,6 +191,7 @@ func (p *probe) clean(ctx context.Context) {
 		}
 		return true
 	})
+	_ = p.release(ctx) // without object lock there is no hold
 	if p.cleanObjects(ctx) != nil || p.cleanVersions(ctx) != nil {
 		p.report.Left = p.prefix
 	}

@@ -258,7 +258,7 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	d, err := s3.NewDriver(t.Context(), s3.Config{Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", Profile: &p})
 	require.NoError(t, err)
 	keeps := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments // by the name of the profile
-	require.Zero(t, d.Describe().Features&^(storage.SignedURLs|storage.SignedHead|storage.MultipartUploads|storage.Versioning|storage.StorageClasses|keeps))
+	require.Zero(t, d.Describe().Features&^(storage.SignedURLs|storage.SignedHead|storage.MultipartUploads|storage.Versioning|storage.StorageClasses|storage.Restoring|keeps))
 	require.False(t, p.OrderedListing)
 }
 

@@ -105,6 +105,7 @@ func without(profile, other *s3.Profile) (names []string) {
 		{"both on completing a multipart upload", declared.Complete, proven.Complete},
 		{"both on a copy", declared.Copy, proven.Copy},
 		{"a conditional delete", declared.Remove, proven.Remove},
+		{"tags", profile.Tags, other.Tags},
 		{"the CRC32C of a body", profile.Checksum >= s3.ChecksumHeader, other.Checksum >= s3.ChecksumHeader},
 		{"the CRC32C of a multipart upload", profile.Checksum >= s3.ChecksumFullObject, other.Checksum >= s3.ChecksumFullObject},
 	} {

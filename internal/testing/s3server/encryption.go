@@ -1,0 +1,199 @@
+package s3server
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// The headers of encryption. Those of a customer's key have a suffix, also after the prefix of a
+// copy's source.
+const (
+	sseHeader        = "X-Amz-Server-Side-Encryption"
+	kmsKeyHeader     = sseHeader + "-Aws-Kms-Key-Id"
+	kmsContextHeader = sseHeader + "-Context"
+	bucketKeyHeader  = sseHeader + "-Bucket-Key-Enabled"
+	customerPrefix   = sseHeader + "-Customer"
+	sourcePrefix     = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
+)
+
+const (
+	byStore, byKMS, byKMSTwice = "AES256", "aws:kms", "aws:kms:dsse"
+	defaultKMSKey              = "arn:aws:kms:us-east-1:" + DefaultAccountID + ":alias/aws/s3"
+)
+
+// An encryption says how an object is encrypted, which it is not: only the rules are kept.
+type encryption struct {
+	algorithm   string // byStore, byKMS or byKMSTwice; "" with a customer's key
+	kmsKey      string
+	bucketKey   bool
+	customerMD5 string // of the customer's key, in base64
+}
+
+// readEncryption reads how a write wants its object encrypted.
+func (r *request) readEncryption(header http.Header) (encryption, error) {
+	customer, err := r.customerKey(header, customerPrefix)
+	if err != nil {
+		return encryption{}, err
+	}
+	e := encryption{algorithm: header.Get(sseHeader), kmsKey: header.Get(kmsKeyHeader), customerMD5: customer, bucketKey: strings.EqualFold(header.Get(bucketKeyHeader), "true")}
+	kms := e.algorithm == byKMS || e.algorithm == byKMSTwice
+	switch {
+	case customer != "" && (e.algorithm != "" || e.kmsKey != ""):
+		return e, newError("InvalidArgument").withMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
+	case customer != "" && r.server.config.BlockCustomerKeys:
+		return e, newError("AccessDenied")
+	case customer != "":
+		return e, nil
+	case !kms && (e.kmsKey != "" || header.Get(kmsContextHeader) != ""):
+		return e, newError("InvalidArgument").withMessage("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+	case e.algorithm == "":
+		e.algorithm = byStore
+	case !kms && e.algorithm != byStore:
+		return e, newError("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.algorithm)
+	}
+	if !kms {
+		return e, nil
+	}
+	if e.kmsKey == "" {
+		e.kmsKey = defaultKMSKey
+	}
+	if keys := r.server.config.KMSKeys; keys != nil && e.kmsKey != defaultKMSKey && !slices.Contains(keys, e.kmsKey) {
+		return e, newError("KMS.NotFoundException").withMessage("Key '%s' does not exist", e.kmsKey)
+	}
+	return e, checkContext(header.Get(kmsContextHeader))
+}
+
+// checkContext checks an encryption context: base64 of a JSON object of texts.
+func checkContext(value string) error {
+	if value == "" {
+		return nil
+	}
+	text, err := base64.StdEncoding.DecodeString(value)
+	var pairs map[string]string
+	if err != nil || json.Unmarshal(text, &pairs) != nil {
+		return newError("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").withMessage("The header 'x-amz-server-side-encryption-context' must be the base64 of a JSON object of strings")
+	}
+	return nil
+}
+
+// customerKey returns the MD5 of the customer's key in the headers that begin with prefix, or "".
+func (r *request) customerKey(header http.Header, prefix string) (string, error) {
+	algorithm, key, sum := header.Get(prefix+"-Algorithm"), header.Get(prefix+"-Key"), header.Get(prefix+"-Key-Md5")
+	if algorithm == "" && key == "" && sum == "" {
+		return "", nil
+	}
+	invalid := func(message string) error { return newError("InvalidArgument").withMessage("%s", message) }
+	raw, err := base64.StdEncoding.DecodeString(key)
+	hash := md5.Sum(raw)
+	switch {
+	case r.TLS == nil:
+		return "", newError("InvalidRequest").withMessage("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
+	case algorithm == "":
+		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.")
+	case algorithm != "AES256":
+		return "", newError("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", algorithm)
+	case key == "":
+		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.")
+	case err != nil || len(raw) != 32:
+		return "", invalid("The secret key was invalid for the specified algorithm.")
+	case sum != base64.StdEncoding.EncodeToString(hash[:]):
+		return "", invalid("The calculated MD5 hash of the key did not match the hash that was provided.")
+	}
+	return sum, nil
+}
+
+// checkReader fails unless the headers that begin with prefix have the key of the object.
+func (r *request) checkReader(e encryption, prefix string) error {
+	given, err := r.customerKey(r.Header, prefix)
+	switch {
+	case err != nil:
+		return err
+	case given == e.customerMD5:
+		return nil
+	case given == "":
+		return newError("InvalidRequest").withMessage("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
+	case e.customerMD5 == "":
+		return newError("InvalidRequest").withMessage("The encryption parameters are not applicable to this object.")
+	}
+	return newError("AccessDenied")
+}
+
+// checkPart fails unless a request of an upload has the upload's key. A completion needs it only if
+// the upload has a checksum.
+func (r *request) checkPart(u *upload) error {
+	if err := noEncryption(r.Header); err != nil {
+		return err
+	}
+	given, err := r.customerKey(r.Header, customerPrefix)
+	switch {
+	case err != nil:
+		return err
+	case given == u.encryption.customerMD5:
+		return nil
+	case given == "":
+		return newError("InvalidRequest").withMessage("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+	}
+	return newError("InvalidRequest").withMessage("The provided encryption parameters did not match the ones used originally.")
+}
+
+// noEncryption refuses the headers of a write's encryption with other requests.
+func noEncryption(header http.Header) error {
+	for _, name := range []string{sseHeader, kmsKeyHeader, kmsContextHeader, bucketKeyHeader} {
+		if value := header.Get(name); value != "" {
+			return newError("InvalidArgument", "ArgumentName", strings.ToLower(name), "ArgumentValue", value).
+				withMessage("%s header is not supported for this operation.", strings.ToLower(name))
+		}
+	}
+	return nil
+}
+
+// write writes the headers of a response.
+func (e encryption) write(header http.Header) {
+	if e.customerMD5 != "" {
+		header.Set(customerPrefix+"-Algorithm", "AES256")
+		header.Set(customerPrefix+"-Key-Md5", e.customerMD5)
+		return
+	}
+	header.Set(sseHeader, e.algorithm)
+	if e.kmsKey != "" {
+		header.Set(kmsKeyHeader, e.kmsKey)
+	}
+	if e.bucketKey {
+		header.Set(bucketKeyHeader, "true")
+	}
+}
+
+// tag returns the entity tag of an encrypted object or part, whose MD5 is md5 in quotes: with KMS or
+// a customer's key it is not the MD5.
+func (e encryption) tag(md5 string) string {
+	if e.customerMD5 == "" && e.algorithm == byStore {
+		return md5
+	}
+	random := make([]byte, 16)
+	_, _ = rand.Read(random)
+	_, count, _ := strings.Cut(strings.Trim(md5, `"`), "-")
+	if count != "" {
+		count = "-" + count
+	}
+	return `"` + hex.EncodeToString(random) + count + `"`
+}
+
+// DefaultAccountID owns all buckets that are not another account's.
+const DefaultAccountID = "123456789012"
+
+// checkOwner refuses a request that expects another owner of the bucket.
+func (r *request) checkOwner() error {
+	const owner, source = "x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"
+	for _, expected := range []string{r.Header.Get(owner), r.query.Get(owner), r.Header.Get(source)} {
+		if expected != "" && expected != DefaultAccountID {
+			return newError("AccessDenied")
+		}
+	}
+	return nil
+}

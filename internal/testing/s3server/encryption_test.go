@@ -1,0 +1,193 @@
+package s3server_test
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+// A customerKey has the three texts of a customer's key.
+type customerKey struct{ algorithm, key, md5 *string }
+
+func newCustomerKey(c byte) customerKey {
+	raw := []byte(strings.Repeat(string(c), 32))
+	sum := md5.Sum(raw)
+	return customerKey{aws.String("AES256"), aws.String(base64.StdEncoding.EncodeToString(raw)), aws.String(base64.StdEncoding.EncodeToString(sum[:]))}
+}
+
+func (k customerKey) put(content string) *s3.PutObjectInput {
+	in := putInput("k", content)
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = k.algorithm, k.key, k.md5
+	return in
+}
+
+func (k customerKey) get() *s3.GetObjectInput {
+	return &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5}
+}
+
+func (k customerKey) head() *s3.HeadObjectInput {
+	return &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5}
+}
+
+func TestACustomersKeyGuardsItsObject(t *testing.T) {
+	s := startTLS(t, s3server.Config{})
+	own, other, none := newCustomerKey('a'), newCustomerKey('b'), customerKey{}
+	put, err := s.PutObject(t.Context(), own.put("hello"))
+	require.NoError(t, err)
+	require.Equal(t, *own.md5, *put.SSECustomerKeyMD5)
+	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag, "the MD5 of the content")
+
+	get, err := s.GetObject(t.Context(), own.get())
+	require.NoError(t, err)
+	require.Equal(t, "hello", read(t, get.Body))
+	require.Equal(t, "AES256", *get.SSECustomerAlgorithm)
+	require.Empty(t, get.ServerSideEncryption)
+	_, err = s.HeadObject(t.Context(), own.head())
+	require.NoError(t, err)
+
+	_, err = s.GetObject(t.Context(), none.get())
+	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	_, err = s.HeadObject(t.Context(), none.head())
+	failsWith(t, err, http.StatusBadRequest, "BadRequest")
+	_, err = s.GetObject(t.Context(), other.get())
+	failsWith(t, err, http.StatusForbidden, "AccessDenied")
+	_, err = s.HeadObject(t.Context(), other.head())
+	failsWith(t, err, http.StatusForbidden, "Forbidden")
+
+	copying := &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String(bucket + "/k")}
+	_, err = s.CopyObject(t.Context(), copying)
+	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	copying.CopySourceSSECustomerAlgorithm, copying.CopySourceSSECustomerKey, copying.CopySourceSSECustomerKeyMD5 = own.algorithm, own.key, own.md5
+	copied, err := s.CopyObject(t.Context(), copying)
+	require.NoError(t, err)
+	require.Equal(t, types.ServerSideEncryptionAes256, copied.ServerSideEncryption, "a copy is not encrypted with the source's key")
+	require.Equal(t, "hello", s.get(t, "copy"))
+	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *copied.CopyObjectResult.ETag)
+
+	_, err = s.PutObject(t.Context(), putInput("k", "plain"))
+	require.NoError(t, err)
+	_, err = s.GetObject(t.Context(), own.get())
+	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+}
+
+func TestCustomersKeysThatAreRefused(t *testing.T) {
+	s, plain, blocked := startTLS(t, s3server.Config{}), start(t, s3server.Config{}), startTLS(t, s3server.Config{BlockCustomerKeys: true})
+	good, other := newCustomerKey('a'), newCustomerKey('b')
+	short := base64.StdEncoding.EncodeToString([]byte("short"))
+	for name, row := range map[string]struct {
+		store  *store
+		key    customerKey
+		status int
+		code   string
+	}{
+		"the MD5 of another key": {s, customerKey{good.algorithm, good.key, other.md5}, http.StatusBadRequest, "InvalidArgument"},
+		"no MD5":                 {s, customerKey{good.algorithm, good.key, nil}, http.StatusBadRequest, "InvalidArgument"},
+		"no algorithm":           {s, customerKey{nil, good.key, good.md5}, http.StatusBadRequest, "InvalidArgument"},
+		"no key":                 {s, customerKey{good.algorithm, nil, good.md5}, http.StatusBadRequest, "InvalidArgument"},
+		"another algorithm":      {s, customerKey{aws.String("DES"), good.key, good.md5}, http.StatusBadRequest, "InvalidEncryptionAlgorithmError"},
+		"a short key":            {s, customerKey{good.algorithm, &short, good.md5}, http.StatusBadRequest, "InvalidArgument"},
+		"without TLS":            {plain, good, http.StatusBadRequest, "InvalidRequest"},
+		"the bucket blocks them": {blocked, good, http.StatusForbidden, "AccessDenied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := row.store.PutObject(t.Context(), row.key.put("x"))
+			failsWith(t, err, row.status, row.code)
+			require.Empty(t, row.store.keys(t))
+		})
+	}
+	both := good.put("x")
+	both.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+	_, err := s.PutObject(t.Context(), both)
+	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+}
+
+func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
+	s := startTLS(t, s3server.Config{})
+	own, other := newCustomerKey('a'), newCustomerKey('b')
+	created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+		SSECustomerAlgorithm: own.algorithm, SSECustomerKey: own.key, SSECustomerKeyMD5: own.md5,
+	})
+	require.NoError(t, err)
+	require.Equal(t, *own.md5, *created.SSECustomerKeyMD5)
+	part := func(k customerKey) (*s3.UploadPartOutput, error) {
+		return s.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("hello"),
+			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5,
+		})
+	}
+	_, err = part(customerKey{})
+	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	_, err = part(other)
+	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	stored, err := part(own)
+	require.NoError(t, err)
+	complete := func(k customerKey) error {
+		_, err := s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId,
+			MultipartUpload:      &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: stored.ETag, ChecksumCRC32C: stored.ChecksumCRC32C}}},
+			SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5,
+		})
+		return err
+	}
+	failsWith(t, complete(customerKey{}), http.StatusBadRequest, "InvalidRequest")
+	require.NoError(t, complete(own))
+	got, err := s.GetObject(t.Context(), own.get())
+	require.NoError(t, err)
+	require.Equal(t, "hello", read(t, got.Body))
+}
+
+func TestEncryptionByKMS(t *testing.T) {
+	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
+	s := start(t, s3server.Config{KMSKeys: []string{arn}})
+	in := putInput("k", "hello")
+	in.ServerSideEncryption, in.SSEKMSKeyId, in.BucketKeyEnabled = types.ServerSideEncryptionAwsKms, aws.String(arn), aws.Bool(true)
+	in.SSEKMSEncryptionContext = aws.String("eyJhIjoiYiJ9")
+	put, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, arn, *put.SSEKMSKeyId)
+	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, types.ServerSideEncryptionAwsKms, head.ServerSideEncryption)
+	require.Equal(t, arn, *head.SSEKMSKeyId)
+	require.True(t, *head.BucketKeyEnabled)
+
+	in = putInput("k", "hello")
+	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String("other")
+	_, err = s.PutObject(t.Context(), in)
+	failsWith(t, err, http.StatusBadRequest, "KMS.NotFoundException")
+	in.SSEKMSKeyId, in.SSEKMSEncryptionContext = nil, aws.String("{}")
+	_, err = s.PutObject(t.Context(), in)
+	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+	in.ServerSideEncryption, in.SSEKMSEncryptionContext, in.SSEKMSKeyId = "", nil, aws.String(arn)
+	_, err = s.PutObject(t.Context(), in)
+	failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+	in.ServerSideEncryption, in.SSEKMSKeyId = "rot13", nil
+	_, err = s.PutObject(t.Context(), in)
+	failsWith(t, err, http.StatusBadRequest, "InvalidEncryptionAlgorithmError")
+
+	plain, err := s.PutObject(t.Context(), putInput("plain", "hello"))
+	require.NoError(t, err)
+	require.Equal(t, types.ServerSideEncryptionAes256, plain.ServerSideEncryption)
+}
+
+func TestAnotherOwnerThanExpectedIsRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	in := putInput("k", "x")
+	in.ExpectedBucketOwner = aws.String("210987654321")
+	_, err := s.PutObject(t.Context(), in)
+	failsWith(t, err, http.StatusForbidden, "AccessDenied")
+	in.ExpectedBucketOwner = aws.String(s3server.DefaultAccountID)
+	_, err = s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+}

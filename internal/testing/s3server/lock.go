@@ -1,0 +1,303 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+	"time"
+)
+
+const (
+	governance = "GOVERNANCE"
+	compliance = "COMPLIANCE"
+	lockMode   = "X-Amz-Object-Lock-Mode"
+	lockUntil  = "X-Amz-Object-Lock-Retain-Until-Date"
+	lockHold   = "X-Amz-Object-Lock-Legal-Hold"
+)
+
+// A lock keeps a version from being removed.
+type lock struct {
+	mode  string // "" without a retention
+	until time.Time
+	hold  string // "ON", "OFF", or "" if nobody has set it
+}
+
+// readLock reads the headers of a write.
+func (h *Handler) readLock(header http.Header) (lock, error) {
+	l := lock{mode: header.Get(lockMode), hold: header.Get(lockHold)}
+	until := header.Get(lockUntil)
+	wrong := func(name, message string) (lock, error) {
+		return l, newError("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).withMessage("%s", message)
+	}
+	switch {
+	case (l.mode == "") != (until == ""):
+		return wrong(lockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
+	case l.mode != "" && l.mode != governance && l.mode != compliance:
+		return wrong(lockMode, "Unknown wormMode directive.")
+	case l.hold != "" && l.hold != "ON" && l.hold != "OFF":
+		return wrong(lockHold, "Legal Hold must be either of 'ON' or 'OFF'")
+	case l.mode == "":
+		return l, nil
+	}
+	var err error
+	if l.until, err = time.Parse(time.RFC3339, until); err != nil {
+		return wrong(lockUntil, "The retain until date must be provided in ISO 8601 format")
+	}
+	if !l.until.After(h.now()) {
+		return wrong(lockUntil, "The retain until date must be in the future!")
+	}
+	return l, nil
+}
+
+// write writes the headers of a read.
+func (l lock) write(header http.Header) {
+	if l.mode != "" {
+		header.Set(lockMode, l.mode)
+		header.Set(lockUntil, isoTime(l.until))
+	}
+	if l.hold != "" {
+		header.Set(lockHold, l.hold)
+	}
+}
+
+// bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
+func (r *request) bypasses() bool {
+	return r.Header.Get("X-Amz-Bypass-Governance-Retention") == "true"
+}
+
+// checkRemoval fails if the lock keeps its version.
+func (l lock) checkRemoval(r *request) error {
+	retained := r.server.now().Before(l.until) && !(l.mode == governance && r.bypasses())
+	if l.hold == "ON" || retained {
+		return protected()
+	}
+	return nil
+}
+
+func protected() *apiError {
+	return newError("AccessDenied").withMessage("Access Denied because object protected by object lock.")
+}
+
+// lockNew checks that the bucket can lock an object that is written, and gives the object the
+// bucket's default retention if it has none.
+func (b *bucket) lockNew(o *object, now time.Time) error {
+	switch {
+	case b.locking == nil && o.lock != lock{}:
+		return newError("InvalidRequest").withMessage("Bucket is missing ObjectLockConfiguration")
+	case b.locking != nil && b.locking.mode != "" && o.lock.mode == "":
+		o.lock.mode, o.lock.until = b.locking.mode, now.AddDate(b.locking.years, 0, b.locking.days)
+	}
+	return nil
+}
+
+// needChecksum requires that something vouches for the body of a write in a bucket with a
+// default retention, or with a lock of its own. what is "Object" or "Part".
+func (r *request) needChecksum(p *expectedBody, l lock, what string) error {
+	if p.given != nil || p.md5 != nil {
+		return nil
+	}
+	return r.view(func(b *bucket) error {
+		if l.mode == "" && l.hold == "" && (b.locking == nil || b.locking.mode == "") {
+			return nil
+		}
+		return newError("InvalidRequest").withMessage("Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what)
+	})
+}
+
+// lockSettings are those of a bucket that can lock objects. mode, days and years are the
+// default retention.
+type lockSettings struct {
+	mode        string
+	days, years int
+}
+
+type lockConfiguration struct {
+	XMLName           xml.Name `xml:"ObjectLockConfiguration"`
+	Xmlns             string   `xml:"xmlns,attr,omitempty"`
+	ObjectLockEnabled string
+	Rule              *lockRule
+}
+
+type lockRule struct {
+	DefaultRetention struct {
+		Mode        string
+		Days, Years *int `xml:",omitempty"`
+	}
+}
+
+func (r *request) getLocking() error {
+	response := lockConfiguration{Xmlns: namespace, ObjectLockEnabled: enabled}
+	err := r.view(func(b *bucket) error {
+		s := b.locking
+		if s == nil {
+			return newError("ObjectLockConfigurationNotFoundError", "BucketName", b.name)
+		}
+		if s.mode == "" {
+			return nil
+		}
+		response.Rule = &lockRule{}
+		d := &response.Rule.DefaultRetention
+		if d.Mode = s.mode; s.days > 0 {
+			d.Days = &s.days
+		} else {
+			d.Years = &s.years
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+// putLocking enables object lock, which cannot be disabled, and replaces the default retention.
+func (r *request) putLocking() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked lockConfiguration
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	s, err := asked.settings()
+	if err != nil {
+		return err
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
+		if b.versioning != enabled {
+			return newError("InvalidBucketState").withMessage("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+		}
+		b.locking = s
+		return nil
+	})
+}
+
+func (c *lockConfiguration) settings() (*lockSettings, error) {
+	if c.ObjectLockEnabled != enabled {
+		return nil, newError("MalformedXML")
+	}
+	if c.Rule == nil {
+		return &lockSettings{}, nil
+	}
+	d := c.Rule.DefaultRetention
+	if d.Mode != governance && d.Mode != compliance || (d.Days == nil) == (d.Years == nil) {
+		return nil, newError("MalformedXML")
+	}
+	s := &lockSettings{mode: d.Mode}
+	if d.Days != nil {
+		s.days = *d.Days
+	} else {
+		s.years = *d.Years
+	}
+	if s.days+s.years < 1 {
+		return nil, newError("InvalidArgument").withMessage("Default retention period must be a positive integer value.")
+	}
+	return s, nil
+}
+
+type retention struct {
+	XMLName         xml.Name `xml:"Retention"`
+	Xmlns           string   `xml:"xmlns,attr,omitempty"`
+	Mode            string   `xml:",omitempty"`
+	RetainUntilDate string   `xml:",omitempty"`
+}
+
+// putRetention replaces the retention of a version; an empty one ends it.
+func (r *request) putRetention() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked retention
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	changed, err := asked.lock(r.server.now())
+	if err != nil {
+		return err
+	}
+	return r.changeVersion(http.StatusOK, func(b *bucket, v *version) error {
+		if b.locking == nil {
+			return missingLocking()
+		}
+		was := v.lock
+		extends := changed.mode == was.mode && !changed.until.Before(was.until)
+		bypassed := was.mode == governance && r.bypasses()
+		if r.server.now().Before(was.until) && !extends && !bypassed {
+			return protected()
+		}
+		v.lock.mode, v.lock.until = changed.mode, changed.until
+		return nil
+	})
+}
+
+func missingLocking() *apiError {
+	return newError("InvalidRequest").withMessage("Bucket is missing Object Lock Configuration")
+}
+
+func (d *retention) lock(now time.Time) (lock, error) {
+	if d.Mode == "" && d.RetainUntilDate == "" {
+		return lock{}, nil
+	}
+	until, err := time.Parse(time.RFC3339, d.RetainUntilDate)
+	if d.Mode != governance && d.Mode != compliance || err != nil {
+		return lock{}, newError("MalformedXML")
+	}
+	if !until.After(now) {
+		return lock{}, newError("InvalidArgument").withMessage("The retain until date must be in the future!")
+	}
+	return lock{mode: d.Mode, until: until}, nil
+}
+
+func (r *request) getRetention() error {
+	response := retention{Xmlns: namespace}
+	err := r.viewVersion(func(v *version) error {
+		if v.lock.mode == "" {
+			return newError("NoSuchObjectLockConfiguration")
+		}
+		response.Mode, response.RetainUntilDate = v.lock.mode, isoTime(v.lock.until)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+type legalHold struct {
+	XMLName xml.Name `xml:"LegalHold"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Status  string
+}
+
+func (r *request) putLegalHold() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked legalHold
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if asked.Status != "ON" && asked.Status != "OFF" {
+		return newError("MalformedXML")
+	}
+	return r.changeVersion(http.StatusOK, func(b *bucket, v *version) error {
+		if b.locking == nil {
+			return missingLocking()
+		}
+		v.lock.hold = asked.Status
+		return nil
+	})
+}
+
+func (r *request) getLegalHold() error {
+	response := legalHold{Xmlns: namespace}
+	err := r.viewVersion(func(v *version) error {
+		if response.Status = v.lock.hold; response.Status == "" {
+			return newError("NoSuchObjectLockConfiguration")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}

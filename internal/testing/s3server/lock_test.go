@@ -1,0 +1,201 @@
+package s3server_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+const locking = "locking"
+
+// startLocking starts a server with a bucket that locks objects, beside the other one.
+func startLocking(t *testing.T) *store {
+	t.Helper()
+	s := start(t, s3server.Config{})
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking), ObjectLockEnabledForBucket: aws.Bool(true)})
+	require.NoError(t, err)
+	return s
+}
+
+// lock puts an object under retention for ten minutes, and returns its version.
+func (s *store) lock(t *testing.T, key string, mode types.ObjectLockMode) *string {
+	t.Helper()
+	out, err := s.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(locking), Key: &key, Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		ObjectLockMode: mode, ObjectLockRetainUntilDate: aws.Time(s.clock.now().Add(10 * time.Minute)),
+	})
+	require.NoError(t, err)
+	return out.VersionId
+}
+
+func TestRetentionKeepsAVersion(t *testing.T) {
+	s := startLocking(t)
+	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
+		key := string(mode)
+		version := s.lock(t, key, mode)
+		remove := func(bypass bool) error {
+			_, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key, VersionId: version, BypassGovernanceRetention: &bypass})
+			return err
+		}
+		failsWith(t, remove(false), 403, "AccessDenied")
+		out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(locking), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: version}}}})
+		require.NoError(t, err)
+		require.Equal(t, "Access Denied because object protected by object lock.", *out.Errors[0].Message)
+		_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key})
+		require.NoError(t, err, "a delete marker")
+		head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(locking), Key: &key, VersionId: version})
+		require.NoError(t, err)
+		require.Equal(t, mode, head.ObjectLockMode)
+		got, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(locking), Key: &key, VersionId: version})
+		require.NoError(t, err)
+		require.Equal(t, *head.ObjectLockRetainUntilDate, *got.Retention.RetainUntilDate)
+		if mode == types.ObjectLockModeGovernance {
+			require.NoError(t, remove(true))
+			continue
+		}
+		failsWith(t, remove(true), 403, "AccessDenied")
+		s.clock.move(11 * time.Minute)
+		require.NoError(t, remove(false), "the retention has passed")
+	}
+}
+
+func TestRetentionCanBeExtended(t *testing.T) {
+	s := startLocking(t)
+	hours := func(n int) *time.Time { return aws.Time(s.clock.now().Add(time.Duration(n) * time.Hour)) }
+	for name, test := range map[string]struct {
+		from, to types.ObjectLockMode
+		until    *time.Time
+		bypass   bool
+		allowed  bool
+	}{
+		"longer":                              {"GOVERNANCE", "GOVERNANCE", hours(2), false, true},
+		"shorter":                             {"GOVERNANCE", "GOVERNANCE", aws.Time(s.clock.now().Add(time.Minute)), false, false},
+		"shorter, with a bypass":              {"GOVERNANCE", "GOVERNANCE", aws.Time(s.clock.now().Add(time.Minute)), true, true},
+		"none":                                {"GOVERNANCE", "", nil, false, false},
+		"none, with a bypass":                 {"GOVERNANCE", "", nil, true, true},
+		"stronger":                            {"GOVERNANCE", "COMPLIANCE", hours(2), false, false},
+		"longer compliance":                   {"COMPLIANCE", "COMPLIANCE", hours(2), false, true},
+		"shorter compliance, with a bypass":   {"COMPLIANCE", "COMPLIANCE", aws.Time(s.clock.now().Add(time.Minute)), true, false},
+		"weaker than compliance, with bypass": {"COMPLIANCE", "GOVERNANCE", hours(2), true, false},
+		"no compliance, with a bypass":        {"COMPLIANCE", "", nil, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.lock(t, name, test.from)
+			_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
+				Bucket: aws.String(locking), Key: &name, BypassGovernanceRetention: &test.bypass,
+				Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(test.to), RetainUntilDate: test.until},
+			})
+			if test.allowed {
+				require.NoError(t, err)
+				return
+			}
+			failsWith(t, err, 403, "AccessDenied")
+		})
+	}
+}
+
+func TestALegalHoldKeepsAVersion(t *testing.T) {
+	s := startLocking(t)
+	out, err := s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn})
+	require.NoError(t, err)
+	remove := &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), VersionId: out.VersionId, BypassGovernanceRetention: aws.Bool(true)}
+	_, err = s.DeleteObject(t.Context(), remove)
+	failsWith(t, err, 403, "AccessDenied")
+	hold, err := s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, types.ObjectLockLegalHoldStatusOn, hold.LegalHold.Status)
+	_, err = s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff}})
+	require.NoError(t, err)
+	_, err = s.DeleteObject(t.Context(), remove)
+	require.NoError(t, err)
+	_, err = s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(locking), Key: aws.String("k")})
+	failsWith(t, err, 404, "NoSuchKey")
+}
+
+func TestRefusedLocks(t *testing.T) {
+	s := startLocking(t)
+	s.put(t, "k", "x")
+	s.lock(t, "k", types.ObjectLockModeGovernance)
+	until := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
+	crc := map[string]string{"X-Amz-Checksum-Crc32": "jNxWvA=="}
+	with := func(header ...string) map[string]string {
+		all := map[string]string{}
+		for name, value := range crc {
+			all[name] = value
+		}
+		for i := 0; i < len(header); i += 2 {
+			all[header[i]] = header[i+1]
+		}
+		return all
+	}
+	const mode, date, hold = "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"
+	for name, test := range map[string]struct {
+		path   string
+		header map[string]string
+		code   string
+	}{
+		"a bucket without lock":           {"/photos/new", with(mode, "GOVERNANCE", date, until), "InvalidRequest"},
+		"a hold in one":                   {"/photos/new", with(hold, "OFF"), "InvalidRequest"},
+		"a mode without a date":           {"/locking/new", with(mode, "GOVERNANCE"), "InvalidArgument"},
+		"a date without a mode":           {"/locking/new", with(date, until), "InvalidArgument"},
+		"another mode":                    {"/locking/new", with(mode, "FOREVER", date, until), "InvalidArgument"},
+		"a date that has passed":          {"/locking/new", with(mode, "GOVERNANCE", date, "2020-01-01T00:00:00Z"), "InvalidArgument"},
+		"another date":                    {"/locking/new", with(mode, "GOVERNANCE", date, "tomorrow"), "InvalidArgument"},
+		"another hold":                    {"/locking/new", with(hold, "YES"), "InvalidArgument"},
+		"a body that nothing vouches for": {"/locking/new", map[string]string{hold: "ON"}, "InvalidRequest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.signedSend(t, "PUT", test.path, "x", test.header)
+			require.Equal(t, 400, response.StatusCode, body)
+			require.Equal(t, test.code, errorIn(t, body).Code, body)
+		})
+	}
+	require.Equal(t, []string{"k"}, s.keys(t))
+
+	in := aws.String("photos")
+	_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: in, Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn}})
+	failsWith(t, err, 400, "InvalidRequest")
+	_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: in})
+	failsWith(t, err, 404, "ObjectLockConfigurationNotFoundError")
+	enable := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
+	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: in, ObjectLockConfiguration: enable})
+	failsWith(t, err, 409, "InvalidBucketState")
+	_, err = s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: aws.String(locking), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended},
+	})
+	failsWith(t, err, 409, "InvalidBucketState")
+	enable.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: aws.Int32(0)}}
+	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
+	failsWith(t, err, 400, "InvalidArgument")
+	enable.Rule.DefaultRetention.Years = aws.Int32(1)
+	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
+	failsWith(t, err, 400, "MalformedXML")
+}
+
+func TestADefaultRetentionLocksNewObjects(t *testing.T) {
+	s := startLocking(t)
+	year := &types.ObjectLockConfiguration{
+		ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+		Rule:              &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeCompliance, Years: aws.Int32(1)}},
+	}
+	_, err := s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: year})
+	require.NoError(t, err)
+	got, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String(locking)})
+	require.NoError(t, err)
+	require.Equal(t, year.Rule, got.ObjectLockConfiguration.Rule)
+	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
+	require.NoError(t, err)
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(locking), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, types.ObjectLockModeCompliance, head.ObjectLockMode)
+	require.WithinDuration(t, s.clock.now().AddDate(1, 0, 0), *head.ObjectLockRetainUntilDate, time.Minute)
+	_, body := s.signedSend(t, "PUT", "/locking/l", "x", nil)
+	require.Equal(t, "InvalidRequest", errorIn(t, body).Code, "nothing vouches for it: %s", body)
+}

@@ -1,0 +1,74 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// A restored is the copy of an archived version that can be read for some days.
+type restored struct{ from, until time.Time } // zero: nobody has asked for one
+
+// archived reports whether a version must be restored before it can be read.
+func (h *Handler) archived(v *version) bool {
+	now := h.now()
+	return v.isArchived() && (now.Before(v.restored.from) || !now.Before(v.restored.until))
+}
+
+// isArchived reports whether reading takes a restored copy.
+func (p properties) isArchived() bool { return p.class == "GLACIER" || p.class == "DEEP_ARCHIVE" }
+
+// write writes the header of a read.
+func (c restored) write(header http.Header, now time.Time) {
+	switch {
+	case now.Before(c.from):
+		header.Set("X-Amz-Restore", `ongoing-request="true"`)
+	case now.Before(c.until):
+		header.Set("X-Amz-Restore", `ongoing-request="false", expiry-date="`+c.until.Format(http.TimeFormat)+`"`)
+	}
+}
+
+type restoreRequest struct {
+	XMLName              xml.Name `xml:"RestoreRequest"`
+	Days                 int
+	GlacierJobParameters *struct{ Tier string }
+}
+
+// restoreObject begins to restore an archived version, or keeps the copy for longer.
+func (r *request) restoreObject() error {
+	var asked restoreRequest
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if asked.Days < 1 || asked.GlacierJobParameters != nil && !slices.Contains([]string{"Standard", "Bulk", "Expedited"}, asked.GlacierJobParameters.Tier) {
+		return newError("MalformedXML")
+	}
+	status := http.StatusAccepted
+	err := r.replaceVersion(func(_ *bucket, v *version) error {
+		now := r.server.now()
+		switch {
+		case !v.isArchived():
+			return newError("InvalidObjectState").withMessage("Restore is not allowed for the object's current storage class")
+		case now.Before(v.restored.from):
+			return newError("RestoreAlreadyInProgress")
+		case now.Before(v.restored.until):
+			status = http.StatusOK
+		default:
+			v.restored.from = now.Add(r.server.config.RestoreTime)
+		}
+		v.restored.until = maxTime(now, v.restored.from).AddDate(0, 0, asked.Days)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.done(status)
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

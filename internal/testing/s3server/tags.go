@@ -1,0 +1,177 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+)
+
+const (
+	maxTags     = 10
+	maxTagKey   = 128 // UTF-16 units, as S3 counts them
+	maxTagValue = 256
+)
+
+// A tag of an object. A version's tags are replaced and never changed.
+type tag struct{ Key, Value string }
+
+// readTagHeader reads x-amz-tagging, which has the form of a URL's query.
+func readTagHeader(value string) ([]tag, error) {
+	if value == "" {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(value)
+	if err != nil {
+		return nil, newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
+			withMessage("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+	}
+	var tags []tag
+	for key, values := range query {
+		for _, v := range values {
+			tags = append(tags, tag{key, v})
+		}
+	}
+	return tags, checkTags(tags)
+}
+
+// checkTags refuses what S3 refuses, and sorts the tags.
+func checkTags(tags []tag) error {
+	if len(tags) > maxTags {
+		return newError("BadRequest").withMessage("Object tags cannot be greater than %d", maxTags)
+	}
+	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
+	for i, t := range tags {
+		switch {
+		case i > 0 && t.Key == tags[i-1].Key:
+			return newError("InvalidTag").withMessage("Cannot provide multiple Tags with the same key")
+		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+			return newError("InvalidTag").withMessage("System tags cannot be added/updated by requester")
+		case t.Key == "" || !validTag(t.Key, maxTagKey):
+			return newError("InvalidTag").withMessage("The TagKey you have provided is invalid")
+		case !validTag(t.Value, maxTagValue):
+			return newError("InvalidTag").withMessage("The TagValue you have provided is invalid")
+		}
+	}
+	return nil
+}
+
+func validTag(text string, most int) bool {
+	return len(utf16.Encode([]rune(text))) <= most && strings.IndexFunc(text, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) && !strings.ContainsRune("_.:/=+-@", c)
+	}) < 0
+}
+
+type tagging struct {
+	XMLName xml.Name `xml:"Tagging"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	TagSet  *struct {
+		Tag []struct{ Key, Value text }
+	}
+}
+
+// tags returns the tags of the document.
+func (d *tagging) tags() ([]tag, error) {
+	if d.TagSet == nil {
+		return nil, newError("MalformedXML")
+	}
+	var tags []tag
+	for _, t := range d.TagSet.Tag {
+		tags = append(tags, tag{string(t.Key), string(t.Value)})
+	}
+	return tags, checkTags(tags)
+}
+
+func (r *request) getTagging() error {
+	response := tagging{Xmlns: namespace, TagSet: &struct {
+		Tag []struct{ Key, Value text }
+	}{}}
+	err := r.viewVersion(func(v *version) error {
+		for _, t := range v.tags {
+			response.TagSet.Tag = append(response.TagSet.Tag, struct{ Key, Value text }{text(t.Key), text(t.Value)})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+func (r *request) putTagging() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked tagging
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	tags, err := asked.tags()
+	if err != nil {
+		return err
+	}
+	return r.changeVersion(http.StatusOK, func(_ *bucket, v *version) error {
+		v.tags = tags
+		return nil
+	})
+}
+
+func (r *request) deleteTagging() error {
+	return r.changeVersion(http.StatusNoContent, func(_ *bucket, v *version) error {
+		v.tags = nil
+		return nil
+	})
+}
+
+// viewVersion calls f with the version that the request names, which f must not change.
+func (r *request) viewVersion(f func(*version) error) error {
+	v, err := r.findVersion()
+	if err != nil {
+		return err
+	}
+	defer r.server.blobs.release(v.pieces)
+	return f(v)
+}
+
+// changeVersion is replaceVersion, and returns this status.
+func (r *request) changeVersion(status int, f func(*bucket, *version) error) error {
+	if err := r.replaceVersion(f); err != nil {
+		return err
+	}
+	return r.done(status)
+}
+
+// replaceVersion replaces the version that the request names by a copy that f has changed.
+func (r *request) replaceVersion(f func(*bucket, *version) error) error {
+	id, err := r.versionID()
+	if err != nil {
+		return err
+	}
+	shown := ""
+	err = r.change(func(b *bucket) ([]piece, error) {
+		old, err := b.readable(r.key, id)
+		if err != nil {
+			return nil, err
+		}
+		changed := *old
+		if err := f(b, &changed); err != nil {
+			return nil, err
+		}
+		versions, _ := b.keys.Get(r.key)
+		versions = slices.Clone(versions)
+		versions[slices.Index(versions, old)] = &changed
+		b.keys.Set(r.key, versions)
+		shown = b.shownID(old)
+		return nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	if shown != "" {
+		r.w.Header().Set("X-Amz-Version-Id", shown)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package s3server_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func (s *store) tags(t *testing.T, key string) map[string]string {
+	t.Helper()
+	out, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	tags := map[string]string{}
+	for _, tag := range out.TagSet {
+		tags[*tag.Key] = *tag.Value
+	}
+	return tags
+}
+
+func TestTags(t *testing.T) {
+	s := start(t, s3server.Config{})
+	response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"X-Amz-Tagging": "a=1&b%20c=%C3%A9+/&empty"})
+	require.Equal(t, 200, response.StatusCode, body)
+	require.Equal(t, map[string]string{"a": "1", "b c": "é /", "empty": ""}, s.tags(t, "k"))
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, int32(3), *head.TagCount)
+
+	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Empty(t, s.tags(t, "k"))
+	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("<&>"), Value: aws.String("")}}},
+	})
+	failsWith(t, err, 400, "InvalidTag")
+	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"k": "v"}, s.tags(t, "k"))
+}
+
+func TestRefusedTags(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "x")
+	const document = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
+	for name, test := range map[string]struct {
+		tags string
+		code string
+	}{
+		"a key twice":         {"a=1&a=2", "InvalidTag"},
+		"a key of Amazon":     {"AWS:a=1", "InvalidTag"},
+		"an empty key":        {"=1", "InvalidTag"},
+		"a key of 129":        {strings.Repeat("k", 129) + "=", "InvalidTag"},
+		"a value of 257":      {"k=" + strings.Repeat("v", 257), "InvalidTag"},
+		"another character":   {"k=%2A", "InvalidTag"},
+		"a malformed header":  {"k=%", "InvalidArgument"},
+		"more tags than ten":  {"a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k=", "BadRequest"},
+		"control characters":  {"k=%00", "InvalidTag"},
+		"a name of two words": {"a b", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.signedSend(t, "PUT", "/photos/k", "y", map[string]string{"X-Amz-Tagging": test.tags})
+			if test.code == "" {
+				require.Equal(t, 200, response.StatusCode, body)
+				return
+			}
+			require.Equal(t, 400, response.StatusCode, body)
+			require.Equal(t, test.code, errorIn(t, body).Code, body)
+		})
+	}
+	_, body := s.signedSend(t, "PUT", "/photos/k?tagging", document, nil)
+	require.Equal(t, "InvalidRequest", errorIn(t, body).Code, "nothing vouches for it: %s", body)
+	_, body = s.signedSend(t, "PUT", "/photos/k?partNumber=1&uploadId=u", "x", map[string]string{"X-Amz-Tagging": "k=v"})
+	require.Equal(t, "InvalidArgument", errorIn(t, body).Code, body)
+	_, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("missing")})
+	failsWith(t, err, 404, "NoSuchKey")
+}

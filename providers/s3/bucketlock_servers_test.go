@@ -1,0 +1,126 @@
+package s3_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// eachLockingServer runs a test on the real servers and on ours, with the names of their
+// profiles.
+func eachLockingServer(t *testing.T, test func(t *testing.T, s *testServer)) {
+	for _, name := range serverNames {
+		t.Run(name, func(t *testing.T) { test(t, needServer(t, name)) })
+	}
+	t.Run("aws", func(t *testing.T) {
+		server, err := s3server.Start(s3server.Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { server.Close() })
+		s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+		s.raw = s.clientOver(withoutKeepAlive())
+		test(t, s)
+	})
+}
+
+func TestABucketWithObjectLock(t *testing.T) {
+	eachLockingServer(t, func(t *testing.T, s *testServer) {
+		service := s.service(t)
+		month := storage.DefaultRetention{Mode: storage.Governance, Days: 30}
+		name, b := s.createBucket(t, service, storage.WithObjectLock(), storage.WithDefaultRetention(month.Mode, month.Days))
+		info, err := service.BucketInfo(t.Context(), name)
+		require.NoError(t, err)
+		require.True(t, info.ObjectLock)
+		require.True(t, info.Versioning)
+		require.Equal(t, month, info.DefaultRetention)
+
+		_, err = service.UpdateBucket(t.Context(), name, storage.WithVersioning(false))
+		require.ErrorIs(t, err, storage.Unsupported)
+		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(), storage.WithDefaultRetention("", 0))
+		require.NoError(t, err)
+		require.True(t, info.ObjectLock)
+		require.Zero(t, info.DefaultRetention)
+		info, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Compliance, 1))
+		require.NoError(t, err)
+		require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 1}, info.DefaultRetention)
+		_, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention("", 0))
+		require.NoError(t, err)
+		_, err = b.Upload(t.Context(), "a", strings.NewReader("free"))
+		require.NoError(t, err)
+		attrs, err := b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		require.Zero(t, attrs.Retention)
+	})
+}
+
+func TestADefaultRetentionLocksWhatIsWritten(t *testing.T) {
+	eachLockingServer(t, func(t *testing.T, s *testServer) {
+		if s.name == "versitygw" {
+			t.Skip("the server does not write a default retention into the object")
+		}
+		name := s.lockingBucket(t)
+		service := s.service(t)
+		_, err := service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Governance, 1))
+		require.NoError(t, err)
+		b := s.open(t, name, storage.WithVersions())
+		defer func() { require.NoError(t, storage.Close(b)) }()
+		written, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+		require.NoError(t, err)
+		attrs, err := b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, storage.Governance, attrs.Retention.Mode)
+		require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(written.Version)), storage.Locked)
+		require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(written.Version), storage.WithGovernanceBypass()))
+	})
+}
+
+func TestObjectLockOfABucketThatExists(t *testing.T) {
+	eachLockingServer(t, func(t *testing.T, s *testServer) {
+		service := s.service(t)
+		name, _ := s.createBucket(t, service)
+		_, err := service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Governance, 1))
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.ErrorContains(t, err, "WithObjectLock")
+		_, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention("", 0))
+		require.NoError(t, err)
+		info, err := service.BucketInfo(t.Context(), name)
+		require.NoError(t, err)
+		require.False(t, info.ObjectLock)
+		require.False(t, info.Versioning)
+
+		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1))
+		if profile, _ := s3.NamedProfile(s.name); profile.ObjectLock != s3.LockAllBuckets {
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, "new buckets")
+			return
+		}
+		require.NoError(t, err)
+		require.True(t, info.ObjectLock)
+		require.True(t, info.Versioning)
+		require.Equal(t, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
+	})
+}
+
+func TestLifecycleRulesWithTags(t *testing.T) {
+	rules := []storage.LifecycleRule{
+		{ID: "one tag", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1},
+		{ID: "two tags", Tags: map[string]string{"k": "v", "a b": "c"}, ExpireAfterDays: 2},
+		{ID: "a tag and a prefix", Prefix: "tmp/", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 3},
+		{ID: "only a prefix", Prefix: "tmp/", ExpireAfterDays: 4},
+	}
+	eachLockingServer(t, func(t *testing.T, s *testServer) {
+		service := s.service(t)
+		name, _ := s.createBucket(t, service)
+		info, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(rules...))
+		if s.name == "versitygw" { // it has no rules
+			require.ErrorIs(t, err, storage.Unsupported)
+			return
+		}
+		require.NoError(t, err)
+		require.ElementsMatch(t, rules, info.Lifecycle)
+	})
+}

@@ -1,0 +1,181 @@
+package s3
+
+import (
+	"context"
+	"crypto/fips140"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A CustomerKeyOption fits uploads, copies (the destination), reads, attributes, and the
+// signing of addresses: [WithCustomerKey].
+type CustomerKeyOption interface {
+	storage.WriteOption
+	storage.DownloadOption
+	storage.AttrsOption
+	storage.ReaderAtOption
+	storage.SignedDownloadOption
+}
+
+// WithCustomerKey encrypts the object with a key of 32 bytes that the store does not keep
+// (SSE-C). A caller that loses the key loses the object. Every read of the object and of its attributes needs the
+// same key. Signed addresses return it among the headers to send, and forms among the fields:
+// their receiver learns the key. The bucket's Config.KMSKey has no effect on such a write.
+//
+// The ETag of such an object is not its MD5. [storage.Attrs].Encryption has the MD5 of the key as
+// KeyID. The operation fails with InvalidArgument if the key has another length, without TLS, and
+// beside [WithKMSKey]; with Unsupported if the server is not known to have SSE-C
+// (Profile.CustomerKeys). Amazon refuses a write with PermissionDenied until the bucket allows
+// SSE-C, and a read with another key, too; without a key a read is InvalidArgument.
+//
+// With [storage.WithResume], only a hash of the key is compared and written.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
+func WithCustomerKey(key []byte) CustomerKeyOption {
+	return storage.WithNative(provider, newCustomerKey("WithCustomerKey", key))
+}
+
+// WithSourceCustomerKey reads the source of [storage.Copy], or all sources of
+// [storage.Compose], with the key that they were encrypted with. It fails as [WithCustomerKey]
+// does, which sets the key of the destination. A copy of an object onto itself with both options
+// changes its key.
+func WithSourceCustomerKey(key []byte) storage.CopyOption {
+	return storage.WithSourceNative(provider, newCustomerKey("WithSourceCustomerKey", key))
+}
+
+const customerKeySize = 32 // bytes of an AES-256 key
+
+// A customerKey is the value of WithCustomerKey. No way of printing shows the key.
+type customerKey struct {
+	argument string
+	size     int
+	reveal   func() string // the key in base64; a function, because no printer shows its result
+	md5      string        // of the key, in base64; responses have it too
+	sum      string        // the fingerprint
+}
+
+func newCustomerKey(name string, key []byte) *customerKey {
+	text := base64.StdEncoding.EncodeToString(key)
+	var hash [md5.Size]byte
+	fips140.WithoutEnforcement(func() { hash = md5.Sum(key) }) // the protocol demands it, to find typing errors
+	sum := sha256.Sum256(append([]byte("omnibucket customer key "), key...))
+	return &customerKey{
+		argument: name, size: len(key), reveal: func() string { return text },
+		md5: base64.StdEncoding.EncodeToString(hash[:]), sum: hex.EncodeToString(sum[:]),
+	}
+}
+
+func isCustomerKey(value any) bool {
+	_, is := value.(*customerKey)
+	return is
+}
+
+func (k *customerKey) check(d *driver) error {
+	if k.size != customerKeySize {
+		return argument.Invalid(k.argument, fmt.Sprintf("must have %d bytes, and has %d", customerKeySize, k.size), "")
+	}
+	if !d.profile.CustomerKeys {
+		return &storage.Error{
+			Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.argument, d.profile.Name),
+			Hint: "set CustomerKeys in Config.Profile if the server is known to encrypt with such keys: others ignore the request",
+		}
+	}
+	endpoint, err := d.bucketEndpoint(context.Background(), "")
+	if err != nil {
+		return err
+	}
+	if endpoint.url.Scheme != "https" || d.client.Options().EndpointOptions.DisableHTTPS {
+		return errNoTLS()
+	}
+	return nil
+}
+
+func errNoTLS() error {
+	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
+}
+
+func (k *customerKey) apply(input any) error {
+	f := encryptionOf(input)
+	if f.customer.key == nil {
+		return nil
+	}
+	if f.sse != nil && *f.sse != "" {
+		return errTwoKeys()
+	}
+	k.set(f.customer)
+	return nil
+}
+
+func (k *customerKey) set(f customerFields) {
+	*f.algorithm, *f.key, *f.md5 = aws.String(customerAlgorithm), aws.String(k.reveal()), aws.String(k.md5)
+}
+
+const customerAlgorithm = "AES256"
+
+// Fingerprint returns a hash of the key.
+func (k *customerKey) Fingerprint() string { return k.sum }
+
+// String does not show the key.
+func (k *customerKey) String() string { return "s3." + k.argument + "(REDACTED)" }
+
+// GoString returns String.
+func (k *customerKey) GoString() string { return k.String() }
+
+// Format writes String, whatever the verb is.
+func (k *customerKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
+
+// LogValue returns String.
+func (k *customerKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// MarshalText returns String.
+func (k *customerKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+const (
+	noCustomerKeyHint    = "if the object was encrypted with a customer's key, pass that key: s3.WithCustomerKey"
+	wrongCustomerKeyHint = "the object may be encrypted with another key or with none, or the credentials may not read it"
+	blockedSSECHint      = "if the bucket blocks SSE-C, as Amazon's do by default since April 2026, set its BlockedEncryptionTypes to NONE with PutBucketEncryption"
+)
+
+// withReadKeyHint adds a hint about the customer's key to the error of a read.
+func (d *driver) withReadKeyHint(err error, native []any) error {
+	e := asError(err)
+	_, message := codeAndMessage(e.Err)
+	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body
+	switch given := slices.ContainsFunc(native, isCustomerKey); {
+	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
+		e.Hint = wrongCustomerKeyHint
+	case !given && d.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
+		e.Hint = noCustomerKeyHint
+	}
+	return e
+}
+
+// withWriteKeyHint adds a hint to the error of a write with a customer's key.
+func withWriteKeyHint(err error, native []any) error {
+	e := asError(err)
+	if e.Code == storage.PermissionDenied && slices.ContainsFunc(native, isCustomerKey) {
+		e.Hint = blockedSSECHint
+	}
+	return e
+}
+
+// withCopyKeyHint adds a hint to the error of a copy.
+func (d *driver) withCopyKeyHint(err error, native, source []any) error {
+	e := asError(err)
+	if e.Status == http.StatusBadRequest || len(source) > 0 {
+		e = asError(d.withReadKeyHint(e, source))
+	}
+	return withWriteKeyHint(e, native)
+}

@@ -1,0 +1,490 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// The keys of two pairs that Ceph's suite of tests uses against Amazon (ceph/s3-tests,
+// test_encryption_sse_c_present and test_encryption_sse_c_other_key): the key and its MD5, in
+// base64. Amazon's own pages have no complete pair.
+var customerKeys = [2]struct{ key, md5 string }{
+	{"pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", "DWygnHRtgiJ77HCm+1rvHw=="},
+	{"6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", "arxBvwY2V4SiOne6yppVPQ=="},
+}
+
+// rawKey returns a key of customerKeys.
+func rawKey(t *testing.T, i int) []byte {
+	t.Helper()
+	key, err := base64.StdEncoding.DecodeString(customerKeys[i].key)
+	require.NoError(t, err)
+	require.Len(t, key, 32)
+	return key
+}
+
+// customerHeaders returns the three headers of a key of customerKeys.
+func customerHeaders(prefix string, i int) map[string]string {
+	return map[string]string{
+		prefix + "-Algorithm": "AES256", prefix + "-Key": customerKeys[i].key, prefix + "-Key-Md5": customerKeys[i].md5,
+	}
+}
+
+const sourceCustomerHeader = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
+
+// sseHeaders returns the headers of a request that are about encryption.
+func sseHeaders(h http.Header) map[string]string {
+	found := map[string]string{}
+	for name := range h {
+		if strings.Contains(name, "Server-Side-Encryption") {
+			found[name] = h.Get(name)
+		}
+	}
+	return found
+}
+
+func xmlReply(body string) reply {
+	return reply{Header: map[string]string{"Content-Type": "application/xml", "ETag": etag}, Body: `<?xml version="1.0" encoding="UTF-8"?>` + body}
+}
+
+// An encryptedCall is one kind of request, with its options.
+type encryptedCall struct {
+	reply  reply
+	do     func(ctx context.Context, d *driver, native []any) error
+	writes bool // it begins to store an object: only then SSE-KMS is named
+}
+
+func encryptedCalls() map[string]encryptedCall {
+	source := func(d *driver, native []any) storage.ObjectRef {
+		return storage.ObjectRef{Account: d.identity, Bucket: "photos", Key: "source", Revision: etag, Native: native, Attrs: &storage.Attrs{Size: 10}}
+	}
+	return map[string]encryptedCall{
+		"PutObject": {reply: stored, writes: true, do: func(ctx context.Context, d *driver, native []any) error {
+			r := wiretest.Put("k", "hello")
+			r.Native = native
+			_, err := d.Put(ctx, r)
+			return err
+		}},
+		"CreateMultipartUpload": {reply: xmlReply(`<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`), writes: true, do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.BeginParts(ctx, &storage.PutRequest{Key: "k", Controls: storage.Controls{Native: native}})
+			return err
+		}},
+		"UploadPart": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.PutPart(ctx, &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), Native: native})
+			return err
+		}},
+		"CompleteMultipartUpload": {reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`), do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.CompleteParts(ctx, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k", Controls: storage.Controls{Native: native}}, Upload: "u", Parts: []storage.Part{{Number: 1, Tag: etag}}})
+			return err
+		}},
+		"GetObject": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
+			_, body, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1, Native: native})
+			if err == nil {
+				_, err = io.Copy(io.Discard, body)
+				_ = body.Close()
+			}
+			return err
+		}},
+		"GetObject of a range": {reply: reply{Status: http.StatusPartialContent, Header: map[string]string{"Content-Range": "bytes 1-2/5"}, Body: "el"}, do: func(ctx context.Context, d *driver, native []any) error {
+			_, body, err := d.Get(ctx, &storage.GetRequest{Key: "k", Offset: 1, Length: 2, Native: native})
+			if err == nil {
+				_ = body.Close()
+			}
+			return err
+		}},
+		"HeadObject": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.Head(ctx, &storage.GetRequest{Key: "k", Length: -1, Native: native})
+			return err
+		}},
+		"HeadObject with its own output": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.Head(ctx, &storage.GetRequest{Key: "k", Length: -1, Native: native, NativeAttrs: true})
+			return err
+		}},
+		"CopyObject": {reply: xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`), writes: true, do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.Copy(ctx, &storage.CopyRequest{Source: source(d, nil), Key: "k", Controls: storage.Controls{Native: native}})
+			return err
+		}},
+		"UploadPartCopy": {reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`), do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.uploadPartCopy(ctx, "k", "u", 1, copyRange{source: source(d, nil), size: 10}, native)
+			return err
+		}},
+	}
+}
+
+// eachTLSClient runs a test with the raw client and with the SDK's, over TLS.
+func eachTLSClient(t *testing.T, test func(t *testing.T, w *standIn, d *driver)) {
+	for _, name := range []string{"by the raw client", "by the SDK"} {
+		t.Run(name, func(t *testing.T) {
+			w := &standIn{wiretest.NewTLSServer(t)}
+			raw, sdk := w.onTLS(t, "aws")
+			raw.client = sdk.client // for what the raw client does not send, and for failures
+			if name == "by the SDK" {
+				raw = sdk
+			}
+			test(t, w, raw)
+		})
+	}
+}
+
+func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
+	for i := range customerKeys {
+		native := []any{newCustomerKey("WithCustomerKey", rawKey(t, i))}
+		eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
+			require.NoError(t, d.checkNative(native[0]))
+			for name, call := range encryptedCalls() {
+				w.Respond(withLength(call.reply))
+				require.NoError(t, call.do(t.Context(), d, native), name)
+				require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(w.Last(t).Header), name)
+				require.Contains(t, w.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
+			}
+		})
+	}
+}
+
+func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
+	w := &standIn{wiretest.NewTLSServer(t)}
+	_, d := w.onTLS(t, "aws")
+	source := storage.ObjectRef{Account: d.identity, Bucket: "photos", Key: "source", Native: []any{newCustomerKey("WithSourceCustomerKey", rawKey(t, 0))}}
+	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
+	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
+	for name, row := range map[string]struct {
+		native []any
+		want   map[string]string
+	}{
+		"to a plain object": {nil, customerHeaders(sourceCustomerHeader, 0)},
+		"to another key":    {[]any{newCustomerKey("WithCustomerKey", rawKey(t, 1))}, both},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Controls: storage.Controls{Native: row.native}})
+			require.NoError(t, err)
+			require.Equal(t, row.want, sseHeaders(w.Last(t).Header), "CopyObject")
+			w.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
+			_, err = d.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10}, row.native)
+			require.NoError(t, err)
+			require.Equal(t, row.want, sseHeaders(w.Last(t).Header), "UploadPartCopy")
+			w.Respond(withLength(reply{Body: "hello"}))
+			_, err = d.sizeOf(t.Context(), source)
+			require.NoError(t, err)
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.Last(t).Header), "HeadObject of the source")
+		})
+	}
+}
+
+const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+func TestAKMSKeyIsSentWithWrites(t *testing.T) {
+	id := keyARN
+	key := &kmsKey{argument: "WithKMSKey", id: &id}
+	pairs := &kmsKey{argument: "WithKMSContext", context: map[string]string{"team": "a", "app": "ü"}}
+	const encoded = "eyJhcHAiOiLDvCIsInRlYW0iOiJhIn0=" // {"app":"ü","team":"a"}
+	named := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}
+	for name, row := range map[string]struct {
+		change func(*Config)
+		native []any
+		want   map[string]string
+	}{
+		"an option":          {native: []any{key}, want: named},
+		"a context":          {native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded}},
+		"key and context":    {native: []any{pairs, key}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
+		"the bucket's":       {change: func(c *Config) { c.KMSKey = keyARN }, want: named},
+		"with a bucket key":  {change: func(c *Config) { c.KMSKey, c.BucketKey = keyARN, true }, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}},
+		"in place of it":     {change: func(c *Config) { c.KMSKey = "alias/other" }, native: []any{key}, want: named},
+		"with a context too": {change: func(c *Config) { c.KMSKey = keyARN }, native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
+		"none":               {want: map[string]string{}},
+	} {
+		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+			w := newStandIn(t)
+			change := row.change
+			if change == nil {
+				change = func(*Config) {}
+			}
+			d := use(w.on(t, "aws", change))
+			for _, o := range row.native {
+				require.NoError(t, d.checkNative(o))
+			}
+			for name, call := range encryptedCalls() {
+				w.Respond(withLength(call.reply))
+				require.NoError(t, call.do(t.Context(), d, row.native), name)
+				want := map[string]string{} // S3 refuses these headers on other requests
+				if call.writes {
+					want = row.want
+				}
+				require.Equal(t, want, sseHeaders(w.Last(t).Header), name)
+			}
+		})
+	}
+}
+
+func TestACustomersKeyTakesTheBucketsPlace(t *testing.T) {
+	w := &standIn{wiretest.NewTLSServer(t, stored)}
+	d := w.on(t, "aws", func(c *Config) { c.HTTPClient, c.KMSKey, c.BucketKey = w.Client(), keyARN, true })
+	r := wiretest.Put("k", "hello")
+	r.Native = []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	_, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.Last(t).Header))
+}
+
+func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {
+	key := make([]byte, 32)
+	tls := &standIn{wiretest.NewTLSServer(t)}
+	plain := newStandIn(t)
+	long := strings.Repeat("x", 2049)
+	for name, row := range map[string]struct {
+		at      *standIn
+		profile string
+		opts    []storage.UploadOption
+		want    storage.Code
+		text    string
+	}{
+		"a key without bytes":         {tls, "aws", []storage.UploadOption{WithCustomerKey(nil)}, storage.InvalidArgument, "32 bytes, and has 0"},
+		"a short key":                 {tls, "aws", []storage.UploadOption{WithCustomerKey(key[:31])}, storage.InvalidArgument, "32 bytes, and has 31"},
+		"a long key":                  {tls, "aws", []storage.UploadOption{WithCustomerKey(append(key, 0))}, storage.InvalidArgument, "32 bytes, and has 33"},
+		"a customer's key in public":  {plain, "aws", []storage.UploadOption{WithCustomerKey(key)}, storage.InvalidArgument, "TLS"},
+		"a server that ignores it":    {tls, "versitygw", []storage.UploadOption{WithCustomerKey(key)}, storage.Unsupported, "SSE-C"},
+		"KMS, and it ignores that":    {plain, "versitygw", []storage.UploadOption{WithKMSKey(keyARN)}, storage.Unsupported, "SSE-KMS"},
+		"an unknown server":           {plain, "unknown", []storage.UploadOption{WithKMSContext(map[string]string{"a": "b"})}, storage.Unsupported, "Config.Profile"},
+		"no KMS key":                  {plain, "aws", []storage.UploadOption{WithKMSKey("")}, storage.InvalidArgument, "WithKMSKey"},
+		"a KMS key that is no header": {plain, "aws", []storage.UploadOption{WithKMSKey("a\r\nb")}, storage.InvalidArgument, "WithKMSKey"},
+		"a KMS key that is too long":  {plain, "aws", []storage.UploadOption{WithKMSKey(long)}, storage.InvalidArgument, "2,048"},
+		"a key of Google's":           {plain, "aws", []storage.UploadOption{WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k")}, storage.InvalidArgument, "Google"},
+		"a key of Azure's":            {plain, "aws", []storage.UploadOption{WithKMSKey("https://v.vault.azure.net/keys/k")}, storage.InvalidArgument, "AWS KMS"},
+		"no context":                  {plain, "aws", []storage.UploadOption{WithKMSContext(nil)}, storage.InvalidArgument, "WithKMSContext"},
+		"two kinds":                   {tls, "aws", []storage.UploadOption{WithKMSKey(keyARN), WithCustomerKey(key)}, storage.InvalidArgument, "excludes"},
+		"two kinds, the other way":    {tls, "aws", []storage.UploadOption{WithCustomerKey(key), WithKMSKey(keyARN)}, storage.InvalidArgument, "excludes"},
+		"an option of another":        {plain, "aws", []storage.UploadOption{storage.WithNative("gcs", "k")}, storage.Unsupported, "gcs"},
+		"no option of ours":           {plain, "aws", []storage.UploadOption{storage.WithNative("s3", "k")}, storage.Unsupported, "package s3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(row.at.Requests())
+			b := storage.New(row.at.on(t, row.profile, func(c *Config) { c.HTTPClient = row.at.Client() }))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
+			require.ErrorIs(t, err, row.want)
+			require.ErrorContains(t, err, row.text)
+			require.Len(t, row.at.Requests(), before)
+		})
+	}
+}
+
+func TestConfigChecksItsEncryption(t *testing.T) {
+	for name, row := range map[string]struct {
+		config  Config
+		profile string
+		want    storage.Code
+	}{
+		"a key":                  {Config{KMSKey: keyARN, BucketKey: true}, "aws", ""},
+		"a bucket key of no key": {Config{BucketKey: true}, "aws", storage.InvalidArgument},
+		"no name":                {Config{KMSKey: "a b"}, "aws", storage.InvalidArgument},
+		"a key of Google's":      {Config{KMSKey: "projects/p"}, "aws", storage.InvalidArgument},
+		"nobody":                 {Config{KMSKey: keyARN, Anonymous: true}, "aws", storage.InvalidArgument},
+		"a server without":       {Config{KMSKey: keyARN}, "versitygw", storage.Unsupported},
+		"an owner":               {Config{ExpectedBucketOwner: "123456789012"}, "aws", ""},
+		"no account":             {Config{ExpectedBucketOwner: "a b"}, "aws", storage.InvalidArgument},
+		"a server that ignores":  {Config{ExpectedBucketOwner: "123456789012"}, "minio", storage.Unsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := row.config
+			p, _ := NamedProfile(row.profile)
+			c.Bucket, c.Endpoint, c.Profile = "photos", "http://127.0.0.1:9", &p
+			if !c.Anonymous {
+				c.AccessKeyID, c.SecretKey = "key", "secret"
+			}
+			_, err := NewDriver(t.Context(), c)
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+		})
+	}
+	_, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "eu-west-1", AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: "12345678901"})
+	require.ErrorContains(t, err, "12 digits")
+}
+
+func TestAddressesHaveTheEncryption(t *testing.T) {
+	u, err := url.Parse("s3://photos?region=eu-west-1&kms_key=" + url.QueryEscape(keyARN) + "&bucket_key=true&expected_bucket_owner=123456789012")
+	require.NoError(t, err)
+	c, err := parseAddress(u)
+	require.NoError(t, err)
+	require.Equal(t, Config{Bucket: "photos", Region: "eu-west-1", KMSKey: keyARN, BucketKey: true, ExpectedBucketOwner: "123456789012"}, c)
+}
+
+func TestNothingPrintsACustomersKey(t *testing.T) {
+	raw := rawKey(t, 0)
+	hidden := []string{
+		customerKeys[0].key, string(raw), fmt.Sprint(raw), strings.Trim(fmt.Sprint(raw), "[]"),
+		fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), fmt.Sprintf("%#v", raw),
+	}
+	check := func(t *testing.T, name, text string) {
+		t.Helper()
+		for _, secret := range hidden {
+			require.NotContains(t, text, secret, name)
+		}
+	}
+	value := newCustomerKey("WithCustomerKey", raw)
+	option := WithCustomerKey(raw)
+	for name, v := range map[string]any{
+		"the value": value, "what it points to": *value, "the option": option, "the source's": WithSourceCustomerKey(raw),
+		"a request": storage.PutRequest{Controls: storage.Controls{Native: []any{value}}}, "options": []storage.UploadOption{option},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t", "%p"} {
+			check(t, name+" "+verb, fmt.Sprintf(verb, v))
+		}
+		text, _ := json.Marshal(v)
+		check(t, name+" as JSON", string(text))
+		var logged bytes.Buffer
+		slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "v", v)
+		check(t, name+" in a log", logged.String())
+	}
+	require.Equal(t, "s3.WithCustomerKey(REDACTED)", fmt.Sprintf("%+v", value))
+
+	t.Run("in an error", func(t *testing.T) {
+		eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
+			for name, call := range encryptedCalls() {
+				for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
+					w.Respond(failing(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
+					err := call.do(t.Context(), d, []any{value})
+					require.Error(t, err, name)
+					check(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
+				}
+			}
+		})
+	})
+	t.Run("in the file of WithResume", func(t *testing.T) {
+		w := &standIn{wiretest.NewTLSServer(t)}
+		_, d := w.onTLS(t, "aws")
+		path := filepath.Join(t.TempDir(), "journal")
+		w.Respond(encryptedCalls()["CreateMultipartUpload"].reply, failing(http.StatusForbidden, "AccessDenied", "no"))
+		_, err := storage.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option, storage.WithResume(path), storage.WithPartSize(5<<20))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		check(t, "journal", string(text))
+	})
+}
+
+func TestFingerprintsOfOptions(t *testing.T) {
+	id, other := keyARN, "alias/x"
+	change := func(*awss3.PutObjectInput) {}
+	function := func() *requestOption[awss3.PutObjectInput] {
+		return &requestOption[awss3.PutObjectInput]{change: change, id: fmt.Sprint(new(byte))}
+	}
+	same := newCustomerKey("WithCustomerKey", rawKey(t, 0)).Fingerprint()
+	require.Equal(t, same, newCustomerKey("WithCustomerKey", rawKey(t, 0)).Fingerprint())
+	all := []string{
+		same, newCustomerKey("WithCustomerKey", rawKey(t, 1)).Fingerprint(),
+		(&kmsKey{id: &id}).Fingerprint(), (&kmsKey{id: &other}).Fingerprint(), (&kmsKey{context: map[string]string{"a": "b"}}).Fingerprint(),
+		cannedACL("private").Fingerprint(), cannedACL("public-read").Fingerprint(), function().Fingerprint(),
+	}
+	slices.Sort(all)
+	require.Len(t, slices.Compact(all), 8)
+}
+
+func TestAFailureNamesTheKey(t *testing.T) {
+	key := []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	bare := func(status int) reply {
+		return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
+	}
+	const stored = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+	for name, row := range map[string]struct {
+		call   string
+		native []any
+		reply  reply
+		want   storage.Code
+		hint   string
+	}{
+		"a read without the key":          {"GetObject", nil, failing(400, "InvalidRequest", stored), storage.InvalidArgument, noCustomerKeyHint},
+		"a read with another key":         {"GetObject", key, failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied, wrongCustomerKeyHint},
+		"a read of a plain object":        {"GetObject", key, failing(400, "InvalidRequest", "The encryption parameters are not applicable to this object."), storage.InvalidArgument, wrongCustomerKeyHint},
+		"attributes without the key":      {"HeadObject", nil, bare(400), storage.InvalidArgument, noCustomerKeyHint},
+		"attributes with another key":     {"HeadObject", key, bare(403), storage.PermissionDenied, wrongCustomerKeyHint},
+		"a write where SSE-C is blocked":  {"PutObject", key, failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied, blockedSSECHint},
+		"an upload where SSE-C is":        {"CreateMultipartUpload", key, failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied, blockedSSECHint},
+		"a copy without the source's key": {"CopyObject", nil, failing(400, "InvalidRequest", stored), storage.InvalidArgument, noCustomerKeyHint},
+		"a KMS key that is not there":     {"PutObject", nil, failing(400, "KMS.NotFoundException", "Key does not exist"), storage.InvalidArgument, kmsKeyHint},
+		"the same on MinIO":               {"PutObject", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
+		"the same at a read":              {"GetObject", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
+		"the same at a copy":              {"CopyObject", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
+		"the same at an upload":           {"CreateMultipartUpload", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
+		"a KMS key that is disabled":      {"GetObject", nil, failing(400, "KMS.DisabledException", "disabled"), storage.PermissionDenied, kmsStateHint},
+		"too many requests to KMS":        {"GetObject", nil, failing(400, "KMS.ThrottlingException", "slow down"), storage.RateLimited, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachTLSClient(t, func(t *testing.T, w *standIn, d *driver) {
+				w.Respond(row.reply)
+				err := encryptedCalls()[row.call].do(t.Context(), d, row.native)
+				require.ErrorIs(t, err, row.want)
+				require.Equal(t, row.hint, asError(err).Hint)
+			})
+		})
+	}
+}
+
+func TestAttrsTellTheEncryption(t *testing.T) {
+	for name, row := range map[string]struct {
+		header map[string]string
+		want   storage.Encryption
+	}{
+		"by the store":      {map[string]string{sseHeader: "AES256"}, storage.Encryption{Algorithm: "AES256"}},
+		"by KMS":            {map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}, storage.Encryption{Algorithm: "aws:kms", KeyID: keyARN}},
+		"by a customer":     {map[string]string{customerHeader: "AES256", customerMD5Header: customerKeys[0].md5}, storage.Encryption{Algorithm: "AES256", KeyID: customerKeys[0].md5}},
+		"nothing is said":   {nil, storage.Encryption{}},
+		"in several layers": {map[string]string{sseHeader: "aws:kms:dsse", kmsKeyHeader: keyARN}, storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN}},
+	} {
+		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+			header := map[string]string{"ETag": etag, replicationHeader: "COMPLETED"}
+			maps.Copy(header, row.header)
+			d := use(newStandIn(t, reply{Header: header}).on(t, "aws"))
+			a, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			require.NoError(t, err)
+			require.Equal(t, row.want, a.Encryption)
+			require.Equal(t, "COMPLETED", a.ReplicationStatus)
+			a, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			require.Equal(t, row.want, a.Encryption)
+			require.Equal(t, "COMPLETED", a.ReplicationStatus)
+			a, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+			require.Equal(t, row.want, a.Encryption)
+		})
+	}
+}
+
+func TestTheSDKsOwnOutputIsReturned(t *testing.T) {
+	eachClient(t, "outputs", func(t *testing.T, use func(*driver) *driver) {
+		d := use(newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).on(t, "aws"))
+		b := storage.New(d)
+		a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
+		require.NoError(t, err)
+		head, ok := storage.AttrsAs[*awss3.HeadObjectOutput](a)
+		require.True(t, ok)
+		require.Equal(t, "/there", *head.WebsiteRedirectLocation)
+		text, a, err := storage.ReadAll(t.Context(), b, "k", storage.WithNativeAttrs())
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(text))
+		get, ok := storage.AttrsAs[*awss3.GetObjectOutput](a)
+		require.True(t, ok)
+		require.Equal(t, "/there", *get.WebsiteRedirectLocation)
+		require.Nil(t, get.Body)
+		a, err = b.Attrs(t.Context(), "k")
+		require.NoError(t, err)
+		require.Nil(t, a.Native)
+	})
+}

@@ -1,0 +1,349 @@
+package s3_test
+
+import (
+	"bytes"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// ownOverTLS starts our server with TLS.
+func ownOverTLS(t *testing.T, c s3server.Config) (server *testServer, certificate string) {
+	t.Helper()
+	c.CloseConnections = true
+	own, err := s3server.StartTLS(c)
+	require.NoError(t, err)
+	t.Cleanup(own.Close)
+	certificate = filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate().Raw}), 0o600))
+	server = &testServer{name: "aws", endpoint: own.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	server.raw = server.clientOver(trusting(t, certificate))
+	return server, certificate
+}
+
+// eachWithTLS runs a test with MinIO and with our server, by the raw client and by the SDK.
+func eachWithTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Config)) {
+	servers := map[string]func(t *testing.T) (*testServer, string){
+		"minio": func(t *testing.T) (*testServer, string) {
+			s, certificate := needServer(t, "minio-tls"), os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
+			s.name, s.raw = "minio", s.clientOver(trusting(t, certificate))
+			return s, certificate
+		},
+		"ours": func(t *testing.T) (*testServer, string) { return ownOverTLS(t, s3server.Config{}) },
+	}
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		for _, client := range []string{"by the raw client", "by the SDK"} {
+			t.Run(name+", "+client, func(t *testing.T) {
+				s, certificate := servers[name](t)
+				t.Setenv("AWS_CA_BUNDLE", certificate)
+				c := s.config(t, s.bucket(t, false))
+				if client == "by the SDK" {
+					c.HTTPClient = trusting(t, certificate)
+				}
+				test(t, s, c)
+			})
+		}
+	}
+}
+
+func openBucket(t *testing.T, c s3.Config) storage.Bucket {
+	t.Helper()
+	b, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// customerKeyOf returns a key of 32 bytes c.
+func customerKeyOf(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
+
+func TestObjectsWithACustomersKey(t *testing.T) {
+	key, other := s3.WithCustomerKey(customerKeyOf(1)), s3.WithCustomerKey(customerKeyOf(2))
+	source := s3.WithSourceCustomerKey(customerKeyOf(1))
+	eachWithTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
+		b := openBucket(t, c)
+		ctx := t.Context()
+		small, large := wiretest.Content(1000, 1), wiretest.Content(partSize+partSize/2, 2)
+		for name, content := range map[string][]byte{"small": small, "large": large} {
+			var body io.Reader = bytes.NewReader(content)
+			_, err := b.Upload(ctx, name, body, key, storage.WithPartSize(partSize), storage.WithMetadata(map[string]string{"a": "b"}))
+			require.NoError(t, err, name)
+			body = struct{ io.Reader }{bytes.NewReader(content)}
+			_, err = b.Upload(ctx, name+" stream", body, key, storage.WithPartSize(partSize), storage.IfAbsent())
+			require.NoError(t, err, name)
+			for _, name := range []string{name, name + " stream"} {
+				got, attrs, err := storage.ReadAll(ctx, b, name, key)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(content, got))
+				require.Equal(t, "AES256", attrs.Encryption.Algorithm)
+				require.NotEmpty(t, attrs.Encryption.KeyID)
+				require.Nil(t, attrs.MD5)
+				_, err = b.Attrs(ctx, name, key)
+				require.NoError(t, err)
+
+				for _, opts := range [][]storage.DownloadOption{nil, {other}} {
+					_, _, err = storage.ReadAll(ctx, b, name, opts...)
+					require.Contains(t, []storage.Code{storage.InvalidArgument, storage.PermissionDenied}, storage.CodeOf(err))
+				}
+				_, err = b.Attrs(ctx, name)
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				require.ErrorContains(t, err, "s3.WithCustomerKey")
+				_, err = b.Attrs(ctx, name, other)
+				require.ErrorIs(t, err, storage.PermissionDenied)
+				require.ErrorContains(t, err, "another key")
+			}
+		}
+		t.Run("ranges", func(t *testing.T) {
+			got, _, err := storage.ReadAll(ctx, b, "large", key, storage.WithRange(10, 20))
+			require.NoError(t, err)
+			require.Equal(t, large[10:30], got)
+			r, err := storage.NewReaderAt(ctx, b, "large", key)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, r.Close()) }()
+			_, err = r.ReadAt(got, partSize)
+			require.NoError(t, err)
+			require.Equal(t, large[partSize:partSize+20], got)
+			ranges, _, err := storage.ReadAll(ctx, b, "large", key, storage.WithConcurrency(3))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(large, ranges))
+		})
+		t.Run("copies", func(t *testing.T) {
+			_, err := storage.Copy(ctx, b, "copy", b, "small")
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			_, err = storage.Copy(ctx, b, "copy", b, "small", source)
+			require.NoError(t, err)
+			got, _, err := storage.ReadAll(ctx, b, "copy")
+			require.NoError(t, err)
+			require.Equal(t, small, got)
+			_, err = storage.Copy(ctx, b, "copy", b, "small", source, other)
+			require.NoError(t, err)
+			got, _, err = storage.ReadAll(ctx, b, "copy", other)
+			require.NoError(t, err)
+			require.Equal(t, small, got)
+			_, err = storage.Copy(ctx, b, "small stream", b, "small stream", source, other)
+			require.NoError(t, err, "the key of an object is changed")
+			_, err = b.Attrs(ctx, "small stream", other)
+			require.NoError(t, err)
+			_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, source, other)
+			require.NoError(t, err)
+			got, _, err = storage.ReadAll(ctx, b, "joined", other)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(append(slices.Clone(large), small...), got))
+			_, err = storage.Compose(ctx, b, "streamed", []string{"small", "large"}, source)
+			require.NoError(t, err)
+			got, _, err = storage.ReadAll(ctx, b, "streamed")
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(append(slices.Clone(small), large...), got))
+			require.NoError(t, b.Remove(ctx, "joined"), "a removal needs no key")
+		})
+		t.Run("signed addresses", func(t *testing.T) {
+			client := trusting(t, os.Getenv("AWS_CA_BUNDLE"))
+			send := func(signed *storage.SignedURL, body string) (int, string) {
+				r, err := signed.Request(ctx, strings.NewReader(body))
+				require.NoError(t, err)
+				got, err := client.Do(r)
+				require.NoError(t, err)
+				text, err := io.ReadAll(got.Body)
+				require.NoError(t, err)
+				require.NoError(t, got.Body.Close())
+				return got.StatusCode, string(text)
+			}
+			signed, err := b.SignedUploadURL(ctx, "signed", key, storage.WithSize(5))
+			require.NoError(t, err)
+			status, text := send(signed, "hello")
+			require.Equal(t, http.StatusOK, status, text)
+			signed, err = b.SignedDownloadURL(ctx, "signed", key)
+			require.NoError(t, err)
+			_, text = send(signed, "")
+			require.Equal(t, "hello", text)
+			delete(signed.Header, "X-Amz-Server-Side-Encryption-Customer-Key")
+			status, _ = send(signed, "")
+			require.Contains(t, []int{http.StatusForbidden, http.StatusBadRequest}, status)
+		})
+		t.Run("resumed", func(t *testing.T) {
+			journal := filepath.Join(t.TempDir(), "journal")
+			failing := &failAfter{content: large, limit: partSize}
+			_, err := b.Upload(ctx, "resumed", failing, key, storage.WithResume(journal), storage.WithPartSize(partSize), storage.WithSize(int64(len(large))), storage.WithConcurrency(1))
+			require.Error(t, err)
+			_, err = b.Upload(ctx, "resumed", bytes.NewReader(large), key, storage.WithResume(journal), storage.WithPartSize(partSize), storage.WithConcurrency(1))
+			require.NoError(t, err)
+			got, _, err := storage.ReadAll(ctx, b, "resumed", key)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(large, got))
+		})
+	})
+}
+
+// A failAfter is a body that fails after limit bytes.
+type failAfter struct {
+	content []byte
+	limit   int
+	at      int
+}
+
+func (f *failAfter) Read(p []byte) (int, error) {
+	if f.at >= f.limit {
+		return 0, fmt.Errorf("the body ended early")
+	}
+	n := copy(p, f.content[f.at:f.limit])
+	f.at += n
+	return n, nil
+}
+
+func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
+	own, err := s3server.StartTLS(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
+	require.NoError(t, err)
+	t.Cleanup(own.Close)
+	profile, _ := s3.NamedProfile("aws")
+	b := openBucket(t, s3.Config{
+		Bucket: "photos", Endpoint: own.URL, Region: s3server.DefaultRegion, Profile: &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, HTTPClient: own.Client(),
+	})
+	own.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true})
+	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), s3.WithCustomerKey(customerKeyOf(1)), storage.IfAbsent())
+	require.NoError(t, err, "HEAD with the key finds what was written")
+	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
+}
+
+func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
+	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
+	for name, start := range map[string]func(t *testing.T) (s *testServer, key, shown string){
+		"minio": func(t *testing.T) (*testServer, string, string) {
+			key := os.Getenv("OMNIBUCKET_TEST_MINIO_KMS_KEY")
+			return needServer(t, "minio"), key, "arn:aws:kms:" + key
+		},
+		"ours": func(t *testing.T) (*testServer, string, string) {
+			own, err := s3server.Start(s3server.Config{KMSKeys: []string{arn}, CloseConnections: true})
+			require.NoError(t, err)
+			t.Cleanup(own.Close)
+			s := &testServer{name: "aws", endpoint: own.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+			s.raw = s.clientOver(withoutKeepAlive())
+			return s, arn, arn
+		},
+	} {
+		for _, client := range []string{"by the raw client", "by the SDK"} {
+			t.Run(name+", "+client, func(t *testing.T) {
+				s, key, shown := start(t)
+				c := s.config(t, s.bucket(t, false))
+				plain := openBucket(t, c)
+				c.KMSKey, c.BucketKey = key, true
+				if client == "by the SDK" {
+					c.HTTPClient = withoutKeepAlive()
+				}
+				b := openBucket(t, c)
+				ctx := t.Context()
+				check := func(key string, err error) {
+					t.Helper()
+					require.NoError(t, err)
+					attrs, err := plain.Attrs(ctx, key)
+					require.NoError(t, err)
+					require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shown}, attrs.Encryption)
+				}
+				large := wiretest.Content(partSize+10, 1)
+				attrs, err := b.Upload(ctx, "small", strings.NewReader("hello"))
+				check("small", err)
+				require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shown}, attrs.Encryption)
+				_, err = b.Upload(ctx, "large", bytes.NewReader(large), storage.WithPartSize(partSize))
+				check("large", err)
+				_, err = storage.Copy(ctx, b, "copy", b, "small")
+				check("copy", err)
+				_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"})
+				check("joined", err)
+				got, _, err := storage.ReadAll(ctx, b, "joined")
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(append(slices.Clone(large), "hello"...), got))
+				signed, err := b.SignedUploadURL(ctx, "signed", storage.WithSize(5))
+				require.NoError(t, err)
+				response := wiretest.NetHTTP(t, signed, "hello")
+				require.Equal(t, http.StatusOK, response.Status, response.Body)
+				check("signed", nil)
+				form, err := storage.SignedUploadForm(ctx, b, "form", 0, 10)
+				require.NoError(t, err)
+				status, text := postForm(t, form, "hello")
+				require.Equal(t, http.StatusNoContent, status, text)
+				check("form", nil)
+
+				_, err = plain.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey(key), s3.WithKMSContext(map[string]string{"team": "a"}))
+				check("one", err)
+				_, err = plain.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey("nobody"))
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				require.ErrorContains(t, err, "KMS key")
+				_, err = plain.Upload(ctx, "new", strings.NewReader("x"), s3.WithKMSKey("nobody"), storage.IfAbsent())
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				_, err = storage.Copy(ctx, plain, "one", plain, "small", s3.WithKMSKey("nobody"))
+				require.ErrorIs(t, err, storage.InvalidArgument)
+			})
+		}
+	}
+}
+
+// postForm posts a form as a browser does.
+func postForm(t *testing.T, form *storage.SignedForm, content string) (status int, text string) {
+	t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, value := range form.Fields {
+		require.NoError(t, w.WriteField(name, value))
+	}
+	file, err := w.CreateFormFile("file", "name")
+	require.NoError(t, err)
+	_, err = io.WriteString(file, content)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	response, err := withoutKeepAlive().Post(form.URL, w.FormDataContentType(), &body)
+	require.NoError(t, err)
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode, string(answer)
+}
+
+func TestTheExpectedOwnerIsChecked(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	profile, _ := s3.NamedProfile("aws")
+	c := s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, ExpectedBucketOwner: s3server.DefaultAccountID,
+	}
+	b := openBucket(t, c)
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), b, "copy", b, "k")
+	require.NoError(t, err)
+	signed, err := b.SignedDownloadURL(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, "x", wiretest.NetHTTP(t, signed, "").Body)
+	require.NoError(t, b.Remove(t.Context(), "copy"))
+
+	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
+		c.ExpectedBucketOwner, c.HTTPClient = "210987654321", client
+		b = openBucket(t, c)
+		_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		_, _, err = storage.ReadAll(t.Context(), b, "k")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		for _, err := range b.List(t.Context()) {
+			require.ErrorIs(t, err, storage.PermissionDenied)
+		}
+		signed, err = b.SignedDownloadURL(t.Context(), "k")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "").Status)
+	}
+}

@@ -1,0 +1,67 @@
+package s3_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// Every object that is written is encrypted with a key of AWS KMS. The address is
+// s3://invoices?region=eu-west-1&kms_key=….
+func ExampleOpen_withAKMSKey() {
+	ctx := context.Background()
+	bucket, err := s3.Open(ctx, s3.Config{
+		Bucket: "invoices", Region: "eu-west-1",
+		KMSKey: "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	attrs, err := bucket.Upload(ctx, "2026/17.pdf", strings.NewReader("…"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(attrs.Encryption.KeyID)
+}
+
+// Every read needs the key that the object was written with.
+func ExampleWithCustomerKey() {
+	ctx := context.Background()
+	bucket, err := s3.Open(ctx, s3.Config{Bucket: "invoices", Region: "eu-west-1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // keep it: nobody else has it
+	key := s3.WithCustomerKey(secret)
+	if _, err := bucket.Upload(ctx, "2026/17.pdf", strings.NewReader("…"), key); err != nil {
+		fmt.Println(err)
+		return
+	}
+	content, _, err := storage.ReadAll(ctx, bucket, "2026/17.pdf", key)
+	fmt.Println(len(content), err)
+}
+
+// A function sets what the library has no option for.
+func ExampleWithRequest() {
+	ctx := context.Background()
+	bucket, err := s3.Open(ctx, s3.Config{Bucket: "site", Region: "eu-west-1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = bucket.Upload(ctx, "old.html", strings.NewReader(""), s3.WithRequest(func(in *awss3.PutObjectInput) {
+		in.WebsiteRedirectLocation = aws.String("/new.html")
+	}))
+	fmt.Println(err)
+}

@@ -1,0 +1,140 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+)
+
+// The headers of a lock, in requests and responses.
+const (
+	lockModeHeader  = "X-Amz-Object-Lock-Mode"
+	lockUntilHeader = "X-Amz-Object-Lock-Retain-Until-Date"
+	legalHoldHeader = "X-Amz-Object-Lock-Legal-Hold"
+)
+
+const lockUntilTime = "2006-01-02T15:04:05Z"
+
+// lockOf returns the lock of a write in the SDK's words; what is not set is "" or nil.
+func lockOf(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
+	if r := c.Retention; r != (storage.Retention{}) {
+		mode, until = types.ObjectLockMode(lockMode(r.Mode)), &r.Until
+	}
+	if c.LegalHold {
+		hold = types.ObjectLockLegalHoldStatusOn
+	}
+	return mode, until, hold
+}
+
+// lockMode returns S3's word, which is that of this library in capitals.
+func lockMode(mode storage.RetentionMode) string { return strings.ToUpper(string(mode)) }
+
+func retentionMode(mode string) storage.RetentionMode {
+	return storage.RetentionMode(strings.ToLower(mode))
+}
+
+// retentionOf returns the retention in an output. Some servers send a fraction of a second.
+func retentionOf(out *awss3.GetObjectOutput) storage.Retention {
+	if out.ObjectLockMode == "" || out.ObjectLockRetainUntilDate == nil {
+		return storage.Retention{}
+	}
+	return storage.Retention{Mode: retentionMode(string(out.ObjectLockMode)), Until: modified(out.ObjectLockRetainUntilDate)}
+}
+
+// setLock sets the headers of a lock.
+func setLock(set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
+	if mode != "" && until != nil {
+		set(lockModeHeader, string(mode))
+		set(lockUntilHeader, until.UTC().Format(lockUntilTime))
+	}
+	if hold != "" {
+		set(legalHoldHeader, string(hold))
+	}
+}
+
+// signLock sets the headers of a lock in a signed upload. S3 locks only a body that has a
+// checksum.
+func signLock(h http.Header, r *storage.SignRequest) error {
+	mode, until, hold := lockOf(&r.Controls)
+	if mode == "" && hold == "" {
+		return nil
+	}
+	if !r.CRC32C.Known && r.MaxSize != 0 {
+		return &storage.Error{Code: storage.Unsupported, Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too"}
+	}
+	setLock(h.Set, mode, until, hold)
+	return nil
+}
+
+// lockTime returns the time in a header, or nil.
+func lockTime(h http.Header) *time.Time {
+	if until, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader)); err == nil {
+		return &until
+	}
+	return nil
+}
+
+// SetRetention sends one PutObjectRetention. An empty one ends the retention.
+func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+	in := &awss3.PutObjectRetentionInput{
+		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Retention: &types.ObjectLockRetention{},
+	}
+	if r.Retention != (storage.Retention{}) {
+		in.Retention.Mode = types.ObjectLockRetentionMode(lockMode(r.Retention.Mode))
+		in.Retention.RetainUntilDate = &r.Retention.Until
+	}
+	if r.BypassGovernance {
+		in.BypassGovernanceRetention = aws.Bool(true)
+	}
+	return d.change(ctx, r, in, func(ctx context.Context) error {
+		_, err := d.client.PutObjectRetention(ctx, in, d.withBodyChecksum()...)
+		return err
+	})
+}
+
+// SetLegalHold sends one PutObjectLegalHold.
+func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+	status := types.ObjectLockLegalHoldStatusOff
+	if r.LegalHold {
+		status = types.ObjectLockLegalHoldStatusOn
+	}
+	in := &awss3.PutObjectLegalHoldInput{
+		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		LegalHold: &types.ObjectLockLegalHold{Status: status},
+	}
+	return d.change(ctx, r, in, func(ctx context.Context) error {
+		_, err := d.client.PutObjectLegalHold(ctx, in, d.withBodyChecksum()...)
+		return err
+	})
+}
+
+// lockMeaning returns the code of a refusal that is about object lock, or "". S3 and
+// compatible servers have no code of their own for it. Amazon, versitygw: 403 AccessDenied
+// "Access Denied because object protected by object lock."; Ceph: 403 AccessDenied "forbidden by
+// object lock"; MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten".
+// All three say of a bucket that cannot lock: 400 InvalidRequest "Bucket is missing Object Lock
+// Configuration", or in one word.
+func lockMeaning(code, message string) storage.Code {
+	if code != "AccessDenied" && code != "InvalidRequest" {
+		return ""
+	}
+	message = strings.ToLower(message)
+	switch {
+	case strings.Contains(message, "by object lock"), strings.Contains(message, "worm protected"):
+		return storage.Locked
+	case strings.Contains(message, "missing object lock"), strings.Contains(message, "missing objectlock"):
+		return storage.Unsupported
+	}
+	return ""
+}
+
+const lockHint = "the bucket cannot lock objects: make it with WithObjectLock"

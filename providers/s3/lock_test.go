@@ -1,0 +1,193 @@
+package s3
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+var (
+	lockedUntil = time.Date(2036, 1, 2, 3, 4, 5, 0, time.UTC)
+	bothLocks   = storage.Controls{Retention: storage.Retention{Mode: storage.Compliance, Until: lockedUntil}, LegalHold: true}
+)
+
+func TestLocksAreHeadersOfEachWrite(t *testing.T) {
+	for name, row := range map[string]struct {
+		reply reply
+		call  func(ctx context.Context, d *driver) error
+	}{
+		"a put": {stored, func(ctx context.Context, d *driver) error {
+			r := wiretest.Put("k", "hello")
+			r.Controls = bothLocks
+			_, err := d.Put(ctx, r)
+			return err
+		}},
+		"an upload in parts": {reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}, func(ctx context.Context, d *driver) error {
+			r := wiretest.Put("k", "hello")
+			r.Controls = bothLocks
+			_, err := d.BeginParts(ctx, r)
+			return err
+		}},
+		"a copy": {reply{Body: copied}, func(ctx context.Context, d *driver) error {
+			_, err := d.Copy(ctx, copyOf(func(r *storage.CopyRequest) { r.Controls = bothLocks }))
+			return err
+		}},
+	} {
+		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+			w := newStandIn(t, row.reply)
+			require.NoError(t, row.call(t.Context(), use(w.on(t, "aws"))))
+			header := w.Last(t).Header
+			require.Equal(t, "COMPLIANCE", header.Get("X-Amz-Object-Lock-Mode"))
+			require.Equal(t, "2036-01-02T03:04:05Z", header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+			require.Equal(t, "ON", header.Get("X-Amz-Object-Lock-Legal-Hold"))
+			require.Contains(t, header.Get("Authorization"), "x-amz-object-lock-mode")
+		})
+	}
+}
+
+func TestReadsTellTheLock(t *testing.T) {
+	eachClient(t, "of a lock", func(t *testing.T, use func(*driver) *driver) {
+		w := newStandIn(t, reply{Header: map[string]string{
+			"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2036-01-02T03:04:05.678Z", "X-Amz-Object-Lock-Legal-Hold": "ON",
+		}})
+		d := use(w.on(t, "aws"))
+		attrs, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		require.NoError(t, err)
+		want := storage.Retention{Mode: storage.Governance, Until: lockedUntil}
+		require.Equal(t, want, attrs.Retention)
+		require.True(t, attrs.LegalHold)
+		attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+		require.Equal(t, want, attrs.Retention)
+		require.True(t, attrs.LegalHold)
+	})
+	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"}})
+	attrs, err := w.on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	require.False(t, attrs.LegalHold)
+	require.Zero(t, attrs.Retention)
+}
+
+func TestLockCalls(t *testing.T) {
+	const retention, hold = "PUT /photos/k?retention=&versionId=v", "PUT /photos/k?legal-hold=&versionId=v"
+	change := storage.ChangeRequest{Key: "k", Version: "v"}
+	for name, row := range map[string]struct {
+		call   func(d *driver, r storage.ChangeRequest) error
+		line   string
+		body   string
+		bypass string
+	}{
+		"a retention": {func(d *driver, r storage.ChangeRequest) error {
+			r.Retention = bothLocks.Retention
+			return d.SetRetention(t.Context(), &r)
+		}, retention, "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>", ""},
+		"none, with a bypass": {func(d *driver, r storage.ChangeRequest) error {
+			r.BypassGovernance = true
+			return d.SetRetention(t.Context(), &r)
+		}, retention, "></Retention>", "true"},
+		"a hold": {func(d *driver, r storage.ChangeRequest) error {
+			r.LegalHold = true
+			return d.SetLegalHold(t.Context(), &r)
+		}, hold, "<Status>ON</Status>", ""},
+		"no hold": {func(d *driver, r storage.ChangeRequest) error { return d.SetLegalHold(t.Context(), &r) }, hold, "<Status>OFF</Status>", ""},
+	} {
+		for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
+			t.Run(name+" on "+profile, func(t *testing.T) {
+				w := newStandIn(t)
+				require.NoError(t, row.call(w.on(t, profile), change))
+				require.Equal(t, []string{row.line}, w.Lines())
+				sent := w.Last(t)
+				require.Contains(t, string(sent.Body), row.body)
+				require.NotEmpty(t, sent.Header.Get(sum))
+				require.Equal(t, row.bypass, sent.Header.Get("X-Amz-Bypass-Governance-Retention"))
+			})
+		}
+	}
+}
+
+func TestABypassIsSentWithOneObject(t *testing.T) {
+	w := newStandIn(t, reply{Status: 204})
+	d := w.on(t, "aws")
+	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v", BypassGovernance: true}))
+	require.Equal(t, "true", w.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
+	errs := d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: "v", BypassGovernance: true}})
+	require.Equal(t, []error{nil}, errs)
+	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", w.Lines()[1])
+}
+
+func TestErrorsAboutLocks(t *testing.T) {
+	for name, row := range map[string]struct {
+		reply reply
+		want  storage.Code
+	}{
+		"Amazon, versitygw":              {failing(403, "AccessDenied", "Access Denied because object protected by object lock."), storage.Locked},
+		"Ceph":                           {failing(403, "AccessDenied", "forbidden by object lock"), storage.Locked},
+		"MinIO":                          {failing(400, "InvalidRequest", "Object is WORM protected and cannot be overwritten"), storage.Locked},
+		"no permission":                  {failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied},
+		"a bucket that cannot lock":      {failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), storage.Unsupported},
+		"the same, in one word":          {failing(400, "InvalidRequest", "Bucket is missing ObjectLockConfiguration"), storage.Unsupported},
+		"versions of a bucket with lock": {failing(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."), storage.Unsupported},
+		"another bad request":            {failing(400, "InvalidRequest", "no"), storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, row.reply)
+			d := w.on(t, "aws")
+			err := d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "k"})
+			require.ErrorIs(t, err, row.want)
+			e := asError(err)
+			require.False(t, e.Unknown)
+			if row.want == storage.Unsupported {
+				require.NotEmpty(t, e.Hint)
+			}
+			r := wiretest.Put("k", "x")
+			r.Controls = bothLocks
+			_, err = d.Put(t.Context(), r)
+			require.ErrorIs(t, err, row.want)
+			require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v"}), row.want)
+		})
+	}
+	t.Run("in a batch", func(t *testing.T) {
+		w := newStandIn(t, reply{Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code><Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`})
+		errs := w.on(t, "minio").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "k", Version: "v"}})
+		require.ErrorIs(t, errs[0], storage.Locked)
+	})
+}
+
+func TestSignedLocks(t *testing.T) {
+	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
+	sign := func(change func(*storage.SignRequest)) (*storage.SignedURL, error) {
+		return d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
+			r.Controls = bothLocks
+			change(r)
+		}), now)
+	}
+	signed, err := sign(func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(1) })
+	require.NoError(t, err)
+	require.Equal(t, "COMPLIANCE", signed.Header.Get("X-Amz-Object-Lock-Mode"))
+	require.Equal(t, "2036-01-02T03:04:05Z", signed.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+	require.Equal(t, "ON", signed.Header.Get("X-Amz-Object-Lock-Legal-Hold"))
+	require.Contains(t, signed.URL, "x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
+	_, err = sign(func(*storage.SignRequest) {})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Contains(t, asError(err).Hint, "WithCRC32C")
+	_, err = d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.LegalHold = true }), now)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Contains(t, asError(err).Hint, "SignedUploadURL")
+}
+
+// S3 stores nothing that is locked, or in a bucket with a default retention, unless something
+// vouches for the body.
+func TestProfilesThatLockSendAChecksum(t *testing.T) {
+	for _, p := range profiles {
+		if p.ObjectLock != LockNone {
+			require.True(t, p.Checksum != ChecksumNone || p.ContentMD5, p.Name)
+			require.True(t, p.Versioning, p.Name)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package s3
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A nativeOption is the value of an option of this package.
+type nativeOption interface {
+	storage.Fingerprinter
+	// check returns why the bucket cannot take the option, or nil.
+	check(d *driver) error
+	// apply sets those fields of an input of the SDK that the option is about.
+	apply(input any) error
+}
+
+// checkNative is Description.CheckNative.
+func (d *driver) checkNative(value any) error {
+	if o, ok := value.(nativeOption); ok {
+		return o.check(d)
+	}
+	return errNotOurs()
+}
+
+func errNotOurs() error {
+	return &storage.Error{Code: storage.Unsupported, Hint: "use the options of package s3"}
+}
+
+// customize applies the bucket's encryption, and then the options of an operation, to an input
+// of the SDK. It fails if they do not fit the request, or one another.
+func (d *driver) customize(input any, native []any) error {
+	if d.kms == nil && len(native) == 0 {
+		return nil
+	}
+	if d.kms != nil && !slices.ContainsFunc(native, isCustomerKey) {
+		if err := d.kms.apply(input); err != nil {
+			return err
+		}
+	}
+	for _, value := range native {
+		o, ok := value.(nativeOption)
+		if !ok {
+			return errNotOurs()
+		}
+		if err := o.apply(input); err != nil {
+			return err
+		}
+	}
+	return checkFunctions(input, native)
+}
+
+// Input is an input of the SDK that [WithRequest] can change.
+type Input interface {
+	awss3.PutObjectInput | awss3.CreateMultipartUploadInput | awss3.UploadPartInput | awss3.CompleteMultipartUploadInput |
+		awss3.CopyObjectInput | awss3.UploadPartCopyInput | awss3.GetObjectInput | awss3.HeadObjectInput | awss3.DeleteObjectInput |
+		awss3.GetObjectTaggingInput | awss3.PutObjectTaggingInput | awss3.PutObjectRetentionInput | awss3.PutObjectLegalHoldInput |
+		awss3.RestoreObjectInput
+}
+
+// WithRequest calls change with the SDK's input of each request of its kind, before the request
+// is sent. It is for everything that S3 has and this library does not. The SDK sends such a
+// request, which is slower for small objects.
+//
+//	bucket.Upload(ctx, "report.pdf", body, s3.WithRequest(func(in *awss3.PutObjectInput) {
+//		in.WebsiteRedirectLocation = aws.String("/reports")
+//	}))
+//
+// An upload sends PutObject, or CreateMultipartUpload, UploadPart and
+// CompleteMultipartUpload if it is large. A copy sends CopyObject, or CreateMultipartUpload
+// and UploadPartCopy. [storage.NewReaderAt] sends HeadObject and GetObject. Give one option for
+// each request that may come. If an operation begins with one of PutObject,
+// CreateMultipartUpload and CopyObject, and only others of these three have an option, it fails
+// with Unsupported before the request; and so for GetObject and HeadObject. An option that fits
+// no request of the operation, a signed URL or a form is Unsupported, too.
+//
+// change must not touch what the library sets itself: bucket, key, body, length, checksums,
+// ranges and conditions. It is called again if a request is repeated, and by several goroutines
+// at once for parts and ranges. With [storage.WithResume], a call in another process starts over.
+// If change is nil, the operation fails with InvalidArgument.
+func WithRequest[I Input](change func(*I)) storage.NativeOption {
+	return storage.WithNative(provider, &requestOption[I]{change: change, id: rand.Text()})
+}
+
+// A requestOption is the value of WithRequest.
+type requestOption[I Input] struct {
+	change func(*I)
+	id     string
+}
+
+func (o *requestOption[I]) check(*driver) error {
+	if o.change == nil {
+		return argument.Invalid("WithRequest", "must not be nil", "")
+	}
+	return nil
+}
+
+func (o *requestOption[I]) apply(input any) error {
+	if in, ok := input.(*I); ok {
+		o.change(in)
+	}
+	return nil
+}
+
+// Fingerprint returns a random text: nobody knows what another process's function does.
+func (o *requestOption[I]) Fingerprint() string { return o.id }
+
+func (*requestOption[I]) target() reflect.Type { return reflect.TypeFor[I]() }
+
+// A function is a requestOption of any kind.
+type function interface{ target() reflect.Type }
+
+// hasFunctions reports whether an option changes the inputs of the SDK in ways that a rawClient
+// does not know.
+func hasFunctions(native []any) bool {
+	return slices.ContainsFunc(native, func(o any) bool {
+		_, is := o.(function)
+		return is
+	})
+}
+
+// The requests that may stand for one another in an operation, and those that come beside
+// them.
+var (
+	writing = []reflect.Type{reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](), reflect.TypeFor[awss3.CopyObjectInput]()}
+	reading = []reflect.Type{reflect.TypeFor[awss3.GetObjectInput](), reflect.TypeFor[awss3.HeadObjectInput]()}
+
+	besideWriting = []reflect.Type{
+		reflect.TypeFor[awss3.UploadPartInput](), reflect.TypeFor[awss3.UploadPartCopyInput](), reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
+		reflect.TypeFor[awss3.HeadObjectInput](), // if a response was lost
+	}
+)
+
+// checkFunctions fails if a function of WithRequest would be ignored without a word.
+func checkFunctions(input any, native []any) error {
+	sent := reflect.TypeOf(input).Elem()
+	if slices.Contains(besideWriting[:3], sent) {
+		return nil // the request before it was checked
+	}
+	var family, beside []reflect.Type
+	switch {
+	case slices.Contains(writing, sent):
+		family, beside = writing, besideWriting
+	case slices.Contains(reading, sent):
+		family = reading
+	}
+	var missed reflect.Type
+	for _, o := range native {
+		f, is := o.(function)
+		if !is {
+			continue
+		}
+		switch t := f.target(); {
+		case t == sent:
+			return nil
+		case slices.Contains(family, t):
+			missed = t
+		case !slices.Contains(beside, t):
+			return unfit(t, sent)
+		}
+	}
+	if missed != nil {
+		return unfit(missed, sent)
+	}
+	return nil
+}
+
+func unfit(given, sent reflect.Type) error {
+	operation := strings.TrimSuffix(sent.Name(), "Input")
+	return &storage.Error{
+		Code: storage.Unsupported,
+		Err:  fmt.Errorf("s3.WithRequest for %s does not fit %s", given.Name(), operation),
+		Hint: "add s3.WithRequest with a func(*s3." + sent.Name() + "): this operation sends " + operation,
+	}
+}
+
+// WithACL gives the object a canned access control list, such as
+// types.ObjectCannedACLBucketOwnerFullControl. An upload, a copy, and a signed upload can have it. A
+// copy never has the source's list.
+//
+// The operation fails with InvalidArgument if Amazon has no such list, or beside
+// [storage.WithPublicRead]; with Unsupported if the store lacks [storage.ObjectACLs], or the
+// bucket has disabled its lists.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
+func WithACL(acl types.ObjectCannedACL) storage.WriteOption {
+	return storage.WithNative(provider, cannedACL(acl))
+}
+
+// A cannedACL is the value of WithACL.
+type cannedACL types.ObjectCannedACL
+
+func (o cannedACL) check(d *driver) error {
+	if all := types.ObjectCannedACL("").Values(); !slices.Contains(all, types.ObjectCannedACL(o)) {
+		return argument.Invalid("WithACL", fmt.Sprintf("must be one of %s", all), "")
+	}
+	if !d.profile.ObjectACLs {
+		return &storage.Error{Code: storage.Unsupported, Err: errors.New("s3.WithACL needs a server with access control lists of objects"), Hint: d.featureHint()}
+	}
+	return nil
+}
+
+func (o cannedACL) apply(input any) error {
+	var field *types.ObjectCannedACL
+	switch in := input.(type) {
+	case *awss3.PutObjectInput:
+		field = &in.ACL
+	case *awss3.CreateMultipartUploadInput:
+		field = &in.ACL
+	case *awss3.CopyObjectInput:
+		field = &in.ACL
+	default:
+		return nil
+	}
+	if *field != "" && *field != types.ObjectCannedACL(o) {
+		return argument.Invalid("WithACL", "excludes WithPublicRead and another WithACL", "")
+	}
+	*field = types.ObjectCannedACL(o)
+	return nil
+}
+
+// Fingerprint returns the name of the list.
+func (o cannedACL) Fingerprint() string { return string(o) }

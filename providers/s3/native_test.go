@@ -1,0 +1,356 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// functionOf returns the value of WithRequest.
+func functionOf[I Input](change func(*I)) any {
+	return &requestOption[I]{change: change, id: "test"}
+}
+
+// payer sets a field that each input has.
+func payerFunctions() []any {
+	return []any{
+		functionOf(func(in *awss3.PutObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.CreateMultipartUploadInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.UploadPartInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.CompleteMultipartUploadInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.CopyObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.UploadPartCopyInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.GetObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
+		functionOf(func(in *awss3.HeadObjectInput) { in.RequestPayer = types.RequestPayerRequester }),
+	}
+}
+
+func TestAFunctionChangesEachRequestOfItsKind(t *testing.T) {
+	eachClient(t, "functions", func(t *testing.T, use func(*driver) *driver) {
+		w := newStandIn(t)
+		d := use(w.on(t, "aws"))
+		for name, call := range encryptedCalls() {
+			for _, f := range payerFunctions() {
+				sent, _, _ := strings.Cut(name, " ")
+				if f.(function).target().Name() != sent+"Input" {
+					continue
+				}
+				w.Respond(withLength(call.reply))
+				require.NoError(t, call.do(t.Context(), d, []any{f}), name)
+				require.Equal(t, requester, w.Last(t).Header.Get(payerHeader), name)
+				w.Respond(withLength(call.reply))
+				require.NoError(t, call.do(t.Context(), d, nil), name)
+				require.Empty(t, w.Last(t).Header.Get(payerHeader), "the next request has none")
+			}
+		}
+		w.Respond(reply{Status: http.StatusNoContent})
+		remove := &storage.DeleteRequest{Key: "k", Native: []any{functionOf(func(in *awss3.DeleteObjectInput) { in.MFA = aws.String("serial 123456") })}}
+		require.NoError(t, d.Delete(t.Context(), remove))
+		require.Equal(t, "serial 123456", w.Last(t).Header.Get("X-Amz-Mfa"))
+		w.Respond(reply{Status: http.StatusNoContent})
+		require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{*remove}))
+		require.Equal(t, "DELETE", w.Last(t).Method, "a batch has no such input")
+	})
+}
+
+func TestAFunctionChangesRequestsForTagsAndLocks(t *testing.T) {
+	w := newStandIn(t)
+	d := w.on(t, "aws")
+	change := &storage.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
+	for name, call := range map[string]struct {
+		function any
+		do       func(native []any) error
+	}{
+		"PutObjectTagging": {functionOf(func(in *awss3.PutObjectTaggingInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			change.Native = native
+			return d.SetTags(t.Context(), change)
+		}},
+		"PutObjectLegalHold": {functionOf(func(in *awss3.PutObjectLegalHoldInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			change.Native = native
+			return d.SetLegalHold(t.Context(), change)
+		}},
+		"PutObjectRetention": {functionOf(func(in *awss3.PutObjectRetentionInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			change.Native = native
+			return d.SetRetention(t.Context(), change)
+		}},
+		"GetObjectTagging": {functionOf(func(in *awss3.GetObjectTaggingInput) { in.RequestPayer = types.RequestPayerRequester }), func(native []any) error {
+			_, err := d.Tags(t.Context(), &storage.GetRequest{Key: "k", Native: native})
+			return err
+		}},
+	} {
+		w.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
+		require.NoError(t, call.do([]any{call.function}), name)
+		require.Equal(t, requester, w.Last(t).Header.Get(payerHeader), name)
+		sent := len(w.Requests())
+		require.ErrorIs(t, call.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
+		require.Len(t, w.Requests(), sent, name)
+	}
+}
+
+func TestAFunctionReachesAnUploadHoweverItIsSent(t *testing.T) {
+	w := newStandIn(t)
+	b := storage.New(w.on(t, "aws"))
+	var created, parts atomic.Int64
+	opts := []storage.UploadOption{
+		WithRequest(func(in *awss3.PutObjectInput) { in.WebsiteRedirectLocation = aws.String("/there") }),
+		WithRequest(func(in *awss3.CreateMultipartUploadInput) {
+			created.Add(1)
+			in.WebsiteRedirectLocation = aws.String("/there")
+		}),
+		WithRequest(func(*awss3.UploadPartInput) { parts.Add(1) }),
+	}
+	w.Respond(stored)
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), opts...)
+	require.NoError(t, err)
+	require.Equal(t, "/there", w.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
+	calls := encryptedCalls()
+	w.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored), calls["CompleteMultipartUpload"].reply)
+	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)), append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, created.Load())
+	require.EqualValues(t, 2, parts.Load())
+}
+
+func TestAFunctionThatWouldBeIgnoredIsUnsupported(t *testing.T) {
+	put := WithRequest(func(*awss3.PutObjectInput) {})
+	get := WithRequest(func(*awss3.GetObjectInput) {})
+	head := WithRequest(func(*awss3.HeadObjectInput) {})
+	part := WithRequest(func(*awss3.UploadPartInput) {})
+	remove := WithRequest(func(*awss3.DeleteObjectInput) {})
+	big := bytes.NewReader(make([]byte, 6<<20))
+	ctx := context.Background()
+	for name, row := range map[string]struct {
+		do   func(b storage.Bucket) error
+		want storage.Code
+	}{
+		"PutObject, and the upload has parts": {func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", big, put, storage.WithPartSize(5<<20))
+			return err
+		}, storage.Unsupported},
+		"GetObject at an upload": {func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("x"), get)
+			return err
+		}, storage.Unsupported},
+		"UploadPart at a small upload": {func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("x"), part)
+			return err
+		}, ""},
+		"HeadObject at an upload, for a response that was lost": {func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("x"), head)
+			return err
+		}, ""},
+		"GetObject at attributes": {func(b storage.Bucket) error {
+			_, err := b.Attrs(ctx, "k", get)
+			return err
+		}, storage.Unsupported},
+		"PutObject at attributes": {func(b storage.Bucket) error {
+			_, err := b.Attrs(ctx, "k", put)
+			return err
+		}, storage.Unsupported},
+		"HeadObject at a download": {func(b storage.Bucket) error {
+			_, _, err := storage.ReadAll(ctx, b, "k", head)
+			return err
+		}, storage.Unsupported},
+		"both at a download": {func(b storage.Bucket) error {
+			_, _, err := storage.ReadAll(ctx, b, "k", head, get)
+			return err
+		}, ""},
+		"GetObject at a reader that asks for attributes": {func(b storage.Bucket) error {
+			_, err := storage.NewReaderAt(ctx, b, "k", get)
+			return err
+		}, storage.Unsupported},
+		"both at that reader": {func(b storage.Bucket) error {
+			_, err := storage.NewReaderAt(ctx, b, "k", get, head)
+			return err
+		}, ""},
+		"PutObject at a removal": {func(b storage.Bucket) error { return b.Remove(ctx, "k", put) }, storage.Unsupported},
+		"DeleteObject":           {func(b storage.Bucket) error { return b.Remove(ctx, "k", remove) }, ""},
+		"at a signed upload": {func(b storage.Bucket) error {
+			_, err := b.SignedUploadURL(ctx, "k", put)
+			return err
+		}, storage.Unsupported},
+		"at a signed download": {func(b storage.Bucket) error {
+			_, err := b.SignedDownloadURL(ctx, "k", get)
+			return err
+		}, storage.Unsupported},
+		"at a form": {func(b storage.Bucket) error {
+			_, err := storage.SignedUploadForm(ctx, b, "k", 0, 1, put)
+			return err
+		}, storage.Unsupported},
+		"nil": {func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("x"), WithRequest[awss3.PutObjectInput](nil))
+			return err
+		}, storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, stored)
+			err := row.do(storage.New(w.on(t, "aws")))
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			if row.want != "" {
+				require.Empty(t, w.Requests())
+			}
+		})
+	}
+}
+
+func TestAHeadWithinAnotherOperationIgnoresItsFunctions(t *testing.T) {
+	w := newStandIn(t, stored)
+	d := w.on(t, "aws")
+	native := []any{functionOf(func(*awss3.PutObjectInput) {}), functionOf(func(*awss3.UploadPartInput) {})}
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
+	require.NoError(t, err)
+}
+
+func TestAnACLIsSentWithWrites(t *testing.T) {
+	full := cannedACL(types.ObjectCannedACLBucketOwnerFullControl)
+	eachClient(t, "writes", func(t *testing.T, use func(*driver) *driver) {
+		w := newStandIn(t)
+		d := use(w.on(t, "aws"))
+		for name, call := range encryptedCalls() {
+			w.Respond(withLength(call.reply))
+			require.NoError(t, call.do(t.Context(), d, []any{full}), name)
+			want := ""
+			if call.writes {
+				want = "bucket-owner-full-control"
+			}
+			require.Equal(t, want, w.Last(t).Header.Get("X-Amz-Acl"), name)
+		}
+	})
+	for name, row := range map[string]struct {
+		profile string
+		opts    []storage.UploadOption
+		want    storage.Code
+	}{
+		"Amazon has no such list":      {"aws", []storage.UploadOption{WithACL("everyone")}, storage.InvalidArgument},
+		"beside public reads":          {"aws", []storage.UploadOption{WithACL("private"), storage.WithPublicRead()}, storage.InvalidArgument},
+		"public reads twice":           {"aws", []storage.UploadOption{WithACL("public-read"), storage.WithPublicRead()}, ""},
+		"two lists":                    {"aws", []storage.UploadOption{WithACL("private"), WithACL("bucket-owner-read")}, storage.InvalidArgument},
+		"the server has no such lists": {"minio", []storage.UploadOption{WithACL("private")}, storage.Unsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, stored)
+			_, err := storage.New(w.on(t, row.profile)).Upload(t.Context(), "k", strings.NewReader("x"), row.opts...)
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+		})
+	}
+}
+
+func TestSignedAddressesHaveTheOptions(t *testing.T) {
+	w := &standIn{wiretest.NewTLSServer(t)}
+	open := func(change func(*Config)) storage.Bucket {
+		return storage.New(w.on(t, "aws", func(c *Config) {
+			c.HTTPClient = w.Client()
+			change(c)
+		}))
+	}
+	plain := open(func(*Config) {})
+	encrypted := open(func(c *Config) { c.KMSKey, c.BucketKey, c.ExpectedBucketOwner = keyARN, true, "123456789012" })
+	key := WithCustomerKey(rawKey(t, 0))
+	inKMS := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}
+	customers := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0)
+	ctx := t.Context()
+	upload := func(b storage.Bucket, opts ...storage.SignedUploadOption) func() (*storage.SignedURL, error) {
+		return func() (*storage.SignedURL, error) { return b.SignedUploadURL(ctx, "k", opts...) }
+	}
+	download := func(b storage.Bucket, opts ...storage.SignedDownloadOption) func() (*storage.SignedURL, error) {
+		return func() (*storage.SignedURL, error) { return b.SignedDownloadURL(ctx, "k", opts...) }
+	}
+	for name, row := range map[string]struct {
+		sign        func() (*storage.SignedURL, error)
+		header      map[string]string
+		acl, owners string
+	}{
+		"an upload":                         {sign: upload(plain), header: map[string]string{}},
+		"an upload by KMS":                  {sign: upload(plain, WithKMSKey(keyARN)), header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}},
+		"an upload to an encrypted bucket":  {sign: upload(encrypted), header: inKMS, owners: "123456789012"},
+		"an upload with a customer's key":   {sign: upload(plain, key), header: customers},
+		"an upload with a list":             {sign: upload(plain, WithACL("bucket-owner-read")), header: map[string]string{}, acl: "bucket-owner-read"},
+		"a download":                        {sign: download(plain), header: map[string]string{}},
+		"a download of an encrypted bucket": {sign: download(encrypted), header: map[string]string{}, owners: "123456789012"},
+		"a download with a customer's key":  {sign: download(plain, key), header: customers},
+		"attributes with a customer's key":  {sign: download(plain, key, storage.WithMethod(http.MethodHead)), header: customers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, err := row.sign()
+			require.NoError(t, err)
+			require.Equal(t, row.header, sseHeaders(signed.Header))
+			require.Equal(t, row.acl, signed.Header.Get("X-Amz-Acl"))
+			u, err := url.Parse(signed.URL)
+			require.NoError(t, err)
+			require.Equal(t, row.owners, u.Query().Get(ownerQuery))
+			names := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
+			for name := range signed.Header {
+				require.Contains(t, names, strings.ToLower(name))
+			}
+			require.NotContains(t, signed.String()+signed.URL, customerKeys[0].key)
+		})
+	}
+	require.False(t, storage.Supports(encrypted, storage.SignedForms), "a form cannot name an owner")
+
+	form, err := storage.SignedUploadForm(ctx, open(func(c *Config) { c.KMSKey = keyARN }), "k", 0, 10, WithACL("bucket-owner-read"))
+	require.NoError(t, err)
+	require.Equal(t, "aws:kms", form.Fields["x-amz-server-side-encryption"])
+	require.Equal(t, keyARN, form.Fields["x-amz-server-side-encryption-aws-kms-key-id"])
+	require.Equal(t, "bucket-owner-read", form.Fields["acl"])
+	form, err = storage.SignedUploadForm(ctx, plain, "k", 0, 10, key)
+	require.NoError(t, err)
+	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
+	require.NotContains(t, form.String(), customerKeys[0].key)
+
+	based := storage.New(w.on(t, "aws", func(c *Config) { c.HTTPClient = w.Client() }), storage.WithSigningBaseURL("http://files.example.com"))
+	_, err = based.SignedDownloadURL(ctx, "k", key)
+	require.ErrorIs(t, err, storage.InvalidArgument, "an address without TLS would show the key")
+	_, err = storage.SignedUploadForm(ctx, based, "k", 0, 1, key)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestTheExpectedOwnerIsSentWithEachRequest(t *testing.T) {
+	const owner = "123456789012"
+	eachClient(t, "objects", func(t *testing.T, use func(*driver) *driver) {
+		w := newStandIn(t)
+		d := use(w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner }))
+		for name, call := range encryptedCalls() {
+			w.Respond(withLength(call.reply))
+			require.NoError(t, call.do(t.Context(), d, nil), name)
+			require.Equal(t, owner, w.Last(t).Header.Get(ownerHeader), name)
+			source := ""
+			if name == "CopyObject" || name == "UploadPartCopy" {
+				source = owner
+			}
+			require.Equal(t, source, w.Last(t).Header.Get(sourceOwnerHeader), name)
+		}
+		w.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
+		_, err := d.List(t.Context(), &storage.ListRequest{Limit: 1})
+		require.NoError(t, err)
+		require.Equal(t, owner, w.Last(t).Header.Get(ownerHeader), "ListObjectsV2")
+	})
+	t.Run("not with requests that name no bucket's owner", func(t *testing.T) {
+		w := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
+		p, _ := NamedProfile("aws")
+		s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL, Profile: &p, AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: owner})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		_, _, err = s.ListBuckets(t.Context(), "")
+		require.NoError(t, err)
+		require.Empty(t, w.Last(t).Header.Get(ownerHeader))
+	})
+	t.Run("copies between buckets of two owners are streamed", func(t *testing.T) {
+		w := newStandIn(t)
+		one := w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner })
+		two := w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = "210987654321" })
+		require.NotEqual(t, one.Locate("k").Account, two.Locate("k").Account)
+		require.Equal(t, one.Locate("k").Account, w.on(t, "aws", func(c *Config) { c.ExpectedBucketOwner = owner }).Locate("k").Account)
+	})
+}

@@ -1,0 +1,69 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+)
+
+const restoreHint = "the object is archived: restore it with storage.Restore first"
+
+// Restore asks for the attributes, and sends one RestoreObject: an object in the archive tiers of
+// the class Intelligent-Tiering goes back to its tier for good, so that its request may have no
+// number of days.
+func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+	asked := &awss3.HeadObjectInput{Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	if err := d.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
+		return err
+	}
+	head, err := d.client.HeadObject(ctx, asked)
+	if err != nil {
+		return d.readError(ctx, err, &storage.GetRequest{Key: r.Key, Version: r.Version})
+	}
+	if restoreState(head.Restore).InProgress {
+		return nil
+	}
+	in := &awss3.RestoreObjectInput{
+		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		RestoreRequest: &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{Tier: types.TierStandard}},
+	}
+	if r.RestoreTier != "" {
+		in.RestoreRequest.GlacierJobParameters.Tier = types.Tier(r.RestoreTier)
+	}
+	if head.ArchiveStatus == "" {
+		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
+	}
+	err = d.change(ctx, r, in, func(ctx context.Context) error {
+		_, err := d.client.RestoreObject(ctx, in)
+		return err
+	})
+	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // the second one says that it is not archived
+		return nil
+	}
+	return err
+}
+
+// restoreState reads x-amz-restore, such as
+//
+//	ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"
+func restoreState(value *string) (s storage.RestoreState) {
+	text := aws.ToString(value)
+	s.InProgress = strings.Contains(text, `ongoing-request="true"`)
+	_, rest, found := strings.Cut(text, `expiry-date="`)
+	until, _, closed := strings.Cut(rest, `"`)
+	if !found || !closed {
+		return s
+	}
+	if at, err := time.Parse(http.TimeFormat, until); err == nil {
+		s.Until = at.UTC()
+	}
+	return s
+}

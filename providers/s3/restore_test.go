@@ -1,0 +1,138 @@
+package s3
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/s3server"
+)
+
+func TestRestoreRequest(t *testing.T) {
+	head := func(header map[string]string) reply {
+		header["ETag"] = etag
+		return reply{Header: header}
+	}
+	archived := map[string]string{"X-Amz-Storage-Class": "GLACIER"}
+	for name, row := range map[string]struct {
+		head     map[string]string
+		tier     string
+		response reply
+		body     []string
+		want     storage.Code
+	}{
+		"of an archived object":       {archived, "", reply{Status: 202}, []string{"<Days>3</Days>", "<Tier>Standard</Tier>"}, ""},
+		"fast":                        {archived, "Expedited", reply{Status: 202}, []string{"<Tier>Expedited</Tier>"}, ""},
+		"again, which keeps the copy": {map[string]string{"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`}, "", reply{}, []string{"<Days>3</Days>"}, ""},
+		"in a tier of the class Intelligent-Tiering": {map[string]string{"X-Amz-Archive-Status": "ARCHIVE_ACCESS"}, "Bulk", reply{Status: 202}, []string{"<Tier>Bulk</Tier>"}, ""},
+		"begun meanwhile":         {archived, "", failing(409, "RestoreAlreadyInProgress", ""), nil, ""},
+		"of an object that is no": {map[string]string{}, "", failing(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"), nil, ""},
+		"not permitted":           {archived, "", failing(403, "AccessDenied", ""), nil, storage.PermissionDenied},
+		"without capacity":        {archived, "Expedited", failing(503, "GlacierExpeditedRetrievalNotAvailable", ""), nil, storage.Unavailable},
+		"removed meanwhile":       {archived, "", failing(404, "NoSuchKey", ""), nil, storage.ObjectNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, head(row.head), row.response)
+			err := w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: row.tier})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, w.Lines())
+			sent := string(w.Last(t).Body)
+			for _, want := range row.body {
+				require.Contains(t, sent, want)
+			}
+			require.Equal(t, row.head["X-Amz-Archive-Status"] == "", strings.Contains(sent, "<Days>"))
+		})
+	}
+	t.Run("in progress", func(t *testing.T) {
+		w := newStandIn(t, head(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
+		require.NoError(t, w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", RestoreDays: 1}))
+		require.Len(t, w.Lines(), 1)
+	})
+	t.Run("of no object", func(t *testing.T) {
+		w := newStandIn(t, failing(404, "NoSuchKey", ""), reply{})
+		require.ErrorIs(t, w.on(t, "aws").Restore(t.Context(), &storage.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
+	})
+}
+
+func TestRestoreState(t *testing.T) {
+	for value, want := range map[string]storage.RestoreState{
+		"":                       {},
+		`ongoing-request="true"`: {InProgress: true},
+		`ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`: {Until: time.Date(2012, 12, 21, 0, 0, 0, 0, time.UTC)},
+		`ongoing-request="false", expiry-date="soon"`:                          {},
+		`ongoing-request="false", expiry-date="`:                               {},
+	} {
+		require.Equal(t, want, restoreState(&value), value)
+		require.Equal(t, want, restoreState(aws.String(value)), value)
+	}
+	require.Zero(t, restoreState(nil))
+}
+
+func TestAnArchivedObjectIsRestored(t *testing.T) {
+	var mu sync.Mutex
+	var ahead time.Duration
+	clock := func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Now().Add(ahead)
+	}
+	pass := func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		ahead += d
+	}
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Now: clock, RestoreTime: time.Minute})
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	eachClient(t, "restore", func(t *testing.T, use func(*driver) *driver) {
+		profile, _ := NamedProfile("aws")
+		opened, err := NewDriver(t.Context(), Config{
+			Bucket: "photos", Endpoint: server.URL, Region: "us-east-1", Profile: &profile,
+			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		})
+		require.NoError(t, err)
+		b := storage.New(use(opened.(*driver)))
+		defer func() { require.NoError(t, storage.Close(b)) }()
+		ctx := t.Context()
+		_, err = b.Upload(ctx, "a", strings.NewReader("cold"), storage.WithStorageClass("GLACIER"))
+		require.NoError(t, err)
+		_, _, err = storage.ReadAll(ctx, b, "a")
+		require.ErrorIs(t, err, storage.Archived)
+		require.ErrorContains(t, err, "storage.Restore")
+		_, err = storage.Copy(ctx, b, "b", b, "a")
+		require.ErrorIs(t, err, storage.Archived)
+
+		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(2)))
+		attrs, err := b.Attrs(ctx, "a")
+		require.NoError(t, err)
+		require.Equal(t, storage.RestoreState{InProgress: true}, attrs.Restore)
+		require.NoError(t, storage.Restore(ctx, b, "a"))
+		pass(50 * time.Second)
+		_, _, err = storage.ReadAll(ctx, b, "a")
+		require.ErrorIs(t, err, storage.Archived)
+
+		pass(20 * time.Second)
+		got, _, err := storage.ReadAll(ctx, b, "a")
+		require.NoError(t, err)
+		require.Equal(t, "cold", string(got))
+		attrs, err = b.Attrs(ctx, "a")
+		require.NoError(t, err)
+		require.False(t, attrs.Restore.InProgress)
+		require.WithinDuration(t, clock().AddDate(0, 0, 2), attrs.Restore.Until, 30*time.Second)
+		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(5)))
+		attrs, err = b.Attrs(ctx, "a")
+		require.NoError(t, err)
+		require.WithinDuration(t, clock().AddDate(0, 0, 5), attrs.Restore.Until, 30*time.Second)
+
+		_, err = b.Upload(ctx, "warm", strings.NewReader("x"))
+		require.NoError(t, err)
+		require.NoError(t, storage.Restore(ctx, b, "warm"))
+		require.ErrorIs(t, storage.Restore(ctx, b, "missing"), storage.ObjectNotFound)
+		require.ErrorIs(t, storage.Restore(ctx, b, "a", storage.WithRestoreTier("Warp")), storage.InvalidArgument)
+	})
+}

@@ -1,0 +1,140 @@
+package s3probe
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/omnibucket/storage"
+)
+
+// checkTags writes tags in each way, and reads them and their number.
+func checkTags(ctx context.Context, p *probe) (Verdict, string) {
+	first, second := map[string]string{"k": "a b", "l": "1"}, map[string]string{"m": "+="}
+	put := p.request("tagged", "tagged", storage.Condition{})
+	put.Tags = first
+	parts := p.request("parts-tagged", "tagged", storage.Condition{})
+	parts.Tags = first
+	return runSteps(
+		expectSuccess("a write with tags", func() error { _, err := p.putRequest(ctx, put); return err }),
+		p.expectTags(ctx, "tagged", first),
+		expectSuccess("setting tags", func() error { return p.setTags(ctx, "tagged", second) }),
+		p.expectTags(ctx, "tagged", second),
+		expectSuccess("removing tags", func() error { return p.setTags(ctx, "tagged", nil) }),
+		p.expectTags(ctx, "tagged", nil),
+		expectSuccess("a multipart upload with tags", func() error { return p.uploadRequest(ctx, parts, "tagged") }),
+		p.expectTags(ctx, "parts-tagged", first),
+		expectSuccess("a copy", func() error { return p.copyTagged(ctx, nil) }),
+		p.expectTags(ctx, "copy-tagged", first),
+		expectSuccess("a copy with other tags", func() error { return p.copyTagged(ctx, second) }),
+		p.expectTags(ctx, "copy-tagged", second),
+		expectSuccess("a write without tags", func() error { _, err := p.put(ctx, "copy-tagged", "x", storage.Condition{}); return err }),
+		p.expectTags(ctx, "copy-tagged", nil),
+	)
+}
+
+func (p *probe) setTags(ctx context.Context, key string, tags map[string]string) error {
+	return retry(ctx, func() error {
+		return p.SetTags(ctx, &storage.ChangeRequest{Key: p.prefix + key, Tags: tags})
+	})
+}
+
+// copyTagged copies "parts-tagged", with other tags if there are any. A server without copies
+// need not prove it.
+func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
+	r := &storage.CopyRequest{
+		Source: p.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
+		Properties: storage.Properties{ContentType: "text/plain"},
+	}
+	r.Tags, r.ReplaceTags = tags, tags != nil
+	if p.report.Profile.Copy {
+		return retry(ctx, func() error { _, err := p.Copy(ctx, r); return err })
+	}
+	put := p.request("copy-tagged", "tagged", storage.Condition{})
+	if put.Tags = tags; tags == nil {
+		put.Tags = map[string]string{"k": "a b", "l": "1"}
+	}
+	_, err := p.putRequest(ctx, put)
+	return err
+}
+
+// expectTags returns a step that reads the tags of an object, and their number.
+func (p *probe) expectTags(ctx context.Context, key string, want map[string]string) step {
+	return func() (Verdict, string) {
+		var got map[string]string
+		err := retry(ctx, func() (err error) {
+			got, err = p.Tags(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+			return err
+		})
+		if err != nil {
+			return inconclusive("reading tags", err)
+		}
+		if !maps.Equal(want, got) {
+			return Ignored, fmt.Sprintf("the object has the tags %q and not %q", got, want)
+		}
+		attrs, err := p.head(ctx, key)
+		switch {
+		case err != nil:
+			return inconclusive("reading the attributes", err)
+		case attrs.TagCount != len(want):
+			return Ignored, fmt.Sprintf("the attributes tell of %d tags and not %d", attrs.TagCount, len(want))
+		}
+		return Enforced, ""
+	}
+}
+
+// checkLegalHold holds an object and removes its version, which must be refused. Only a bucket
+// that was made with object lock can show it.
+func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
+	r := p.request("held", "held", storage.Condition{})
+	r.LegalHold = true
+	p.held = r.Key
+	written, err := p.putRequest(ctx, r)
+	if err != nil {
+		return inconclusive("a write with a legal hold", err)
+	}
+	if written.Version == "" {
+		return Ignored, "the object was stored without a version"
+	}
+	return runSteps(
+		func() (Verdict, string) {
+			switch attrs, err := p.head(ctx, "held"); {
+			case err != nil:
+				return inconclusive("reading the attributes", err)
+			case !attrs.LegalHold:
+				return Ignored, "the object was stored without the hold"
+			}
+			return Enforced, ""
+		},
+		func() (Verdict, string) {
+			err := retry(ctx, func() error {
+				return p.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
+			})
+			switch storage.CodeOf(err) {
+			case "":
+				return Ignored, "the version was removed"
+			case storage.Locked:
+				return Enforced, ""
+			}
+			return inconclusive("removing the version", err)
+		},
+		expectSuccess("ending the hold", func() error { return p.release(ctx) }),
+		expectSuccess("removing the version", func() error {
+			return retry(ctx, func() error {
+				return p.Delete(ctx, &storage.DeleteRequest{Key: r.Key, Version: written.Version})
+			})
+		}),
+	)
+}
+
+// release ends the hold of checkLegalHold, if there is one.
+func (p *probe) release(ctx context.Context) error {
+	if p.held == "" {
+		return nil
+	}
+	err := retry(ctx, func() error { return p.SetLegalHold(ctx, &storage.ChangeRequest{Key: p.held}) })
+	if err == nil {
+		p.held = ""
+	}
+	return err
+}

@@ -1,0 +1,137 @@
+package s3
+
+import (
+	"context"
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+)
+
+// tagHeader returns the header with an object's tags, or nil if there are none. A space is
+// "%20", which every server reads as a space.
+func tagHeader(tags map[string]string) *string {
+	if len(tags) == 0 {
+		return nil
+	}
+	query := url.Values{}
+	for key, value := range tags {
+		query.Set(key, value)
+	}
+	return aws.String(strings.ReplaceAll(query.Encode(), "+", "%20"))
+}
+
+// tagField returns the field of a form with an object's tags, which is a document.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
+func tagField(tags map[string]string) (string, error) {
+	type tag struct{ Key, Value string }
+	document := struct {
+		XMLName xml.Name `xml:"Tagging"`
+		Tags    []tag    `xml:"TagSet>Tag"`
+	}{}
+	for _, t := range tagSet(tags) {
+		document.Tags = append(document.Tags, tag{*t.Key, *t.Value})
+	}
+	text, err := xml.Marshal(document)
+	return string(text), err
+}
+
+func tagSet(tags map[string]string) []types.Tag {
+	set := []types.Tag{} // not nil: the SDK requires the element
+	for key, value := range tags {
+		set = append(set, types.Tag{Key: aws.String(key), Value: aws.String(value)})
+	}
+	return set
+}
+
+// Tags sends one GetObjectTagging.
+func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+	in := &awss3.GetObjectTaggingInput{Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	if err := d.customize(in, r.Native); err != nil {
+		return nil, err
+	}
+	out, err := d.client.GetObjectTagging(ctx, in)
+	if err != nil {
+		return nil, d.readError(ctx, err, r)
+	}
+	return tagMap(out.TagSet), nil
+}
+
+func tagMap(set []types.Tag) map[string]string {
+	tags := make(map[string]string, len(set))
+	for _, t := range set {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return tags
+}
+
+// SetTags sends one PutObjectTagging, also for no tags: DeleteObjectTagging cannot say who
+// pays.
+func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+	in := &awss3.PutObjectTaggingInput{
+		Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Tagging: &types.Tagging{TagSet: tagSet(r.Tags)},
+	}
+	return d.change(ctx, r, in, func(ctx context.Context) error {
+		_, err := d.client.PutObjectTagging(ctx, in, d.withBodyChecksum()...)
+		return err
+	})
+}
+
+// change makes a request that changes something of an object. in is the SDK's input, which call
+// sends.
+func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, in any, call func(context.Context) error) error {
+	if err := d.customize(in, r.Native); err != nil {
+		return err
+	}
+	err := writes(ctx, call)
+	if err == nil {
+		return nil
+	}
+	switch e := asError(err); e.Status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return d.readError(ctx, e.Err, &storage.GetRequest{Key: r.Key, Version: r.Version})
+	default:
+		return e
+	}
+}
+
+// withBodyChecksum returns the options of a request whose body S3 requires a checksum of.
+// Older servers support only MD5.
+func (a *account) withBodyChecksum() []func(*awss3.Options) {
+	if a.profile.Batch == BatchChecksum {
+		return nil
+	}
+	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
+}
+
+// sourceTags returns the tags of a copy in parts, which S3 does not copy. If the source's
+// attributes show none, it asks: S3 shows a caller without permission none either.
+func (d *driver) sourceTags(ctx context.Context, r *storage.CopyRequest) (map[string]string, error) {
+	if r.ReplaceTags || len(r.Tags) > 0 || !d.profile.Tags {
+		return r.Tags, nil
+	}
+	in := &awss3.GetObjectTaggingInput{Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version)}
+	out, err := d.client.GetObjectTagging(ctx, in)
+	if region := headerOf(err, "X-Amz-Bucket-Region"); region != "" && region != d.region && r.Source.Bucket != d.bucket && d.amazon() {
+		out, err = d.client.GetObjectTagging(ctx, in, func(o *awss3.Options) { o.Region = region })
+	}
+	if err == nil {
+		return tagMap(out.TagSet), nil
+	}
+	e := translate(err)
+	switch {
+	case e.Status == http.StatusNotFound, e.Status == http.StatusMethodNotAllowed:
+		e.Code, e.Hint = storage.Changed, ""
+	case e.Code == storage.PermissionDenied:
+		e.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
+	}
+	return nil, e
+}

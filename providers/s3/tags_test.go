@@ -1,0 +1,210 @@
+package s3
+
+import (
+	"context"
+	"encoding/xml"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+var (
+	someTags     = map[string]string{"two words": "a+b=c", "k": "v:w"}
+	someTagsSent = "k=v%3Aw&two%20words=a%2Bb%3Dc"
+)
+
+func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
+	tagged := storage.Controls{Tags: someTags}
+	for name, row := range map[string]struct {
+		replies []reply
+		call    func(ctx context.Context, d *driver) error
+	}{
+		"a put": {[]reply{stored}, func(ctx context.Context, d *driver) error {
+			r := wiretest.Put("k", "hello")
+			r.Controls = tagged
+			_, err := d.Put(ctx, r)
+			return err
+		}},
+		"an upload in parts": {[]reply{{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}}, func(ctx context.Context, d *driver) error {
+			r := wiretest.Put("k", "hello")
+			r.Controls = tagged
+			_, err := d.BeginParts(ctx, r)
+			return err
+		}},
+		"a copy with other tags": {[]reply{{Body: copied}}, func(ctx context.Context, d *driver) error {
+			_, err := d.Copy(ctx, copyOf(func(r *storage.CopyRequest) { r.Controls, r.ReplaceTags = tagged, true }))
+			return err
+		}},
+	} {
+		eachClient(t, name, func(t *testing.T, use func(*driver) *driver) {
+			w := newStandIn(t, row.replies...)
+			require.NoError(t, row.call(t.Context(), use(w.on(t, "aws"))))
+			header := w.Last(t).Header
+			require.Equal(t, someTagsSent, header.Get("X-Amz-Tagging"))
+			require.Contains(t, header.Get("Authorization"), "x-amz-tagging")
+		})
+	}
+}
+
+func TestTagsOfACopy(t *testing.T) {
+	for name, row := range map[string]struct {
+		change             func(*storage.CopyRequest)
+		directive, tagging string
+	}{
+		"those of the source": {func(r *storage.CopyRequest) { r.Tags = someTags }, "", ""},
+		"others":              {func(r *storage.CopyRequest) { r.Tags, r.ReplaceTags = someTags, true }, "REPLACE", someTagsSent},
+		"none":                {func(r *storage.CopyRequest) { r.ReplaceTags = true }, "REPLACE", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: copied})
+			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(row.change))
+			require.NoError(t, err)
+			header := w.Last(t).Header
+			require.Equal(t, row.directive, header.Get("X-Amz-Tagging-Directive"))
+			require.Equal(t, row.tagging, header.Get("X-Amz-Tagging"))
+		})
+	}
+	t.Run("on a server without tags, others are streamed", func(t *testing.T) {
+		w := newStandIn(t)
+		_, err := w.on(t, "r2").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.ReplaceTags = true }))
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.Empty(t, w.Lines())
+	})
+}
+
+func TestTagsOfACopyInParts(t *testing.T) {
+	begun := reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}
+	part := reply{Body: `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`}
+	complete := reply{Body: `<CompleteMultipartUploadResult><ETag>"c"</ETag></CompleteMultipartUploadResult>`}
+	of := func(r *storage.CopyRequest) *storage.CopyRequest {
+		r.Source = storage.ObjectRef{Bucket: "photos", Key: "from", Version: "v1", Attrs: &storage.Attrs{Size: 9}}
+		r.Key = "to"
+		return r
+	}
+	run := func(t *testing.T, r *storage.CopyRequest, replies ...reply) (*standIn, error) {
+		w := newStandIn(t, replies...)
+		d := w.on(t, "aws")
+		d.copyLimit, d.copyPart = 8, 9
+		_, err := d.Copy(t.Context(), of(r))
+		return w, err
+	}
+	t.Run("the core has read them", func(t *testing.T) {
+		w, err := run(t, &storage.CopyRequest{Controls: storage.Controls{Tags: someTags}}, begun, part, complete)
+		require.NoError(t, err)
+		require.Equal(t, someTagsSent, w.Requests()[0].Header.Get("X-Amz-Tagging"))
+	})
+	t.Run("the attributes show none, and the source has some", func(t *testing.T) {
+		w, err := run(t, &storage.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, begun, part, complete)
+		require.NoError(t, err)
+		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", w.Lines()[0])
+		require.Equal(t, "a%2Fb=", w.Requests()[1].Header.Get("X-Amz-Tagging"))
+	})
+	t.Run("others, also none", func(t *testing.T) {
+		w, err := run(t, &storage.CopyRequest{ReplaceTags: true}, begun, part, complete)
+		require.NoError(t, err)
+		require.Empty(t, w.Requests()[0].Header.Get("X-Amz-Tagging"))
+	})
+	t.Run("they may not be read", func(t *testing.T) {
+		w, err := run(t, &storage.CopyRequest{}, failing(403, "AccessDenied", "no"))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Contains(t, asError(err).Hint, "WithTags")
+		require.Len(t, w.Lines(), 1)
+	})
+	t.Run("the source is gone", func(t *testing.T) {
+		_, err := run(t, &storage.CopyRequest{}, failing(404, "NoSuchKey", "no"))
+		require.ErrorIs(t, err, storage.Changed)
+	})
+}
+
+func TestTagCalls(t *testing.T) {
+	t.Run("read", func(t *testing.T) {
+		w := newStandIn(t, reply{Body: "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"})
+		tags, err := w.on(t, "aws").Tags(t.Context(), &storage.GetRequest{Key: "a b", Version: "v/1"})
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"k": "v"}, tags)
+		require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, w.Lines())
+	})
+	for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
+		for name, row := range map[string]struct {
+			tags map[string]string
+			body string
+		}{
+			"one":  {map[string]string{"k": "v"}, "<TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet>"},
+			"none": {nil, "<TagSet></TagSet>"},
+		} {
+			t.Run("set "+name+" on "+profile, func(t *testing.T) {
+				w := newStandIn(t)
+				require.NoError(t, w.on(t, profile).SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
+				sent := w.Last(t)
+				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, w.Lines())
+				require.Contains(t, string(sent.Body), row.body)
+				require.NotEmpty(t, sent.Header.Get(sum))
+			})
+		}
+	}
+	for name, row := range map[string]struct {
+		reply reply
+		want  storage.Code
+	}{
+		"no object":       {failing(404, "NoSuchKey", ""), storage.ObjectNotFound},
+		"no version":      {failing(404, "NoSuchVersion", ""), storage.ObjectNotFound},
+		"no bucket":       {failing(404, "NoSuchBucket", ""), storage.BucketNotFound},
+		"a delete marker": {failing(405, "MethodNotAllowed", ""), storage.ObjectNotFound},
+		"a refused tag":   {failing(400, "InvalidTag", ""), storage.InvalidArgument},
+		"too many tags":   {failing(400, "BadRequest", "Object tags cannot be greater than 10"), storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, row.reply)
+			d := w.on(t, "aws")
+			_, err := d.Tags(t.Context(), &storage.GetRequest{Key: "k", Version: "v"})
+			require.ErrorIs(t, err, row.want)
+			require.ErrorIs(t, d.SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Version: "v"}), row.want)
+		})
+	}
+}
+
+func TestReadsTellTheNumberOfTags(t *testing.T) {
+	eachClient(t, "of tags", func(t *testing.T, use func(*driver) *driver) {
+		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})
+		d := use(w.on(t, "aws"))
+		attrs, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		require.NoError(t, err)
+		require.Equal(t, 3, attrs.TagCount)
+		attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+		require.Equal(t, 3, attrs.TagCount)
+	})
+}
+
+func TestSignedTags(t *testing.T) {
+	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
+	signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Tags = someTags }), now)
+	require.NoError(t, err)
+	require.Equal(t, someTagsSent, signed.Header.Get("X-Amz-Tagging"))
+	require.Contains(t, signed.URL, "x-amz-tagging")
+
+	form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.Tags = map[string]string{"k": "v"} }), now)
+	require.NoError(t, err)
+	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>", form.Fields["tagging"])
+	_, conditions := policyOf(t, form)
+	require.Contains(t, conditions, any([]any{"eq", "$tagging", form.Fields["tagging"]}))
+}
+
+func TestTagFieldIsADocument(t *testing.T) {
+	field, err := tagField(someTags)
+	require.NoError(t, err)
+	var read struct {
+		Tags []struct{ Key, Value string } `xml:"TagSet>Tag"`
+	}
+	require.NoError(t, xml.NewDecoder(strings.NewReader(field)).Decode(&read))
+	got := map[string]string{}
+	for _, tag := range read.Tags {
+		got[tag.Key] = tag.Value
+	}
+	require.Equal(t, someTags, got)
+}
