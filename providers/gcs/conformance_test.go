@@ -149,17 +149,20 @@ func TestConformanceToGooglesRules(t *testing.T) {
 	} {
 		t.Run(row.column, func(t *testing.T) {
 			s := startRuleServer(t)
-			open := func(t *testing.T, versioned bool, opts ...storage.OpenOption) storage.Driver {
+			open := func(t *testing.T, bucket ruleBucket) storage.Driver {
 				c := row.config(t, s)
-				c.Bucket = s.bucket(ruleBucket{versioned: versioned})
+				c.Bucket = s.bucket(bucket)
 				d, err := gcs.NewDriver(t.Context(), c)
 				require.NoError(t, err)
 				return d
 			}
-			storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, false) },
+			storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, ruleBucket{}) },
 				storagetest.WithName(row.column),
 				storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-					return storage.New(open(t, true), append(opts, storage.WithVersions())...)
+					return storage.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
+				}),
+				storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+					return storage.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
 				}))
 		})
 	}

@@ -9,7 +9,8 @@
 // Google serves a public object that was stored without a Cache-Control with
 // "public, max-age=3600". A Download has that value, and a Copy that passes through
 // this process stores it; Attrs has the stored value. A copy does not have
-// properties that this package does not know, such as an object's custom time.
+// properties that this package does not know, such as an object's custom time, unless
+// an option sets them.
 //
 // An upload of up to 8 MiB is one request, which the server checks before it
 // stores anything. A larger one is a resumable session that sends one chunk after
@@ -23,7 +24,8 @@
 // the SDK does.
 //
 // Importing the package registers the scheme gs, as in gs://photos, with the
-// parameters project=, endpoint=, anonymous= and signing_key=. The address of an
+// parameters project=, endpoint=, anonymous=, signing_key=, kms_key= and
+// user_project=. The address of an
 // account, for [storage.OpenService], is the same without a bucket's name.
 package gcs
 
@@ -64,6 +66,15 @@ type Config struct {
 	CredentialsJSON []byte             // the content of a key file or credential configuration from a trusted source
 	TokenSource     oauth2.TokenSource // of access tokens; it must cache them itself
 	Anonymous       bool               // requests carry no credentials
+
+	// UserProject is the project that is billed for the requests, as buckets whose
+	// requester pays need; signed URLs name it too. "" means the quota project of
+	// the credentials.
+	UserProject string
+	// KMSKey encrypts every object that the bucket writes with this key of Cloud
+	// KMS: projects/P/locations/L/keyRings/R/cryptoKeys/K. "" means the bucket's
+	// default. [WithKMSKey] and [WithCustomerKey] replace it for one object.
+	KMSKey string
 
 	// SigningKey is the key file of a service account, which signs URLs and
 	// forms. If it is nil, CredentialsJSON signs if it is a key file; otherwise
