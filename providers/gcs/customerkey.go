@@ -20,7 +20,7 @@ type customerKey struct {
 }
 
 // WithCustomerKey encrypts what is written, and decrypts what is read, with a key of 32 bytes
-// (AES-256) that Google does not keep: who loses it loses the object. Another length is
+// (AES-256) that Google does not keep: without it nobody can read the object. Another length is
 // InvalidArgument. Every operation that reads or writes the object needs it: Upload, Download,
 // Attrs, NewReaderAt, SetTags, signed addresses. Copy and Compose take it for what they write, and
 // [WithSourceCustomerKey] for what they read. Remove and listings need no key.
