@@ -235,3 +235,13 @@ func (o *ruleObject) patchRetention(b *ruleBucket, value json.RawMessage, overri
 	o.Retention = wanted
 	return nil
 }
+
+// change changes the current object as another client would.
+func (s *ruleServer) change(bucket, key string, f func(*ruleObject)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s.buckets[bucket].find(key, ""))
+}
+
+// lockedUntil returns a time that no test reaches.
+func lockedUntil() time.Time { return time.Now().Add(time.Hour).Truncate(time.Second).UTC() }

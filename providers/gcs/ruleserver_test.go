@@ -29,6 +29,8 @@ type ruleServer struct {
 	sessions map[string]*ruleSession
 	clock    int64 // the last generation or session
 	asked    []string
+	// beforePatch changes an object once, before a patch, as another client would.
+	beforePatch func(*ruleObject)
 }
 
 type ruleBucket struct {
@@ -169,6 +171,10 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		}
 		answer = o.as(r.Header)
 	case len(path) == 4 && r.Method == http.MethodPatch:
+		if f := s.beforePatch; f != nil {
+			s.beforePatch = nil
+			f(b.find(path[3], ""))
+		}
 		answer, no = b.patch(path[1], path[3], r, body)
 	case len(path) == 4 && r.Method == http.MethodDelete:
 		if no = b.remove(path[1], path[3], r.URL.Query()); no == nil {
