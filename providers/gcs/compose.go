@@ -66,8 +66,18 @@ func (d *driver) newComposition(key string, p *storage.Properties, w *storage.Co
 		return nil, err
 	}
 	c.target = target
-	c.attrs, err = d.attrsToSet(key, p, w, c.call)
-	return c, err
+	if c.attrs, err = d.attrsToSet(key, p, w, c.call); err != nil {
+		return nil, err
+	}
+	return c, checkJoined(c.attrs)
+}
+
+// checkJoined returns Unsupported for what no copy and no composition checks: the core streams.
+func checkJoined(a *gcs.ObjectAttrs) error {
+	if len(a.MD5) > 0 {
+		return &storage.Error{Code: storage.Unsupported, Hint: "Google compares an MD5 only with the bytes of an upload in one request or session: set none here"}
+	}
+	return nil
 }
 
 // parameters returns those of a request that the SDK's composer lacks. Without them Google

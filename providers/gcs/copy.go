@@ -32,6 +32,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, err
 	}
+	if err := checkJoined(attrs); err != nil {
+		return nil, err
+	}
 	ctx = d.with(ctx, c)
 	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
 		if d.http == nil {

@@ -18,6 +18,8 @@ const (
 	payerHint   = "the requester pays for this bucket: set the project to bill, as Config.UserProject or user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)"
 	lockedHint  = "a retention policy or a hold protects the object"
 
+	kmsHint      = "Google's service agent of the project may not use the key: grant it roles/cloudkms.cryptoKeyEncrypterDecrypter on the key"
+	policyHint   = "a policy of the organization forbids this"
 	keyHint      = "the object is encrypted with a customer's key: give it by WithCustomerKey, or WithSourceCustomerKey for the source of a copy"
 	wrongKeyHint = "the object is encrypted with another key than the one given by WithCustomerKey or WithSourceCustomerKey"
 	noKeyHint    = "the object is not encrypted with a customer's key: omit WithCustomerKey or WithSourceCustomerKey"
@@ -84,6 +86,10 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 		return sdkerror.Meaning{Code: storage.Unsupported, Hint: aclHint}
 	case strings.Contains(message, "public access prevention"):
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: publicHint}
+	case response.Code == http.StatusForbidden && strings.Contains(message, "permission denied on cloud kms key"):
+		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsHint}
+	case response.Code == http.StatusPreconditionFailed && strings.Contains(message, "constraints/"):
+		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: policyHint}
 	case response.Code == http.StatusBadRequest && isMismatch(message):
 		return sdkerror.Meaning{Code: storage.ChecksumMismatch}
 	case response.Code == http.StatusNotFound && namesBucket(response):

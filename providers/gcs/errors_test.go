@@ -41,6 +41,8 @@ func TestVerdicts(t *testing.T) {
 		{403, "forbidden", "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", storage.Locked, false},
 		{403, "forbidden", "Object 'b/o' is under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.", storage.Locked, false},
 		{403, "forbidden", "x does not have storage.objects.delete access to the object 'Object 'b/o' is under active '.", storage.PermissionDenied, false},
+		{403, "forbidden", "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.", storage.PermissionDenied, false},
+		{412, "conditionNotMet", "Resource Location constraint constraints/gcp.restrictNonCmekServices violated.", storage.PermissionDenied, false},
 		{400, "resourceIsEncryptedWithCustomerEncryptionKey", "The target object is encrypted by a customer-supplied encryption key.", storage.InvalidArgument, false},
 		{400, "CustomerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect.", storage.InvalidArgument, false},
 		{404, "notFound", "No such object: b/o", storage.ObjectNotFound, false},

@@ -19,6 +19,18 @@
 // The SDK also speaks gRPC, which this package does not use. The build tag
 // disable_grpc_modules omits it, and with it a third of the program's size.
 //
+// Tags are custom object contexts. Google refuses some tags that other providers accept: one that
+// is empty, begins with a sign or has a slash. They are stored behind "0~", with "~" for each
+// slash; a key that begins with "goog" too. Google needs the permissions
+// storage.objects.createContext, updateContext and, to copy without the tags of the source,
+// dropContexts. Signed addresses and forms cannot set tags.
+//
+// A retention is an object retention, Unlocked for Governance and Locked for Compliance. A legal
+// hold is a temporary hold, in any bucket; while it lasts, the object can neither be overwritten
+// nor removed, even if the bucket keeps versions. Google cannot remove an object under retention:
+// [storage.WithGovernanceBypass] ends the retention by one request, and removes the object by
+// another. If the second fails, the retention is gone.
+//
 // [storage.As] returns a *storage.Client of cloud.google.com/go/storage. It is
 // Config.Client, or one with the same credentials and settings, and it retries as
 // the SDK does.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	gcs "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -188,5 +189,25 @@ func TestBucketsWithObjectLock(t *testing.T) {
 				require.NotEmpty(t, e.Error())
 			}
 		})
+	}
+}
+
+func TestLostResponsesToChanges(t *testing.T) {
+	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
+		for call, do := range map[string]func(d *driver) error{
+			"SetLegalHold": func(d *driver) error { return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a"}) },
+			"SetRetention": func(d *driver) error { return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a"}) },
+			"replaceContexts": func(d *driver) error {
+				return d.replaceContexts(t.Context(), &storage.ChangeRequest{Key: "a"}, &gcs.ObjectAttrs{}, nil)
+			},
+		} {
+			server := newStandIn(t, answer)
+			require.ErrorIs(t, do(server.on(t)), storage.OutcomeUnknown, "%s, %s", name, call)
+			require.Len(t, server.Calls(), 1, "%s, %s: the SDK retries nothing", name, call)
+		}
+		server := newStandIn(t, answer)
+		_, err := server.on(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		require.ErrorIs(t, err, storage.Unavailable)
+		require.ErrorIs(t, server.on(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a"}), storage.Unavailable)
 	}
 }

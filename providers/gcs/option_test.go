@@ -344,6 +344,12 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opts...)
 		require.Contains(t, []storage.Code{storage.InvalidArgument, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
 	}
+	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) { a.MD5 = make([]byte, 16) })
+	composite := server.bucket(t, func(c *Config) { c.ParallelComposite = true })
+	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), withMD5)
+	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
+	_, err = server.on(t).Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source(), Controls: storage.Controls{Native: nativesOf(withMD5)}})
+	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, server.Calls())
 	for _, c := range []Config{{Bucket: "photos", KMSKey: "alias/key"}, {Bucket: "photos", UserProject: "a b"}} {
 		_, err := NewDriver(t.Context(), c)
@@ -497,7 +503,7 @@ func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
 	require.NotContains(t, signed.URL, url.QueryEscape(keyText))
 }
 
-func TestWhatNoSignedRequestCarriesIsUnsupported(t *testing.T) {
+func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {
 	b := storage.New(signing(t, Config{}))
 	for name, o := range map[string]storage.SignedUploadOption{
 		"tags": storage.WithTags(map[string]string{"k": "v"}), "a legal hold": storage.WithLegalHold(), "an event-based hold": WithEventBasedHold(),

@@ -37,7 +37,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	if d.composite {
-		return newCompositeUpload(attrs.StorageClass), nil // a composite upload begins without a request
+		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // it begins without a request
 	}
 	query := d.uploadQuery("resumable", attrs)
 	if err := setCondition(query, r.Condition); err != nil {
