@@ -83,7 +83,7 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 		o.ACL = append(o.ACL, aclEntry{string(rule.Entity), string(rule.Role)})
 	}
 	if !a.CustomTime.IsZero() {
-		o.CustomTime = a.CustomTime.Format(time.RFC3339Nano)
+		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339) // as the SDK sends it
 	}
 	if a.Retention != nil {
 		o.Retention = &retention{a.Retention.Mode, a.Retention.RetainUntil.UTC().Format(time.RFC3339)}

@@ -118,15 +118,15 @@ func WithKMSKey(name string) storage.WriteOption {
 	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) { a.KMSKeyName = name })
 }
 
-// WithCustomTime sets the object's custom time, which lifecycle rules can refer to. Google keeps
-// microseconds, and never moves it back. A form cannot carry it: SignedUploadForm fails with
+// WithCustomTime sets the object's custom time, which lifecycle rules can refer to, in whole
+// seconds; a fraction is left out. Google never moves it back. A form cannot carry it: SignedUploadForm fails with
 // Unsupported. A zero time is InvalidArgument.
 func WithCustomTime(at time.Time) storage.WriteOption {
 	var err error
 	if at.IsZero() || at.Year() > 9999 {
 		err = argument.Invalid("WithCustomTime", "must be a time before the year 10000, and not zero", "")
 	}
-	return changer("WithCustomTime", err, func(a *gcs.ObjectAttrs) { a.CustomTime = at.UTC() })
+	return changer("WithCustomTime", err, func(a *gcs.ObjectAttrs) { a.CustomTime = at.UTC().Truncate(time.Second) })
 }
 
 // WithEventBasedHold keeps the object from being removed or overwritten until a client of

@@ -220,7 +220,7 @@ func TestOptionsOfAWrite(t *testing.T) {
 		}),
 	}
 	want := map[string]any{
-		"customTime": "2026-03-04T04:06:07.89Z", "eventBasedHold": true,
+		"customTime": "2026-03-04T04:06:07Z", "eventBasedHold": true,
 		"acl":      []any{map[string]any{"entity": "user-a@example.com", "role": "READER"}},
 		"metadata": map[string]any{"own": "2026-03-04T04:06:07Z"},
 		"contexts": map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "empty": map[string]any{"value": "0~"}}},
@@ -275,10 +275,6 @@ func TestOptionsOfAWrite(t *testing.T) {
 				}
 				got := row.document(t, r)
 				for field, value := range want {
-					if text, ok := value.(string); ok { // the SDK sends whole seconds
-						require.Equal(t, text[:19], got[field].(string)[:19], field)
-						continue
-					}
 					if all, ok := got[field].(map[string]any); ok {
 						delete(all, "omnibucketwriteid")
 					}
@@ -458,7 +454,7 @@ func TestFingerprintsTellOptionsApart(t *testing.T) {
 	make := func() []storage.UploadOption {
 		return []storage.UploadOption{
 			WithCustomerKey(keyOf(t, keyText)), WithCustomerKey(keyOf(t, sourceKeyText)), WithKMSKey(kmsKey), WithKMSKey(otherKMS),
-			WithCustomTime(at), WithCustomTime(at.Add(1)), WithEventBasedHold(), WithPredefinedACL("private"), WithPredefinedACL("publicRead"),
+			WithCustomTime(at), WithCustomTime(at.Add(time.Second)), WithEventBasedHold(), WithPredefinedACL("private"), WithPredefinedACL("publicRead"),
 			WithHeader("a", "b"), WithHeader("a", "c"), WithParameter("a", "b"),
 			WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "v" }), WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "w" }),
 		}

@@ -130,7 +130,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest, c *call) (http.Header, er
 		h.Set("X-Goog-Encryption-Kms-Key-Name", attrs.KMSKeyName)
 	}
 	if !attrs.CustomTime.IsZero() {
-		h.Set("X-Goog-Custom-Time", attrs.CustomTime.Format(time.RFC3339Nano))
+		h.Set("X-Goog-Custom-Time", attrs.CustomTime.UTC().Format(time.RFC3339))
 	}
 	for name, values := range h {
 		if !isASCII(values[0]) {
