@@ -27,6 +27,8 @@ type account struct {
 	credentials  *credentials  // nil if anonymous or if Config.Client is set
 	signerFinder *signerFinder // nil if nothing can sign
 	composite    bool          // Config.ParallelComposite
+	kmsKey       string        // Config.KMSKey
+	userProject  string        // Config.UserProject
 	identity     any           // equal for accounts between which the server can copy objects
 
 	sdkClient *gcs.Client // Config.Client
@@ -39,7 +41,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, sdkClient: c.Client}
+	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, sdkClient: c.Client, kmsKey: c.KMSKey, userProject: c.UserProject}
 	if err := a.resolveEndpoint(c); err != nil {
 		return nil, err
 	}
@@ -71,6 +73,10 @@ func checkConfig(c Config) error {
 		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "must not both be set", "")
 	case credentials && c.Anonymous:
 		return argument.Invalid("Config.Anonymous", "must not be set together with credentials", "")
+	case strings.ContainsFunc(c.UserProject, isInvalidInBucket):
+		return argument.Invalid("Config.UserProject", "must be a project's name or number", "")
+	case c.KMSKey != "":
+		return checkKMSKey("Config.KMSKey", c.KMSKey)
 	}
 	return nil
 }
@@ -125,6 +131,7 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	if a.credentials != nil {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
+	a.http.Transport = &adder{base: a.http.Transport}
 	client, err := a.newClient(ctx)
 	if err != nil {
 		return argument.Invalid("Config", "must be valid for a client of the SDK", "")
@@ -137,7 +144,11 @@ func (a *account) connect(ctx context.Context, c Config) error {
 // handleOf returns the SDK's handle of a bucket. It makes one attempt per
 // request: the core retries.
 func (a *account) handleOf(bucket string) *gcs.BucketHandle {
-	return a.client.Bucket(bucket).Retryer(gcs.WithPolicy(gcs.RetryNever))
+	handle := a.client.Bucket(bucket).Retryer(gcs.WithPolicy(gcs.RetryNever))
+	if a.userProject != "" {
+		handle = handle.UserProject(a.userProject)
+	}
+	return handle
 }
 
 // newClient returns a client of the SDK. The HTTP client adds the credentials:

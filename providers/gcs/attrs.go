@@ -3,12 +3,14 @@ package gcs
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"strconv"
 	"time"
 
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
@@ -24,27 +26,75 @@ type resource struct {
 	Metadata           map[string]string `json:"metadata,omitempty"`
 	StorageClass       string            `json:"storageClass,omitempty"`
 	CRC32C             string            `json:"crc32c,omitempty"`
+	MD5Hash            string            `json:"md5Hash,omitempty"`
+	ACL                []aclEntry        `json:"acl,omitempty"`
+	CustomTime         string            `json:"customTime,omitempty"`
+	EventBasedHold     bool              `json:"eventBasedHold,omitempty"`
+	TemporaryHold      bool              `json:"temporaryHold,omitempty"`
+	Retention          *retention        `json:"retention,omitempty"`
+	Contexts           *contexts         `json:"contexts,omitempty"`
 
 	Generation  string     `json:"generation,omitempty"`
 	Etag        string     `json:"etag,omitempty"`
-	MD5Hash     string     `json:"md5Hash,omitempty"`
 	TimeCreated *time.Time `json:"timeCreated,omitempty"`
+
+	KMSKeyName         string              `json:"kmsKeyName,omitempty"`
+	CustomerEncryption *customerEncryption `json:"customerEncryption,omitempty"`
 }
 
-const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass"
+type (
+	aclEntry struct {
+		Entity string `json:"entity"`
+		Role   string `json:"role"`
+	}
+	retention struct {
+		Mode  string `json:"mode"`
+		Until string `json:"retainUntilTime"`
+	}
+	contexts struct {
+		Custom map[string]*contextValue `json:"custom"`
+	}
+	contextValue struct {
+		Value string `json:"value"`
+	}
+	customerEncryption struct {
+		KeySHA256 string `json:"keySha256"`
+	}
+)
+
+const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass,kmsKeyName,customerEncryption(keySha256)"
 
 // resourceOf returns the resource that a write sends.
-func resourceOf(key string, p *storage.Properties) *resource {
-	return &resource{
-		Name:               key,
-		ContentType:        p.ContentType,
-		ContentEncoding:    p.ContentEncoding,
-		ContentDisposition: p.ContentDisposition,
-		ContentLanguage:    p.ContentLanguage,
-		CacheControl:       p.CacheControl,
-		Metadata:           p.Metadata,
-		StorageClass:       p.StorageClass,
+func resourceOf(a *gcs.ObjectAttrs) *resource {
+	o := &resource{
+		Name:               a.Name,
+		ContentType:        a.ContentType,
+		ContentEncoding:    a.ContentEncoding,
+		ContentDisposition: a.ContentDisposition,
+		ContentLanguage:    a.ContentLanguage,
+		CacheControl:       a.CacheControl,
+		Metadata:           a.Metadata,
+		StorageClass:       a.StorageClass,
+		MD5Hash:            base64.StdEncoding.EncodeToString(a.MD5),
+		EventBasedHold:     a.EventBasedHold,
+		TemporaryHold:      a.TemporaryHold,
 	}
+	for _, rule := range a.ACL {
+		o.ACL = append(o.ACL, aclEntry{string(rule.Entity), string(rule.Role)})
+	}
+	if !a.CustomTime.IsZero() {
+		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339) // as the SDK sends it
+	}
+	if a.Retention != nil {
+		o.Retention = &retention{a.Retention.Mode, a.Retention.RetainUntil.UTC().Format(time.RFC3339)}
+	}
+	if a.Contexts != nil {
+		o.Contexts = &contexts{Custom: make(map[string]*contextValue, len(a.Contexts.Custom))}
+		for key, context := range a.Contexts.Custom {
+			o.Contexts.Custom[key] = &contextValue{context.Value}
+		}
+	}
+	return o
 }
 
 // attrs returns the attributes in the response to a write.
@@ -57,6 +107,7 @@ func (o *resource) attrs() *storage.Attrs {
 		Version:    o.Generation,
 		CRC32C:     httpheader.DecodeCRC32C(o.CRC32C),
 		MD5:        md5,
+		Encryption: encryptionOf(o.KMSKeyName, o.keySHA256()),
 	}
 	if o.TimeCreated != nil {
 		a.Modified = modified(*o.TimeCreated)
@@ -64,9 +115,19 @@ func (o *resource) attrs() *storage.Attrs {
 	return a
 }
 
+func (o *resource) keySHA256() string {
+	if o.CustomerEncryption == nil {
+		return ""
+	}
+	return o.CustomerEncryption.KeySHA256
+}
+
 // attrsOf returns the attributes of an object of the SDK.
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	crc := o.CRC32C
+	crc := storage.KnownCRC32C(o.CRC32C)
+	if o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 {
+		crc = storage.CRC32C{} // a request without the key gets no checksums
+	}
 	return &storage.Attrs{
 		Key:  o.Name,
 		Size: o.Size,
@@ -83,14 +144,30 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 		Revision: decimal(o.Generation),
 		Version:  decimal(o.Generation),
 		Modified: modified(o.Created),
-		CRC32C:   storage.KnownCRC32C(crc),
+		CRC32C:   crc,
 		MD5:      o.MD5,
+
+		TagCount:   len(tagsOf(o)),
+		Retention:  retentionOf(o.Retention),
+		LegalHold:  o.TemporaryHold,
+		Encryption: encryptionOf(o.KMSKeyName, o.CustomerKeySHA256),
 	}
 }
 
-// attrsToSet returns the attributes that the SDK sends with a write.
-func attrsToSet(p *storage.Properties) gcs.ObjectAttrs {
-	return gcs.ObjectAttrs{
+// encryptionOf returns how an object is encrypted, if that is not only by Google's own keys.
+func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
+	switch {
+	case customerKeySHA256 != "":
+		return storage.Encryption{Algorithm: "AES256", KeyID: customerKeySHA256}
+	case kmsKeyName != "":
+		return storage.Encryption{KeyID: kmsKeyName}
+	}
+	return storage.Encryption{}
+}
+
+// attrsToSet returns what a write stores beside the bytes, with its options.
+func (a *account) attrsToSet(key string, p *storage.Properties, w *storage.Controls, c *call) (*gcs.ObjectAttrs, error) {
+	o := &gcs.ObjectAttrs{
 		ContentType:        p.ContentType,
 		ContentEncoding:    p.ContentEncoding,
 		ContentDisposition: p.ContentDisposition,
@@ -98,7 +175,33 @@ func attrsToSet(p *storage.Properties) gcs.ObjectAttrs {
 		CacheControl:       p.CacheControl,
 		Metadata:           p.Metadata,
 		StorageClass:       p.StorageClass,
+		PredefinedACL:      predefinedACL(w.PublicRead),
+		TemporaryHold:      w.LegalHold,
+		Retention:          retentionToSet(w.Retention),
 	}
+	var err error
+	if o.Contexts, err = contextsToSet(w.Tags); err != nil {
+		return nil, err
+	}
+	if c.key == nil {
+		o.KMSKeyName = a.kmsKey
+	}
+	if len(c.changes) > 0 {
+		if o.Metadata = maps.Clone(p.Metadata); o.Metadata == nil {
+			o.Metadata = map[string]string{}
+		}
+	}
+	for _, change := range c.changes {
+		change(o)
+	}
+	o.Name = key
+	switch {
+	case c.key != nil && o.KMSKeyName != "":
+		return nil, argument.Invalid("WithCustomerKey and WithKMSKey", "must not both be given", "")
+	case w.PublicRead && o.PredefinedACL != publicRead:
+		return nil, argument.Invalid("WithPublicRead and WithPredefinedACL", "must not name different access lists", "")
+	}
+	return o, nil
 }
 
 // entityTag returns the ETag with which the object is served over HTTP, its MD5.

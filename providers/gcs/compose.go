@@ -3,6 +3,7 @@ package gcs
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 
 	gcs "cloud.google.com/go/storage"
@@ -18,12 +19,16 @@ const composeSources = 32
 // Compose composes up to 32 sources in one request. More sources take several
 // levels of intermediate objects, which it removes after the last request.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
+	c, err := d.newComposition(r.Key, &r.Properties, &r.Controls, r.Condition)
 	if err != nil {
 		return nil, err
 	}
-	c := &composition{driver: d, target: target, attrs: attrsToSet(&r.Properties), public: r.PublicRead, scratchPrefix: componentsPrefix + randomName() + "/"}
+	c.scratchPrefix = componentsPrefix + randomName() + "/"
 	for _, source := range r.Sources {
+		if !callOf(source.Native).key.equal(c.key) {
+			return nil, storage.Unsupported // Google has one key for all: the core streams
+		}
+		c.tagged = c.tagged || source.Attrs == nil || source.Attrs.TagCount > 0
 		o, err := d.sourceAt(source)
 		if err != nil {
 			return nil, err
@@ -34,22 +39,65 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	if len(r.Sources) > composeSources {
 		d.discard(ctx, c.intermediate)
 	}
-	return attrs, err
+	if err != nil {
+		return nil, d.lockError(ctx, err, &r.Controls)
+	}
+	return attrs, nil
 }
 
 // A composition makes one object of several, 32 at a time.
 type composition struct {
 	*driver
-	target        *gcs.ObjectHandle // with the condition
+	*call
+	target        *gcs.ObjectHandle // with the condition and the key
 	sources       []*gcs.ObjectHandle
-	attrs         gcs.ObjectAttrs // of the target
-	crc           storage.CRC32C  // of the target, which the server checks before it stores
-	public        bool
+	tagged        bool                // a source may have contexts
+	attrs         *gcs.ObjectAttrs    // of the target
+	crc           storage.CRC32C      // of the target, which the server checks before it stores
 	scratchPrefix string              // of the keys of intermediate objects
 	intermediate  []*gcs.ObjectHandle // that were made
 }
 
+// newComposition returns a composition without sources.
+func (d *driver) newComposition(key string, p *storage.Properties, w *storage.Controls, cond storage.Condition) (*composition, error) {
+	c := &composition{driver: d, call: callOf(w.Native)}
+	target, err := withCondition(c.key.on(d.handle().Object(key)), cond)
+	if err != nil {
+		return nil, err
+	}
+	c.target = target
+	if c.attrs, err = d.attrsToSet(key, p, w, c.call); err != nil {
+		return nil, err
+	}
+	return c, checkJoined(c.attrs)
+}
+
+// checkJoined returns Unsupported for what no copy and no composition checks: the core streams.
+func checkJoined(a *gcs.ObjectAttrs) error {
+	if len(a.MD5) > 0 {
+		return &storage.Error{Code: storage.Unsupported, Hint: "Google compares an MD5 only with the bytes of an upload in one request or session: set none here"}
+	}
+	return nil
+}
+
+// parameters returns those of a request that the SDK's composer lacks. Without them Google
+// ignores the encryption key, and joins the contexts of the sources.
+func (c *composition) parameters(contexts *gcs.ObjectContexts) (url.Values, error) {
+	query := url.Values{}
+	if c.attrs.KMSKeyName != "" {
+		query.Set("kmsKeyName", c.attrs.KMSKeyName)
+	}
+	if c.tagged && contexts == nil {
+		query.Set(dropContexts, customContexts)
+	}
+	if len(query) > 0 && c.http == nil {
+		return nil, storage.Unsupported // the core streams
+	}
+	return query, nil
+}
+
 func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
+	ctx = c.with(ctx, c.call)
 	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // it takes as long as a rewrite
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
@@ -57,13 +105,18 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 		}
 	}
 	composer := c.target.ComposerFrom(c.sources...)
-	composer.ObjectAttrs = c.attrs
-	composer.PredefinedACL = predefinedACL(c.public)
+	composer.ObjectAttrs = *c.attrs
+	composer.Name = ""
+	composer.PredefinedACL = c.attrs.PredefinedACL
+	query, err := c.parameters(c.attrs.Contexts)
+	if err != nil {
+		return nil, err
+	}
 	if c.crc.Known {
 		composer.CRC32C, composer.SendCRC32C = c.crc.Sum, true
 	}
 	var joined *gcs.ObjectAttrs
-	err := writes(ctx, func(ctx context.Context) (err error) {
+	err = writes(c.adding(ctx, nil, query), func(ctx context.Context) (err error) {
 		joined, err = composer.Run(ctx)
 		return err
 	})
@@ -76,17 +129,22 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 // step composes each 32 sources into an intermediate object. A single last source
 // is composed too, because all sources of a request must have one storage class.
 func (c *composition) step(ctx context.Context, level int) error {
+	query, err := c.parameters(nil)
+	if err != nil {
+		return err
+	}
+	ctx = c.adding(ctx, nil, query)
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
-	err := parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
-		o := c.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i))
+	err = parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
+		o := c.key.on(c.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
 		composer := o.ComposerFrom(groups[i]...)
 		composer.ContentType, composer.StorageClass = componentType, c.attrs.StorageClass
 		made, err := composer.Run(ctx)
 		if err != nil {
 			return err
 		}
-		next[i] = o.Generation(made.Generation)
+		next[i] = c.handle().Object(o.ObjectName()).Generation(made.Generation) // a source must not have a key
 		return nil
 	})
 	for _, o := range next {

@@ -3,7 +3,6 @@ package gcs
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,8 +66,13 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
-	query := url.Values{"uploadType": {"multipart"}, "fields": {resourceFields}, "prettyPrint": {"false"}}
-	attrs, err := d.putRelated(ctx, query, object, r.Body, r.Size)
+	c := callOf(r.Native)
+	whole, err := d.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	query := d.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
+	attrs, err := d.putRelated(d.with(ctx, c), query, object, r.Body, r.Size, c.key)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -83,11 +87,11 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
-	target, err := withCondition(d.handle().Object(r.Put.Key), r.Put.Condition)
+	c, err := d.newComposition(r.Put.Key, &r.Put.Properties, &r.Put.Controls, r.Put.Condition)
 	if err != nil {
 		return nil, err
 	}
-	c := &composition{driver: d, target: target, attrs: attrsToSet(&r.Put.Properties), crc: r.Put.CRC32C, public: r.Put.PublicRead, scratchPrefix: name.prefix}
+	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix
 	for _, part := range r.Parts {
 		n, err := parseGeneration("part", part.Tag)
 		if err != nil {
@@ -102,7 +106,7 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 		if e.Code == storage.Changed { // another process has removed the parts
 			return nil, sessionLostError(e)
 		}
-		return nil, e
+		return nil, d.lockError(ctx, e, &r.Put.Controls)
 	}
 	d.discard(ctx, append(components, c.intermediate...))
 	return attrs, nil

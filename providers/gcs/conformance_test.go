@@ -21,6 +21,9 @@ const (
 	appends      = "the server appends the bytes of a chunk that it already has; Google ignores them"
 	keepsOld     = "if the server composes onto an existing object, it keeps that object's attributes and ignores the condition"
 
+	noContexts = "the server drops object contexts in silence, which are the tags"
+	noLocks    = "the server keeps a retention and enforces none, and drops holds in silence"
+
 	noMissingPart = "the server responds with 500 if a component is missing; Google responds with 404"
 )
 
@@ -35,6 +38,20 @@ var unjudged = map[string]string{
 	"IfRevision guards the destination of a copy":        noConditions,
 	"conditions guard Compose":                           noConditions,
 
+	"tags come back as they were given":                       noContexts,
+	"a write replaces all tags":                               noContexts,
+	"tags change without a write":                             noContexts,
+	"tags of versions":                                        noContexts,
+	"a copy keeps the tags":                                   noContexts,
+	"a joined object has the tags of the options":             noContexts,
+	"tags through a narrowed reference":                       noContexts,
+	"what is under retention stays":                           noLocks,
+	"a legal hold keeps an object":                            noLocks,
+	"a retention in the mode Governance can be bypassed":      noLocks,
+	"a retention in the mode Compliance can only be extended": noLocks,
+	"a copy does not take the locks of its source":            noLocks,
+	"a bucket without object lock refuses locks":              noLocks,
+
 	"a copy leaves out attributes that its destination cannot keep": "if a copy's resource omits a header, the server keeps that of the source",
 }
 
@@ -46,6 +63,7 @@ var unresumed = map[string]string{
 	"a signed create never overwrites":                                              noSignatures,
 	"a signed size is enforced":                                                     noSignatures,
 	"a signed URL allows only its own request":                                      noSignatures,
+	"a signed upload locks its object":                                              "the server ignores the headers of a retention",
 	"an expired signed URL is refused":                                              noSignatures,
 	"a signed HEAD returns only the attributes":                                     noSignatures,
 	"a fault at every call of an upload in parts, retried":                          appends,
@@ -149,17 +167,20 @@ func TestConformanceToGooglesRules(t *testing.T) {
 	} {
 		t.Run(row.column, func(t *testing.T) {
 			s := startRuleServer(t)
-			open := func(t *testing.T, versioned bool, opts ...storage.OpenOption) storage.Driver {
+			open := func(t *testing.T, bucket ruleBucket) storage.Driver {
 				c := row.config(t, s)
-				c.Bucket = s.bucket(ruleBucket{versioned: versioned})
+				c.Bucket = s.bucket(bucket)
 				d, err := gcs.NewDriver(t.Context(), c)
 				require.NoError(t, err)
 				return d
 			}
-			storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, false) },
+			storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, ruleBucket{}) },
 				storagetest.WithName(row.column),
 				storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-					return storage.New(open(t, true), append(opts, storage.WithVersions())...)
+					return storage.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
+				}),
+				storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+					return storage.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
 				}))
 		})
 	}

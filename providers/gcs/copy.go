@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"net/url"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -18,22 +19,43 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, err
 	}
-	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
+	c := callOf(r.Native)
+	target, err := withCondition(c.key.on(d.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
-	copier := target.CopierFrom(source)
+	controls := r.Controls
+	if !r.ReplaceTags {
+		controls.Tags = nil // Google copies the source's
+	}
+	attrs, err := d.attrsToSet(r.Key, &r.Properties, &controls, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkJoined(attrs); err != nil {
+		return nil, err
+	}
+	ctx = d.with(ctx, c)
+	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
+		if d.http == nil {
+			return nil, storage.Unsupported // the core streams
+		}
+		ctx = d.adding(ctx, nil, url.Values{dropContexts: {customContexts}})
+	}
+	copier := target.CopierFrom(callOf(r.Source.Native).key.on(source))
 	// Without a class the copy would get the default of the destination bucket. A
 	// request with a class must have all other attributes too.
-	copier.ObjectAttrs = attrsToSet(&r.Properties)
-	copier.StorageClass = cmp.Or(r.StorageClass, standardClass)
-	copier.ContentType = cmp.Or(r.ContentType, "application/octet-stream") // required
-	copier.PredefinedACL = predefinedACL(r.PublicRead)
+	copier.ObjectAttrs = *attrs
+	copier.Name = ""
+	copier.StorageClass = cmp.Or(attrs.StorageClass, standardClass)
+	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream") // required
+	copier.PredefinedACL = attrs.PredefinedACL
+	copier.DestinationKMSKeyName = attrs.KMSKeyName
 	copier.RewriteToken = r.Resume
 	copied, err := rewrite(ctx, copier)
 	r.Resume = copier.RewriteToken
 	if err != nil {
-		return nil, d.sourceError(err)
+		return nil, d.lockError(ctx, d.sourceError(err), &r.Controls)
 	}
 	return attrsOf(copied), nil
 }
@@ -93,9 +115,11 @@ func (d *driver) sourceError(err error) error {
 	return e
 }
 
+const publicRead = "publicRead"
+
 func predefinedACL(public bool) string {
 	if public {
-		return "publicRead"
+		return publicRead
 	}
 	return ""
 }

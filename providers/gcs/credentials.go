@@ -136,8 +136,8 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	kind := token.Type
 	kind = cmp.Or(kind, "Bearer")
 	out.Header.Set("Authorization", kind+" "+token.Value)
-	if quota != "" {
-		out.Header.Set("X-Goog-User-Project", quota)
+	if quota != "" && out.Header.Get(userProjectHeader) == "" {
+		out.Header.Set(userProjectHeader, quota)
 	}
 	return t.next().RoundTrip(&out)
 }

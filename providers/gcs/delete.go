@@ -7,7 +7,8 @@ import (
 )
 
 // Delete makes one request. If the bucket keeps versions and r names none, the
-// object becomes a noncurrent version.
+// object becomes a noncurrent version. Google cannot remove an object under
+// retention: to bypass it takes four requests.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	o, err := d.atGeneration(r.Key, r.Version)
 	if err == nil {
@@ -16,11 +17,14 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	err = writes(ctx, o.Delete)
+	err = writes(d.with(ctx, callOf(r.Native)), o.Delete)
 	if err == nil {
 		return nil
 	}
 	e := translate(err)
+	if r.BypassGovernance && e.Code == storage.Locked {
+		return d.deleteGoverned(ctx, r, e)
+	}
 	missing := d.missing(ctx, e, r.Key, r.Version, r.Condition)
 	if missing == nil {
 		return e

@@ -33,7 +33,8 @@ const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-	storage.KeysBesideFolders | storage.LongSegments
+	storage.KeysBesideFolders | storage.LongSegments |
+	storage.ObjectTags | storage.ObjectLock | storage.Restoring
 
 // Describe returns the features and limits.
 func (d *driver) Describe() storage.Description {
@@ -42,6 +43,8 @@ func (d *driver) Describe() storage.Description {
 		Bucket:        d.bucket,
 		Features:      features | signFeatures(d.account),
 		Location:      d.root(),
+		TagsByHead:    d.http != nil,
+		CheckNative:   d.checkNative,
 		PublicBaseURL: d.root() + "/" + d.bucket + "/",
 		SigningHint:   signingHint,
 		MaxSize:       maxObject,

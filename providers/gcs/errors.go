@@ -43,6 +43,9 @@ func fromResponse(err error) *storage.Error {
 	if response == nil {
 		return nil
 	}
+	if response.Message == "" { // the SDK reads no errors of the XML API
+		addXMLError(response)
+	}
 	e := meaningOf(response).NewError(response.Code, response.Header, err)
 	e.RequestID = response.Header.Get(requestIDHeader)
 	return e

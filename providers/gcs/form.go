@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	gcs "cloud.google.com/go/storage"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sigv4"
 )
@@ -19,7 +21,11 @@ func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage
 }
 
 func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedForm, error) {
-	if err := checkForm(r); err != nil {
+	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, callOf(r.Native))
+	if err != nil {
+		return nil, err
+	}
+	if err := d.checkForm(r, attrs); err != nil {
 		return nil, err
 	}
 	address, err := d.bucketURL(r.BaseURL)
@@ -30,7 +36,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err != nil {
 		return nil, err
 	}
-	form := &v4Form{bucket: d.bucket, fields: formFields(r), conditions: []any{
+	form := &v4Form{bucket: d.bucket, fields: formFields(attrs), conditions: []any{
 		[]any{"content-length-range", r.MinSize, r.MaxSize},
 	}}
 	if err := term.signForm(ctx, form); err != nil {
@@ -41,31 +47,51 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 
 // checkForm returns Unsupported for a property that a form cannot make Google
 // enforce.
-func checkForm(r *storage.SignRequest) error {
-	if r.StorageClass != "" {
-		return &storage.Error{Code: storage.Unsupported, Hint: "Google's forms have no field for the storage class: use SignedUploadURL"}
+func (d *driver) checkForm(r *storage.SignRequest, a *gcs.ObjectAttrs) error {
+	c, what := callOf(r.Native), ""
+	switch {
+	case a.StorageClass != "":
+		what = "the storage class"
+	case a.KMSKeyName != "" || c.key != nil:
+		what = "an encryption key"
+	case d.userProject != "":
+		what = "the project to bill (Config.UserProject)"
+	case a.Retention != nil:
+		what = "a retention"
+	case !a.CustomTime.IsZero():
+		what = "a custom time"
+	case len(c.header) > 0 || len(c.query) > 0:
+		what = "other headers and parameters"
 	}
-	return sigv4.CheckForm(r, "Google")
+	if what != "" {
+		return &storage.Error{Code: storage.Unsupported, Hint: "Google's forms have no field for " + what + ": use SignedUploadURL"}
+	}
+	if err := checkSigned(a); err != nil {
+		return err
+	}
+	checked := *r
+	checked.Properties = propertiesOf(a)
+	return sigv4.CheckForm(&checked, "Google")
 }
 
 // formFields returns the fields with the key and the properties of the object.
-func formFields(r *storage.SignRequest) map[string]string {
-	fields := map[string]string{"key": r.Key}
+func formFields(a *gcs.ObjectAttrs) map[string]string {
+	fields := map[string]string{"key": a.Name}
 	for name, value := range map[string]string{
-		"content-type":        r.ContentType,
-		"content-encoding":    r.ContentEncoding,
-		"content-disposition": r.ContentDisposition,
-		"cache-control":       r.CacheControl,
+		"content-type":        a.ContentType,
+		"content-encoding":    a.ContentEncoding,
+		"content-disposition": a.ContentDisposition,
+		"cache-control":       a.CacheControl,
 	} {
 		if value != "" {
 			fields[name] = value
 		}
 	}
-	for name, value := range r.Metadata {
+	for name, value := range a.Metadata {
 		fields["x-goog-meta-"+name] = value
 	}
-	if r.PublicRead {
-		fields["acl"] = "public-read"
+	if a.PredefinedACL != "" {
+		fields["acl"] = predefinedACLs[a.PredefinedACL]
 	}
 	return fields
 }

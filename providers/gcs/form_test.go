@@ -90,7 +90,6 @@ func TestUnsupportedForms(t *testing.T) {
 		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
 		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"a storage class":             {func(r *storage.SignRequest) { r.StorageClass = "NEARLINE" }, storage.Unsupported},
-		"another provider's options":  {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
 		"a key that the server fills": {func(r *storage.SignRequest) { r.Key = "in/${filename}" }, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,7 +9,8 @@
 // Google serves a public object that was stored without a Cache-Control with
 // "public, max-age=3600". A Download has that value, and a Copy that passes through
 // this process stores it; Attrs has the stored value. A copy does not have
-// properties that this package does not know, such as an object's custom time.
+// properties that this package does not know, such as an object's custom time, unless
+// an option sets them.
 //
 // An upload of up to 8 MiB is one request, which the server checks before it
 // stores anything. A larger one is a resumable session that sends one chunk after
@@ -18,12 +19,25 @@
 // The SDK also speaks gRPC, which this package does not use. The build tag
 // disable_grpc_modules omits it, and with it a third of the program's size.
 //
+// Tags are custom object contexts. Google refuses some tags that other providers accept: one that
+// is empty, begins with a sign or has a slash. They are stored behind "0~", with "~" for each
+// slash; a key that begins with "goog" too. Google needs the permissions
+// storage.objects.createContext, updateContext and, to copy without the tags of the source,
+// dropContexts. Signed addresses and forms cannot set tags.
+//
+// A retention is an object retention, Unlocked for Governance and Locked for Compliance. A legal
+// hold is a temporary hold, in any bucket; while it lasts, the object can neither be overwritten
+// nor removed, even if the bucket keeps versions. Google cannot remove an object under retention:
+// [storage.WithGovernanceBypass] ends the retention by one request, and removes the object by
+// another. If the second fails, the retention is gone.
+//
 // [storage.As] returns a *storage.Client of cloud.google.com/go/storage. It is
 // Config.Client, or one with the same credentials and settings, and it retries as
 // the SDK does.
 //
 // Importing the package registers the scheme gs, as in gs://photos, with the
-// parameters project=, endpoint=, anonymous= and signing_key=. The address of an
+// parameters project=, endpoint=, anonymous=, signing_key=, kms_key= and
+// user_project=. The address of an
 // account, for [storage.OpenService], is the same without a bucket's name.
 package gcs
 
@@ -64,6 +78,15 @@ type Config struct {
 	CredentialsJSON []byte             // the content of a key file or credential configuration from a trusted source
 	TokenSource     oauth2.TokenSource // of access tokens; it must cache them itself
 	Anonymous       bool               // requests carry no credentials
+
+	// UserProject is the project that is billed for the requests, as buckets whose
+	// requester pays need; signed URLs name it too. "" means the quota project of
+	// the credentials.
+	UserProject string
+	// KMSKey encrypts every object that the bucket writes with this key of Cloud
+	// KMS: projects/P/locations/L/keyRings/R/cryptoKeys/K. "" means the bucket's
+	// default. [WithKMSKey] and [WithCustomerKey] replace it for one object.
+	KMSKey string
 
 	// SigningKey is the key file of a service account, which signs URLs and
 	// forms. If it is nil, CredentialsJSON signs if it is a key file; otherwise

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 
+	gcs "cloud.google.com/go/storage"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
 )
@@ -17,6 +19,7 @@ import (
 // SDK's reader, which loses bytes when it resumes a read of an object stored with
 // gzip; the core resumes anyway.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	ctx = d.with(ctx, callOf(r.Native))
 	if d.http == nil {
 		return d.getWithSDKReader(ctx, r)
 	}
@@ -55,7 +58,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 // withMetadata replaces the metadata by that of the generation's resource,
 // because the headers may have changed it.
 func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
-	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1})
+	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1, Native: r.Native})
 	if err == nil {
 		attrs.Metadata = exact.Metadata
 		return attrs, body, nil
@@ -81,6 +84,7 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 		return nil, err
 	}
 	request.Header.Set("Accept-Encoding", coding)
+	callOf(r.Native).key.setHeaders(request.Header, "X-Goog-")
 	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}
@@ -142,6 +146,19 @@ func encodingChangedError() *storage.Error {
 // Head makes one request to the JSON API, which has all attributes and every
 // condition.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	found, err := d.find(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	attrs := attrsOf(found)
+	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
+		return nil, storage.NotModified // from a server that ignores the condition
+	}
+	return attrs, nil
+}
+
+// find returns the attributes as the SDK has them.
+func (d *driver) find(ctx context.Context, r *storage.GetRequest) (*gcs.ObjectAttrs, error) {
 	o, err := d.atGeneration(r.Key, r.Version)
 	if err == nil {
 		o, err = withCondition(o, r.Condition)
@@ -149,13 +166,10 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err != nil {
 		return nil, err
 	}
-	found, err := o.Attrs(ctx)
+	c := callOf(r.Native)
+	found, err := c.key.on(o).Attrs(d.with(ctx, c))
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
 	}
-	attrs := attrsOf(found)
-	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
-		return nil, storage.NotModified // from a server that ignores the condition
-	}
-	return attrs, nil
+	return found, nil
 }

@@ -32,8 +32,10 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 			Metadata:           httpheader.Metadata(h, metadataHeader),
 			StorageClass:       storageClass(h.Get("X-Goog-Storage-Class")),
 		},
-		Revision: revision,
-		Version:  revision,
+		Revision:   revision,
+		Version:    revision,
+		Retention:  retentionOfHeader(h),
+		Encryption: encryptionOf(h.Get("X-Goog-Encryption-Kms-Key-Name"), h.Get("X-Goog-Encryption-Key-Sha256")),
 	}
 	if a.CacheControl == privateDefault {
 		a.CacheControl = ""

@@ -39,6 +39,7 @@ func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {
 		Versioning: attrs.VersioningEnabled,
 		CORS:       parseCORSRules(attrs.CORS),
 		Lifecycle:  parseLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),
+		ObjectLock: attrs.ObjectRetentionMode == retentionEnabled,
 	}
 	if !attrs.Created.IsZero() {
 		info.Created = attrs.Created.UTC()

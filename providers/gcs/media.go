@@ -7,11 +7,9 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // isMalformedHeader reports whether a response has a header that HTTP does not
@@ -72,12 +70,12 @@ func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *st
 
 func (d *driver) sendMedia(ctx context.Context, r *storage.GetRequest, generation, coding string) (*http.Response, error) {
 	query := url.Values{"alt": {"media"}, "generation": {generation}}
-	address := "/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o/" + strings.ReplaceAll(urlpath.Escape(r.Key), "/", "%2F") + "?" + query.Encode()
-	request, err := d.request(ctx, http.MethodGet, address, nil, 0)
+	request, err := d.request(ctx, http.MethodGet, d.resourcePath(r.Key, query), nil, 0)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Accept-Encoding", coding)
+	callOf(r.Native).key.setHeaders(request.Header, "X-Goog-")
 	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}

@@ -121,6 +121,7 @@ func TestAddress(t *testing.T) {
 		{"gs://photos?anonymous=false", Config{Bucket: "photos"}},
 		{"gs://photos?signing_key=" + url.QueryEscape(key), Config{Bucket: "photos", SigningKey: []byte("a key")}},
 		{"gs://?project=p", Config{Project: "p"}},
+		{"gs://photos?user_project=payer&kms_key=" + url.QueryEscape(kmsKey), Config{Bucket: "photos", UserProject: "payer", KMSKey: kmsKey}},
 	} {
 		t.Run(row.address, func(t *testing.T) {
 			u, err := url.Parse(row.address)

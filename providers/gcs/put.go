@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 
+	gcs "cloud.google.com/go/storage"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/hexid"
@@ -20,33 +22,44 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	if d.http == nil {
 		return d.putWithSDKWriter(ctx, r)
 	}
-	query, err := uploadQuery("multipart", r)
+	c := callOf(r.Native)
+	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return nil, err
 	}
-	object := resourceOf(r.Key, &r.Properties)
+	query := d.uploadQuery("multipart", attrs)
+	if err := setCondition(query, r.Condition); err != nil {
+		return nil, err
+	}
+	object := resourceOf(attrs)
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
-	return d.putRelated(ctx, query, object, r.Body, r.Size)
+	stored, err := d.putRelated(d.with(ctx, c), query, object, r.Body, r.Size, c.key)
+	if err != nil {
+		return nil, d.lockError(ctx, err, &r.Controls)
+	}
+	return stored, nil
 }
 
 // uploadQuery returns the query of an upload's URL.
-func uploadQuery(kind string, r *storage.PutRequest) (url.Values, error) {
+func (d *driver) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 	query := url.Values{
 		"uploadType":  {kind},
 		"fields":      {resourceFields},
 		"prettyPrint": {"false"},
 	}
-	if r.PublicRead {
-		query.Set("predefinedAcl", "publicRead")
+	for name, value := range map[string]string{"predefinedAcl": attrs.PredefinedACL, "kmsKeyName": attrs.KMSKeyName, "userProject": d.userProject} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
-	return query, setCondition(query, r.Condition)
+	return query
 }
 
 // putRelated sends an object's resource and its bytes as a multipart/related
 // body.
-func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64) (*storage.Attrs, error) {
+func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerKey) (*storage.Attrs, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, object)
 	if err != nil {
@@ -60,6 +73,7 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 			return err
 		}
 		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
+		key.setHeaders(request.Header, "X-Goog-")
 		response, err := d.send(request, http.StatusOK)
 		if err != nil {
 			return err

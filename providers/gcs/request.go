@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"google.golang.org/api/googleapi"
 
@@ -21,6 +22,10 @@ const (
 	maxResourceBody = 1 << 20  // bytes of an object's attributes
 )
 
+// userProjectHeader names the project to bill. In the JSON API, the parameter userProject counts
+// more.
+const userProjectHeader = "X-Goog-User-Project"
+
 // errCutOff is the error for a success whose response is incomplete.
 var errCutOff = errors.New("the response was cut off")
 
@@ -29,6 +34,9 @@ func (a *account) request(ctx context.Context, method, address string, body io.R
 	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
 	if err != nil {
 		return nil, argument.Invalid("key", "must be valid in a URL", "")
+	}
+	if a.userProject != "" {
+		r.Header.Set(userProjectHeader, a.userProject)
 	}
 	r.ContentLength = size
 	if size == 0 {
@@ -110,6 +118,14 @@ func readResource(response *http.Response) (*resource, error) {
 // attributes in one response.
 func (d *driver) objectPath(key string) string {
 	return "/" + urlpath.Escape(d.bucket) + "/" + urlpath.Escape(key)
+}
+
+// resourcePath returns the object's path in the JSON API.
+func (d *driver) resourcePath(key string, query url.Values) string {
+	if d.userProject != "" {
+		query.Set("userProject", d.userProject)
+	}
+	return "/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o/" + strings.ReplaceAll(urlpath.Escape(key), "/", "%2F") + "?" + query.Encode()
 }
 
 // uploadPath returns the path to which the JSON API accepts uploads.

@@ -31,30 +31,36 @@ const statusAborted = 499
 // BeginParts opens a session with the object's properties. The server checks the
 // condition now and when it makes the object.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	if d.composite {
-		return newCompositeUpload(r.StorageClass), nil // a composite upload begins without a request
-	}
-	query, err := uploadQuery("resumable", r)
+	c := callOf(r.Native)
+	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return "", err
 	}
-	object := resourceOf(r.Key, &r.Properties)
+	if d.composite {
+		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // it begins without a request
+	}
+	query := d.uploadQuery("resumable", attrs)
+	if err := setCondition(query, r.Condition); err != nil {
+		return "", err
+	}
+	object := resourceOf(attrs)
 	document, err := json.Marshal(object)
 	if err != nil {
 		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.request(ctx, http.MethodPost, d.uploadPath(query), bytes.NewReader(document), int64(len(document)))
+	request, err := d.request(d.with(ctx, c), http.MethodPost, d.uploadPath(query), bytes.NewReader(document), int64(len(document)))
 	if err != nil {
 		return "", err
 	}
 	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	request.Header.Set("X-Upload-Content-Type", partType(object))
+	c.key.setHeaders(request.Header, "X-Goog-")
 	if r.Size >= 0 {
 		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
 	}
 	response, err := d.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
-		return "", uploadError(err)
+		return "", d.lockError(ctx, uploadError(err), &r.Controls)
 	}
 	_ = response.Body.Close()
 	address, err := url.Parse(response.Header.Get("Location"))
@@ -72,7 +78,8 @@ func isSession(address string) bool {
 	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
-// PutPart sends one chunk, or one object of a composite upload.
+// PutPart sends one chunk, or one object of a composite upload. The session has the customer's
+// key and the parameters of the options; its chunks repeat only headers.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	if d.composite {
 		return d.putComponent(ctx, r)
@@ -81,6 +88,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err != nil {
 		return storage.Part{}, err
 	}
+	ctx = d.adding(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
 		return storage.Part{}, translate(err)
 	}
@@ -102,13 +110,14 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if last == nil {
 		last = &storage.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
+	ctx = d.adding(ctx, callOf(r.Put.Native).header, nil)
 	var stored *resource
 	err = writes(ctx, func(ctx context.Context) (err error) {
 		stored, err = s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, d.lockError(ctx, err, &r.Put.Controls)
 	}
 	return stored.attrs(), nil
 }

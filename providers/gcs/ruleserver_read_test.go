@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +27,8 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 			no = missingObject(bucket, key)
 		case r.Header.Get("X-Goog-If-Generation-Match") != "" && r.Header.Get("X-Goog-If-Generation-Match") != o.Generation:
 			no = failed
+		default:
+			no = o.opensWith(r.Header, "")
 		}
 	}
 	if no != nil {
@@ -60,6 +63,7 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 		"X-Goog-Stored-Content-Encoding": stored,
 		"X-Goog-Stored-Content-Length":   o.Size,
 		"X-Goog-Storage-Class":           o.StorageClass,
+		"X-Goog-Encryption-Kms-Key-Name": o.KMSKeyName,
 		"X-Goog-Generation":              o.Generation,
 		"ETag":                           `"-` + o.Etag + `"`,
 	} {
@@ -67,6 +71,7 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 			h.Set(name, value)
 		}
 	}
+	o.describeLock(h)
 	h.Add("X-Goog-Hash", "crc32c="+o.CRC32C)
 	if o.MD5Hash != "" {
 		h.Add("X-Goog-Hash", "md5="+o.MD5Hash)
@@ -151,7 +156,8 @@ func (o *ruleObject) pageToken() string {
 
 // rewrite handles "b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT". An object
 // above 1 MiB takes two calls.
-func (s *ruleServer) rewrite(path []string, query url.Values, body []byte) (any, *refusal) {
+func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, *refusal) {
+	query := r.URL.Query()
 	to := s.buckets[path[6]]
 	if to == nil {
 		return nil, missingBucket
@@ -162,6 +168,8 @@ func (s *ruleServer) rewrite(path []string, query url.Values, body []byte) (any,
 		return nil, missingObject(path[1], path[3])
 	case !holds(query, "ifSource", from):
 		return nil, failed
+	case from.opensWith(r.Header, "Copy-Source-") != nil:
+		return nil, from.opensWith(r.Header, "Copy-Source-")
 	case len(from.data) > 1<<20 && query.Get("rewriteToken") != "again":
 		return map[string]any{"done": false, "rewriteToken": "again", "objectSize": from.Size, "totalBytesRewritten": "1048576"}, nil
 	}
@@ -172,16 +180,20 @@ func (s *ruleServer) rewrite(path []string, query url.Values, body []byte) (any,
 	if said.ContentType == "" { // without a resource, everything except the class is copied
 		class := said.StorageClass
 		*said = *from
-		said.StorageClass = class
+		said.StorageClass, said.ruleControls = class, ruleControls{}
 	}
-	said.Name, said.CRC32C = path[8], ""
+	if said.Contexts == nil && query.Get("dropContextGroups") != "custom" {
+		said.Contexts = from.Contexts
+	}
+	said.Name, said.CRC32C, said.key = path[8], "", r.Header.Get(keyHeader)
 	if no := s.insert(to, said, query, from.data, from.MD5Hash == ""); no != nil {
 		return nil, no
 	}
 	return map[string]any{"done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
 }
 
-func (s *ruleServer) compose(bucket, key string, query url.Values, body []byte) (any, *refusal) {
+func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (any, *refusal) {
+	query := r.URL.Query()
 	var asked struct {
 		Destination   *ruleObject `json:"destination"`
 		SourceObjects []struct{ Name, Generation string }
@@ -193,15 +205,25 @@ func (s *ruleServer) compose(bucket, key string, query url.Values, body []byte) 
 		return nil, bad(fmt.Sprintf("The number of source components provided (%d) exceeds the maximum (32)", n))
 	}
 	b, o := s.buckets[bucket], asked.Destination
+	joined := map[string]*ruleContext{}
 	var data []byte
 	for _, source := range asked.SourceObjects {
 		from := b.find(source.Name, source.Generation)
 		if from == nil {
 			return nil, missingObject(bucket, source.Name)
 		}
+		if no := from.opensWith(r.Header, ""); no != nil {
+			return nil, no
+		}
+		if from.Contexts != nil {
+			maps.Copy(joined, from.Contexts.Custom)
+		}
 		data = append(data, from.data...)
 	}
-	o.Name = key
+	if o.Contexts == nil && query.Get("dropContextGroups") != "custom" && len(joined) > 0 {
+		o.Contexts = &ruleContexts{joined}
+	}
+	o.Name, o.key = key, r.Header.Get(keyHeader)
 	if no := s.insert(b, o, query, data, true); no != nil {
 		return nil, no
 	}

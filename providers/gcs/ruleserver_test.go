@@ -29,10 +29,13 @@ type ruleServer struct {
 	sessions map[string]*ruleSession
 	clock    int64 // the last generation or session
 	asked    []string
+	// beforePatch changes an object once, before a patch, as another client would.
+	beforePatch func(*ruleObject)
 }
 
 type ruleBucket struct {
 	versioned, uniform bool
+	locking            bool          // objects can have a retention
 	objects            []*ruleObject // in the order of writing
 }
 
@@ -47,15 +50,18 @@ type ruleObject struct {
 	Metadata           map[string]string `json:"metadata,omitempty"`
 	StorageClass       string            `json:"storageClass,omitempty"`
 	CRC32C             string            `json:"crc32c,omitempty"`
+	ruleControls
 
-	Generation  string `json:"generation"`
-	Etag        string `json:"etag"`
-	Size        string `json:"size"`
-	MD5Hash     string `json:"md5Hash,omitempty"`
-	TimeCreated string `json:"timeCreated"`
-	TimeDeleted string `json:"timeDeleted,omitempty"`
+	Generation     string `json:"generation"`
+	Metageneration string `json:"metageneration"`
+	Etag           string `json:"etag"`
+	Size           string `json:"size"`
+	MD5Hash        string `json:"md5Hash,omitempty"`
+	TimeCreated    string `json:"timeCreated"`
+	TimeDeleted    string `json:"timeDeleted,omitempty"`
 
 	data []byte
+	key  string // the customer's key that encrypts it, in base64
 }
 
 func (o *ruleObject) live() bool { return o.TimeDeleted == "" }
@@ -152,25 +158,33 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 	case b == nil:
 		no = missingBucket
 	case len(path) == 2:
-		answer = map[string]any{"name": path[1], "versioning": map[string]bool{"enabled": b.versioned}}
+		answer = b.describe(path[1])
 	case len(path) == 3:
 		answer = b.list(r.URL.Query())
 	case len(path) == 4 && r.Method == http.MethodGet:
 		var o *ruleObject
 		if o, no = b.get(path[1], path[3], r.URL.Query()); no == nil && r.URL.Query().Get("alt") == "media" {
-			o.serve(w, r)
-			return
+			if no = o.opensWith(r.Header, ""); no == nil {
+				o.serve(w, r)
+				return
+			}
 		}
-		answer = o
+		answer = o.as(r.Header)
+	case len(path) == 4 && r.Method == http.MethodPatch:
+		if f := s.beforePatch; f != nil {
+			s.beforePatch = nil
+			f(b.find(path[3], ""))
+		}
+		answer, no = b.patch(path[1], path[3], r, body)
 	case len(path) == 4 && r.Method == http.MethodDelete:
 		if no = b.remove(path[1], path[3], r.URL.Query()); no == nil {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 	case path[4] == "rewriteTo":
-		answer, no = s.rewrite(path, r.URL.Query(), body)
+		answer, no = s.rewrite(path, r, body)
 	case path[4] == "compose":
-		answer, no = s.compose(path[1], path[3], r.URL.Query(), body)
+		answer, no = s.compose(path[1], path[3], r, body)
 	}
 	writeJSON(w, answer, no)
 }
@@ -204,6 +218,9 @@ func holds(query url.Values, prefix string, there *ruleObject) bool {
 	if there != nil {
 		now = there.Generation
 	}
+	if query.Has(prefix+"MetagenerationMatch") && (there == nil || query.Get(prefix+"MetagenerationMatch") != there.Metageneration) {
+		return false
+	}
 	return !query.Has(prefix+"GenerationMatch") || query.Get(prefix+"GenerationMatch") == now
 }
 
@@ -227,6 +244,8 @@ func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 		return missingObject(bucket, key)
 	case !holds(query, "if", o):
 		return failed
+	case o.kept(bucket, b.versioned && !query.Has("generation")) != nil:
+		return o.kept(bucket, b.versioned && !query.Has("generation"))
 	case b.versioned && !query.Has("generation"):
 		o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano)
 		return nil
@@ -254,10 +273,16 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 		return failed
 	case o.CRC32C != "" && o.CRC32C != crc:
 		return bad(fmt.Sprintf("Provided CRC32C %q doesn't match calculated CRC32C %q.", o.CRC32C, crc))
+	case there != nil && there.kept("bucket", b.versioned) != nil:
+		return there.kept("bucket", b.versioned)
+	case o.refused(b) != nil:
+		return o.refused(b)
 	case b.uniform && (query.Has("predefinedAcl") || query.Has("destinationPredefinedAcl")):
 		return bad("Cannot insert legacy ACL for an object when uniform bucket-level access is enabled.")
 	}
 	s.clock++
+	o.Metageneration = "1"
+	o.encrypt(query)
 	o.Generation, o.CRC32C, o.data = strconv.FormatInt(s.clock, 10), crc, data
 	o.Etag, o.Size = base64.StdEncoding.EncodeToString([]byte(o.Generation)), strconv.Itoa(len(data))
 	o.TimeCreated, o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano), ""

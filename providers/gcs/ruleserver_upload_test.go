@@ -43,6 +43,7 @@ func (s *ruleServer) serveUpload(w http.ResponseWriter, r *http.Request, bucket 
 	}
 	o, data, no := readRelated(r.Header.Get("Content-Type"), body)
 	if no == nil {
+		o.key = r.Header.Get(keyHeader)
 		no = s.insert(b, o, query, data, false)
 	}
 	writeJSON(w, o, no)
@@ -81,6 +82,7 @@ func (s *ruleServer) begin(w http.ResponseWriter, r *http.Request, bucket string
 		writeJSON(w, nil, failed)
 		return
 	}
+	o.key = r.Header.Get(keyHeader)
 	s.clock++
 	id := "secret-" + strconv.FormatInt(s.clock, 10)
 	s.sessions[id] = &ruleSession{bucket: bucket, object: o, query: query}

@@ -22,17 +22,22 @@ const maxChunk = 4 << 20
 // putWithSDKWriter uploads with one Writer of the SDK. After a failure it cancels
 // the context first, because Close would commit.
 func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
+	c := callOf(r.Native)
+	target, err := withCondition(c.key.on(d.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
+	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+	if err != nil {
+		return nil, err
+	}
+	ctx = d.with(ctx, c)
 	var stored *gcs.ObjectAttrs
 	err = writes(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		w := target.NewWriter(ctx)
-		w.ObjectAttrs = attrsToSet(&r.Properties)
-		w.Name, w.PredefinedACL = r.Key, predefinedACL(r.PublicRead)
+		w.ObjectAttrs = *attrs
 		w.ChunkSize = chunkSize(r.Size) // never 0, so that the SDK sends its own CRC32C before the object is made
 		body := &crcReader{from: r.Body}
 		_, err := io.Copy(w, body)
@@ -51,7 +56,7 @@ func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*
 		return nil
 	})
 	if err != nil {
-		return nil, uploadError(err)
+		return nil, d.lockError(ctx, uploadError(err), &r.Controls)
 	}
 	return attrsOf(stored), nil
 }
@@ -99,7 +104,7 @@ func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attr
 		return nil, storage.RangeNotSatisfiable
 	}
 	once := &singleConnContext{Context: ctx}
-	body, err := o.ReadCompressed(true).NewRangeReader(once, offset, length)
+	body, err := callOf(r.Native).key.on(o).ReadCompressed(true).NewRangeReader(once, offset, length)
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
 	}

@@ -98,8 +98,15 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err != nil {
 		return nil, err
 	}
+	if err := checkBucketRequest(r); err != nil {
+		return nil, err
+	}
 	b, attrs := s.manage(r.Name), newBucketAttrs(r)
-	err = writes(ctx, func(ctx context.Context) error { return b.handle.Create(ctx, project, attrs) })
+	handle := b.handle
+	if r.ObjectLock {
+		handle = handle.SetObjectRetention(true)
+	}
+	err = writes(ctx, func(ctx context.Context) error { return handle.Create(ctx, project, attrs) })
 	if err != nil {
 		return nil, createError(err)
 	}
@@ -113,7 +120,28 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		}
 	}
 	attrs.Name, attrs.Location = r.Name, strings.ToUpper(attrs.Location) // as Google returns it
+	if r.ObjectLock {
+		attrs.ObjectRetentionMode = retentionEnabled
+	}
 	return bucketInfo(attrs, public), nil
+}
+
+// checkBucketRequest returns Unsupported for settings that Google's buckets do not have.
+func checkBucketRequest(r *storage.BucketRequest) error {
+	if r.DefaultRetention != nil && *r.DefaultRetention != (storage.DefaultRetention{}) {
+		return &storage.Error{Code: storage.Unsupported, Hint: "Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes"}
+	}
+	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
+		return argument.Invalid("WithObjectLock", "must not be given together with WithVersioning(false)", "")
+	}
+	if r.Lifecycle != nil {
+		for _, rule := range *r.Lifecycle {
+			if len(rule.Tags) > 0 {
+				return &storage.Error{Code: storage.Unsupported, Hint: "Google's lifecycle rules have no tags: use prefixes"}
+			}
+		}
+	}
+	return nil
 }
 
 func newBucketAttrs(r *storage.BucketRequest) *gcs.BucketAttrs {
@@ -128,6 +156,7 @@ func newBucketAttrs(r *storage.BucketRequest) *gcs.BucketAttrs {
 	if r.Versioning != nil {
 		attrs.VersioningEnabled = *r.Versioning
 	}
+	attrs.VersioningEnabled = attrs.VersioningEnabled || r.ObjectLock
 	if r.CORS != nil {
 		attrs.CORS = corsRules(*r.CORS)
 	}
@@ -149,6 +178,20 @@ func createError(err error) error {
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
+	}
+	if err := checkBucketRequest(r); err != nil {
+		return nil, err
+	}
+	if r.ObjectLock {
+		versioned, err := s.requireRetention(ctx, r.Name)
+		if err != nil {
+			return nil, err
+		}
+		if !versioned {
+			whole, on := *r, true
+			whole.Versioning = &on
+			r = &whole
+		}
 	}
 	if r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil {
 		return s.BucketInfo(ctx, r.Name)
@@ -178,6 +221,19 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, err
 	}
 	return bucketInfo(attrs, *r.PublicAccess), nil
+}
+
+// requireRetention returns Unsupported if the bucket has no object retention: only Google's
+// console can give it to a bucket that exists. It also reports whether the bucket keeps versions.
+func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (versioned bool, err error) {
+	attrs, err := s.manage(bucket).handle.Attrs(ctx)
+	if err != nil {
+		return false, bucketError(translate(err))
+	}
+	if attrs.ObjectRetentionMode != retentionEnabled {
+		return false, &storage.Error{Code: storage.Unsupported, Hint: "Google gives object retention to a bucket when it is created, or by its console"}
+	}
+	return attrs.VersioningEnabled, nil
 }
 
 func bucketChange(r *storage.BucketRequest) gcs.BucketAttrsToUpdate {
@@ -223,6 +279,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	for _, attrs := range buckets {
 		page = append(page, storage.BucketInfo{
 			Name: attrs.Name, Region: attrs.Location, Created: attrs.Created.UTC(), Versioning: attrs.VersioningEnabled,
+			ObjectLock: attrs.ObjectRetentionMode == retentionEnabled,
 		})
 	}
 	return page, next, nil

@@ -114,6 +114,7 @@ func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 		"public under a condition":                {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allUsers"],"condition":{"expression":"false"}}]}`, both, plain},
 		"prevented from being public":             {with(`"iamConfiguration":{"publicAccessPrevention":"enforced"}`), "", one, plain},
 		"a server without policies is not public": {bucketIsThere, "404 404 page not found", both, plain},
+		"object retention":                        {with(`"objectRetention":{"mode":"Enabled"}`), privatePolicy, both, changed(func(i *storage.BucketInfo) { i.ObjectLock = true })},
 		"versions and rules": {with(`"versioning":{"enabled":true},"cors":` + someCORSOnWire + `,"lifecycle":` + someLifecycleOnWire), privatePolicy, both, changed(func(i *storage.BucketInfo) {
 			i.Versioning, i.CORS, i.Lifecycle = true, []storage.CORSRule{someCORS}, []storage.LifecycleRule{someLifecycle}
 		})},

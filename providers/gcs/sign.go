@@ -2,12 +2,15 @@ package gcs
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -37,16 +40,23 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}}
+	c := callOf(r.Native)
+	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{}}
 	switch r.Method {
 	case http.MethodPut:
-		if request.header, err = signedHeaders(r); err != nil {
+		if request.header, err = d.signedHeaders(r, c); err != nil {
 			return nil, err
 		}
 	case http.MethodGet, http.MethodHead:
 		request.query = readQuery(r)
 	default:
 		return nil, storage.Unsupported
+	}
+	maps.Copy(request.header, c.header)
+	maps.Copy(request.query, c.query)
+	c.key.setHeaders(request.header, "X-Goog-")
+	if d.userProject != "" {
+		request.query.Set("userProject", d.userProject)
 	}
 	term, err := d.signAt(ctx, r.TTL, now)
 	if err != nil {
@@ -103,8 +113,25 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 }
 
 // signedHeaders returns the headers that the uploader must send.
-func signedHeaders(r *storage.SignRequest) (http.Header, error) {
-	h := sigv4.Headers(r, "X-Goog-")
+func (d *driver) signedHeaders(r *storage.SignRequest, c *call) (http.Header, error) {
+	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSigned(attrs); err != nil {
+		return nil, err
+	}
+	h := sigv4.Headers(&storage.SignRequest{Properties: propertiesOf(attrs)}, "X-Goog-")
+	setLockHeaders(h, attrs.Retention)
+	if attrs.PredefinedACL != "" {
+		h.Set("X-Goog-Acl", predefinedACLs[attrs.PredefinedACL])
+	}
+	if attrs.KMSKeyName != "" {
+		h.Set("X-Goog-Encryption-Kms-Key-Name", attrs.KMSKeyName)
+	}
+	if !attrs.CustomTime.IsZero() {
+		h.Set("X-Goog-Custom-Time", attrs.CustomTime.UTC().Format(time.RFC3339))
+	}
 	for name, values := range h {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{
@@ -123,6 +150,36 @@ func signedHeaders(r *storage.SignRequest) (http.Header, error) {
 		h.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(r.CRC32C.Sum))
 	}
 	return h, nil
+}
+
+// checkSigned returns Unsupported for what a request of the XML API cannot set.
+func checkSigned(a *gcs.ObjectAttrs) error {
+	what := ""
+	switch {
+	case a.Contexts != nil:
+		what = "tags"
+	case a.TemporaryHold || a.EventBasedHold:
+		what = "a hold"
+	case len(a.ACL) > 0 || a.PredefinedACL != "" && predefinedACLs[a.PredefinedACL] == "":
+		what = "an access list that is not predefined"
+	case len(a.MD5) > 0:
+		what = "an MD5"
+	default:
+		return nil
+	}
+	return &storage.Error{Code: storage.Unsupported, Hint: "Google's XML API, which signed requests use, cannot set " + what + ": use Upload, or set it after the upload"}
+}
+
+func propertiesOf(a *gcs.ObjectAttrs) storage.Properties {
+	return storage.Properties{
+		ContentType:        a.ContentType,
+		ContentEncoding:    a.ContentEncoding,
+		ContentDisposition: a.ContentDisposition,
+		ContentLanguage:    a.ContentLanguage,
+		CacheControl:       a.CacheControl,
+		Metadata:           a.Metadata,
+		StorageClass:       a.StorageClass,
+	}
 }
 
 func isASCII(text string) bool {

@@ -248,7 +248,6 @@ func TestUnsupportedSigning(t *testing.T) {
 	}{
 		"metadata that no header holds":    {wiretest.SignedUpload(func(r *storage.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
 		"a disposition that no header has": {wiretest.SignedUpload(func(r *storage.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
-		"another provider's options":       {wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), ""},
 		"another method":                   {signedDownload(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

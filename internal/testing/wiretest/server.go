@@ -54,6 +54,8 @@ type Server struct {
 	*httptest.Server
 	Root   string              // prefix of all paths, which is not recorded
 	Before func(*http.Request) // runs before the reply; may be nil
+	// Answer returns the reply to each request, in place of the canned ones; may be nil.
+	Answer func(Request) Reply
 
 	mu       sync.Mutex
 	requests []Request
@@ -87,9 +89,13 @@ func (s *Server) Respond(replies ...Reply) {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	a := s.next(Request{r.Method, strings.TrimPrefix(r.URL.EscapedPath(), s.Root), r.URL.RawQuery, r.Header.Clone(), string(body)})
+	asked := Request{r.Method, strings.TrimPrefix(r.URL.EscapedPath(), s.Root), r.URL.RawQuery, r.Header.Clone(), string(body)}
+	a := s.next(asked)
 	if s.Before != nil {
 		s.Before(r)
+	}
+	if s.Answer != nil {
+		a = s.Answer(asked)
 	}
 	if a.Cut {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {

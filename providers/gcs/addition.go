@@ -1,0 +1,77 @@
+package gcs
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+
+	"github.com/googleapis/gax-go/v2/callctx"
+)
+
+// An addition is what one operation adds to all its requests.
+type addition struct {
+	header http.Header
+	query  url.Values
+}
+
+type additionKey struct{}
+
+// adding returns a context whose requests have these headers and parameters. The client of the
+// caller (Config.Client) takes headers only; checkNative and the callers refuse parameters.
+func (a *account) adding(ctx context.Context, header http.Header, query url.Values) context.Context {
+	if len(header) == 0 && len(query) == 0 {
+		return ctx
+	}
+	if a.http == nil {
+		for name, values := range header {
+			for _, value := range values {
+				ctx = callctx.SetHeaders(ctx, name, value)
+			}
+		}
+		return ctx
+	}
+	all := addition{http.Header{}, url.Values{}}
+	if outer, ok := ctx.Value(additionKey{}).(addition); ok {
+		maps.Copy(all.header, outer.header)
+		maps.Copy(all.query, outer.query)
+	}
+	maps.Copy(all.header, header)
+	maps.Copy(all.query, query)
+	return context.WithValue(ctx, additionKey{}, all)
+}
+
+// with returns the context of an operation with the options of c.
+func (a *account) with(ctx context.Context, c *call) context.Context {
+	return a.adding(ctx, c.header, c.query)
+}
+
+// An adder is a RoundTripper that adds what the context of a request has.
+type adder struct{ base http.RoundTripper }
+
+// RoundTrip sends the request with the additions.
+func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
+	more, ok := r.Context().Value(additionKey{}).(addition)
+	if !ok {
+		return t.base.RoundTrip(r)
+	}
+	out := *r
+	out.Header = maps.Clone(r.Header)
+	maps.Copy(out.Header, more.header)
+	if len(more.query) > 0 {
+		address := *r.URL
+		if address.RawQuery != "" {
+			address.RawQuery += "&"
+		}
+		address.RawQuery += more.query.Encode()
+		out.URL = &address
+	}
+	return t.base.RoundTrip(&out)
+}
+
+// CloseIdleConnections calls that of the base.
+func (t *adder) CloseIdleConnections() {
+	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,115 @@
+package gcs_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+// An object with a customer's key can be used by every operation, and by none without the key.
+func TestObjectsWithACustomersKey(t *testing.T) {
+	key, other := bytes.Repeat([]byte("k"), 32), bytes.Repeat([]byte("o"), 32)
+	with, withOther, source := gcs.WithCustomerKey(key), gcs.WithCustomerKey(other), gcs.WithSourceCustomerKey(key)
+	sum := sha256.Sum256(key)
+	encryption := storage.Encryption{Algorithm: "AES256", KeyID: base64.StdEncoding.EncodeToString(sum[:])}
+	large := strings.Repeat("0123456789abcdef", 700<<10/16)
+	for _, row := range []struct {
+		name   string
+		config func(t *testing.T, s *ruleServer) gcs.Config
+	}{
+		{"own requests", func(_ *testing.T, s *ruleServer) gcs.Config { return gcs.Config{Endpoint: s.URL} }},
+		{"parallel composite", func(_ *testing.T, s *ruleServer) gcs.Config {
+			return gcs.Config{Endpoint: s.URL, ParallelComposite: true}
+		}},
+		{"a given client", func(t *testing.T, s *ruleServer) gcs.Config {
+			return gcs.Config{Client: sdkClient(t, s.URL, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := startRuleServer(t)
+			c := row.config(t, s)
+			c.Bucket = s.bucket(ruleBucket{})
+			b, err := gcs.Open(t.Context(), c)
+			require.NoError(t, err)
+			ctx := t.Context()
+			reads := func(key, content string, opts ...storage.DownloadOption) {
+				t.Helper()
+				got, _, err := storage.ReadAll(ctx, b, key, opts...)
+				require.NoError(t, err)
+				require.Equal(t, content, string(got))
+			}
+			unreadable := func(key string, opts ...storage.DownloadOption) {
+				t.Helper()
+				_, _, err := storage.ReadAll(ctx, b, key, opts...)
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, storage.InvalidArgument, e.Code, "%v", err)
+				require.Contains(t, e.Hint, "WithCustomerKey")
+			}
+
+			for name, content := range map[string]string{"small": "text", "large": large} {
+				opts := []storage.UploadOption{with, storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"})}
+				if c.Client == nil {
+					opts = append(opts, storage.WithPartSize(256<<10))
+				}
+				written, err := b.Upload(ctx, name, strings.NewReader(content), opts...)
+				require.NoError(t, err)
+				require.Equal(t, encryption, written.Encryption)
+				attrs, err := b.Attrs(ctx, name, with)
+				require.NoError(t, err)
+				require.Equal(t, encryption, attrs.Encryption)
+				require.True(t, attrs.CRC32C.Known)
+				attrs, err = b.Attrs(ctx, name)
+				require.NoError(t, err, "attributes need no key")
+				require.False(t, attrs.CRC32C.Known, "but have no checksum then")
+				reads(name, content, with)
+				reads(name, content[2:], with, storage.WithRange(2, -1))
+				unreadable(name)
+				unreadable(name, withOther)
+			}
+			require.NoError(t, storage.SetTags(ctx, b, "small", map[string]string{"new": "1"}, with))
+			at, err := storage.NewReaderAt(ctx, b, "small", with)
+			require.NoError(t, err)
+			p := make([]byte, 2)
+			_, err = at.ReadAt(p, 1)
+			require.NoError(t, err)
+			require.Equal(t, "ex", string(p))
+
+			_, err = storage.Copy(ctx, b, "plain", b, "large", source)
+			require.NoError(t, err)
+			reads("plain", large)
+			unreadable("plain", with)
+			_, err = storage.Copy(ctx, b, "other", b, "large", source, withOther)
+			require.NoError(t, err)
+			reads("other", large, withOther)
+			_, err = storage.Copy(ctx, b, "fails", b, "large", with)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "the source has a key: %v", err)
+
+			_, err = storage.Compose(ctx, b, "joined", []string{"small", "small"}, source, with)
+			require.NoError(t, err)
+			reads("joined", "texttext", with)
+			_, err = storage.Compose(ctx, b, "joined", []string{"small", "small"}, source, withOther)
+			require.NoError(t, err, "streamed: Google has one key for all")
+			reads("joined", "texttext", withOther)
+			many := make([]string, 70)
+			for i := range many {
+				many[i] = "small"
+			}
+			_, err = storage.Compose(ctx, b, "many", many, source, with)
+			require.NoError(t, err)
+			reads("many", strings.Repeat("text", 70), with)
+			require.NoError(t, b.Remove(ctx, "small"))
+			for _, name := range s.names(c.Bucket) {
+				require.False(t, strings.HasPrefix(name, ".omnibucket."), name)
+			}
+		})
+	}
+}

@@ -1,0 +1,173 @@
+package gcs
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// Google's object retention is portable retention: Unlocked is Governance, Locked is Compliance. A
+// legal hold is a temporary hold, which needs no bucket of its own.
+// https://cloud.google.com/storage/docs/object-lock
+const (
+	unlocked = "Unlocked"
+	locked   = "Locked"
+
+	retentionEnabled = "Enabled" // of a bucket whose objects can have a retention
+
+	noRetentionHint = "the bucket has no object retention: make it with WithObjectLock; Google's console can give it to a bucket that exists"
+
+	lockModeHeader  = "X-Goog-Object-Lock-Mode"
+	lockUntilHeader = "X-Goog-Object-Lock-Retain-Until-Date"
+)
+
+func retentionToSet(r storage.Retention) *gcs.ObjectRetention {
+	switch r.Mode {
+	case storage.Governance:
+		return &gcs.ObjectRetention{Mode: unlocked, RetainUntil: r.Until}
+	case storage.Compliance:
+		return &gcs.ObjectRetention{Mode: locked, RetainUntil: r.Until}
+	}
+	return nil
+}
+
+func retentionOf(r *gcs.ObjectRetention) storage.Retention {
+	if r == nil || r.RetainUntil.IsZero() {
+		return storage.Retention{}
+	}
+	return storage.Retention{Mode: lockMode(r.Mode), Until: r.RetainUntil.UTC()}
+}
+
+func lockMode(mode string) storage.RetentionMode {
+	switch mode {
+	case locked, "COMPLIANCE":
+		return storage.Compliance
+	}
+	return storage.Governance
+}
+
+// retentionOfHeader returns the retention in a response of the XML API.
+func retentionOfHeader(h http.Header) storage.Retention {
+	until, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader))
+	if err != nil {
+		return storage.Retention{}
+	}
+	return storage.Retention{Mode: lockMode(h.Get(lockModeHeader)), Until: until.UTC()}
+}
+
+// setLockHeaders adds a retention to the headers of a signed upload.
+func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
+	if r == nil {
+		return
+	}
+	mode := "GOVERNANCE"
+	if r.Mode == locked {
+		mode = "COMPLIANCE"
+	}
+	h.Set(lockModeHeader, mode)
+	h.Set(lockUntilHeader, r.RetainUntil.UTC().Format(time.RFC3339))
+}
+
+// lockError returns the error of a write. If it was to set a retention and Google refused it, the
+// bucket may have none.
+func (d *driver) lockError(ctx context.Context, err error, w *storage.Controls) error {
+	if w.Retention == (storage.Retention{}) {
+		return err
+	}
+	e := translate(err)
+	if e.Status != http.StatusBadRequest || e.Code != storage.InvalidArgument {
+		return err
+	}
+	bucket, failed := d.handle().Attrs(ctx)
+	if failed != nil || bucket.ObjectRetentionMode == retentionEnabled {
+		return err
+	}
+	return withCode(e, storage.Unsupported, noRetentionHint)
+}
+
+// SetRetention makes one request. If Google refuses it, the attributes tell whether the retention
+// is the reason.
+func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
+	change := retentionToSet(r.Retention)
+	if change == nil {
+		change = &gcs.ObjectRetention{} // removes it
+	}
+	err := d.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
+	switch statusOf(err) {
+	case http.StatusBadRequest:
+		return d.lockError(ctx, err, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
+	case http.StatusForbidden:
+		found, failed := d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+		if failed == nil && forbids(retentionOf(found.Retention), r, time.Now()) {
+			return withCode(err, storage.Locked, lockedHint)
+		}
+	}
+	return err
+}
+
+// forbids reports whether a retention in force forbids a change of it.
+func forbids(now storage.Retention, r *storage.ChangeRequest, at time.Time) bool {
+	weakens := r.Retention.Mode != now.Mode || r.Retention.Until.Before(now.Until)
+	return at.Before(now.Until) && weakens && !(r.BypassGovernance && now.Mode == storage.Governance)
+}
+
+// SetLegalHold sets or ends the temporary hold.
+func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
+	return d.update(ctx, r, gcs.ObjectAttrsToUpdate{TemporaryHold: r.LegalHold})
+}
+
+// update changes an object that exists.
+func (d *driver) update(ctx context.Context, r *storage.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
+	o, err := d.atGeneration(r.Key, r.Version)
+	if err != nil {
+		return err
+	}
+	c := callOf(r.Native)
+	o = c.key.on(o)
+	if r.BypassGovernance {
+		o = o.OverrideUnlockedRetention(true)
+	}
+	return d.changeError(ctx, writes(d.with(ctx, c), func(ctx context.Context) error {
+		_, err := o.Update(ctx, change)
+		return err
+	}))
+}
+
+// changeError returns the error of a change: of a missing object or bucket it finds which.
+func (d *driver) changeError(ctx context.Context, err error) error {
+	if statusOf(err) == http.StatusNotFound {
+		return d.notFound(ctx, err)
+	}
+	return err
+}
+
+// deleteGoverned removes an object whose removal Google has refused with refused: it ends the
+// retention, and removes the object then. It does neither if anything else keeps the object.
+func (d *driver) deleteGoverned(ctx context.Context, r *storage.DeleteRequest, refused *storage.Error) error {
+	found, err := d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native})
+	if err != nil {
+		return err
+	}
+	own := found.Retention
+	if own == nil || own.Mode != unlocked || found.TemporaryHold || found.EventBasedHold || found.RetentionExpirationTime.After(own.RetainUntil) {
+		return refused
+	}
+	c := callOf(r.Native)
+	ctx = d.with(ctx, c)
+	o := c.key.on(d.handle().Object(r.Key).Generation(found.Generation))
+	err = writes(ctx, func(ctx context.Context) error {
+		_, err := o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true).
+			Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	plain := *r
+	plain.BypassGovernance = false
+	return d.Delete(ctx, &plain)
+}

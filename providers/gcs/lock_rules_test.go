@@ -1,0 +1,56 @@
+package gcs_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestTheBypassOfARetentionDoesNothingByHalf(t *testing.T) {
+	for name, row := range map[string]struct {
+		lock ruleControls
+		code storage.Code
+	}{
+		"nothing else":        {ruleControls{}, ""},
+		"a hold":              {ruleControls{TemporaryHold: true}, storage.Locked},
+		"an event-based hold": {ruleControls{EventBasedHold: true}, storage.Locked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startRuleServer(t)
+			bucket := s.bucket(ruleBucket{locking: true})
+			b := openAt(t, s.URL, bucket)
+			until := lockedUntil()
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithRetention(until, storage.Governance))
+			require.NoError(t, err)
+			s.change(bucket, "a", func(o *ruleObject) {
+				o.TemporaryHold, o.EventBasedHold = row.lock.TemporaryHold, row.lock.EventBasedHold
+			})
+			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.Locked)
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
+			require.ErrorIs(t, err, storage.Locked, "the bucket keeps no versions")
+			_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x-new"))
+			require.ErrorIs(t, err, storage.Locked)
+			err = b.Remove(t.Context(), "a", storage.WithGovernanceBypass())
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			attrs, err := b.Attrs(t.Context(), "a")
+			if row.code == "" {
+				require.ErrorIs(t, err, storage.ObjectNotFound)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: until}, attrs.Retention, "it stays")
+		})
+	}
+}
+
+func TestARestoreNeedsAnObject(t *testing.T) {
+	s := startRuleServer(t)
+	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithStorageClass("ARCHIVE"))
+	require.NoError(t, err)
+	require.NoError(t, storage.Restore(t.Context(), b, "a"))
+	require.ErrorIs(t, storage.Restore(t.Context(), b, "missing"), storage.ObjectNotFound)
+}

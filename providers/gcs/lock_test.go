@@ -1,0 +1,213 @@
+package gcs
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
+	const found = `{"name":"a","generation":"7","metageneration":"3","size":"11","contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
+	for name, row := range map[string]struct {
+		found string
+		tags  map[string]string
+		want  string // "": no patch
+	}{
+		"some":             {found, map[string]string{"both": "x", "new": "a/b"}, `{"contexts":{"custom":{"old":null,"both":{"value":"x"},"dotted.key":null,"new":{"value":"0~a~b"}}}}`},
+		"none":             {found, nil, `{"contexts":null}`},
+		"none, as before":  {accepted.Body, map[string]string{}, ""},
+		"some, where none": {accepted.Body, map[string]string{"k": "v"}, `{"contexts":{"custom":{"k":{"value":"v"}}}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, reply{Header: stored.Header, Body: row.found})
+			err := server.on(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "x/a b", Version: "7", Tags: row.tags})
+			require.NoError(t, err)
+			if row.want == "" {
+				require.Len(t, server.Calls(), 1)
+				return
+			}
+			asked := server.Last(t)
+			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", asked.Call())
+			require.JSONEq(t, row.want, asked.Body)
+			if row.found == found {
+				require.Equal(t, "7", asked.Query().Get("generation"))
+				require.Equal(t, "3", asked.Query().Get("ifMetagenerationMatch"))
+			}
+		})
+	}
+}
+
+func TestLockRequests(t *testing.T) {
+	until := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
+	for name, row := range map[string]struct {
+		run  func(t *testing.T, d *driver) error
+		want string
+		over string
+	}{
+		"governance": {func(t *testing.T, d *driver) error {
+			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7", Retention: storage.Retention{Mode: storage.Governance, Until: until}})
+		}, `{"bucket":"photos","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`, ""},
+		"compliance, bypassed": {func(t *testing.T, d *driver) error {
+			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7", BypassGovernance: true, Retention: storage.Retention{Mode: storage.Compliance, Until: until}})
+		}, `{"bucket":"photos","retention":{"mode":"Locked","retainUntilTime":"2126-03-04T05:06:07Z"}}`, "true"},
+		"none": {func(t *testing.T, d *driver) error {
+			return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7"})
+		}, `{"bucket":"photos","retention":null}`, ""},
+		"a hold": {func(t *testing.T, d *driver) error {
+			return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7", LegalHold: true})
+		}, `{"bucket":"photos","temporaryHold":true}`, ""},
+		"no hold": {func(t *testing.T, d *driver) error {
+			return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", Version: "7"})
+		}, `{"bucket":"photos","temporaryHold":false}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, accepted)
+			require.NoError(t, row.run(t, server.on(t)))
+			require.Equal(t, []string{"PATCH /storage/v1/b/photos/o/a"}, server.Calls())
+			asked := server.Last(t)
+			require.JSONEq(t, row.want, asked.Body)
+			require.Equal(t, "7", asked.Query().Get("generation"))
+			require.Equal(t, row.over, asked.Query().Get("overrideUnlockedRetention"))
+		})
+	}
+}
+
+func TestALockedWriteSendsTheLock(t *testing.T) {
+	server := newStandIn(t, stored)
+	r := wiretest.Put("a", "hello world")
+	r.Retention = storage.Retention{Mode: storage.Compliance, Until: time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)}
+	r.LegalHold = true
+	_, err := server.on(t).Put(t.Context(), r)
+	require.NoError(t, err)
+	object, _, _ := related(t, server.Last(t))
+	require.Equal(t, map[string]any{"mode": "Locked", "retainUntilTime": "2126-03-04T05:06:07Z"}, object["retention"])
+	require.Equal(t, true, object["temporaryHold"])
+}
+
+func TestRefusedChangesOfARetention(t *testing.T) {
+	kept := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`}
+	expired := reply{Header: stored.Header, Body: `{"name":"a","generation":"7","retention":{"mode":"Locked","retainUntilTime":"2020-03-04T05:06:07Z"}}`}
+	denied := failing(403, "forbidden", "x does not have storage.objects.setRetention access")
+	for name, row := range map[string]struct {
+		answers []reply
+		bypass  bool
+		until   int // year
+		code    storage.Code
+	}{
+		"the retention forbids it":                {[]reply{denied, kept}, false, 2100, storage.Locked},
+		"it would be bypassed":                    {[]reply{denied, kept}, true, 2100, storage.PermissionDenied},
+		"it would be longer":                      {[]reply{denied, kept}, false, 2200, storage.PermissionDenied},
+		"it is over":                              {[]reply{denied, expired}, false, 2100, storage.PermissionDenied},
+		"there is none":                           {[]reply{denied, accepted}, false, 2100, storage.PermissionDenied},
+		"the attributes may not be read":          {[]reply{denied}, false, 2100, storage.PermissionDenied},
+		"the bucket has no retention":             {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"name":"photos"}`}}, false, 2100, storage.Unsupported},
+		"the bucket has retention":                {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"name":"photos","objectRetention":{"mode":"Enabled"}}`}}, false, 2100, storage.InvalidArgument},
+		"the bucket may not be read":              {[]reply{failing(400, "invalid", "no"), failing(403, "forbidden", "no")}, false, 2100, storage.InvalidArgument},
+		"there is no object":                      {[]reply{failing(404, "notFound", "No such object: photos/a")}, false, 2100, storage.ObjectNotFound},
+		"there is no bucket":                      {[]reply{failing(404, "notFound", "The specified bucket does not exist.")}, false, 2100, storage.BucketNotFound},
+		"the response is lost: it may be applied": {[]reply{failing(503, "backendError", "Backend Error")}, false, 2100, storage.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, row.answers...)
+			err := server.on(t).SetRetention(t.Context(), &storage.ChangeRequest{
+				Key: "a", BypassGovernance: row.bypass,
+				Retention: storage.Retention{Mode: storage.Governance, Until: time.Date(row.until, 1, 1, 0, 0, 0, 0, time.UTC)},
+			})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code == storage.Unavailable, e.Unknown)
+			if row.code == storage.Unsupported || row.code == storage.Locked {
+				require.NotEmpty(t, e.Hint)
+			}
+		})
+	}
+}
+
+func TestBypassRemovesTheRetentionFirst(t *testing.T) {
+	server := newStandIn(t,
+		failing(403, "retentionPolicyNotMet", "Object 'photos/a' is subject to bucket's retention policy or object retention"),
+		reply{Header: stored.Header, Body: `{"name":"a","generation":"7","metageneration":"3","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},"retentionExpirationTime":"2126-03-04T05:06:07Z"}`},
+		accepted, reply{Status: http.StatusNoContent})
+	require.NoError(t, server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: "7", BypassGovernance: true}))
+	const object = " /storage/v1/b/photos/o/a"
+	require.Equal(t, []string{"DELETE" + object, "GET" + object, "PATCH" + object, "DELETE" + object}, server.Calls())
+	patch := server.Requests()[2]
+	require.Equal(t, "true", patch.Query().Get("overrideUnlockedRetention"))
+	require.Equal(t, "3", patch.Query().Get("ifMetagenerationMatch"))
+	require.Equal(t, "7", patch.Query().Get("generation"))
+
+	for name, body := range map[string]string{
+		"compliance":                `{"generation":"7","retention":{"mode":"Locked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
+		"a policy of the bucket":    `{"generation":"7","retentionExpirationTime":"2126-03-04T05:06:07Z"}`,
+		"a longer policy":           `{"generation":"7","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},"retentionExpirationTime":"2127-03-04T05:06:07Z"}`,
+		"a hold beside a retention": `{"generation":"7","temporaryHold":true,"retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
+	} {
+		server := newStandIn(t, failing(403, "retentionPolicyNotMet", "kept"), reply{Header: stored.Header, Body: body})
+		err := server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", BypassGovernance: true})
+		require.ErrorIs(t, err, storage.Locked, name)
+		require.Len(t, server.Calls(), 2, name)
+	}
+}
+
+func TestBucketsWithObjectLock(t *testing.T) {
+	s, w := managing(t, Config{}, map[string][]string{"POST /b": {bucketIsThere}})
+	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock()))
+	require.NoError(t, err)
+	require.True(t, info.ObjectLock)
+	require.True(t, info.Versioning)
+	require.Equal(t, "enableObjectRetention=true&project=p", w.queries["POST /b"])
+	require.Contains(t, w.bodies["POST /b"][0], `"versioning":{"enabled":true}`)
+
+	for name, row := range map[string]struct {
+		bucket   string
+		opts     []storage.BucketOption
+		code     storage.Code
+		requests []string
+	}{
+		"object lock that is there": {`200 {"name":"photos","versioning":{"enabled":true},"objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "GET /b/photos"}},
+		"without versions":          {`200 {"name":"photos","objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "PATCH /b/photos"}},
+		"object lock that is not":   {bucketIsThere, []storage.BucketOption{storage.WithObjectLock()}, storage.Unsupported, []string{"GET /b/photos"}},
+		"no versions":               {bucketIsThere, []storage.BucketOption{storage.WithObjectLock(), storage.WithVersioning(false)}, storage.InvalidArgument, nil},
+		"a default retention":       {bucketIsThere, []storage.BucketOption{storage.WithDefaultRetention(storage.Governance, 1)}, storage.Unsupported, nil},
+		"rules by tag":              {bucketIsThere, []storage.BucketOption{storage.WithLifecycle(storage.LifecycleRule{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})}, storage.Unsupported, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"GET /b/photos": {row.bucket}, "PATCH /b/photos": {row.bucket}})
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(row.opts...))
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.requests, w.requests)
+			if row.code != "" {
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.NotEmpty(t, e.Error())
+			}
+		})
+	}
+}
+
+func TestLostResponsesToChanges(t *testing.T) {
+	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
+		for call, do := range map[string]func(d *driver) error{
+			"SetLegalHold": func(d *driver) error { return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a"}) },
+			"SetRetention": func(d *driver) error { return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a"}) },
+			"replaceContexts": func(d *driver) error {
+				return d.replaceContexts(t.Context(), &storage.ChangeRequest{Key: "a"}, &gcs.ObjectAttrs{}, nil)
+			},
+		} {
+			server := newStandIn(t, answer)
+			require.ErrorIs(t, do(server.on(t)), storage.OutcomeUnknown, "%s, %s", name, call)
+			require.Len(t, server.Calls(), 1, "%s, %s: the SDK retries nothing", name, call)
+		}
+		server := newStandIn(t, answer)
+		_, err := server.on(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		require.ErrorIs(t, err, storage.Unavailable)
+		require.ErrorIs(t, server.on(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a"}), storage.Unavailable)
+	}
+}

@@ -1,0 +1,224 @@
+package gcs
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A nativeOption is a value of storage.WithNative. A secret is only inside apply: fmt and loggers
+// print a function as an address, also below fields that they cannot call methods of.
+type nativeOption struct {
+	name      string // of the function that made it
+	err       error  // why no operation accepts it
+	query     bool   // it adds query parameters, which Config.Client cannot send
+	identity  string // without secrets
+	isChanger bool   // identity is the result of apply
+	apply     func(*call)
+}
+
+// String returns the option's name.
+func (o nativeOption) String() string { return o.name }
+
+// GoString returns String.
+func (o nativeOption) GoString() string { return o.name }
+
+// Fingerprint identifies the option for storage.WithResume.
+func (o nativeOption) Fingerprint() string {
+	if !o.isChanger {
+		return o.name + " " + o.identity
+	}
+	c, attrs := &call{}, gcs.ObjectAttrs{Metadata: map[string]string{}}
+	o.apply(c)
+	for _, change := range c.changes {
+		change(&attrs)
+	}
+	text, _ := json.Marshal(attrs) // texts, numbers and times: never fails
+	return o.name + " " + fingerprint(text)
+}
+
+// checkNative is [storage.Description.CheckNative].
+func (d *driver) checkNative(value any) error {
+	o, ok := value.(nativeOption)
+	switch {
+	case !ok:
+		return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
+	case o.err != nil:
+		return o.err
+	case o.query && d.http == nil:
+		return &storage.Error{Code: storage.Unsupported, Hint: "the requests of Config.Client take no other parameters: open the bucket without Config.Client"}
+	}
+	return nil
+}
+
+// A call has what the options of one operation add to its requests.
+type call struct {
+	key     *customerKey // nil: none
+	changes []func(*gcs.ObjectAttrs)
+	header  http.Header
+	query   url.Values
+}
+
+// callOf returns what the options add.
+func callOf(natives []any) *call {
+	c := &call{}
+	for _, value := range natives {
+		if o, ok := value.(nativeOption); ok { // checkNative accepts nothing else
+			o.apply(c)
+		}
+	}
+	return c
+}
+
+// changer makes an option that changes what a write stores.
+func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.NativeOption {
+	return storage.WithNative(provider, nativeOption{name: name, err: err, isChanger: true, apply: func(c *call) { c.changes = append(c.changes, change) }})
+}
+
+// WithAttrs calls change with the attributes that Upload, Copy, Compose, SignedUploadURL or
+// SignedUploadForm is about to store, as Google's client has them: what other options have set
+// is there, and Metadata is not nil. Use it for what no other option sets: ACL, Metadata beyond
+// the portable rules, MD5. Name, Bucket and what Google itself sets are ignored. change may be
+// called several times, and must do the same each time.
+//
+// A signed address or form that cannot carry what change has set fails with Unsupported.
+func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
+	if change == nil {
+		return changer("WithAttrs", argument.Invalid("WithAttrs", "must have a function", ""), func(*gcs.ObjectAttrs) {})
+	}
+	return changer("WithAttrs", nil, change)
+}
+
+// kmsKeyName is the form of a key's name, without a version.
+var kmsKeyName = regexp.MustCompile(`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9_-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`)
+
+func checkKMSKey(argumentName, key string) error {
+	if kmsKeyName.MatchString(key) {
+		return nil
+	}
+	return argument.Invalid(argumentName, "must be a key's name, as projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version", "")
+}
+
+// WithKMSKey encrypts the object that is written with a key of Cloud KMS, in place of
+// [Config.KMSKey] or the bucket's own. The name is
+// projects/P/locations/L/keyRings/R/cryptoKeys/K, else the operation fails with InvalidArgument.
+// Reads need no option. [storage.Attrs].Encryption has the name with the version that was used.
+// A form cannot name a key: SignedUploadForm fails with Unsupported.
+func WithKMSKey(name string) storage.WriteOption {
+	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) { a.KMSKeyName = name })
+}
+
+// WithCustomTime sets the object's custom time, which lifecycle rules can refer to, in whole
+// seconds; a fraction is left out. Google never moves it back. A form cannot carry it: SignedUploadForm fails with
+// Unsupported. A zero time is InvalidArgument.
+func WithCustomTime(at time.Time) storage.WriteOption {
+	var err error
+	if at.IsZero() || at.Year() > 9999 {
+		err = argument.Invalid("WithCustomTime", "must be a time before the year 10000, and not zero", "")
+	}
+	return changer("WithCustomTime", err, func(a *gcs.ObjectAttrs) { a.CustomTime = at.UTC().Truncate(time.Second) })
+}
+
+// WithEventBasedHold keeps the object from being removed or overwritten until a client of
+// Google's ends the hold; from then the bucket's retention policy counts. For a hold without
+// such a policy use [storage.WithLegalHold]. Google does not take it together with
+// [storage.WithRetention]: InvalidArgument. Signed addresses and forms cannot carry it:
+// Unsupported.
+func WithEventBasedHold() storage.WriteOption {
+	return changer("WithEventBasedHold", nil, func(a *gcs.ObjectAttrs) { a.EventBasedHold = true })
+}
+
+// predefinedACLs are Google's predefined access lists, by their names in the JSON API, with those
+// of the XML API.
+var predefinedACLs = map[string]string{
+	"authenticatedRead":      "authenticated-read",
+	"bucketOwnerFullControl": "bucket-owner-full-control",
+	"bucketOwnerRead":        "bucket-owner-read",
+	"private":                "private",
+	"projectPrivate":         "project-private",
+	"publicRead":             "public-read",
+}
+
+// WithPredefinedACL gives the object one of Google's access lists: authenticatedRead,
+// bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead; another name is
+// InvalidArgument. Together with [storage.WithPublicRead] only publicRead is accepted. A bucket
+// with uniform access has no lists: Unsupported.
+func WithPredefinedACL(name string) storage.WriteOption {
+	var err error
+	if predefinedACLs[name] == "" {
+		err = argument.Invalid("WithPredefinedACL", "must be authenticatedRead, bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead", "")
+	}
+	return changer("WithPredefinedACL", err, func(a *gcs.ObjectAttrs) { a.PredefinedACL = name })
+}
+
+// ownHeaders are the headers that the driver sets.
+var ownHeaders = []string{
+	"Accept-Encoding", "Authorization", "Content-Length", "Content-Range", "Content-Type", "Host", "Range", "Transfer-Encoding",
+	"X-Goog-Content-Length-Range", "X-Goog-Copy-Source-Encryption-Key", "X-Goog-Encryption-Algorithm", "X-Goog-Encryption-Key",
+	"X-Goog-Encryption-Key-Sha256", "X-Goog-Hash", "X-Goog-If-Generation-Match", "X-Goog-User-Project",
+	"X-Upload-Content-Length", "X-Upload-Content-Type",
+}
+
+// token is the form of a header's or parameter's name.
+var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// WithHeader adds a header to every request of the operation, such as X-Goog-Custom-Audit-job. A
+// signed address carries it as a signed header. A header that this package sets itself
+// (Authorization, Range, X-Goog-Encryption-Key, X-Goog-User-Project and the like), and a value
+// with control characters, are InvalidArgument. Forms have no headers: Unsupported. Neither
+// errors nor logs show the value.
+func WithHeader(name, value string) storage.NativeOption {
+	var err error
+	switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
+	case !token.MatchString(name) || slices.Contains(ownHeaders, canonical):
+		err = argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
+	case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c > '~' }):
+		err = argument.Invalid("WithHeader", "must have a value of printable ASCII", "")
+	}
+	return storage.WithNative(provider, nativeOption{
+		name: "WithHeader", err: err, identity: name + " " + fingerprint([]byte(value)),
+		apply: func(c *call) {
+			if c.header == nil {
+				c.header = http.Header{}
+			}
+			c.header.Add(name, value)
+		},
+	})
+}
+
+// ownParameters are the query parameters that the driver sets.
+var ownParameters = []string{
+	"alt", "destinationKmsKeyName", "destinationPredefinedAcl", "fields", "generation", "ifGenerationMatch", "ifGenerationNotMatch",
+	"kmsKeyName", "name", "overrideUnlockedRetention", "pageToken", "predefinedAcl", "rewriteToken", "sourceGeneration", "uploadType",
+	"upload_id", "userProject",
+}
+
+// WithParameter adds a query parameter to every request of the operation, such as
+// ifMetagenerationMatch; a signed address has it signed. A parameter that this package sets
+// itself (generation, ifGenerationMatch, kmsKeyName, userProject and the like) is
+// InvalidArgument. The requests of [Config.Client], and forms, take none: Unsupported.
+func WithParameter(name, value string) storage.NativeOption {
+	var err error
+	if !token.MatchString(name) || slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-goog-") {
+		err = argument.Invalid("WithParameter", "must name a parameter that this package does not set itself", "")
+	}
+	return storage.WithNative(provider, nativeOption{
+		name: "WithParameter", err: err, query: true, identity: name + " " + fingerprint([]byte(value)),
+		apply: func(c *call) {
+			if c.query == nil {
+				c.query = url.Values{}
+			}
+			c.query.Add(name, value)
+		},
+	})
+}

@@ -1,0 +1,82 @@
+package gcs
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	key := keyOf(t, keyText)
+	for _, o := range []any{WithCustomerKey(key), WithSourceCustomerKey(key), WithHeader("X-Secret", "pa55word"), WithParameter("secret", "pa55word")} {
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "option", o)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "option", o)
+		text := log.String()
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+			text += fmt.Sprintf(verb, o) + "\n"
+		}
+		for name, secret := range map[string]string{
+			"base64": keyText, "raw": string(key), "hex": fmt.Sprintf("%x", key), "list": strings.Trim(fmt.Sprint(key), "[]"), "value": "pa55word",
+		} {
+			require.NotContains(t, text, secret, name)
+		}
+	}
+}
+
+func TestNoErrorOrResumeFileHasTheKey(t *testing.T) {
+	key := WithCustomerKey(keyOf(t, keyText))
+	server := newStandIn(t, failing(400, "customerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect."))
+	b := server.bucket(t)
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
+	server.Close()
+	_, err = b.Attrs(t.Context(), "a", key)
+	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
+
+	server = newAnswerer(t)
+	file := filepath.Join(t.TempDir(), "resume")
+	source := filepath.Join(t.TempDir(), "source")
+	require.NoError(t, os.WriteFile(source, bytes.Repeat([]byte("x"), 600<<10), 0o600))
+	server.Before = func(*http.Request) {
+		if text, err := os.ReadFile(file); err == nil {
+			for _, secret := range []string{keyText, string(keyOf(t, keyText)), keySum} {
+				require.NotContains(t, string(text), secret)
+			}
+		}
+	}
+	_, err = storage.UploadFile(t.Context(), server.bucket(t), "a", source, storage.WithPartSize(256<<10), storage.WithResume(file), key)
+	require.NoError(t, err)
+}
+
+func TestFingerprintsTellOptionsApart(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	seen := map[string]bool{}
+	make := func() []storage.UploadOption {
+		return []storage.UploadOption{
+			WithCustomerKey(keyOf(t, keyText)), WithCustomerKey(keyOf(t, sourceKeyText)), WithKMSKey(kmsKey), WithKMSKey(otherKMS),
+			WithCustomTime(at), WithCustomTime(at.Add(time.Second)), WithEventBasedHold(), WithPredefinedACL("private"), WithPredefinedACL("publicRead"),
+			WithHeader("a", "b"), WithHeader("a", "c"), WithParameter("a", "b"),
+			WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "v" }), WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "w" }),
+		}
+	}
+	again := make()
+	for i, o := range make() {
+		value := nativesOf(o)[0].(storage.Fingerprinter).Fingerprint()
+		require.False(t, seen[value], value)
+		seen[value] = true
+		require.Equal(t, value, nativesOf(again[i])[0].(storage.Fingerprinter).Fingerprint())
+	}
+}

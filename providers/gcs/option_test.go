@@ -1,0 +1,402 @@
+package gcs
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+const (
+	kmsKey   = "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k"
+	otherKMS = "projects/example.com:p/locations/eu/keyRings/r-1/cryptoKeys/other_2"
+
+	// A key with the SHA-256 that ceph/s3-tests has for it.
+	keyText, keySum = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", "tcbQ+aRkuPwjLhUs7yvwzwexw+bICUWoBcNpGMEmeZg="
+	sourceKeyText   = "6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4="
+	sourceKeySum    = "9T1+Ua3bFrjZmwCNdk+3oKXHnM8kjTwBJkYVxUwGXlc="
+)
+
+func keyOf(t testing.TB, text string) []byte {
+	t.Helper()
+	key, err := base64.StdEncoding.DecodeString(text)
+	require.NoError(t, err)
+	return key
+}
+
+// accepted is the response to a write without checksums.
+var accepted = reply{Header: stored.Header, Body: `{"name":"a","generation":"1700000000000001","metageneration":"1","etag":"CAE=","size":"11","timeCreated":"2026-01-02T03:04:05.678Z"}`}
+
+// newAnswerer starts a server that accepts every request.
+func newAnswerer(t *testing.T) *standIn {
+	t.Helper()
+	server := newStandIn(t)
+	server.Answer = func(r wiretest.Request) reply {
+		switch {
+		case strings.Contains(r.Path, "/rewriteTo/"):
+			return reply{Header: stored.Header, Body: `{"done":true,"resource":` + accepted.Body + `}`}
+		case strings.HasSuffix(r.Path, "/compose"):
+			var asked struct{ Destination struct{ CRC32C string } }
+			require.NoError(t, json.Unmarshal([]byte(r.Body), &asked))
+			return reply{Header: stored.Header, Body: strings.TrimSuffix(accepted.Body, "}") + `,"crc32c":"` + asked.Destination.CRC32C + `"}`}
+		case r.Query().Get("uploadType") == "resumable":
+			return reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}
+		case r.Method == http.MethodPut && strings.HasSuffix(r.Header.Get("Content-Range"), "/*"):
+			var from, to int64
+			_, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/", &from, &to)
+			require.NoError(t, err)
+			return resumeHere(to + 1)
+		case r.Method == http.MethodDelete:
+			return reply{Status: http.StatusNoContent}
+		case r.Method == http.MethodGet && strings.HasPrefix(r.Path, "/photos/"):
+			return reply{Header: map[string]string{"X-Goog-Generation": "1700000000000001", "X-Goog-Hash": "crc32c=yZRlqg=="}, Body: "hello world"}
+		}
+		return accepted
+	}
+	return server
+}
+
+func (w *standIn) bucket(t *testing.T, change ...func(*Config)) storage.Bucket {
+	t.Helper()
+	return storage.New(w.on(t, change...), storage.WithVersions())
+}
+
+// everyOperation makes each operation on an object once, with an option.
+func everyOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
+	t.Helper()
+	ctx := t.Context()
+	steps := []func() error{
+		func() error { _, err := b.Upload(ctx, "a", strings.NewReader("hello world"), o); return err },
+		func() error {
+			_, err := b.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), o)
+			return err
+		},
+		func() error { _, err := b.Attrs(ctx, "a", o); return err },
+		func() error {
+			r, err := b.Download(ctx, "a", o)
+			if err == nil {
+				err = r.Close()
+			}
+			return err
+		},
+		func() error { _, err := storage.Copy(ctx, b, "c", b, "a", o); return err },
+		func() error { _, err := storage.Compose(ctx, b, "c", []string{"a", "b"}, o); return err },
+		func() error { return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"}, o) },
+		func() error { return storage.SetLegalHold(ctx, b, "a", true, o) },
+		func() error { return b.Remove(ctx, "a", o) },
+	}
+	for i, step := range steps {
+		require.NoError(t, step(), "step %d", i)
+	}
+}
+
+func TestACustomersKeyIsSentWhereGoogleWantsIt(t *testing.T) {
+	server := newAnswerer(t)
+	b := server.bucket(t)
+	everyOperation(t, b, WithCustomerKey(keyOf(t, keyText)))
+	downloads := 0
+	for _, r := range server.Requests() {
+		name := r.Call() + " " + r.Header.Get("Content-Range")
+		if r.Call() == "GET /photos/a" && r.Header.Get("X-Goog-Encryption-Key") == keyText {
+			downloads++
+		}
+		switch {
+		case r.Query().Has("upload_id"), r.Method == http.MethodDelete:
+			require.Empty(t, r.Header.Get("X-Goog-Encryption-Key"), name)
+		case r.Method == http.MethodGet && r.Header.Get("X-Goog-Encryption-Key") == "": // of a source
+			require.Contains(t, []string{"/storage/v1/b/photos/o/a", "/storage/v1/b/photos/o/b", "/photos/a", "/photos/b"}, r.Path)
+		default:
+			require.Equal(t, "AES256", r.Header.Get("X-Goog-Encryption-Algorithm"), name)
+			require.Equal(t, keyText, r.Header.Get("X-Goog-Encryption-Key"), name)
+			require.Equal(t, keySum, r.Header.Get("X-Goog-Encryption-Key-Sha256"), name)
+		}
+	}
+	require.Equal(t, 1, downloads)
+}
+
+func TestTheSourcesKeyOfACopy(t *testing.T) {
+	server := newAnswerer(t)
+	b := server.bucket(t, func(c *Config) { c.KMSKey = kmsKey })
+	_, err := storage.Copy(t.Context(), b, "c", b, "a", WithSourceCustomerKey(keyOf(t, sourceKeyText)))
+	require.NoError(t, err)
+	head, copied := server.Requests()[0], server.Last(t)
+	require.Equal(t, sourceKeyText, head.Header.Get("X-Goog-Encryption-Key"))
+	require.Equal(t, "AES256", copied.Header.Get("X-Goog-Copy-Source-Encryption-Algorithm"))
+	require.Equal(t, sourceKeyText, copied.Header.Get("X-Goog-Copy-Source-Encryption-Key"))
+	require.Equal(t, sourceKeySum, copied.Header.Get("X-Goog-Copy-Source-Encryption-Key-Sha256"))
+	require.Empty(t, copied.Header.Get("X-Goog-Encryption-Key"))
+	require.Equal(t, kmsKey, copied.Query().Get("destinationKmsKeyName"))
+}
+
+func TestTheBucketsKMSKeyIsOfEveryWrite(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		config Config
+		opts   []storage.WriteOption
+		want   string
+	}{
+		{"of the bucket", Config{KMSKey: kmsKey}, nil, kmsKey},
+		{"of the bucket, in components", Config{KMSKey: kmsKey, ParallelComposite: true}, nil, kmsKey},
+		{"of one write", Config{KMSKey: kmsKey}, []storage.WriteOption{WithKMSKey(otherKMS)}, otherKMS},
+		{"of one write, in components", Config{ParallelComposite: true}, []storage.WriteOption{WithKMSKey(otherKMS)}, otherKMS},
+		{"none, for a customer's key", Config{KMSKey: kmsKey}, []storage.WriteOption{WithCustomerKey(keyOf(t, keyText))}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newAnswerer(t)
+			b := server.bucket(t, func(c *Config) { c.KMSKey, c.ParallelComposite = row.config.KMSKey, row.config.ParallelComposite })
+			var upload []storage.UploadOption
+			var copied []storage.CopyOption
+			for _, o := range row.opts {
+				upload, copied = append(upload, o), append(copied, o)
+			}
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), upload...)
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), append(upload, storage.WithPartSize(256<<10))...)
+			require.NoError(t, err)
+			_, err = storage.Copy(t.Context(), b, "c", b, "a", copied...)
+			require.NoError(t, err)
+			if row.want != "" {
+				_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"}, copied...)
+				require.NoError(t, err)
+			}
+			for _, r := range server.Requests() {
+				q := r.Query()
+				if r.Method != http.MethodPost {
+					require.Empty(t, q.Get("kmsKeyName"))
+					continue
+				}
+				require.Equal(t, row.want, q.Get("kmsKeyName")+q.Get("destinationKmsKeyName"), r.Call())
+			}
+		})
+	}
+}
+
+func TestTheProjectToBillIsNamedByEveryRequest(t *testing.T) {
+	server := newAnswerer(t)
+	b := server.bucket(t, func(c *Config) { c.UserProject = "payer-1" })
+	everyOperation(t, b, WithHeader("X-Goog-Custom-Audit-job", "nightly"))
+	for _, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+	}
+	for _, err := range storage.Versions(t.Context(), b) {
+		require.NoError(t, err)
+	}
+	for _, r := range server.Requests() {
+		if strings.HasPrefix(r.Path, "/photos/") || r.Query().Has("upload_id") {
+			require.Equal(t, "payer-1", r.Header.Get(userProjectHeader), r.Call())
+		} else {
+			require.Equal(t, []string{"payer-1"}, r.Query()["userProject"], r.Call())
+		}
+		if !strings.HasSuffix(r.Path, "/o") || r.Method != http.MethodGet {
+			audited := r.Header.Get("X-Goog-Custom-Audit-Job") == "nightly"
+			source := r.Method == http.MethodGet && strings.HasPrefix(r.Path, "/storage/v1/b/photos/o/")
+			require.True(t, audited || source, r.Call())
+		}
+	}
+}
+
+func TestOptionsOfAWrite(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
+	opts := []storage.WriteOption{
+		WithCustomTime(at), WithEventBasedHold(), WithPredefinedACL("bucketOwnerRead"), storage.WithTags(map[string]string{"k": "v", "empty": ""}),
+		WithAttrs(func(a *gcs.ObjectAttrs) {
+			a.ACL = []gcs.ACLRule{{Entity: "user-a@example.com", Role: gcs.RoleReader}}
+			a.Metadata["own"] = a.CustomTime.Format(time.RFC3339)
+			a.Name, a.Bucket = "elsewhere", "elsewhere"
+		}),
+	}
+	want := map[string]any{
+		"customTime": "2026-03-04T04:06:07Z", "eventBasedHold": true,
+		"acl":      []any{map[string]any{"entity": "user-a@example.com", "role": "READER"}},
+		"metadata": map[string]any{"own": "2026-03-04T04:06:07Z"},
+		"contexts": map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "empty": map[string]any{"value": "0~"}}},
+	}
+	var upload []storage.UploadOption
+	var copied []storage.CopyOption
+	for _, o := range opts {
+		upload, copied = append(upload, o), append(copied, o)
+	}
+	for name, row := range map[string]struct {
+		run      func(t *testing.T, b storage.Bucket) error
+		document func(t *testing.T, r wiretest.Request) map[string]any
+		acl      string
+	}{
+		"Put": {
+			func(t *testing.T, b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), upload...)
+				return err
+			},
+			func(t *testing.T, r wiretest.Request) map[string]any { o, _, _ := related(t, r); return o }, "predefinedAcl",
+		},
+		"BeginParts": {
+			func(t *testing.T, b storage.Bucket) error {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), append(upload, storage.WithPartSize(256<<10))...)
+				return err
+			},
+			document, "predefinedAcl",
+		},
+		"Copy": {
+			func(t *testing.T, b storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), b, "a", b, "b", copied...)
+				return err
+			},
+			document, "destinationPredefinedAcl",
+		},
+		"Compose": {
+			func(t *testing.T, b storage.Bucket) error {
+				_, err := storage.Compose(t.Context(), b, "a", []string{"b", "c"}, copied...)
+				return err
+			},
+			func(t *testing.T, r wiretest.Request) map[string]any {
+				return document(t, r)["destination"].(map[string]any)
+			}, "destinationPredefinedAcl",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newAnswerer(t)
+			require.NoError(t, row.run(t, server.bucket(t)))
+			for _, r := range server.Requests() {
+				if r.Method != http.MethodPost {
+					continue
+				}
+				got := row.document(t, r)
+				for field, value := range want {
+					if all, ok := got[field].(map[string]any); ok {
+						delete(all, "omnibucketwriteid")
+					}
+					require.Equal(t, value, got[field], field)
+				}
+				require.Contains(t, []any{nil, "a"}, got["name"])
+				require.Equal(t, "bucketOwnerRead", r.Query().Get(row.acl))
+			}
+		})
+	}
+}
+
+func document(t *testing.T, r wiretest.Request) (d map[string]any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(r.Body), &d))
+	return d
+}
+
+func TestParametersAreAdded(t *testing.T) {
+	server := newAnswerer(t)
+	b := server.bucket(t)
+	require.NoError(t, b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7")))
+	require.Equal(t, "7", server.Last(t).Query().Get("ifMetagenerationMatch"))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), WithParameter("ifMetagenerationMatch", "7"), WithParameter("x", "a&b"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"a&b"}, server.Last(t).Query()["x"])
+	require.Equal(t, "multipart", server.Last(t).Query().Get("uploadType"))
+}
+
+func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
+	server := newAnswerer(t)
+	b := server.bucket(t)
+	for name, row := range map[string]struct {
+		option storage.UploadOption
+		code   storage.Code
+	}{
+		"a short key":                     {WithCustomerKey(make([]byte, 31)), storage.InvalidArgument},
+		"a long key":                      {WithCustomerKey(make([]byte, 33)), storage.InvalidArgument},
+		"no key":                          {WithCustomerKey(nil), storage.InvalidArgument},
+		"a KMS key of Amazon's":           {WithKMSKey("arn:aws:kms:eu-west-1:111122223333:key/1234"), storage.InvalidArgument},
+		"a version of a KMS key":          {WithKMSKey(kmsKey + "/cryptoKeyVersions/1"), storage.InvalidArgument},
+		"no KMS key":                      {WithKMSKey(""), storage.InvalidArgument},
+		"no time":                         {WithCustomTime(time.Time{}), storage.InvalidArgument},
+		"an unknown list":                 {WithPredefinedACL("public-read"), storage.InvalidArgument},
+		"no function":                     {WithAttrs(nil), storage.InvalidArgument},
+		"a header of the driver":          {WithHeader("authorization", "Bearer x"), storage.InvalidArgument},
+		"no header":                       {WithHeader("", "x"), storage.InvalidArgument},
+		"a header with another header":    {WithHeader("X-A", "b\r\nX-B: c"), storage.InvalidArgument},
+		"a parameter of the driver":       {WithParameter("generation", "1"), storage.InvalidArgument},
+		"a parameter of a signature":      {WithParameter("X-Goog-Signature", "1"), storage.InvalidArgument},
+		"a parameter with another one":    {WithParameter("a=b&c", "1"), storage.InvalidArgument},
+		"an unknown value":                {storage.WithNative(provider, 1), storage.Unsupported},
+		"an option of another provider's": {storage.WithNative("s3", 1), storage.Unsupported},
+	} {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), row.option)
+		require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", name, err)
+	}
+	for name, opts := range map[string][]storage.UploadOption{
+		"two keys":       {WithCustomerKey(make([]byte, 32)), WithKMSKey(kmsKey)},
+		"two lists":      {WithPredefinedACL("private"), storage.WithPublicRead()},
+		"a tag too long": {storage.WithTags(map[string]string{"k": strings.Repeat("/", 256)})},
+	} {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opts...)
+		require.Contains(t, []storage.Code{storage.InvalidArgument, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
+	}
+	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) { a.MD5 = make([]byte, 16) })
+	composite := server.bucket(t, func(c *Config) { c.ParallelComposite = true })
+	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), withMD5)
+	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
+	_, err = server.on(t).Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source(), Controls: storage.Controls{Native: nativesOf(withMD5)}})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Empty(t, server.Calls())
+	for _, c := range []Config{{Bucket: "photos", KMSKey: "alias/key"}, {Bucket: "photos", UserProject: "a b"}} {
+		_, err := NewDriver(t.Context(), c)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+}
+
+// The client of a user takes headers, but no parameters.
+func TestOptionsWithAGivenClient(t *testing.T) {
+	server := newAnswerer(t)
+	given := func(c *Config) { c.Client, c.Endpoint = clientAt(t, server.URL), "" }
+	b := server.bucket(t, given)
+	_, err := b.Upload(t.Context(), "a", strings.NewReader(""), WithHeader("X-Goog-Custom-Audit-job", "nightly"), WithKMSKey(kmsKey))
+	require.NoError(t, err)
+	require.Equal(t, "nightly", server.Last(t).Header.Get("X-Goog-Custom-Audit-Job"))
+	require.Equal(t, kmsKey, server.Last(t).Query().Get("kmsKeyName"))
+	asked := len(server.Calls())
+	err = b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7"))
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unsupported, e.Code)
+	require.NotEmpty(t, e.Hint)
+	require.Len(t, server.Calls(), asked)
+
+	_, err = server.on(t, given).Compose(t.Context(), &storage.ComposeRequest{Key: "a", Controls: storage.Controls{Native: nativesOf(WithKMSKey(kmsKey))}})
+	require.ErrorIs(t, err, storage.Unsupported, "the SDK's composer has no key, so the core streams")
+}
+
+func clientAt(t *testing.T, endpoint string) *gcs.Client {
+	t.Helper()
+	client, err := gcs.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}),
+		option.WithoutAuthentication(), option.WithEndpoint(endpoint+"/storage/v1/"))
+	require.NoError(t, err)
+	return client
+}
+
+// nativesOf returns the value that a driver gets for an option.
+func nativesOf(o storage.UploadOption) []any {
+	c := &captured{}
+	_, _ = storage.New(c).Upload(context.Background(), "a", strings.NewReader("x"), o)
+	return c.natives
+}
+
+// A captured driver keeps the native values of a Put.
+type captured struct {
+	storage.Driver
+	natives []any
+}
+
+func (*captured) Describe() storage.Description {
+	return storage.Description{Provider: provider, Features: storage.OrderedListing, CheckNative: func(any) error { return nil }}
+}
+
+func (c *captured) Put(_ context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	c.natives = r.Native
+	return &storage.Attrs{}, nil
+}

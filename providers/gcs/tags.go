@@ -1,0 +1,209 @@
+package gcs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// Tags are Google's custom object contexts. The JSON API has them, and the XML API has not.
+// https://cloud.google.com/storage/docs/object-contexts
+const (
+	maxContext = 256 // bytes of a context's key or value
+	// dropContexts is the parameter by which a copy or composition leaves out the contexts of
+	// its sources.
+	dropContexts   = "dropContextGroups"
+	customContexts = "custom"
+
+	tagTries = 4 // for one change, if other clients change the object too
+)
+
+// markedTag begins a tag that Google would refuse: one that is empty, that begins with a sign, or
+// that has a slash, for which there is a tilde then. No portable tag has a tilde.
+const markedTag = "0~"
+
+// encodeTag returns the text of a tag as Google accepts it.
+func encodeTag(text string) string {
+	if text != "" && isLetterOrDigit(text[0]) && !strings.Contains(text, "/") {
+		return text
+	}
+	return markedTag + strings.ReplaceAll(text, "/", "~")
+}
+
+// encodeTagKey is encodeTag for a key, which must not begin as Google's own ones.
+func encodeTagKey(key string) string {
+	if len(key) >= 4 && strings.EqualFold(key[:4], "goog") {
+		return markedTag + strings.ReplaceAll(key, "/", "~")
+	}
+	return encodeTag(key)
+}
+
+func isLetterOrDigit(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
+}
+
+// decodeTag returns the text that encodeTag has encoded.
+func decodeTag(text string) string {
+	marked, found := strings.CutPrefix(text, markedTag)
+	if !found {
+		return text
+	}
+	return strings.ReplaceAll(marked, "~", "/")
+}
+
+// contextsToSet returns the contexts for tags; nil if there are none.
+func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
+	if len(tags) == 0 {
+		return nil, nil
+	}
+	custom := make(map[string]gcs.ObjectCustomContextPayload, len(tags))
+	for key, value := range tags {
+		key, value = encodeTagKey(key), encodeTag(value)
+		if len(key) > maxContext || len(value) > maxContext {
+			return nil, &storage.Error{Code: storage.Unsupported, Hint: "Google keeps 256 bytes of a tag's key or value; two of them are taken if it begins with a sign or has a slash"}
+		}
+		custom[key] = gcs.ObjectCustomContextPayload{Value: value}
+	}
+	return &gcs.ObjectContexts{Custom: custom}, nil
+}
+
+// tagsOf returns the tags of an object.
+func tagsOf(o *gcs.ObjectAttrs) map[string]string {
+	if o.Contexts == nil || len(o.Contexts.Custom) == 0 {
+		return nil
+	}
+	tags := make(map[string]string, len(o.Contexts.Custom))
+	for key, context := range o.Contexts.Custom {
+		tags[decodeTag(key)] = decodeTag(context.Value)
+	}
+	return tags
+}
+
+// Tags requests the attributes, which have the contexts.
+func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+	found, err := d.find(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return tagsOf(found), nil
+}
+
+// SetTags reads the contexts and replaces them, unless another client has changed the object in
+// between: then it starts over. Google has no request that replaces all. With Config.Client,
+// contexts that have to go are removed by a request of their own.
+func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+	wanted, err := contextsToSet(r.Tags)
+	if err != nil {
+		return err
+	}
+	for range tagTries {
+		var found *gcs.ObjectAttrs
+		if found, err = d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
+			return err
+		}
+		if wanted == nil && len(tagsOf(found)) == 0 {
+			return nil
+		}
+		if err = d.replaceContexts(ctx, r, found, wanted); statusOf(err) != http.StatusPreconditionFailed {
+			break
+		}
+	}
+	if statusOf(err) == http.StatusPreconditionFailed {
+		return withCode(err, storage.Unavailable, "other clients are changing the object: try again")
+	}
+	return d.changeError(ctx, err)
+}
+
+// replaceContexts replaces the contexts of the generation found, if they are still the same.
+func (d *driver) replaceContexts(ctx context.Context, r *storage.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
+	if d.http == nil {
+		return d.updateContexts(ctx, r, found, wanted)
+	}
+	document, err := json.Marshal(map[string]*contexts{"contexts": contextsPatch(found.Contexts, wanted)})
+	if err != nil {
+		return &storage.Error{Code: storage.Internal, Err: err}
+	}
+	query := url.Values{
+		"generation":            {decimal(found.Generation)},
+		"ifMetagenerationMatch": {decimal(found.Metageneration)},
+		"fields":                {"generation"},
+		"prettyPrint":           {"false"},
+	}
+	c := callOf(r.Native)
+	return writes(d.with(ctx, c), func(ctx context.Context) error {
+		request, err := d.request(ctx, http.MethodPatch, d.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/json; charset=UTF-8")
+		c.key.setHeaders(request.Header, "X-Goog-")
+		response, err := d.send(request, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	})
+}
+
+// contextsPatch returns what makes the wanted contexts of the old ones. In a patch, null removes a
+// key, or all.
+func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
+	if wanted == nil {
+		return nil
+	}
+	patch := &contexts{Custom: make(map[string]*contextValue, len(wanted.Custom))}
+	if old != nil {
+		for key := range old.Custom {
+			patch.Custom[key] = nil
+		}
+	}
+	for key, context := range wanted.Custom {
+		patch.Custom[key] = &contextValue{context.Value}
+	}
+	return patch
+}
+
+// updateContexts is replaceContexts by the SDK, which cannot remove single contexts: it sends {}
+// in place of null.
+func (d *driver) updateContexts(ctx context.Context, r *storage.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
+	c := callOf(r.Native)
+	ctx = d.with(ctx, c)
+	update := func(at int64, to *gcs.ObjectContexts) (changed *gcs.ObjectAttrs, err error) {
+		o := c.key.on(d.handle().Object(r.Key).Generation(found.Generation)).If(gcs.Conditions{MetagenerationMatch: at})
+		err = writes(ctx, func(ctx context.Context) error {
+			changed, err = o.Update(ctx, gcs.ObjectAttrsToUpdate{Contexts: to})
+			return err
+		})
+		return changed, err
+	}
+	at := found.Metageneration
+	if found.Contexts != nil && len(found.Contexts.Custom) > 0 && !keepsAll(found.Contexts, wanted) {
+		changed, err := update(at, &gcs.ObjectContexts{Custom: map[string]gcs.ObjectCustomContextPayload{}})
+		if err != nil || wanted == nil {
+			return err
+		}
+		at = changed.Metageneration
+	}
+	_, err := update(at, wanted)
+	return err
+}
+
+// keepsAll reports whether every key of old is in wanted, too.
+func keepsAll(old, wanted *gcs.ObjectContexts) bool {
+	if wanted == nil {
+		return false
+	}
+	for key := range old.Custom {
+		if _, kept := wanted.Custom[key]; !kept {
+			return false
+		}
+	}
+	return true
+}
