@@ -157,6 +157,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	attrs, err := d.commit(ctx, ids, &blockList{
 		key:        r.Put.Key,
 		properties: &r.Put.Properties,
+		controls:   &r.Put.Controls,
 		condition:  r.Put.Condition,
 		crc:        r.Put.CRC32C,
 		size:       r.Put.Size,
@@ -173,6 +174,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 type blockList struct {
 	key        string
 	properties *storage.Properties
+	controls   *storage.Controls
 	condition  storage.Condition
 	crc        storage.CRC32C
 	size       int64
@@ -185,6 +187,7 @@ func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*stora
 		out, err = d.blob(c.key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 			HTTPHeaders:      httpHeaders(c.properties),
 			Metadata:         encodeMetadata(c.properties.Metadata, c.crc, c.size),
+			Tags:             c.controls.Tags,
 			Tier:             tier(c.properties.StorageClass),
 			AccessConditions: conditions(c.condition),
 		})

@@ -12,7 +12,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		return nil, storage.Unsupported
 	}
 	var ranges []copyRange
-	total := &blockList{key: r.Key, properties: &r.Properties, condition: r.Condition}
+	total := &blockList{key: r.Key, properties: &r.Properties, controls: &r.Controls, condition: r.Condition}
 	for _, ref := range r.Sources {
 		source, err := d.headSource(ctx, ref)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 var unjudged = map[string]string{
 	"pages add up to the listing":                     "if the last page is full, the emulator returns a token for an empty page after it",
 	"every write is kept as a version":                noVersions,
+	"tags of versions":                                "the emulator keeps no versions; tags_test.go tests the requests to Azure",
 	"a noncurrent version says since when":            noVersions,
 	"removing without a version keeps older versions": noVersions,
 	"removing a version is permanent":                 noVersions,

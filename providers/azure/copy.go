@@ -43,6 +43,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	return d.copyRanges(ctx, ranges, &blockList{
 		key:        r.Key,
 		properties: &r.Properties,
+		controls:   &r.Controls,
 		condition:  r.Condition,
 		crc:        source.CRC32C,
 		size:       source.Size,
@@ -90,6 +91,7 @@ func sameHeaders(source, copied *storage.Properties) bool {
 // copyBlob makes one Copy Blob From URL request.
 func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
 	o := &blob.CopyFromURLOptions{
+		BlobTags:                       r.Tags,
 		Tier:                           tier(r.StorageClass),
 		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
 		BlobAccessConditions:           conditions(r.Condition),

@@ -48,7 +48,7 @@ func (d *driver) Describe() storage.Description {
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-			storage.KeysBesideFolders | storage.LongSegments | signFeatures(d.account),
+			storage.KeysBesideFolders | storage.LongSegments | storage.ObjectTags | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
@@ -63,7 +63,10 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.hierarchical {
-		desc.Features &^= storage.OrderedListing
+		desc.Features &^= storage.OrderedListing | storage.ObjectTags
+	}
+	if v := d.account.version; v != "" && v < tagsVersion {
+		desc.Features &^= storage.ObjectTags
 	}
 	return desc
 }

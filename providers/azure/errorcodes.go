@@ -10,7 +10,7 @@ import (
 
 const (
 	keyHint          = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
-	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor; a shared access signature needs the permission"
+	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor, or Storage Blob Data Owner for tags and locks; a shared access signature needs the permission"
 	networkHint      = "the account's firewall refuses this address"
 	publicHint       = "the container is private, or the account permits no public access: use credentials"
 	archiveHint      = "the object's access tier keeps it offline: set another tier first"
@@ -53,6 +53,10 @@ var errorMeanings = sdkerror.Table{
 		"InvalidMetadata":                    {Code: storage.InvalidArgument},
 		"EmptyMetadataKey":                   {Code: storage.InvalidArgument},
 		"MetadataTooLarge":                   {Code: storage.InvalidArgument},
+		"InvalidTag":                         {Code: storage.InvalidArgument},
+		"DuplicateTagNames":                  {Code: storage.InvalidArgument},
+		"EmptyTagName":                       {Code: storage.InvalidArgument},
+		"TagsTooLarge":                       {Code: storage.InvalidArgument},
 		"InvalidHeaderValue":                 {Code: storage.InvalidArgument},
 		"InvalidQueryParameterValue":         {Code: storage.InvalidArgument},
 		"OutOfRangeQueryParameterValue":      {Code: storage.InvalidArgument},

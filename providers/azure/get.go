@@ -102,6 +102,7 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 		Revision: quoted(out.ETag),
 		Version:  deref(out.VersionID),
 		Modified: modified(out.LastModified),
+		TagCount: tagCount(out.TagCount),
 	}
 	md5 := out.ContentMD5
 	if out.ContentRange != nil {
@@ -140,6 +141,7 @@ func attrsOfHead(out *blob.GetPropertiesResponse, key string) *storage.Attrs {
 		Revision: quoted(out.ETag),
 		Version:  deref(out.VersionID),
 		Modified: modified(out.LastModified),
+		TagCount: tagCount(out.TagCount),
 	}
 	if out.ContentLength != nil {
 		a.Size = *out.ContentLength

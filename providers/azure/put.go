@@ -29,6 +29,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		out, err = d.blob(r.Key).Upload(ctx, body, &blockblob.UploadOptions{
 			HTTPHeaders:             httpHeaders(&r.Properties),
 			Metadata:                encodeMetadata(r.Metadata, r.CRC32C, r.Size),
+			Tags:                    r.Tags,
 			Tier:                    tier(r.StorageClass),
 			AccessConditions:        conditions(r.Condition),
 			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
