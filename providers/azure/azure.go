@@ -16,7 +16,8 @@
 // Config.Client, or has the same settings, and it retries as the SDK does.
 //
 // Importing the package registers the scheme azblob, as in azblob://photos, with
-// the parameters account=, endpoint= and anonymous=. The address of an account, for
+// the parameters account=, endpoint=, anonymous= and encryption_scope=, which may be named
+// kms_key= as with other providers. The address of an account, for
 // [storage.OpenService], is the same without a container's name. Credentials come
 // from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
 // with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none is set, they come from
@@ -53,6 +54,11 @@ type Config struct {
 	// HierarchicalNamespace says that the account has one. Listings then fail
 	// with Unsupported at once, and not only when one shows it.
 	HierarchicalNamespace bool
+
+	// EncryptionScope is the encryption scope of every object that is written, whose
+	// key may be one of a key vault; "" means the container's or the account's own.
+	// [WithEncryptionScope] and [WithCustomerKey] replace it for one object.
+	EncryptionScope string
 
 	Key              string                 // the account's key, in base64
 	SASToken         string                 // a shared access signature, with or without its "?"

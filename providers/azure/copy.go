@@ -25,6 +25,10 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if !d.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
+	n, err := d.writeNatives(r.Native)
+	if err != nil {
+		return nil, err
+	}
 	source, err := d.headSource(ctx, r.Source)
 	if err != nil {
 		return nil, err
@@ -33,8 +37,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, err
 	}
-	if source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
-		return d.copyBlob(ctx, r, source, from)
+	keyed := n.key.secret != nil || d.natives(r.Source.Native).key.secret != nil // which Copy Blob From URL has no headers for
+	if !keyed && source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
+		return d.copyBlob(ctx, r, n, source, from)
 	}
 	ranges, err := d.split(nil, source.Size, r.Source, from)
 	if err != nil {
@@ -67,7 +72,7 @@ func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*sto
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(storage.Condition{Revision: source.Revision})})
+	out, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -89,10 +94,11 @@ func sameHeaders(source, copied *storage.Properties) bool {
 }
 
 // copyBlob makes one Copy Blob From URL request.
-func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
+func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, n *natives, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
 	o := &blob.CopyFromURLOptions{
 		BlobTags:                       r.Tags,
-		Tier:                           tier(r.StorageClass),
+		Tier:                           n.accessTier(r.StorageClass),
+		CPKScopeInfo:                   n.scopeInfo(),
 		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
 		BlobAccessConditions:           conditions(r.Condition),
 		CopySourceAuthorization:        httpheader.Optional(from.authorization),
@@ -103,6 +109,9 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 			o.Metadata[noMetadataKey] = httpheader.Optional("true")
 		}
 	}
+	if err := mustApply(n, o, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL }); err != nil {
+		return nil, err
+	}
 	var out blob.CopyFromURLResponse
 	err := writes(withCopyTimeout(d.singleAttempt(ctx)), func(ctx context.Context) (err error) {
 		out, err = d.blob(r.Key).CopyFromURL(ctx, from.address, o)
@@ -112,7 +121,7 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 		return nil, d.copyError(ctx, err, r.Source, r.Condition)
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
-	attrs.CRC32C = source.CRC32C
+	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
 	return attrs, nil
 }
 

@@ -40,6 +40,11 @@ func checkConfig(c Config) error {
 			given++
 		}
 	}
+	if c.EncryptionScope != "" {
+		if err := checkScope("Config.EncryptionScope", c.EncryptionScope); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !validVersion(c.APIVersion):
 		return argument.Invalid("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")

@@ -18,8 +18,12 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
+	o, err := d.deleteOptions(r)
+	if err != nil {
+		return err
+	}
 	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.Delete(ctx, deleteOptions(r))
+		_, err := b.Delete(ctx, o)
 		return err
 	})
 	if err == nil {
@@ -28,12 +32,12 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	return d.deleteError(ctx, asError(err), r)
 }
 
-func deleteOptions(r *storage.DeleteRequest) *blob.DeleteOptions {
+func (d *driver) deleteOptions(r *storage.DeleteRequest) (*blob.DeleteOptions, error) {
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if r.Version == "" {
 		o.DeleteSnapshots = to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)
 	}
-	return o
+	return o, mustApply(d.natives(r.Native), o, "Delete", func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 }
 
 // codeCurrentVersion is the code for the removal of the current version.
@@ -62,7 +66,7 @@ func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) er
 	if err != nil {
 		return err
 	}
-	found, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	found, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(r.Condition, r.Native))
 	if err != nil {
 		return reads(err)
 	}

@@ -52,6 +52,7 @@ func (d *driver) Describe() storage.Description {
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
+		CheckNative:   d.checkNative,
 		ASCIIMetadata: true,
 		MaxPutSize:    maxPutSize,
 		MaxPartSize:   maxBlockSize,

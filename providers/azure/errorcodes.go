@@ -13,7 +13,8 @@ const (
 	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor, or Storage Blob Data Owner for tags and locks; a shared access signature needs the permission"
 	networkHint      = "the account's firewall refuses this address"
 	publicHint       = "the container is private, or the account permits no public access: use credentials"
-	archiveHint      = "the object's access tier keeps it offline: set another tier first"
+	archiveHint      = "the object's access tier keeps it offline: call Restore"
+	keyedHint        = "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"
 	leaseHint        = "another client holds a lease on the object"
 	hierarchicalHint = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
 	httpHint         = "the account requires https"
@@ -93,17 +94,18 @@ var errorMeanings = sdkerror.Table{
 		"AccountIsDisabled":                  {Code: storage.PermissionDenied, Hint: "the account is disabled: ask the provider why"},
 		"AccountRequiresHttps":               {Code: storage.PermissionDenied, Hint: httpHint},
 
-		"BlobArchived":                     {Code: storage.Archived, Hint: archiveHint},
-		"BlobBeingRehydrated":              {Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"},
-		"BlobNotArchived":                  {Code: storage.InvalidArgument},
-		"BlobImmutableDueToPolicy":         {Code: storage.Locked},
-		"BlobImmutableDueToLegalHold":      {Code: storage.Locked},
-		"LeaseIdMissing":                   {Code: storage.Locked, Hint: leaseHint},
-		"LeaseLost":                        {Code: storage.Locked, Hint: leaseHint},
-		"LeaseAlreadyPresent":              {Code: storage.Locked, Hint: leaseHint},
-		"LeaseIdMismatchWithBlobOperation": {Code: storage.Locked, Hint: leaseHint},
-		"SnapshotsPresent":                 {Code: storage.Locked, Hint: "the object has snapshots"},
-		codeCurrentVersion:                 {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
+		"BlobUsesCustomerSpecifiedEncryption": {Code: storage.InvalidArgument, Hint: keyedHint},
+		"BlobArchived":                        {Code: storage.Archived, Hint: archiveHint},
+		"BlobBeingRehydrated":                 {Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"},
+		"BlobNotArchived":                     {Code: storage.InvalidArgument},
+		"BlobImmutableDueToPolicy":            {Code: storage.Locked},
+		"BlobImmutableDueToLegalHold":         {Code: storage.Locked},
+		"LeaseIdMissing":                      {Code: storage.Locked, Hint: leaseHint},
+		"LeaseLost":                           {Code: storage.Locked, Hint: leaseHint},
+		"LeaseAlreadyPresent":                 {Code: storage.Locked, Hint: leaseHint},
+		"LeaseIdMismatchWithBlobOperation":    {Code: storage.Locked, Hint: leaseHint},
+		"SnapshotsPresent":                    {Code: storage.Locked, Hint: "the object has snapshots"},
+		codeCurrentVersion:                    {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
 
 		"ServerBusy":                    {Code: storage.RateLimited},
 		"TooManyRequests":               {Code: storage.RateLimited},

@@ -23,10 +23,14 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		return nil, nil, err
 	}
 	var response *http.Response
-	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), &blob.DownloadStreamOptions{
+	n := d.natives(r.Native)
+	o := &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
-	})
+		CPKInfo:          n.key.info(),
+	}
+	apply(n, o, func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream })
+	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), o)
 	switch {
 	case err != nil:
 		return nil, nil, d.readError(ctx, err, r)
@@ -118,11 +122,19 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	out, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(r.Condition, r.Native))
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
 	}
 	return attrsOfHead(&out, r.Key), nil
+}
+
+// propertiesOptions returns the options of Get Blob Properties.
+func (d *driver) propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
+	n := d.natives(values)
+	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.key.info()}
+	apply(n, o, func(f Options) func(*blob.GetPropertiesOptions) { return f.GetProperties })
+	return o
 }
 
 // attrsOfHead returns the attributes in the response to a HEAD.

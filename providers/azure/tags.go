@@ -19,6 +19,7 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 		return nil, err
 	}
 	o := &blob.GetTagsOptions{VersionID: httpheader.Optional(r.Version)}
+	apply(d.natives(r.Native), o, func(f Options) func(*blob.GetTagsOptions) { return f.GetTags })
 	out, err := d.blob(r.Key).GetTags(d.singleAttempt(ctx), o)
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
@@ -38,7 +39,11 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 		return err
 	}
 	o := &blob.SetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	err := writes(d.singleAttempt(ctx), func(ctx context.Context) error {
+	err := mustApply(d.natives(r.Native), o, "SetTags", func(f Options) func(*blob.SetTagsOptions) { return f.SetTags })
+	if err != nil {
+		return err
+	}
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := d.blob(r.Key).SetTags(ctx, r.Tags, o)
 		return err
 	})
