@@ -16,9 +16,9 @@ type Attrs struct {
 	CRC32C   CRC32C    // of all bytes
 	MD5      []byte    // of all bytes, never guessed from an ETag
 
-	TagCount   int       // see Tags; on S3 zero too if the credentials may not read tags
+	TagCount   int       // see Tags; zero too in what a Download from Google returns, and on S3 if the credentials may not read tags
 	Retention  Retention // in force or passed; on S3 zero too if the credentials may not read it
-	LegalHold  bool      // see SetLegalHold
+	LegalHold  bool      // see SetLegalHold; false too in what a Download from Google returns
 	Encryption Encryption
 	Restore    RestoreState // of an archived object
 	// ReplicationStatus is the provider's word, such as S3's COMPLETED or Azure's complete; ""
