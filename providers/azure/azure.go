@@ -12,6 +12,15 @@
 // are not block blobs can be read, listed, copied and removed. Removing a blob also
 // removes its snapshots, which this package does not show.
 //
+// Tags are blob index tags, which need a permission of their own: "t" of a shared access signature,
+// or the role Storage Blob Data Owner. Locks are version-level immutability policies and legal
+// holds, with the permission "i" or that role. Only the management plane (portal, az, ARM) can make
+// a container that has them. The mode Governance is an unlocked policy and Compliance a locked one.
+// Azure lets everyone who may set an unlocked policy end it, and has no bypass. So SetRetention and
+// a removal WithGovernanceBypass read the policy, change it and go on, in several requests: another
+// client's change in between may be lost. A signed upload can bind an object to neither tags nor
+// locks.
+//
 // [storage.As] returns a *container.Client of azblob. It is made from
 // Config.Client, or has the same settings, and it retries as the SDK does.
 //

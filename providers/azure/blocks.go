@@ -112,11 +112,14 @@ func (d *driver) stageBlock(ctx context.Context, key, id string, send func(id st
 // https://learn.microsoft.com/rest/api/storageservices/put-block
 const codeBlockIDLength = "InvalidBlobOrBlock"
 
-// BeginParts returns a new name without a request. Azure has uncommitted blocks,
+// BeginParts returns a new name, without a request unless the object is locked. Azure has uncommitted blocks,
 // but no uploads.
-func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, error) {
+func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	c := &blockList{properties: &r.Properties, controls: &r.Controls}
 	if _, err := d.commitOptions(c); err != nil {
+		return "", err
+	}
+	if err := d.checkLocks(ctx, c.controls); err != nil {
 		return "", err
 	}
 	return newUploadID(), nil
@@ -211,6 +214,7 @@ func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*stora
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.StorageClass = deref((*string)(o.Tier))
+	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
 	return attrs, nil
 }
 
@@ -221,13 +225,16 @@ func (d *driver) commitOptions(c *blockList) (*blockblob.CommitBlockListOptions,
 		return nil, err
 	}
 	o := &blockblob.CommitBlockListOptions{
-		HTTPHeaders:      httpHeaders(c.properties),
-		Metadata:         encodeMetadata(c.properties.Metadata, c.crc, c.size),
-		Tags:             c.controls.Tags,
-		Tier:             n.accessTier(c.properties.StorageClass),
-		CPKInfo:          n.key.info(),
-		CPKScopeInfo:     n.scopeInfo(),
-		AccessConditions: conditions(c.condition),
+		HTTPHeaders:                  httpHeaders(c.properties),
+		Metadata:                     encodeMetadata(c.properties.Metadata, c.crc, c.size),
+		Tags:                         c.controls.Tags,
+		Tier:                         n.accessTier(c.properties.StorageClass),
+		CPKInfo:                      n.key.info(),
+		CPKScopeInfo:                 n.scopeInfo(),
+		AccessConditions:             conditions(c.condition),
+		LegalHold:                    legalHold(c.controls.LegalHold),
+		ImmutabilityPolicyMode:       policyMode(c.controls.Retention),
+		ImmutabilityPolicyExpiryTime: policyEnd(c.controls.Retention),
 	}
 	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) { return f.CommitBlockList })
 }
@@ -244,7 +251,7 @@ func (d *driver) droppedError(ctx context.Context, e *storage.Error, c *blockLis
 	if c.condition == (storage.Condition{}) {
 		return e
 	}
-	found, err := d.Head(ctx, &storage.GetRequest{Key: c.key, Length: -1, Native: c.controls.Native})
+	found, err := d.Head(ctx, &storage.GetRequest{Key: c.key, Length: -1, Native: c.controls.Native, Auxiliary: true})
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
 	case c.condition.Absent && found != nil, c.condition.Revision != "" && (found == nil || found.Revision != c.condition.Revision):

@@ -22,7 +22,15 @@ var unjudged = map[string]string{
 	"a malformed version is refused":                  noVersions,
 	"a version is restored by a copy onto its key":    noVersions,
 	"versions under a prefix":                         noVersions,
+
+	"what is under retention stays":                           noLocks,
+	"a legal hold keeps an object":                            noLocks,
+	"a retention in the mode Governance can be bypassed":      noLocks,
+	"a retention in the mode Compliance can only be extended": noLocks,
+	"a copy does not take the locks of its source":            noLocks,
 }
+
+const noLocks = "the emulator keeps neither versions nor locks; lock_test.go tests the requests to Azure and its responses"
 
 const noVersions = "the emulator keeps no versions; versions_test.go tests the requests to Azure and its responses"
 

@@ -26,6 +26,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, storage.Unsupported
 	}
 	n, err := d.writeNatives(r.Native)
+	if err == nil {
+		err = d.checkLocks(ctx, &r.Controls)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +84,7 @@ func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*sto
 		}
 		return nil, e
 	}
-	return attrsOfHead(&out, source.Key), nil
+	return attrsOf(&out, source.Key), nil
 }
 
 // sameHeaders reports whether a copy has the same content headers as its source.
@@ -99,6 +102,9 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, n *native
 		BlobTags:                       r.Tags,
 		Tier:                           n.accessTier(r.StorageClass),
 		CPKScopeInfo:                   n.scopeInfo(),
+		LegalHold:                      legalHold(r.LegalHold),
+		ImmutabilityPolicyMode:         policyMode(r.Retention),
+		ImmutabilityPolicyExpiry:       policyEnd(r.Retention),
 		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
 		BlobAccessConditions:           conditions(r.Condition),
 		CopySourceAuthorization:        httpheader.Optional(from.authorization),

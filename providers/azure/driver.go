@@ -48,7 +48,8 @@ func (d *driver) Describe() storage.Description {
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-			storage.KeysBesideFolders | storage.LongSegments | storage.ObjectTags | signFeatures(d.account),
+			storage.KeysBesideFolders | storage.LongSegments | storage.ObjectTags | storage.ObjectLock |
+			storage.Restoring | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
@@ -64,10 +65,15 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.hierarchical {
-		desc.Features &^= storage.OrderedListing | storage.ObjectTags
+		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 	}
-	if v := d.account.version; v != "" && v < tagsVersion {
-		desc.Features &^= storage.ObjectTags
+	if v := d.account.version; v != "" {
+		if v < tagsVersion {
+			desc.Features &^= storage.ObjectTags
+		}
+		if v < lockVersion {
+			desc.Features &^= storage.ObjectLock
+		}
 	}
 	return desc
 }

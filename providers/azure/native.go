@@ -173,7 +173,7 @@ func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 	return applied
 }
 
-// mustApply is apply for the request that has the effect of the operation. Options without a
+// mustApply is apply for the request that does what the operation is for. Options without a
 // function for it would be dropped.
 func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O)) error {
 	if !apply(n, o, of) && len(n.options) > 0 {

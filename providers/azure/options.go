@@ -74,25 +74,24 @@ type Options struct {
 	Upload          func(*blockblob.UploadOptions)          // Put Blob: an upload in one request
 	CommitBlockList func(*blockblob.CommitBlockListOptions) // Put Block List: an upload in parts, Compose, a copy in blocks
 	CopyFromURL     func(*blob.CopyFromURLOptions)          // Copy Blob From URL: a copy of at most 256 MiB with the source's headers
+	DownloadStream  func(*blob.DownloadStreamOptions)       // Get Blob
+	GetProperties   func(*blob.GetPropertiesOptions)        // Get Blob Properties: Attrs, Exists, and beside other requests
 	Delete          func(*blob.DeleteOptions)               // Delete Blob
+	GetTags         func(*blob.GetTagsOptions)              // Get Blob Tags
 	SetTags         func(*blob.SetTagsOptions)              // Set Blob Tags
 	SetTier         func(*blob.SetTierOptions)              // Set Blob Tier: Restore
 
 	SetImmutabilityPolicy func(*blob.SetImmutabilityPolicyOptions) // SetRetention
 
-	// These requests are made beside others.
-	StageBlock        func(*blockblob.StageBlockOptions)        // Put Block
-	StageBlockFromURL func(*blockblob.StageBlockFromURLOptions) // Put Block From URL
-	DownloadStream    func(*blob.DownloadStreamOptions)         // Get Blob
-	GetProperties     func(*blob.GetPropertiesOptions)          // Get Blob Properties
-	GetTags           func(*blob.GetTagsOptions)                // Get Blob Tags
+	StageBlock        func(*blockblob.StageBlockOptions)        // Put Block, before CommitBlockList
+	StageBlockFromURL func(*blockblob.StageBlockFromURLOptions) // Put Block From URL, before CommitBlockList
 }
 
 // WithOptions changes the SDK's own options of the requests of one operation. A write chooses its
 // request by the size of the body: give a function for each that may be made. If the request that
-// writes, removes or changes the object has none, the operation fails with Unsupported, and the
-// Hint names the field. So it does for signed URLs and [storage.SetLegalHold], whose requests have
-// no options of the SDK.
+// does what the operation is for has none, the operation fails with Unsupported, and the Hint names
+// the field. It also fails so for signed URLs and [storage.SetLegalHold], whose requests have no
+// options of the SDK.
 //
 // [storage.WithResume] does not continue an upload of another process that has WithOptions.
 func WithOptions(o Options) storage.NativeOption { return storage.WithNative(provider, o) }

@@ -21,6 +21,9 @@ import (
 // the header. The object's CRC32C is stored in its metadata.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	o, err := d.uploadOptions(r)
+	if err == nil {
+		err = d.checkLocks(ctx, &r.Controls)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +43,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.MD5 = out.ContentMD5 // computed by the service
 	attrs.StorageClass = deref((*string)(o.Tier))
+	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
 	return attrs, nil
 }
 
@@ -50,13 +54,16 @@ func (d *driver) uploadOptions(r *storage.PutRequest) (*blockblob.UploadOptions,
 		return nil, err
 	}
 	o := &blockblob.UploadOptions{
-		HTTPHeaders:      httpHeaders(&r.Properties),
-		Metadata:         encodeMetadata(r.Metadata, r.CRC32C, r.Size),
-		Tags:             r.Tags,
-		Tier:             n.accessTier(r.StorageClass),
-		CPKInfo:          n.key.info(),
-		CPKScopeInfo:     n.scopeInfo(),
-		AccessConditions: conditions(r.Condition),
+		HTTPHeaders:                  httpHeaders(&r.Properties),
+		Metadata:                     encodeMetadata(r.Metadata, r.CRC32C, r.Size),
+		Tags:                         r.Tags,
+		Tier:                         n.accessTier(r.StorageClass),
+		CPKInfo:                      n.key.info(),
+		CPKScopeInfo:                 n.scopeInfo(),
+		AccessConditions:             conditions(r.Condition),
+		LegalHold:                    legalHold(r.LegalHold),
+		ImmutabilityPolicyMode:       policyMode(r.Retention),
+		ImmutabilityPolicyExpiryTime: policyEnd(r.Retention),
 	}
 	return o, mustApply(n, o, "Upload", func(f Options) func(*blockblob.UploadOptions) { return f.Upload })
 }

@@ -19,7 +19,9 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 		return nil, err
 	}
 	o := &blob.GetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	apply(d.natives(r.Native), o, func(f Options) func(*blob.GetTagsOptions) { return f.GetTags })
+	if err := mustApply(d.natives(r.Native), o, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags }); err != nil {
+		return nil, err
+	}
 	out, err := d.blob(r.Key).GetTags(d.singleAttempt(ctx), o)
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
