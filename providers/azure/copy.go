@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
@@ -40,8 +41,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, err
 	}
-	keyed := n.key.secret != nil || d.natives(r.Source.Native).key.secret != nil // which Copy Blob From URL has no headers for
-	if !keyed && source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
+	// Copy Blob From URL has no headers for keys, and once had none for a scope.
+	inBlocks := n.key.secret != nil || d.natives(r.Source.Native).key.secret != nil || n.scope != "" && d.isBefore(scopeVersion)
+	if !inBlocks && source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
 		return d.copyBlob(ctx, r, n, source, from)
 	}
 	ranges, err := d.split(nil, source.Size, r.Source, from)
@@ -128,6 +130,7 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, n *native
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
+	attrs.Encryption = encryption(to.Ptr(out.EncryptionScope != nil), out.EncryptionScope, nil) // it names no other
 	return attrs, nil
 }
 

@@ -41,6 +41,9 @@ func checkConfig(c Config) error {
 		}
 	}
 	if c.EncryptionScope != "" {
+		if c.APIVersion != "" && c.APIVersion < encryptionVersion {
+			return argument.Invalid("Config.EncryptionScope", "needs the service version "+encryptionVersion+" or later in Config.APIVersion", "")
+		}
 		if err := checkScope("Config.EncryptionScope", c.EncryptionScope); err != nil {
 			return err
 		}

@@ -67,13 +67,11 @@ func (d *driver) Describe() storage.Description {
 	if d.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 	}
-	if v := d.account.version; v != "" {
-		if v < tagsVersion {
-			desc.Features &^= storage.ObjectTags
-		}
-		if v < lockVersion {
-			desc.Features &^= storage.ObjectLock
-		}
+	if d.isBefore(tagsVersion) {
+		desc.Features &^= storage.ObjectTags
+	}
+	if d.isBefore(lockVersion) {
+		desc.Features &^= storage.ObjectLock
 	}
 	return desc
 }

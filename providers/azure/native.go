@@ -66,10 +66,20 @@ func (k customerKey) sourceInfo() *blob.SourceCPKInfo {
 	return &blob.SourceCPKInfo{SourceEncryptionAlgorithm: to.Ptr(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: &s.key, SourceEncryptionKeySHA256: &s.sha256}
 }
 
+// encryptionVersion is the first service version whose requests choose their encryption. An older
+// one would ignore that.
+const encryptionVersion = "2019-02-02"
+
+// isBefore reports whether the account uses a service version before the given one.
+func (a *account) isBefore(version string) bool { return a.version != "" && a.version < version }
+
 // checkNative accepts the values of this package's options.
 func (d *driver) checkNative(value any) error {
 	switch v := value.(type) {
 	case encryptionScope:
+		if d.isBefore(encryptionVersion) {
+			return errOldEncryption
+		}
 		return checkScope("WithEncryptionScope", string(v))
 	case accessTier:
 		if v == "" {
@@ -83,12 +93,17 @@ func (d *driver) checkNative(value any) error {
 		if d.endpoint.Scheme == "http" && !isLoopback(d.endpoint.Hostname()) {
 			return argument.Invalid("WithCustomerKey", "needs an endpoint with https: the request contains the key", "")
 		}
+		if d.isBefore(encryptionVersion) {
+			return errOldEncryption
+		}
 		return nil
 	case Options:
 		return nil
 	}
 	return storage.Unsupported
 }
+
+var errOldEncryption = &storage.Error{Code: storage.Unsupported, Hint: "requests choose their encryption since the service version " + encryptionVersion + ": set a later Config.APIVersion"}
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -62,75 +62,80 @@ func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 	scope := WithEncryptionScope("tenant-1")
 	object := anObject("hello")
 	for name, row := range map[string]struct {
+		version string // Config.APIVersion
 		config  string // Config.EncryptionScope
 		answers []said
 		do      func(b storage.Bucket) error
 		want    []map[string]string
 	}{
-		"a put": {"", []said{created}, func(b storage.Bucket) error {
+		"a put": {"", "", []said{created}, func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
 			return err
 		}, []map[string]string{keyed}},
-		"a put with a scope": {"account-wide", []said{created}, func(b storage.Bucket) error {
+		"a put with a scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), scope)
 			return err
 		}, []map[string]string{scoped("tenant-1")}},
-		"a put with the container's scope": {"account-wide", []said{created}, func(b storage.Bucket) error {
+		"a put with the container's scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 			return err
 		}, []map[string]string{scoped("account-wide")}},
-		"a key in place of the container's scope": {"account-wide", []said{created}, func(b storage.Bucket) error {
+		"a key in place of the container's scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
 			return err
 		}, []map[string]string{keyed}},
-		"blocks": {"", []said{created}, func(b storage.Bucket) error {
+		"blocks": {"", "", []said{created}, func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(long), key, storage.WithPartSize(6))
 			return err
 		}, []map[string]string{keyed, keyed, keyed}},
-		"blocks with a scope": {"account-wide", []said{created}, func(b storage.Bucket) error {
+		"blocks with a scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
 			return err
 		}, []map[string]string{scoped("account-wide"), scoped("account-wide"), scoped("account-wide")}},
-		"attributes": {"account-wide", []said{object}, func(b storage.Bucket) error {
+		"attributes": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
 			_, err := b.Attrs(t.Context(), "a", key)
 			return err
 		}, []map[string]string{keyed}},
-		"a read": {"account-wide", []said{object}, func(b storage.Bucket) error {
+		"a read": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
 			_, _, err := storage.ReadAll(t.Context(), b, "a", key)
 			return err
 		}, []map[string]string{keyed}},
-		"a read of the end": {"", []said{object, anObject("lo", "Content-Range", "bytes 3-4/5")}, func(b storage.Bucket) error {
+		"a read of the end": {"", "", []said{object, anObject("lo", "Content-Range", "bytes 3-4/5")}, func(b storage.Bucket) error {
 			_, _, err := storage.ReadAll(t.Context(), b, "a", key, storage.WithRange(-2, -1))
 			return err
 		}, []map[string]string{keyed, keyed}},
-		"a read without one": {"account-wide", []said{object}, func(b storage.Bucket) error {
+		"a read without one": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
 			_, _, err := storage.ReadAll(t.Context(), b, "a")
 			return err
 		}, []map[string]string{noEncryption}},
-		"a copy with a scope": {"account-wide", []said{object, accepted}, func(b storage.Bucket) error {
+		"a copy with a scope": {"", "account-wide", []said{object, accepted}, func(b storage.Bucket) error {
 			_, err := storage.Copy(t.Context(), b, "a", b, "from")
 			return err
 		}, []map[string]string{noEncryption, scoped("account-wide")}},
-		"a copy with a key, in blocks": {"account-wide", []said{object, created}, func(b storage.Bucket) error {
+		"a copy with a scope, on an older service": {"2019-12-12", "account-wide", []said{object, created}, func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "a", b, "from")
+			return err
+		}, []map[string]string{noEncryption, scoped("account-wide"), scoped("account-wide")}},
+		"a copy with a key, in blocks": {"", "account-wide", []said{object, created}, func(b storage.Bucket) error {
 			_, err := storage.Copy(t.Context(), b, "a", b, "from", key)
 			return err
 		}, []map[string]string{noEncryption, keyed, keyed}},
-		"a copy from one key to another": {"", []said{object, created}, func(b storage.Bucket) error {
+		"a copy from one key to another": {"", "", []said{object, created}, func(b storage.Bucket) error {
 			_, err := storage.Copy(t.Context(), b, "a", b, "from", key, source)
 			return err
 		}, []map[string]string{readKeyed, bothKeyed, keyed}},
-		"a copy from a key to none": {"", []said{object, created}, func(b storage.Bucket) error {
+		"a copy from a key to none": {"", "", []said{object, created}, func(b storage.Bucket) error {
 			_, err := storage.Copy(t.Context(), b, "a", b, "from", source)
 			return err
 		}, []map[string]string{readKeyed, sourceKeyed, noEncryption}},
-		"Compose": {"", []said{object, created}, func(b storage.Bucket) error {
+		"Compose": {"", "", []said{object, created}, func(b storage.Bucket) error {
 			_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, key, source)
 			return err
 		}, []map[string]string{readKeyed, bothKeyed, keyed}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			require.NoError(t, row.do(storage.New(s.driver(t, func(c *Config) { c.EncryptionScope = row.config }))))
+			require.NoError(t, row.do(storage.New(s.driver(t, func(c *Config) { c.APIVersion, c.EncryptionScope = row.version, row.config }))))
 			var got []map[string]string
 			for _, r := range s.Requests() {
 				got = append(got, encryptionOf(r.Header))
@@ -174,10 +179,20 @@ func TestInvalidNativeOptions(t *testing.T) {
 			require.Empty(t, s.Requests())
 		})
 	}
-	_, err := NewDriver(t.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey, EncryptionScope: "arn:aws:kms:1"})
-	require.ErrorContains(t, err, "Config.EncryptionScope")
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = storage.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
+	for _, c := range []Config{{EncryptionScope: "arn:aws:kms:1"}, {EncryptionScope: "abc", APIVersion: "2018-11-09"}} {
+		c.Bucket, c.Account, c.Key = "photos", testAccount, testKey
+		_, err := NewDriver(t.Context(), c)
+		require.ErrorContains(t, err, "Config.EncryptionScope")
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+	s := newScript(t)
+	old := storage.New(s.driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }))
+	for _, option := range []storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)} {
+		_, err := old.Upload(t.Context(), "a", strings.NewReader("x"), option)
+		require.ErrorIs(t, err, storage.Unsupported, "an older service would ignore it")
+	}
+	require.Empty(t, s.Requests())
+	_, err := storage.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 

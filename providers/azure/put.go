@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Put makes one Put Blob request. The service verifies the body by the CRC64 in
+// Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
 // the header. The object's CRC32C is stored in its metadata.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	o, err := d.uploadOptions(r)

@@ -19,7 +19,7 @@ const (
 	sasTime = "2006-01-02T15:04:05Z" // in UTC
 
 	// Since oldestVersion, a signature names the kind of its resource; since
-	// scopeVersion, it has an encryption scope.
+	// scopeVersion, it has an encryption scope, and so has Copy Blob From URL.
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
 )

@@ -120,7 +120,7 @@ func (d *driver) grantUpload(g *grant, r *storage.SignRequest) (http.Header, err
 	switch g.scope = n.scope; {
 	case len(n.options) > 0:
 		return nil, errSignedOptions
-	case g.scope != "" && d.account.version != "" && d.account.version < scopeVersion:
+	case g.scope != "" && d.isBefore(scopeVersion):
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signature has an encryption scope since the service version " + scopeVersion + ": omit Config.APIVersion"}
 	}
 	return uploadHeaders(r, n)
