@@ -166,7 +166,7 @@ func TestSetRetention(t *testing.T) {
 		"none in compliance":                 {underPolicy("locked", until), none, true, "", storage.Locked},
 		"a new one after another":            {underPolicy("unlocked", past), governance(early), false, set, ""},
 		"none after one":                     {underPolicy("locked", past), none, false, container, ""},
-		"none where there is none":           {free, none, false, container, ""},
+		"none without one":                   {free, none, false, container, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.found, locking)
