@@ -66,7 +66,8 @@ type Config struct {
 
 	// EncryptionScope is the encryption scope of every object that is written, whose
 	// key may be one of a key vault; "" means the container's or the account's own.
-	// [WithEncryptionScope] and [WithCustomerKey] replace it for one object.
+	// [WithEncryptionScope] and [WithCustomerKey] replace it for one object. The
+	// emulator ignores it.
 	EncryptionScope string
 
 	Key              string                 // the account's key, in base64

@@ -9,19 +9,20 @@ import (
 )
 
 const (
-	keyHint          = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
-	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor, or Storage Blob Data Owner for tags and locks; a shared access signature needs the permission"
-	networkHint      = "the account's firewall refuses this address"
-	publicHint       = "the container is private, or the account permits no public access: use credentials"
-	archiveHint      = "the object's access tier keeps it offline: call Restore"
-	keyedHint        = "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"
-	leaseHint        = "another client holds a lease on the object"
-	hierarchicalHint = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
-	httpHint         = "the account requires https"
-	foreignHint      = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
-	emulatorHint     = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
-	deletingHint     = "a container of this name is being deleted, which takes half a minute or more"
-	redirectHint     = "check the endpoint: its response is a redirect"
+	keyHint           = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
+	deniedHint        = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor, or Storage Blob Data Owner for tags and locks; a shared access signature needs the permission"
+	networkHint       = "the account's firewall refuses this address"
+	publicHint        = "the container is private, or the account permits no public access: use credentials"
+	archiveHint       = "the object's access tier keeps it offline: call Restore"
+	keyedHint         = "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"
+	leaseHint         = "another client holds a lease on the object"
+	hierarchicalHint  = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
+	httpHint          = "the account requires https"
+	foreignHint       = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
+	emulatorHint      = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
+	emulatorLacksHint = "the emulator does not have this: use an account of Azure"
+	deletingHint      = "a container of this name is being deleted, which takes half a minute or more"
+	redirectHint      = "check the endpoint: its response is a redirect"
 )
 
 // errorMeanings has the codes of Blob Storage, and the statuses of responses
@@ -121,6 +122,7 @@ var errorMeanings = sdkerror.Table{
 		"UnsupportedQueryParameter":          {Code: storage.Unsupported},
 		"UnsupportedHttpVerb":                {Code: storage.Unsupported},
 		"FeatureVersionMismatch":             {Code: storage.Unsupported},
+		"FeatureNotSupported":                {Code: storage.Unsupported, Hint: emulatorLacksHint},
 		"FeatureNotSupportedForAccount":      {Code: storage.Unsupported},
 		"BlobOperationNotSupported":          {Code: storage.Unsupported},
 		"BlobTypeNotSupported":               {Code: storage.Unsupported},
