@@ -272,7 +272,7 @@ const (
 	ObjectTags                             // WithTags, Tags, SetTags
 	ObjectLock                             // WithRetention, WithLegalHold, SetRetention, SetLegalHold; a bucket may be made without it
 	Restoring                              // Restore
-	SignedTags                             // WithTags on a signed upload: who uploads can neither leave them out nor change them
+	SignedTags                             // WithTags on a signed upload, enforced: a client can neither leave them out nor change them
 	SignedLocks                            // WithRetention and WithLegalHold on a signed upload, likewise
 )
 

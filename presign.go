@@ -276,7 +276,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	return nil
 }
 
-// signedControls refuses tags and locks that the store would not enforce: who uploads could leave
+// signedControls refuses tags and locks that the store would not enforce: a client could leave
 // them out.
 func (c *core) signedControls(w *Controls) *Error {
 	e := (*Error)(nil)

@@ -29,6 +29,7 @@ type account struct {
 	anonymous    bool
 	hierarchical bool            // Config.HierarchicalNamespace
 	version      string          // Config.APIVersion
+	scope        string          // Config.EncryptionScope
 	http         *http.Client    // nil if Config.Client is set
 	owned        bool            // http was made here and is closed with the account
 	sdkClient    *service.Client // Config.Client
@@ -56,6 +57,7 @@ func newAccount(c Config) (*account, error) {
 		anonymous:    s.anonymous,
 		hierarchical: c.HierarchicalNamespace,
 		version:      c.APIVersion,
+		scope:        c.EncryptionScope,
 		sdkClient:    c.Client,
 	}
 	a.identify(c)

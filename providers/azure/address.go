@@ -4,12 +4,13 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
 	Scheme:      "azblob",
-	Params:      []string{"account", "endpoint", "anonymous"},
+	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key"},
 	Bucket:      "container",
 	Account:     "azblob://?account=name",
 	Credentials: "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY",
@@ -25,6 +26,13 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	}
 	query := u.Query()
 	c.Account, c.Endpoint = query.Get("account"), query.Get("endpoint")
+	c.EncryptionScope = query.Get("encryption_scope")
+	if key := query.Get("kms_key"); key != "" {
+		if c.EncryptionScope != "" && c.EncryptionScope != key {
+			return c, argument.Invalid("encryption_scope= and kms_key=", "must not differ: both are the encryption scope", "")
+		}
+		c.EncryptionScope = key
+	}
 	c.Anonymous, err = address.Flag(query, "anonymous", false)
 	return c, err
 }

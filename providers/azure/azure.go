@@ -12,11 +12,21 @@
 // are not block blobs can be read, listed, copied and removed. Removing a blob also
 // removes its snapshots, which this package does not show.
 //
+// Tags are blob index tags, which need a permission of their own: "t" of a shared access signature,
+// or the role Storage Blob Data Owner. Locks are version-level immutability policies and legal
+// holds, with the permission "i" or that role. Only the management plane (portal, az, ARM) can make
+// a container that has them. The mode Governance is an unlocked policy and Compliance a locked one.
+// Azure lets everyone who may set an unlocked policy end it, and has no bypass. So SetRetention and
+// a removal WithGovernanceBypass read the policy, change it and go on, in several requests: another
+// client's change in between may be lost. A signed upload can bind an object to neither tags nor
+// locks.
+//
 // [storage.As] returns a *container.Client of azblob. It is made from
 // Config.Client, or has the same settings, and it retries as the SDK does.
 //
 // Importing the package registers the scheme azblob, as in azblob://photos, with
-// the parameters account=, endpoint= and anonymous=. The address of an account, for
+// the parameters account=, endpoint=, anonymous= and encryption_scope=, which may be named
+// kms_key= as with other providers. The address of an account, for
 // [storage.OpenService], is the same without a container's name. Credentials come
 // from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
 // with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none is set, they come from
@@ -53,6 +63,12 @@ type Config struct {
 	// HierarchicalNamespace says that the account has one. Listings then fail
 	// with Unsupported at once, and not only when one shows it.
 	HierarchicalNamespace bool
+
+	// EncryptionScope is the encryption scope of every object that is written, whose
+	// key may be one of a key vault; "" means the container's or the account's own.
+	// [WithEncryptionScope] and [WithCustomerKey] replace it for one object. The
+	// emulator ignores it.
+	EncryptionScope string
 
 	Key              string                 // the account's key, in base64
 	SASToken         string                 // a shared access signature, with or without its "?"

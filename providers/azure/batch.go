@@ -38,7 +38,11 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
 			continue
 		}
-		o := &container.BatchDeleteOptions{DeleteOptions: *deleteOptions(&r[i]), VersionID: httpheader.Optional(r[i].Version)}
+		deleted, err := d.deleteOptions(&r[i])
+		if errs[i] = err; err != nil {
+			continue
+		}
+		o := &container.BatchDeleteOptions{DeleteOptions: *deleted, VersionID: httpheader.Optional(r[i].Version)}
 		if err := batch.Delete(r[i].Key, o); err != nil {
 			errs[i] = reads(err)
 			continue

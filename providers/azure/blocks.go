@@ -112,14 +112,25 @@ func (d *driver) stageBlock(ctx context.Context, key, id string, send func(id st
 // https://learn.microsoft.com/rest/api/storageservices/put-block
 const codeBlockIDLength = "InvalidBlobOrBlock"
 
-// BeginParts returns a new name without a request. Azure has uncommitted blocks,
+// BeginParts returns a new name, without a request unless the object is locked. Azure has uncommitted blocks,
 // but no uploads.
-func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, error) {
+func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	c := &blockList{properties: &r.Properties, controls: &r.Controls}
+	if _, err := d.commitOptions(c); err != nil {
+		return "", err
+	}
+	if err := d.checkLocks(ctx, c.controls); err != nil {
+		return "", err
+	}
 	return newUploadID(), nil
 }
 
 // PutPart makes one Put Block request, whose CRC64 the service verifies.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	n, err := d.writeNatives(r.Native)
+	if err != nil {
+		return storage.Part{}, err
+	}
 	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
 		return storage.Part{}, err
@@ -132,9 +143,13 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		_, err := d.blob(r.Key).StageBlock(d.singleAttempt(ctx), id, body, &blockblob.StageBlockOptions{
+		o := &blockblob.StageBlockOptions{
 			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
-		})
+			CPKInfo:                 n.key.info(),
+			CPKScopeInfo:            n.scopeInfo(),
+		}
+		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
+		_, err := d.blob(r.Key).StageBlock(d.singleAttempt(ctx), id, body, o)
 		return err
 	})
 	if err != nil {
@@ -157,6 +172,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	attrs, err := d.commit(ctx, ids, &blockList{
 		key:        r.Put.Key,
 		properties: &r.Put.Properties,
+		controls:   &r.Put.Controls,
 		condition:  r.Put.Condition,
 		crc:        r.Put.CRC32C,
 		size:       r.Put.Size,
@@ -173,6 +189,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 type blockList struct {
 	key        string
 	properties *storage.Properties
+	controls   *storage.Controls
 	condition  storage.Condition
 	crc        storage.CRC32C
 	size       int64
@@ -180,14 +197,13 @@ type blockList struct {
 
 // commit makes an object from the blocks with the given ids.
 func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
+	o, err := d.commitOptions(c)
+	if err != nil {
+		return nil, err
+	}
 	var out blockblob.CommitBlockListResponse
-	err := writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = d.blob(c.key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
-			HTTPHeaders:      httpHeaders(c.properties),
-			Metadata:         encodeMetadata(c.properties.Metadata, c.crc, c.size),
-			Tier:             tier(c.properties.StorageClass),
-			AccessConditions: conditions(c.condition),
-		})
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = d.blob(c.key).CommitBlockList(ctx, ids, o)
 		return err
 	})
 	if isCode(err, codeBlocksDropped) {
@@ -196,7 +212,31 @@ func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*stora
 	if err != nil {
 		return nil, writeError(err, c.condition)
 	}
-	return writeAttrs(out.ETag, out.LastModified, out.VersionID), nil
+	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
+	attrs.StorageClass = deref((*string)(o.Tier))
+	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
+	return attrs, nil
+}
+
+// commitOptions returns the options of Put Block List. Encryption must be that of the blocks.
+func (d *driver) commitOptions(c *blockList) (*blockblob.CommitBlockListOptions, error) {
+	n, err := d.writeNatives(c.controls.Native)
+	if err != nil {
+		return nil, err
+	}
+	o := &blockblob.CommitBlockListOptions{
+		HTTPHeaders:                  httpHeaders(c.properties),
+		Metadata:                     encodeMetadata(c.properties.Metadata, c.crc, c.size),
+		Tags:                         c.controls.Tags,
+		Tier:                         n.accessTier(c.properties.StorageClass),
+		CPKInfo:                      n.key.info(),
+		CPKScopeInfo:                 n.scopeInfo(),
+		AccessConditions:             conditions(c.condition),
+		LegalHold:                    legalHold(c.controls.LegalHold),
+		ImmutabilityPolicyMode:       policyMode(c.controls.Retention),
+		ImmutabilityPolicyExpiryTime: policyEnd(c.controls.Retention),
+	}
+	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) { return f.CommitBlockList })
 }
 
 // codeBlocksDropped is the code for missing blocks. A commit to a key drops the
@@ -211,7 +251,7 @@ func (d *driver) droppedError(ctx context.Context, e *storage.Error, c *blockLis
 	if c.condition == (storage.Condition{}) {
 		return e
 	}
-	found, err := d.Head(ctx, &storage.GetRequest{Key: c.key, Length: -1})
+	found, err := d.Head(ctx, &storage.GetRequest{Key: c.key, Length: -1, Native: c.controls.Native, Auxiliary: true})
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
 	case c.condition.Absent && found != nil, c.condition.Revision != "" && (found == nil || found.Revision != c.condition.Revision):

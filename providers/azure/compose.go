@@ -11,8 +11,11 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	if !d.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
+	if err := d.checkLocks(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
 	var ranges []copyRange
-	total := &blockList{key: r.Key, properties: &r.Properties, condition: r.Condition}
+	total := &blockList{key: r.Key, properties: &r.Properties, controls: &r.Controls, condition: r.Condition}
 	for _, ref := range r.Sources {
 		source, err := d.headSource(ctx, ref)
 		if err != nil {

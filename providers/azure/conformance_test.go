@@ -15,13 +15,22 @@ import (
 var unjudged = map[string]string{
 	"pages add up to the listing":                     "if the last page is full, the emulator returns a token for an empty page after it",
 	"every write is kept as a version":                noVersions,
+	"tags of versions":                                "the emulator keeps no versions; tags_test.go tests the requests to Azure",
 	"a noncurrent version says since when":            noVersions,
 	"removing without a version keeps older versions": noVersions,
 	"removing a version is permanent":                 noVersions,
 	"a malformed version is refused":                  noVersions,
 	"a version is restored by a copy onto its key":    noVersions,
 	"versions under a prefix":                         noVersions,
+
+	"what is under retention stays":                           noLocks,
+	"a legal hold keeps an object":                            noLocks,
+	"a retention in the mode Governance can be bypassed":      noLocks,
+	"a retention in the mode Compliance can only be extended": noLocks,
+	"a copy does not take the locks of its source":            noLocks,
 }
+
+const noLocks = "the emulator keeps neither versions nor locks; lock_test.go tests the requests to Azure and its responses"
 
 const noVersions = "the emulator keeps no versions; versions_test.go tests the requests to Azure and its responses"
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
@@ -25,6 +26,13 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if !d.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
+	n, err := d.writeNatives(r.Native)
+	if err == nil {
+		err = d.checkLocks(ctx, &r.Controls)
+	}
+	if err != nil {
+		return nil, err
+	}
 	source, err := d.headSource(ctx, r.Source)
 	if err != nil {
 		return nil, err
@@ -33,8 +41,10 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, err
 	}
-	if source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
-		return d.copyBlob(ctx, r, source, from)
+	// Copy Blob From URL has no headers for keys, and once had none for a scope.
+	inBlocks := n.key.secret != nil || d.natives(r.Source.Native).key.secret != nil || n.scope != "" && d.isBefore(scopeVersion)
+	if !inBlocks && source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
+		return d.copyBlob(ctx, r, n, source, from)
 	}
 	ranges, err := d.split(nil, source.Size, r.Source, from)
 	if err != nil {
@@ -43,6 +53,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	return d.copyRanges(ctx, ranges, &blockList{
 		key:        r.Key,
 		properties: &r.Properties,
+		controls:   &r.Controls,
 		condition:  r.Condition,
 		crc:        source.CRC32C,
 		size:       source.Size,
@@ -66,7 +77,7 @@ func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*sto
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(storage.Condition{Revision: source.Revision})})
+	out, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -75,7 +86,7 @@ func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*sto
 		}
 		return nil, e
 	}
-	return attrsOfHead(&out, source.Key), nil
+	return attrsOf(&out, source.Key), nil
 }
 
 // sameHeaders reports whether a copy has the same content headers as its source.
@@ -88,9 +99,14 @@ func sameHeaders(source, copied *storage.Properties) bool {
 }
 
 // copyBlob makes one Copy Blob From URL request.
-func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
+func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, n *natives, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
 	o := &blob.CopyFromURLOptions{
-		Tier:                           tier(r.StorageClass),
+		BlobTags:                       r.Tags,
+		Tier:                           n.accessTier(r.StorageClass),
+		CPKScopeInfo:                   n.scopeInfo(),
+		LegalHold:                      legalHold(r.LegalHold),
+		ImmutabilityPolicyMode:         policyMode(r.Retention),
+		ImmutabilityPolicyExpiry:       policyEnd(r.Retention),
 		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
 		BlobAccessConditions:           conditions(r.Condition),
 		CopySourceAuthorization:        httpheader.Optional(from.authorization),
@@ -101,6 +117,9 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 			o.Metadata[noMetadataKey] = httpheader.Optional("true")
 		}
 	}
+	if err := mustApply(n, o, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL }); err != nil {
+		return nil, err
+	}
 	var out blob.CopyFromURLResponse
 	err := writes(withCopyTimeout(d.singleAttempt(ctx)), func(ctx context.Context) (err error) {
 		out, err = d.blob(r.Key).CopyFromURL(ctx, from.address, o)
@@ -110,7 +129,8 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 		return nil, d.copyError(ctx, err, r.Source, r.Condition)
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
-	attrs.CRC32C = source.CRC32C
+	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
+	attrs.Encryption = encryption(to.Ptr(out.EncryptionScope != nil), out.EncryptionScope, nil) // it names no other
 	return attrs, nil
 }
 

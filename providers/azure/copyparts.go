@@ -35,10 +35,17 @@ func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, fr
 // copyRanges makes an object of ranges. If it fails, it leaves uncommitted
 // blocks; see AbortParts.
 func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
+	n, err := d.writeNatives(c.controls.Native)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.commitOptions(c); err != nil {
+		return nil, err // before the blocks are sent
+	}
 	upload := newUploadID()
 	ids := make([]string, len(ranges))
-	err := copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
-		ids[i], err = d.stageRange(ctx, c.key, upload, i+1, &ranges[i])
+	err = copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
+		ids[i], err = d.stageRange(ctx, c.key, n, upload, i+1, &ranges[i])
 		return err
 	})
 	if err != nil {
@@ -53,17 +60,22 @@ func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockLis
 }
 
 // stageRange makes one Put Block From URL request. It returns the block's id.
-func (d *driver) stageRange(ctx context.Context, key, upload string, number int, p *copyRange) (string, error) {
+func (d *driver) stageRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
 	}
 	tag, err := d.stageBlock(ctx, key, id, func(id string) error {
-		_, err := d.blob(key).StageBlockFromURL(withCopyTimeout(d.singleAttempt(ctx)), id, p.source.address, &blockblob.StageBlockFromURLOptions{
+		o := &blockblob.StageBlockFromURLOptions{
 			Range:                          p.bytes,
 			CopySourceAuthorization:        httpheader.Optional(p.source.authorization),
 			SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
-		})
+			CPKInfo:                        n.key.info(),
+			CPKScopeInfo:                   n.scopeInfo(),
+			SourceCustomerProvidedKey:      d.natives(p.ref.Native).key.sourceInfo(),
+		}
+		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
+		_, err := d.blob(key).StageBlockFromURL(withCopyTimeout(d.singleAttempt(ctx)), id, p.source.address, o)
 		return err
 	})
 	if err != nil {

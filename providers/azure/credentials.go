@@ -40,6 +40,14 @@ func checkConfig(c Config) error {
 			given++
 		}
 	}
+	if c.EncryptionScope != "" {
+		if c.APIVersion != "" && c.APIVersion < encryptionVersion {
+			return argument.Invalid("Config.EncryptionScope", "needs the service version "+encryptionVersion+" or later in Config.APIVersion", "")
+		}
+		if err := checkScope("Config.EncryptionScope", c.EncryptionScope); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !validVersion(c.APIVersion):
 		return argument.Invalid("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")

@@ -48,10 +48,12 @@ func (d *driver) Describe() storage.Description {
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-			storage.KeysBesideFolders | storage.LongSegments | signFeatures(d.account),
+			storage.KeysBesideFolders | storage.LongSegments | storage.ObjectTags | storage.ObjectLock |
+			storage.Restoring | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
+		CheckNative:   d.checkNative,
 		ASCIIMetadata: true,
 		MaxPutSize:    maxPutSize,
 		MaxPartSize:   maxBlockSize,
@@ -63,7 +65,13 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.hierarchical {
-		desc.Features &^= storage.OrderedListing
+		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
+	}
+	if d.isBefore(tagsVersion) {
+		desc.Features &^= storage.ObjectTags
+	}
+	if d.isBefore(lockVersion) {
+		desc.Features &^= storage.ObjectLock
 	}
 	return desc
 }

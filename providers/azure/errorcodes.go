@@ -9,18 +9,20 @@ import (
 )
 
 const (
-	keyHint          = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
-	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor; a shared access signature needs the permission"
-	networkHint      = "the account's firewall refuses this address"
-	publicHint       = "the container is private, or the account permits no public access: use credentials"
-	archiveHint      = "the object's access tier keeps it offline: set another tier first"
-	leaseHint        = "another client holds a lease on the object"
-	hierarchicalHint = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
-	httpHint         = "the account requires https"
-	foreignHint      = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
-	emulatorHint     = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
-	deletingHint     = "a container of this name is being deleted, which takes half a minute or more"
-	redirectHint     = "check the endpoint: its response is a redirect"
+	keyHint           = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
+	deniedHint        = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor, or Storage Blob Data Owner for tags and locks; a shared access signature needs the permission"
+	networkHint       = "the account's firewall refuses this address"
+	publicHint        = "the container is private, or the account permits no public access: use credentials"
+	archiveHint       = "the object's access tier keeps it offline: call Restore"
+	keyedHint         = "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"
+	leaseHint         = "another client holds a lease on the object"
+	hierarchicalHint  = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
+	httpHint          = "the account requires https"
+	foreignHint       = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
+	emulatorHint      = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
+	emulatorLacksHint = "the emulator does not have this: use an account of Azure"
+	deletingHint      = "a container of this name is being deleted, which takes half a minute or more"
+	redirectHint      = "check the endpoint: its response is a redirect"
 )
 
 // errorMeanings has the codes of Blob Storage, and the statuses of responses
@@ -53,6 +55,10 @@ var errorMeanings = sdkerror.Table{
 		"InvalidMetadata":                    {Code: storage.InvalidArgument},
 		"EmptyMetadataKey":                   {Code: storage.InvalidArgument},
 		"MetadataTooLarge":                   {Code: storage.InvalidArgument},
+		"InvalidTag":                         {Code: storage.InvalidArgument},
+		"DuplicateTagNames":                  {Code: storage.InvalidArgument},
+		"EmptyTagName":                       {Code: storage.InvalidArgument},
+		"TagsTooLarge":                       {Code: storage.InvalidArgument},
 		"InvalidHeaderValue":                 {Code: storage.InvalidArgument},
 		"InvalidQueryParameterValue":         {Code: storage.InvalidArgument},
 		"OutOfRangeQueryParameterValue":      {Code: storage.InvalidArgument},
@@ -89,17 +95,19 @@ var errorMeanings = sdkerror.Table{
 		"AccountIsDisabled":                  {Code: storage.PermissionDenied, Hint: "the account is disabled: ask the provider why"},
 		"AccountRequiresHttps":               {Code: storage.PermissionDenied, Hint: httpHint},
 
-		"BlobArchived":                     {Code: storage.Archived, Hint: archiveHint},
-		"BlobBeingRehydrated":              {Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"},
-		"BlobNotArchived":                  {Code: storage.InvalidArgument},
-		"BlobImmutableDueToPolicy":         {Code: storage.Locked},
-		"BlobImmutableDueToLegalHold":      {Code: storage.Locked},
-		"LeaseIdMissing":                   {Code: storage.Locked, Hint: leaseHint},
-		"LeaseLost":                        {Code: storage.Locked, Hint: leaseHint},
-		"LeaseAlreadyPresent":              {Code: storage.Locked, Hint: leaseHint},
-		"LeaseIdMismatchWithBlobOperation": {Code: storage.Locked, Hint: leaseHint},
-		"SnapshotsPresent":                 {Code: storage.Locked, Hint: "the object has snapshots"},
-		codeCurrentVersion:                 {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
+		"BlobUsesCustomerSpecifiedEncryption":    {Code: storage.InvalidArgument, Hint: keyedHint},
+		"BlobArchived":                           {Code: storage.Archived, Hint: archiveHint},
+		"BlobBeingRehydrated":                    {Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"},
+		"BlobNotArchived":                        {Code: storage.InvalidArgument},
+		codeImmutable:                            {Code: storage.Locked},
+		"ImmutabilityPolicyDeleteOnLockedPolicy": {Code: storage.Locked},
+		"BlobImmutableDueToLegalHold":            {Code: storage.Locked},
+		"LeaseIdMissing":                         {Code: storage.Locked, Hint: leaseHint},
+		"LeaseLost":                              {Code: storage.Locked, Hint: leaseHint},
+		"LeaseAlreadyPresent":                    {Code: storage.Locked, Hint: leaseHint},
+		"LeaseIdMismatchWithBlobOperation":       {Code: storage.Locked, Hint: leaseHint},
+		"SnapshotsPresent":                       {Code: storage.Locked, Hint: "the object has snapshots"},
+		codeCurrentVersion:                       {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
 
 		"ServerBusy":                    {Code: storage.RateLimited},
 		"TooManyRequests":               {Code: storage.RateLimited},
@@ -114,6 +122,7 @@ var errorMeanings = sdkerror.Table{
 		"UnsupportedQueryParameter":          {Code: storage.Unsupported},
 		"UnsupportedHttpVerb":                {Code: storage.Unsupported},
 		"FeatureVersionMismatch":             {Code: storage.Unsupported},
+		"FeatureNotSupported":                {Code: storage.Unsupported, Hint: emulatorLacksHint},
 		"FeatureNotSupportedForAccount":      {Code: storage.Unsupported},
 		"BlobOperationNotSupported":          {Code: storage.Unsupported},
 		"BlobTypeNotSupported":               {Code: storage.Unsupported},

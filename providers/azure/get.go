@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -23,10 +24,16 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		return nil, nil, err
 	}
 	var response *http.Response
-	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), &blob.DownloadStreamOptions{
+	n := d.natives(r.Native)
+	o := &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
-	})
+		CPKInfo:          n.key.info(),
+	}
+	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil {
+		return nil, nil, err
+	}
+	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), o)
 	switch {
 	case err != nil:
 		return nil, nil, d.readError(ctx, err, r)
@@ -38,13 +45,21 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		_ = out.Body.Close()
 		return nil, nil, err
 	}
-	return attrs, out.Body, nil
+	body := out.Body
+	if r.NativeAttrs {
+		native := blob.DownloadStreamResponse{DownloadResponse: out.DownloadResponse, ObjectReplicationRules: out.ObjectReplicationRules} // without the customer's key
+		native.Body = nil
+		attrs.Native = native
+	}
+	return attrs, body, nil
 }
 
 // getSuffix reads the last bytes of the current revision. If the object is
 // overwritten between the two requests, the error is retryable.
 func (d *driver) getSuffix(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	attrs, err := d.Head(ctx, r)
+	whole := *r
+	whole.Auxiliary = true
+	attrs, err := d.Head(ctx, &whole)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,28 +102,12 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 	case r.Offset > 0 || r.Length >= 0:
 		return nil, httpheader.RangeIgnored()
 	}
-	a := &storage.Attrs{
-		Key:  r.Key,
-		Size: size,
-		Properties: storage.Properties{
-			ContentType:        deref(out.ContentType),
-			ContentEncoding:    deref(out.ContentEncoding),
-			ContentDisposition: deref(out.ContentDisposition),
-			ContentLanguage:    deref(out.ContentLanguage),
-			CacheControl:       deref(out.CacheControl),
-			StorageClass:       storageClass(out.AccessTier, header.Get("X-Ms-Access-Tier-Inferred") == "true"),
-		},
-		ETag:     quoted(out.ETag),
-		Revision: quoted(out.ETag),
-		Version:  deref(out.VersionID),
-		Modified: modified(out.LastModified),
-	}
-	md5 := out.ContentMD5
+	p := propertiesOf(out, header.Get("X-Ms-Access-Tier-Inferred") == "true")
+	p.ContentLength = &size
 	if out.ContentRange != nil {
-		md5 = out.BlobContentMD5
+		p.ContentMD5 = out.BlobContentMD5
 	}
-	addMetadata(a, out.Metadata, md5)
-	return a, nil
+	return attrsOf(p, r.Key), nil
 }
 
 // Head makes one Get Blob Properties request.
@@ -117,44 +116,24 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	if n := d.natives(r.Native); !r.Auxiliary && len(n.options) > 0 && !slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
+		return nil, lacksFunction("GetProperties")
+	}
+	out, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(r.Condition, r.Native))
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
 	}
-	return attrsOfHead(&out, r.Key), nil
+	attrs := attrsOf(&out, r.Key)
+	if r.NativeAttrs {
+		attrs.Native = out
+	}
+	return attrs, nil
 }
 
-// attrsOfHead returns the attributes in the response to a HEAD.
-func attrsOfHead(out *blob.GetPropertiesResponse, key string) *storage.Attrs {
-	a := &storage.Attrs{
-		Key: key,
-		Properties: storage.Properties{
-			ContentType:        deref(out.ContentType),
-			ContentEncoding:    deref(out.ContentEncoding),
-			ContentDisposition: deref(out.ContentDisposition),
-			ContentLanguage:    deref(out.ContentLanguage),
-			CacheControl:       deref(out.CacheControl),
-			StorageClass:       storageClass(out.AccessTier, out.AccessTierInferred != nil && *out.AccessTierInferred),
-		},
-		ETag:     quoted(out.ETag),
-		Revision: quoted(out.ETag),
-		Version:  deref(out.VersionID),
-		Modified: modified(out.LastModified),
-	}
-	if out.ContentLength != nil {
-		a.Size = *out.ContentLength
-	}
-	addMetadata(a, out.Metadata, out.ContentMD5)
-	return a
-}
-
-// addMetadata adds metadata and checksums. The service computes the MD5 for Put
-// Blob, but stores whatever MD5 Put Block List sends. The MD5 counts only if the
-// object has this package's checksum, because this package sends no MD5 with a
-// block list.
-func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
-	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
-	if a.CRC32C.Known {
-		a.MD5 = md5
-	}
+// propertiesOptions returns the options of Get Blob Properties.
+func (d *driver) propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
+	n := d.natives(values)
+	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.key.info()}
+	apply(n, o, func(f Options) func(*blob.GetPropertiesOptions) { return f.GetProperties })
+	return o
 }

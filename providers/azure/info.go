@@ -32,6 +32,7 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 		return err
 	}
 	info.Public = public(p.BlobPublicAccess)
+	info.ObjectLock = p.IsImmutableStorageWithVersioningEnabled != nil && *p.IsImmutableStorageWithVersioningEnabled
 	switch cors, err := b.cors(ctx); {
 	case err == nil:
 		info.CORS = cors

@@ -230,6 +230,8 @@ func TestAddresses(t *testing.T) {
 		"azblob://photos?account=acme":                                          {Bucket: "photos", Account: "acme"},
 		"azblob://photos?endpoint=http://127.0.0.1:10000/devstoreaccount1":      {Bucket: "photos", Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
 		"azblob://photos/?account=acme&anonymous=true":                          {Bucket: "photos", Account: "acme", Anonymous: true},
+		"azblob://photos?account=acme&encryption_scope=tenant-1":                {Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
+		"azblob://photos?account=acme&kms_key=tenant-1":                         {Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
 		"azblob://$root?account=acme&anonymous=false&versions=true&public=true": {Bucket: "$root", Account: "acme"},
 	} {
 		b, err := storage.Open(t.Context(), address)
@@ -241,7 +243,8 @@ func TestAddresses(t *testing.T) {
 	}
 	for _, address := range []string{
 		"azblob://?account=acme", "azblob:photos?account=acme", "azblob://key@photos?account=acme", "azblob://photos:80?account=acme",
-		"azblob://photos/a?account=acme", "azblob://photos?account=acme&anonymous=perhaps", "azblob://photos?account=acme&key=x", "azblob://photos",
+		"azblob://photos/a?account=acme", "azblob://photos?account=acme&anonymous=perhaps", "azblob://photos?account=acme&key=x", "azblob://photos?account=acme&kms_key=arn:aws:kms:1",
+		"azblob://photos?account=acme&kms_key=tenant-1&encryption_scope=tenant-2", "azblob://photos",
 	} {
 		_, err := storage.Open(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)

@@ -17,22 +17,24 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Put makes one Put Blob request. The service verifies the body by the CRC64 in
+// Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
 // the header. The object's CRC32C is stored in its metadata.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	o, err := d.uploadOptions(r)
+	if err == nil {
+		err = d.checkLocks(ctx, &r.Controls)
+	}
+	if err != nil {
+		return nil, err
+	}
 	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
 		return nil, err
 	}
+	o.TransactionalValidation = blob.TransferValidationTypeCRC64(sum)
 	var out blockblob.UploadResponse
 	err = writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = d.blob(r.Key).Upload(ctx, body, &blockblob.UploadOptions{
-			HTTPHeaders:             httpHeaders(&r.Properties),
-			Metadata:                encodeMetadata(r.Metadata, r.CRC32C, r.Size),
-			Tier:                    tier(r.StorageClass),
-			AccessConditions:        conditions(r.Condition),
-			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
-		})
+		out, err = d.blob(r.Key).Upload(ctx, body, o)
 		return err
 	})
 	if err != nil {
@@ -40,7 +42,30 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.MD5 = out.ContentMD5 // computed by the service
+	attrs.StorageClass = deref((*string)(o.Tier))
+	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
 	return attrs, nil
+}
+
+// uploadOptions returns the options of Put Blob, but for the checksum.
+func (d *driver) uploadOptions(r *storage.PutRequest) (*blockblob.UploadOptions, error) {
+	n, err := d.writeNatives(r.Native)
+	if err != nil {
+		return nil, err
+	}
+	o := &blockblob.UploadOptions{
+		HTTPHeaders:                  httpHeaders(&r.Properties),
+		Metadata:                     encodeMetadata(r.Metadata, r.CRC32C, r.Size),
+		Tags:                         r.Tags,
+		Tier:                         n.accessTier(r.StorageClass),
+		CPKInfo:                      n.key.info(),
+		CPKScopeInfo:                 n.scopeInfo(),
+		AccessConditions:             conditions(r.Condition),
+		LegalHold:                    legalHold(r.LegalHold),
+		ImmutabilityPolicyMode:       policyMode(r.Retention),
+		ImmutabilityPolicyExpiryTime: policyEnd(r.Retention),
+	}
+	return o, mustApply(n, o, "Upload", func(f Options) func(*blockblob.UploadOptions) { return f.Upload })
 }
 
 // withCRC64 returns the body for the SDK, and its CRC64. If the body does not

@@ -19,7 +19,7 @@ const (
 	sasTime = "2006-01-02T15:04:05Z" // in UTC
 
 	// Since oldestVersion, a signature names the kind of its resource; since
-	// scopeVersion, it has an encryption scope.
+	// scopeVersion, it has an encryption scope, and so has Copy Blob From URL.
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
 )
@@ -66,6 +66,7 @@ type grant struct {
 	plainHTTP      bool      // the URL may be used without TLS
 	disposition    string    // Content-Disposition of the response; "" means the object's
 	mediaType      string    // Content-Type of the response; "" means the object's
+	scope          string    // the encryption scope of an upload; "" means the container's
 }
 
 func (g *grant) resource() string {
@@ -112,7 +113,7 @@ func (k *signingKey) stringToSign(g *grant) string {
 		g.version, // signedSnapshotTime, or the id of a version
 	}
 	if k.serviceVersion() >= scopeVersion {
-		fields = append(fields, "") // signedEncryptionScope
+		fields = append(fields, g.scope) // signedEncryptionScope
 	}
 	return strings.Join(append(fields,
 		"", // rscc
@@ -148,7 +149,7 @@ func (d *delegation) stringToSign(g *grant, account string) string {
 		sasVersion,
 		g.resource(),
 		g.version, // signedSnapshotTime, or the id of a version
-		"",        // signedEncryptionScope
+		g.scope,   // signedEncryptionScope
 		"",        // canonicalizedSignedRequestHeaders
 		"",        // canonicalizedSignedRequestQueryParameters
 		"",        // rscc
@@ -175,6 +176,7 @@ func (k *signingKey) sign(g *grant) string {
 	q.add("se", g.expiry())
 	q.add("spr", g.protocol())
 	q.add("versionid", g.version)
+	q.add("ses", g.scope)
 	q.add("rscd", g.disposition)
 	q.add("rsct", g.mediaType)
 	if d := k.delegated; d != nil {

@@ -50,6 +50,7 @@ func grants() map[string]*grant {
 		"a type of its own":     testGrant(func(g *grant) { g.mediaType = "image/svg+xml" }),
 		"a name of its own":     testGrant(func(g *grant) { g.disposition = `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png` }),
 		"another time zone":     testGrant(func(g *grant) { g.ends = g.ends.In(time.FixedZone("", 5*3600)) }),
+		"an encryption scope":   testGrant(func(g *grant) { g.permissions, g.scope = mayOverwrite, "tenant-1" }),
 		"both, and another end": testGrant(func(g *grant) { g.mediaType, g.disposition, g.ends = "a/b", "inline", g.ends.Add(time.Second) }),
 	}
 	for _, key := range signedKeys {
@@ -61,7 +62,7 @@ func grants() map[string]*grant {
 func sdkValues(g *grant) sas.BlobSignatureValues {
 	return sas.BlobSignatureValues{
 		Version: sasVersion, Protocol: sas.Protocol(g.protocol()), ExpiryTime: g.ends.UTC(), Permissions: g.permissions,
-		ContainerName: g.container, BlobName: g.key, ContentDisposition: g.disposition, ContentType: g.mediaType,
+		ContainerName: g.container, BlobName: g.key, ContentDisposition: g.disposition, ContentType: g.mediaType, EncryptionScope: g.scope,
 	}
 }
 

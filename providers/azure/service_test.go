@@ -231,6 +231,7 @@ func TestBucketInfoRequests(t *testing.T) {
 	}{
 		"private":                              {reply{status: http.StatusOK}, noRules, storage.BucketInfo{}, ""},
 		"public, with the account's rules":     {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}}, reply{status: http.StatusOK, body: twoRules}, storage.BucketInfo{Public: true, CORS: rulesOfTwo}, ""},
+		"with locks":                           {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"}}, noRules, storage.BucketInfo{ObjectLock: true}, ""},
 		"listed in public too":                 {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}}, noRules, storage.BucketInfo{Public: true}, ""},
 		"without permission to read the rules": {reply{status: http.StatusOK}, reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.BucketInfo{}, ""},
 		"rules that cannot be reached":         {reply{status: http.StatusOK}, reply{status: http.StatusServiceUnavailable, code: "ServerBusy"}, storage.BucketInfo{}, storage.RateLimited},
@@ -319,6 +320,8 @@ func TestSettingsOfTheManagementPlaneAreUnsupported(t *testing.T) {
 	}{
 		"a region":          {storage.WithRegion("westeurope"), storage.Unsupported, "storage account"},
 		"versions":          {storage.WithVersioning(true), storage.Unsupported, "management plane"},
+		"object lock":       {storage.WithObjectLock(), storage.Unsupported, "version-level immutability"},
+		"default retention": {storage.WithDefaultRetention(storage.Governance, 1), storage.Unsupported, "version-level immutability"},
 		"no versions":       {storage.WithVersioning(false), storage.Unsupported, "management plane"},
 		"a lifecycle":       {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1}), storage.Unsupported, "management plane"},
 		"more than 5 rules": {storage.WithCORS(six...), storage.InvalidArgument, "at most 5"},

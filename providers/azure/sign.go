@@ -91,16 +91,50 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 		if r.Condition.Absent {
 			g.permissions = mayCreate
 		}
-		header, err := uploadHeaders(r)
+		header, err := d.grantUpload(g, r)
 		return g, header, err
 	case r.Method == http.MethodGet:
 		g.disposition, g.mediaType = r.ResponseDisposition(), r.ResponseType
-		if r.Version == "" {
-			return g, http.Header{}, nil
+		n, header := d.natives(r.Native), http.Header{}
+		n.key.addTo(header)
+		if len(n.options) > 0 {
+			return nil, nil, errSignedOptions
 		}
-		return g, http.Header{}, checkVersion(r.Version)
+		if r.Version == "" {
+			return g, header, nil
+		}
+		return g, header, checkVersion(r.Version)
 	}
 	return nil, nil, storage.Unsupported
+}
+
+// errSignedOptions is for options of the SDK, which whoever uses the address does not have.
+var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit a signed URL"}
+
+// grantUpload adds the encryption scope to a grant, and returns the headers to send.
+func (d *driver) grantUpload(g *grant, r *storage.SignRequest) (http.Header, error) {
+	n, err := d.writeNatives(r.Native)
+	if err != nil {
+		return nil, err
+	}
+	switch g.scope = n.scope; {
+	case len(n.options) > 0:
+		return nil, errSignedOptions
+	case g.scope != "" && d.isBefore(scopeVersion):
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signature has an encryption scope since the service version " + scopeVersion + ": omit Config.APIVersion"}
+	}
+	return uploadHeaders(r, n)
+}
+
+// addTo adds the headers of the key.
+func (k customerKey) addTo(h http.Header) {
+	if k.secret == nil {
+		return
+	}
+	h.Set("X-Ms-Encryption-Algorithm", "AES256")
+	s := k.secret()
+	h.Set("X-Ms-Encryption-Key", s.key)
+	h.Set("X-Ms-Encryption-Key-Sha256", s.sha256)
 }
 
 // signURL returns the blob's URL below root with the grant, and sets the grant's
@@ -140,7 +174,7 @@ func blobURL(root, container, key string) string {
 
 // uploadHeaders returns the headers that the uploader must send. Azure stores
 // properties from its own headers, whatever a client sends as Content-Type.
-func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
+func uploadHeaders(r *storage.SignRequest, n *natives) (http.Header, error) {
 	switch {
 	case r.CRC32C.Known:
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
@@ -155,12 +189,13 @@ func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 		"X-Ms-Blob-Content-Disposition": r.ContentDisposition,
 		"X-Ms-Blob-Content-Language":    r.ContentLanguage,
 		"X-Ms-Blob-Cache-Control":       r.CacheControl,
-		"X-Ms-Access-Tier":              r.StorageClass,
+		"X-Ms-Access-Tier":              cmp.Or(n.tier, r.StorageClass),
 	} {
 		if value != "" {
 			h.Set(name, value)
 		}
 	}
+	n.key.addTo(h)
 	for name, value := range r.Metadata {
 		h.Set("X-Ms-Meta-"+metadataNames.Escape(name), value)
 	}

@@ -164,7 +164,6 @@ func TestUnsupportedSigning(t *testing.T) {
 		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
 		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }), storage.Unsupported},
 		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
-		"an unknown native option":              {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
 		"an unsupported method":                 {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
 		"a version that is none":                {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
 		"a key that Azure reads as another":     {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},

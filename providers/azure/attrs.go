@@ -1,0 +1,102 @@
+package azure
+
+import (
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+
+	"github.com/omnibucket/storage"
+)
+
+// propertiesOf returns what the response to a read has in common with that to a HEAD.
+func propertiesOf(out *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
+	return &blob.GetPropertiesResponse{
+		ContentType:                 out.ContentType,
+		ContentEncoding:             out.ContentEncoding,
+		ContentDisposition:          out.ContentDisposition,
+		ContentLanguage:             out.ContentLanguage,
+		CacheControl:                out.CacheControl,
+		ContentMD5:                  out.ContentMD5,
+		AccessTier:                  out.AccessTier,
+		AccessTierInferred:          &inferred,
+		ETag:                        out.ETag,
+		VersionID:                   out.VersionID,
+		LastModified:                out.LastModified,
+		Metadata:                    out.Metadata,
+		TagCount:                    out.TagCount,
+		LegalHold:                   out.LegalHold,
+		ImmutabilityPolicyMode:      out.ImmutabilityPolicyMode,
+		ImmutabilityPolicyExpiresOn: out.ImmutabilityPolicyExpiresOn,
+		IsServerEncrypted:           out.IsServerEncrypted,
+		EncryptionScope:             out.EncryptionScope,
+		EncryptionKeySHA256:         out.EncryptionKeySHA256,
+		ObjectReplicationRules:      out.ObjectReplicationRules,
+	}
+}
+
+// attrsOf returns the attributes in the response to a HEAD.
+func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
+	a := &storage.Attrs{
+		Key: key,
+		Properties: storage.Properties{
+			ContentType:        deref(p.ContentType),
+			ContentEncoding:    deref(p.ContentEncoding),
+			ContentDisposition: deref(p.ContentDisposition),
+			ContentLanguage:    deref(p.ContentLanguage),
+			CacheControl:       deref(p.CacheControl),
+			StorageClass:       storageClass(p.AccessTier, p.AccessTierInferred != nil && *p.AccessTierInferred),
+		},
+		ETag:              quoted(p.ETag),
+		Revision:          quoted(p.ETag),
+		Version:           deref(p.VersionID),
+		Modified:          modified(p.LastModified),
+		TagCount:          tagCount(p.TagCount),
+		Retention:         retentionOf(p),
+		LegalHold:         p.LegalHold != nil && *p.LegalHold,
+		Encryption:        encryption(p.IsServerEncrypted, p.EncryptionScope, p.EncryptionKeySHA256),
+		Restore:           storage.RestoreState{InProgress: strings.HasPrefix(deref(p.ArchiveStatus), pendingPrefix)},
+		ReplicationStatus: replicationStatus(p.ObjectReplicationRules),
+	}
+	if p.ContentLength != nil {
+		a.Size = *p.ContentLength
+	}
+	addMetadata(a, p.Metadata, p.ContentMD5)
+	return a
+}
+
+// addMetadata adds metadata and checksums. The service computes the MD5 for Put
+// Blob, but stores whatever MD5 Put Block List sends. The MD5 counts only if the
+// object has this package's checksum, because this package sends no MD5 with a
+// block list.
+func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
+	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
+	if a.CRC32C.Known {
+		a.MD5 = md5
+	}
+}
+
+// encryption returns how the service encrypts an object. It has one algorithm.
+func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
+	if encrypted == nil || !*encrypted {
+		return storage.Encryption{}
+	}
+	e := storage.Encryption{Algorithm: string(blob.EncryptionAlgorithmTypeAES256), KeyID: deref(scope)}
+	if keySHA256 != nil {
+		e.KeyID = *keySHA256
+	}
+	return e
+}
+
+// replicationStatus returns the status of an object that rules replicate, by header
+// "policy_rule": that of one that is not complete, if there is one.
+func replicationStatus(rules map[string]*string) string {
+	status := ""
+	for name, of := range rules {
+		switch {
+		case strings.EqualFold(name, "policy-id"): // of the object's source
+		case status == "", strings.EqualFold(status, "complete"), strings.EqualFold(deref(of), "failed"):
+			status = deref(of)
+		}
+	}
+	return status
+}

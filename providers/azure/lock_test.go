@@ -1,0 +1,320 @@
+package azure
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// locking and lockless are the properties of containers with version-level immutability and
+// without.
+var (
+	locking  = said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"}}
+	lockless = said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Immutable-Storage-With-Versioning-Enabled": "false"}}
+	changed  = said{Header: map[string]string{"Date": aTime}}
+)
+
+const containerRequest = "GET /photos?restype=container"
+
+// httpDate is the form of times in Azure's headers.
+func httpDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
+
+// underPolicy returns the properties of an object with an immutability policy.
+func underPolicy(mode string, until time.Time, with ...string) said {
+	return anObject("hello", append(with, "X-Ms-Immutability-Policy-Mode", mode, "X-Ms-Immutability-Policy-Until-Date", httpDate(until))...)
+}
+
+// A lockedWrite is one way to write an object with controls.
+type lockedWrite struct {
+	answers []said // without the container's properties
+	do      func(d *driver, c storage.Controls) error
+}
+
+func lockedWrites(t *testing.T) map[string]lockedWrite {
+	object := anObject("hello")
+	return map[string]lockedWrite{
+		"Put": {[]said{created}, func(d *driver, c storage.Controls) error {
+			r := wiretest.Put("a", "hello")
+			r.Controls = c
+			_, err := d.Put(t.Context(), r)
+			return err
+		}},
+		"parts": {[]said{created}, func(d *driver, c storage.Controls) error {
+			r := wiretest.Put("a", "hello")
+			r.Controls = c
+			upload, err := d.BeginParts(t.Context(), r)
+			if err == nil {
+				_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload})
+			}
+			return err
+		}},
+		"Copy": {[]said{object, accepted}, func(d *driver, c storage.Controls) error {
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: c})
+			return err
+		}},
+		"Copy in blocks": {[]said{object, created}, func(d *driver, c storage.Controls) error {
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: c})
+			return err
+		}},
+		"Compose": {[]said{object, created}, func(d *driver, c storage.Controls) error {
+			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: c})
+			return err
+		}},
+	}
+}
+
+func TestEveryWriteSendsItsLocks(t *testing.T) {
+	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	for name, write := range lockedWrites(t) {
+		for mode, sent := range map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"} {
+			t.Run(name+" "+string(mode), func(t *testing.T) {
+				s := newScript(t, append([]said{locking}, write.answers...)...)
+				require.NoError(t, write.do(s.driver(t), storage.Controls{LegalHold: true, Retention: storage.Retention{Mode: mode, Until: until}}))
+				require.Equal(t, containerRequest, s.Requests()[0].Line())
+				got := s.Last(t).Header
+				require.Equal(t, sent, got.Get("X-Ms-Immutability-Policy-Mode"))
+				require.Equal(t, httpDate(until), got.Get("X-Ms-Immutability-Policy-Until-Date"))
+				require.Equal(t, "true", got.Get("X-Ms-Legal-Hold"))
+			})
+		}
+		t.Run(name+" without locks", func(t *testing.T) {
+			s := newScript(t, write.answers...)
+			require.NoError(t, write.do(s.driver(t), storage.Controls{}))
+			require.NotContains(t, s.Lines(), containerRequest)
+			for _, header := range []string{"X-Ms-Immutability-Policy-Mode", "X-Ms-Immutability-Policy-Until-Date", "X-Ms-Legal-Hold"} {
+				require.Empty(t, s.Last(t).Header.Get(header))
+			}
+		})
+	}
+}
+
+func TestAContainerWithoutLocksStoresNothing(t *testing.T) {
+	for name, write := range lockedWrites(t) {
+		for reason, row := range map[string]struct {
+			answer said
+			want   storage.Code
+		}{
+			"disabled":           {lockless, storage.Unsupported},
+			"unknown to it":      {changed, storage.Unsupported},
+			"a missing one":      {said{Status: http.StatusNotFound}, storage.BucketNotFound},
+			"an unavailable one": {refusing(503, "ServerBusy"), storage.RateLimited},
+		} {
+			t.Run(name+", "+reason, func(t *testing.T) {
+				s := newScript(t, row.answer)
+				err := write.do(s.driver(t), storage.Controls{LegalHold: true})
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, row.want, e.Code)
+				require.False(t, e.Unknown)
+				require.Equal(t, []string{containerRequest}, s.Lines())
+				if row.want == storage.Unsupported {
+					require.Contains(t, e.Hint, "version-level immutability")
+				}
+			})
+		}
+	}
+}
+
+// A signature of the container permits no request for its properties.
+func TestTheServiceDecidesIfTheContainerIsNotReadable(t *testing.T) {
+	s := newScript(t, said{Status: http.StatusForbidden}, created)
+	r := wiretest.Put("a", "hello")
+	r.LegalHold = true
+	_, err := s.driver(t).Put(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, "true", s.Last(t).Header.Get("X-Ms-Legal-Hold"))
+}
+
+func TestSetRetention(t *testing.T) {
+	now := time.Now().Truncate(time.Second).UTC()
+	early, until, later, past := now.Add(time.Hour), now.Add(2*time.Hour), now.Add(3*time.Hour), now.Add(-time.Hour)
+	free := anObject("hello")
+	governance := func(at time.Time) storage.Retention {
+		return storage.Retention{Mode: storage.Governance, Until: at}
+	}
+	compliance := func(at time.Time) storage.Retention {
+		return storage.Retention{Mode: storage.Compliance, Until: at}
+	}
+	none := storage.Retention{}
+	const set, removed, container = "PUT /photos/a?comp=immutabilityPolicies", "DELETE /photos/a?comp=immutabilityPolicies", containerRequest
+	for name, row := range map[string]struct {
+		found   said
+		to      storage.Retention
+		bypass  bool
+		request string // after the first; "" means none
+		code    storage.Code
+	}{
+		"a first one":                        {free, governance(until), false, set, ""},
+		"a first one in compliance":          {free, compliance(until), false, set, ""},
+		"a longer one":                       {underPolicy("unlocked", until), governance(later), false, set, ""},
+		"a longer one in compliance":         {underPolicy("locked", until), compliance(later), false, set, ""},
+		"a shorter one":                      {underPolicy("unlocked", until), governance(early), false, "", storage.Locked},
+		"a shorter one, bypassed":            {underPolicy("unlocked", until), governance(early), true, set, ""},
+		"another mode":                       {underPolicy("unlocked", until), compliance(later), false, "", storage.Locked},
+		"another mode, bypassed":             {underPolicy("unlocked", until), compliance(later), true, set, ""},
+		"none":                               {underPolicy("unlocked", until), none, false, "", storage.Locked},
+		"none, bypassed":                     {underPolicy("unlocked", until), none, true, removed, ""},
+		"none of an inherited one, bypassed": {underPolicy("mutable", until), none, true, removed, ""},
+		"a shorter one in compliance":        {underPolicy("locked", until), compliance(early), true, "", storage.Locked},
+		"a weaker one":                       {underPolicy("locked", until), governance(later), true, "", storage.Locked},
+		"none in compliance":                 {underPolicy("locked", until), none, true, "", storage.Locked},
+		"a new one after another":            {underPolicy("unlocked", past), governance(early), false, set, ""},
+		"none after one":                     {underPolicy("locked", past), none, false, container, ""},
+		"none without one":                   {free, none, false, container, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.found, locking)
+			err := s.driver(t).SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: row.to, BypassGovernance: row.bypass})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			want := []string{"HEAD /photos/a"}
+			if row.request != "" {
+				want = append(want, row.request)
+			}
+			require.Equal(t, want, s.Lines())
+			if row.request == set {
+				require.Equal(t, httpDate(row.to.Until), s.Last(t).Header.Get("X-Ms-Immutability-Policy-Until-Date"))
+				mode := map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"}[row.to.Mode]
+				require.Equal(t, mode, s.Last(t).Header.Get("X-Ms-Immutability-Policy-Mode"))
+			}
+		})
+	}
+}
+
+func TestLocksOfVersions(t *testing.T) {
+	const query = "&versionid=2026-11-20T12%3A00%3A01.0000000Z"
+	until := time.Now().Add(time.Hour)
+	s := newScript(t, anObject("hello"), changed)
+	r := &storage.ChangeRequest{Key: "a", Version: versionAt(1), Retention: storage.Retention{Mode: storage.Governance, Until: until}}
+	require.NoError(t, s.driver(t).SetRetention(t.Context(), r))
+	require.Equal(t, []string{"HEAD /photos/a?" + query[1:], "PUT /photos/a?comp=immutabilityPolicies" + query}, s.Lines())
+	for _, hold := range []bool{true, false} {
+		s = newScript(t, changed)
+		require.NoError(t, s.driver(t).SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1), LegalHold: hold}))
+		require.Equal(t, []string{"PUT /photos/a?comp=legalhold" + query}, s.Lines())
+		require.Equal(t, map[bool]string{true: "true", false: "false"}[hold], s.Last(t).Header.Get("X-Ms-Legal-Hold"))
+	}
+}
+
+func TestLockErrors(t *testing.T) {
+	retention := storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)}
+	for name, row := range map[string]struct {
+		answers []said // to the change, and then
+		want    storage.Code
+		hint    string
+	}{
+		"a missing object":              {[]said{refusing(404, "BlobNotFound")}, storage.ObjectNotFound, ""},
+		"a missing container":           {[]said{refusing(404, "ContainerNotFound")}, storage.BucketNotFound, ""},
+		"a container that cannot lock":  {[]said{refusing(409, "SomethingNew"), lockless}, storage.Unsupported, "version-level immutability"},
+		"a container that says it so":   {[]said{refusing(400, "InvalidHeaderValue"), lockless}, storage.Unsupported, "version-level immutability"},
+		"an emulator":                   {[]said{refusing(501, "APINotImplemented"), changed}, storage.Unsupported, "version-level immutability"},
+		"another mistake":               {[]said{refusing(400, "InvalidHeaderValue"), locking}, storage.InvalidArgument, ""},
+		"a locked policy":               {[]said{refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")}, storage.Locked, ""},
+		"a role that may not set locks": {[]said{refusing(403, "AuthorizationPermissionMismatch")}, storage.PermissionDenied, "Data Owner"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for what, change := range map[string]func(d *driver) error{
+				"retention": func(d *driver) error {
+					return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: retention})
+				},
+				"hold": func(d *driver) error {
+					return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "a", LegalHold: true})
+				},
+			} {
+				answers := row.answers
+				if what == "retention" {
+					answers = append([]said{anObject("hello")}, answers...)
+				}
+				s := newScript(t, answers...)
+				err := change(s.driver(t))
+				var e *storage.Error
+				require.ErrorAs(t, err, &e, what)
+				require.Equal(t, row.want, e.Code, what)
+				require.Contains(t, e.Hint, row.hint, what)
+				require.Len(t, s.Requests(), len(answers), what)
+			}
+		})
+	}
+	s := newScript(t, refusing(404, "BlobNotFound"))
+	err := s.driver(t).SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: retention})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Len(t, s.Requests(), 1)
+	err = storage.SetLegalHold(t.Context(), storage.New(newScript(t).driver(t)), "a", true, WithOptions(allOptions))
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestRemovingALockedVersion(t *testing.T) {
+	until, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	gone := said{Status: http.StatusAccepted}
+	const one, policy = "/photos/a?versionid=V", "/photos/a?comp=immutabilityPolicies&versionid=V"
+	immutable, held, current := refusing(409, codeImmutable), refusing(409, "BlobImmutableDueToLegalHold"), refusing(403, codeCurrentVersion)
+	for name, row := range map[string]struct {
+		answers []said
+		bypass  bool
+		want    storage.Code
+		lines   []string
+	}{
+		"under retention":                          {[]said{immutable}, false, storage.Locked, []string{"DELETE " + one}},
+		"under a hold":                             {[]said{held}, false, storage.Locked, []string{"DELETE " + one}},
+		"under a hold, bypassed":                   {[]said{held}, true, storage.Locked, []string{"DELETE " + one}},
+		"bypassed":                                 {[]said{immutable, underPolicy("unlocked", until), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one}},
+		"in compliance, bypassed":                  {[]said{immutable, underPolicy("locked", until)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"a hold too, bypassed":                     {[]said{immutable, underPolicy("unlocked", until, "X-Ms-Legal-Hold", "true")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"a policy that was locked since, bypassed": {[]said{immutable, underPolicy("unlocked", until), refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy}},
+		"the current one under retention":          {[]said{current, underPolicy("unlocked", until)}, false, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"the current one under a hold":             {[]said{current, anObject("x", "X-Ms-Legal-Hold", "true")}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"the current one in compliance":            {[]said{current, underPolicy("locked", until)}, true, storage.Locked, []string{"DELETE " + one, "HEAD " + one}},
+		"the current one, bypassed":                {[]said{current, underPolicy("unlocked", until), changed, gone}, true, "", []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one}},
+		"the current one after its retention":      {[]said{current, underPolicy("locked", past), gone}, false, "", []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one}},
+		"one that was removed meanwhile, bypassed": {[]said{immutable, refusing(404, "BlobNotFound")}, true, "", []string{"DELETE " + one, "HEAD " + one}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1), BypassGovernance: row.bypass})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			var got []string
+			for _, line := range s.Lines() {
+				got = append(got, strings.ReplaceAll(line, "2026-11-20T12%3A00%3A01.0000000Z", "V"))
+			}
+			require.Equal(t, row.lines, got)
+		})
+	}
+	s := newScript(t, immutable)
+	err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", BypassGovernance: true})
+	require.ErrorIs(t, err, storage.Locked, "a container's own policy, which nothing bypasses")
+	require.Len(t, s.Requests(), 1)
+}
+
+func TestLocksNeedAServiceThatHasThem(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"a hierarchical namespace": func(c *Config) { c.HierarchicalNamespace = true },
+		"an older service":         func(c *Config) { c.APIVersion = "2019-12-12" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Zero(t, newScript(t).driver(t, change).Describe().Features&storage.ObjectLock)
+		})
+	}
+	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.ObjectLock)
+	require.NotZero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = lockVersion }).Describe().Features&storage.ObjectLock)
+}
+
+// A signature without the headers of a request cannot enforce them.
+func TestSignedUploadsWithTagsAndLocksAreUnsupported(t *testing.T) {
+	b := storage.New(signer(t, Config{}))
+	for name, option := range map[string]storage.SignedUploadOption{
+		"tags":      storage.WithTags(map[string]string{"k": "v"}),
+		"retention": storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
+		"hold":      storage.WithLegalHold(),
+	} {
+		_, err := b.SignedUploadURL(t.Context(), "a", option)
+		var e *storage.Error
+		require.ErrorAs(t, err, &e, name)
+		require.Equal(t, storage.Unsupported, e.Code, name)
+		require.Contains(t, e.Hint, "after the upload", name)
+	}
+}

@@ -1,0 +1,473 @@
+package azure
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// The keys and hashes are those of Ceph's s3-tests, whose hashes were computed again.
+const (
+	firstKey, firstKeyHash   = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", "tcbQ+aRkuPwjLhUs7yvwzwexw+bICUWoBcNpGMEmeZg="
+	secondKey, secondKeyHash = "6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", "9T1+Ua3bFrjZmwCNdk+3oKXHnM8kjTwBJkYVxUwGXlc="
+)
+
+func keyBytes(t *testing.T, text string) []byte {
+	t.Helper()
+	key, err := base64.StdEncoding.DecodeString(text)
+	require.NoError(t, err)
+	return key
+}
+
+// encryptionOf returns the headers of a request that decide its encryption.
+func encryptionOf(r http.Header) map[string]string {
+	sent := map[string]string{}
+	for name := range r {
+		if lower := strings.ToLower(name); strings.Contains(lower, "encryption") {
+			sent[strings.TrimPrefix(lower, "x-ms-")] = r.Get(name)
+		}
+	}
+	return sent
+}
+
+var (
+	noEncryption = map[string]string{}
+	keyed        = map[string]string{"encryption-key": firstKey, "encryption-key-sha256": firstKeyHash, "encryption-algorithm": "AES256"}
+	sourceKeyed  = map[string]string{"source-encryption-key": secondKey, "source-encryption-key-sha256": secondKeyHash, "source-encryption-algorithm": "AES256"}
+	readKeyed    = map[string]string{"encryption-key": secondKey, "encryption-key-sha256": secondKeyHash, "encryption-algorithm": "AES256"}
+	bothKeyed    = map[string]string{"encryption-key": firstKey, "encryption-key-sha256": firstKeyHash, "encryption-algorithm": "AES256", "source-encryption-key": secondKey, "source-encryption-key-sha256": secondKeyHash, "source-encryption-algorithm": "AES256"}
+)
+
+func scoped(name string) map[string]string { return map[string]string{"encryption-scope": name} }
+
+func TestEncryptionIsSentByEveryRequest(t *testing.T) {
+	const long = "twelve bytes"
+	key, source := WithCustomerKey(keyBytes(t, firstKey)), WithSourceCustomerKey(keyBytes(t, secondKey))
+	scope := WithEncryptionScope("tenant-1")
+	object := anObject("hello")
+	for name, row := range map[string]struct {
+		version string // Config.APIVersion
+		config  string // Config.EncryptionScope
+		answers []said
+		do      func(b storage.Bucket) error
+		want    []map[string]string
+	}{
+		"a put": {"", "", []said{created}, func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+			return err
+		}, []map[string]string{keyed}},
+		"a put with a scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), scope)
+			return err
+		}, []map[string]string{scoped("tenant-1")}},
+		"a put with the container's scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+			return err
+		}, []map[string]string{scoped("account-wide")}},
+		"a key in place of the container's scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+			return err
+		}, []map[string]string{keyed}},
+		"blocks": {"", "", []said{created}, func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader(long), key, storage.WithPartSize(6))
+			return err
+		}, []map[string]string{keyed, keyed, keyed}},
+		"blocks with a scope": {"", "account-wide", []said{created}, func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
+			return err
+		}, []map[string]string{scoped("account-wide"), scoped("account-wide"), scoped("account-wide")}},
+		"attributes": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
+			_, err := b.Attrs(t.Context(), "a", key)
+			return err
+		}, []map[string]string{keyed}},
+		"a read": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
+			_, _, err := storage.ReadAll(t.Context(), b, "a", key)
+			return err
+		}, []map[string]string{keyed}},
+		"a read of the end": {"", "", []said{object, anObject("lo", "Content-Range", "bytes 3-4/5")}, func(b storage.Bucket) error {
+			_, _, err := storage.ReadAll(t.Context(), b, "a", key, storage.WithRange(-2, -1))
+			return err
+		}, []map[string]string{keyed, keyed}},
+		"a read without one": {"", "account-wide", []said{object}, func(b storage.Bucket) error {
+			_, _, err := storage.ReadAll(t.Context(), b, "a")
+			return err
+		}, []map[string]string{noEncryption}},
+		"a copy with a scope": {"", "account-wide", []said{object, accepted}, func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "a", b, "from")
+			return err
+		}, []map[string]string{noEncryption, scoped("account-wide")}},
+		"a copy with a scope, on an older service": {"2019-12-12", "account-wide", []said{object, created}, func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "a", b, "from")
+			return err
+		}, []map[string]string{noEncryption, scoped("account-wide"), scoped("account-wide")}},
+		"a copy with a key, in blocks": {"", "account-wide", []said{object, created}, func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "a", b, "from", key)
+			return err
+		}, []map[string]string{noEncryption, keyed, keyed}},
+		"a copy from one key to another": {"", "", []said{object, created}, func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "a", b, "from", key, source)
+			return err
+		}, []map[string]string{readKeyed, bothKeyed, keyed}},
+		"a copy from a key to none": {"", "", []said{object, created}, func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "a", b, "from", source)
+			return err
+		}, []map[string]string{readKeyed, sourceKeyed, noEncryption}},
+		"Compose": {"", "", []said{object, created}, func(b storage.Bucket) error {
+			_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, key, source)
+			return err
+		}, []map[string]string{readKeyed, bothKeyed, keyed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			require.NoError(t, row.do(storage.New(s.driver(t, func(c *Config) { c.APIVersion, c.EncryptionScope = row.version, row.config }))))
+			var got []map[string]string
+			for _, r := range s.Requests() {
+				got = append(got, encryptionOf(r.Header))
+			}
+			require.Equal(t, row.want, got, "%v", s.Lines())
+		})
+	}
+}
+
+func TestInvalidNativeOptions(t *testing.T) {
+	key := make([]byte, 32)
+	for name, row := range map[string]struct {
+		opts     []storage.UploadOption
+		endpoint string
+		want     string
+	}{
+		"a short key":                 {[]storage.UploadOption{WithCustomerKey(key[:31])}, "", "WithCustomerKey must have 32 bytes"},
+		"no key":                      {[]storage.UploadOption{WithCustomerKey(nil)}, "", "WithCustomerKey must have 32 bytes"},
+		"a key without TLS":           {[]storage.UploadOption{WithCustomerKey(key)}, "http://files.example.com/acme", "WithCustomerKey needs an endpoint with https"},
+		"a key of Amazon":             {[]storage.UploadOption{WithEncryptionScope("arn:aws:kms:eu-west-1:1:key/2")}, "", "WithEncryptionScope must be"},
+		"a key of Google":             {[]storage.UploadOption{WithEncryptionScope("projects/p/locations/l/keyRings/r/cryptoKeys/k")}, "", "WithEncryptionScope must be"},
+		"an empty scope":              {[]storage.UploadOption{WithEncryptionScope("")}, "", "WithEncryptionScope must be"},
+		"a scope of two signs":        {[]storage.UploadOption{WithEncryptionScope("ab")}, "", "WithEncryptionScope must be"},
+		"a scope with two dashes":     {[]storage.UploadOption{WithEncryptionScope("a--b")}, "", "WithEncryptionScope must be"},
+		"a scope with a line break":   {[]storage.UploadOption{WithEncryptionScope("abc\n")}, "", "WithEncryptionScope must be"},
+		"a scope of 64":               {[]storage.UploadOption{WithEncryptionScope(strings.Repeat("a", 64))}, "", "WithEncryptionScope must be"},
+		"a scope and a key":           {[]storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)}, "", "must not be set together"},
+		"an empty tier":               {[]storage.UploadOption{WithAccessTier("")}, "", "WithAccessTier must not be empty"},
+		"a scope and a key in blocks": {[]storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key), storage.WithPartSize(1)}, "", "must not be set together"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t)
+			d := s.driver(t, func(c *Config) {
+				if row.endpoint != "" {
+					c.Endpoint, c.Key = row.endpoint, testKey
+				}
+			})
+			_, err := storage.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), row.opts...)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, row.want)
+			require.Empty(t, s.Requests())
+		})
+	}
+	for _, c := range []Config{{EncryptionScope: "arn:aws:kms:1"}, {EncryptionScope: "abc", APIVersion: "2018-11-09"}} {
+		c.Bucket, c.Account, c.Key = "photos", testAccount, testKey
+		_, err := NewDriver(t.Context(), c)
+		require.ErrorContains(t, err, "Config.EncryptionScope")
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+	s := newScript(t)
+	old := storage.New(s.driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }))
+	for _, option := range []storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)} {
+		_, err := old.Upload(t.Context(), "a", strings.NewReader("x"), option)
+		require.ErrorIs(t, err, storage.Unsupported, "an older service would ignore it")
+	}
+	require.Empty(t, s.Requests())
+	_, err := storage.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// requireSecret requires that text shows no part of a customer's key.
+func requireSecret(t *testing.T, text string) {
+	t.Helper()
+	key := keyBytes(t, firstKey)
+	for _, shown := range []string{firstKey, firstKey[:12], fmt.Sprintf("%x", key), fmt.Sprint(key), fmt.Sprintf("%q", key), string(key)} {
+		require.NotContains(t, text, shown)
+	}
+}
+
+func TestACustomerKeyIsNeverShown(t *testing.T) {
+	key := keyBytes(t, firstKey)
+	value, option, source := newCustomerKey(key), WithCustomerKey(key), WithSourceCustomerKey(key)
+	r := &storage.PutRequest{Key: "a"}
+	r.Native = []any{value}
+	for _, shown := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k customerKey }{value}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			requireSecret(t, fmt.Sprintf(verb, shown))
+		}
+		for _, handler := range []func(*bytes.Buffer) slog.Handler{
+			func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
+			func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+		} {
+			var log bytes.Buffer
+			slog.New(handler(&log)).Info("option", "value", shown)
+			requireSecret(t, log.String())
+		}
+		text, _ := json.Marshal(shown) // what cannot be marshaled shows nothing
+		requireSecret(t, string(text))
+	}
+	require.NotEqual(t, newCustomerKey(keyBytes(t, secondKey)).Fingerprint(), value.Fingerprint())
+	requireSecret(t, value.Fingerprint())
+}
+
+func TestACustomerKeyIsInNoErrorAndNoJournal(t *testing.T) {
+	option := WithCustomerKey(keyBytes(t, firstKey))
+	for _, answer := range []said{refusing(409, "BlobUsesCustomerSpecifiedEncryption"), refusing(500, "InternalError"), {Cut: true}, {Status: 403}} {
+		b := storage.New(newScript(t, answer).driver(t), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		_, upload := b.Upload(t.Context(), "a", strings.NewReader("x"), option)
+		_, attrs := b.Attrs(t.Context(), "a", option)
+		_, download := b.Download(t.Context(), "a", option)
+		for _, err := range []error{upload, attrs, download} {
+			require.Error(t, err)
+			for ; err != nil; err = errors.Unwrap(err) {
+				requireSecret(t, fmt.Sprintf("%v %+v", err, err))
+			}
+		}
+	}
+	journal := filepath.Join(t.TempDir(), "journal")
+	s := newScript(t, created, refusing(403, "AuthorizationFailure"))
+	_, err := storage.New(s.driver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"), option,
+		storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	text, err := os.ReadFile(journal)
+	require.NoError(t, err)
+	requireSecret(t, string(text))
+}
+
+func TestAResumedUploadNeedsTheSameKey(t *testing.T) {
+	for name, row := range map[string]struct {
+		key  string
+		want int // blocks that the second process sends
+	}{
+		"the same": {firstKey, 1},
+		"another":  {secondKey, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			journal := filepath.Join(t.TempDir(), "journal")
+			upload := func(s *script, key string) error {
+				_, err := storage.New(s.driver(t, func(c *Config) {
+					c.Endpoint = "http://127.0.0.1:1/" + emulatorAccount
+					c.HTTPClient = to.Ptr(http.Client{Transport: redirectTo(s.URL)})
+				})).
+					Upload(t.Context(), "a", strings.NewReader("twelve bytes"), WithCustomerKey(keyBytes(t, key)),
+						storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
+				return err
+			}
+			require.Error(t, upload(newScript(t, created, refusing(403, "AuthorizationFailure")), firstKey))
+			s := newScript(t, created)
+			require.NoError(t, upload(s, row.key))
+			require.Len(t, s.Requests(), row.want+1)
+		})
+	}
+}
+
+// redirectTo sends every request to the server at address, so that two servers are one store.
+type redirectTo string
+
+func (address redirectTo) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Host = strings.TrimPrefix(string(address), "http://")
+	transport := &http.Transport{DisableKeepAlives: true}
+	return transport.RoundTrip(r)
+}
+
+func TestAnObjectWithACustomersKeySaysHowToReadIt(t *testing.T) {
+	b := storage.New(newScript(t, refusing(409, "BlobUsesCustomerSpecifiedEncryption")).driver(t))
+	_, err := b.Attrs(t.Context(), "a")
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.InvalidArgument, e.Code)
+	require.Contains(t, e.Hint, "WithCustomerKey")
+}
+
+func TestAccessTier(t *testing.T) {
+	for name, row := range map[string]struct {
+		answers []said
+		do      func(b storage.Bucket) (*storage.Attrs, error)
+	}{
+		"a put": {[]said{created}, func(b storage.Bucket) (*storage.Attrs, error) {
+			return b.Upload(t.Context(), "a", strings.NewReader("x"), WithAccessTier(blob.AccessTierCold), storage.WithStorageClass("Cool"))
+		}},
+		"blocks": {[]said{created}, func(b storage.Bucket) (*storage.Attrs, error) {
+			return b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), WithAccessTier(blob.AccessTierCold), storage.WithPartSize(6))
+		}},
+		"a copy": {[]said{anObject("hello"), accepted}, func(b storage.Bucket) (*storage.Attrs, error) {
+			return storage.Copy(t.Context(), b, "a", b, "from", WithAccessTier(blob.AccessTierCold))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			attrs, err := row.do(storage.New(s.driver(t)))
+			require.NoError(t, err)
+			require.Equal(t, "Cold", s.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, "Cold", attrs.StorageClass)
+		})
+	}
+}
+
+func leased() *blob.LeaseAccessConditions {
+	return &blob.LeaseAccessConditions{LeaseID: to.Ptr("lease")}
+}
+
+// allOptions sends a lease with each request that can have one.
+var allOptions = Options{
+	Upload: func(o *blockblob.UploadOptions) {
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+	CommitBlockList: func(o *blockblob.CommitBlockListOptions) {
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+	CopyFromURL: func(o *blob.CopyFromURLOptions) {
+		o.BlobAccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+	Delete: func(o *blob.DeleteOptions) {
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+	SetTags: func(o *blob.SetTagsOptions) {
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+	StageBlock:        func(o *blockblob.StageBlockOptions) { o.LeaseAccessConditions = leased() },
+	StageBlockFromURL: func(o *blockblob.StageBlockFromURLOptions) { o.LeaseAccessConditions = leased() },
+	DownloadStream: func(o *blob.DownloadStreamOptions) {
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+	GetProperties: func(o *blob.GetPropertiesOptions) {
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+	GetTags: func(o *blob.GetTagsOptions) {
+		o.BlobAccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+	},
+}
+
+// changedBy has an operation for each request, with the field of Options that it needs.
+var changedBy = map[string]struct {
+	answers []said
+	do      func(t *testing.T, b storage.Bucket, o storage.NativeOption) error
+	field   string
+	without func(o *Options)
+	other   int // requests that are not the operation's own
+}{
+	"Upload": {[]said{created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), o)
+		return err
+	}, "Upload", func(o *Options) { o.Upload = nil }, 0},
+	"Upload in blocks": {[]said{created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), o, storage.WithPartSize(6))
+		return err
+	}, "CommitBlockList", func(o *Options) { o.CommitBlockList = nil }, 0},
+	"Copy": {[]said{anObject("hello"), accepted}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, err := storage.Copy(t.Context(), b, "a", b, "from", o)
+		return err
+	}, "Upload", func(o *Options) { o.CopyFromURL, o.Upload = nil, nil }, 1},
+	"Compose": {[]said{anObject("hello"), created}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, o)
+		return err
+	}, "Upload", func(o *Options) { o.CommitBlockList, o.Upload = nil, nil }, 1},
+	"Remove": {[]said{{Status: 202}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		return b.Remove(t.Context(), "a", o)
+	}, "Delete", func(o *Options) { o.Delete = nil }, 0},
+	"SetTags": {[]said{{Status: 204}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		return storage.SetTags(t.Context(), b, "a", nil, o)
+	}, "SetTags", func(o *Options) { o.SetTags = nil }, 0},
+	"Tags": {[]said{{Header: map[string]string{"Content-Type": "application/xml"}, Body: "<Tags><TagSet/></Tags>"}}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, err := storage.Tags(t.Context(), b, "a", o)
+		return err
+	}, "GetTags", func(o *Options) { o.GetTags = nil }, 0},
+	"Attrs": {[]said{anObject("x")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, err := b.Attrs(t.Context(), "a", o)
+		return err
+	}, "GetProperties", func(o *Options) { o.GetProperties = nil }, 0},
+	"Download": {[]said{anObject("x")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, _, err := storage.ReadAll(t.Context(), b, "a", o)
+		return err
+	}, "DownloadStream", func(o *Options) { o.DownloadStream = nil }, 0},
+	"Download of the end": {[]said{anObject("hello"), anObject("lo", "Content-Range", "bytes 3-4/5")}, func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
+		_, _, err := storage.ReadAll(t.Context(), b, "a", o, storage.WithRange(-2, -1))
+		return err
+	}, "DownloadStream", func(o *Options) { o.DownloadStream, o.GetProperties = nil, nil }, 0},
+}
+
+func TestOptionsChangeEveryRequest(t *testing.T) {
+	for name, row := range changedBy {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			require.NoError(t, row.do(t, storage.New(s.driver(t)), WithOptions(allOptions)))
+			for _, r := range s.Requests()[row.other:] {
+				require.Equal(t, "lease", r.Header.Get("X-Ms-Lease-Id"), r.Line())
+			}
+		})
+	}
+}
+
+// Options that do not reach the request which has the effect are not dropped.
+func TestOptionsWithoutTheirFunctionAreUnsupported(t *testing.T) {
+	for name, row := range changedBy {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, anObject("hello"))
+			options := allOptions
+			row.without(&options)
+			err := row.do(t, storage.New(s.driver(t)), WithOptions(options))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unsupported, e.Code)
+			require.Contains(t, e.Hint, "Options."+row.field)
+			for _, line := range s.Lines() {
+				require.Regexp(t, "^(HEAD|GET) ", line, "nothing is written")
+			}
+		})
+	}
+}
+
+func TestSignedURLsCarryNativeOptions(t *testing.T) {
+	b := storage.New(signer(t, Config{EncryptionScope: "account-wide"}))
+	key := WithCustomerKey(keyBytes(t, firstKey))
+
+	signed, err := b.SignedUploadURL(t.Context(), "a", key, WithAccessTier(blob.AccessTierCool))
+	require.NoError(t, err)
+	require.Equal(t, keyed, encryptionOf(signed.Header))
+	require.Equal(t, "Cool", signed.Header.Get("X-Ms-Access-Tier"))
+	require.NotContains(t, signed.URL, "ses=")
+	requireSecret(t, fmt.Sprintf("%v %+v %#v", signed, *signed, *signed))
+
+	for want, opts := range map[string][]storage.SignedUploadOption{"account-wide": nil, "tenant-1": {WithEncryptionScope("tenant-1")}} {
+		signed, err = b.SignedUploadURL(t.Context(), "a", opts...)
+		require.NoError(t, err)
+		_, query, _ := strings.Cut(signed.URL, "?")
+		require.Equal(t, want, parsedQuery(t, query).Get("ses"))
+		require.Empty(t, encryptionOf(signed.Header), "the signature is bound to it")
+	}
+
+	download, err := b.SignedDownloadURL(t.Context(), "a", key)
+	require.NoError(t, err)
+	require.Equal(t, keyed, encryptionOf(download.Header))
+	require.NotContains(t, download.URL, "ses=")
+
+	_, err = b.SignedUploadURL(t.Context(), "a", WithOptions(allOptions))
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = b.SignedDownloadURL(t.Context(), "a", WithOptions(allOptions))
+	require.ErrorIs(t, err, storage.Unsupported)
+	older := storage.New(signer(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
+	_, err = older.SignedUploadURL(t.Context(), "a")
+	require.ErrorIs(t, err, storage.Unsupported, "an older signature has no scope")
+	_, err = older.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
+	require.NoError(t, err)
+}

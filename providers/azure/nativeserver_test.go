@@ -1,0 +1,86 @@
+package azure
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A lease is what this package has no option for.
+func TestOptionsReachAnObjectUnderALease(t *testing.T) {
+	b, d := signingBucket(t)
+	ctx := t.Context()
+	_, err := b.Upload(ctx, "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	const id = "12345678-1234-1234-1234-123456789012"
+	client, err := lease.NewBlobClient(d.container.NewBlobClient("a"), &lease.BlobClientOptions{LeaseID: to.Ptr(id)})
+	require.NoError(t, err)
+	_, err = client.AcquireLease(ctx, -1, nil)
+	require.NoError(t, err)
+	under := &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: to.Ptr(id)}}
+	leased := WithOptions(Options{
+		Upload:          func(o *blockblob.UploadOptions) { o.AccessConditions = under },
+		CommitBlockList: func(o *blockblob.CommitBlockListOptions) { o.AccessConditions = under },
+		CopyFromURL:     func(o *blob.CopyFromURLOptions) { o.BlobAccessConditions = under },
+		StageBlock: func(o *blockblob.StageBlockOptions) {
+			o.LeaseAccessConditions = under.LeaseAccessConditions
+		},
+		Delete: func(o *blob.DeleteOptions) { o.AccessConditions = under },
+	})
+	_, err = b.Upload(ctx, "from", strings.NewReader("copied"))
+	require.NoError(t, err)
+	for name, change := range map[string]func(opts ...storage.NativeOption) error{
+		"one request": func(opts ...storage.NativeOption) error {
+			_, err := b.Upload(ctx, "a", strings.NewReader("new"), uploadOptions(opts)...)
+			return err
+		},
+		"blocks": func(opts ...storage.NativeOption) error {
+			_, err := b.Upload(ctx, "a", strings.NewReader("twelve bytes"), append(uploadOptions(opts), storage.WithPartSize(6))...)
+			return err
+		},
+		"a copy": func(opts ...storage.NativeOption) error {
+			var all []storage.CopyOption
+			for _, o := range opts {
+				all = append(all, o)
+			}
+			_, err := storage.Copy(ctx, b, "a", b, "from", all...)
+			return err
+		},
+	} {
+		require.ErrorIs(t, change(), storage.Locked, name)
+		require.NoError(t, change(leased), name)
+	}
+	require.ErrorIs(t, b.Remove(ctx, "a"), storage.Locked)
+	require.NoError(t, b.Remove(ctx, "a", leased))
+}
+
+func uploadOptions(opts []storage.NativeOption) []storage.UploadOption {
+	var all []storage.UploadOption
+	for _, o := range opts {
+		all = append(all, o)
+	}
+	return all
+}
+
+// The emulator has no encryption by a customer's key, and says so: the key is not dropped.
+func TestTheEmulatorRefusesCustomerKeys(t *testing.T) {
+	b, _ := signingBucket(t)
+	key := WithCustomerKey(keyBytes(t, firstKey))
+	began := time.Now()
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), key)
+	require.ErrorIs(t, err, storage.Unsupported)
+	requireSecret(t, err.Error())
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), key, storage.WithPartSize(6))
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Less(t, time.Since(began), 10*time.Second, "it is not retried")
+	_, err = b.Attrs(t.Context(), "a")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}

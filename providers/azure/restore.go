@@ -1,0 +1,75 @@
+package azure
+
+import (
+	"context"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// pendingPrefix begins the archive status of an object that is being restored, such as
+// "rehydrate-pending-to-hot".
+const pendingPrefix = "rehydrate-pending-to-"
+
+// Restore requests the properties and, if the object is archived, moves it to the tier Hot or to
+// that of WithAccessTier. If it is on its way already, the priority High replaces Standard.
+//
+// https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
+func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+	priority, err := rehydratePriority(r.RestoreTier)
+	if err != nil {
+		return err
+	}
+	n := d.natives(r.Native)
+	o := &blob.SetTierOptions{RehydratePriority: priority}
+	if err := mustApply(n, o, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier }); err != nil {
+		return err
+	}
+	b, found, err := d.properties(ctx, r.Key, r.Version, storage.Condition{}, r.Native)
+	if err != nil {
+		return d.changeError(ctx, err)
+	}
+	online := blob.AccessTierHot
+	if n.tier != "" {
+		online = blob.AccessTier(n.tier)
+	}
+	target, pending := strings.CutPrefix(deref(found.ArchiveStatus), pendingPrefix)
+	switch {
+	case !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)):
+		return nil
+	case pending && (*priority != blob.RehydratePriorityHigh || strings.EqualFold(deref(found.RehydratePriority), string(blob.RehydratePriorityHigh))):
+		return nil
+	case pending:
+		online = tierNamed(target)
+	}
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
+		_, err := b.SetTier(ctx, online, o)
+		return err
+	})
+	return d.changeError(ctx, err)
+}
+
+// tierNamed returns the tier whose name, in any case, ends an archive status.
+func tierNamed(name string) blob.AccessTier {
+	for _, tier := range blob.PossibleAccessTierValues() {
+		if strings.EqualFold(string(tier), name) {
+			return tier
+		}
+	}
+	return blob.AccessTierHot
+}
+
+// rehydratePriority returns the priority that WithRestoreTier names.
+func rehydratePriority(tier string) (*blob.RehydratePriority, error) {
+	switch tier {
+	case "":
+		return to.Ptr(blob.RehydratePriorityStandard), nil
+	case string(blob.RehydratePriorityStandard), string(blob.RehydratePriorityHigh):
+		return to.Ptr(blob.RehydratePriority(tier)), nil
+	}
+	return nil, argument.Invalid("WithRestoreTier", "must be Standard or High", "")
+}

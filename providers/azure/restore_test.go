@@ -1,0 +1,96 @@
+package azure
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestRestoreRequests(t *testing.T) {
+	archived := func(with ...string) said { return anObject("", append(with, "X-Ms-Access-Tier", "Archive")...) }
+	for name, row := range map[string]struct {
+		found          said
+		opts           []storage.RestoreOption
+		tier, priority string // "" means no request
+	}{
+		"an archived object":               {archived(), nil, "Hot", "Standard"},
+		"with a priority":                  {archived(), []storage.RestoreOption{storage.WithRestoreTier("High")}, "Hot", "High"},
+		"to another tier":                  {archived(), []storage.RestoreOption{WithAccessTier(blob.AccessTierCool)}, "Cool", "Standard"},
+		"days, which Azure has not":        {archived(), []storage.RestoreOption{storage.WithRestoreDays(3)}, "Hot", "Standard"},
+		"one that can be read":             {anObject("x", "X-Ms-Access-Tier", "Cool"), nil, "", ""},
+		"one that is being restored":       {archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"), nil, "", ""},
+		"one that is to be restored first": {archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"), []storage.RestoreOption{storage.WithRestoreTier("High")}, "Cool", "High"},
+		"one that is restored first":       {archived("X-Ms-Archive-Status", "rehydrate-pending-to-cold", "X-Ms-Rehydrate-Priority", "High"), []storage.RestoreOption{storage.WithRestoreTier("High")}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.found, said{Status: http.StatusAccepted})
+			require.NoError(t, storage.Restore(t.Context(), storage.New(s.driver(t)), "a", row.opts...))
+			if row.tier == "" {
+				require.Equal(t, []string{"HEAD /photos/a"}, s.Lines())
+				return
+			}
+			require.Equal(t, []string{"HEAD /photos/a", "PUT /photos/a?comp=tier"}, s.Lines())
+			require.Equal(t, row.tier, s.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, row.priority, s.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
+		})
+	}
+}
+
+// The emulator restores at once.
+func TestAnArchivedObjectIsRestored(t *testing.T) {
+	b, _ := signingBucket(t)
+	ctx := t.Context()
+	attrs, err := b.Upload(ctx, "a", strings.NewReader("text"), WithAccessTier(blob.AccessTierArchive))
+	require.NoError(t, err)
+	require.Equal(t, "Archive", attrs.StorageClass)
+	_, _, err = storage.ReadAll(ctx, b, "a")
+	require.ErrorIs(t, err, storage.Archived)
+	for range 2 {
+		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreTier("High"), WithAccessTier(blob.AccessTierCool)))
+		data, _, err := storage.ReadAll(ctx, b, "a")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(data))
+		attrs, err = b.Attrs(ctx, "a")
+		require.NoError(t, err)
+		require.Equal(t, "Cool", attrs.StorageClass)
+	}
+	require.ErrorIs(t, storage.Restore(ctx, b, "missing"), storage.ObjectNotFound)
+}
+
+func TestRestoreErrors(t *testing.T) {
+	s := newScript(t)
+	err := storage.Restore(t.Context(), storage.New(s.driver(t)), "a", storage.WithRestoreTier("Expedited"))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	err = storage.Restore(t.Context(), storage.New(s.driver(t)), "a", WithOptions(Options{}))
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Empty(t, s.Requests())
+	for want, answers := range map[storage.Code][]said{
+		storage.ObjectNotFound: {refusing(404, "BlobNotFound")},
+		storage.BucketNotFound: {refusing(404, "ContainerNotFound")},
+		storage.Archived:       {anObject("", "X-Ms-Access-Tier", "Archive"), refusing(409, "BlobBeingRehydrated")},
+	} {
+		err := newScript(t, answers...).driver(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a"})
+		require.Equal(t, want, storage.CodeOf(err), "%v", err)
+	}
+}
+
+func TestAnArchivedObjectSaysHowToReadIt(t *testing.T) {
+	_, err := storage.New(newScript(t, refusing(409, "BlobArchived")).driver(t)).Download(t.Context(), "a")
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Archived, e.Code)
+	require.Contains(t, e.Hint, "Restore")
+}
+
+func TestRestoreOfAVersion(t *testing.T) {
+	s := newScript(t, anObject("", "X-Ms-Access-Tier", "Archive"), said{Status: http.StatusOK})
+	require.NoError(t, s.driver(t).Restore(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1)}))
+	for _, line := range s.Lines() {
+		require.True(t, strings.HasSuffix(line, "versionid=2026-11-20T12%3A00%3A01.0000000Z"), line)
+	}
+}

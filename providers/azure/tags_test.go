@@ -1,0 +1,140 @@
+package azure
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+var someTags = map[string]string{"two words": "a=b:c", "k": "1+1"}
+
+// requireTags requires that a request has the tags.
+func requireTags(t *testing.T, r http.Header, want map[string]string) {
+	t.Helper()
+	sent, err := url.ParseQuery(r.Get("X-Ms-Tags"))
+	require.NoError(t, err)
+	got := map[string]string{}
+	for key := range sent {
+		got[key] = sent.Get(key)
+	}
+	require.Equal(t, want, got)
+}
+
+func TestEveryWriteSendsItsTags(t *testing.T) {
+	object := anObject("hello")
+	controls := storage.Controls{Tags: someTags}
+	for name, write := range map[string]struct {
+		answers []said
+		do      func(d *driver) error
+		request string
+	}{
+		"Put": {[]said{created}, func(d *driver) error {
+			r := wiretest.Put("a", "hello")
+			r.Controls = controls
+			_, err := d.Put(t.Context(), r)
+			return err
+		}, "PUT /photos/a"},
+		"CompleteParts": {[]said{created}, func(d *driver) error {
+			r := wiretest.Put("a", "hello")
+			r.Controls = controls
+			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: newUploadID()})
+			return err
+		}, "PUT /photos/a?comp=blocklist"},
+		"Copy": {[]said{object, accepted}, func(d *driver) error {
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: controls})
+			return err
+		}, "PUT /photos/a"},
+		"Copy in blocks": {[]said{object, created}, func(d *driver) error {
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: controls})
+			return err
+		}, "PUT /photos/a?comp=blocklist"},
+		"Compose": {[]said{object, created}, func(d *driver) error {
+			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: controls})
+			return err
+		}, "PUT /photos/a?comp=blocklist"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, write.answers...)
+			require.NoError(t, write.do(s.driver(t)))
+			last := s.Last(t)
+			require.Equal(t, write.request, last.Line())
+			requireTags(t, last.Header, someTags)
+		})
+	}
+}
+
+func TestTagRequests(t *testing.T) {
+	s := newScript(t, said{Header: map[string]string{"Content-Type": "application/xml"},
+		Body: `<?xml version="1.0"?><Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>empty</Key><Value /></Tag></TagSet></Tags>`})
+	tags, err := s.driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"k": "v", "empty": ""}, tags)
+	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"}, s.Lines())
+
+	for _, tags := range []map[string]string{{"k": "v"}, nil} {
+		s = newScript(t, said{Status: http.StatusNoContent})
+		require.NoError(t, s.driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "a", Version: versionAt(1), Tags: tags}))
+		require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z", s.Last(t).Line())
+		if tags == nil {
+			require.NotContains(t, s.Last(t).Body, "<Key>")
+		} else {
+			require.Contains(t, s.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
+		}
+	}
+}
+
+func TestReadsCountTags(t *testing.T) {
+	s := newScript(t, anObject("x", "X-Ms-Tag-Count", "3"))
+	d, r := s.driver(t), &storage.GetRequest{Key: "a", Length: -1}
+	attrs, body, err := d.Get(t.Context(), r)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, 3, attrs.TagCount)
+	attrs, err = d.Head(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, 3, attrs.TagCount)
+}
+
+func TestTagErrors(t *testing.T) {
+	for name, row := range map[string]struct {
+		answers []said
+		want    storage.Code
+	}{
+		"a missing object":    {[]said{refusing(404, "BlobNotFound")}, storage.ObjectNotFound},
+		"a missing container": {[]said{refusing(404, "ContainerNotFound")}, storage.BucketNotFound},
+		"a role without tags": {[]said{refusing(403, "AuthorizationPermissionMismatch")}, storage.PermissionDenied},
+		"a bad tag":           {[]said{refusing(400, "InvalidTag")}, storage.InvalidArgument},
+		"a hierarchy":         {[]said{refusing(409, "FeatureNotSupportedForAccount")}, storage.Unsupported},
+		"a lease":             {[]said{refusing(412, "LeaseIdMissing")}, storage.Locked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newScript(t, row.answers...).driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			err = newScript(t, row.answers...).driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: "a"})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+		})
+	}
+	s := newScript(t)
+	_, err := s.driver(t).Tags(t.Context(), &storage.GetRequest{Key: "a", Version: "1", Length: -1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, s.driver(t).SetTags(t.Context(), &storage.ChangeRequest{Key: `a\b`}), storage.InvalidArgument)
+	require.Empty(t, s.Requests())
+}
+
+func TestTagsNeedAServiceThatHasThem(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"a hierarchical namespace": func(c *Config) { c.HierarchicalNamespace = true },
+		"an older service":         func(c *Config) { c.APIVersion = "2019-07-07" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Zero(t, newScript(t).driver(t, change).Describe().Features&storage.ObjectTags)
+		})
+	}
+	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.ObjectTags)
+	require.NotZero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = tagsVersion }).Describe().Features&storage.ObjectTags)
+}
