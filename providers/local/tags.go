@@ -217,3 +217,9 @@ func (s *store) syncAttrs(f *file) error {
 	}
 	return unknownOutcome(f.sync())
 }
+
+// Restore does nothing: no object is archived.
+func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+	_, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	return err
+}
