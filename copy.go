@@ -124,7 +124,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	if !c.op.core.has(ContentProperties) {
 		merged.ContentType = contentType("", c.op.key, nil)
 	}
-	if r.Tags, e = c.tags(source); e != nil {
+	if r.Tags, e = c.tags(source.TagCount > 0); e != nil {
 		return nil, e
 	}
 	r.ReplaceTags = r.set.tags
@@ -140,10 +140,10 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	})
 }
 
-// tags returns the tags of the copy: those that an option set, else the source's. A
-// destination without tags has none, and neither has a copy of a user's own type.
-func (c *copyOp) tags(source *Attrs) (map[string]string, *Error) {
-	if c.req.set.tags || source.TagCount == 0 || c.source == nil || !c.op.core.has(ObjectTags) || !c.source.d.op.core.has(ObjectTags) {
+// tags returns the tags of the copy: those that an option set, else the source's, which may have
+// some. A destination without tags has none, and neither has a copy of a user's own type.
+func (c *copyOp) tags(mayHave bool) (map[string]string, *Error) {
+	if c.req.set.tags || !mayHave || c.source == nil || !c.op.core.has(ObjectTags) || !c.source.d.op.core.has(ObjectTags) {
 		return c.req.Tags, nil
 	}
 	d := &c.source.d
@@ -191,7 +191,8 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	if !c.keepsClass() {
 		r.StorageClass = ""
 	}
-	if r.Tags, e = c.tags(source); e != nil {
+	mayHave := source.TagCount > 0 || c.source != nil && c.source.d.op.core.desc.TagsByHead
+	if r.Tags, e = c.tags(mayHave); e != nil {
 		return nil, e
 	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C

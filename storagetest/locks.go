@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -138,18 +139,26 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a signed upload locks its object", Rule: "G3",
-		Explanation: "retention and hold are signed, and the object has them",
-		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs,
+		Explanation: "retention and hold are signed, and the object has them; what the store cannot sign is Unsupported",
+		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs | storage.SignedLocks,
 		run: func(t *T) {
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(until, storage.Governance), storage.WithLegalHold())
+			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold())
+			holds := err == nil
+			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance)}
+			if holds {
+				opts = append(opts, storage.WithLegalHold())
+			} else {
+				require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+			}
+			signed, err := b.SignedUploadURL(t.Context(), "a", opts...)
 			require.NoError(t, err)
 			response := t.do(signed, strings.NewReader("text"), nil)
 			require.Less(t, response.status, 300, response.body)
 			attrs := t.attrs(b, "a")
 			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: until}, attrs.Retention)
-			require.True(t, attrs.LegalHold)
+			require.Equal(t, holds, attrs.LegalHold)
 		},
 	},
 	{
@@ -179,13 +188,22 @@ var lockCases = []Case{
 	},
 	{
 		Name: "a bucket without object lock refuses locks", Rule: "G3",
-		Explanation: "the operation is Unsupported with a hint, and nothing is stored: no lock is dropped in silence",
+		Explanation: "the operation is Unsupported with a hint, and nothing is stored, unless the lock is kept (holds on Google): no lock is dropped in silence",
 		Needs:       storage.ObjectLock,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
 			until := time.Now().Add(lockTime)
-			for way, err := range locksRefused(t, b) {
+			errs := retentionRefused(t, b)
+			if _, err := b.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold()); err == nil {
+				require.True(t, t.attrs(b, "held").LegalHold)
+				t.requireNothingDone(b.Remove(t.Context(), "held"), storage.Locked)
+				require.NoError(t, storage.SetLegalHold(t.Context(), b, "held", false))
+				require.NoError(t, b.Remove(t.Context(), "held"))
+			} else {
+				maps.Copy(errs, holdRefused(t, b))
+			}
+			for way, err := range errs {
 				e := t.requireNothingDone(err, storage.Unsupported)
 				require.NotEmpty(t, e.Hint, way)
 			}
@@ -208,16 +226,30 @@ func (t *T) openLocking(opts ...storage.OpenOption) storage.Bucket {
 
 // locksRefused returns the errors of all calls that lock.
 func locksRefused(t *T, b storage.Bucket) map[string]error {
+	errs := retentionRefused(t, b)
+	maps.Copy(errs, holdRefused(t, b))
+	return errs
+}
+
+func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	until := time.Now().Add(lockTime)
+	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(until, storage.Governance))
+	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until})
+	return errs
+}
+
+func holdRefused(t *T, b storage.Bucket) map[string]error {
+	errs := lockedWrites(t, b, "WithLegalHold", storage.WithLegalHold())
+	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", true)
+	return errs
+}
+
+func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
 	errs := map[string]error{}
-	for name, o := range map[string]storage.WriteOption{"WithRetention": storage.WithRetention(until, storage.Governance), "WithLegalHold": storage.WithLegalHold()} {
-		for way, err := range writesWith(t, b, "new", o) {
-			if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // else the store refuses the upload
-				errs[name+", "+way] = err
-			}
+	for way, err := range writesWith(t, b, "new", o) {
+		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // else the store refuses the upload
+			errs[name+", "+way] = err
 		}
 	}
-	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until})
-	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", true)
 	return errs
 }
