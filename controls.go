@@ -44,6 +44,7 @@ func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
 		w.set.tags = true
+		w.set.failed(checkTags("WithTags", tags))
 	})
 }
 
@@ -104,10 +105,8 @@ func validTag(text string) bool {
 
 // resolveControls checks the controls of a write, and their native options.
 func (c *core) resolveControls(w *Controls, set *settings) (e *Error) {
-	if set.tags {
-		if e = checkTags("WithTags", w.Tags); e == nil && len(w.Tags) > 0 {
-			e = c.need(ObjectTags, "WithTags")
-		}
+	if set.tags && len(w.Tags) > 0 {
+		e = c.need(ObjectTags, "WithTags")
 	}
 	if e == nil && set.lock {
 		what := "WithRetention"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,9 +21,11 @@ const provider = "memory"
 // objects are copied between its buckets without moving their bytes.
 type account struct {
 	// location is random: an address in memory is used again.
-	location string
-	now      func() time.Time
-	keys     func() (signedurl.Keys, error)
+	location       string
+	now            func() time.Time
+	keys           func() (signedurl.Keys, error)
+	archiveClasses []string
+	restoreTime    time.Duration
 	// writes counts the writes to all buckets. The count is the revision of a write, so
 	// that a bucket that is deleted and created again repeats no revision.
 	writes atomic.Uint64
@@ -35,7 +38,10 @@ func newAccount(c ServiceConfig) *account {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &account{location: rand.Text(), now: c.Now, keys: signingKeys(c.SigningKeys)}
+	return &account{
+		location: rand.Text(), now: c.Now, keys: signingKeys(c.SigningKeys),
+		archiveClasses: slices.Clone(c.ArchiveClasses), restoreTime: max(0, c.RestoreTime),
+	}
 }
 
 // time returns the current time. The clock may be the user's, so the caller must not

@@ -54,8 +54,19 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	return b.commit(ctx, o, r.Condition, nil)
 }
 
-// sources returns the objects that refs name, as they are at one moment.
+// sources returns the objects that refs name, as they are at one moment. If one is archived, it
+// fails with Archived.
 func (b *bucket) sources(refs []storage.ObjectRef) ([]*object, error) {
+	found, err := b.findSources(refs)
+	for _, o := range found {
+		if err := b.account.checkReadable(o); err != nil {
+			return nil, err
+		}
+	}
+	return found, err
+}
+
+func (b *bucket) findSources(refs []storage.ObjectRef) ([]*object, error) {
 	found := make([]*object, len(refs))
 	if err := b.rlock(); err != nil {
 		return nil, err

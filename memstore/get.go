@@ -25,6 +25,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := d.account.checkReadable(o); err != nil {
+		return nil, nil, err
+	}
 	c := &content{}
 	c.Reset(o.data[from:to])
 	return attrs, c, nil
@@ -51,7 +54,11 @@ func (d *driver) look(ctx context.Context, r *storage.GetRequest) (*object, *sto
 	if err := checkRead(o, r.Condition); err != nil {
 		return nil, nil, err
 	}
-	return o, o.attrs(versioned || revision != 0), nil
+	attrs := o.attrs(versioned || revision != 0)
+	if r := o.keeps().restored; r != (restored{}) {
+		attrs.Restore = r.state(d.account.time())
+	}
+	return o, attrs, nil
 }
 
 // content is an io.ReadCloser that is an io.WriterTo, which writes the object's

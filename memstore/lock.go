@@ -52,7 +52,7 @@ func (o *object) checkRemovable(bypass bool, now time.Time) error {
 // SetRetention sets or ends the retention. An end that is later is always allowed.
 func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
 	now := d.account.time()
-	return d.change(ctx, r, func(b *bucket, k *kept) error {
+	return d.change(ctx, r, func(_ *object, b *bucket, k *kept) error {
 		if !b.info.ObjectLock {
 			return errNoLock
 		}
@@ -68,7 +68,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 
 // SetLegalHold begins or ends a legal hold.
 func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
-	return d.change(ctx, r, func(b *bucket, k *kept) error {
+	return d.change(ctx, r, func(_ *object, b *bucket, k *kept) error {
 		if !b.info.ObjectLock {
 			return errNoLock
 		}

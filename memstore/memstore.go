@@ -42,6 +42,12 @@ type Config struct {
 	// SigningKeys sign URLs and forms. If it is nil, the bucket has a random key that
 	// no other bucket has.
 	SigningKeys SigningKeys
+	// ArchiveClasses are the storage classes whose objects must be restored before they can be
+	// read. Until [storage.Restore] has finished, reading or copying one fails with Archived. If
+	// it is nil, no object is archived.
+	ArchiveClasses []string
+	// RestoreTime is how long Restore takes, by the clock Now.
+	RestoreTime time.Duration
 	// CORS are the rules by which the handler of package serve admits pages of other
 	// origins. For a bucket of a Service, [storage.WithCORS] sets them.
 	CORS []storage.CORSRule
@@ -58,7 +64,7 @@ func New(opts ...storage.OpenOption) storage.Bucket {
 // its own.
 func NewDriver(c Config) storage.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
-	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys})
+	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime})
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)
 	return &driver{account: a, bucket: c.Bucket}
@@ -72,6 +78,9 @@ type ServiceConfig struct {
 	// SigningKeys sign URLs and forms. If it is nil, the account has a random key that
 	// no other account has.
 	SigningKeys SigningKeys
+	// ArchiveClasses and RestoreTime are those of [Config], for all buckets.
+	ArchiveClasses []string
+	RestoreTime    time.Duration
 }
 
 // NewService returns a new account without buckets.

@@ -22,11 +22,12 @@ type object struct {
 	modified time.Time
 }
 
-// A kept has what most objects lack: tags and locks. It is never changed either.
+// A kept has what most objects lack: tags, locks and a restored copy. It is never changed either.
 type kept struct {
 	tags      map[string]string
 	retention storage.Retention
 	hold      bool
+	restored  restored
 }
 
 func newObject(key string, data []byte, p storage.Properties, c *storage.Controls, crc32c storage.CRC32C) *object {
@@ -38,7 +39,7 @@ func newObject(key string, data []byte, p storage.Properties, c *storage.Control
 // keep sets tags and locks, before the object is in a bucket.
 func (o *object) keep(k kept) {
 	o.kept = nil
-	if len(k.tags) > 0 || k.retention != (storage.Retention{}) || k.hold {
+	if len(k.tags) > 0 || k.retention != (storage.Retention{}) || k.hold || k.restored != (restored{}) {
 		o.kept = &k
 	}
 }

@@ -18,14 +18,14 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 
 // SetTags replaces the tags.
 func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
-	return d.change(ctx, r, func(_ *bucket, k *kept) error {
+	return d.change(ctx, r, func(_ *object, _ *bucket, k *kept) error {
 		k.tags = maps.Clone(r.Tags)
 		return nil
 	})
 }
 
 // change changes what is kept with an object. Its revision stays the same.
-func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(b *bucket, k *kept) error) error {
+func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(old *object, b *bucket, k *kept) error) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(b 
 		return storage.ObjectNotFound
 	}
 	k := old.keeps()
-	if err := f(b, &k); err != nil {
+	if err := f(old, b, &k); err != nil {
 		return err
 	}
 	o := *old

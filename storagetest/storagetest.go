@@ -111,7 +111,7 @@ func bucketCases() []Case {
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
-		copyCases, versionCases, tagCases, lockCases, updateCases, readerAtCases, readRangesCases,
+		copyCases, versionCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
 		signingCases, signedKeyCases(), publicCases,
 		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
 		refusalCases, nthCallCases(),

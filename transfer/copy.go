@@ -15,6 +15,7 @@ type bucketCopier struct {
 	from   Source
 	to     storage.ReadWriter
 	rule   func(key string) []storage.WriteOption
+	locks  bool
 	resume resumeDir
 	// future reports whether only a wrong clock can have written a time.
 	future func(time.Time) bool
@@ -81,12 +82,45 @@ func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests
 	return attrs.Size, nil
 }
 
-// options returns the options of the rule. If they replace the metadata, they keep
-// the mtime of the source.
+// options returns the options of the rule, after the locks of the source.
 func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	if c.rule == nil {
-		return nil, nil
+	var opts []storage.CopyOption
+	var err error
+	if c.locks {
+		if opts, err = c.lockOptions(ctx, key); err != nil {
+			return nil, err
+		}
 	}
+	if c.rule == nil {
+		return opts, nil
+	}
+	more, err := c.ruleOptions(ctx, key)
+	return append(opts, more...), err
+}
+
+// lockOptions returns the retention and the legal hold of the source. They are those of the
+// version that is copied, if the source has versions.
+func (c *bucketCopier) lockOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
+	source, err := c.from.Attrs(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	var opts []storage.CopyOption
+	if source.Version != "" && storage.Supports(c.from, storage.Versioning) {
+		opts = append(opts, storage.WithVersion(source.Version))
+	}
+	if r := source.Retention; r.Until.After(time.Now()) { // WithRetention compares it with this clock, too
+		opts = append(opts, storage.WithRetention(r.Until, r.Mode))
+	}
+	if source.LegalHold {
+		opts = append(opts, storage.WithLegalHold())
+	}
+	return opts, nil
+}
+
+// ruleOptions returns the options of the rule. If they replace the metadata, they keep the mtime
+// of the source.
+func (c *bucketCopier) ruleOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	var r storage.PutRequest
 	for _, o := range c.rule(key) {
 		_ = r.Apply(o) // ruleOptions returns the error

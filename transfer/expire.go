@@ -2,9 +2,9 @@ package transfer
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -14,6 +14,9 @@ import (
 // An ExpireRule selects the objects that [Expire] removes. At least one age is set.
 type ExpireRule struct {
 	Prefix string // "" matches all keys; it may end anywhere in a segment
+	// Tags restricts the rule to objects and versions that have all of these tags. They are
+	// read with a request for each that is old enough.
+	Tags map[string]string
 	// Age is the time since an object was written after which it is removed; 0 never
 	// removes.
 	Age time.Duration
@@ -37,6 +40,7 @@ func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 		if l.ExpireAfterDays > 0 || l.ExpireOldVersionsAfterDays > 0 {
 			rules = append(rules, ExpireRule{
 				Prefix:         l.Prefix,
+				Tags:           maps.Clone(l.Tags),
 				Age:            daysOf(l.ExpireAfterDays),
 				OldVersionsAge: daysOf(l.ExpireOldVersionsAfterDays),
 			})
@@ -61,15 +65,18 @@ func daysOf(n int) time.Duration {
 //
 // If a rule has no age or a negative one, Expire fails with InvalidArgument. If a
 // rule has an OldVersionsAge and the bucket keeps no versions, it fails with
-// Unsupported. Objects whose time the store does not report stay.
+// Unsupported, and so it does if a rule has Tags and the bucket has none. Objects whose time
+// the store does not report stay. An object under retention or a legal hold counts as failed,
+// with Locked.
 //
-// An object that is replaced between its listing and its removal is removed, too. Do
+// An object that is replaced or tagged between its listing and its removal is removed, too. Do
 // not reuse names under a prefix that expires.
 func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
 }, rules []ExpireRule, opts ...Option) (*Report, error) {
 	e := &expiry{settings: readOptions(opts), rules: rules, lister: b, remover: b}
+	e.tags, _ = b.(storage.AttrsReader)
 	e.begin(e.settings)
 	early := e.check()
 	if early == nil {
@@ -87,6 +94,7 @@ type expiry struct {
 	rules   []ExpireRule
 	lister  storage.Lister
 	remover storage.Remover
+	tags    storage.AttrsReader // nil if the bucket cannot be asked for tags
 }
 
 func (e *expiry) check() error {
@@ -96,6 +104,9 @@ func (e *expiry) check() error {
 	for _, r := range e.rules {
 		if r.Age < 0 || r.OldVersionsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 {
 			return &storage.Error{Code: storage.InvalidArgument, Op: "Expire", Err: invalid("rule", "must have a positive age").Err}
+		}
+		if len(r.Tags) > 0 && (e.tags == nil || storage.Lacks(e.tags, storage.ObjectTags)) {
+			return &storage.Error{Code: storage.Unsupported, Op: "Expire", Err: errors.New("a rule has tags, and the bucket has none"), Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags"}
 		}
 	}
 	return nil
@@ -121,7 +132,7 @@ func (e *expiry) execute(ctx context.Context) error {
 
 // objects applies one rule's Age.
 func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
-	var group []storage.ListEntry
+	var group []expiring
 	for entry, err := range e.lister.List(ctx, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
@@ -129,10 +140,14 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		e.totalFiles.Add(1)
 		e.files.Add(1)
 		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
-		if !e.selects(entry.Key) || !old(e.rules[rule]) || e.inEarlierRule(rule, entry.Key, old) {
+		if !e.selects(entry.Key) || !old(e.rules[rule]) {
 			continue
 		}
-		if group = append(group, entry); len(group) == removeBatch {
+		selects := e.selector(rule, entry.Key, old)
+		if selects.never() {
+			continue
+		}
+		if group = append(group, expiring{entry, selects}); len(group) == removeBatch {
 			e.remove(ctx, group)
 			group = group[:0]
 		}
@@ -148,13 +163,9 @@ func (e *expiry) tooOld(since time.Time, age time.Duration, now time.Time) bool 
 	return !since.IsZero() && now.Sub(since) > age
 }
 
-// inEarlierRule reports whether an earlier rule has selected the key: a dry run would
-// count it twice.
-func (e *expiry) inEarlierRule(rule int, key string, old func(ExpireRule) bool) bool {
-	return slices.ContainsFunc(e.rules[:rule], func(r ExpireRule) bool { return strings.HasPrefix(key, r.Prefix) && old(r) })
-}
-
-func (e *expiry) remove(ctx context.Context, group []storage.ListEntry) {
+// remove removes the objects of the group that their tags select.
+func (e *expiry) remove(ctx context.Context, group []expiring) {
+	group = e.selected(ctx, group)
 	sizes := make(map[string]int64, len(group))
 	keys := make([]string, len(group))
 	for i, entry := range group {
@@ -196,11 +207,11 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		old := func(r ExpireRule) bool {
 			return r.OldVersionsAge > 0 && e.tooOld(v.NoncurrentSince, r.OldVersionsAge, now)
 		}
-		if v.Current || !e.selects(v.Key) || !old(e.rules[rule]) || e.inEarlierRule(rule, v.Key, old) {
+		if v.Current || !e.selects(v.Key) || !old(e.rules[rule]) {
 			continue
 		}
-		if e.dryRun {
-			e.removed(v.Key, v.Size)
+		selects := e.selector(rule, v.Key, old)
+		if selects.never() {
 			continue
 		}
 		if !requests.acquire(ctx, 1) {
@@ -208,13 +219,29 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		}
 		removing.Go(func() {
 			defer requests.release(1)
-			if err := e.remover.Remove(ctx, v.Key, storage.WithVersion(v.Version)); err != nil {
-				e.failedRemoval(ctx, v.Key, err)
-				return
-			}
+			e.removeVersion(ctx, v, selects)
 			requests.ended(0, 1)
-			e.removed(v.Key, v.Size)
 		}, nil)
 	}
 	return nil
+}
+
+// removeVersion removes a version that is old enough, if its tags select it.
+func (e *expiry) removeVersion(ctx context.Context, v storage.VersionEntry, selects tagSelector) {
+	if selects.needsTags() {
+		selected, err := e.hasTags(ctx, v.Key, selects, storage.WithVersion(v.Version))
+		if err != nil {
+			e.failedRemoval(ctx, v.Key, err)
+		}
+		if !selected {
+			return
+		}
+	}
+	if !e.dryRun {
+		if err := e.remover.Remove(ctx, v.Key, storage.WithVersion(v.Version)); err != nil {
+			e.failedRemoval(ctx, v.Key, err)
+			return
+		}
+	}
+	e.removed(v.Key, v.Size)
 }

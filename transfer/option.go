@@ -16,7 +16,7 @@ const maxConcurrency = 10_000
 // An Option is an option of every job. A job ignores options that do not apply to it.
 // The options are [WithConcurrency], [WithInclude], [WithExclude], [WithLinks],
 // [WithChecksum], [WithDelete], [WithEmptySource], [WithNoSync], [WithDryRun],
-// [WithRule], [WithResume], [WithProgress], [WithChanges] and [WithNow].
+// [WithRule], [WithLocks], [WithResume], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
@@ -30,6 +30,7 @@ type settings struct {
 	emptySource bool
 	dryRun      bool
 	rule        func(key string) []storage.WriteOption
+	locks       bool
 	progress    func(Progress)
 	changes     func(Change)
 	resume      string
@@ -144,13 +145,20 @@ func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) 
 func WithDryRun() Option { return option(func(s *settings) { s.dryRun = true }) }
 
 // WithRule sets the attributes of written objects by key: content type,
-// cache-control, metadata, and attributes of a provider. Other attributes are those
+// cache-control, metadata, tags, and attributes of a provider. Other attributes are those
 // of [storage.Uploader] and [storage.Copy]. An object that is the same is skipped, even
 // if its attributes differ. rule may be called by several goroutines at the same
 // time.
 func WithRule(rule func(key string) []storage.WriteOption) Option {
 	return option(func(s *settings) { s.rule = rule })
 }
+
+// WithLocks gives each object that is copied between buckets the retention and the legal hold
+// of its source. Without it, copies are not locked, except by a default of their bucket. A
+// retention that has ended is left out; the options of [WithRule] take precedence. If the
+// destination cannot lock objects, an object with a lock fails with Unsupported. An object that is
+// the same is skipped, even if its locks differ.
+func WithLocks() Option { return option(func(s *settings) { s.locks = true }) }
 
 // WithProgress reports progress, at most ten times a second and once at the end.
 // Calls of report do not overlap.

@@ -37,7 +37,7 @@ func newTransferrer(dst, src openedEnd, s *settings) transferrer {
 	if isTree {
 		return &uploader{from: from, to: to, rule: s.rule, resume: resumeDir(s.resume), future: s.future}
 	}
-	return &bucketCopier{from: src.(*objects).from, to: to, rule: s.rule, resume: resumeDir(s.resume), future: s.future}
+	return &bucketCopier{from: src.(*objects).from, to: to, rule: s.rule, locks: s.locks, resume: resumeDir(s.resume), future: s.future}
 }
 
 // compareChecksums compares a file of two ends of any kind, for [WithChecksum].

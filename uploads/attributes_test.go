@@ -104,6 +104,40 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 	}
 }
 
+func TestStoredFilesHaveTheTagsOfConfig(t *testing.T) {
+	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
+		b := inMemory(t)
+		s := newService(t, b, uploads.Config{Tags: tags})
+		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+		require.NoError(t, err)
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+		require.NoError(t, storage.SetTags(t.Context(), b, pendingOf(ticket), map[string]string{"of": "the sender"}))
+		finished, err := s.Finish(t.Context(), ticket.Token, nil)
+		require.NoError(t, err)
+		for _, key := range []string{stored.Key, finished.Key} {
+			got, err := storage.Tags(t.Context(), b, key)
+			require.NoError(t, err)
+			require.Len(t, got, len(tags))
+			for k, v := range tags {
+				require.Equal(t, v, got[k])
+			}
+		}
+	}
+}
+
+func TestTagsOfConfigAreChecked(t *testing.T) {
+	_, err := uploads.New(memstore.New(), uploads.Config{Tags: map[string]string{"a,b": "v"}})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "Config.Tags")
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
+	_, err = uploads.New(b, uploads.Config{Tags: map[string]string{"k": "v"}})
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = uploads.New(b, uploads.Config{})
+	require.NoError(t, err)
+}
+
 func TestPublicReadNeedsObjectACL(t *testing.T) {
 	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACLs})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})

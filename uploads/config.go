@@ -61,6 +61,9 @@ type Config struct {
 	// itself. Files that wait under PendingPrefix stay private. The bucket needs
 	// [storage.ObjectACLs].
 	PublicRead bool
+	// Tags are the tags of each stored file ([storage.WithTags]). Files that wait under
+	// PendingPrefix have none. The bucket needs [storage.ObjectTags].
+	Tags map[string]string
 
 	// PendingPrefix is where signed uploads wait for Finish; "":
 	// DefaultPendingPrefix. It has whole segments and ends in "/".
@@ -140,6 +143,9 @@ func (c *Config) problem() (field, rule string) {
 	case c.TokenKey != nil && len(c.TokenKey) < minTokenKey:
 		return "Config.TokenKey", "must have at least 16 bytes"
 	}
+	if err := new(storage.PutRequest).Apply(storage.WithTags(c.Tags)); err != nil {
+		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
+	}
 	if p, rule := parsePattern(c.PendingPrefix + "{random}"); rule != "" || len(p.values) > 0 || !strings.HasSuffix(c.PendingPrefix, "/") {
 		return "Config.PendingPrefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
@@ -174,6 +180,10 @@ func (c *Config) requirements() []requirement {
 	if c.PublicRead {
 		needs = append(needs, requirement{storage.ObjectACLs, "WithPublicRead, for PublicRead",
 			"make the bucket public instead, and leave out Config.PublicRead"})
+	}
+	if len(c.Tags) > 0 {
+		needs = append(needs, requirement{storage.ObjectTags, "WithTags, for Tags",
+			"leave out Config.Tags, or use a bucket with tags"})
 	}
 	return slices.Clip(needs)
 }

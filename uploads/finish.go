@@ -25,7 +25,7 @@ import (
 // the ticket expires. The stored object has the media type of its content and the
 // directives of Config.CacheControl. Its disposition is attachment unless it is a
 // JPEG, PNG, GIF, WebP or AVIF. Encoding, language, storage class and metadata are
-// empty, whatever the sender set.
+// empty, and tags are those of Config.Tags, whatever the sender set.
 func (s *Service) Finish(ctx context.Context, token string, values Values) (*Result, error) {
 	if e := s.checkValues(values); e != nil {
 		return nil, e
@@ -135,6 +135,7 @@ func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) 
 		storage.WithCacheControl(""), // unless writeOptions sets one
 		storage.WithMetadata(nil),
 		storage.WithStorageClass(""),
+		storage.WithTags(nil),
 	}
 	for _, o := range s.writeOptions(k) {
 		opts = append(opts, o)

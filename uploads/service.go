@@ -38,7 +38,7 @@ type Service struct {
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
 // invalid, it fails with InvalidArgument. If the bucket does not support IfAbsent
-// (see Config.Unguarded), or what Link or PublicRead needs, it fails with
+// (see Config.Unguarded), or what Link, PublicRead or Tags needs, it fails with
 // Unsupported; so does a type that is not of package storage, because its features
 // are not known. If PublicLink is set for a bucket that was not opened as public, it
 // fails with NotPublic.
@@ -47,7 +47,7 @@ func New(bucket Bucket, c Config) (*Service, error) {
 	if bucket == nil {
 		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	}
-	c.CacheControl = maps.Clone(c.CacheControl)
+	c.CacheControl, c.Tags = maps.Clone(c.CacheControl), maps.Clone(c.Tags)
 	c.setDefaults()
 	if field, rule := c.problem(); rule != "" {
 		return nil, webapi.Misconfigured(op, field, rule, "")
@@ -150,6 +150,9 @@ func (s *Service) writeOptions(k kind) []storage.WriteOption {
 	}
 	if s.config.PublicRead {
 		opts = append(opts, storage.WithPublicRead())
+	}
+	if len(s.config.Tags) > 0 {
+		opts = append(opts, storage.WithTags(s.config.Tags))
 	}
 	if s.guarded {
 		opts = append(opts, storage.IfAbsent())

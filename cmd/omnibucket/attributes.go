@@ -12,7 +12,7 @@ import (
 type attributes struct {
 	contentType, contentEncoding, contentDisposition, contentLanguage string
 	cacheControl, storageClass, revision                              string
-	metadata                                                          []string
+	metadata, tags                                                    []string
 	public, ifAbsent                                                  bool
 }
 
@@ -24,6 +24,7 @@ func (a *attributes) register(c *cobra.Command) {
 	f.StringVar(&a.contentLanguage, "content-language", "", "content language, such as en")
 	f.StringVar(&a.cacheControl, "cache-control", "", "cache control, such as max-age=3600")
 	f.StringArrayVar(&a.metadata, "metadata", nil, "custom metadata `key=value`; may be repeated")
+	f.StringArrayVar(&a.tags, "tag", nil, "tag `key=value`; may be repeated; replaces the tags of the source")
 	f.StringVar(&a.storageClass, "storage-class", "", "storage `class`, as the provider calls it")
 	f.BoolVar(&a.public, "public", false, "let anyone read the object, if the provider has permissions for single objects")
 	f.BoolVar(&a.ifAbsent, "if-absent", false, "write only if the object does not exist (otherwise exit code 4)")
@@ -58,11 +59,18 @@ func (a *attributes) read(c *cobra.Command) (writeOptions, error) {
 		}
 	}
 	if len(a.metadata) > 0 {
-		metadata, err := parseMetadata(a.metadata)
+		metadata, err := parsePairs("--metadata", a.metadata)
 		if err != nil {
 			return w, err
 		}
 		w.attributes = append(w.attributes, storage.WithMetadata(metadata))
+	}
+	if len(a.tags) > 0 {
+		tags, err := parsePairs("--tag", a.tags)
+		if err != nil {
+			return w, err
+		}
+		w.attributes = append(w.attributes, storage.WithTags(tags))
 	}
 	if a.public {
 		w.attributes = append(w.attributes, storage.WithPublicRead())
@@ -77,17 +85,17 @@ func (a *attributes) read(c *cobra.Command) (writeOptions, error) {
 	return w, nil
 }
 
-func parseMetadata(pairs []string) (map[string]string, error) {
-	metadata := make(map[string]string, len(pairs))
+func parsePairs(flag string, pairs []string) (map[string]string, error) {
+	parsed := make(map[string]string, len(pairs))
 	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
-		_, twice := metadata[key]
+		_, twice := parsed[key]
 		if !ok || twice {
-			return nil, invalid("--metadata must have the form key=value, with each key only once", "")
+			return nil, invalid(flag+" must have the form key=value, with each key only once", "")
 		}
-		metadata[key] = value
+		parsed[key] = value
 	}
-	return metadata, nil
+	return parsed, nil
 }
 
 func (w writeOptions) isEmpty() bool { return len(w.attributes) == 0 && len(w.revision) == 0 }

@@ -65,6 +65,9 @@ func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []sto
 			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage, CacheControl: attrs.CacheControl,
 			StorageClass: attrs.StorageClass, Metadata: attrs.Metadata, ETag: attrs.ETag, Revision: attrs.Revision,
 			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs), MD5: hex.EncodeToString(attrs.MD5),
+			TagCount: attrs.TagCount, RetentionMode: string(attrs.Retention.Mode), RetainUntil: attrs.Retention.Until, LegalHold: attrs.LegalHold,
+			Encryption: attrs.Encryption.Algorithm, EncryptionKey: attrs.Encryption.KeyID, Replication: attrs.ReplicationStatus,
+			Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
 		})
 	}
 	rows := [][2]string{
@@ -75,10 +78,32 @@ func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []sto
 	for _, name := range slices.Sorted(maps.Keys(attrs.Metadata)) {
 		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
 	}
-	return p.table(append(rows, [][2]string{
+	rows = append(rows, [][2]string{
 		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", formatTimeIfSet(attrs.Modified)},
 		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
-	}...))
+	}...)
+	return p.table(append(rows, controlRows(attrs)...))
+}
+
+// controlRows returns what a store keeps beside the properties of an object.
+func controlRows(attrs *storage.Attrs) [][2]string {
+	rows := [][2]string{
+		{"encryption", attrs.Encryption.Algorithm}, {"encryption key", attrs.Encryption.KeyID},
+		{"replication", attrs.ReplicationStatus}, {"restored until", formatTimeIfSet(attrs.Restore.Until)},
+	}
+	if attrs.TagCount > 0 {
+		rows = append(rows, [2]string{"tags", strconv.Itoa(attrs.TagCount)})
+	}
+	if r := attrs.Retention; r != (storage.Retention{}) {
+		rows = append(rows, [2]string{"retention", string(r.Mode) + " until " + formatTime(r.Until)})
+	}
+	if attrs.LegalHold {
+		rows = append(rows, [2]string{"legal hold", "true"})
+	}
+	if attrs.Restore.InProgress {
+		rows = append(rows, [2]string{"restore", "in progress"})
+	}
+	return rows
 }
 
 // An attrsLine is Attrs in JSON.
@@ -98,6 +123,15 @@ type attrsLine struct {
 	Modified           time.Time         `json:"modified,omitzero"`
 	CRC32C             string            `json:"crc32c,omitempty"`
 	MD5                string            `json:"md5,omitempty"`
+	TagCount           int               `json:"tagCount,omitempty"`
+	RetentionMode      string            `json:"retentionMode,omitempty"`
+	RetainUntil        time.Time         `json:"retainUntil,omitzero"`
+	LegalHold          bool              `json:"legalHold,omitempty"`
+	Encryption         string            `json:"encryption,omitempty"`
+	EncryptionKey      string            `json:"encryptionKey,omitempty"`
+	Replication        string            `json:"replication,omitempty"`
+	Restoring          bool              `json:"restoring,omitempty"`
+	RestoredUntil      time.Time         `json:"restoredUntil,omitzero"`
 }
 
 func checksum(attrs *storage.Attrs) string {
@@ -141,6 +175,12 @@ func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error
 		rows := [][2]string{
 			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", formatTimeIfSet(info.Created)},
 			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
+		}
+		if info.ObjectLock {
+			rows = append(rows, [2]string{"object lock", "true"})
+		}
+		if d := info.DefaultRetention; d.Days > 0 {
+			rows = append(rows, [2]string{"default retention", fmt.Sprintf("%s for %d days", d.Mode, d.Days)})
 		}
 		for _, rule := range info.CORS {
 			rows = append(rows, [2]string{"cors", fmt.Sprintf("%+v", rule)})

@@ -5,8 +5,11 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
 )
 
 func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }
@@ -35,6 +38,37 @@ func TestStat(t *testing.T) {
 	require.Equal(t, "e3069283", attrs.CRC32C)
 	require.NotEmpty(t, attrs.Revision)
 	require.False(t, attrs.Modified.IsZero())
+}
+
+func TestStatShowsTagsAndLocks(t *testing.T) {
+	s := newShell(t)
+	from, to := directory(t)+"?object_lock=true", memory(t)
+	s.in = "x"
+	s.ok("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", from+"#a")
+	s.ok("cp", from+"#a", to+"/a")
+	s.ok("cp", "-r", from, to+"/tree")
+	for _, address := range []string{from + "#a", to + "/a", to + "/tree/a"} {
+		require.Equal(t, 2, statOf(s, address).TagCount)
+		require.Contains(t, splitLines(s.ok("stat", address)), "tags          2")
+	}
+	s.ok("cp", "--tag", "own=1", from+"#a", to+"/a")
+	require.Equal(t, 1, statOf(s, to+"/a").TagCount)
+	s.exits(2, "cp", "--tag", "none", "-", to+"/b")
+	s.exits(2, "cp", "--tag", "a,b=c", "-", to+"/b")
+
+	b, err := storage.Open(t.Context(), from)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	require.NoError(t, storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Governance, Until: until}))
+	require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", true))
+	attrs := statOf(s, from+"#a")
+	require.Equal(t, "governance", attrs.RetentionMode)
+	require.Equal(t, until, attrs.RetainUntil)
+	require.True(t, attrs.LegalHold)
+	text := s.ok("stat", from+"#a")
+	require.Regexp(t, `(?m)^retention +governance until `, text)
+	require.Regexp(t, `(?m)^legal hold +true$`, text)
 }
 
 func TestStatOfABucket(t *testing.T) {

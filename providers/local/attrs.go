@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -15,16 +16,36 @@ type attrs struct {
 	storage.Properties
 	crc        storage.CRC32C
 	publicRead bool
+	tags       map[string]string
+	retention  storage.Retention
+	hold       bool
 	size       int64
 	mtime      int64  // Unix time in nanoseconds
 	unique     string // the revision, if file times are too coarse for one
 }
 
-const attrsFormat = 1
+// newAttrs returns the attributes of a new object. stamp adds size and time.
+func newAttrs(p storage.Properties, c *storage.Controls, crc storage.CRC32C) attrs {
+	return attrs{
+		Properties: p, crc: crc, publicRead: c.PublicRead,
+		tags: maps.Clone(c.Tags), retention: c.Retention, hold: c.LegalHold,
+	}
+}
+
+// The formats of encode. Only the second has tags and locks. Releases that do not know it read
+// no attributes, in place of wrong ones.
+const (
+	attrsFormat       = 1
+	attrsFormatLocked = 2
+)
 
 const (
 	flagCRC = 1 << iota
 	flagPublic
+	flagTags
+	flagGovernance // with the end of the retention
+	flagCompliance // with the end of the retention
+	flagHold
 )
 
 // encode returns a in a short binary form. ext4 stores some sixty bytes of attributes in
@@ -38,12 +59,18 @@ func (a *attrs) encode() []byte {
 	if a.publicRead {
 		flags |= flagPublic
 	}
-	b = append(b, attrsFormat, flags)
+	flags |= a.controlFlags()
+	version := byte(attrsFormat)
+	if flags >= flagTags {
+		version = attrsFormatLocked
+	}
+	b = append(b, version, flags)
 	b = binary.AppendUvarint(b, uint64(a.size))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.mtime))
 	if a.crc.Known {
 		b = binary.LittleEndian.AppendUint32(b, a.crc.Sum)
 	}
+	b = a.appendControls(b)
 	// Empty fields at the end are omitted.
 	fields := [...]string{
 		a.ContentType, a.ContentEncoding, a.ContentDisposition,
@@ -58,9 +85,40 @@ func (a *attrs) encode() []byte {
 	for _, field := range fields[:last] {
 		b = appendString(b, field)
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.Metadata)) {
+	return appendMap(b, a.Metadata)
+}
+
+func (a *attrs) controlFlags() (flags byte) {
+	if len(a.tags) > 0 {
+		flags |= flagTags
+	}
+	switch a.retention.Mode {
+	case storage.Governance:
+		flags |= flagGovernance
+	case storage.Compliance:
+		flags |= flagCompliance
+	}
+	if a.hold {
+		flags |= flagHold
+	}
+	return flags
+}
+
+// appendControls appends the end of the retention, and the tags after their number.
+func (a *attrs) appendControls(b []byte) []byte {
+	if a.retention.Mode != "" {
+		b = binary.AppendVarint(b, a.retention.Until.Unix())
+	}
+	if len(a.tags) > 0 {
+		b = appendMap(binary.AppendUvarint(b, uint64(len(a.tags))), a.tags)
+	}
+	return b
+}
+
+func appendMap(b []byte, m map[string]string) []byte {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
 		b = appendString(b, name)
-		b = appendString(b, a.Metadata[name])
+		b = appendString(b, m[name])
 	}
 	return b
 }
@@ -71,11 +129,11 @@ func appendString(b []byte, s string) []byte {
 
 // decodeAttrs decodes a result of encode. It returns nil for anything else.
 func decodeAttrs(b []byte) *attrs {
-	if len(b) < 2 || b[0] != attrsFormat {
+	if len(b) < 2 || b[0] != attrsFormat && b[0] != attrsFormatLocked {
 		return nil
 	}
 	a := &attrs{publicRead: b[1]&flagPublic != 0}
-	hasCRC := b[1]&flagCRC != 0
+	flags, hasCRC := b[1], b[1]&flagCRC != 0
 	size, n := binary.Uvarint(b[2:])
 	if n <= 0 {
 		return nil
@@ -91,6 +149,9 @@ func decodeAttrs(b []byte) *attrs {
 		}
 		a.crc, b = storage.KnownCRC32C(binary.LittleEndian.Uint32(b)), b[4:]
 	}
+	if b = a.cutControls(flags, b); b == nil {
+		return nil
+	}
 	for _, field := range [...]*string{
 		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
 		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.unique,
@@ -104,20 +165,62 @@ func decodeAttrs(b []byte) *attrs {
 		}
 	}
 	for len(b) > 0 {
-		name, rest, ok := cutString(b)
-		if !ok {
-			return nil
-		}
-		value, rest, ok := cutString(rest)
-		if !ok {
-			return nil
-		}
 		if a.Metadata == nil {
 			a.Metadata = make(map[string]string)
 		}
-		a.Metadata[name], b = value, rest
+		if b = cutPair(b, a.Metadata); b == nil {
+			return nil
+		}
 	}
 	return a
+}
+
+// cutControls decodes what appendControls appends, and returns the rest. It returns nil if b is
+// too short.
+func (a *attrs) cutControls(flags byte, b []byte) []byte {
+	a.hold = flags&flagHold != 0
+	switch {
+	case flags&flagGovernance != 0:
+		a.retention.Mode = storage.Governance
+	case flags&flagCompliance != 0:
+		a.retention.Mode = storage.Compliance
+	}
+	if a.retention.Mode != "" {
+		until, n := binary.Varint(b)
+		if n <= 0 {
+			return nil
+		}
+		a.retention.Until, b = time.Unix(until, 0).UTC(), b[n:]
+	}
+	if flags&flagTags == 0 {
+		return b
+	}
+	count, n := binary.Uvarint(b)
+	if n <= 0 {
+		return nil
+	}
+	b = b[n:]
+	for ; count > 0 && b != nil; count-- {
+		if a.tags == nil {
+			a.tags = make(map[string]string)
+		}
+		b = cutPair(b, a.tags)
+	}
+	return b
+}
+
+// cutPair decodes one pair into m, and returns the rest. It returns nil if b is too short.
+func cutPair(b []byte, m map[string]string) []byte {
+	name, b, ok := cutString(b)
+	if !ok {
+		return nil
+	}
+	value, b, ok := cutString(b)
+	if !ok {
+		return nil
+	}
+	m[name] = value
+	return b
 }
 
 func cutString(b []byte) (string, []byte, bool) {
@@ -144,6 +247,7 @@ func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	}
 	if a != nil {
 		out.Properties = a.Properties
+		out.TagCount, out.Retention, out.LegalHold = len(a.tags), a.retention, a.hold
 	}
 	if a.matches(m) {
 		out.CRC32C = a.crc

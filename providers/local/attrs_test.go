@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +26,9 @@ func TestAttrsRoundTrip(t *testing.T) {
 		{"type", attrs{Properties: storage.Properties{ContentType: "text/plain"}}},
 		{"the last property", attrs{Properties: storage.Properties{StorageClass: "COLD"}}},
 		{"revision", attrs{unique: "0123"}},
+		{"tags", attrs{tags: map[string]string{"k": "v", "empty": ""}}},
+		{"retention", attrs{retention: storage.Retention{Mode: storage.Governance, Until: time.Unix(1_900_000_000, 0).UTC()}}},
+		{"legal hold", attrs{hold: true}},
 		{"only metadata", attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}}},
 		{"everything", attrs{
 			Properties: storage.Properties{
@@ -32,6 +36,8 @@ func TestAttrsRoundTrip(t *testing.T) {
 				CacheControl: "5", StorageClass: "6", Metadata: map[string]string{"k": strings.Repeat("v", 2000)},
 			},
 			crc: crc, publicRead: true, size: 1, mtime: 2, unique: "u",
+			tags: map[string]string{"t": "1"}, hold: true,
+			retention: storage.Retention{Mode: storage.Compliance, Until: time.Unix(253_402_300_799, 0).UTC()},
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -44,6 +50,8 @@ func FuzzAttrs(f *testing.F) {
 	crc := storage.KnownCRC32C(7)
 	f.Add((&attrs{crc: crc, size: 3, unique: "x", Properties: storage.Properties{Metadata: map[string]string{"a": "b"}}}).encode())
 	f.Add([]byte{attrsFormat, 0xFF})
+	f.Add((&attrs{tags: map[string]string{"a": "b"}, retention: storage.Retention{Mode: storage.Governance, Until: time.Unix(1, 0)}}).encode())
+	f.Add([]byte{attrsFormatLocked, flagTags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if a := decodeAttrs(b); a != nil {
 			require.Equal(t, a, decodeAttrs(a.encode()))

@@ -30,6 +30,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	defer d.release(s)
+	if err := s.checkControls(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
 	from := s
 	if r.Source.Bucket != d.bucket {
 		other := bucketDriver(d.parent, r.Source.Bucket, Config{NoSync: true})
@@ -58,7 +61,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
-	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead}
+	st.attrs = newAttrs(r.Properties, &r.Controls, storage.CRC32C{})
 	if old.matches(source.meta) {
 		st.attrs.crc = old.crc
 	}
@@ -113,6 +116,9 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		return nil, err
 	}
 	defer d.release(s)
+	if err := s.checkControls(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
 	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
@@ -127,7 +133,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 			return nil, err
 		}
 	}
-	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead, crc: storage.KnownCRC32C(sum.Sum32())}
+	st.attrs = newAttrs(r.Properties, &r.Controls, storage.KnownCRC32C(sum.Sum32()))
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 

@@ -89,6 +89,9 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	if err := interrupted(ctx); err != nil {
 		return false, err
 	}
+	if err := s.learnObjectLock(); err != nil {
+		return false, err
+	}
 	at := &candidates{store: s, l: l, plain: plain}
 	defer at.close()
 	current, err := at.find()
@@ -107,6 +110,11 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	defer s.holdInode(current)()
 	if err := at.adopt(ctx, current); err != nil {
 		return false, err
+	}
+	if r.Version != "" {
+		if err := s.checkRemovable(current, r.BypassGovernance); err != nil {
+			return false, err
+		}
 	}
 	if err := at.dropVisible(ctx); err != nil {
 		return false, err

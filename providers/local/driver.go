@@ -18,16 +18,17 @@ var _ storage.Driver = (*driver)(nil)
 // bucket can be named before it exists.
 type driver struct {
 	storage.UnimplementedDriver
-	parent     string // absolute; the account, which contains the directory of the bucket
-	bucket     string // the directory's name
-	managed    bool   // by a service: the directory must lie in parent, even through symbolic links
-	sync       bool
-	visible    bool   // write visible sidecars
-	fileMode   uint32 // 0 means 0666 without the umask
-	clock      clock
-	versions   atomic.Bool                    // whether they are kept
-	configKeys signedurl.Keys                 // from Config
-	ownKeys    atomic.Pointer[signedurl.Keys] // from the directory, once read
+	parent       string // absolute; the account, which contains the directory of the bucket
+	bucket       string // the directory's name
+	managed      bool   // by a service: the directory must lie in parent, even through symbolic links
+	sync         bool
+	visible      bool   // write visible sidecars
+	fileMode     uint32 // 0 means 0666 without the umask
+	clock        clock
+	versions     atomic.Bool                    // whether they are kept
+	locksObjects atomic.Bool                    // opened WithObjectLock
+	configKeys   signedurl.Keys                 // from Config
+	ownKeys      atomic.Pointer[signedurl.Keys] // from the directory, once read
 
 	mu     sync.Mutex
 	live   *store
@@ -79,9 +80,11 @@ func (d *driver) Describe() storage.Description {
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-			storage.KeysBesideFolders | storage.LongSegments | signFeatures,
+			storage.KeysBesideFolders | storage.LongSegments |
+			storage.ObjectTags | storage.ObjectLock | storage.Restoring | signFeatures,
 		Versioned:        d.versions.Load(),
 		EnableVersions:   func() { d.versions.Store(true) },
+		EnableObjectLock: d.enableObjectLock,
 		Local:            true,
 		TaggedRevisions:  true,
 		NeedsSigningBase: true,

@@ -127,3 +127,5 @@ func identity(f *os.File) (uint64, error) {
 func (f *file) xattr() ([]byte, error) { return getXattr(f.fd) }
 
 func (f *file) setXattr(value []byte) error { return setXattr(f.fd, value) }
+
+func (f *file) removeXattr() error { return removeXattr(f.fd) }

@@ -81,6 +81,8 @@ func (f *file) xattr() ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func (f *file) setXattr([]byte) error { return errors.ErrUnsupported }
 
+func (f *file) removeXattr() error { return errors.ErrUnsupported }
+
 // identity returns the number of the file on its volume. NTFS includes a count of uses, so
 // that no number is used twice.
 func identity(f *os.File) (uint64, error) {

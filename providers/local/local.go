@@ -20,6 +20,13 @@
 // sync=false, mode=0640 ([Config].FileMode, in octal) and sidecars=true
 // ([Config].Sidecars). With [storage.OpenService], the directory contains the buckets.
 //
+// # Tags and locks
+//
+// Tags, retention and legal holds are kept with the other attributes. A bucket that was opened
+// with [storage.WithObjectLock] once locks objects for all processes that use this package, and
+// for good. The locks are not those of the operating system: a user who may write the files,
+// such as root, can remove them. Opened by other programs, a file is changed in its place.
+//
 // # Backups
 //
 // The tools cp -a, rsync -X and tar --xattrs keep extended attributes; zip, tar and cp -r

@@ -21,6 +21,9 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	defer d.release(s)
+	if err := s.checkControls(ctx, &r.Controls); err != nil {
+		return "", err
+	}
 	s.sweepUploadsIfDue(ctx)
 	st, err := s.stage(ctx)
 	if err != nil {
@@ -133,6 +136,9 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 		return nil, err
 	}
 	defer d.release(s)
+	if err := s.checkControls(ctx, &r.Put.Controls); err != nil {
+		return nil, err
+	}
 	out, err := s.join(ctx, r)
 	if err != nil {
 		return nil, err
@@ -178,7 +184,7 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 			return nil, err
 		}
 	}
-	st.attrs = attrs{Properties: r.Put.Properties, publicRead: r.Put.PublicRead, crc: r.Put.CRC32C}
+	st.attrs = newAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
 	return s.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 

@@ -34,7 +34,7 @@ const (
 func play(role string) int {
 	roles := map[string]func(d *driver, text string) error{
 		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
-		"sender": sendSlowly,
+		"sender": sendSlowly, "tagger": tagForEver, "holder": holdForEver,
 	}
 	if role == "deleter" {
 		if err := deleteBucket(os.Getenv(rootVariable)); err != nil {

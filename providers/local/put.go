@@ -17,6 +17,9 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	defer d.release(s)
+	if err := s.checkControls(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
 	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
@@ -25,12 +28,15 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	if err := st.fill(ctx, r.Body); err != nil {
 		return nil, err
 	}
-	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead, crc: r.CRC32C}
+	st.attrs = newAttrs(r.Properties, &r.Controls, r.CRC32C)
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 
 // save seals a staged file and makes it the object of key.
 func (s *store) save(ctx context.Context, key string, st *stagedFile, c storage.Condition) (*storage.Attrs, error) {
+	if err := s.lockNew(ctx, &st.attrs); err != nil {
+		return nil, err
+	}
 	if err := s.seal(st); err != nil {
 		return nil, err
 	}
@@ -96,6 +102,9 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 
 // place checks the condition and renames. The caller holds the lock of the key.
 func (s *store) place(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
+	if err := s.learnObjectLock(); err != nil {
+		return err
+	}
 	old, err := at.find()
 	if err != nil {
 		return err

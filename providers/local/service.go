@@ -75,6 +75,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err := checkName(r.Name); err != nil {
 		return nil, err
 	}
+	if err := new(bucketSettings).apply(r); err != nil {
+		return nil, err
+	}
 	s.sweepTrash(ctx)
 	if err := s.root.Mkdir(r.Name, 0o777); err != nil {
 		if isExist(err) {
@@ -87,9 +90,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 			return nil, unknownOutcome(err)
 		}
 	}
-	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) {
+	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) error {
 		b.Created, b.Region = s.config.Now().UTC(), r.Region
-		b.apply(r)
+		return b.apply(r)
 	})
 }
 
@@ -123,28 +126,15 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) { b.apply(r) })
+	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) error { return b.apply(r) })
 }
 
-// updateSettings changes settings under a lock, so that no concurrent change is lost.
-func (s *serviceDriver) updateSettings(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
+func (s *serviceDriver) updateSettings(ctx context.Context, name string, change func(*bucketSettings) error) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
 	err := s.withBucket(ctx, name, func(b *store) error {
-		if _, err := b.stagingDir(ctx); err != nil {
-			return err
-		}
-		unlock, err := b.lock(ctx, settingsPath)
-		if err != nil {
-			return err
-		}
-		defer unlock()
-		settings, err := b.settings()
-		if err != nil {
-			return err
-		}
-		change(&settings)
+		settings, err := b.changeSettings(ctx, change)
 		info = settings.info(name)
-		return b.saveSettings(ctx, settings)
+		return err
 	})
 	if err != nil {
 		return nil, err

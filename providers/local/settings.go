@@ -1,11 +1,13 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // bucketSettings are the settings of a bucket, in the file settingsPath.
@@ -16,6 +18,56 @@ type bucketSettings struct {
 	Versioning bool                    `json:"versioning,omitempty"`
 	CORS       []storage.CORSRule      `json:"cors,omitempty"`
 	Lifecycle  []storage.LifecycleRule `json:"lifecycle,omitempty"`
+	ObjectLock bool                    `json:"objectLock,omitempty"` // never becomes false
+
+	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
+}
+
+// A settingsFile is the file of settings as it was read last.
+type settingsFile struct {
+	meta     meta
+	settings bucketSettings
+}
+
+// currentSettings returns the settings of the bucket. It reads them again only if their file is
+// another one than last time. Their lists must not be changed.
+func (s *store) currentSettings() (bucketSettings, error) {
+	m, err := s.top.stat(settingsPath)
+	if isNotExist(err) {
+		return bucketSettings{}, nil
+	}
+	if err != nil {
+		return bucketSettings{}, failure(err)
+	}
+	if known := s.known.Load(); known != nil && known.meta == m {
+		return known.settings, nil
+	}
+	b, err := s.settings()
+	if err == nil {
+		s.known.Store(&settingsFile{m, b}) // the file may be newer than m: then it is read again
+	}
+	return b, err
+}
+
+// changeSettings changes settings under a lock, so that no concurrent change is lost. The caller
+// holds no lock of a key.
+func (s *store) changeSettings(ctx context.Context, change func(*bucketSettings) error) (bucketSettings, error) {
+	if _, err := s.stagingDir(ctx); err != nil {
+		return bucketSettings{}, err
+	}
+	unlock, err := s.lock(ctx, settingsPath)
+	if err != nil {
+		return bucketSettings{}, err
+	}
+	defer unlock()
+	settings, err := s.settings()
+	if err != nil {
+		return settings, err
+	}
+	if err := change(&settings); err != nil {
+		return settings, err
+	}
+	return settings, s.saveSettings(ctx, settings)
 }
 
 // settings returns the settings of the bucket. If it has none, it returns the zero value.
@@ -27,6 +79,9 @@ func (s *store) settings() (bucketSettings, error) {
 	}
 	if err != nil {
 		return out, failure(err)
+	}
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		return out, nil // lost in a power failure, with Config.NoSync; those that lock objects are always flushed
 	}
 	if err := json.Unmarshal(b, &out); err != nil {
 		return out, damaged(settingsPath, err)
@@ -43,11 +98,11 @@ func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.replaceFile(settingsPath, w.dir.path, append(content, '\n'), 0o666)
+	return s.replaceFileSynced(settingsPath, w.dir.path, append(content, '\n'), 0o666, s.sync || b.ObjectLock)
 }
 
-// apply sets the settings that r has.
-func (b *bucketSettings) apply(r *storage.BucketRequest) {
+// apply sets the settings that r has. A bucket that locks objects keeps versions.
+func (b *bucketSettings) apply(r *storage.BucketRequest) error {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess
 	}
@@ -60,11 +115,26 @@ func (b *bucketSettings) apply(r *storage.BucketRequest) {
 	if r.Lifecycle != nil {
 		b.Lifecycle = *r.Lifecycle
 	}
+	b.ObjectLock = b.ObjectLock || r.ObjectLock
+	if r.DefaultRetention != nil {
+		if !b.ObjectLock {
+			return errNoLock
+		}
+		b.DefaultRetention = *r.DefaultRetention
+	}
+	if b.ObjectLock {
+		if r.Versioning != nil && !*r.Versioning {
+			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
+		}
+		b.Versioning = true
+	}
+	return nil
 }
 
 func (b *bucketSettings) info(name string) *storage.BucketInfo {
 	return &storage.BucketInfo{
 		Name: name, Provider: provider, Region: b.Region, Created: b.Created,
 		Public: b.Public, Versioning: b.Versioning, CORS: b.CORS, Lifecycle: b.Lifecycle,
+		ObjectLock: b.ObjectLock, DefaultRetention: b.DefaultRetention,
 	}
 }

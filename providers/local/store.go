@@ -49,9 +49,10 @@ type store struct {
 	locks lockTable
 	cache listCache
 
-	ready          atomic.Bool  // the reserved directory exists
-	strict, coarse atomic.Bool  // from format, once known
-	sidecars       atomic.Bool  // sidecars may exist
+	ready          atomic.Bool // the reserved directory exists
+	strict, coarse atomic.Bool // from format, once known
+	sidecars       atomic.Bool // sidecars may exist
+	known          atomic.Pointer[settingsFile]
 	lastSweep      atomic.Int64 // time of the last sweep of uploads, Unix time in nanoseconds
 
 	mu         sync.Mutex
@@ -280,13 +281,18 @@ func (s *store) probe() (format, error) {
 // replaceFile atomically writes a small file in the reserved directory. It writes the file
 // in tmp first: a staging directory or, before there is one, tmpPath.
 func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
+	return s.replaceFileSynced(path, tmp, content, mode, s.sync)
+}
+
+// replaceFileSynced is replaceFile that flushes the file if sync is true, whatever Config.NoSync is.
+func (s *store) replaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
 	tmp += "/" + randomName()
 	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return s.pathLostError(err)
 	}
 	_, err = f.Write(content)
-	if err == nil && s.sync {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if closing := f.Close(); err == nil {
@@ -300,7 +306,10 @@ func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) 
 		return failure(err)
 	}
 	dir, _ := split(path)
-	return s.syncDir(dir)
+	if !sync {
+		return nil
+	}
+	return unknownOutcome(durable.SyncDirIn(s.root, dir))
 }
 
 // syncDir flushes the names in a directory to the disk, unless Config.NoSync is set.

@@ -171,6 +171,9 @@ func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) err
 	if err := s.checkWrite(at, r.Condition); err != nil {
 		return err
 	}
+	if err := s.checkRemovable(at, r.BypassGovernance); err != nil {
+		return err
+	}
 	defer s.holdInode(at)()
 	// The mark is removed first: without its version, it would prevent the directory
 	// from being removed.

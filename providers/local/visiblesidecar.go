@@ -26,6 +26,10 @@ type visibleSidecar struct {
 	StorageClass       string            `json:"storageClass,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"`
 	PublicRead         bool              `json:"publicRead,omitempty"`
+	Tags               map[string]string `json:"tags,omitempty"`
+	RetentionMode      string            `json:"retentionMode,omitempty"`
+	RetainUntil        time.Time         `json:"retainUntil,omitzero"`
+	LegalHold          bool              `json:"legalHold,omitempty"`
 	CRC32C             storage.CRC32C    `json:"crc32c,omitzero"`
 	Size               int64             `json:"size"`
 	Modified           time.Time         `json:"modified"`
@@ -43,7 +47,8 @@ func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedF
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
 		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
-		PublicRead: a.publicRead, CRC32C: a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
+		PublicRead: a.publicRead, Tags: a.tags, RetentionMode: string(a.retention.Mode), RetainUntil: a.retention.Until, LegalHold: a.hold,
+		CRC32C: a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
 	}, "", "\t")
 	if err != nil {
 		return nil, failure(err)
@@ -87,7 +92,9 @@ func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
 			ContentType: v.ContentType, ContentEncoding: v.ContentEncoding, ContentDisposition: v.ContentDisposition,
 			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass, Metadata: v.Metadata,
 		},
-		publicRead: v.PublicRead, crc: v.CRC32C, size: v.Size, mtime: v.Modified.UnixNano(),
+		publicRead: v.PublicRead, tags: v.Tags, hold: v.LegalHold,
+		retention: storage.Retention{Mode: storage.RetentionMode(v.RetentionMode), Until: v.RetainUntil},
+		crc:       v.CRC32C, size: v.Size, mtime: v.Modified.UnixNano(),
 	}, nil
 }
 

@@ -36,6 +36,10 @@ func getXattr(fd int) ([]byte, error) {
 	}
 }
 
+func removeXattr(fd int) error {
+	return retryEINTR(func() error { return unix.Fremovexattr(fd, xattrName) })
+}
+
 func setXattr(fd int, value []byte) error {
 	return retryEINTR(func() error { return unix.Fsetxattr(fd, xattrName, value, 0) })
 }

@@ -1,0 +1,89 @@
+// Invoices keeps invoices as a company must: encrypted with its own key, tagged, and locked so that
+// nobody removes them too early. The program is the same in memory, on a directory and in a cloud:
+// only the address differs, which also names the key.
+//
+//	go run ./examples/invoices                                               in memory
+//	go run ./examples/invoices -bucket 'file:///tmp/invoices?create=true'
+//	go run ./examples/invoices -create -bucket 's3://invoices?region=eu-west-1&kms_key=alias/invoices'
+//
+// It works under a prefix of its own, and removes its invoices at the end: the mode Governance lets
+// those who have the permission do that. A real archive would use the mode Compliance.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/azure" // azblob://
+	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "invoices:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program.
+func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
+	flags := flag.NewFlagSet("invoices", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	address := flags.String("bucket", "mem://invoices", "`address` of the bucket, which locks objects")
+	create := flags.Bool("create", false, "create the bucket first, unless it exists")
+	retain := flags.Duration("retain", time.Hour, "how long invoices are kept")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *create {
+		if err := createBucket(ctx, *address); err != nil {
+			return err
+		}
+	}
+	bucket, err := storage.Open(ctx, *address, storage.WithObjectLock())
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+
+	// The bucket may be in use, so everything happens under a prefix of this run.
+	prefix := "invoices-" + time.Now().UTC().Format("20060102-150405.000000") + "/"
+	a := &archive{out: stdout, bucket: storage.Prefixed(bucket, prefix), retain: *retain}
+	defer func() { result = errors.Join(result, a.removeAll(context.WithoutCancel(ctx))) }()
+	return a.year(ctx)
+}
+
+// createBucket creates a bucket that locks objects. S3 cannot add that to every bucket later.
+func createBucket(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return errors.New("-create requires an address that names a bucket, such as s3://invoices")
+	}
+	name := u.Host
+	u.Host = ""
+	service, err := storage.OpenService(ctx, u.Scheme+"://?"+u.RawQuery)
+	if err != nil {
+		return err
+	}
+	_, err = service.CreateBucket(ctx, name, storage.WithObjectLock())
+	if errors.Is(err, storage.BucketExists) {
+		err = nil
+	}
+	return errors.Join(err, service.Close())
+}

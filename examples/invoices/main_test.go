@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const printed = `filed 2026/1001.txt
+filed 2026/1002.txt
+2026/1001.txt of ACME is paid, governance for 1h0m0s
+2026/1002.txt of Roadrunner is open, governance for 1h0m0s
+2026/1001.txt cannot be removed
+`
+
+func runOn(t *testing.T, address string, flags ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), append(flags, "-bucket", address), &out))
+	bucket, err := storage.Open(t.Context(), address, storage.WithObjectLock())
+	require.NoError(t, err)
+	for v, err := range storage.Versions(t.Context(), bucket) {
+		require.NoError(t, err)
+		require.Fail(t, "a version is left", v.Key)
+	}
+	require.NoError(t, storage.Close(bucket))
+	return out.String()
+}
+
+func TestTheProgramIsTheSameInMemoryAndOnADirectory(t *testing.T) {
+	directory := "file:///" + strings.TrimPrefix(filepath.ToSlash(t.TempDir()), "/")
+	for _, address := range []string{"mem://invoices", directory} {
+		require.Equal(t, printed, runOn(t, address))
+		require.Equal(t, printed, runOn(t, address), "it can be repeated")
+	}
+}
+
+func TestTheProgramIsTheSameOnMinIOWithAKMSKey(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
+	t.Setenv("AWS_SESSION_TOKEN", "")
+	kms := need(t, "OMNIBUCKET_TEST_MINIO_KMS_KEY")
+	server := "?profile=minio&region=us-east-1&path_style=true&endpoint=" + need(t, "OMNIBUCKET_TEST_MINIO")
+	for name, address := range map[string]string{
+		"example-invoices":     "s3://example-invoices" + server,
+		"example-invoices-kms": "s3://example-invoices-kms" + server + "&kms_key=" + url.QueryEscape(kms),
+	} {
+		t.Cleanup(func() { removeBucket(t, "s3://"+server, name) })
+		text := runOn(t, address, "-create")
+		if strings.Contains(address, "kms_key") {
+			require.Contains(t, text, ", encrypted with ")
+			require.Contains(t, text, kms)
+		} else {
+			require.Equal(t, printed, text)
+		}
+	}
+}
+
+func removeBucket(t *testing.T, address, name string) {
+	service, err := storage.OpenService(context.Background(), address)
+	require.NoError(t, err)
+	require.NoError(t, service.DeleteBucket(context.Background(), name))
+	require.NoError(t, service.Close())
+}
+
+func need(t *testing.T, variable string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	require.NotEmpty(t, value, `%s is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio -- go test ./examples/invoices`, variable)
+	return value
+}
+
+func TestCreateNeedsABucket(t *testing.T) {
+	var out bytes.Buffer
+	require.ErrorContains(t, run(t.Context(), []string{"-create", "-bucket", "s3:///"}, &out), "-create")
+}

@@ -1,0 +1,59 @@
+package memstore
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A restored says when a restored copy of an archived object exists. The zero value is none.
+type restored struct{ from, until time.Time }
+
+// Restore begins to make an archived object readable, as S3 does: for a number of days. If a
+// restored copy exists, it is kept for so many days from now on.
+func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+	now := d.account.time()
+	return d.change(ctx, r, func(o *object, _ *bucket, k *kept) error {
+		if !d.account.archives(o) || now.Before(k.restored.from) {
+			return nil
+		}
+		if !now.Before(k.restored.until) {
+			k.restored.from = now.Add(d.account.restoreTime)
+		}
+		until := now.Add(d.account.restoreTime).AddDate(0, 0, r.RestoreDays)
+		if until.After(k.restored.until) {
+			k.restored.until = until
+		}
+		return nil
+	})
+}
+
+// archives reports whether the class of o is one of Config.ArchiveClasses.
+func (a *account) archives(o *object) bool { return slices.Contains(a.archiveClasses, o.StorageClass) }
+
+// state returns what Attrs tell at the time now.
+func (r restored) state(now time.Time) storage.RestoreState {
+	switch {
+	case now.Before(r.from):
+		return storage.RestoreState{InProgress: true}
+	case now.Before(r.until):
+		return storage.RestoreState{Until: r.until}
+	}
+	return storage.RestoreState{}
+}
+
+// checkReadable fails with Archived if o must be restored first. The caller holds no lock.
+func (a *account) checkReadable(o *object) error {
+	if !a.archives(o) {
+		return nil
+	}
+	switch state := o.keeps().restored.state(a.time()); {
+	case state.InProgress:
+		return &storage.Error{Code: storage.Archived, Hint: "the object is being restored: try again later, Attrs.Restore tells how far it is"}
+	case state.Until.IsZero():
+		return &storage.Error{Code: storage.Archived, Hint: "restore the object first, with Restore"}
+	}
+	return nil
+}

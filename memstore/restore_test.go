@@ -1,0 +1,81 @@
+package memstore_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// archiving returns a bucket that archives the class COLD, and restores within six hours.
+func archiving(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
+	return storage.New(memstore.NewDriver(memstore.Config{
+		Now:            func() time.Time { return *now },
+		ArchiveClasses: []string{"DEEP", "COLD"},
+		RestoreTime:    6 * time.Hour,
+	}), opts...)
+}
+
+func TestAnArchivedObjectIsReadAfterItWasRestored(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0).UTC()
+	b := archiving(&now)
+	_, err := b.Upload(t.Context(), "cold", strings.NewReader("text"), storage.WithStorageClass("COLD"), storage.WithTags(map[string]string{"k": "v"}))
+	require.NoError(t, err)
+	requireArchived := func(state storage.RestoreState) {
+		t.Helper()
+		_, _, err := storage.ReadAll(t.Context(), b, "cold")
+		require.ErrorIs(t, err, storage.Archived)
+		require.ErrorContains(t, err, "restore")
+		_, err = storage.Copy(t.Context(), b, "copy", b, "cold")
+		require.ErrorIs(t, err, storage.Archived)
+		_, err = storage.Compose(t.Context(), b, "joined", []string{"cold"})
+		require.ErrorIs(t, err, storage.Archived)
+		attrs, err := b.Attrs(t.Context(), "cold")
+		require.NoError(t, err)
+		require.Equal(t, state, attrs.Restore)
+		require.Equal(t, 1, attrs.TagCount)
+	}
+	requireArchived(storage.RestoreState{})
+	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(2)))
+	requireArchived(storage.RestoreState{InProgress: true})
+	now = now.Add(time.Hour)
+	require.NoError(t, storage.Restore(t.Context(), b, "cold"), "it is being restored already")
+	now = now.Add(5*time.Hour - 1)
+	requireArchived(storage.RestoreState{InProgress: true})
+
+	now = now.Add(1)
+	text, attrs, err := storage.ReadAll(t.Context(), b, "cold")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+	require.Equal(t, storage.RestoreState{Until: now.AddDate(0, 0, 2)}, attrs.Restore)
+	_, err = storage.Copy(t.Context(), b, "copy", b, "cold", storage.WithStorageClass("HOT"))
+	require.NoError(t, err)
+	_, _, err = storage.ReadAll(t.Context(), b, "copy")
+	require.NoError(t, err)
+
+	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(4)), "it is kept for longer")
+	now = now.AddDate(0, 0, 3)
+	_, _, err = storage.ReadAll(t.Context(), b, "cold")
+	require.NoError(t, err)
+	now = now.AddDate(0, 0, 2)
+	requireArchived(storage.RestoreState{})
+}
+
+func TestOnlyTheClassesOfConfigAreArchived(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0).UTC()
+	b := archiving(&now)
+	_, err := b.Upload(t.Context(), "warm", strings.NewReader("x"), storage.WithStorageClass("WARM"))
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "plain", strings.NewReader("x"))
+	require.NoError(t, err)
+	for _, key := range []string{"warm", "plain"} {
+		require.NoError(t, storage.Restore(t.Context(), b, key))
+		_, attrs, err := storage.ReadAll(t.Context(), b, key)
+		require.NoError(t, err)
+		require.Zero(t, attrs.Restore)
+	}
+}

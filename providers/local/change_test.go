@@ -1,0 +1,215 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func (s *subject) setTags(key string, tags map[string]string) {
+	s.t.Helper()
+	require.NoError(s.t, s.SetTags(context.Background(), &storage.ChangeRequest{Key: key, Tags: tags}))
+}
+
+func (s *subject) tags(key string) map[string]string {
+	s.t.Helper()
+	tags, err := s.Tags(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	require.NoError(s.t, err)
+	return tags
+}
+
+// requireChanged sets tags, and requires that nothing else of the object changes.
+func (s *subject) requireChanged(key string, tags map[string]string) {
+	s.t.Helper()
+	before := s.head(key)
+	s.setTags(key, tags)
+	require.Equal(s.t, tags, s.tags(key))
+	after := s.head(key)
+	require.Equal(s.t, len(tags), after.TagCount)
+	after.TagCount = before.TagCount
+	require.Equal(s.t, before, after)
+}
+
+// manyTags do not fit into an extended attribute of ext4.
+func manyTags() map[string]string {
+	tags := map[string]string{}
+	for i := range 10 {
+		tags[strings.Repeat(strconv.Itoa(i), 128)] = strings.Repeat("v", 256)
+	}
+	return tags
+}
+
+func TestAttributesChangeInPlace(t *testing.T) {
+	for _, disk := range disks {
+		for name, row := range map[string]func(s *subject){
+			"an object of this package": func(s *subject) { s.putDescribed("k") },
+			"a file of another program": func(s *subject) { s.write("k", "content") },
+			"a file that another program has edited": func(s *subject) {
+				s.putDescribed("k")
+				s.write("k", "edited")
+			},
+		} {
+			t.Run(disk.name+", "+name, func(t *testing.T) {
+				s := open(t, disk.tweaks...)
+				row(s)
+				for _, tags := range []map[string]string{{"a": "1"}, manyTags(), {"b": "2"}} {
+					s.requireChanged("k", tags)
+				}
+				require.Empty(t, s.leftovers())
+				_ = s.Close()
+				again := reopen(t, s.root, disk.tweaks...)
+				require.Equal(t, map[string]string{"b": "2"}, again.tags("k"))
+			})
+		}
+	}
+}
+
+func (s *subject) putDescribed(key string) {
+	s.t.Helper()
+	_, err := s.Put(context.Background(), described(key, "content"))
+	require.NoError(s.t, err)
+}
+
+func TestVisibleSidecarsHaveTagsAndLocks(t *testing.T) {
+	for _, more := range [][]tweak{nil, {withoutXattrs}} {
+		s := open(t, append(more, withSidecars, withObjectLock)...)
+		s.putDescribed("k")
+		s.requireChanged("k", map[string]string{"a": "1"})
+		until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+		r := &storage.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: until}, LegalHold: true}
+		require.NoError(t, s.SetRetention(t.Context(), r))
+		require.NoError(t, s.SetLegalHold(t.Context(), r))
+		require.Len(t, visibleFiles(t, s.root), 1)
+		c := copied(t, s.root)
+		require.Equal(t, map[string]string{"a": "1"}, c.tags("k"))
+		require.Equal(t, r.Retention, c.head("k").Retention)
+		require.True(t, c.head("k").LegalHold)
+		require.Equal(t, described("k", "").Properties, c.head("k").Properties)
+
+		c.setTags("k", map[string]string{"b": "2"}) // the copy writes no sidecars, and takes over the one that is there
+		require.Empty(t, visibleFiles(t, c.root))
+		require.Equal(t, described("k", "").Properties, c.head("k").Properties)
+		require.True(t, c.head("k").LegalHold)
+	}
+}
+
+func TestAttributesOfAnEarlierReleaseAreRead(t *testing.T) {
+	a := attrs{Properties: storage.Properties{ContentType: "text/x-own"}, size: 3, mtime: 5}
+	require.Equal(t, byte(1), a.encode()[0], "an object without tags and locks is written as before")
+	a.tags = map[string]string{"k": "v"}
+	require.Equal(t, byte(2), a.encode()[0])
+}
+
+func TestTagsOfABucketThatWasNeverWritten(t *testing.T) {
+	s := open(t)
+	s.write("k", "content")
+	require.ErrorIs(t, s.SetTags(t.Context(), &storage.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
+	require.NoDirExists(t, filepath.Join(s.root, reserved))
+	s.requireChanged("k", map[string]string{"a": "1"})
+}
+
+// tagForEver gives one object tags, and requires that they stay until it sets others.
+func tagForEver(d *driver, key string) error {
+	ctx, done, n := context.Background(), told(), 0
+	for ; !stopped(done); n++ {
+		want := map[string]string{"number": strconv.Itoa(n), "padding": strings.Repeat("x", n%200)}
+		if err := d.SetTags(ctx, &storage.ChangeRequest{Key: key, Tags: want}); err != nil {
+			return err
+		}
+		got, err := d.Tags(ctx, &storage.GetRequest{Key: key, Length: -1})
+		if err != nil {
+			return err
+		}
+		if !maps.Equal(want, got) {
+			return fmt.Errorf("tags %v were lost: %v", want, got)
+		}
+	}
+	fmt.Println(n)
+	return nil
+}
+
+// holdForEver begins and ends a legal hold of one object.
+func holdForEver(d *driver, key string) error {
+	ctx, done, n := context.Background(), told(), 0
+	for ; !stopped(done) || n%2 == 0; n++ { // the last round begins a hold
+		if err := d.SetLegalHold(ctx, &storage.ChangeRequest{Key: key, LegalHold: n%2 == 0}); err != nil {
+			return err
+		}
+		a, err := d.Head(ctx, &storage.GetRequest{Key: key, Length: -1})
+		if err != nil {
+			return err
+		}
+		if a.LegalHold != (n%2 == 0) {
+			return fmt.Errorf("hold %d was lost", n)
+		}
+	}
+	fmt.Println(n)
+	return nil
+}
+
+// TestProcessesLoseNoChangeOfAttributes has two processes change one object, and readers.
+func TestProcessesLoseNoChangeOfAttributes(t *testing.T) {
+	wineCannot(t, openStays)
+	for _, disk := range disks {
+		if disk.name != "plain" && disk.name != "without extended attributes" {
+			continue
+		}
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, append(disk.tweaks, withObjectLock)...)
+			if s.noXattr {
+				t.Setenv(diskVariable, "none")
+			}
+			before, err := s.Put(t.Context(), pattern("k", 7))
+			require.NoError(t, err)
+			all := []*process{start(t, s.root, "tagger", "k"), start(t, s.root, "holder", "k"), start(t, s.root, "reader", "k")}
+			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+				require.NoError(t, checkPattern(s.driver, "k"))
+			}
+			for _, p := range all {
+				n, err := strconv.Atoi(p.end(t))
+				require.NoError(t, err)
+				require.Positive(t, n)
+			}
+			after := s.head("k")
+			require.Equal(t, before.Revision, after.Revision)
+			require.Equal(t, 2, after.TagCount)
+		})
+	}
+}
+
+// TestChangesAndWritesOfProcessesDoNotMix requires that an object never has the attributes of
+// another one while one process writes it and another one tags it.
+func TestChangesAndWritesOfProcessesDoNotMix(t *testing.T) {
+	wineCannot(t, openStays)
+	s := open(t)
+	_, err := s.Put(t.Context(), pattern("k", 7))
+	require.NoError(t, err)
+	writer := start(t, s.root, "writer", "k")
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+		s.setTags("k", map[string]string{"a": "1"})
+		require.NoError(t, checkPattern(s.driver, "k"))
+		require.Contains(t, []int{0, 1}, s.head("k").TagCount)
+	}
+	n, err := strconv.Atoi(writer.end(t))
+	require.NoError(t, err)
+	require.Positive(t, n)
+	reopen(t, s.root)
+	require.Empty(t, s.leftovers())
+}
+
+func TestAFileThatLostItsSettingsHasNone(t *testing.T) {
+	s := open(t)
+	s.put("k", "x")
+	require.NoError(t, os.WriteFile(filepath.Join(s.root, settingsPath), make([]byte, 20), 0o666))
+	s.put("k", "y")
+}

@@ -1,0 +1,115 @@
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func withObjectLock(d *driver) { d.Describe().EnableObjectLock() }
+
+func held(key string) *storage.PutRequest {
+	r := request(key, "held")
+	r.LegalHold = true
+	return r
+}
+
+// TestObjectLockIsASettingOfTheBucket requires that drivers without the option keep locks, also
+// those that were open before.
+func TestObjectLockIsASettingOfTheBucket(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			early := open(t, disk.tweaks...)
+			early.put("k", "old")
+			require.False(t, early.Describe().Versioned)
+			locking := reopen(t, early.root, append(disk.tweaks, withObjectLock)...)
+			a, err := locking.Put(t.Context(), held("k"))
+			require.NoError(t, err)
+			require.True(t, a.LegalHold)
+			late := reopen(t, early.root, disk.tweaks...)
+			require.True(t, late.Describe().Versioned)
+			for _, s := range []*subject{early, late} {
+				s.put("k", "new")
+				s.remove("k")
+				err := s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
+				require.ErrorIs(t, err, storage.Locked)
+				body, got, err := s.getVersion("k", a.Version)
+				require.NoError(t, err)
+				require.Equal(t, "held", body)
+				require.True(t, got.LegalHold)
+			}
+			require.NoError(t, early.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, late.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+		})
+	}
+}
+
+func TestALockedCurrentVersionStays(t *testing.T) {
+	s := open(t, withObjectLock)
+	s.put("k", "old")
+	a, err := s.Put(t.Context(), held("k"))
+	require.NoError(t, err)
+	err = s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version})
+	require.ErrorIs(t, err, storage.Locked)
+	require.Equal(t, "held", s.get("k"))
+	require.Len(t, s.history(storage.ListRequest{}), 2)
+}
+
+func TestRetentionEndsByTheClock(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	s := open(t, withObjectLock, func(d *driver) { d.clock.now = func() time.Time { return now } })
+	r := request("k", "x")
+	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
+	a, err := s.Put(t.Context(), r)
+	require.NoError(t, err)
+	version := &storage.DeleteRequest{Key: "k", Version: a.Version}
+	now = now.Add(time.Minute - 1)
+	require.ErrorIs(t, s.Delete(t.Context(), version), storage.Locked)
+	now = now.Add(1)
+	require.NoError(t, s.Delete(t.Context(), version))
+	s.missing("k")
+}
+
+func TestDefaultRetentionOfABucket(t *testing.T) {
+	parent := t.TempDir()
+	service, err := NewServiceDriver(parent, ServiceConfig{NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	week := &storage.DefaultRetention{Mode: storage.Governance, Days: 7}
+	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", DefaultRetention: week})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.NoDirExists(t, filepath.Join(parent, "b"))
+	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", ObjectLock: true})
+	require.NoError(t, err)
+
+	s := reopen(t, filepath.Join(parent, "b"))
+	s.put("before", "x")
+	require.Zero(t, s.head("before").Retention)
+	info, err := service.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", DefaultRetention: week})
+	require.NoError(t, err)
+	require.Equal(t, *week, info.DefaultRetention)
+	require.True(t, info.ObjectLock && info.Versioning)
+	a := s.put("after", "x")
+	require.Equal(t, storage.Governance, a.Retention.Mode)
+	require.WithinDuration(t, a.Modified.AddDate(0, 0, 7), a.Retention.Until, time.Second)
+	require.Equal(t, a.Retention, s.head("after").Retention)
+	off := false
+	_, err = service.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", Versioning: &off})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
+}
+
+func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
+	s := open(t, withObjectLock)
+	s.put("k", "x")
+	require.NoError(t, os.WriteFile(filepath.Join(s.root, settingsPath), []byte("{"), 0o666))
+	_, err := s.Put(t.Context(), request("k", "y"))
+	require.ErrorIs(t, err, storage.Internal)
+	require.ErrorIs(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.Internal)
+	require.Equal(t, "x", s.get("k"))
+}

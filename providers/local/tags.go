@@ -1,0 +1,225 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/omnibucket/storage"
+)
+
+// Tags returns the tags of the current object or a version of it.
+func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release(s)
+	f, a, err := s.openObject(ctx, r.Key, r.Version)
+	if err != nil {
+		return nil, err
+	}
+	_ = f.close()
+	if a == nil {
+		return nil, nil
+	}
+	return a.tags, nil
+}
+
+// SetTags replaces the tags.
+func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+	return d.change(ctx, r, func(_ bucketSettings, a *attrs) error {
+		a.tags = maps.Clone(r.Tags)
+		return nil
+	})
+}
+
+// change changes the attributes of an object, in its place: the file stays the same, and with
+// it the revision.
+func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(bucketSettings, *attrs) error) error {
+	if r.Version != "" && !validVersion(r.Version) {
+		return errVersion
+	}
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.release(s)
+	if err := s.initializeFor(r.Key); err != nil {
+		return err
+	}
+	l, ok := s.names().locate(r.Key)
+	if !ok {
+		return s.notFoundError()
+	}
+	plain, err := s.open(l.dir)
+	if err != nil && !isNoObject(err) {
+		return failure(err)
+	}
+	if err == nil {
+		defer s.closeDir(plain)
+	} else {
+		plain = nil
+	}
+	if _, err := s.lockingSettings(ctx); err != nil {
+		return err
+	}
+	unlock, err := s.lock(ctx, r.Key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	at := &candidates{store: s, l: l, plain: plain}
+	defer at.close()
+	return s.changeLocked(ctx, at, r, f)
+}
+
+// initializeFor makes the reserved directory, if the bucket has the object of key.
+func (s *store) initializeFor(key string) error {
+	if written, err := s.isInitialized(); written || err != nil {
+		return err
+	}
+	l, ok := s.names().locate(key)
+	if !ok {
+		return s.notFoundError()
+	}
+	f, err := s.openCurrent(l)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		return s.notFoundError()
+	}
+	_ = f.close()
+	return s.initialize()
+}
+
+func (s *store) changeLocked(ctx context.Context, at *candidates, r *storage.ChangeRequest, f func(bucketSettings, *attrs) error) error {
+	settings, err := s.currentSettings()
+	if err != nil {
+		return err
+	}
+	current, err := at.find()
+	if err != nil {
+		return err
+	}
+	if current.found() && (r.Version == "" || versionOf(current.meta) == r.Version) {
+		return at.changeCurrent(ctx, current, func(a *attrs) error { return f(settings, a) })
+	}
+	if r.Version == "" {
+		return s.notFoundError()
+	}
+	old, err := s.openVersion(r.Key, r.Version)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		return s.notFoundError()
+	}
+	defer func() { _ = old.close() }()
+	return s.changeFile(ctx, old, func(a *attrs) error { return f(settings, a) }, nil)
+}
+
+// changeCurrent changes the attributes of the current object. Its visible sidecar is removed
+// before and written again afterwards, as by a write.
+func (s *candidates) changeCurrent(ctx context.Context, current objectFile, change func(*attrs) error) error {
+	if err := s.adoptVisible(ctx, current); err != nil && !isNoObject(err) {
+		return failure(err)
+	}
+	f, err := current.dir.open(current.base)
+	if isNoObject(err) {
+		return s.notFoundError()
+	}
+	if err != nil {
+		return failure(err)
+	}
+	defer func() { _ = f.close() }()
+	var visible *stagedFile
+	defer func() {
+		if visible != nil {
+			s.discard(visible)
+		}
+	}()
+	err = s.changeFile(ctx, f, change, func(a *attrs) (err error) {
+		if s.visible {
+			if visible, err = s.stageVisible(ctx, a, f.meta); err != nil {
+				return err
+			}
+		}
+		return s.dropVisible(ctx)
+	})
+	if err != nil || visible == nil {
+		return err
+	}
+	return s.putVisible(ctx, visible)
+}
+
+// changeFile changes the attributes of a file. It calls before, unless that is nil, just before
+// it replaces them.
+func (s *store) changeFile(ctx context.Context, f *file, change func(*attrs) error, before func(*attrs) error) error {
+	a, err := s.attrsOfFile(f)
+	if err != nil {
+		return err
+	}
+	if a == nil { // another program made the file
+		a = &attrs{}
+	}
+	if err := change(a); err != nil {
+		return err
+	}
+	a.fit(f.meta)
+	if before != nil {
+		if err := before(a); err != nil {
+			return err
+		}
+	}
+	return s.replaceAttrs(ctx, f, a)
+}
+
+// fit makes a match the file. What is true only of the file as it was written is removed, if
+// another program has changed the file.
+func (a *attrs) fit(m meta) {
+	if !a.matches(m) {
+		a.crc, a.unique, a.size, a.mtime = storage.CRC32C{}, "", m.size, m.mtime
+	}
+}
+
+// replaceAttrs atomically replaces the attributes of a visible file. A sidecar that is not used
+// any more stays, because a reader may be about to read it.
+func (s *store) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
+	value := a.encode()
+	if !s.noXattr && f.setXattr(value) == nil {
+		return s.syncAttrs(f)
+	}
+	w, err := s.stagingDir(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value); err != nil {
+		return err
+	}
+	if s.noXattr {
+		return nil
+	}
+	old, err := f.xattr()
+	if old == nil || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err := f.removeXattr(); err != nil { // until then, the old attributes are in force
+		return failure(err)
+	}
+	return s.syncAttrs(f)
+}
+
+func (s *store) syncAttrs(f *file) error {
+	if !s.sync {
+		return nil
+	}
+	return unknownOutcome(f.sync())
+}
+
+// Restore does nothing: no object is archived.
+func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
+	_, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	return err
+}

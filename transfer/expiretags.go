@@ -1,0 +1,99 @@
+package transfer
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+// An expiring is an object that is old enough for a rule.
+type expiring struct {
+	storage.ListEntry
+	selects tagSelector
+}
+
+// A tagSelector selects objects that have the tags of one rule and of no earlier one: a dry run
+// would count them twice.
+type tagSelector struct {
+	tags    map[string]string
+	earlier []map[string]string // empty tags: an earlier rule selects every object
+}
+
+// selector returns the selector of a rule for an object that is old enough for the rules for
+// which old returns true.
+func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSelector {
+	s := tagSelector{tags: e.rules[rule].Tags}
+	for _, r := range e.rules[:rule] {
+		if strings.HasPrefix(key, r.Prefix) && old(r) {
+			s.earlier = append(s.earlier, r.Tags)
+		}
+	}
+	return s
+}
+
+// never reports whether s selects nothing, whatever the tags are.
+func (s tagSelector) never() bool {
+	return slices.ContainsFunc(s.earlier, func(tags map[string]string) bool { return len(tags) == 0 })
+}
+
+// needsTags reports whether the tags decide. It is false if s selects every object.
+func (s tagSelector) needsTags() bool { return len(s.tags) > 0 || len(s.earlier) > 0 }
+
+func (s tagSelector) matches(tags map[string]string) bool {
+	return hasAll(tags, s.tags) && !slices.ContainsFunc(s.earlier, func(earlier map[string]string) bool { return hasAll(tags, earlier) })
+}
+
+func hasAll(tags, want map[string]string) bool {
+	for key, value := range want {
+		if have, ok := tags[key]; !ok || have != value {
+			return false
+		}
+	}
+	return true
+}
+
+// hasTags reads the tags of an object, and reports whether they select it. An object that has been
+// removed meanwhile is not selected.
+func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ...storage.AttrsOption) (bool, error) {
+	tags, err := storage.Tags(ctx, e.tags, key, opts...)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return false, nil
+	}
+	return err == nil && s.matches(tags), err
+}
+
+// selected returns the objects of the group that their tags select, in their order.
+func (e *expiry) selected(ctx context.Context, group []expiring) []expiring {
+	requests := newSemaphore(e.concurrency)
+	var reading panics.Group
+	selected := make([]bool, len(group))
+	for i, object := range group {
+		if !object.selects.needsTags() {
+			selected[i] = true
+			continue
+		}
+		if !requests.acquire(ctx, 1) {
+			break
+		}
+		reading.Go(func() {
+			defer requests.release(1)
+			has, err := e.hasTags(ctx, object.Key, object.selects)
+			if err != nil {
+				e.failedRemoval(ctx, object.Key, err)
+			}
+			selected[i] = has
+			requests.ended(0, 1)
+		}, nil)
+	}
+	reading.Wait()
+	var kept []expiring
+	for i, object := range group {
+		if selected[i] {
+			kept = append(kept, object)
+		}
+	}
+	return kept
+}
