@@ -70,6 +70,9 @@ func (d *driver) Describe() storage.Description {
 	if d.isBefore(tagsVersion) {
 		desc.Features &^= storage.ObjectTags
 	}
+	if d.isBefore(priorityVersion) {
+		desc.Features &^= storage.Restoring
+	}
 	if d.isBefore(lockVersion) {
 		desc.Features &^= storage.ObjectLock
 	}

@@ -15,6 +15,9 @@ import (
 // "rehydrate-pending-to-hot".
 const pendingPrefix = "rehydrate-pending-to-"
 
+// priorityVersion is the first service version with priorities. An older one would ignore them.
+const priorityVersion = "2019-02-02"
+
 // Restore requests the properties and, if the object is archived, moves it to the tier Hot or to
 // that of WithAccessTier. If it is on its way already, the priority High replaces Standard.
 //

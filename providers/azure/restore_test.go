@@ -69,6 +69,8 @@ func TestRestoreErrors(t *testing.T) {
 	err = storage.Restore(t.Context(), storage.New(s.driver(t)), "a", WithOptions(Options{}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, s.Requests())
+	require.Zero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = "2018-11-09" }).Describe().Features&storage.Restoring)
+	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.Restoring)
 	for want, answers := range map[storage.Code][]said{
 		storage.ObjectNotFound: {refusing(404, "BlobNotFound")},
 		storage.BucketNotFound: {refusing(404, "ContainerNotFound")},
