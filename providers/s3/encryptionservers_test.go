@@ -220,6 +220,22 @@ func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 }
 
+func TestAnArchivedObjectWithACustomersKeyIsRestored(t *testing.T) {
+	s, certificate := ownOverTLS(t, s3server.Config{})
+	c := s.config(t, s.bucket(t, false))
+	c.HTTPClient = trusting(t, certificate)
+	b := openBucket(t, c)
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), key, storage.WithStorageClass("GLACIER"))
+	require.NoError(t, err)
+	require.ErrorIs(t, storage.Restore(t.Context(), b, "k"), storage.InvalidArgument)
+	require.NoError(t, storage.Restore(t.Context(), b, "k", key))
+	attrs, err := b.Attrs(t.Context(), "k", key)
+	require.NoError(t, err)
+	require.NotZero(t, attrs.Restore)
+	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags need no key")
+}
+
 func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	for name, start := range map[string]func(t *testing.T) (s *testServer, key, shown string){
