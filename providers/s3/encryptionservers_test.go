@@ -328,38 +328,3 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 	require.NoError(t, response.Body.Close())
 	return response.StatusCode, string(answer)
 }
-
-func TestTheExpectedOwnerIsChecked(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	profile, _ := s3.NamedProfile("aws")
-	c := s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, ExpectedBucketOwner: s3server.DefaultAccountID,
-	}
-	b := openBucket(t, c)
-	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
-	require.NoError(t, err)
-	_, err = storage.Copy(t.Context(), b, "copy", b, "k")
-	require.NoError(t, err)
-	signed, err := b.SignedDownloadURL(t.Context(), "k")
-	require.NoError(t, err)
-	require.Equal(t, "x", wiretest.NetHTTP(t, signed, "").Body)
-	require.NoError(t, b.Remove(t.Context(), "copy"))
-
-	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
-		c.ExpectedBucketOwner, c.HTTPClient = "210987654321", client
-		b = openBucket(t, c)
-		_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		_, _, err = storage.ReadAll(t.Context(), b, "k")
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		for _, err := range b.List(t.Context()) {
-			require.ErrorIs(t, err, storage.PermissionDenied)
-		}
-		signed, err = b.SignedDownloadURL(t.Context(), "k")
-		require.NoError(t, err)
-		require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "").Status)
-	}
-}
