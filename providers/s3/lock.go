@@ -117,6 +117,20 @@ func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) err
 	})
 }
 
+// isLocked reports whether a lock keeps the version that a request did not remove. Of some
+// servers the response does not say it.
+func (d *driver) isLocked(ctx context.Context, r *storage.DeleteRequest) bool {
+	if r.Version == "" || !d.profile.locks() {
+		return false
+	}
+	attrs, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	if err != nil {
+		return false
+	}
+	kept := d.clock.time().Before(attrs.Retention.Until) && !(r.BypassGovernance && attrs.Retention.Mode == storage.Governance)
+	return attrs.LegalHold || kept
+}
+
 // lockMeaning returns the code of a refusal that is about object lock, or "". S3 and
 // compatible servers have no code of their own for it. Amazon, versitygw: 403 AccessDenied
 // "Access Denied because object protected by object lock."; Ceph: 403 AccessDenied "forbidden by
