@@ -76,8 +76,10 @@ func signLock(h http.Header, r *storage.SignRequest) error {
 
 // lockTime returns the time in a header, or nil.
 func lockTime(h http.Header) *time.Time {
-	if until, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader)); err == nil {
-		return &until
+	if value := h.Get(lockUntilHeader); value != "" {
+		if until, err := time.Parse(time.RFC3339, value); err == nil {
+			return &until
+		}
 	}
 	return nil
 }
@@ -117,8 +119,8 @@ func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) err
 	})
 }
 
-// isLocked reports whether a lock keeps the version that a request did not remove. Of some
-// servers the response does not say it.
+// isLocked reports whether a lock keeps the version that a request did not remove. The
+// responses of some servers do not say it.
 func (d *driver) isLocked(ctx context.Context, r *storage.DeleteRequest) bool {
 	if r.Version == "" || !d.profile.locks() {
 		return false
