@@ -230,9 +230,11 @@ func headerValue(h http.Header, name string) *string {
 
 // headerNumber returns the number in a header, or nil.
 func headerNumber(h http.Header, name string) *int32 {
-	if n, err := strconv.ParseInt(h.Get(name), 10, 32); err == nil {
-		number := int32(n)
-		return &number
+	if value := h.Get(name); value != "" {
+		if n, err := strconv.ParseInt(value, 10, 32); err == nil {
+			number := int32(n)
+			return &number
+		}
 	}
 	return nil
 }
