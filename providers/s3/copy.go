@@ -40,7 +40,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		}
 		return d.copyInParts(ctx, r, size)
 	}
-	return nil, withCopyKeyHint(d.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
+	return nil, d.withCopyKeyHint(d.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
 
 const (

@@ -117,7 +117,7 @@ func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number 
 	}
 	out, err := d.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
 	if err != nil {
-		return types.CompletedPart{}, withCopyKeyHint(d.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
+		return types.CompletedPart{}, d.withCopyKeyHint(d.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
 	}
 	return completedPart(number, out), nil
 }

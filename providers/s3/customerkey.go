@@ -20,13 +20,14 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A CustomerKeyOption fits uploads, copies (the destination), reads, attributes, and the
-// signing of addresses: [WithCustomerKey].
+// A CustomerKeyOption fits uploads, copies (the destination), reads, attributes, the restoring of
+// archived objects, and the signing of addresses: [WithCustomerKey].
 type CustomerKeyOption interface {
 	storage.WriteOption
 	storage.DownloadOption
 	storage.AttrsOption
 	storage.ReaderAtOption
+	storage.RestoreOption
 	storage.SignedDownloadOption
 }
 
@@ -149,14 +150,14 @@ const (
 )
 
 // withReadKeyHint adds a hint about the customer's key to the error of a read.
-func withReadKeyHint(err error, native []any) error {
+func (d *driver) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
 	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body
 	switch given := slices.ContainsFunc(native, isCustomerKey); {
 	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
 		e.Hint = wrongCustomerKeyHint
-	case !given && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
+	case !given && d.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
 		e.Hint = noCustomerKeyHint
 	}
 	return e
@@ -172,10 +173,10 @@ func withWriteKeyHint(err error, native []any) error {
 }
 
 // withCopyKeyHint adds a hint to the error of a copy.
-func withCopyKeyHint(err error, native, source []any) error {
+func (d *driver) withCopyKeyHint(err error, native, source []any) error {
 	e := asError(err)
 	if e.Status == http.StatusBadRequest || len(source) > 0 {
-		e = asError(withReadKeyHint(e, source))
+		e = asError(d.withReadKeyHint(e, source))
 	}
 	return withWriteKeyHint(e, native)
 }

@@ -34,7 +34,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	}
 	out, err := api.GetObject(ctx, in, withoutValidation)
 	if err != nil {
-		return nil, nil, withReadKeyHint(d.readError(ctx, err, r), r.Native)
+		return nil, nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
 	}
 	attrs, err := d.attrsOfRange(out, r)
 	if err != nil {
@@ -138,7 +138,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	}
 	out, native, err := d.headObject(ctx, in, r)
 	if err != nil {
-		return nil, withReadKeyHint(d.readError(ctx, err, r), r.Native)
+		return nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
 	}
 	if out.ContentLength == nil {
 		return nil, errNoLength()
