@@ -20,13 +20,14 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A CustomerKeyOption fits uploads, copies (the destination), reads, attributes, and the
-// signing of addresses: [WithCustomerKey].
+// A CustomerKeyOption fits uploads, copies (the destination), reads, attributes, the restoring of
+// archived objects, and the signing of addresses: [WithCustomerKey].
 type CustomerKeyOption interface {
 	storage.WriteOption
 	storage.DownloadOption
 	storage.AttrsOption
 	storage.ReaderAtOption
+	storage.RestoreOption
 	storage.SignedDownloadOption
 }
 

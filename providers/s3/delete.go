@@ -37,6 +37,9 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		return nil
 	}
 	e := asError(err)
+	if e.Code == storage.PermissionDenied && d.isLocked(ctx, r) {
+		e.Code, e.Hint = storage.Locked, ""
+	}
 	if e.Status != http.StatusNotFound {
 		return e
 	}

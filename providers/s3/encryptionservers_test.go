@@ -220,6 +220,22 @@ func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 }
 
+func TestAnArchivedObjectWithACustomersKeyIsRestored(t *testing.T) {
+	s, certificate := ownOverTLS(t, s3server.Config{})
+	c := s.config(t, s.bucket(t, false))
+	c.HTTPClient = trusting(t, certificate)
+	b := openBucket(t, c)
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), key, storage.WithStorageClass("GLACIER"))
+	require.NoError(t, err)
+	require.ErrorIs(t, storage.Restore(t.Context(), b, "k"), storage.InvalidArgument)
+	require.NoError(t, storage.Restore(t.Context(), b, "k", key))
+	attrs, err := b.Attrs(t.Context(), "k", key)
+	require.NoError(t, err)
+	require.NotZero(t, attrs.Restore)
+	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags need no key")
+}
+
 func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	for name, start := range map[string]func(t *testing.T) (s *testServer, key, shown string){
@@ -311,39 +327,4 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	return response.StatusCode, string(answer)
-}
-
-func TestTheExpectedOwnerIsChecked(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	profile, _ := s3.NamedProfile("aws")
-	c := s3.Config{
-		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
-		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, ExpectedBucketOwner: s3server.DefaultAccountID,
-	}
-	b := openBucket(t, c)
-	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
-	require.NoError(t, err)
-	_, err = storage.Copy(t.Context(), b, "copy", b, "k")
-	require.NoError(t, err)
-	signed, err := b.SignedDownloadURL(t.Context(), "k")
-	require.NoError(t, err)
-	require.Equal(t, "x", wiretest.NetHTTP(t, signed, "").Body)
-	require.NoError(t, b.Remove(t.Context(), "copy"))
-
-	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
-		c.ExpectedBucketOwner, c.HTTPClient = "210987654321", client
-		b = openBucket(t, c)
-		_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		_, _, err = storage.ReadAll(t.Context(), b, "k")
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		for _, err := range b.List(t.Context()) {
-			require.ErrorIs(t, err, storage.PermissionDenied)
-		}
-		signed, err = b.SignedDownloadURL(t.Context(), "k")
-		require.NoError(t, err)
-		require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "").Status)
-	}
 }

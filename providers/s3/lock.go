@@ -76,8 +76,10 @@ func signLock(h http.Header, r *storage.SignRequest) error {
 
 // lockTime returns the time in a header, or nil.
 func lockTime(h http.Header) *time.Time {
-	if until, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader)); err == nil {
-		return &until
+	if value := h.Get(lockUntilHeader); value != "" {
+		if until, err := time.Parse(time.RFC3339, value); err == nil {
+			return &until
+		}
 	}
 	return nil
 }
@@ -115,6 +117,20 @@ func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) err
 		_, err := d.client.PutObjectLegalHold(ctx, in, d.withBodyChecksum()...)
 		return err
 	})
+}
+
+// isLocked reports whether a lock keeps the version that a request did not remove. The
+// responses of some servers do not say it.
+func (d *driver) isLocked(ctx context.Context, r *storage.DeleteRequest) bool {
+	if r.Version == "" || !d.profile.locks() {
+		return false
+	}
+	attrs, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	if err != nil {
+		return false
+	}
+	kept := d.clock.time().Before(attrs.Retention.Until) && !(r.BypassGovernance && attrs.Retention.Mode == storage.Governance)
+	return attrs.LegalHold || kept
 }
 
 // lockMeaning returns the code of a refusal that is about object lock, or "". S3 and

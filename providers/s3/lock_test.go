@@ -159,6 +159,38 @@ func TestErrorsAboutLocks(t *testing.T) {
 	})
 }
 
+// Some servers refuse with the words of a missing permission.
+func TestADeniedRemovalOfALockedVersion(t *testing.T) {
+	denied := failing(403, "AccessDenied", "Access Denied")
+	retained := map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2999-01-02T03:04:05Z"}
+	version := storage.DeleteRequest{Key: "k", Version: "v"}
+	bypass := version
+	bypass.BypassGovernance = true
+	for name, row := range map[string]struct {
+		profile string
+		request storage.DeleteRequest
+		head    reply
+		want    storage.Code
+		lines   int
+	}{
+		"a retention":              {"b2", version, reply{Header: retained}, storage.Locked, 2},
+		"a retention, bypassed":    {"b2", bypass, reply{Header: retained}, storage.PermissionDenied, 2},
+		"a retention that is over": {"b2", version, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2020-01-02T03:04:05Z"}}, storage.PermissionDenied, 2},
+		"a legal hold":             {"b2", bypass, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "ON"}}, storage.Locked, 2},
+		"no lock":                  {"b2", version, reply{Header: map[string]string{"ETag": etag}}, storage.PermissionDenied, 2},
+		"no permission to read":    {"b2", version, reply{Status: 403}, storage.PermissionDenied, 2},
+		"without a version":        {"b2", storage.DeleteRequest{Key: "k"}, reply{}, storage.PermissionDenied, 1},
+		"a server without locks":   {"garage", version, reply{}, storage.PermissionDenied, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, denied, row.head)
+			err := w.on(t, row.profile).Delete(t.Context(), &row.request)
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Len(t, w.Lines(), row.lines)
+		})
+	}
+}
+
 func TestSignedLocks(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*storage.SignRequest)) (*storage.SignedURL, error) {

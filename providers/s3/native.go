@@ -152,6 +152,8 @@ func checkFunctions(input any, native []any) error {
 		family, beside = writing, besideWriting
 	case slices.Contains(reading, sent):
 		family = reading
+	case sent == reflect.TypeFor[awss3.RestoreObjectInput]():
+		beside = reading // its HeadObject comes first
 	}
 	var missed reflect.Type
 	for _, o := range native {

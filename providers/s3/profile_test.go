@@ -19,18 +19,19 @@ func TestFeatures(t *testing.T) {
 		compose, versions      = storage.ServerCompose, storage.Versioning
 		acls, classes          = storage.ObjectACLs, storage.StorageClasses
 		forms, signedCreate    = storage.SignedForms, storage.SignedIfAbsent
+		tags, locks            = storage.ObjectTags | storage.SignedTags, storage.ObjectLock | storage.SignedLocks
 	)
 	want := map[string]storage.Features{
-		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums,
+		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums | tags | locks | storage.Restoring,
 		"spaces":    all | compose | versions | acls | forms,
 		"r2":        all | create | update | storage.EqualParts | classes | signedCreate,
-		"b2":        all | compose | versions,
-		"wasabi":    all | compose | versions | acls | forms,
-		"minio":     all&^long | create | update | compose | versions | classes | forms | signedCreate | sums,
-		"ceph":      all | compose | versions | acls | classes | forms,
+		"b2":        all | compose | versions | locks,
+		"wasabi":    all | compose | versions | acls | forms | locks,
+		"minio":     all&^long | create | update | compose | versions | classes | forms | signedCreate | sums | tags | locks,
+		"ceph":      all | compose | versions | acls | classes | forms | tags | locks,
 		"garage":    all | compose | forms,
 		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
-		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums,
+		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
 		"gcs":       all | acls,
 		"unknown":   all | compose | versions | forms,
 

@@ -90,7 +90,7 @@ var profiles = []Profile{
 	},
 	{
 		// Docs: only the bucket's ACL makes objects public. Every bucket keeps
-		// versions. It has SSE-C, and no keys of a KMS. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
+		// versions. It has object lock and SSE-C, and no keys of a KMS. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
 		// unsupported header, and If-None-Match as not implemented.
 		Name:           "b2",
 		ContentMD5:     true,
@@ -108,8 +108,8 @@ var profiles = []Profile{
 		SignedUploads:  SignedUploads{ContentType: true, Size: true},
 	},
 	{
-		// Docs: recommends path style. Paid accounts have public access, by policy
-		// or ACL. Users' issues (2025): it refused every flexible checksum. Third
+		// Docs: recommends path style. It has object lock. Paid accounts have public
+		// access, by policy or ACL. Users' issues (2025): it refused every flexible checksum. Third
 		// parties claim conditions, which is not confirmed.
 		Name:           "wasabi",
 		ContentMD5:     true,
@@ -136,7 +136,8 @@ var profiles = []Profile{
 		// CORS of a bucket is 501, and ACLs of objects have no effect. Lifecycle
 		// rules lose AbortIncompleteMultipartUpload. With a delimiter other than "/"
 		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
-		// customer's, and ignores x-amz-expected-bucket-owner.
+		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
+		// object lock.
 		Name:           "minio",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,
@@ -165,7 +166,7 @@ var profiles = []Profile{
 		// (63348). The release of an endpoint is unknown. Squid and later check a
 		// CRC32C, and all releases check Content-MD5. Until Quincy, "_" in names of
 		// metadata becomes "-" (ceph/ceph pull request 38737). The tests have SSE-KMS
-		// and SSE-C.
+		// and SSE-C, tags, and object lock of new buckets.
 		Name:              "ceph",
 		ContentMD5:        true,
 		Batch:             BatchMD5,
@@ -230,7 +231,9 @@ var profiles = []Profile{
 		// later, and removed a newer object. CopyObject and batches ignore them.
 		// Create-only after a delete marker fails. The checksum of an object of
 		// copied ranges is wrong. Lifecycle is 501. It stores an object in the clear
-		// if a request has the headers of SSE-KMS or SSE-C.
+		// if a request has the headers of SSE-KMS or SSE-C. It stores an object
+		// without its lock before it refuses the lock of a bucket without object lock,
+		// and never ends a retention.
 		Name:           "versitygw",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,

@@ -32,7 +32,9 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ .
 	if in.ACL != "" {
 		h.set("X-Amz-Acl", string(in.ACL))
 	}
-	encryptionOf(in).headers(h.set)
+	if in.ServerSideEncryption != "" || in.SSECustomerKey != nil {
+		encryptionOf(in).headers(h.set)
+	}
 	for name, value := range in.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
@@ -61,7 +63,9 @@ func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _
 	r := &rawRequest{method: http.MethodPut, key: *in.Key, query: string(query), header: newRawHeader(), body: in.Body, size: *in.ContentLength, sha256: unsignedPayload}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
-	encryptionOf(in).customer.headers(r.header.set)
+	if in.SSECustomerKey != nil {
+		encryptionOf(in).customer.headers(r.header.set)
+	}
 	response, failed, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
@@ -83,7 +87,9 @@ func (c *rawClient) GetObject(ctx context.Context, in *awss3.GetObjectInput, _ .
 	}
 	r.header.setOptional("Range", in.Range)
 	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
-	encryptionOf(in).customer.headers(r.header.set)
+	if in.SSECustomerKey != nil {
+		encryptionOf(in).customer.headers(r.header.set)
+	}
 	response, failed, err := c.send(ctx, r)
 	switch {
 	case err != nil:
@@ -103,7 +109,9 @@ func (c *rawClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, _
 		r.query = versionQuery(*in.VersionId)
 	}
 	r.setConditions(in.IfMatch, in.IfNoneMatch, in.ChecksumMode)
-	encryptionOf(in).customer.headers(r.header.set)
+	if in.SSECustomerKey != nil {
+		encryptionOf(in).customer.headers(r.header.set)
+	}
 	response, failed, err := c.send(ctx, r)
 	switch {
 	case err != nil:
@@ -222,9 +230,11 @@ func headerValue(h http.Header, name string) *string {
 
 // headerNumber returns the number in a header, or nil.
 func headerNumber(h http.Header, name string) *int32 {
-	if n, err := strconv.ParseInt(h.Get(name), 10, 32); err == nil {
-		number := int32(n)
-		return &number
+	if value := h.Get(name); value != "" {
+		if n, err := strconv.ParseInt(value, 10, 32); err == nil {
+			number := int32(n)
+			return &number
+		}
 	}
 	return nil
 }

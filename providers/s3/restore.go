@@ -16,9 +16,8 @@ import (
 
 const restoreHint = "the object is archived: restore it with storage.Restore first"
 
-// Restore asks for the attributes, and sends one RestoreObject: an object in the archive tiers of
-// the class Intelligent-Tiering goes back to its tier for good, so that its request may have no
-// number of days.
+// Restore asks for the attributes, and sends one RestoreObject. An object in an archive tier of
+// the class Intelligent-Tiering leaves it for good, so its request may have no number of days.
 func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
 	asked := &awss3.HeadObjectInput{Bucket: d.name(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request

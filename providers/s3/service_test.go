@@ -164,7 +164,7 @@ func TestANewBucketIsDeletedIfASettingFails(t *testing.T) {
 }
 
 func TestAnUpdateSendsOnlyItsChanges(t *testing.T) {
-	looks := []string{"HEAD /", "GET /?policy", "GET /?versioning", "GET /?cors", "GET /?lifecycle"}
+	looks := []string{"HEAD /", "GET /?policy", "GET /?versioning", "GET /?cors", "GET /?lifecycle", "GET /?object-lock"}
 	for name, test := range map[string]struct {
 		option storage.BucketOption
 		want   []string
@@ -174,6 +174,7 @@ func TestAnUpdateSendsOnlyItsChanges(t *testing.T) {
 		"no CORS":      {storage.WithCORS(), []string{"DELETE /?cors"}},
 		"lifecycle":    {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1, AbortUploadsAfterDays: 1}), []string{"PUT /?lifecycle"}},
 		"no lifecycle": {storage.WithLifecycle(), []string{"DELETE /?lifecycle"}},
+		"object lock":  {storage.WithObjectLock(), []string{"GET /?object-lock", "PUT /?versioning", "PUT /?object-lock"}},
 		"made private": {storage.WithPublicAccess(false), []string{"GET /?policy", "PUT /?publicAccessBlock"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -184,6 +185,18 @@ func TestAnUpdateSendsOnlyItsChanges(t *testing.T) {
 			require.ElementsMatch(t, looks, w.requests[len(test.want):])
 		})
 	}
+}
+
+func TestABucketIsCreatedWithObjectLock(t *testing.T) {
+	s, w := onWire(t, Config{}, private(map[string]string{"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"}))
+	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, 7)))
+	require.NoError(t, err)
+	require.True(t, info.ObjectLock && info.Versioning)
+	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 7}, info.DefaultRetention)
+	require.Equal(t, []string{"HEAD /", "PUT /", "GET /?object-lock", "PUT /?object-lock"}, w.requests)
+	require.Equal(t, "true", w.headers["PUT /"].Get("X-Amz-Bucket-Object-Lock-Enabled"))
+	require.Contains(t, w.bodies["PUT /?object-lock"], "<Days>7</Days><Mode>COMPLIANCE</Mode>")
+	require.NotEmpty(t, w.headers["PUT /?object-lock"].Get("X-Amz-Checksum-Crc32"))
 }
 
 func TestABucketIsMadePublic(t *testing.T) {

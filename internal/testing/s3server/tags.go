@@ -27,7 +27,7 @@ func readTagHeader(value string) ([]tag, error) {
 	query, err := url.ParseQuery(value)
 	if err != nil {
 		return nil, newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
-			withMessage("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+			withMessage("The header 'x-amz-tagging' must be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
 	}
 	var tags []tag
 	for key, values := range query {

@@ -77,7 +77,7 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 		case err != nil:
 			return inconclusive("reading the attributes", err)
 		case attrs.TagCount != len(want):
-			return Ignored, fmt.Sprintf("the attributes tell of %d tags and not %d", attrs.TagCount, len(want))
+			return Ignored, fmt.Sprintf("the attributes count %d tags and not %d", attrs.TagCount, len(want))
 		}
 		return Enforced, ""
 	}

@@ -1,0 +1,74 @@
+package s3_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+func TestTheExpectedOwnerIsChecked(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	profile, _ := s3.NamedProfile("aws")
+	c := s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, ExpectedBucketOwner: s3server.DefaultAccountID,
+	}
+	b := openBucket(t, c)
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), b, "copy", b, "k")
+	require.NoError(t, err)
+	signed, err := b.SignedDownloadURL(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, "x", wiretest.NetHTTP(t, signed, "").Body)
+	require.NoError(t, b.Remove(t.Context(), "copy"))
+
+	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
+		c.ExpectedBucketOwner, c.HTTPClient = "210987654321", client
+		b = openBucket(t, c)
+		_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		_, _, err = storage.ReadAll(t.Context(), b, "k")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		for _, err := range b.List(t.Context()) {
+			require.ErrorIs(t, err, storage.PermissionDenied)
+		}
+		signed, err = b.SignedDownloadURL(t.Context(), "k")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "").Status)
+	}
+}
+
+// versitygw names an owner by its access key.
+func TestTheExpectedOwnerIsCheckedByVersitygw(t *testing.T) {
+	s := needServer(t, "versitygw")
+	c := s.config(t, s.bucket(t, false))
+	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
+		c.HTTPClient = client
+		c.ExpectedBucketOwner = s.key
+		b := openBucket(t, c)
+		_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))
+		require.NoError(t, err)
+		_, err = storage.Copy(t.Context(), b, "copy", b, "k")
+		require.NoError(t, err)
+		_, err = b.Attrs(t.Context(), "k")
+		require.NoError(t, err)
+
+		c.ExpectedBucketOwner = "somebody"
+		b = openBucket(t, c)
+		_, err = b.Upload(t.Context(), "k", strings.NewReader("y"))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		_, _, err = storage.ReadAll(t.Context(), b, "k")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.ErrorIs(t, b.Remove(t.Context(), "k"), storage.PermissionDenied)
+	}
+}
