@@ -359,6 +359,12 @@ func TestOptionsWithAGivenClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "nightly", server.Last(t).Header.Get("X-Goog-Custom-Audit-Job"))
 	require.Equal(t, kmsKey, server.Last(t).Query().Get("kmsKeyName"))
+	r, err := b.Download(t.Context(), "a", WithHeader("X-Goog-Custom-Audit-job", "weekly"), WithHeader("x-goog-custom-audit-job", "nightly"))
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	for _, request := range server.Requests() {
+		require.Equal(t, []string{"nightly"}, request.Header.Values("X-Goog-Custom-Audit-Job"), request.Call())
+	}
 	asked := len(server.Calls())
 	err = b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7"))
 	var e *storage.Error
