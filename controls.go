@@ -3,9 +3,9 @@ package storage
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Controls are what a write sets beside its [Properties]. Requests have them; of a copy's
@@ -20,22 +20,26 @@ type Controls struct {
 	Native []any
 }
 
-// The limits of tags are the strictest of all providers: Azure's characters, and S3's and
-// Azure's count and lengths.
+// The limits of tags are the strictest of all providers: S3's and Azure's count and lengths,
+// Azure's characters, and Google's first character, no "/" and no empty value. S3 takes 8 KiB
+// of headers, and the tags are one.
 const (
-	maxTags     = 10
-	maxTagKey   = 128
-	maxTagValue = 256
-	tagSigns    = "+-./:=_ "
+	maxTags        = 10
+	maxTagKey      = 128
+	maxTagValue    = 256
+	maxTagsEncoded = 4 << 10 // bytes, URL-encoded
+	tagRule        = "of ASCII letters, digits, spaces and + - . : = _, beginning with a letter or digit and without a space at the end"
 )
 
 // WithTags sets the object's tags, all of them: a write replaces those that were there. Tags
 // are not metadata: they can be changed without a new write ([SetTags]), and lifecycle rules and
 // access policies of the provider can select objects by them.
 //
-// There are at most 10. A key has 1 to 128 characters, a value up to 256: letters and digits of
-// ASCII, spaces, and + - . / : = _. Tags that break a rule are InvalidArgument. If the store
-// lacks [ObjectTags], the operation fails with Unsupported.
+// There are at most 10. A key has 1 to 128 characters, a value 1 to 256: letters and digits of
+// ASCII, spaces, and + - . : = _, beginning with a letter or digit and without a space at the end.
+// No key begins with "aws:" or "goog". URL-encoded, all take at most 4 KiB. Tags that break a rule
+// are InvalidArgument. If the store lacks [ObjectTags], or [SignedTags] for a signed upload, the
+// operation fails with Unsupported.
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
@@ -45,8 +49,8 @@ func WithTags(tags map[string]string) WriteOption {
 
 // WithRetention keeps the object from being removed or overwritten until a time, which is rounded
 // up to a second. A time that has passed, or another mode than [Governance] and [Compliance], is
-// InvalidArgument. If the store lacks [ObjectLock], or the bucket was made without
-// [WithObjectLock], the operation fails with Unsupported.
+// InvalidArgument. If the store lacks [ObjectLock], or [SignedLocks] for a signed upload, or the
+// bucket was made without [WithObjectLock], the operation fails with Unsupported.
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: until}.rounded()
@@ -69,25 +73,33 @@ func checkTags(argument string, tags map[string]string) *Error {
 	if len(tags) > maxTags {
 		return invalid(argument, fmt.Sprintf("has %d tags, and may have %d", len(tags), maxTags))
 	}
+	encoded := url.Values{}
 	for key, value := range tags {
-		if key == "" || len(key) > maxTagKey || !validTag(key) {
-			return invalid(argument, "key "+quoted(key)+" must be 1 to 128 of the ASCII letters and digits, spaces and "+strings.TrimSpace(tagSigns))
+		lower := lowerASCII(key)
+		switch {
+		case len(key) > maxTagKey || !validTag(key):
+			return invalid(argument, "key "+quoted(key)+" must be 1 to 128 "+tagRule)
+		case strings.HasPrefix(lower, "aws:"), strings.HasPrefix(lower, "goog"):
+			return invalid(argument, "key "+quoted(key)+" is the provider's: it begins with aws: or goog")
+		case len(value) > maxTagValue || !validTag(value):
+			return invalid(argument, "value of "+quoted(key)+" must be 1 to 256 "+tagRule)
 		}
-		if len(value) > maxTagValue || !validTag(value) {
-			return invalid(argument, "value of "+quoted(key)+" must be at most 256 of the ASCII letters and digits, spaces and "+strings.TrimSpace(tagSigns))
-		}
+		encoded.Set(key, value)
+	}
+	if size := len(encoded.Encode()); size > maxTagsEncoded {
+		return invalid(argument, fmt.Sprintf("takes %d bytes URL-encoded, and may take 4,096", size))
 	}
 	return nil
 }
 
 func validTag(text string) bool {
-	for _, c := range []byte(text) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && strings.IndexByte(tagSigns, c) < 0 || c >= utf8.RuneSelf {
+	for i, c := range []byte(text) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || strings.IndexByte("+-.:=_ ", c) < 0) {
 			return false
 		}
 	}
-	return true
+	return text != "" && text[len(text)-1] != ' '
 }
 
 // resolveControls checks the controls of a write, and their native options.

@@ -94,7 +94,9 @@ func (d *download) connect(req *GetRequest) *Error {
 // openEmpty is for ranges that no provider returns: the object's size decides
 // whether the range is empty or past the end.
 func (d *download) openEmpty() *Error {
-	attrs, e := head(d.ctx, &d.op, &d.req)
+	r := d.req
+	r.Auxiliary = true
+	attrs, e := head(d.ctx, &d.op, &r)
 	if e != nil {
 		return e
 	}

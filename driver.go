@@ -272,6 +272,8 @@ const (
 	ObjectTags                             // WithTags, Tags, SetTags
 	ObjectLock                             // WithRetention, WithLegalHold, SetRetention, SetLegalHold; a bucket may be made without it
 	Restoring                              // Restore
+	SignedTags                             // WithTags on a signed upload: who uploads can neither leave them out nor change them
+	SignedLocks                            // WithRetention and WithLegalHold on a signed upload, likewise
 )
 
 // The core fills requests from options, and drivers read them. Only the core reads the
@@ -325,6 +327,10 @@ type (
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
 		Native         []any
+		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
+		// Auxiliary is true if the request is part of another operation, such as a write whose
+		// response was lost: an option in Native that does not fit Head is not a mistake.
+		Auxiliary bool
 
 		set settings
 	}

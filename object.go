@@ -24,6 +24,24 @@ type Attrs struct {
 	// ReplicationStatus is the provider's word, such as S3's COMPLETED or Azure's complete; ""
 	// if the object is not replicated.
 	ReplicationStatus string
+
+	// Native is the provider's own answer, of a read WithNativeAttrs; else nil. See AttrsAs.
+	Native any
+}
+
+// AttrsAs returns the provider's own answer, for what [Attrs] does not cover. The read must have
+// the option [WithNativeAttrs]:
+//
+//	attrs, err := bucket.Attrs(ctx, key, storage.WithNativeAttrs())
+//	out, ok := storage.AttrsAs[*s3.HeadObjectOutput](attrs)
+//
+// Each driver has one type for Attrs and one for Download: *s3.HeadObjectOutput and
+// *s3.GetObjectOutput of aws-sdk-go-v2's service/s3 (without the body), *storage.ObjectAttrs of
+// cloud.google.com/go/storage for both, blob.GetPropertiesResponse and blob.DownloadStreamResponse
+// (without the body) of azblob. Local and memory have none. For any other T, AttrsAs returns false.
+func AttrsAs[T any](a *Attrs) (T, bool) {
+	native, ok := a.Native.(T)
+	return native, ok
 }
 
 // Encryption tells how the store encrypts an object at rest, in the provider's words. It is zero

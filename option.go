@@ -14,10 +14,10 @@ type (
 	UploadOption interface{ applyUpload(*PutRequest) }
 	// A DownloadOption fits Download and the functions built on it: WithRange,
 	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
-	// WithMaxGap, WithNative.
+	// WithMaxGap, WithNativeAttrs, WithNative.
 	DownloadOption interface{ applyDownload(*GetRequest) }
 	// An AttrsOption fits Attrs and Exists: WithVersion, IfRevision, IfRevisionNot,
-	// WithNative.
+	// WithNativeAttrs, WithNative.
 	AttrsOption interface{ applyAttrs(*GetRequest) }
 	// A ReaderAtOption fits NewReaderAt: WithBlockSize, WithBlockCache, WithVersion,
 	// IfRevision, IfRevisionNot, WithNative.
@@ -55,6 +55,11 @@ type (
 		AttrsOption
 		ReaderAtOption
 		RemoveOption
+	}
+	// A NativeAttrsOption keeps the provider's own answer: WithNativeAttrs.
+	NativeAttrsOption interface {
+		DownloadOption
+		AttrsOption
 	}
 	// A ReadOption guards a read: IfRevisionNot.
 	ReadOption interface {

@@ -146,6 +146,15 @@ func WithSourceNative(provider string, value any) CopyOption {
 	return sourceNativeOption{provider: provider, value: value}
 }
 
+type nativeAttrsOption struct{}
+
+func (nativeAttrsOption) applyDownload(r *GetRequest) { r.NativeAttrs = true }
+func (nativeAttrsOption) applyAttrs(r *GetRequest)    { r.NativeAttrs = true }
+
+// WithNativeAttrs keeps the provider's own answer in [Attrs], for [AttrsAs]. It may cost a slower
+// way to make the request. A provider without answers of its own ignores it.
+func WithNativeAttrs() NativeAttrsOption { return nativeAttrsOption{} }
+
 type transferOption func(*settings)
 
 func (o transferOption) applyUpload(r *PutRequest)   { o(&r.set) }

@@ -264,6 +264,9 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 			return e
 		}
 	}
+	if e := s.op.core.signedControls(&r.Controls); e != nil {
+		return e
+	}
 	r.Metadata = s.op.core.encodeMetadata(r.Metadata, "")
 	// A page sends the fields of a form unchanged, and can add none. A client of an address
 	// sends the type that it likes, unless one was signed.
@@ -271,6 +274,21 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 		r.ContentType = contentType("", s.op.key, nil)
 	}
 	return nil
+}
+
+// signedControls refuses tags and locks that the store would not enforce: who uploads could leave
+// them out.
+func (c *core) signedControls(w *Controls) *Error {
+	e := (*Error)(nil)
+	switch {
+	case len(w.Tags) > 0 && !c.has(SignedTags):
+		e = c.need(SignedTags, "WithTags on a signed upload")
+		e.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
+	case (w.LegalHold || w.Retention != (Retention{})) && !c.has(SignedLocks):
+		e = c.need(SignedLocks, "a lock on a signed upload")
+		e.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
+	}
+	return e
 }
 
 func (s *signOp) sign(ctx context.Context, e *Error) (*SignedURL, error) {

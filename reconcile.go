@@ -62,7 +62,7 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 	if !e.Unknown || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
-	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native})
+	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
 	if failed == nil && holdsWriteID(found.Metadata, want.writeID) {
 		return found, nil
 	}

@@ -233,7 +233,7 @@ func (m *multipart) uploadMissing(e *Error) bool {
 // completing says that the journal had noted the completion before.
 func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing bool, size int64) (*Attrs, *Error) {
 	w := m.w
-	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native})
+	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
 	switch {
 	case failed == nil && holdsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+	storage.SignedTags | storage.SignedLocks
 
 // Sign signs a URL for the handler of package serve. As with clouds, the bucket need not
 // exist.

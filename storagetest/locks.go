@@ -140,7 +140,7 @@ var lockCases = []Case{
 	{
 		Name: "a signed upload locks its object", Rule: "G3",
 		Explanation: "retention and hold are signed, and the object has them; what the store cannot sign is Unsupported",
-		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs,
+		Needs:       storage.ObjectLock | storage.Versioning | storage.SignedURLs | storage.SignedLocks,
 		run: func(t *T) {
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -69,6 +70,15 @@ var refusals = []refusal{
 	{storage.SignedHead, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithMethod(http.MethodHead))
 		return map[string]error{"WithMethod": err}
+	}},
+	{storage.SignedTags, func(t *T, b storage.Bucket) map[string]error {
+		_, err := b.SignedUploadURL(t.Context(), "key", storage.WithTags(map[string]string{"k": "v"}))
+		return map[string]error{"WithTags": err}
+	}},
+	{storage.SignedLocks, func(t *T, b storage.Bucket) map[string]error {
+		_, retention := b.SignedUploadURL(t.Context(), "key", storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+		_, hold := b.SignedUploadURL(t.Context(), "key", storage.WithLegalHold())
+		return map[string]error{"WithRetention": retention, "WithLegalHold": hold}
 	}},
 	{storage.SignedForms, func(t *T, b storage.Bucket) map[string]error {
 		_, err := storage.SignedUploadForm(t.Context(), b, "key", 0, 10)

@@ -199,7 +199,8 @@ func byRule(cases []Case) [][]Case {
 
 // signing lists the features that a store without URLs of its own has only if the
 // bucket knows a server for them.
-const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+	storage.SignedTags | storage.SignedLocks
 
 // describe returns the driver's description, with the features that the bucket has.
 func describe(t *testing.T, open Open) storage.Description {
@@ -261,6 +262,8 @@ var featureNames = []struct {
 	{storage.ObjectTags, "ObjectTags"},
 	{storage.ObjectLock, "ObjectLock"},
 	{storage.Restoring, "Restoring"},
+	{storage.SignedTags, "SignedTags"},
+	{storage.SignedLocks, "SignedLocks"},
 }
 
 func namesOf(f storage.Features) []string {

@@ -31,7 +31,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 		"K1", "K2", "K3", "K4", "K5",
 		"W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12",
 		"R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "D1", "D2", "D3", "L1", "L2", "L3", "L4",
-		"V1", "V2", "V3", "S1", "S2", "S3", "S6", "E1", "E2", "E3", "E4",
+		"V1", "V2", "V3", "S1", "S2", "S3", "S6", "G1", "G2", "G3", "E1", "E2", "E3", "E4",
 		"T1", "T2", "T3", "O2", "O3", "A1", "V-FS",
 	} {
 		require.True(t, covered[rule], rule)

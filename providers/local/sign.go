@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+	storage.SignedTags | storage.SignedLocks
 
 // Sign signs a URL for the handler of package serve.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {

@@ -95,6 +95,8 @@ var features = []struct{ name, words string }{
 	{"SignedIfAbsent", "a signed `IfAbsent` is enforced"},
 	{"SignedForms", "signed forms"},
 	{"SignedHead", "a signed `HEAD` reads nothing"},
+	{"SignedTags", "signed tags are enforced"},
+	{"SignedLocks", "a signed retention and legal hold are enforced"},
 	{"ObjectACLs", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
 	{"Metadata", "`WithMetadata`"},

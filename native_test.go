@@ -1,0 +1,231 @@
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A secretOption is an option of a driver that hides its value.
+type secretOption struct{ secret string }
+
+func (secretOption) String() string        { return "secret" }
+func (o secretOption) Fingerprint() string { return fmt.Sprint(len(o.secret)) }
+
+// An optioned driver takes secretOptions, and notes the options of each call.
+type optioned struct {
+	storage.Driver
+	mu   sync.Mutex
+	seen map[string][]any
+}
+
+func (d *optioned) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.CheckNative = func(value any) error {
+		switch o := value.(type) {
+		case secretOption:
+			if o.secret == "" {
+				return storage.InvalidArgument
+			}
+			return nil
+		}
+		return storage.Unsupported
+	}
+	return desc
+}
+
+func (d *optioned) note(call string, natives []any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen[call] = natives
+}
+
+func (d *optioned) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	d.note("Put", r.Native)
+	return d.Driver.Put(ctx, r)
+}
+
+func (d *optioned) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	d.note("BeginParts", r.Native)
+	return d.Driver.BeginParts(ctx, r)
+}
+
+func (d *optioned) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	d.note("PutPart", r.Native)
+	return d.Driver.PutPart(ctx, r)
+}
+
+func (d *optioned) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	d.note("CompleteParts", r.Put.Native)
+	return d.Driver.CompleteParts(ctx, r)
+}
+
+func (d *optioned) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	d.note("Get", r.Native)
+	return d.Driver.Get(ctx, r)
+}
+
+func (d *optioned) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	d.note("Head", r.Native)
+	return d.Driver.Head(ctx, r)
+}
+
+func (d *optioned) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+	d.note("Tags", r.Native)
+	return d.Driver.Tags(ctx, r)
+}
+
+func (d *optioned) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+	d.note("Copy", r.Native)
+	d.note("source of Copy", r.Source.Native)
+	return d.Driver.Copy(ctx, r)
+}
+
+func (d *optioned) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+	d.note("Compose", r.Native)
+	d.note("source of Compose", r.Sources[0].Native)
+	return d.Driver.Compose(ctx, r)
+}
+
+func (d *optioned) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+	d.note("Delete", r.Native)
+	return d.Driver.Delete(ctx, r)
+}
+
+func (d *optioned) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
+	d.note("SetTags", r.Native)
+	return d.Driver.SetTags(ctx, r)
+}
+
+func openOptioned(opts ...storage.OpenOption) (storage.Bucket, *optioned) {
+	d := &optioned{Driver: memstore.NewDriver(memstore.Config{}), seen: map[string][]any{}}
+	return storage.New(d, opts...), d
+}
+
+func secret(text string) storage.NativeOption {
+	return storage.WithNative("memory", secretOption{text})
+}
+
+func TestAnOptionOfTheProviderReachesEveryRequest(t *testing.T) {
+	b, d := openOptioned()
+	own, source := secretOption{"own"}, secretOption{"the source's"}
+	ctx := t.Context()
+	bucketWith := func(err error) { t.Helper(); require.NoError(t, err) }
+	_, err := b.Upload(ctx, "a", strings.NewReader("text"), secret("own"), storage.WithTags(map[string]string{"k": "v"}))
+	bucketWith(err)
+	_, err = b.Upload(ctx, "parts", strings.NewReader("text"), secret("own"), storage.WithPartSize(2))
+	bucketWith(err)
+	_, err = b.Attrs(ctx, "a", secret("own"))
+	bucketWith(err)
+	_, _, err = storage.ReadAll(ctx, b, "a", secret("own"))
+	bucketWith(err)
+	bucketWith(storage.SetTags(ctx, b, "a", map[string]string{"k": "v"}, secret("own")))
+	_, err = storage.Copy(ctx, b, "copy", b, "a", secret("own"), storage.WithSourceNative("memory", source))
+	bucketWith(err)
+	for _, call := range []string{"Head", "Tags"} {
+		require.Equal(t, []any{source}, d.seen[call], "%s of the source", call)
+	}
+	_, err = storage.Compose(ctx, b, "joined", []string{"a"}, secret("own"), storage.WithSourceNative("memory", source))
+	bucketWith(err)
+	require.Equal(t, []any{source}, d.seen["Head"])
+	bucketWith(b.Remove(ctx, "copy", secret("own")))
+	for _, call := range []string{"Put", "BeginParts", "PutPart", "CompleteParts", "Get", "SetTags", "Copy", "Compose", "Delete"} {
+		require.Equal(t, []any{own}, d.seen[call], call)
+	}
+	for _, call := range []string{"source of Copy", "source of Compose"} {
+		require.Equal(t, []any{source}, d.seen[call], call)
+	}
+}
+
+func TestAStreamedCopyReadsItsSourceWithTheSourcesOption(t *testing.T) {
+	from, d := openOptioned()
+	to := memstore.New()
+	_, err := from.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}))
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), to, "a", from, "a", storage.WithSourceNative("memory", secretOption{"key"}))
+	require.NoError(t, err)
+	require.Equal(t, []any{secretOption{"key"}}, d.seen["Get"])
+	require.Equal(t, []any{secretOption{"key"}}, d.seen["Tags"])
+	tags, err := storage.Tags(t.Context(), to, "a")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"k": "v"}, tags)
+}
+
+func TestALostResponseIsReconciledWithTheOption(t *testing.T) {
+	injector := faults.New(faults.DropResponse(faults.Put))
+	b, d := openOptioned(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(), secret("own"))
+	require.NoError(t, err)
+	require.Equal(t, []any{secretOption{"own"}}, d.seen["Head"])
+}
+
+func TestAnOptionThatTheDriverRefusesMakesNoRequest(t *testing.T) {
+	b, d := openOptioned()
+	for name, row := range map[string]struct {
+		option storage.UploadOption
+		want   storage.Code
+	}{
+		"a bad value":        {secret(""), storage.InvalidArgument},
+		"an unknown type":    {storage.WithNative("memory", 1), storage.Unsupported},
+		"another provider's": {storage.WithNative("s3", secretOption{"own"}), storage.Unsupported},
+	} {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), row.option)
+		require.Equal(t, row.want, storage.CodeOf(err), name)
+	}
+	require.Empty(t, d.seen)
+}
+
+// The file of WithResume belongs to a call with the same options, and shows none of them.
+func TestAResumedUploadHasTheSameOptions(t *testing.T) {
+	body := strings.Repeat("x", 100)
+	until := func(opts ...storage.UploadOption) (parts int) {
+		path := filepath.Join(t.TempDir(), "resume")
+		injector := faults.New(faults.Fail(faults.CompleteParts))
+		b, _ := openOptioned(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		first := []storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path), secret("own"), storage.WithTags(map[string]string{"k": "v"})}
+		_, err := b.Upload(t.Context(), "a", strings.NewReader(body), first...)
+		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
+		injector.Set()
+		before := injector.Count(faults.PutPart)
+		_, err = b.Upload(t.Context(), "a", strings.NewReader(body), append([]storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path)}, opts...)...)
+		require.NoError(t, err)
+		return injector.Count(faults.PutPart) - before
+	}
+	same := storage.WithTags(map[string]string{"k": "v"})
+	require.Zero(t, until(secret("own"), same), "the same call sends no part again")
+	require.Equal(t, 10, until(secret("another"), same), "with another key")
+	require.Equal(t, 10, until(same), "without a key")
+	require.Equal(t, 10, until(secret("own")), "without tags")
+	require.Equal(t, 10, until(secret("own"), same, storage.WithPublicRead()), "for anyone")
+}
+
+func TestABucketOfTheUsersOwnTypeHasNoTagsAndLocks(t *testing.T) {
+	b := &foreign{Bucket: memstore.New()}
+	view := storage.Prefixed(b, "p/")
+	for _, b := range []storage.Bucket{b, view} {
+		_, err := storage.Tags(t.Context(), b, "k")
+		for name, err := range map[string]error{
+			"Tags":         err,
+			"SetTags":      storage.SetTags(t.Context(), b, "k", nil),
+			"SetRetention": storage.SetRetention(t.Context(), b, "k", storage.Retention{}),
+			"SetLegalHold": storage.SetLegalHold(t.Context(), b, "k", true),
+			"Restore":      storage.Restore(t.Context(), b, "k"),
+		} {
+			var e *storage.Error
+			require.ErrorAs(t, err, &e, name)
+			require.Equal(t, storage.Unsupported, e.Code)
+			require.Equal(t, name, e.Op)
+			require.Equal(t, "k", e.Key)
+		}
+	}
+}
