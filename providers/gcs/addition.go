@@ -25,8 +25,8 @@ func (a *account) adding(ctx context.Context, header http.Header, query url.Valu
 	}
 	if a.http == nil {
 		for name, values := range header {
-			for _, value := range values {
-				ctx = callctx.SetHeaders(ctx, name, value)
+			if len(callctx.HeadersFromContext(ctx)[name]) == 0 { // a call within one that has added it
+				ctx = callctx.SetHeaders(ctx, name, values[0])
 			}
 		}
 		return ctx

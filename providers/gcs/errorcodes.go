@@ -90,6 +90,8 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsHint}
 	case response.Code == http.StatusPreconditionFailed && strings.Contains(message, "constraints/"):
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: policyHint}
+	case response.Code == http.StatusBadRequest && strings.Contains(message, "requester pays bucket"):
+		return sdkerror.Meaning{Code: storage.InvalidArgument, Hint: payerHint}
 	case response.Code == http.StatusBadRequest && isMismatch(message):
 		return sdkerror.Meaning{Code: storage.ChecksumMismatch}
 	case response.Code == http.StatusNotFound && namesBucket(response):

@@ -81,6 +81,22 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+func TestHintsOfRefusals(t *testing.T) {
+	for _, row := range []struct {
+		status                int
+		reason, message, hint string
+	}{
+		{400, "required", "Bucket is a requester pays bucket but no user project provided.", "user_project="},
+		{400, "UserProjectMissing", "Bucket is a requester pays bucket but no user project provided.", "user_project="},
+		{403, "forbidden", "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.", "cryptoKeyEncrypterDecrypter"},
+		{403, "forbidden", "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", "hold"},
+		{400, "resourceNotEncryptedWithCustomerEncryptionKey", "The target object is not encrypted by a customer-supplied encryption key.", "omit WithCustomerKey"},
+	} {
+		e := translate(&googleapi.Error{Code: row.status, Message: row.message, Errors: []googleapi.ErrorItem{{Reason: row.reason}}})
+		require.Contains(t, e.Hint, row.hint, row.message)
+	}
+}
+
 func TestErrorsWithoutAResponse(t *testing.T) {
 	for _, row := range []struct {
 		name      string

@@ -19,9 +19,9 @@
 // The SDK also speaks gRPC, which this package does not use. The build tag
 // disable_grpc_modules omits it, and with it a third of the program's size.
 //
-// Tags are custom object contexts. Google refuses some tags that other providers accept: one that
-// is empty, begins with a sign or has a slash. They are stored behind "0~", with "~" for each
-// slash; a key that begins with "goog" too. Google needs the permissions
+// Tags are custom object contexts. A copy from another provider may have tags that Google refuses:
+// one that is empty, begins with a sign or has a slash, or a key that begins with "goog". They are
+// stored behind "0~", with "~" for each slash, and read back as they were. Google needs the permissions
 // storage.objects.createContext, updateContext and, to copy without the tags of the source,
 // dropContexts. Signed addresses and forms cannot set tags.
 //

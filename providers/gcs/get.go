@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get makes one request to the XML API. Under NotRevision it first asks the JSON
-// API for the attributes. The JSON API serves the same bytes without metadata,
+// Get makes one request to the XML API. Under NotRevision, or with NativeAttrs, it
+// first asks the JSON API for the attributes. The JSON API serves the same bytes without metadata,
 // time and Cache-Control, which would take another request. Get does not use the
 // SDK's reader, which loses bytes when it resumes a read of an object stored with
 // gzip; the core resumes anyway.
@@ -22,6 +22,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	ctx = d.with(ctx, callOf(r.Native))
 	if d.http == nil {
 		return d.getWithSDKReader(ctx, r)
+	}
+	if r.NativeAttrs { // which the XML API does not have
+		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
 	if r.Condition.NotRevision != "" {
 		// The XML API has no condition for "another generation": it would send
@@ -151,6 +154,9 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 		return nil, err
 	}
 	attrs := attrsOf(found)
+	if r.NativeAttrs {
+		attrs.Native = found
+	}
 	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
 		return nil, storage.NotModified // from a server that ignores the condition
 	}

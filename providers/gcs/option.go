@@ -173,10 +173,10 @@ var ownHeaders = []string{
 var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // WithHeader adds a header to every request of the operation, such as X-Goog-Custom-Audit-job. A
-// signed address carries it as a signed header. A header that this package sets itself
-// (Authorization, Range, X-Goog-Encryption-Key, X-Goog-User-Project and the like), and a value
-// with control characters, are InvalidArgument. Forms have no headers: Unsupported. Neither
-// errors nor logs show the value.
+// signed address carries it as a signed header. The last of several with one name counts. A
+// header that this package sets itself (Authorization, Range, X-Goog-Encryption-Key,
+// X-Goog-User-Project and the like), and a value with control characters, are InvalidArgument.
+// Forms have no headers: Unsupported. Neither errors nor logs show the value.
 func WithHeader(name, value string) storage.NativeOption {
 	var err error
 	switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
@@ -191,7 +191,7 @@ func WithHeader(name, value string) storage.NativeOption {
 			if c.header == nil {
 				c.header = http.Header{}
 			}
-			c.header.Add(name, value)
+			c.header.Set(name, value)
 		},
 	})
 }

@@ -209,7 +209,7 @@ func TestTheProjectToBillIsNamedByEveryRequest(t *testing.T) {
 func TestOptionsOfAWrite(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
 	opts := []storage.WriteOption{
-		WithCustomTime(at), WithEventBasedHold(), WithPredefinedACL("bucketOwnerRead"), storage.WithTags(map[string]string{"k": "v", "empty": ""}),
+		WithCustomTime(at), WithEventBasedHold(), WithPredefinedACL("bucketOwnerRead"), storage.WithTags(map[string]string{"k": "v", "two": "a b"}),
 		WithAttrs(func(a *gcs.ObjectAttrs) {
 			a.ACL = []gcs.ACLRule{{Entity: "user-a@example.com", Role: gcs.RoleReader}}
 			a.Metadata["own"] = a.CustomTime.Format(time.RFC3339)
@@ -220,7 +220,7 @@ func TestOptionsOfAWrite(t *testing.T) {
 		"customTime": "2026-03-04T04:06:07Z", "eventBasedHold": true,
 		"acl":      []any{map[string]any{"entity": "user-a@example.com", "role": "READER"}},
 		"metadata": map[string]any{"own": "2026-03-04T04:06:07Z"},
-		"contexts": map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "empty": map[string]any{"value": "0~"}}},
+		"contexts": map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "two": map[string]any{"value": "a b"}}},
 	}
 	var upload []storage.UploadOption
 	var copied []storage.CopyOption
@@ -330,9 +330,8 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 		require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", name, err)
 	}
 	for name, opts := range map[string][]storage.UploadOption{
-		"two keys":       {WithCustomerKey(make([]byte, 32)), WithKMSKey(kmsKey)},
-		"two lists":      {WithPredefinedACL("private"), storage.WithPublicRead()},
-		"a tag too long": {storage.WithTags(map[string]string{"k": strings.Repeat("/", 256)})},
+		"two keys":  {WithCustomerKey(make([]byte, 32)), WithKMSKey(kmsKey)},
+		"two lists": {WithPredefinedACL("private"), storage.WithPublicRead()},
 	} {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opts...)
 		require.Contains(t, []storage.Code{storage.InvalidArgument, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
@@ -359,6 +358,12 @@ func TestOptionsWithAGivenClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "nightly", server.Last(t).Header.Get("X-Goog-Custom-Audit-Job"))
 	require.Equal(t, kmsKey, server.Last(t).Query().Get("kmsKeyName"))
+	r, err := b.Download(t.Context(), "a", WithHeader("X-Goog-Custom-Audit-job", "weekly"), WithHeader("x-goog-custom-audit-job", "nightly"))
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	for _, request := range server.Requests() {
+		require.Equal(t, []string{"nightly"}, request.Header.Values("X-Goog-Custom-Audit-Job"), request.Call())
+	}
 	asked := len(server.Calls())
 	err = b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7"))
 	var e *storage.Error

@@ -120,6 +120,18 @@ func (o *ruleObject) describeLock(h http.Header) {
 	}
 }
 
+// readControls is describeLock for an upload to the XML API.
+func (o *ruleObject) readControls(h http.Header, query url.Values) {
+	o.key, o.CustomTime = h.Get(keyHeader), h.Get("X-Goog-Custom-Time")
+	if name := h.Get("X-Goog-Encryption-Kms-Key-Name"); name != "" {
+		query.Set("kmsKeyName", name)
+	}
+	if until, err := time.Parse(time.RFC3339, h.Get("X-Goog-Object-Lock-Retain-Until-Date")); err == nil {
+		modes := map[string]string{"GOVERNANCE": "Unlocked", "COMPLIANCE": "Locked"}
+		o.Retention = &ruleRetention{modes[h.Get("X-Goog-Object-Lock-Mode")], until}
+	}
+}
+
 // encrypt sets how a new object is encrypted: by its key, or the key that the query names.
 func (o *ruleObject) encrypt(query url.Values) {
 	o.KMSKeyName, o.CustomerEncryption = "", nil

@@ -18,13 +18,13 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// signFeatures returns all features of signing, or none: Google enforces
-// everything that is signed.
+// signFeatures returns all features of signing but tags, or none: Google enforces
+// everything that is signed. Sign refuses the one lock that it cannot set, a hold.
 func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
 	}
-	return storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+	return storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedLocks
 }
 
 // Sign signs with the service account's key, without a request. If there is no

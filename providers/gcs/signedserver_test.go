@@ -172,6 +172,7 @@ func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *re
 		}
 	}
 	query := url.Values{}
+	o.readControls(h, query)
 	if generation := h.Get("X-Goog-If-Generation-Match"); generation != "" {
 		query.Set("ifGenerationMatch", generation)
 	}

@@ -1,6 +1,7 @@
 package gcs_test
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 	"testing"
@@ -14,16 +15,16 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-func (s *signedServer) config(versioned bool) gcs.Config {
+func (s *signedServer) config(b ruleBucket) gcs.Config {
 	return gcs.Config{
-		Bucket: s.rules.bucket(ruleBucket{versioned: versioned}), Endpoint: s.URL, SigningKey: signingKey(),
+		Bucket: s.rules.bucket(b), Endpoint: s.URL, SigningKey: signingKey(),
 		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: signedServerToken}),
 	}
 }
 
 func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	b, err := gcs.Open(t.Context(), s.config(false), opts...)
+	b, err := gcs.Open(t.Context(), s.config(ruleBucket{}), opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
@@ -34,14 +35,38 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 func TestSigningConformance(t *testing.T) {
 	s := startSignedServer(t)
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
-		d, err := gcs.NewDriver(t.Context(), s.config(false))
+		d, err := gcs.NewDriver(t.Context(), s.config(ruleBucket{}))
 		require.NoError(t, err)
 		return d
 	}, storagetest.WithName("gcs (signatures checked)"), storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := gcs.Open(t.Context(), s.config(true), append(opts, storage.WithVersions())...)
+		b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
+		require.NoError(t, err)
+		return b
+	}), storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true, locking: true}), opts...)
 		require.NoError(t, err)
 		return b
 	}))
+}
+
+func TestSignedRequestsWithACustomersKey(t *testing.T) {
+	b := startSignedServer(t).open(t)
+	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
+	signed, err := b.SignedUploadURL(t.Context(), "a", key)
+	require.NoError(t, err)
+	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status)
+	got, attrs, err := storage.ReadAll(t.Context(), b, "a", key)
+	require.NoError(t, err)
+	require.Equal(t, "text", string(got))
+	require.NotEmpty(t, attrs.Encryption.KeyID)
+	signed, err = b.SignedDownloadURL(t.Context(), "a", key)
+	require.NoError(t, err)
+	require.Equal(t, "text", wiretest.Curl(t, signed, "").Body)
+	signed.Header.Set("X-Goog-Encryption-Key", "AAAA")
+	require.Equal(t, 403, wiretest.Curl(t, signed, "").Status, "the key is signed")
+	signed, err = b.SignedDownloadURL(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, 400, wiretest.Curl(t, signed, "").Status)
 }
 
 func TestSignedURLsWorkFromCurl(t *testing.T) {
@@ -75,7 +100,7 @@ func TestSignedChecksumIsEnforced(t *testing.T) {
 
 func TestSignedURLReadsItsVersion(t *testing.T) {
 	s := startSignedServer(t)
-	b, err := gcs.Open(t.Context(), s.config(true), storage.WithVersions())
+	b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), storage.WithVersions())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	one, err := b.Upload(t.Context(), "a", strings.NewReader("one"))

@@ -26,7 +26,8 @@ const (
 )
 
 // markedTag begins a tag that Google would refuse: one that is empty, that begins with a sign, or
-// that has a slash, for which there is a tilde then. No portable tag has a tilde.
+// that has a slash, for which there is a tilde then. No option gives such a tag, but a copy from
+// another provider may have it. No provider accepts a tilde.
 const markedTag = "0~"
 
 // encodeTag returns the text of a tag as Google accepts it.

@@ -2,42 +2,90 @@ package gcs_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	sdk "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/gcs"
 )
 
+// A copy from another provider may have tags that Google refuses. They come back as they were.
 func TestTagsThatGoogleWouldRefuse(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})
-	b := openAt(t, s.URL, bucket)
+	d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: s.URL, Bucket: bucket})
+	require.NoError(t, err)
 	for given, want := range map[string]string{
-		"plain": "plain", "": "0~", "-a": "0~-a", "a/b": "0~a~b", "/": "0~~", "0": "0", "a=b c": "a=b c", " a": "0~ a", "google": "google",
+		"plain": "plain", "": "0~", "-a": "0~-a", "a/b": "0~a~b", "/": "0~~", "0": "0", "a=b c": "a=b c", " a": "0~ a", "google": "google", "@": "0~@",
 	} {
 		t.Run(fmt.Sprintf("%q", given), func(t *testing.T) {
 			tags := map[string]string{"value": given}
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithTags(tags))
+			r := wiretest.Put("a", "x")
+			r.Tags = tags
+			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
 			s.change(bucket, "a", func(o *ruleObject) { require.Equal(t, want, o.Contexts.Custom["value"].Value) })
-			got, err := storage.Tags(t.Context(), b, "a")
+			got, err := d.Tags(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, tags, got)
 		})
 	}
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithTags(map[string]string{"Google": "v"}))
+	r := wiretest.Put("a", "x")
+	r.Tags = map[string]string{"Google": "v"}
+	_, err = d.Put(t.Context(), r)
 	require.NoError(t, err)
 	s.change(bucket, "a", func(o *ruleObject) { require.Contains(t, o.Contexts.Custom, "0~Google") })
 
+	r = wiretest.Put("a", "x")
+	r.Tags = map[string]string{"k": strings.Repeat("/", 256)}
+	_, err = d.Put(t.Context(), r)
+	require.ErrorIs(t, err, storage.Unsupported)
+
 	// Contexts of other clients come back, and are copied.
-	s.change(bucket, "a", func(o *ruleObject) { o.Contexts.Custom = map[string]*ruleContext{"été": {"x~y"}} })
+	s.change(bucket, "a", func(o *ruleObject) {
+		o.Contexts = &ruleContexts{map[string]*ruleContext{"été": {"x~y"}}}
+	})
+	b := openAt(t, s.URL, bucket)
 	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.WithContentType("text/x-new"))
 	require.NoError(t, err)
 	got, err := storage.Tags(t.Context(), b, "b")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"été": "x~y"}, got)
+}
+
+func TestTheSDKsAttributesAreKept(t *testing.T) {
+	s := startRuleServer(t)
+	bucket := s.bucket(ruleBucket{})
+	for name, c := range map[string]gcs.Config{
+		"own requests":   {Endpoint: s.URL, Bucket: bucket},
+		"a given client": {Client: sdkClient(t, s.URL, &http.Transport{DisableKeepAlives: true, DisableCompression: true}), Bucket: bucket},
+	} {
+		b, err := gcs.Open(t.Context(), c)
+		require.NoError(t, err)
+		at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+		_, err = b.Upload(t.Context(), name, strings.NewReader("text"), gcs.WithCustomTime(at), storage.WithTags(map[string]string{"k": "v"}))
+		require.NoError(t, err)
+		attrs, err := b.Attrs(t.Context(), name, storage.WithNativeAttrs())
+		require.NoError(t, err)
+		own, ok := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+		require.True(t, ok)
+		require.Equal(t, at, own.CustomTime.UTC())
+		got, attrs, err := storage.ReadAll(t.Context(), b, name, storage.WithNativeAttrs())
+		require.NoError(t, err)
+		require.Equal(t, "text", string(got))
+		own, ok = storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+		require.True(t, ok)
+		require.Equal(t, "v", own.Contexts.Custom["k"].Value)
+		attrs, err = b.Attrs(t.Context(), name)
+		require.NoError(t, err)
+		require.Nil(t, attrs.Native)
+	}
 }
 
 func TestTagsChangeOnlyIfNoOtherClientChangesThem(t *testing.T) {
