@@ -26,7 +26,7 @@ func lockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
 }
 
 func TestJobsBetweenBucketsKeepTags(t *testing.T) {
-	tags := map[string]string{"team": "blue", "empty": ""}
+	tags := map[string]string{"team": "blue", "two words": "a value"}
 	body := strings.Repeat("x", 6<<20) // long enough for parts and WithResume
 	for name, opts := range map[string][]transfer.Option{
 		"plain":     nil,

@@ -39,7 +39,7 @@ type Service struct {
 // New checks the rules, and that the bucket can keep them, without a request. If c is
 // invalid, it fails with InvalidArgument. If the bucket does not support IfAbsent
 // (see Config.Unguarded), or what Link, PublicRead or Tags needs, it fails with
-// Unsupported; so does a type that is not of package storage, because its features
+// Unsupported. So does a type that is not of package storage, because its features
 // are not known. If PublicLink is set for a bucket that was not opened as public, it
 // fails with NotPublic.
 func New(bucket Bucket, c Config) (*Service, error) {

@@ -174,6 +174,30 @@ func remove(key string) func(*testing.T, string) {
 	}
 }
 
+// setTags sets n tags. With 9, they are longer than a block, which ext4 gives to them.
+func setTags(n int, c local.Config) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		require.NoError(t, storage.SetTags(t.Context(), bucket(t, root, c), "a", someTags(n)))
+	}
+}
+
+func someTags(n int) map[string]string {
+	tags := map[string]string{}
+	for i := range n {
+		tags[fmt.Sprintf("%0128d", i)] = strings.Repeat("v", 256)
+	}
+	return tags
+}
+
+func tagged(n int) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		stored("a", local.Config{})(t, root)
+		tags, err := storage.Tags(t.Context(), bucket(t, root, local.Config{}), "a")
+		require.NoError(t, err)
+		require.Equal(t, someTags(n), tags)
+	}
+}
+
 func download(t *testing.T, root string) {
 	_, err := storage.DownloadFile(t.Context(), source(t), "one", filepath.Join(root, "one"))
 	require.NoError(t, err)
@@ -248,6 +272,32 @@ func steps(program string) []step {
 			put("a/b", local.Config{})(t, root)
 			put("a", local.Config{})(t, root)
 		}, remove("a"), removed("a")},
+		{"SetTags", put("a", local.Config{}), setTags(1, local.Config{}), tagged(1)},
+		{"SetTags of an object with a sidecar", put("a", local.Config{Sidecars: true}), setTags(1, local.Config{Sidecars: true}), func(t *testing.T, root string) {
+			tagged(1)(t, root)
+			sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
+			require.NoError(t, err)
+			require.Contains(t, string(sidecar), `"tags"`)
+		}},
+		{"SetTags that no extended attribute can hold", func(t *testing.T, root string) {
+			put("a", local.Config{})(t, root)
+			setTags(1, local.Config{})(t, root)
+		}, setTags(9, local.Config{}), tagged(9)},
+		{"SetTags that an extended attribute can hold again", func(t *testing.T, root string) {
+			put("a", local.Config{})(t, root)
+			setTags(9, local.Config{})(t, root)
+		}, setTags(1, local.Config{}), tagged(1)},
+		{"WithObjectLock and SetLegalHold", put("a", local.Config{NoSync: true}), func(t *testing.T, root string) {
+			b, err := local.Open(filepath.Join(root, "made", "bucket"), local.Config{}, storage.WithObjectLock())
+			require.NoError(t, err)
+			require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", true))
+			require.NoError(t, storage.Close(b))
+		}, func(t *testing.T, root string) {
+			b := bucket(t, root, local.Config{})
+			attrs, err := b.Attrs(t.Context(), "a")
+			require.NoError(t, err)
+			require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version)), storage.Locked)
+		}},
 		{"AbortUpload", nil, func(t *testing.T, root string) {
 			d, err := local.NewDriver(filepath.Join(root, "made", "bucket"), local.Config{Create: true})
 			require.NoError(t, err)

@@ -230,6 +230,10 @@ func overwriteForEver(d *driver, _ string) error {
 		if _, err := d.Put(ctx, pattern("k/below", number)); err != nil {
 			return err
 		}
+		tags := map[string]string{"number": fmt.Sprint(number)}
+		if err := d.SetTags(ctx, &storage.ChangeRequest{Key: "k", Tags: tags}); err != nil {
+			return err
+		}
 		r := pattern("fresh", number)
 		r.Condition.Absent = true
 		if _, err := d.Put(ctx, r); err != nil && !errors.Is(err, storage.PreconditionFailed) {

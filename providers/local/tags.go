@@ -176,8 +176,8 @@ func (s *store) changeFile(ctx context.Context, f *file, change func(*attrs) err
 	return s.replaceAttrs(ctx, f, a)
 }
 
-// fit makes a match the file. What is true only of the file as it was written is removed, if
-// another program has changed the file.
+// fit makes a match the file. If another program has changed the file, fit removes checksum and
+// revision, which are those of the written file.
 func (a *attrs) fit(m meta) {
 	if !a.matches(m) {
 		a.crc, a.unique, a.size, a.mtime = storage.CRC32C{}, "", m.size, m.mtime
