@@ -30,7 +30,7 @@ var probeResults = map[string]struct {
 	"versitygw": {
 		s3.Conditions{Create: true, Update: true, Complete: true},
 		[]string{
-			"a full last page of a listing names no next page",
+			"a full last page of a listing names no next page", "an object is encrypted with a key of a KMS",
 			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
 		},
 	},
@@ -60,6 +60,8 @@ func TestProbe(t *testing.T) {
 				require.Equal(t, named.SignedUploads, report.Profile.SignedUploads)
 				require.True(t, report.Profile.Copy && report.Profile.CopyParts && report.Profile.SignedForms)
 				require.NotEqual(t, s3.BatchNone, report.Profile.Batch)
+				require.Equal(t, named.KMS, report.Profile.KMS)
+				require.False(t, report.Profile.CustomerKeys, "the server has no TLS here")
 				var ignored []string
 				for _, check := range report.Checks {
 					require.Contains(t, report.String(), check.Name)

@@ -60,6 +60,7 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			require.Equal(t, s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}, report.Profile.Conditions)
 			require.True(t, report.Profile.Tags)
 			require.Equal(t, s3.LockNewBuckets, report.Profile.ObjectLock)
+			require.True(t, report.Profile.KMS && report.Profile.CustomerKeys)
 			require.Empty(t, report.Left)
 			for _, check := range report.Checks {
 				if check.Name != "a public object in a private bucket" {
@@ -75,7 +76,11 @@ func TestRunOnAmazonsRules(t *testing.T) {
 }
 
 const (
+	customerCheck  = "only a customer's key reads its object, over TLS"
+	customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
+
 	tagsCheck = "tags of writes, copies and their own calls"
+	kmsCheck  = "an object is encrypted with a key of a KMS"
 	holdCheck = "a legal hold keeps a version, in a bucket with object lock"
 )
 
@@ -107,6 +112,8 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 		"no tags":                                       {s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"}, tagsCheck, Refused, func(p s3.Profile) bool { return !p.Tags }},
 		"a hold ignored":                                {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}}, holdCheck, Ignored, func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone }},
 		"a bucket without object lock":                  {s3server.Fault{Operation: "PutObject", Key: "none"}, holdCheck, Refused, func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone }},
+		"SSE-KMS ignored":                               {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Context"}}, kmsCheck, Ignored, func(p s3.Profile) bool { return !p.KMS }},
+		"SSE-C ignored":                                 {s3server.Fault{Operation: "PutObject", Ignore: []string{customerHeader + "Algorithm", customerHeader + "Key", customerHeader + "Key-Md5"}}, customerCheck, Ignored, func(p s3.Profile) bool { return !p.CustomerKeys }},
 		"a server that is busy once":                    {s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a server-side copy", Enforced, func(p s3.Profile) bool { return p.Copy }},
 	} {
 		t.Run(name, func(t *testing.T) {

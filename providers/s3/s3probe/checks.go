@@ -89,6 +89,8 @@ var checks = []check{
 			p.ObjectLock = s3.LockNewBuckets
 		}
 	}},
+	{name: "an object is encrypted with a key of a KMS", run: checkKMS, set: func(p *s3.Profile, ok bool) { p.KMS = ok }},
+	{name: "only a customer's key reads its object, over TLS", run: checkCustomerKey, set: func(p *s3.Profile, ok bool) { p.CustomerKeys = ok }},
 	{name: "a form enforces its sizes and type", run: checkForms, set: func(p *s3.Profile, ok bool) { p.SignedForms = ok }},
 }
 

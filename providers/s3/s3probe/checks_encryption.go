@@ -1,0 +1,63 @@
+package s3probe
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// checkKMS writes with the server's own key of its key management service. A server that ignores
+// the header stores the object, and the attributes show it.
+func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
+	b := storage.New(p.s3Driver)
+	key := p.prefix + "kms"
+	_, err := b.Upload(ctx, key, strings.NewReader("kms"), s3.WithKMSContext(map[string]string{"omnibucket": "probe"}))
+	if err != nil {
+		return inconclusive("a write with SSE-KMS", err)
+	}
+	attrs, err := b.Attrs(ctx, key)
+	switch {
+	case err != nil:
+		return inconclusive("reading the attributes", err)
+	case attrs.Encryption.Algorithm != "aws:kms":
+		return Ignored, "the object was stored with the encryption \"" + attrs.Encryption.Algorithm + "\""
+	}
+	return Enforced, ""
+}
+
+// checkCustomerKey writes with a customer's key. Only that key may read the object.
+func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
+	b := storage.New(p.s3Driver)
+	key := p.prefix + "customer-key"
+	own, other := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32)), s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
+	read := func(opts ...storage.DownloadOption) error {
+		_, _, err := storage.ReadAll(ctx, b, key, opts...)
+		return err
+	}
+	return runSteps(
+		expectSuccess("a write with a customer's key", func() error {
+			_, err := b.Upload(ctx, key, strings.NewReader("customer-key"), own)
+			return err
+		}),
+		expectNoRead("a read without the key", read),
+		expectSuccess("a read with the key", func() error { return read(own) }),
+		expectNoRead("a read with another key", func(...storage.DownloadOption) error { return read(other) }),
+	)
+}
+
+// expectNoRead returns a step whose read must be refused.
+func expectNoRead(name string, read func(...storage.DownloadOption) error) step {
+	return func() (Verdict, string) {
+		switch err := read(); storage.CodeOf(err) {
+		case "":
+			return Ignored, name + " succeeded"
+		case storage.InvalidArgument, storage.PermissionDenied:
+			return Enforced, ""
+		default:
+			return inconclusive(name, err)
+		}
+	}
+}
