@@ -119,6 +119,9 @@ func (d *driver) sourceTags(ctx context.Context, r *storage.CopyRequest) (map[st
 		return r.Tags, nil
 	}
 	in := &awss3.GetObjectTaggingInput{Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version)}
+	if err := d.customize(in, r.Source.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
+		return nil, err
+	}
 	out, err := d.client.GetObjectTagging(ctx, in)
 	if region := headerOf(err, "X-Amz-Bucket-Region"); region != "" && region != d.region && r.Source.Bucket != d.bucket && d.amazon() {
 		out, err = d.client.GetObjectTagging(ctx, in, func(o *awss3.Options) { o.Region = region })

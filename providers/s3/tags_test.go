@@ -114,6 +114,21 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		require.Contains(t, asError(err).Hint, "WithTags")
 		require.Len(t, w.Lines(), 1)
 	})
+	t.Run("the source is in another region", func(t *testing.T) {
+		elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
+		w := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, begun, part, complete)
+		d := w.on(t, "aws")
+		d.endpoint = nil // as it is at Amazon's
+		d.copyLimit, d.copyPart = 8, 9
+		r := of(&storage.CopyRequest{})
+		r.Source.Bucket = "other"
+		_, err := d.Copy(t.Context(), r)
+		require.NoError(t, err)
+		asked := w.Requests()
+		require.Contains(t, asked[0].Header.Get("Authorization"), "/us-east-1/s3/")
+		require.Equal(t, "GET /other/from?tagging=&versionId=v1", asked[1].Line())
+		require.Contains(t, asked[1].Header.Get("Authorization"), "/eu-west-1/s3/")
+	})
 	t.Run("the source is gone", func(t *testing.T) {
 		_, err := run(t, &storage.CopyRequest{}, failing(404, "NoSuchKey", "no"))
 		require.ErrorIs(t, err, storage.Changed)
