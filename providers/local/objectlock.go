@@ -43,8 +43,11 @@ func (s *store) lockingSettings(ctx context.Context) (bucketSettings, error) {
 
 // checkControls fails with Unsupported if a write has a lock and the bucket cannot lock objects.
 func (s *store) checkControls(ctx context.Context, c *storage.Controls) error {
+	if !c.LegalHold && c.Retention == (storage.Retention{}) {
+		return nil
+	}
 	b, err := s.lockingSettings(ctx)
-	if err == nil && !b.ObjectLock && (c.LegalHold || c.Retention != (storage.Retention{})) {
+	if err == nil && !b.ObjectLock {
 		return errNoLock
 	}
 	return err
