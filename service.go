@@ -62,7 +62,7 @@ func (s *Service) CreateBucket(ctx context.Context, name string, opts ...BucketO
 		return s.driver.CreateBucket(ctx, r)
 	})
 	if err == nil {
-		s.keepsVersions(name, r.Versioning != nil && *r.Versioning)
+		s.keepsVersions(name, r.ObjectLock || r.Versioning != nil && *r.Versioning)
 	}
 	return info, err
 }
@@ -92,8 +92,8 @@ func (s *Service) UpdateBucket(ctx context.Context, name string, opts ...BucketO
 	info, err := s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
 		return s.driver.UpdateBucket(ctx, r)
 	})
-	if err == nil && r.Versioning != nil {
-		s.keepsVersions(name, *r.Versioning)
+	if err == nil && (r.ObjectLock || r.Versioning != nil) {
+		s.keepsVersions(name, r.ObjectLock || *r.Versioning)
 	}
 	return info, err
 }
@@ -254,6 +254,9 @@ func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error
 				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
 			}
 		}
+	}
+	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
+		return nil, invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
 	}
 	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Mode != Governance && d.Mode != Compliance) {
 		return nil, invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and at least 1 day")

@@ -37,13 +37,13 @@ func TestNoPageIsRequestedAfterCtxHasEnded(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		opts []storage.OpenOption
-		list func(ctx context.Context, b storage.Bucket, each func())
+		list func(ctx context.Context, b storage.Bucket, each func(error))
 		call faults.Calls
 	}{
 		{"List", nil, listed, faults.List},
-		{"Versions", []storage.OpenOption{storage.WithVersions()}, func(ctx context.Context, b storage.Bucket, each func()) {
-			for range storage.Versions(ctx, b, storage.WithPageSize(perPage)) {
-				each()
+		{"Versions", []storage.OpenOption{storage.WithVersions()}, func(ctx context.Context, b storage.Bucket, each func(error)) {
+			for _, err := range storage.Versions(ctx, b, storage.WithPageSize(perPage)) {
+				each(err)
 			}
 		}, faults.ListVersions},
 	} {
@@ -56,19 +56,22 @@ func TestNoPageIsRequestedAfterCtxHasEnded(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			seen := 0
-			row.list(ctx, b, func() {
+			var last error
+			row.list(ctx, b, func(err error) {
+				last = err
 				if seen++; seen == perPage {
 					cancel()
 				}
 			})
+			require.ErrorIs(t, last, storage.Canceled)
 			require.Equal(t, perPage+1, seen, "the last is the error")
 			require.Equal(t, 1, injected.Count(row.call))
 		})
 	}
 }
 
-func listed(ctx context.Context, b storage.Bucket, each func()) {
-	for range b.List(ctx, storage.WithPageSize(2)) {
-		each()
+func listed(ctx context.Context, b storage.Bucket, each func(error)) {
+	for _, err := range b.List(ctx, storage.WithPageSize(2)) {
+		each(err)
 	}
 }

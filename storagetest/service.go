@@ -204,6 +204,55 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
+		Case{Name: "a bucket locks objects if told to", Rule: "G3", Explanation: "WithObjectLock works at creation, and Service.Bucket opens the bucket with versions, which it cannot lose"},
+		func(s *S) {
+			ctx := s.T.Context()
+			name := s.name()
+			info, err := s.CreateBucket(ctx, name, storage.WithObjectLock())
+			if !s.unless(err) {
+				return
+			}
+			s.provider = info.Provider
+			require.True(s.T, info.ObjectLock)
+			require.True(s.T, info.Versioning)
+			b := s.bucket(name)
+			require.True(s.T, storage.Supports(b, storage.ObjectLock|storage.Versioning))
+			_, err = s.UpdateBucket(ctx, name, storage.WithObjectLock(), storage.WithVersioning(false))
+			s.T.requireCode(err, storage.InvalidArgument)
+		},
+	},
+	{
+		Case{Name: "a bucket that locks objects keeps them", Rule: "G3", Explanation: "what has a retention is Locked, and a default retention holds for what is written without one"},
+		func(s *S) {
+			ctx := s.T.Context()
+			name := s.name()
+			info, err := s.CreateBucket(ctx, name, storage.WithObjectLock())
+			if !s.unless(err) {
+				return
+			}
+			s.provider = info.Provider
+			b := s.bucket(name)
+			remove := func(key, version string) {
+				require.NoError(s.T, b.Remove(ctx, key, storage.WithVersion(version), storage.WithGovernanceBypass()))
+			}
+			kept := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
+			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(kept.Version)), storage.Locked)
+			remove("kept", kept.Version)
+			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.unless(err) {
+				require.Equal(s.T, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
+				written := s.T.put(b, "default", "x")
+				s.T.requireNothingDone(b.Remove(ctx, "default", storage.WithVersion(written.Version)), storage.Locked)
+				remove("default", written.Version)
+				info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention("", 0))
+				require.NoError(s.T, err)
+				require.Zero(s.T, info.DefaultRetention)
+				written = s.T.put(b, "free", "x")
+				require.NoError(s.T, b.Remove(ctx, "free", storage.WithVersion(written.Version)))
+			}
+			require.NoError(s.T, s.DeleteBucket(ctx, name))
+		},
+	},
+	{
 		Case{Name: "a bucket keeps versions if told to", Rule: "B2", Explanation: "WithVersioning works at creation and later, and Service.Bucket opens the bucket accordingly"},
 		func(s *S) {
 			name := s.create()

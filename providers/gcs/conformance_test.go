@@ -94,6 +94,7 @@ var unmanaged = map[string]string{
 	"a lifecycle rule that only ends uploads": "the server accepts a lifecycle but does not keep it; lifecycle_test.go tests the request to Google",
 	"lifecycle rules are set and cleared":     "the server accepts a lifecycle but does not keep it",
 	"an update changes only what it names":    "the server accepts CORS rules but does not keep them",
+	"a bucket that locks objects keeps them":  "the server stores a retention and does not heed it; the rule server does",
 }
 
 // merged corrects the pages of fake-gcs-server with a delimiter. It pages only
