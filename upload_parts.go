@@ -122,7 +122,7 @@ func (w *write) inPlaceParts() int {
 	if w.req.set.concurrency > 0 || w.op.core.has(SequentialParts) {
 		return w.maxConcurrency()
 	}
-	return 4 * defaultConcurrency
+	return 2 * defaultConcurrency
 }
 
 // newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts

@@ -174,7 +174,6 @@ func TestBucketsWithObjectLock(t *testing.T) {
 		"object lock that is there": {`200 {"name":"photos","versioning":{"enabled":true},"objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "GET /b/photos"}},
 		"without versions":          {`200 {"name":"photos","objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "PATCH /b/photos"}},
 		"object lock that is not":   {bucketIsThere, []storage.BucketOption{storage.WithObjectLock()}, storage.Unsupported, []string{"GET /b/photos"}},
-		"no versions":               {bucketIsThere, []storage.BucketOption{storage.WithObjectLock(), storage.WithVersioning(false)}, storage.InvalidArgument, nil},
 		"a default retention":       {bucketIsThere, []storage.BucketOption{storage.WithDefaultRetention(storage.Governance, 1)}, storage.Unsupported, nil},
 		"rules by tag":              {bucketIsThere, []storage.BucketOption{storage.WithLifecycle(storage.LifecycleRule{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})}, storage.Unsupported, nil},
 	} {

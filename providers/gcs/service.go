@@ -131,9 +131,6 @@ func checkBucketRequest(r *storage.BucketRequest) error {
 	if r.DefaultRetention != nil && *r.DefaultRetention != (storage.DefaultRetention{}) {
 		return &storage.Error{Code: storage.Unsupported, Hint: "Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes"}
 	}
-	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
-		return argument.Invalid("WithObjectLock", "must not be given together with WithVersioning(false)", "")
-	}
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if len(rule.Tags) > 0 {

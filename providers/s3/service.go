@@ -223,8 +223,6 @@ func (s *serviceDriver) checkSupported(r *storage.BucketRequest) error {
 		return unsupported("leave tags out of lifecycle rules: this server is not known to have them")
 	case (r.ObjectLock || r.DefaultRetention != nil && *r.DefaultRetention != storage.DefaultRetention{}) && !p.locks():
 		return unsupported("leave object lock out: this server is not known to have it")
-	case r.ObjectLock && r.Versioning != nil && !*r.Versioning:
-		return unsupported("leave WithVersioning out: a bucket with object lock keeps versions")
 	}
 	return nil
 }

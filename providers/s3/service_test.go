@@ -328,10 +328,6 @@ func TestSettingsThatAServerLacks(t *testing.T) {
 			require.Empty(t, w.requests)
 		})
 	}
-	s, w := onWire(t, Config{}, nil)
-	_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), storage.WithVersioning(false)))
-	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, w.requests)
 }
 
 func TestADefaultRetentionInYears(t *testing.T) {
