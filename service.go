@@ -234,6 +234,9 @@ func (s *Service) Close() error {
 	return s.core.closeErr
 }
 
+// maxDefaultDays is the limit of S3: 100 years. More days could end in no year that a time has.
+const maxDefaultDays = 36_500
+
 func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error) {
 	r := &BucketRequest{Name: name}
 	for _, o := range opts {
@@ -255,8 +258,8 @@ func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error
 			}
 		}
 	}
-	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Mode != Governance && d.Mode != Compliance) {
-		return nil, invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and at least 1 day")
+	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
+		return nil, invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and 1 to 36,500 days")
 	}
 	if r.CORS != nil {
 		for _, rule := range *r.CORS {
