@@ -145,7 +145,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 }
 
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option
-// sets others, and both ends have tags. Of a user's own type that is not known.
+// sets others, and both ends have tags. A type of the user's own does not tell.
 func (c *copyOp) keepsTags(mayHave bool) bool {
 	return mayHave && !c.req.set.tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
 }
