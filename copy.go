@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 )
 
@@ -10,7 +11,8 @@ import (
 // it, else by streaming. Attributes and metadata are copied unless options replace
 // them. A storage class is copied only within one provider. Attributes that the
 // destination cannot keep (see [Metadata] and [ContentProperties]) are left out;
-// Unsupported is only for those that an option sets.
+// Unsupported is only for those that an option sets. Tags are copied between buckets from [New]
+// that both have [ObjectTags]; a retention and a legal hold are not copied.
 //
 // The source is pinned to one revision: if it changes meanwhile, Copy fails with
 // Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] selects
@@ -124,8 +126,10 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	if !c.op.core.has(ContentProperties) {
 		merged.ContentType = contentType("", c.op.key, nil)
 	}
-	if r.Tags, e = c.tags(source.TagCount > 0); e != nil {
-		return nil, e
+	if c.keepsTags(source.TagCount > 0) {
+		if r.Tags, e = c.sourceTags(); e != nil {
+			return nil, e
+		}
 	}
 	r.ReplaceTags = r.set.tags
 	writeID := ""
@@ -140,18 +144,47 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	})
 }
 
-// tags returns the tags of the copy: those that an option set, else the source's, which may have
-// some. A destination without tags has none, and neither has a copy of a user's own type.
-func (c *copyOp) tags(mayHave bool) (map[string]string, *Error) {
-	if c.req.set.tags || !mayHave || c.source == nil || !c.op.core.has(ObjectTags) || !c.source.d.op.core.has(ObjectTags) {
-		return c.req.Tags, nil
-	}
+// keepsTags reports whether the copy has the tags of its source, which may have some: no option
+// sets others, and both ends have tags. A type of the user's own does not tell.
+func (c *copyOp) keepsTags(mayHave bool) bool {
+	return mayHave && !c.req.set.tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
+}
+
+// sourceTags reads the tags of the source.
+func (c *copyOp) sourceTags() (map[string]string, *Error) {
 	d := &c.source.d
-	tags, e := readTags(d.ctx, &d.op, &GetRequest{Key: d.req.Key, Version: d.req.Version, Length: -1, Native: d.req.Native})
+	tags, e := readTags(d.ctx, &d.op, d.again())
 	if e != nil {
-		return nil, sourceError(d.fail(e))
+		return nil, c.sourceLost(e)
 	}
 	return tags, nil
+}
+
+// sourceLost returns the error for a request that failed after the source was there.
+func (c *copyOp) sourceLost(e *Error) *Error {
+	if e.Code == ObjectNotFound {
+		e.Code = Changed
+	}
+	return sourceError(c.source.d.fail(e))
+}
+
+// again returns a request for the attributes or tags of the object that d reads.
+func (d *download) again() *GetRequest {
+	return &GetRequest{Key: d.req.Key, Version: d.req.Version, Length: -1, Native: d.req.Native}
+}
+
+// checkSource fails with Changed if the source is another object than the one that is read: the
+// tags would not be those of its bytes. Reading tags has no condition.
+func (c *copyOp) checkSource(read *Attrs) *Error {
+	d := &c.source.d
+	now, e := head(d.ctx, &d.op, d.again())
+	if e == nil && (&pinnedObject{attrs: read}).changed(d.op.toUser(now)) {
+		e = &Error{Code: Changed, Err: errors.New("the source was replaced while its tags were read")}
+	}
+	if e != nil {
+		return c.sourceLost(e)
+	}
+	return nil
 }
 
 // writeOnServer makes the driver call that copies or joins objects inside the provider.
@@ -192,8 +225,14 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 		r.StorageClass = ""
 	}
 	mayHave := source.TagCount > 0 || c.source != nil && c.source.d.op.core.desc.TagsByHead
-	if r.Tags, e = c.tags(mayHave); e != nil {
-		return nil, e
+	if c.keepsTags(mayHave) {
+		r.Tags, e = c.sourceTags()
+		if e == nil && c.req.Source.Version == "" && (len(r.Tags) > 0 || source.TagCount > 0) {
+			e = c.checkSource(source)
+		}
+		if e != nil {
+			return nil, e
+		}
 	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
 	return storeSource(ctx, &c.op, r, &sourceBody{from: from})

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -70,5 +71,52 @@ func TestAStorageClassIsCopiedWithinOneProvider(t *testing.T) {
 			}
 			require.Equal(t, given, users.StorageClass, "to a user's type")
 		})
+	}
+}
+
+// tagsAfter is a source that another client changes before its tags are read.
+type tagsAfter struct {
+	storage.Driver
+	change func()
+}
+
+func (d *tagsAfter) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
+	d.change()
+	return d.Driver.Tags(ctx, r)
+}
+
+// TestTagsAreThoseOfTheCopiedBytes requires that bytes of one write never get the tags of another.
+func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
+	tags := func(of string) storage.UploadOption { return storage.WithTags(map[string]string{"of": of}) }
+	for _, opened := range [][]storage.OpenOption{nil, {storage.WithVersions()}} {
+		for _, row := range []struct {
+			name   string
+			change func(t *testing.T, b storage.Bucket)
+		}{
+			{"replaced with tags", func(t *testing.T, b storage.Bucket) {
+				_, err := b.Upload(t.Context(), "k", strings.NewReader("new"), tags("new"))
+				require.NoError(t, err)
+			}},
+			{"replaced without tags", func(t *testing.T, b storage.Bucket) {
+				_, err := b.Upload(t.Context(), "k", strings.NewReader("new"))
+				require.NoError(t, err)
+			}},
+			{"removed", func(t *testing.T, b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "k")) }},
+		} {
+			for end, to := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
+				t.Run(fmt.Sprintf("%s %s, %d options", row.name, end, len(opened)), func(t *testing.T) {
+					d := memstore.NewDriver(memstore.Config{})
+					plain := storage.New(d, opened...)
+					from := storage.New(&tagsAfter{d, func() { row.change(t, plain) }}, opened...)
+					if to == nil {
+						to = plain
+					}
+					_, err := plain.Upload(t.Context(), "k", strings.NewReader("old"), tags("old"))
+					require.NoError(t, err)
+					_, err = storage.Copy(t.Context(), to, "copy", from, "k")
+					require.ErrorIs(t, err, storage.Changed)
+				})
+			}
+		}
 	}
 }

@@ -228,7 +228,11 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, c *copyOp, opt
 
 // composeForeign streams between the methods of a foreign bucket.
 func composeForeign(ctx context.Context, dst Uploader, src Downloader, key string, c *composeOp, given []CopyOption) (*Attrs, error) {
-	first, err := src.Download(ctx, c.srcKeys[0])
+	var natives []DownloadOption
+	for _, n := range c.req.set.sourceNatives {
+		natives = append(natives, nativeOption(n))
+	}
+	first, err := src.Download(ctx, c.srcKeys[0], natives...)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +248,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 		case len(c.srcKeys):
 			return nil, io.EOF
 		}
-		return src.Download(ctx, c.srcKeys[i])
+		return src.Download(ctx, c.srcKeys[i], natives...)
 	}}
 	defer body.close()
 	return uploadToForeign(ctx, dst, "Compose", key, body, append(opts, uploadOptions(given)...))

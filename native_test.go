@@ -27,6 +27,8 @@ type optioned struct {
 	storage.Driver
 	mu   sync.Mutex
 	seen map[string][]any
+	// auxiliary is that of the last Get.
+	auxiliary bool
 }
 
 func (d *optioned) Describe() storage.Description {
@@ -72,6 +74,7 @@ func (d *optioned) CompleteParts(ctx context.Context, r *storage.CompleteRequest
 
 func (d *optioned) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	d.note("Get", r.Native)
+	d.auxiliary = r.Auxiliary
 	return d.Driver.Get(ctx, r)
 }
 
@@ -159,6 +162,32 @@ func TestAStreamedCopyReadsItsSourceWithTheSourcesOption(t *testing.T) {
 	tags, err := storage.Tags(t.Context(), to, "a")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v"}, tags)
+}
+
+func TestAnObjectOfTheUsersOwnTypeIsComposedWithTheSourcesOption(t *testing.T) {
+	b, d := openOptioned()
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	for _, sources := range [][]string{{"a"}, {"a", "a"}} {
+		clear(d.seen)
+		_, err = storage.Compose(t.Context(), usersBucket{b}, "joined", sources, storage.WithSourceNative("memory", secretOption{"key"}))
+		require.NoError(t, err)
+		require.Equal(t, []any{secretOption{"key"}}, d.seen["Get"], "%d sources", len(sources))
+	}
+}
+
+func TestAnUpdateReadsWithTheOption(t *testing.T) {
+	b, d := openOptioned()
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	for _, b := range []storage.ReadWriter{b, usersBucket{b}} {
+		clear(d.seen)
+		_, err = storage.Update(t.Context(), b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return old, nil }, secret("own"))
+		require.NoError(t, err)
+		require.Equal(t, []any{secretOption{"own"}}, d.seen["Get"])
+		require.Equal(t, []any{secretOption{"own"}}, d.seen["Put"])
+		require.True(t, d.auxiliary, "an option that does not fit the read is no mistake")
+	}
 }
 
 func TestALostResponseIsReconciledWithTheOption(t *testing.T) {

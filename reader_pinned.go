@@ -25,6 +25,10 @@ func pinObject(from Downloader, key string, r *GetRequest, attrs *Attrs) *pinned
 	case attrs.Revision != "":
 		o.pin = append(o.pin, IfRevision(attrs.Revision))
 	}
+	if r.Auxiliary {
+		o.pin = append(o.pin, auxiliaryReads(r.set.natives)...)
+		return o
+	}
 	for _, n := range r.set.natives {
 		o.pin = append(o.pin, nativeOption(n))
 	}

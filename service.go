@@ -234,6 +234,9 @@ func (s *Service) Close() error {
 	return s.core.closeErr
 }
 
+// maxDefaultDays is the limit of S3: 100 years. More days could end in no year that a time has.
+const maxDefaultDays = 36_500
+
 func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error) {
 	r := &BucketRequest{Name: name}
 	for _, o := range opts {
@@ -258,8 +261,8 @@ func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error
 	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
 		return nil, invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
 	}
-	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Mode != Governance && d.Mode != Compliance) {
-		return nil, invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and at least 1 day")
+	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
+		return nil, invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and 1 to 36,500 days")
 	}
 	if r.CORS != nil {
 		for _, rule := range *r.CORS {

@@ -2,6 +2,8 @@ package storage_test
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -41,4 +43,15 @@ func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
+}
+
+func TestDefaultRetentionHasBounds(t *testing.T) {
+	s := memstore.NewService(memstore.ServiceConfig{})
+	for days, want := range map[int]storage.Code{
+		-1: storage.InvalidArgument, 0: storage.InvalidArgument, 1: "", 36_500: "",
+		36_501: storage.InvalidArgument, math.MaxInt: storage.InvalidArgument, // a time of no calendar
+	} {
+		_, err := s.CreateBucket(t.Context(), fmt.Sprint("of-", max(days, 0), "-days"), storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, days))
+		require.Equal(t, want, storage.CodeOf(err), "%d days", days)
+	}
 }

@@ -132,9 +132,9 @@ func (objectLockOption) applyOpen(o *openOptions)     { o.versions, o.objectLock
 func WithObjectLock() ObjectLockOption { return objectLockOption{} }
 
 // WithDefaultRetention keeps objects that are written without [WithRetention] for so many days, in
-// a bucket that was made [WithObjectLock]. Days of 0 and a mode of "" mean none; else days below 1,
-// or another mode than [Governance] and [Compliance], are InvalidArgument. If the provider has no
-// such setting, the operation fails with Unsupported.
+// a bucket that was made [WithObjectLock]. Days of 0 and a mode of "" mean none; else days below 1
+// or above 36,500, or another mode than [Governance] and [Compliance], are InvalidArgument. If the
+// provider has no such setting, the operation fails with Unsupported.
 func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	return bucketOption(func(r *BucketRequest) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
 }

@@ -19,7 +19,8 @@ const maxConflicts = 1000
 // written in between. If another writer was faster, it tries again, until ctx is done or
 // 1,000 writers were faster; then it fails with Unavailable. If a read or write is still
 // [RateLimited] after its retries, Update waits and tries again too, within the bounds of the
-// bucket's [RetryPolicy], which start over after each conflict.
+// bucket's [RetryPolicy], which start over after each conflict. An option [WithNative] holds for
+// the reads too, as far as it fits them.
 //
 // If change fails, nothing is written, and Update fails with BodyFailed; errors.As and
 // errors.Is reach the error of change. Like every write, Update replaces the attributes too:
@@ -52,6 +53,7 @@ func Update(ctx context.Context, b interface {
 		}
 		policy = own.core.retry
 	}
+	reads := auxiliaryReads(r.set.natives)
 	opts = append(opts[:len(opts):len(opts)], nil)
 	conflicts := 0
 	var throttled tries
@@ -85,7 +87,7 @@ func Update(ctx context.Context, b interface {
 		return ended
 	}
 	for {
-		old, attrs, err := ReadAll(ctx, b, key)
+		old, attrs, err := ReadAll(ctx, b, key, reads...)
 		switch CodeOf(err) {
 		case "":
 			opts[len(opts)-1] = IfRevision(attrs.Revision)
@@ -111,4 +113,20 @@ func Update(ctx context.Context, b interface {
 			return nil, err
 		}
 	}
+}
+
+// auxiliaryReads returns the options of reads that belong to another operation with these options.
+func auxiliaryReads(natives []native) (opts []DownloadOption) {
+	for _, n := range natives {
+		opts = append(opts, auxiliaryOption(n))
+	}
+	return opts
+}
+
+// An auxiliaryOption holds for reads of another operation, whose requests it need not fit.
+type auxiliaryOption native
+
+func (o auxiliaryOption) applyDownload(r *GetRequest) {
+	nativeOption(o).applyDownload(r)
+	r.Auxiliary = true
 }

@@ -14,6 +14,12 @@ var errNoLock = &storage.Error{
 	Hint: "make the bucket with WithObjectLock",
 }
 
+var errShortens = &storage.Error{
+	Code: storage.Locked,
+	Err:  errors.New("a retention can only be extended"),
+	Hint: "in the mode Governance, give WithGovernanceBypass",
+}
+
 // canLock refuses locks in a bucket without object lock. The caller holds the lock of b.
 func (b *bucket) canLock(c *storage.Controls) error {
 	if !b.info.ObjectLock && (c.LegalHold || c.Retention != (storage.Retention{})) {
@@ -59,7 +65,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 		extends := !r.Retention.Until.Before(k.retention.Until) && r.Retention.Mode == k.retention.Mode
 		bypassed := r.BypassGovernance && k.retention.Mode == storage.Governance
 		if now.Before(k.retention.Until) && !extends && !bypassed {
-			return storage.Locked
+			return errShortens
 		}
 		k.retention = r.Retention
 		return nil

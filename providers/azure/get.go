@@ -30,7 +30,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		AccessConditions: conditions(r.Condition),
 		CPKInfo:          n.key.info(),
 	}
-	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil {
+	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil && !r.Auxiliary {
 		return nil, nil, err
 	}
 	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), o)

@@ -164,8 +164,9 @@ func WithPredefinedACL(name string) storage.WriteOption {
 // ownHeaders are the headers that the driver sets.
 var ownHeaders = []string{
 	"Accept-Encoding", "Authorization", "Content-Length", "Content-Range", "Content-Type", "Host", "Range", "Transfer-Encoding",
-	"X-Goog-Content-Length-Range", "X-Goog-Copy-Source-Encryption-Key", "X-Goog-Encryption-Algorithm", "X-Goog-Encryption-Key",
-	"X-Goog-Encryption-Key-Sha256", "X-Goog-Hash", "X-Goog-If-Generation-Match", "X-Goog-User-Project",
+	"X-Goog-Acl", "X-Goog-Content-Length-Range", "X-Goog-Copy-Source-Encryption-Key", "X-Goog-Encryption-Algorithm",
+	"X-Goog-Encryption-Key", "X-Goog-Encryption-Key-Sha256", "X-Goog-Encryption-Kms-Key-Name", "X-Goog-Hash",
+	"X-Goog-If-Generation-Match", "X-Goog-Object-Lock-Mode", "X-Goog-Object-Lock-Retain-Until-Date", "X-Goog-User-Project",
 	"X-Upload-Content-Length", "X-Upload-Content-Type",
 }
 

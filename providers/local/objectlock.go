@@ -14,6 +14,12 @@ var errNoLock = &storage.Error{
 	Hint: "make the bucket with WithObjectLock",
 }
 
+var errShortens = &storage.Error{
+	Code: storage.Locked,
+	Err:  errors.New("a retention can only be extended"),
+	Hint: "in the mode Governance, give WithGovernanceBypass",
+}
+
 // enableObjectLock makes the bucket lock objects, for all processes and for good. If the settings
 // cannot be written now, each write tries again, and returns the error.
 func (d *driver) enableObjectLock() {
@@ -107,7 +113,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 		extends := !r.Retention.Until.Before(a.retention.Until) && r.Retention.Mode == a.retention.Mode
 		bypassed := r.BypassGovernance && a.retention.Mode == storage.Governance
 		if d.clock.now().Before(a.retention.Until) && !extends && !bypassed {
-			return storage.Locked
+			return errShortens
 		}
 		a.retention = r.Retention
 		return nil

@@ -3,6 +3,7 @@ package local
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,4 +113,14 @@ func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
 	require.ErrorIs(t, err, storage.Internal)
 	require.ErrorIs(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.Internal)
 	require.Equal(t, "x", s.get("k"))
+}
+
+func TestShorteningARetentionSaysWhatToDo(t *testing.T) {
+	b, err := Open(t.TempDir(), Config{}, storage.WithObjectLock())
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+	require.NoError(t, err)
+	err = storage.SetRetention(t.Context(), b, "k", storage.Retention{})
+	require.ErrorIs(t, err, storage.Locked)
+	require.ErrorContains(t, err, "can only be extended (in the mode Governance, give WithGovernanceBypass)")
 }

@@ -93,9 +93,19 @@ func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
 			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass, Metadata: v.Metadata,
 		},
 		publicRead: v.PublicRead, tags: v.Tags, hold: v.LegalHold,
-		retention: storage.Retention{Mode: storage.RetentionMode(v.RetentionMode), Until: v.RetainUntil},
+		retention: v.retention(),
 		crc:       v.CRC32C, size: v.Size, mtime: v.Modified.UnixNano(),
 	}, nil
+}
+
+// retention returns the retention, with its time rounded up to a second. It returns none if
+// another program wrote a mode that is not known, or only one of mode and time.
+func (v *visibleSidecar) retention() storage.Retention {
+	mode, until := storage.RetentionMode(v.RetentionMode), v.RetainUntil.UTC()
+	if mode != storage.Governance && mode != storage.Compliance || until.IsZero() {
+		return storage.Retention{}
+	}
+	return storage.Retention{Mode: mode, Until: until.Add(time.Second - 1).Truncate(time.Second)}
 }
 
 // dropVisible removes the sidecar of an object that is about to change, even if this

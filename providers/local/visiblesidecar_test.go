@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -186,6 +187,37 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 			_, a, err := s.getVersion("dir/k", version)
 			require.NoError(t, err)
 			require.Equal(t, described("k", "").Properties, a.Properties)
+		})
+	}
+}
+
+// TestARetentionThatAnotherProgramWrote requires that a retention of an unknown form is none, and
+// that the other attributes stay when the sidecar is adopted.
+func TestARetentionThatAnotherProgramWrote(t *testing.T) {
+	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
+	for name, row := range map[string]struct {
+		text string
+		want storage.Retention
+	}{
+		"an unknown mode":      {`"retentionMode":"forever","retainUntil":"2099-01-01T00:00:00Z"`, storage.Retention{}},
+		"a time without mode":  {`"retainUntil":"2099-01-01T00:00:00Z"`, storage.Retention{}},
+		"a mode without time":  {`"retentionMode":"compliance"`, storage.Retention{}},
+		"a part of a second":   {`"retentionMode":"compliance","retainUntil":"2099-01-01T00:00:00.5Z"`, storage.Retention{Mode: storage.Compliance, Until: end}},
+		"in another time zone": {`"retentionMode":"governance","retainUntil":"2099-01-01T02:00:01+02:00"`, storage.Retention{Mode: storage.Governance, Until: end}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, withSidecars)
+			require.NoError(t, os.WriteFile(filepath.Join(s.root, "k"), []byte("text"), 0o666))
+			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + row.text + `}`
+			require.NoError(t, os.WriteFile(filepath.Join(s.root, reserved+string(markVisible)+"k"), []byte(sidecar), 0o666))
+			for _, adopted := range []bool{false, true} {
+				attrs, err := s.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+				require.NoError(t, err)
+				require.Equal(t, row.want, attrs.Retention, adopted)
+				require.Equal(t, "image/png", attrs.ContentType, adopted)
+				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, adopted)
+				require.NoError(t, s.SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
+			}
 		})
 	}
 }

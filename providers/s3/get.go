@@ -25,7 +25,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.checksumMode(),
 	}
-	if err := d.customize(in, r.Native); err != nil {
+	if err := d.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, nil, err
 	}
 	api := d.objectAPI(ctx, r.Native...)

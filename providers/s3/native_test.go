@@ -205,11 +205,14 @@ func TestAFunctionThatWouldBeIgnoredIsUnsupported(t *testing.T) {
 	}
 }
 
-func TestAHeadWithinAnotherOperationIgnoresItsFunctions(t *testing.T) {
+func TestAReadWithinAnotherOperationIgnoresItsFunctions(t *testing.T) {
 	w := newStandIn(t, stored)
 	d := w.on(t, "aws")
 	native := []any{functionOf(func(*awss3.PutObjectInput) {}), functionOf(func(*awss3.UploadPartInput) {})}
-	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
+	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
 	require.NoError(t, err)
 }
 
