@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"net"
+	"net/url"
 	"regexp"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -104,6 +105,12 @@ func (d *driver) checkNative(value any) error {
 }
 
 var errOldEncryption = &storage.Error{Code: storage.Unsupported, Hint: "requests choose their encryption since the service version " + encryptionVersion + ": set a later Config.APIVersion"}
+
+// inClear reports whether requests below an address show their headers to the network.
+func inClear(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
+}
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -72,6 +72,9 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	}
 	root := r.BaseURL
 	root = cmp.Or(root, d.endpoint.String())
+	if d.natives(r.Native).key.secret != nil && inClear(root) {
+		return nil, argument.Invalid("WithCustomerKey", "needs an address with https: the request contains the key", "")
+	}
 	address, err := d.signURL(ctx, root, g, r.TTL, now)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,9 @@ package gcs
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 
 	gcs "cloud.google.com/go/storage"
@@ -21,7 +23,7 @@ type customerKey struct {
 
 // WithCustomerKey encrypts what is written, and decrypts what is read, with a key of 32 bytes
 // (AES-256) that Google does not keep: without it nobody can read the object. Another length is
-// InvalidArgument. Every operation that reads or writes the object needs it: Upload, Download,
+// InvalidArgument, and so is an address without TLS, but for this machine's own. Every operation that reads or writes the object needs it: Upload, Download,
 // Attrs, NewReaderAt, SetTags, signed addresses. Copy and Compose take it for what they write, and
 // [WithSourceCustomerKey] for what they read. Remove and listings need no key.
 //
@@ -41,11 +43,24 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 
 func customerKeyOption(name string, key []byte) nativeOption {
 	k := &customerKey{bytes: slices.Clone(key)}
-	o := nativeOption{name: name, identity: fingerprint(key), apply: func(c *call) { c.key = k }}
+	o := nativeOption{name: name, isKey: true, identity: fingerprint(key), apply: func(c *call) { c.key = k }}
 	if len(key) != keySize {
 		o.err = argument.Invalid(name, "must have 32 bytes", "")
 	}
 	return o
+}
+
+// errKeyInClear returns an error if a request to address would show the key to the network.
+func errKeyInClear(name string, address *url.URL) error {
+	if address == nil || address.Scheme != "http" || isLoopback(address.Hostname()) {
+		return nil
+	}
+	return argument.Invalid(name, "needs an address with https: the request contains the key", "")
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // String hides the key.

@@ -23,6 +23,7 @@ type nativeOption struct {
 	err       error  // why no operation accepts it
 	query     bool   // it adds query parameters, which Config.Client cannot send
 	identity  string // without secrets
+	isKey     bool   // requests with it contain a customer's key
 	isChanger bool   // identity is the result of apply
 	apply     func(*call)
 }
@@ -55,6 +56,8 @@ func (d *driver) checkNative(value any) error {
 		return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
 	case o.err != nil:
 		return o.err
+	case o.isKey && errKeyInClear(o.name, d.endpoint) != nil:
+		return errKeyInClear(o.name, d.endpoint)
 	case o.query && d.http == nil:
 		return &storage.Error{Code: storage.Unsupported, Hint: "the requests of Config.Client take no other parameters: open the bucket without Config.Client"}
 	}

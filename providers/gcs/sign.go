@@ -41,6 +41,11 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		return nil, err
 	}
 	c := callOf(r.Native)
+	if c.key != nil {
+		if err := errKeyInClear("WithCustomerKey", address); err != nil {
+			return nil, err
+		}
+	}
 	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{}}
 	switch r.Method {
 	case http.MethodPut:

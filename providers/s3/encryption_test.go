@@ -423,6 +423,8 @@ func TestAFailureNamesTheKey(t *testing.T) {
 		"the same at a copy":              {"CopyObject", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
 		"the same at an upload":           {"CreateMultipartUpload", nil, failing(404, "kms:KeyNotFound", "no such key"), storage.InvalidArgument, kmsKeyHint},
 		"a KMS key that is disabled":      {"GetObject", nil, failing(400, "KMS.DisabledException", "disabled"), storage.PermissionDenied, kmsStateHint},
+		"a failure within KMS":            {"PutObject", nil, failing(500, "KMS.KMSInternalException", "try again"), storage.Unavailable, ""},
+		"the same as another status":      {"GetObject", nil, failing(400, "KMS.DependencyTimeoutException", "try again"), storage.Unavailable, ""},
 		"too many requests to KMS":        {"GetObject", nil, failing(400, "KMS.ThrottlingException", "slow down"), storage.RateLimited, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

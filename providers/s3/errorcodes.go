@@ -136,7 +136,7 @@ var errorMeanings = sdkerror.Table{
 func meaningOf(code, message string, status int) sdkerror.Meaning {
 	m := errorMeanings.Lookup(code, status)
 	if isKMSCode(code) {
-		return kmsMeaning(code)
+		return kmsMeaning(code, status)
 	}
 	switch lockMeaning(code, message) {
 	case storage.Locked:

@@ -42,10 +42,12 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 }
 
 // wrapClient returns an HTTP client with our transport around the given one, which does
-// not change.
+// not change. It follows a redirect only if the given one has a rule for them: Go's default
+// sends the headers to any host, and a customer's key is among them.
 func wrapClient(client awss3.HTTPClient) awss3.HTTPClient {
 	if client, ok := client.(*http.Client); ok && client != nil {
-		return transport.Around(client)
+		wrapped, _ := transport.NewClient(client)
+		return wrapped
 	}
 	return wrappedClient{client, transport.Over(clientRoundTripper{client})}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -153,8 +154,10 @@ func isKMSError(err error) bool {
 }
 
 // kmsMeaning returns the meaning of a code of KMS.
-func kmsMeaning(code string) sdkerror.Meaning {
+func kmsMeaning(code string, status int) sdkerror.Meaning {
 	switch {
+	case status >= http.StatusInternalServerError, strings.Contains(code, "Internal"), strings.Contains(code, "DependencyTimeout"):
+		return sdkerror.Meaning{Code: storage.Unavailable}
 	case strings.Contains(code, "Throttling"):
 		return sdkerror.Meaning{Code: storage.RateLimited}
 	case strings.Contains(code, "NotFound"):

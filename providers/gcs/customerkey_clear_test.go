@@ -1,0 +1,54 @@
+package gcs
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestACustomersKeyNeedsTLS(t *testing.T) {
+	key := WithCustomerKey(keyOf(t, keyText))
+	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: "http://files.example.com", Anonymous: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	_, err = b.Attrs(t.Context(), "a", key)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "WithCustomerKey needs an address with https")
+
+	d := signing(t, Config{})
+	_, err = storage.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = storage.New(d, storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	require.NoError(t, err)
+}
+
+// Debugging proxies answer with the request.
+func TestAnErrorDoesNotRepeatTheRequest(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		_ = r.Header.Write(w)
+	}))
+	t.Cleanup(server.Close)
+	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL, Anonymous: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	key := WithCustomerKey(keyOf(t, keyText))
+	_, err = b.Attrs(t.Context(), "a", key)
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), keyText)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), keyText)
+	r, err := b.Download(t.Context(), "a", key)
+	if err == nil {
+		_, err = io.ReadAll(r)
+	}
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), keyText)
+}

@@ -1,0 +1,56 @@
+package s3
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// Go's HTTP client sends all headers but a few to the host of a redirect.
+func TestARedirectTakesNoCustomerKeyAlong(t *testing.T) {
+	own := credentials.NewStaticCredentialsProvider("key", "secret", "")
+	configs := map[string]func(string, *http.Client) Config{
+		"HTTPClient": func(root string, client *http.Client) Config {
+			return Config{Endpoint: root, Region: "us-east-1", HTTPClient: client, AccessKeyID: "key", SecretKey: "secret"}
+		},
+		"the HTTP client of a configuration": func(root string, client *http.Client) Config {
+			return Config{Endpoint: root, AWS: &aws.Config{Region: "us-east-1", HTTPClient: client, Credentials: own}}
+		},
+		"the HTTP client of a client": func(root string, client *http.Client) Config {
+			return Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: &root, UsePathStyle: true, HTTPClient: client, Credentials: own})}
+		},
+	}
+	for name, config := range configs {
+		t.Run(name, func(t *testing.T) {
+			var followed []string
+			other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				followed = append(followed, r.Method+" "+r.Header.Get(customerKeyHeader))
+			}))
+			t.Cleanup(other.Close)
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+			}))
+			t.Cleanup(server.Close)
+			c := config(server.URL, server.Client())
+			profile, _ := NamedProfile("aws")
+			c.Bucket, c.Profile = "photos", &profile
+			b, err := Open(t.Context(), c, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			key := WithCustomerKey(rawKey(t, 0))
+			_, err = b.Attrs(t.Context(), "a", key)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Empty(t, followed)
+		})
+	}
+}
