@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/objectlock"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -140,7 +141,7 @@ func applyRequest(info *storage.BucketInfo, r *storage.BucketRequest) error {
 	}
 	if r.DefaultRetention != nil {
 		if !info.ObjectLock {
-			return errNoLock
+			return objectlock.ErrNoLock
 		}
 		info.DefaultRetention = *r.DefaultRetention
 	}

@@ -2,23 +2,10 @@ package local
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/objectlock"
 )
-
-var errNoLock = &storage.Error{
-	Code: storage.Unsupported,
-	Err:  errors.New("the bucket cannot lock objects"),
-	Hint: "make the bucket with WithObjectLock",
-}
-
-var errShortens = &storage.Error{
-	Code: storage.Locked,
-	Err:  errors.New("a retention can only be extended"),
-	Hint: "in the mode Governance, give WithGovernanceBypass",
-}
 
 // enableObjectLock makes the bucket lock objects, for all processes and for good. If the settings
 // cannot be written now, each write tries again, and returns the error.
@@ -49,12 +36,12 @@ func (s *store) lockingSettings(ctx context.Context) (bucketSettings, error) {
 
 // checkControls fails with Unsupported if a write has a lock and the bucket cannot lock objects.
 func (s *store) checkControls(ctx context.Context, c *storage.Controls) error {
-	if !c.LegalHold && c.Retention == (storage.Retention{}) {
+	if !objectlock.Locks(c) {
 		return nil
 	}
 	b, err := s.lockingSettings(ctx)
 	if err == nil && !b.ObjectLock {
-		return errNoLock
+		return objectlock.ErrNoLock
 	}
 	return err
 }
@@ -66,9 +53,8 @@ func (s *store) lockNew(ctx context.Context, a *attrs) error {
 	if err != nil {
 		return err
 	}
-	if d := b.DefaultRetention; b.ObjectLock && d.Days > 0 && a.retention == (storage.Retention{}) {
-		until := s.clock.now().UTC().AddDate(0, 0, d.Days).Truncate(time.Second)
-		a.retention = storage.Retention{Mode: d.Mode, Until: until}
+	if b.ObjectLock && a.retention == (storage.Retention{}) {
+		a.retention = objectlock.Default(b.DefaultRetention, s.clock.now())
 	}
 	return nil
 }
@@ -93,27 +79,20 @@ func (s *store) checkRemovable(at objectFile, bypass bool) error {
 	}
 	defer func() { _ = f.close() }()
 	a, err := s.attrsOfFile(f)
-	switch {
-	case a == nil || err != nil:
+	if a == nil || err != nil {
 		return err
-	case a.hold:
-		return &storage.Error{Code: storage.Locked, Err: errors.New("the object is under a legal hold")}
-	case s.clock.now().Before(a.retention.Until) && !(bypass && a.retention.Mode == storage.Governance):
-		return &storage.Error{Code: storage.Locked, Err: errors.New("the object is under retention until " + a.retention.Until.Format(time.RFC3339))}
 	}
-	return nil
+	return objectlock.CheckRemoval(a.retention, a.hold, bypass, s.clock.now())
 }
 
 // SetRetention sets or ends the retention. An end that is later is always allowed.
 func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
 	return d.change(ctx, r, func(b bucketSettings, a *attrs) error {
 		if !b.ObjectLock {
-			return errNoLock
+			return objectlock.ErrNoLock
 		}
-		extends := !r.Retention.Until.Before(a.retention.Until) && r.Retention.Mode == a.retention.Mode
-		bypassed := r.BypassGovernance && a.retention.Mode == storage.Governance
-		if d.clock.now().Before(a.retention.Until) && !extends && !bypassed {
-			return errShortens
+		if err := objectlock.CheckChange(a.retention, r, d.clock.now()); err != nil {
+			return err
 		}
 		a.retention = r.Retention
 		return nil
@@ -124,7 +103,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) error {
 	return d.change(ctx, r, func(b bucketSettings, a *attrs) error {
 		if !b.ObjectLock {
-			return errNoLock
+			return objectlock.ErrNoLock
 		}
 		a.hold = r.LegalHold
 		return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/objectlock"
 )
 
 // bucketSettings are the settings of a bucket, in the file settingsPath.
@@ -118,7 +119,7 @@ func (b *bucketSettings) apply(r *storage.BucketRequest) error {
 	b.ObjectLock = b.ObjectLock || r.ObjectLock
 	if r.DefaultRetention != nil {
 		if !b.ObjectLock {
-			return errNoLock
+			return objectlock.ErrNoLock
 		}
 		b.DefaultRetention = *r.DefaultRetention
 	}

@@ -1,0 +1,62 @@
+// Package objectlock has the rules of retention and legal holds, for stores that have to keep
+// them themselves: memory and local directories.
+package objectlock
+
+import (
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// ErrNoLock is for a lock in a bucket that cannot lock objects.
+var ErrNoLock = &storage.Error{
+	Code: storage.Unsupported,
+	Err:  errors.New("the bucket cannot lock objects"),
+	Hint: "make the bucket with WithObjectLock",
+}
+
+// Locks reports whether a write has a lock.
+func Locks(c *storage.Controls) bool { return c.LegalHold || c.Retention != (storage.Retention{}) }
+
+// Default returns the retention of an object that is written now without one.
+func Default(d storage.DefaultRetention, now time.Time) storage.Retention {
+	if d.Days == 0 {
+		return storage.Retention{}
+	}
+	whole := now.UTC().Add(time.Second - 1).Truncate(time.Second)
+	return storage.Retention{Mode: d.Mode, Until: whole.AddDate(0, 0, d.Days)}
+}
+
+// CheckRemoval fails with Locked if a legal hold or a retention keeps the object.
+func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
+	switch {
+	case hold:
+		return &storage.Error{
+			Code: storage.Locked, Err: errors.New("the object is under a legal hold"),
+			Hint: "end the hold with SetLegalHold",
+		}
+	case !now.Before(r.Until) || bypass && r.Mode == storage.Governance:
+		return nil
+	}
+	e := &storage.Error{Code: storage.Locked, Err: errors.New("the object is under retention until " + r.Until.Format(time.RFC3339))}
+	if r.Mode == storage.Governance {
+		e.Hint = "with the permission to, give WithGovernanceBypass"
+	}
+	return e
+}
+
+// CheckChange fails with Locked if the retention forbids that r replaces it. A later end is
+// always allowed.
+func CheckChange(old storage.Retention, r *storage.ChangeRequest, now time.Time) error {
+	extends := !r.Retention.Until.Before(old.Until) && r.Retention.Mode == old.Mode
+	bypassed := r.BypassGovernance && old.Mode == storage.Governance
+	if !now.Before(old.Until) || extends || bypassed {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Locked,
+		Err:  errors.New("a retention can only be extended"),
+		Hint: "in the mode Governance, give WithGovernanceBypass",
+	}
+}
