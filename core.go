@@ -139,6 +139,14 @@ func (c *core) need(f Features, what string) *Error {
 	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
 }
 
+// needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
+func (c *core) needVersion(s *settings) *Error {
+	if !s.version {
+		return nil
+	}
+	return c.need(Versioning, "WithVersion")
+}
+
 // tagged returns a revision with the provider's name, so that it is not mistaken for one of
 // another store.
 func (c *core) tagged(revision string) string {

@@ -190,8 +190,8 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 		}
 	}
-	if e == nil && r.set.version {
-		e = s.op.core.need(Versioning, "WithVersion")
+	if e == nil {
+		e = s.op.core.needVersion(&r.set)
 	}
 	if e == nil {
 		r.Native, e = s.op.core.natives(r.set.natives)

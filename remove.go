@@ -45,10 +45,8 @@ func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
 		return e
 	}
 	r.Key = key
-	if r.set.version {
-		if e := c.need(Versioning, "WithVersion"); e != nil {
-			return e
-		}
+	if e := c.needVersion(&r.set); e != nil {
+		return e
 	}
 	if r.BypassGovernance {
 		if e := c.need(ObjectLock, "WithGovernanceBypass"); e != nil {

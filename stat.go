@@ -66,10 +66,8 @@ func (c *core) resolveRead(key string, r *GetRequest) (e *Error) {
 		return e
 	}
 	r.Key = key
-	if r.set.version {
-		if e = c.need(Versioning, "WithVersion"); e != nil {
-			return e
-		}
+	if e = c.needVersion(&r.set); e != nil {
+		return e
 	}
 	if e = c.condition(&r.Condition, 0); e != nil {
 		return e

@@ -105,10 +105,8 @@ func (c *core) resolveChange(key string, r *ChangeRequest) (e *Error) {
 		return e
 	}
 	r.Key = key
-	if r.set.version {
-		if e = c.need(Versioning, "WithVersion"); e != nil {
-			return e
-		}
+	if e = c.needVersion(&r.set); e != nil {
+		return e
 	}
 	r.Native, e = c.natives(r.set.natives)
 	return e
