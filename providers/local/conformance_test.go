@@ -32,7 +32,7 @@ func driverOf(t *testing.T, c local.Config) storage.Driver {
 
 // NoSync changes only writes. TestDriverConformance runs all cases.
 func TestConformanceWithoutSync(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // it is no column of the table
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	opts := excluded()
 	for _, c := range storagetest.Cases() {
 		if !strings.ContainsAny(c.Rule[:1], "WTDEO") {

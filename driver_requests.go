@@ -1,0 +1,179 @@
+package storage
+
+import (
+	"io"
+	"time"
+)
+
+// The core fills requests from options, and drivers read them. Only the core reads the
+// unexported fields.
+type (
+	// A PutRequest stores one object.
+	PutRequest struct {
+		Key  string
+		Body io.Reader // an io.ReadSeeker unless Size is -1
+		Size int64     // -1: unknown, with StreamingPut only
+		Properties
+		Controls
+		Condition Condition
+		// CRC32C is the checksum of the whole body. With StreamingPut it may be unknown until
+		// Body has delivered its last byte, so that it is computed only once. Without
+		// StreamingPut it is always known.
+		CRC32C CRC32C
+
+		set settings
+	}
+	// A PartRequest stores one part of an upload.
+	PartRequest struct {
+		Key, Upload string
+		Number      int   // from 1
+		Offset      int64 // bytes in the parts before it
+		Body        io.ReadSeeker
+		Size        int64
+		CRC32C      CRC32C // as PutRequest.CRC32C
+		Native      []any  // as in BeginParts
+	}
+	// A Part describes a part that is stored.
+	Part struct {
+		Number int
+		Tag    string // opaque
+		Size   int64
+		CRC32C CRC32C
+	}
+	// A CompleteRequest makes an object of the parts.
+	CompleteRequest struct {
+		Put    *PutRequest // as in BeginParts, with Size and CRC32C, and without Body
+		Upload string
+		Parts  []Part // ascending
+		// Last, with SequentialParts, is the part that ends the object; it is not among
+		// Parts. Else it is nil.
+		Last *PartRequest
+	}
+	// A GetRequest reads an object or its attributes.
+	GetRequest struct {
+		Key, Version   string
+		Offset, Length int64 // Length -1: to the end; Offset 0 with Length -1: send no Range
+		Suffix         int64 // > 0: the last bytes instead
+		Condition      Condition
+		Native         []any
+		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
+		// Auxiliary is true if the request is part of another operation, such as a write whose
+		// response was lost: an option in Native that does not fit Head is not a mistake.
+		Auxiliary bool
+
+		set settings
+	}
+	// A ListRequest asks for one page.
+	ListRequest struct {
+		Prefix, Delimiter, StartAfter, Token string
+		Limit                                int // entries in the page; never 0 for a driver
+		// Entries has memory that Page.Entries may use: the previous page's slice.
+		Entries []ListEntry
+
+		set listSettings
+	}
+	// A DeleteRequest removes one object or version.
+	DeleteRequest struct {
+		Key, Version     string
+		Condition        Condition
+		BypassGovernance bool
+		Native           []any
+
+		set settings
+	}
+	// A ChangeRequest changes something of an object that is there, by the method that gets it.
+	ChangeRequest struct {
+		Key, Version     string
+		Tags             map[string]string // SetTags
+		Retention        Retention         // SetRetention; zero: none
+		LegalHold        bool              // SetLegalHold
+		BypassGovernance bool              // SetRetention
+		RestoreDays      int               // Restore
+		RestoreTier      string            // Restore: the provider's word; "": its standard
+		Native           []any
+
+		set settings
+	}
+	// A CopyRequest copies inside the provider.
+	CopyRequest struct {
+		Source     ObjectRef
+		Key        string
+		Properties      // complete: the source's, with what options replaced
+		Replace    bool // false: equal to the source's
+		Controls        // Tags are complete: the source's, or those that replace them
+		// ReplaceTags is false if the tags are the source's.
+		ReplaceTags bool
+		Condition   Condition // of the destination
+		Resume      string    // the driver's own: how far a failed attempt came; "" at first
+
+		set settings
+	}
+	// A ComposeRequest joins objects of one bucket.
+	ComposeRequest struct {
+		Key     string
+		Sources []ObjectRef
+		Size    int64  // bytes of all sources
+		CRC32C  CRC32C // of all sources; unknown if one is
+		Properties
+		Controls
+		Condition Condition
+	}
+	// A SignRequest signs one request that somebody else will make.
+	SignRequest struct {
+		Method, Key, Version string
+		TTL                  time.Duration
+		BaseURL              string // where outside clients reach the store, or ""
+		Properties
+		Controls
+		Condition        Condition
+		MinSize, MaxSize int64 // bytes; -1: unbounded
+		CRC32C           CRC32C
+		ResponseType     string
+		ResponseName     string // of an attachment; see ResponseDisposition
+		// ResponseContentDisposition is the whole header; "": ResponseName decides.
+		ResponseContentDisposition string
+
+		set settings
+	}
+
+	// A Condition holds at most one field.
+	Condition struct {
+		Absent      bool
+		Revision    string
+		NotRevision string
+	}
+	// An ObjectRef names an object for a server-side copy. Account is comparable, and equal
+	// if one credential reaches both objects; nil means nowhere.
+	ObjectRef struct {
+		Account           any
+		Bucket, Key       string
+		Version, Revision string
+		// Directory is the absolute path of the local directory that holds the bucket, for
+		// Overlap; "" if there is none.
+		Directory string
+		Native    []any // for reading the source; see WithSourceNative
+		// Attrs are those of the source at Revision, so that the driver need not request
+		// them; nil if nobody has. The driver must not change them.
+		Attrs *Attrs
+	}
+	// A VersionPage is one page of ListVersions.
+	VersionPage struct {
+		Entries []VersionEntry
+		Token   string
+	}
+)
+
+// Span returns which bytes of an object of size bytes r asks for: from is the first one, to is
+// past the last one. If the offset is past the end, it fails with RangeNotSatisfiable. It is
+// for drivers that have the size.
+func (r *GetRequest) Span(size int64) (from, to int64, err error) {
+	switch {
+	case r.Suffix > 0:
+		return max(0, size-r.Suffix), size, nil
+	case r.Offset > size:
+		return 0, 0, RangeNotSatisfiable
+	case r.Length < 0 || r.Length > size-r.Offset:
+		return r.Offset, size, nil
+	}
+	return r.Offset, r.Offset + r.Length, nil
+}
