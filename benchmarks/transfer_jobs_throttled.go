@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/s3server"
 )
 
 const (
@@ -15,7 +15,7 @@ const (
 
 // throttledJobCases compare a job with rclone and s5cmd on a server that accepts 150
 // writes a second. It refuses others with 503 SlowDown. The server is
-// internal/testing/s3server, in this process. A contender that loses a file fails. There are
+// s3server, in this process. A contender that loses a file fails. There are
 // rows for the programs that are set:
 //
 //	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run . -run jobs-throttled

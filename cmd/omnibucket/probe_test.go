@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestProbeNamesTheProfileOfARealServer(t *testing.T) {

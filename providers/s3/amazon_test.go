@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest"
 )
 

@@ -11,7 +11,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestBodiesInChunks(t *testing.T) {

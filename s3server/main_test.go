@@ -20,7 +20,7 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
-	"github.com/omnibucket/storage/internal/testing/s3server"
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server"
 )
 
 // TestUnusedBlobsAreDeleted counts what the driver under the server holds.

@@ -1,5 +1,5 @@
-// Package s3server is an S3 server for tests. It stores every key that S3 stores. It
-// checks signatures, conditions, checksums, parts and XML as strictly as AWS documents
+// Package s3server is an S3 server for tests and development. It stores every key that S3
+// stores. It checks signatures, conditions, checksums, parts and XML as strictly as AWS documents
 // them, refuses what AWS refuses, and fails on purpose if told to. It tests responses
 // that no available server gives: a 409 after a race, an error inside a 200, a redirect
 // to another region, a dropped response.
