@@ -20,6 +20,12 @@ type settings struct {
 	lifecycle  []byte        // as it was sent
 	acl        string        // canned; "" means private
 	locking    *lockSettings // nil if the bucket cannot lock objects
+
+	tags         []tag
+	encryption   *encryptionRule // nil means AES256
+	payer        string          // "Requester" if the requester pays
+	acceleration string          // "" if nobody has set it
+	logging      []byte          // as it was sent; nil without logging
 }
 
 // defaultSettings are those of a bucket created after April 2023.
