@@ -106,5 +106,6 @@ func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*versio
 		r.w.Header().Set("X-Amz-Version-Id", shown)
 	}
 	v.encryption.write(r.w.Header())
+	r.showExpiration(v)
 	return v, nil
 }
