@@ -60,17 +60,14 @@ func (r *request) createBucket() error {
 }
 
 func (r *request) addBucket(b *bucket) error {
-	r.server.mu.Lock()
-	defer r.server.mu.Unlock()
 	if slices.Contains(r.server.config.TakenBuckets, b.name) {
 		return newError("BucketAlreadyExists", "BucketName", b.name)
 	}
-	if _, exists := r.server.buckets.Get(b.name); !exists {
-		r.server.buckets.Set(b.name, b)
-	} else if r.server.config.Region != usEast1 {
-		return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+	created, err := r.server.store.createBucket(r.Context(), b)
+	if err == nil && !created && r.server.config.Region != usEast1 {
+		err = newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
 	}
-	return nil
+	return err
 }
 
 // readBucketRequest reads the body of CreateBucket, which may be empty, and checks the region.
@@ -123,18 +120,7 @@ func (r *request) headBucket() error {
 // deleteBucket fails while there is an object, an older version or a delete marker.
 // Uploads are deleted with the bucket.
 func (r *request) deleteBucket() error {
-	err := r.change(func(b *bucket) (unused []piece, err error) {
-		if b.keys.Len() > 0 {
-			return nil, newError("BucketNotEmpty", "BucketName", b.name)
-		}
-		for _, u := range b.uploads {
-			unused = append(unused, u.pieces()...)
-		}
-		b.uploads = map[string]*upload{} // for requests that have just found one
-		r.server.buckets.Delete(b.name)
-		return unused, nil
-	})
-	if err != nil {
+	if err := r.server.store.deleteBucket(r.Context(), r.bucket); err != nil {
 		return err
 	}
 	return r.done(http.StatusNoContent)
@@ -192,19 +178,23 @@ func (r *request) listBuckets() error {
 	if only := r.query.Get("bucket-region"); only != "" && only != region {
 		return r.writeXML(result)
 	}
-	r.server.mu.RLock()
-	defer r.server.mu.RUnlock()
-	names := r.server.buckets.Iter()
 	page := &result.Buckets.Bucket
-	for ok := names.Seek(string(after)); ok; ok = names.Next() {
-		if token != "" && names.Key() == string(after) || !strings.HasPrefix(names.Key(), result.Prefix) {
-			continue
+	err = r.server.store.listBuckets(r.Context(), max(string(after), result.Prefix), func(b *bucket) bool {
+		if token != "" && b.name == string(after) {
+			return true
+		}
+		if !strings.HasPrefix(b.name, result.Prefix) {
+			return b.name < result.Prefix
 		}
 		if len(*page) == most {
 			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
-			break
+			return false
 		}
-		*page = append(*page, listedBucket{names.Key(), isoTime(names.Value().created), region})
+		*page = append(*page, listedBucket{b.name, isoTime(b.created), region})
+		return true
+	})
+	if err != nil {
+		return err
 	}
 	return r.writeXML(result)
 }

@@ -125,9 +125,7 @@ func (c *corsRule) write(header http.Header, origin string) {
 
 // corsRule returns the first rule that allows this, or nil.
 func (r *request) corsRule(origin, method string, headers []string) *corsRule {
-	r.server.mu.RLock()
-	defer r.server.mu.RUnlock()
-	b, err := r.server.find(r.bucket)
+	b, err := r.server.store.bucket(r.Context(), r.bucket)
 	if err != nil || b.cors == nil {
 		return nil
 	}

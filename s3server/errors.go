@@ -77,6 +77,7 @@ var errorCatalogue = map[string]entry{
 	"IllegalVersioningConfigurationException":    {400, "The Versioning element must be specified"},
 	"IncompleteBody":                             {400, "The request body terminated unexpectedly"},
 	"IncorrectNumberOfFilesInPostRequest":        {400, "POST requires exactly one file upload per request."},
+	"InsufficientStorage":                        {507, "The server has no space left for this object: delete some first."},
 	"InternalError":                              {500, "We encountered an internal error. Please try again."},
 	"InvalidAccessKeyId":                         {403, "The AWS Access Key Id you provided does not exist in our records."},
 	"InvalidArgument":                            {400, "Invalid Argument"},

@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,17 +29,28 @@ func (c lifecycleClock) after(t time.Time, days int) time.Time {
 // RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It
 // removes objects, versions, delete markers and uploads, and changes storage classes. It skips
 // versions that an object lock protects. A [Server] calls it 24 times a day by itself.
-func (h *Handler) RunLifecycle() {
-	h.mu.RLock()
-	names := h.buckets.Keys()
-	h.mu.RUnlock()
-	for _, name := range names {
-		h.runLifecycle(name)
+func (h *Handler) RunLifecycle() { h.runLifecycle(context.Background()) }
+
+func (h *Handler) runLifecycle(ctx context.Context) {
+	var all []*bucket
+	_ = h.store.listBuckets(ctx, "", func(b *bucket) bool { // a later run sees what this one misses
+		if b.lifecycle.rules() != nil {
+			all = append(all, b)
+		}
+		return true
+	})
+	clock := lifecycleClock{h.now(), h.config.LifecycleDay}
+	for _, b := range all {
+		run := lifecycleRun{h.store, ctx, b, clock}
+		run.expireUploads()
+		run.expireVersions()
 	}
 }
 
 // keepLifecycle runs the rules until gone is closed.
 func (h *Handler) keepLifecycle(gone <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ticker := time.NewTicker(max(h.config.LifecycleDay/24, time.Millisecond))
 	defer ticker.Stop()
 	for {
@@ -46,59 +58,99 @@ func (h *Handler) keepLifecycle(gone <-chan struct{}) {
 		case <-gone:
 			return
 		case <-ticker.C:
-			h.RunLifecycle()
+			h.runLifecycle(ctx)
 		}
 	}
 }
 
-// lifecycleBatch is the number of keys for which requests wait at once.
-const lifecycleBatch = 1000
-
-func (h *Handler) runLifecycle(name string) {
-	r := &request{server: h, target: target{bucket: name}}
-	clock := lifecycleClock{h.now(), h.config.LifecycleDay}
-	for after, more := "", true; more; {
-		var keys []string
-		err := r.view(func(b *bucket) error {
-			if b.lifecycle != nil {
-				keys = b.keysAfter(after, lifecycleBatch)
-			}
-			return nil
-		})
-		if more = err == nil && len(keys) > 0; !more {
-			break
-		}
-		after = keys[len(keys)-1]
-		_ = r.change(func(b *bucket) (unused []piece, err error) { // fails if the bucket is gone
-			for _, key := range keys {
-				unused = append(unused, b.applyLifecycle(key, clock)...)
-			}
-			return unused, nil
-		})
-	}
-	_ = r.change(func(b *bucket) ([]piece, error) { return b.abortStaleUploads(clock), nil })
+// A lifecycleRun applies the rules of one bucket. Whatever fails is left to a later run.
+type lifecycleRun struct {
+	store  store
+	ctx    context.Context
+	bucket *bucket
+	clock  lifecycleClock
 }
 
-// keysAfter returns the next keys, at most this many.
-func (b *bucket) keysAfter(after string, most int) (keys []string) {
-	b.keys.Ascend(after, func(key string, _ []*version) bool {
-		if key > after {
-			keys = append(keys, key)
+// lifecyclePage is the number of versions or uploads that are read at once.
+const lifecyclePage = 1000
+
+// expireUploads removes uploads that have waited too long.
+func (l lifecycleRun) expireUploads() {
+	var after uploadPosition
+	for more := true; more; {
+		var page []*upload
+		var err error
+		more, err = l.store.listUploads(l.ctx, l.bucket.name, listing{max: lifecyclePage}, after, func(u *upload, _ string) { page = append(page, u) })
+		if err != nil || len(page) == 0 {
+			return
 		}
-		return len(keys) < most
+		last := page[len(page)-1]
+		after = uploadPosition{last.key, last.id}
+		for _, u := range page {
+			if l.bucket.lifecycle.abortion(u, l.clock).isOver(l.clock.now) {
+				_ = l.store.abort(l.ctx, u)
+			}
+		}
+	}
+}
+
+// expireVersions applies the rules to each key, with all of its versions.
+func (l lifecycleRun) expireVersions() {
+	var after versionPosition
+	var versions []*version // of one key, newest first
+	for more := true; more; {
+		var page []*version
+		var err error
+		more, err = l.store.listVersions(l.ctx, l.bucket.name, listing{max: lifecyclePage}, after, func(v *version, _ bool, _ string) { page = append(page, v) })
+		if err != nil {
+			return
+		}
+		for _, v := range page {
+			if len(versions) > 0 && versions[0].key != v.key {
+				l.expireKey(versions)
+				versions = nil
+			}
+			versions = append(versions, v)
+			after = versionPosition{v.key, v.id}
+		}
+	}
+	l.expireKey(versions)
+}
+
+// expireKey applies the rules to the versions of a key, newest first. It begins with the oldest,
+// because a delete marker expires when it is alone.
+func (l lifecycleRun) expireKey(versions []*version) {
+	for i := len(versions) - 1; i >= 0; i-- {
+		act := l.bucket.lifecycle.action(versions, i, l.clock)
+		switch {
+		case act.expire && l.expire(versions[i], i == 0):
+			versions = slices.Delete(versions, i, i+1)
+		case act.class != "":
+			l.setClass(versions[i], act.class)
+		}
+	}
+}
+
+// expire removes a version for good, or the current object as a client would. It reports whether
+// it has done so.
+func (l lifecycleRun) expire(v *version, current bool) bool {
+	r := &removeRequest{versionName: versionName{l.bucket.name, v.key, v.id}}
+	if current && !v.marker {
+		r.id, r.condition.match = "", v.etag
+	}
+	_, err := l.store.remove(l.ctx, r)
+	return err == nil
+}
+
+// setClass changes the storage class of a version, unless it was replaced meanwhile.
+func (l lifecycleRun) setClass(v *version, class string) {
+	_, _, _ = l.store.change(l.ctx, versionName{l.bucket.name, v.key, v.id}, func(_ *bucket, changed *version) error {
+		if changed.etag != v.etag || !changed.modified.Equal(v.modified) {
+			return newError("PreconditionFailed")
+		}
+		changed.class, changed.restored = class, restored{}
+		return nil
 	})
-	return keys
-}
-
-// abortStaleUploads removes uploads that have waited too long.
-func (b *bucket) abortStaleUploads(clock lifecycleClock) (unused []piece) {
-	for id, u := range b.uploads {
-		if b.lifecycle.abortion(u, clock).isOver(clock.now) {
-			delete(b.uploads, id)
-			unused = append(unused, u.pieces()...)
-		}
-	}
-	return unused
 }
 
 // abortion returns when an upload is removed and by which rule, or a zero time.
@@ -138,34 +190,6 @@ func (c *lifecycleConfiguration) rules() (rules []*lifecycleRule) {
 		}
 	}
 	return rules
-}
-
-// applyLifecycle does what the rules say about one key, for the oldest version first.
-func (b *bucket) applyLifecycle(key string, clock lifecycleClock) (unused []piece) {
-	versions, _ := b.keys.Get(key)
-	for i := len(versions) - 1; i >= 0; i-- {
-		v := versions[i]
-		switch act := b.lifecycle.action(versions, i, clock); {
-		case act.expire && i == 0 && !v.marker && b.versioning != "":
-			unused = append(unused, b.add(&version{key: key, modified: clock.now, marker: true})...)
-		case act.expire && !v.lock.protects(clock.now):
-			unused = append(unused, b.drop(key, v.id)...)
-		case act.class != "":
-			b.setClass(v, act.class)
-		}
-		versions, _ = b.keys.Get(key)
-	}
-	return unused
-}
-
-// setClass replaces a version by one of another storage class.
-func (b *bucket) setClass(v *version, class string) {
-	changed := *v
-	changed.class, changed.restored = class, restored{}
-	versions, _ := b.keys.Get(v.key)
-	versions = slices.Clone(versions)
-	versions[slices.Index(versions, v)] = &changed
-	b.keys.Set(v.key, versions)
 }
 
 // A lifecycleAction is what happens to one version. The zero value is nothing.
@@ -267,9 +291,6 @@ func count(n *int) int {
 	}
 	return *n
 }
-
-// protects reports whether the lock keeps its version now.
-func (l lock) protects(now time.Time) bool { return l.hold == "ON" || now.Before(l.until) }
 
 // expiry returns when the rules remove a version that stays current, or a zero deadline.
 func (c *lifecycleConfiguration) expiry(v *version, clock lifecycleClock) (first deadline) {

@@ -38,12 +38,12 @@ func (r *request) putLogging() error {
 	case to == nil:
 		document = nil
 	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		if to != nil {
-			if _, err := r.server.find(to.TargetBucket); err != nil {
-				return newError("InvalidTargetBucketForLogging", "TargetBucket", to.TargetBucket)
-			}
+	if to != nil {
+		if _, err := r.server.store.bucket(r.Context(), to.TargetBucket); err != nil {
+			return newError("InvalidTargetBucketForLogging", "TargetBucket", to.TargetBucket)
 		}
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
 		b.logging = document
 		return nil
 	})

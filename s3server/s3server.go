@@ -16,8 +16,8 @@
 package s3server
 
 import (
+	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -50,6 +50,10 @@ type Config struct {
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
+	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
+	// Copies share their bytes. A write beyond it fails with InsufficientStorage and status 507,
+	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
+	MaxBytes int64
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
 	// Quincy.
 	DashForUnderscore bool
@@ -106,10 +110,7 @@ func (l Limits) complete() Limits {
 type Handler struct {
 	config Config // with all defaults
 	limits Limits
-	blobs  *blobs
-
-	mu      sync.RWMutex // guards the buckets; not held while bytes are moved
-	buckets buckets
+	store  store
 
 	faults   faults
 	recorder recorder
@@ -135,9 +136,10 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), faults: faults{now: c.Now}}
+	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}}
+	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
-		h.buckets.Set(name, h.newBucket(name))
+		_, _ = h.store.createBucket(context.Background(), h.newBucket(name)) // memory does not fail
 	}
 	return h
 }

@@ -36,8 +36,7 @@ var defaultSettings = settings{
 
 // setting changes the bucket of the request and returns this status.
 func (r *request) setting(status int, f func(*bucket) error) error {
-	err := r.change(func(b *bucket) ([]piece, error) { return nil, f(b) })
-	if err != nil {
+	if err := r.server.store.changeBucket(r.Context(), r.bucket, f); err != nil {
 		return err
 	}
 	return r.done(status)

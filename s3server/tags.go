@@ -152,7 +152,7 @@ func (r *request) viewVersion(f func(*version) error) error {
 	if err != nil {
 		return err
 	}
-	defer r.server.blobs.release(v.pieces)
+	defer r.server.store.release(v)
 	return f(v)
 }
 
@@ -170,28 +170,10 @@ func (r *request) replaceVersion(f func(*bucket, *version) error) error {
 	if err != nil {
 		return err
 	}
-	shown := ""
-	err = r.change(func(b *bucket) ([]piece, error) {
-		old, err := b.readable(r.key, id)
-		if err != nil {
-			return nil, err
-		}
-		changed := *old
-		if err := f(b, &changed); err != nil {
-			return nil, err
-		}
-		versions, _ := b.keys.Get(r.key)
-		versions = slices.Clone(versions)
-		versions[slices.Index(versions, old)] = &changed
-		b.keys.Set(r.key, versions)
-		shown = b.shownID(old)
-		return nil, nil
-	})
+	_, shown, err := r.server.store.change(r.Context(), versionName{r.bucket, r.key, id}, f)
 	if err != nil {
 		return err
 	}
-	if shown != "" {
-		r.w.Header().Set("X-Amz-Version-Id", shown)
-	}
+	r.showID(shown)
 	return nil
 }
