@@ -72,8 +72,12 @@ type Config struct {
 	FolderOrder bool
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
-	Now         func() time.Time // nil means time.Now
-	Limits      Limits
+	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
+	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
+	// would tell.
+	LifecycleDay time.Duration
+	Now          func() time.Time // nil means time.Now
+	Limits       Limits
 }
 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
@@ -128,6 +132,7 @@ func New(c Config) *Handler {
 	if c.Driver == nil {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
+	setDefault(&c.LifecycleDay, fullDay)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
