@@ -24,6 +24,7 @@ type Server struct {
 	gone        chan struct{}     // closed by Close
 	served      chan struct{}     // closed when no connection is accepted any more
 	connections connections
+	background  sync.WaitGroup
 	close       sync.Once
 }
 
@@ -72,6 +73,7 @@ func Start(c Config) (*Server, error) {
 		defer close(s.served)
 		_ = s.http.Serve(listener) // it always ends with http.ErrServerClosed
 	}()
+	s.background.Go(func() { s.keepLifecycle(s.gone) })
 	return s, nil
 }
 
@@ -131,6 +133,7 @@ func (s *Server) end(stop func()) {
 		stop()
 		<-s.served
 		s.connections.open.Wait()
+		s.background.Wait()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
 			_ = os.Remove(s.bundle) // it has nothing secret
