@@ -63,9 +63,26 @@ func (r *request) addBucket(b *bucket) error {
 	if slices.Contains(r.server.config.TakenBuckets, b.name) {
 		return newError("BucketAlreadyExists", "BucketName", b.name)
 	}
+	if err := r.checkBuckets(); err != nil {
+		return err
+	}
 	created, err := r.server.store.createBucket(r.Context(), b)
 	if err == nil && !created && r.server.config.Region != usEast1 {
 		err = newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+	}
+	return err
+}
+
+// checkBuckets refuses a bucket more than Limits.MaxBuckets.
+func (r *request) checkBuckets() error {
+	buckets, here := 0, false
+	err := r.server.store.listBuckets(r.Context(), "", func(b *bucket) bool {
+		buckets++
+		here = here || b.name == r.bucket
+		return true
+	})
+	if err == nil && !here && buckets >= r.server.limits.MaxBuckets {
+		err = newError("TooManyBuckets")
 	}
 	return err
 }

@@ -131,8 +131,9 @@ type Handler struct {
 	limits Limits
 	store  store
 
-	faults   faults
-	recorder recorder
+	faults    faults
+	recorder  recorder
+	documents chan struct{} // large ones in use
 }
 
 // New returns a server with the buckets of c, which are empty.
@@ -156,6 +157,7 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
+	h.documents = make(chan struct{}, largeDocuments)
 	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
 		_, _ = h.store.createBucket(context.Background(), h.newBucket(name)) // memory does not fail

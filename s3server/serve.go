@@ -24,7 +24,10 @@ type request struct {
 	caller    caller
 	fault     *Fault // nil if none applies
 	body      *impatientBody
-	drained   bool
+
+	largeDocument bool // it must leave Handler.documents
+
+	drained bool
 }
 
 // ServeHTTP serves one request.
@@ -38,12 +41,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	handle, err := r.route()
 	r.fault = h.faults.match(r.operation, r.bucket, r.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
+	if in.Body == nil {
+		in.Body = http.NoBody // the caller is no server
+	}
 	r.body = &impatientBody{ReadCloser: in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
-	defer func() { h.recorder.end(recorded, response.status) }()
+	defer func() {
+		r.leaveDocument()
+		h.recorder.end(recorded, response.status)
+	}()
 
 	if err == nil {
 		err = r.run(handle)
