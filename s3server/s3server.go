@@ -127,6 +127,7 @@ func (l Limits) complete() Limits {
 
 // A Handler is the server without a listener.
 type Handler struct {
+	id     string // of this server, unlike that of any other
 	config Config // with all defaults
 	limits Limits
 	store  store
@@ -156,7 +157,7 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
+	h := &Handler{id: newRequestID(), config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
 	h.documents = make(chan struct{}, largeDocuments)
 	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
