@@ -109,7 +109,9 @@ func (r *request) listObjects() error {
 			next = position{common, true}
 			return
 		}
-		result.Contents = append(result.Contents, l.entry(v, r.query.Get("fetch-owner") == "true"))
+		if !r.fault.conceals(v, r.server.now()) {
+			result.Contents = append(result.Contents, l.entry(v, r.query.Get("fetch-owner") == "true"))
+		}
 		next = position{v.key, false}
 	})
 	if err != nil {

@@ -79,6 +79,18 @@ type Config struct {
 	LifecycleDay time.Duration
 	// Record is the number of requests that [Handler.Requests] returns, the latest ones.
 	Record int
+	// AdminToken turns on the admin API, with which tests in any language make the server
+	// misbehave. Its requests have the header "Authorization: Bearer <token>", its documents are
+	// JSON, and its errors are {"error":"…"}:
+	//
+	//	POST   /_admin/faults       adds a Fault, whose JSON the type describes; returns {"id":1}
+	//	GET    /_admin/faults       {"faults":[{"id":1,"applied":2,"fault":{…}}]}
+	//	DELETE /_admin/faults/1     removes one; without a number, all
+	//	GET    /_admin/requests     {"total":3,"counts":{"PutObject":3},"requests":[{"operation":"PutObject",…}]}
+	//	DELETE /_admin/requests     begins the record and the counts again
+	//
+	// The requests are those of Record, without signatures, tokens and keys. "" turns it off.
+	AdminToken string
 	// Addr is where [Start] listens, as "127.0.0.1:9000" or ":9000". "" means a free port of
 	// 127.0.0.1.
 	Addr string
@@ -135,6 +147,7 @@ type Handler struct {
 	faults    faults
 	recorder  recorder
 	documents chan struct{} // large ones in use
+	admin     http.Handler
 }
 
 // New returns a server with the buckets of c, which are empty.
@@ -158,6 +171,7 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{id: newRequestID(), config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
+	h.admin = h.newAdmin()
 	h.documents = make(chan struct{}, largeDocuments)
 	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {

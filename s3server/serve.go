@@ -32,6 +32,10 @@ type request struct {
 
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
+	if h.administers(in) {
+		h.admin.ServeHTTP(w, in)
+		return
+	}
 	r := &request{Request: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
 	header.Set("Server", "AmazonS3")
