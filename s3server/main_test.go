@@ -74,6 +74,7 @@ func open(t *testing.T, c s3server.Config, start func(s3server.Config) (*s3serve
 		c.Limits = small
 	}
 	s := &store{clock: &clock{}}
+	c.Strict = true
 	if c.Now == nil {
 		c.Now = s.clock.now
 	}

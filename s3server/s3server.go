@@ -44,6 +44,11 @@ type Config struct {
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
+	// Strict behaves as AWS documents it in every detail. Without it, the server allows what
+	// MinIO and versitygw allow: access control lists on new buckets, a signature for any
+	// region, a ranged UploadPartCopy of a small source, and creating one's own bucket again.
+	// A feature that the server lacks is NotImplemented with and without Strict.
+	Strict bool
 	// AllowACL lets new buckets accept access control lists, without a public access
 	// block, as AWS did before April 2023.
 	AllowACL bool
