@@ -83,8 +83,9 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
-	if value := r.Header.Get("Content-Md5"); value != "" {
+	if values := r.Header.Values("Content-Md5"); len(values) > 0 {
 		var err error
+		value := values[0]
 		if p.md5, err = base64.StdEncoding.DecodeString(value); err != nil || len(p.md5) != md5.Size {
 			return nil, newError("InvalidDigest", "Content-MD5", value)
 		}
@@ -181,7 +182,7 @@ func (p *expectedBody) check(d *digest, trailer http.Header) error {
 
 // needDigest refuses a body without a digest or checksum.
 func (r *request) needDigest() error {
-	if r.Header.Get("Content-Md5") != "" || r.Header.Get("X-Amz-Trailer") != "" {
+	if len(r.Header.Values("Content-Md5")) > 0 || r.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
 	if sum, err := headerChecksum(r.Header); err != nil || sum.kind != nil {

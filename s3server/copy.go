@@ -242,7 +242,7 @@ func (r *request) copyRange(size int64) (offset, length int64, err error) {
 		return 0, 0, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
 			withMessage("Range specified is not valid for source object of size: %d", size)
 	}
-	if size <= r.server.limits.MinPartSize {
+	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
 		return 0, 0, newError("InvalidRequest").withMessage("The specified copy source is not supported as a byte-range copy source")
 	}
 	return int64(from), int64(to-from) + 1, nil

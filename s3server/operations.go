@@ -29,6 +29,7 @@ var operations = map[string]operation{
 	"BUCKET PUT ":                     {"CreateBucket", (*request).createBucket},
 	"BUCKET HEAD ":                    {"HeadBucket", (*request).headBucket},
 	"BUCKET DELETE ":                  {"DeleteBucket", (*request).deleteBucket},
+	"BUCKET GET ":                     {"ListObjects", (*request).listObjectsV1},
 	"BUCKET GET list-type":            {"ListObjectsV2", (*request).listObjects},
 	"BUCKET GET versions":             {"ListObjectVersions", (*request).listVersions},
 	"BUCKET GET uploads":              {"ListMultipartUploads", (*request).listUploads},
@@ -94,10 +95,9 @@ func (r *request) chooseOperation() (string, handler) {
 	}
 	kind := r.target.kind()
 	if kind == "BUCKET" && r.Method == http.MethodGet && subresource == "" {
-		if r.query.Get("list-type") != "2" {
-			return "ListObjects", nil
+		if r.query.Get("list-type") == "2" {
+			subresource = "list-type"
 		}
-		subresource = "list-type"
 	}
 	if copying := r.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.Method == http.MethodPut {
 		switch subresource {

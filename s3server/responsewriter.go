@@ -3,6 +3,7 @@ package s3server
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -25,6 +26,7 @@ func (w *responseWriter) fault() *Fault {
 func (w *responseWriter) WriteHeader(status int) {
 	for _, name := range w.fault().Hide {
 		w.Header().Del(name)
+		delete(w.Header(), strings.ToLower(name)) // metadata
 	}
 	if !w.fault().DropResponse {
 		w.status = status

@@ -12,7 +12,7 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
-// These return NotImplemented: website, logging, notifications, S3 Select, ListObjects version 1.
+// These return NotImplemented: website, logging, notifications, S3 Select.
 package s3server
 
 import (
