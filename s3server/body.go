@@ -97,10 +97,14 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if p.sum.kind != nil && !p.sum.kind.valid(p.sum.value) {
 		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
 	}
+	announced, err := announcedChecksum(p.trailers)
+	if err != nil {
+		return nil, err
+	}
 	if p.given = p.sum.kind; p.given == nil {
-		p.given = announcedChecksum(p.trailers)
-	} else if announcedChecksum(p.trailers) != nil {
-		return nil, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header")
+		p.given = announced
+	} else if announced != nil {
+		return nil, multipleChecksums()
 	}
 	return p, p.resolveChecksum(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 }

@@ -18,6 +18,7 @@ type completedPart struct {
 	PartNumber int
 	ETag       string
 	checksumElements
+	missingElements
 }
 
 // A completion is a request to make an object of parts.
@@ -143,6 +144,9 @@ func invalidPart(u *upload, asked completedPart) *apiError {
 // checkPart checks the asserted checksums of a part. With a composite checksum, every
 // part must assert its own.
 func (u *upload) checkPart(p *part, asked completedPart) error {
+	if asked.missingElements != (missingElements{}) {
+		return invalidPart(u, asked)
+	}
 	for _, kind := range checksumKinds {
 		value := *asked.of(kind)
 		if value == "" {

@@ -12,6 +12,10 @@ func (r *request) getObject() error {
 	if err != nil {
 		return err
 	}
+	mode := r.Header.Get("X-Amz-Checksum-Mode")
+	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
+		return newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
+	}
 	v, err := r.findVersion()
 	if err != nil {
 		return err
@@ -36,7 +40,7 @@ func (r *request) getObject() error {
 	if err := r.describe(v); err != nil {
 		return err
 	}
-	if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+	if mode != "" {
 		s.sum.write(r.w.Header())
 	}
 	r.w.WriteHeader(s.write(r.w.Header(), v.size))
