@@ -107,6 +107,7 @@ func (r *request) deleteBucket() error {
 		}
 		b.uploads = map[string]*upload{} // for requests that have just found one
 		r.server.buckets.Delete(b.name)
+		r.server.finished.forget(b.name)
 		return unused, nil
 	})
 	if err != nil {

@@ -41,8 +41,8 @@ type completeResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-// completeUpload makes an object of the parts and ends the upload: a second completion
-// is NoSuchUpload.
+// completeUpload makes an object of the parts and ends the upload. A second completion with the
+// same parts returns the result of the first.
 func (r *request) completeUpload() error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
@@ -52,23 +52,43 @@ func (r *request) completeUpload() error {
 	if err != nil {
 		return err
 	}
+	u, err := r.complete(c, condition)
+	if err != nil {
+		if u = r.finishedBefore(c, err); u == nil {
+			return err
+		}
+	}
+	return r.writeFinished(u)
+}
+
+// complete completes the upload that the request names.
+func (r *request) complete(c *completion, condition writeCondition) (*finishedUpload, error) {
+	defer r.server.finished.begin(r.query.Get("uploadId"))()
+	if err := r.findUpload(c); err != nil {
+		return nil, err
+	}
 	parts, err := r.chosen(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o := c.upload.object // a copy
 	if err := r.join(&o, c, parts); err != nil {
 		r.server.blobs.release(o.pieces)
-		return err
+		return nil, err
 	}
 	v, err := r.commitFrom(&o, condition, c.upload)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.writeXML(completeResult{
-		Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
-		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
-	})
+	u := &finishedUpload{
+		bucket: r.bucket, key: r.key, parts: c.fingerprint(), version: r.w.Header().Get("X-Amz-Version-Id"), encryption: v.encryption,
+		result: completeResult{
+			Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
+			Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
+		},
+	}
+	r.server.finished.add(c.upload.id, u)
+	return u, nil
 }
 
 // completion reads the request. A checksum in its headers is that of the object, and
@@ -96,13 +116,18 @@ func (r *request) completion() (*completion, error) {
 		return nil, newError("MalformedXML")
 	}
 	c.parts = asked.Part
+	return c, nil
+}
+
+// findUpload finds the upload that c completes.
+func (r *request) findUpload(c *completion) (err error) {
 	if c.upload, err = r.upload(); err != nil {
-		return nil, err
+		return err
 	}
 	if c.upload.asked || r.Header.Get(customerPrefix+"-Key") != "" {
-		err = r.checkPart(c.upload)
+		return r.checkPart(c.upload)
 	}
-	return c, err
+	return nil
 }
 
 // chosen returns the parts in the request, and retains their pieces.

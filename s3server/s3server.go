@@ -112,6 +112,8 @@ type Handler struct {
 	mu      sync.RWMutex // guards the buckets; not held while bytes are moved
 	buckets buckets
 
+	finished *finishedUploads
+
 	faults   faults
 	recorder recorder
 }
@@ -135,7 +137,7 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), faults: faults{now: c.Now}}
+	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), finished: newFinishedUploads(), faults: faults{now: c.Now}}
 	for _, name := range c.Buckets {
 		h.buckets.Set(name, h.newBucket(name))
 	}
