@@ -68,6 +68,7 @@ var operations = map[string]operation{
 	"OBJECT POST uploadId":   {"CompleteMultipartUpload", (*request).completeUpload},
 	"OBJECT DELETE uploadId": {"AbortMultipartUpload", (*request).abortUpload},
 	"OBJECT GET uploadId":    {"ListParts", (*request).listParts},
+	"OBJECT GET attributes":  {"GetObjectAttributes", (*request).getAttributes},
 	"OBJECT GET acl":         {"GetObjectAcl", (*request).getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},
 	"OBJECT GET tagging":     {"GetObjectTagging", (*request).getTagging},
