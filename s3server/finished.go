@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"strings"
 	"sync"
 )
@@ -46,8 +48,7 @@ func (f *finishedUploads) begin(id string) (end func()) {
 type finishedUpload struct {
 	bucket, key string
 	parts       [sha256.Size]byte // of the request
-	version     string            // x-amz-version-id, or ""
-	encryption  encryption
+	header      http.Header       // of the response
 	result      completeResult
 }
 
@@ -108,11 +109,19 @@ func (r *request) finishedBefore(c *completion, err error) *finishedUpload {
 	return r.server.finished.find(r.bucket, r.key, r.query.Get("uploadId"), c.fingerprint())
 }
 
+// finishedHeader returns the headers of the response that tell about the object.
+func (r *request) finishedHeader() http.Header {
+	header := http.Header{}
+	for name, values := range r.w.Header() {
+		if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Request-Id" && name != "X-Amz-Id-2" {
+			header[name] = values
+		}
+	}
+	return header
+}
+
 // writeFinished returns the result of a completed upload.
 func (r *request) writeFinished(u *finishedUpload) error {
-	if u.version != "" {
-		r.w.Header().Set("X-Amz-Version-Id", u.version)
-	}
-	u.encryption.write(r.w.Header())
+	maps.Copy(r.w.Header(), u.header)
 	return r.writeXML(u.result)
 }

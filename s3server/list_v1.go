@@ -35,22 +35,18 @@ func (r *request) listObjectsV1() error {
 	}
 	common, rolled := l.commonPrefix(marker)
 	after := position{key: marker, prefix: rolled && common == marker}
-	walk := l.walk
 	if r.server.config.FolderOrder {
-		walk, after.prefix = l.walkTree, true // the marker may be the name of a folder
+		after.prefix = true // the marker may be the name of a folder
 	}
 	last := ""
-	err = r.view(func(b *bucket) error {
-		result.IsTruncated = walk(b, after, func(v *version, common string) {
-			if v == nil {
-				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-				last = common
-				return
-			}
-			result.Contents = append(result.Contents, l.entry(v, true))
-			last = v.key
-		})
-		return nil
+	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
+		if v == nil {
+			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+			last = common
+			return
+		}
+		result.Contents = append(result.Contents, l.entry(v, true))
+		last = v.key
 	})
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func TestRefusedRequests(t *testing.T) {
 		status             int
 		code               string
 	}{
-		"encryption of a bucket":           {"GET", "/photos?encryption", "", nil, 501, "NotImplemented"},
+		"a torrent":                        {"GET", "/photos/k?torrent", "", nil, 501, "NotImplemented"},
 		"a part before the first":          {"GET", "/photos/k?partNumber=0", "", nil, 400, "InvalidArgument"},
 		"a method that there is not":       {"PATCH", "/photos/k", "", nil, 405, "MethodNotAllowed"},
 		"a version without an id":          {"GET", "/photos/k?versionId=", "", nil, 400, "InvalidArgument"},

@@ -16,8 +16,8 @@
 package s3server
 
 import (
+	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -55,6 +55,10 @@ type Config struct {
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
+	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
+	// Copies share their bytes. A write beyond it fails with InsufficientStorage and status 507,
+	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
+	MaxBytes int64
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
 	// Quincy.
 	DashForUnderscore bool
@@ -73,8 +77,12 @@ type Config struct {
 	FolderOrder bool
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
-	Now         func() time.Time // nil means time.Now
-	Limits      Limits
+	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
+	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
+	// would tell.
+	LifecycleDay time.Duration
+	Now          func() time.Time // nil means time.Now
+	Limits       Limits
 }
 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
@@ -107,10 +115,7 @@ func (l Limits) complete() Limits {
 type Handler struct {
 	config Config // with all defaults
 	limits Limits
-	blobs  *blobs
-
-	mu      sync.RWMutex // guards the buckets; not held while bytes are moved
-	buckets buckets
+	store  store
 
 	finished *finishedUploads
 
@@ -134,12 +139,14 @@ func New(c Config) *Handler {
 	if c.Driver == nil {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
+	setDefault(&c.LifecycleDay, fullDay)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), finished: newFinishedUploads(), faults: faults{now: c.Now}}
+	h := &Handler{config: c, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}}
+	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
-		h.buckets.Set(name, h.newBucket(name))
+		_, _ = h.store.createBucket(context.Background(), h.newBucket(name)) // memory does not fail
 	}
 	return h
 }

@@ -65,9 +65,8 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.checkOwner(); err != nil {
 			return err
 		}
-		const payer, requester = "x-amz-request-payer", "requester"
-		if r.server.config.RequesterPays && r.Header.Get(payer) != requester && r.query.Get(payer) != requester {
-			return newError("AccessDenied")
+		if err := r.checkPayer(); err != nil {
+			return err
 		}
 	}
 	if err := r.fault.afterAuth(r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 )
 
 // A Server is a [Handler] that listens on a loopback port.
@@ -13,6 +14,8 @@ type Server struct {
 	URL  string // http://127.0.0.1:port
 	http *httptest.Server
 	gone chan struct{}
+
+	background sync.WaitGroup
 }
 
 // Start starts a server on a free port. It fails if there is none.
@@ -33,6 +36,7 @@ func start(c Config, run func(*httptest.Server)) (*Server, error) {
 	s.http.Config.SetKeepAlivesEnabled(!c.CloseConnections)
 	run(s.http)
 	s.URL = s.http.URL
+	s.background.Go(func() { s.keepLifecycle(s.gone) })
 	return s, nil
 }
 
@@ -47,4 +51,5 @@ func (s *Server) Certificate() *x509.Certificate { return s.http.Certificate() }
 func (s *Server) Close() {
 	close(s.gone)
 	s.http.Close()
+	s.background.Wait()
 }
