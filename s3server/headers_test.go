@@ -35,7 +35,7 @@ func TestNamesOfMetadataAreInLowerCase(t *testing.T) {
 			require.Equal(t, "x-amz-meta-under_score: 3\r\n", s.rawHeader(t, method, key, "x-amz-meta-under_score"))
 		}
 	}
-	s.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}})
+	s.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}, Times: 1})
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"two-words": "2", "under_score": "3"}, head.Metadata)
