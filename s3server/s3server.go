@@ -12,7 +12,7 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Times: 1})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: 1}) // serves 150 a second
 //
-// These return NotImplemented: website, logging, notifications, S3 Select, ListObjects version 1.
+// These return NotImplemented: website, logging, notifications, S3 Select.
 package s3server
 
 import (
@@ -45,6 +45,11 @@ type Config struct {
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
+	// Strict behaves as AWS documents it in every detail. Without it, the server allows what
+	// MinIO and versitygw allow: access control lists on new buckets, a signature for any
+	// region, a ranged UploadPartCopy of a small source, and creating one's own bucket again.
+	// A feature that the server lacks is NotImplemented with and without Strict.
+	Strict bool
 	// AllowACL lets new buckets accept access control lists, without a public access
 	// block, as AWS did before April 2023.
 	AllowACL bool
@@ -131,6 +136,8 @@ type Handler struct {
 	limits Limits
 	store  store
 
+	finished *finishedUploads
+
 	faults   faults
 	recorder recorder
 }
@@ -155,7 +162,9 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
+	h := &Handler{
+		config: c, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
+	}
 	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
 		_, _ = h.store.createBucket(context.Background(), h.newBucket(name)) // memory does not fail
