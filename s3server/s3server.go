@@ -18,6 +18,7 @@ package s3server
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -72,6 +73,18 @@ type Config struct {
 	FolderOrder bool
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
+	// Notify receives the events that notification configurations of buckets ask for, before the
+	// response to the request ends. It can be called by several requests at once.
+	Notify func(Event)
+	// WebhookURL receives the same events as POST requests with AWS's JSON, in their order, while
+	// [Handler.Run] runs. An event has three attempts of 5 s, with pauses of 1 s and 2 s. If all
+	// fail, the event is lost, and those after it have one attempt until one succeeds. If 1,000
+	// events wait, further ones are lost. [Handler.LostEvents] counts them.
+	WebhookURL string
+	// EventARNs are the targets that a notification configuration can name, for Notify and
+	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
+	// InvalidArgument, and so does the server. Nil means [DefaultEventARN].
+	EventARNs []string
 	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
 	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
 	// would tell.
@@ -112,6 +125,9 @@ type Handler struct {
 	limits Limits
 	store  store
 
+	webhook  *webhook
+	sequence atomic.Int64 // of events
+
 	faults   faults
 	recorder recorder
 }
@@ -133,10 +149,14 @@ func New(c Config) *Handler {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
 	setDefault(&c.LifecycleDay, fullDay)
+	if c.EventARNs == nil {
+		c.EventARNs = []string{DefaultEventARN}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}}
+	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, webhook: newWebhook(c.WebhookURL)}
+	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
 		_, _ = h.store.createBucket(context.Background(), h.newBucket(name)) // memory does not fail

@@ -23,6 +23,7 @@ type request struct {
 	caller    caller
 	fault     *Fault // nil if none applies
 	drained   bool
+	events    []Event // of what the request has done
 }
 
 // ServeHTTP serves one request.
@@ -73,6 +74,7 @@ func (r *request) run(handle func(*request) error) error {
 		return err
 	}
 	r.corsHeaders()
+	defer r.publish() // also if a fault cuts the response
 	return handle(r)
 }
 

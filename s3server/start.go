@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"context"
 	"crypto/x509"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ type Server struct {
 	gone chan struct{}
 
 	background sync.WaitGroup
+	stop       func()
 }
 
 // Start starts a server on a free port. It fails if there is none.
@@ -36,7 +38,9 @@ func start(c Config, run func(*httptest.Server)) (*Server, error) {
 	s.http.Config.SetKeepAlivesEnabled(!c.CloseConnections)
 	run(s.http)
 	s.URL = s.http.URL
-	s.background.Go(func() { s.keepLifecycle(s.gone) })
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.background.Go(func() { s.Run(ctx) })
 	return s, nil
 }
 
@@ -51,5 +55,6 @@ func (s *Server) Certificate() *x509.Certificate { return s.http.Certificate() }
 func (s *Server) Close() {
 	close(s.gone)
 	s.http.Close()
+	s.stop()
 	s.background.Wait()
 }
