@@ -137,7 +137,7 @@ func (r *request) permit(f *form) (sizes, error) {
 	if err != nil {
 		return anySize, err
 	}
-	if !r.server.now().Before(p.Expiration) {
+	if !r.now().Before(p.Expiration) {
 		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
 	return p.check(f, r.bucket, anySize)

@@ -53,7 +53,7 @@ func (r *request) writeXML(v any) error {
 	}
 	r.w.Header().Set("Content-Type", "application/xml")
 	r.w.WriteHeader(http.StatusOK)
-	r.send(b.Bytes())
+	r.send(r.fault.replaceTags(b.Bytes()))
 	return nil
 }
 
