@@ -46,6 +46,9 @@ type Config struct {
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
+	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
+	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
+	WebsiteDomains []string
 	// AllowACL lets new buckets accept access control lists, without a public access
 	// block, as AWS did before April 2023.
 	AllowACL bool
@@ -163,6 +166,9 @@ func New(c Config) *Handler {
 			"s3.amazonaws.com",
 			"localhost",
 		}
+	}
+	if c.WebsiteDomains == nil {
+		c.WebsiteDomains = []string{"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost"}
 	}
 	if c.Driver == nil {
 		c.Driver = memstore.NewDriver(memstore.Config{})

@@ -27,6 +27,7 @@ type settings struct {
 	acceleration string          // "" if nobody has set it
 	logging      []byte          // as it was sent; nil without logging
 	notification *notificationConfiguration
+	website      *websiteConfiguration
 }
 
 // defaultSettings are those of a bucket created after April 2023.

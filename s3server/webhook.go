@@ -54,23 +54,27 @@ func (w *webhook) run(ctx context.Context) {
 	for {
 		select {
 		case body := <-w.queue:
-			w.send(ctx, body)
+			if !w.send(ctx, body) {
+				w.flush(context.WithoutCancel(ctx), body)
+				return
+			}
 		case <-ctx.Done():
-			w.flush(context.WithoutCancel(ctx))
+			w.flush(context.WithoutCancel(ctx), nil)
 			return
 		}
 	}
 }
 
-func (w *webhook) flush(ctx context.Context) {
+// flush tries once to send an event, which may be nil, and those that wait.
+func (w *webhook) flush(ctx context.Context, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()
 	for {
+		if body != nil && w.post(ctx, body) != nil {
+			w.lost.Add(1)
+		}
 		select {
-		case body := <-w.queue:
-			if w.post(ctx, body) != nil {
-				w.lost.Add(1)
-			}
+		case body = <-w.queue:
 		default:
 			return
 		}
@@ -78,8 +82,8 @@ func (w *webhook) flush(ctx context.Context) {
 }
 
 // send posts an event. While the webhook is down, each event has one attempt, so that the queue
-// moves on.
-func (w *webhook) send(ctx context.Context, body []byte) {
+// moves on. It returns false if ctx ends before the event is sent or lost.
+func (w *webhook) send(ctx context.Context, body []byte) bool {
 	attempts := webhookAttempts
 	if w.down {
 		attempts = 1
@@ -92,14 +96,14 @@ func (w *webhook) send(ctx context.Context, body []byte) {
 			}
 		}
 		if w.down = w.post(ctx, body) != nil; !w.down {
-			return
+			return true
 		}
 		if ctx.Err() != nil {
-			w.push(body) // for the last attempt
-			return
+			return false
 		}
 	}
 	w.lost.Add(1)
+	return true
 }
 
 func (w *webhook) post(ctx context.Context, body []byte) error {

@@ -47,11 +47,11 @@ func TestAWebhookIsRetried(t *testing.T) {
 func TestTheQueueOfAWebhookIsBounded(t *testing.T) {
 	w := newWebhook("http://127.0.0.1:1")
 	for range webhookQueue + 5 {
-		w.push(nil)
+		w.push([]byte("x"))
 	}
 	require.Equal(t, int64(5), w.lost.Load())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	w.flush(ctx)
+	w.flush(ctx, nil)
 	require.Equal(t, int64(webhookQueue+5), w.lost.Load())
 }
