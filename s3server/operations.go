@@ -11,11 +11,11 @@ type handler = func(*request) error
 // a request decides.
 var subresources = []string{
 	"accelerate", "acl", "analytics", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold",
-	"lifecycle", "location", "logging", "metrics", "object-lock", "ownershipControls", "policy", "policyStatus",
+	"lifecycle", "location", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
 	"publicAccessBlock", "replication", "requestPayment", "restore", "retention", "tagging", "uploadId", "uploads",
-	"versioning", "versions",
+	"versioning", "versions", "website",
 	// This server does not implement these:
-	"attributes", "notification", "select", "torrent", "website",
+	"attributes", "select", "torrent",
 }
 
 type operation struct {
@@ -71,6 +71,11 @@ var operations = map[string]operation{
 	"BUCKET PUT accelerate":           {"PutBucketAccelerateConfiguration", (*request).putAcceleration},
 	"BUCKET GET logging":              {"GetBucketLogging", (*request).getLogging},
 	"BUCKET PUT logging":              {"PutBucketLogging", (*request).putLogging},
+	"BUCKET GET notification":         {"GetBucketNotificationConfiguration", (*request).getNotification},
+	"BUCKET PUT notification":         {"PutBucketNotificationConfiguration", (*request).putNotification},
+	"BUCKET GET website":              {"GetBucketWebsite", (*request).getWebsite},
+	"BUCKET PUT website":              {"PutBucketWebsite", (*request).putWebsite},
+	"BUCKET DELETE website":           {"DeleteBucketWebsite", (*request).deleteWebsite},
 	"BUCKET GET replication":          {"GetBucketReplication", (*request).getReplication},
 	"BUCKET DELETE replication":       {"DeleteBucketReplication", (*request).deleteNothing},
 
