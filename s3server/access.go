@@ -11,12 +11,24 @@ func (r *request) authorize() error {
 	if !r.caller.anonymous {
 		return nil
 	}
-	r.server.mu.RLock()
-	defer r.server.mu.RUnlock()
-	if b, err := r.server.find(r.bucket); err == nil && b.open(r.operation, r.key) {
+	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	if err != nil {
+		if r.bucket != "" {
+			return err
+		}
+		return newError("AccessDenied")
+	}
+	var current *version
+	if publicActions[r.operation] == "s3:GetObject" {
+		v, _, err := r.server.store.find(r.Context(), versionName{bucket: r.bucket, key: r.key})
+		if err != nil {
+			return err
+		}
+		defer r.server.store.release(v)
+		current = v
+	}
+	if b.open(r.operation, r.key, current) {
 		return nil
-	} else if err != nil && r.bucket != "" {
-		return err
 	}
 	return newError("AccessDenied")
 }
@@ -32,8 +44,9 @@ var publicActions = map[string]string{
 	"DeleteObject":  "s3:DeleteObject",
 }
 
-// open reports whether everyone may do this.
-func (b *bucket) open(operation, key string) bool {
+// open reports whether everyone may do this. v is the current version, for operations that read
+// one.
+func (b *bucket) open(operation, key string, v *version) bool {
 	action := publicActions[operation]
 	if action == "" {
 		return false
@@ -46,18 +59,17 @@ func (b *bucket) open(operation, key string) bool {
 		return given(action, b.resource(key))
 	}
 	// A caller without permission to list is not told that a key is missing.
-	if v := b.current(key); (v == nil || v.marker) && !given("s3:ListBucket", b.resource("")) {
+	if (v == nil || v.marker) && !given("s3:ListBucket", b.resource("")) {
 		return false
 	}
-	return given(action, b.resource(key)) || b.aclOpen(key)
+	return given(action, b.resource(key)) || b.aclOpen(v)
 }
 
 // aclOpen reports whether an access control list lets everyone read.
-func (b *bucket) aclOpen(key string) bool {
+func (b *bucket) aclOpen(v *version) bool {
 	if b.ownership == ownerEnforced || b.block != nil && b.block.IgnorePublicAcls {
 		return false
 	}
-	v := b.current(key)
 	return v != nil && isPublicACL(v.acl)
 }
 

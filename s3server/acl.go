@@ -81,27 +81,14 @@ func (r *request) putBucketACL() error {
 }
 
 func (r *request) putObjectACL() error {
-	id, err := r.versionID()
-	if err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		v, err := b.readable(r.key, id)
-		if err != nil {
-			return err
-		}
+	return r.changeVersion(http.StatusOK, func(b *bucket, v *version) error {
 		if r.Header.Get("X-Amz-Acl") == "" {
 			return newError("NotImplemented").withMessage("This server takes canned ACLs only")
 		}
 		if err := b.checkACL(r.Header); err != nil {
 			return err
 		}
-		changed := *v
-		changed.acl = r.Header.Get("X-Amz-Acl")
-		versions, _ := b.keys.Get(r.key)
-		versions = slices.Clone(versions)
-		versions[slices.Index(versions, v)] = &changed
-		b.keys.Set(r.key, versions)
+		v.acl = r.Header.Get("X-Amz-Acl")
 		return nil
 	})
 }
@@ -118,6 +105,23 @@ type grant struct {
 	Permission string
 }
 
+// storedACL returns the canned list of the bucket or the object.
+func (r *request) storedACL() (acl string, err error) {
+	if r.key == "" {
+		err = r.view(func(b *bucket) error {
+			acl = b.acl
+			return nil
+		})
+		return acl, err
+	}
+	v, err := r.findVersion()
+	if err != nil {
+		return "", err
+	}
+	defer r.server.store.release(v)
+	return v.acl, nil
+}
+
 type grantee struct {
 	Xsi         string `xml:"xmlns:xsi,attr"`
 	Type        string `xml:"xsi:type,attr"`
@@ -129,22 +133,7 @@ type grantee struct {
 // getACL returns the list of the bucket or the object: it grants access to the owner,
 // and to everyone if the canned list says so.
 func (r *request) getACL() error {
-	id, err := r.versionID()
-	if err != nil {
-		return err
-	}
-	acl := ""
-	err = r.view(func(b *bucket) error {
-		acl = b.acl
-		if r.key == "" {
-			return nil
-		}
-		v, err := b.readable(r.key, id)
-		if err == nil {
-			acl = v.acl
-		}
-		return err
-	})
+	acl, err := r.storedACL()
 	if err != nil {
 		return err
 	}
