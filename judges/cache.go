@@ -36,22 +36,23 @@ func ensureCached(ctx context.Context, name string, build func(ctx context.Conte
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
-	if _, err := os.Stat(path); err == nil {
+	// A suite may contain its own path, so that it is built in place. The mark says that it
+	// is complete.
+	mark := path + ".complete"
+	if _, err := os.Stat(mark); err == nil {
 		return path, nil
 	}
-	// The directory is built under another name; an earlier process may have left one.
-	work := path + ".new"
-	if err := os.RemoveAll(work); err != nil {
+	if err := os.RemoveAll(path); err != nil {
 		return "", err
 	}
-	if err := os.Mkdir(work, 0o755); err != nil {
+	if err := os.Mkdir(path, 0o755); err != nil {
 		return "", err
 	}
 	logf("building %s, which may take some minutes the first time", name)
 	begun := time.Now()
-	if err := build(ctx, work); err != nil {
+	if err := build(ctx, path); err != nil {
 		return "", err
 	}
 	logf("built %s in %s", name, time.Since(begun).Round(time.Second))
-	return path, os.Rename(work, path)
+	return path, os.WriteFile(mark, nil, 0o644)
 }

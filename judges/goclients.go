@@ -11,6 +11,10 @@ import (
 	"strings"
 )
 
+// testTimeout is the time that a Go test may take. It is shorter than the timeout of the
+// command, because the test then tells the results that it has.
+const testTimeout = "15m"
+
 // runMinioGo runs minio-go's functional tests, which print one line of JSON for each
 // test. The tests of SSE-C run only over TLS.
 func runMinioGo(ctx context.Context, t task) ([]result, error) {
@@ -62,7 +66,7 @@ func runS5cmd(ctx context.Context, t task) ([]result, error) {
 		"S5CMD_BUILD_BINARY_WITHOUT_RACE_FLAG=1", "GOFLAGS=-buildvcs=false",
 	}
 	dir := filepath.Dir(t.prepared)
-	if err := t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", timeout.String()); err != nil {
+	if err := t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout); err != nil {
 		return nil, err
 	}
 	return readGoTests(out.Bytes()), nil
@@ -83,7 +87,7 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 		"RCLONE_CONFIG_JUDGED_REGION=us-east-1",
 	}
 	dir := filepath.Join(source, "backend", "s3")
-	err = t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", timeout.String(), "-remote", "JUDGED:")
+	err = t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")
 	if err != nil {
 		return nil, err
 	}

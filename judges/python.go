@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/xml"
@@ -112,17 +113,23 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 	var config strings.Builder
 	fmt.Fprintf(&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.on.tls())
 	config.WriteString("[fixtures]\nbucket prefix = judged-{random}-\n")
-	user := func(section, name string, a account) {
-		fmt.Fprintf(&config, "[%s]\naccess_key = %s\nsecret_key = %s\nuser_id = %s\ndisplay_name = %s\nemail = %s@example.com\n",
-			section, a.key, a.secret, a.id, a.id, name)
+	for _, user := range []struct {
+		account
+		sections []string
+	}{
+		{t.on.main, []string{"s3 main", "iam", "iam root"}},
+		{t.on.other, []string{"s3 alt", "iam alt root", "s3 tenant"}},
+	} {
+		id, name, err := t.owner(ctx, user.account)
+		if err != nil {
+			return nil, err
+		}
+		for _, section := range user.sections {
+			fmt.Fprintf(&config, "[%s]\naccess_key = %s\nsecret_key = %s\nuser_id = %s\ndisplay_name = %s\nemail = %s@example.com\n",
+				section, user.key, user.secret, id, name, name)
+		}
 	}
-	user("s3 main", "main", t.on.main)
-	user("s3 alt", "alt", t.on.other)
-	user("s3 tenant", "tenant", t.on.other)
-	config.WriteString("tenant = other\n")
-	user("iam", "iam", t.on.main)
-	user("iam root", "root", t.on.main)
-	user("iam alt root", "altroot", t.on.other)
+	config.WriteString("tenant = other\n") // in the last section
 	file := filepath.Join(t.dir, "s3tests.conf")
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		return nil, err
@@ -130,4 +137,19 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 	marks := "not " + strings.Join(s3TestsLeftOut, " and not ")
 	return t.pytest(ctx, t.prepared, os.Getenv("OMNIBUCKET_S3TESTS"), []string{"S3TEST_CONF=" + file},
 		"-m", marks, "s3tests/functional/test_s3.py", "s3tests/functional/test_headers.py")
+}
+
+// owner returns the id and the name that the server gives to an account.
+func (t task) owner(ctx context.Context, a account) (id, name string, err error) {
+	const script = `import boto3; owner = boto3.client("s3").list_buckets().get("Owner", {}); print(owner.get("ID", ""), owner.get("DisplayName", ""), sep="\t")`
+	var out bytes.Buffer
+	env := []string{"PYTHONPATH=" + t.prepared, "AWS_ACCESS_KEY_ID=" + a.key, "AWS_SECRET_ACCESS_KEY=" + a.secret}
+	if err := t.command(ctx, t.dir, env, &out, "python3", "-c", script); err != nil {
+		return "", "", err
+	}
+	id, name, found := strings.Cut(strings.TrimRight(out.String(), "\n"), "\t")
+	if !found {
+		return "", "", errors.New("buckets cannot be listed")
+	}
+	return id, name, nil
 }

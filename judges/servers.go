@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ import (
 type server struct {
 	name  string
 	ours  bool
-	start func(tls bool) (running, error)
+	start func(overTLS bool) (running, error)
 }
 
 var servers = []server{
@@ -31,7 +32,7 @@ var servers = []server{
 func (s server) title() string { return s.name }
 
 // An account has the credentials of one user.
-type account struct{ key, secret, id string }
+type account struct{ key, secret string }
 
 // A running server listens until it is stopped.
 type running struct {
@@ -62,18 +63,18 @@ func (r running) environment() []string {
 
 // startOurs starts our server as a development server: not as strict as AWS, but with
 // everything that it checks otherwise.
-func startOurs(tls bool) (running, error) {
-	start := s3server.Start
-	if tls {
-		start = s3server.StartTLS
+func startOurs(overTLS bool) (running, error) {
+	config := s3server.Config{AllowACL: true}
+	if overTLS {
+		config.TLS = &tls.Config{}
 	}
-	s, err := start(s3server.Config{AllowACL: true})
+	s, err := s3server.Start(config)
 	if err != nil {
 		return running{}, err
 	}
-	us := account{s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""}
+	us := account{key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	r := running{url: s.URL, main: us, other: us, stop: s.Close}
-	if !tls {
+	if !overTLS {
 		return r, nil
 	}
 	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
@@ -92,20 +93,24 @@ func startOurs(tls bool) (running, error) {
 // credentials.
 func startGofakes3(bool) (running, error) {
 	s := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
-	anybody := account{"anybody", "anybody-secret", ""}
+	anybody := account{"anybody", "anybody-secret"}
 	return running{url: s.URL, main: anybody, other: anybody, stop: s.Close}, nil
 }
 
 // fromEnvironment returns a function that finds a server which testservers started,
-// behind TLS if wanted and started.
-func fromEnvironment(name string) func(tls bool) (running, error) {
-	return func(tls bool) (running, error) {
+// behind TLS if wanted and started. OMNIBUCKET_TEST_NAME_OTHER_KEY and _OTHER_SECRET may
+// name a second account; without them, both accounts are the same.
+func fromEnvironment(name string) func(overTLS bool) (running, error) {
+	return func(overTLS bool) (running, error) {
 		prefix := "OMNIBUCKET_TEST_" + name
-		if tls && os.Getenv(prefix+"_TLS") != "" {
+		if overTLS && os.Getenv(prefix+"_TLS") != "" {
 			prefix += "_TLS"
 		}
-		root := account{os.Getenv(prefix + "_KEY"), os.Getenv(prefix + "_SECRET"), ""}
+		root := account{os.Getenv(prefix + "_KEY"), os.Getenv(prefix + "_SECRET")}
 		r := running{url: os.Getenv(prefix), certificate: os.Getenv(prefix + "_CA"), main: root, other: root, stop: func() {}}
+		if key := os.Getenv(prefix + "_OTHER_KEY"); key != "" {
+			r.other = account{key, os.Getenv(prefix + "_OTHER_SECRET")}
+		}
 		if r.url == "" {
 			return running{}, fmt.Errorf("it is not running: start judges with testservers -only %s", strings.ToLower(name))
 		}

@@ -38,16 +38,16 @@ type task struct {
 	log      *os.File // for the suite's output
 }
 
-// timeout is the time that one command of a suite may take.
-const timeout = 40 * time.Minute
+// timeout is the time that a suite may take.
+const timeout = 30 * time.Minute
 
 // command runs a program in dir. Its output goes to the log, and its standard output
 // also to out if that is not nil. It returns no error if the program ends with an exit
 // code, because failed tests cause one, too.
 func (t task) command(ctx context.Context, dir string, env []string, out io.Writer, name string, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c := exec.CommandContext(ctx, name, args...)
+	c := exec.CommandContext(limited, name, args...)
 	c.Dir = dir
 	c.Env = append(append(c.Environ(), t.on.environment()...), env...)
 	c.Stdout, c.Stderr = t.log, t.log
@@ -58,7 +58,13 @@ func (t task) command(ctx context.Context, dir string, env []string, out io.Writ
 	c.WaitDelay = 10 * time.Second
 	err := c.Run()
 	var ended *exec.ExitError
-	if errors.As(err, &ended) && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case limited.Err() != nil:
+		logf("%s did not end in %s", name, timeout)
+		return nil
+	case errors.As(err, &ended):
 		return nil
 	}
 	return err
