@@ -23,7 +23,7 @@ func runMinioGo(ctx context.Context, t task) ([]result, error) {
 		"SERVER_ENDPOINT=" + t.on.host(), "ACCESS_KEY=" + t.on.main.key, "SECRET_KEY=" + t.on.main.secret,
 		"ENABLE_HTTPS=" + strconv.FormatBool(t.on.tls()), "SKIP_CERT_VALIDATION=" + strconv.FormatBool(t.on.tls()),
 		"MINT_MODE=full",
-		"RUN_ON_FAIL=1", // go on after a failed test
+		"RUN_ON_FAIL=1", // continue after a failed test
 	}
 	if err := t.command(ctx, t.dir, env, &out, t.prepared); err != nil {
 		return nil, err
