@@ -263,11 +263,6 @@ func (f *Fault) ignores(name string) bool {
 	return f != nil && slices.ContainsFunc(f.Ignore, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// conceals reports whether a listing leaves out an object.
-func (f *Fault) conceals(v *version, now time.Time) bool {
-	return f != nil && f.Stale > 0 && v.modified.After(now.Add(-f.Stale))
-}
-
 func (f *Fault) reverses() bool { return f != nil && f.Reverse }
 
 var tagElement = regexp.MustCompile(`<ETag>[^<]*</ETag>`)

@@ -353,12 +353,34 @@ func TestASkewedClockRefusesSignatures(t *testing.T) {
 
 func TestStaleListings(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.put(t, "old", "x")
+	for _, key := range []string{"b", "d", "e/1"} {
+		s.put(t, key, "x")
+	}
 	s.clock.move(time.Minute)
-	s.put(t, "new", "x")
+	for _, key := range []string{"a", "c", "e/2", "f", "g"} {
+		s.put(t, key, "x")
+	}
 	s.Inject(s3server.Fault{Operation: "ListObjects*", Stale: 10 * time.Second})
-	require.Equal(t, []string{"old"}, s.keys(t))
-	require.Equal(t, "x", s.get(t, "new"))
+	require.Equal(t, []string{"b", "d", "e/1"}, s.keys(t))
+	require.Equal(t, "x", s.get(t, "a"))
+	var pages [][]string
+	pager := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
+	for pager.HasMorePages() {
+		page, err := pager.NextPage(t.Context())
+		require.NoError(t, err)
+		var keys []string
+		for _, o := range page.Contents {
+			keys = append(keys, *o.Key)
+		}
+		pages = append(pages, keys)
+	}
+	require.Equal(t, [][]string{{"b", "d"}, {"e/1"}}, pages)
+	first, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/"), MaxKeys: aws.Int32(2)})
+	require.NoError(t, err)
+	require.Equal(t, "d", *first.NextMarker)
+	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
+	require.NoError(t, err)
+	require.False(t, *none.IsTruncated)
 	s.clock.move(11 * time.Second)
-	require.Equal(t, []string{"new", "old"}, s.keys(t))
+	require.Len(t, s.keys(t), 8)
 }

@@ -103,15 +103,13 @@ func (r *request) listObjects() error {
 	if r.server.config.FolderOrder {
 		after.prefix = after.prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
-	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
+	result.IsTruncated, err = r.list(l, after, func(v *version, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			next = position{common, true}
 			return
 		}
-		if !r.fault.conceals(v, r.server.now()) {
-			result.Contents = append(result.Contents, l.entry(v, r.query.Get("fetch-owner") == "true"))
-		}
+		result.Contents = append(result.Contents, l.entry(v, r.query.Get("fetch-owner") == "true"))
 		next = position{v.key, false}
 	})
 	if err != nil {

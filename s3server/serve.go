@@ -24,10 +24,10 @@ type request struct {
 	caller    caller
 	fault     *Fault // nil if none applies
 	body      *impatientBody
+	drained   bool
+	events    []Event // of what the request has done
 
 	largeDocument bool // it must leave Handler.documents
-
-	drained bool
 }
 
 // ServeHTTP serves one request.
@@ -73,7 +73,7 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
 	}
-	if r.operation != "Preflight" && r.operation != "PostObject" {
+	if r.operation != "Preflight" && r.operation != "PostObject" && r.operation != "GetWebsiteDocument" {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
@@ -91,6 +91,7 @@ func (r *request) run(handle func(*request) error) error {
 		return err
 	}
 	r.corsHeaders()
+	defer r.publish() // also if a fault cuts the response
 	return handle(r)
 }
 
@@ -100,6 +101,9 @@ func (r *request) route() (func(*request) error, error) {
 	err := r.checkHead()
 	if err != nil {
 		return nil, err
+	}
+	if r.locateWebsite() {
+		return r.websiteHandler(), nil
 	}
 	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err
