@@ -1,18 +1,45 @@
-// Package s3server is an S3 server for tests and development. It stores every key that S3
-// stores. It checks signatures, conditions, checksums, parts and XML as strictly as AWS documents
-// them, refuses what AWS refuses, and fails on purpose if told to. It tests responses
-// that no available server gives: a 409 after a race, an error inside a 200, a redirect
-// to another region, a dropped response.
+// Package s3server is an S3 server for tests and development: in a test, in a process of its
+// own, or as an [http.Handler] in a server of yours. It needs no network, account or container.
 //
-// A [storage.Driver] keeps the bytes, by default in memory. This package keeps
-// everything else: S3's versions, delete markers, uploads, and settings of buckets.
+// In a test it is one line, and ends with the test:
 //
-//	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
-//	defer server.Close()
-//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Times: 1})
-//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: 1}) // serves 150 a second
+//	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})
 //
-// These return NotImplemented: replication, inventory, analytics and metrics, S3 Select.
+// [Server.URL] and [Server.Credentials] are what an SDK needs; [Server.Env] sets both for any SDK
+// or subprocess. [Handler.Bucket] puts objects in and looks at them without an SDK.
+// [Handler.Requests] and [Handler.Count] tell what clients have sent.
+//
+// # Strictness
+//
+// The server does what AWS documents. It checks signatures, conditions, checksums, part sizes,
+// XML, bucket policies and object locks, and stores every key that S3 stores. Its errors have AWS's
+// codes. An operation, header or parameter that it does not have returns NotImplemented: it
+// ignores nothing to which AWS gives a meaning. The zero [Config] accepts what other development
+// servers accept, and Config.Strict is AWS to the letter.
+//
+// # Misbehavior
+//
+// A real store is slow, busy or unreachable at times. The server can be, too, so that a test
+// shows whether a client retries, resumes and gives up as it should:
+//
+//	server.Inject(s3server.Fail("PutObject", "SlowDown").Once())
+//	server.Inject(s3server.Lose("CompleteMultipartUpload").Once()) // it takes effect, without a response
+//	server.Inject(s3server.CutAfter("GetObject", 1000).On("photos", "large/*"))
+//	undo := server.Inject(s3server.Throttle("*", 150)) // requests a second
+//
+// A [Fault] has more: latency, bandwidth, redirects, wrong entity tags, a wrong clock, stale
+// listings. Programs in other languages add faults by the API of Config.AdminToken.
+//
+// # Limits
+//
+// Clients cannot make the server use memory without a bound, except by storing objects, which
+// Config.MaxBytes bounds. [Limits] has the others. A client that neither sends nor reads is cut
+// off.
+//
+// # What is not there
+//
+// Signatures of version 2, directory buckets, replication, inventory, analytics, metrics, S3
+// Select and torrents.
 package s3server
 
 import (
