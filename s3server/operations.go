@@ -30,6 +30,7 @@ var operations = map[string]operation{
 	"BUCKET PUT ":                     {"CreateBucket", (*request).createBucket},
 	"BUCKET HEAD ":                    {"HeadBucket", (*request).headBucket},
 	"BUCKET DELETE ":                  {"DeleteBucket", (*request).deleteBucket},
+	"BUCKET GET ":                     {"ListObjects", (*request).listObjectsV1},
 	"BUCKET GET list-type":            {"ListObjectsV2", (*request).listObjects},
 	"BUCKET GET versions":             {"ListObjectVersions", (*request).listVersions},
 	"BUCKET GET uploads":              {"ListMultipartUploads", (*request).listUploads},
@@ -101,6 +102,7 @@ var operations = map[string]operation{
 	"OBJECT POST uploadId":   {"CompleteMultipartUpload", (*request).completeUpload},
 	"OBJECT DELETE uploadId": {"AbortMultipartUpload", (*request).abortUpload},
 	"OBJECT GET uploadId":    {"ListParts", (*request).listParts},
+	"OBJECT GET attributes":  {"GetObjectAttributes", (*request).getAttributes},
 	"OBJECT GET acl":         {"GetObjectAcl", (*request).getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},
 	"OBJECT GET tagging":     {"GetObjectTagging", (*request).getTagging},
@@ -128,10 +130,9 @@ func (r *request) chooseOperation() (string, handler) {
 	}
 	kind := r.target.kind()
 	if kind == "BUCKET" && r.Method == http.MethodGet && subresource == "" {
-		if r.query.Get("list-type") != "2" {
-			return "ListObjects", nil
+		if r.query.Get("list-type") == "2" {
+			subresource = "list-type"
 		}
-		subresource = "list-type"
 	}
 	if copying := r.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.Method == http.MethodPut {
 		switch subresource {

@@ -12,7 +12,7 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Times: 1})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: 1}) // serves 150 a second
 //
-// These return NotImplemented: replication, inventory, analytics and metrics, S3 Select, ListObjects version 1.
+// These return NotImplemented: replication, inventory, analytics and metrics, S3 Select.
 package s3server
 
 import (
@@ -46,6 +46,11 @@ type Config struct {
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
+	// Strict behaves as AWS documents it in every detail. Without it, the server allows what
+	// MinIO and versitygw allow: access control lists on new buckets, a signature for any
+	// region, a ranged UploadPartCopy of a small source, and creating one's own bucket again.
+	// A feature that the server lacks is NotImplemented with and without Strict.
+	Strict bool
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
 	WebsiteDomains []string
@@ -147,6 +152,7 @@ type Handler struct {
 	limits Limits
 	store  store
 
+	finished *finishedUploads
 	webhook  *webhook
 	sequence atomic.Int64 // of events
 
@@ -181,7 +187,7 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
+		config: c, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
 		webhook: newWebhook(c.WebhookURL),
 	}
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
