@@ -25,6 +25,7 @@ type request struct {
 	fault     *Fault // nil if none applies
 	body      *impatientBody
 	drained   bool
+	events    []Event // of what the request has done
 }
 
 // ServeHTTP serves one request.
@@ -60,7 +61,7 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
 	}
-	if r.operation != "Preflight" && r.operation != "PostObject" {
+	if r.operation != "Preflight" && r.operation != "PostObject" && r.operation != "GetWebsiteDocument" {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
@@ -78,6 +79,7 @@ func (r *request) run(handle func(*request) error) error {
 		return err
 	}
 	r.corsHeaders()
+	defer r.publish() // also if a fault cuts the response
 	return handle(r)
 }
 
@@ -87,6 +89,9 @@ func (r *request) route() (func(*request) error, error) {
 	err := r.checkHead()
 	if err != nil {
 		return nil, err
+	}
+	if r.locateWebsite() {
+		return r.websiteHandler(), nil
 	}
 	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err
