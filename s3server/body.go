@@ -116,8 +116,9 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
-	if value := r.Header.Get("Content-Md5"); value != "" {
+	if values := r.Header.Values("Content-Md5"); len(values) > 0 {
 		var err error
+		value := values[0]
 		if p.md5, err = base64.StdEncoding.DecodeString(value); err != nil || len(p.md5) != md5.Size {
 			return nil, newError("InvalidDigest", "Content-MD5", value)
 		}
@@ -129,10 +130,14 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if p.sum.kind != nil && !p.sum.kind.valid(p.sum.value) {
 		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
 	}
+	announced, err := announcedChecksum(p.trailers)
+	if err != nil {
+		return nil, err
+	}
 	if p.given = p.sum.kind; p.given == nil {
-		p.given = announcedChecksum(p.trailers)
-	} else if announcedChecksum(p.trailers) != nil {
-		return nil, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header")
+		p.given = announced
+	} else if announced != nil {
+		return nil, multipleChecksums()
 	}
 	return p, p.resolveChecksum(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 }
@@ -214,7 +219,7 @@ func (p *expectedBody) check(d *digest, trailer http.Header) error {
 
 // needDigest refuses a body without a digest or checksum.
 func (r *request) needDigest() error {
-	if r.Header.Get("Content-Md5") != "" || r.Header.Get("X-Amz-Trailer") != "" {
+	if len(r.Header.Values("Content-Md5")) > 0 || r.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
 	if sum, err := headerChecksum(r.Header); err != nil || sum.kind != nil {

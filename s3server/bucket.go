@@ -123,6 +123,7 @@ func (r *request) deleteBucket() error {
 	if err := r.server.store.deleteBucket(r.Context(), r.bucket); err != nil {
 		return err
 	}
+	r.server.finished.forget(r.bucket)
 	return r.done(http.StatusNoContent)
 }
 

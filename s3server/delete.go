@@ -14,7 +14,7 @@ func (r *request) deleteObject() error {
 	if r.Header.Get("If-None-Match") != "" {
 		return newError("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := r.server.store.remove(r.Context(), &removeRequest{
+	gone, err := r.remove(&removeRequest{
 		versionName: versionName{r.bucket, r.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: r.bypasses(),
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *request) deleteOne(key, id, etag string) (removal, error) {
 	if id != "" && !validVersionID(id) {
 		return removal{}, newError("NoSuchVersion")
 	}
-	return r.server.store.remove(r.Context(), &removeRequest{
+	return r.remove(&removeRequest{
 		versionName: versionName{r.bucket, key, id}, condition: writeCondition{match: etag}, bypass: r.bypasses(),
 	})
 }

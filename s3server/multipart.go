@@ -86,8 +86,9 @@ func (u *upload) readChecksum(header http.Header) error {
 		u.kind, u.covers = defaultChecksum, fullObject
 		return nil
 	}
-	if u.kind = kindByName(name); u.kind == nil {
-		return unknownAlgorithm()
+	var err error
+	if u.kind, err = kindNamed(name); err != nil {
+		return err
 	}
 	u.asked, u.covers = true, covers
 	switch {

@@ -25,7 +25,8 @@ type request struct {
 	fault     *Fault // nil if none applies
 	body      *impatientBody
 	drained   bool
-	failure   string // the code of the error in the response, or ""
+	events    []Event // of what the request has done
+	failure   string  // the code of the error in the response, or ""
 }
 
 // ServeHTTP serves one request.
@@ -67,7 +68,7 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
 	}
-	if r.operation != "Preflight" && r.operation != "PostObject" {
+	if r.operation != "Preflight" && r.operation != "PostObject" && r.operation != "GetWebsiteDocument" {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
@@ -85,6 +86,7 @@ func (r *request) run(handle func(*request) error) error {
 		return err
 	}
 	r.corsHeaders()
+	defer r.publish() // also if a fault cuts the response
 	return handle(r)
 }
 
@@ -94,6 +96,9 @@ func (r *request) route() (func(*request) error, error) {
 	err := r.checkHead()
 	if err != nil {
 		return nil, err
+	}
+	if r.locateWebsite() {
+		return r.websiteHandler(), nil
 	}
 	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ type settings struct {
 	payer        string          // "Requester" if the requester pays
 	acceleration string          // "" if nobody has set it
 	logging      []byte          // as it was sent; nil without logging
+	notification *notificationConfiguration
+	website      *websiteConfiguration
 }
 
 // defaultSettings are those of a bucket created after April 2023.

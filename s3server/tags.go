@@ -170,10 +170,11 @@ func (r *request) replaceVersion(f func(*bucket, *version) error) error {
 	if err != nil {
 		return err
 	}
-	_, shown, err := r.server.store.change(r.Context(), versionName{r.bucket, r.key, id}, f)
+	v, shown, err := r.server.store.change(r.Context(), versionName{r.bucket, r.key, id}, f)
 	if err != nil {
 		return err
 	}
+	r.note(v, shown)
 	r.showID(shown)
 	return nil
 }

@@ -19,6 +19,8 @@ type Flags struct {
 	create    names
 	domains   names
 	region    string
+	strict    bool
+	webhook   string
 	maxBytes  size
 	tls       bool
 	caFile    string
@@ -33,6 +35,8 @@ type Flags struct {
 func (f *Flags) Register(set *flag.FlagSet) {
 	set.Var(&f.create, "create", "create this `bucket`, unless it exists; repeatable")
 	set.StringVar(&f.region, "region", s3server.DefaultRegion, "the `name` of the region")
+	set.BoolVar(&f.strict, "strict", false, "refuse what AWS refuses and other servers allow, such as access control lists on new buckets, or any region")
+	set.StringVar(&f.webhook, "webhook", "", "post the events that notification configurations of buckets ask for to this `URL`")
 	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")
 	set.Var(&f.maxBytes, "max-bytes", "refuse writes when objects take more memory than this `size`, such as 512MiB; the default is no limit")
 	set.BoolVar(&f.tls, "tls", false, "serve HTTPS with a new certificate")

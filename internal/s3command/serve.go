@@ -21,8 +21,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// grace is how long requests may take to finish after the end was asked for.
-const grace = 10 * time.Second
+// grace is how long requests may take to finish after the end was asked for. Docker kills a
+// container after 10 seconds.
+const grace = 8 * time.Second
 
 // An Environment is what a command gets from its caller.
 type Environment struct {
@@ -96,7 +97,8 @@ func (c *command) config(service storage.ServiceDriver) (s3server.Config, error)
 	f := c.flags
 	config := s3server.Config{
 		AccessKeyID: c.pair.accessKeyID, SecretKey: c.pair.secretKey, SessionToken: c.pair.sessionToken,
-		Addr: f.Listen, Region: f.region, Buckets: f.create, MaxBytes: int64(f.maxBytes), Middleware: withHealth, Log: c.log(),
+		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
+		Middleware: withHealth, Log: c.log(),
 	}
 	if service != nil {
 		return config, &storage.Error{Code: storage.Unsupported, Err: errors.New("this version keeps S3 in memory only"), Hint: "leave out the location"}
