@@ -26,6 +26,7 @@ type request struct {
 	body      *impatientBody
 	drained   bool
 	events    []Event // of what the request has done
+	failure   string  // the code of the error in the response, or ""
 
 	largeDocument bool // it must leave Handler.documents
 }
@@ -42,13 +43,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	header.Set("X-Amz-Request-Id", r.id)
 	header.Set("X-Amz-Id-2", hostID)
 
+	log := r.logged()
 	handle, err := r.route()
 	r.fault = h.faults.match(r.operation, r.bucket, r.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
-	if in.Body == nil {
-		in.Body = http.NoBody // the caller is no server
+	if r.Body == nil {
+		r.Body = http.NoBody // the caller is no server
 	}
-	r.body = &impatientBody{ReadCloser: in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
+	r.body = &impatientBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
@@ -56,6 +58,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	defer func() {
 		r.leaveDocument()
 		h.recorder.end(recorded, response.status)
+		log(response)
 	}()
 
 	if err == nil {
@@ -63,7 +66,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	}
 	if err != nil {
 		r.corsHeaders()
-		r.writeError(asAPIError(err))
+		failure := asAPIError(err)
+		r.failure = failure.code
+		r.writeError(failure)
 	}
 	response.finish()
 }
@@ -77,6 +82,7 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
+		r.hoistParameters()
 		if err := r.authorize(); err != nil {
 			return err
 		}
@@ -88,6 +94,12 @@ func (r *request) run(handle func(*request) error) error {
 		}
 	}
 	if err := r.fault.afterAuth(r); err != nil {
+		return err
+	}
+	if err := checkHeaders(r.operation, r.Header); err != nil {
+		return err
+	}
+	if err := r.checkParameters(); err != nil {
 		return err
 	}
 	r.corsHeaders()
