@@ -81,7 +81,7 @@ func (e *env) throttledServer() (*s3server.Server, error) {
 	if server, ok := e.shared[name].(*s3server.Server); ok {
 		return server, nil
 	}
-	server, err := s3server.Start(s3server.Config{})
+	server, err := s3server.Start(s3server.Config{Strict: true})
 	if err != nil {
 		return nil, err
 	}

@@ -3,20 +3,29 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+	"strings"
 )
 
-// authorize allows the owner everything, and anyone else what policies and access
-// control lists allow everyone.
+// authorize allows the bucket's owner everything, and everyone else what policies and
+// access control lists allow everyone. A read-only key may only read.
 func (r *request) authorize() error {
-	if !r.caller.anonymous {
+	if r.caller.readOnly && !strings.HasPrefix(r.operation, "Get") && !strings.HasPrefix(r.operation, "List") && !strings.HasPrefix(r.operation, "Head") {
+		return newError("AccessDenied")
+	}
+	if r.bucket == "" || r.operation == "CreateBucket" {
+		if r.caller.anonymous {
+			return newError("AccessDenied")
+		}
 		return nil
 	}
 	r.server.mu.RLock()
 	defer r.server.mu.RUnlock()
-	if b, err := r.server.find(r.bucket); err == nil && b.open(r.operation, r.key) {
-		return nil
-	} else if err != nil && r.bucket != "" {
+	b, err := r.server.find(r.bucket)
+	switch {
+	case err != nil && r.caller.anonymous:
 		return err
+	case err != nil, b.account == r.caller.account, b.open(r.operation, r.key):
+		return nil // the operation reports a missing bucket
 	}
 	return newError("AccessDenied")
 }
@@ -29,6 +38,7 @@ var publicActions = map[string]string{
 	"ListObjectsV2": "s3:ListBucket",
 	"HeadBucket":    "s3:ListBucket",
 	"PutObject":     "s3:PutObject",
+	"PostObject":    "s3:PutObject",
 	"DeleteObject":  "s3:DeleteObject",
 }
 
@@ -141,7 +151,7 @@ func (r *request) putOwnership() error {
 		return newError("MalformedXML")
 	}
 	switch asked.Rule[0].ObjectOwnership {
-	case ownerEnforced, "BucketOwnerPreferred", "ObjectWriter":
+	case ownerEnforced, ownerPreferred, objectWriter:
 	default:
 		return newError("MalformedXML")
 	}

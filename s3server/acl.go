@@ -9,7 +9,11 @@ import (
 
 // ownerEnforced is the ownership of a bucket without access control lists, which is
 // AWS's default.
-const ownerEnforced = "BucketOwnerEnforced"
+const (
+	ownerEnforced  = "BucketOwnerEnforced"
+	ownerPreferred = "BucketOwnerPreferred"
+	objectWriter   = "ObjectWriter"
+)
 
 var cannedACLs = []string{
 	"private", "public-read", "public-read-write", "aws-exec-read", "authenticated-read", "bucket-owner-read",
@@ -133,15 +137,15 @@ func (r *request) getACL() error {
 	if err != nil {
 		return err
 	}
-	acl := ""
+	acl, account := "", ""
 	err = r.view(func(b *bucket) error {
-		acl = b.acl
+		acl, account = b.acl, b.account
 		if r.key == "" {
 			return nil
 		}
 		v, err := b.readable(r.key, id)
 		if err == nil {
-			acl = v.acl
+			acl, account = v.acl, b.ownerOf(&v.object)
 		}
 		return err
 	})
@@ -149,9 +153,9 @@ func (r *request) getACL() error {
 		return err
 	}
 	const xsi = "http://www.w3.org/2001/XMLSchema-instance"
-	response := aclResponse{Xmlns: namespace, Owner: bucketOwner}
+	response := aclResponse{Xmlns: namespace, Owner: ownerOf(account)}
 	grants := &response.AccessControlList.Grant
-	*grants = []grant{{grantee{Xsi: xsi, Type: "CanonicalUser", ID: bucketOwner.ID, DisplayName: bucketOwner.DisplayName}, "FULL_CONTROL"}}
+	*grants = []grant{{grantee{Xsi: xsi, Type: "CanonicalUser", ID: response.Owner.ID, DisplayName: response.Owner.DisplayName}, "FULL_CONTROL"}}
 	if strings.HasPrefix(acl, "public-read") {
 		*grants = append(*grants, grant{grantee{Xsi: xsi, Type: "Group", URI: "http://acs.amazonaws.com/groups/global/AllUsers"}, "READ"})
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -30,10 +29,12 @@ func (r *request) createBucket() error {
 	if !validBucketName(r.bucket) {
 		return newError("InvalidBucketName", "BucketName", r.bucket)
 	}
-	if err := r.checkLocation(); err != nil {
+	region, err := r.readLocation()
+	if err != nil {
 		return err
 	}
-	b := r.server.newBucket(r.bucket)
+	b := r.server.newBucket(r.bucket, r.caller.account)
+	b.region = region
 	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		b.ownership = value
 	}
@@ -53,45 +54,59 @@ func (r *request) createBucket() error {
 func (r *request) addBucket(b *bucket) error {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
-	if slices.Contains(r.server.config.TakenBuckets, b.name) {
-		return newError("BucketAlreadyExists", "BucketName", b.name)
-	}
-	if _, exists := r.server.buckets.Get(b.name); !exists {
+	switch old, exists := r.server.buckets.Get(b.name); {
+	case !exists:
 		r.server.buckets.Set(b.name, b)
-	} else if r.server.config.Region != usEast1 {
+	case old.account != b.account:
+		return newError("BucketAlreadyExists", "BucketName", b.name)
+	case r.server.config.Strict && old.region != usEast1:
 		return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
 	}
 	return nil
 }
 
-func (r *request) checkLocation() error {
+// readLocation returns the region of a new bucket.
+func (r *request) readLocation() (string, error) {
 	document, err := r.readDocument()
 	if err != nil {
-		return err
+		return "", err
 	}
 	asked, region := createBucketRequest{}, r.server.config.Region
 	if len(document) > 0 {
 		if err := parseXML(document, &asked); err != nil {
-			return err
+			return "", err
 		}
 	}
 	switch location := asked.LocationConstraint; {
+	case !r.server.config.Strict && (location == "" || location == region):
+		return region, nil
+	case r.server.anyRegion:
+		return location, nil
 	case location == usEast1:
-		return newError("InvalidLocationConstraint", "LocationConstraint", location)
+		return "", newError("InvalidLocationConstraint", "LocationConstraint", location)
 	case location == "" && region != usEast1:
-		return newError("IllegalLocationConstraintException")
+		return "", newError("IllegalLocationConstraintException")
 	case location != "" && location != region:
-		return newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
+		return "", newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
 	}
-	return nil
+	return region, nil
+}
+
+// region returns the region of the bucket.
+func (r *request) region() (region string, err error) {
+	err = r.view(func(b *bucket) error {
+		region = b.region
+		return nil
+	})
+	return region, err
 }
 
 func (r *request) headBucket() error {
-	err := r.view(func(*bucket) error { return nil })
+	region, err := r.region()
 	if err != nil {
 		return err
 	}
-	r.w.Header().Set("X-Amz-Bucket-Region", r.server.config.Region)
+	r.w.Header().Set("X-Amz-Bucket-Region", region)
 	return r.done(http.StatusOK)
 }
 
@@ -122,10 +137,10 @@ type location struct {
 }
 
 func (r *request) getLocation() error {
-	if err := r.view(func(*bucket) error { return nil }); err != nil {
+	region, err := r.region()
+	if err != nil {
 		return err
 	}
-	region := r.server.config.Region
 	if region == usEast1 {
 		region = ""
 	}
@@ -162,24 +177,22 @@ func (r *request) listBuckets() error {
 	if err != nil {
 		return newError("InvalidArgument", "ArgumentName", "continuation-token").withMessage("The continuation token provided is incorrect")
 	}
-	result := bucketList{Xmlns: namespace, Owner: bucketOwner, Prefix: r.query.Get("prefix")}
-	region := r.server.config.Region
-	if only := r.query.Get("bucket-region"); only != "" && only != region {
-		return r.writeXML(result)
-	}
+	result := bucketList{Xmlns: namespace, Owner: ownerOf(r.caller.account), Prefix: r.query.Get("prefix")}
+	only := r.query.Get("bucket-region")
 	r.server.mu.RLock()
 	defer r.server.mu.RUnlock()
 	names := r.server.buckets.Iter()
 	page := &result.Buckets.Bucket
 	for ok := names.Seek(string(after)); ok; ok = names.Next() {
-		if token != "" && names.Key() == string(after) || !strings.HasPrefix(names.Key(), result.Prefix) {
+		b := names.Value()
+		if token != "" && b.name == string(after) || !strings.HasPrefix(b.name, result.Prefix) || b.account != r.caller.account || only != "" && b.region != only {
 			continue
 		}
 		if len(*page) == most {
 			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
 			break
 		}
-		*page = append(*page, listedBucket{names.Key(), isoTime(names.Value().created), region})
+		*page = append(*page, listedBucket{b.name, isoTime(b.created), b.region})
 	}
 	return r.writeXML(result)
 }

@@ -45,6 +45,9 @@ func (r *request) origin() (copyOrigin, error) {
 // source finds the version that a copy reads, checks its conditions, and retains its
 // pieces.
 func (r *request) source(from copyOrigin) (*version, error) {
+	if err := r.expectOwner(from.bucket, r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
+		return nil, err
+	}
 	r.server.mu.RLock()
 	defer r.server.mu.RUnlock()
 	b, err := r.server.find(from.bucket)
@@ -242,7 +245,7 @@ func (r *request) copyRange(size int64) (offset, length int64, err error) {
 		return 0, 0, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
 			withMessage("Range specified is not valid for source object of size: %d", size)
 	}
-	if size <= r.server.limits.MinPartSize {
+	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
 		return 0, 0, newError("InvalidRequest").withMessage("The specified copy source is not supported as a byte-range copy source")
 	}
 	return int64(from), int64(to-from) + 1, nil

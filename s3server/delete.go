@@ -58,7 +58,7 @@ func (b *bucket) remove(key, id string, r *request) (gone removal, unused []piec
 	if b.versioning == "" {
 		return removal{}, b.drop(key, nullVersion), nil
 	}
-	marker := &version{key: key, modified: r.server.now(), marker: true}
+	marker := &version{key: key, modified: r.server.now(), marker: true, object: object{account: r.caller.account}}
 	unused = b.add(marker)
 	return removal{marker: true, id: marker.id}, unused, nil
 }

@@ -15,6 +15,7 @@ import (
 type upload struct {
 	id, key   string
 	initiated time.Time
+	initiator string // the account
 	object    // without bytes
 	kind      *checksumKind
 	covers    string
@@ -72,7 +73,7 @@ func (r *request) createUpload() error {
 	if err != nil {
 		return err
 	}
-	u := &upload{id: rand.Text() + rand.Text(), key: r.key, initiated: r.server.now(), object: *o, parts: map[int]*part{}}
+	u := &upload{id: rand.Text() + rand.Text(), key: r.key, initiated: r.server.now(), initiator: r.caller.account, object: *o, parts: map[int]*part{}}
 	if err := u.readChecksum(r.Header); err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ func (r *request) newObject(header http.Header) (*object, error) {
 		if err := b.checkACL(header); err != nil {
 			return err
 		}
+		o.account = b.ownerOfNew(r.caller.account, o.acl)
 		checked := *o
 		return b.lockNew(&checked, r.server.now())
 	})

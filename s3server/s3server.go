@@ -33,20 +33,23 @@ const (
 
 // Config configures a server. The zero value is an AWS region without buckets.
 type Config struct {
-	AccessKeyID  string // "" means DefaultAccessKeyID
-	SecretKey    string // "" means DefaultSecretKey
-	SessionToken string // if set, every signed request must have it
-	Region       string // "" means DefaultRegion; a signature for another region is refused
-	Buckets      []string
-	// TakenBuckets are names that another account owns.
-	TakenBuckets []string
+	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
+	// other development servers accept: access control lists on new buckets, signatures
+	// and locations of any region, ranged copies of a source of 5 MiB or less, and a
+	// CreateBucket of the caller's own bucket. Neither accepts what is not implemented.
+	Strict bool
+	// Credentials are the keys that the server knows. Nil means one with
+	// [DefaultAccessKeyID] and [DefaultSecretKey].
+	Credentials []Credential
+	// Region is where the buckets are; a signature for another region is refused. ""
+	// means [DefaultRegion] with Strict, and else that every region is accepted.
+	Region string
+	// Buckets are created at the start. The account of the first credential owns them.
+	Buckets []string
 	// Domains are the hosts whose subdomains are buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
-	// AllowACL lets new buckets accept access control lists, without a public access
-	// block, as AWS did before April 2023.
-	AllowACL bool
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
@@ -100,7 +103,8 @@ func (l Limits) complete() Limits {
 
 // A Handler is the server without a listener.
 type Handler struct {
-	config Config // with all defaults
+	config    Config // with all defaults
+	anyRegion bool
 	limits Limits
 	blobs  *blobs
 
@@ -113,8 +117,8 @@ type Handler struct {
 
 // New returns a server with the buckets of c, which are empty.
 func New(c Config) *Handler {
-	setDefault(&c.AccessKeyID, DefaultAccessKeyID)
-	setDefault(&c.SecretKey, DefaultSecretKey)
+	c.Credentials = c.credentials()
+	anyRegion := c.Region == "" && !c.Strict
 	setDefault(&c.Region, DefaultRegion)
 	if c.Domains == nil {
 		c.Domains = []string{
@@ -130,9 +134,9 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), faults: faults{now: c.Now}}
+	h := &Handler{config: c, anyRegion: anyRegion, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), faults: faults{now: c.Now}}
 	for _, name := range c.Buckets {
-		h.buckets.Set(name, h.newBucket(name))
+		h.buckets.Set(name, h.newBucket(name, c.owner()))
 	}
 	return h
 }

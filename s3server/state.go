@@ -19,6 +19,8 @@ const nullVersion = "null"
 // A bucket has objects in the byte order of their keys. Handler.mu guards it.
 type bucket struct {
 	name    string
+	account string // that owns it
+	region  string
 	created time.Time
 	keys    btree.Map[string, []*version] // newest first, never empty
 	uploads map[string]*upload            // by id
@@ -44,6 +46,7 @@ type object struct {
 	parts  []objectPart // of the upload that made it; nil after a PUT
 	sum    checksum
 	properties
+	account    string // that wrote it; the bucket's ownership may say otherwise
 	acl        string
 	encryption encryption
 	lock       lock
@@ -56,10 +59,10 @@ type objectPart struct {
 	sum          checksum
 }
 
-func (h *Handler) newBucket(name string) *bucket {
-	b := &bucket{name: name, created: h.now(), uploads: map[string]*upload{}, settings: defaultSettings}
-	if h.config.AllowACL {
-		b.ownership, b.block = "ObjectWriter", nil
+func (h *Handler) newBucket(name, account string) *bucket {
+	b := &bucket{name: name, account: account, region: h.config.Region, created: h.now(), uploads: map[string]*upload{}, settings: defaultSettings}
+	if !h.config.Strict {
+		b.ownership, b.block = objectWriter, nil
 	}
 	return b
 }

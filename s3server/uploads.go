@@ -43,14 +43,14 @@ func (r *request) listParts() error {
 	}
 	result := partList{
 		Xmlns: namespace, Bucket: r.bucket, Key: text(r.key), UploadID: r.query.Get("uploadId"),
-		PartNumberMarker: after, MaxParts: most, Initiator: bucketOwner, Owner: bucketOwner,
+		PartNumberMarker: after, MaxParts: most,
 	}
 	err = r.view(func(b *bucket) error {
 		u, err := b.findUpload(r.key, result.UploadID)
 		if err != nil {
 			return err
 		}
-		result.StorageClass = u.class
+		result.StorageClass, result.Initiator, result.Owner = u.class, ownerOf(u.initiator), ownerOf(b.ownerOf(&u.object))
 		if u.asked {
 			result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
 		}
@@ -127,7 +127,9 @@ func (r *request) listUploads() error {
 				result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
 				continue
 			}
-			result.Upload = append(result.Upload, listedUpload{l.encode(u.key), u.id, bucketOwner, bucketOwner, u.class, isoTime(u.initiated)})
+			result.Upload = append(result.Upload, listedUpload{
+				l.encode(u.key), u.id, ownerOf(u.initiator), ownerOf(b.ownerOf(&u.object)), u.class, isoTime(u.initiated),
+			})
 			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.key), u.id
 		}
 		return nil

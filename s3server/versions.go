@@ -91,7 +91,7 @@ func (l listing) walkVersions(b *bucket, after versionPosition, result *versionL
 				result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
 				break
 			}
-			result.Entries = append(result.Entries, l.versionEntry(versions[i], i == 0))
+			result.Entries = append(result.Entries, l.versionEntry(b, versions[i], i == 0))
 			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(keys.Key()), versions[i].id
 		}
 	}
@@ -114,10 +114,10 @@ func (p versionPosition) in(key string, versions []*version) int {
 	return i
 }
 
-func (l listing) versionEntry(v *version, latest bool) listedVersion {
+func (l listing) versionEntry(b *bucket, v *version, latest bool) listedVersion {
 	e := listedVersion{
 		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.key), VersionID: v.id, IsLatest: latest,
-		LastModified: isoTime(v.modified), Owner: bucketOwner,
+		LastModified: isoTime(v.modified), Owner: ownerOf(b.ownerOf(&v.object)),
 	}
 	if v.marker {
 		e.XMLName.Local = "DeleteMarker"
