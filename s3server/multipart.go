@@ -16,7 +16,7 @@ type upload struct {
 	id, key   string
 	initiated time.Time
 	initiator string // the account
-	object    // without bytes
+	object           // without bytes
 	kind      *checksumKind
 	covers    string
 	asked     bool // the client named the algorithm

@@ -105,8 +105,8 @@ func (l Limits) complete() Limits {
 type Handler struct {
 	config    Config // with all defaults
 	anyRegion bool
-	limits Limits
-	blobs  *blobs
+	limits    Limits
+	blobs     *blobs
 
 	mu      sync.RWMutex // guards the buckets; not held while bytes are moved
 	buckets buckets
