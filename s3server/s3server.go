@@ -35,8 +35,9 @@ const (
 type Config struct {
 	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
 	// other development servers accept: access control lists on new buckets, signatures
-	// and locations of any region, ranged copies of a source of 5 MiB or less, and a
-	// CreateBucket of the caller's own bucket. Neither accepts what is not implemented.
+	// and locations of any region, and ranged copies of a source of 5 MiB or less. A
+	// CreateBucket of the caller's own bucket succeeds. Neither accepts what is not
+	// implemented.
 	Strict bool
 	// Credentials are the keys that the server knows. Nil means one with
 	// [DefaultAccessKeyID] and [DefaultSecretKey].
