@@ -1,172 +1,158 @@
 package s3server
 
 import (
-	"encoding/xml"
 	"net/http"
-	"strings"
+	"slices"
 )
 
-// authorize allows the bucket's owner everything, and everyone else what policies and
-// access control lists allow everyone. A read-only key may only read.
+// An access is one action of a request on a bucket or an object.
+type access struct {
+	request *request
+	caller  *caller
+	action  string
+	bucket  *bucket
+	key     string
+	version *version    // the object, or nil if there is none or the action is not about one
+	header  http.Header // of the request, or of the form that has its role
+	tags    []tag       // that the request's document has
+	prefix  *string     // for s3:prefix, if the query has none
+}
+
+// authorizesItself are the operations that ask for permission after they have read their
+// body, because it says what they are about.
+var authorizesItself = []string{"DeleteObjects", "PostObject", "PutObjectTagging"}
+
+// authorize checks the permission for the operation.
 func (r *request) authorize() error {
-	if r.caller.readOnly && !strings.HasPrefix(r.operation, "Get") && !strings.HasPrefix(r.operation, "List") && !strings.HasPrefix(r.operation, "Head") {
-		return newError("AccessDenied")
+	if slices.Contains(authorizesItself, r.operation) {
+		return nil
 	}
-	if r.bucket == "" || r.operation == "CreateBucket" {
-		if r.caller.anonymous {
+	return r.authorizeWith(r.Header, nil)
+}
+
+// authorizeWith checks the permission for the operation with headers, and with tags that
+// do not come in a header.
+func (r *request) authorizeWith(header http.Header, tags []tag) error {
+	switch r.operation {
+	case "ListBuckets", "CreateBucket":
+		if r.caller.anonymous || r.caller.readOnly && !readsOnly(r.action()) {
 			return newError("AccessDenied")
 		}
 		return nil
 	}
-	r.server.mu.RLock()
-	defer r.server.mu.RUnlock()
-	b, err := r.server.find(r.bucket)
-	switch {
-	case err != nil && r.caller.anonymous:
-		return err
-	case err != nil, b.account == r.caller.account, b.open(r.operation, r.key):
-		return nil // the operation reports a missing bucket
+	err := r.view(func(b *bucket) error {
+		a := r.access(b, r.action(), r.key, r.query.Get("versionId"))
+		a.header, a.tags = header, tags
+		return a.checkAll()
+	})
+	if err != nil && asAPIError(err).code == "NoSuchBucket" && !r.caller.anonymous {
+		return nil // the operation reports it, after the errors that come first
 	}
-	return newError("AccessDenied")
+	return err
 }
 
-// publicActions maps the operations that a policy can allow everyone to the policy's
-// actions.
-var publicActions = map[string]string{
-	"GetObject":     "s3:GetObject",
-	"HeadObject":    "s3:GetObject",
-	"ListObjectsV2": "s3:ListBucket",
-	"HeadBucket":    "s3:ListBucket",
-	"PutObject":     "s3:PutObject",
-	"PostObject":    "s3:PutObject",
-	"DeleteObject":  "s3:DeleteObject",
+// access returns an access that the request makes. id names a version, or is "".
+func (r *request) access(b *bucket, action, key, id string) *access {
+	a := &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, header: r.Header}
+	if key != "" {
+		a.version = b.existing(key, id)
+	}
+	return a
 }
 
-// open reports whether everyone may do this.
-func (b *bucket) open(operation, key string) bool {
-	action := publicActions[operation]
-	if action == "" {
-		return false
+// check checks the permission.
+func (a *access) check() error {
+	if !a.permitted() {
+		return newError("AccessDenied")
 	}
-	given := func(action, resource string) bool {
-		restricted := b.block != nil && b.block.RestrictPublicBuckets
-		return b.policy != nil && !restricted && b.policy.allows(action, resource)
-	}
-	if action != "s3:GetObject" {
-		return given(action, b.resource(key))
-	}
-	// A caller without permission to list is not told that a key is missing.
-	if v := b.current(key); (v == nil || v.marker) && !given("s3:ListBucket", b.resource("")) {
-		return false
-	}
-	return given(action, b.resource(key)) || b.aclOpen(key)
+	return nil
 }
 
-// aclOpen reports whether an access control list lets everyone read.
-func (b *bucket) aclOpen(key string) bool {
-	if b.ownership == ownerEnforced || b.block != nil && b.block.IgnorePublicAcls {
-		return false
+// checkAll checks the permission, and those that the headers need beside it.
+func (a *access) checkAll() error {
+	for _, further := range a.further() {
+		next := *a
+		next.action = further.action
+		_, denied := a.bucket.policy.judge(&next)
+		if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
+			return newError("AccessDenied")
+		}
 	}
+	return a.check()
+}
+
+// existing returns the object that a request is about, or nil.
+func (b *bucket) existing(key, id string) *version {
 	v := b.current(key)
-	return v != nil && isPublicACL(v.acl)
-}
-
-func (b *bucket) resource(key string) string {
-	if key == "" {
-		return "arn:aws:s3:::" + b.name
+	if id != "" {
+		v = b.version(key, id)
 	}
-	return "arn:aws:s3:::" + b.name + "/" + key
+	if v == nil || v.marker {
+		return nil
+	}
+	return v
 }
 
-type accessBlock struct {
-	XMLName               xml.Name `xml:"PublicAccessBlockConfiguration"`
-	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
-	BlockPublicAcls       bool
-	IgnorePublicAcls      bool
-	BlockPublicPolicy     bool
-	RestrictPublicBuckets bool
-}
-
-func (r *request) getAccessBlock() error {
-	var response accessBlock
-	err := r.view(func(b *bucket) error {
-		if b.block == nil {
-			return newError("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
+// permitted decides. A Deny binds everybody but the owner who wants to change the policy.
+// Then the owner of the bucket, the owner of the object, a policy or a list may allow it.
+func (a *access) permitted() bool {
+	b := a.bucket
+	owner := !a.caller.anonymous && a.caller.account == b.account
+	allowed, denied := b.policy.judge(a)
+	if owner && slices.Contains([]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action) {
+		denied = false
+	}
+	if denied || a.caller.readOnly && !readsOnly(a.action) {
+		return false
+	}
+	if !owner && (a.action == "" || allowed && b.block != nil && b.block.RestrictPublicBuckets && b.policy.public()) {
+		allowed = false
+	}
+	switch {
+	case a.key == "" || !onObjects(a.action):
+		return owner || allowed || a.listed()
+	case a.version == nil && a.needsObject():
+		// A caller without permission to list is not told that a key is missing.
+		return owner || a.mayList()
+	case a.version != nil && objectPermissions[a.action] != "":
+		// Only the owner of the object gives permissions to read it and its list.
+		if objectOwner := b.ownerOf(&a.version.object); objectOwner != b.account {
+			return a.caller.account == objectOwner || a.listed()
 		}
-		response = *b.block
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
-	return r.writeXML(response)
+	return owner || allowed || a.listed() || a.begunByCaller()
 }
 
-func (r *request) putAccessBlock() error {
-	var asked accessBlock
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		b.block = &asked
-		return nil
-	})
+// needsObject reports whether the action is about an object that must be there.
+func (a *access) needsObject() bool {
+	return !slices.Contains([]string{
+		"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+		"s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention",
+	}, a.action) && !(a.request.operation != "PutObjectAcl" && a.action == "s3:PutObjectAcl") &&
+		!(a.request.operation != "PutObjectTagging" && a.action == "s3:PutObjectTagging")
 }
 
-func (r *request) deleteAccessBlock() error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.block = nil
-		return nil
-	})
+// mayList reports whether the caller may list the key.
+func (a *access) mayList() bool {
+	list := *a
+	list.action, list.key, list.version, list.prefix = "s3:ListBucket", "", nil, &a.key
+	return list.permitted()
 }
 
-type ownershipControls struct {
-	XMLName xml.Name `xml:"OwnershipControls"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
-	Rule    []struct{ ObjectOwnership string }
+// begunByCaller reports whether the request is about an upload that the caller has begun:
+// then it may be looked at and aborted.
+func (a *access) begunByCaller() bool {
+	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
+		return false
+	}
+	u, err := a.bucket.findUpload(a.key, a.request.query.Get("uploadId"))
+	return err == nil && u.initiator == a.caller.account
 }
 
-func (r *request) getOwnership() error {
-	response := ownershipControls{Xmlns: namespace}
-	err := r.view(func(b *bucket) error {
-		if b.ownership == "" {
-			return newError("OwnershipControlsNotFoundError", "BucketName", b.name)
-		}
-		response.Rule = []struct{ ObjectOwnership string }{{b.ownership}}
-		return nil
-	})
-	if err != nil {
-		return err
+// resource returns the ARN that policies name.
+func (a *access) resource() string {
+	if a.key == "" || !onObjects(a.action) {
+		return "arn:aws:s3:::" + a.bucket.name
 	}
-	return r.writeXML(response)
-}
-
-func (r *request) putOwnership() error {
-	var asked ownershipControls
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	if len(asked.Rule) != 1 {
-		return newError("MalformedXML")
-	}
-	switch asked.Rule[0].ObjectOwnership {
-	case ownerEnforced, ownerPreferred, objectWriter:
-	default:
-		return newError("MalformedXML")
-	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		if asked.Rule[0].ObjectOwnership == ownerEnforced && isPublicACL(b.acl) {
-			return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
-		}
-		b.ownership = asked.Rule[0].ObjectOwnership
-		return nil
-	})
-}
-
-func (r *request) deleteOwnership() error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.ownership = ""
-		return nil
-	})
+	return "arn:aws:s3:::" + a.bucket.name + "/" + a.key
 }

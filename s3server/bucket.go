@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -36,12 +37,15 @@ func (r *request) createBucket() error {
 	b := r.server.newBucket(r.bucket, r.caller.account)
 	b.region = region
 	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
+		if !slices.Contains(ownerships, value) {
+			return newError("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value).withMessage("Invalid x-amz-object-ownership header: %s", value)
+		}
 		b.ownership = value
 	}
 	if r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled") == "true" {
 		b.locking, b.versioning = &lockSettings{}, enabled
 	}
-	if err := b.setACL(r.Header); err != nil {
+	if err := r.server.setNewACL(b, r.Header); err != nil {
 		return err
 	}
 	if err := r.addBucket(b); err != nil {
@@ -61,6 +65,8 @@ func (r *request) addBucket(b *bucket) error {
 		return newError("BucketAlreadyExists", "BucketName", b.name)
 	case r.server.config.Strict && old.region != usEast1:
 		return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+	default:
+		old.acl = b.acl // as in us-east-1
 	}
 	return nil
 }

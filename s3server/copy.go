@@ -54,6 +54,13 @@ func (r *request) source(from copyOrigin) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
+	action := "s3:GetObject"
+	if from.id != "" {
+		action = versionActions[action]
+	}
+	if err := r.access(b, action, from.key, from.id).check(); err != nil {
+		return nil, err
+	}
 	v, err := b.readable(from.key, from.id)
 	if err != nil {
 		if v != nil && from.id != "" {

@@ -96,22 +96,6 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 	return "", false
 }
 
-// ownerOf returns the owner of an object in the bucket.
-func (b *bucket) ownerOf(o *object) string {
-	if b.ownership == ownerEnforced {
-		return b.account
-	}
-	return o.account
-}
-
-// ownerOfNew returns the owner of an object that the account writes with a canned list.
-func (b *bucket) ownerOfNew(account, acl string) string {
-	if b.ownership == ownerEnforced || b.ownership == ownerPreferred && acl == "bucket-owner-full-control" {
-		return b.account
-	}
-	return account
-}
-
 // checkOwner refuses a request that expects another owner of the bucket.
 func (r *request) checkOwner() error {
 	const header = "x-amz-expected-bucket-owner"

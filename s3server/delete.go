@@ -139,6 +139,13 @@ func (r *request) deleteObjects() error {
 	return r.writeXML(result)
 }
 
+func deleteAction(id string) string {
+	if id != "" {
+		return versionActions["s3:DeleteObject"]
+	}
+	return "s3:DeleteObject"
+}
+
 func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, []piece, error) {
 	if key == "" {
 		return removal{}, nil, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
@@ -148,6 +155,9 @@ func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, []piece, 
 	}
 	if id != "" && !validVersionID(id) {
 		return removal{}, nil, newError("NoSuchVersion")
+	}
+	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
+		return removal{}, nil, err
 	}
 	if err := (writeCondition{match: etag}).checkDelete(key, b.current(key)); err != nil {
 		return removal{}, nil, err

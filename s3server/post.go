@@ -121,12 +121,12 @@ func (r *request) permit(f *form) (sizes, error) {
 	anySize := sizes{0, r.server.limits.MaxPutSize}
 	if f.fields["policy"] == "" {
 		r.caller = caller{anonymous: true}
-		return anySize, r.authorize()
+		return anySize, r.authorizeForm(f)
 	}
 	if err := r.verifyForm(f); err != nil {
 		return anySize, err
 	}
-	if err := r.authorize(); err != nil {
+	if err := r.authorizeForm(f); err != nil {
 		return anySize, err
 	}
 	p, err := parseFormPolicy(f.fields["policy"])
@@ -137,6 +137,15 @@ func (r *request) permit(f *form) (sizes, error) {
 		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
 	return p.check(f, r.bucket, anySize)
+}
+
+// authorizeForm checks the permission for the write that the form asks for.
+func (r *request) authorizeForm(f *form) error {
+	tags, err := f.tags()
+	if err != nil {
+		return err
+	}
+	return r.authorizeWith(f.header(), tags)
 }
 
 // verifyForm checks the policy's signature.

@@ -16,9 +16,9 @@ type settings struct {
 	cors       *corsConfiguration
 	policy     *policy
 	block      *accessBlock
-	ownership  string        // "" means no controls, which is the same as ObjectWriter
-	lifecycle  []byte        // as it was sent
-	acl        string        // canned; "" means private
+	ownership  string // "" means no controls, which is the same as ObjectWriter
+	lifecycle  []byte // as it was sent
+	acl        accessList
 	locking    *lockSettings // nil if the bucket cannot lock objects
 }
 

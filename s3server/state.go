@@ -47,7 +47,7 @@ type object struct {
 	sum    checksum
 	properties
 	account    string // that wrote it; the bucket's ownership may say otherwise
-	acl        string
+	acl        accessList
 	encryption encryption
 	lock       lock
 	restored   restored
@@ -62,7 +62,7 @@ type objectPart struct {
 func (h *Handler) newBucket(name, account string) *bucket {
 	b := &bucket{name: name, account: account, region: h.config.Region, created: h.now(), uploads: map[string]*upload{}, settings: defaultSettings}
 	if !h.config.Strict {
-		b.ownership, b.block = objectWriter, nil
+		b.ownership, b.block = "", nil
 	}
 	return b
 }
