@@ -11,11 +11,14 @@ type access struct {
 	caller  *caller
 	action  string
 	bucket  *bucket
-	key     string
-	version *version    // the object, or nil if there is none or the action is not about one
+	key, id string      // of the object
 	header  http.Header // of the request, or of the form that has its role
 	tags    []tag       // that the request's document has
 	prefix  *string     // for s3:prefix, if the query has none
+
+	searched bool
+	found    *version // the object, or nil
+	failed   error    // of the search
 }
 
 // authorizesItself are the operations that ask for permission after they have read their
@@ -51,18 +54,34 @@ func (r *request) authorizeWith(header http.Header, tags []tag) error {
 	return err
 }
 
+// authorizeSource checks the permission to read the source of a copy.
+func (r *request) authorizeSource(from versionName) error {
+	b, err := r.server.store.bucket(r.Context(), from.bucket)
+	if err != nil {
+		return err
+	}
+	if err := b.checkOwner(r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
+		return err
+	}
+	action := "s3:GetObject"
+	if from.id != "" {
+		action = versionActions[action]
+	}
+	return r.access(b, action, from.key, from.id).check()
+}
+
 // access returns an access that the request makes. id names a version, or is "".
 func (r *request) access(b *bucket, action, key, id string) *access {
-	a := &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, header: r.Header}
-	if key != "" {
-		a.version = b.existing(key, id)
-	}
-	return a
+	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.Header}
 }
 
 // check checks the permission.
 func (a *access) check() error {
-	if !a.permitted() {
+	permitted := a.permitted()
+	switch {
+	case a.failed != nil:
+		return a.failed
+	case !permitted:
 		return newError("AccessDenied")
 	}
 	return nil
@@ -81,16 +100,21 @@ func (a *access) checkAll() error {
 	return a.check()
 }
 
-// existing returns the object that a request is about, or nil.
-func (b *bucket) existing(key, id string) *version {
-	v := b.current(key)
-	if id != "" {
-		v = b.version(key, id)
+// version returns the object that the access is about, or nil. It asks the store once, and
+// only if the answer matters.
+func (a *access) version() *version {
+	if a.key != "" && !a.searched {
+		a.searched = true
+		name := versionName{bucket: a.bucket.name, key: a.key, id: a.id}
+		v, _, err := a.request.server.store.find(a.request.Context(), name)
+		a.request.server.store.release(v) // only its properties are needed
+		if err != nil {
+			a.failed = err
+		} else if v != nil && !v.marker {
+			a.found = v
+		}
 	}
-	if v == nil || v.marker {
-		return nil
-	}
-	return v
+	return a.found
 }
 
 // permitted decides. A Deny binds everybody but the owner who wants to change the policy.
@@ -109,14 +133,16 @@ func (a *access) permitted() bool {
 		allowed = false
 	}
 	switch {
+	case owner && (b.ownership == ownerEnforced || a.request.server.hasOneAccount()):
+		return true
 	case a.key == "" || !onObjects(a.action):
 		return owner || allowed || a.listed()
-	case a.version == nil && a.needsObject():
+	case a.needsObject() && a.version() == nil:
 		// A caller without permission to list is not told that a key is missing.
 		return owner || a.mayList()
-	case a.version != nil && objectPermissions[a.action] != "":
+	case objectPermissions[a.action] != "" && a.needsObject():
 		// Only the owner of the object gives permissions to read it and its list.
-		if objectOwner := b.ownerOf(&a.version.object); objectOwner != b.account {
+		if objectOwner := b.ownerOf(&a.version().object); objectOwner != b.account {
 			return a.caller.account == objectOwner || a.listed()
 		}
 	}
@@ -135,7 +161,7 @@ func (a *access) needsObject() bool {
 // mayList reports whether the caller may list the key.
 func (a *access) mayList() bool {
 	list := *a
-	list.action, list.key, list.version, list.prefix = "s3:ListBucket", "", nil, &a.key
+	list.action, list.key, list.found, list.prefix = "s3:ListBucket", "", nil, &a.key
 	return list.permitted()
 }
 
@@ -145,7 +171,7 @@ func (a *access) begunByCaller() bool {
 	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
 	}
-	u, err := a.bucket.findUpload(a.key, a.request.query.Get("uploadId"))
+	u, err := a.request.server.store.upload(a.request.Context(), a.bucket.name, a.key, a.request.query.Get("uploadId"))
 	return err == nil && u.initiator == a.caller.account
 }
 
@@ -155,4 +181,10 @@ func (a *access) resource() string {
 		return "arn:aws:s3:::" + a.bucket.name
 	}
 	return "arn:aws:s3:::" + a.bucket.name + "/" + a.key
+}
+
+// hasOneAccount reports whether nobody but the owner of all buckets has a key. Unless the
+// server is strict, that account may then read what anonymous requests have written.
+func (h *Handler) hasOneAccount() bool {
+	return !h.config.Strict && !slices.ContainsFunc(h.config.Credentials, func(c Credential) bool { return c.Account != h.config.Credentials[0].Account })
 }

@@ -26,7 +26,7 @@ func TestEveryOperationHasAnAction(t *testing.T) {
 	}
 }
 
-func TestGlob(t *testing.T) {
+func TestPatternsMatch(t *testing.T) {
 	for _, test := range []struct {
 		pattern, value string
 		matches        bool
@@ -35,6 +35,6 @@ func TestGlob(t *testing.T) {
 		{"a*c", "abcbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*?", "", false}, {"*?", "x", true},
 		{"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
 	} {
-		require.Equal(t, test.matches, glob(test.pattern, test.value), "%q of %q", test.pattern, test.value)
+		require.Equal(t, test.matches, matchPattern(test.pattern, test.value), "%q of %q", test.pattern, test.value)
 	}
 }

@@ -58,11 +58,12 @@ func (a *access) listed() bool {
 	if permission := bucketPermissions[a.action]; permission != "" {
 		return b.acl.gives(permission, a.caller, b.block)
 	}
-	if permission := objectPermissions[a.action]; permission != "" && a.version != nil {
-		return a.version.acl.gives(permission, a.caller, b.block)
+	if a.action == "s3:PutObjectAcl" && !a.needsObject() {
+		// A caller that may write an object may set its list with it.
+		return b.acl.gives(permitWrite, a.caller, b.block)
 	}
-	// Who may write an object may set its list with it.
-	return a.action == "s3:PutObjectAcl" && a.request.operation != "PutObjectAcl" && b.acl.gives(permitWrite, a.caller, b.block)
+	permission := objectPermissions[a.action]
+	return permission != "" && a.version() != nil && a.version().acl.gives(permission, a.caller, b.block)
 }
 
 // gives reports whether the list gives the caller a permission.

@@ -38,7 +38,8 @@ func (r *request) getACL() error {
 	err = r.view(func(b *bucket) error {
 		list, account = b.acl, b.account
 		if r.key != "" {
-			v, err := b.readable(r.key, id)
+			v, _, err := r.find(versionName{r.bucket, r.key, id})
+			defer r.server.store.release(v)
 			if err != nil {
 				return err
 			}

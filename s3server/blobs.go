@@ -14,10 +14,17 @@ import (
 // deleted with its last piece.
 type blobs struct {
 	driver storage.Driver
+	most   int64 // bytes of all blobs; 0: no bound
 
-	mu   sync.Mutex
-	next uint64
-	uses map[string]int
+	mu    sync.Mutex
+	next  uint64
+	bytes int64 // of all blobs, also of those that are being written
+	all   map[string]*blob
+}
+
+type blob struct {
+	uses int
+	size int64
 }
 
 // A piece is a part of a blob.
@@ -26,22 +33,57 @@ type piece struct {
 	offset, size int64
 }
 
-func newBlobs(d storage.Driver) *blobs { return &blobs{driver: d, uses: map[string]int{}} }
+func newBlobs(d storage.Driver, most int64) *blobs {
+	return &blobs{driver: d, most: most, all: map[string]*blob{}}
+}
 
-// put stores body with one use.
-func (b *blobs) put(ctx context.Context, body io.Reader) (piece, error) {
+// put stores a body with one use.
+func (b *blobs) put(ctx context.Context, from *body) (piece, error) {
 	b.mu.Lock()
 	b.next++
 	name := "blobs/" + strconv.FormatUint(b.next, 10)
+	full := b.most > 0 && b.bytes+max(from.size, 0) > b.most
 	b.mu.Unlock()
-	attrs, err := b.driver.Put(ctx, &storage.PutRequest{Key: name, Body: body, Size: -1})
+	if full {
+		return piece{}, newError("InsufficientStorage")
+	}
+	counted := &countedBody{blobs: b, from: from}
+	attrs, err := b.driver.Put(ctx, &storage.PutRequest{Key: name, Body: counted, Size: -1})
 	if err != nil {
+		_ = b.add(-counted.size)
 		return piece{}, err
 	}
 	b.mu.Lock()
-	b.uses[name] = 1
+	b.all[name] = &blob{uses: 1, size: counted.size}
 	b.mu.Unlock()
 	return piece{blob: name, size: attrs.Size}, nil
+}
+
+// add counts bytes. It fails if there are too many.
+func (b *blobs) add(n int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.most > 0 && n > 0 && b.bytes+n > b.most {
+		return newError("InsufficientStorage")
+	}
+	b.bytes += n
+	return nil
+}
+
+// A countedBody counts the bytes that are read from a body.
+type countedBody struct {
+	blobs *blobs
+	from  *body
+	size  int64
+}
+
+func (c *countedBody) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	if full := c.blobs.add(int64(n)); full != nil {
+		return 0, full
+	}
+	c.size += int64(n)
+	return n, err
 }
 
 // retain adds one use of the pieces.
@@ -49,7 +91,7 @@ func (b *blobs) retain(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {
-		b.uses[p.blob]++
+		b.all[p.blob].uses++
 	}
 }
 
@@ -58,10 +100,12 @@ func (b *blobs) retain(pieces []piece) {
 func (b *blobs) release(pieces []piece) {
 	for _, p := range pieces {
 		b.mu.Lock()
-		b.uses[p.blob]--
-		unused := b.uses[p.blob] == 0
+		used := b.all[p.blob]
+		used.uses--
+		unused := used.uses == 0
 		if unused {
-			delete(b.uses, p.blob)
+			delete(b.all, p.blob)
+			b.bytes -= used.size
 		}
 		b.mu.Unlock()
 		if unused {

@@ -21,6 +21,42 @@ type expectedBody struct {
 	payload  string
 }
 
+// A body is the body of a request. At its end it fails if it is not what the headers say.
+type body struct {
+	from   io.Reader
+	size   int64   // -1 if it is not announced
+	digest *digest // complete at the end
+	check  func() error
+	ended  bool
+	failed error // its own error, if it has failed
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	switch {
+	case b.failed != nil:
+	case err != io.EOF:
+		b.failed = bodyError(err)
+	case !b.ended:
+		b.ended, b.failed = true, b.check()
+	}
+	if b.failed != nil {
+		err = b.failed
+	}
+	return n, err
+}
+
+// blame returns the body's own error if it has failed, and else err.
+func (b *body) blame(err error) error {
+	if b.failed != nil {
+		return b.failed
+	}
+	return err
+}
+
 // receive passes the body to sink and checks it against the headers. If it returns an
 // error, the bytes in sink must not be used.
 func (r *request) receive(most int64, sink func(io.Reader) error) (*digest, error) {
@@ -28,41 +64,38 @@ func (r *request) receive(most int64, sink func(io.Reader) error) (*digest, erro
 	if err != nil {
 		return nil, err
 	}
-	return r.receiveExpected(p, most, sink)
+	b, err := r.openBody(p, most)
+	if err != nil {
+		return nil, err
+	}
+	if err := sink(b); err != nil {
+		return nil, b.blame(err)
+	}
+	return b.digest, nil
 }
 
-func (r *request) receiveExpected(p *expectedBody, most int64, sink func(io.Reader) error) (*digest, error) {
+// openBody returns a reader of the body, which checks it against the headers.
+func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 	if p.size > most {
 		return nil, tooLarge(p.size, most)
 	}
 	r.drained = true // from here on
-	body, trailer := io.Reader(r.Body), http.Header{}
+	from, trailer := io.Reader(r.Body), http.Header{}
 	if isChunked(p.payload) {
 		chunked := newChunkedReader(r.Body, r.caller, p.trailers)
-		body, trailer = chunked, chunked.trailer
+		from, trailer = chunked, chunked.trailer
 	}
 	d := newDigest(p.kind, len(p.payload) == 64)
-	// One byte more than expected shows that a body is too long.
-	counted := io.TeeReader(io.LimitReader(body, p.size+1), d)
-	if err := sink(counted); err != nil {
-		return nil, bodyError(err)
-	}
-	if d.size != p.size {
-		return nil, newError("IncompleteBody").withMessage("The request body is not the announced %d bytes long", p.size)
-	}
-	return d, p.check(d, trailer)
-}
-
-// store receives the body into a blob.
-func (r *request) store(p *expectedBody, most int64) (stored piece, d *digest, err error) {
-	d, err = r.receiveExpected(p, most, func(body io.Reader) (err error) {
-		stored, err = r.server.blobs.put(r.Context(), body)
-		return err
-	})
-	if err != nil && stored.blob != "" {
-		r.server.blobs.release([]piece{stored})
-	}
-	return stored, d, err
+	return &body{
+		// One byte more than expected shows that a body is too long.
+		from: io.TeeReader(io.LimitReader(from, p.size+1), d), size: p.size, digest: d,
+		check: func() error {
+			if d.size != p.size {
+				return newError("IncompleteBody").withMessage("The request body is not the announced %d bytes long", p.size)
+			}
+			return p.check(d, trailer)
+		},
+	}, nil
 }
 
 // bodyError distinguishes a client that disconnected from an error in this server.

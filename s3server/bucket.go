@@ -22,6 +22,11 @@ func validBucketName(name string) bool {
 type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
+	Tags               *struct {
+		Tag []struct{ Key, Value text }
+	}
+	Location, Bucket *struct{}       // of a directory bucket
+	Unknown          unknownElements `xml:",any"`
 }
 
 // createBucket creates a bucket in the server's region. If the caller already owns it,
@@ -30,12 +35,15 @@ func (r *request) createBucket() error {
 	if !validBucketName(r.bucket) {
 		return newError("InvalidBucketName", "BucketName", r.bucket)
 	}
-	region, err := r.readLocation()
+	asked, err := r.readBucketRequest()
 	if err != nil {
 		return err
 	}
 	b := r.server.newBucket(r.bucket, r.caller.account)
-	b.region = region
+	b.region = r.newRegion(asked.LocationConstraint)
+	if b.tags, err = asked.tags(); err != nil {
+		return err
+	}
 	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		if !slices.Contains(ownerships, value) {
 			return newError("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value).withMessage("Invalid x-amz-object-ownership header: %s", value)
@@ -56,46 +64,68 @@ func (r *request) createBucket() error {
 }
 
 func (r *request) addBucket(b *bucket) error {
-	r.server.mu.Lock()
-	defer r.server.mu.Unlock()
-	switch old, exists := r.server.buckets.Get(b.name); {
-	case !exists:
-		r.server.buckets.Set(b.name, b)
-	case old.account != b.account:
-		return newError("BucketAlreadyExists", "BucketName", b.name)
-	case r.server.config.Strict && old.region != usEast1:
-		return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
-	default:
-		old.acl = b.acl // as in us-east-1
+	created, err := r.server.store.createBucket(r.Context(), b)
+	if err != nil || created {
+		return err
 	}
-	return nil
+	return r.server.store.changeBucket(r.Context(), b.name, func(old *bucket) error {
+		switch {
+		case old.account != b.account:
+			return newError("BucketAlreadyExists", "BucketName", b.name)
+		case r.server.config.Strict && old.region != usEast1:
+			return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+		}
+		old.acl = b.acl // as in us-east-1
+		return nil
+	})
 }
 
-// readLocation returns the region of a new bucket.
-func (r *request) readLocation() (string, error) {
+// readBucketRequest reads the body of CreateBucket, which may be empty, and checks the region.
+func (r *request) readBucketRequest() (*createBucketRequest, error) {
 	document, err := r.readDocument()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	asked, region := createBucketRequest{}, r.server.config.Region
 	if len(document) > 0 {
 		if err := parseXML(document, &asked); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	switch location := asked.LocationConstraint; {
-	case !r.server.config.Strict && (location == "" || location == region):
-		return region, nil
-	case r.server.anyRegion:
-		return location, nil
+	case len(asked.Unknown) > 0:
+		return nil, newError("MalformedXML")
+	case asked.Location != nil || asked.Bucket != nil:
+		return nil, newError("NotImplemented").withMessage("This server has no directory buckets")
+	case !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion):
+		return &asked, nil
 	case location == usEast1:
-		return "", newError("InvalidLocationConstraint", "LocationConstraint", location)
+		return nil, newError("InvalidLocationConstraint", "LocationConstraint", location)
 	case location == "" && region != usEast1:
-		return "", newError("IllegalLocationConstraintException")
+		return nil, newError("IllegalLocationConstraintException")
 	case location != "" && location != region:
-		return "", newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
+		return nil, newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
 	}
-	return region, nil
+	return &asked, nil
+}
+
+func (d *createBucketRequest) tags() ([]tag, error) {
+	if d.Tags == nil {
+		return nil, nil
+	}
+	var tags []tag
+	for _, t := range d.Tags.Tag {
+		tags = append(tags, tag{string(t.Key), string(t.Value)})
+	}
+	return tags, checkBucketTags(tags)
+}
+
+// newRegion returns the region of a new bucket.
+func (r *request) newRegion(location string) string {
+	if location == "" {
+		return r.server.config.Region
+	}
+	return location
 }
 
 // region returns the region of the bucket.
@@ -119,18 +149,7 @@ func (r *request) headBucket() error {
 // deleteBucket fails while there is an object, an older version or a delete marker.
 // Uploads are deleted with the bucket.
 func (r *request) deleteBucket() error {
-	err := r.change(func(b *bucket) (unused []piece, err error) {
-		if b.keys.Len() > 0 {
-			return nil, newError("BucketNotEmpty", "BucketName", b.name)
-		}
-		for _, u := range b.uploads {
-			unused = append(unused, u.pieces()...)
-		}
-		b.uploads = map[string]*upload{} // for requests that have just found one
-		r.server.buckets.Delete(b.name)
-		return unused, nil
-	})
-	if err != nil {
+	if err := r.server.store.deleteBucket(r.Context(), r.bucket); err != nil {
 		return err
 	}
 	return r.done(http.StatusNoContent)
@@ -185,20 +204,23 @@ func (r *request) listBuckets() error {
 	}
 	result := bucketList{Xmlns: namespace, Owner: ownerOf(r.caller.account), Prefix: r.query.Get("prefix")}
 	only := r.query.Get("bucket-region")
-	r.server.mu.RLock()
-	defer r.server.mu.RUnlock()
-	names := r.server.buckets.Iter()
 	page := &result.Buckets.Bucket
-	for ok := names.Seek(string(after)); ok; ok = names.Next() {
-		b := names.Value()
-		if token != "" && b.name == string(after) || !strings.HasPrefix(b.name, result.Prefix) || b.account != r.caller.account || only != "" && b.region != only {
-			continue
+	err = r.server.store.listBuckets(r.Context(), max(string(after), result.Prefix), func(b *bucket) bool {
+		if token != "" && b.name == string(after) || b.account != r.caller.account || only != "" && b.region != only {
+			return true
+		}
+		if !strings.HasPrefix(b.name, result.Prefix) {
+			return b.name < result.Prefix
 		}
 		if len(*page) == most {
 			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
-			break
+			return false
 		}
 		*page = append(*page, listedBucket{b.name, isoTime(b.created), b.region})
+		return true
+	})
+	if err != nil {
+		return err
 	}
 	return r.writeXML(result)
 }

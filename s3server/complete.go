@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"crypto/md5"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
 	"strconv"
@@ -56,14 +55,14 @@ func (r *request) completeUpload() error {
 		return err
 	}
 	o := c.upload.object // a copy
-	if err := r.join(&o, c, parts); err != nil {
-		r.server.blobs.release(o.pieces)
+	if err := join(&o, c, parts); err != nil {
 		return err
 	}
-	v, err := r.commitFrom(&o, condition, c.upload)
+	v, shown, err := r.server.store.complete(r.Context(), r.write(&o, condition), c.upload, parts)
 	if err != nil {
 		return err
 	}
+	r.written(v, shown)
 	return r.writeXML(completeResult{
 		Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
 		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
@@ -104,36 +103,39 @@ func (r *request) completion() (*completion, error) {
 	return c, err
 }
 
-// chosen returns the parts in the request, and retains their pieces.
-func (r *request) chosen(c *completion) (parts []*part, err error) {
-	err = r.view(func(b *bucket) error {
-		last := 0
-		for _, asked := range c.parts {
-			if asked.PartNumber <= last {
-				return newError("InvalidPartOrder", "UploadId", c.upload.id)
-			}
-			last = asked.PartNumber
-			p, found := c.upload.parts[asked.PartNumber]
-			if !found || !sameTag(p.etag, asked.ETag) {
-				return invalidPart(c.upload, asked)
-			}
-			if err := c.upload.checkPart(p, asked); err != nil {
-				return err
-			}
-			parts = append(parts, p)
+// chosen returns the parts in the request.
+func (r *request) chosen(c *completion) ([]*part, error) {
+	all, _, err := r.server.store.parts(r.Context(), c.upload, 0, r.server.limits.MaxParts)
+	if err != nil {
+		return nil, err
+	}
+	byNumber := make(map[int]*part, len(all))
+	for _, p := range all {
+		byNumber[p.number] = p
+	}
+	var parts []*part
+	last := 0
+	for _, asked := range c.parts {
+		if asked.PartNumber <= last {
+			return nil, newError("InvalidPartOrder", "UploadId", c.upload.id)
 		}
-		for _, p := range parts[:len(parts)-1] {
-			if least := r.server.limits.MinPartSize; p.size < least {
-				return newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
-					"PartNumber", strconv.Itoa(p.number), "ETag", strings.Trim(p.etag, `"`))
-			}
+		last = asked.PartNumber
+		p, found := byNumber[asked.PartNumber]
+		if !found || !sameTag(p.etag, asked.ETag) {
+			return nil, invalidPart(c.upload, asked)
 		}
-		for _, p := range parts {
-			r.server.blobs.retain(p.pieces)
+		if err := c.upload.checkPart(p, asked); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return parts, err
+		parts = append(parts, p)
+	}
+	for _, p := range parts[:len(parts)-1] {
+		if least := r.server.limits.MinPartSize; p.size < least {
+			return nil, newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
+				"PartNumber", strconv.Itoa(p.number), "ETag", strings.Trim(p.etag, `"`))
+		}
+	}
+	return parts, nil
 }
 
 func invalidPart(u *upload, asked completedPart) *apiError {
@@ -159,13 +161,12 @@ func (u *upload) checkPart(p *part, asked completedPart) error {
 	return nil
 }
 
-// join gives o the bytes of the parts. It retains them even if it returns an error.
-func (r *request) join(o *object, c *completion, parts []*part) error {
+// join gives o what follows from its parts.
+func join(o *object, c *completion, parts []*part) error {
 	h := md5.New()
 	for _, p := range parts {
 		raw, _ := hex.DecodeString(strings.Trim(p.etag, `"`)) // in the form of newPart
 		h.Write(raw)
-		o.pieces = append(o.pieces, p.pieces...)
 		o.parts = append(o.parts, objectPart{o.size, p.size, p.sum})
 		o.size += p.size
 	}
@@ -179,9 +180,7 @@ func (r *request) join(o *object, c *completion, parts []*part) error {
 	if c.sum.kind != nil && c.sum.kind != c.upload.kind {
 		return badChecksum(c.sum.kind)
 	}
-	if err := r.setChecksum(o, c.upload, parts); err != nil {
-		return err
-	}
+	o.sum = c.upload.sumOf(parts)
 	// Clients assert a composite checksum with or without its "-N".
 	bare, _, _ := strings.Cut(o.sum.value, "-")
 	if c.sum.kind != nil && c.sum.value != o.sum.value && c.sum.value != bare {
@@ -190,17 +189,10 @@ func (r *request) join(o *object, c *completion, parts []*part) error {
 	return nil
 }
 
-// setChecksum computes the object's checksum, and reads the stored bytes for a full
-// one.
-func (r *request) setChecksum(o *object, u *upload, parts []*part) error {
+// sumOf returns the checksum of an object that consists of the parts.
+func (u *upload) sumOf(parts []*part) checksum {
 	if u.covers == composite {
-		o.sum = compositeOf(u.kind, parts)
-		return nil
+		return compositeOf(u.kind, parts)
 	}
-	h := u.kind.make()
-	if err := r.server.blobs.copyTo(r.Context(), h, o.pieces); err != nil {
-		return err
-	}
-	o.sum = checksum{u.kind, base64.StdEncoding.EncodeToString(h.Sum(nil)), fullObject}
-	return nil
+	return joinedSum(u.kind, parts)
 }

@@ -1,87 +1,75 @@
 package s3server
 
 import (
-	"encoding/hex"
 	"encoding/xml"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
 
 const copySource = "X-Amz-Copy-Source"
 
-// A copyOrigin is the source of a copy.
-type copyOrigin struct{ bucket, key, id string }
-
 // origin reads x-amz-copy-source, which the client must escape as a path.
-func (r *request) origin() (copyOrigin, error) {
+func (r *request) origin() (versionName, error) {
 	wrong := newError("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
 		withMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, versioned := strings.Cut(r.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
-		return copyOrigin{}, wrong
+		return versionName{}, wrong
 	}
 	bucket, key, found := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	if !found || bucket == "" || key == "" {
-		return copyOrigin{}, wrong
+		return versionName{}, wrong
 	}
 	if err := checkKey(key); err != nil {
-		return copyOrigin{}, err
+		return versionName{}, err
 	}
-	from := copyOrigin{bucket: bucket, key: key}
+	from := versionName{bucket: bucket, key: key}
 	if !versioned {
 		return from, nil
 	}
 	values, err := url.ParseQuery(query)
 	from.id = values.Get("versionId")
 	if err != nil || !validVersionID(from.id) {
-		return copyOrigin{}, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source").withMessage("Invalid version id specified")
+		return versionName{}, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source").withMessage("Invalid version id specified")
 	}
 	return from, nil
 }
 
-// source finds the version that a copy reads, checks its conditions, and retains its
-// pieces.
-func (r *request) source(from copyOrigin) (*version, error) {
-	if err := r.expectOwner(from.bucket, r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
+// source finds the version that a copy reads, and checks its conditions. The caller must release
+// the version.
+func (r *request) source(from versionName) (*version, error) {
+	if err := r.authorizeSource(from); err != nil {
 		return nil, err
 	}
-	r.server.mu.RLock()
-	defer r.server.mu.RUnlock()
-	b, err := r.server.find(from.bucket)
+	v, shown, err := r.find(from)
+	if err == nil {
+		err = r.checkSource(v)
+	} else if v != nil && from.id != "" {
+		err = newError("InvalidRequest").withMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
+	}
 	if err != nil {
+		r.server.store.release(v)
 		return nil, err
 	}
-	action := "s3:GetObject"
-	if from.id != "" {
-		action = versionActions[action]
-	}
-	if err := r.access(b, action, from.key, from.id).check(); err != nil {
-		return nil, err
-	}
-	v, err := b.readable(from.key, from.id)
-	if err != nil {
-		if v != nil && from.id != "" {
-			return nil, newError("InvalidRequest").withMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
-		}
-		return nil, err
-	}
-	if err := r.checkReader(v.encryption, sourcePrefix); err != nil {
-		return nil, err
-	}
-	if err := checkSource(r.Header, v); err != nil {
-		return nil, err
-	}
-	if r.server.archived(v) {
-		return nil, newError("ObjectNotInActiveTierError")
-	}
-	if shown := b.shownID(v); shown != "" {
+	if shown != "" {
 		r.w.Header().Set("X-Amz-Copy-Source-Version-Id", shown)
 	}
-	r.server.blobs.retain(v.pieces)
 	return v, nil
+}
+
+func (r *request) checkSource(v *version) error {
+	if err := r.checkReader(v.encryption, sourcePrefix); err != nil {
+		return err
+	}
+	if err := checkSource(r.Header, v); err != nil {
+		return err
+	}
+	if r.server.archived(v) {
+		return newError("ObjectNotInActiveTierError")
+	}
+	return nil
 }
 
 type copyResult struct {
@@ -120,7 +108,7 @@ func (r *request) copyObject() error {
 	if err != nil {
 		return err
 	}
-	itself := from == copyOrigin{bucket: r.bucket, key: r.key}
+	itself := from == versionName{bucket: r.bucket, key: r.key}
 	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" {
 		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
@@ -128,27 +116,28 @@ func (r *request) copyObject() error {
 	if err != nil {
 		return err
 	}
+	defer r.server.store.release(v)
 	if v.size > r.server.limits.MaxCopySize {
-		r.server.blobs.release(v.pieces)
 		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
 	if !replace {
 		o.header = v.header
 	}
-	if replaceTags, err := r.directive("X-Amz-Tagging-Directive", "tagging"); err != nil || !replaceTags {
-		if err != nil {
-			r.server.blobs.release(v.pieces)
-			return err
-		}
-		o.tags = v.tags
-	}
-	if err := r.copyBytes(o, v); err != nil {
-		return err
-	}
-	copied, err := r.commit(o, condition)
+	replaceTags, err := r.directive("X-Amz-Tagging-Directive", "tagging")
 	if err != nil {
 		return err
 	}
+	if !replaceTags {
+		o.tags = v.tags
+	}
+	if err := r.describeCopy(o, v); err != nil {
+		return err
+	}
+	copied, shown, err := r.server.store.copy(r.Context(), r.write(o, condition), v)
+	if err != nil {
+		return err
+	}
+	r.written(copied, shown)
 	return r.writeCopyResult("CopyObjectResult", isoTime(copied.modified), copied.etag, copied.sum)
 }
 
@@ -163,26 +152,24 @@ func (r *request) directive(header, of string) (replace bool, err error) {
 	}
 }
 
-// copyBytes gives o the bytes of v and retains them. If v was uploaded in parts, o is
-// one piece for a reader: entity tag and checksum cover all of it.
-func (r *request) copyBytes(o *object, v *version) error {
+// describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
+// parts, o is one piece for a reader: entity tag and checksum cover all of it.
+func (r *request) describeCopy(o *object, v *version) error {
 	kind := v.sum.kind
 	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		if kind = kindByName(name); kind == nil {
-			r.server.blobs.release(v.pieces)
 			return unknownAlgorithm()
 		}
 	}
-	o.size, o.pieces, o.etag, o.sum = v.size, v.pieces, v.etag, v.sum
 	if v.parts == nil && kind == v.sum.kind && o.encryption == v.encryption {
+		o.size, o.etag, o.sum = v.size, v.etag, v.sum
 		return nil
 	}
 	d := newDigest(kind, false)
-	if err := r.server.blobs.copyTo(r.Context(), d, v.pieces); err != nil {
-		r.server.blobs.release(v.pieces)
+	if err := r.server.store.read(r.Context(), v, 0, v.size, d); err != nil {
 		return err
 	}
-	o.etag, o.sum = o.encryption.tag(`"`+hex.EncodeToString(d.md5.Sum(nil))+`"`), d.checksum()
+	o.setContent(d)
 	return nil
 }
 
@@ -210,7 +197,7 @@ func (r *request) copyPart() error {
 	if err != nil {
 		return err
 	}
-	defer r.server.blobs.release(v.pieces)
+	defer r.server.store.release(v)
 	offset, length, err := r.copyRange(v.size)
 	if err != nil {
 		return err
@@ -218,15 +205,8 @@ func (r *request) copyPart() error {
 	if length > r.server.limits.MaxPartSize {
 		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
 	}
-	pieces := slices.Clone(slice(v.pieces, offset, length))
-	d := newDigest(u.kind, false)
-	if err := r.server.blobs.copyTo(r.Context(), d, pieces); err != nil {
-		return err
-	}
-	r.server.blobs.retain(pieces)
-	p := newPart(number, pieces, d, r.server.now())
-	p.etag = u.encryption.tag(p.etag)
-	if err := r.addPart(u, p); err != nil {
+	p, err := r.server.store.copyPart(r.Context(), u, number, v, offset, length)
+	if err != nil {
 		return err
 	}
 	u.encryption.write(r.w.Header())

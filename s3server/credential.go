@@ -26,7 +26,7 @@ type Credential struct {
 // credentials returns the credentials with all defaults.
 func (c *Config) credentials() []Credential {
 	given := c.Credentials
-	if given == nil {
+	if len(given) == 0 {
 		given = []Credential{{AccessKeyID: DefaultAccessKeyID, SecretKey: DefaultSecretKey}}
 	}
 	all := make([]Credential, len(given))
@@ -35,14 +35,6 @@ func (c *Config) credentials() []Credential {
 		all[i] = credential
 	}
 	return all
-}
-
-// owner returns the account that owns the first buckets.
-func (c *Config) owner() string {
-	if len(c.Credentials) == 0 {
-		return DefaultAccountID
-	}
-	return c.Credentials[0].Account
 }
 
 // credential returns the credential with this key. It fails without the right session
@@ -96,21 +88,25 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 	return "", false
 }
 
+// owners returns the function that tells the owner of an object in the request's bucket.
+func (r *request) owners() (func(*object) owner, error) {
+	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	return func(o *object) owner { return ownerOf(b.ownerOf(o)) }, err
+}
+
 // checkOwner refuses a request that expects another owner of the bucket.
 func (r *request) checkOwner() error {
 	const header = "x-amz-expected-bucket-owner"
-	return r.expectOwner(r.bucket, r.Header.Get(header), r.query.Get(header))
+	expected := []string{r.Header.Get(header), r.query.Get(header)}
+	if expected[0]+expected[1] == "" || r.bucket == "" {
+		return nil
+	}
+	return r.view(func(b *bucket) error { return b.checkOwner(expected...) })
 }
 
-func (r *request) expectOwner(bucket string, expected ...string) error {
+func (b *bucket) checkOwner(expected ...string) error {
 	for _, account := range expected {
-		if account == "" {
-			continue
-		}
-		r.server.mu.RLock()
-		b, err := r.server.find(bucket)
-		r.server.mu.RUnlock()
-		if err == nil && b.account != account {
+		if account != "" && account != b.account {
 			return newError("AccessDenied")
 		}
 	}

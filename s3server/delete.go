@@ -14,14 +14,8 @@ func (r *request) deleteObject() error {
 	if r.Header.Get("If-None-Match") != "" {
 		return newError("NotImplemented", "Header", "If-None-Match")
 	}
-	condition := writeCondition{match: r.Header.Get("If-Match")}
-	var gone removal
-	err = r.change(func(b *bucket) (unused []piece, err error) {
-		if err := condition.checkDelete(r.key, b.current(r.key)); err != nil {
-			return nil, err
-		}
-		gone, unused, err = b.remove(r.key, id, r)
-		return unused, err
+	gone, err := r.server.store.remove(r.Context(), &removeRequest{
+		versionName: versionName{r.bucket, r.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: r.bypasses(), account: r.caller.account,
 	})
 	if err != nil {
 		return err
@@ -34,33 +28,6 @@ func (r *request) deleteObject() error {
 		header.Set("X-Amz-Version-Id", gone.id)
 	}
 	return r.done(http.StatusNoContent)
-}
-
-// A removal is the result of a deletion.
-type removal struct {
-	marker bool   // a marker was written, or removed by its id
-	id     string // of the marker, or of the removed version
-}
-
-// remove removes a version. Without an id it removes the current object, by a delete
-// marker if the bucket keeps versions.
-func (b *bucket) remove(key, id string, r *request) (gone removal, unused []piece, err error) {
-	if id != "" {
-		v := b.version(key, id)
-		if v == nil {
-			return removal{id: id}, nil, nil
-		}
-		if err := v.lock.checkRemoval(r); err != nil {
-			return removal{}, nil, err
-		}
-		return removal{marker: v.marker, id: id}, b.drop(key, id), nil
-	}
-	if b.versioning == "" {
-		return removal{}, b.drop(key, nullVersion), nil
-	}
-	marker := &version{key: key, modified: r.server.now(), marker: true, object: object{account: r.caller.account}}
-	unused = b.add(marker)
-	return removal{marker: true, id: marker.id}, unused, nil
 }
 
 type deleteRequest struct {
@@ -106,35 +73,32 @@ func (r *request) deleteObjects() error {
 		return newError("MalformedXML")
 	}
 	result := deleteResult{Xmlns: namespace}
-	err := r.change(func(b *bucket) (unused []piece, err error) {
-		for _, o := range asked.Object {
-			if denied := r.fault.denies(o.Key, o.VersionID); denied != nil {
-				result.Error = append(result.Error, *denied)
-				continue
-			}
-			if r.fault.ignores("ETag") {
-				o.ETag = ""
-			}
-			gone, freed, err := r.deleteOne(b, o.Key, o.VersionID, o.ETag)
-			unused = append(unused, freed...)
-			if err != nil {
-				e := asAPIError(err)
-				result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.code, text(e.message)})
-				continue
-			}
-			if asked.Quiet {
-				continue
-			}
-			deleted := deletedObject{Key: text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.marker}
-			if gone.marker {
-				deleted.DeleteMarkerVersionID = gone.id
-			}
-			result.Deleted = append(result.Deleted, deleted)
-		}
-		return unused, nil
-	})
+	b, err := r.server.store.bucket(r.Context(), r.bucket)
 	if err != nil {
 		return err
+	}
+	for _, o := range asked.Object {
+		if denied := r.fault.denies(o.Key, o.VersionID); denied != nil {
+			result.Error = append(result.Error, *denied)
+			continue
+		}
+		if r.fault.ignores("ETag") {
+			o.ETag = ""
+		}
+		gone, err := r.deleteOne(b, o.Key, o.VersionID, o.ETag)
+		if err != nil {
+			e := asAPIError(err)
+			result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.code, text(e.message)})
+			continue
+		}
+		if asked.Quiet {
+			continue
+		}
+		deleted := deletedObject{Key: text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.marker}
+		if gone.marker {
+			deleted.DeleteMarkerVersionID = gone.id
+		}
+		result.Deleted = append(result.Deleted, deleted)
 	}
 	return r.writeXML(result)
 }
@@ -146,21 +110,20 @@ func deleteAction(id string) string {
 	return "s3:DeleteObject"
 }
 
-func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, []piece, error) {
+func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, error) {
 	if key == "" {
-		return removal{}, nil, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
+		return removal{}, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
 	}
 	if err := checkKey(key); err != nil {
-		return removal{}, nil, err
+		return removal{}, err
 	}
 	if id != "" && !validVersionID(id) {
-		return removal{}, nil, newError("NoSuchVersion")
+		return removal{}, newError("NoSuchVersion")
 	}
 	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
-		return removal{}, nil, err
+		return removal{}, err
 	}
-	if err := (writeCondition{match: etag}).checkDelete(key, b.current(key)); err != nil {
-		return removal{}, nil, err
-	}
-	return b.remove(key, id, r)
+	return r.server.store.remove(r.Context(), &removeRequest{
+		versionName: versionName{r.bucket, key, id}, condition: writeCondition{match: etag}, bypass: r.bypasses(), account: r.caller.account,
+	})
 }

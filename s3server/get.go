@@ -15,7 +15,7 @@ func (r *request) getObject() error {
 	if err != nil {
 		return err
 	}
-	defer r.server.blobs.release(v.pieces)
+	defer r.server.store.release(v)
 	if err := noEncryption(r.Header); err != nil {
 		return err
 	}
@@ -35,6 +35,9 @@ func (r *request) getObject() error {
 	if err := r.describe(v); err != nil {
 		return err
 	}
+	if !r.has("versionId") {
+		r.showExpiration(v)
+	}
 	if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
 		v.sumOf(offset, length, partial).write(r.w.Header())
 	}
@@ -47,52 +50,22 @@ func (r *request) getObject() error {
 	r.w.WriteHeader(status)
 	if r.Method == http.MethodGet {
 		// The status is already sent: if this fails, the client gets a short body.
-		_ = r.server.blobs.copyTo(r.Context(), r.w, slice(v.pieces, offset, length))
+		_ = r.server.store.read(r.Context(), v, offset, length, r.w)
 	}
 	return nil
 }
 
-// findVersion returns the version that a read asks for, and retains its pieces.
-func (r *request) findVersion() (v *version, err error) {
+// findVersion returns the version that a read asks for. The caller must release it.
+func (r *request) findVersion() (*version, error) {
 	id, err := r.versionID()
 	if err != nil {
 		return nil, err
 	}
-	err = r.view(func(b *bucket) error {
-		v, err = b.readable(r.key, id)
-		if v != nil {
-			if shown := b.shownID(v); shown != "" {
-				r.w.Header().Set("X-Amz-Version-Id", shown)
-			}
-		}
-		if err == nil {
-			r.server.blobs.retain(v.pieces)
-		}
-		return err
-	})
-	return v, err
-}
-
-// readable returns the version with this id, or the current one. For a delete marker it
-// also returns the error that a reader gets.
-func (b *bucket) readable(key, id string) (*version, error) {
-	if id == "" {
-		v := b.current(key)
-		if v == nil {
-			return nil, newError("NoSuchKey", "Key", key)
-		}
-		if v.marker {
-			return v, newError("NoSuchKey", "Key", key).withHeader("X-Amz-Delete-Marker", "true")
-		}
-		return v, nil
-	}
-	v := b.version(key, id)
-	if v == nil {
-		return nil, newError("NoSuchVersion", "Key", key, "VersionId", id)
-	}
-	if v.marker {
-		return v, newError("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
-			withHeader("X-Amz-Delete-Marker", "true").withHeader("Allow", "DELETE").withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
+	v, shown, err := r.find(versionName{r.bucket, r.key, id})
+	r.showID(shown)
+	if err != nil {
+		r.server.store.release(v)
+		return nil, err
 	}
 	return v, nil
 }

@@ -1,10 +1,8 @@
 package s3server
 
 import (
-	"cmp"
 	"encoding/base64"
 	"encoding/xml"
-	"iter"
 	"net/url"
 	"slices"
 	"strings"
@@ -102,22 +100,23 @@ func (r *request) listObjects() error {
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	var next position
-	walk := l.walk
 	if r.server.config.FolderOrder {
-		walk = l.walkTree
 		after.prefix = after.prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
-	err = r.view(func(b *bucket) error {
-		result.IsTruncated = walk(b, after, func(v *version, common string) {
-			if v == nil {
-				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-				next = position{common, true}
-				return
-			}
-			result.Contents = append(result.Contents, l.entry(b, v, r.query.Get("fetch-owner") == "true"))
-			next = position{v.key, false}
-		})
-		return nil
+	var owners func(*object) owner
+	if r.query.Get("fetch-owner") == "true" {
+		if owners, err = r.owners(); err != nil {
+			return err
+		}
+	}
+	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
+		if v == nil {
+			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+			next = position{common, true}
+			return
+		}
+		result.Contents = append(result.Contents, l.entry(v, owners))
+		next = position{v.key, false}
 	})
 	if err != nil {
 		return err
@@ -133,89 +132,16 @@ func (r *request) listObjects() error {
 	return r.writeXML(result)
 }
 
-func (l listing) entry(b *bucket, v *version, withOwner bool) listedObject {
+func (l listing) entry(v *version, owners func(*object) owner) listedObject {
 	o := listedObject{
 		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.etag, Size: v.size, StorageClass: v.class,
 		ChecksumAlgorithm: v.sum.kind.name, ChecksumType: v.sum.covers,
 	}
-	if withOwner {
-		shown := ownerOf(b.ownerOf(&v.object))
+	if owners != nil {
+		shown := owners(&v.object)
 		o.Owner = &shown
 	}
 	return o
-}
-
-// walk shows the current objects after a position, and each common prefix once. It
-// reports whether there are more than the page holds. After a position that is a
-// common prefix, no key with that prefix follows; after a key with the prefix, the
-// prefix is shown again.
-func (l listing) walk(b *bucket, after position, show func(v *version, common string)) (more bool) {
-	return l.page(l.currentFrom(b, max(l.prefix, after.key)), func(key string) bool {
-		return key > after.key && (!after.prefix || !strings.HasPrefix(key, after.key))
-	}, show)
-}
-
-// walkTree is walk in the order of SeaweedFS (4.44, weed/s3api, doListFilerEntries).
-// It compares names folder by folder, so that all of "a/…" comes at the place of "a",
-// before "a-b". If the position does not begin with the prefix, it lists nothing
-// (seaweedfs#11321). A start-after that is the name of a folder skips the folder.
-func (l listing) walkTree(b *bucket, after position, show func(v *version, common string)) (more bool) {
-	if !strings.HasPrefix(after.key, l.prefix) && after.key != "" {
-		return false
-	}
-	if l.delimiter != "" {
-		after.key = strings.TrimSuffix(after.key, l.delimiter)
-	}
-	inTree := slices.SortedFunc(l.currentFrom(b, l.prefix), func(a, b *version) int { return cmp.Compare(treePath(a.key), treePath(b.key)) })
-	return l.page(slices.Values(inTree), func(key string) bool {
-		return after.key == "" || treePath(key) > treePath(after.key) && (!after.prefix || !strings.HasPrefix(key, after.key+"/"))
-	}, show)
-}
-
-// treePath returns key in a form that sorts as in a tree: no character is before the slash.
-func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
-
-// currentFrom yields the current objects with the listing's prefix, from a key on.
-func (l listing) currentFrom(b *bucket, start string) iter.Seq[*version] {
-	return func(yield func(*version) bool) {
-		keys := b.keys.Iter()
-		for ok := keys.Seek(start); ok && strings.HasPrefix(keys.Key(), l.prefix); ok = keys.Next() {
-			if v := keys.Value()[0]; !v.marker && !yield(v) {
-				return
-			}
-		}
-	}
-}
-
-// page shows one page of the versions whose key isAfter accepts.
-func (l listing) page(versions iter.Seq[*version], isAfter func(key string) bool, show func(v *version, common string)) (more bool) {
-	shown, last := 0, ""
-	for v := range versions {
-		if !isAfter(v.key) {
-			continue
-		}
-		common, rolled := l.commonPrefix(v.key)
-		if rolled && common == last {
-			continue
-		}
-		if shown == l.max {
-			return l.max > 0
-		}
-		shown++
-		if rolled {
-			last = common
-			show(nil, common)
-		} else {
-			show(v, "")
-		}
-	}
-	return false
-}
-
-// A position in a listing is after a key, or after all keys with a prefix.
-type position struct {
-	key    string
-	prefix bool
 }
 
 const tokenMAC = 8 // bytes

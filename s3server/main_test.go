@@ -2,6 +2,7 @@ package s3server_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/xml"
 	"io"
 	"net"
@@ -59,21 +60,21 @@ var small = s3server.Limits{MinPartSize: 10, MaxPartSize: 100 << 10, MaxPutSize:
 // start starts a strict server.
 func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	c.Strict = true
-	return open(t, c, s3server.Start, options...)
+	return open(t, c, options...)
 }
 
 // startLenient starts a server that is not strict.
 func startLenient(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
-	return open(t, c, s3server.Start, options...)
+	return open(t, c, options...)
 }
 
 // startTLS is start with TLS, with which the SDK sends checksums in trailers.
 func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
-	c.Strict = true
-	return open(t, c, s3server.StartTLS, options...)
+	c.Strict, c.TLS = true, &tls.Config{}
+	return open(t, c, options...)
 }
 
-func open(t *testing.T, c s3server.Config, start func(s3server.Config) (*s3server.Server, error), options ...func(*s3.Options)) *store {
+func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	t.Helper()
 	if c.Buckets == nil {
 		c.Buckets = []string{bucket}
@@ -85,10 +86,8 @@ func open(t *testing.T, c s3server.Config, start func(s3server.Config) (*s3serve
 	if c.Now == nil {
 		c.Now = s.clock.now
 	}
-	server, err := start(c)
-	require.NoError(t, err)
-	s.Server, s.http = server, server.Client()
-	t.Cleanup(server.Close)
+	s.Server = s3server.ForTest(t, c)
+	s.http = s.Server.Client()
 	s.Client = s.client(options...)
 	return s
 }

@@ -1,26 +1,22 @@
 package s3server
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 )
 
-// An upload collects parts until they become an object. Handler.mu guards parts; the
-// other fields never change.
+// An upload collects parts until they become an object.
 type upload struct {
-	id, key   string
-	initiated time.Time
-	initiator string // the account
-	object           // without bytes
-	kind      *checksumKind
-	covers    string
-	asked     bool // the client named the algorithm
-	parts     map[int]*part
+	bucket, key, id string
+	initiated       time.Time
+	initiator       string // the account
+	object                 // without bytes
+	kind            *checksumKind
+	covers          string
+	asked           bool // the client named the algorithm
 }
 
 // A part is replaced and never changed.
@@ -28,24 +24,16 @@ type part struct {
 	number   int
 	etag     string
 	size     int64
-	pieces   []piece
+	data     any // where the store has the bytes
 	sum      checksum
 	modified time.Time
 }
 
-func newPart(number int, pieces []piece, d *digest, at time.Time) *part {
+func newPart(u *upload, number int, d *digest, at time.Time) *part {
 	return &part{
-		number: number, pieces: pieces, size: d.size, sum: d.checksum(), modified: at,
-		etag: `"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`,
+		number: number, size: d.size, sum: d.checksum(), modified: at,
+		etag: u.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`),
 	}
-}
-
-// pieces returns the pieces of all parts.
-func (u *upload) pieces() (all []piece) {
-	for _, p := range u.parts {
-		all = append(all, p.pieces...)
-	}
-	return all
 }
 
 // shown returns a checksum if the client named an algorithm. S3 returns other checksums
@@ -73,18 +61,15 @@ func (r *request) createUpload() error {
 	if err != nil {
 		return err
 	}
-	u := &upload{id: rand.Text() + rand.Text(), key: r.key, initiated: r.server.now(), initiator: r.caller.account, object: *o, parts: map[int]*part{}}
+	u := &upload{bucket: r.bucket, key: r.key, initiator: r.caller.account, object: *o}
 	if err := u.readChecksum(r.Header); err != nil {
 		return err
 	}
-	err = r.change(func(b *bucket) ([]piece, error) {
-		b.uploads[u.id] = u
-		return nil, nil
-	})
-	if err != nil {
+	if err := r.server.store.beginUpload(r.Context(), u); err != nil {
 		return err
 	}
 	u.encryption.write(r.w.Header())
+	r.showAbortion(u)
 	if u.asked {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
@@ -121,20 +106,8 @@ func (u *upload) readChecksum(header http.Header) error {
 }
 
 // upload returns the upload that a request names.
-func (r *request) upload() (u *upload, err error) {
-	err = r.view(func(b *bucket) error {
-		u, err = b.findUpload(r.key, r.query.Get("uploadId"))
-		return err
-	})
-	return u, err
-}
-
-func (b *bucket) findUpload(key, id string) (*upload, error) {
-	u, found := b.uploads[id]
-	if !found || u.key != key {
-		return nil, newError("NoSuchUpload", "UploadId", id)
-	}
-	return u, nil
+func (r *request) upload() (*upload, error) {
+	return r.server.store.upload(r.Context(), r.bucket, r.key, r.query.Get("uploadId"))
 }
 
 func (r *request) partNumber() (int, error) {
@@ -175,14 +148,13 @@ func (r *request) uploadPart() error {
 	if err := r.needChecksum(promised, u.lock, "Part"); err != nil {
 		return err
 	}
-	stored, d, err := r.store(promised, r.server.limits.MaxPartSize)
+	b, err := r.openBody(promised, r.server.limits.MaxPartSize)
 	if err != nil {
 		return err
 	}
-	p := newPart(number, []piece{stored}, d, r.server.now())
-	p.etag = u.encryption.tag(p.etag)
-	if err := r.addPart(u, p); err != nil {
-		return err
+	p, err := r.server.store.putPart(r.Context(), u, number, b)
+	if err != nil {
+		return b.blame(err)
 	}
 	u.encryption.write(r.w.Header())
 	r.w.Header().Set("Etag", p.etag)
@@ -210,45 +182,13 @@ func (u *upload) checkKind(p *expectedBody) error {
 	return nil
 }
 
-// addPart adds p, whose pieces are retained, or replaces the part with its number.
-func (r *request) addPart(u *upload, p *part) error {
-	err := r.change(func(b *bucket) (unused []piece, err error) {
-		if b.uploads[u.id] != u {
-			return nil, newError("NoSuchUpload", "UploadId", u.id) // ended meanwhile
-		}
-		if old := u.parts[p.number]; old != nil {
-			unused = old.pieces
-		}
-		u.parts[p.number] = p
-		return unused, nil
-	})
-	if err != nil {
-		r.server.blobs.release(p.pieces)
-	}
-	return err
-}
-
 func (r *request) abortUpload() error {
-	err := r.change(func(b *bucket) ([]piece, error) {
-		u, err := b.findUpload(r.key, r.query.Get("uploadId"))
-		if err != nil {
-			return nil, err
-		}
-		delete(b.uploads, u.id)
-		return u.pieces(), nil
-	})
+	u, err := r.upload()
 	if err != nil {
 		return err
 	}
-	return r.done(http.StatusNoContent)
-}
-
-// numbers returns the numbers of the parts, ascending.
-func (u *upload) numbers() []int {
-	numbers := make([]int, 0, len(u.parts))
-	for n := range u.parts {
-		numbers = append(numbers, n)
+	if err := r.server.store.abort(r.Context(), u); err != nil {
+		return err
 	}
-	slices.Sort(numbers)
-	return numbers
+	return r.done(http.StatusNoContent)
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A policy is the policy of a bucket. What this server does not understand is refused when
-// the policy is put, so that no statement is ignored.
+// A policy is the policy of a bucket. A policy with a part that this server does not
+// understand is refused, so that no statement is ignored.
 type policy struct {
 	document  []byte // as it was sent
 	Version   string
@@ -161,7 +161,7 @@ func (s *statement) check(b *bucket, strict bool) error {
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
 		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
 		name, _, object := strings.Cut(name, "/")
-		if resource != "*" && (!found || !glob(name, b.name)) {
+		if resource != "*" && (!found || !matchPattern(name, b.name)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
 		wild := strings.Contains(name, "*") || resource == "*"
@@ -186,7 +186,7 @@ func actionsLike(pattern string) (actions []string) {
 }
 
 func actionMatches(pattern, action string) bool {
-	return glob(strings.ToLower(pattern), strings.ToLower(action))
+	return matchPattern(strings.ToLower(pattern), strings.ToLower(action))
 }
 
 // applies reports whether the statement is about this access.
@@ -196,7 +196,7 @@ func (s *statement) applies(a *access) bool {
 	}
 	sameAction := func(pattern string) bool { return actionMatches(pattern, a.action) }
 	resource := a.resource()
-	sameResource := func(pattern string) bool { return glob(pattern, resource) }
+	sameResource := func(pattern string) bool { return matchPattern(pattern, resource) }
 	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) || s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
 		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) || s.NotResource != nil && slices.ContainsFunc(s.NotResource, sameResource) {
 		return false

@@ -31,8 +31,8 @@ var conditionOperators = map[string]conditionOperator{
 	"stringnotequals":           {match: func(v, w string) bool { return v == w }, negated: true},
 	"stringequalsignorecase":    {match: strings.EqualFold},
 	"stringnotequalsignorecase": {match: strings.EqualFold, negated: true},
-	"stringlike":                {match: func(v, w string) bool { return glob(w, v) }},
-	"stringnotlike":             {match: func(v, w string) bool { return glob(w, v) }, negated: true},
+	"stringlike":                {match: func(v, w string) bool { return matchPattern(w, v) }},
+	"stringnotlike":             {match: func(v, w string) bool { return matchPattern(w, v) }, negated: true},
 	"arnequals":                 {match: arnLike},
 	"arnlike":                   {match: arnLike},
 	"arnnotequals":              {match: arnLike, negated: true},
@@ -148,27 +148,6 @@ func (c *condition) holds(a *access) bool {
 	return slices.ContainsFunc(given, test)
 }
 
-// glob matches a pattern in which "*" stands for any text and "?" for any character.
-func glob(pattern, value string) bool {
-	p, v, star, from := 0, 0, -1, 0
-	for v < len(value) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, v
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == value[v]):
-			p++
-			v++
-		case star >= 0:
-			from++
-			p, v = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}
-
 // arnLike compares the six parts of an ARN one by one, each with wildcards.
 func arnLike(value, pattern string) bool {
 	values, patterns := strings.SplitN(value, ":", 6), strings.SplitN(pattern, ":", 6)
@@ -176,7 +155,7 @@ func arnLike(value, pattern string) bool {
 		return pattern == "*" || value == pattern
 	}
 	for i := range values {
-		if !glob(patterns[i], values[i]) {
+		if !matchPattern(patterns[i], values[i]) {
 			return false
 		}
 	}

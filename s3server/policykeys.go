@@ -68,10 +68,11 @@ func knownConditionKey(key string) bool {
 func (a *access) conditionValues(key string) (values []string, present bool) {
 	switch {
 	case strings.HasPrefix(key, existingTag):
-		if a.version == nil {
+		v := a.version()
+		if v == nil {
 			return nil, false
 		}
-		return tagValue(a.version.tags, key[len(existingTag):])
+		return tagValue(v.tags, key[len(existingTag):])
 	case strings.HasPrefix(key, requestTag):
 		return tagValue(a.requestTags(), key[len(requestTag):])
 	case slices.Contains(headerKeys, key):

@@ -50,13 +50,15 @@ func (r *request) postObject() error {
 	if o.tags, err = f.tags(); err != nil {
 		return err
 	}
-	if err := r.storeFile(o, f, header, size); err != nil {
-		return err
-	}
-	v, err := r.commit(o, writeCondition{})
+	b, err := openFile(f, header, size)
 	if err != nil {
 		return err
 	}
+	v, shown, err := r.server.store.put(r.Context(), r.write(o, writeCondition{}), b)
+	if err != nil {
+		return b.blame(err)
+	}
+	r.written(v, shown)
 	return r.writeFormResponse(f, v)
 }
 
@@ -71,6 +73,9 @@ func readForm(reader *multipart.Reader) (*form, error) {
 			return nil, newError("MalformedPOSTRequest")
 		}
 		name := strings.ToLower(p.FormName())
+		if name == "" {
+			return nil, newError("MalformedPOSTRequest")
+		}
 		if name == "file" {
 			f.filename, f.file = p.FileName(), p
 			return f, nil
@@ -133,7 +138,7 @@ func (r *request) permit(f *form) (sizes, error) {
 	if err != nil {
 		return anySize, err
 	}
-	if !r.server.now().Before(p.Expiration) {
+	if !r.now().Before(p.Expiration) {
 		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
 	return p.check(f, r.bucket, anySize)
@@ -180,34 +185,31 @@ func (r *request) verifyForm(f *form) error {
 	return nil
 }
 
-// storeFile stores the file and ignores what follows it in the form.
-func (r *request) storeFile(o *object, f *form, header http.Header, size sizes) error {
+// openFile returns a reader of the file, which ignores what follows it in the form.
+func openFile(f *form, header http.Header, size sizes) (*body, error) {
 	asserted, err := headerChecksum(header)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	kind := asserted.kind
 	if kind == nil {
 		kind = defaultChecksum
 	}
 	d := newDigest(kind, false)
-	stored, err := r.server.blobs.put(r.Context(), io.TeeReader(io.LimitReader(f.file, size.most+1), d))
-	if err != nil {
-		return newError("MalformedPOSTRequest").withMessage("%v", err)
-	}
-	o.setContent(stored, d)
-	switch {
-	case d.size > size.most:
-		err = tooLarge(d.size, size.most)
-	case d.size < size.least:
-		err = newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
-	case asserted.kind != nil && asserted.value != o.sum.value:
-		err = badChecksum(kind)
-	}
-	if err != nil {
-		r.server.blobs.release(o.pieces)
-	}
-	return err
+	return &body{
+		from: io.TeeReader(io.LimitReader(f.file, size.most+1), d), size: -1, digest: d,
+		check: func() error {
+			switch {
+			case d.size > size.most:
+				return tooLarge(d.size, size.most)
+			case d.size < size.least:
+				return newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
+			case asserted.kind != nil && asserted.value != d.checksum().value:
+				return badChecksum(kind)
+			}
+			return nil
+		},
+	}, nil
 }
 
 type postResponse struct {
@@ -221,6 +223,9 @@ type postResponse struct {
 func (r *request) writeFormResponse(f *form, v *version) error {
 	header := r.w.Header()
 	header.Set("Etag", v.etag)
+	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
+		v.sum.write(header)
+	}
 	location := "http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {

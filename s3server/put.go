@@ -23,12 +23,7 @@ func (r *request) putObject() error {
 	if err := r.needChecksum(p, o.lock, "Object"); err != nil {
 		return err
 	}
-	stored, d, err := r.store(p, r.server.limits.MaxPutSize)
-	if err != nil {
-		return err
-	}
-	o.setContent(stored, d)
-	v, err := r.commit(o, condition)
+	v, err := r.put(o, p, condition)
 	if err != nil {
 		return err
 	}
@@ -45,7 +40,9 @@ func (r *request) newObject(header http.Header) (*object, error) {
 	if o.lock, err = r.server.readLock(header); err != nil {
 		return nil, err
 	}
+	var rule *encryptionRule
 	err = r.view(func(b *bucket) error {
+		rule = b.encryption
 		o.account = b.ownerOfNew(r.caller.account, header.Get("X-Amz-Acl"))
 		var err error
 		if o.acl, err = r.server.newObjectACL(header, o.account, b); err != nil {
@@ -57,53 +54,47 @@ func (r *request) newObject(header http.Header) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.encryption, err = r.readEncryption(header); err != nil {
+	if o.encryption, err = r.readEncryption(header, rule); err != nil {
 		return nil, err
 	}
 	o.properties, err = r.server.readProperties(header)
 	return o, err
 }
 
-// setContent sets the bytes of the object.
-func (o *object) setContent(stored piece, d *digest) {
+// setContent sets what depends on the bytes of the object.
+func (o *object) setContent(d *digest) {
 	o.etag = o.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`)
-	o.size, o.pieces, o.sum = d.size, []piece{stored}, d.checksum()
+	o.size, o.sum = d.size, d.checksum()
 }
 
-// commit makes the object the current version of its key, or releases its bytes.
-func (r *request) commit(o *object, c writeCondition) (*version, error) {
-	return r.commitFrom(o, c, nil)
-}
-
-// commitFrom commits an object, and ends the upload that it came from.
-func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*version, error) {
-	v := &version{key: r.key, modified: r.server.now(), object: *o}
-	shown := ""
-	err := r.change(func(b *bucket) (unused []piece, err error) {
-		if from != nil && b.uploads[from.id] != from {
-			return nil, newError("NoSuchUpload", "UploadId", from.id)
-		}
-		if err := c.check(r.key, b.current(r.key)); err != nil {
-			return nil, err
-		}
-		if err := b.lockNew(&v.object, v.modified); err != nil {
-			return nil, err
-		}
-		unused = b.add(v)
-		if from != nil {
-			delete(b.uploads, from.id)
-			unused = append(unused, from.pieces()...)
-		}
-		shown = b.shownID(v)
-		return unused, nil
-	})
+// put makes an object of the request's body. The condition is checked after the body has come.
+func (r *request) put(o *object, p *expectedBody, c writeCondition) (*version, error) {
+	b, err := r.openBody(p, r.server.limits.MaxPutSize)
 	if err != nil {
-		r.server.blobs.release(o.pieces)
 		return nil, err
 	}
+	v, shown, err := r.server.store.put(r.Context(), r.write(o, c), b)
+	if err != nil {
+		return nil, b.blame(err)
+	}
+	return r.written(v, shown), nil
+}
+
+func (r *request) write(o *object, c writeCondition) *write {
+	return &write{bucket: r.bucket, key: r.key, object: *o, condition: c}
+}
+
+// written adds the headers that all responses to a write have.
+func (r *request) written(v *version, shown string) *version {
+	r.showID(shown)
+	v.encryption.write(r.w.Header())
+	r.showExpiration(v)
+	return v
+}
+
+// showID adds the id of a version to the response, if the bucket has ever kept versions.
+func (r *request) showID(shown string) {
 	if shown != "" {
 		r.w.Header().Set("X-Amz-Version-Id", shown)
 	}
-	v.encryption.write(r.w.Header())
-	return v, nil
 }

@@ -1,38 +1,27 @@
 package s3server
 
 import (
-	"crypto/rand"
-	"fmt"
-	"slices"
-	"strconv"
+	"net/http"
 	"time"
-
-	"github.com/tidwall/btree"
 )
-
-type buckets = btree.Map[string, *bucket]
 
 // nullVersion is the version of an object that was written while the bucket kept no
 // versions.
 const nullVersion = "null"
 
-// A bucket has objects in the byte order of their keys. Handler.mu guards it.
+// A bucket is replaced and never changed, after it was created.
 type bucket struct {
 	name    string
 	account string // that owns it
 	region  string
 	created time.Time
-	keys    btree.Map[string, []*version] // newest first, never empty
-	uploads map[string]*upload            // by id
-	writes  uint64
 	settings
 }
 
-// A version is one state of a key: an object or a delete marker. Versions are replaced
-// and never changed.
+// A version is one state of a key: an object or a delete marker.
 type version struct {
 	key, id  string
-	number   uint64 // of the write, ascending
+	number   uint64 // of the write, ascending; 0 if the store has no numbers
 	modified time.Time
 	marker   bool
 	object
@@ -40,11 +29,11 @@ type version struct {
 
 // An object is everything in a version but its name.
 type object struct {
-	etag   string // quoted
-	size   int64
-	pieces []piece
-	parts  []objectPart // of the upload that made it; nil after a PUT
-	sum    checksum
+	etag  string // quoted
+	size  int64
+	data  any          // where the store has the bytes
+	parts []objectPart // of the upload that made it; nil after a PUT
+	sum   checksum
 	properties
 	account    string // that wrote it; the bucket's ownership may say otherwise
 	acl        accessList
@@ -60,128 +49,45 @@ type objectPart struct {
 }
 
 func (h *Handler) newBucket(name, account string) *bucket {
-	b := &bucket{name: name, account: account, region: h.config.Region, created: h.now(), uploads: map[string]*upload{}, settings: defaultSettings}
+	b := &bucket{name: name, account: account, region: h.config.Region, created: h.now(), settings: defaultSettings}
 	if !h.config.Strict {
 		b.ownership, b.block = "", nil
 	}
 	return b
 }
 
-// find returns the bucket with this name. The caller holds the lock.
-func (h *Handler) find(name string) (*bucket, error) {
-	b, found := h.buckets.Get(name)
-	if !found {
-		return nil, newError("NoSuchBucket", "BucketName", name)
-	}
-	return b, nil
-}
-
 // view calls f with the request's bucket, which f must not change.
 func (r *request) view(f func(*bucket) error) error {
-	r.server.mu.RLock()
-	defer r.server.mu.RUnlock()
-	b, err := r.server.find(r.bucket)
+	b, err := r.server.store.bucket(r.Context(), r.bucket)
 	if err != nil {
 		return err
 	}
 	return f(b)
 }
 
-// change calls f with the request's bucket. It releases the pieces that f returns,
-// after the lock.
-func (r *request) change(f func(*bucket) ([]piece, error)) error {
-	r.server.mu.Lock()
-	b, err := r.server.find(r.bucket)
-	var unused []piece
+// find returns the version that the request names, or the current one, and the error that a
+// reader gets if there is none or it is a delete marker. The caller must release the version,
+// also with an error.
+func (r *request) find(name versionName) (v *version, shown string, err error) {
+	v, shown, err = r.server.store.find(r.Context(), name)
 	if err == nil {
-		unused, err = f(b)
+		err = readable(v, name)
 	}
-	r.server.mu.Unlock()
-	r.server.blobs.release(unused)
-	return err
+	return v, shown, err
 }
 
-// current returns the current version of a key, which may be a delete marker, or nil.
-func (b *bucket) current(key string) *version {
-	versions, _ := b.keys.Get(key)
-	if len(versions) == 0 {
-		return nil
-	}
-	return versions[0]
-}
-
-func (b *bucket) version(key, id string) *version {
-	versions, _ := b.keys.Get(key)
-	for _, v := range versions {
-		if v.id == id {
-			return v
-		}
+// readable returns the error that a reader of a version gets, which may be nil.
+func readable(v *version, name versionName) error {
+	switch {
+	case v == nil && name.id == "":
+		return newError("NoSuchKey", "Key", name.key)
+	case v == nil:
+		return newError("NoSuchVersion", "Key", name.key, "VersionId", name.id)
+	case v.marker && name.id == "":
+		return newError("NoSuchKey", "Key", name.key).withHeader("X-Amz-Delete-Marker", "true")
+	case v.marker:
+		return newError("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
+			withHeader("X-Amz-Delete-Marker", "true").withHeader("Allow", "DELETE").withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 	}
 	return nil
-}
-
-// add makes v the current version of its key, and returns the pieces that it replaces.
-func (b *bucket) add(v *version) (unused []piece) {
-	b.writes++
-	v.number, v.id = b.writes, nullVersion
-	if b.versioning == enabled {
-		v.id = newVersionID(v.number)
-	} else {
-		unused = b.drop(v.key, nullVersion)
-	}
-	versions, _ := b.keys.Get(v.key)
-	b.keys.Set(v.key, append([]*version{v}, versions...))
-	return unused
-}
-
-// drop removes one version permanently.
-func (b *bucket) drop(key, id string) (unused []piece) {
-	versions, _ := b.keys.Get(key)
-	i := slices.IndexFunc(versions, func(v *version) bool { return v.id == id })
-	if i < 0 {
-		return nil
-	}
-	unused = versions[i].pieces
-	if len(versions) == 1 {
-		b.keys.Delete(key)
-	} else {
-		b.keys.Set(key, slices.Concat(versions[:i], versions[i+1:]))
-	}
-	return unused
-}
-
-const versionIDLength = 32
-
-// newVersionID returns an id as long as AWS's. It begins with the number of the write,
-// so that a listing can continue after a version that is gone.
-func newVersionID(number uint64) string {
-	return fmt.Sprintf("%016x%s", number, rand.Text()[:versionIDLength-16])
-}
-
-// numberOf returns the number of the write, which is unknown for the null version.
-func numberOf(id string) (number uint64, known bool) {
-	if len(id) != versionIDLength {
-		return 0, false
-	}
-	number, err := strconv.ParseUint(id[:16], 16, 64)
-	return number, err == nil
-}
-
-// validVersionID reports whether S3 may have made this id.
-func validVersionID(id string) bool {
-	if id == nullVersion {
-		return true
-	}
-	return len(id) == versionIDLength && !slices.ContainsFunc([]byte(id), func(c byte) bool {
-		return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'
-	})
-}
-
-// shownID returns the x-amz-version-id of a response, or "" if the bucket never kept
-// versions.
-func (b *bucket) shownID(v *version) string {
-	if b.versioning == "" {
-		return ""
-	}
-	return v.id
 }

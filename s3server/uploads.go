@@ -1,11 +1,6 @@
 package s3server
 
-import (
-	"cmp"
-	"encoding/xml"
-	"slices"
-	"strings"
-)
+import "encoding/xml"
 
 type partList struct {
 	XMLName              xml.Name `xml:"ListPartsResult"`
@@ -45,31 +40,26 @@ func (r *request) listParts() error {
 		Xmlns: namespace, Bucket: r.bucket, Key: text(r.key), UploadID: r.query.Get("uploadId"),
 		PartNumberMarker: after, MaxParts: most,
 	}
-	err = r.view(func(b *bucket) error {
-		u, err := b.findUpload(r.key, result.UploadID)
-		if err != nil {
-			return err
-		}
-		result.StorageClass, result.Initiator, result.Owner = u.class, ownerOf(u.initiator), ownerOf(b.ownerOf(&u.object))
-		if u.asked {
-			result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
-		}
-		for _, n := range u.numbers() {
-			if n <= after {
-				continue
-			}
-			if len(result.Part) == most {
-				result.IsTruncated = true
-				break
-			}
-			p := u.parts[n]
-			result.Part = append(result.Part, listedPart{n, isoTime(p.modified), p.etag, p.size, elementsOf(u.shown(p.sum))})
-			result.NextPartNumberMarker = n
-		}
-		return nil
-	})
+	u, err := r.upload()
 	if err != nil {
 		return err
+	}
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
+	result.StorageClass, result.Initiator, result.Owner = u.class, ownerOf(u.initiator), owners(&u.object)
+	if u.asked {
+		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
+	}
+	parts, more, err := r.server.store.parts(r.Context(), u, after, most)
+	if err != nil {
+		return err
+	}
+	result.IsTruncated = more
+	for _, p := range parts {
+		result.Part = append(result.Part, listedPart{p.number, isoTime(p.modified), p.etag, p.size, elementsOf(u.shown(p.sum))})
+		result.NextPartNumberMarker = p.number
 	}
 	return r.writeXML(result)
 }
@@ -110,29 +100,20 @@ func (r *request) listUploads() error {
 		Xmlns: namespace, Bucket: r.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.prefix),
 		Delimiter: l.encode(l.delimiter), EncodingType: l.encoding, MaxUploads: l.max,
 	}
-	err = r.view(func(b *bucket) error {
-		last := ""
-		for _, u := range b.sortedUploads(key, id) {
-			common, rolled := l.commonPrefix(u.key)
-			if !strings.HasPrefix(u.key, l.prefix) || rolled && (common == last || common == key) {
-				continue
-			}
-			if len(result.Upload)+len(result.CommonPrefixes) == l.max {
-				result.IsTruncated = true
-				break
-			}
-			if rolled {
-				last = common
-				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-				result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
-				continue
-			}
-			result.Upload = append(result.Upload, listedUpload{
-				l.encode(u.key), u.id, ownerOf(u.initiator), ownerOf(b.ownerOf(&u.object)), u.class, isoTime(u.initiated),
-			})
-			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.key), u.id
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
+	result.IsTruncated, err = r.server.store.listUploads(r.Context(), r.bucket, l, uploadPosition{key, id}, func(u *upload, common string) {
+		if u == nil {
+			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
+			return
 		}
-		return nil
+		result.Upload = append(result.Upload, listedUpload{
+			l.encode(u.key), u.id, ownerOf(u.initiator), owners(&u.object), u.class, isoTime(u.initiated),
+		})
+		result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.key), u.id
 	})
 	if err != nil {
 		return err
@@ -141,26 +122,4 @@ func (r *request) listUploads() error {
 		result.NextKeyMarker, result.NextUploadIDMarker = "", ""
 	}
 	return r.writeXML(result)
-}
-
-// sortedUploads returns the uploads after a key or, with an id, after that upload to
-// the key.
-func (b *bucket) sortedUploads(key, id string) []*upload {
-	var all []*upload
-	for _, u := range b.uploads {
-		all = append(all, u)
-	}
-	slices.SortFunc(all, func(a, b *upload) int {
-		return cmp.Or(strings.Compare(a.key, b.key), a.initiated.Compare(b.initiated), strings.Compare(a.id, b.id))
-	})
-	i := slices.IndexFunc(all, func(u *upload) bool { return u.key > key })
-	if id != "" {
-		if at := slices.IndexFunc(all, func(u *upload) bool { return u.key == key && u.id == id }); at >= 0 {
-			i = at + 1
-		}
-	}
-	if i < 0 {
-		return nil
-	}
-	return all[i:]
 }

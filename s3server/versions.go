@@ -1,10 +1,6 @@
 package s3server
 
-import (
-	"encoding/xml"
-	"slices"
-	"strings"
-)
+import "encoding/xml"
 
 type versionList struct {
 	XMLName             xml.Name `xml:"ListVersionsResult"`
@@ -56,9 +52,18 @@ func (r *request) listVersions() error {
 		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
-	err = r.view(func(b *bucket) error {
-		result.IsTruncated = l.walkVersions(b, after, &result)
-		return nil
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
+	result.IsTruncated, err = r.server.store.listVersions(r.Context(), r.bucket, l, after, func(v *version, latest bool, common string) {
+		if v == nil {
+			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
+			return
+		}
+		result.Entries = append(result.Entries, l.versionEntry(v, latest, owners))
+		result.NextKeyMarker, result.NextVersionIDMarker = l.encode(v.key), v.id
 	})
 	if err != nil {
 		return err
@@ -69,55 +74,10 @@ func (r *request) listVersions() error {
 	return r.writeXML(result)
 }
 
-// A versionPosition is after a key or, with an id, after that version of the key.
-type versionPosition struct{ key, id string }
-
-func (l listing) walkVersions(b *bucket, after versionPosition, result *versionList) (more bool) {
-	keys := b.keys.Iter()
-	last := ""
-	for ok := keys.Seek(max(l.prefix, after.key)); ok && strings.HasPrefix(keys.Key(), l.prefix); ok = keys.Next() {
-		common, rolled := l.commonPrefix(keys.Key())
-		if rolled && (common == last || common == after.key) {
-			continue
-		}
-		versions := keys.Value()
-		for i := after.in(keys.Key(), versions); i < len(versions); i++ {
-			if len(result.Entries)+len(result.CommonPrefixes) == l.max {
-				return l.max > 0
-			}
-			if rolled {
-				last = common
-				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-				result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
-				break
-			}
-			result.Entries = append(result.Entries, l.versionEntry(b, versions[i], i == 0))
-			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(keys.Key()), versions[i].id
-		}
-	}
-	return false
-}
-
-// in returns the index of the first version after the position.
-func (p versionPosition) in(key string, versions []*version) int {
-	if key != p.key {
-		return 0
-	}
-	number, known := numberOf(p.id)
-	i := slices.IndexFunc(versions, func(v *version) bool { return v.id == p.id || known && v.number < number })
-	switch {
-	case i < 0:
-		return len(versions)
-	case versions[i].id == p.id:
-		return i + 1
-	}
-	return i
-}
-
-func (l listing) versionEntry(b *bucket, v *version, latest bool) listedVersion {
+func (l listing) versionEntry(v *version, latest bool, owners func(*object) owner) listedVersion {
 	e := listedVersion{
 		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.key), VersionID: v.id, IsLatest: latest,
-		LastModified: isoTime(v.modified), Owner: ownerOf(b.ownerOf(&v.object)),
+		LastModified: isoTime(v.modified), Owner: owners(&v.object),
 	}
 	if v.marker {
 		e.XMLName.Local = "DeleteMarker"

@@ -1,0 +1,129 @@
+package s3server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"github.com/omnibucket/storage"
+)
+
+// A memoryStore keeps everything but the bytes in memory.
+type memoryStore struct {
+	now         func() time.Time
+	folderOrder bool
+	blobs       *blobs
+
+	mu      sync.RWMutex // not held while bytes are moved
+	buckets btree.Map[string, *memoryBucket]
+}
+
+// A memoryBucket has objects in the byte order of their keys. memoryStore.mu guards it.
+type memoryBucket struct {
+	*bucket
+	keys    btree.Map[string, []*version] // newest first, never empty
+	uploads map[string]*memoryUpload      // by id
+	writes  uint64
+}
+
+var _ store = (*memoryStore)(nil)
+
+func newMemoryStore(c *Config, d storage.Driver) *memoryStore {
+	return &memoryStore{
+		now: func() time.Time { return c.Now().UTC() }, folderOrder: c.FolderOrder, blobs: newBlobs(d, c.MaxBytes),
+	}
+}
+
+// get returns the bucket with this name. The caller holds the lock.
+func (s *memoryStore) get(name string) (*memoryBucket, error) {
+	b, found := s.buckets.Get(name)
+	if !found {
+		return nil, newError("NoSuchBucket", "BucketName", name)
+	}
+	return b, nil
+}
+
+func (s *memoryStore) createBucket(_ context.Context, b *bucket) (created bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, exists := s.buckets.Get(b.name); exists {
+		return false, nil
+	}
+	s.buckets.Set(b.name, &memoryBucket{bucket: b, uploads: map[string]*memoryUpload{}})
+	return true, nil
+}
+
+func (s *memoryStore) bucket(_ context.Context, name string) (*bucket, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.get(name)
+	if err != nil {
+		return nil, err
+	}
+	return b.bucket, nil
+}
+
+func (s *memoryStore) changeBucket(_ context.Context, name string, change func(*bucket) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.get(name)
+	if err != nil {
+		return err
+	}
+	changed := *b.bucket
+	if err := change(&changed); err != nil {
+		return err
+	}
+	b.bucket = &changed
+	return nil
+}
+
+func (s *memoryStore) deleteBucket(_ context.Context, name string) error {
+	var unused []piece
+	err := s.locked(name, func(b *memoryBucket) error {
+		if b.keys.Len() > 0 {
+			return newError("BucketNotEmpty", "BucketName", name)
+		}
+		for _, u := range b.uploads {
+			unused = append(unused, u.pieces()...)
+		}
+		b.uploads = map[string]*memoryUpload{} // for requests that have just found one
+		s.buckets.Delete(name)
+		return nil
+	})
+	s.blobs.release(unused)
+	return err
+}
+
+// locked calls f with a bucket, under the lock.
+func (s *memoryStore) locked(name string, f func(*memoryBucket) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.get(name)
+	if err != nil {
+		return err
+	}
+	return f(b)
+}
+
+// viewed calls f with a bucket, under a shared lock.
+func (s *memoryStore) viewed(name string, f func(*memoryBucket) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.get(name)
+	if err != nil {
+		return err
+	}
+	return f(b)
+}
+
+func (s *memoryStore) listBuckets(_ context.Context, from string, show func(*bucket) bool) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	names := s.buckets.Iter()
+	for ok := names.Seek(from); ok && show(names.Value().bucket); ok = names.Next() {
+	}
+	return nil
+}

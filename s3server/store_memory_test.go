@@ -1,0 +1,36 @@
+package s3server_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func TestMemoryIsBoundedByMaxBytes(t *testing.T) {
+	s := start(t, s3server.Config{MaxBytes: 100})
+	s.put(t, "a", strings.Repeat("a", 60))
+	_, err := s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 60)))
+	failsWith(t, err, 507, "InsufficientStorage")
+	_, err = s.PutObject(t.Context(), putInput("a", strings.Repeat("c", 60)))
+	failsWith(t, err, 507, "InsufficientStorage") // the old object stays until the new one is there
+	require.Equal(t, strings.Repeat("a", 60), s.get(t, "a"))
+
+	_, err = s.CopyObject(t.Context(), copyInput("a", "copy"))
+	require.NoError(t, err, "a copy shares its bytes")
+	upload := s.begin(t, "b")
+	s.part(t, "b", upload, 1, strings.Repeat("b", 40))
+	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload, PartNumber: new(int32(2)), Body: strings.NewReader("c")})
+	failsWith(t, err, 507, "InsufficientStorage")
+	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload})
+	require.NoError(t, err)
+
+	s.remove(t, "a", "")
+	_, err = s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 41)))
+	failsWith(t, err, 507, "InsufficientStorage")
+	s.remove(t, "copy", "")
+	s.put(t, "b", strings.Repeat("b", 100))
+}

@@ -1,0 +1,156 @@
+package s3server
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+)
+
+// A memoryUpload has its parts by number. memoryStore.mu guards them.
+type memoryUpload struct {
+	upload
+	parts map[int]*part
+}
+
+// pieces returns the pieces of all parts.
+func (u *memoryUpload) pieces() (all []piece) {
+	for _, p := range u.parts {
+		all = append(all, p.pieces()...)
+	}
+	return all
+}
+
+func (p *part) pieces() []piece {
+	pieces, _ := p.data.([]piece)
+	return pieces
+}
+
+func (s *memoryStore) beginUpload(_ context.Context, u *upload) error {
+	return s.locked(u.bucket, func(b *memoryBucket) error {
+		u.id, u.initiated = rand.Text()+rand.Text(), s.now()
+		b.uploads[u.id] = &memoryUpload{upload: *u, parts: map[int]*part{}}
+		return nil
+	})
+}
+
+func noUpload(id string) error { return newError("NoSuchUpload", "UploadId", id) }
+
+func (s *memoryStore) upload(_ context.Context, bucket, key, id string) (u *upload, err error) {
+	err = s.viewed(bucket, func(b *memoryBucket) error {
+		found, err := b.upload(key, id)
+		if err == nil {
+			u = &found.upload
+		}
+		return err
+	})
+	return u, err
+}
+
+func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
+	u, found := b.uploads[id]
+	if !found || u.key != key {
+		return nil, noUpload(id)
+	}
+	return u, nil
+}
+
+func (s *memoryStore) putPart(ctx context.Context, u *upload, number int, body *body) (*part, error) {
+	stored, err := s.blobs.put(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	return s.addPart(u, number, []piece{stored}, body.digest)
+}
+
+func (s *memoryStore) copyPart(ctx context.Context, u *upload, number int, from *version, offset, length int64) (*part, error) {
+	pieces := slices.Clone(slice(from.pieces(), offset, length))
+	d := newDigest(u.kind, false)
+	if err := s.blobs.copyTo(ctx, d, pieces); err != nil {
+		return nil, err
+	}
+	s.blobs.retain(pieces)
+	return s.addPart(u, number, pieces, d)
+}
+
+// addPart adds a part, whose pieces are retained, or replaces the part with its number.
+func (s *memoryStore) addPart(u *upload, number int, pieces []piece, d *digest) (*part, error) {
+	p := newPart(u, number, d, s.now())
+	p.data = pieces
+	unused := pieces
+	err := s.locked(u.bucket, func(b *memoryBucket) error {
+		of, err := b.upload(u.key, u.id) // it may have ended meanwhile
+		if err != nil {
+			return err
+		}
+		unused = nil
+		if old := of.parts[number]; old != nil {
+			unused = old.pieces()
+		}
+		of.parts[number] = p
+		return nil
+	})
+	s.blobs.release(unused)
+	return p, err
+}
+
+func (s *memoryStore) parts(_ context.Context, u *upload, after, most int) (parts []*part, more bool, err error) {
+	err = s.viewed(u.bucket, func(b *memoryBucket) error {
+		of, err := b.upload(u.key, u.id)
+		if err != nil {
+			return err
+		}
+		var numbers []int
+		for n := range of.parts {
+			if n > after {
+				numbers = append(numbers, n)
+			}
+		}
+		slices.Sort(numbers)
+		if more = len(numbers) > most; more {
+			numbers = numbers[:most]
+		}
+		for _, n := range numbers {
+			parts = append(parts, of.parts[n])
+		}
+		return nil
+	})
+	return parts, more, err
+}
+
+func (s *memoryStore) complete(_ context.Context, w *write, u *upload, parts []*part) (*version, string, error) {
+	var of *memoryUpload
+	var joined []piece
+	err := s.viewed(u.bucket, func(b *memoryBucket) (err error) {
+		if of, err = b.upload(u.key, u.id); err != nil {
+			return err
+		}
+		for _, p := range parts {
+			if of.parts[p.number] != p {
+				return newError("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
+			}
+			joined = append(joined, p.pieces()...)
+		}
+		s.blobs.retain(joined)
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	w.object.data = joined
+	return s.commit(w, of)
+}
+
+func (s *memoryStore) abort(_ context.Context, u *upload) error {
+	var unused []piece
+	err := s.locked(u.bucket, func(b *memoryBucket) error {
+		of, err := b.upload(u.key, u.id)
+		if err != nil {
+			return err
+		}
+		delete(b.uploads, u.id)
+		unused = of.pieces()
+		return nil
+	})
+	s.blobs.release(unused)
+	return err
+}
