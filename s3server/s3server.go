@@ -12,13 +12,14 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Times: 1})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: 1}) // serves 150 a second
 //
-// These return NotImplemented: website, logging, notifications, S3 Select, ListObjects version 1.
+// These return NotImplemented: replication, inventory, analytics and metrics, S3 Select.
 package s3server
 
 import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -52,6 +53,9 @@ type Config struct {
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
+	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
+	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
+	WebsiteDomains []string
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
@@ -77,6 +81,18 @@ type Config struct {
 	FolderOrder bool
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
+	// Notify receives the events that notification configurations of buckets ask for, before the
+	// response to the request ends. It can be called by several requests at once.
+	Notify func(Event)
+	// WebhookURL receives the same events as POST requests with AWS's JSON, in their order, while
+	// [Handler.Run] runs. An event has three attempts of 5 s, with pauses of 1 s and 2 s. If all
+	// fail, the event is lost, and those after it have one attempt until one succeeds. If 1,000
+	// events wait, further ones are lost. [Handler.LostEvents] counts them.
+	WebhookURL string
+	// EventARNs are the targets that a notification configuration can name, for Notify and
+	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
+	// InvalidArgument, and so does the server. Nil means [DefaultEventARN].
+	EventARNs []string
 	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
 	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
 	// would tell.
@@ -136,6 +152,10 @@ type Handler struct {
 	limits    Limits
 	store     store
 
+	finished *finishedUploads
+	webhook  *webhook
+	sequence atomic.Int64 // of events
+
 	faults   faults
 	recorder recorder
 }
@@ -153,14 +173,24 @@ func New(c Config) *Handler {
 			"localhost",
 		}
 	}
+	if c.WebsiteDomains == nil {
+		c.WebsiteDomains = []string{"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost"}
+	}
 	if c.Driver == nil {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
 	setDefault(&c.LifecycleDay, fullDay)
+	if c.EventARNs == nil {
+		c.EventARNs = []string{DefaultEventARN}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, anyRegion: anyRegion, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
+	h := &Handler{
+		config: c, anyRegion: anyRegion, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
+		webhook: newWebhook(c.WebhookURL),
+	}
+	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
 		_, _ = h.store.createBucket(context.Background(), h.newBucket(name, c.Credentials[0].Account)) // memory does not fail

@@ -25,6 +25,7 @@ type request struct {
 	fault     *Fault // nil if none applies
 	body      *impatientBody
 	drained   bool
+	events    []Event // of what the request has done
 }
 
 // ServeHTTP serves one request.
@@ -60,10 +61,11 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
 	}
-	if r.operation != "Preflight" && r.operation != "PostObject" {
+	if r.operation != "Preflight" && r.operation != "PostObject" && r.operation != "GetWebsiteDocument" {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
+		r.hoistParameters()
 		if err := r.authorize(); err != nil {
 			return err
 		}
@@ -77,7 +79,14 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.afterAuth(r); err != nil {
 		return err
 	}
+	if err := checkHeaders(r.operation, r.Header); err != nil {
+		return err
+	}
+	if err := r.checkParameters(); err != nil {
+		return err
+	}
 	r.corsHeaders()
+	defer r.publish() // also if a fault cuts the response
 	return handle(r)
 }
 
@@ -87,6 +96,9 @@ func (r *request) route() (func(*request) error, error) {
 	err := r.checkHead()
 	if err != nil {
 		return nil, err
+	}
+	if r.locateWebsite() {
+		return r.websiteHandler(), nil
 	}
 	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Server struct {
 	served      chan struct{}     // closed when no connection is accepted any more
 	connections connections
 	background  sync.WaitGroup
+	stop        context.CancelFunc // of what runs in the background
 	close       sync.Once
 }
 
@@ -73,7 +74,9 @@ func Start(c Config) (*Server, error) {
 		defer close(s.served)
 		_ = s.http.Serve(listener) // it always ends with http.ErrServerClosed
 	}()
-	s.background.Go(func() { s.keepLifecycle(s.gone) })
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.background.Go(func() { s.Run(ctx) })
 	return s, nil
 }
 
@@ -133,6 +136,7 @@ func (s *Server) end(stop func()) {
 		stop()
 		<-s.served
 		s.connections.open.Wait()
+		s.stop() // after the last request, whose events are still sent
 		s.background.Wait()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {

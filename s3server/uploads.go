@@ -44,6 +44,11 @@ func (r *request) listParts() error {
 	if err != nil {
 		return err
 	}
+	if r.Header.Get(customerPrefix+"-Key") != "" {
+		if err := r.checkPart(u); err != nil {
+			return err
+		}
+	}
 	owners, err := r.owners()
 	if err != nil {
 		return err
