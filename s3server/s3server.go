@@ -94,6 +94,11 @@ type Config struct {
 	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
 	// InvalidArgument, and so does the server. Nil means [DefaultEventARN].
 	EventARNs []string
+	// Log is called at the end of each request. Calls may be concurrent. Nil means no log.
+	Log func(Entry)
+	// Middleware returns what [Start] serves in place of its argument, which is the [Handler].
+	// It may answer requests that are not for S3, such as health checks. Nil means the Handler.
+	Middleware func(http.Handler) http.Handler
 	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
 	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
 	// would tell.
