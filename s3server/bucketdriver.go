@@ -72,6 +72,9 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 	if err := checkKey(in.Key); err != nil {
 		return nil, storageError(err)
 	}
+	if b, err := r.server.store.bucket(ctx, d.bucket); err == nil {
+		r.caller.account = b.account // the object is the bucket owner's
+	}
 	o, err := r.newObject(headersOf(in))
 	if err != nil {
 		return nil, storageError(err)

@@ -32,10 +32,11 @@ func (s *Server) Address(bucket string) string {
 	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
 }
 
-// A Credential is a key pair.
-type Credential struct{ AccessKeyID, SecretKey, SessionToken string }
-
-// Credentials returns the first of Config.Credentials, or the default.
+// Credentials returns the first of Config.Credentials, or the default. It is zero if the server
+// has none and takes only anonymous requests.
 func (h *Handler) Credentials() Credential {
-	return Credential{h.config.AccessKeyID, h.config.SecretKey, h.config.SessionToken}
+	if len(h.config.Credentials) == 0 {
+		return Credential{}
+	}
+	return h.config.Credentials[0]
 }
