@@ -24,7 +24,7 @@ func emptyBody() *body {
 	return &body{from: http.NoBody, digest: d, check: func() error { return nil }}
 }
 
-func TestWhatHasNoBytesIsBounded(t *testing.T) {
+func TestEntriesWithoutBytesAreBounded(t *testing.T) {
 	ctx := context.Background()
 	long := strings.Repeat("x", 1000)
 	for name, make := range map[string]func(s *memoryStore) error{
