@@ -26,6 +26,7 @@ type request struct {
 	body      *impatientBody
 	drained   bool
 	events    []Event // of what the request has done
+	failure   string  // the code of the error in the response, or ""
 }
 
 // ServeHTTP serves one request.
@@ -36,22 +37,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	header.Set("X-Amz-Request-Id", r.id)
 	header.Set("X-Amz-Id-2", hostID)
 
+	log := r.logged()
 	handle, err := r.route()
 	r.fault = h.faults.match(r.operation, r.bucket, r.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
-	r.body = &impatientBody{ReadCloser: in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
+	r.body = &impatientBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
-	defer func() { h.recorder.end(recorded, response.status) }()
+	defer func() {
+		h.recorder.end(recorded, response.status)
+		log(response)
+	}()
 
 	if err == nil {
 		err = r.run(handle)
 	}
 	if err != nil {
 		r.corsHeaders()
-		r.writeError(asAPIError(err))
+		failure := asAPIError(err)
+		r.failure = failure.code
+		r.writeError(failure)
 	}
 	response.finish()
 }
