@@ -50,7 +50,7 @@ func (r *request) postObject() error {
 		return err
 	}
 	header := f.header()
-	if err := checkHeaders(formFields, header); err != nil {
+	if err := r.checkFields(header); err != nil {
 		return err
 	}
 	o, err := r.newObject(header)
@@ -134,6 +134,18 @@ func (f *form) header() http.Header {
 		}
 	}
 	return header
+}
+
+// checkFields refuses fields that this server lacks, and another owner than expected.
+func (r *request) checkFields(header http.Header) error {
+	if err := checkHeaders(formFields, header); err != nil {
+		return err
+	}
+	owner := header.Get("X-Amz-Expected-Bucket-Owner")
+	if owner == "" {
+		return nil
+	}
+	return r.view(func(b *bucket) error { return b.checkOwner(owner) })
 }
 
 // tags returns the tags of the field "tagging", which is a document.
