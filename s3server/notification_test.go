@@ -274,3 +274,10 @@ func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
 	require.Contains(t, bodies[len(bodies)-1], "ObjectCreated:Put")
 	require.Zero(t, server.LostEvents())
 }
+
+func TestAWebhookMustBeAURL(t *testing.T) {
+	for _, address := range []string{"localhost:80", "ftp://localhost/", "http://", "http://[", "/events"} {
+		_, err := s3server.Start(s3server.Config{WebhookURL: address})
+		require.ErrorContains(t, err, "must be an http or https URL", address)
+	}
+}
