@@ -160,6 +160,15 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectTagging:Put c", "ObjectTagging:Delete c"}, box.take())
 
+	require.NoError(t, s.notify(t, topic("some", types.EventS3ObjectAclPut, types.EventS3ObjectRemoved)))
+	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
+		Bucket: name, OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
+	})
+	require.NoError(t, err)
+	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: name, Key: aws.String("c"), ACL: types.ObjectCannedACLPrivate})
+	require.NoError(t, err)
+	require.Equal(t, []string{"ObjectAcl:Put c"}, box.take())
+	require.NoError(t, s.notify(t, topic("all", everything...)))
 	s.remove(t, "missing", "")
 	require.Empty(t, box.take(), "nothing was removed")
 	s.remove(t, "c", "")
