@@ -155,4 +155,3 @@ func macV2(secret, text string) string {
 	h.Write([]byte(text))
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
-
