@@ -195,6 +195,9 @@ func (r *request) authorizeForm(f *form) error {
 
 // verifyForm checks the policy's signature.
 func (r *request) verifyForm(f *form) error {
+	if !r.server.config.Strict && f.fields["awsaccesskeyid"] != "" {
+		return r.verifyFormV2(f)
+	}
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if f.fields[name] == "" {
 			return newError("InvalidArgument", "ArgumentName", name).withMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
