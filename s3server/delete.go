@@ -109,7 +109,7 @@ func (r *request) deleteOne(key, id, etag string) (removal, error) {
 	if err := checkKey(key); err != nil {
 		return removal{}, err
 	}
-	if id != "" && !validVersionID(id) {
+	if id != "" && !r.server.validVersionID(id) {
 		return removal{}, newError("NoSuchVersion")
 	}
 	return r.server.store.remove(r.Context(), &removeRequest{

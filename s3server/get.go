@@ -76,7 +76,7 @@ func (r *request) versionID() (string, error) {
 	if id == "" {
 		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").withMessage("Version id cannot be the empty string")
 	}
-	if !validVersionID(id) {
+	if !r.server.validVersionID(id) {
 		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).withMessage("Invalid version id specified")
 	}
 	return id, nil

@@ -129,7 +129,7 @@ func (r *request) listObjects() error {
 func (l listing) entry(v *version, withOwner bool) listedObject {
 	o := listedObject{
 		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.etag, Size: v.size, StorageClass: v.class,
-		ChecksumAlgorithm: v.sum.kind.name, ChecksumType: v.sum.covers,
+		ChecksumAlgorithm: v.sum.algorithm(), ChecksumType: v.sum.covers,
 	}
 	if withOwner {
 		o.Owner = &bucketOwner

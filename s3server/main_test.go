@@ -77,6 +77,7 @@ func open(t *testing.T, c s3server.Config, start func(s3server.Config) (*s3serve
 	if c.Now == nil {
 		c.Now = s.clock.now
 	}
+	onStore(t, &c)
 	server, err := start(c)
 	require.NoError(t, err)
 	s.Server, s.http = server, server.Client()

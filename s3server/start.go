@@ -47,4 +47,5 @@ func (s *Server) Certificate() *x509.Certificate { return s.http.Certificate() }
 func (s *Server) Close() {
 	close(s.gone)
 	s.http.Close()
+	s.Handler.Close()
 }

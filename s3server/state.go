@@ -37,6 +37,7 @@ type object struct {
 	encryption encryption
 	lock       lock
 	restored   restored
+	upload     string // the id of the multipart upload that made it, if the store keeps that
 }
 
 // objectPart is a part of a completed upload.

@@ -45,7 +45,7 @@ func (r *request) listVersions() error {
 	if after.id != "" && after.key == "" {
 		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("A version-id marker cannot be specified without a key marker.")
 	}
-	if after.id != "" && !validVersionID(after.id) {
+	if after.id != "" && !r.server.validVersionID(after.id) {
 		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("Invalid version id specified")
 	}
 	result := versionList{
@@ -80,6 +80,6 @@ func (l listing) versionEntry(v *version, latest bool) listedVersion {
 		return e
 	}
 	e.ETag, e.Size, e.StorageClass = v.etag, &v.size, v.class
-	e.ChecksumAlgorithm, e.ChecksumType = v.sum.kind.name, v.sum.covers
+	e.ChecksumAlgorithm, e.ChecksumType = v.sum.algorithm(), v.sum.covers
 	return e
 }

@@ -1,0 +1,52 @@
+package s3server
+
+import "time"
+
+// A settingsRecord is how a bucket and its settings are stored. It has a field for each field of
+// settings.
+type settingsRecord struct {
+	Created    time.Time
+	Versioning string             `json:",omitempty"`
+	CORS       *corsConfiguration `json:",omitempty"`
+	Policy     []byte             `json:",omitempty"`
+	Block      *accessBlock       `json:",omitempty"`
+	Ownership  string             `json:",omitempty"`
+	Lifecycle  []byte             `json:",omitempty"`
+	ACL        string             `json:",omitempty"`
+	Locking    *lockRecord        `json:",omitempty"`
+}
+
+type lockRecord struct {
+	Mode        string `json:",omitempty"`
+	Days, Years int    `json:",omitempty"`
+}
+
+func recordOf(b *bucket) *settingsRecord {
+	r := &settingsRecord{
+		Created: b.created, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
+		Lifecycle: b.lifecycle, ACL: b.acl,
+	}
+	if b.policy != nil {
+		r.Policy = b.policy.document
+	}
+	if l := b.locking; l != nil {
+		r.Locking = &lockRecord{l.mode, l.days, l.years}
+	}
+	return r
+}
+
+// settings returns the settings of a bucket with this name.
+func (r *settingsRecord) settings(name string) (settings, error) {
+	s := settings{
+		versioning: r.Versioning, cors: r.CORS, block: r.Block, ownership: r.Ownership, lifecycle: r.Lifecycle, acl: r.ACL,
+	}
+	if l := r.Locking; l != nil {
+		s.locking = &lockSettings{l.Mode, l.Days, l.Years}
+	}
+	if r.Policy == nil {
+		return s, nil
+	}
+	var err error
+	s.policy, err = parsePolicy(r.Policy, &bucket{name: name, settings: s})
+	return s, err
+}

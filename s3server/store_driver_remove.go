@@ -1,0 +1,49 @@
+package s3server
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, error) {
+	b, settings, err := s.bucketOf(ctx, r.bucket)
+	if err != nil {
+		return removal{}, err
+	}
+	defer s.keys.lock(r.bucket + "/" + r.key)()
+	request := &storage.DeleteRequest{Key: escapeKey(r.key), Version: driverVersion(r.id), BypassGovernance: r.bypass}
+	if r.condition != (writeCondition{}) {
+		if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
+			return removal{}, err
+		}
+	}
+	if isMarkerID(r.id) {
+		return b.removeMarker(ctx, r)
+	}
+	switch err := b.driver.Delete(ctx, request); {
+	case storage.CodeOf(err) == storage.InvalidArgument && r.id != "":
+		return removal{id: r.id}, nil // no version of this driver has such an id
+	case err != nil:
+		return removal{}, lost(driverError(err, r.key), r.condition)
+	}
+	if r.id != "" || settings.versioning == "" {
+		return removal{id: r.id}, nil
+	}
+	gone := removal{marker: true}
+	marker, err := b.currentMarker(ctx, r.key)
+	if err == nil && marker != nil {
+		gone.id = marker.id
+	}
+	return gone, nil
+}
+
+// guardRemoval checks the condition of a removal. A version is removed whatever is current by
+// then: the condition is about the moment of the request.
+func (b *driverBucket) guardRemoval(ctx context.Context, r *removeRequest) (storage.Condition, error) {
+	c, err := b.guard(ctx, r.key, r.condition.checkDelete)
+	if err != nil || r.id != "" || c.Absent {
+		return storage.Condition{}, err
+	}
+	return c, b.need(storage.ConditionalRemove, "conditional removal")
+}
