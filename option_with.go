@@ -184,8 +184,8 @@ func WithPartSize(bytes int64) UploadOption {
 //
 // Without it a transfer finds the number itself. A download begins with one request. If
 // much is left and its reader waits for the network, it fetches parallel ranges, 16 at most.
-// A multipart upload of a file, or of another body that is read in place, begins with 8 parts
-// at a time, and sends up to 16. Both stop where more requests no longer move more bytes. A
+// A multipart upload of a file, or of another body that is read in place, begins with 16 parts
+// at a time, and sends up to 32. Both stop where more requests no longer move more bytes. A
 // stream sends each part as soon as it is read, with at most 64 MiB of parts in memory.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *settings) {

@@ -16,8 +16,8 @@ const (
 	defaultPartSize    = 5 << 20 // S3's minimum
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
-	beginConcurrency   = 8 // of parts that are read in place, without WithConcurrency
-	defaultConcurrency = 16
+	defaultConcurrency = 16   // of parts, without WithConcurrency
+	mostInPlace        = 32   // to which the parts that are read in place may grow
 	maxConcurrency     = 1000 // more connections than that make no upload or file faster
 	// streamBuffers bounds what the parts of one stream take in memory without options, in
 	// bytes: 12 parts of 5 MiB.
@@ -111,28 +111,28 @@ func (w *write) maxConcurrency() int {
 		return 1
 	case n > 0:
 		return min(n, maxConcurrency)
+	case w.src.at != nil:
+		return mostInPlace
 	}
 	return defaultConcurrency
 }
 
-// inPlaceParts returns into how many parts a random-access body is cut: with an ordered
-// concurrency so that they end together, else so that their throughput is soon known.
-// Sequential parts are few, because each waits for a response.
+// inPlaceParts returns into how many parts a random-access body is cut, so that they end
+// together. Sequential parts are few, because each waits for a response.
 func (w *write) inPlaceParts() int {
 	if w.req.set.concurrency > 0 || w.op.core.has(SequentialParts) {
 		return w.maxConcurrency()
 	}
-	return 2 * defaultConcurrency
+	return defaultConcurrency
 }
 
 // newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
-// that are read in place begins low and grows. A part of a stream is sent as soon as it is
-// filled: it takes memory while it waits.
+// that are read in place grows: they take no memory.
 func (w *write) newLimit(most int) *concurrency.Limit {
 	if w.req.set.concurrency > 0 || w.src.at == nil {
 		return concurrency.Fixed(most)
 	}
-	return concurrency.Growing(beginConcurrency, most, 0)
+	return concurrency.Growing(defaultConcurrency, most, 0)
 }
 
 // A multipart is one multipart upload in progress: from BeginParts to

@@ -81,7 +81,7 @@ func (e *env) throttledServer() (*s3server.Server, error) {
 	if server, ok := e.shared[name].(*s3server.Server); ok {
 		return server, nil
 	}
-	server, err := s3server.Start(s3server.Config{})
+	server, err := s3server.Start(s3server.Config{Record: 100_000})
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (e *env) throttledServer() (*s3server.Server, error) {
 		server.Close()
 		return nil
 	})
-	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate, Times: -1})
+	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate})
 	e.shared[name] = server
 	e.shared[jobServerName] = jobServer{server.URL, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey}
 	return server, nil

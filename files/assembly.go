@@ -83,7 +83,9 @@ func (a *assembly) acquireClaim(ctx context.Context) (*Record, error) {
 			waited += poll
 			continue
 		}
-		if a.drawn = state.Claim == nil; a.drawn {
+		// Without IfAbsent, only an ID of its own keeps what this call joins apart from
+		// what a slow call still joins. Sweep removes the bytes that are not used.
+		if a.drawn = state.Claim == nil || !a.creates && state.Claim.Joined == nil; a.drawn {
 			r := a.newRecord(&a.options.UploadOptions)
 			state.Claim = &claim{ID: r.ID, Created: r.Created}
 		}

@@ -21,7 +21,10 @@ func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 			return nil, err
 		}
 	}
-	opts := []storage.CopyOption{storage.IfAbsent()}
+	var opts []storage.CopyOption
+	if a.creates {
+		opts = append(opts, storage.IfAbsent())
+	}
 	if r.MIMEType != "" && !storage.Lacks(a.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(r.MIMEType))
 	}

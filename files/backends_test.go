@@ -3,6 +3,7 @@ package files_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
@@ -20,6 +21,7 @@ func backends() []backend {
 	return []backend{
 		{"the bucket", func(_ *testing.T, b storage.Bucket) files.Records { return files.BucketRecords(b) }},
 		{"another bucket", func(*testing.T, storage.Bucket) files.Records { return files.BucketRecords(memstore.New()) }},
+		{"a database", func(*testing.T, storage.Bucket) files.Records { return newDatabase(time.Now) }},
 	}
 }
 

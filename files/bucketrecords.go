@@ -73,11 +73,20 @@ func readJSON[T any](ctx context.Context, b storage.Downloader, key string) (*T,
 	if err != nil {
 		return nil, "", err
 	}
-	value := new(T)
-	if err := json.Unmarshal(text, value); err != nil {
-		return nil, "", &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("was not written by package files: " + err.Error())}
+	value, err := fromJSON[T](text, key)
+	if err != nil {
+		return nil, "", err
 	}
 	return value, attrs.Revision, nil
+}
+
+// fromJSON parses what this package has stored as key.
+func fromJSON[T any](text []byte, key string) (*T, error) {
+	value := new(T)
+	if err := json.Unmarshal(text, value); err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("was not written by package files: " + err.Error())}
+	}
+	return value, nil
 }
 
 // SetPurpose writes only if the record has not changed since it was read, and

@@ -3,8 +3,8 @@
 // bytes and a place for the records. That place is the same bucket ([BucketRecords],
 // nothing to install) or a database (package sqlrecords).
 //
-// For BucketRecords, and for uploads in parts, the bucket must enforce IfAbsent and
-// IfRevision. With a database, any bucket can store whole files.
+// For BucketRecords, the bucket must enforce IfAbsent and IfRevision. With a database,
+// any bucket can store files, whole or in parts.
 //
 //	store, err := files.New(bucket, files.BucketRecords(bucket), files.Config{})
 //	record, err := store.Upload(ctx, body, files.UploadOptions{
@@ -46,7 +46,8 @@
 //
 //	files/client/<ID><ext>           bytes of a client file, files/temp/… of a temp file
 //	files/records/client/<ID>.json   its record, with BucketRecords; records/temp/… always
-//	files/parts/client/<hash>/…      an upload in parts, parts/temp/…; the hash is of uploader and token
+//	files/parts/client/<hash>/…      an upload in parts, parts/temp/…; the hash is of uploader and token;
+//	                                 its state is in the database if the bucket lacks conditions
 //	files/clock                      written by Sweep and ClearTemp, to know the store's time
 //
 // In a bucket with versions, a removed file stays as a version until a lifecycle rule

@@ -14,6 +14,8 @@ type failingRecords struct {
 	files.Records
 	n    int
 	lost bool
+	// death, if it is not nil, makes the calls part of a process that is killed.
+	death *death
 
 	mu    sync.Mutex
 	calls int
@@ -27,6 +29,9 @@ func (r *failingRecords) hit() bool {
 
 // call makes one call, or fails.
 func (r *failingRecords) call(next func() error, writes bool) error {
+	if r.death != nil {
+		return r.death.call("", next)
+	}
 	r.mu.Lock()
 	r.calls++
 	fails := r.calls == r.n
@@ -70,6 +75,61 @@ func (r *failingRecords) IDs(ctx context.Context, after string, limit int) (ids 
 		return err
 	}, false)
 	return ids, next, err
+}
+
+// failingDatabase is such a database with states of parts.
+type failingDatabase struct {
+	failingRecords
+	states files.PartStates
+}
+
+var _ files.PartStates = (*failingDatabase)(nil)
+
+// failing returns f's records, whose n-th call fails.
+func (f *fixture) failing(n int, lost bool) files.Records {
+	if f.database == nil {
+		return &failingRecords{Records: f.records, n: n, lost: lost}
+	}
+	return &failingDatabase{failingRecords{Records: f.records, n: n, lost: lost}, f.database}
+}
+
+// instead returns records that a test put in place of f's, with f's states.
+func (f *fixture) instead(records files.Records) files.Records {
+	if f.database == nil {
+		return records
+	}
+	return struct {
+		files.Records
+		files.PartStates
+	}{records, f.database}
+}
+
+func (d *failingDatabase) PartState(ctx context.Context, key string) (state []byte, revision string, err error) {
+	err = d.call(func() (err error) {
+		state, revision, err = d.states.PartState(ctx, key)
+		return err
+	}, false)
+	return state, revision, err
+}
+
+func (d *failingDatabase) SetPartState(ctx context.Context, key string, state []byte, revision string) (written string, err error) {
+	err = d.call(func() (err error) {
+		written, err = d.states.SetPartState(ctx, key, state, revision)
+		return err
+	}, true)
+	return written, err
+}
+
+func (d *failingDatabase) RemovePartState(ctx context.Context, key, revision string) error {
+	return d.call(func() error { return d.states.RemovePartState(ctx, key, revision) }, true)
+}
+
+func (d *failingDatabase) ListPartStates(ctx context.Context, after string, limit int) (found []files.ListedPartState, next string, err error) {
+	err = d.call(func() (err error) {
+		found, next, err = d.states.ListPartStates(ctx, after, limit)
+		return err
+	}, false)
+	return found, next, err
 }
 
 // blindRecords cannot be read, so that the outcome of a lost call stays unknown.

@@ -24,6 +24,8 @@ type operation struct {
 	done func(t *testing.T, f *fixture, given string)
 	// noRecords: it makes no call to the client files' records.
 	noRecords bool
+	states    bool // it makes calls to the states of uploads in parts
+	noBucket  bool // it makes no call to the bucket if the records are in a database
 	// later: a failed pass may have asked about an upload. A pass after another
 	// Config.PartsTTL removes it.
 	later bool
@@ -67,7 +69,7 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "the first part", noRecords: true,
+		name: "the first part", noRecords: true, states: true,
 		setUp: func(*testing.T, *fixture) string { return "" },
 		do: func(t *testing.T, s *files.Store, _ string) error {
 			_, err := s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
@@ -88,7 +90,7 @@ var operations = []operation{
 		},
 	},
 	{
-		name:  "a change of purpose",
+		name: "a change of purpose", noBucket: true,
 		setUp: func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
 		do: func(t *testing.T, s *files.Store, id string) error {
 			_, err := s.SetPurpose(t.Context(), id, "new")
@@ -114,7 +116,7 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "a clearing of temp files", noRecords: true, later: true,
+		name: "a clearing of temp files", noRecords: true, states: true, later: true,
 		setUp: func(t *testing.T, f *fixture) string {
 			for range 3 {
 				_, err := f.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
@@ -184,20 +186,20 @@ var failures = []struct {
 		return f.mortal(t, d), func() bool { return d.dead }
 	}},
 	{"to the records fails before it was made", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.withRecords(t, &failingRecords{Records: f.records, n: n})
+		return f.withRecords(t, f.failing(n, false))
 	}},
 	{"to the records loses its answer", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.withRecords(t, &failingRecords{Records: f.records, n: n, lost: true})
+		return f.withRecords(t, f.failing(n, true))
 	}},
 }
 
-func (f *fixture) withRecords(t *testing.T, records *failingRecords) (*fixture, func() bool) {
+func (f *fixture) withRecords(t *testing.T, records files.Records) (*fixture, func() bool) {
 	t.Helper()
 	s := *f
 	var err error
 	s.Store, err = files.New(f.bucket, records, files.Config{Now: f.clock.Now})
 	require.NoError(t, err)
-	return &s, records.hit
+	return &s, records.(interface{ hit() bool }).hit
 }
 
 func (f *fixture) faulty(t *testing.T, rule faults.Rule, attempts int) (*fixture, func() bool) {
@@ -210,7 +212,7 @@ func TestAFaultAtEveryCall(t *testing.T) {
 	places := []struct {
 		name string
 		make func(*testing.T, files.Config, ...storage.OpenOption) *fixture
-	}{{"memory", inMemory}, {"local", inADirectory}}
+	}{{"memory", inMemory}, {"local", inADirectory}, {"memory and a database", withDatabase}}
 	for _, place := range places {
 		for _, op := range operations {
 			for _, failure := range failures {
@@ -231,7 +233,7 @@ func TestAFaultAtEveryCall(t *testing.T) {
 							if !hit() {
 								require.NoError(t, err)
 								met := n > 1
-								require.Equal(t, !strings.Contains(failure.name, "records") || !op.noRecords, met, "the fault was met")
+								require.Equal(t, op.meets(failure.name, f), met, "the fault was met")
 								break
 							}
 						}
@@ -240,6 +242,17 @@ func TestAFaultAtEveryCall(t *testing.T) {
 			}
 		}
 	}
+}
+
+// meets reports whether the operation makes a call that can fail like this.
+func (op operation) meets(failure string, f *fixture) bool {
+	switch {
+	case strings.Contains(failure, "records"):
+		return !op.noRecords || f.database != nil && op.states
+	case strings.Contains(failure, "killed"):
+		return true
+	}
+	return f.database == nil || !op.noBucket
 }
 
 func (op operation) judge(t *testing.T, f *fixture, given, name string, err error, again bool) {

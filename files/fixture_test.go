@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // These are shared with package recordstest.
@@ -56,7 +57,10 @@ type fixture struct {
 	driver  storage.Driver // nil if the test has only the bucket
 	bucket  storage.Bucket
 	records files.Records
-	clock   *clock
+	// database has the records and states of a bucket without conditions; nil: they
+	// are in the bucket.
+	database *database
+	clock    *clock
 }
 
 // inMemory returns a store on a new bucket with a clock that the test controls.
@@ -76,17 +80,56 @@ func inADirectory(t *testing.T, c files.Config, opts ...storage.OpenOption) *fix
 	return on(t, d, clock, c, opts...)
 }
 
+// withDatabase returns such a store on a bucket without conditions. Records and states
+// are in a database.
+func withDatabase(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	f := &fixture{clock: newClock()}
+	f.driver = faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})(
+		memstore.NewDriver(memstore.Config{Now: f.clock.Now}))
+	f.database = newDatabase(f.clock.Now)
+	return f.withLayers(t, c, opts...)
+}
+
+// An opener opens a store for a test. openers has one for each place of the states.
+type opener struct {
+	name string
+	open func(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture
+}
+
+func openers() []opener {
+	return []opener{{"states in the bucket", inMemory}, {"states in a database", withDatabase}}
+}
+
+// onEach runs a test with the states in each place.
+func onEach(t *testing.T, test func(t *testing.T, o opener)) {
+	t.Helper()
+	for _, o := range openers() {
+		t.Run(o.name, func(t *testing.T) { test(t, o) })
+	}
+}
+
 func on(t *testing.T, d storage.Driver, clock *clock, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
-	f := newFixture(t, c, clock, storage.New(d, opts...))
-	f.driver = d
-	return f
+	f := &fixture{driver: d, clock: clock}
+	return f.withLayers(t, c, opts...)
 }
 
 func newFixture(t *testing.T, c files.Config, clock *clock, b storage.Bucket) *fixture {
 	t.Helper()
-	f := &fixture{bucket: b, records: files.BucketRecords(b), clock: clock}
-	c.Now = clock.Now
+	return (&fixture{clock: clock}).opened(t, c, b)
+}
+
+// opened returns a store of f's on a bucket.
+func (f *fixture) opened(t *testing.T, c files.Config, b storage.Bucket) *fixture {
+	t.Helper()
+	s := *f
+	f = &s
+	f.bucket, f.records = b, files.BucketRecords(b)
+	if f.database != nil {
+		f.records = f.database
+	}
+	c.Now = f.clock.Now
 	var err error
 	f.Store, err = files.New(b, f.records, c)
 	require.NoError(t, err)
@@ -103,7 +146,7 @@ func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
 // withLayers returns another store of f's, configured as c.
 func (f *fixture) withLayers(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
-	return on(t, f.driver, f.clock, c, opts...)
+	return f.opened(t, c, storage.New(f.driver, opts...))
 }
 
 var errDead = errors.New("the process was killed")
@@ -120,26 +163,40 @@ type death struct {
 
 func (d *death) layer(next storage.Driver) storage.Driver {
 	return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-		d.mu.Lock()
-		d.calls++
-		if d.dead = d.dead || d.calls == d.before; d.dead {
-			d.mu.Unlock()
-			return &storage.Error{Code: storage.Internal, Err: errDead}
-		}
-		d.dead = call == d.after
-		lost := d.dead
-		d.mu.Unlock()
-		if err := next(ctx); err != nil || !lost {
-			return err
-		}
-		return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
+		return d.call(call, func() error { return next(ctx) })
 	})
+}
+
+// call makes one call of a process, or none if it is dead.
+func (d *death) call(name string, next func() error) error {
+	d.mu.Lock()
+	d.calls++
+	if d.dead = d.dead || d.calls == d.before; d.dead {
+		d.mu.Unlock()
+		return &storage.Error{Code: storage.Internal, Err: errDead}
+	}
+	d.dead = name == d.after && name != ""
+	lost := d.dead
+	d.mu.Unlock()
+	if err := next(); err != nil || !lost {
+		return err
+	}
+	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 }
 
 // mortal returns a store beside f whose process is killed.
 func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	t.Helper()
-	return f.beside(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	s := f.beside(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	if f.database == nil {
+		return s
+	}
+	database := &failingDatabase{failingRecords{Records: f.database, death: d}, f.database}
+	var err error
+	s.Store, err = files.New(s.bucket, database, files.Config{Now: f.clock.Now})
+	require.NoError(t, err)
+	s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+	return s
 }
 
 func (f *fixture) upload(t *testing.T, content string) *files.Record {
@@ -187,4 +244,23 @@ func whole(t *testing.T, b storage.Bucket, records files.Records) {
 		}
 		require.ElementsMatch(t, want, under(t, b, prefix), "bytes without a record, or a record without bytes")
 	}
+}
+
+// wholeOnceSwept removes what a call joined for nothing on a bucket without IfAbsent,
+// and checks the invariant.
+func wholeOnceSwept(t *testing.T, f *fixture) {
+	t.Helper()
+	if f.database != nil {
+		f.clock.Advance(25 * time.Hour)
+		f.sweep(t)
+	}
+	whole(t, f.bucket, f.records)
+}
+
+// statesInBucket returns how many objects the state of one upload in parts is.
+func (f *fixture) statesInBucket() int {
+	if f.database != nil {
+		return 0
+	}
+	return 1
 }

@@ -53,32 +53,34 @@ func (j *longJoin) end(t *testing.T) *files.Record {
 
 // Other calls wait as long as it takes, and join nothing themselves.
 func TestOtherCallsWaitForALongJoin(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	j := startLongJoin(t, f)
-	const long = 10 * time.Minute
-	var waited, beaten time.Duration
-	calls := faults.New()
-	other := f.beside(t, storage.WithLayer(calls.Layer()))
-	other.SetWait(func(ctx context.Context, d time.Duration) error {
-		if waited += d; waited >= long {
-			if j.record == nil {
-				j.end(t)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		j := startLongJoin(t, f)
+		const long = 10 * time.Minute
+		var waited, beaten time.Duration
+		calls := faults.New()
+		other := f.beside(t, storage.WithLayer(calls.Layer()))
+		other.SetWait(func(ctx context.Context, d time.Duration) error {
+			if waited += d; waited >= long {
+				if j.record == nil {
+					j.end(t)
+				}
+				return ctx.Err()
 			}
-			return ctx.Err()
-		}
-		for beaten < waited {
-			every := <-j.beats
-			require.LessOrEqual(t, every, 20*time.Second)
-			beaten += every
-		}
-		return nil
+			for beaten < waited {
+				every := <-j.beats
+				require.LessOrEqual(t, every, 20*time.Second)
+				beaten += every
+			}
+			return nil
+		})
+		r := other.send(t, "b", part(token, 2, 2))
+		require.GreaterOrEqual(t, waited, long)
+		require.Zero(t, calls.Count(faults.Compose))
+		require.Equal(t, j.record, r)
+		require.Equal(t, "ab", content(t, f.Store, r.ID))
+		whole(t, f.bucket, f.records)
 	})
-	r := other.send(t, "b", part(token, 2, 2))
-	require.GreaterOrEqual(t, waited, long)
-	require.Zero(t, calls.Count(faults.Compose))
-	require.Equal(t, j.record, r)
-	require.Equal(t, "ab", content(t, f.Store, r.ID))
-	whole(t, f.bucket, f.records)
 }
 
 // If a call that was presumed dead has joined the parts after all, no call joins them

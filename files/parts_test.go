@@ -22,107 +22,121 @@ func (f *fixture) send(t *testing.T, body string, o files.PartOptions) *files.Re
 }
 
 func TestAPartSentAgainReplacesTheEarlierOne(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
-	require.Nil(t, f.send(t, "right ", part(token, 2, 1)))
-	r := f.send(t, "end", part(token, 2, 2))
-	require.Equal(t, "right end", content(t, f.Store, r.ID))
-	require.EqualValues(t, 9, r.OriginalLength)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
+		require.Nil(t, f.send(t, "right ", part(token, 2, 1)))
+		r := f.send(t, "end", part(token, 2, 2))
+		require.Equal(t, "right end", content(t, f.Store, r.ID))
+		require.EqualValues(t, 9, r.OriginalLength)
+	})
 }
 
 func TestAFileOfOnePart(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	r := f.send(t, "all", part(token, 1, 1))
-	require.Equal(t, "all", content(t, f.Store, r.ID))
-	whole(t, f.bucket, f.records)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		r := f.send(t, "all", part(token, 1, 1))
+		require.Equal(t, "all", content(t, f.Store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
 }
 
 func TestEmptyParts(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "", part(token, 3, 1))
-	f.send(t, "", part(token, 3, 3))
-	r := f.send(t, "x", part(token, 3, 2))
-	require.Equal(t, "x", content(t, f.Store, r.ID))
-	r = f.send(t, "", part("token-5678", 1, 1))
-	require.Empty(t, content(t, f.Store, r.ID))
-	whole(t, f.bucket, f.records)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "", part(token, 3, 1))
+		f.send(t, "", part(token, 3, 3))
+		r := f.send(t, "x", part(token, 3, 2))
+		require.Equal(t, "x", content(t, f.Store, r.ID))
+		r = f.send(t, "", part("token-5678", 1, 1))
+		require.Empty(t, content(t, f.Store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
 }
 
 func TestTheTypeOfAFileInParts(t *testing.T) {
-	png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
-	for name, c := range map[string]struct {
-		fileName, given, want string
-	}{
-		"as given":             {"a.txt", "image/webp", "image/webp"},
-		"by its name":          {"a.txt", "", "text/plain; charset=utf-8"},
-		"by its first bytes":   {"a", "", "image/png"},
-		"by the bytes, beside": {"a.unheardof", "", "image/png"},
-	} {
-		f := inMemory(t, files.Config{})
-		o := part(token, 2, 2)
-		o.OriginalFileName, o.MIMEType = c.fileName, c.given
-		f.send(t, "<html>not the first part", o)
-		o.Part = 1
-		r := f.send(t, png, o)
-		require.Equal(t, c.want, r.MIMEType, name)
-		whole(t, f.bucket, f.records)
-	}
+	onEach(t, func(t *testing.T, o opener) {
+		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
+		for name, c := range map[string]struct {
+			fileName, given, want string
+		}{
+			"as given":             {"a.txt", "image/webp", "image/webp"},
+			"by its name":          {"a.txt", "", "text/plain; charset=utf-8"},
+			"by its first bytes":   {"a", "", "image/png"},
+			"by the bytes, beside": {"a.unheardof", "", "image/png"},
+		} {
+			f := o.open(t, files.Config{})
+			o := part(token, 2, 2)
+			o.OriginalFileName, o.MIMEType = c.fileName, c.given
+			f.send(t, "<html>not the first part", o)
+			o.Part = 1
+			r := f.send(t, png, o)
+			require.Equal(t, c.want, r.MIMEType, name)
+			whole(t, f.bucket, f.records)
+		}
+	})
 }
 
 func TestPartsMustMatch(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	require.Nil(t, f.send(t, "x", part(token, 3, 1)))
-	for name, c := range map[string]struct {
-		change func(o *files.PartOptions)
-		field  string
-	}{
-		"more parts":      {func(o *files.PartOptions) { o.Count = 4 }, "count"},
-		"fewer parts":     {func(o *files.PartOptions) { o.Count = 2 }, "count"},
-		"another name":    {func(o *files.PartOptions) { o.OriginalFileName = "b.txt" }, "originalFileName"},
-		"another type":    {func(o *files.PartOptions) { o.MIMEType = "text/html" }, "MIMEType"},
-		"another purpose": {func(o *files.PartOptions) { o.Purpose = "x" }, "Purpose"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := part(token, 3, 2)
-			c.change(&o)
-			_, err := f.UploadPart(t.Context(), strings.NewReader("x"), o)
-			refused(t, err, c.field, files.PartsChanged, storage.PreconditionFailed)
-		})
-	}
-	f.send(t, "y", part(token, 3, 2))
-	r := f.send(t, "z", part(token, 3, 3))
-	require.Equal(t, "xyz", content(t, f.Store, r.ID), "what was refused has changed nothing")
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		require.Nil(t, f.send(t, "x", part(token, 3, 1)))
+		for name, c := range map[string]struct {
+			change func(o *files.PartOptions)
+			field  string
+		}{
+			"more parts":      {func(o *files.PartOptions) { o.Count = 4 }, "count"},
+			"fewer parts":     {func(o *files.PartOptions) { o.Count = 2 }, "count"},
+			"another name":    {func(o *files.PartOptions) { o.OriginalFileName = "b.txt" }, "originalFileName"},
+			"another type":    {func(o *files.PartOptions) { o.MIMEType = "text/html" }, "MIMEType"},
+			"another purpose": {func(o *files.PartOptions) { o.Purpose = "x" }, "Purpose"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				o := part(token, 3, 2)
+				c.change(&o)
+				_, err := f.UploadPart(t.Context(), strings.NewReader("x"), o)
+				refused(t, err, c.field, files.PartsChanged, storage.PreconditionFailed)
+			})
+		}
+		f.send(t, "y", part(token, 3, 2))
+		r := f.send(t, "z", part(token, 3, 3))
+		require.Equal(t, "xyz", content(t, f.Store, r.ID), "what was refused has changed nothing")
+	})
 }
 
 func TestUploadsThatShareAToken(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	mine, theirs := part(token, 2, 1), part(token, 3, 1)
-	theirs.UploadedBy = "user-2"
-	f.send(t, "mine ", mine)
-	f.send(t, "theirs", theirs)
-	_, err := f.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
-	require.NoError(t, err)
-	mine.Part = 2
-	require.Equal(t, "mine too", content(t, f.Store, f.send(t, "too", mine).ID))
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		mine, theirs := part(token, 2, 1), part(token, 3, 1)
+		theirs.UploadedBy = "user-2"
+		f.send(t, "mine ", mine)
+		f.send(t, "theirs", theirs)
+		_, err := f.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
+		require.NoError(t, err)
+		mine.Part = 2
+		require.Equal(t, "mine too", content(t, f.Store, f.send(t, "too", mine).ID))
+	})
 }
 
 func TestATokenIsUsedOnce(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	r := f.send(t, "b", part(token, 2, 2))
-	for number := 1; number <= 2; number++ {
-		_, err := f.UploadPart(t.Context(), unread{t}, part(token, 2, number))
-		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-		require.Equal(t, r, e.Record, "for a client that lost the answer")
-	}
-	_, err := f.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
-	refused(t, err, "count", files.PartsChanged, storage.PreconditionFailed)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		r := f.send(t, "b", part(token, 2, 2))
+		for number := 1; number <= 2; number++ {
+			_, err := f.UploadPart(t.Context(), unread{t}, part(token, 2, number))
+			e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+			require.Equal(t, r, e.Record, "for a client that lost the answer")
+		}
+		_, err := f.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
+		refused(t, err, "count", files.PartsChanged, storage.PreconditionFailed)
 
-	require.NoError(t, f.Delete(t.Context(), r.ID))
-	_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
-	e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-	require.Nil(t, e.Record)
-	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10), "what was deleted does not come back")
+		require.NoError(t, f.Delete(t.Context(), r.ID))
+		_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+		require.Nil(t, e.Record)
+		require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10), "what was deleted does not come back")
+	})
 }
 
 // unread is a body that must not be read.
@@ -134,22 +148,26 @@ func (u unread) Read([]byte) (int, error) {
 }
 
 func TestNoPartIsLeftOfAFile(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	for number := 1; number <= 12; number++ {
-		f.send(t, "x", part(token, 12, number))
-	}
-	left := under(t, f.bucket, "files/parts/")
-	require.Len(t, left, 1, "but for what tells that the token was used: %v", left)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		for number := 1; number <= 12; number++ {
+			f.send(t, "x", part(token, 12, number))
+		}
+		left := under(t, f.bucket, "files/parts/")
+		require.Len(t, left, f.statesInBucket(), "but for what tells that the token was used: %v", left)
+	})
 }
 
 func TestAPartThatIsCutOff(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	cause := errors.New("the sender went away")
-	_, err := f.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
-	refused(t, err, "file", files.Interrupted, storage.BodyFailed)
-	require.ErrorIs(t, err, cause)
-	require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		cause := errors.New("the sender went away")
+		_, err := f.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
+		refused(t, err, "file", files.Interrupted, storage.BodyFailed)
+		require.ErrorIs(t, err, cause)
+		require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+	})
 }
 
 func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {

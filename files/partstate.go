@@ -1,7 +1,6 @@
 package files
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -12,9 +11,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A partState is what all calls for one upload in parts share, in any process. It is
-// one object. The first call creates it, and it is changed only if it has not changed
-// since it was read.
+// A partState is what all calls for one upload in parts share, in any process. The
+// first call creates it, and it is changed only if it has not changed since it was
+// read.
 type partState struct {
 	Count            int    `json:"count"`
 	OriginalFileName string `json:"originalFileName"`
@@ -34,8 +33,9 @@ type partState struct {
 	revision string
 }
 
-// A claim decides which file the parts become. It is made once; every call that
-// continues with it makes the same file.
+// A claim decides which file the parts become. It is made once, or for each call that
+// joins the parts if the bucket lacks IfAbsent; every call that continues with Joined
+// makes the same file.
 type claim struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
@@ -55,15 +55,13 @@ type claim struct {
 func (u *partUpload) enter(ctx context.Context) (*partState, error) {
 	for {
 		state, err := u.read(ctx)
-		var condition storage.UploadOption
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
-			state, condition = u.newState(), storage.IfAbsent()
+			state = u.newState("")
 		case err != nil:
 			return nil, err
 		case state.Expired:
-			condition = storage.IfRevision(state.revision)
-			state = u.newState()
+			state = u.newState(state.revision)
 		default:
 			u.run = state.Run
 			if err := state.checkSame(&u.options); err != nil {
@@ -71,22 +69,24 @@ func (u *partUpload) enter(ctx context.Context) (*partState, error) {
 			}
 			return u.confirm(ctx, state)
 		}
-		if err = u.write(ctx, state, condition); err == nil {
+		swapped, err := u.swap(ctx, state)
+		switch {
+		case err != nil:
+			return nil, err
+		case swapped: // otherwise another call was first
 			u.run = state.Run
 			return state, nil
-		}
-		if storage.CodeOf(err) != storage.PreconditionFailed { // otherwise another call was first
-			return nil, err
 		}
 	}
 }
 
-// newState returns the state of a new upload.
-func (u *partUpload) newState() *partState {
+// newState returns the state of a new upload, which replaces the state with a
+// revision; "": there is none.
+func (u *partUpload) newState(revision string) *partState {
 	o := &u.options
 	return &partState{
 		Count: o.Count, OriginalFileName: o.OriginalFileName, MIMEType: o.MIMEType, Purpose: o.Purpose,
-		Run: rand.Text(),
+		Run: rand.Text(), revision: revision,
 	}
 }
 
@@ -129,27 +129,16 @@ func (p *partState) checkSame(o *PartOptions) error {
 }
 
 func (u *partUpload) read(ctx context.Context) (*partState, error) {
-	state, revision, err := readJSON[partState](ctx, u.bucket, u.prefix+stateName)
+	text, revision, err := u.states.PartState(ctx, u.stateKey())
+	if err != nil {
+		return nil, err
+	}
+	state, err := fromJSON[partState](text, u.stateKey())
 	if err != nil {
 		return nil, err
 	}
 	state.revision = revision
 	return state, nil
-}
-
-func (u *partUpload) write(ctx context.Context, state *partState, condition storage.UploadOption) error {
-	text, err := json.Marshal(state)
-	if err != nil {
-		return &storage.Error{Code: storage.Internal, Err: err}
-	}
-	attrs, err := u.bucket.Upload(ctx, u.prefix+stateName, bytes.NewReader(text), condition)
-	switch {
-	case err == nil:
-		state.revision = attrs.Revision
-	case storage.CodeOf(err) == storage.PreconditionFailed && u.conflicts.Add(1) >= maxConflicts:
-		return conflictsError(u.prefix + stateName)
-	}
-	return err
 }
 
 // maxConflicts limits how often one call reads a state or a record again because
@@ -160,16 +149,26 @@ const maxConflicts = 1000
 func conflictsError(key string) error {
 	return &storage.Error{
 		Code: storage.Unavailable, Key: key, Err: errors.New("the object changed " + strconv.Itoa(maxConflicts) + " times while this call updated it"),
-		Hint: "check with storagetest that the store supports IfRevision",
+		Hint: "check with storagetest that the store supports IfRevision, or with recordstest that the database compares revisions",
 	}
 }
 
 // swap writes the state if it has not changed since it was read, and otherwise
 // returns false.
 func (u *partUpload) swap(ctx context.Context, state *partState) (bool, error) {
-	err := u.write(ctx, state, storage.IfRevision(state.revision))
-	if storage.CodeOf(err) == storage.PreconditionFailed {
-		return false, nil
+	text, err := json.Marshal(state)
+	if err != nil {
+		return false, &storage.Error{Code: storage.Internal, Err: err}
 	}
-	return err == nil, err
+	revision, err := u.states.SetPartState(ctx, u.stateKey(), text, state.revision)
+	switch {
+	case err == nil:
+		state.revision = revision
+		return true, nil
+	case storage.CodeOf(err) != storage.PreconditionFailed:
+		return false, err
+	case u.conflicts.Add(1) >= maxConflicts:
+		return false, conflictsError(u.stateKey())
+	}
+	return false, nil
 }

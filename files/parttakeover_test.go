@@ -17,90 +17,100 @@ import (
 
 // Other calls wait for a holder that died, but not forever.
 func TestACallTakesOverFromOneThatDied(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	dead := f.mortal(t, &death{after: "Compose"})
-	_, err := dead.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	require.ErrorIs(t, err, errDead)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		dead := f.mortal(t, &death{after: "Compose"})
+		_, err := dead.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		require.ErrorIs(t, err, errDead)
 
-	var waited time.Duration
-	f.SetWait(func(_ context.Context, d time.Duration) error {
-		waited += d
-		return nil
+		var waited time.Duration
+		f.SetWait(func(_ context.Context, d time.Duration) error {
+			waited += d
+			return nil
+		})
+		r := f.send(t, "b", part(token, 2, 2))
+		require.Equal(t, "ab", content(t, f.Store, r.ID))
+		require.GreaterOrEqual(t, waited, time.Minute)
+		require.Less(t, waited, 2*time.Minute)
+		wholeOnceSwept(t, f)
 	})
-	r := f.send(t, "b", part(token, 2, 2))
-	require.Equal(t, "ab", content(t, f.Store, r.ID))
-	require.GreaterOrEqual(t, waited, time.Minute)
-	require.Less(t, waited, 2*time.Minute)
-	whole(t, f.bucket, f.records)
 }
 
 // They do not wait for a holder that failed and is alive.
 func TestACallTakesOverFromOneThatFailed(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	failing, _ := f.faulty(t, faults.Fail(faults.Compose).Nth(1), 1)
-	_, err := failing.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	refused(t, err, "", files.StoreFailed, storage.Unavailable)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		failing, _ := f.faulty(t, faults.Fail(faults.Compose).Nth(1), 1)
+		_, err := failing.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		refused(t, err, "", files.StoreFailed, storage.Unavailable)
 
-	f.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
-	require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+		f.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
+		require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+	})
 }
 
 func TestACallThatWaitsEndsWithItsContext(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	require.ErrorIs(t, err, errDead)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		require.ErrorIs(t, err, errDead)
 
-	ctx, cancel := context.WithCancel(t.Context())
-	f.SetWait(func(ctx context.Context, _ time.Duration) error {
-		cancel()
-		return ctx.Err()
+		ctx, cancel := context.WithCancel(t.Context())
+		f.SetWait(func(ctx context.Context, _ time.Duration) error {
+			cancel()
+			return ctx.Err()
+		})
+		_, err = f.UploadPart(ctx, strings.NewReader("b"), part(token, 2, 2))
+		require.Equal(t, files.Interrupted, files.CodeOf(err))
+		require.ErrorIs(t, err, context.Canceled)
 	})
-	_, err = f.UploadPart(ctx, strings.NewReader("b"), part(token, 2, 2))
-	require.Equal(t, files.Interrupted, files.CodeOf(err))
-	require.ErrorIs(t, err, context.Canceled)
 }
 
 // A file that was deleted after the call that made it died stays deleted at the next
 // call with its token.
 func TestADeletedFileDoesNotComeBack(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	dead := f.beside(t)
-	records := &failingRecords{Records: f.records, n: 1, lost: true} // its Create
-	s, err := files.New(dead.bucket, records, files.Config{})
-	require.NoError(t, err)
-	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
-	made := listed(t, f.Store, files.ListFilter{}, 10)
-	require.Len(t, made, 1)
-	require.NoError(t, f.Delete(t.Context(), made[0]))
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		dead := f.beside(t)
+		records := &failingRecords{Records: f.records, n: 1, lost: true} // its Create
+		s, err := files.New(dead.bucket, f.instead(records), files.Config{})
+		require.NoError(t, err)
+		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+		made := listed(t, f.Store, files.ListFilter{}, 10)
+		require.Len(t, made, 1)
+		require.NoError(t, f.Delete(t.Context(), made[0]))
 
-	_, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
-	whole(t, f.bucket, f.records)
+		_, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+		require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+		whole(t, f.bucket, f.records)
+	})
 }
 
 // A slow call that resumes after another has made the file, and the file was deleted,
 // restores neither the file nor its record.
 func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	wakes := lateRecords{f.records, func() {
-		r := f.send(t, "b", part(token, 2, 2)) // by another, which waited for a minute
-		require.Equal(t, "ab", content(t, f.Store, r.ID))
-		require.NoError(t, f.Delete(t.Context(), r.ID))
-	}}
-	s, err := files.New(f.bucket, wakes, files.Config{Now: f.clock.Now})
-	require.NoError(t, err)
-	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-	require.Nil(t, e.Record)
-	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
-	whole(t, f.bucket, f.records)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		wakes := lateRecords{f.records, func() {
+			r := f.send(t, "b", part(token, 2, 2)) // by another, which waited for a minute
+			require.Equal(t, "ab", content(t, f.Store, r.ID))
+			require.NoError(t, f.Delete(t.Context(), r.ID))
+		}}
+		s, err := files.New(f.bucket, f.instead(wakes), files.Config{Now: f.clock.Now})
+		require.NoError(t, err)
+		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+		require.Nil(t, e.Record)
+		require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+		whole(t, f.bucket, f.records)
+	})
 }
 
 // A slow call that resumes after its upload was removed has made its file, or has
@@ -120,7 +130,7 @@ func TestACallThatResumesAfterItsUploadExpired(t *testing.T) {
 					require.NoError(t, f.bucket.Remove(t.Context(), key))
 				}
 			}}
-			s, err := files.New(f.bucket, wakes, files.Config{Now: f.clock.Now})
+			s, err := files.New(f.bucket, f.instead(wakes), files.Config{Now: f.clock.Now})
 			require.NoError(t, err)
 			r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 			if sweeps > 0 {
@@ -137,82 +147,88 @@ func TestACallThatResumesAfterItsUploadExpired(t *testing.T) {
 // A call that returns the record of a call that died finishes its work: the state
 // says that there is a record, and no part is left.
 func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	dying := f.beside(t)
-	s, err := files.New(dying.bucket, &failingRecords{Records: f.records, n: 1, lost: true}, files.Config{})
-	require.NoError(t, err)
-	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
-	r := f.send(t, "b", part(token, 2, 2))
-	require.Len(t, under(t, f.bucket, "files/parts/"), 1, "what tells that the token was used")
-	_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
-	require.Equal(t, r, refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		dying := f.beside(t)
+		s, err := files.New(dying.bucket, f.instead(&failingRecords{Records: f.records, n: 1, lost: true}), files.Config{})
+		require.NoError(t, err)
+		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+		r := f.send(t, "b", part(token, 2, 2))
+		require.Len(t, under(t, f.bucket, "files/parts/"), f.statesInBucket(), "what tells that the token was used")
+		_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		require.Equal(t, r, refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record)
+	})
 }
 
 // A slow call that others took over from resumes after another has made the file and
 // a late part has arrived.
 func TestACallThatOthersTookOverFrom(t *testing.T) {
-	for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
-		t.Run(name, func(t *testing.T) {
-			f := inMemory(t, files.Config{})
-			f.send(t, "a", part(token, 2, 1))
-			slow, inside := newGate("A, sent again")
-			var late, sleeping sync.WaitGroup
-			made, errs := make([]*files.Record, 2), make([]error, 2)
-			late.Go(func() { made[0], errs[0] = f.UploadPart(t.Context(), slow, part(token, 2, 1)) })
-			<-inside
+	onEach(t, func(t *testing.T, o opener) {
+		for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
+			t.Run(name, func(t *testing.T) {
+				f := o.open(t, files.Config{})
+				f.send(t, "a", part(token, 2, 1))
+				slow, inside := newGate("A, sent again")
+				var late, sleeping sync.WaitGroup
+				made, errs := make([]*files.Record, 2), make([]error, 2)
+				late.Go(func() { made[0], errs[0] = f.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+				<-inside
 
-			asleep := newComposeGate()
-			sleeper := f.beside(t, storage.WithLayer(asleep.layer))
-			sleeping.Go(func() { made[1], errs[1] = sleeper.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
-			<-asleep.inside
+				asleep := newComposeGate()
+				sleeper := f.beside(t, storage.WithLayer(asleep.layer))
+				sleeping.Go(func() { made[1], errs[1] = sleeper.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+				<-asleep.inside
 
-			injector := faults.New()
-			if !tidied {
-				injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
-			}
-			s := f.beside(t, storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			r := s.send(t, "b", part(token, 2, 2))
-			close(slow.open)
-			late.Wait()
-			close(asleep.open)
-			sleeping.Wait()
-			for i := range made {
-				require.NoError(t, errs[i])
-				require.Equal(t, r, made[i])
-			}
-			require.Equal(t, "ab", content(t, f.Store, r.ID))
-			require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
-			whole(t, f.bucket, f.records)
-		})
-	}
+				injector := faults.New()
+				if !tidied {
+					injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
+				}
+				s := f.beside(t, storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				r := s.send(t, "b", part(token, 2, 2))
+				close(slow.open)
+				late.Wait()
+				close(asleep.open)
+				sleeping.Wait()
+				for i := range made {
+					require.NoError(t, errs[i])
+					require.Equal(t, r, made[i])
+				}
+				require.Equal(t, "ab", content(t, f.Store, r.ID))
+				require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+				wholeOnceSwept(t, f)
+			})
+		}
+	})
 }
 
 func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	slow, inside := newGate("A, sent again, ")
-	impatient := f.beside(t)
-	nobodyWaits := errors.New("nobody waits")
-	impatient.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
-	var late, joining sync.WaitGroup
-	var failed, err error
-	late.Go(func() { _, failed = impatient.UploadPart(t.Context(), slow, part(token, 2, 1)) })
-	<-inside
-	gate := newComposeGate()
-	joiner := f.beside(t, storage.WithLayer(gate.layer))
-	var r *files.Record
-	joining.Go(func() { r, err = joiner.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
-	<-gate.inside
-	close(slow.open)
-	late.Wait()
-	require.ErrorIs(t, failed, nobodyWaits)
-	close(gate.open)
-	joining.Wait()
-	require.NoError(t, err)
-	require.Equal(t, "A, sent again, b", content(t, f.Store, r.ID))
-	whole(t, f.bucket, f.records)
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		slow, inside := newGate("A, sent again, ")
+		impatient := f.beside(t)
+		nobodyWaits := errors.New("nobody waits")
+		impatient.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
+		var late, joining sync.WaitGroup
+		var failed, err error
+		late.Go(func() { _, failed = impatient.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+		<-inside
+		gate := newComposeGate()
+		joiner := f.beside(t, storage.WithLayer(gate.layer))
+		var r *files.Record
+		joining.Go(func() { r, err = joiner.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+		<-gate.inside
+		close(slow.open)
+		late.Wait()
+		require.ErrorIs(t, failed, nobodyWaits)
+		close(gate.open)
+		joining.Wait()
+		require.NoError(t, err)
+		require.Equal(t, "A, sent again, b", content(t, f.Store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
 }
 
 // A composeGate blocks the first Compose until it is opened.

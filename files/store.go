@@ -35,16 +35,19 @@ const (
 // and honor ctx until they return.
 type Store struct {
 	bucket  storage.Bucket
-	creates bool // the bucket supports IfAbsent
-	swaps   bool // and IfRevision; uploads in parts need both
-	config  Config
-	client  kind
-	temp    kind
-	wait    waitFunc // for other calls
-	pulse   waitFunc // between two heartbeats
+	creates bool       // the bucket supports IfAbsent
+	states  stateStore // of uploads in parts
+	// takesParts says whether states can be swapped.
+	takesParts bool
+	config     Config
+	client     kind
+	temp       kind
+	wait       waitFunc // for other calls
+	pulse      waitFunc // between two heartbeats
 }
 
-// conditions are the features that uploads in parts, and records in a bucket, need.
+// conditions are the features that records, and states of uploads in parts, in a
+// bucket need.
 const conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 
 // A kind says where client files, or temp files, are kept.
@@ -59,9 +62,10 @@ type kind struct {
 // If the records are in a bucket ([BucketRecords]) without
 // [storage.ConditionalCreate] and [storage.ConditionalUpdate], it fails with
 // Unsupported, because a single record for each file depends on them. With records in
-// a database, the bucket of the bytes needs neither. Without them, [Store.UploadPart]
-// and [Store.UploadTempPart] fail with Unsupported, and only the 128 random bits of
-// an ID keep one file from replacing another.
+// a database, the bucket of the bytes needs neither. Without them, only the 128 random
+// bits of an ID keep one file from replacing another, and [Store.UploadPart] and
+// [Store.UploadTempPart] need records that are [PartStates], as those of package
+// sqlrecords are. Without either, they fail with Unsupported.
 func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 	const op = "files.New"
 	switch {
@@ -84,8 +88,9 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 		c.Now = time.Now
 	}
 	creates := storage.Supports(bucket, storage.ConditionalCreate)
+	states, takesParts := stateStoreFor(bucket, records)
 	return &Store{
-		bucket: bucket, creates: creates, swaps: storage.Supports(bucket, conditions), config: c, wait: ctxtime.Sleep, pulse: ctxtime.Sleep,
+		bucket: bucket, creates: creates, states: states, takesParts: takesParts, config: c, wait: ctxtime.Sleep, pulse: ctxtime.Sleep,
 		client: kind{bytes: "files/client/", parts: "files/parts/client/", records: records},
 		temp:   kind{bytes: "files/temp/", parts: "files/parts/temp/", records: bucketRecords{bucket, tempRecordsPrefix, creates}},
 	}, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -14,34 +13,22 @@ import (
 // uploads removes uploads in parts that were idle for ttl.
 func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 	var errs []error
-	upload, newest := "", time.Time{}
-	end := func() {
-		if upload == "" || w.now.Sub(newest) < ttl {
-			return
+	for one, err := range w.allUploads(ctx) {
+		switch {
+		case err != nil:
+			return errors.Join(append(errs, err)...)
+		case len(errs) >= maxFailures:
+			return errors.Join(errs...)
+		case one.idle < ttl:
+			continue
 		}
-		gone, err := w.removeUpload(ctx, upload, newest)
+		gone, err := w.removeUpload(ctx, one.prefix, one.newest)
 		if err != nil {
 			errs = append(errs, err)
 		} else if gone {
 			w.report.Uploads++
 		}
 	}
-	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.parts)) {
-		if err != nil {
-			return errors.Join(append(errs, err)...)
-		}
-		if of := w.uploadOf(entry.Key); of != upload {
-			end()
-			if len(errs) >= maxFailures {
-				return errors.Join(errs...)
-			}
-			upload, newest = of, time.Time{}
-		}
-		if entry.Modified.After(newest) {
-			newest = entry.Modified
-		}
-	}
-	end()
 	return errors.Join(errs...)
 }
 
@@ -63,8 +50,9 @@ func (w *sweep) removeUpload(ctx context.Context, upload string, newest time.Tim
 			return false, err
 		}
 	}
+	_, inBucket := w.states.(bucketStates)
 	old := func(e storage.ListEntry) bool {
-		return e.Key != upload+stateName && !e.Modified.After(newest)
+		return (e.Key != u.stateKey() || !inBucket) && !e.Modified.After(newest)
 	}
 	if _, err := storage.RemoveMatching(ctx, w.bucket, old, storage.WithPrefix(upload)); err != nil {
 		return false, err
@@ -72,33 +60,8 @@ func (w *sweep) removeUpload(ctx context.Context, upload string, newest time.Tim
 	if state == nil {
 		return true, nil
 	}
-	err = u.removeState(ctx, state.revision)
+	err = u.states.RemovePartState(ctx, u.stateKey(), state.revision)
 	return err == nil, err
-}
-
-// removeState removes the state unless another upload has started since it was read.
-// If the store has no such condition, it checks first, and an upload that starts
-// between the two requests loses its state. A part in progress then fails with
-// NotFound, and parts that were stored by then must be sent again.
-func (u *partUpload) removeState(ctx context.Context, revision string) error {
-	var opts []storage.RemoveOption
-	if storage.Supports(u.bucket, storage.ConditionalRemove) {
-		opts = append(opts, storage.IfRevision(revision))
-	} else {
-		switch now, err := u.read(ctx); {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
-			return nil
-		case err != nil:
-			return err
-		case now.revision != revision:
-			return nil
-		}
-	}
-	err := u.bucket.Remove(ctx, u.prefix+stateName, opts...)
-	if storage.CodeOf(err) == storage.PreconditionFailed {
-		return nil
-	}
-	return err
 }
 
 // expire asks whether any call still uses the upload, and otherwise marks it as
@@ -126,12 +89,12 @@ func (w *sweep) expire(ctx context.Context, u *partUpload, state *partState, new
 // were listed before are missed.
 func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
 	var prefixes []string
-	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.parts)) {
+	for one, err := range w.allUploads(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		if of := w.uploadOf(entry.Key); of != "" && strings.TrimPrefix(entry.Key, of) == stateName {
-			prefixes = append(prefixes, of)
+		if one.hasState {
+			prefixes = append(prefixes, one.prefix)
 		}
 	}
 	states := make([]*partState, len(prefixes))

@@ -14,16 +14,18 @@ import (
 )
 
 func TestPartsExpire(t *testing.T) {
-	f := inMemory(t, files.Config{PartsTTL: 5 * time.Hour})
-	f.send(t, "a", part(token, 3, 1))
-	f.clock.Advance(3 * time.Hour)
-	f.send(t, "b", part(token, 3, 2))
-	f.clock.Advance(3 * time.Hour)
-	require.Equal(t, &files.SweepReport{}, f.sweep(t), "somebody has continued it")
-	f.clock.Advance(2 * time.Hour)
-	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
-	require.Empty(t, under(t, f.bucket, "files/parts/"))
-	require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{PartsTTL: 5 * time.Hour})
+		f.send(t, "a", part(token, 3, 1))
+		f.clock.Advance(3 * time.Hour)
+		f.send(t, "b", part(token, 3, 2))
+		f.clock.Advance(3 * time.Hour)
+		require.Equal(t, &files.SweepReport{}, f.sweep(t), "somebody has continued it")
+		f.clock.Advance(2 * time.Hour)
+		require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
+		require.Empty(t, under(t, f.bucket, "files/parts/"))
+		require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
+	})
 }
 
 // A store without conditional removal removes idle uploads too.
@@ -37,16 +39,18 @@ func TestPartsExpireWithoutConditionalRemove(t *testing.T) {
 }
 
 func TestATokenIsRememberedForPartsTTL(t *testing.T) {
-	f := inMemory(t, files.Config{PartsTTL: 5 * time.Hour})
-	r := f.send(t, "a", part(token, 1, 1))
-	f.clock.Advance(4 * time.Hour)
-	require.Equal(t, &files.SweepReport{}, f.sweep(t))
-	_, err := f.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
-	refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-	f.clock.Advance(time.Hour)
-	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
-	require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
-	require.Equal(t, "a", content(t, f.Store, r.ID))
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{PartsTTL: 5 * time.Hour})
+		r := f.send(t, "a", part(token, 1, 1))
+		f.clock.Advance(4 * time.Hour)
+		require.Equal(t, &files.SweepReport{}, f.sweep(t))
+		_, err := f.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+		refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+		f.clock.Advance(time.Hour)
+		require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
+		require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
+		require.Equal(t, "a", content(t, f.Store, r.ID))
+	})
 }
 
 // before runs f before the n-th call of a kind reaches the bucket.
@@ -79,46 +83,50 @@ func (r *refusingRecords) Create(ctx context.Context, one *files.Record) error {
 // A file whose bytes are joined and whose record cannot be created is not lost,
 // however long that lasts and however often Sweep runs.
 func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		config files.Config
-		tries  int
-		every  time.Duration
-	}{
-		{"somebody tries every 13 hours", files.Config{}, 3, 13 * time.Hour},
-		{"uploads are kept longer than bytes", files.Config{PartsTTL: 7 * 24 * time.Hour}, 1, 25 * time.Hour},
-		{"bytes are young only for a moment", files.Config{Grace: time.Nanosecond}, 2, time.Hour},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := inMemory(t, row.config)
-			row.config.Now = f.clock.Now
-			s, err := files.New(f.bucket, &refusingRecords{f.records, row.tries}, row.config)
-			require.NoError(t, err)
-			f.send(t, "a", part(token, 2, 1))
-			for range row.tries {
-				_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-				refused(t, err, "", files.StoreFailed, storage.Unavailable)
-				f.clock.Advance(row.every)
-				require.Equal(t, &files.SweepReport{}, f.sweep(t))
-			}
-			r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-			require.NoError(t, err)
-			require.Equal(t, "ab", content(t, f.Store, r.ID))
-			whole(t, f.bucket, f.records)
-		})
-	}
+	onEach(t, func(t *testing.T, o opener) {
+		for _, row := range []struct {
+			name   string
+			config files.Config
+			tries  int
+			every  time.Duration
+		}{
+			{"somebody tries every 13 hours", files.Config{}, 3, 13 * time.Hour},
+			{"uploads are kept longer than bytes", files.Config{PartsTTL: 7 * 24 * time.Hour}, 1, 25 * time.Hour},
+			{"bytes are young only for a moment", files.Config{Grace: time.Nanosecond}, 2, time.Hour},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				f := o.open(t, row.config)
+				row.config.Now = f.clock.Now
+				s, err := files.New(f.bucket, f.instead(&refusingRecords{f.records, row.tries}), row.config)
+				require.NoError(t, err)
+				f.send(t, "a", part(token, 2, 1))
+				for range row.tries {
+					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+					refused(t, err, "", files.StoreFailed, storage.Unavailable)
+					f.clock.Advance(row.every)
+					require.Equal(t, &files.SweepReport{}, f.sweep(t))
+				}
+				r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+				require.NoError(t, err)
+				require.Equal(t, "ab", content(t, f.Store, r.ID))
+				whole(t, f.bucket, f.records)
+			})
+		}
+	})
 }
 
 // The remains of a claim are removed together with its upload.
 func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	f.send(t, "a", part(token, 2, 1))
-	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-	require.ErrorIs(t, err, errDead)
-	f.clock.Advance(25 * time.Hour)
-	require.Equal(t, &files.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
-	require.Empty(t, under(t, f.bucket, "files/client/"))
-	require.Empty(t, under(t, f.bucket, "files/parts/"))
+	onEach(t, func(t *testing.T, o opener) {
+		f := o.open(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		require.ErrorIs(t, err, errDead)
+		f.clock.Advance(25 * time.Hour)
+		require.Equal(t, &files.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
+		require.Empty(t, under(t, f.bucket, "files/client/"))
+		require.Empty(t, under(t, f.bucket, "files/parts/"))
+	})
 }
 
 // A client continues, during a Sweep, with a file whose bytes are old.
@@ -186,72 +194,76 @@ func TestSweepDuringAPart(t *testing.T) {
 
 // A part whose upload expires while it is sent was not stored.
 func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
-	swept := func(t *testing.T, f *fixture) { require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t)) }
-	half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
-		failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
-		_, err := failing.Sweep(t.Context())
-		require.Error(t, err)
-	}
-	for _, row := range []struct {
-		name    string
-		late    int // the part, of 2
-		expires func(t *testing.T, f *fixture)
-	}{
-		{"the last is missing", 1, swept},
-		{"it is the last", 2, swept},
-		{"the last is missing, and the sweep has died", 1, half},
-		{"it is the last, and the sweep has died", 2, half},
-		{"another upload has begun", 2, func(t *testing.T, f *fixture) {
-			half(t, f)
-			f.send(t, "another's", part(token, 2, 1))
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			f := inMemory(t, files.Config{})
-			f.send(t, "a", part(token, 2, 1))
-			slow, inside := newGate("late")
-			done := make(chan error, 1)
-			go func() {
-				_, err := f.UploadPart(t.Context(), slow, part(token, 2, row.late))
-				done <- err
-			}()
-			<-inside
-			f.clock.Advance(25 * time.Hour)
-			row.expires(t, f)
-			close(slow.open)
-			refused(t, <-done, "token", files.NotFound, storage.ObjectNotFound)
-			require.Empty(t, under(t, f.bucket, "files/client/"))
-			for range 2 {
+	onEach(t, func(t *testing.T, o opener) {
+		swept := func(t *testing.T, f *fixture) { require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t)) }
+		half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
+			failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
+			_, err := failing.Sweep(t.Context())
+			require.Error(t, err)
+		}
+		for _, row := range []struct {
+			name    string
+			late    int // the part, of 2
+			expires func(t *testing.T, f *fixture)
+		}{
+			{"the last is missing", 1, swept},
+			{"it is the last", 2, swept},
+			{"the last is missing, and the sweep has died", 1, half},
+			{"it is the last, and the sweep has died", 2, half},
+			{"another upload has begun", 2, func(t *testing.T, f *fixture) {
+				half(t, f)
+				f.send(t, "another's", part(token, 2, 1))
+			}},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				f := o.open(t, files.Config{})
+				f.send(t, "a", part(token, 2, 1))
+				slow, inside := newGate("late")
+				done := make(chan error, 1)
+				go func() {
+					_, err := f.UploadPart(t.Context(), slow, part(token, 2, row.late))
+					done <- err
+				}()
+				<-inside
 				f.clock.Advance(25 * time.Hour)
-				f.sweep(t)
-			}
-			require.Empty(t, under(t, f.bucket, "files/parts/"), "a late part is not left for ever")
-		})
-	}
+				row.expires(t, f)
+				close(slow.open)
+				refused(t, <-done, "token", files.NotFound, storage.ObjectNotFound)
+				require.Empty(t, under(t, f.bucket, "files/client/"))
+				for range 2 {
+					f.clock.Advance(25 * time.Hour)
+					f.sweep(t)
+				}
+				require.Empty(t, under(t, f.bucket, "files/parts/"), "a late part is not left for ever")
+			})
+		}
+	})
 }
 
 // Wherever a Sweep stops, the token makes a file: from the parts that were there, or
 // from those that are sent again.
 func TestATokenWhoseSweepDied(t *testing.T) {
-	for n, died := 1, true; died; n++ {
-		f := inMemory(t, files.Config{})
-		f.send(t, "a", part(token, 2, 1))
-		failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
-		_, err := failing.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
-		refused(t, err, "", files.StoreFailed, storage.Unavailable)
-		f.clock.Advance(25 * time.Hour)
+	onEach(t, func(t *testing.T, o opener) {
+		for n, died := 1, true; died; n++ {
+			f := o.open(t, files.Config{})
+			f.send(t, "a", part(token, 2, 1))
+			failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
+			_, err := failing.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
+			refused(t, err, "", files.StoreFailed, storage.Unavailable)
+			f.clock.Advance(25 * time.Hour)
 
-		d := &death{before: n}
-		_, err = f.mortal(t, d).Sweep(t.Context())
-		died = d.dead
-		require.Equal(t, died, err != nil)
-		var made *files.Record
-		for number := 1; number <= 2 && made == nil; number++ {
-			made, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
-			require.NoError(t, err, "the sweep died before call %d", n)
+			d := &death{before: n}
+			_, err = f.mortal(t, d).Sweep(t.Context())
+			died = d.dead
+			require.Equal(t, died, err != nil)
+			var made *files.Record
+			for number := 1; number <= 2 && made == nil; number++ {
+				made, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
+				require.NoError(t, err, "the sweep died before call %d", n)
+			}
+			require.NotNil(t, made)
+			require.Contains(t, []string{"aa", "bb"}, content(t, f.Store, made.ID))
+			whole(t, f.bucket, f.records)
 		}
-		require.NotNil(t, made)
-		require.Contains(t, []string{"aa", "bb"}, content(t, f.Store, made.ID))
-		whole(t, f.bucket, f.records)
-	}
+	})
 }

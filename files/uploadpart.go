@@ -29,8 +29,9 @@ type PartOptions struct {
 // InvalidValue names a field. If Count or an option differs from the earlier parts,
 // UploadPart fails with PartsChanged. If the token has made its file already, it
 // fails with Completed, and the Error has the Record. If the bucket does not support
-// [storage.ConditionalCreate] and [storage.ConditionalUpdate], it fails with
-// StoreFailed, which wraps Unsupported. After any other error, send the part again.
+// [storage.ConditionalCreate] and [storage.ConditionalUpdate], and the records are no
+// [PartStates], it fails with StoreFailed, which wraps Unsupported. After any other
+// error, send the part again.
 func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
 	return s.uploadPart(ctx, s.client, body, o)
 }
@@ -51,6 +52,8 @@ type partUpload struct {
 	conflicts atomic.Int64 // how often another call changed the state first
 }
 
+func (u *partUpload) stateKey() string { return u.prefix + stateName }
+
 // partsPrefix returns the prefix of the parts.
 func (u *partUpload) partsPrefix() string {
 	if u.run == "" { // of a state of an earlier version
@@ -63,10 +66,10 @@ func (u *partUpload) partsPrefix() string {
 func (u *partUpload) partKey(part int) string { return fmt.Sprintf("%s%05d", u.partsPrefix(), part) }
 
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
-	if !s.swaps {
+	if !s.takesParts {
 		return nil, &Error{
 			Code: StoreFailed, Message: "Files cannot be uploaded in parts here.",
-			Err: &storage.Error{Code: storage.Unsupported, Op: "UploadPart", Hint: "use a bucket that enforces IfAbsent and IfRevision"},
+			Err: &storage.Error{Code: storage.Unsupported, Op: "UploadPart", Hint: "keep the records in a database (package sqlrecords), or use a bucket that enforces IfAbsent and IfRevision"},
 		}
 	}
 	if err := o.validate(); err != nil {

@@ -87,7 +87,7 @@ func (r *request) headerClaim(value string) (*claim, error) {
 		return nil, err
 	}
 	c.timestamp = at.Format(timestampForm)
-	now := r.server.now()
+	now := r.now()
 	if skew := now.Sub(at).Abs(); skew > maxSkew {
 		return nil, newError("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
 			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))

@@ -22,6 +22,11 @@ func validBucketName(name string) bool {
 type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
+	Tags               *struct {
+		Tag []struct{ Key, Value text }
+	}
+	Location, Bucket *struct{}       // of a directory bucket
+	Unknown          unknownElements `xml:",any"`
 }
 
 // createBucket creates a bucket in the server's region. If the caller already owns it,
@@ -30,10 +35,14 @@ func (r *request) createBucket() error {
 	if !validBucketName(r.bucket) {
 		return newError("InvalidBucketName", "BucketName", r.bucket)
 	}
-	if err := r.checkLocation(); err != nil {
+	asked, err := r.readBucketRequest()
+	if err != nil {
 		return err
 	}
 	b := r.server.newBucket(r.bucket)
+	if b.tags, err = asked.tags(); err != nil {
+		return err
+	}
 	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
 		b.ownership = value
 	}
@@ -61,26 +70,42 @@ func (r *request) addBucket(b *bucket) error {
 	return err
 }
 
-func (r *request) checkLocation() error {
+// readBucketRequest reads the body of CreateBucket, which may be empty, and checks the region.
+func (r *request) readBucketRequest() (*createBucketRequest, error) {
 	document, err := r.readDocument()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	asked, region := createBucketRequest{}, r.server.config.Region
 	if len(document) > 0 {
 		if err := parseXML(document, &asked); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	switch location := asked.LocationConstraint; {
+	case len(asked.Unknown) > 0:
+		return nil, newError("MalformedXML")
+	case asked.Location != nil || asked.Bucket != nil:
+		return nil, newError("NotImplemented").withMessage("This server has no directory buckets")
 	case location == usEast1:
-		return newError("InvalidLocationConstraint", "LocationConstraint", location)
+		return nil, newError("InvalidLocationConstraint", "LocationConstraint", location)
 	case location == "" && region != usEast1:
-		return newError("IllegalLocationConstraintException")
+		return nil, newError("IllegalLocationConstraintException")
 	case location != "" && location != region:
-		return newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
+		return nil, newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
 	}
-	return nil
+	return &asked, nil
+}
+
+func (d *createBucketRequest) tags() ([]tag, error) {
+	if d.Tags == nil {
+		return nil, nil
+	}
+	var tags []tag
+	for _, t := range d.Tags.Tag {
+		tags = append(tags, tag{string(t.Key), string(t.Value)})
+	}
+	return tags, checkBucketTags(tags)
 }
 
 func (r *request) headBucket() error {

@@ -88,34 +88,3 @@ func TestBucketsAreListedAndRemoved(t *testing.T) {
 	_, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
 	failsWith(t, err, 404, "NotFound")
 }
-
-func TestLifecycleIsStoredUnchanged(t *testing.T) {
-	s := start(t, s3server.Config{})
-	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
-		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: aws.String(bucket)})
-	}
-	put := func(rules ...types.LifecycleRule) error {
-		_, err := s.PutBucketLifecycleConfiguration(t.Context(), &s3.PutBucketLifecycleConfigurationInput{
-			Bucket: aws.String(bucket), LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
-		})
-		return err
-	}
-	_, err := get()
-	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
-	rule := types.LifecycleRule{
-		ID: aws.String("one"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
-		Expiration:                     &types.LifecycleExpiration{Days: aws.Int32(3)},
-		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(1)},
-	}
-	require.NoError(t, put(rule))
-	kept, err := get()
-	require.NoError(t, err)
-	require.Equal(t, []types.LifecycleRule{rule}, kept.Rules)
-	failsWith(t, put(rule, rule), 400, "InvalidArgument")
-	failsWith(t, put(types.LifecycleRule{Status: types.ExpirationStatusEnabled, Filter: rule.Filter}), 400, "InvalidRequest")
-	failsWith(t, put(types.LifecycleRule{Status: types.ExpirationStatusEnabled, Expiration: rule.Expiration}), 400, "MalformedXML")
-	_, err = s.DeleteBucketLifecycle(t.Context(), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
-	require.NoError(t, err)
-	_, err = get()
-	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
-}

@@ -149,6 +149,24 @@ func (r *request) corsHeaders() {
 	}
 }
 
+// corsRefusal says why no rule allows a preflight request, in the words of AWS.
+func (r *request) corsRefusal(method string) error {
+	if method == "" {
+		method = r.Method
+	}
+	refusal := newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
+	err := r.view(func(b *bucket) error {
+		if b.cors == nil {
+			refusal.message = "CORSResponse: CORS is not enabled for this bucket."
+		}
+		return nil
+	})
+	if err != nil {
+		refusal.message = "CORSResponse: Bucket not found"
+	}
+	return refusal
+}
+
 // preflight answers a browser that asks before it sends a request. It needs no
 // signature.
 func (r *request) preflight() error {
@@ -164,7 +182,7 @@ func (r *request) preflight() error {
 	}
 	rule := r.corsRule(origin, method, headers)
 	if rule == nil {
-		return newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
+		return r.corsRefusal(method)
 	}
 	rule.write(r.w.Header(), origin)
 	if len(headers) > 0 {

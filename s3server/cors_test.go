@@ -25,6 +25,13 @@ func TestCORS(t *testing.T) {
 	}
 	_, err := get()
 	failsWith(t, err, 404, "NoSuchCORSConfiguration")
+	refusal := func(path string) apiError {
+		response, body := s.send(t, "OPTIONS", s.URL+path, nil, http.Header{"Origin": {"https://example.org"}, "Access-Control-Request-Method": {"PUT"}})
+		require.Equal(t, 403, response.StatusCode)
+		return errorIn(t, body)
+	}
+	require.Equal(t, "CORSResponse: CORS is not enabled for this bucket.", refusal("/photos/k").Message)
+	require.Equal(t, "CORSResponse: Bucket not found", refusal("/missing/k").Message)
 	rule := types.CORSRule{
 		AllowedOrigins: []string{"https://*.example.com"}, AllowedMethods: []string{"GET", "PUT"}, AllowedHeaders: []string{"content-type", "x-amz-*"},
 		ExposeHeaders: []string{"ETag"}, MaxAgeSeconds: aws.Int32(60),
@@ -33,6 +40,8 @@ func TestCORS(t *testing.T) {
 	kept, err := get()
 	require.NoError(t, err)
 	require.Equal(t, []types.CORSRule{rule}, kept.CORSRules)
+	require.Equal(t, "AccessForbidden", refusal("/photos/k").Code)
+	require.Contains(t, refusal("/photos/k").Message, "CORSResponse: This CORS request is not allowed.")
 	failsWith(t, put(types.CORSRule{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PATCH"}}), 400, "InvalidRequest")
 	failsWith(t, put(types.CORSRule{AllowedOrigins: []string{"*.*"}, AllowedMethods: []string{"GET"}}), 400, "InvalidRequest")
 

@@ -35,8 +35,9 @@ type encryption struct {
 	customerMD5 string // of the customer's key, in base64
 }
 
-// readEncryption reads how a write wants its object encrypted.
-func (r *request) readEncryption(header http.Header) (encryption, error) {
+// readEncryption reads how a write wants its object encrypted. If it does not say, the rule of the
+// bucket decides.
+func (r *request) readEncryption(header http.Header, rule *encryptionRule) (encryption, error) {
 	customer, err := r.customerKey(header, customerPrefix)
 	if err != nil {
 		return encryption{}, err
@@ -46,18 +47,18 @@ func (r *request) readEncryption(header http.Header) (encryption, error) {
 	switch {
 	case customer != "" && (e.algorithm != "" || e.kmsKey != ""):
 		return e, newError("InvalidArgument").withMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
-	case customer != "" && r.server.config.BlockCustomerKeys:
+	case customer != "" && rule.blocksCustomerKeys(r.server.config.BlockCustomerKeys):
 		return e, newError("AccessDenied")
 	case customer != "":
 		return e, nil
 	case !kms && (e.kmsKey != "" || header.Get(kmsContextHeader) != ""):
 		return e, newError("InvalidArgument").withMessage("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
 	case e.algorithm == "":
-		e.algorithm = byStore
+		e = rule.standard(e, header.Get(bucketKeyHeader) != "")
 	case !kms && e.algorithm != byStore:
 		return e, newError("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.algorithm)
 	}
-	if !kms {
+	if e.algorithm == byStore {
 		return e, nil
 	}
 	if e.kmsKey == "" {

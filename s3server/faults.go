@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,118 +9,206 @@ import (
 	"time"
 )
 
-// A Fault makes the server fail requests on purpose. If several match a request, the
-// first that is not used up applies.
+// A Fault makes the server misbehave on purpose. The first fields select requests; the others
+// say what happens to them. Only the first fault that selects a request applies to it.
+//
+// [Fail], [Throttle], [Lose], [Drop], [CutAfter], [StallAfter], [FlipAt] and [Delay] make the
+// common faults. [Server.Inject] and [Handler.Inject] add them.
+//
+// As JSON, a fault has the names of its fields with a small first letter, as
+// {"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2}. Durations are strings
+// such as "250ms" or "1m". Unknown fields are an error, and Deny has no JSON.
 type Fault struct {
-	Operation string // AWS's name, as "PutObject"; "" means any
-	Bucket    string // "" means any
-	Key       string // "" means any
-	Skip      int    // matching requests that pass first
-	Times     int    // requests that fail; 0 means one, and a negative number all
+	// In Operation, Bucket and Key, "*" stands for any characters, slashes too, and "?" for one.
+	Operation string `json:"operation,omitempty"` // AWS's name, as "PutObject" or "List*"; "" means any
+	Bucket    string `json:"bucket,omitempty"`    // "" means any
+	Key       string `json:"key,omitempty"`       // "" means any
+	Skip      int    `json:"skip,omitempty"`      // matching requests that pass first
+	Times     int    `json:"times,omitempty"`     // requests until the fault ends; 0 means all, until it is removed
 	// Rate is the number of matching requests a second that pass, a tenth of them at once.
-	// Times counts only the requests above the rate. With 0, none pass.
-	Rate int
+	// Skip and Times count only the requests above the rate. With 0, none pass.
+	Rate int `json:"rate,omitempty"`
 
 	// Error is the S3 code of a response to a request that had no effect: "SlowDown",
 	// "TooManyRequests", "ConditionalRequestConflict", "InternalError". A code that this
 	// server does not know needs Status.
-	Error      string
-	Status     int           // 0 means that of the code
-	RetryAfter time.Duration // in whole seconds; 0 means none
+	Error      string        `json:"error,omitempty"`
+	Status     int           `json:"status,omitempty"`    // 0 means that of the code
+	RetryAfter time.Duration `json:"retryAfter,omitzero"` // in whole seconds; 0 means none
 	// In200 returns the error in the body of a 200, as a late failure of
 	// CompleteMultipartUpload and CopyObject.
-	In200 bool
+	In200 bool `json:"in200,omitempty"`
 	// Redirect returns a 301 to this region, before the signature is checked.
-	Redirect string
+	Redirect string `json:"redirect,omitempty"`
 
-	DropConnection bool // close the connection before the request has an effect
-	DropResponse   bool // let the request take effect, then close the connection without a response
+	DropConnection bool `json:"dropConnection,omitempty"` // close the connection before the request has an effect
+	DropResponse   bool `json:"dropResponse,omitempty"`   // let the request take effect, then close the connection without a response
 
-	CutAfter  *int64        // bytes of the response body, after which the connection is closed
-	HangAfter *int64        // bytes of the response body, after which nothing is sent until the client disconnects
-	FlipAt    *int64        // offset of a byte in the response body that is changed
-	Pause     time.Duration // before every 32 KiB of the response body
+	CutAfter   *int64 `json:"cutAfter,omitempty"`   // bytes of the response body, after which the connection is closed
+	StallAfter *int64 `json:"stallAfter,omitempty"` // bytes of the response body, after which nothing is sent until the client disconnects
+	FlipAt     *int64 `json:"flipAt,omitempty"`     // offset of a byte in the response body that is changed
+
+	Latency   time.Duration `json:"latency,omitzero"`    // before the request is handled
+	Bandwidth int64         `json:"bandwidth,omitempty"` // bytes a second of the bodies of request and response; 0: no limit
+
+	// ETag is sent in place of every entity tag, in the header and in XML.
+	ETag string `json:"etag,omitempty"`
+	// ClockSkew moves the server's clock: its Date, and the time of its check of signatures.
+	ClockSkew time.Duration `json:"clockSkew,omitzero"`
+	// Stale leaves objects out of listings that were written less than this time ago, as if
+	// listings were eventually consistent.
+	Stale time.Duration `json:"stale,omitzero"`
 
 	// Ignore lists request headers that the server ignores, such as If-Match or Range. The
 	// signature includes them. "ETag" stands for the entity tags of keys in DeleteObjects.
-	Ignore []string
-	Hide   []string // response headers that are not sent
+	Ignore []string `json:"ignore,omitempty"`
+	Hide   []string `json:"hide,omitempty"` // response headers that are not sent
 	// Deny makes DeleteObjects refuse an object with AccessDenied. Like some servers, it
 	// may name the object differently or not at all. Nil refuses none.
-	Deny func(key, version string) (namedKey, namedVersion string, denied bool)
-	// Reverse reverses the entries of each page (ListObjectsV2).
-	Reverse bool
-
-	left float64 // requests that Rate lets pass
-	last time.Time
+	Deny func(key, version string) (namedKey, namedVersion string, denied bool) `json:"-"`
+	// Reverse reverses the entries of each page of a listing of objects.
+	Reverse bool `json:"reverse,omitempty"`
 }
 
-// Bytes returns a value for CutAfter, HangAfter and FlipAt.
-func Bytes(n int64) *int64 { return &n }
+// Fail makes an operation fail with an S3 code, as "SlowDown", without an effect. See
+// Fault.Error.
+func Fail(operation, code string) Fault { return Fault{Operation: operation, Error: code} }
 
-// Inject adds a fault.
-func (h *Handler) Inject(f Fault) {
-	h.faults.mu.Lock()
-	defer h.faults.mu.Unlock()
-	h.faults.all = append(h.faults.all, &f)
+// Throttle lets pass a number of requests a second, and fails others with SlowDown.
+func Throttle(operation string, rate int) Fault {
+	return Fault{Operation: operation, Error: "SlowDown", Rate: rate}
+}
+
+// Lose lets requests take effect, and closes the connection without a response.
+func Lose(operation string) Fault { return Fault{Operation: operation, DropResponse: true} }
+
+// Drop closes the connection before requests have an effect.
+func Drop(operation string) Fault { return Fault{Operation: operation, DropConnection: true} }
+
+// CutAfter closes the connection after n bytes of the response's body.
+func CutAfter(operation string, n int64) Fault { return Fault{Operation: operation, CutAfter: &n} }
+
+// StallAfter sends n bytes of the response's body, and then nothing until the client disconnects.
+func StallAfter(operation string, n int64) Fault {
+	return Fault{Operation: operation, StallAfter: &n}
+}
+
+// FlipAt changes the byte at an offset of the response's body.
+func FlipAt(operation string, offset int64) Fault {
+	return Fault{Operation: operation, FlipAt: &offset}
+}
+
+// Delay lets requests wait before they are handled.
+func Delay(operation string, d time.Duration) Fault { return Fault{Operation: operation, Latency: d} }
+
+// Once returns the fault for one request only.
+func (f Fault) Once() Fault {
+	f.Times = 1
+	return f
+}
+
+// On returns the fault for keys of one bucket, by patterns as in Fault.Key.
+func (f Fault) On(bucket, key string) Fault {
+	f.Bucket, f.Key = bucket, key
+	return f
+}
+
+// Inject adds a fault. undo removes it.
+func (h *Handler) Inject(f Fault) (undo func()) {
+	id := h.faults.add(f)
+	return func() { h.faults.remove(id) }
 }
 
 // ClearFaults removes all faults.
 func (h *Handler) ClearFaults() {
 	h.faults.mu.Lock()
 	defer h.faults.mu.Unlock()
-	h.faults.all = nil
+	h.faults.rules = nil
 }
 
 type faults struct {
-	mu   sync.Mutex
-	all  []*Fault
 	now  func() time.Time
 	gone <-chan struct{} // closed when the server ends; may be nil
+
+	mu    sync.Mutex
+	last  int // id
+	rules []*rule
+}
+
+// A rule is a fault and the requests that it has seen.
+type rule struct {
+	id      int
+	fault   Fault
+	skipped int
+	applied int
+	left    float64 // requests that Rate lets pass
+	filled  time.Time
+}
+
+func (s *faults) add(f Fault) (id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	s.rules = append(s.rules, &rule{id: s.last, fault: f})
+	return s.last
+}
+
+// remove reports whether there was a rule with this id.
+func (s *faults) remove(id int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.rules)
+	s.rules = slices.DeleteFunc(s.rules, func(r *rule) bool { return r.id == id })
+	return len(s.rules) < before
 }
 
 // match counts a request and returns its fault, or nil.
 func (s *faults) match(operation, bucket, key string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, f := range s.all {
-		if f.Operation != "" && f.Operation != operation || f.Bucket != "" && f.Bucket != bucket || f.Key != "" && f.Key != key {
+	for i, r := range s.rules {
+		if !r.fault.selects(operation, bucket, key) || !r.takes(s.now) {
 			continue
 		}
-		if f.Skip > 0 {
-			f.Skip--
-			continue
+		if r.applied++; r.applied == r.fault.Times {
+			s.rules = slices.Delete(s.rules, i, i+1)
 		}
-		if f.Rate > 0 && f.passes(s.now()) {
-			continue
-		}
-		applied := *f
-		switch {
-		case f.Times < 0:
-		case f.Times <= 1:
-			s.all = slices.Delete(s.all, i, i+1)
-		default:
-			f.Times--
-		}
-		return &applied
+		return &r.fault
 	}
 	return nil
 }
 
-// passes reports whether Rate lets one more request pass.
-func (f *Fault) passes(now time.Time) bool {
-	rate := float64(f.Rate)
-	atOnce := max(1, rate/10)
-	if f.last.IsZero() {
-		f.left = atOnce
-	} else {
-		f.left = min(atOnce, f.left+now.Sub(f.last).Seconds()*rate)
-	}
-	f.last = now
-	if f.left < 1 {
+func (f *Fault) selects(operation, bucket, key string) bool {
+	matches := func(pattern, value string) bool { return pattern == "" || matchPattern(pattern, value) }
+	return matches(f.Operation, operation) && matches(f.Bucket, bucket) && matches(f.Key, key)
+}
+
+// takes reports whether neither Rate nor Skip let one more request pass.
+func (r *rule) takes(now func() time.Time) bool {
+	if r.fault.Rate > 0 && r.passes(now()) {
 		return false
 	}
-	f.left--
+	if r.skipped < r.fault.Skip {
+		r.skipped++
+		return false
+	}
+	return true
+}
+
+// passes reports whether Rate lets one more request pass.
+func (r *rule) passes(now time.Time) bool {
+	rate := float64(r.fault.Rate)
+	atOnce := max(1, rate/10)
+	if r.filled.IsZero() {
+		r.left = atOnce
+	} else {
+		r.left = min(atOnce, r.left+now.Sub(r.filled).Seconds()*rate)
+	}
+	r.filled = now
+	if r.left < 1 {
+		return false
+	}
+	r.left--
 	return true
 }
 
@@ -127,6 +216,12 @@ func (f *Fault) passes(now time.Time) bool {
 func (f *Fault) beforeAuth(r *request) error {
 	if f == nil {
 		return nil
+	}
+	if f.Latency > 0 {
+		r.wait(f.Latency)
+	}
+	if f.Bandwidth > 0 {
+		r.Body = &slowBody{r.Body, r, f.Bandwidth}
 	}
 	if f.DropConnection {
 		cutConnection()
@@ -169,6 +264,16 @@ func (f *Fault) ignores(name string) bool {
 }
 
 func (f *Fault) reverses() bool { return f != nil && f.Reverse }
+
+var tagElement = regexp.MustCompile(`<ETag>[^<]*</ETag>`)
+
+// replaceTags puts Fault.ETag into a response.
+func (f *Fault) replaceTags(document []byte) []byte {
+	if f == nil || f.ETag == "" {
+		return document
+	}
+	return tagElement.ReplaceAllLiteral(document, []byte("<ETag>"+escape(f.ETag)+"</ETag>"))
+}
 
 // denies returns the error for an object that DeleteObjects refuses, or nil.
 func (f *Fault) denies(key, version string) *deleteError {

@@ -43,12 +43,12 @@ func TestInjectedErrors(t *testing.T) {
 func TestAnErrorInsideA200(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "x")
-	s.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true})
+	s.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true, Times: 1})
 	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
 	require.ErrorContains(t, err, "InternalError")
 	upload := s.begin(t, "k")
 	part := s.part(t, "k", upload, 1, "x")
-	s.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true})
+	s.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true, Times: 1})
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
@@ -70,15 +70,15 @@ func TestARedirectToAnotherRegion(t *testing.T) {
 
 func TestDroppedResponses(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true})
+	s.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Empty(t, s.keys(t), "the request must have no effect")
-	s.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true})
+	s.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Equal(t, []string{"k"}, s.keys(t), "the request must have taken effect")
-	s.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true})
+	s.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true, Times: 1})
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
@@ -96,18 +96,18 @@ func TestBrokenBodies(t *testing.T) {
 		t.Cleanup(func() { _ = out.Body.Close() })
 		return out.Body
 	}
-	s.Inject(s3server.Fault{Operation: "GetObject", CutAfter: s3server.Bytes(40_001)})
+	s.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(40_001)), Times: 1})
 	got, err := io.ReadAll(get(t.Context()))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Len(t, got, 40_001)
 
-	s.Inject(s3server.Fault{Operation: "GetObject", FlipAt: s3server.Bytes(40_000)})
+	s.Inject(s3server.Fault{Operation: "GetObject", FlipAt: new(int64(40_000)), Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content[:40_000], string(got[:40_000]))
 	require.NotEqual(t, content[40_000], got[40_000])
 
-	s.Inject(s3server.Fault{Operation: "GetObject", HangAfter: s3server.Bytes(10)})
+	s.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(10)), Times: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	body := get(ctx)
 	first := make([]byte, 10)
@@ -117,7 +117,7 @@ func TestBrokenBodies(t *testing.T) {
 	_, err = io.ReadAll(body)
 	require.ErrorIs(t, err, context.Canceled)
 
-	s.Inject(s3server.Fault{Operation: "GetObject", Pause: time.Millisecond})
+	s.Inject(s3server.Fault{Operation: "GetObject", Bandwidth: 10 << 20, Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content, string(got))
@@ -127,7 +127,7 @@ func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
-	s.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }})
+	s.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }, Times: 1})
 	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
 	}})
@@ -141,7 +141,7 @@ func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
 func TestCloseEndsStalledRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	s.Inject(s3server.Fault{Operation: "GetObject", HangAfter: s3server.Bytes(1)})
+	s.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
 	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = out.Body.Close() }) // runs before Close
@@ -151,28 +151,28 @@ func TestCloseEndsStalledRequests(t *testing.T) {
 func TestACarelessServer(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "0123456789")
-	s.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}})
+	s.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
 	in := putInput("k", "9876543210")
 	in.IfNoneMatch = aws.String("*")
 	_, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 
-	s.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}})
+	s.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}, Times: 1})
 	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
 	require.NoError(t, err)
 	require.Equal(t, "9876543210", read(t, out.Body))
 	require.Nil(t, out.ETag)
 
 	s.put(t, "l", "")
-	s.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true})
+	s.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true, Times: 1})
 	require.Equal(t, []string{"l", "k"}, s.keys(t))
 
-	s.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}})
+	s.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
 	batch := &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}}}
 	deleted, err := s.DeleteObjects(t.Context(), batch)
 	require.NoError(t, err)
 	require.Empty(t, deleted.Errors)
-	s.Inject(s3server.Fault{Times: -1, Error: "SlowDown"})
+	s.Inject(s3server.Fault{Error: "SlowDown"})
 	s.ClearFaults()
 	require.Equal(t, []string{"l"}, s.keys(t))
 }
@@ -195,7 +195,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 func TestAServerThatThrottles(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
-	s.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20, Times: -1})
+	s.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
 	puts := func(n int) (served int) {
 		for range n {
 			if _, err := s.PutObject(t.Context(), putInput("k", "x")); err == nil {

@@ -35,6 +35,9 @@ func (r *request) getObject() error {
 	if err := r.describe(v); err != nil {
 		return err
 	}
+	if !r.has("versionId") {
+		r.showExpiration(v)
+	}
 	if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
 		v.sumOf(offset, length, partial).write(r.w.Header())
 	}

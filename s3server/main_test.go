@@ -2,6 +2,7 @@ package s3server_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/xml"
 	"io"
 	"net"
@@ -57,15 +58,16 @@ func (c *clock) move(d time.Duration) {
 var small = s3server.Limits{MinPartSize: 10, MaxPartSize: 100 << 10, MaxPutSize: 100 << 10, MaxCopySize: 50 << 10, MaxParts: 20, MaxPage: 1000}
 
 func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
-	return open(t, c, s3server.Start, options...)
+	return open(t, c, options...)
 }
 
 // startTLS is start with TLS, with which the SDK sends checksums in trailers.
 func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
-	return open(t, c, s3server.StartTLS, options...)
+	c.TLS = &tls.Config{}
+	return open(t, c, options...)
 }
 
-func open(t *testing.T, c s3server.Config, start func(s3server.Config) (*s3server.Server, error), options ...func(*s3.Options)) *store {
+func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	t.Helper()
 	if c.Buckets == nil {
 		c.Buckets = []string{bucket}
@@ -78,10 +80,8 @@ func open(t *testing.T, c s3server.Config, start func(s3server.Config) (*s3serve
 		c.Now = s.clock.now
 	}
 	onStore(t, &c)
-	server, err := start(c)
-	require.NoError(t, err)
-	s.Server, s.http = server, server.Client()
-	t.Cleanup(server.Close)
+	s.Server = s3server.ForTest(t, c)
+	s.http = s.Server.Client()
 	s.Client = s.client(options...)
 	return s
 }

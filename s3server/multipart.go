@@ -68,6 +68,7 @@ func (r *request) createUpload() error {
 		return err
 	}
 	u.encryption.write(r.w.Header())
+	r.showAbortion(u)
 	if u.asked {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)

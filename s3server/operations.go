@@ -10,11 +10,12 @@ type handler = func(*request) error
 // subresources are the query parameters that select another operation. The first one in
 // a request decides.
 var subresources = []string{
-	"acl", "cors", "delete", "legal-hold", "lifecycle", "location", "object-lock", "ownershipControls", "policy",
-	"policyStatus", "publicAccessBlock", "restore", "retention", "tagging", "uploadId", "uploads", "versioning", "versions",
+	"accelerate", "acl", "analytics", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold",
+	"lifecycle", "location", "logging", "metrics", "object-lock", "ownershipControls", "policy", "policyStatus",
+	"publicAccessBlock", "replication", "requestPayment", "restore", "retention", "tagging", "uploadId", "uploads",
+	"versioning", "versions",
 	// This server does not implement these:
-	"accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory",
-	"logging", "metrics", "notification", "replication", "requestPayment", "select", "torrent", "website",
+	"attributes", "notification", "select", "torrent", "website",
 }
 
 type operation struct {
@@ -57,6 +58,34 @@ var operations = map[string]operation{
 	"BUCKET PUT acl":                  {"PutBucketAcl", (*request).putBucketACL},
 	"BUCKET GET object-lock":          {"GetObjectLockConfiguration", (*request).getLocking},
 	"BUCKET PUT object-lock":          {"PutObjectLockConfiguration", (*request).putLocking},
+	"BUCKET GET tagging":              {"GetBucketTagging", (*request).getBucketTagging},
+	"BUCKET PUT tagging":              {"PutBucketTagging", (*request).putBucketTagging},
+	"BUCKET DELETE tagging":           {"DeleteBucketTagging", (*request).deleteBucketTagging},
+	"BUCKET GET encryption":           {"GetBucketEncryption", (*request).getBucketEncryption},
+	"BUCKET PUT encryption":           {"PutBucketEncryption", (*request).putBucketEncryption},
+	"BUCKET DELETE encryption":        {"DeleteBucketEncryption", (*request).deleteBucketEncryption},
+	"BUCKET GET requestPayment":       {"GetBucketRequestPayment", (*request).getRequestPayment},
+	"BUCKET PUT requestPayment":       {"PutBucketRequestPayment", (*request).putRequestPayment},
+	"BUCKET GET accelerate":           {"GetBucketAccelerateConfiguration", (*request).getAcceleration},
+	"BUCKET PUT accelerate":           {"PutBucketAccelerateConfiguration", (*request).putAcceleration},
+	"BUCKET GET logging":              {"GetBucketLogging", (*request).getLogging},
+	"BUCKET PUT logging":              {"PutBucketLogging", (*request).putLogging},
+	"BUCKET GET replication":          {"GetBucketReplication", (*request).getReplication},
+	"BUCKET DELETE replication":       {"DeleteBucketReplication", (*request).deleteNothing},
+
+	// With an id, these name one configuration, and else all.
+	"BUCKET GET analytics":                 {"ListBucketAnalyticsConfigurations", listNothing("ListBucketAnalyticsConfigurationResult")},
+	"BUCKET GET analytics id":              {"GetBucketAnalyticsConfiguration", (*request).noConfiguration},
+	"BUCKET DELETE analytics id":           {"DeleteBucketAnalyticsConfiguration", (*request).noConfiguration},
+	"BUCKET GET intelligent-tiering":       {"ListBucketIntelligentTieringConfigurations", listNothing("ListBucketIntelligentTieringConfigurationsOutput")},
+	"BUCKET GET intelligent-tiering id":    {"GetBucketIntelligentTieringConfiguration", (*request).noConfiguration},
+	"BUCKET DELETE intelligent-tiering id": {"DeleteBucketIntelligentTieringConfiguration", (*request).noConfiguration},
+	"BUCKET GET inventory":                 {"ListBucketInventoryConfigurations", listNothing("ListInventoryConfigurationsResult")},
+	"BUCKET GET inventory id":              {"GetBucketInventoryConfiguration", (*request).noConfiguration},
+	"BUCKET DELETE inventory id":           {"DeleteBucketInventoryConfiguration", (*request).noConfiguration},
+	"BUCKET GET metrics":                   {"ListBucketMetricsConfigurations", listNothing("ListMetricsConfigurationsResult")},
+	"BUCKET GET metrics id":                {"GetBucketMetricsConfiguration", (*request).noConfiguration},
+	"BUCKET DELETE metrics id":             {"DeleteBucketMetricsConfiguration", (*request).noConfiguration},
 
 	"OBJECT PUT ":            {"PutObject", (*request).putObject},
 	"OBJECT GET ":            {"GetObject", (*request).getObject},
@@ -105,6 +134,12 @@ func (r *request) chooseOperation() (string, handler) {
 			return "CopyObject", (*request).copyObject
 		case "uploadId":
 			return "UploadPartCopy", (*request).copyPart
+		}
+	}
+	switch subresource {
+	case "analytics", "intelligent-tiering", "inventory", "metrics":
+		if r.has("id") {
+			subresource += " id"
 		}
 	}
 	chosen, found := operations[strings.Join([]string{kind, r.Method, subresource}, " ")]

@@ -73,6 +73,9 @@ func readForm(reader *multipart.Reader) (*form, error) {
 			return nil, newError("MalformedPOSTRequest")
 		}
 		name := strings.ToLower(p.FormName())
+		if name == "" {
+			return nil, newError("MalformedPOSTRequest")
+		}
 		if name == "file" {
 			f.filename, f.file = p.FileName(), p
 			return f, nil
@@ -134,7 +137,7 @@ func (r *request) permit(f *form) (sizes, error) {
 	if err != nil {
 		return anySize, err
 	}
-	if !r.server.now().Before(p.Expiration) {
+	if !r.now().Before(p.Expiration) {
 		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
 	return p.check(f, r.bucket, anySize)
@@ -212,6 +215,9 @@ type postResponse struct {
 func (r *request) writeFormResponse(f *form, v *version) error {
 	header := r.w.Header()
 	header.Set("Etag", v.etag)
+	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
+		v.sum.write(header)
+	}
 	location := "http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {

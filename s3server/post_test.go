@@ -54,6 +54,7 @@ func TestForms(t *testing.T) {
 		"another signature":            {set("x-amz-signature", "x"), 0, "hello", 403, "SignatureDoesNotMatch"},
 		"no signature":                 {func(f map[string]string) { delete(f, "X-Amz-Signature") }, 0, "hello", 400, "InvalidArgument"},
 		"no policy":                    {func(f map[string]string) { delete(f, "policy") }, 0, "hello", 403, "AccessDenied"},
+		"a field without a name":       {set("", "x"), 0, "hello", 400, "MalformedPOSTRequest"},
 		"no key":                       {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
 		"expired":                      {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
 		"too long":                     {nil, 0, "hello, hello", 400, "EntityTooLarge"},
@@ -94,4 +95,24 @@ func TestForms(t *testing.T) {
 			require.Equal(t, test.status == 201, strings.Contains(body, "<PostResponse>"))
 		})
 	}
+}
+
+func TestAFormHasItsChecksumAnswered(t *testing.T) {
+	s := start(t, s3server.Config{})
+	form := func(sum string) (*http.Response, string) {
+		out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+			func(o *s3.PresignPostOptions) {
+				o.Conditions = []any{[]string{"starts-with", "$x-amz-checksum-crc32c", ""}}
+			})
+		require.NoError(t, err)
+		out.Values["x-amz-checksum-crc32c"] = sum
+		return s.post(t, out.URL, out.Values, "hello")
+	}
+	response, body := form("mnG7TA==")
+	require.Equal(t, 204, response.StatusCode, body)
+	require.Equal(t, "mnG7TA==", response.Header.Get("X-Amz-Checksum-Crc32c"))
+	require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
+	response, body = form("AAAAAA==")
+	require.Equal(t, 400, response.StatusCode, body)
+	require.Equal(t, "BadDigest", errorIn(t, body).Code)
 }

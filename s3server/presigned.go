@@ -66,7 +66,7 @@ func (r *request) checkExpiry(c *claim) error {
 	case ttl > longestTTL:
 		return wrongQuery("X-Amz-Expires must be less than a week (in seconds) that is %d", longestTTL)
 	}
-	now, end := r.server.now(), at.Add(time.Duration(ttl)*time.Second)
+	now, end := r.now(), at.Add(time.Duration(ttl)*time.Second)
 	if at.Sub(now) > maxSkew {
 		return newError("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339)).withMessage("Request is not valid yet")
 	}

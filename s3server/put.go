@@ -41,7 +41,9 @@ func (r *request) newObject(header http.Header) (*object, error) {
 	if o.lock, err = r.server.readLock(header); err != nil {
 		return nil, err
 	}
+	var rule *encryptionRule
 	err = r.view(func(b *bucket) error {
+		rule = b.encryption
 		if err := b.checkACL(header); err != nil {
 			return err
 		}
@@ -51,7 +53,7 @@ func (r *request) newObject(header http.Header) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.encryption, err = r.readEncryption(header); err != nil {
+	if o.encryption, err = r.readEncryption(header, rule); err != nil {
 		return nil, err
 	}
 	o.properties, err = r.server.readProperties(header)
@@ -85,6 +87,7 @@ func (r *request) write(o *object, c writeCondition) *write {
 func (r *request) written(v *version, shown string) *version {
 	r.showID(shown)
 	v.encryption.write(r.w.Header())
+	r.showExpiration(v)
 	return v
 }
 

@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -20,18 +21,20 @@ type Request struct {
 	Status      int  // 0 before the response, or if it was dropped
 }
 
+// A recorder counts requests, and keeps the latest.
 type recorder struct {
+	limit int // requests to keep
+	busy  atomic.Int64
+
 	mu     sync.Mutex
-	all    []Request
+	latest []*Request // a ring
+	oldest int        // index of the oldest, if latest is full
 	counts map[string]int
-	epoch  int // raised by Reset, so that earlier requests are not recorded at their end
-	busy   atomic.Int64
+	total  int
 }
 
-// A requestMark is the position of a request in the record.
-type requestMark struct{ epoch, index int }
-
-func (c *recorder) begin(r *request) requestMark {
+// begin counts a request. It returns the entry that is kept, or nil.
+func (c *recorder) begin(r *request) *Request {
 	c.busy.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,46 +42,69 @@ func (c *recorder) begin(r *request) requestMark {
 		c.counts = map[string]int{}
 	}
 	c.counts[r.operation]++
-	c.all = append(c.all, Request{
+	c.total++
+	if c.limit <= 0 {
+		return nil
+	}
+	kept := &Request{
 		Operation: r.operation, Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Bucket: r.bucket, Key: r.key,
-		Query: r.query, Header: r.Header.Clone(), Trailers: r.Header.Get("X-Amz-Trailer") != "",
-	})
-	return requestMark{c.epoch, len(c.all) - 1}
+		Query: maps.Clone(r.query), Header: r.Header.Clone(), Trailers: r.Header.Get("X-Amz-Trailer") != "",
+	}
+	if len(c.latest) < c.limit {
+		c.latest = append(c.latest, kept)
+	} else {
+		c.latest[c.oldest] = kept
+		c.oldest = (c.oldest + 1) % c.limit
+	}
+	return kept
 }
 
-func (c *recorder) end(m requestMark, status int) {
+func (c *recorder) end(kept *Request, status int) {
 	c.busy.Add(-1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m.epoch == c.epoch {
-		c.all[m.index].Status = status
+	if kept != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		kept.Status = status
 	}
 }
 
-// Requests returns all requests since the start or the last [Handler.Reset], in order.
+// Requests returns the latest requests in the order in which they came, at most
+// Config.Record, since the start or the last [Handler.Reset].
 func (h *Handler) Requests() []Request {
-	h.recorder.mu.Lock()
-	defer h.recorder.mu.Unlock()
-	return append([]Request(nil), h.recorder.all...)
+	c := &h.recorder
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]Request, 0, len(c.latest))
+	for i := range c.latest {
+		all = append(all, *c.latest[(c.oldest+i)%len(c.latest)])
+	}
+	return all
 }
 
-// Count returns the number of requests of an operation, or of all with "".
+// Count returns the number of requests of an operation since the start or the last
+// [Handler.Reset], or of all with "". It counts also what Config.Record does not keep.
 func (h *Handler) Count(operation string) int {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
 	if operation == "" {
-		return len(h.recorder.all)
+		return h.recorder.total
 	}
 	return h.recorder.counts[operation]
+}
+
+// counts returns Count for each operation.
+func (h *Handler) counts() map[string]int {
+	h.recorder.mu.Lock()
+	defer h.recorder.mu.Unlock()
+	return maps.Clone(h.recorder.counts)
 }
 
 // Busy returns the number of requests in progress.
 func (h *Handler) Busy() int { return int(h.recorder.busy.Load()) }
 
-// Reset clears the record of requests.
+// Reset clears the record and the counts of requests.
 func (h *Handler) Reset() {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
-	h.recorder.all, h.recorder.counts = nil, nil
-	h.recorder.epoch++
+	h.recorder.latest, h.recorder.oldest, h.recorder.counts, h.recorder.total = nil, 0, nil, 0
 }

@@ -44,7 +44,7 @@ func TestRefusedRequests(t *testing.T) {
 		status             int
 		code               string
 	}{
-		"encryption of a bucket":           {"GET", "/photos?encryption", "", nil, 501, "NotImplemented"},
+		"a torrent":                        {"GET", "/photos/k?torrent", "", nil, 501, "NotImplemented"},
 		"a part of an object by number":    {"GET", "/photos/k?partNumber=1", "", nil, 501, "NotImplemented"},
 		"a listing of version 1":           {"GET", "/photos", "", nil, 501, "NotImplemented"},
 		"a method that there is not":       {"PATCH", "/photos/k", "", nil, 405, "MethodNotAllowed"},

@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"context"
 	"net/http"
 	"time"
 )
@@ -23,6 +22,9 @@ func (w *responseWriter) fault() *Fault {
 
 // WriteHeader sends the status, unless the response is dropped.
 func (w *responseWriter) WriteHeader(status int) {
+	if tag := w.fault().ETag; tag != "" && w.Header().Get("Etag") != "" {
+		w.Header().Set("Etag", tag)
+	}
 	for _, name := range w.fault().Hide {
 		w.Header().Del(name)
 	}
@@ -32,7 +34,8 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 }
 
-const pausedBlock = 32 << 10
+// maxBlock is the number of bytes that a client must read within Limits.IdleTimeout.
+const maxBlock = 256 << 10
 
 // Write sends bytes of the body.
 func (w *responseWriter) Write(p []byte) (int, error) {
@@ -41,10 +44,10 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	for done < len(p) {
-		block := p[done:]
-		if fault.Pause > 0 {
-			block = block[:min(len(block), pausedBlock)]
-			w.wait(fault.Pause)
+		block := p[done:min(len(p), done+maxBlock)]
+		if fault.Bandwidth > 0 {
+			block = block[:min(len(block), slowBlock(fault.Bandwidth))]
+			w.request.wait(transferTime(len(block), fault.Bandwidth))
 		}
 		n, err := w.writeBlock(fault, block)
 		done += n
@@ -60,15 +63,16 @@ func (w *responseWriter) writeBlock(fault *Fault, block []byte) (int, error) {
 		w.flush(block[:left])
 		cutConnection()
 	}
-	if left, ends := w.left(fault.HangAfter, block); ends {
+	if left, ends := w.left(fault.StallAfter, block); ends {
 		w.flush(block[:left])
-		w.wait(0)
+		w.request.wait(0)
 		cutConnection()
 	}
 	if at := fault.FlipAt; at != nil && *at >= w.sent && *at < w.sent+int64(len(block)) {
 		block = append([]byte(nil), block...)
 		block[*at-w.sent] ^= 0xFF
 	}
+	w.expectReader()
 	n, err := w.ResponseWriter.Write(block)
 	w.sent += int64(n)
 	return n, err
@@ -85,6 +89,7 @@ func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
 
 // flush sends the last bytes that the client gets.
 func (w *responseWriter) flush(p []byte) {
+	w.expectReader()
 	_, _ = w.ResponseWriter.Write(p)
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
@@ -95,21 +100,13 @@ func (w *responseWriter) finish() {
 	if w.fault().DropResponse {
 		cutConnection()
 	}
+	w.expectReader() // net/http sends the last bytes
 }
 
-// wait returns after d, or if the client or the server goes away. With 0, it waits only
-// for that.
-func (w *responseWriter) wait(d time.Duration) {
-	ctx := w.request.Context()
-	if d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
-	select {
-	case <-ctx.Done():
-	case <-w.request.server.faults.gone:
-	}
+// expectReader lets the next bytes fail if the client does not read them in time. A writer
+// without deadlines, such as that of a test, needs none.
+func (w *responseWriter) expectReader() {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.request.server.limits.IdleTimeout))
 }
 
 // cutConnection aborts the request with the panic that net/http provides for this.

@@ -9,14 +9,15 @@
 //
 //	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 //	defer server.Close()
-//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
-//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
+//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Times: 1})
+//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: 1}) // serves 150 a second
 //
 // These return NotImplemented: website, logging, notifications, S3 Select, ListObjects version 1.
 package s3server
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"time"
 
@@ -77,8 +78,21 @@ type Config struct {
 	FolderOrder bool
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
-	Now         func() time.Time // nil means time.Now
-	Limits      Limits
+	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
+	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
+	// would tell.
+	LifecycleDay time.Duration
+	// Record is the number of requests that [Handler.Requests] returns, the latest ones.
+	Record int
+	// Addr is where [Start] listens, as "127.0.0.1:9000" or ":9000". "" means a free port of
+	// 127.0.0.1.
+	Addr string
+	// TLS makes [Start] serve TLS. If it has no certificate, as &tls.Config{}, the server makes
+	// one that [Server.Client] trusts: for localhost, the loopback addresses, the host of Addr,
+	// and Domains with their buckets. The AWS SDKs send trailers only over TLS.
+	TLS    *tls.Config
+	Now    func() time.Time // nil means time.Now; responses have this time as their Date
+	Limits Limits
 }
 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
@@ -92,6 +106,11 @@ type Limits struct {
 	MaxPage     int   // entries in one page of a listing: 1,000
 	MaxBatch    int   // keys in one DeleteObjects: 1,000
 	MaxMetadata int   // of user metadata, names and values: 2 KiB
+	MaxHeader   int   // of all headers of a request, names and values: 8 KiB
+	MaxBuckets  int   // 10,000
+	// These are not AWS's.
+	MaxConnections int           // that Start serves at a time, while others wait: 1,024
+	IdleTimeout    time.Duration // in which a client must send or read some bytes: 1 minute
 }
 
 func (l Limits) complete() Limits {
@@ -104,6 +123,10 @@ func (l Limits) complete() Limits {
 	setDefault(&l.MaxPage, 1_000)
 	setDefault(&l.MaxBatch, 1_000)
 	setDefault(&l.MaxMetadata, 2<<10)
+	setDefault(&l.MaxHeader, 8<<10)
+	setDefault(&l.MaxBuckets, 10_000)
+	setDefault(&l.MaxConnections, 1_024)
+	setDefault(&l.IdleTimeout, time.Minute)
 	return l
 }
 
@@ -133,10 +156,11 @@ func New(c Config) *Handler {
 	if c.Driver == nil {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
+	setDefault(&c.LifecycleDay, fullDay)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}}
+	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
 	if c.Service != nil {
 		h.store = newDriverStore(&h.config)
 	} else {

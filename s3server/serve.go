@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
@@ -22,6 +23,7 @@ type request struct {
 	query     url.Values
 	caller    caller
 	fault     *Fault // nil if none applies
+	body      *impatientBody
 	drained   bool
 }
 
@@ -35,6 +37,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 
 	handle, err := r.route()
 	r.fault = h.faults.match(r.operation, r.bucket, r.key)
+	header.Set("Date", r.now().Format(http.TimeFormat))
+	r.body = &impatientBody{ReadCloser: in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
+	r.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
@@ -65,9 +70,8 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.checkOwner(); err != nil {
 			return err
 		}
-		const payer, requester = "x-amz-request-payer", "requester"
-		if r.server.config.RequesterPays && r.Header.Get(payer) != requester && r.query.Get(payer) != requester {
-			return newError("AccessDenied")
+		if err := r.checkPayer(); err != nil {
+			return err
 		}
 	}
 	if err := r.fault.afterAuth(r); err != nil {
@@ -80,7 +84,10 @@ func (r *request) run(handle func(*request) error) error {
 // route finds the operation and the target.
 func (r *request) route() (func(*request) error, error) {
 	r.operation = "Unknown"
-	var err error
+	err := r.checkHead()
+	if err != nil {
+		return nil, err
+	}
 	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
@@ -153,9 +160,22 @@ func (r *request) done(status int) error {
 func (r *request) drain() {
 	const most = 64 << 20
 	if !r.drained && r.Header.Get("Expect") == "" {
+		r.body.until = time.Now().Add(drainTimeout)
 		_, _ = io.CopyN(io.Discard, r.Body, most)
 	}
 	r.drained = true
+}
+
+// drainTimeout is how long a response waits for a body that the server ignores.
+const drainTimeout = 10 * time.Second
+
+// now is the time of the server, which a fault may move.
+func (r *request) now() time.Time {
+	now := r.server.now()
+	if r.fault != nil {
+		now = now.Add(r.fault.ClockSkew)
+	}
+	return now
 }
 
 func newRequestID() string { return rand.Text()[:16] }

@@ -6,14 +6,20 @@ import "time"
 // settings.
 type settingsRecord struct {
 	Created    time.Time
-	Versioning string             `json:",omitempty"`
-	CORS       *corsConfiguration `json:",omitempty"`
-	Policy     []byte             `json:",omitempty"`
-	Block      *accessBlock       `json:",omitempty"`
-	Ownership  string             `json:",omitempty"`
-	Lifecycle  []byte             `json:",omitempty"`
-	ACL        string             `json:",omitempty"`
-	Locking    *lockRecord        `json:",omitempty"`
+	Versioning string                  `json:",omitempty"`
+	CORS       *corsConfiguration      `json:",omitempty"`
+	Policy     []byte                  `json:",omitempty"`
+	Block      *accessBlock            `json:",omitempty"`
+	Ownership  string                  `json:",omitempty"`
+	Lifecycle  *lifecycleConfiguration `json:",omitempty"`
+	ACL        string                  `json:",omitempty"`
+	Locking    *lockRecord             `json:",omitempty"`
+
+	Tags         []tag           `json:",omitempty"`
+	Encryption   *encryptionRule `json:",omitempty"`
+	Payer        string          `json:",omitempty"`
+	Acceleration string          `json:",omitempty"`
+	Logging      []byte          `json:",omitempty"`
 }
 
 type lockRecord struct {
@@ -25,6 +31,7 @@ func recordOf(b *bucket) *settingsRecord {
 	r := &settingsRecord{
 		Created: b.created, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
 		Lifecycle: b.lifecycle, ACL: b.acl,
+		Tags: b.tags, Encryption: b.encryption, Payer: b.payer, Acceleration: b.acceleration, Logging: b.logging,
 	}
 	if b.policy != nil {
 		r.Policy = b.policy.document
@@ -39,6 +46,7 @@ func recordOf(b *bucket) *settingsRecord {
 func (r *settingsRecord) settings(name string) (settings, error) {
 	s := settings{
 		versioning: r.Versioning, cors: r.CORS, block: r.Block, ownership: r.Ownership, lifecycle: r.Lifecycle, acl: r.ACL,
+		tags: r.Tags, encryption: r.Encryption, payer: r.Payer, acceleration: r.Acceleration, logging: r.Logging,
 	}
 	if l := r.Locking; l != nil {
 		s.locking = &lockSettings{l.Mode, l.Days, l.Years}
@@ -47,6 +55,6 @@ func (r *settingsRecord) settings(name string) (settings, error) {
 		return s, nil
 	}
 	var err error
-	s.policy, err = parsePolicy(r.Policy, &bucket{name: name, settings: s})
+	s.policy, err = parsePolicy(r.Policy, &bucket{name: name})
 	return s, err
 }

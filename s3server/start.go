@@ -1,51 +1,156 @@
 package s3server
 
 import (
+	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
 )
 
-// A Server is a [Handler] that listens on a loopback port.
+// A Server is a [Handler] that listens on a port.
 type Server struct {
 	*Handler
-	URL  string // http://127.0.0.1:port
-	http *httptest.Server
-	gone chan struct{}
+	URL string // as http://127.0.0.1:41234, without a slash at the end
+
+	http        *http.Server
+	client      *http.Client
+	certificate *x509.Certificate // nil without TLS
+	bundle      string            // the file of Env's AWS_CA_BUNDLE; "" without one
+	gone        chan struct{}     // closed by Close
+	served      chan struct{}     // closed when no connection is accepted any more
+	connections connections
+	background  sync.WaitGroup
+	close       sync.Once
 }
 
-// Start starts a server on a free port. It fails if there is none.
-func Start(c Config) (*Server, error) { return start(c, (*httptest.Server).Start) }
+// These bound how long Start's server waits for a client that sends nothing.
+const (
+	headerTimeout = 20 * time.Second // for the headers of a request
+	keepAlive     = 2 * time.Minute  // between two requests of a connection
+)
 
-// StartTLS is [Start] with TLS and a certificate of its own, which [Server.Client]
-// trusts. The SDK sends trailers only over TLS.
-func StartTLS(c Config) (*Server, error) { return start(c, (*httptest.Server).StartTLS) }
-
-func start(c Config, run func(*httptest.Server)) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// Start starts a server at Config.Addr, by default on a free port of 127.0.0.1. It fails if
+// the address cannot be used, or if Config.TLS has a certificate without its key.
+//
+// Start speaks HTTP/1.1, as S3 does. To serve in another way, use [New] with an
+// [http.Server] of your own.
+func Start(c Config) (*Server, error) {
+	setDefault(&c.Addr, "127.0.0.1:0")
+	s := &Server{Handler: New(c), gone: make(chan struct{}), served: make(chan struct{})}
+	s.faults.gone = s.gone
+	var encryption *tls.Config
+	if c.TLS != nil {
+		var err error
+		if encryption, s.certificate, err = withCertificate(c.TLS, certificateHosts(c.Addr, s.config.Domains)); err != nil {
+			return nil, err
+		}
+	}
+	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Handler: New(c), gone: make(chan struct{})}
-	s.faults.gone = s.gone
-	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s.Handler}}
-	s.http.Config.SetKeepAlivesEnabled(!c.CloseConnections)
-	run(s.http)
-	s.URL = s.http.URL
+	s.URL = urlOf(listener.Addr(), encryption != nil)
+	if err := s.trustItself(); err != nil {
+		_ = listener.Close() // the first error counts
+		return nil, err
+	}
+	limited := limitConnections(listener, s.limits.MaxConnections)
+	s.connections.slots, listener = limited.slots, limited
+	if encryption != nil {
+		listener = tls.NewListener(listener, encryption)
+	}
+	s.http = &http.Server{
+		Handler: s.Handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
+		ConnState: s.connections.changed,
+	}
+	s.http.SetKeepAlivesEnabled(!c.CloseConnections)
+	go func() {
+		defer close(s.served)
+		_ = s.http.Serve(listener) // it always ends with http.ErrServerClosed
+	}()
+	s.background.Go(func() { s.keepLifecycle(s.gone) })
 	return s, nil
 }
 
-// Client returns a client that trusts the server's certificate. Its idle
-// connections end with Close.
-func (s *Server) Client() *http.Client { return s.http.Client() }
+// trustItself makes the client, which trusts the server's certificate, and the file with
+// which other clients trust it.
+func (s *Server) trustItself() error {
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	s.client = &http.Client{Transport: transport}
+	if s.certificate == nil {
+		return nil
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.certificate)
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	file, err := os.CreateTemp("", "s3server-*.pem")
+	if err != nil {
+		return err
+	}
+	s.bundle = file.Name()
+	_, err = file.Write(encodeCertificate(s.certificate))
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = os.Remove(s.bundle)
+	}
+	return err
+}
 
-// Certificate returns the server's certificate, or nil without TLS.
-func (s *Server) Certificate() *x509.Certificate { return s.http.Certificate() }
+// Client returns a client that trusts the server's certificate. Its idle connections end
+// with Close.
+func (s *Server) Client() *http.Client { return s.client }
 
-// Close ends requests that a fault stalls, and returns when all requests have ended.
+// Certificate returns the certificate that [Server.Client] trusts, or nil without TLS. If
+// Config.TLS has certificates, it is the leaf of the first.
+func (s *Server) Certificate() *x509.Certificate { return s.certificate }
+
+// Close closes all connections, and returns when all requests have ended. The second call
+// does nothing.
 func (s *Server) Close() {
-	close(s.gone)
-	s.http.Close()
-	s.Handler.Close()
+	s.end(func() { _ = s.http.Close() }) // connections are closed, whatever the error
+}
+
+// Shutdown accepts no more connections, and waits for the requests in progress. If ctx ends
+// first, it closes their connections and returns the error of ctx.
+func (s *Server) Shutdown(ctx context.Context) (err error) {
+	s.end(func() {
+		err = s.http.Shutdown(ctx)
+		_ = s.http.Close()
+	})
+	return err
+}
+
+func (s *Server) end(stop func()) {
+	s.close.Do(func() {
+		close(s.gone)
+		stop()
+		<-s.served
+		s.connections.open.Wait()
+		s.background.Wait()
+		s.Handler.Close()
+		s.client.CloseIdleConnections()
+		if s.bundle != "" {
+			_ = os.Remove(s.bundle) // it has nothing secret
+		}
+	})
+}
+
+// urlOf returns the address with which this machine reaches a listener.
+func urlOf(address net.Addr, encrypted bool) string {
+	scheme, host := "http://", address.String()
+	if encrypted {
+		scheme = "https://"
+	}
+	if at, err := netip.ParseAddrPort(host); err == nil && at.Addr().IsUnspecified() {
+		loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		host = netip.AddrPortFrom(loopback, at.Port()).String()
+	}
+	return scheme + host
 }

@@ -169,6 +169,9 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 // update tells the driver what it must know about the settings.
 func (b *driverBucket) update(ctx context.Context, old, changed *bucket) error {
 	r := &storage.BucketRequest{Name: b.name}
+	if changed.lifecycle != old.lifecycle && !b.description().Local {
+		return newError("NotImplemented", "Resource", "lifecycle").withMessage("A gateway does not run lifecycle rules")
+	}
 	if changed.versioning != old.versioning {
 		if changed.versioning != enabled {
 			return newError("NotImplemented", "Resource", "versioning").withMessage("This server cannot suspend versioning of a bucket in a directory or behind a gateway")
@@ -254,7 +257,14 @@ func (s *driverStore) listBuckets(ctx context.Context, from string, show func(*b
 			if info.Name < from {
 				continue
 			}
-			if !show(&bucket{name: info.Name, created: shownTime(info.Created)}) {
+			b, err := s.bucket(ctx, info.Name)
+			if asErrorCode(err, "NoSuchBucket") {
+				continue // it was removed meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			if !show(b) {
 				return nil
 			}
 		}

@@ -156,7 +156,11 @@ func (b *driverBucket) entry(ctx context.Context, key string, e *storage.Version
 	if err != nil {
 		return nil, driverError(err, key)
 	}
-	return b.version(key, a, nil), nil
+	tags, err := b.tags(ctx, a, &storage.GetRequest{Key: e.Key, Version: e.Version})
+	if err != nil {
+		return nil, unless(driverError(err, key), storage.ObjectNotFound)
+	}
+	return b.version(key, a, tags), nil
 }
 
 func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing, after versionPosition, show func(v *version, latest bool, common string)) (more bool, err error) {

@@ -33,6 +33,7 @@ const (
 	keptUpload     = "u"  // the upload that made the object
 	keptHeader     = "h." // and a name
 	keptRestored   = "r"
+	keptClass      = "k"
 )
 
 // maxKeptParts is the longest list of parts that is kept with an object on another machine, in
@@ -252,6 +253,9 @@ func (o *object) restoreChanges(later url.Values) {
 	if value := later.Get(keptACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.acl)
 	}
+	if class := later.Get(keptClass); class != "" {
+		o.class = class
+	}
 	if later.Has(keptHold) && o.lock.hold != "ON" {
 		o.lock.hold = later.Get(keptHold)
 	}
@@ -263,7 +267,7 @@ func (o *object) restoreChanges(later url.Values) {
 
 // changesOf is the inverse of restoreChanges.
 func changesOf(o *object) (url.Values, error) {
-	later := url.Values{}
+	later := url.Values{keptClass: {o.class}}
 	if err := setKeptACL(later, o); err != nil {
 		return nil, err
 	}

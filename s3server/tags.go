@@ -38,11 +38,16 @@ func readTagHeader(value string) ([]tag, error) {
 	return tags, checkTags(tags)
 }
 
-// checkTags refuses what S3 refuses, and sorts the tags.
+// checkTags refuses what S3 refuses for an object, and sorts the tags.
 func checkTags(tags []tag) error {
 	if len(tags) > maxTags {
 		return newError("BadRequest").withMessage("Object tags cannot be greater than %d", maxTags)
 	}
+	return checkTagSet(tags)
+}
+
+// checkTagSet refuses what S3 refuses for objects and buckets, and sorts the tags.
+func checkTagSet(tags []tag) error {
 	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
 	for i, t := range tags {
 		switch {
@@ -73,8 +78,17 @@ type tagging struct {
 	}
 }
 
-// tags returns the tags of the document.
+// tags returns the tags of the document, if an object may have them.
 func (d *tagging) tags() ([]tag, error) {
+	tags, err := d.list()
+	if err != nil {
+		return nil, err
+	}
+	return tags, checkTags(tags)
+}
+
+// list returns the tags of the document unchecked.
+func (d *tagging) list() ([]tag, error) {
 	if d.TagSet == nil {
 		return nil, newError("MalformedXML")
 	}
@@ -82,17 +96,23 @@ func (d *tagging) tags() ([]tag, error) {
 	for _, t := range d.TagSet.Tag {
 		tags = append(tags, tag{string(t.Key), string(t.Value)})
 	}
-	return tags, checkTags(tags)
+	return tags, nil
+}
+
+// setTags makes the document one of these tags.
+func (d *tagging) setTags(tags []tag) {
+	d.TagSet = &struct {
+		Tag []struct{ Key, Value text }
+	}{}
+	for _, t := range tags {
+		d.TagSet.Tag = append(d.TagSet.Tag, struct{ Key, Value text }{text(t.Key), text(t.Value)})
+	}
 }
 
 func (r *request) getTagging() error {
-	response := tagging{Xmlns: namespace, TagSet: &struct {
-		Tag []struct{ Key, Value text }
-	}{}}
+	response := tagging{Xmlns: namespace}
 	err := r.viewVersion(func(v *version) error {
-		for _, t := range v.tags {
-			response.TagSet.Tag = append(response.TagSet.Tag, struct{ Key, Value text }{text(t.Key), text(t.Value)})
-		}
+		response.setTags(v.tags)
 		return nil
 	})
 	if err != nil {

@@ -53,7 +53,7 @@ func (r *request) writeXML(v any) error {
 	}
 	r.w.Header().Set("Content-Type", "application/xml")
 	r.w.WriteHeader(http.StatusOK)
-	r.send(b.Bytes())
+	r.send(r.fault.replaceTags(b.Bytes()))
 	return nil
 }
 
@@ -89,6 +89,10 @@ func parseXML(document []byte, v any) error {
 	}
 	return nil
 }
+
+// unknownElements are the elements that a document has and its type has not, which S3 refuses as
+// MalformedXML.
+type unknownElements []struct{ XMLName xml.Name }
 
 // isoTime returns a time as in S3's XML.
 func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

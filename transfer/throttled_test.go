@@ -25,7 +25,7 @@ func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: rate, Times: -1})
+	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: rate})
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket: "photos", Endpoint: server.URL, PathStyle: aws.Bool(true),
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,

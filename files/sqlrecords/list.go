@@ -9,7 +9,8 @@ import (
 
 func (r *records) List(ctx context.Context, f files.ListFilter, after string, limit int) ([]*files.Record, string, error) {
 	where, values := r.dialect.matching(f)
-	found, err := query(ctx, r, "List", columns, where, append([]any{after}, values...), limit, scan)
+	values = append(append([]any{after}, values...), limit+1)
+	found, err := query(ctx, r, "List", selectAfter(columns, where), values, scan)
 	page, last := cut(found, limit)
 	if last == nil {
 		return page, "", err
@@ -18,7 +19,7 @@ func (r *records) List(ctx context.Context, f files.ListFilter, after string, li
 }
 
 func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
-	found, err := query(ctx, r, "IDs", "id", "", []any{after}, limit, func(from row) (id string, err error) {
+	found, err := query(ctx, r, "IDs", selectAfter("id", ""), []any{after, limit + 1}, func(from row) (id string, err error) {
 		return id, from.Scan(&id)
 	})
 	page, last := cut(found, limit)
@@ -28,11 +29,16 @@ func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, s
 	return page, *last, err
 }
 
-// query reads a page, and one more row if there is one. The first of values is the ID
-// after which it starts.
-func query[T any](ctx context.Context, r *records, op, columns, where string, values []any, limit int, scan func(row) (T, error)) ([]T, error) {
-	statement := "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
-	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), append(values, limit+1)...)
+// selectAfter selects records. Its first value is the ID after which it starts, and
+// its last is how many rows to read.
+func selectAfter(columns, where string) string {
+	return "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
+}
+
+// query reads a page. Callers ask for one row more, to know whether there is another
+// page.
+func query[T any](ctx context.Context, r *records, op, statement string, values []any, scan func(row) (T, error)) ([]T, error) {
+	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), values...)
 	if err != nil {
 		return nil, readError(ctx, op, err)
 	}

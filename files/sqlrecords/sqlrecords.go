@@ -25,10 +25,11 @@
 // With PostgreSQL, the first New, and the first New of a version that changes the
 // tables, needs the right to create tables in the schema. Any other New needs SELECT
 // on omnibucket_files_migrations. The rest needs SELECT, INSERT, UPDATE and DELETE on
-// omnibucket_files.
+// omnibucket_files and omnibucket_files_parts.
 //
-// The table is omnibucket_files. Any program may read it, but only this package may
-// write it.
+// The table of the records is omnibucket_files. Any program may read it, but only this
+// package may write it. The table omnibucket_files_parts has the states of uploads in
+// parts ([files.PartStates]) if the bucket lacks conditional writes.
 package sqlrecords
 
 import (
@@ -68,7 +69,8 @@ type records struct {
 
 var _ files.Records = (*records)(nil)
 
-// New keeps records in db, which the caller must close. It first updates the tables;
+// New keeps records in db, which the caller must close. The result is a
+// [files.PartStates], too. New first updates the tables;
 // several processes may do so at once. If d is not a [Dialect] of this package, New
 // fails with InvalidArgument. So it does if connections to SQLite do not wait for
 // each other, or have separate databases. If a later version of this package has

@@ -42,16 +42,17 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return stored, nil
 }
 
-// uploadQuery returns the query of an upload's URL.
+// uploadQuery returns the query of an upload's URL, to which uploadPath adds the fields.
 func (d *driver) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 	query := url.Values{
 		"uploadType":  {kind},
-		"fields":      {resourceFields},
 		"prettyPrint": {"false"},
 	}
-	for name, value := range map[string]string{"predefinedAcl": attrs.PredefinedACL, "kmsKeyName": attrs.KMSKeyName, "userProject": d.userProject} {
-		if value != "" {
-			query.Set(name, value)
+	for _, p := range [...]struct{ name, value string }{
+		{"predefinedAcl", attrs.PredefinedACL}, {"kmsKeyName", attrs.KMSKeyName}, {"userProject", d.userProject},
+	} {
+		if p.value != "" {
+			query.Set(p.name, p.value)
 		}
 	}
 	return query

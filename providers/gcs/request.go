@@ -128,7 +128,11 @@ func (d *driver) resourcePath(key string, query url.Values) string {
 	return "/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o/" + strings.ReplaceAll(urlpath.Escape(key), "/", "%2F") + "?" + query.Encode()
 }
 
+// wantedFields are the fields in the response to an upload. They are escaped once, because they
+// are the longest part of the query.
+var wantedFields = url.Values{"fields": {resourceFields}}.Encode()
+
 // uploadPath returns the path to which the JSON API accepts uploads.
 func (d *driver) uploadPath(query url.Values) string {
-	return "/upload/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o?" + query.Encode()
+	return "/upload/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o?" + query.Encode() + "&" + wantedFields
 }

@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -26,7 +27,8 @@ import (
 func ownOverTLS(t *testing.T, c s3server.Config) (server *testServer, certificate string) {
 	t.Helper()
 	c.CloseConnections = true
-	own, err := s3server.StartTLS(c)
+	c.TLS = &tls.Config{}
+	own, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(own.Close)
 	certificate = filepath.Join(t.TempDir(), "ca.pem")
@@ -206,7 +208,7 @@ func (f *failAfter) Read(p []byte) (int, error) {
 }
 
 func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
-	own, err := s3server.StartTLS(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
+	own, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true, TLS: &tls.Config{}})
 	require.NoError(t, err)
 	t.Cleanup(own.Close)
 	profile, _ := s3.NamedProfile("aws")
@@ -214,7 +216,7 @@ func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
 		Bucket: "photos", Endpoint: own.URL, Region: s3server.DefaultRegion, Profile: &profile,
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, HTTPClient: own.Client(),
 	})
-	own.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true})
+	own.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), s3.WithCustomerKey(customerKeyOf(1)), storage.IfAbsent())
 	require.NoError(t, err, "HEAD with the key finds what was written")
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)

@@ -97,8 +97,8 @@ func TestALostCompletionIsReconciledWithoutUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {
 			server, b := hyphenServer(t, profile)
-			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true})
-			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload", Times: -1})
+			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
+			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload"})
 			body := make([]byte, 11<<20)
 			_, err := b.Upload(t.Context(), "k", io.MultiReader(bytes.NewReader(body)), storage.WithPartSize(5<<20))
 			require.NoError(t, err)

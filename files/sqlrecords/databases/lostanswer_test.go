@@ -16,12 +16,13 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A lossyDriver loses the response to the INSERT of a record, and reports it as
-// lib/pq does when a connection ends. database/sql then assumes that nothing was
+// A lossyDriver loses the response to a write of one table, and reports it as lib/pq
+// does when a connection ends. database/sql then assumes that nothing was
 // executed, and repeats the statement.
 type lossyDriver struct {
 	inner   sqlite.Driver
 	address string
+	write   string // how the statements begin
 	losses  int
 }
 
@@ -41,7 +42,7 @@ type lossyConn struct {
 
 func (c *lossyConn) ExecContext(ctx context.Context, query string, values []driver.NamedValue) (driver.Result, error) {
 	done, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, values)
-	if err == nil && strings.HasPrefix(query, "INSERT INTO omnibucket_files ") && c.of.losses > 0 {
+	if err == nil && strings.HasPrefix(query, c.of.write) && c.of.losses > 0 {
 		c.of.losses--
 		return nil, driver.ErrBadConn
 	}
@@ -59,7 +60,7 @@ func TestAnInsertWhoseResponseIsLost(t *testing.T) {
 		losses int
 	}{{"once", 1}, {"as often as database/sql tries", 3}} {
 		t.Run(row.name, func(t *testing.T) {
-			lossy := &lossyDriver{address: createSQLite(t), losses: row.losses}
+			lossy := &lossyDriver{address: createSQLite(t), write: "INSERT INTO omnibucket_files ", losses: row.losses}
 			db := sql.OpenDB(lossy)
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
@@ -76,6 +77,33 @@ func TestAnInsertWhoseResponseIsLost(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, reader.Close())
 			require.Equal(t, "precious", string(text))
+		})
+	}
+}
+
+// A state that was stored is not taken for one that another call stored first.
+func TestAPartStateWhoseResponseIsLost(t *testing.T) {
+	for _, row := range []struct{ name, write string }{
+		{"a new one", "INSERT INTO omnibucket_files_parts "},
+		{"one that replaces another", "UPDATE omnibucket_files_parts "},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			lossy := &lossyDriver{address: createSQLite(t), write: row.write, losses: 1}
+			db := sql.OpenDB(lossy)
+			t.Cleanup(func() { require.NoError(t, db.Close()) })
+			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
+			require.NoError(t, err)
+			states := records.(files.PartStates)
+			revision := ""
+			for _, text := range []string{"1", "2"} {
+				revision, err = states.SetPartState(t.Context(), "key", []byte(text), revision)
+				require.NoError(t, err)
+				state, now, err := states.PartState(t.Context(), "key")
+				require.NoError(t, err)
+				require.Equal(t, text, string(state))
+				require.Equal(t, revision, now)
+			}
+			require.Zero(t, lossy.losses)
 		})
 	}
 }

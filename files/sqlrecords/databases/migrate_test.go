@@ -51,7 +51,7 @@ func startAtOnce(t *testing.T, d database, address string) {
 	}
 	var versions int
 	require.NoError(t, d.open(t, address).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM omnibucket_files_migrations").Scan(&versions))
-	require.Equal(t, 1, versions)
+	require.Equal(t, 2, versions)
 }
 
 // These variables are for the processes of TestConcurrentProcessesMigrateOnce.
@@ -166,6 +166,7 @@ func roleWithoutCreate(t *testing.T, d database, address string) string {
 	for _, statement := range []string{
 		"REVOKE CREATE ON SCHEMA public FROM PUBLIC",
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON omnibucket_files TO " + role,
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON omnibucket_files_parts TO " + role,
 		"GRANT SELECT ON omnibucket_files_migrations TO " + role,
 	} {
 		do(owner, statement)

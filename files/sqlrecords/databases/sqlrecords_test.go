@@ -3,6 +3,7 @@ package databases_test
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"testing"
 	"time"
 
@@ -21,6 +22,44 @@ func TestRecords(t *testing.T) {
 			return records
 		})
 	})
+}
+
+func TestPartStates(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		recordstest.RunPartStates(t, func(t *testing.T) files.PartStates {
+			records, _ := d.records(t)
+			return records.(files.PartStates)
+		})
+	})
+}
+
+// The clock of the database decides.
+func TestIdlePartStates(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		records, db := d.records(t)
+		states := records.(files.PartStates)
+		const key = "files/parts/client/aaaa/upload.json"
+		_, err := states.SetPartState(t.Context(), key, []byte("{}"), "")
+		require.NoError(t, err)
+		age(t, db, d, 25*time.Hour)
+		found, next, err := states.ListPartStates(t.Context(), "", 10)
+		require.NoError(t, err)
+		require.Empty(t, next)
+		require.Len(t, found, 1)
+		require.Equal(t, key, found[0].Key)
+		require.InDelta(t, 25*60*60, found[0].Idle.Seconds(), 60)
+	})
+}
+
+// age makes the states of all uploads older.
+func age(t *testing.T, db *sql.DB, d database, by time.Duration) {
+	t.Helper()
+	seconds := strconv.Itoa(int(by.Seconds()))
+	_, err := db.ExecContext(t.Context(), map[sqlrecords.Dialect]string{
+		sqlrecords.SQLite:     "UPDATE omnibucket_files_parts SET changed = strftime('%Y-%m-%dT%H:%M:%fZ', changed, '-" + seconds + " seconds')",
+		sqlrecords.PostgreSQL: "UPDATE omnibucket_files_parts SET changed = changed - INTERVAL '" + seconds + " seconds'",
+	}[d.dialect])
+	require.NoError(t, err)
 }
 
 func TestInvalidInputIsRefused(t *testing.T) {

@@ -19,7 +19,8 @@ import (
 // Config whose client reaches it at every host name.
 func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	t.Helper()
-	server, err := s3server.StartTLS(c)
+	c.TLS = &tls.Config{}
+	server, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	transport := &http.Transport{
@@ -123,9 +124,6 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 				c.Bucket = ""
 				c = lockingBucket(t, c)
 			}
-			if test.rule.Times == 0 {
-				test.rule.Times = -1
-			}
 			server.Inject(test.rule)
 			report, err := Run(t.Context(), c, "")
 			require.NoError(t, err)
@@ -147,7 +145,7 @@ func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
 	c.Bucket = "photos"
 	for _, operation := range []string{"GetObject", "ListObjectsV2", "DeleteObject"} {
-		server.Inject(s3server.Fault{Operation: operation, Error: "AccessDenied", Times: -1})
+		server.Inject(s3server.Fault{Operation: operation, Error: "AccessDenied"})
 	}
 	report, err := Run(t.Context(), c, "tmp/")
 	require.Nil(t, report)
@@ -158,7 +156,7 @@ func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
 	c.Bucket = "photos"
-	server.Inject(s3server.Fault{Operation: "DeleteObject", Error: "AccessDenied", Times: -1})
+	server.Inject(s3server.Fault{Operation: "DeleteObject", Error: "AccessDenied"})
 	report, err := Run(t.Context(), c, "tmp/")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(report.Left, "tmp/probe-"), report.Left)
@@ -168,7 +166,7 @@ func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 // Some servers cannot list versions, which are removed apart.
 func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
-	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented", Times: -1})
+	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})
 	c.Bucket = "photos"
 	profile, known := s3.NamedProfile("unknown")
 	require.True(t, known)

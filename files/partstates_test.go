@@ -1,0 +1,213 @@
+package files_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A bucket without IfAbsent has no object that decides anything.
+func TestStatesInADatabaseAreNotInTheBucket(t *testing.T) {
+	f := withDatabase(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	require.Len(t, under(t, f.bucket, "files/parts/"), 1, "the part")
+	r := f.send(t, "b", part(token, 2, 2))
+	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	require.Empty(t, under(t, f.bucket, "files/parts/"))
+	require.Len(t, f.database.states, 1, "what tells that the token was used")
+	whole(t, f.bucket, f.records)
+}
+
+// A bucket that enforces conditions keeps the states of its uploads, whatever the
+// records can do.
+func TestABucketWithConditionsKeepsTheStates(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	d := newDatabase(f.clock.Now)
+	s, err := files.New(f.bucket, d, files.Config{})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	require.NoError(t, err)
+	require.Empty(t, d.states)
+	require.Len(t, under(t, f.bucket, "files/parts/"), 2)
+}
+
+// An upload of a state and no part, one of parts and no state, and a state in the
+// bucket, which is from a time when the bucket had conditions.
+func TestSweepRemovesWhatOnlyOnePlaceHas(t *testing.T) {
+	for name, sweep := range map[string]func(*fixture) error{
+		"Sweep": func(f *fixture) error {
+			_, err := f.Sweep(t.Context())
+			return err
+		},
+		"ClearTemp": func(f *fixture) error {
+			_, err := f.ClearTemp(t.Context(), time.Hour)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := withDatabase(t, files.Config{})
+			send := func(token string) {
+				_, err := f.UploadTempPart(t.Context(), strings.NewReader("x"), part(token, 2, 1))
+				require.NoError(t, err)
+			}
+			send("state-and-part")
+			both := under(t, f.bucket, "files/parts/")
+			send("only-a-state")
+			for _, key := range under(t, f.bucket, "files/parts/") {
+				if key != both[0] {
+					require.NoError(t, f.bucket.Remove(t.Context(), key))
+				}
+			}
+			const first, last = "0000000000000000000000000000000000000000000000000000", "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv"
+			for _, hash := range []string{first, last} {
+				f.put(t, "files/parts/temp/"+hash+"/upload.json")
+				f.put(t, "files/parts/temp/"+hash+"/part/RUN/00001")
+			}
+			require.NoError(t, sweep(f))
+			require.Len(t, f.database.states, 2)
+			require.Len(t, under(t, f.bucket, "files/parts/"), 5, "none is idle")
+			f.clock.Advance(25 * time.Hour)
+			require.NoError(t, sweep(f))
+			require.Empty(t, f.database.states)
+			require.Empty(t, under(t, f.bucket, "files/parts/"))
+		})
+	}
+}
+
+// A state that cannot be listed ends the sweep of uploads, because an upload whose
+// state is not known may be in use.
+func TestSweepWithoutAListOfStates(t *testing.T) {
+	f := withDatabase(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	f.clock.Advance(25 * time.Hour)
+	s, err := files.New(f.bucket, f.failing(1, false), files.Config{Now: f.clock.Now})
+	require.NoError(t, err)
+	report, err := s.Sweep(t.Context())
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Zero(t, report.Uploads)
+	require.Len(t, f.database.states, 1)
+}
+
+// A sender that comes back while Sweep removes its upload loses no part that was
+// reported as stored.
+func TestSweepOfStatesDuringAPart(t *testing.T) {
+	for n := 1; ; n++ {
+		require.LessOrEqual(t, n, maxCalls, "calls without end")
+		f := withDatabase(t, files.Config{})
+		f.send(t, "a", part(token, 3, 1))
+		f.clock.Advance(25 * time.Hour)
+		sent := false
+		resume := &pausedDatabase{failingDatabase{failingRecords{Records: f.records}, f.database}, n, func() {
+			sent = true
+			f.clock.Advance(time.Second)
+			require.Nil(t, f.send(t, "b", part(token, 3, 2)))
+		}}
+		s, err := files.New(f.bucket, resume, files.Config{Now: f.clock.Now})
+		require.NoError(t, err)
+		report, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+		if !sent {
+			require.Greater(t, n, 4)
+			return
+		}
+		if report.Uploads > 0 { // the part before has expired
+			require.Nil(t, f.send(t, "a", part(token, 3, 1)))
+		}
+		require.Equal(t, "abc", content(t, f.Store, f.send(t, "c", part(token, 3, 3)).ID), "call %d", n)
+		whole(t, f.bucket, f.records)
+	}
+}
+
+// A pausedDatabase calls happens before its n-th call for a state.
+type pausedDatabase struct {
+	failingDatabase
+	n       int
+	happens func()
+}
+
+func (d *pausedDatabase) pause() {
+	if d.n--; d.n == 0 {
+		d.happens()
+	}
+}
+
+func (d *pausedDatabase) PartState(ctx context.Context, key string) ([]byte, string, error) {
+	d.pause()
+	return d.failingDatabase.PartState(ctx, key)
+}
+
+func (d *pausedDatabase) SetPartState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+	d.pause()
+	return d.failingDatabase.SetPartState(ctx, key, state, revision)
+}
+
+func (d *pausedDatabase) RemovePartState(ctx context.Context, key, revision string) error {
+	d.pause()
+	return d.failingDatabase.RemovePartState(ctx, key, revision)
+}
+
+func (d *pausedDatabase) ListPartStates(ctx context.Context, after string, limit int) ([]files.ListedPartState, string, error) {
+	d.pause()
+	return d.failingDatabase.ListPartStates(ctx, after, limit)
+}
+
+// A call that fails to join and one that died leave bytes that no record is made for.
+func TestSweepRemovesWhatWasJoinedForNothing(t *testing.T) {
+	f := withDatabase(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+	r := f.send(t, "b", part(token, 2, 2))
+	require.Len(t, under(t, f.bucket, "files/client/"), 2)
+	f.clock.Advance(25 * time.Hour)
+	require.Equal(t, &files.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
+	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+func TestADatabaseThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
+	f := withDatabase(t, files.Config{})
+	s, err := files.New(f.bucket, refusingStates{f.database}, files.Config{})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	refused(t, err, "", files.StoreFailed, storage.Unavailable)
+}
+
+type refusingStates struct{ *database }
+
+func (refusingStates) SetPartState(context.Context, string, []byte, string) (string, error) {
+	return "", storage.PreconditionFailed
+}
+
+// Without conditions and without a place for states, the error says what to do.
+func TestPartsWithoutAPlaceForStates(t *testing.T) {
+	for name, without := range map[string]storage.Features{
+		"no creation": storage.ConditionalCreate, "no update": storage.ConditionalUpdate,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, files.Config{})
+			b := storage.New(f.driver, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
+			s, err := files.New(b, struct{ files.Records }{f.records}, files.Config{})
+			require.NoError(t, err)
+			_, err = s.UploadPart(t.Context(), unread{t}, part(token, 1, 1))
+			refused(t, err, "", files.StoreFailed, storage.Unsupported)
+			own, ok := errors.AsType[*storage.Error](err)
+			require.True(t, ok)
+			require.Contains(t, own.Hint, "sqlrecords")
+
+			s, err = files.New(b, newDatabase(f.clock.Now), files.Config{})
+			require.NoError(t, err)
+			r, err := s.UploadPart(t.Context(), strings.NewReader("all"), part(token, 1, 1))
+			require.NoError(t, err)
+			require.Equal(t, "all", content(t, s, r.ID))
+		})
+	}
+}

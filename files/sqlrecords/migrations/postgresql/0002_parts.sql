@@ -1,0 +1,8 @@
+-- One row for each upload in parts of a bucket without conditional writes. changed is
+-- by the database's clock.
+CREATE TABLE omnibucket_files_parts (
+	state_key TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+	state     TEXT        NOT NULL,
+	revision  TEXT        NOT NULL,
+	changed   TIMESTAMPTZ NOT NULL
+);

@@ -1,0 +1,111 @@
+package sqlrecords
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+var _ files.PartStates = (*records)(nil)
+
+// now returns the database's clock in SQL, as the column changed stores it.
+func (d Dialect) now() string {
+	if d == SQLite {
+		return "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+	}
+	return "clock_timestamp()"
+}
+
+// idle returns how long ago changed was, in whole seconds, in SQL.
+func (d Dialect) idle() string {
+	if d == SQLite {
+		return "CAST((julianday('now') - julianday(changed)) * 86400 AS INTEGER)"
+	}
+	return "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp() - changed)) AS BIGINT)"
+}
+
+func (r *records) PartState(ctx context.Context, key string) (state []byte, revision string, err error) {
+	const statement = "SELECT state, revision FROM omnibucket_files_parts WHERE state_key = ?"
+	err = r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&state, &revision)
+	if err != nil {
+		return nil, "", readError(ctx, "PartState", err)
+	}
+	return state, revision, nil
+}
+
+func (r *records) SetPartState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+	const op = "SetPartState"
+	if err := ctx.Err(); err != nil {
+		return "", readError(ctx, op, err)
+	}
+	written := rand.Text()
+	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + r.dialect.now() + " WHERE state_key = ? AND revision = ?"
+	values := []any{string(state), written, key, revision}
+	if revision == "" {
+		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + r.dialect.now() + ", ?) ON CONFLICT (state_key) DO NOTHING"
+		values = values[:3]
+	}
+	done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
+	if err != nil {
+		return "", writeError(ctx, op, err)
+	}
+	rows, err := done.RowsAffected()
+	if err != nil {
+		return "", writeError(ctx, op, err)
+	}
+	if rows == 0 {
+		if err := r.checkWritten(ctx, op, key, written); err != nil {
+			return "", err
+		}
+	}
+	return written, nil
+}
+
+// checkWritten decides after a statement that changed nothing. If the response to an
+// attempt was lost, database/sql repeats the statement, which then finds the revision
+// that the first attempt wrote.
+func (r *records) checkWritten(ctx context.Context, op, key, written string) error {
+	const statement = "SELECT revision FROM omnibucket_files_parts WHERE state_key = ?"
+	var now string
+	err := r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&now)
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return &storage.Error{Code: codeOf(ctx, err), Op: op, Provider: "sql", Unknown: true, Err: err}
+	case now != written:
+		return storage.PreconditionFailed
+	}
+	return nil
+}
+
+func (r *records) RemovePartState(ctx context.Context, key, revision string) error {
+	const statement = "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?"
+	const op = "RemovePartState"
+	if err := ctx.Err(); err != nil {
+		return readError(ctx, op, err)
+	}
+	if _, err := r.db.ExecContext(ctx, r.dialect.bind(statement), key, revision); err != nil {
+		return writeError(ctx, op, err)
+	}
+	return nil
+}
+
+func (r *records) ListPartStates(ctx context.Context, after string, limit int) ([]files.ListedPartState, string, error) {
+	const op = "ListPartStates"
+	statement := "SELECT state_key, " + r.dialect.idle() + " FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
+	found, err := query(ctx, r, op, statement, []any{after, limit + 1}, func(from row) (one files.ListedPartState, err error) {
+		var seconds int64
+		err = from.Scan(&one.Key, &seconds)
+		one.Idle = time.Duration(seconds) * time.Second
+		return one, err
+	})
+	page, last := cut(found, limit)
+	if last == nil {
+		return page, "", err
+	}
+	return page, last.Key, err
+}

@@ -1,0 +1,44 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+	"strings"
+)
+
+type accelerateConfiguration struct {
+	XMLName xml.Name `xml:"AccelerateConfiguration"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Status  string   `xml:",omitempty"`
+}
+
+func (r *request) getAcceleration() error {
+	response := accelerateConfiguration{Xmlns: namespace}
+	err := r.view(func(b *bucket) error {
+		response.Status = b.acceleration
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+// putAcceleration keeps the status. It changes nothing else: a server on a loopback port has no
+// edge locations.
+func (r *request) putAcceleration() error {
+	var asked accelerateConfiguration
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if asked.Status != enabled && asked.Status != suspended {
+		return newError("MalformedXML")
+	}
+	if strings.Contains(r.bucket, ".") {
+		return newError("InvalidRequest").withMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
+		b.acceleration = asked.Status
+		return nil
+	})
+}

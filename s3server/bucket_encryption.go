@@ -1,0 +1,127 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+)
+
+type encryptionConfiguration struct {
+	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Rule    []encryptionRule
+	Unknown unknownElements `xml:",any"`
+}
+
+// An encryptionRule says how a bucket encrypts objects that do not say it themselves.
+type encryptionRule struct {
+	ApplyServerSideEncryptionByDefault *struct {
+		SSEAlgorithm   string
+		KMSMasterKeyID string          `xml:",omitempty"`
+		Unknown        unknownElements `xml:",any"`
+	}
+	BucketKeyEnabled       bool
+	BlockedEncryptionTypes *struct{ EncryptionType []string } // "SSE-C" or "NONE"
+	Unknown                unknownElements                    `xml:",any"`
+}
+
+// blocksCustomerKeys reports whether the bucket refuses SSE-C. A bucket that does not say it
+// follows the server.
+func (e *encryptionRule) blocksCustomerKeys(server bool) bool {
+	if e == nil || e.BlockedEncryptionTypes == nil {
+		return server
+	}
+	return slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
+}
+
+// standard returns the encryption of an object whose write asks for none. keyed is whether the
+// write has the header about bucket keys, which then decides.
+func (e *encryptionRule) standard(asked encryption, keyed bool) encryption {
+	asked.algorithm = byStore
+	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {
+		return asked
+	}
+	d := e.ApplyServerSideEncryptionByDefault
+	asked.algorithm, asked.kmsKey = d.SSEAlgorithm, d.KMSMasterKeyID
+	if !keyed {
+		asked.bucketKey = e.BucketKeyEnabled && d.SSEAlgorithm == byKMS
+	}
+	return asked
+}
+
+func (c *encryptionConfiguration) check() error {
+	if len(c.Rule) != 1 || len(c.Unknown) > 0 || len(c.Rule[0].Unknown) > 0 {
+		return newError("MalformedXML")
+	}
+	if b := c.Rule[0].BlockedEncryptionTypes; b != nil {
+		for _, kind := range b.EncryptionType {
+			if kind != "SSE-C" && kind != "NONE" || kind == "NONE" && len(b.EncryptionType) > 1 {
+				return newError("MalformedXML")
+			}
+		}
+	}
+	d := c.Rule[0].ApplyServerSideEncryptionByDefault
+	switch {
+	case d == nil:
+		return nil
+	case d.SSEAlgorithm != byStore && d.SSEAlgorithm != byKMS && d.SSEAlgorithm != byKMSTwice, len(d.Unknown) > 0:
+		return newError("MalformedXML")
+	case d.SSEAlgorithm == byStore && d.KMSMasterKeyID != "":
+		return newError("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
+			withMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+	}
+	return nil
+}
+
+// getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
+// bucket without encryption.
+func (r *request) getBucketEncryption() error {
+	response := encryptionConfiguration{Xmlns: namespace}
+	err := r.view(func(b *bucket) error {
+		var rule encryptionRule
+		if b.encryption != nil {
+			rule = *b.encryption
+		}
+		if rule.ApplyServerSideEncryptionByDefault == nil {
+			rule.ApplyServerSideEncryptionByDefault = &struct {
+				SSEAlgorithm   string
+				KMSMasterKeyID string          `xml:",omitempty"`
+				Unknown        unknownElements `xml:",any"`
+			}{SSEAlgorithm: byStore}
+		}
+		if rule.BlockedEncryptionTypes == nil && r.server.config.BlockCustomerKeys {
+			rule.BlockedEncryptionTypes = &struct{ EncryptionType []string }{[]string{"SSE-C"}}
+		}
+		response.Rule = []encryptionRule{rule}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+func (r *request) putBucketEncryption() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked encryptionConfiguration
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if err := asked.check(); err != nil {
+		return err
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
+		b.encryption = &asked.Rule[0]
+		return nil
+	})
+}
+
+// deleteBucketEncryption resets the bucket to AES256.
+func (r *request) deleteBucketEncryption() error {
+	return r.setting(http.StatusNoContent, func(b *bucket) error {
+		b.encryption = nil
+		return nil
+	})
+}

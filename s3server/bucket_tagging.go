@@ -1,0 +1,56 @@
+package s3server
+
+import "net/http"
+
+const maxBucketTags = 50
+
+func (r *request) getBucketTagging() error {
+	response := tagging{Xmlns: namespace}
+	err := r.view(func(b *bucket) error {
+		if len(b.tags) == 0 {
+			return newError("NoSuchTagSet", "BucketName", b.name)
+		}
+		response.setTags(b.tags)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+func (r *request) putBucketTagging() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked tagging
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	tags, err := asked.list()
+	if err != nil {
+		return err
+	}
+	if err := checkBucketTags(tags); err != nil {
+		return err
+	}
+	return r.setting(http.StatusNoContent, func(b *bucket) error {
+		b.tags = tags
+		return nil
+	})
+}
+
+// checkBucketTags refuses what S3 refuses, and sorts the tags.
+func checkBucketTags(tags []tag) error {
+	if len(tags) > maxBucketTags {
+		return newError("BadRequest").withMessage("Bucket tag count cannot be greater than %d", maxBucketTags)
+	}
+	return checkTagSet(tags)
+}
+
+func (r *request) deleteBucketTagging() error {
+	return r.setting(http.StatusNoContent, func(b *bucket) error {
+		b.tags = nil
+		return nil
+	})
+}

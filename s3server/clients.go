@@ -1,0 +1,41 @@
+package s3server
+
+import "net/url"
+
+// Env returns variables for the AWS SDKs of all languages, the AWS command and other clients
+// that read them: address, credentials, region and, with TLS, a file with the certificate,
+// which ends with the server. Append it to [os.Environ] for a subprocess. Clients find
+// buckets by path, because the address has no name.
+func (s *Server) Env() []string {
+	c := s.Credentials()
+	env := []string{
+		"AWS_ENDPOINT_URL=" + s.URL,
+		"AWS_ENDPOINT_URL_S3=" + s.URL,
+		"AWS_ACCESS_KEY_ID=" + c.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + c.SecretKey,
+		"AWS_REGION=" + s.config.Region,
+		"AWS_DEFAULT_REGION=" + s.config.Region,
+	}
+	if c.SessionToken != "" {
+		env = append(env, "AWS_SESSION_TOKEN="+c.SessionToken)
+	}
+	if s.bundle != "" {
+		env = append(env, "AWS_CA_BUNDLE="+s.bundle)
+	}
+	return env
+}
+
+// Address returns the address of a bucket for [storage.Open]. It has no credentials:
+// storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which [Server.Env] has.
+func (s *Server) Address(bucket string) string {
+	query := url.Values{"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}}
+	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
+}
+
+// A Credential is a key pair.
+type Credential struct{ AccessKeyID, SecretKey, SessionToken string }
+
+// Credentials returns the first of Config.Credentials, or the default.
+func (h *Handler) Credentials() Credential {
+	return Credential{h.config.AccessKeyID, h.config.SecretKey, h.config.SessionToken}
+}

@@ -1,0 +1,255 @@
+package s3server_test
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func md5Of(text string) string {
+	sum := md5.Sum([]byte(text))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// vouched sends a document with a digest that AWS requires.
+func (s *store) vouched(t *testing.T, path, document string) (*http.Response, string) {
+	t.Helper()
+	return s.signedSend(t, "PUT", path, document, map[string]string{"Content-Md5": md5Of(document)})
+}
+
+func TestANewBucketHasDefaultConfigurations(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for query, test := range map[string]struct {
+		status int
+		text   string // of the body
+	}{
+		"accelerate":               {200, "<AccelerateConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"></AccelerateConfiguration>"},
+		"analytics":                {200, "<IsTruncated>false</IsTruncated>"},
+		"analytics&id=x":           {404, "NoSuchConfiguration"},
+		"encryption":               {200, "<SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false<"},
+		"intelligent-tiering":      {200, "<IsTruncated>false</IsTruncated>"},
+		"intelligent-tiering&id=x": {404, "NoSuchConfiguration"},
+		"inventory":                {200, "<IsTruncated>false</IsTruncated>"},
+		"inventory&id=x":           {404, "NoSuchConfiguration"},
+		"logging":                  {200, "<BucketLoggingStatus"},
+		"metrics":                  {200, "<IsTruncated>false</IsTruncated>"},
+		"metrics&id=x":             {404, "NoSuchConfiguration"},
+		"replication":              {404, "ReplicationConfigurationNotFoundError"},
+		"requestPayment":           {200, "<Payer>BucketOwner</Payer>"},
+		"tagging":                  {404, "NoSuchTagSet"},
+	} {
+		t.Run(query, func(t *testing.T) {
+			response, body := s.signedSend(t, "GET", "/photos?"+query, "", nil)
+			require.Equal(t, test.status, response.StatusCode, body)
+			require.Contains(t, body, test.text)
+			response, body = s.signedSend(t, "GET", "/missing?"+query, "", nil)
+			require.Equal(t, 404, response.StatusCode, body)
+			require.Equal(t, "NoSuchBucket", errorIn(t, body).Code)
+		})
+	}
+}
+
+func TestConfigurationsThatAreNotThereAreRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, query := range []string{"analytics&id=x", "intelligent-tiering&id=x", "inventory&id=x", "metrics&id=x", "replication"} {
+		response, body := s.vouched(t, "/photos?"+query, "<x/>")
+		require.Equal(t, 501, response.StatusCode, query)
+		require.Equal(t, "NotImplemented", errorIn(t, body).Code, query)
+		response, _ = s.signedSend(t, "DELETE", "/photos?"+query, "", nil)
+		require.Equal(t, map[bool]int{true: 204, false: 404}[query == "replication"], response.StatusCode, query)
+	}
+	for _, request := range []string{"GET /photos/k?torrent", "POST /photos/k?select&select-type=2"} {
+		method, path, _ := strings.Cut(request, " ")
+		response, body := s.signedSend(t, method, path, "", nil)
+		require.Equal(t, 501, response.StatusCode, request)
+		require.Equal(t, "NotImplemented", errorIn(t, body).Code, request)
+	}
+}
+
+func TestBucketTags(t *testing.T) {
+	s := start(t, s3server.Config{})
+	put := func(tags ...types.Tag) error {
+		_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{Bucket: aws.String(bucket), Tagging: &types.Tagging{TagSet: tags}})
+		return err
+	}
+	get := func(of string) ([]types.Tag, error) {
+		out, err := s.GetBucketTagging(t.Context(), &s3.GetBucketTaggingInput{Bucket: &of})
+		if err != nil {
+			return nil, err
+		}
+		return out.TagSet, nil
+	}
+	two := []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}
+	require.NoError(t, put(two...))
+	kept, err := get(bucket)
+	require.NoError(t, err)
+	require.Equal(t, two, kept)
+
+	var many []types.Tag
+	for i := range 51 {
+		many = append(many, types.Tag{Key: aws.String(fmt.Sprintf("k%d", i)), Value: aws.String("v")})
+	}
+	require.NoError(t, put(many[:50]...))
+	failsWith(t, put(many...), 400, "BadRequest")
+	failsWith(t, put(two[0], two[0]), 400, "InvalidTag")
+	failsWith(t, put(types.Tag{Key: aws.String("aws:x"), Value: aws.String("v")}), 400, "InvalidTag")
+	_, err = s.DeleteBucketTagging(t.Context(), &s3.DeleteBucketTaggingInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = get(bucket)
+	failsWith(t, err, 404, "NoSuchTagSet")
+
+	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("tagged"), CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: two}})
+	require.NoError(t, err)
+	kept, err = get("tagged")
+	require.NoError(t, err)
+	require.Equal(t, two, kept)
+	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("directory"), CreateBucketConfiguration: &types.CreateBucketConfiguration{
+		Location: &types.LocationInfo{Name: aws.String("use1-az4"), Type: types.LocationTypeAvailabilityZone},
+	}})
+	failsWith(t, err, 501, "NotImplemented")
+}
+
+func (s *store) encryptBy(t *testing.T, rules ...types.ServerSideEncryptionRule) error {
+	_, err := s.PutBucketEncryption(t.Context(), &s3.PutBucketEncryptionInput{
+		Bucket: aws.String(bucket), ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: rules},
+	})
+	return err
+}
+
+func byDefault(algorithm types.ServerSideEncryption, key string, bucketKey bool) types.ServerSideEncryptionRule {
+	rule := types.ServerSideEncryptionRule{
+		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm}, BucketKeyEnabled: &bucketKey,
+	}
+	if key != "" {
+		rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID = &key
+	}
+	return rule
+}
+
+func TestTheEncryptionOfABucketIsThatOfItsObjects(t *testing.T) {
+	s := start(t, s3server.Config{})
+	rule := byDefault(types.ServerSideEncryptionAwsKms, "key-1", true)
+	require.NoError(t, s.encryptBy(t, rule))
+	kept, err := s.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, []types.ServerSideEncryptionRule{rule}, kept.ServerSideEncryptionConfiguration.Rules)
+
+	put, err := s.PutObject(t.Context(), putInput("k", "x"))
+	require.NoError(t, err)
+	require.Equal(t, types.ServerSideEncryptionAwsKms, put.ServerSideEncryption)
+	require.Equal(t, "key-1", *put.SSEKMSKeyId)
+	require.True(t, *put.BucketKeyEnabled)
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, "key-1", *head.SSEKMSKeyId)
+
+	own := putInput("own", "x")
+	own.ServerSideEncryption = types.ServerSideEncryptionAes256
+	put, err = s.PutObject(t.Context(), own)
+	require.NoError(t, err)
+	require.Equal(t, types.ServerSideEncryptionAes256, put.ServerSideEncryption, "the write decides")
+	require.Nil(t, put.SSEKMSKeyId)
+
+	upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("parts")})
+	require.NoError(t, err)
+	require.Equal(t, "key-1", *upload.SSEKMSKeyId)
+
+	_, err = s.DeleteBucketEncryption(t.Context(), &s3.DeleteBucketEncryptionInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	put, err = s.PutObject(t.Context(), putInput("k", "x"))
+	require.NoError(t, err)
+	require.Equal(t, types.ServerSideEncryptionAes256, put.ServerSideEncryption)
+}
+
+func TestRefusedEncryptionsOfABucket(t *testing.T) {
+	s := start(t, s3server.Config{})
+	aes := byDefault(types.ServerSideEncryptionAes256, "", false)
+	failsWith(t, s.encryptBy(t, aes, aes), 400, "MalformedXML")
+	failsWith(t, s.encryptBy(t, byDefault("AES512", "", false)), 400, "MalformedXML")
+	failsWith(t, s.encryptBy(t, byDefault(types.ServerSideEncryptionAes256, "key-1", false)), 400, "InvalidArgument")
+}
+
+func TestABucketThatBlocksCustomerKeys(t *testing.T) {
+	s := startTLS(t, s3server.Config{})
+	rule := types.ServerSideEncryptionRule{BlockedEncryptionTypes: &types.BlockedEncryptionTypes{EncryptionType: []types.EncryptionType{types.EncryptionTypeSseC}}}
+	require.NoError(t, s.encryptBy(t, rule))
+	put := func() error {
+		_, err := s.PutObject(t.Context(), newCustomerKey('a').put("x"))
+		return err
+	}
+	failsWith(t, put(), 403, "AccessDenied")
+	rule.BlockedEncryptionTypes.EncryptionType[0] = types.EncryptionTypeNone
+	require.NoError(t, s.encryptBy(t, rule))
+	require.NoError(t, put())
+}
+
+func TestTheRequesterOfABucketPays(t *testing.T) {
+	s := start(t, s3server.Config{AllowACL: true})
+	input := putInput("k", "x")
+	input.ACL = types.ObjectCannedACLPublicRead
+	_, err := s.PutObject(t.Context(), input)
+	require.NoError(t, err)
+	anonymous := func(header http.Header) int {
+		response, _ := s.send(t, "GET", s.URL+"/photos/k", nil, header)
+		return response.StatusCode
+	}
+	require.Equal(t, 200, anonymous(nil))
+	pay := func(payer types.Payer) error {
+		_, err := s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
+			Bucket: aws.String(bucket), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: payer},
+		})
+		return err
+	}
+	failsWith(t, pay("Nobody"), 400, "MalformedXML")
+	require.NoError(t, pay(types.PayerRequester))
+	kept, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, types.PayerRequester, kept.Payer)
+	require.Equal(t, 403, anonymous(nil))
+	require.Equal(t, 403, anonymous(http.Header{"X-Amz-Request-Payer": {"requester"}}), "nobody knows who would pay")
+	require.Equal(t, "x", s.get(t, "k"), "the owner is not asked")
+	require.NoError(t, pay(types.PayerBucketOwner))
+	require.Equal(t, 200, anonymous(nil))
+}
+
+func TestAccelerationAndLoggingAreKept(t *testing.T) {
+	s := start(t, s3server.Config{Buckets: []string{bucket, "logs", "a.b"}})
+	accelerate := func(bucket string, status types.BucketAccelerateStatus) error {
+		_, err := s.PutBucketAccelerateConfiguration(t.Context(), &s3.PutBucketAccelerateConfigurationInput{
+			Bucket: &bucket, AccelerateConfiguration: &types.AccelerateConfiguration{Status: status},
+		})
+		return err
+	}
+	require.NoError(t, accelerate(bucket, types.BucketAccelerateStatusSuspended))
+	kept, err := s.GetBucketAccelerateConfiguration(t.Context(), &s3.GetBucketAccelerateConfigurationInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, types.BucketAccelerateStatusSuspended, kept.Status)
+	failsWith(t, accelerate(bucket, "enabled"), 400, "MalformedXML")
+	failsWith(t, accelerate("a.b", types.BucketAccelerateStatusEnabled), 400, "InvalidRequest")
+
+	log := func(to *types.LoggingEnabled) error {
+		_, err := s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{Bucket: aws.String(bucket), BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: to}})
+		return err
+	}
+	logged := func() *types.LoggingEnabled {
+		out, err := s.GetBucketLogging(t.Context(), &s3.GetBucketLoggingInput{Bucket: aws.String(bucket)})
+		require.NoError(t, err)
+		return out.LoggingEnabled
+	}
+	to := &types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("photos/")}
+	require.NoError(t, log(to))
+	require.Equal(t, to, logged())
+	failsWith(t, log(&types.LoggingEnabled{TargetBucket: aws.String("missing"), TargetPrefix: aws.String("")}), 400, "InvalidTargetBucketForLogging")
+	require.NoError(t, log(nil))
+	require.Nil(t, logged())
+}

@@ -1,0 +1,42 @@
+package s3server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// An impatientBody is the body of a request. It fails with RequestTimeout if the client sends
+// nothing for some time.
+type impatientBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	idle    time.Duration
+	until   time.Time // of all reads; zero means no limit
+	err     error
+}
+
+// Read has a deadline only while it waits: else net/http, which looks for the end of the
+// connection, would take the deadline for it.
+func (b *impatientBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	deadline := time.Now().Add(b.idle)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
+	supported := b.control.SetReadDeadline(deadline) == nil
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// The deadline stays, so that net/http does not wait for the rest of the body.
+		b.err = newError("RequestTimeout").withHeader("Connection", "close")
+		return n, b.err
+	}
+	if supported {
+		_ = b.control.SetReadDeadline(time.Time{}) // as before
+	}
+	return n, err
+}

@@ -1,0 +1,326 @@
+package s3server_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// live sets rules given as XML.
+func (s *store) live(t *testing.T, rules string) {
+	t.Helper()
+	response, body := s.vouched(t, "/photos?lifecycle", "<LifecycleConfiguration>"+rules+"</LifecycleConfiguration>")
+	require.Equal(t, 200, response.StatusCode, body)
+}
+
+// rule is an enabled rule about keys with a prefix.
+func rule(prefix, actions string) string {
+	return "<Rule><ID>" + prefix + "</ID><Filter><Prefix>" + prefix + "</Prefix></Filter><Status>Enabled</Status>" + actions + "</Rule>"
+}
+
+// later calls f at a later time of the server.
+func (s *store) later(d time.Duration, f func()) {
+	s.clock.move(d)
+	defer s.clock.move(-d)
+	f()
+}
+
+// midnight returns the first midnight after an object was written.
+func (s *store) midnight(t *testing.T, key string) time.Time {
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	return head.LastModified.Truncate(24 * time.Hour).Add(24 * time.Hour)
+}
+
+// inHours has days without midnights, so that a test does not depend on the time of day.
+var inHours = s3server.Config{LifecycleDay: time.Hour}
+
+func TestLifecycleRulesAreKept(t *testing.T) {
+	s := start(t, s3server.Config{})
+	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
+		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: aws.String(bucket)})
+	}
+	put := func(rules ...types.LifecycleRule) error {
+		_, err := s.PutBucketLifecycleConfiguration(t.Context(), &s3.PutBucketLifecycleConfigurationInput{
+			Bucket: aws.String(bucket), LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+		})
+		return err
+	}
+	_, err := get()
+	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
+	one := types.LifecycleRule{
+		ID: aws.String("one"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
+		Expiration:                     &types.LifecycleExpiration{Days: aws.Int32(300)},
+		Transitions:                    []types.Transition{{Days: aws.Int32(0), StorageClass: types.TransitionStorageClassGlacier}},
+		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(1)},
+		NoncurrentVersionExpiration:    &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(2), NewerNoncurrentVersions: aws.Int32(3)},
+		NoncurrentVersionTransitions:   []types.NoncurrentVersionTransition{{NoncurrentDays: aws.Int32(1), StorageClass: types.TransitionStorageClassDeepArchive}},
+	}
+	two := types.LifecycleRule{
+		ID: aws.String("two"), Status: types.ExpirationStatusDisabled, Expiration: &types.LifecycleExpiration{Date: aws.Time(time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC))},
+		Filter: &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{
+			Prefix: aws.String("a"), ObjectSizeGreaterThan: aws.Int64(5), ObjectSizeLessThan: aws.Int64(10), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
+		}},
+	}
+	require.NoError(t, put(one, two))
+	kept, err := get()
+	require.NoError(t, err)
+	require.Equal(t, []types.LifecycleRule{one, two}, kept.Rules)
+	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k, kept.TransitionDefaultMinimumObjectSize)
+
+	one.ID, two.ID = nil, nil
+	require.NoError(t, put(one, two))
+	kept, err = get()
+	require.NoError(t, err)
+	require.NotEmpty(t, *kept.Rules[0].ID)
+	require.NotEqual(t, *kept.Rules[0].ID, *kept.Rules[1].ID)
+	_, err = s.DeleteBucketLifecycle(t.Context(), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = get()
+	failsWith(t, err, 404, "NoSuchLifecycleConfiguration")
+}
+
+func TestRefusedLifecycleRules(t *testing.T) {
+	s := start(t, s3server.Config{})
+	with := func(filter, actions string) string {
+		return "<Rule><ID>r</ID>" + filter + "<Status>Enabled</Status>" + actions + "</Rule>"
+	}
+	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
+	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
+	for name, test := range map[string]struct{ rules, code, message string }{
+		"no rule":                      {"", "MalformedXML", ""},
+		"an unknown element":           {rule("a", expire+"<Color/>"), "MalformedXML", ""},
+		"no filter":                    {with("", expire), "MalformedXML", ""},
+		"a filter and a prefix":        {with("<Filter/><Prefix/>", expire), "MalformedXML", ""},
+		"two conditions":               {with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire), "MalformedXML", ""},
+		"And and a condition":          {with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire), "MalformedXML", ""},
+		"a tag twice":                  {with("<Filter><And>"+tag+tag+"</And></Filter>", expire), "InvalidRequest", "Duplicate Tag Keys are not allowed."},
+		"no action":                    {with(all, ""), "InvalidRequest", "At least one action needs to be specified in a rule."},
+		"an unknown status":            {"<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>", "MalformedXML", ""},
+		"an ID twice":                  {with(all, expire) + with(all, expire), "InvalidArgument", ""},
+		"a long ID":                    {rule(strings.Repeat("a", 256), expire), "InvalidArgument", ""},
+		"no days":                      {with(all, "<Expiration><Days>0</Days></Expiration>"), "InvalidArgument", "'Days' for Expiration action must be a positive integer"},
+		"days and a date":              {with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"), "MalformedXML", ""},
+		"days and markers":             {with(all, "<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"), "MalformedXML", ""},
+		"markers with a tag":           {with("<Filter>"+tag+"</Filter>", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"), "InvalidRequest", ""},
+		"an invalid date":              {with(all, "<Expiration><Date>20300101</Date></Expiration>"), "MalformedXML", ""},
+		"a date at noon":               {with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"), "InvalidArgument", "'Date' must be at midnight GMT"},
+		"an unknown class":             {with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"), "MalformedXML", ""},
+		"a class too early":            {with(all, "<Transition><Days>29</Days><StorageClass>STANDARD_IA</StorageClass></Transition>"), "InvalidArgument", ""},
+		"a class twice":                {with(all, strings.Repeat("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>", 2)), "InvalidRequest", ""},
+		"a transition after the end":   {with(all, expire+"<Transition><Days>7</Days><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidArgument", ""},
+		"a transition at a bad date":   {with(all, "<Transition><Date>soon</Date><StorageClass>GLACIER</StorageClass></Transition>"), "MalformedXML", ""},
+		"days mixed with a date":       {with(all, expire+"<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidRequest", ""},
+		"empty noncurrent expiration":  {with(all, "<NoncurrentVersionExpiration/>"), "MalformedXML", ""},
+		"no noncurrent days":           {with(all, "<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>"), "InvalidArgument", ""},
+		"many noncurrent versions":     {with(all, "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>"), "InvalidArgument", ""},
+		"an abortion without days":     {with(all, "<AbortIncompleteMultipartUpload/>"), "MalformedXML", ""},
+		"an abortion at once":          {with(all, "<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidArgument", ""},
+		"an abortion of tagged things": {with("<Filter>"+tag+"</Filter>", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidRequest", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.vouched(t, "/photos?lifecycle", "<LifecycleConfiguration>"+test.rules+"</LifecycleConfiguration>")
+			require.Equal(t, 400, response.StatusCode, body)
+			e := errorIn(t, body)
+			require.Equal(t, test.code, e.Code, body)
+			if test.message != "" {
+				require.Equal(t, test.message, e.Message)
+			}
+		})
+	}
+	document := "<LifecycleConfiguration>" + with(all, expire) + "</LifecycleConfiguration>"
+	_, body := s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{"Content-Md5": md5Of(document), "X-Amz-Transition-Default-Minimum-Object-Size": "none"})
+	require.Equal(t, "Invalid TransitionDefaultMinimumObjectSize found: none", errorIn(t, body).Message)
+}
+
+func TestObjectsExpireAtMidnight(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a/1", "x")
+	midnight := s.midnight(t, "a/1")
+	s.live(t, rule("a/", "<Expiration><Days>1</Days></Expiration>")+rule("b/", "<Expiration><Date>"+midnight.Format(time.RFC3339)+"</Date></Expiration>"))
+	s.put(t, "b/1", "x")
+	s.put(t, "c/1", "x")
+	for _, step := range []struct {
+		at   time.Time
+		keys []string
+	}{
+		{midnight.Add(-time.Minute), []string{"a/1", "b/1", "c/1"}},
+		{midnight, []string{"a/1", "c/1"}},
+		{midnight.Add(24*time.Hour - time.Minute), []string{"a/1", "c/1"}},
+		{midnight.Add(24 * time.Hour), []string{"c/1"}},
+	} {
+		s.later(time.Until(step.at), s.RunLifecycle)
+		require.Equal(t, step.keys, s.keys(t))
+	}
+}
+
+func TestFiltersOfLifecycleRules(t *testing.T) {
+	const expire = "<Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>"
+	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
+	for name, test := range map[string]struct {
+		filter string
+		left   []string
+	}{
+		"everything":         {"<Filter/>", nil},
+		"a prefix":           {"<Filter><Prefix>tag</Prefix></Filter>", []string{"large", "small"}},
+		"an old prefix":      {"<Prefix>tag</Prefix>", []string{"large", "small"}},
+		"a tag":              {"<Filter>" + one + "</Filter>", []string{"large", "small"}},
+		"tags":               {"<Filter><And>" + one + two + "</And></Filter>", []string{"large", "small", "tagged"}},
+		"prefix and tag":     {"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>", []string{"large", "small", "tagged"}},
+		"larger":             {"<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", []string{"small", "tagged", "tagged-twice"}},
+		"smaller":            {"<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>", []string{"large"}},
+		"between":            {"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>", []string{"large", "small"}},
+		"another tag's name": {"<Filter><Tag><Key>a</Key><Value>2</Value></Tag></Filter>", []string{"large", "small", "tagged", "tagged-twice"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, inHours)
+			for key, object := range map[string]struct{ content, tags string }{
+				"large": {"123456", ""}, "small": {"1", ""}, "tagged": {"123", "a=1"}, "tagged-twice": {"123", "a=1&b=2"},
+			} {
+				in := putInput(key, object.content)
+				in.Tagging = &object.tags
+				_, err := s.PutObject(t.Context(), in)
+				require.NoError(t, err)
+			}
+			s.live(t, "<Rule>"+test.filter+expire)
+			s.later(59*time.Minute, s.RunLifecycle)
+			require.Len(t, s.keys(t), 4)
+			s.later(time.Hour, s.RunLifecycle)
+			require.Equal(t, test.left, s.keys(t))
+		})
+	}
+}
+
+func TestVersionsExpire(t *testing.T) {
+	s := start(t, inHours)
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.live(t, rule("a", "<Expiration><Days>2</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
+	for i := range 5 {
+		s.put(t, "a", fmt.Sprint(i))
+	}
+	s.put(t, "b", "x")
+	s.later(30*time.Minute, s.RunLifecycle)
+	require.Len(t, s.versions(t, 10), 6)
+	s.later(90*time.Minute, s.RunLifecycle)
+	require.Len(t, s.versions(t, 10), 4, "the current version, two that are not, and b")
+	s.later(3*time.Hour, s.RunLifecycle)
+	require.Equal(t, []string{"b"}, s.keys(t))
+	require.Len(t, s.versions(t, 10), 5, "a marker, and two more versions are kept")
+}
+
+func TestDeleteMarkersExpire(t *testing.T) {
+	s := start(t, inHours)
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	for _, key := range []string{"a", "b", "c"} {
+		s.put(t, key, "x")
+		s.remove(t, key, "")
+	}
+	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
+	s.live(t, rule("a", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"+noncurrent)+
+		rule("b", "<Expiration><Days>5</Days></Expiration>"+noncurrent))
+	s.RunLifecycle()
+	require.Len(t, s.versions(t, 10), 6, "no version has expired, so that no marker is alone")
+	s.later(time.Hour+time.Second, s.RunLifecycle)
+	require.Len(t, s.versions(t, 10), 3, "b's marker, and both of c")
+	s.later(5*time.Hour+time.Second, s.RunLifecycle)
+	require.Len(t, s.versions(t, 10), 2)
+}
+
+func TestLockedVersionsDoNotExpire(t *testing.T) {
+	s := start(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	require.NoError(t, err)
+	held := putInput("k", "held")
+	held.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	held.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
+	_, err = s.PutObject(t.Context(), held)
+	require.NoError(t, err)
+	s.put(t, "k", "free")
+	s.put(t, "k", "current")
+	s.live(t, rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
+	s.later(2*time.Hour, s.RunLifecycle)
+	require.Len(t, s.versions(t, 10), 2)
+}
+
+func TestObjectsAreTransitioned(t *testing.T) {
+	s := start(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
+	class := func(key string) types.ObjectStorageClass {
+		out, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &key})
+		require.NoError(t, err)
+		return out.Contents[0].StorageClass
+	}
+	large := strings.Repeat("x", 128<<10)
+	s.put(t, "large", large)
+	s.put(t, "small", "x")
+	const rules = "<Transition><Days>1</Days><StorageClass>GLACIER_IR</StorageClass></Transition><Transition><Days>3</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>"
+	s.live(t, rule("", rules))
+	s.later(2*time.Hour, s.RunLifecycle)
+	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("large"))
+	require.Equal(t, types.ObjectStorageClassStandard, class("small"), "objects below 128 KiB stay")
+	require.Equal(t, large, s.get(t, "large"))
+
+	document := "<LifecycleConfiguration>" + rule("", rules) + "</LifecycleConfiguration>"
+	response, body := s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{
+		"Content-Md5": md5Of(document), "X-Amz-Transition-Default-Minimum-Object-Size": "varies_by_storage_class",
+	})
+	require.Equal(t, 200, response.StatusCode, body)
+	s.later(4*time.Hour, s.RunLifecycle)
+	require.Equal(t, types.ObjectStorageClassDeepArchive, class("large"))
+	require.Equal(t, types.ObjectStorageClassDeepArchive, class("small"))
+	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("small")})
+	failsWith(t, err, 403, "InvalidObjectState")
+
+	s.put(t, "sized", "12345")
+	s.live(t, "<Rule><Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter><Status>Enabled</Status>"+rules+"</Rule>")
+	s.later(2*time.Hour, s.RunLifecycle)
+	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"), "a rule with a size has no other")
+}
+
+func TestUploadsExpire(t *testing.T) {
+	s := start(t, inHours)
+	s.live(t, rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
+	out, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	require.NoError(t, err)
+	require.Equal(t, "a", *out.AbortRuleId)
+	require.NotNil(t, out.AbortDate)
+	s.begin(t, "b")
+	s.later(time.Hour+time.Second, s.RunLifecycle)
+	left, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Len(t, left.Uploads, 1)
+	require.Equal(t, "b", *left.Uploads[0].Key)
+}
+
+func TestResponsesTellWhenAnObjectExpires(t *testing.T) {
+	s := start(t, s3server.Config{LifecycleDay: time.Hour})
+	s.live(t, rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
+	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
+	require.NoError(t, err)
+	first := `expiry-date="` + s.midnight(t, "a b/1").AddDate(0, 0, 3).Format(http.TimeFormat) + `", rule-id="a+b"`
+	require.Equal(t, first, *put.Expiration)
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a b/1")})
+	require.NoError(t, err)
+	require.Equal(t, first, *head.Expiration)
+	head, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a b/1"), VersionId: aws.String("null")})
+	require.NoError(t, err)
+	require.Nil(t, head.Expiration, "a version that is named may not be current")
+	put, err = s.PutObject(t.Context(), putInput("c", "x"))
+	require.NoError(t, err)
+	require.Nil(t, put.Expiration)
+}
+
+func TestAServerRunsLifecycleRulesByItself(t *testing.T) {
+	s := start(t, s3server.Config{LifecycleDay: 24 * time.Millisecond})
+	s.put(t, "a", "x")
+	s.live(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
+	require.Eventually(t, func() bool { return len(s.keys(t)) == 0 }, 10*time.Second, 5*time.Millisecond)
+}

@@ -1,0 +1,279 @@
+package s3server
+
+import (
+	"crypto/rand"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A lifecycleDate is a date as it was sent. It is checked before it is kept.
+type lifecycleDate string
+
+// time returns the date, or a zero time.
+func (d lifecycleDate) time() time.Time {
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(form, string(d)); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+func (d lifecycleDate) check() error {
+	t := d.time()
+	switch {
+	case d == "":
+		return nil
+	case t.IsZero():
+		return newError("MalformedXML")
+	case !t.Equal(t.Truncate(24 * time.Hour)):
+		return newError("InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d)).withMessage("'Date' must be at midnight GMT")
+	}
+	return nil
+}
+
+// check refuses rules that AWS refuses, and gives an ID to those without one.
+func (c *lifecycleConfiguration) check() error {
+	const maxRules, maxID = 1000, 255
+	if len(c.Rule) == 0 || len(c.Rule) > maxRules || len(c.Unknown) > 0 {
+		return newError("MalformedXML")
+	}
+	ids := map[string]bool{}
+	for i := range c.Rule {
+		rule := &c.Rule[i]
+		if err := rule.check(); err != nil {
+			return err
+		}
+		if rule.ID == "" {
+			rule.ID = rand.Text()
+		}
+		if len(rule.ID) > maxID {
+			return newError("InvalidArgument").withMessage("ID length should not exceed allowed limit of 255")
+		}
+		if ids[rule.ID] {
+			return newError("InvalidArgument").withMessage("Rule ID must be unique. Found same ID for more than one rule")
+		}
+		ids[rule.ID] = true
+	}
+	return nil
+}
+
+func (r *lifecycleRule) check() error {
+	acts := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
+		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
+	switch {
+	case r.Status != enabled && r.Status != "Disabled", (r.Filter == nil) == (r.Prefix == nil), len(r.Unknown) > 0:
+		return newError("MalformedXML")
+	case !acts:
+		return newError("InvalidRequest").withMessage("At least one action needs to be specified in a rule.")
+	}
+	for _, check := range []func() error{r.Filter.check, r.checkExpiration, r.checkTransitions, r.checkNoncurrent, r.checkAbort} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check requires at most one condition, and each tag once.
+func (f *lifecycleFilter) check() error {
+	if f == nil {
+		return nil
+	}
+	conditions := 0
+	for _, given := range []bool{f.Prefix != nil, f.Tag != nil, f.ObjectSizeGreaterThan != nil, f.ObjectSizeLessThan != nil, f.And != nil} {
+		if given {
+			conditions++
+		}
+	}
+	if conditions > 1 || len(f.Unknown) > 0 || f.And != nil && len(f.And.Unknown) > 0 {
+		return newError("MalformedXML")
+	}
+	if f.And == nil {
+		return nil
+	}
+	keys := map[text]bool{}
+	for _, t := range f.And.Tag {
+		if keys[t.Key] {
+			return newError("InvalidRequest").withMessage("Duplicate Tag Keys are not allowed.")
+		}
+		keys[t.Key] = true
+	}
+	return nil
+}
+
+// positive refuses a count below 1. action and field are those of the message.
+func positive(count *int, field, action string) error {
+	if count != nil && *count < 1 {
+		return newError("InvalidArgument").withMessage("'%s' for %s action must be a positive integer", field, action)
+	}
+	return nil
+}
+
+func (r *lifecycleRule) checkExpiration() error {
+	e := r.Expiration
+	if e == nil {
+		return nil
+	}
+	given := 0
+	for _, is := range []bool{e.Days != nil, e.Date != "", e.ExpiredObjectDeleteMarker != nil} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 || len(e.Unknown) > 0 {
+		return newError("MalformedXML")
+	}
+	if scope := r.scope(); e.ExpiredObjectDeleteMarker != nil && len(scope.tags) > 0 {
+		return newError("InvalidRequest").withMessage("ExpiredObjectDeleteMarker cannot be specified with Tags.")
+	}
+	if err := positive(e.Days, "Days", "Expiration"); err != nil {
+		return err
+	}
+	return e.Date.check()
+}
+
+// coldness has the storage classes to which an object can be transitioned, in the order in which
+// it can pass them.
+var coldness = []string{standard, "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"}
+
+// minInfrequent is the number of days before a transition to infrequent access.
+const minInfrequent = 30
+
+func checkClass(class, action string, days *int) error {
+	if slices.Index(coldness, class) < 1 {
+		return newError("MalformedXML")
+	}
+	if days != nil && *days < 0 {
+		return newError("InvalidArgument").withMessage("'Days' in %s action must be nonnegative", action)
+	}
+	if infrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"; infrequent && days != nil && *days < minInfrequent {
+		return newError("InvalidArgument").withMessage("'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent, class)
+	}
+	return nil
+}
+
+func (r *lifecycleRule) checkTransitions() error {
+	classes := map[string]bool{}
+	for _, t := range r.Transition {
+		if (t.Days == nil) == (t.Date == "") || len(t.Unknown) > 0 {
+			return newError("MalformedXML")
+		}
+		if err := checkClass(t.StorageClass, "Transition", t.Days); err != nil {
+			return err
+		}
+		if err := t.Date.check(); err != nil {
+			return err
+		}
+		if classes[t.StorageClass] {
+			return newError("InvalidRequest").withMessage("'StorageClass' must be different for 'Transition' actions in same 'Rule'")
+		}
+		classes[t.StorageClass] = true
+		e := r.Expiration
+		if e == nil || e.ExpiredObjectDeleteMarker != nil {
+			continue
+		}
+		if (e.Days == nil) != (t.Days == nil) {
+			return newError("InvalidRequest").withMessage("Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID)
+		}
+		if e.Days != nil && *e.Days <= *t.Days {
+			return newError("InvalidArgument").withMessage("'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'", r.ID)
+		}
+	}
+	return nil
+}
+
+func (r *lifecycleRule) checkNoncurrent() error {
+	if e := r.NoncurrentVersionExpiration; e != nil {
+		if e.NoncurrentDays == nil || len(e.Unknown) > 0 {
+			return newError("MalformedXML")
+		}
+		if err := checkNewer(e.NewerNoncurrentVersions, "NoncurrentVersionExpiration"); err != nil {
+			return err
+		}
+		if err := positive(e.NoncurrentDays, "NoncurrentDays", "NoncurrentVersionExpiration"); err != nil {
+			return err
+		}
+	}
+	for _, t := range r.NoncurrentVersionTransition {
+		if t.NoncurrentDays == nil || len(t.Unknown) > 0 {
+			return newError("MalformedXML")
+		}
+		if err := checkNewer(t.NewerNoncurrentVersions, "NoncurrentVersionTransition"); err != nil {
+			return err
+		}
+		if err := checkClass(t.StorageClass, "NoncurrentVersionTransition", t.NoncurrentDays); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkNewer(count *int, action string) error {
+	const most = 100
+	if count != nil && *count > most {
+		return newError("InvalidArgument").withMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, most)
+	}
+	return positive(count, "NewerNoncurrentVersions", action)
+}
+
+func (r *lifecycleRule) checkAbort() error {
+	a := r.AbortIncompleteMultipartUpload
+	if a == nil {
+		return nil
+	}
+	if a.DaysAfterInitiation == nil {
+		return newError("MalformedXML")
+	}
+	if len(r.scope().tags) > 0 {
+		return newError("InvalidRequest").withMessage("AbortIncompleteMultipartUpload cannot be specified with Tags.")
+	}
+	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
+}
+
+// A lifecycleScope is which versions a rule is about.
+type lifecycleScope struct {
+	prefix      string
+	tags        []tag
+	over, under *int64 // sizes in bytes, exclusive; nil means any
+}
+
+func (r *lifecycleRule) scope() (s lifecycleScope) {
+	prefix, f := r.Prefix, r.Filter
+	if f != nil {
+		prefix, s.over, s.under = f.Prefix, f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
+		if f.Tag != nil {
+			s.tags = []tag{{string(f.Tag.Key), string(f.Tag.Value)}}
+		}
+		if f.And != nil {
+			prefix, s.over, s.under = f.And.Prefix, f.And.ObjectSizeGreaterThan, f.And.ObjectSizeLessThan
+			for _, t := range f.And.Tag {
+				s.tags = append(s.tags, tag{string(t.Key), string(t.Value)})
+			}
+		}
+	}
+	if prefix != nil {
+		s.prefix = string(*prefix)
+	}
+	return s
+}
+
+// has reports whether a version is in the scope. A delete marker has no tags and no size, so that
+// only a prefix matches it.
+func (s lifecycleScope) has(v *version) bool {
+	if !strings.HasPrefix(v.key, s.prefix) {
+		return false
+	}
+	if v.marker {
+		return len(s.tags) == 0 && !s.sized()
+	}
+	for _, t := range s.tags {
+		if !slices.Contains(v.tags, t) {
+			return false
+		}
+	}
+	return (s.over == nil || v.size > *s.over) && (s.under == nil || v.size < *s.under)
+}
+
+func (s lifecycleScope) sized() bool { return s.over != nil || s.under != nil }

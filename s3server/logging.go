@@ -1,0 +1,67 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+)
+
+type loggingStatus struct {
+	XMLName        xml.Name `xml:"BucketLoggingStatus"`
+	LoggingEnabled *struct {
+		TargetBucket          string
+		TargetPrefix          *string
+		TargetGrants          *struct{}
+		TargetObjectKeyFormat *struct{}
+		Unknown               unknownElements `xml:",any"`
+	}
+	Unknown unknownElements `xml:",any"`
+}
+
+// putLogging keeps the configuration. The server writes no log. AWS delivers logs on a best-effort
+// basis within hours, so that no client can rely on one.
+func (r *request) putLogging() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	document, err := r.readDocument()
+	if err != nil {
+		return err
+	}
+	var asked loggingStatus
+	if err := parseXML(document, &asked); err != nil {
+		return err
+	}
+	to := asked.LoggingEnabled
+	switch {
+	case len(asked.Unknown) > 0, to != nil && (len(to.Unknown) > 0 || to.TargetBucket == "" || to.TargetPrefix == nil):
+		return newError("MalformedXML")
+	case to == nil:
+		document = nil
+	}
+	if to != nil {
+		if _, err := r.server.store.bucket(r.Context(), to.TargetBucket); err != nil {
+			return newError("InvalidTargetBucketForLogging", "TargetBucket", to.TargetBucket)
+		}
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
+		b.logging = document
+		return nil
+	})
+}
+
+func (r *request) getLogging() error {
+	document := []byte(xml.Header + `<BucketLoggingStatus xmlns="` + namespace + `"/>`)
+	err := r.view(func(b *bucket) error {
+		if b.logging != nil {
+			document = b.logging
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.w.Header().Set("Content-Type", "application/xml")
+	r.w.WriteHeader(http.StatusOK)
+	r.send(document)
+	return nil
+}

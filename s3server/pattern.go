@@ -1,0 +1,25 @@
+package s3server
+
+import "strings"
+
+// matchPattern matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
+// byte. It needs at most len(pattern)*len(value) steps.
+func matchPattern(pattern, value string) bool {
+	star, mark, p, v := -1, 0, 0, 0
+	for v < len(value) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, v
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == value[v]):
+			p++
+			v++
+		case star >= 0: // the last star takes one byte more
+			mark++
+			p, v = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

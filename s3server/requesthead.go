@@ -1,0 +1,29 @@
+package s3server
+
+import "net/http"
+
+const (
+	// maxRequestHead is the size of a request without its body that [Start] reads.
+	maxRequestHead = 64 << 10
+	maxURI         = 16 << 10 // room for a signed URL of a long key
+)
+
+// checkHead refuses a request line and headers that are larger than the limits. An
+// [http.Server] of a caller may let pass more than Start's.
+func (r *request) checkHead() error {
+	if len(r.URL.Path) > maxURI || len(r.URL.RawQuery) > maxURI {
+		e := newError("InvalidURI")
+		e.status = http.StatusRequestURITooLong
+		return e
+	}
+	size := 0
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	if size > r.server.limits.MaxHeader {
+		return newError("RequestHeaderSectionTooLarge")
+	}
+	return nil
+}

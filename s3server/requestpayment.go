@@ -1,0 +1,66 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+)
+
+const payerRequester = "Requester"
+
+type requestPayment struct {
+	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
+	Xmlns   string   `xml:"xmlns,attr,omitempty"`
+	Payer   string
+}
+
+func (r *request) getRequestPayment() error {
+	response := requestPayment{Xmlns: namespace, Payer: "BucketOwner"}
+	err := r.view(func(b *bucket) error {
+		if b.payer != "" {
+			response.Payer = b.payer
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+func (r *request) putRequestPayment() error {
+	if err := r.needDigest(); err != nil {
+		return err
+	}
+	var asked requestPayment
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	if asked.Payer != payerRequester && asked.Payer != "BucketOwner" {
+		return newError("MalformedXML")
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
+		b.payer = asked.Payer
+		return nil
+	})
+}
+
+// checkPayer refuses a request that does not agree to pay, if the requester has to. The owner of a
+// bucket pays without being asked. [Config.RequesterPays] treats the owner like anybody else.
+func (r *request) checkPayer() error {
+	const header, requester = "x-amz-request-payer", "requester"
+	agrees := r.Header.Get(header) == requester || r.query.Get(header) == requester
+	must := r.server.config.RequesterPays
+	if !must && r.caller.anonymous {
+		_ = r.view(func(b *bucket) error { // a bucket that is missing is reported by the operation
+			must, agrees = b.payer == payerRequester, false
+			return nil
+		})
+	}
+	if must && !agrees {
+		return newError("AccessDenied")
+	}
+	if must {
+		r.w.Header().Set("X-Amz-Request-Charged", requester)
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package s3server_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// setEnv sets the server's environment until the test ends.
+func setEnv(t *testing.T, server *s3server.Server) {
+	t.Helper()
+	for _, variable := range server.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+}
+
+func TestTheEnvironmentIsAllThatAnSDKNeeds(t *testing.T) {
+	for name, c := range map[string]s3server.Config{
+		"HTTP":                   {},
+		"TLS":                    {TLS: &tls.Config{}},
+		"another region":         {Region: "eu-west-1"},
+		"a name, not an address": {Addr: "localhost:0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.Buckets = []string{bucket}
+			server := s3server.ForTest(t, c)
+			setEnv(t, server)
+			loaded, err := config.LoadDefaultConfig(t.Context())
+			require.NoError(t, err)
+			client := s3.NewFromConfig(loaded)
+			_, err = client.PutObject(t.Context(), putInput("k", "content"))
+			require.NoError(t, err)
+			if client, closes := loaded.HTTPClient.(interface{ CloseIdleConnections() }); closes {
+				client.CloseIdleConnections()
+			}
+
+			b, err := storage.Open(t.Context(), server.Address(bucket))
+			require.NoError(t, err)
+			content, _, err := storage.ReadAll(t.Context(), b, "k")
+			require.NoError(t, err)
+			require.Equal(t, "content", string(content))
+			require.NoError(t, storage.Close(b))
+		})
+	}
+}
+
+func TestTheAddressHasNoSecret(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{})
+	require.NotContains(t, server.Address(bucket), server.Credentials().SecretKey)
+	require.NotContains(t, server.Address(bucket), server.Credentials().AccessKeyID)
+}
+
+func TestTheOwnCertificateIsForItsHosts(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3.test"}, Addr: "127.0.0.1:0"})
+	for _, host := range []string{"127.0.0.1", "::1", "localhost", "photos.localhost", "s3.test", "photos.s3.test"} {
+		require.NoError(t, server.Certificate().VerifyHostname(host), host)
+	}
+	require.Error(t, server.Certificate().VerifyHostname("example.com"))
+	var file string
+	for _, variable := range server.Env() {
+		if value, found := strings.CutPrefix(variable, "AWS_CA_BUNDLE="); found {
+			file = value
+		}
+	}
+	require.FileExists(t, file)
+	server.Close()
+	_, err := os.Stat(file)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestAGivenCertificateIsUsed(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	pair := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	server := s3server.ForTest(t, s3server.Config{Addr: "localhost:0", TLS: &tls.Config{Certificates: []tls.Certificate{pair}}})
+	require.Equal(t, der, server.Certificate().Raw)
+	response, err := server.Client().Get(strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
+	require.NoError(t, err)
+	read(t, response.Body)
+
+	for _, wrong := range []tls.Certificate{{Certificate: [][]byte{der}}, {Certificate: [][]byte{{1}}, PrivateKey: key}, {PrivateKey: key}} {
+		_, err = s3server.Start(s3server.Config{TLS: &tls.Config{Certificates: []tls.Certificate{wrong}}})
+		require.Error(t, err)
+	}
+}
+
+func TestStartFailsIfThePortIsTaken(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{})
+	at, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	_, err = s3server.Start(s3server.Config{Addr: at.Host})
+	require.Error(t, err)
+
+	failed := &failedTest{}
+	require.Nil(t, s3server.ForTest(failed, s3server.Config{Addr: at.Host}))
+	require.Contains(t, failed.message, "s3server: listen")
+}
+
+// A failedTest is a test that Fatalf does not end.
+type failedTest struct{ message string }
+
+func (*failedTest) Helper()        {}
+func (*failedTest) Cleanup(func()) {}
+
+func (f *failedTest) Fatalf(format string, args ...any) { f.message = fmt.Sprintf(format, args...) }
+
+func TestAnUnspecifiedAddressHasALoopbackURL(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{Addr: ":0"})
+	require.True(t, strings.HasPrefix(server.URL, "http://127.0.0.1:"), server.URL)
+	response, err := server.Client().Get(server.URL)
+	require.NoError(t, err)
+	read(t, response.Body)
+}
+
+func TestCloseEndsEveryConnection(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{})
+	silent, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, silent.Close()) }()
+	server.Close()
+	server.Close()
+	_, err = bufio.NewReader(silent).ReadByte()
+	require.Error(t, err)
+	_, err = server.Client().Get(server.URL)
+	require.Error(t, err)
+}
+
+func TestShutdownWaitsForRequests(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Inject(s3server.Delay("PutObject", 50*time.Millisecond))
+	done := make(chan error)
+	go func() {
+		_, err := s.PutObject(context.WithoutCancel(t.Context()), putInput("k", "x"))
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return s.Busy() == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, s.Shutdown(t.Context()))
+	require.NoError(t, <-done)
+
+	s = start(t, s3server.Config{})
+	reader, writer := net.Pipe()
+	defer func() { require.NoError(t, writer.Close()) }()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL+"/photos/k", reader)
+	require.NoError(t, err)
+	r.ContentLength = 10
+	go func() {
+		response, err := s.http.Do(r)
+		if err == nil {
+			err = response.Body.Close()
+		}
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return s.Busy() == 1 }, 10*time.Second, time.Millisecond)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, s.Shutdown(ended), context.Canceled)
+	require.NoError(t, reader.Close())
+	<-done
+}
+
+func TestTheRecordKeepsTheLatest(t *testing.T) {
+	s := start(t, s3server.Config{Record: 3})
+	for _, key := range []string{"a", "b", "c", "d", "e"} {
+		s.put(t, key, "x")
+	}
+	var keys []string
+	for _, r := range s.Requests() {
+		keys = append(keys, r.Key)
+		require.Equal(t, 200, r.Status)
+	}
+	require.Equal(t, []string{"c", "d", "e"}, keys)
+	require.Equal(t, 5, s.Count("PutObject"))
+	require.Equal(t, 5, s.Count(""))
+
+	none, err := s3server.Start(s3server.Config{})
+	require.NoError(t, err)
+	defer none.Close()
+	response, err := none.Client().Get(none.URL)
+	require.NoError(t, err)
+	read(t, response.Body)
+	require.Empty(t, none.Requests())
+	require.Equal(t, 1, none.Count("ListBuckets"))
+}
+
+func TestTheServersClockIsItsDate(t *testing.T) {
+	now := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
+	s := start(t, s3server.Config{Now: func() time.Time { return now }})
+	response, _ := s.send(t, "GET", s.URL, nil, nil)
+	require.Equal(t, now.Format(http.TimeFormat), response.Header.Get("Date"))
+	s.Inject(s3server.Fault{ClockSkew: time.Hour})
+	response, _ = s.send(t, "GET", s.URL, nil, nil)
+	require.Equal(t, now.Add(time.Hour).Format(http.TimeFormat), response.Header.Get("Date"))
+}
