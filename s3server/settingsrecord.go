@@ -6,6 +6,7 @@ import "time"
 // settings.
 type settingsRecord struct {
 	Created    time.Time
+	Since      time.Time               `json:",omitzero"`
 	Versioning string                  `json:",omitempty"`
 	CORS       *corsConfiguration      `json:",omitempty"`
 	Policy     []byte                  `json:",omitempty"`
@@ -29,7 +30,7 @@ type lockRecord struct {
 
 func recordOf(b *bucket) *settingsRecord {
 	r := &settingsRecord{
-		Created: b.created, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
+		Created: b.created, Since: b.versionedSince, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
 		Lifecycle: b.lifecycle, ACL: b.acl,
 		Tags: b.tags, Encryption: b.encryption, Payer: b.payer, Acceleration: b.acceleration, Logging: b.logging,
 	}

@@ -13,6 +13,9 @@ const nullVersion = "null"
 type bucket struct {
 	name    string
 	created time.Time
+	// versionedSince is when it began to keep versions, if the store needs to know: older versions
+	// are null versions.
+	versionedSince time.Time
 	settings
 }
 

@@ -155,7 +155,7 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 		if err := change(&changed); err != nil {
 			return err
 		}
-		if err := b.update(ctx, old.bucket, &changed); err != nil {
+		if err := b.update(ctx, old.bucket, &changed, s.now()); err != nil {
 			return err
 		}
 		err = b.write(ctx, &changed, old, s.now())
@@ -167,7 +167,7 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 }
 
 // update tells the driver what it must know about the settings.
-func (b *driverBucket) update(ctx context.Context, old, changed *bucket) error {
+func (b *driverBucket) update(ctx context.Context, old, changed *bucket, now time.Time) error {
 	r := &storage.BucketRequest{Name: b.name}
 	if changed.lifecycle != old.lifecycle && !b.description().Local {
 		return newError("NotImplemented", "Resource", "lifecycle").withMessage("A gateway does not run lifecycle rules")
@@ -176,7 +176,7 @@ func (b *driverBucket) update(ctx context.Context, old, changed *bucket) error {
 		if changed.versioning != enabled {
 			return newError("NotImplemented", "Resource", "versioning").withMessage("This server cannot suspend versioning of a bucket in a directory or behind a gateway")
 		}
-		r.Versioning = new(true)
+		r.Versioning, changed.versionedSince = new(true), now
 	}
 	r.ObjectLock = changed.locking != nil && old.locking == nil
 	if r.Versioning == nil && !r.ObjectLock {

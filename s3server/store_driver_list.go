@@ -65,14 +65,9 @@ func (l *driverListing) accepts(name string, isPrefix bool) (key, common string,
 	return key, common, true
 }
 
-// request returns the request of a listing after a driver's name. The driver finds the common
-// prefixes if the delimiter is a slash: any other could be a part of an escaped name.
+// request returns the request of a listing after a driver's name.
 func (l *driverListing) request(prefix, after string) *storage.ListRequest {
-	r := &storage.ListRequest{Prefix: prefix, StartAfter: after, Limit: min(l.max+1, pageLimit)}
-	if l.delimiter == "/" {
-		r.Delimiter = "/"
-	}
-	return r
+	return &storage.ListRequest{Prefix: prefix, StartAfter: after, Limit: min(l.max+1, pageLimit)}
 }
 
 func (s *driverStore) list(ctx context.Context, bucket string, l listing, after position, show func(v *version, common string)) (more bool, err error) {
@@ -91,9 +86,16 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	if err != nil {
 		return false, err
 	}
+	if err := b.finishPrefix(ctx, page, after, start, show); err != nil {
+		return false, err
+	}
 	for _, prefix := range escapePrefix(l.prefix) {
 		var failed error
-		err := b.eachName(ctx, page.request(prefix, start), func(e *storage.ListEntry) bool {
+		request := page.request(prefix, start)
+		if l.delimiter == "/" { // any other could be a part of an escaped name
+			request.Delimiter = "/"
+		}
+		err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
 			if e.Key <= start && !e.IsPrefix {
 				return true
 			}
@@ -124,6 +126,28 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	return false, nil
 }
 
+// finishPrefix shows the common prefix of a key once more after which a page begins, if there are
+// later keys with the prefix. A driver may leave it out, because it is less than the key.
+func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, start string, show func(v *version, common string)) error {
+	common, rolled := page.commonPrefix(after.key)
+	if !rolled || after.prefix || page.delimiter != "/" {
+		return nil
+	}
+	request := page.request(escapeKey(strings.TrimSuffix(common, "/"))+"/", start)
+	request.Limit = 2
+	found := false
+	err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
+		found = e.Key > start && !isRecord(e.Key)
+		return !found
+	})
+	if found {
+		page.shown++
+		show(nil, common)
+	}
+	page.after = common
+	return err
+}
+
 // startName returns the driver's name after which a listing continues after a key. If a key that
 // must be escaped is that of no object, the client means its place in S3's order.
 func (b *driverBucket) startName(ctx context.Context, key string) (string, error) {
@@ -145,7 +169,7 @@ func (b *driverBucket) startName(ctx context.Context, key string) (string, error
 // tag and the checksum; nil if it is gone.
 func (b *driverBucket) entry(ctx context.Context, key string, e *storage.VersionEntry) (*version, error) {
 	if !b.keepsETags() {
-		v := &version{key: key, id: shownVersion(e.Version), modified: shownTime(e.Modified)}
+		v := &version{key: key, id: b.shownVersion(e.Version, e.Modified), modified: shownTime(e.Modified)}
 		v.size, v.etag, v.class = e.Size, b.etagOf(e.ETag, e.Revision), standard
 		return v, nil
 	}
@@ -192,7 +216,7 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 	for _, prefix := range escapePrefix(l.prefix) {
 		request := p.request(prefix, start)
 		if !b.description().Local {
-			request.StartAfter, request.Delimiter = "", "" // drivers need not know them here
+			request.StartAfter = "" // drivers need not know it here
 		}
 		err := b.eachVersion(ctx, request, func(e *listedEntry) (bool, error) {
 			if e.Key <= start && !e.IsPrefix {
@@ -216,11 +240,13 @@ type versionListing struct {
 
 // rest shows the versions of a key after one of them.
 func (p *versionListing) rest(ctx context.Context, after versionPosition) error {
-	found := false
+	found, ordered := false, p.bucket.description().Provider == "local" // whose ids descend
 	return p.bucket.versionsOf(ctx, after.key, func(e *listedEntry) (bool, error) {
 		if !found {
 			found = e.id == after.id
-			return true, nil
+			if !ordered || e.id >= after.id {
+				return true, nil
+			}
 		}
 		return p.add(ctx, e)
 	})

@@ -55,7 +55,7 @@ func (b *driverBucket) eachVersion(ctx context.Context, r *storage.ListRequest, 
 
 // showVersions shows a version after the marker that it implies.
 func (b *driverBucket) showVersions(e, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
-	shown := listedEntry{VersionEntry: e, id: shownVersion(e.Version), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil}
+	shown := listedEntry{VersionEntry: e, id: b.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil}
 	if e.IsPrefix {
 		return f(&shown)
 	}

@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -176,7 +177,7 @@ func readParts(sizes, sums string, kind *checksumKind) (parts []objectPart) {
 
 // version returns S3's version for the attributes of an object, with the tags that the driver has.
 func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *version {
-	v := &version{key: key, id: shownVersion(a.Version), modified: shownTime(a.Modified)}
+	v := &version{key: key, id: b.shownVersion(a.Version, a.Modified), modified: shownTime(a.Modified)}
 	o := &v.object
 	o.size, o.class, o.header = a.Size, a.StorageClass, http.Header{}
 	setDefault(&o.class, standard)
@@ -193,7 +194,7 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 			o.header[metadataName+name] = []string{value}
 		}
 	}
-	o.lock = lock{mode: string(a.Retention.Mode), until: a.Retention.Until}
+	o.lock = lock{mode: strings.ToUpper(string(a.Retention.Mode)), until: a.Retention.Until}
 	if a.LegalHold {
 		o.lock.hold = "ON"
 	}
@@ -305,8 +306,10 @@ func (b *driverBucket) etagOf(etag, revision string) string {
 }
 
 // shownVersion returns S3's version id for a driver's, which may have any characters.
-func shownVersion(id string) string {
-	if id == "" {
+func (b *driverBucket) shownVersion(id string, modified time.Time) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id == "" || b.cached != nil && modified.Before(b.cached.versionedSince) {
 		return nullVersion
 	}
 	if isVersionText(id) && !strings.HasPrefix(id, encodedVersion) {
@@ -323,8 +326,23 @@ func isVersionText(id string) bool {
 	})
 }
 
-// driverVersion is the inverse of shownVersion.
-func driverVersion(shown string) string {
+// driverVersion is the inverse of shownVersion, for a key. For a null version that is not there it
+// returns no version's id.
+func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
+	if shown != nullVersion || !b.description().Versioned {
+		return decodeVersion(shown), nil
+	}
+	id = nullVersion
+	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.id == nullVersion {
+			id = e.Version
+		}
+		return id == nullVersion, nil
+	})
+	return id, err
+}
+
+func decodeVersion(shown string) string {
 	if shown == nullVersion {
 		return ""
 	}

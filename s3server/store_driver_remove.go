@@ -12,7 +12,11 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		return removal{}, err
 	}
 	defer s.keys.lock(r.bucket + "/" + r.key)()
-	request := &storage.DeleteRequest{Key: escapeKey(r.key), Version: driverVersion(r.id), BypassGovernance: r.bypass}
+	version, err := b.driverVersion(ctx, r.key, r.id)
+	if err != nil {
+		return removal{}, err
+	}
+	request := &storage.DeleteRequest{Key: escapeKey(r.key), Version: version, BypassGovernance: r.bypass}
 	if r.condition != (writeCondition{}) {
 		if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
 			return removal{}, err
@@ -22,8 +26,10 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		return b.removeMarker(ctx, r)
 	}
 	switch err := b.driver.Delete(ctx, request); {
+	case storage.CodeOf(err) == storage.InvalidArgument && r.id == nullVersion:
+		return removal{id: r.id}, nil // there is none
 	case storage.CodeOf(err) == storage.InvalidArgument && r.id != "":
-		return removal{id: r.id}, nil // no version of this driver has such an id
+		return removal{}, invalidVersion(r.id)
 	case err != nil:
 		return removal{}, lost(driverError(err, r.key), r.condition)
 	}

@@ -49,7 +49,7 @@ func (b *driverBucket) read(ctx context.Context, now time.Time) (*cachedBucket, 
 	if err != nil {
 		return nil, err
 	}
-	return b.keep(&bucket{name: b.name, created: record.Created, settings: settings}, revision, now), nil
+	return b.keep(&bucket{name: b.name, created: record.Created, versionedSince: record.Since, settings: settings}, revision, now), nil
 }
 
 // readNatural returns a bucket that this server did not make.

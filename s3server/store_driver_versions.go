@@ -44,9 +44,12 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	if of, marked := strings.CutSuffix(id, markerSuffix); marked {
 		return b.findMarker(ctx, key, of)
 	}
-	request := &storage.GetRequest{Key: escapeKey(key), Version: driverVersion(id), Length: -1}
+	version, err := b.driverVersion(ctx, key, id)
+	if err != nil {
+		return nil, err
+	}
+	request := &storage.GetRequest{Key: escapeKey(key), Version: version, Length: -1}
 	h := &heldObject{bucket: b}
-	var err error
 	if b.description().Local {
 		h.attrs, h.body, err = b.driver.Get(ctx, request)
 	} else {
@@ -55,8 +58,10 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound && id == "":
 		return b.currentMarker(ctx, key)
-	case code == storage.ObjectNotFound, code == storage.InvalidArgument && id != "":
+	case code == storage.ObjectNotFound, id == nullVersion && err != nil:
 		return nil, nil
+	case code == storage.InvalidArgument && id != "":
+		return nil, invalidVersion(id)
 	case err != nil:
 		return nil, driverError(err, key)
 	}
@@ -164,10 +169,14 @@ func (b *driverBucket) controls(o *object) (c storage.Controls, err error) {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return c, err
 		}
-		c.Retention = storage.Retention{Mode: storage.RetentionMode(o.lock.mode), Until: o.lock.until}
+		c.Retention = storage.Retention{Mode: retentionMode(o.lock.mode), Until: o.lock.until}
 		c.LegalHold = o.lock.hold == "ON"
 	}
 	return c, nil
+}
+
+func retentionMode(mode string) storage.RetentionMode {
+	return storage.RetentionMode(strings.ToLower(mode))
 }
 
 func tagMap(tags []tag) map[string]string {
@@ -259,7 +268,7 @@ func (b *driverBucket) put(ctx context.Context, r *storage.PutRequest, from io.R
 
 // written returns the version that a write has made.
 func (b *driverBucket) written(w *write, settings *bucket, a *storage.Attrs, s *driverStore) (*version, string) {
-	v := &version{key: w.key, id: shownVersion(a.Version), modified: a.Modified, object: w.object}
+	v := &version{key: w.key, id: b.shownVersion(a.Version, a.Modified), modified: a.Modified, object: w.object}
 	if v.modified.IsZero() {
 		v.modified = s.now()
 	}
@@ -349,7 +358,7 @@ func (b *driverBucket) change(ctx context.Context, old, changed *version) error 
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
-		r.Retention = storage.Retention{Mode: storage.RetentionMode(is.mode), Until: is.until}
+		r.Retention = storage.Retention{Mode: retentionMode(is.mode), Until: is.until}
 		if err := b.driver.SetRetention(ctx, r); err != nil {
 			return err
 		}

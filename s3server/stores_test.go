@@ -15,7 +15,7 @@ import (
 // "service" for that of memstore.
 func onStore(t *testing.T, c *s3server.Config) {
 	t.Helper()
-	if c.Service != nil || c.Driver != nil || c.MaxBytes > 0 {
+	if c.Service != nil || c.Driver != nil || c.MaxBytes > 0 || c.FolderOrder {
 		return
 	}
 	switch os.Getenv("OMNIBUCKET_S3SERVER_STORE") {
