@@ -272,7 +272,6 @@ func (p *versionListing) add(ctx context.Context, e *listedEntry) (bool, error) 
 		p.shown--
 		return true, nil
 	}
-	v.id = e.id
 	p.show(v, e.latest, "")
 	return true, nil
 }

@@ -2,6 +2,8 @@ package s3server
 
 import (
 	"context"
+	"maps"
+	"net/url"
 	"strings"
 	"time"
 
@@ -10,8 +12,8 @@ import (
 
 // A driver may have no delete markers: its removed objects are noncurrent versions, and no version
 // of their key is current. S3 shows a marker there, whose id is that of the removed version with
-// this suffix. To remove the marker is to restore the version, by a copy onto its key: it then has
-// another id.
+// this suffix. To remove the marker is to restore the version, by a copy onto its key, which keeps
+// the id in reserved metadata.
 const markerSuffix = ".d"
 
 func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
@@ -78,10 +80,10 @@ func (b *driverBucket) removedAt(e, newer *storage.VersionEntry) (time.Time, boo
 		return e.Modified, true
 	case newer == nil:
 		return e.NoncurrentSince, true
-	case !b.description().Local || e.NoncurrentSince.IsZero(): // else clocks of providers are not compared
+	case b.description().Provider != "local" || e.NoncurrentSince.IsZero(): // only local tells removed and replaced apart
 		return time.Time{}, false
 	}
-	return e.NoncurrentSince, e.NoncurrentSince.Before(newer.Modified)
+	return e.NoncurrentSince, true
 }
 
 // versionsOf calls f with the versions of one key, the newest first.
@@ -150,15 +152,25 @@ func (b *driverBucket) removeMarker(ctx context.Context, r *removeRequest) (remo
 		return removal{id: r.id}, err
 	}
 	defer held(v).close()
-	if err := b.restoreVersion(ctx, v); err != nil {
+	if err := b.restoreVersion(ctx, v, of); err != nil {
 		return removal{}, driverError(err, r.key)
 	}
 	return removal{marker: true, id: r.id}, nil
 }
 
-// restoreVersion makes a noncurrent version the current one.
-func (b *driverBucket) restoreVersion(ctx context.Context, v *version) error {
+// restoreVersion makes a noncurrent version with an id the current one.
+func (b *driverBucket) restoreVersion(ctx context.Context, v *version, id string) error {
 	a := held(v).attrs
+	kept, _ := url.ParseQuery(a.Metadata[reservedName])
+	if !kept.Has(keptVersion) {
+		kept.Set(keptVersion, id)
+	}
+	p := a.Properties
+	p.Metadata = maps.Clone(p.Metadata)
+	if p.Metadata == nil {
+		p.Metadata = map[string]string{}
+	}
+	p.Metadata[reservedName] = kept.Encode()
 	tags, err := b.tags(ctx, a, &storage.GetRequest{Key: a.Key, Version: a.Version})
 	if err != nil {
 		return err
@@ -166,7 +178,7 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *version) error {
 	source := b.driver.Locate(a.Key)
 	source.Version, source.Revision, source.Attrs = a.Version, a.Revision, a
 	_, err = b.driver.Copy(ctx, &storage.CopyRequest{
-		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
+		Source: source, Key: a.Key, Properties: p, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
 		Controls: storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
 	})
 	if err != nil {
@@ -175,4 +187,26 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *version) error {
 	// If this fails, as for a locked version, the version is there twice.
 	_ = b.driver.Delete(ctx, &storage.DeleteRequest{Key: a.Key, Version: a.Version})
 	return nil
+}
+
+// findRestored returns the version that has an id since it was restored, or nil.
+func (b *driverBucket) findRestored(ctx context.Context, key, id string) (found *version, err error) {
+	if !b.description().Versioned || !b.keepsETags() {
+		return nil, nil
+	}
+	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.marker {
+			return true, nil
+		}
+		a, err := b.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+		if err != nil {
+			return true, unless(err, storage.ObjectNotFound)
+		}
+		kept, _ := url.ParseQuery(a.Metadata[reservedName])
+		if kept.Get(keptVersion) == id {
+			found, err = b.find(ctx, key, b.shownVersion(e.Version, e.Modified))
+		}
+		return found == nil, err
+	})
+	return found, driverError(err, key)
 }

@@ -35,6 +35,7 @@ const (
 	keptHeader     = "h." // and a name
 	keptRestored   = "r"
 	keptClass      = "k"
+	keptVersion    = "v" // the id of the version that was restored
 )
 
 // maxKeptParts is the longest list of parts that is kept with an object on another machine, in
@@ -207,6 +208,9 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
 	later, _ := url.ParseQuery(tags[reservedName])
 	b.restore(o, a, kept)
+	if id := kept.Get(keptVersion); id != "" {
+		v.id = id
+	}
 	o.restoreChanges(later)
 	return v
 }

@@ -12,7 +12,7 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		return removal{}, err
 	}
 	defer s.keys.lock(r.bucket + "/" + r.key)()
-	version, err := b.driverVersion(ctx, r.key, r.id)
+	version, err := b.removable(ctx, r)
 	if err != nil {
 		return removal{}, err
 	}
@@ -26,10 +26,8 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		return b.removeMarker(ctx, r)
 	}
 	switch err := b.driver.Delete(ctx, request); {
-	case storage.CodeOf(err) == storage.InvalidArgument && r.id == nullVersion:
-		return removal{id: r.id}, nil // there is none
 	case storage.CodeOf(err) == storage.InvalidArgument && r.id != "":
-		return removal{}, invalidVersion(r.id)
+		return removal{id: r.id}, nil // there is none
 	case err != nil:
 		return removal{}, lost(driverError(err, r.key), r.condition)
 	}
@@ -42,6 +40,23 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		gone.id = marker.id
 	}
 	return gone, nil
+}
+
+// removable returns the driver's id of the version that a request removes.
+func (b *driverBucket) removable(ctx context.Context, r *removeRequest) (string, error) {
+	id, err := b.driverVersion(ctx, r.key, r.id)
+	if err != nil || id == "" || isMarkerID(r.id) || !b.keepsETags() {
+		return id, err
+	}
+	if _, err := b.driver.Head(ctx, &storage.GetRequest{Key: escapeKey(r.key), Version: id, Length: -1}); err == nil {
+		return id, nil
+	}
+	v, err := b.findRestored(ctx, r.key, r.id)
+	if v == nil || err != nil {
+		return id, err
+	}
+	defer held(v).close()
+	return held(v).attrs.Version, nil
 }
 
 // guardRemoval checks the condition of a removal. A version is removed whatever is current by

@@ -58,10 +58,8 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound && id == "":
 		return b.currentMarker(ctx, key)
-	case code == storage.ObjectNotFound, id == nullVersion && err != nil:
-		return nil, nil
-	case code == storage.InvalidArgument && id != "":
-		return nil, invalidVersion(id)
+	case code == storage.ObjectNotFound, code == storage.InvalidArgument && id != "":
+		return b.findRestored(ctx, key, id)
 	case err != nil:
 		return nil, driverError(err, key)
 	}

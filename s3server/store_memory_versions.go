@@ -222,7 +222,7 @@ func numberOf(id string) (number uint64, known bool) {
 // validVersionID reports whether this server may have made an id.
 func (h *Handler) validVersionID(id string) bool {
 	if _, memory := h.store.(*memoryStore); !memory {
-		return isVersionText(id)
+		return isVersionText(id) && (id == nullVersion || len(id) >= 8)
 	}
 	if id == nullVersion {
 		return true
