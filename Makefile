@@ -19,13 +19,16 @@ PARQUET := examples/parquet
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
-.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine
+# Suites of make s3api: docs/s3api.md.
+SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
+
+.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race $(TESTFLAGS) -p $(TOGETHER) -timeout 20m $(LONGEST) ./... && cd cmd/omnibucket && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../../$(PARQUET) && $(GO) test -race $(TESTFLAGS) -timeout 5m ./...'
+	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race $(TESTFLAGS) -p $(TOGETHER) -timeout 20m $(LONGEST) ./... && cd cmd/omnibucket && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../../$(PARQUET) && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../judges && $(GO) test -race $(TESTFLAGS) -timeout 15m ./...'
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
@@ -41,6 +44,7 @@ vet: ## go vet, also of the local driver on other systems, and our analyzer
 	cd $(PARQUET) && $(GO) vet ./...
 	cd benchmarks && $(GO) vet ./...
 	cd testservers && $(GO) vet ./...
+	cd judges && $(GO) vet ./...
 	cd analyzers && $(GO) vet ./... && $(GO) test ./...
 	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/analyzers . && cd .. && $(GO) vet -vettool=$$dir/analyzers ./...; code=$$?; rm -r $$dir; exit $$code
 
@@ -60,6 +64,7 @@ lint: fmt imports prose
 	cd $(PARQUET) && $(GO) run $(STATICCHECK) ./...
 	cd benchmarks && $(GO) run $(STATICCHECK) ./...
 	cd testservers && $(GO) run $(STATICCHECK) ./...
+	cd judges && $(GO) run $(STATICCHECK) ./...
 	cd analyzers && $(GO) run $(STATICCHECK) ./...
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
@@ -74,6 +79,10 @@ powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs
 
 support: ## writes docs/support.md from the results of the suite
 	GO="$(GO)" scripts/support
+
+s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $OMNIBUCKET_S3TESTS
+	@scripts/programs curl nodejs npm python3 awscli
+	$(GO) run -C testservers . -only minio,minio-tls,versitygw -- $(GO) run -C judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
 
 wine: ## runs the local driver's tests on Windows code, with Wine
 	GO="$(GO)" scripts/wine

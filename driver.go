@@ -205,6 +205,9 @@ type Description struct {
 	// option is Unsupported. It is nil if the driver has no options of its own.
 	CheckNative func(value any) error
 
+	// ChecksumWhileSending declares that Put and PutPart take a body of known size whose CRC32C
+	// is known only when it has ended, so that it is read once. StreamingPut includes it.
+	ChecksumWhileSending bool
 	// CountsRequests declares that the transport counts HTTP requests. Else
 	// [Outcome.Requests] counts driver calls.
 	CountsRequests bool

@@ -16,9 +16,9 @@ type (
 		Properties
 		Controls
 		Condition Condition
-		// CRC32C is the checksum of the whole body. With StreamingPut it may be unknown until
-		// Body has delivered its last byte, so that it is computed only once. Without
-		// StreamingPut it is always known.
+		// CRC32C is the checksum of the whole body. With StreamingPut or
+		// Description.ChecksumWhileSending it may be unknown until Body has delivered its last
+		// byte, so that it is computed only once. Else it is always known.
 		CRC32C CRC32C
 
 		set settings

@@ -70,6 +70,25 @@ func OpenService(ctx context.Context, address string, opts ...OpenOption) (*Serv
 	return NewService(d, all...), nil
 }
 
+// OpenServiceDriver opens an account by address, as [OpenService] does, and returns its
+// driver, for a program that serves the driver. The caller closes it. Parameters that every
+// address takes (versions=true, public=true and so on) are settings of a [Bucket]: they fail
+// with InvalidArgument.
+func OpenServiceDriver(ctx context.Context, address string) (ServiceDriver, error) {
+	const op = "OpenServiceDriver"
+	d, common, err := open(ctx, op, address, nil, func(o Opener) func(context.Context, *url.URL) (ServiceDriver, error) { return o.Service })
+	if err != nil {
+		return nil, err
+	}
+	if len(common) > 0 {
+		_ = d.Close()
+		e := invalid("address", "must not have "+strings.Join(commonParameters, "=, ")+"=")
+		e.Op = op
+		return nil, e
+	}
+	return d, nil
+}
+
 // An Opener makes a driver of an address. The core has refused parameters that are not in
 // Params, and applies every OpenOption to the driver. If a function is nil, opening is
 // Unsupported.

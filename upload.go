@@ -278,7 +278,7 @@ func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int6
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(at, off, length)
 	content.onBytes = w.progress.counter()
-	if !crc.Known && (length == 0 || !w.op.core.has(StreamingPut)) {
+	if !crc.Known && (length == 0 || !w.op.core.hashesWhileSending()) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
 			return nil, bodyFailed(err)

@@ -271,6 +271,9 @@ func (b *sectionBody) rewind() bool {
 	return err == nil
 }
 
+// hashesWhileSending reports whether the driver takes a body whose checksum is not known.
+func (c *core) hashesWhileSending() bool { return c.has(StreamingPut) || c.desc.ChecksumWhileSending }
+
 // hashSection returns the CRC32C of a section.
 func hashSection(section *io.SectionReader) (uint32, error) {
 	chunk := takeChunk(secondChunk)

@@ -230,7 +230,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.onBytes = m.w.progress.counter()
-	if !crc.Known && (!m.w.op.core.has(StreamingPut) || m.sequential()) {
+	if !crc.Known && (!m.w.op.core.hashesWhileSending() || m.sequential()) {
 		sum, err := hashSection(section)
 		if err != nil {
 			return nil, nil, bodyFailed(err)

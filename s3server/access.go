@@ -38,6 +38,7 @@ func (r *request) authorize() error {
 var publicActions = map[string]string{
 	"GetObject":     "s3:GetObject",
 	"HeadObject":    "s3:GetObject",
+	"ListObjects":   "s3:ListBucket",
 	"ListObjectsV2": "s3:ListBucket",
 	"HeadBucket":    "s3:ListBucket",
 	"PutObject":     "s3:PutObject",

@@ -3,6 +3,7 @@ package s3server
 import (
 	"encoding/hex"
 	"net/http"
+	"net/mail"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,6 +113,9 @@ func (r *request) headerTime() (time.Time, error) {
 		if at, err := time.Parse(form, value); err == nil {
 			return at.UTC(), nil
 		}
+	}
+	if at, err := mail.ParseDate(value); err == nil { // with a numeric zone
+		return at.UTC(), nil
 	}
 	return time.Time{}, newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
 }

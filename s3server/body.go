@@ -16,6 +16,7 @@ type expectedBody struct {
 	sum      checksum      // from a header; kind is nil without one
 	given    *checksumKind // from a header or a trailer, or nil
 	kind     *checksumKind // to compute
+	named    bool          // by x-amz-checksum-algorithm
 	trailers []string      // in lower case
 	md5      []byte        // nil without one
 	payload  string
@@ -116,8 +117,9 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
-	if value := r.Header.Get("Content-Md5"); value != "" {
+	if values := r.Header.Values("Content-Md5"); len(values) > 0 {
 		var err error
+		value := values[0]
 		if p.md5, err = base64.StdEncoding.DecodeString(value); err != nil || len(p.md5) != md5.Size {
 			return nil, newError("InvalidDigest", "Content-MD5", value)
 		}
@@ -129,12 +131,16 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if p.sum.kind != nil && !p.sum.kind.valid(p.sum.value) {
 		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
 	}
-	if p.given = p.sum.kind; p.given == nil {
-		p.given = announcedChecksum(p.trailers)
-	} else if announcedChecksum(p.trailers) != nil {
-		return nil, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header")
+	announced, err := announcedChecksum(p.trailers)
+	if err != nil {
+		return nil, err
 	}
-	return p, p.resolveChecksum(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	if p.given = p.sum.kind; p.given == nil {
+		p.given = announced
+	} else if announced != nil {
+		return nil, multipleChecksums()
+	}
+	return p, p.resolveChecksum(r.Header)
 }
 
 // readPayload reads x-amz-content-sha256 and the lengths.
@@ -172,11 +178,15 @@ func (p *expectedBody) readPayload(r *request) error {
 	return nil
 }
 
-// resolveChecksum decides which checksum is computed. named is the algorithm that the
-// SDK says it sends.
-func (p *expectedBody) resolveChecksum(named string) error {
-	if p.kind = p.given; p.kind == nil {
-		p.kind = defaultChecksum
+// resolveChecksum decides which checksum is computed, by the headers that name an algorithm.
+func (p *expectedBody) resolveChecksum(header http.Header) error {
+	var err error
+	if p.kind, err = wantedKind(header, p.given); err != nil {
+		return err
+	}
+	p.named = header.Get(algorithmHeader) != ""
+	named := header.Get(sdkAlgorithmHeader)
+	if p.given == nil {
 		if named != "" {
 			return newError("InvalidRequest").withMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 		}
@@ -185,6 +195,26 @@ func (p *expectedBody) resolveChecksum(named string) error {
 		return newError("InvalidRequest").withMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
+}
+
+// wantedKind returns the kind of a checksum that S3 computes of an object that is written at once.
+// given is that of the checksum in the request, or nil.
+func wantedKind(header http.Header, given *checksumKind) (*checksumKind, error) {
+	if covers := header.Get(typeHeader); covers != "" && covers != fullObject {
+		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-type header is invalid.")
+	}
+	name := header.Get(algorithmHeader)
+	if name == "" {
+		if given == nil {
+			given = defaultChecksum
+		}
+		return given, nil
+	}
+	kind, err := kindNamed(name)
+	if err == nil && given != nil && given != kind {
+		err = newError("InvalidRequest").withMessage("Value for x-amz-checksum-algorithm header is invalid.")
+	}
+	return kind, err
 }
 
 // check compares the received body with the headers.
@@ -214,7 +244,7 @@ func (p *expectedBody) check(d *digest, trailer http.Header) error {
 
 // needDigest refuses a body without a digest or checksum.
 func (r *request) needDigest() error {
-	if r.Header.Get("Content-Md5") != "" || r.Header.Get("X-Amz-Trailer") != "" {
+	if len(r.Header.Values("Content-Md5")) > 0 || r.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
 	if sum, err := headerChecksum(r.Header); err != nil || sum.kind != nil {

@@ -4,11 +4,13 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,7 +35,23 @@ var checksumKinds = []*checksumKind{
 	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64.New(nvme) }, true, false},
 	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true},
 	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true},
+	{"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true},
+	{"MD5", "X-Amz-Checksum-Md5", md5.New, false, true},
 }
+
+// missingKinds are the algorithms of S3 that this server lacks: the standard library has no
+// xxHash.
+var missingKinds = []string{"XXHASH64", "XXHASH3", "XXHASH128"}
+
+const (
+	checksumPrefix     = "X-Amz-Checksum-"
+	algorithmHeader    = checksumPrefix + "Algorithm"
+	typeHeader         = checksumPrefix + "Type"
+	sdkAlgorithmHeader = "X-Amz-Sdk-Checksum-Algorithm"
+)
+
+// checksumParameters are the headers with the prefix of a checksum that are none.
+var checksumParameters = []string{algorithmHeader, checksumPrefix + "Mode", typeHeader}
 
 // defaultChecksum is computed if the client asks for none.
 var defaultChecksum = checksumKinds[2]
@@ -75,30 +93,76 @@ func (k *checksumKind) valid(value string) bool {
 	return err == nil && len(raw) == k.make().Size()
 }
 
-// headerChecksum returns the checksum in a request's headers, or one with a nil kind.
+// missingKind returns NotImplemented if a name, with or without the prefix of a header, is that of
+// an algorithm that this server lacks.
+func missingKind(name string) error {
+	for _, missing := range missingKinds {
+		if strings.EqualFold(name, missing) || strings.EqualFold(name, checksumPrefix+missing) {
+			return newError("NotImplemented", "Header", strings.ToLower(checksumPrefix+missing))
+		}
+	}
+	return nil
+}
+
+// headerChecksum returns the checksum in a request's headers, or one with a nil kind. It fails if
+// an algorithm is unknown.
 func headerChecksum(header http.Header) (checksum, error) {
 	var found checksum
-	for _, kind := range checksumKinds {
-		values := header.Values(kind.header)
-		if len(values) == 0 {
+	for name, values := range header {
+		if !strings.HasPrefix(name, checksumPrefix) || slices.Contains(checksumParameters, name) {
 			continue
 		}
+		if err := missingKind(name); err != nil {
+			return checksum{}, err
+		}
+		kind := kindByHeader(name)
+		if kind == nil {
+			return checksum{}, newError("InvalidRequest").withMessage("The algorithm type you specified in x-amz-checksum- header is invalid.")
+		}
 		if found.kind != nil || len(values) > 1 {
-			return checksum{}, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+			return checksum{}, multipleChecksums()
 		}
 		found = checksum{kind: kind, value: values[0], covers: fullObject}
 	}
 	return found, nil
 }
 
-// announcedChecksum returns the kind of the checksum in the announced trailers.
-func announcedChecksum(trailers []string) *checksumKind {
+func multipleChecksums() *apiError {
+	return newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+}
+
+// announcedChecksum returns the kind of the checksum in the announced trailers, or nil. It fails
+// if a trailer is anything but a checksum.
+func announcedChecksum(trailers []string) (found *checksumKind, err error) {
 	for _, name := range trailers {
-		if kind := kindByHeader(name); kind != nil {
-			return kind
+		if err := missingKind(name); err != nil {
+			return nil, err
 		}
+		kind := kindByHeader(name)
+		switch {
+		case kind == nil:
+			return nil, newError("InvalidRequest").withMessage("The value specified in the x-amz-trailer header is not supported")
+		case found != nil:
+			return nil, multipleChecksums()
+		}
+		found = kind
 	}
-	return nil
+	return found, nil
+}
+
+// kindNamed returns the kind that x-amz-checksum-algorithm names.
+func kindNamed(name string) (*checksumKind, error) {
+	if err := missingKind(name); err != nil {
+		return nil, err
+	}
+	if kind := kindByName(name); kind != nil {
+		return kind, nil
+	}
+	var names []string
+	for _, kind := range checksumKinds {
+		names = append(names, kind.name)
+	}
+	return nil, newError("InvalidRequest").withMessage("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]", strings.Join(names, ", "))
 }
 
 // write adds the checksum to the headers of a response.

@@ -17,6 +17,7 @@ type completedPart struct {
 	PartNumber int
 	ETag       string
 	checksumElements
+	missingElements
 }
 
 // A completion is a request to make an object of parts.
@@ -39,8 +40,8 @@ type completeResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-// completeUpload makes an object of the parts and ends the upload: a second completion
-// is NoSuchUpload.
+// completeUpload makes an object of the parts and ends the upload. A second completion with the
+// same parts returns the result of the first.
 func (r *request) completeUpload() error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
@@ -50,23 +51,47 @@ func (r *request) completeUpload() error {
 	if err != nil {
 		return err
 	}
+	u, err := r.complete(c, condition)
+	if err != nil {
+		if u = r.finishedBefore(c, err); u == nil {
+			return err
+		}
+	}
+	return r.writeFinished(u)
+}
+
+// complete completes the upload that the request names.
+func (r *request) complete(c *completion, condition writeCondition) (*finishedUpload, error) {
+	defer r.server.finished.begin(r.query.Get("uploadId"))()
+	if err := r.findUpload(c); err != nil {
+		return nil, err
+	}
 	parts, err := r.chosen(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o := c.upload.object // a copy
 	if err := join(&o, c, parts); err != nil {
-		return err
+		return nil, err
 	}
 	v, shown, err := r.server.store.complete(r.Context(), r.write(&o, condition), c.upload, parts)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.written(v, shown)
-	return r.writeXML(completeResult{
+	u := &finishedUpload{
+		bucket: r.bucket, key: r.key, parts: c.fingerprint(), header: r.finishedHeader(),
+		result: r.completeResult(v),
+	}
+	r.server.finished.add(c.upload.id, u)
+	return u, nil
+}
+
+func (r *request) completeResult(v *version) completeResult {
+	return completeResult{
 		Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
 		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
-	})
+	}
 }
 
 // completion reads the request. A checksum in its headers is that of the object, and
@@ -79,8 +104,10 @@ func (r *request) completion() (*completion, error) {
 	}
 	if c.sum.kind != nil {
 		r.Header.Del(c.sum.kind.header)
-		r.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
+		r.Header.Del(sdkAlgorithmHeader)
 	}
+	r.Header.Del(algorithmHeader)
+	r.Header.Del(typeHeader)
 	if value := r.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
 			return nil, newError("InvalidRequest").withMessage("Value for x-amz-mp-object-size header is invalid.")
@@ -94,13 +121,18 @@ func (r *request) completion() (*completion, error) {
 		return nil, newError("MalformedXML")
 	}
 	c.parts = asked.Part
+	return c, nil
+}
+
+// findUpload finds the upload that c completes.
+func (r *request) findUpload(c *completion) (err error) {
 	if c.upload, err = r.upload(); err != nil {
-		return nil, err
+		return err
 	}
 	if c.upload.asked || r.Header.Get(customerPrefix+"-Key") != "" {
-		err = r.checkPart(c.upload)
+		return r.checkPart(c.upload)
 	}
-	return c, err
+	return nil
 }
 
 // chosen returns the parts in the request.
@@ -145,6 +177,9 @@ func invalidPart(u *upload, asked completedPart) *apiError {
 // checkPart checks the asserted checksums of a part. With a composite checksum, every
 // part must assert its own.
 func (u *upload) checkPart(p *part, asked completedPart) error {
+	if asked.missingElements != (missingElements{}) {
+		return invalidPart(u, asked)
+	}
 	for _, kind := range checksumKinds {
 		value := *asked.of(kind)
 		if value == "" {

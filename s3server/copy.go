@@ -106,7 +106,7 @@ func (r *request) copyObject() error {
 		return err
 	}
 	itself := from == versionName{bucket: r.bucket, key: r.key}
-	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" {
+	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && !r.hasEncryptionRule() {
 		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := r.source(from)
@@ -157,8 +157,9 @@ func (r *request) describeCopy(o *object, v *version) error {
 		kind = defaultChecksum
 	}
 	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
-		if kind = kindByName(name); kind == nil {
-			return unknownAlgorithm()
+		var err error
+		if kind, err = kindNamed(name); err != nil {
+			return err
 		}
 	}
 	if v.parts == nil && kind == v.sum.kind && o.encryption == v.encryption {
@@ -232,43 +233,8 @@ func (r *request) copyRange(size int64) (offset, length int64, err error) {
 		return 0, 0, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
 			withMessage("Range specified is not valid for source object of size: %d", size)
 	}
-	if size <= r.server.limits.MinPartSize {
+	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
 		return 0, 0, newError("InvalidRequest").withMessage("The specified copy source is not supported as a byte-range copy source")
 	}
 	return int64(from), int64(to-from) + 1, nil
-}
-
-func unknownAlgorithm() *apiError {
-	return newError("InvalidRequest").withMessage("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
-}
-
-// checksumElements is a checksum in XML.
-type checksumElements struct {
-	ChecksumCRC32     string `xml:",omitempty"`
-	ChecksumCRC32C    string `xml:",omitempty"`
-	ChecksumCRC64NVME string `xml:",omitempty"`
-	ChecksumSHA1      string `xml:",omitempty"`
-	ChecksumSHA256    string `xml:",omitempty"`
-}
-
-// of returns the element for a kind.
-func (e *checksumElements) of(kind *checksumKind) *string {
-	switch kind.name {
-	case "CRC32":
-		return &e.ChecksumCRC32
-	case "CRC32C":
-		return &e.ChecksumCRC32C
-	case "CRC64NVME":
-		return &e.ChecksumCRC64NVME
-	case "SHA1":
-		return &e.ChecksumSHA1
-	}
-	return &e.ChecksumSHA256
-}
-
-func elementsOf(sum checksum) (e checksumElements) {
-	if sum.kind != nil {
-		*e.of(sum.kind) = sum.value
-	}
-	return e
 }

@@ -14,7 +14,7 @@ func (r *request) deleteObject() error {
 	if r.Header.Get("If-None-Match") != "" {
 		return newError("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := r.server.store.remove(r.Context(), &removeRequest{
+	gone, err := r.remove(&removeRequest{
 		versionName: versionName{r.bucket, r.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: r.bypasses(),
 	})
 	if err != nil {
@@ -34,8 +34,9 @@ type deleteRequest struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
 	Object  []struct {
-		Key, ETag string
-		VersionID string `xml:"VersionId"`
+		Key, ETag              string
+		LastModifiedTime, Size string // conditions that S3 has only in directory buckets
+		VersionID              string `xml:"VersionId"`
 	}
 }
 
@@ -84,7 +85,11 @@ func (r *request) deleteObjects() error {
 		if r.fault.ignores("ETag") {
 			o.ETag = ""
 		}
-		gone, err := r.deleteOne(o.Key, o.VersionID, o.ETag)
+		var gone removal
+		err := error(newError("NotImplemented").withMessage("This server does not implement the conditions LastModifiedTime and Size"))
+		if o.LastModifiedTime == "" && o.Size == "" {
+			gone, err = r.deleteOne(o.Key, o.VersionID, o.ETag)
+		}
 		if err != nil {
 			e := asAPIError(err)
 			result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.code, text(e.message)})
@@ -112,7 +117,7 @@ func (r *request) deleteOne(key, id, etag string) (removal, error) {
 	if id != "" && !r.server.validVersionID(id) {
 		return removal{}, newError("NoSuchVersion")
 	}
-	return r.server.store.remove(r.Context(), &removeRequest{
+	return r.remove(&removeRequest{
 		versionName: versionName{r.bucket, key, id}, condition: writeCondition{match: etag}, bypass: r.bypasses(),
 	})
 }

@@ -8,8 +8,13 @@ import (
 
 // getObject is also HEAD, which differs only in the body.
 func (r *request) getObject() error {
-	if r.has("partNumber") {
-		return newError("NotImplemented", "Header", "partNumber")
+	part, err := r.wantedPart()
+	if err != nil {
+		return err
+	}
+	mode := r.Header.Get("X-Amz-Checksum-Mode")
+	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
+		return newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
 	v, err := r.findVersion()
 	if err != nil {
@@ -28,7 +33,7 @@ func (r *request) getObject() error {
 	if r.server.archived(v) && r.Method == http.MethodGet {
 		return newError("InvalidObjectState", "StorageClass", v.class)
 	}
-	offset, length, partial, err := parseRange(r.Header.Get("Range"), v.size)
+	s, err := r.span(v, part)
 	if err != nil {
 		return err
 	}
@@ -38,19 +43,13 @@ func (r *request) getObject() error {
 	if !r.has("versionId") {
 		r.showExpiration(v)
 	}
-	if strings.EqualFold(r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
-		v.sumOf(offset, length, partial).write(r.w.Header())
+	if mode != "" {
+		s.sum.write(r.w.Header())
 	}
-	header, status := r.w.Header(), http.StatusOK
-	header.Set("Content-Length", strconv.FormatInt(length, 10))
-	if partial {
-		status = http.StatusPartialContent
-		header.Set("Content-Range", "bytes "+strconv.FormatInt(offset, 10)+"-"+strconv.FormatInt(offset+length-1, 10)+"/"+strconv.FormatInt(v.size, 10))
-	}
-	r.w.WriteHeader(status)
+	r.w.WriteHeader(s.write(r.w.Header(), v.size))
 	if r.Method == http.MethodGet {
 		// The status is already sent: if this fails, the client gets a short body.
-		_ = r.server.store.read(r.Context(), v, offset, length, r.w)
+		_ = r.server.store.read(r.Context(), v, s.offset, s.length, r.w)
 	}
 	return nil
 }

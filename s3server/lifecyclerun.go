@@ -28,7 +28,7 @@ func (c lifecycleClock) after(t time.Time, days int) time.Time {
 
 // RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It
 // removes objects, versions, delete markers and uploads, and changes storage classes. It skips
-// versions that an object lock protects. A [Server] calls it 24 times a day by itself.
+// versions that an object lock protects. [Handler.Run] calls it 24 times a day.
 func (h *Handler) RunLifecycle() { h.runLifecycle(context.Background()) }
 
 func (h *Handler) runLifecycle(ctx context.Context) {
@@ -41,21 +41,19 @@ func (h *Handler) runLifecycle(ctx context.Context) {
 	})
 	clock := lifecycleClock{h.now(), h.config.LifecycleDay}
 	for _, b := range all {
-		run := lifecycleRun{h.store, ctx, b, clock}
+		run := lifecycleRun{h, ctx, b, clock}
 		run.expireUploads()
 		run.expireVersions()
 	}
 }
 
-// keepLifecycle runs the rules until gone is closed.
-func (h *Handler) keepLifecycle(gone <-chan struct{}) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+// keepLifecycle runs the rules until ctx ends.
+func (h *Handler) keepLifecycle(ctx context.Context) {
 	ticker := time.NewTicker(max(h.config.LifecycleDay/24, time.Millisecond))
 	defer ticker.Stop()
 	for {
 		select {
-		case <-gone:
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 			h.runLifecycle(ctx)
@@ -65,7 +63,7 @@ func (h *Handler) keepLifecycle(gone <-chan struct{}) {
 
 // A lifecycleRun applies the rules of one bucket. Whatever fails is left to a later run.
 type lifecycleRun struct {
-	store  store
+	server *Handler
 	ctx    context.Context
 	bucket *bucket
 	clock  lifecycleClock
@@ -80,7 +78,7 @@ func (l lifecycleRun) expireUploads() {
 	for more := true; more; {
 		var page []*upload
 		var err error
-		more, err = l.store.listUploads(l.ctx, l.bucket.name, listing{max: lifecyclePage}, after, func(u *upload, _ string) { page = append(page, u) })
+		more, err = l.server.store.listUploads(l.ctx, l.bucket.name, listing{max: lifecyclePage}, after, func(u *upload, _ string) { page = append(page, u) })
 		if err != nil || len(page) == 0 {
 			return
 		}
@@ -88,7 +86,7 @@ func (l lifecycleRun) expireUploads() {
 		after = uploadPosition{last.key, last.id}
 		for _, u := range page {
 			if l.bucket.lifecycle.abortion(u, l.clock).isOver(l.clock.now) {
-				_ = l.store.abort(l.ctx, u)
+				_ = l.server.store.abort(l.ctx, u)
 			}
 		}
 	}
@@ -101,7 +99,7 @@ func (l lifecycleRun) expireVersions() {
 	for more := true; more; {
 		var page []*version
 		var err error
-		more, err = l.store.listVersions(l.ctx, l.bucket.name, listing{max: lifecyclePage}, after, func(v *version, _ bool, _ string) { page = append(page, v) })
+		more, err = l.server.store.listVersions(l.ctx, l.bucket.name, listing{max: lifecyclePage}, after, func(v *version, _ bool, _ string) { page = append(page, v) })
 		if err != nil {
 			return
 		}
@@ -138,19 +136,27 @@ func (l lifecycleRun) expire(v *version, current bool) bool {
 	if current && !v.marker {
 		r.id, r.condition.match = "", v.etag
 	}
-	_, err := l.store.remove(l.ctx, r)
+	gone, err := l.server.store.remove(l.ctx, r)
+	if err == nil && !gone.missing {
+		l.server.publish(l.ctx, l.bucket.name, []Event{removedEvent("LifecycleExpiration", r, gone)})
+	}
 	return err == nil
 }
 
 // setClass changes the storage class of a version, unless it was replaced meanwhile.
 func (l lifecycleRun) setClass(v *version, class string) {
-	_, _, _ = l.store.change(l.ctx, versionName{l.bucket.name, v.key, v.id}, func(_ *bucket, changed *version) error {
+	changed, shown, err := l.server.store.change(l.ctx, versionName{l.bucket.name, v.key, v.id}, func(_ *bucket, changed *version) error {
 		if changed.etag != v.etag || !changed.modified.Equal(v.modified) {
 			return newError("PreconditionFailed")
 		}
 		changed.class, changed.restored = class, restored{}
 		return nil
 	})
+	if err == nil {
+		l.server.publish(l.ctx, l.bucket.name, []Event{{
+			Name: "LifecycleTransition", Key: v.key, Size: v.size, ETag: strings.Trim(changed.etag, `"`), VersionID: shown,
+		}})
+	}
 }
 
 // abortion returns when an upload is removed and by which rule, or a zero time.

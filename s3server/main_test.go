@@ -58,12 +58,13 @@ func (c *clock) move(d time.Duration) {
 var small = s3server.Limits{MinPartSize: 10, MaxPartSize: 100 << 10, MaxPutSize: 100 << 10, MaxCopySize: 50 << 10, MaxParts: 20, MaxPage: 1000}
 
 func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
+	c.Strict = true
 	return open(t, c, options...)
 }
 
 // startTLS is start with TLS, with which the SDK sends checksums in trailers.
 func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
-	c.TLS = &tls.Config{}
+	c.Strict, c.TLS = true, &tls.Config{}
 	return open(t, c, options...)
 }
 

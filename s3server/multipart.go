@@ -86,8 +86,9 @@ func (u *upload) readChecksum(header http.Header) error {
 		u.kind, u.covers = defaultChecksum, fullObject
 		return nil
 	}
-	if u.kind = kindByName(name); u.kind == nil {
-		return unknownAlgorithm()
+	var err error
+	if u.kind, err = kindNamed(name); err != nil {
+		return err
 	}
 	u.asked, u.covers = true, covers
 	switch {
@@ -171,7 +172,7 @@ func (u *upload) checkKind(p *expectedBody) error {
 	if p.given != nil {
 		given = p.given.label()
 	}
-	wrong := u.asked && p.given != u.kind && (p.given != nil || u.covers == composite)
+	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == composite) || p.named && p.kind != u.kind)
 	if wrong {
 		return newError("InvalidRequest").withMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
 	}

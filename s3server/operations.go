@@ -11,11 +11,11 @@ type handler = func(*request) error
 // a request decides.
 var subresources = []string{
 	"accelerate", "acl", "analytics", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold",
-	"lifecycle", "location", "logging", "metrics", "object-lock", "ownershipControls", "policy", "policyStatus",
+	"lifecycle", "location", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
 	"publicAccessBlock", "replication", "requestPayment", "restore", "retention", "tagging", "uploadId", "uploads",
-	"versioning", "versions",
+	"versioning", "versions", "website",
 	// This server does not implement these:
-	"attributes", "notification", "select", "torrent", "website",
+	"attributes", "select", "torrent",
 }
 
 type operation struct {
@@ -30,6 +30,7 @@ var operations = map[string]operation{
 	"BUCKET PUT ":                     {"CreateBucket", (*request).createBucket},
 	"BUCKET HEAD ":                    {"HeadBucket", (*request).headBucket},
 	"BUCKET DELETE ":                  {"DeleteBucket", (*request).deleteBucket},
+	"BUCKET GET ":                     {"ListObjects", (*request).listObjectsV1},
 	"BUCKET GET list-type":            {"ListObjectsV2", (*request).listObjects},
 	"BUCKET GET versions":             {"ListObjectVersions", (*request).listVersions},
 	"BUCKET GET uploads":              {"ListMultipartUploads", (*request).listUploads},
@@ -70,6 +71,11 @@ var operations = map[string]operation{
 	"BUCKET PUT accelerate":           {"PutBucketAccelerateConfiguration", (*request).putAcceleration},
 	"BUCKET GET logging":              {"GetBucketLogging", (*request).getLogging},
 	"BUCKET PUT logging":              {"PutBucketLogging", (*request).putLogging},
+	"BUCKET GET notification":         {"GetBucketNotificationConfiguration", (*request).getNotification},
+	"BUCKET PUT notification":         {"PutBucketNotificationConfiguration", (*request).putNotification},
+	"BUCKET GET website":              {"GetBucketWebsite", (*request).getWebsite},
+	"BUCKET PUT website":              {"PutBucketWebsite", (*request).putWebsite},
+	"BUCKET DELETE website":           {"DeleteBucketWebsite", (*request).deleteWebsite},
 	"BUCKET GET replication":          {"GetBucketReplication", (*request).getReplication},
 	"BUCKET DELETE replication":       {"DeleteBucketReplication", (*request).deleteNothing},
 
@@ -96,6 +102,7 @@ var operations = map[string]operation{
 	"OBJECT POST uploadId":   {"CompleteMultipartUpload", (*request).completeUpload},
 	"OBJECT DELETE uploadId": {"AbortMultipartUpload", (*request).abortUpload},
 	"OBJECT GET uploadId":    {"ListParts", (*request).listParts},
+	"OBJECT GET attributes":  {"GetObjectAttributes", (*request).getAttributes},
 	"OBJECT GET acl":         {"GetObjectAcl", (*request).getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},
 	"OBJECT GET tagging":     {"GetObjectTagging", (*request).getTagging},
@@ -114,6 +121,9 @@ func (r *request) chooseOperation() (string, handler) {
 	if r.Method == http.MethodOptions {
 		return "Preflight", (*request).preflight
 	}
+	if missing := r.missingSubresource(); missing != "" {
+		return missing, nil
+	}
 	subresource := ""
 	for _, name := range subresources {
 		if r.has(name) {
@@ -123,10 +133,9 @@ func (r *request) chooseOperation() (string, handler) {
 	}
 	kind := r.target.kind()
 	if kind == "BUCKET" && r.Method == http.MethodGet && subresource == "" {
-		if r.query.Get("list-type") != "2" {
-			return "ListObjects", nil
+		if r.query.Get("list-type") == "2" {
+			subresource = "list-type"
 		}
-		subresource = "list-type"
 	}
 	if copying := r.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.Method == http.MethodPut {
 		switch subresource {

@@ -45,7 +45,7 @@ func (h *Handler) readProperties(header http.Header) (properties, error) {
 			p.header.Set(name, value)
 		}
 	}
-	p.keepEncoding()
+	p.keepEncoding(strings.Join(header.Values("Content-Encoding"), ","))
 	if p.header.Get("Content-Type") == "" {
 		p.header.Set("Content-Type", "binary/octet-stream")
 	}
@@ -57,20 +57,20 @@ func (h *Handler) readProperties(header http.Header) (properties, error) {
 	return p, err
 }
 
-// keepEncoding removes aws-chunked, which only describes the transfer.
-func (p *properties) keepEncoding() {
-	var kept []string
-	for coding := range strings.SplitSeq(p.header.Get("Content-Encoding"), ",") {
-		if coding = strings.TrimSpace(coding); coding != "" && coding != "aws-chunked" {
-			kept = append(kept, coding)
-		}
-	}
+// keepEncoding keeps the value as it was sent, but for aws-chunked, which only describes the
+// transfer.
+func (p *properties) keepEncoding(value string) {
+	kept := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
+		return strings.TrimSpace(coding) == "aws-chunked"
+	})
 	p.header.Del("Content-Encoding")
-	if kept != nil {
-		p.header.Set("Content-Encoding", strings.Join(kept, ","))
+	if value = strings.TrimSpace(strings.Join(kept, ",")); value != "" {
+		p.header.Set("Content-Encoding", value)
 	}
 }
 
+// readMetadata reads the user metadata. S3 returns the names in lower case, and net/http would
+// write those that [http.Header.Set] has set otherwise.
 func (h *Handler) readMetadata(from, to http.Header) error {
 	total, all := 0, 0
 	for name, values := range from {
@@ -83,7 +83,7 @@ func (h *Handler) readMetadata(from, to http.Header) error {
 		if h.config.DashForUnderscore {
 			name = strings.ReplaceAll(name, "_", "-")
 		}
-		to.Set(name, mailSafe(value))
+		to[strings.ToLower(name)] = []string{mailSafe(value)}
 	}
 	if total > h.limits.MaxMetadata {
 		return newError("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))

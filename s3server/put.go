@@ -88,6 +88,7 @@ func (r *request) written(v *version, shown string) *version {
 	r.showID(shown)
 	v.encryption.write(r.w.Header())
 	r.showExpiration(v)
+	r.note(v, shown)
 	return v
 }
 

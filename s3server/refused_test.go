@@ -45,8 +45,7 @@ func TestRefusedRequests(t *testing.T) {
 		code               string
 	}{
 		"a torrent":                        {"GET", "/photos/k?torrent", "", nil, 501, "NotImplemented"},
-		"a part of an object by number":    {"GET", "/photos/k?partNumber=1", "", nil, 501, "NotImplemented"},
-		"a listing of version 1":           {"GET", "/photos", "", nil, 501, "NotImplemented"},
+		"a part before the first":          {"GET", "/photos/k?partNumber=0", "", nil, 400, "InvalidArgument"},
 		"a method that there is not":       {"PATCH", "/photos/k", "", nil, 405, "MethodNotAllowed"},
 		"a version without an id":          {"GET", "/photos/k?versionId=", "", nil, 400, "InvalidArgument"},
 		"a batch that nothing vouches for": {"POST", "/photos?delete", "<Delete><Object><Key>k</Key></Object></Delete>", nil, 400, "InvalidRequest"},

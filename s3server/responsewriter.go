@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 	for _, name := range w.fault().Hide {
 		w.Header().Del(name)
+		delete(w.Header(), strings.ToLower(name)) // metadata
 	}
 	if !w.fault().DropResponse {
 		w.status = status

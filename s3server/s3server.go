@@ -12,13 +12,14 @@
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Times: 1})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: 1}) // serves 150 a second
 //
-// These return NotImplemented: website, logging, notifications, S3 Select, ListObjects version 1.
+// These return NotImplemented: replication, inventory, analytics and metrics, S3 Select.
 package s3server
 
 import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -45,6 +46,14 @@ type Config struct {
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
+	// Strict behaves as AWS documents it in every detail. Without it, the server allows what
+	// MinIO and versitygw allow: access control lists on new buckets, a signature for any
+	// region, a ranged UploadPartCopy of a small source, and creating one's own bucket again.
+	// A feature that the server lacks is NotImplemented with and without Strict.
+	Strict bool
+	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
+	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
+	WebsiteDomains []string
 	// AllowACL lets new buckets accept access control lists, without a public access
 	// block, as AWS did before April 2023.
 	AllowACL bool
@@ -78,6 +87,23 @@ type Config struct {
 	FolderOrder bool
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
+	// Notify receives the events that notification configurations of buckets ask for, before the
+	// response to the request ends. It can be called by several requests at once.
+	Notify func(Event)
+	// WebhookURL receives the same events as POST requests with AWS's JSON, in their order, while
+	// [Handler.Run] runs. An event has three attempts of 5 s, with pauses of 1 s and 2 s. If all
+	// fail, the event is lost, and those after it have one attempt until one succeeds. If 1,000
+	// events wait, further ones are lost. [Handler.LostEvents] counts them.
+	WebhookURL string
+	// EventARNs are the targets that a notification configuration can name, for Notify and
+	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
+	// InvalidArgument, and so does the server. Nil means [DefaultEventARN].
+	EventARNs []string
+	// Log is called at the end of each request. Calls may be concurrent. Nil means no log.
+	Log func(Entry)
+	// Middleware returns what [Start] serves in place of its argument, which is the [Handler].
+	// It may answer requests that are not for S3, such as health checks. Nil means the Handler.
+	Middleware func(http.Handler) http.Handler
 	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
 	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
 	// would tell.
@@ -136,6 +162,10 @@ type Handler struct {
 	limits Limits
 	store  store
 
+	finished *finishedUploads
+	webhook  *webhook
+	sequence atomic.Int64 // of events
+
 	faults   faults
 	recorder recorder
 }
@@ -153,14 +183,24 @@ func New(c Config) *Handler {
 			"localhost",
 		}
 	}
+	if c.WebsiteDomains == nil {
+		c.WebsiteDomains = []string{"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost"}
+	}
 	if c.Driver == nil {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
 	setDefault(&c.LifecycleDay, fullDay)
+	if c.EventARNs == nil {
+		c.EventARNs = []string{DefaultEventARN}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}}
+	h := &Handler{
+		config: c, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
+		webhook: newWebhook(c.WebhookURL),
+	}
+	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	if c.Service != nil {
 		h.store = newDriverStore(&h.config)
 	} else {

@@ -25,6 +25,8 @@ type request struct {
 	fault     *Fault // nil if none applies
 	body      *impatientBody
 	drained   bool
+	events    []Event // of what the request has done
+	failure   string  // the code of the error in the response, or ""
 }
 
 // ServeHTTP serves one request.
@@ -35,22 +37,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	header.Set("X-Amz-Request-Id", r.id)
 	header.Set("X-Amz-Id-2", hostID)
 
+	log := r.logged()
 	handle, err := r.route()
 	r.fault = h.faults.match(r.operation, r.bucket, r.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
-	r.body = &impatientBody{ReadCloser: in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
+	r.body = &impatientBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
-	defer func() { h.recorder.end(recorded, response.status) }()
+	defer func() {
+		h.recorder.end(recorded, response.status)
+		log(response)
+	}()
 
 	if err == nil {
 		err = r.run(handle)
 	}
 	if err != nil {
 		r.corsHeaders()
-		r.writeError(asAPIError(err))
+		failure := asAPIError(err)
+		r.failure = failure.code
+		r.writeError(failure)
 	}
 	response.finish()
 }
@@ -60,10 +68,11 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
 	}
-	if r.operation != "Preflight" && r.operation != "PostObject" {
+	if r.operation != "Preflight" && r.operation != "PostObject" && r.operation != "GetWebsiteDocument" {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
+		r.hoistParameters()
 		if err := r.authorize(); err != nil {
 			return err
 		}
@@ -77,7 +86,14 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.afterAuth(r); err != nil {
 		return err
 	}
+	if err := checkHeaders(r.operation, r.Header); err != nil {
+		return err
+	}
+	if err := r.checkParameters(); err != nil {
+		return err
+	}
 	r.corsHeaders()
+	defer r.publish() // also if a fault cuts the response
 	return handle(r)
 }
 
@@ -87,6 +103,9 @@ func (r *request) route() (func(*request) error, error) {
 	err := r.checkHead()
 	if err != nil {
 		return nil, err
+	}
+	if r.locateWebsite() {
+		return r.websiteHandler(), nil
 	}
 	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err

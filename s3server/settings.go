@@ -26,6 +26,8 @@ type settings struct {
 	payer        string          // "Requester" if the requester pays
 	acceleration string          // "" if nobody has set it
 	logging      []byte          // as it was sent; nil without logging
+	notification *notificationConfiguration
+	website      *websiteConfiguration
 }
 
 // defaultSettings are those of a bucket created after April 2023.
@@ -46,6 +48,9 @@ type versioningConfiguration struct {
 	XMLName xml.Name `xml:"VersioningConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Status  string   `xml:",omitempty"`
+	// MfaDelete can only be "Disabled": the server knows no devices.
+	MfaDelete string          `xml:",omitempty"`
+	Unknown   unknownElements `xml:",any"`
 }
 
 func (r *request) getVersioning() error {
@@ -65,6 +70,12 @@ func (r *request) putVersioning() error {
 	var asked versioningConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err
+	}
+	switch {
+	case asked.MfaDelete == enabled:
+		return newError("NotImplemented").withMessage("This server does not implement MFA delete")
+	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled", len(asked.Unknown) > 0:
+		return newError("MalformedXML")
 	}
 	switch asked.Status {
 	case enabled, suspended:

@@ -16,11 +16,13 @@ type settingsRecord struct {
 	ACL        string                  `json:",omitempty"`
 	Locking    *lockRecord             `json:",omitempty"`
 
-	Tags         []tag           `json:",omitempty"`
-	Encryption   *encryptionRule `json:",omitempty"`
-	Payer        string          `json:",omitempty"`
-	Acceleration string          `json:",omitempty"`
-	Logging      []byte          `json:",omitempty"`
+	Tags         []tag                      `json:",omitempty"`
+	Encryption   *encryptionRule            `json:",omitempty"`
+	Payer        string                     `json:",omitempty"`
+	Acceleration string                     `json:",omitempty"`
+	Logging      []byte                     `json:",omitempty"`
+	Notification *notificationConfiguration `json:",omitempty"`
+	Website      *websiteConfiguration      `json:",omitempty"`
 }
 
 type lockRecord struct {
@@ -33,6 +35,7 @@ func recordOf(b *bucket) *settingsRecord {
 		Created: b.created, Since: b.versionedSince, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
 		Lifecycle: b.lifecycle, ACL: b.acl,
 		Tags: b.tags, Encryption: b.encryption, Payer: b.payer, Acceleration: b.acceleration, Logging: b.logging,
+		Notification: b.notification, Website: b.website,
 	}
 	if b.policy != nil {
 		r.Policy = b.policy.document
@@ -48,6 +51,7 @@ func (r *settingsRecord) settings(name string) (settings, error) {
 	s := settings{
 		versioning: r.Versioning, cors: r.CORS, block: r.Block, ownership: r.Ownership, lifecycle: r.Lifecycle, acl: r.ACL,
 		tags: r.Tags, encryption: r.Encryption, payer: r.Payer, acceleration: r.Acceleration, logging: r.Logging,
+		notification: r.Notification, website: r.Website,
 	}
 	if l := r.Locking; l != nil {
 		s.locking = &lockSettings{l.Mode, l.Days, l.Years}

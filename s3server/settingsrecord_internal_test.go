@@ -30,6 +30,12 @@ func TestEverySettingIsStored(t *testing.T) {
 	b.encryption = &encryptionRule{}
 	parse(`<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>id</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule>`, b.encryption)
 	b.payer, b.acceleration, b.logging = "Requester", enabled, []byte("<BucketLoggingStatus/>")
+	b.notification = &notificationConfiguration{}
+	parse(`<NotificationConfiguration><QueueConfiguration><Id>1</Id><Queue>arn:aws:sqs:us-east-1:123456789012:q</Queue><Event>s3:ObjectCreated:*</Event>
+		<Filter><S3Key><FilterRule><Name>prefix</Name><Value>a</Value></FilterRule></S3Key></Filter></QueueConfiguration></NotificationConfiguration>`, b.notification)
+	b.website = &websiteConfiguration{}
+	parse(`<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument><RoutingRules><RoutingRule><Condition><KeyPrefixEquals>a</KeyPrefixEquals></Condition>
+		<Redirect><HostName>h</HostName><ReplaceKeyPrefixWith></ReplaceKeyPrefixWith></Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>`, b.website)
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 	var err error
 	b.policy, err = parsePolicy([]byte(policy), b)

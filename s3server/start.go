@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // A Server is a [Handler] that listens on a port.
@@ -25,6 +28,7 @@ type Server struct {
 	served      chan struct{}     // closed when no connection is accepted any more
 	connections connections
 	background  sync.WaitGroup
+	stop        context.CancelFunc // of what runs in the background
 	close       sync.Once
 }
 
@@ -35,12 +39,18 @@ const (
 )
 
 // Start starts a server at Config.Addr, by default on a free port of 127.0.0.1. It fails if
-// the address cannot be used, or if Config.TLS has a certificate without its key.
+// the address cannot be used, if Config.TLS has a certificate without its key, or if one of
+// Config.Buckets is no name that S3 accepts.
 //
 // Start speaks HTTP/1.1, as S3 does. To serve in another way, use [New] with an
 // [http.Server] of your own.
 func Start(c Config) (*Server, error) {
 	setDefault(&c.Addr, "127.0.0.1:0")
+	for _, name := range c.Buckets {
+		if !validBucketName(name) {
+			return nil, argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
+		}
+	}
 	s := &Server{Handler: New(c), gone: make(chan struct{}), served: make(chan struct{})}
 	s.faults.gone = s.gone
 	var encryption *tls.Config
@@ -64,8 +74,12 @@ func Start(c Config) (*Server, error) {
 	if encryption != nil {
 		listener = tls.NewListener(listener, encryption)
 	}
+	var handler http.Handler = s.Handler
+	if c.Middleware != nil {
+		handler = c.Middleware(handler)
+	}
 	s.http = &http.Server{
-		Handler: s.Handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
 		ConnState: s.connections.changed,
 	}
 	s.http.SetKeepAlivesEnabled(!c.CloseConnections)
@@ -73,7 +87,9 @@ func Start(c Config) (*Server, error) {
 		defer close(s.served)
 		_ = s.http.Serve(listener) // it always ends with http.ErrServerClosed
 	}()
-	s.background.Go(func() { s.keepLifecycle(s.gone) })
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.background.Go(func() { s.Run(ctx) })
 	return s, nil
 }
 
@@ -133,6 +149,7 @@ func (s *Server) end(stop func()) {
 		stop()
 		<-s.served
 		s.connections.open.Wait()
+		s.stop() // after the last request, whose events are still sent
 		s.background.Wait()
 		s.Handler.Close()
 		s.client.CloseIdleConnections()

@@ -84,8 +84,9 @@ type removeRequest struct {
 
 // A removal is the result of a deletion.
 type removal struct {
-	marker bool   // a marker was written, or removed by its id
-	id     string // of the marker, or of the removed version
+	marker  bool   // a marker was written, or removed by its id
+	id      string // of the marker, or of the removed version
+	missing bool   // there was nothing to remove
 }
 
 // A position in a listing is after a key, or after all keys with a prefix.

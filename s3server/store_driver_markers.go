@@ -138,7 +138,7 @@ func (b *driverBucket) removeMarker(ctx context.Context, r *removeRequest) (remo
 		return removal{}, err
 	}
 	if marker == nil {
-		return removal{id: r.id}, nil
+		return removal{id: r.id, missing: true}, nil
 	}
 	current, err := b.currentMarker(ctx, r.key)
 	if err != nil {

@@ -25,16 +25,22 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 	if isMarkerID(r.id) {
 		return b.removeMarker(ctx, r)
 	}
+	gone := removal{id: r.id}
+	if b.description().Local || settings.notification != nil {
+		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: request.Key, Version: version, Length: -1})
+		code := storage.CodeOf(err)
+		gone.missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
+	}
 	switch err := b.driver.Delete(ctx, request); {
 	case storage.CodeOf(err) == storage.InvalidArgument && r.id != "":
-		return removal{id: r.id}, nil // there is none
+		return removal{id: r.id, missing: true}, nil
 	case err != nil:
 		return removal{}, lost(driverError(err, r.key), r.condition)
 	}
 	if r.id != "" || settings.versioning == "" {
-		return removal{id: r.id}, nil
+		return gone, nil
 	}
-	gone := removal{marker: true}
+	gone = removal{marker: true}
 	marker, err := b.currentMarker(ctx, r.key)
 	if err == nil && marker != nil {
 		gone.id = marker.id

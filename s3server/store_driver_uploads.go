@@ -220,6 +220,9 @@ func (s *driverStore) parts(ctx context.Context, u *upload, after, most int) (pa
 		parts = append(parts, p)
 		return true, nil
 	})
+	if err == nil {
+		_, err = b.upload(ctx, u.id) // else parts may be missing, because it has ended meanwhile
+	}
 	return parts, more, driverError(err, u.key)
 }
 
@@ -235,6 +238,10 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	b, settings, err := s.bucketOf(ctx, u.bucket)
 	if err != nil {
 		return nil, "", err
+	}
+	defer s.keys.lock("complete " + u.id)()
+	if _, err := b.upload(ctx, u.id); err != nil {
+		return nil, "", err // another completion was faster
 	}
 	w.object.upload = u.id
 	r, kept, err := b.putRequest(ctx, w, settings, s)

@@ -187,7 +187,7 @@ func (s *memoryStore) removeFrom(b *memoryBucket, r *removeRequest) (gone remova
 	if r.id != "" {
 		v := b.version(r.key, r.id)
 		if v == nil {
-			return removal{id: r.id}, nil, nil
+			return removal{id: r.id, missing: true}, nil, nil
 		}
 		if err := v.lock.checkRemoval(s.now(), r.bypass); err != nil {
 			return removal{}, nil, err
@@ -195,7 +195,7 @@ func (s *memoryStore) removeFrom(b *memoryBucket, r *removeRequest) (gone remova
 		return removal{marker: v.marker, id: r.id}, b.drop(r.key, r.id), nil
 	}
 	if b.versioning == "" {
-		return removal{}, b.drop(r.key, nullVersion), nil
+		return removal{missing: b.current(r.key) == nil}, b.drop(r.key, nullVersion), nil
 	}
 	marker := &version{key: r.key, modified: s.now(), marker: true}
 	unused = b.add(marker)

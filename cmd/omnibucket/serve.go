@@ -7,11 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/internal/s3command"
 	"github.com/omnibucket/storage/serve"
 )
 
@@ -21,21 +22,49 @@ const defaultMount = "/.signed/"
 
 func (p *program) serveCommand() *cobra.Command {
 	var listen string
-	var listing bool
+	var listing, asS3 bool
+	var s3 s3Flags
 	c := &cobra.Command{
-		Use:   "serve [flags] ADDRESS",
-		Short: "Serve the objects of a bucket or folder over HTTP",
+		Use:   "serve [flags] ADDRESS | serve --s3 [flags] [LOCATION]",
+		Short: "Serve the objects of a bucket or folder over HTTP, or any store as an S3 server",
 		Long: `Serves the objects of a bucket or folder as files over HTTP until it is interrupted.
 Everybody who can connect to the address of --listen can read them. For file: and mem:
 buckets, signed URLs are served under /.signed, or under the path of signing_base_url=
-in the bucket's address. Only signed URLs can write.`,
+in the bucket's address. Only signed URLs can write.
+
+With --s3 it is an S3 server for tests and development, in memory. It prints its URL when it
+accepts requests. Clients must sign with the credentials in the environment:
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or MINIO_ROOT_USER and MINIO_ROOT_PASSWORD,
+which come first. Without any, it generates credentials and prints them to standard error.
+Unsigned requests for /healthz are answered while it runs.`,
 		Example: `  omnibucket serve --listing file:///srv/files
-  omnibucket serve --listen 127.0.0.1:0 's3://site/public?region=eu-west-1'`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), args[0], listen, listing) },
+  omnibucket serve --listen 127.0.0.1:0 's3://site/public?region=eu-west-1'
+  omnibucket serve --s3 --create photos --access-log -
+  omnibucket serve --s3 --tls --ca-file ca.pem
+  omnibucket serve --health http://127.0.0.1:9000`,
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case c.Flags().Changed("health"):
+				return cobra.NoArgs(c, args)
+			case asS3:
+				return cobra.MaximumNArgs(1)(c, args)
+			}
+			return cobra.ExactArgs(1)(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if asS3 || c.Flags().Changed("health") {
+				return p.serveS3(c, args, &s3, listen)
+			}
+			if err := s3.refuse(c); err != nil {
+				return err
+			}
+			return p.serve(c.Context(), args[0], listen, listing)
+		},
 	}
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`; port 0 selects a free port")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`, with --s3 by default on "+s3command.DefaultListen+"; port 0 selects a free port")
 	c.Flags().BoolVar(&listing, "listing", false, "list the content of folders without an index.html")
+	c.Flags().BoolVar(&asS3, "s3", false, "be an S3 server")
+	s3.register(c)
 	return c
 }
 
@@ -49,27 +78,14 @@ func (p *program) serve(ctx context.Context, text, listen string, listing bool) 
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	base := "http://" + reachableAddress(listener.Addr())
+	base := "http://" + httpserver.ReachableAddress(listener.Addr())
 	handler, err := p.handler(ctx, l, base, listing)
 	if err != nil {
 		return err
 	}
 	p.printf("%s/\n", base)
 	p.out.flush()
-	return serveUntil(ctx, listener, handler)
-}
-
-// reachableAddress returns an address with which a client on this machine can
-// connect.
-func reachableAddress(listening net.Addr) string {
-	host, port, err := net.SplitHostPort(listening.String())
-	if err != nil {
-		return listening.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port)
+	return httpserver.Serve(ctx, listener, handler)
 }
 
 // handler serves the folder as files. If the bucket has no server of its own, it also
@@ -126,23 +142,4 @@ func signingMount(l location) (path string, own bool) {
 		return "", true
 	}
 	return "/" + strings.Trim(u.Path, "/") + "/", true
-}
-
-// serveUntil serves until ctx is done, and then lets requests finish.
-func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if server.Shutdown(grace) != nil {
-		_ = server.Close() // ends unfinished responses
-	}
-	<-ended
-	return nil
 }

@@ -23,6 +23,12 @@ func (a *account) sendsMD5(e *bucketEndpoint) bool {
 	return p.Checksum == ChecksumNone && (p.ContentMD5 || plain)
 }
 
+// hashesNothing reports whether no header has a checksum of a body.
+func (d *driver) hashesNothing() bool {
+	endpoint, _ := d.bucketEndpoint(context.Background(), "") // requests report an invalid address
+	return d.profile.Checksum == ChecksumNone && !d.sendsMD5(endpoint)
+}
+
 // checked returns the body of a write that is sent. If the server gets no CRC32C, the
 // driver compares it.
 func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {

@@ -53,6 +53,8 @@ func (d *driver) Describe() storage.Description {
 		MaxParts:    p.partsLimit(),
 		MaxPage:     maxPage,
 
+		ChecksumWhileSending: d.hashesNothing(),
+
 		CheckNative:    d.checkNative,
 		CountsRequests: true,
 	}

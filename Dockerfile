@@ -1,0 +1,26 @@
+# cmd/s3server alone: an S3 server for tests and development, as docs/s3server.md describes.
+#
+#	docker build -t s3server .
+#	docker run --rm -p 9000:9000 s3server --create photos
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+ARG TARGETOS
+ARG TARGETARCH
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -ldflags='-s -w' -o /s3server ./cmd/s3server
+RUN mkdir /empty
+
+FROM scratch
+COPY --from=build /s3server /s3server
+# for --webhook with an https URL
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+# /tmp is for --tls, and /data for the objects
+COPY --from=build --chown=65532:65532 /empty /tmp
+COPY --from=build --chown=65532:65532 /empty /data
+USER 65532:65532
+EXPOSE 9000
+ENTRYPOINT ["/s3server", "--listen", ":9000"]
+HEALTHCHECK --interval=2s --timeout=5s --start-period=5s CMD ["/s3server", "--health", "http://127.0.0.1:9000"]

@@ -1,0 +1,18 @@
+package httpserver
+
+import (
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAClientCanConnectToThePrintedAddress(t *testing.T) {
+	for _, row := range []struct{ listening, want string }{
+		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},
+	} {
+		address, err := net.ResolveTCPAddr("tcp", row.listening)
+		require.NoError(t, err)
+		require.Equal(t, row.want, ReachableAddress(address))
+	}
+}

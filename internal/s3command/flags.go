@@ -1,0 +1,74 @@
+package s3command
+
+import (
+	"flag"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// DefaultListen is the default address of S3.
+const DefaultListen = "127.0.0.1:9000"
+
+// Flags are the settings of a command line.
+type Flags struct {
+	Listen string // the address of S3, which [Flags.Register] leaves to its caller
+	Health string // the URL of another server, for [CheckHealth]; "" means that this one serves
+
+	create    names
+	domains   names
+	region    string
+	strict    bool
+	webhook   string
+	maxBytes  size
+	tls       bool
+	caFile    string
+	certFile  string
+	keyFile   string
+	accessLog string
+	metrics   string
+	readyFile string
+}
+
+// Register adds the flags to a set. In their texts, back quotes mark the name of a value.
+func (f *Flags) Register(set *flag.FlagSet) {
+	set.Var(&f.create, "create", "create this `bucket`, unless it exists; repeatable")
+	set.StringVar(&f.region, "region", s3server.DefaultRegion, "the `name` of the region")
+	set.BoolVar(&f.strict, "strict", false, "refuse what AWS refuses and other servers allow, such as access control lists on new buckets, or any region")
+	set.StringVar(&f.webhook, "webhook", "", "post the events that notification configurations of buckets ask for to this `URL`")
+	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")
+	set.Var(&f.maxBytes, "max-bytes", "refuse writes when objects take more memory than this `size`, such as 512MiB; the default is no limit")
+	set.BoolVar(&f.tls, "tls", false, "serve HTTPS with a new certificate")
+	set.StringVar(&f.caFile, "ca-file", "", "with --tls, write the certificate to this PEM `file`, for clients")
+	set.StringVar(&f.certFile, "cert", "", "serve HTTPS with the certificate in this PEM `file`")
+	set.StringVar(&f.keyFile, "key", "", "the PEM `file` with the key of --cert")
+	set.StringVar(&f.accessLog, "access-log", "", "append a line for each request to this `file`; - is standard error")
+	set.StringVar(&f.metrics, "metrics", "", "serve metrics for Prometheus at this `address`, under /metrics")
+	set.StringVar(&f.readyFile, "ready-file", "", "write the URL to this `file` when requests are accepted, and remove it at the end")
+	set.StringVar(&f.Health, "health", "", "do not serve: exit with 0 if the server at this `URL` is healthy")
+}
+
+// names is a flag that may be repeated.
+type names []string
+
+func (n *names) String() string { return strings.Join(*n, ",") }
+
+// Set adds a name.
+func (n *names) Set(name string) error {
+	*n = append(*n, name)
+	return nil
+}
+
+// check refuses flags that contradict each other.
+func (f *Flags) check() error {
+	switch {
+	case (f.certFile == "") != (f.keyFile == ""):
+		return argument.Invalid("--cert", "and --key must be used together", "")
+	case f.tls && f.certFile != "":
+		return argument.Invalid("--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them")
+	case f.caFile != "" && !f.tls:
+		return argument.Invalid("--ca-file", "must be used with --tls", "")
+	}
+	return nil
+}

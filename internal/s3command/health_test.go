@@ -1,0 +1,56 @@
+package s3command
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestHealthNeedsNoSignature(t *testing.T) {
+	server := start(t, environment())
+	for path := range healthPaths {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			status, _ := ask(t, method, server.url+path)
+			require.Equal(t, http.StatusOK, status, path)
+		}
+		status, _ := ask(t, http.MethodPut, server.url+path)
+		require.NotEqual(t, http.StatusOK, status, path)
+		status, _ = ask(t, http.MethodGet, server.url+path+"?list-type=2")
+		require.NotEqual(t, http.StatusOK, status, path)
+	}
+}
+
+func TestABucketMayHaveTheNameOfAHealthCheck(t *testing.T) {
+	server := start(t, environment(), "--create", "healthz", "--create", "minio")
+	server.export()
+	c := client(t)
+	put(t, c, "minio", "health/live", "an object")
+	require.Equal(t, "an object", read(t, c, "minio", "health/live"))
+	_, err := c.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("healthz")})
+	require.NoError(t, err)
+}
+
+func TestCheckHealth(t *testing.T) {
+	plain := start(t, environment())
+	secure := start(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	require.NoError(t, CheckHealth(t.Context(), plain.url))
+	require.NoError(t, CheckHealth(t.Context(), plain.url+"/minio/health/live"))
+	require.NoError(t, CheckHealth(t.Context(), secure.url))
+	require.ErrorContains(t, CheckHealth(t.Context(), other.URL), "404")
+	require.ErrorContains(t, CheckHealth(t.Context(), strings.Replace(secure.url, "https", "http", 1)), "400")
+	for _, address := range []string{"127.0.0.1:9000", "ftp://a", "http://", "%"} {
+		require.ErrorIs(t, CheckHealth(t.Context(), address), storage.InvalidArgument, address)
+	}
+	plain.stop()
+	require.Error(t, CheckHealth(t.Context(), plain.url))
+}

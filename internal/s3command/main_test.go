@@ -1,0 +1,153 @@
+package s3command
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A running server, and what it printed.
+type running struct {
+	t      *testing.T
+	url    string
+	errs   *buffer
+	cancel func()
+	ended  chan error
+}
+
+// A buffer may be written and read at the same time.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// parse returns the flags of a command line.
+func parse(t *testing.T, args ...string) *Flags {
+	t.Helper()
+	f := &Flags{Listen: "127.0.0.1:0"}
+	set := flag.NewFlagSet(t.Name(), flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	f.Register(set)
+	require.NoError(t, set.Parse(args))
+	return f
+}
+
+// environment has one variable for each pair of arguments.
+func environment(pairs ...string) func(string) (string, bool) {
+	values := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		values[pairs[i]] = pairs[i+1]
+	}
+	return func(name string) (string, bool) {
+		value, exists := values[name]
+		return value, exists
+	}
+}
+
+// start serves until the test ends.
+func start(t *testing.T, lookup func(string) (string, bool), args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &running{t: t, errs: &buffer{}, cancel: cancel, ended: make(chan error, 1)}
+	ready := make(chan string, 1)
+	f := parse(t, args...)
+	go func() {
+		s.ended <- f.Serve(ctx, Environment{Err: s.errs, Lookup: lookup, Ready: func(url string) { ready <- url }}, nil)
+	}()
+	select {
+	case s.url = <-ready:
+	case err := <-s.ended:
+		cancel()
+		t.Fatalf("the server did not start: %v", err)
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+// stop ends the server, once.
+func (s *running) stop() {
+	s.cancel()
+	if s.ended != nil {
+		require.NoError(s.t, <-s.ended)
+	}
+	s.ended = nil
+}
+
+// export puts the lines that the server printed for a shell into the environment.
+func (s *running) export() (exported map[string]string) {
+	s.t.Helper()
+	exported = map[string]string{}
+	for line := range strings.Lines(s.errs.String()) {
+		if assignment, found := strings.CutPrefix(strings.TrimSpace(line), "export "); found {
+			name, value, _ := strings.Cut(assignment, "=")
+			exported[name] = value // quoted if it needs it
+			s.t.Setenv(name, exported[name])
+		}
+	}
+	return exported
+}
+
+// client returns a client that knows only the environment.
+func client(t *testing.T) *s3.Client {
+	t.Helper()
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	c, err := config.LoadDefaultConfig(t.Context())
+	require.NoError(t, err)
+	return s3.NewFromConfig(c)
+}
+
+func put(t *testing.T, c *s3.Client, bucket, key, text string) {
+	t.Helper()
+	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(text)})
+	require.NoError(t, err)
+}
+
+func read(t *testing.T, c *s3.Client, bucket, key string) string {
+	t.Helper()
+	out, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	require.NoError(t, err)
+	defer func() { _ = out.Body.Close() }()
+	text, err := io.ReadAll(out.Body)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// ask sends a request without a signature on a new connection.
+func ask(t *testing.T, method, url string) (status int, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	require.NoError(t, err)
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := c.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(text)
+}

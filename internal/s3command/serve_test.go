@@ -1,0 +1,195 @@
+package s3command
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
+	server := start(t, environment(), "--create", "photos", "--create", "other")
+	exported := server.export()
+	require.Equal(t, server.url, exported["AWS_ENDPOINT_URL"])
+	require.Len(t, exported["AWS_ACCESS_KEY_ID"], 20)
+	require.Len(t, exported["AWS_SECRET_ACCESS_KEY"], 40)
+	require.Equal(t, 1, strings.Count(server.errs.String(), exported["AWS_SECRET_ACCESS_KEY"]), "printed once")
+	c := client(t)
+	put(t, c, "photos", "a/b.txt", "hello")
+	require.Equal(t, "hello", read(t, c, "photos", "a/b.txt"))
+	list, err := c.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	require.NoError(t, err)
+	require.Len(t, list.Buckets, 2)
+
+	status, body := ask(t, http.MethodGet, server.url+"/photos/a/b.txt")
+	require.Equal(t, http.StatusForbidden, status)
+	require.Contains(t, body, "<Code>AccessDenied</Code>")
+}
+
+func TestGeneratedCredentialsDiffer(t *testing.T) {
+	one, err := findCredential(environment())
+	require.NoError(t, err)
+	other, err := findCredential(environment())
+	require.NoError(t, err)
+	require.NotEqual(t, one.accessKeyID, other.accessKeyID)
+	require.NotEqual(t, one.secretKey, other.secretKey)
+}
+
+func TestCredentialsOfTheEnvironment(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		lookup  func(string) (string, bool)
+		want    credential
+		invalid string
+	}{
+		{"AWS", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), credential{accessKeyID: "a", secretKey: "s"}, ""},
+		{"AWS, temporary", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"), credential{accessKeyID: "a", secretKey: "s", sessionToken: "t"}, ""},
+		{"MinIO", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"), credential{accessKeyID: "u", secretKey: "p"}, ""},
+		{
+			"both", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
+			credential{accessKeyID: "u", secretKey: "p"}, "",
+		},
+		{"empty ones are as none", environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), credential{accessKeyID: "a", secretKey: "s"}, ""},
+		{"a key without a secret", environment("AWS_ACCESS_KEY_ID", "a"), credential{}, "AWS_SECRET_ACCESS_KEY"},
+		{"a password without a user", environment("MINIO_ROOT_PASSWORD", "password"), credential{}, "MINIO_ROOT_USER"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got, err := findCredential(row.lookup)
+			if row.invalid != "" {
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				require.ErrorContains(t, err, row.invalid)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.want, got)
+		})
+	}
+}
+
+func TestCredentialsOfTheEnvironmentAreNotPrinted(t *testing.T) {
+	server := start(t, environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "secret-of-mine"), "--create", "photos")
+	t.Setenv("AWS_ACCESS_KEY_ID", "me")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-mine")
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_ENDPOINT_URL", server.url)
+	put(t, client(t), "photos", "a", "x")
+	server.stop()
+	require.Empty(t, server.errs.String())
+}
+
+func TestTheReadyFileHasTheURLWhileTheServerRuns(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "ready")
+	server := start(t, environment(), "--ready-file", name)
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, server.url+"\n", string(text))
+
+	taken := parse(t, "--ready-file", name)
+	taken.Listen = strings.TrimPrefix(server.url, "http://")
+	require.Error(t, taken.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil))
+	require.FileExists(t, name, "a server that did not start leaves the file of another")
+
+	server.stop()
+	require.NoFileExists(t, name)
+}
+
+func TestARequestInProgressEndsBeforeTheServer(t *testing.T) {
+	server := start(t, environment(), "--create", "photos")
+	server.export()
+	presigned, err := s3.NewPresignClient(client(t)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("slow")})
+	require.NoError(t, err)
+	body, sender := io.Pipe()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, presigned.URL, body)
+	require.NoError(t, err)
+	r.ContentLength = 2
+	r.Header.Set("Expect", "100-continue") // the client sends the body when the server reads it
+	status := make(chan int, 1)
+	go func() {
+		c := http.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}}
+		response, err := c.Do(r)
+		if err != nil {
+			status <- 0
+			return
+		}
+		_ = response.Body.Close()
+		status <- response.StatusCode
+	}()
+	_, err = io.WriteString(sender, "a")
+	require.NoError(t, err)
+	server.cancel()
+	address := strings.TrimPrefix(server.url, "http://")
+	require.Eventually(t, func() bool { // no new connection is accepted
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err != nil
+	}, 10*time.Second, time.Millisecond)
+	_, err = io.WriteString(sender, "b")
+	require.NoError(t, err)
+	require.NoError(t, sender.Close())
+	require.Equal(t, http.StatusOK, <-status)
+	server.stop()
+}
+
+func TestFlagsThatContradictEachOther(t *testing.T) {
+	for _, args := range [][]string{
+		{"--create", "No_Name"}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			err := parse(t, args...).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+func TestAFailureOfTheSecondAddressClosesTheFirst(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	f := parse(t, "--metrics", taken.Addr().String())
+	f.Listen = free.Addr().String()
+	require.NoError(t, free.Close())
+	require.ErrorContains(t, f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil), "address already in use")
+	again, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", f.Listen)
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
+}
+
+func TestMemoryHasALimit(t *testing.T) {
+	server := start(t, environment(), "--create", "photos", "--max-bytes", "1KiB")
+	server.export()
+	c := client(t)
+	put(t, c, "photos", "a", strings.Repeat("x", 1000))
+	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("b"), Body: strings.NewReader(strings.Repeat("x", 1000))})
+	require.ErrorContains(t, err, "InsufficientStorage")
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]size{"1": 1, "7B": 7, "2KiB": 2048, "3 MiB": 3 << 20, "1GiB": 1 << 30, "5MB": 5e6, "1kB": 1000} {
+		var got size
+		require.NoError(t, got.Set(text), text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"", "0", "-1", "1.5GiB", "x", "GiB", "9999999999GiB", "1KiBB"} {
+		require.Error(t, new(size).Set(text), text)
+	}
+}
+
+func TestQuotedIsOneWordOfAShell(t *testing.T) {
+	require.Equal(t, "http://127.0.0.1:9000", quoted("http://127.0.0.1:9000"))
+	require.Equal(t, `'it'\''s'`, quoted("it's"))
+	require.Equal(t, `'$(a)'`, quoted("$(a)"))
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// testTimeout is the time that a Go test may take. It is shorter than the timeout of the
+// command, because the test then tells the results that it has.
+const testTimeout = "15m"
+
+// runMinioGo runs minio-go's functional tests, which print one line of JSON for each
+// test. The tests of SSE-C run only over TLS.
+func runMinioGo(ctx context.Context, t task) ([]result, error) {
+	var out bytes.Buffer
+	env := []string{
+		"SERVER_ENDPOINT=" + t.on.host(), "ACCESS_KEY=" + t.on.main.key, "SECRET_KEY=" + t.on.main.secret,
+		"ENABLE_HTTPS=" + strconv.FormatBool(t.on.tls()), "SKIP_CERT_VALIDATION=" + strconv.FormatBool(t.on.tls()),
+		"MINT_MODE=full",
+		"RUN_ON_FAIL=1", // continue after a failed test
+	}
+	if err := t.command(ctx, t.dir, env, &out, t.prepared); err != nil {
+		return nil, err
+	}
+	return readMinioGo(out.Bytes())
+}
+
+func readMinioGo(output []byte) ([]result, error) {
+	statuses := map[string]status{"PASS": passed, "FAIL": failed, "NA": skipped}
+	var results []result
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var line struct {
+			Name, Function, Status, Alert, Message string
+			Error                                  any
+		}
+		if json.Unmarshal(lines.Bytes(), &line) != nil || statuses[line.Status] == "" {
+			continue // output that is no result
+		}
+		reason := strings.TrimSpace(line.Message + " " + line.Alert)
+		if line.Error != nil {
+			reason += fmt.Sprintf(": %v", line.Error)
+		}
+		if line.Status == "PASS" {
+			reason = ""
+		}
+		name := strings.TrimPrefix(line.Name, "minio-go: ")
+		results = append(results, result{test: name, status: statuses[line.Status], reason: oneLine(reason)})
+	}
+	return results, lines.Err()
+}
+
+// runS5cmd runs s5cmd's end-to-end tests, which build s5cmd in the directory above.
+func runS5cmd(ctx context.Context, t task) ([]result, error) {
+	var out bytes.Buffer
+	env := []string{
+		"S5CMD_TEST_ENDPOINT_URL=" + t.on.url, "S5CMD_ACCESS_KEY_ID=" + t.on.main.key, "S5CMD_SECRET_ACCESS_KEY=" + t.on.main.secret,
+		"S5CMD_REGION=us-east-1", "S5CMD_IS_VIRTUAL_HOST=false", "S5CMD_I_KNOW_WHAT_IM_DOING=1",
+		"S5CMD_BUILD_BINARY_WITHOUT_RACE_FLAG=1", "GOFLAGS=-buildvcs=false",
+	}
+	dir := filepath.Dir(t.prepared)
+	if err := t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout); err != nil {
+		return nil, err
+	}
+	return readGoTests(out.Bytes()), nil
+}
+
+// runRclone runs the tests of rclone's backend for S3, with the settings for a server
+// that rclone does not know.
+func runRclone(ctx context.Context, t task) ([]result, error) {
+	source, err := rclone.download(ctx) // the tests read files there
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	env := []string{
+		"RCLONE_CONFIG=" + filepath.Join(t.dir, "rclone.conf"),
+		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.on.url,
+		"RCLONE_CONFIG_JUDGED_ACCESS_KEY_ID=" + t.on.main.key, "RCLONE_CONFIG_JUDGED_SECRET_ACCESS_KEY=" + t.on.main.secret,
+		"RCLONE_CONFIG_JUDGED_REGION=us-east-1",
+	}
+	dir := filepath.Join(source, "backend", "s3")
+	err = t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")
+	if err != nil {
+		return nil, err
+	}
+	return readGoTests(out.Bytes()), nil
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"regexp"
+	"strings"
+)
+
+// testLine matches the result of a test or subtest in the output of -test.v.
+var testLine = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+) \(`)
+
+// fileLine matches the first line of what a test writes.
+var fileLine = regexp.MustCompile(`^\s+\w+\.go:\d+: `)
+
+// readGoTests reads the results from the output of a Go test. Only the innermost
+// subtests count. The reason of a failure is the first line that the test wrote.
+func readGoTests(output []byte) []result {
+	statuses := map[string]status{"PASS": passed, "FAIL": failed, "SKIP": skipped}
+	var results []result
+	parents := map[string]bool{}
+	said := map[string]string{}
+	current := ""
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if found := testLine.FindStringSubmatch(line); found != nil {
+			name := found[2]
+			current = name
+			results = append(results, result{test: name, status: statuses[found[1]], reason: said[name]})
+			for parent := name; ; {
+				i := strings.LastIndex(parent, "/")
+				if i < 0 {
+					break
+				}
+				parent = parent[:i]
+				parents[parent] = true
+			}
+			continue
+		}
+		if name, found := strings.CutPrefix(strings.TrimSpace(line), "=== "); found {
+			if fields := strings.Fields(name); len(fields) == 2 {
+				current = fields[1]
+			}
+			continue
+		}
+		if said[current] == "" && fileLine.MatchString(line) {
+			said[current] = oneLine(line)
+		}
+	}
+	var innermost []result
+	for _, r := range results {
+		if parents[r.test] && r.status != failed {
+			continue
+		}
+		if parents[r.test] && failedBelow(results, r.test) {
+			continue
+		}
+		if r.status == failed && r.reason == "" {
+			r.reason = said[r.test]
+		}
+		innermost = append(innermost, r)
+	}
+	return innermost
+}
+
+// failedBelow returns whether a subtest of the test failed.
+func failedBelow(results []result, test string) bool {
+	for _, r := range results {
+		if r.status == failed && strings.HasPrefix(r.test, test+"/") {
+			return true
+		}
+	}
+	return false
+}

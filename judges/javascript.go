@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+)
+
+//go:embed javascript
+var javaScript embed.FS
+
+// javaScriptFiles are the files of the suite, beside the installed packages.
+var javaScriptFiles = []string{"package.json", "package-lock.json", "s3.test.mjs"}
+
+// prepareJavaScript installs the AWS SDK for JavaScript from the lock file, without
+// running scripts of packages.
+func prepareJavaScript(ctx context.Context) (string, error) {
+	hash := sha256.New()
+	contents := map[string][]byte{}
+	for _, name := range javaScriptFiles {
+		content, err := javaScript.ReadFile("javascript/" + name)
+		if err != nil {
+			return "", err
+		}
+		contents[name] = content
+		hash.Write(content)
+	}
+	return ensureCached(ctx, fmt.Sprintf("javascript-%x", hash.Sum(nil)[:8]), func(ctx context.Context, dir string) error {
+		for name, content := range contents {
+			if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+				return err
+			}
+		}
+		c := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error")
+		c.Dir = dir
+		c.Stdout, c.Stderr = os.Stderr, os.Stderr
+		if err := c.Run(); err != nil {
+			return fmt.Errorf("npm ci, which needs Node.js 20 or later: %w", err)
+		}
+		return nil
+	})
+}
+
+// runJavaScript runs our own short tests with the AWS SDK for JavaScript.
+func runJavaScript(ctx context.Context, t task) ([]result, error) {
+	var out bytes.Buffer
+	if err := t.command(ctx, t.prepared, nil, &out, "node", "--test", "--test-reporter=tap", "s3.test.mjs"); err != nil {
+		return nil, err
+	}
+	return readTAP(out.Bytes()), nil
+}
+
+var (
+	tapLine  = regexp.MustCompile(`^ *(not )?ok \d+ - (.*?)( # SKIP.*)?$`)
+	tapError = regexp.MustCompile(`^ *error: (.*)$`)
+)
+
+// readTAP reads the results in the Test Anything Protocol.
+func readTAP(output []byte) []result {
+	var results []result
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	for lines.Scan() {
+		if found := tapLine.FindStringSubmatch(lines.Text()); found != nil {
+			r := result{test: found[2], status: passed}
+			switch {
+			case found[1] != "":
+				r.status = failed
+			case found[3] != "":
+				r.status = skipped
+			}
+			results = append(results, r)
+		} else if found := tapError.FindStringSubmatch(lines.Text()); found != nil && len(results) > 0 {
+			last := &results[len(results)-1]
+			if last.status == failed && last.reason == "" {
+				last.reason = oneLine(found[1])
+			}
+		}
+	}
+	return results
+}

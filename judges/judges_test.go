@@ -1,0 +1,16 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestClients runs the suites that take little time. "make s3api" runs all of them.
+func TestClients(t *testing.T) {
+	for _, name := range []string{"javascript", "boto3", "minio-go"} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, run(t.Context(), []string{name}, []string{"ours"}, t.TempDir()))
+		})
+	}
+}

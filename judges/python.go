@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// oldestBoto3 has all parameters that the suites use.
+const oldestBoto3 = "1.37.9"
+
+//go:embed python/packages
+var packagesScript []byte
+
+//go:embed python/boto3_test.py
+var boto3Test []byte
+
+// preparePython returns a directory of Python packages, pytest and boto3 among them. They
+// come from Debian 13 and are unpacked beside the system's own.
+func preparePython(ctx context.Context) (string, error) {
+	return ensureCached(ctx, "python-trixie", func(ctx context.Context, dir string) error {
+		c := exec.CommandContext(ctx, "bash", "-s", dir)
+		c.Stdin = strings.NewReader(string(packagesScript))
+		c.Stdout, c.Stderr = os.Stderr, os.Stderr
+		return c.Run()
+	})
+}
+
+// pytest runs pytest in dir with the packages, and returns the results.
+func (t task) pytest(ctx context.Context, packages, dir string, env []string, args ...string) ([]result, error) {
+	report := filepath.Join(t.dir, "junit.xml")
+	env = append(env, "PYTHONPATH="+packages, "PYTHONDONTWRITEBYTECODE=1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1")
+	args = append([]string{"-m", "pytest", "-q", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report}, args...)
+	if err := t.command(ctx, dir, env, nil, "python3", args...); err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(report)
+	if err != nil {
+		return nil, err
+	}
+	return readJUnit(content)
+}
+
+// readJUnit reads a report of pytest. A test whose preparation or cleanup failed is in
+// it twice, and failed.
+func readJUnit(content []byte) ([]result, error) {
+	type outcome struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+	var report struct {
+		Cases []struct {
+			Name    string   `xml:"name,attr"`
+			Class   string   `xml:"classname,attr"`
+			Failure *outcome `xml:"failure"`
+			Error   *outcome `xml:"error"`
+			Skipped *outcome `xml:"skipped"`
+		} `xml:"testsuite>testcase"`
+	}
+	if err := xml.Unmarshal(content, &report); err != nil {
+		return nil, err
+	}
+	var results []result
+	for _, c := range report.Cases {
+		r := result{test: c.Class[strings.LastIndex(c.Class, ".")+1:] + "." + c.Name, status: passed}
+		for _, bad := range []*outcome{c.Failure, c.Error} {
+			if bad != nil {
+				r.status, r.reason = failed, oneLine(bad.Message)
+			}
+		}
+		if c.Skipped != nil {
+			r.status, r.reason = skipped, oneLine(c.Skipped.Message)
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// runBoto3 runs our own short tests with boto3.
+func runBoto3(ctx context.Context, t task) ([]result, error) {
+	file := filepath.Join(t.dir, "boto3_test.py")
+	if err := os.WriteFile(file, boto3Test, 0o644); err != nil {
+		return nil, err
+	}
+	return t.pytest(ctx, t.prepared, t.dir, nil, file)
+}
+
+// s3TestsLeftOut are the marks of tests that do not hold on AWS, or need settings of
+// Ceph's own or days of waiting.
+var s3TestsLeftOut = []string{
+	"fails_on_aws", "lifecycle_expiration", "lifecycle_transition", "cloud_transition", "cloud_restore", "appendobject", "bucket_logging",
+}
+
+// prepareS3Tests returns the directory of Python packages.
+func prepareS3Tests(ctx context.Context) (string, error) {
+	if os.Getenv("OMNIBUCKET_S3TESTS") == "" {
+		return "", errors.New("set OMNIBUCKET_S3TESTS to a directory with a checkout of ceph/s3-tests")
+	}
+	return preparePython(ctx)
+}
+
+// runS3Tests runs ceph/s3-tests, with one account of the server as the main one and
+// another as the alternative one.
+func runS3Tests(ctx context.Context, t task) ([]result, error) {
+	host, port, _ := strings.Cut(t.on.host(), ":")
+	var config strings.Builder
+	fmt.Fprintf(&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.on.tls())
+	config.WriteString("[fixtures]\nbucket prefix = judged-{random}-\n")
+	for _, user := range []struct {
+		account
+		sections []string
+	}{
+		{t.on.main, []string{"s3 main", "iam", "iam root"}},
+		{t.on.other, []string{"s3 alt", "iam alt root", "s3 tenant"}},
+	} {
+		id, name, err := t.owner(ctx, user.account)
+		if err != nil {
+			return nil, err
+		}
+		for _, section := range user.sections {
+			fmt.Fprintf(&config, "[%s]\naccess_key = %s\nsecret_key = %s\nuser_id = %s\ndisplay_name = %s\nemail = %s@example.com\n",
+				section, user.key, user.secret, id, name, name)
+		}
+	}
+	config.WriteString("tenant = other\n") // in the last section
+	file := filepath.Join(t.dir, "s3tests.conf")
+	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
+		return nil, err
+	}
+	marks := "not " + strings.Join(s3TestsLeftOut, " and not ")
+	return t.pytest(ctx, t.prepared, os.Getenv("OMNIBUCKET_S3TESTS"), []string{"S3TEST_CONF=" + file},
+		"-m", marks, "s3tests/functional/test_s3.py", "s3tests/functional/test_headers.py")
+}
+
+// owner returns the id and the name that the server gives to an account.
+func (t task) owner(ctx context.Context, a account) (id, name string, err error) {
+	const script = `import boto3; owner = boto3.client("s3").list_buckets().get("Owner", {}); print(owner.get("ID", ""), owner.get("DisplayName", ""), sep="\t")`
+	var out bytes.Buffer
+	env := []string{"PYTHONPATH=" + t.prepared, "AWS_ACCESS_KEY_ID=" + a.key, "AWS_SECRET_ACCESS_KEY=" + a.secret}
+	if err := t.command(ctx, t.dir, env, &out, "python3", "-c", script); err != nil {
+		return "", "", err
+	}
+	id, name, found := strings.Cut(strings.TrimRight(out.String(), "\n"), "\t")
+	if !found {
+		return "", "", errors.New("buckets cannot be listed")
+	}
+	return id, name, nil
+}

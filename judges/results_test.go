@@ -1,0 +1,71 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestOnlyInnermostGoTestsCountWithTheFirstLineTheyWrote(t *testing.T) {
+	got := readGoTests([]byte(`=== RUN   TestA
+=== PAUSE TestA
+=== RUN   TestB
+=== RUN   TestB/one
+=== RUN   TestB/two
+    b_test.go:5: first: no
+    b_test.go:6: second
+--- FAIL: TestB (0.00s)
+    --- PASS: TestB/one (0.00s)
+    --- FAIL: TestB/two (0.00s)
+=== CONT  TestA
+=== CONT  TestC
+    c_test.go:1: not here
+=== NAME  TestA
+    a_test.go:9: bad
+--- FAIL: TestA (0.00s)
+--- SKIP: TestC (0.00s)
+FAIL
+`))
+	require.Equal(t, []result{
+		{"TestB/one", passed, ""},
+		{"TestB/two", failed, "b_test.go:5: first: no"},
+		{"TestA", failed, "a_test.go:9: bad"},
+		{"TestC", skipped, "c_test.go:1: not here"},
+	}, got)
+}
+
+func TestMergeKeepsTheWorstResultOfATest(t *testing.T) {
+	require.Equal(t, []result{{"a", failed, "cleanup"}, {"b", passed, ""}, {"c", skipped, ""}},
+		merge([]result{{"b", passed, ""}, {"a", passed, ""}, {"c", skipped, ""}, {"a", failed, "cleanup"}, {"b", skipped, ""}}))
+}
+
+func TestReadJUnitCountsAnErrorOfTheCleanupAsAFailure(t *testing.T) {
+	got, err := readJUnit([]byte(`<testsuites><testsuite name="pytest">
+<testcase classname="s3tests.functional.test_s3" name="test_a" />
+<testcase classname="s3tests.functional.test_s3" name="test_b"><failure message="assert 1 == 2">long</failure></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_c"><error message="teardown">long</error></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_d"><skipped message="no">long</skipped></testcase>
+</testsuite></testsuites>`))
+	require.NoError(t, err)
+	require.Equal(t, []result{
+		{"test_s3.test_a", passed, ""}, {"test_s3.test_b", failed, "assert 1 == 2"},
+		{"test_s3.test_c", failed, "teardown"}, {"test_s3.test_d", skipped, "no"},
+	}, got)
+}
+
+func TestReadMinioGoTakesNotApplicableAsSkipped(t *testing.T) {
+	got, err := readMinioGo([]byte(`some output
+{"name":"minio-go: testA","status":"PASS","duration":1}
+{"name":"minio-go: testB","status":"FAIL","message":"Put failed","error":{"Code":"X"}}
+{"name":"minio-go: testC","status":"NA","alert":"Put is NotImplemented"}
+`))
+	require.NoError(t, err)
+	require.Equal(t, []result{
+		{"testA", passed, ""}, {"testB", failed, "Put failed: map[Code:X]"}, {"testC", skipped, "Put is NotImplemented"},
+	}, got)
+}
+
+func TestReadTAP(t *testing.T) {
+	got := readTAP([]byte("TAP version 13\n# Subtest: a\nok 1 - a\n  ---\nnot ok 2 - b\n  ---\n  error: 'no'\nok 3 - c # SKIP\n1..3\n"))
+	require.Equal(t, []result{{"a", passed, ""}, {"b", failed, "'no'"}, {"c", skipped, ""}}, got)
+}

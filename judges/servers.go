@@ -1,0 +1,119 @@
+package main
+
+import (
+	"crypto/tls"
+	"encoding/pem"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A server is one that the suites judge.
+type server struct {
+	name  string
+	ours  bool
+	start func(overTLS bool) (running, error)
+}
+
+var servers = []server{
+	{name: "ours", ours: true, start: startOurs},
+	{name: "minio", start: fromEnvironment("MINIO")},
+	{name: "versitygw", start: fromEnvironment("VERSITYGW")},
+	{name: "gofakes3", start: startGofakes3},
+}
+
+func (s server) title() string { return s.name }
+
+// An account has the credentials of one user.
+type account struct{ key, secret string }
+
+// A running server listens until it is stopped.
+type running struct {
+	url         string
+	certificate string // a file with the certificate to trust, or ""
+	main, other account
+	stop        func()
+}
+
+func (r running) tls() bool { return strings.HasPrefix(r.url, "https:") }
+
+// host returns the host and port.
+func (r running) host() string { return r.url[strings.LastIndex(r.url, "/")+1:] }
+
+// environment returns the variables from which AWS's own clients read their settings.
+func (r running) environment() []string {
+	env := []string{
+		"AWS_ENDPOINT_URL=" + r.url, "AWS_ACCESS_KEY_ID=" + r.main.key, "AWS_SECRET_ACCESS_KEY=" + r.main.secret,
+		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
+		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
+		"NO_PROXY=127.0.0.1",
+	}
+	if r.certificate != "" {
+		env = append(env, "AWS_CA_BUNDLE="+r.certificate, "NODE_EXTRA_CA_CERTS="+r.certificate)
+	}
+	return env
+}
+
+// startOurs starts our server as a development server: not as strict as AWS, but with
+// everything that it checks otherwise.
+func startOurs(overTLS bool) (running, error) {
+	config := s3server.Config{AllowACL: true}
+	if overTLS {
+		config.TLS = &tls.Config{}
+	}
+	s, err := s3server.Start(config)
+	if err != nil {
+		return running{}, err
+	}
+	us := account{key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	r := running{url: s.URL, main: us, other: us, stop: s.Close}
+	if !overTLS {
+		return r, nil
+	}
+	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
+	if err != nil {
+		return running{}, err
+	}
+	r.stop = func() {
+		s.Close()
+		_ = os.RemoveAll(dir)
+	}
+	r.certificate = filepath.Join(dir, "certificate.pem")
+	return r, os.WriteFile(r.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600)
+}
+
+// startGofakes3 starts gofakes3 with its store in memory. It has no TLS and checks no
+// credentials.
+func startGofakes3(bool) (running, error) {
+	s := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	anybody := account{"anybody", "anybody-secret"}
+	return running{url: s.URL, main: anybody, other: anybody, stop: s.Close}, nil
+}
+
+// fromEnvironment returns a function that finds a server which testservers started,
+// behind TLS if wanted and started. OMNIBUCKET_TEST_NAME_OTHER_KEY and _OTHER_SECRET may
+// name a second account; without them, both accounts are the same.
+func fromEnvironment(name string) func(overTLS bool) (running, error) {
+	return func(overTLS bool) (running, error) {
+		prefix := "OMNIBUCKET_TEST_" + name
+		if overTLS && os.Getenv(prefix+"_TLS") != "" {
+			prefix += "_TLS"
+		}
+		root := account{os.Getenv(prefix + "_KEY"), os.Getenv(prefix + "_SECRET")}
+		r := running{url: os.Getenv(prefix), certificate: os.Getenv(prefix + "_CA"), main: root, other: root, stop: func() {}}
+		if key := os.Getenv(prefix + "_OTHER_KEY"); key != "" {
+			r.other = account{key, os.Getenv(prefix + "_OTHER_SECRET")}
+		}
+		if r.url == "" {
+			return running{}, fmt.Errorf("it is not running: start judges with testservers -only %s", strings.ToLower(name))
+		}
+		return r, nil
+	}
+}

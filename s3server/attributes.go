@@ -1,0 +1,138 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
+
+// attributes has what the client asks for and nothing else. A part's number is its position.
+type attributes struct {
+	XMLName      xml.Name `xml:"GetObjectAttributesResponse"`
+	Xmlns        string   `xml:"xmlns,attr"`
+	ETag         string   `xml:",omitempty"` // without quotes
+	Checksum     *attributeChecksum
+	ObjectParts  *attributeParts
+	StorageClass string `xml:",omitempty"`
+	ObjectSize   *int64
+}
+
+type attributeChecksum struct {
+	checksumElements
+	ChecksumType string
+}
+
+type attributeParts struct {
+	PartsCount int
+	*attributePage
+}
+
+type attributePage struct {
+	PartNumberMarker, NextPartNumberMarker int
+	MaxParts                               int
+	IsTruncated                            bool
+	Part                                   []attributePart
+}
+
+type attributePart struct {
+	PartNumber int
+	Size       int64
+	checksumElements
+}
+
+func (r *request) getAttributes() error {
+	asked, err := askedAttributes(r.Header)
+	if err != nil {
+		return err
+	}
+	if err := noEncryption(r.Header); err != nil {
+		return err
+	}
+	response := attributes{Xmlns: namespace}
+	err = r.viewVersion(func(v *version) error {
+		if err := r.checkReader(v.encryption, customerPrefix); err != nil {
+			return err
+		}
+		if err := checkRead(r.Header, v); err != nil {
+			return err
+		}
+		r.w.Header().Set("Last-Modified", v.modified.Format(http.TimeFormat))
+		for _, name := range asked {
+			switch name {
+			case "ETag":
+				response.ETag = strings.Trim(v.etag, `"`)
+			case "Checksum":
+				value, _, _ := strings.Cut(v.sum.value, "-")
+				response.Checksum = &attributeChecksum{elementsOf(checksum{v.sum.kind, value, v.sum.covers}), v.sum.covers}
+			case "ObjectParts":
+				response.ObjectParts = r.attributeParts(v)
+			case "StorageClass":
+				response.StorageClass = v.class
+			case "ObjectSize":
+				response.ObjectSize = &v.size
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.writeXML(response)
+}
+
+func askedAttributes(header http.Header) (asked []string, err error) {
+	const name = "x-amz-object-attributes"
+	for attribute := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
+		attribute = strings.TrimSpace(attribute)
+		switch {
+		case slices.Contains(objectAttributes, attribute):
+			asked = append(asked, attribute)
+		case attribute != "":
+			return nil, newError("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).withMessage("Invalid attribute name specified.")
+		}
+	}
+	if asked == nil {
+		return nil, newError("InvalidRequest").withMessage("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
+	}
+	return asked, nil
+}
+
+// attributeParts returns the parts of an object, or nil if it was not uploaded in parts. S3 lists
+// them only if they have the checksums that the object's own is made of.
+func (r *request) attributeParts(v *version) *attributeParts {
+	if v.parts == nil {
+		return nil
+	}
+	list := &attributeParts{PartsCount: len(v.parts)}
+	if v.sum.covers != composite {
+		return list
+	}
+	page := &attributePage{
+		PartNumberMarker: r.countHeader("X-Amz-Part-Number-Marker", 0),
+		MaxParts:         min(r.countHeader("X-Amz-Max-Parts", r.server.limits.MaxPage), r.server.limits.MaxPage),
+	}
+	list.attributePage, page.NextPartNumberMarker = page, page.PartNumberMarker
+	for i := page.PartNumberMarker; i < len(v.parts); i++ {
+		if len(page.Part) == page.MaxParts {
+			page.IsTruncated = true
+			break
+		}
+		page.Part = append(page.Part, attributePart{i + 1, v.parts[i].size, elementsOf(v.parts[i].sum)})
+		page.NextPartNumberMarker = i + 1
+	}
+	return list
+}
+
+// countHeader returns a header that is a count, or fallback without it. Like S3, it ignores any
+// other value.
+func (r *request) countHeader(name string, fallback int) int {
+	n, err := strconv.Atoi(r.Header.Get(name))
+	if err != nil || n < 0 {
+		return fallback
+	}
+	return n
+}

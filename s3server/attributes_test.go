@@ -1,0 +1,141 @@
+package s3server_test
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func attributesInput(key string) *s3.GetObjectAttributesInput {
+	return &s3.GetObjectAttributesInput{Bucket: aws.String(bucket), Key: &key, ObjectAttributes: types.ObjectAttributes("").Values()}
+}
+
+func TestAttributesOfAnObject(t *testing.T) {
+	s := start(t, s3server.Config{})
+	in := putInput("k", "hello")
+	in.ChecksumCRC32C, in.StorageClass = aws.String(crc32c("hello")), types.StorageClassStandardIa
+	put, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	got, err := s.GetObjectAttributes(t.Context(), attributesInput("k"))
+	require.NoError(t, err)
+	require.Equal(t, strings.Trim(*put.ETag, `"`), *got.ETag)
+	require.Equal(t, int64(5), *got.ObjectSize)
+	require.Equal(t, types.StorageClassStandardIa, got.StorageClass)
+	require.Equal(t, in.ChecksumCRC32C, got.Checksum.ChecksumCRC32C)
+	require.Equal(t, types.ChecksumTypeFullObject, got.Checksum.ChecksumType)
+	require.Nil(t, got.ObjectParts)
+	require.Nil(t, got.VersionId)
+	require.NotNil(t, got.LastModified)
+
+	only := attributesInput("k")
+	only.ObjectAttributes = []types.ObjectAttributes{types.ObjectAttributesObjectSize}
+	got, err = s.GetObjectAttributes(t.Context(), only)
+	require.NoError(t, err)
+	require.Equal(t, int64(5), *got.ObjectSize)
+	require.Nil(t, got.ETag)
+	require.Nil(t, got.Checksum)
+	require.Empty(t, got.StorageClass)
+	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{"X-Amz-Object-Attributes": "ObjectSize, StorageClass"})
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Contains(t, body, "<StorageClass>STANDARD_IA</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
+}
+
+func TestAttributesListThePartsOfACompositeChecksum(t *testing.T) {
+	s := start(t, s3server.Config{})
+	contents := []string{"0123456789", "abcdefghij", "ABCDEFGHIJ", "end"}
+	made := s.upload(t, "composite", compositeCRC32C, contents...)
+	got, err := s.GetObjectAttributes(t.Context(), attributesInput("composite"))
+	require.NoError(t, err)
+	require.Equal(t, strings.TrimSuffix(*made.ChecksumCRC32C, "-4"), *got.Checksum.ChecksumCRC32C)
+	require.Equal(t, types.ChecksumTypeComposite, got.Checksum.ChecksumType)
+	require.Equal(t, int32(4), *got.ObjectParts.TotalPartsCount)
+	require.False(t, *got.ObjectParts.IsTruncated)
+	require.Len(t, got.ObjectParts.Parts, 4)
+
+	for _, page := range []int32{1, 2, 3, 4} {
+		in := attributesInput("composite")
+		in.MaxParts = &page
+		var all []types.ObjectPart
+		for {
+			got, err := s.GetObjectAttributes(t.Context(), in)
+			require.NoError(t, err)
+			parts := got.ObjectParts
+			require.LessOrEqual(t, len(parts.Parts), int(page))
+			require.Equal(t, page, *parts.MaxParts)
+			require.Equal(t, aws.ToString(parts.PartNumberMarker), cmp.Or(aws.ToString(in.PartNumberMarker), "0"))
+			all = append(all, parts.Parts...)
+			if !*parts.IsTruncated {
+				break
+			}
+			in.PartNumberMarker = parts.NextPartNumberMarker
+		}
+		require.Len(t, all, len(contents))
+		for i, part := range all {
+			require.Equal(t, int32(i+1), *part.PartNumber)
+			require.Equal(t, int64(len(contents[i])), *part.Size)
+			require.Equal(t, crc32c(contents[i]), *part.ChecksumCRC32C)
+		}
+	}
+
+	s.upload(t, "full", fullCRC32C, contents...)
+	got, err = s.GetObjectAttributes(t.Context(), attributesInput("full"))
+	require.NoError(t, err)
+	require.Equal(t, int32(4), *got.ObjectParts.TotalPartsCount)
+	require.Empty(t, got.ObjectParts.Parts, "S3 lists only parts of composite checksums")
+	require.Nil(t, got.ObjectParts.IsTruncated)
+}
+
+func TestAttributesOfVersions(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	first, err := s.PutObject(t.Context(), putInput("k", "first"))
+	require.NoError(t, err)
+	s.put(t, "k", "the second")
+	in := attributesInput("k")
+	in.VersionId = first.VersionId
+	got, err := s.GetObjectAttributes(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, int64(5), *got.ObjectSize)
+	require.Equal(t, first.VersionId, got.VersionId)
+	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: in.Bucket, Key: in.Key})
+	require.NoError(t, err)
+
+	header := map[string]string{"X-Amz-Object-Attributes": "ETag"}
+	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", header)
+	require.Equal(t, http.StatusNotFound, response.StatusCode)
+	require.Equal(t, "NoSuchKey", errorIn(t, body).Code)
+	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
+	response, body = s.signedSend(t, "GET", "/photos/k?attributes&versionId="+*marker.VersionId, "", header)
+	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
+	require.Equal(t, "MethodNotAllowed", errorIn(t, body).Code)
+	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
+}
+
+func TestAttributesThatAreRefused(t *testing.T) {
+	s := startTLS(t, s3server.Config{})
+	own := newCustomerKey('a')
+	_, err := s.PutObject(t.Context(), own.put("hello"))
+	require.NoError(t, err)
+	in := attributesInput("k")
+	_, err = s.GetObjectAttributes(t.Context(), in)
+	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = own.algorithm, own.key, own.md5
+	_, err = s.GetObjectAttributes(t.Context(), in)
+	require.NoError(t, err)
+
+	for header, code := range map[string]string{"": "InvalidRequest", "ETag,Color": "InvalidArgument"} {
+		response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{"X-Amz-Object-Attributes": header})
+		require.Equal(t, http.StatusBadRequest, response.StatusCode)
+		require.Equal(t, code, errorIn(t, body).Code)
+	}
+	_, err = s.GetObjectAttributes(t.Context(), attributesInput("none"))
+	failsWith(t, err, http.StatusNotFound, "NoSuchKey")
+}

@@ -1,0 +1,143 @@
+package s3server_test
+
+import (
+	"crypto/md5"
+	"crypto/sha512"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func sumSHA512(data string) *string {
+	sum := sha512.Sum512([]byte(data))
+	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
+}
+
+func sumMD5(data string) *string {
+	sum := md5.Sum([]byte(data))
+	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
+}
+
+func TestChecksumsOf2026AreChecked(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for name, test := range map[string]struct {
+		header, value string
+		status        int
+		code          string
+	}{
+		"SHA512":           {"x-amz-checksum-sha512", *sumSHA512("hello"), 200, ""},
+		"SHA512, wrong":    {"x-amz-checksum-sha512", *sumSHA512("other"), 400, "BadDigest"},
+		"SHA512, too long": {"x-amz-checksum-sha512", *sumSHA512("hello") + "AAAA", 400, "InvalidRequest"},
+		"MD5":              {"x-amz-checksum-md5", *sumMD5("hello"), 200, ""},
+		"MD5, wrong":       {"x-amz-checksum-md5", *sumMD5("other"), 400, "BadDigest"},
+		"XXHASH64":         {"x-amz-checksum-xxhash64", "AAAAAAAAAAA=", 501, "NotImplemented"},
+		"XXHASH3":          {"x-amz-checksum-xxhash3", "AAAAAAAAAAA=", 501, "NotImplemented"},
+		"XXHASH128":        {"x-amz-checksum-xxhash128", "AAAAAAAAAAAAAAAAAAAAAA==", 501, "NotImplemented"},
+		"unknown":          {"x-amz-checksum-crc8", "AA==", 400, "InvalidRequest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := strings.NewReplacer(",", "", " ", "-").Replace(name)
+			response, body := s.signedSend(t, "PUT", "/photos/"+key, "hello", map[string]string{test.header: test.value})
+			require.Equal(t, test.status, response.StatusCode, body)
+			if test.code == "" {
+				require.Equal(t, test.value, response.Header.Get(test.header))
+				require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
+				head, _ := s.signedSend(t, "HEAD", "/photos/"+key, "", map[string]string{"X-Amz-Checksum-Mode": "ENABLED"})
+				require.Equal(t, test.value, head.Header.Get(test.header))
+				return
+			}
+			require.Equal(t, test.code, errorIn(t, body).Code)
+			require.NotContains(t, s.keys(t), key)
+
+			trailer := "5\r\nhello\r\n0\r\n" + test.header + ":" + test.value + "\r\n\r\n"
+			response, body = s.signedSend(t, "PUT", "/photos/"+key, trailer, map[string]string{
+				"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Trailer": test.header, "X-Amz-Decoded-Content-Length": "5",
+			})
+			require.Equal(t, test.status, response.StatusCode, body)
+			require.Equal(t, test.code, errorIn(t, body).Code, body)
+			require.NotContains(t, s.keys(t), key)
+		})
+	}
+}
+
+func TestTrailersThatAreRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for trailers, lines := range map[string]string{
+		"x-amz-meta-a": "x-amz-meta-a:b\r\n",
+		"x-amz-checksum-crc32c,x-amz-checksum-crc32": "x-amz-checksum-crc32c:" + crc32c("hello") + "\r\nx-amz-checksum-crc32:NhCmhg==\r\n",
+	} {
+		response, body := s.signedSend(t, "PUT", "/photos/k", "5\r\nhello\r\n0\r\n"+lines+"\r\n", map[string]string{
+			"X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Trailer": trailers, "X-Amz-Decoded-Content-Length": "5",
+		})
+		require.Equal(t, http.StatusBadRequest, response.StatusCode, trailers)
+		require.Equal(t, "InvalidRequest", errorIn(t, body).Code, trailers)
+	}
+	require.Empty(t, s.keys(t))
+}
+
+func TestAlgorithmsOfUploadsAndCopies(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "from", "hello")
+	for algorithm, status := range map[string]int{
+		"CRC32": 200, "CRC32C": 200, "CRC64NVME": 200, "SHA1": 200, "SHA256": 200, "SHA512": 200, "MD5": 200, "sha512": 200,
+		"XXHASH64": 501, "XXHASH3": 501, "XXHASH128": 501, "CRC8": 400, "": 200,
+	} {
+		header := map[string]string{"X-Amz-Checksum-Algorithm": algorithm}
+		response, body := s.signedSend(t, "POST", "/photos/k?uploads", "", header)
+		require.Equal(t, status, response.StatusCode, "%s: %s", algorithm, body)
+		header["X-Amz-Copy-Source"] = "photos/from"
+		response, body = s.signedSend(t, "PUT", "/photos/"+"copy"+algorithm, "", header)
+		require.Equal(t, status, response.StatusCode, "%s: %s", algorithm, body)
+	}
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("copySHA512"), ChecksumMode: types.ChecksumModeEnabled})
+	require.NoError(t, err)
+	require.Equal(t, sumSHA512("hello"), head.ChecksumSHA512)
+	response, body := s.signedSend(t, "GET", "/photos/from", "", map[string]string{"X-Amz-Checksum-Mode": "MAYBE"})
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
+	require.Equal(t, "InvalidRequest", errorIn(t, body).Code)
+}
+
+func TestAnUploadWithSHA512(t *testing.T) {
+	s := start(t, s3server.Config{})
+	upload := s.begin(t, "k", func(in *s3.CreateMultipartUploadInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmSha512 })
+	contents := []string{"0123456789", "last"}
+	var parts []types.CompletedPart
+	joined := ""
+	for i, content := range contents {
+		number := int32(i + 1)
+		out, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload, PartNumber: &number, Body: strings.NewReader(content), ChecksumSHA512: sumSHA512(content),
+		})
+		require.NoError(t, err)
+		require.Equal(t, sumSHA512(content), out.ChecksumSHA512)
+		parts = append(parts, types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumSHA512: out.ChecksumSHA512})
+		raw, err := base64.StdEncoding.DecodeString(*out.ChecksumSHA512)
+		require.NoError(t, err)
+		joined += string(raw)
+	}
+	wrong := []types.CompletedPart{parts[0], parts[1]}
+	wrong[1].ChecksumSHA512 = sumSHA512("other")
+	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrong...))
+	failsWith(t, err, http.StatusBadRequest, "InvalidPart")
+	wrong[1].ChecksumSHA512, wrong[1].ChecksumXXHASH3 = nil, aws.String("AAAAAAAAAAA=")
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrong...))
+	failsWith(t, err, http.StatusBadRequest, "InvalidPart")
+	out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, parts...))
+	require.NoError(t, err)
+	require.Equal(t, *sumSHA512(joined)+"-"+strconv.Itoa(len(parts)), *out.ChecksumSHA512)
+	require.Equal(t, types.ChecksumTypeComposite, out.ChecksumType)
+
+	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumAlgorithm: types.ChecksumAlgorithmMd5, ChecksumType: types.ChecksumTypeFullObject,
+	})
+	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
+}

@@ -1,0 +1,194 @@
+package s3server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// DefaultEventARN is the target of events if Config.EventARNs is nil.
+const DefaultEventARN = "arn:aws:sns:us-east-1:" + DefaultAccountID + ":events"
+
+// An Event is something that happened to an object, and that the notification configuration of
+// its bucket asks for.
+type Event struct {
+	Name          string // as in "ObjectCreated:Put"
+	Time          time.Time
+	Bucket, Key   string
+	Size          int64  // of the object, in bytes; 0 if it was removed
+	ETag          string // without quotes; "" if the object was removed
+	VersionID     string // "" if the bucket never kept versions
+	Sequencer     string // orders the writes and removals of a key, as text
+	Configuration string // the Id of the rule in the bucket's configuration
+	TargetARN     string // from that rule
+	RequestID     string // of the request that caused the event; "" for a lifecycle rule
+	SourceIP      string // of its client
+	Region        string
+}
+
+type eventIdentity struct {
+	PrincipalID string `json:"principalId"`
+}
+
+type eventRecord struct {
+	EventVersion      string            `json:"eventVersion"`
+	EventSource       string            `json:"eventSource"`
+	AWSRegion         string            `json:"awsRegion"`
+	EventTime         string            `json:"eventTime"`
+	EventName         string            `json:"eventName"`
+	UserIdentity      eventIdentity     `json:"userIdentity"`
+	RequestParameters map[string]string `json:"requestParameters"`
+	ResponseElements  map[string]string `json:"responseElements"`
+	S3                struct {
+		SchemaVersion   string `json:"s3SchemaVersion"`
+		ConfigurationID string `json:"configurationId"`
+		Bucket          struct {
+			Name          string        `json:"name"`
+			OwnerIdentity eventIdentity `json:"ownerIdentity"`
+			ARN           string        `json:"arn"`
+		} `json:"bucket"`
+		Object struct {
+			Key       string `json:"key"`
+			Size      *int64 `json:"size,omitempty"`
+			ETag      string `json:"eTag,omitempty"`
+			VersionID string `json:"versionId,omitempty"`
+			Sequencer string `json:"sequencer,omitempty"`
+		} `json:"object"`
+	} `json:"s3"`
+}
+
+// MarshalJSON returns AWS's record of the event: one element of the list "Records" that a target
+// receives.
+func (e Event) MarshalJSON() ([]byte, error) {
+	record := eventRecord{
+		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: isoTime(e.Time), EventName: e.Name,
+		UserIdentity: eventIdentity{"AWS:" + DefaultAccountID}, RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
+		ResponseElements: map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": hostID},
+	}
+	kind, _, _ := strings.Cut(e.Name, ":")
+	if kind != "ObjectCreated" && kind != "ObjectRemoved" && kind != "ObjectRestore" {
+		record.EventVersion = "2.3"
+	}
+	if e.RequestID == "" {
+		record.UserIdentity.PrincipalID = "s3.amazonaws.com"
+		record.RequestParameters["sourceIPAddress"] = "s3.amazonaws.com"
+	}
+	record.S3.SchemaVersion, record.S3.ConfigurationID = "1.0", e.Configuration
+	record.S3.Bucket.Name, record.S3.Bucket.OwnerIdentity.PrincipalID = e.Bucket, DefaultAccountID
+	record.S3.Bucket.ARN = "arn:aws:s3:::" + e.Bucket
+	o := &record.S3.Object
+	o.Key = strings.ReplaceAll(url.QueryEscape(e.Key), "%2F", "/")
+	o.ETag, o.VersionID, o.Sequencer = e.ETag, e.VersionID, e.Sequencer
+	if kind == "ObjectCreated" || kind == "ObjectRestore" {
+		o.Size = &e.Size
+	}
+	return json.Marshal(record)
+}
+
+// sendsEvents reports whether anybody receives events.
+func (h *Handler) sendsEvents() bool { return h.config.Notify != nil || h.config.WebhookURL != "" }
+
+// eventOf maps operations that write to their events.
+var eventOf = map[string]string{
+	"PutObject":               "ObjectCreated:Put",
+	"PostObject":              "ObjectCreated:Post",
+	"CopyObject":              "ObjectCreated:Copy",
+	"CompleteMultipartUpload": "ObjectCreated:CompleteMultipartUpload",
+	"PutObjectTagging":        "ObjectTagging:Put",
+	"DeleteObjectTagging":     "ObjectTagging:Delete",
+	"PutObjectAcl":            "ObjectAcl:Put",
+	"PutObjectRetention":      "ObjectRetention:Put",
+	"RestoreObject":           "ObjectRestore:Post",
+}
+
+// note keeps the event of a write, if the operation has one, until the request has succeeded.
+// shown is the x-amz-version-id of the response.
+func (r *request) note(v *version, shown string) {
+	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
+		r.events = append(r.events, Event{Name: name, Key: v.key, Size: v.size, ETag: strings.Trim(v.etag, `"`), VersionID: shown})
+	}
+}
+
+// remove removes a version and keeps the event of it.
+func (r *request) remove(request *removeRequest) (removal, error) {
+	gone, err := r.server.store.remove(r.Context(), request)
+	if err == nil && !gone.missing && r.server.sendsEvents() {
+		r.events = append(r.events, removedEvent("ObjectRemoved", request, gone))
+	}
+	return gone, err
+}
+
+// removedEvent returns the event of a removal. kind is the first word of its name.
+func removedEvent(kind string, request *removeRequest, gone removal) Event {
+	e := Event{Name: kind + ":Delete", Key: request.key, VersionID: gone.id}
+	if gone.marker && request.id == "" {
+		e.Name, e.ETag = kind+":DeleteMarkerCreated", emptyMD5
+	}
+	return e
+}
+
+const emptyMD5 = "d41d8cd98f00b204e9800998ecf8427e"
+
+// publish sends the events of the request. The response ends after it, so that a test that has the
+// response has seen its events, too.
+func (r *request) publish() {
+	if len(r.events) == 0 {
+		return
+	}
+	source, _, _ := net.SplitHostPort(r.RemoteAddr)
+	for i := range r.events {
+		r.events[i].RequestID, r.events[i].SourceIP = r.id, source
+	}
+	r.server.publish(context.WithoutCancel(r.Context()), r.bucket, r.events)
+}
+
+// publish sends events to the targets that the bucket's configuration names for them.
+func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
+	b, err := h.store.bucket(ctx, bucket)
+	if err != nil {
+		return // it was deleted meanwhile, with its configuration
+	}
+	for _, e := range events {
+		e.Bucket, e.Time, e.Region = bucket, h.now(), h.config.Region
+		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore" {
+			e.Sequencer = fmt.Sprintf("%016X", h.sequence.Add(1))
+		}
+		for _, rule := range b.notification.all() {
+			if rule.matches(e.Name, e.Key) && anyWildcardMatch(h.config.EventARNs, rule.arn()) {
+				e.Configuration, e.TargetARN = rule.ID, rule.arn()
+				h.deliver(e)
+			}
+		}
+	}
+}
+
+// deliver hands an event to Config.Notify and to the webhook.
+func (h *Handler) deliver(e Event) {
+	if h.config.Notify != nil {
+		h.config.Notify(e)
+	}
+	if h.config.WebhookURL != "" {
+		body, err := json.Marshal(map[string][]Event{"Records": {e}})
+		if err != nil {
+			panic(err) // an event has only texts and numbers
+		}
+		h.webhook.push(body)
+	}
+}
+
+// sendTestEvent tells the webhook that a configuration names it.
+func (r *request) sendTestEvent() {
+	if r.server.config.WebhookURL == "" {
+		return
+	}
+	body, err := json.Marshal(struct{ Service, Event, Time, Bucket, RequestId, HostId string }{
+		"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.bucket, r.id, hostID,
+	})
+	if err == nil {
+		r.server.webhook.push(body)
+	}
+}

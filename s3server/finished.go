@@ -1,0 +1,145 @@
+package s3server
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// maxFinished is the number of completed uploads that a server remembers.
+const maxFinished = 1000
+
+// finishedUploads are the latest uploads that were completed. A client whose response was lost
+// sends CompleteMultipartUpload again, and S3 returns the same result, also if the object has been
+// replaced or removed meanwhile.
+type finishedUploads struct {
+	mu     sync.Mutex
+	byID   map[string]*finishedUpload
+	ids    []string       // oldest first
+	active map[string]int // completions in progress, by upload
+	ended  *sync.Cond     // one of them
+}
+
+func newFinishedUploads() *finishedUploads {
+	f := &finishedUploads{byID: map[string]*finishedUpload{}, active: map[string]int{}}
+	f.ended = sync.NewCond(&f.mu)
+	return f
+}
+
+// begin begins a completion of an upload. The caller must call end after it.
+func (f *finishedUploads) begin(id string) (end func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.active[id]++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.active[id]--; f.active[id] == 0 {
+			delete(f.active, id)
+		}
+		f.ended.Broadcast()
+	}
+}
+
+type finishedUpload struct {
+	bucket, key string
+	parts       [sha256.Size]byte // of the request
+	header      http.Header       // of the response
+	result      completeResult
+}
+
+// fingerprint identifies the parts of a completion.
+func (c *completion) fingerprint() (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, p := range c.parts {
+		_, _ = fmt.Fprintf(h, "%d %q\n", p.PartNumber, strings.Trim(p.ETag, `"`))
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// add remembers an upload and forgets the oldest.
+func (f *finishedUploads) add(id string, u *finishedUpload) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.byID[id] = u
+	f.ids = append(f.ids, id)
+	if len(f.ids) > maxFinished {
+		delete(f.byID, f.ids[0])
+		f.ids = f.ids[1:]
+	}
+}
+
+// find returns the upload if it was completed with the same parts, or nil. It waits for the
+// completions in progress.
+func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) *finishedUpload {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.active[id] > 0 {
+		f.ended.Wait()
+	}
+	u := f.byID[id]
+	if u == nil || u.bucket != bucket || u.key != key || u.parts != parts {
+		return nil
+	}
+	return u
+}
+
+// forget forgets the uploads of a bucket that is deleted.
+func (f *finishedUploads) forget(bucket string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, u := range f.byID {
+		if u.bucket == bucket {
+			delete(f.byID, id) // its place in ids stays
+		}
+	}
+}
+
+// finishedBefore returns the upload that c has completed already, if err says that it is gone.
+func (r *request) finishedBefore(c *completion, err error) *finishedUpload {
+	var e *apiError
+	if !errors.As(err, &e) || e.code != "NoSuchUpload" {
+		return nil
+	}
+	id := r.query.Get("uploadId")
+	if u := r.server.finished.find(r.bucket, r.key, id, c.fingerprint()); u != nil {
+		return u
+	}
+	return r.finishedObject(c, id)
+}
+
+// finishedObject returns the upload that made the current object, if the store knows its id: the
+// upload may have been completed before the server was restarted.
+func (r *request) finishedObject(c *completion, id string) *finishedUpload {
+	v, shown, err := r.find(versionName{bucket: r.bucket, key: r.key})
+	defer r.server.store.release(v)
+	if err != nil || v.upload != id || len(v.parts) != len(c.parts) {
+		return nil
+	}
+	r.showID(shown)
+	v.encryption.write(r.w.Header())
+	r.showExpiration(v)
+	return &finishedUpload{result: r.completeResult(v), header: r.finishedHeader()}
+}
+
+// finishedHeader returns the headers of the response that tell about the object.
+func (r *request) finishedHeader() http.Header {
+	header := http.Header{}
+	for name, values := range r.w.Header() {
+		if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Request-Id" && name != "X-Amz-Id-2" {
+			header[name] = values
+		}
+	}
+	return header
+}
+
+// writeFinished returns the result of a completed upload.
+func (r *request) writeFinished(u *finishedUpload) error {
+	maps.Copy(r.w.Header(), u.header)
+	return r.writeXML(u.result)
+}

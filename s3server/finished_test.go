@@ -1,0 +1,119 @@
+package s3server_test
+
+import (
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func TestACompletionThatIsRepeatedReturnsTheSameResult(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	upload := s.begin(t, "k", compositeCRC32C)
+	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "last", withCRC32C))
+	first, err := s.CompleteMultipartUpload(t.Context(), in)
+	require.NoError(t, err)
+	same := func(in *s3.CompleteMultipartUploadInput) {
+		t.Helper()
+		again, err := s.CompleteMultipartUpload(t.Context(), in)
+		require.NoError(t, err)
+		again.ResultMetadata, first.ResultMetadata = first.ResultMetadata, again.ResultMetadata
+		require.Equal(t, first.ETag, again.ETag)
+		require.Equal(t, first.VersionId, again.VersionId)
+		require.NotEmpty(t, again.VersionId)
+		require.Equal(t, first.ChecksumCRC32C, again.ChecksumCRC32C)
+		require.Equal(t, first.Location, again.Location)
+		require.Equal(t, first.ServerSideEncryption, again.ServerSideEncryption)
+	}
+	same(in)
+	only := *in
+	only.IfNoneMatch = aws.String("*")
+	same(&only)
+	versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Len(t, versions.Versions, 1, "nothing was written twice")
+
+	s.put(t, "k", "replaced")
+	same(in)
+	require.Equal(t, "replaced", s.get(t, "k"))
+
+	other := completeInput("k", upload, in.MultipartUpload.Parts[0])
+	_, err = s.CompleteMultipartUpload(t.Context(), other)
+	failsWith(t, err, 404, "NoSuchUpload")
+	elsewhere := *in
+	elsewhere.Key = aws.String("other")
+	_, err = s.CompleteMultipartUpload(t.Context(), &elsewhere)
+	failsWith(t, err, 404, "NoSuchUpload")
+	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload})
+	failsWith(t, err, 404, "NoSuchUpload")
+}
+
+func TestAClientWhoseCompletionWasLostSucceeds(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RetryMaxAttempts = 3 })
+	s.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
+	s.upload(t, "k", fullCRC32C, "0123456789", "last")
+	require.Equal(t, 2, s.Count("CompleteMultipartUpload"))
+	require.Equal(t, "0123456789last", s.get(t, "k"))
+}
+
+func TestCompletionsAtTheSameTimeAllSucceed(t *testing.T) {
+	s := start(t, s3server.Config{})
+	upload := s.begin(t, "k")
+	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	var group sync.WaitGroup
+	failures := make(chan error, 8)
+	for range 8 {
+		group.Go(func() {
+			_, err := s.CompleteMultipartUpload(t.Context(), in)
+			failures <- err
+		})
+	}
+	group.Wait()
+	for range 8 {
+		require.NoError(t, <-failures)
+	}
+}
+
+func TestADeletedBucketForgetsItsUploads(t *testing.T) {
+	s := start(t, s3server.Config{})
+	upload := s.begin(t, "k")
+	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	_, err := s.CompleteMultipartUpload(t.Context(), in)
+	require.NoError(t, err)
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = s.CompleteMultipartUpload(t.Context(), in)
+	failsWith(t, err, 404, "NoSuchBucket")
+	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = s.CompleteMultipartUpload(t.Context(), in)
+	failsWith(t, err, 404, "NoSuchUpload")
+}
+
+func TestOnlyTheLatestCompletionsAreRemembered(t *testing.T) {
+	s := start(t, s3server.Config{})
+	complete := func(key string) *s3.CompleteMultipartUploadInput {
+		upload := s.begin(t, key)
+		in := completeInput(key, upload, s.part(t, key, upload, 1, "x"))
+		_, err := s.CompleteMultipartUpload(t.Context(), in)
+		require.NoError(t, err)
+		return in
+	}
+	first, second := complete("first"), complete("second")
+	for i := range 999 {
+		complete(strconv.Itoa(i))
+	}
+	_, err := s.CompleteMultipartUpload(t.Context(), second)
+	require.NoError(t, err)
+	_, err = s.CompleteMultipartUpload(t.Context(), first)
+	failsWith(t, err, 404, "NoSuchUpload")
+}

@@ -1,0 +1,143 @@
+package s3server_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func TestNamesOfMetadataAreInLowerCase(t *testing.T) {
+	s := start(t, s3server.Config{})
+	in := putInput("k", "x")
+	in.Metadata = map[string]string{"Foo": "1", "two-Words": "2", "under_Score": "3"}
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
+	require.NoError(t, err)
+	for _, method := range []string{"GET", "HEAD"} {
+		for _, key := range []string{"k", "copy"} {
+			response, _ := s.signedSend(t, method, "/photos/"+key, "", nil)
+			require.Equal(t, []string{"1"}, response.Header.Values("x-amz-meta-foo"))
+			require.Equal(t, "x-amz-meta-foo: 1\r\n", s.rawHeader(t, method, key, "x-amz-meta-foo"))
+			require.Equal(t, "x-amz-meta-two-words: 2\r\n", s.rawHeader(t, method, key, "x-amz-meta-two-words"))
+			require.Equal(t, "x-amz-meta-under_score: 3\r\n", s.rawHeader(t, method, key, "x-amz-meta-under_score"))
+		}
+	}
+	s.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}, Times: 1})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"two-words": "2", "under_score": "3"}, head.Metadata)
+}
+
+// rawHeader returns the line of a header as the server sends it.
+func (s *store) rawHeader(t *testing.T, method, key, name string) string {
+	t.Helper()
+	signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	if method == "HEAD" {
+		signed, err = s3.NewPresignClient(s.Client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
+	}
+	require.NoError(t, err)
+	host := strings.TrimPrefix(s.URL, "http://")
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
+	require.NoError(t, err)
+	_, err = io.WriteString(connection, method+" "+strings.TrimPrefix(signed.URL, s.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
+	for line := range strings.SplitAfterSeq(read(t, connection), "\n") {
+		if strings.HasPrefix(strings.ToLower(line), name+":") {
+			return line
+		}
+	}
+	return ""
+}
+
+func TestContentEncodingIsKeptAsItWasSent(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for sent, want := range map[string]string{
+		"gzip":                       "gzip",
+		"deflate, gzip":              "deflate, gzip",
+		"deflate,gzip":               "deflate,gzip",
+		"gzip, aws-chunked":          "gzip",
+		"aws-chunked, gzip":          "gzip",
+		"aws-chunked, deflate, gzip": "deflate, gzip",
+		"aws-chunked":                "",
+		"aws-chunked,aws-chunked":    "",
+	} {
+		response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"Content-Encoding": sent})
+		require.Equal(t, http.StatusOK, response.StatusCode, body)
+		response, _ = s.signedSend(t, "HEAD", "/photos/k", "", nil)
+		require.Equal(t, want, response.Header.Get("Content-Encoding"), "%q", sent)
+	}
+}
+
+func TestAnEmptyContentMD5IsInvalid(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for path, method := range map[string]string{"/photos/k": "PUT", "/photos?delete": "POST"} {
+		response, body := s.signedSend(t, method, path, "<Delete/>", map[string]string{"Content-MD5": ""})
+		require.Equal(t, http.StatusBadRequest, response.StatusCode, path)
+		require.Equal(t, "InvalidDigest", errorIn(t, body).Code, path)
+	}
+}
+
+func TestFormsOfTheDateOfASignature(t *testing.T) {
+	s := start(t, s3server.Config{})
+	now := time.Now().UTC()
+	for form, status := range map[string]int{
+		http.TimeFormat:                   http.StatusNotFound,
+		"Mon, 02 Jan 2006 15:04:05 -0000": http.StatusNotFound,
+		"Mon, 2 Jan 2006 15:04:05 +0000":  http.StatusNotFound,
+		"20060102T150405Z":                http.StatusNotFound,
+		"2006-01-02 15:04:05":             http.StatusForbidden,
+		"02/01/2006 15:04:05":             http.StatusForbidden,
+	} {
+		response, body := s.send(t, "GET", s.URL+"/photos/none", nil, signedByDate(strings.TrimPrefix(s.URL, "http://"), now, now.Format(form)))
+		require.Equal(t, status, response.StatusCode, "%s: %s", form, body)
+	}
+}
+
+// signedByDate returns the headers of a request for /photos/none that has no x-amz-date.
+func signedByDate(host string, at time.Time, date string) http.Header {
+	const signed = "date;host;x-amz-content-sha256"
+	stamp, scope := at.Format("20060102T150405Z"), at.Format("20060102")+"/us-east-1/s3/aws4_request"
+	canonical := "GET\n/photos/none\n\ndate:" + date + "\nhost:" + host + "\nx-amz-content-sha256:UNSIGNED-PAYLOAD\n\n" + signed + "\nUNSIGNED-PAYLOAD"
+	hash := sha256.Sum256([]byte(canonical))
+	mac := func(key []byte, text string) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(text))
+		return h.Sum(nil)
+	}
+	key := mac(mac(mac(mac([]byte("AWS4"+s3server.DefaultSecretKey), at.Format("20060102")), "us-east-1"), "s3"), "aws4_request")
+	signature := hex.EncodeToString(mac(key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(hash[:])))
+	return http.Header{
+		"Date": {date}, "X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"},
+		"Authorization": {"AWS4-HMAC-SHA256 Credential=" + s3server.DefaultAccessKeyID + "/" + scope + ",SignedHeaders=" + signed + ",Signature=" + signature},
+	}
+}
+
+func TestARangedCopyOfASmallSourceIntoAPart(t *testing.T) {
+	for strict, want := range map[bool]string{true: "InvalidRequest", false: ""} {
+		s := open(t, s3server.Config{Strict: strict})
+		s.put(t, "short", "0123456789")
+		upload := s.begin(t, "to")
+		_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
+			Bucket: aws.String(bucket), Key: aws.String("to"), UploadId: &upload, PartNumber: aws.Int32(1),
+			CopySource: aws.String(bucket + "/short"), CopySourceRange: aws.String("bytes=2-4"),
+		})
+		if want != "" {
+			failsWith(t, err, http.StatusBadRequest, want)
+			continue
+		}
+		require.NoError(t, err)
+	}
+}

@@ -1,0 +1,141 @@
+package s3server_test
+
+import (
+	"encoding/xml"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// listV1 returns the keys and common prefixes of a listing by ListObjects, in pages of n.
+func (s *store) listV1(t *testing.T, in s3.ListObjectsInput, n int32) (names []string) {
+	t.Helper()
+	in.Bucket, in.MaxKeys, in.EncodingType = aws.String(bucket), &n, types.EncodingTypeUrl
+	for {
+		page, err := s.ListObjects(t.Context(), &in)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Contents)+len(page.CommonPrefixes), int(n))
+		var here []string
+		for _, o := range page.Contents {
+			here = append(here, decoded(t, *o.Key))
+		}
+		for _, p := range page.CommonPrefixes {
+			here = append(here, decoded(t, *p.Prefix))
+		}
+		slices.Sort(here)
+		names = append(names, here...)
+		require.Equal(t, *page.IsTruncated && in.Delimiter != nil, page.NextMarker != nil)
+		if !*page.IsTruncated {
+			return names
+		}
+		in.Marker = aws.String(here[len(here)-1])
+		if page.NextMarker != nil {
+			require.Equal(t, *in.Marker, decoded(t, *page.NextMarker))
+		}
+	}
+}
+
+func TestListingsOfVersion1(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
+		s.put(t, key, "x")
+	}
+	for name, test := range map[string]struct {
+		in   s3.ListObjectsInput
+		want []string
+	}{
+		"all":                       {s3.ListObjectsInput{}, []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"}},
+		"rolled up":                 {s3.ListObjectsInput{Delimiter: aws.String("/")}, []string{"a", "a-b", "a/", "a0", "b/", "é"}},
+		"prefix":                    {s3.ListObjectsInput{Prefix: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2"}},
+		"prefix, rolled up":         {s3.ListObjectsInput{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/b", "a/c/"}},
+		"a delimiter of two":        {s3.ListObjectsInput{Delimiter: aws.String("/c")}, []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"}},
+		"after a key":               {s3.ListObjectsInput{Marker: aws.String("a/c/1")}, []string{"a/c/2", "a0", "b/", "b/x", "é"}},
+		"after a common prefix":     {s3.ListObjectsInput{Marker: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a0", "b/", "é"}},
+		"after a key in a prefix":   {s3.ListObjectsInput{Marker: aws.String("a/b"), Delimiter: aws.String("/")}, []string{"a/", "a0", "b/", "é"}},
+		"after a marker of all":     {s3.ListObjectsInput{Marker: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"}},
+		"after the last":            {s3.ListObjectsInput{Marker: aws.String("é")}, nil},
+		"a prefix that nothing has": {s3.ListObjectsInput{Prefix: aws.String("z")}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range []int32{1, 2, 3, 1000} {
+				require.Equal(t, test.want, s.listV1(t, test.in, n), "pages of %d", n)
+			}
+		})
+	}
+}
+
+func TestEveryKeyIsListedByVersion1(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range everyKey {
+		s.put(t, key, "x")
+	}
+	require.Equal(t, slices.Sorted(slices.Values(everyKey)), s.listV1(t, s3.ListObjectsInput{}, 7))
+}
+
+func TestAPageOfVersion1(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a b", "x")
+	response, body := s.signedSend(t, "GET", "/photos?encoding-type=url&prefix=a%20&marker=A%20B&max-keys=5000", "", nil)
+	require.Equal(t, 200, response.StatusCode)
+	var page struct {
+		Prefix, Marker, EncodingType string
+		MaxKeys                      int
+		KeyCount                     *int
+		Contents                     []struct {
+			Key   string
+			Owner struct{ ID string }
+		}
+	}
+	require.NoError(t, xml.Unmarshal([]byte(body), &page))
+	require.Equal(t, "a+", page.Prefix)
+	require.Equal(t, "A+B", page.Marker)
+	require.Equal(t, "url", page.EncodingType)
+	require.Equal(t, 1000, page.MaxKeys)
+	require.Nil(t, page.KeyCount)
+	require.Len(t, page.Contents, 1)
+	require.Equal(t, "a+b", page.Contents[0].Key)
+	require.NotEmpty(t, page.Contents[0].Owner.ID)
+
+	_, body = s.signedSend(t, "GET", "/photos", "", nil)
+	require.Contains(t, body, "<Marker></Marker>", "always there")
+	_, body = s.signedSend(t, "GET", "/photos?list-type=1", "", nil)
+	require.Contains(t, body, "<Marker></Marker>", "only 2 selects version 2")
+	response, body = s.signedSend(t, "GET", "/photos?encoding-type="+url.QueryEscape("base64"), "", nil)
+	require.Equal(t, 400, response.StatusCode)
+	require.Equal(t, "InvalidArgument", errorIn(t, body).Code)
+	response, _ = s.signedSend(t, "GET", "/none", "", nil)
+	require.Equal(t, 404, response.StatusCode)
+	none, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
+	require.NoError(t, err)
+	require.Empty(t, none.Contents)
+	require.False(t, *none.IsTruncated)
+}
+
+// These listings follow the source of SeaweedFS 4.44.
+func TestListingsOfVersion1LikeADirectoryTree(t *testing.T) {
+	s := start(t, s3server.Config{FolderOrder: true})
+	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
+		s.put(t, key, "x")
+	}
+	for name, test := range map[string]struct {
+		in   s3.ListObjectsInput
+		want []string
+	}{
+		"all":         {s3.ListObjectsInput{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+		"rolled up":   {s3.ListObjectsInput{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
+		"after a key": {s3.ListObjectsInput{Marker: aws.String("a/1")}, []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, s.listV1(t, test.in, 1))
+			require.Equal(t, len(test.want), len(strings.Split(strings.Join(s.listV1(t, test.in, 1000), " "), " ")))
+		})
+	}
+}

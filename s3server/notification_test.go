@@ -1,0 +1,276 @@
+package s3server_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// An inbox keeps events.
+type inbox struct {
+	mu     sync.Mutex
+	events []s3server.Event
+}
+
+func (i *inbox) add(e s3server.Event) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.events = append(i.events, e)
+}
+
+// take returns the names and keys of the events since the last call.
+func (i *inbox) take() (names []string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, e := range i.events {
+		names = append(names, e.Name+" "+e.Key)
+	}
+	i.events = nil
+	return names
+}
+
+func topic(id string, events ...types.Event) types.TopicConfiguration {
+	return types.TopicConfiguration{Id: &id, TopicArn: aws.String(s3server.DefaultEventARN), Events: events}
+}
+
+// filtered adds a filter to a rule.
+func filtered(rule types.TopicConfiguration, prefix, suffix string) types.TopicConfiguration {
+	rule.Filter = &types.NotificationConfigurationFilter{Key: &types.S3KeyFilter{FilterRules: []types.FilterRule{
+		{Name: "Prefix", Value: &prefix}, {Name: "Suffix", Value: &suffix},
+	}}}
+	return rule
+}
+
+func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
+	_, err := s.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
+		Bucket: aws.String(bucket), NotificationConfiguration: &types.NotificationConfiguration{TopicConfigurations: rules},
+	})
+	return err
+}
+
+func TestNotificationConfigurationsAreKept(t *testing.T) {
+	s := start(t, s3server.Config{Notify: func(s3server.Event) {}})
+	get := func() *s3.GetBucketNotificationConfigurationOutput {
+		out, err := s.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: aws.String(bucket)})
+		require.NoError(t, err)
+		return out
+	}
+	require.Empty(t, get().TopicConfigurations)
+	rule := filtered(topic("one", types.EventS3ObjectCreated), "a", ".txt")
+	require.NoError(t, s.notify(t, rule))
+	require.Equal(t, []types.TopicConfiguration{rule}, get().TopicConfigurations)
+	rule.Id = nil
+	require.NoError(t, s.notify(t, rule))
+	require.NotEmpty(t, *get().TopicConfigurations[0].Id)
+	require.NoError(t, s.notify(t))
+	require.Empty(t, get().TopicConfigurations)
+}
+
+func TestRefusedNotificationConfigurations(t *testing.T) {
+	s := start(t, s3server.Config{Notify: func(s3server.Event) {}, EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"}})
+	const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
+	with := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
+	filter := func(rules string) string {
+		return with(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
+	}
+	for name, test := range map[string]struct {
+		document string
+		status   int
+		code     string
+		message  string
+	}{
+		"an unknown element":  {"<X/>", 400, "MalformedXML", ""},
+		"EventBridge":         {"<EventBridgeConfiguration/>", 501, "NotImplemented", ""},
+		"no event":            {with(arn), 400, "MalformedXML", ""},
+		"an unknown event":    {with(arn + "<Event>s3:ObjectSeen</Event>"), 400, "InvalidArgument", ""},
+		"an event never sent": {with(arn + "<Event>s3:ObjectRestore:Completed</Event>"), 501, "NotImplemented", ""},
+		"no ARN":              {with("<Topic>events</Topic>" + event), 400, "InvalidArgument", "The ARN could not be parsed"},
+		"another's ARN":       {with("<Topic>arn:aws:sqs:us-east-1:1:jobs</Topic>" + event), 400, "InvalidArgument", "The ARN could not be parsed"},
+		"a queue as a topic":  {with("<Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event), 400, "MalformedXML", ""},
+		"an unknown topic":    {with("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event), 400, "InvalidArgument", "Unable to validate the following destination configurations"},
+		"a filter's name":     {filter("<FilterRule><Name>middle</Name><Value>a</Value></FilterRule>"), 400, "InvalidArgument", "filter rule name must be either prefix or suffix"},
+		"a filter's value":    {filter("<FilterRule><Name>prefix</Name></FilterRule>"), 400, "MalformedXML", ""},
+		"two prefixes":        {filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)), 400, "InvalidArgument", ""},
+		"an overlap":          {with(arn+event) + with(arn+"<Event>s3:ObjectCreated:Put</Event>"), 400, "InvalidArgument", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.signedSend(t, "PUT", "/photos?notification", "<NotificationConfiguration>"+test.document+"</NotificationConfiguration>", nil)
+			require.Equal(t, test.status, response.StatusCode, body)
+			e := errorIn(t, body)
+			require.Equal(t, test.code, e.Code, body)
+			if test.message != "" {
+				require.Equal(t, test.message, e.Message)
+			}
+		})
+	}
+	unknown := "<NotificationConfiguration>" + with("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) + "</NotificationConfiguration>"
+	response, body := s.signedSend(t, "PUT", "/photos?notification", unknown, map[string]string{"X-Amz-Skip-Destination-Validation": "true"})
+	require.Equal(t, 200, response.StatusCode, body)
+	queue := "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event + "</QueueConfiguration></NotificationConfiguration>"
+	response, body = s.signedSend(t, "PUT", "/photos?notification", queue, nil)
+	require.Equal(t, 200, response.StatusCode, body)
+
+	s = start(t, s3server.Config{})
+	failsWith(t, s.notify(t, topic("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
+}
+
+func TestEventsOfRequests(t *testing.T) {
+	var box inbox
+	s := start(t, s3server.Config{Notify: box.add})
+	name, everything := aws.String(bucket), []types.Event{
+		types.EventS3ObjectCreated, types.EventS3ObjectRemoved, types.EventS3ObjectTagging, types.EventS3ObjectRestorePost,
+	}
+	require.NoError(t, s.notify(t, topic("all", everything...)))
+	s.put(t, "a b", "hello")
+	require.Equal(t, "all", box.events[0].Configuration)
+	require.Equal(t, s3server.DefaultEventARN, box.events[0].TargetARN)
+	require.Equal(t, "5d41402abc4b2a76b9719d911017c592", box.events[0].ETag)
+	require.Equal(t, int64(5), box.events[0].Size)
+	require.Equal(t, bucket, box.events[0].Bucket)
+	require.Equal(t, []string{"ObjectCreated:Put a b"}, box.take())
+
+	_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("c"), CopySource: aws.String("photos/a%20b")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"ObjectCreated:Copy c"}, box.take())
+	id := s.begin(t, "m")
+	part := s.part(t, "m", id, 1, "hello")
+	require.Empty(t, box.take(), "an upload is no object yet")
+	_, err = s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: name, Key: aws.String("m"), UploadId: &id, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, box.take())
+	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: name, Key: aws.String("c"), Tagging: &types.Tagging{TagSet: []types.Tag{}}})
+	require.NoError(t, err)
+	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: name, Key: aws.String("c")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"ObjectTagging:Put c", "ObjectTagging:Delete c"}, box.take())
+
+	s.remove(t, "missing", "")
+	require.Empty(t, box.take(), "nothing was removed")
+	s.remove(t, "c", "")
+	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: name, Delete: &types.Delete{Quiet: aws.Bool(true), Objects: []types.ObjectIdentifier{{Key: aws.String("m")}, {Key: aws.String("a b")}}}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, box.take())
+
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.put(t, "v", "x")
+	s.remove(t, "v", "")
+	require.NotEmpty(t, box.events[1].VersionID)
+	require.Less(t, box.events[0].Sequencer, box.events[1].Sequencer)
+	s.remove(t, "v", box.events[1].VersionID)
+	require.Equal(t, []string{"ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v"}, box.take())
+
+	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("v"), IfNoneMatch: aws.String("*"), Body: strings.NewReader("y")})
+	require.Error(t, err)
+	require.Empty(t, box.take(), "a request that fails has no event")
+}
+
+func TestEventsAreFiltered(t *testing.T) {
+	var box inbox
+	s := start(t, s3server.Config{Notify: box.add})
+	require.NoError(t, s.notify(t, filtered(topic("", types.EventS3ObjectCreatedPut), "in/", ".jpg"), filtered(topic("", types.EventS3ObjectCreated), "in/", ".png")))
+	for _, key := range []string{"in/a.jpg", "in/a.gif", "out/a.jpg", "in/a.png"} {
+		s.put(t, key, "x")
+	}
+	s.remove(t, "in/a.jpg", "")
+	require.Equal(t, []string{"ObjectCreated:Put in/a.jpg", "ObjectCreated:Put in/a.png"}, box.take())
+}
+
+func TestEventsOfLifecycleRules(t *testing.T) {
+	var box inbox
+	s := start(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
+	require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration, types.EventS3LifecycleTransition)))
+	s.put(t, "a", "x")
+	s.put(t, "b", strings.Repeat("x", 50<<10))
+	s.live(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+
+		"<Rule><Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter><Status>Enabled</Status><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>")
+	s.later(time.Hour+time.Second, s.RunLifecycle)
+	require.Equal(t, []string{"LifecycleExpiration:Delete a", "LifecycleTransition b"}, box.take())
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.put(t, "a", "x")
+	s.later(time.Hour+time.Second, s.RunLifecycle)
+	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
+}
+
+func TestAnEventInJSON(t *testing.T) {
+	text, err := json.Marshal(s3server.Event{
+		Name: "ObjectCreated:Put", Time: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC), Bucket: "photos", Key: "a b/é@", Size: 0, ETag: "e",
+		Sequencer: "0F", Configuration: "c", RequestID: "id", SourceIP: "::1", Region: "us-east-1",
+	})
+	require.NoError(t, err)
+	require.JSONEq(t, `{
+		"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1", "eventTime": "2026-05-01T10:00:00.000Z", "eventName": "ObjectCreated:Put",
+		"userIdentity": {"principalId": "AWS:123456789012"}, "requestParameters": {"sourceIPAddress": "::1"},
+		"responseElements": {"x-amz-request-id": "id", "x-amz-id-2": "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="},
+		"s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
+			"bucket": {"name": "photos", "ownerIdentity": {"principalId": "123456789012"}, "arn": "arn:aws:s3:::photos"},
+			"object": {"key": "a+b/%C3%A9%40", "size": 0, "eTag": "e", "sequencer": "0F"}}}`, string(text))
+	text, err = json.Marshal(s3server.Event{Name: "LifecycleExpiration:Delete", Key: "k"})
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"eventVersion":"2.3"`)
+	require.NotContains(t, string(text), `"size"`)
+}
+
+// hook starts a receiver of events, which hands each body to accept, and its status to the server.
+func hook(t *testing.T, accept func(body string) int) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader(accept(string(body)))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestAWebhookReceivesEvents(t *testing.T) {
+	bodies := make(chan string, 10)
+	s := start(t, s3server.Config{WebhookURL: hook(t, func(body string) int {
+		bodies <- body
+		return 200
+	})})
+	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
+	require.Contains(t, <-bodies, `"Event":"s3:TestEvent"`)
+	s.put(t, "k", "x")
+	var got struct{ Records []struct{ EventName string } }
+	require.NoError(t, json.Unmarshal([]byte(<-bodies), &got))
+	require.Equal(t, "ObjectCreated:Put", got.Records[0].EventName)
+	require.Zero(t, s.LostEvents())
+}
+
+func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
+	var mu sync.Mutex
+	var bodies []string
+	started, proceed := make(chan bool, 10), make(chan bool)
+	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: hook(t, func(body string) int {
+		started <- true
+		<-proceed
+		mu.Lock()
+		defer mu.Unlock()
+		bodies = append(bodies, body)
+		return 200
+	})})
+	require.NoError(t, err)
+	s := &store{Server: server, http: server.Client(), clock: &clock{}}
+	s.Client = s.client()
+	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
+	<-started
+	s.put(t, "k", "x")
+	close(proceed)
+	server.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	require.Contains(t, bodies[len(bodies)-1], "ObjectCreated:Put")
+	require.Zero(t, server.LostEvents())
+}

@@ -1,0 +1,57 @@
+package s3server
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAWebhookIsRetried(t *testing.T) {
+	for name, test := range map[string]struct {
+		failures  int // of the first attempts
+		events    int
+		requests  int
+		lost      int64
+		downAtEnd bool
+	}{
+		"it works":             {0, 2, 2, 0, false},
+		"it fails twice":       {2, 2, 4, 0, false},
+		"it fails three times": {3, 2, 4, 1, false},
+		"it stays down":        {100, 3, 5, 3, true},
+		"it fails four times":  {4, 3, 5, 2, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if requests++; requests <= test.failures {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+			}))
+			defer server.Close()
+			w := newWebhook(server.URL)
+			w.pause = 0
+			for i := range test.events {
+				w.send(t.Context(), []byte(strconv.Itoa(i)))
+			}
+			require.Equal(t, test.requests, requests)
+			require.Equal(t, test.lost, w.lost.Load())
+			require.Equal(t, test.downAtEnd, w.down)
+		})
+	}
+}
+
+func TestTheQueueOfAWebhookIsBounded(t *testing.T) {
+	w := newWebhook("http://127.0.0.1:1")
+	for range webhookQueue + 5 {
+		w.push([]byte("x"))
+	}
+	require.Equal(t, int64(5), w.lost.Load())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.flush(ctx, nil)
+	require.Equal(t, int64(webhookQueue+5), w.lost.Load())
+}

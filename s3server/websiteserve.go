@@ -1,0 +1,234 @@
+package s3server
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// locateWebsite reports whether the request is for a website, by its host, and then sets its
+// target.
+func (r *request) locateWebsite() bool {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	for _, domain := range r.server.config.WebsiteDomains {
+		bucket, found := strings.CutSuffix(host, "."+domain)
+		if !found {
+			continue
+		}
+		key, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
+		if err != nil {
+			key = r.URL.EscapedPath() // nobody has stored it
+		}
+		r.target, r.query = target{bucket, key}, url.Values{}
+		return true
+	}
+	return false
+}
+
+// websiteHandler sets the operation and returns its handler.
+func (r *request) websiteHandler() handler {
+	if r.Method == http.MethodOptions {
+		r.operation = "Preflight"
+		return (*request).preflight
+	}
+	r.operation = "GetWebsiteDocument" // no name of AWS: a website is no part of the API
+	return (*request).serveWebsite
+}
+
+// serveWebsite serves a request to a website. Its sender is anonymous.
+func (r *request) serveWebsite() error {
+	r.caller = caller{anonymous: true, payload: unsignedPayload}
+	c, err := r.website()
+	if err != nil {
+		return r.writeHTML(asAPIError(err), nil)
+	}
+	asked := r.key
+	if to := c.RedirectAllRequestsTo; to != nil {
+		return r.redirect(http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
+	}
+	if rule := c.rule(asked, 0); rule != nil {
+		return r.follow(rule, asked)
+	}
+	if asked == "" || strings.HasSuffix(asked, "/") {
+		r.key += string(c.IndexDocument.Suffix)
+	}
+	if err = r.serveDocument(); err == nil {
+		return nil
+	}
+	failure := asAPIError(err)
+	if failure.status < http.StatusBadRequest {
+		return failure // not modified
+	}
+	if folder := asked + "/"; r.key == asked && r.readableDocument(folder+string(c.IndexDocument.Suffix)) {
+		r.w.Header().Set("Location", encodePath(folder))
+		return r.done(http.StatusFound)
+	}
+	if rule := c.rule(asked, failure.status); rule != nil {
+		return r.follow(rule, asked)
+	}
+	if c.ErrorDocument == nil {
+		return r.writeHTML(failure, nil)
+	}
+	if err := r.serveErrorDocument(string(c.ErrorDocument.Key), failure.status); err != nil {
+		return r.writeHTML(failure, asAPIError(err))
+	}
+	return nil
+}
+
+// website returns the configuration of the bucket, if the method is allowed.
+func (r *request) website() (c *websiteConfiguration, err error) {
+	err = r.view(func(b *bucket) error {
+		switch c = b.website; {
+		case c == nil:
+			return noWebsite(b.name)
+		case b.payer == payerRequester:
+			return newError("AccessDenied") // nobody could be asked to pay
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			return newError("MethodNotAllowed", "Method", r.Method, "ResourceType", "OBJECT")
+		}
+		return nil
+	})
+	return c, err
+}
+
+func (c *websiteConfiguration) rule(key string, status int) *routingRule {
+	rules := c.rules()
+	for i := range rules {
+		if rules[i].matches(key, status) {
+			return &rules[i]
+		}
+	}
+	return nil
+}
+
+func (r *request) follow(rule *routingRule, key string) error {
+	code := http.StatusMovedPermanently
+	if value := rule.Redirect.HTTPRedirectCode; value != "" {
+		code, _ = strconv.Atoi(value) // check has parsed it
+	}
+	return r.redirect(code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.target(key))
+}
+
+// redirect sends the client to a key, by default at the same host.
+func (r *request) redirect(code int, protocol, host, key string) error {
+	if host == "" {
+		host = r.Host
+	}
+	if protocol == "" && r.TLS != nil {
+		protocol = "https"
+	}
+	setDefault(&protocol, "http")
+	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
+	return r.done(code)
+}
+
+// encodePath returns the path of a key in a URL.
+func encodePath(key string) string { return "/" + strings.ReplaceAll(uriEncode(key), "%2F", "/") }
+
+// permitRead fails unless everyone may read the object of the request.
+func (r *request) permitRead() error {
+	operation := r.operation
+	r.operation = "GetObject"
+	defer func() { r.operation = operation }()
+	return r.authorize()
+}
+
+// readableDocument reports whether everyone may read an object, and it exists.
+func (r *request) readableDocument(key string) bool {
+	was := r.key
+	r.key = key
+	defer func() { r.key = was }()
+	if r.permitRead() != nil {
+		return false
+	}
+	v, _, err := r.find(versionName{r.bucket, key, ""})
+	r.server.store.release(v)
+	return err == nil
+}
+
+// serveDocument is GetObject for everyone, with the redirection of the object.
+func (r *request) serveDocument() error {
+	if err := r.permitRead(); err != nil {
+		return err
+	}
+	v, err := r.findVersion()
+	if err != nil {
+		return err
+	}
+	defer r.server.store.release(v)
+	if location := v.header.Get("X-Amz-Website-Redirect-Location"); location != "" {
+		r.w.Header().Set("Location", location)
+		return r.done(http.StatusMovedPermanently)
+	}
+	return r.getObject()
+}
+
+// serveErrorDocument serves the document for errors with the status of the error.
+func (r *request) serveErrorDocument(key string, status int) error {
+	r.key = key
+	if err := r.permitRead(); err != nil {
+		return err
+	}
+	v, err := r.findVersion()
+	if err != nil {
+		return err
+	}
+	defer r.server.store.release(v)
+	if r.server.archived(v) || v.encryption.customerMD5 != "" {
+		return newError("AccessDenied")
+	}
+	if err := r.describe(v); err != nil {
+		return err
+	}
+	r.w.Header().Set("Content-Length", strconv.FormatInt(v.size, 10))
+	r.w.WriteHeader(status)
+	if r.Method == http.MethodGet {
+		_ = r.server.store.read(r.Context(), v, 0, v.size, r.w) // the status is already sent
+	}
+	return nil
+}
+
+// writeHTML writes an error as a page. second is the error of the document for errors, or nil.
+func (r *request) writeHTML(e, second *apiError) error {
+	title := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
+	var b bytes.Buffer
+	item := func(name, value string) {
+		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
+	}
+	list := func(e *apiError) {
+		b.WriteString("<ul>\n")
+		item("Code", e.code)
+		item("Message", e.message)
+		for i := 0; i+1 < len(e.fields); i += 2 {
+			item(e.fields[i], e.fields[i+1])
+		}
+	}
+	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
+	list(e)
+	item("RequestId", r.id)
+	item("HostId", hostID)
+	b.WriteString("</ul>\n")
+	if second != nil {
+		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n")
+		list(second)
+		b.WriteString("</ul>\n")
+	}
+	b.WriteString("<hr/>\n</body>\n</html>\n")
+	header := r.w.Header()
+	header.Set("X-Amz-Error-Code", e.code)
+	header.Set("X-Amz-Error-Message", e.message)
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	r.w.WriteHeader(e.status)
+	if r.Method != http.MethodHead {
+		r.send(b.Bytes())
+	}
+	return nil
+}
