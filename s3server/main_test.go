@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,12 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(killedVariable); path != "" {
+		panic(serveUntilKilled(path))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const bucket = "photos"
 
