@@ -18,9 +18,9 @@ import (
 // from each other and from all natural ones, except that a segment that begins with "!%" is
 // escaped, too.
 //
-// Listings are in the order of the driver's names. It is S3's order, with one exception: an
-// escaped segment comes at the place of "!%", which is after the empty segment's or the control
-// character's own place if a sibling begins with a space or with "!" and a character before "%".
+// Listings are in the order of the driver's names, in which an escaped segment comes at the place
+// of "!%". S3's order is another one if a sibling comes before that place: if it begins with a
+// space, for example. A page continues where the one before has ended all the same.
 const escapeMark = "!%"
 
 // escapeKey returns the driver's key of an S3 key.

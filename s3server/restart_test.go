@@ -46,14 +46,20 @@ func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
 }
 
 func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
-	d := inDirectory(t, t.TempDir(), s3server.Config{AllowACL: true, Buckets: []string{bucket}})
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ctx := t.Context()
+	_, err := d.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
+		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
+	})
+	require.NoError(t, err)
+	_, err = d.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
 	in := putInput("folder/photo.jpg", "a photo")
 	in.Metadata = map[string]string{"taken": "today"}
 	in.ContentLanguage, in.Expires, in.WebsiteRedirectLocation = aws.String("de"), nil, aws.String("/elsewhere")
 	in.Tagging, in.ACL = aws.String("a=1&b="), types.ObjectCannedACLPublicRead
 	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String("key")
-	_, err := d.PutObject(ctx, in)
+	_, err = d.PutObject(ctx, in)
 	require.NoError(t, err)
 	d.put(t, "folder/", "")
 	d.put(t, "a//b", "an empty segment")

@@ -5,6 +5,8 @@ import "time"
 // A settingsRecord is how a bucket and its settings are stored. It has a field for each field of
 // settings.
 type settingsRecord struct {
+	Account    string
+	Region     string
 	Created    time.Time
 	Since      time.Time               `json:",omitzero"`
 	Versioning string                  `json:",omitempty"`
@@ -13,7 +15,7 @@ type settingsRecord struct {
 	Block      *accessBlock            `json:",omitempty"`
 	Ownership  string                  `json:",omitempty"`
 	Lifecycle  *lifecycleConfiguration `json:",omitempty"`
-	ACL        string                  `json:",omitempty"`
+	ACL        accessList              `json:",omitempty"`
 	Locking    *lockRecord             `json:",omitempty"`
 
 	Tags         []tag                      `json:",omitempty"`
@@ -32,7 +34,7 @@ type lockRecord struct {
 
 func recordOf(b *bucket) *settingsRecord {
 	r := &settingsRecord{
-		Created: b.created, Since: b.versionedSince, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
+		Account: b.account, Region: b.region, Created: b.created, Since: b.versionedSince, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
 		Lifecycle: b.lifecycle, ACL: b.acl,
 		Tags: b.tags, Encryption: b.encryption, Payer: b.payer, Acceleration: b.acceleration, Logging: b.logging,
 		Notification: b.notification, Website: b.website,
@@ -60,6 +62,6 @@ func (r *settingsRecord) settings(name string) (settings, error) {
 		return s, nil
 	}
 	var err error
-	s.policy, err = parsePolicy(r.Policy, &bucket{name: name})
+	s.policy, err = parsePolicy(r.Policy, &bucket{name: name}, false)
 	return s, err
 }

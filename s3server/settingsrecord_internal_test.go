@@ -16,7 +16,7 @@ func TestEverySettingIsStored(t *testing.T) {
 	parse := func(document string, v any) {
 		require.NoError(t, xml.Unmarshal([]byte(document), v))
 	}
-	b.versioning, b.ownership, b.acl = enabled, "ObjectWriter", "public-read"
+	b.versioning, b.ownership, b.acl = enabled, "ObjectWriter", accessList{{allUsers, permitRead}}
 	b.block = &accessBlock{IgnorePublicAcls: true}
 	b.cors = &corsConfiguration{}
 	parse(`<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><MaxAgeSeconds>5</MaxAgeSeconds></CORSRule></CORSConfiguration>`, b.cors)
@@ -38,7 +38,7 @@ func TestEverySettingIsStored(t *testing.T) {
 		<Redirect><HostName>h</HostName><ReplaceKeyPrefixWith></ReplaceKeyPrefixWith></Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>`, b.website)
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 	var err error
-	b.policy, err = parsePolicy([]byte(policy), b)
+	b.policy, err = parsePolicy([]byte(policy), b, true)
 	require.NoError(t, err)
 
 	fields := reflect.ValueOf(b.settings)

@@ -19,6 +19,8 @@ import (
 type driverStore struct {
 	service storage.ServiceDriver
 	now     func() time.Time
+	// account and region are those of buckets that this server did not make.
+	account, region string
 
 	mu   sync.Mutex
 	open map[string]*driverBucket
@@ -28,14 +30,18 @@ type driverStore struct {
 var _ store = (*driverStore)(nil)
 
 func newDriverStore(c *Config) *driverStore {
-	return &driverStore{service: c.Service, now: func() time.Time { return c.Now().UTC() }, open: map[string]*driverBucket{}}
+	return &driverStore{
+		account: c.Credentials[0].Account, region: c.Region, service: c.Service, now: func() time.Time { return c.Now().UTC() }, open: map[string]*driverBucket{},
+	}
 }
 
 // A driverBucket is a bucket that is open.
 type driverBucket struct {
 	name    string
 	service storage.ServiceDriver
-	driver  storage.Driver
+	// account and region are those of a bucket without a record.
+	account, region string
+	driver          storage.Driver
 
 	mu       sync.Mutex
 	desc     storage.Description
@@ -62,7 +68,7 @@ func (s *driverStore) locate(name string) (*driverBucket, error) {
 	if err != nil {
 		return nil, newError("NoSuchBucket", "BucketName", name)
 	}
-	b := &driverBucket{name: name, service: s.service, driver: driver}
+	b := &driverBucket{name: name, account: s.account, region: s.region, service: s.service, driver: driver}
 	s.open[name] = b
 	return b, nil
 }

@@ -170,7 +170,7 @@ func (b *driverBucket) startName(ctx context.Context, key string) (string, error
 func (b *driverBucket) entry(ctx context.Context, key string, e *storage.VersionEntry) (*version, error) {
 	if !b.keepsETags() {
 		v := &version{key: key, id: b.shownVersion(e.Version, e.Modified), modified: shownTime(e.Modified)}
-		v.size, v.etag, v.class = e.Size, b.etagOf(e.ETag, e.Revision), standard
+		v.size, v.etag, v.class, v.account = e.Size, b.etagOf(e.ETag, e.Revision), standard, b.owner()
 		return v, nil
 	}
 	a, err := b.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})

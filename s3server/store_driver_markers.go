@@ -21,10 +21,11 @@ func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
 // A listedEntry is a version of the driver, or a marker that it implies.
 type listedEntry struct {
 	*storage.VersionEntry
-	id     string
-	marker bool
-	at     time.Time
-	latest bool
+	id      string
+	marker  bool
+	at      time.Time
+	latest  bool
+	account string // of the bucket
 }
 
 // eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
@@ -57,12 +58,12 @@ func (b *driverBucket) eachVersion(ctx context.Context, r *storage.ListRequest, 
 
 // showVersions shows a version after the marker that it implies.
 func (b *driverBucket) showVersions(e, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
-	shown := listedEntry{VersionEntry: e, id: b.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil}
+	shown := listedEntry{VersionEntry: e, id: b.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil, account: b.owner()}
 	if e.IsPrefix {
 		return f(&shown)
 	}
 	if at, removed := b.removedAt(e, newer); removed {
-		marker := listedEntry{VersionEntry: e, id: shown.id + markerSuffix, marker: true, at: at, latest: newer == nil}
+		marker := listedEntry{VersionEntry: e, id: shown.id + markerSuffix, marker: true, at: at, latest: newer == nil, account: shown.account}
 		if more, err := f(&marker); err != nil || !more {
 			return false, err
 		}
@@ -126,7 +127,7 @@ func (b *driverBucket) findMarker(ctx context.Context, key, of string) (found *v
 }
 
 func (e *listedEntry) markerVersion(key string) *version {
-	return &version{key: key, id: e.id, modified: shownTime(e.at), marker: true}
+	return &version{key: key, id: e.id, modified: shownTime(e.at), marker: true, object: object{account: e.account}}
 }
 
 // removeMarker restores the version that was removed. That is only possible while its key has no

@@ -35,6 +35,7 @@ const (
 	keptHeader     = "h." // and a name
 	keptRestored   = "r"
 	keptClass      = "k"
+	keptAccount    = "o"
 	keptVersion    = "v" // the id of the version that was restored
 )
 
@@ -84,7 +85,10 @@ func (b *driverBucket) keepRest(o *object, kept url.Values) error {
 		if !b.description().Local {
 			return newError("NotImplemented", "Header", sseHeader).withMessage("A gateway does not encrypt: it cannot take this encryption")
 		}
-		kept.Set(keptEncryption, strings.Join([]string{e.algorithm, e.kmsKey, strconv.FormatBool(e.bucketKey), e.customerMD5}, " "))
+		kept.Set(keptEncryption, strings.Join([]string{e.algorithm, e.kmsKey, strconv.FormatBool(e.bucketKey), e.customerMD5}, "\n"))
+	}
+	if o.account != "" {
+		kept.Set(keptAccount, o.account)
 	}
 	if o.lock.hold == "OFF" {
 		kept.Set(keptHold, "OFF")
@@ -222,8 +226,8 @@ func naturalType(key string) string {
 	return "binary/octet-stream"
 }
 
-// restore sets what is kept in reserved metadata. What is about the bytes only counts if they are
-// still the same: another program may have changed a file.
+// restore sets what is kept in reserved metadata. If another program has changed the file, entity
+// tag, checksum and parts are not those of its bytes any more, and do not count.
 func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
 	for name := range kept {
 		if header, found := strings.CutPrefix(name, keptHeader); found {
@@ -231,14 +235,17 @@ func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
 		}
 	}
 	o.encryption.algorithm = byStore
-	if fields := strings.Split(kept.Get(keptEncryption), " "); len(fields) == 4 {
+	if fields := strings.Split(kept.Get(keptEncryption), "\n"); len(fields) == 4 {
 		o.encryption = encryption{algorithm: fields[0], kmsKey: fields[1], bucketKey: fields[2] == "true", customerMD5: fields[3]}
 	}
 	if o.lock.hold == "" {
 		o.lock.hold = kept.Get(keptHold)
 	}
 	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.acl)
-	o.upload = kept.Get(keptUpload)
+	o.upload, o.account = kept.Get(keptUpload), kept.Get(keptAccount)
+	if o.account == "" {
+		o.account = b.owner()
+	}
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.etag = b.etagOf(a.ETag, a.Revision)
 		return
@@ -251,6 +258,16 @@ func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
 		o.sum = checksum{kindByName(fields[0]), fields[1], fields[2]}
 	}
 	o.parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.sum.kind)
+}
+
+// owner returns the account of the bucket.
+func (b *driverBucket) owner() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cached != nil {
+		return b.cached.account
+	}
+	return b.account
 }
 
 // restoreChanges sets what was changed after the write, which is kept in a tag.

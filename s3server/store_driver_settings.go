@@ -49,7 +49,7 @@ func (b *driverBucket) read(ctx context.Context, now time.Time) (*cachedBucket, 
 	if err != nil {
 		return nil, err
 	}
-	return b.keep(&bucket{name: b.name, created: record.Created, versionedSince: record.Since, settings: settings}, revision, now), nil
+	return b.keep(&bucket{name: b.name, account: record.Account, region: record.Region, created: record.Created, versionedSince: record.Since, settings: settings}, revision, now), nil
 }
 
 // readNatural returns a bucket that this server did not make.
@@ -58,7 +58,7 @@ func (b *driverBucket) readNatural(ctx context.Context, now time.Time) (*cachedB
 	if err != nil {
 		return nil, driverError(err, b.name)
 	}
-	found := &bucket{name: b.name, created: shownTime(info.Created), settings: defaultSettings}
+	found := &bucket{name: b.name, account: b.account, region: b.region, created: shownTime(info.Created), settings: defaultSettings}
 	if info.Versioning {
 		found.versioning = enabled
 	}

@@ -19,6 +19,7 @@ import (
 type uploadRecord struct {
 	Key        string
 	Initiated  time.Time
+	Initiator  string
 	Upload     string // the driver's name
 	Properties storage.Properties
 	Tags       map[string]string `json:",omitempty"`
@@ -74,7 +75,7 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 		return driverError(err, u.key)
 	}
 	record := &uploadRecord{
-		Key: u.key, Initiated: u.initiated, Upload: name, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Key: u.key, Initiated: u.initiated, Initiator: u.initiator, Upload: name, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
 		Kind: u.kind.name, Covers: u.covers, Asked: u.asked,
 	}
 	_, err = records.put(ctx, uploadName(u.id), record, storage.Condition{})
@@ -122,7 +123,7 @@ func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
 	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
 	v := b.version(record.Key, a, record.Tags)
 	u := &upload{
-		bucket: b.name, key: record.Key, id: id, initiated: record.Initiated, object: v.object,
+		bucket: b.name, key: record.Key, id: id, initiated: record.Initiated, initiator: record.Initiator, object: v.object,
 		kind: kindByName(record.Kind), covers: record.Covers, asked: record.Asked,
 	}
 	u.data = record
