@@ -84,13 +84,17 @@ func (r *request) complete(c *completion, condition writeCondition) (*finishedUp
 	r.written(v, shown)
 	u := &finishedUpload{
 		bucket: r.bucket, key: r.key, parts: c.fingerprint(), header: r.finishedHeader(),
-		result: completeResult{
-			Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
-			Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
-		},
+		result: r.completeResult(v),
 	}
 	r.server.finished.add(c.upload.id, u)
 	return u, nil
+}
+
+func (r *request) completeResult(v *version) completeResult {
+	return completeResult{
+		Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
+		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
+	}
 }
 
 // completion reads the request. A checksum in its headers is that of the object, and

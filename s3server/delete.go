@@ -137,7 +137,7 @@ func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, error) {
 	if err := checkKey(key); err != nil {
 		return removal{}, err
 	}
-	if id != "" && !validVersionID(id) {
+	if id != "" && !r.server.validVersionID(id) {
 		return removal{}, newError("NoSuchVersion")
 	}
 	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {

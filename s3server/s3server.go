@@ -86,6 +86,11 @@ type Config struct {
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
+	// Service has the buckets; nil: they are in memory. With that of a directory
+	// (providers/local), everything survives the end of the process, and objects are files under
+	// their keys. Any other makes the server a gateway: what the service cannot keep is
+	// NotImplemented. The caller closes it after the server.
+	Service storage.ServiceDriver
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
 	// Copies share their bytes. Names and properties, delete markers and empty uploads may take as
 	// much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
@@ -241,11 +246,22 @@ func New(c Config) *Handler {
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
-	h.store = newMemoryStore(&h.config, c.Driver)
+	if c.Service != nil {
+		h.store = newDriverStore(&h.config)
+	} else {
+		h.store = newMemoryStore(&h.config, c.Driver)
+	}
 	for _, name := range c.Buckets {
 		_, _ = h.store.createBucket(context.Background(), h.newBucket(name, c.Credentials[0].Account)) // memory does not fail
 	}
 	return h
+}
+
+// Close closes the buckets of [Config].Service that are open. No request may be in progress.
+func (h *Handler) Close() {
+	if s, ok := h.store.(*driverStore); ok {
+		s.close()
+	}
 }
 
 func (h *Handler) now() time.Time { return h.config.Now().UTC() }

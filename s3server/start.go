@@ -156,6 +156,7 @@ func (s *Server) end(stop func()) {
 		s.connections.open.Wait()
 		s.stop() // after the last request, whose events are still sent
 		s.background.Wait()
+		s.Handler.Close()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
 			_ = os.Remove(s.bundle) // it has nothing secret

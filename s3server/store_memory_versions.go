@@ -229,8 +229,11 @@ func numberOf(id string) (number uint64, known bool) {
 	return number, err == nil
 }
 
-// validVersionID reports whether S3 may have made this id.
-func validVersionID(id string) bool {
+// validVersionID reports whether this server may have made an id.
+func (h *Handler) validVersionID(id string) bool {
+	if _, memory := h.store.(*memoryStore); !memory {
+		return isVersionText(id) && (id == nullVersion || len(id) >= 8)
+	}
 	if id == nullVersion {
 		return true
 	}
