@@ -1,9 +1,11 @@
 package s3server
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -83,7 +85,7 @@ func Start(c Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
-		ConnState: s.connections.changed,
+		ConnState: s.connections.changed, ErrorLog: log.New(quietLog{}, "", log.LstdFlags),
 	}
 	s.http.SetKeepAlivesEnabled(!c.CloseConnections)
 	go func() {
@@ -154,11 +156,22 @@ func (s *Server) end(stop func()) {
 		s.connections.open.Wait()
 		s.stop() // after the last request, whose events are still sent
 		s.background.Wait()
+		s.Handler.Close()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
 			_ = os.Remove(s.bundle) // it has nothing secret
 		}
 	})
+}
+
+// A quietLog writes to standard error, except about a client that ended a TLS handshake.
+type quietLog struct{}
+
+func (quietLog) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("TLS handshake error")) {
+		return len(line), nil
+	}
+	return os.Stderr.Write(line)
 }
 
 // urlOf returns the address with which this machine reaches a listener.
