@@ -13,7 +13,7 @@ func (r *request) authorize() error {
 	}
 	r.server.mu.RLock()
 	defer r.server.mu.RUnlock()
-	if b, err := r.server.find(r.bucket); err == nil && b.open(r.operation, r.key) {
+	if b, err := r.server.find(r.bucket); err == nil && b.open(r.operation, r.key, r.Header) {
 		return nil
 	} else if err != nil && r.bucket != "" {
 		return err
@@ -32,8 +32,17 @@ var publicActions = map[string]string{
 	"DeleteObject":  "s3:DeleteObject",
 }
 
-// open reports whether everyone may do this.
-func (b *bucket) open(operation, key string) bool {
+// headerActions maps headers of PutObject to the actions that they need beside s3:PutObject.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+var headerActions = map[string]string{
+	"X-Amz-Acl":                    "s3:PutObjectAcl",
+	"X-Amz-Tagging":                "s3:PutObjectTagging",
+	"X-Amz-Object-Lock-Mode":       "s3:PutObjectRetention",
+	"X-Amz-Object-Lock-Legal-Hold": "s3:PutObjectLegalHold",
+}
+
+// open reports whether everyone may make this request.
+func (b *bucket) open(operation, key string, header http.Header) bool {
 	action := publicActions[operation]
 	if action == "" {
 		return false
@@ -41,6 +50,13 @@ func (b *bucket) open(operation, key string) bool {
 	given := func(action, resource string) bool {
 		restricted := b.block != nil && b.block.RestrictPublicBuckets
 		return b.policy != nil && !restricted && b.policy.allows(action, resource)
+	}
+	if action == "s3:PutObject" {
+		for name, beside := range headerActions {
+			if header.Get(name) != "" && !given(beside, b.resource(key)) {
+				return false
+			}
+		}
 	}
 	if action != "s3:GetObject" {
 		return given(action, b.resource(key))
