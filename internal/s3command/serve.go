@@ -96,8 +96,8 @@ func (c *command) start(ctx context.Context, service storage.ServiceDriver) erro
 func (c *command) config(service storage.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
-		AccessKeyID: c.pair.accessKeyID, SecretKey: c.pair.secretKey, SessionToken: c.pair.sessionToken,
-		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
+		Credentials: []s3server.Credential{{AccessKeyID: c.pair.accessKeyID, SecretKey: c.pair.secretKey, SessionToken: c.pair.sessionToken}},
+		Addr:        f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
 		Middleware: withHealth, Log: c.log(),
 	}
 	if service != nil {
