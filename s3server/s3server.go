@@ -78,7 +78,7 @@ type Config struct {
 	Buckets []string
 	// Domains are the hosts whose subdomains are buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
-	// Nil means AWS's domains of the region, and localhost.
+	// Nil means AWS's domains of the region, or of all if every region is accepted, and localhost.
 	Domains []string
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
@@ -201,6 +201,7 @@ type Handler struct {
 	id        string // of this server, unlike that of any other
 	config    Config // with all defaults
 	anyRegion bool
+	anyHost   bool // buckets are in host names of all of AWS's regions
 	limits    Limits
 	store     store
 
@@ -218,6 +219,7 @@ type Handler struct {
 func New(c Config) *Handler {
 	c.Credentials = c.credentials()
 	anyRegion := c.Region == "" && !c.Strict
+	anyHost := anyRegion && c.Domains == nil
 	setDefault(&c.Region, DefaultRegion)
 	if c.Domains == nil {
 		c.Domains = []string{
@@ -243,7 +245,7 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		id: newRequestID(), config: c, anyRegion: anyRegion, limits: c.Limits.complete(), finished: newFinishedUploads(),
+		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments),
 	}

@@ -97,7 +97,7 @@ func (c *command) config(service storage.ServiceDriver) (s3server.Config, error)
 	f := c.flags
 	config := s3server.Config{
 		Credentials: []s3server.Credential{{AccessKeyID: c.pair.accessKeyID, SecretKey: c.pair.secretKey, SessionToken: c.pair.sessionToken}},
-		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
+		Addr:        f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
 		Middleware: withHealth, Log: c.log(),
 	}
 	if service != nil {
