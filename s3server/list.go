@@ -122,7 +122,7 @@ func (r *request) listObjects() error {
 			return err
 		}
 	}
-	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
+	result.IsTruncated, err = r.list(l, after, func(v *version, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			next = position{common, true}
