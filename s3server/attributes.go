@@ -66,6 +66,9 @@ func (r *request) getAttributes() error {
 			case "ETag":
 				response.ETag = strings.Trim(v.etag, `"`)
 			case "Checksum":
+				if v.sum.kind == nil {
+					continue // nobody has computed one
+				}
 				value, _, _ := strings.Cut(v.sum.value, "-")
 				response.Checksum = &attributeChecksum{elementsOf(checksum{v.sum.kind, value, v.sum.covers}), v.sum.covers}
 			case "ObjectParts":

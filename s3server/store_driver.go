@@ -218,10 +218,12 @@ func (b *driverBucket) need(f storage.Features, what string) error {
 }
 
 func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
-	b, _, err := s.bucketOf(ctx, name)
+	b, old, err := s.bucketOf(ctx, name)
 	if err != nil {
 		return err
 	}
+	b.changing.Lock()
+	defer b.changing.Unlock()
 	if r := b.records; r != nil && r.prefix != "" {
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
@@ -231,6 +233,9 @@ func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
 		}
 	}
 	if err := s.service.DeleteBucket(ctx, name); err != nil {
+		if b.records != nil && b.records.prefix != "" { // an object has come meanwhile
+			err = errors.Join(err, b.write(ctx, old, &cachedBucket{}, s.now()))
+		}
 		return driverError(err, name)
 	}
 	s.forget(b)
@@ -239,18 +244,21 @@ func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
 
 // checkEmpty fails if the bucket has anything but records.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
-	notEmpty := func() error { return newError("BucketNotEmpty", "BucketName", b.name) }
 	found := false
-	if err := b.eachName(ctx, &storage.ListRequest{}, func(e *storage.ListEntry) bool {
+	err := b.eachName(ctx, &storage.ListRequest{}, func(e *storage.ListEntry) bool {
 		found = !isRecord(e.Key)
 		return !found
-	}); err != nil {
-		return err
+	})
+	if err == nil && !found && b.description().Versioned {
+		err = b.eachVersion(ctx, &storage.ListRequest{}, func(*listedEntry) (bool, error) { // without records
+			found = true
+			return false, nil
+		})
 	}
-	if found {
-		return notEmpty()
+	if err == nil && found {
+		err = newError("BucketNotEmpty", "BucketName", b.name)
 	}
-	return nil
+	return err
 }
 
 func (s *driverStore) listBuckets(ctx context.Context, from string, show func(*bucket) bool) error {

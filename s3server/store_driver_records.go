@@ -123,8 +123,11 @@ func (r *records) each(ctx context.Context, prefix, after string, f func(name st
 	}
 }
 
-// removeAll removes the records that begin with prefix.
+// removeAll removes the records that begin with prefix, with their versions.
 func (r *records) removeAll(ctx context.Context, prefix string) error {
+	if r.prefix != "" && r.driver.Describe().Versioned {
+		return r.removeVersions(ctx, prefix)
+	}
 	for {
 		var names []string
 		err := r.each(ctx, prefix, "", func(name string) (bool, error) {
@@ -140,6 +143,23 @@ func (r *records) removeAll(ctx context.Context, prefix string) error {
 			}
 		}
 		if len(names) < pageLimit {
+			return nil
+		}
+	}
+}
+
+func (r *records) removeVersions(ctx context.Context, prefix string) error {
+	for {
+		page, err := r.driver.ListVersions(ctx, &storage.ListRequest{Prefix: r.prefix + prefix, Limit: pageLimit})
+		if err != nil || len(page.Entries) == 0 {
+			return err
+		}
+		for _, e := range page.Entries {
+			if err := r.driver.Delete(ctx, &storage.DeleteRequest{Key: e.Key, Version: e.Version}); err != nil {
+				return err
+			}
+		}
+		if page.Token == "" {
 			return nil
 		}
 	}

@@ -279,7 +279,7 @@ func (b *driverBucket) dropUpload(ctx context.Context, id string) error {
 	if err != nil || records == nil {
 		return err
 	}
-	if err := records.remove(ctx, uploadName(id)); err != nil {
+	if err := records.removeAll(ctx, uploadName(id)); err != nil { // ids have one length
 		return err
 	}
 	return records.removeAll(ctx, partsPrefix(id))

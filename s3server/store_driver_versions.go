@@ -383,6 +383,10 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 	if err != nil {
 		return err
 	}
+	if !b.description().Local { // providers do not tell a hold that was ended from none
+		was.Del(keptHold)
+		is.Del(keptHold)
+	}
 	tags, before := tagMap(changed.tags), tagMap(old.tags)
 	rest := is.Encode()
 	if rest == was.Encode() && maps.Equal(tags, before) {
