@@ -37,7 +37,7 @@ func preparePython(ctx context.Context) (string, error) {
 func (t task) pytest(ctx context.Context, packages, dir string, env []string, args ...string) ([]result, error) {
 	report := filepath.Join(t.dir, "junit.xml")
 	env = append(env, "PYTHONPATH="+packages, "PYTHONDONTWRITEBYTECODE=1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1")
-	args = append([]string{"-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--junitxml=" + report}, args...)
+	args = append([]string{"-m", "pytest", "-q", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report}, args...)
 	if err := t.command(ctx, dir, env, nil, "python3", args...); err != nil {
 		return nil, err
 	}

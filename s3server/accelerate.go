@@ -7,9 +7,10 @@ import (
 )
 
 type accelerateConfiguration struct {
-	XMLName xml.Name `xml:"AccelerateConfiguration"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
-	Status  string   `xml:",omitempty"`
+	XMLName xml.Name        `xml:"AccelerateConfiguration"`
+	Xmlns   string          `xml:"xmlns,attr,omitempty"`
+	Status  string          `xml:",omitempty"`
+	Unknown unknownElements `xml:",any"`
 }
 
 func (r *request) getAcceleration() error {
@@ -31,7 +32,7 @@ func (r *request) putAcceleration() error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if asked.Status != enabled && asked.Status != suspended {
+	if asked.Status != enabled && asked.Status != suspended || len(asked.Unknown) > 0 {
 		return newError("MalformedXML")
 	}
 	if strings.Contains(r.bucket, ".") {

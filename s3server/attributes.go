@@ -57,6 +57,9 @@ func (r *request) getAttributes() error {
 		if err := r.checkReader(v.encryption, customerPrefix); err != nil {
 			return err
 		}
+		if err := checkRead(r.Header, v); err != nil {
+			return err
+		}
 		r.w.Header().Set("Last-Modified", v.modified.Format(http.TimeFormat))
 		for _, name := range asked {
 			switch name {

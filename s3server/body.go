@@ -16,6 +16,7 @@ type expectedBody struct {
 	sum      checksum      // from a header; kind is nil without one
 	given    *checksumKind // from a header or a trailer, or nil
 	kind     *checksumKind // to compute
+	named    bool          // by x-amz-checksum-algorithm
 	trailers []string      // in lower case
 	md5      []byte        // nil without one
 	payload  string
@@ -139,7 +140,7 @@ func (r *request) expectBody() (*expectedBody, error) {
 	} else if announced != nil {
 		return nil, multipleChecksums()
 	}
-	return p, p.resolveChecksum(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	return p, p.resolveChecksum(r.Header)
 }
 
 // readPayload reads x-amz-content-sha256 and the lengths.
@@ -177,11 +178,15 @@ func (p *expectedBody) readPayload(r *request) error {
 	return nil
 }
 
-// resolveChecksum decides which checksum is computed. named is the algorithm that the
-// SDK says it sends.
-func (p *expectedBody) resolveChecksum(named string) error {
-	if p.kind = p.given; p.kind == nil {
-		p.kind = defaultChecksum
+// resolveChecksum decides which checksum is computed, by the headers that name an algorithm.
+func (p *expectedBody) resolveChecksum(header http.Header) error {
+	var err error
+	if p.kind, err = wantedKind(header, p.given); err != nil {
+		return err
+	}
+	p.named = header.Get(algorithmHeader) != ""
+	named := header.Get(sdkAlgorithmHeader)
+	if p.given == nil {
 		if named != "" {
 			return newError("InvalidRequest").withMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 		}
@@ -190,6 +195,26 @@ func (p *expectedBody) resolveChecksum(named string) error {
 		return newError("InvalidRequest").withMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
+}
+
+// wantedKind returns the kind of a checksum that S3 computes of an object that is written at once.
+// given is that of the checksum in the request, or nil.
+func wantedKind(header http.Header, given *checksumKind) (*checksumKind, error) {
+	if covers := header.Get(typeHeader); covers != "" && covers != fullObject {
+		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-type header is invalid.")
+	}
+	name := header.Get(algorithmHeader)
+	if name == "" {
+		if given == nil {
+			given = defaultChecksum
+		}
+		return given, nil
+	}
+	kind, err := kindNamed(name)
+	if err == nil && given != nil && given != kind {
+		err = newError("InvalidRequest").withMessage("Value for x-amz-checksum-algorithm header is invalid.")
+	}
+	return kind, err
 }
 
 // check compares the received body with the headers.

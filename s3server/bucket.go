@@ -22,11 +22,9 @@ func validBucketName(name string) bool {
 type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
-	Tags               *struct {
-		Tag []struct{ Key, Value text }
-	}
-	Location, Bucket *struct{}       // of a directory bucket
-	Unknown          unknownElements `xml:",any"`
+	Tags               *struct{ Tag []xmlTag }
+	Location, Bucket   *struct{}       // of a directory bucket
+	Unknown            unknownElements `xml:",any"`
 }
 
 // createBucket creates a bucket in the server's region. If the caller already owns it,
@@ -101,9 +99,9 @@ func (d *createBucketRequest) tags() ([]tag, error) {
 	if d.Tags == nil {
 		return nil, nil
 	}
-	var tags []tag
-	for _, t := range d.Tags.Tag {
-		tags = append(tags, tag{string(t.Key), string(t.Value)})
+	tags, err := tagsOf(d.Tags.Tag)
+	if err != nil {
+		return nil, err
 	}
 	return tags, checkBucketTags(tags)
 }

@@ -125,3 +125,13 @@ func (r *request) deleteBucketEncryption() error {
 		return nil
 	})
 }
+
+// hasEncryptionRule reports whether somebody has set the encryption of the bucket. AWS then lets
+// an object be copied to itself.
+func (r *request) hasEncryptionRule() (has bool) {
+	_ = r.view(func(b *bucket) error {
+		has = b.encryption != nil
+		return nil
+	})
+	return has
+}

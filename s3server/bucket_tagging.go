@@ -45,7 +45,7 @@ func checkBucketTags(tags []tag) error {
 	if len(tags) > maxBucketTags {
 		return newError("BadRequest").withMessage("Bucket tag count cannot be greater than %d", maxBucketTags)
 	}
-	return checkTagSet(tags)
+	return checkTagSet(tags, "System tags cannot be added/updated by requester")
 }
 
 func (r *request) deleteBucketTagging() error {

@@ -43,10 +43,15 @@ var checksumKinds = []*checksumKind{
 // xxHash.
 var missingKinds = []string{"XXHASH64", "XXHASH3", "XXHASH128"}
 
-const checksumPrefix = "X-Amz-Checksum-"
+const (
+	checksumPrefix     = "X-Amz-Checksum-"
+	algorithmHeader    = checksumPrefix + "Algorithm"
+	typeHeader         = checksumPrefix + "Type"
+	sdkAlgorithmHeader = "X-Amz-Sdk-Checksum-Algorithm"
+)
 
-// checksumParameters are the headers with that prefix that are no checksums.
-var checksumParameters = []string{checksumPrefix + "Algorithm", checksumPrefix + "Mode", checksumPrefix + "Type"}
+// checksumParameters are the headers with the prefix of a checksum that are none.
+var checksumParameters = []string{algorithmHeader, checksumPrefix + "Mode", typeHeader}
 
 // defaultChecksum is computed if the client asks for none.
 var defaultChecksum = checksumKinds[2]

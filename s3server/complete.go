@@ -100,8 +100,10 @@ func (r *request) completion() (*completion, error) {
 	}
 	if c.sum.kind != nil {
 		r.Header.Del(c.sum.kind.header)
-		r.Header.Del("X-Amz-Sdk-Checksum-Algorithm")
+		r.Header.Del(sdkAlgorithmHeader)
 	}
+	r.Header.Del(algorithmHeader)
+	r.Header.Del(typeHeader)
 	if value := r.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
 			return nil, newError("InvalidRequest").withMessage("Value for x-amz-mp-object-size header is invalid.")

@@ -153,6 +153,8 @@ func TestTheEncryptionOfABucketIsThatOfItsObjects(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "key-1", *head.SSEKMSKeyId)
 
+	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), CopySource: aws.String("photos/k")})
+	require.NoError(t, err, "a copy to itself applies the rule")
 	own := putInput("own", "x")
 	own.ServerSideEncryption = types.ServerSideEncryptionAes256
 	put, err = s.PutObject(t.Context(), own)
@@ -220,6 +222,28 @@ func TestTheRequesterOfABucketPays(t *testing.T) {
 	require.Equal(t, "x", s.get(t, "k"), "the owner is not asked")
 	require.NoError(t, pay(types.PayerBucketOwner))
 	require.Equal(t, 200, anonymous(nil))
+}
+
+func TestUnknownElementsOfConfigurationsAreRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
+	for path, document := range map[string]string{
+		"accelerate":     "<AccelerateConfiguration><Status>Enabled</Status><X/></AccelerateConfiguration>",
+		"cors":           "<CORSConfiguration><CORSRule>" + cors + "<X/></CORSRule></CORSConfiguration>",
+		"cors&x-id=2":    "<CORSConfiguration><CORSRule>" + cors + "</CORSRule><X/></CORSConfiguration>",
+		"encryption":     "<ServerSideEncryptionConfiguration><Rule><X/></Rule></ServerSideEncryptionConfiguration>",
+		"logging":        "<BucketLoggingStatus><X/></BucketLoggingStatus>",
+		"requestPayment": "<RequestPaymentConfiguration><Payer>Requester</Payer><X/></RequestPaymentConfiguration>",
+		"tagging":        "<Tagging><TagSet><Tag><Key>k</Key></Tag></TagSet></Tagging>",
+		"tagging&x-id=2": "<Tagging><TagSet/><X/></Tagging>",
+		"versioning":     "<VersioningConfiguration><Status>Enabled</Status><X/></VersioningConfiguration>",
+	} {
+		response, body := s.vouched(t, "/photos?"+path, document)
+		require.Equal(t, 400, response.StatusCode, "%s: %s", path, body)
+		require.Equal(t, "MalformedXML", errorIn(t, body).Code, path)
+	}
+	_, body := s.vouched(t, "/photos?versioning", "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>")
+	require.Equal(t, "NotImplemented", errorIn(t, body).Code)
 }
 
 func TestAccelerationAndLoggingAreKept(t *testing.T) {

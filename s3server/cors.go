@@ -9,18 +9,20 @@ import (
 )
 
 type corsConfiguration struct {
-	XMLName xml.Name   `xml:"CORSConfiguration"`
-	Xmlns   string     `xml:"xmlns,attr,omitempty"`
-	Rules   []corsRule `xml:"CORSRule"`
+	XMLName xml.Name        `xml:"CORSConfiguration"`
+	Xmlns   string          `xml:"xmlns,attr,omitempty"`
+	Rules   []corsRule      `xml:"CORSRule"`
+	Unknown unknownElements `xml:",any"`
 }
 
 type corsRule struct {
-	ID             string   `xml:",omitempty"`
-	AllowedOrigins []string `xml:"AllowedOrigin"`
-	AllowedMethods []string `xml:"AllowedMethod"`
-	AllowedHeaders []string `xml:"AllowedHeader"`
-	ExposeHeaders  []string `xml:"ExposeHeader"`
-	MaxAgeSeconds  *int     `xml:",omitempty"`
+	ID             string          `xml:",omitempty"`
+	AllowedOrigins []string        `xml:"AllowedOrigin"`
+	AllowedMethods []string        `xml:"AllowedMethod"`
+	AllowedHeaders []string        `xml:"AllowedHeader"`
+	ExposeHeaders  []string        `xml:"ExposeHeader"`
+	MaxAgeSeconds  *int            `xml:",omitempty"`
+	Unknown        unknownElements `xml:",any"`
 }
 
 func (r *request) putCORS() error {
@@ -42,11 +44,11 @@ func (r *request) putCORS() error {
 
 func (c *corsConfiguration) check() error {
 	const maxRules = 100
-	if len(c.Rules) == 0 || len(c.Rules) > maxRules {
+	if len(c.Rules) == 0 || len(c.Rules) > maxRules || len(c.Unknown) > 0 {
 		return newError("MalformedXML")
 	}
 	for _, rule := range c.Rules {
-		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 {
+		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 || len(rule.Unknown) > 0 {
 			return newError("MalformedXML")
 		}
 		for _, method := range rule.AllowedMethods {

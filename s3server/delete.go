@@ -34,8 +34,9 @@ type deleteRequest struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
 	Object  []struct {
-		Key, ETag string
-		VersionID string `xml:"VersionId"`
+		Key, ETag              string
+		LastModifiedTime, Size string // conditions that S3 has only in directory buckets
+		VersionID              string `xml:"VersionId"`
 	}
 }
 
@@ -84,7 +85,11 @@ func (r *request) deleteObjects() error {
 		if r.fault.ignores("ETag") {
 			o.ETag = ""
 		}
-		gone, err := r.deleteOne(o.Key, o.VersionID, o.ETag)
+		var gone removal
+		err := error(newError("NotImplemented").withMessage("This server does not implement the conditions LastModifiedTime and Size"))
+		if o.LastModifiedTime == "" && o.Size == "" {
+			gone, err = r.deleteOne(o.Key, o.VersionID, o.ETag)
+		}
 		if err != nil {
 			e := asAPIError(err)
 			result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.code, text(e.message)})

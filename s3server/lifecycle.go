@@ -30,12 +30,12 @@ type lifecycleRule struct {
 // A lifecycleFilter has one condition, or several in And.
 type lifecycleFilter struct {
 	Prefix                *text
-	Tag                   *struct{ Key, Value text }
+	Tag                   *xmlTag
 	ObjectSizeGreaterThan *int64
 	ObjectSizeLessThan    *int64
 	And                   *struct {
 		Prefix                *text
-		Tag                   []struct{ Key, Value text }
+		Tag                   []xmlTag
 		ObjectSizeGreaterThan *int64
 		ObjectSizeLessThan    *int64
 		Unknown               unknownElements `xml:",any"`

@@ -90,15 +90,24 @@ func (f *lifecycleFilter) check() error {
 	if conditions > 1 || len(f.Unknown) > 0 || f.And != nil && len(f.And.Unknown) > 0 {
 		return newError("MalformedXML")
 	}
-	if f.And == nil {
-		return nil
-	}
-	keys := map[text]bool{}
-	for _, t := range f.And.Tag {
+	keys := map[string]bool{}
+	tags, err := tagsOf(f.tagElements())
+	for _, t := range tags {
 		if keys[t.Key] {
 			return newError("InvalidRequest").withMessage("Duplicate Tag Keys are not allowed.")
 		}
 		keys[t.Key] = true
+	}
+	return err
+}
+
+// tagElements returns the tags of the condition or of all conditions.
+func (f *lifecycleFilter) tagElements() []xmlTag {
+	switch {
+	case f.Tag != nil:
+		return []xmlTag{*f.Tag}
+	case f.And != nil:
+		return f.And.Tag
 	}
 	return nil
 }
@@ -243,15 +252,10 @@ func (r *lifecycleRule) scope() (s lifecycleScope) {
 	prefix, f := r.Prefix, r.Filter
 	if f != nil {
 		prefix, s.over, s.under = f.Prefix, f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
-		if f.Tag != nil {
-			s.tags = []tag{{string(f.Tag.Key), string(f.Tag.Value)}}
-		}
 		if f.And != nil {
 			prefix, s.over, s.under = f.And.Prefix, f.And.ObjectSizeGreaterThan, f.And.ObjectSizeLessThan
-			for _, t := range f.And.Tag {
-				s.tags = append(s.tags, tag{string(t.Key), string(t.Value)})
-			}
 		}
+		s.tags, _ = tagsOf(f.tagElements()) // check has refused what is malformed
 	}
 	if prefix != nil {
 		s.prefix = string(*prefix)

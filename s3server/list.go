@@ -6,12 +6,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A listing has the parameters that all lists of keys share.
 type listing struct {
 	prefix, delimiter, encoding string
 	max                         int
+	restores                    bool // shows the restored copies
+	now                         time.Time
 }
 
 type commonPrefix struct{ Prefix text }
@@ -20,6 +23,15 @@ func (r *request) listing(maxParameter string) (listing, error) {
 	l := listing{prefix: r.query.Get("prefix"), delimiter: r.query.Get("delimiter"), encoding: r.query.Get("encoding-type")}
 	if l.encoding != "" && l.encoding != "url" {
 		return l, newError("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).withMessage("Invalid Encoding Method specified in Request")
+	}
+	for name := range strings.SplitSeq(strings.Join(r.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
+		switch strings.TrimSpace(name) {
+		case "":
+		case "RestoreStatus":
+			l.restores, l.now = true, r.server.now()
+		default:
+			return l, newError("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name).withMessage("Invalid attribute name specified")
+		}
 	}
 	var err error
 	l.max, err = r.pageSize(maxParameter)
@@ -80,6 +92,7 @@ type listedObject struct {
 	Size              int64
 	StorageClass      string
 	Owner             *owner
+	RestoreStatus     *restoreStatus
 }
 
 // listObjects is ListObjectsV2.
@@ -129,7 +142,7 @@ func (r *request) listObjects() error {
 func (l listing) entry(v *version, withOwner bool) listedObject {
 	o := listedObject{
 		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.etag, Size: v.size, StorageClass: v.class,
-		ChecksumAlgorithm: v.sum.kind.name, ChecksumType: v.sum.covers,
+		ChecksumAlgorithm: v.sum.kind.name, ChecksumType: v.sum.covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if withOwner {
 		o.Owner = &bucketOwner

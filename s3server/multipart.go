@@ -172,7 +172,7 @@ func (u *upload) checkKind(p *expectedBody) error {
 	if p.given != nil {
 		given = p.given.label()
 	}
-	wrong := u.asked && p.given != u.kind && (p.given != nil || u.covers == composite)
+	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == composite) || p.named && p.kind != u.kind)
 	if wrong {
 		return newError("InvalidRequest").withMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
 	}

@@ -121,6 +121,9 @@ func (r *request) chooseOperation() (string, handler) {
 	if r.Method == http.MethodOptions {
 		return "Preflight", (*request).preflight
 	}
+	if missing := r.missingSubresource(); missing != "" {
+		return missing, nil
+	}
 	subresource := ""
 	for _, name := range subresources {
 		if r.has(name) {

@@ -43,6 +43,9 @@ func (r *request) postObject() error {
 		return err
 	}
 	header := f.header()
+	if err := checkHeaders(formFields, header); err != nil {
+		return err
+	}
 	o, err := r.newObject(header)
 	if err != nil {
 		return err
@@ -183,9 +186,9 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := asserted.kind
-	if kind == nil {
-		kind = defaultChecksum
+	kind, err := wantedKind(header, asserted.kind)
+	if err != nil {
+		return nil, err
 	}
 	d := newDigest(kind, false)
 	return &body{

@@ -11,6 +11,7 @@ type requestPayment struct {
 	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Payer   string
+	Unknown unknownElements `xml:",any"`
 }
 
 func (r *request) getRequestPayment() error {
@@ -35,7 +36,7 @@ func (r *request) putRequestPayment() error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if asked.Payer != payerRequester && asked.Payer != "BucketOwner" {
+	if asked.Payer != payerRequester && asked.Payer != "BucketOwner" || len(asked.Unknown) > 0 {
 		return newError("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {

@@ -29,6 +29,25 @@ func (c restored) write(header http.Header, now time.Time) {
 	}
 }
 
+// A restoreStatus is a restored copy in a listing.
+type restoreStatus struct {
+	IsRestoreInProgress bool
+	RestoreExpiryDate   string `xml:",omitempty"`
+}
+
+// restoreStatus returns the copy of a version if the client asks for it, or nil.
+func (l listing) restoreStatus(v *version) *restoreStatus {
+	switch {
+	case !l.restores:
+		return nil
+	case l.now.Before(v.restored.from):
+		return &restoreStatus{IsRestoreInProgress: true}
+	case l.now.Before(v.restored.until):
+		return &restoreStatus{RestoreExpiryDate: isoTime(v.restored.until)}
+	}
+	return nil
+}
+
 type restoreRequest struct {
 	XMLName              xml.Name `xml:"RestoreRequest"`
 	Days                 int

@@ -72,6 +72,7 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
+		r.hoistParameters()
 		if err := r.authorize(); err != nil {
 			return err
 		}
@@ -83,6 +84,12 @@ func (r *request) run(handle func(*request) error) error {
 		}
 	}
 	if err := r.fault.afterAuth(r); err != nil {
+		return err
+	}
+	if err := checkHeaders(r.operation, r.Header); err != nil {
+		return err
+	}
+	if err := r.checkParameters(); err != nil {
 		return err
 	}
 	r.corsHeaders()

@@ -48,6 +48,9 @@ type versioningConfiguration struct {
 	XMLName xml.Name `xml:"VersioningConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Status  string   `xml:",omitempty"`
+	// MfaDelete can only be "Disabled": the server knows no devices.
+	MfaDelete string          `xml:",omitempty"`
+	Unknown   unknownElements `xml:",any"`
 }
 
 func (r *request) getVersioning() error {
@@ -67,6 +70,12 @@ func (r *request) putVersioning() error {
 	var asked versioningConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err
+	}
+	switch {
+	case asked.MfaDelete == enabled:
+		return newError("NotImplemented").withMessage("This server does not implement MFA delete")
+	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled", len(asked.Unknown) > 0:
+		return newError("MalformedXML")
 	}
 	switch asked.Status {
 	case enabled, suspended:

@@ -43,25 +43,36 @@ func checkTags(tags []tag) error {
 	if len(tags) > maxTags {
 		return newError("BadRequest").withMessage("Object tags cannot be greater than %d", maxTags)
 	}
-	return checkTagSet(tags)
+	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
 }
 
-// checkTagSet refuses what S3 refuses for objects and buckets, and sorts the tags.
-func checkTagSet(tags []tag) error {
+// checkTagSet refuses what S3 refuses for objects and buckets, and sorts the tags. reserved is the
+// message for a key of AWS.
+func checkTagSet(tags []tag, reserved string) error {
 	slices.SortFunc(tags, func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
 	for i, t := range tags {
 		switch {
 		case i > 0 && t.Key == tags[i-1].Key:
-			return newError("InvalidTag").withMessage("Cannot provide multiple Tags with the same key")
+			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("Cannot provide multiple Tags with the same key")
 		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return newError("InvalidTag").withMessage("System tags cannot be added/updated by requester")
+			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("%s", reserved)
 		case t.Key == "" || !validTag(t.Key, maxTagKey):
-			return newError("InvalidTag").withMessage("The TagKey you have provided is invalid")
+			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("The TagKey you have provided is invalid")
 		case !validTag(t.Value, maxTagValue):
-			return newError("InvalidTag").withMessage("The TagValue you have provided is invalid")
+			return newError("InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value)).withMessage("The TagValue you have provided is invalid")
 		}
 	}
 	return nil
+}
+
+// printable returns a text that every XML parser reads.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, s)
 }
 
 func validTag(text string, most int) bool {
@@ -74,8 +85,24 @@ type tagging struct {
 	XMLName xml.Name `xml:"Tagging"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	TagSet  *struct {
-		Tag []struct{ Key, Value text }
+		Tag []xmlTag
 	}
+	Unknown unknownElements `xml:",any"`
+}
+
+// A xmlTag is a tag in XML, with both elements.
+type xmlTag struct{ Key, Value *text }
+
+// tagsOf returns the tags of elements, unchecked but for their form.
+func tagsOf(elements []xmlTag) ([]tag, error) {
+	var tags []tag
+	for _, e := range elements {
+		if e.Key == nil || e.Value == nil {
+			return nil, newError("MalformedXML")
+		}
+		tags = append(tags, tag{string(*e.Key), string(*e.Value)})
+	}
+	return tags, nil
 }
 
 // tags returns the tags of the document, if an object may have them.
@@ -89,23 +116,18 @@ func (d *tagging) tags() ([]tag, error) {
 
 // list returns the tags of the document unchecked.
 func (d *tagging) list() ([]tag, error) {
-	if d.TagSet == nil {
+	if d.TagSet == nil || len(d.Unknown) > 0 {
 		return nil, newError("MalformedXML")
 	}
-	var tags []tag
-	for _, t := range d.TagSet.Tag {
-		tags = append(tags, tag{string(t.Key), string(t.Value)})
-	}
-	return tags, nil
+	return tagsOf(d.TagSet.Tag)
 }
 
 // setTags makes the document one of these tags.
 func (d *tagging) setTags(tags []tag) {
-	d.TagSet = &struct {
-		Tag []struct{ Key, Value text }
-	}{}
+	d.TagSet = &struct{ Tag []xmlTag }{}
 	for _, t := range tags {
-		d.TagSet.Tag = append(d.TagSet.Tag, struct{ Key, Value text }{text(t.Key), text(t.Value)})
+		key, value := text(t.Key), text(t.Value)
+		d.TagSet.Tag = append(d.TagSet.Tag, xmlTag{&key, &value})
 	}
 }
 

@@ -44,6 +44,11 @@ func (r *request) listParts() error {
 	if err != nil {
 		return err
 	}
+	if r.Header.Get(customerPrefix+"-Key") != "" {
+		if err := r.checkPart(u); err != nil {
+			return err
+		}
+	}
 	result.StorageClass = u.class
 	if u.asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers

@@ -33,6 +33,7 @@ type listedVersion struct {
 	Size              *int64
 	StorageClass      string `xml:",omitempty"`
 	Owner             owner
+	RestoreStatus     *restoreStatus
 }
 
 // listVersions lists versions by key, and newest first for one key.
@@ -79,7 +80,7 @@ func (l listing) versionEntry(v *version, latest bool) listedVersion {
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}
-	e.ETag, e.Size, e.StorageClass = v.etag, &v.size, v.class
+	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.etag, &v.size, v.class, l.restoreStatus(v)
 	e.ChecksumAlgorithm, e.ChecksumType = v.sum.kind.name, v.sum.covers
 	return e
 }

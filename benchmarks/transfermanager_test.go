@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// TestTheTransferManagerWorksWithItsDefaults uploads, reads and downloads with AWS's transfer
+// manager, which reads by part number.
+func TestTheTransferManagerWorksWithItsDefaults(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Strict: true})
+	manager := transfermanager.New(s3.New(s3.Options{
+		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, HTTPClient: server.Client(),
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+	}))
+	for name, size := range map[string]int{"empty": 0, "small": 1000, "in parts": 40<<20 + 1} {
+		t.Run(name, func(t *testing.T) {
+			content := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
+			_, err := manager.UploadObject(t.Context(), &transfermanager.UploadObjectInput{Bucket: aws.String("photos"), Key: &name, Body: bytes.NewReader(content)})
+			require.NoError(t, err)
+			got, err := manager.GetObject(t.Context(), &transfermanager.GetObjectInput{Bucket: aws.String("photos"), Key: &name})
+			require.NoError(t, err)
+			read, err := io.ReadAll(got.Body)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(content, read))
+
+			file, err := os.Create(t.TempDir() + "/file")
+			require.NoError(t, err)
+			defer file.Close()
+			_, err = manager.DownloadObject(t.Context(), &transfermanager.DownloadObjectInput{Bucket: aws.String("photos"), Key: &name, WriterAt: file})
+			require.NoError(t, err)
+			read, err = os.ReadFile(file.Name())
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(content, read))
+		})
+	}
+}

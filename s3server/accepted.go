@@ -1,0 +1,143 @@
+package s3server
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const amzPrefix = "X-Amz-"
+
+// commonHeaders are the x-amz-* headers that every operation accepts. They belong to the
+// signature, the account or the client, or offer something that a server need not use.
+var commonHeaders = []string{
+	"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders",
+	"x-amz-content-sha256", "x-amz-security-token", "x-amz-expected-bucket-owner", "x-amz-request-payer",
+	"x-amz-user-agent", "x-amz-api-version", "x-amz-cf-id", "x-amz-te",
+}
+
+var (
+	// bodyHeaders are about the body of a request.
+	bodyHeaders = []string{
+		"x-amz-checksum-*", "x-amz-sdk-checksum-algorithm", "x-amz-trailer", "x-amz-decoded-content-length",
+	}
+	// kindHeaders say which checksum is meant.
+	kindHeaders       = []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"}
+	encryptionHeaders = []string{
+		"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
+		"x-amz-server-side-encryption-context", "x-amz-server-side-encryption-bucket-key-enabled",
+	}
+	customerHeaders = []string{
+		"x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-key",
+		"x-amz-server-side-encryption-customer-key-md5",
+	}
+	aclHeaders = []string{
+		"x-amz-acl", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
+	}
+	// sourceHeaders are those of a copy.
+	sourceHeaders = []string{
+		"x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match",
+		"x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since",
+		"x-amz-copy-source-server-side-encryption-customer-algorithm", "x-amz-copy-source-server-side-encryption-customer-key",
+		"x-amz-copy-source-server-side-encryption-customer-key-md5", "x-amz-source-expected-bucket-owner",
+	}
+	// objectHeaders are the properties of an object that is written.
+	objectHeaders = slices.Concat(encryptionHeaders, customerHeaders, aclHeaders, []string{
+		"x-amz-meta-*", "x-amz-tagging", "x-amz-storage-class", "x-amz-website-redirect-location",
+		"x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold",
+	})
+	readHeaders = slices.Concat(encryptionHeaders, customerHeaders, []string{"x-amz-checksum-mode"})
+	listHeaders = []string{"x-amz-optional-object-attributes"}
+)
+
+// formFields stands for the x-amz-* fields of the form of a PostObject, whose headers are those of a
+// browser.
+const formFields = "PostObject's form"
+
+// acceptedHeaders are the further x-amz-* headers by operation. An operation that is missing here
+// accepts the common ones and, if its name begins with Put, those of a body. The handler of an
+// operation honors these headers, or refuses them in its own words.
+var acceptedHeaders = headerTable(map[string][]string{
+	"CreateBucket":  slices.Concat(bodyHeaders, aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}),
+	"PutBucketAcl":  slices.Concat(bodyHeaders, aclHeaders),
+	"PutObjectAcl":  slices.Concat(bodyHeaders, aclHeaders),
+	"DeleteObjects": slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
+	"RestoreObject": bodyHeaders,
+
+	"PutBucketLifecycleConfiguration":    slices.Concat(bodyHeaders, []string{"x-amz-transition-default-minimum-object-size"}),
+	"PutBucketNotificationConfiguration": slices.Concat(bodyHeaders, []string{"x-amz-skip-destination-validation"}),
+	"PutBucketPolicy":                    slices.Concat(bodyHeaders, []string{"x-amz-confirm-remove-self-bucket-access"}),
+	"PutObjectRetention":                 slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
+
+	"ListObjects":        listHeaders,
+	"ListObjectsV2":      listHeaders,
+	"ListObjectVersions": listHeaders,
+
+	"GetObject":           readHeaders,
+	"HeadObject":          readHeaders,
+	"GetObjectAttributes": slices.Concat(encryptionHeaders, customerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"}),
+	"DeleteObject":        {"x-amz-bypass-governance-retention"},
+	"PutObject":           slices.Concat(bodyHeaders, kindHeaders, objectHeaders),
+	formFields:            slices.Concat(bodyHeaders, kindHeaders, objectHeaders),
+	"CopyObject":          slices.Concat(sourceHeaders, objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-metadata-directive", "x-amz-tagging-directive"}),
+
+	"CreateMultipartUpload":   slices.Concat(objectHeaders, kindHeaders),
+	"UploadPart":              slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-tagging"}),
+	"UploadPartCopy":          slices.Concat(sourceHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-copy-source-range"}),
+	"CompleteMultipartUpload": slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-mp-object-size"}),
+	"ListParts":               customerHeaders,
+})
+
+var (
+	commonTable = headerTable(map[string][]string{"": nil})[""]
+	bodyTable   = headerTable(map[string][]string{"": bodyHeaders})[""]
+)
+
+// headerTable returns the names in the form of [http.Header], with the common ones. A name that
+// ends in "-*" stands for all that begin with it.
+func headerTable(names map[string][]string) map[string]map[string]bool {
+	table := map[string]map[string]bool{}
+	for operation, accepted := range names {
+		table[operation] = map[string]bool{}
+		for _, name := range slices.Concat(commonHeaders, accepted) {
+			table[operation][http.CanonicalHeaderKey(strings.TrimSuffix(name, "*"))] = true
+		}
+	}
+	return table
+}
+
+// checkHeaders refuses the x-amz-* headers to which AWS gives a meaning that this server does not
+// give them.
+func checkHeaders(operation string, header http.Header) error {
+	accepted := acceptedHeaders[operation]
+	switch {
+	case accepted != nil:
+	case strings.HasPrefix(operation, "Put"):
+		accepted = bodyTable
+	default:
+		accepted = commonTable
+	}
+	for name := range header {
+		switch {
+		case !strings.HasPrefix(name, amzPrefix), accepted[name]:
+		case strings.HasPrefix(name, metadataPrefix) && accepted[metadataPrefix]:
+		case strings.HasPrefix(name, checksumPrefix) && accepted[checksumPrefix] && !slices.Contains(checksumParameters, name):
+		default:
+			return newError("NotImplemented", "Header", strings.ToLower(name))
+		}
+	}
+	return nil
+}
+
+// hoistParameters makes headers of the x-amz-* parameters of a presigned URL, to which S3 gives the
+// same meaning. It ignores checksums, as S3 does: SDKs sign that of an empty body.
+func (r *request) hoistParameters() {
+	for parameter, values := range r.query {
+		name := http.CanonicalHeaderKey(parameter)
+		checksum := strings.HasPrefix(name, checksumPrefix) && !slices.Contains(checksumParameters, name) || name == sdkAlgorithmHeader
+		if !strings.HasPrefix(name, amzPrefix) || checksum || r.Header[name] != nil {
+			continue
+		}
+		r.Header[name] = values
+	}
+}

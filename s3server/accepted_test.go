@@ -1,0 +1,193 @@
+package s3server_test
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// TestHeadersThatTheServerLacksAreNotImplemented sends headers to which AWS gives a meaning, or may
+// give one some day.
+func TestHeadersThatTheServerLacksAreNotImplemented(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	upload := s.begin(t, "u")
+	for name, test := range map[string]struct{ method, path, header, value string }{
+		"an append":                              {"PUT", "/photos/k", "x-amz-write-offset-bytes", "7"},
+		"a hold for an event":                    {"PUT", "/photos/k", "x-amz-object-lock-event-hold", "ON"},
+		"an unknown header of a write":           {"PUT", "/photos/k", "x-amz-future", "1"},
+		"an unknown header of encryption":        {"PUT", "/photos/k", "x-amz-server-side-encryption-future", "1"},
+		"a copy's header without a copy":         {"PUT", "/photos/k", "x-amz-copy-source-if-match", `"x"`},
+		"a directive without a copy":             {"PUT", "/photos/k", "x-amz-metadata-directive", "REPLACE"},
+		"a checksum mode of a write":             {"PUT", "/photos/k", "x-amz-checksum-mode", "ENABLED"},
+		"a write's header in a read":             {"GET", "/photos/k", "x-amz-storage-class", "STANDARD"},
+		"metadata in a read":                     {"GET", "/photos/k", "x-amz-meta-a", "b"},
+		"a checksum in a read":                   {"GET", "/photos/k", "x-amz-checksum-crc32c", "AAAAAA=="},
+		"a deletion's condition on time":         {"DELETE", "/photos/k", "x-amz-if-match-last-modified-time", "Fri, 24 May 2013 00:00:00 GMT"},
+		"a deletion's condition on size":         {"DELETE", "/photos/k", "x-amz-if-match-size", "1"},
+		"a deletion with MFA":                    {"DELETE", "/photos/k", "x-amz-mfa", "serial 123456"},
+		"an abort's condition":                   {"DELETE", "/photos/u?uploadId=" + upload, "x-amz-if-match-initiated-time", "Fri, 24 May 2013 00:00:00 GMT"},
+		"a part with an access list":             {"PUT", "/photos/u?partNumber=1&uploadId=" + upload, "x-amz-acl", "private"},
+		"a part with metadata":                   {"PUT", "/photos/u?partNumber=1&uploadId=" + upload, "x-amz-meta-a", "b"},
+		"a part with a size":                     {"PUT", "/photos/u?partNumber=1&uploadId=" + upload, "x-amz-mp-object-size", "1"},
+		"an upload with a checksum":              {"POST", "/photos/k?uploads", "x-amz-checksum-crc32c", "AAAAAA=="},
+		"a bucket in a namespace":                {"PUT", "/bucket", "x-amz-bucket-namespace", "account-regional"},
+		"a listing's unknown header":             {"GET", "/photos", "x-amz-future", "1"},
+		"tags with an unknown header":            {"GET", "/photos/k?tagging", "x-amz-future", "1"},
+		"a setting with a header of object lock": {"PUT", "/photos?versioning", "x-amz-bypass-governance-retention", "true"},
+		"the name of a source to rename":         {"PUT", "/photos/k", "x-amz-rename-source", "/photos/l"},
+		"a session of a directory bucket":        {"GET", "/photos/k", "x-amz-s3session-token", "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.signedSend(t, test.method, test.path, "", map[string]string{test.header: test.value})
+			require.Equal(t, http.StatusNotImplemented, response.StatusCode, body)
+			e := struct{ Code, Header string }{}
+			require.NoError(t, xml.Unmarshal([]byte(body), &e))
+			require.Equal(t, "NotImplemented", e.Code)
+			require.Equal(t, test.header, e.Header)
+		})
+	}
+	require.Equal(t, "content", s.get(t, "k"))
+	for _, header := range []string{"x-amz-user-agent", "x-amz-te", "amz-sdk-invocation-id", "x-amzn-trace-id"} {
+		response, body := s.signedSend(t, "GET", "/photos/k", "", map[string]string{header: "x"})
+		require.Equal(t, http.StatusOK, response.StatusCode, body)
+	}
+}
+
+func TestSubresourcesThatTheServerLacksAreNotImplemented(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	for _, test := range []struct{ method, path, name string }{
+		{"GET", "/photos/k?torrent", "torrent"},
+		{"POST", "/photos/k?select&select-type=2", "select"},
+		{"PUT", "/photos/k?renameObject", "renameObject"},
+		{"PUT", "/photos/k?encryption", "encryption"},
+		{"GET", "/photos/k?annotation&annotationName=a", "annotation"},
+		{"PUT", "/photos/k?future", "future"},
+		{"DELETE", "/photos/k?future=", "future"},
+		{"GET", "/photos?session", "session"},
+		{"GET", "/photos?abac", "abac"},
+		{"POST", "/photos?metadataTable", "metadataTable"},
+		{"POST", "/photos?metadataConfiguration", "metadataConfiguration"},
+		{"PUT", "/photos?metadataInventoryTable", "metadataInventoryTable"},
+		{"PUT", "/photos?metadataJournalTable", "metadataJournalTable"},
+		{"GET", "/photos?future", "future"},
+		{"PUT", "/photos?future", "future"},
+		{"DELETE", "/photos?future", "future"},
+	} {
+		response, body := s.signedSend(t, test.method, test.path, "", nil)
+		require.Equal(t, http.StatusNotImplemented, response.StatusCode, test.path)
+		e := struct{ Code, Resource string }{}
+		require.NoError(t, xml.Unmarshal([]byte(body), &e))
+		require.Equal(t, "NotImplemented", e.Code)
+		require.Contains(t, body, "<Resource>"+test.name+"</Resource>")
+	}
+	require.Equal(t, []string{"k"}, s.keys(t))
+
+	for _, path := range []string{"/photos/k?nocache", "/photos/k?nocache=1", "/photos?nocache=1", "/photos?prefix=&marker=&delimiter="} {
+		response, body := s.signedSend(t, "GET", path, "", nil)
+		require.Equal(t, http.StatusOK, response.StatusCode, "%s: %s", path, body)
+	}
+	for path, method := range map[string]string{"/photos/k?versionId=null": "PUT", "/photos/k?partNumber=1": "PUT", "/photos/k?uploads&versionId=null": "POST"} {
+		response, body := s.signedSend(t, method, path, "", nil)
+		require.Equal(t, http.StatusBadRequest, response.StatusCode, path)
+		require.Equal(t, "InvalidArgument", errorIn(t, body).Code, path)
+	}
+}
+
+// TestParametersOfAPresignedURLAreHeaders tests what SDKs make of headers that they sign into a URL.
+func TestParametersOfAPresignedURLAreHeaders(t *testing.T) {
+	s := start(t, s3server.Config{})
+	send := func(method string, more url.Values, content string) (*http.Response, string) {
+		t.Helper()
+		more.Set("X-Amz-Expires", "60")
+		r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/photos/k?"+more.Encode(), nil)
+		require.NoError(t, err)
+		as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+		signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		require.NoError(t, err)
+		return s.send(t, method, signed, strings.NewReader(content), nil)
+	}
+	response, body := send("PUT", url.Values{
+		"x-amz-meta-a": {"b"}, "x-amz-tagging": {"c=d"}, "X-Amz-Storage-Class": {"STANDARD_IA"},
+		"x-amz-checksum-crc32": {"AAAAAA=="}, "x-amz-sdk-checksum-algorithm": {"CRC32"}, // of an empty body, which S3 ignores
+	}, "content")
+	require.Equal(t, http.StatusOK, response.StatusCode, body)
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "b"}, head.Metadata)
+	require.Equal(t, int32(1), *head.TagCount)
+	require.Equal(t, types.StorageClassStandardIa, head.StorageClass)
+
+	response, _ = send("GET", url.Values{"x-amz-checksum-mode": {"ENABLED"}}, "")
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.NotEmpty(t, response.Header.Get("X-Amz-Checksum-Crc64nvme"))
+	for parameter, method := range map[string]string{"x-amz-write-offset-bytes": "PUT", "x-amz-object-lock-event-hold": "PUT", "x-amz-tagging": "GET"} {
+		response, body = send(method, url.Values{parameter: {"1"}}, "other")
+		require.Equal(t, http.StatusNotImplemented, response.StatusCode, "%s: %s", parameter, body)
+	}
+	response, body = send("PUT", url.Values{"x-amz-object-lock-legal-hold": {"ON"}}, "other")
+	require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
+	require.Equal(t, "content", s.get(t, "k"))
+}
+
+func TestListingsShowRestoredCopies(t *testing.T) {
+	s := start(t, s3server.Config{RestoreTime: 10 * time.Minute})
+	in := putInput("k", "x")
+	in.StorageClass = types.StorageClassGlacier
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	status := func() []*types.RestoreStatus {
+		t.Helper()
+		attributes := []types.OptionalObjectAttributes{types.OptionalObjectAttributesRestoreStatus}
+		one, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: in.Bucket, OptionalObjectAttributes: attributes})
+		require.NoError(t, err)
+		two, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: in.Bucket, OptionalObjectAttributes: attributes})
+		require.NoError(t, err)
+		versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: in.Bucket, OptionalObjectAttributes: attributes})
+		require.NoError(t, err)
+		return []*types.RestoreStatus{one.Contents[0].RestoreStatus, two.Contents[0].RestoreStatus, versions.Versions[0].RestoreStatus}
+	}
+	require.Equal(t, []*types.RestoreStatus{nil, nil, nil}, status())
+	_, err = s.RestoreObject(t.Context(), &s3.RestoreObjectInput{Bucket: in.Bucket, Key: in.Key, RestoreRequest: &types.RestoreRequest{Days: aws.Int32(1)}})
+	require.NoError(t, err)
+	for _, r := range status() {
+		require.True(t, *r.IsRestoreInProgress)
+		require.Nil(t, r.RestoreExpiryDate)
+	}
+	s.clock.move(11 * time.Minute)
+	for _, r := range status() {
+		require.False(t, *r.IsRestoreInProgress)
+		require.WithinDuration(t, s.clock.now().AddDate(0, 0, 1), *r.RestoreExpiryDate, 2*time.Minute)
+	}
+	plain, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: in.Bucket})
+	require.NoError(t, err)
+	require.Nil(t, plain.Contents[0].RestoreStatus, "nobody has asked for it")
+	response, body := s.signedSend(t, "GET", "/photos", "", map[string]string{"X-Amz-Optional-Object-Attributes": "Color"})
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
+	require.Equal(t, "InvalidArgument", errorIn(t, body).Code)
+}
+
+func TestConditionsOfDirectoryBucketsAreNotImplemented(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+		{Key: aws.String("k"), Size: aws.Int64(1)}, {Key: aws.String("k"), LastModifiedTime: aws.Time(time.Now())},
+	}}})
+	require.NoError(t, err)
+	require.Empty(t, out.Deleted)
+	require.Len(t, out.Errors, 2)
+	require.Equal(t, "NotImplemented", *out.Errors[0].Code)
+	require.Equal(t, "content", s.get(t, "k"))
+}
