@@ -81,7 +81,7 @@ func (e *env) throttledServer() (*s3server.Server, error) {
 	if server, ok := e.shared[name].(*s3server.Server); ok {
 		return server, nil
 	}
-	server, err := s3server.Start(s3server.Config{Record: 100_000})
+	server, err := s3server.Start(s3server.Config{Strict: true, Record: 100_000})
 	if err != nil {
 		return nil, err
 	}

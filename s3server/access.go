@@ -1,175 +1,190 @@
 package s3server
 
 import (
-	"encoding/xml"
 	"net/http"
+	"slices"
 )
 
-// authorize allows the owner everything, and anyone else what policies and access
-// control lists allow everyone.
+// An access is one action of a request on a bucket or an object.
+type access struct {
+	request *request
+	caller  *caller
+	action  string
+	bucket  *bucket
+	key, id string      // of the object
+	header  http.Header // of the request, or of the form that has its role
+	tags    []tag       // that the request's document has
+	prefix  *string     // for s3:prefix, if the query has none
+
+	searched bool
+	found    *version // the object, or nil
+	failed   error    // of the search
+}
+
+// authorizesItself are the operations that ask for permission after they have read their
+// body, because it says what they are about.
+var authorizesItself = []string{"DeleteObjects", "PostObject", "PutObjectTagging"}
+
+// authorize checks the permission for the operation.
 func (r *request) authorize() error {
-	if !r.caller.anonymous {
+	if slices.Contains(authorizesItself, r.operation) {
 		return nil
 	}
-	b, err := r.server.store.bucket(r.Context(), r.bucket)
-	if err != nil {
-		if r.bucket != "" {
-			return err
+	return r.authorizeWith(r.Header, nil)
+}
+
+// authorizeWith checks the permission for the operation with headers, and with tags that
+// do not come in a header.
+func (r *request) authorizeWith(header http.Header, tags []tag) error {
+	switch r.operation {
+	case "ListBuckets", "CreateBucket":
+		if r.caller.anonymous || r.caller.readOnly && !readsOnly(r.action()) {
+			return newError("AccessDenied")
 		}
+		return nil
+	}
+	err := r.view(func(b *bucket) error {
+		a := r.access(b, r.action(), r.key, r.query.Get("versionId"))
+		a.header, a.tags = header, tags
+		return a.checkAll()
+	})
+	if err != nil && asAPIError(err).code == "NoSuchBucket" && !r.caller.anonymous {
+		return nil // the operation reports it, after the errors that come first
+	}
+	return err
+}
+
+// authorizeSource checks the permission to read the source of a copy.
+func (r *request) authorizeSource(from versionName) error {
+	b, err := r.server.store.bucket(r.Context(), from.bucket)
+	if err != nil {
+		return err
+	}
+	if err := b.checkOwner(r.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
+		return err
+	}
+	action := "s3:GetObject"
+	if from.id != "" {
+		action = versionActions[action]
+	}
+	return r.access(b, action, from.key, from.id).check()
+}
+
+// access returns an access that the request makes. id names a version, or is "".
+func (r *request) access(b *bucket, action, key, id string) *access {
+	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.Header}
+}
+
+// check checks the permission.
+func (a *access) check() error {
+	permitted := a.permitted()
+	switch {
+	case a.failed != nil:
+		return a.failed
+	case !permitted:
 		return newError("AccessDenied")
 	}
-	var current *version
-	if publicActions[r.operation] == "s3:GetObject" {
-		v, _, err := r.server.store.find(r.Context(), versionName{bucket: r.bucket, key: r.key})
+	return nil
+}
+
+// checkAll checks the permission, and those that the headers need beside it.
+func (a *access) checkAll() error {
+	for _, further := range a.further() {
+		next := *a
+		next.action = further.action
+		_, denied := a.bucket.policy.judge(&next)
+		if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
+			return newError("AccessDenied")
+		}
+	}
+	return a.check()
+}
+
+// version returns the object that the access is about, or nil. It asks the store once, and
+// only if the answer matters.
+func (a *access) version() *version {
+	if a.key != "" && !a.searched {
+		a.searched = true
+		name := versionName{bucket: a.bucket.name, key: a.key, id: a.id}
+		v, _, err := a.request.server.store.find(a.request.Context(), name)
+		a.request.server.store.release(v) // only its properties are needed
 		if err != nil {
-			return err
+			a.failed = err
+		} else if v != nil && !v.marker {
+			a.found = v
 		}
-		defer r.server.store.release(v)
-		current = v
 	}
-	if b.open(r.operation, r.key, current) {
-		return nil
-	}
-	return newError("AccessDenied")
+	return a.found
 }
 
-// publicActions maps the operations that a policy can allow everyone to the policy's
-// actions.
-var publicActions = map[string]string{
-	"GetObject":     "s3:GetObject",
-	"HeadObject":    "s3:GetObject",
-	"ListObjects":   "s3:ListBucket",
-	"ListObjectsV2": "s3:ListBucket",
-	"HeadBucket":    "s3:ListBucket",
-	"PutObject":     "s3:PutObject",
-	"DeleteObject":  "s3:DeleteObject",
-}
-
-// open reports whether everyone may do this. v is the current version, for operations that read
-// one.
-func (b *bucket) open(operation, key string, v *version) bool {
-	action := publicActions[operation]
-	if action == "" {
+// permitted decides. A Deny binds everybody but the owner who wants to change the policy.
+// Then the owner of the bucket, the owner of the object, a policy or a list may allow it.
+func (a *access) permitted() bool {
+	b := a.bucket
+	owner := !a.caller.anonymous && a.caller.account == b.account
+	allowed, denied := b.policy.judge(a)
+	if owner && slices.Contains([]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action) {
+		denied = false
+	}
+	if denied || a.caller.readOnly && !readsOnly(a.action) {
 		return false
 	}
-	given := func(action, resource string) bool {
-		restricted := b.block != nil && b.block.RestrictPublicBuckets
-		return b.policy != nil && !restricted && b.policy.allows(action, resource)
+	if !owner && (a.action == "" || allowed && b.block != nil && b.block.RestrictPublicBuckets && b.policy.public()) {
+		allowed = false
 	}
-	if action != "s3:GetObject" {
-		return given(action, b.resource(key))
+	switch {
+	case owner && (b.ownership == ownerEnforced || a.request.server.hasOneAccount()):
+		return true
+	case a.key == "" || !onObjects(a.action):
+		return owner || allowed || a.listed()
+	case a.needsObject() && a.version() == nil:
+		// A caller without permission to list is not told that a key is missing.
+		return owner || a.mayList()
+	case objectPermissions[a.action] != "" && a.needsObject():
+		// Only the owner of the object gives permissions to read it and its list.
+		if objectOwner := b.ownerOf(&a.version().object); objectOwner != b.account {
+			return a.caller.account == objectOwner || a.listed()
+		}
 	}
-	// A caller without permission to list is not told that a key is missing.
-	if (v == nil || v.marker) && !given("s3:ListBucket", b.resource("")) {
+	return owner || allowed || a.listed() || a.begunByCaller()
+}
+
+// needsObject reports whether the action is about an object that must be there.
+func (a *access) needsObject() bool {
+	return !slices.Contains([]string{
+		"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+		"s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention",
+	}, a.action) && !(a.request.operation != "PutObjectAcl" && a.action == "s3:PutObjectAcl") &&
+		!(a.request.operation != "PutObjectTagging" && a.action == "s3:PutObjectTagging")
+}
+
+// mayList reports whether the caller may list the key.
+func (a *access) mayList() bool {
+	list := *a
+	list.action, list.key, list.found, list.prefix = "s3:ListBucket", "", nil, &a.key
+	return list.permitted()
+}
+
+// begunByCaller reports whether the request is about an upload that the caller has begun:
+// then it may be looked at and aborted.
+func (a *access) begunByCaller() bool {
+	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
 	}
-	return given(action, b.resource(key)) || b.aclOpen(v)
+	u, err := a.request.server.store.upload(a.request.Context(), a.bucket.name, a.key, a.request.query.Get("uploadId"))
+	return err == nil && u.initiator == a.caller.account
 }
 
-// aclOpen reports whether an access control list lets everyone read.
-func (b *bucket) aclOpen(v *version) bool {
-	if b.ownership == ownerEnforced || b.block != nil && b.block.IgnorePublicAcls {
-		return false
+// resource returns the ARN that policies name.
+func (a *access) resource() string {
+	if a.key == "" || !onObjects(a.action) {
+		return "arn:aws:s3:::" + a.bucket.name
 	}
-	return v != nil && isPublicACL(v.acl)
+	return "arn:aws:s3:::" + a.bucket.name + "/" + a.key
 }
 
-func (b *bucket) resource(key string) string {
-	if key == "" {
-		return "arn:aws:s3:::" + b.name
-	}
-	return "arn:aws:s3:::" + b.name + "/" + key
-}
-
-type accessBlock struct {
-	XMLName               xml.Name `xml:"PublicAccessBlockConfiguration"`
-	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
-	BlockPublicAcls       bool
-	IgnorePublicAcls      bool
-	BlockPublicPolicy     bool
-	RestrictPublicBuckets bool
-}
-
-func (r *request) getAccessBlock() error {
-	var response accessBlock
-	err := r.view(func(b *bucket) error {
-		if b.block == nil {
-			return newError("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
-		}
-		response = *b.block
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
-	return r.writeXML(response)
-}
-
-func (r *request) putAccessBlock() error {
-	var asked accessBlock
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		b.block = &asked
-		return nil
-	})
-}
-
-func (r *request) deleteAccessBlock() error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.block = nil
-		return nil
-	})
-}
-
-type ownershipControls struct {
-	XMLName xml.Name `xml:"OwnershipControls"`
-	Xmlns   string   `xml:"xmlns,attr,omitempty"`
-	Rule    []struct{ ObjectOwnership string }
-}
-
-func (r *request) getOwnership() error {
-	response := ownershipControls{Xmlns: namespace}
-	err := r.view(func(b *bucket) error {
-		if b.ownership == "" {
-			return newError("OwnershipControlsNotFoundError", "BucketName", b.name)
-		}
-		response.Rule = []struct{ ObjectOwnership string }{{b.ownership}}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return r.writeXML(response)
-}
-
-func (r *request) putOwnership() error {
-	var asked ownershipControls
-	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	if len(asked.Rule) != 1 {
-		return newError("MalformedXML")
-	}
-	switch asked.Rule[0].ObjectOwnership {
-	case ownerEnforced, "BucketOwnerPreferred", "ObjectWriter":
-	default:
-		return newError("MalformedXML")
-	}
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		if asked.Rule[0].ObjectOwnership == ownerEnforced && isPublicACL(b.acl) {
-			return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
-		}
-		b.ownership = asked.Rule[0].ObjectOwnership
-		return nil
-	})
-}
-
-func (r *request) deleteOwnership() error {
-	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		b.ownership = ""
-		return nil
-	})
+// hasOneAccount reports whether nobody but the owner of all buckets has a key. Unless the
+// server is strict, that account may then read what anonymous requests have written.
+func (h *Handler) hasOneAccount() bool {
+	return !h.config.Strict && !slices.ContainsFunc(h.config.Credentials, func(c Credential) bool { return c.Account != h.config.Credentials[0].Account })
 }

@@ -67,7 +67,7 @@ func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {
 	_, err = s.PutObject(t.Context(), public)
 	require.NoError(t, err)
 
-	s = start(t, s3server.Config{AllowACL: true})
+	s = startLenient(t, s3server.Config{})
 	public = putInput("k", "content")
 	public.ACL = types.ObjectCannedACLPublicRead
 	_, err = s.PutObject(t.Context(), public)

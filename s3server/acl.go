@@ -1,148 +1,258 @@
 package s3server
 
 import (
-	"encoding/xml"
 	"net/http"
 	"slices"
 	"strings"
 )
 
-// ownerEnforced is the ownership of a bucket without access control lists, which is
-// AWS's default.
-const ownerEnforced = "BucketOwnerEnforced"
+// The groups that a grant can name.
+const (
+	groupPrefix        = "http://acs.amazonaws.com/groups/"
+	allUsers           = groupPrefix + "global/AllUsers"
+	authenticatedUsers = groupPrefix + "global/AuthenticatedUsers"
+	logDelivery        = groupPrefix + "s3/LogDelivery"
+)
 
-var cannedACLs = []string{
-	"private", "public-read", "public-read-write", "aws-exec-read", "authenticated-read", "bucket-owner-read",
-	"bucket-owner-full-control", "log-delivery-write",
+// The permissions that a grant can give.
+const (
+	permitRead     = "READ"
+	permitWrite    = "WRITE"
+	permitReadACL  = "READ_ACP"
+	permitWriteACL = "WRITE_ACP"
+	permitAll      = "FULL_CONTROL"
+)
+
+// A grant gives a permission to an account, by its canonical id, or to a group, by its
+// URI.
+type grant struct{ Grantee, Permission string }
+
+// An accessList is the list of a bucket or an object. Nil gives everything to the owner
+// and nothing to anybody else.
+type accessList []grant
+
+const maxGrants = 100
+
+// The permissions that lists give for actions on buckets and on objects. No other action
+// is in a list's power.
+var (
+	bucketPermissions = map[string]string{
+		"s3:ListBucket": permitRead, "s3:ListBucketVersions": permitRead, "s3:ListBucketMultipartUploads": permitRead,
+		"s3:PutObject": permitWrite, "s3:DeleteObject": permitWrite,
+		"s3:GetBucketAcl": permitReadACL, "s3:PutBucketAcl": permitWriteACL,
+	}
+	objectPermissions = map[string]string{
+		"s3:GetObject": permitRead, "s3:GetObjectVersion": permitRead, "s3:GetObjectTorrent": permitRead, "s3:GetObjectVersionTorrent": permitRead,
+		"s3:GetObjectAttributes": permitRead, "s3:GetObjectVersionAttributes": permitRead,
+		"s3:GetObjectAcl": permitReadACL, "s3:GetObjectVersionAcl": permitReadACL,
+		"s3:PutObjectAcl": permitWriteACL, "s3:PutObjectVersionAcl": permitWriteACL,
+	}
+)
+
+// listed reports whether the list of the bucket or of the object gives permission.
+func (a *access) listed() bool {
+	b := a.bucket
+	if b.ownership == ownerEnforced {
+		return false
+	}
+	if permission := bucketPermissions[a.action]; permission != "" {
+		return b.acl.gives(permission, a.caller, b.block)
+	}
+	if a.action == "s3:PutObjectAcl" && !a.needsObject() {
+		// A caller that may write an object may set its list with it.
+		return b.acl.gives(permitWrite, a.caller, b.block)
+	}
+	permission := objectPermissions[a.action]
+	return permission != "" && a.version() != nil && a.version().acl.gives(permission, a.caller, b.block)
 }
 
-func isPublicACL(acl string) bool {
-	return acl == "public-read" || acl == "public-read-write" || acl == "authenticated-read"
+// gives reports whether the list gives the caller a permission.
+func (l accessList) gives(permission string, c *caller, block *accessBlock) bool {
+	return slices.ContainsFunc(l, func(g grant) bool {
+		if g.Permission != permission && g.Permission != permitAll {
+			return false
+		}
+		switch {
+		case g.public() && block != nil && block.IgnorePublicAcls:
+			return false
+		case g.Grantee == allUsers:
+			return true
+		case g.Grantee == authenticatedUsers:
+			return !c.anonymous
+		}
+		return !c.anonymous && g.Grantee == ownerOf(c.account).ID
+	})
 }
 
-// checkACL checks the list that a write sets. If the bucket has no lists, only the one
-// that changes nothing is accepted.
-func (b *bucket) checkACL(header http.Header) error {
-	acl := header.Get("X-Amz-Acl")
-	for name := range header {
-		if strings.HasPrefix(name, "X-Amz-Grant-") {
-			if b.ownership == ownerEnforced {
-				return newError("AccessControlListNotSupported")
+func (g grant) public() bool { return g.Grantee == allUsers || g.Grantee == authenticatedUsers }
+
+// public reports whether the list gives anybody anything.
+func (l accessList) public() bool { return slices.ContainsFunc(l, grant.public) }
+
+// grantsOthers reports whether the list gives anything to another account or to a group.
+func (l accessList) grantsOthers(account string) bool {
+	return slices.ContainsFunc(l, func(g grant) bool { return g.Grantee != ownerOf(account).ID })
+}
+
+// shown returns the grants as a response shows them: groups first.
+func (l accessList) shown(account string) []grant {
+	if l == nil {
+		return []grant{{ownerOf(account).ID, permitAll}}
+	}
+	shown := slices.Clone(l)
+	rank := func(g grant) int {
+		if strings.HasPrefix(g.Grantee, groupPrefix) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(shown, func(a, b grant) int { return rank(a) - rank(b) })
+	return shown
+}
+
+// cannedACL returns the list with a name, for a bucket or an object of an account.
+func cannedACL(name, account string, b *bucket, object bool) (accessList, error) {
+	owner, full := ownerOf(account).ID, grant{ownerOf(account).ID, permitAll}
+	bucketOwner := ownerOf(b.account).ID
+	switch name {
+	case "private":
+		return nil, nil
+	case "public-read":
+		return accessList{{allUsers, permitRead}, full}, nil
+	case "public-read-write":
+		return accessList{{allUsers, permitRead}, {allUsers, permitWrite}, full}, nil
+	case "authenticated-read":
+		return accessList{{authenticatedUsers, permitRead}, full}, nil
+	case "aws-exec-read":
+		return nil, newError("NotImplemented", "Header", "x-amz-acl").withMessage("This server does not implement the canned ACL aws-exec-read")
+	case "bucket-owner-read", "bucket-owner-full-control":
+		if !object || owner == bucketOwner {
+			return nil, nil // AWS ignores it for buckets
+		}
+		permission := map[string]string{"bucket-owner-read": permitRead, "bucket-owner-full-control": permitAll}[name]
+		return accessList{full, {bucketOwner, permission}}, nil
+	case "log-delivery-write":
+		if !object {
+			return accessList{{logDelivery, permitWrite}, {logDelivery, permitReadACL}, full}, nil
+		}
+	}
+	return nil, newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
+}
+
+// grantHeaders are the headers that grant, in the order in which their grants are shown.
+var grantHeaders = []struct{ name, permission string }{
+	{"X-Amz-Grant-Read", permitRead},
+	{"X-Amz-Grant-Write", permitWrite},
+	{"X-Amz-Grant-Read-Acp", permitReadACL},
+	{"X-Amz-Grant-Write-Acp", permitWriteACL},
+	{"X-Amz-Grant-Full-Control", permitAll},
+}
+
+func setsGrants(header http.Header) bool {
+	return slices.ContainsFunc(grantHeaders, func(h struct{ name, permission string }) bool { return header.Get(h.name) != "" })
+}
+
+// readGrants reads the headers that grant.
+func (h *Handler) readGrants(header http.Header) (accessList, error) {
+	list := accessList{}
+	for _, granting := range grantHeaders {
+		value := header.Get(granting.name)
+		if value == "" {
+			continue
+		}
+		for entry := range strings.SplitSeq(value, ",") {
+			kind, name, found := strings.Cut(strings.TrimSpace(entry), "=")
+			if !found {
+				return nil, newError("InvalidArgument", "ArgumentName", strings.ToLower(granting.name), "ArgumentValue", value).withMessage("Argument format not recognized")
 			}
-			return newError("NotImplemented", "Header", name)
+			grantee, err := h.grantee(kind, strings.Trim(name, `"`))
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, grant{grantee, granting.permission})
 		}
 	}
+	if len(list) > maxGrants {
+		return nil, newError("InvalidRequest").withMessage("A list has %d grants at most", maxGrants)
+	}
+	return list, nil
+}
+
+// grantee checks the receiver of a grant.
+func (h *Handler) grantee(kind, name string) (string, error) {
+	switch strings.ToLower(kind) {
+	case "id":
+		if _, known := h.accountOf(name); known {
+			return strings.ToLower(name), nil
+		}
+		return "", newError("InvalidArgument", "ArgumentName", "id", "ArgumentValue", name).withMessage("Invalid id")
+	case "uri":
+		if slices.Contains([]string{allUsers, authenticatedUsers, logDelivery}, name) {
+			return name, nil
+		}
+		return "", newError("InvalidArgument", "ArgumentName", "uri", "ArgumentValue", name).withMessage("Invalid group uri")
+	case "emailaddress":
+		// Since October 2025, AWS takes none; the accounts of this server have none.
+		return "", newError("UnresolvableGrantByEmailAddress")
+	}
+	return "", newError("InvalidArgument", "ArgumentName", kind, "ArgumentValue", name).withMessage("Argument format not recognized")
+}
+
+// readACL reads the list that the headers of a write set for an object of an account, or
+// for a bucket. Without such headers it returns nil, and that it is not given.
+func (h *Handler) readACL(header http.Header, account string, b *bucket, object bool) (list accessList, given bool, err error) {
+	canned, grants := header.Get("X-Amz-Acl"), setsGrants(header)
 	switch {
-	case acl == "":
-		return nil
-	case !slices.Contains(cannedACLs, acl):
-		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", acl)
-	case b.ownership == ownerEnforced && acl != "bucket-owner-full-control":
-		return newError("AccessControlListNotSupported")
-	case isPublicACL(acl) && b.block != nil && b.block.BlockPublicAcls:
-		return newError("AccessDenied")
+	case canned == "" && !grants:
+		return nil, false, nil
+	case canned != "" && grants:
+		return nil, true, newError("InvalidRequest").withMessage("Specifying both Canned ACLs and Header Grants is not allowed")
+	case grants:
+		list, err = h.readGrants(header)
+	default:
+		list, err = cannedACL(canned, account, b, object)
 	}
-	return nil
+	return list, true, err
 }
 
-// setACL checks and sets the bucket's own list.
-func (b *bucket) setACL(header http.Header) error {
-	acl := header.Get("X-Amz-Acl")
-	if acl == "" {
-		return nil
+// newObjectACL returns the list of an object that is written. If the bucket has no lists,
+// only one that changes nothing is accepted.
+func (h *Handler) newObjectACL(header http.Header, account string, b *bucket) (accessList, error) {
+	list, given, err := h.readACL(header, account, b, true)
+	wrongName := err != nil && !setsGrants(header) && asAPIError(err).code == "InvalidArgument"
+	switch {
+	case wrongName:
+		return nil, err
+	case given && b.ownership == ownerEnforced && !b.keepsOwner(header, list):
+		return nil, newError("AccessControlListNotSupported")
+	case err != nil:
+		return nil, err
+	case list.public() && b.block != nil && b.block.BlockPublicAcls:
+		return nil, newError("AccessDenied")
 	}
-	if isPublicACL(acl) {
-		if b.ownership == ownerEnforced {
-			return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
-		}
-		if b.block != nil && b.block.BlockPublicAcls {
-			return newError("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.name)
-		}
+	return list, nil
+}
+
+// keepsOwner reports whether a list only says that the owner of the bucket has full
+// control.
+func (b *bucket) keepsOwner(header http.Header, list accessList) bool {
+	if canned := header.Get("X-Amz-Acl"); canned != "" {
+		return canned == "bucket-owner-full-control"
 	}
-	if !slices.Contains(cannedACLs, acl) {
-		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", acl)
-	}
-	b.acl = acl
-	return nil
+	return len(list) == 1 && list[0] == grant{ownerOf(b.account).ID, permitAll}
 }
 
-// putBucketACL accepts only canned lists, and so does putObjectACL.
-func (r *request) putBucketACL() error {
-	return r.setting(http.StatusOK, func(b *bucket) error {
-		if r.Header.Get("X-Amz-Acl") == "" {
-			return newError("NotImplemented").withMessage("This server takes canned ACLs only")
-		}
-		if err := b.checkACL(r.Header); err != nil {
-			return err
-		}
-		b.acl = r.Header.Get("X-Amz-Acl")
-		return nil
-	})
-}
-
-func (r *request) putObjectACL() error {
-	return r.changeVersion(http.StatusOK, func(b *bucket, v *version) error {
-		if r.Header.Get("X-Amz-Acl") == "" {
-			return newError("NotImplemented").withMessage("This server takes canned ACLs only")
-		}
-		if err := b.checkACL(r.Header); err != nil {
-			return err
-		}
-		v.acl = r.Header.Get("X-Amz-Acl")
-		return nil
-	})
-}
-
-type aclResponse struct {
-	XMLName           xml.Name `xml:"AccessControlPolicy"`
-	Xmlns             string   `xml:"xmlns,attr"`
-	Owner             owner
-	AccessControlList struct{ Grant []grant }
-}
-
-type grant struct {
-	Grantee    grantee
-	Permission string
-}
-
-// storedACL returns the canned list of the bucket or the object.
-func (r *request) storedACL() (acl string, err error) {
-	if r.key == "" {
-		err = r.view(func(b *bucket) error {
-			acl = b.acl
-			return nil
-		})
-		return acl, err
-	}
-	v, err := r.findVersion()
-	if err != nil {
-		return "", err
-	}
-	defer r.server.store.release(v)
-	return v.acl, nil
-}
-
-type grantee struct {
-	Xsi         string `xml:"xmlns:xsi,attr"`
-	Type        string `xml:"xsi:type,attr"`
-	ID          string `xml:",omitempty"`
-	DisplayName string `xml:",omitempty"`
-	URI         string `xml:",omitempty"`
-}
-
-// getACL returns the list of the bucket or the object: it grants access to the owner,
-// and to everyone if the canned list says so.
-func (r *request) getACL() error {
-	acl, err := r.storedACL()
-	if err != nil {
+// setNewACL sets the list of a bucket that is created.
+func (h *Handler) setNewACL(b *bucket, header http.Header) error {
+	list, _, err := h.readACL(header, b.account, b, false)
+	switch {
+	case err != nil:
 		return err
+	case list.grantsOthers(b.account) && b.ownership == ownerEnforced:
+		return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
+	case list.public() && b.block != nil && b.block.BlockPublicAcls:
+		return newError("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.name)
 	}
-	const xsi = "http://www.w3.org/2001/XMLSchema-instance"
-	response := aclResponse{Xmlns: namespace, Owner: bucketOwner}
-	grants := &response.AccessControlList.Grant
-	*grants = []grant{{grantee{Xsi: xsi, Type: "CanonicalUser", ID: bucketOwner.ID, DisplayName: bucketOwner.DisplayName}, "FULL_CONTROL"}}
-	if strings.HasPrefix(acl, "public-read") {
-		*grants = append(*grants, grant{grantee{Xsi: xsi, Type: "Group", URI: "http://acs.amazonaws.com/groups/global/AllUsers"}, "READ"})
-	}
-	return r.writeXML(response)
+	b.acl = list
+	return nil
 }

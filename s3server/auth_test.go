@@ -108,7 +108,9 @@ func TestAWrongRegionReturnsTheRightOne(t *testing.T) {
 }
 
 func TestASessionTokenIsRequired(t *testing.T) {
-	s := start(t, s3server.Config{SessionToken: "token"})
+	s := start(t, s3server.Config{Credentials: []s3server.Credential{
+		{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, SessionToken: "token"},
+	}})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 403, "InvalidAccessKeyId")
 	with := s.client(func(o *s3.Options) {

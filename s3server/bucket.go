@@ -37,17 +37,21 @@ func (r *request) createBucket() error {
 	if err != nil {
 		return err
 	}
-	b := r.server.newBucket(r.bucket)
+	b := r.server.newBucket(r.bucket, r.caller.account)
+	b.region = r.newRegion(asked.LocationConstraint)
 	if b.tags, err = asked.tags(); err != nil {
 		return err
 	}
 	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
+		if !slices.Contains(ownerships, value) {
+			return newError("InvalidArgument", "ArgumentName", "x-amz-object-ownership", "ArgumentValue", value).withMessage("Invalid x-amz-object-ownership header: %s", value)
+		}
 		b.ownership = value
 	}
 	if r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled") == "true" {
 		b.locking, b.versioning = &lockSettings{}, enabled
 	}
-	if err := b.setACL(r.Header); err != nil {
+	if err := r.server.setNewACL(b, r.Header); err != nil {
 		return err
 	}
 	if err := r.addBucket(b); err != nil {
@@ -58,14 +62,20 @@ func (r *request) createBucket() error {
 }
 
 func (r *request) addBucket(b *bucket) error {
-	if slices.Contains(r.server.config.TakenBuckets, b.name) {
-		return newError("BucketAlreadyExists", "BucketName", b.name)
-	}
 	created, err := r.server.store.createBucket(r.Context(), b)
-	if err == nil && !created && r.server.config.Region != usEast1 {
-		err = newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+	if err != nil || created {
+		return err
 	}
-	return err
+	return r.server.store.changeBucket(r.Context(), b.name, func(old *bucket) error {
+		switch {
+		case old.account != b.account:
+			return newError("BucketAlreadyExists", "BucketName", b.name)
+		case r.server.config.Strict && old.region != usEast1:
+			return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
+		}
+		old.acl = b.acl // as in us-east-1
+		return nil
+	})
 }
 
 // readBucketRequest reads the body of CreateBucket, which may be empty, and checks the region.
@@ -85,6 +95,8 @@ func (r *request) readBucketRequest() (*createBucketRequest, error) {
 		return nil, newError("MalformedXML")
 	case asked.Location != nil || asked.Bucket != nil:
 		return nil, newError("NotImplemented").withMessage("This server has no directory buckets")
+	case !r.server.config.Strict && (location == "" || location == region || r.server.anyRegion):
+		return &asked, nil
 	case location == usEast1:
 		return nil, newError("InvalidLocationConstraint", "LocationConstraint", location)
 	case location == "" && region != usEast1:
@@ -106,12 +118,29 @@ func (d *createBucketRequest) tags() ([]tag, error) {
 	return tags, checkBucketTags(tags)
 }
 
+// newRegion returns the region of a new bucket.
+func (r *request) newRegion(location string) string {
+	if location == "" {
+		return r.server.config.Region
+	}
+	return location
+}
+
+// region returns the region of the bucket.
+func (r *request) region() (region string, err error) {
+	err = r.view(func(b *bucket) error {
+		region = b.region
+		return nil
+	})
+	return region, err
+}
+
 func (r *request) headBucket() error {
-	err := r.view(func(*bucket) error { return nil })
+	region, err := r.region()
 	if err != nil {
 		return err
 	}
-	r.w.Header().Set("X-Amz-Bucket-Region", r.server.config.Region)
+	r.w.Header().Set("X-Amz-Bucket-Region", region)
 	return r.done(http.StatusOK)
 }
 
@@ -132,10 +161,10 @@ type location struct {
 }
 
 func (r *request) getLocation() error {
-	if err := r.view(func(*bucket) error { return nil }); err != nil {
+	region, err := r.region()
+	if err != nil {
 		return err
 	}
-	region := r.server.config.Region
 	if region == usEast1 {
 		region = ""
 	}
@@ -172,14 +201,11 @@ func (r *request) listBuckets() error {
 	if err != nil {
 		return newError("InvalidArgument", "ArgumentName", "continuation-token").withMessage("The continuation token provided is incorrect")
 	}
-	result := bucketList{Xmlns: namespace, Owner: bucketOwner, Prefix: r.query.Get("prefix")}
-	region := r.server.config.Region
-	if only := r.query.Get("bucket-region"); only != "" && only != region {
-		return r.writeXML(result)
-	}
+	result := bucketList{Xmlns: namespace, Owner: ownerOf(r.caller.account), Prefix: r.query.Get("prefix")}
+	only := r.query.Get("bucket-region")
 	page := &result.Buckets.Bucket
 	err = r.server.store.listBuckets(r.Context(), max(string(after), result.Prefix), func(b *bucket) bool {
-		if token != "" && b.name == string(after) {
+		if token != "" && b.name == string(after) || b.account != r.caller.account || only != "" && b.region != only {
 			return true
 		}
 		if !strings.HasPrefix(b.name, result.Prefix) {
@@ -189,7 +215,7 @@ func (r *request) listBuckets() error {
 			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
 			return false
 		}
-		*page = append(*page, listedBucket{b.name, isoTime(b.created), region})
+		*page = append(*page, listedBucket{b.name, isoTime(b.created), b.region})
 		return true
 	})
 	if err != nil {

@@ -34,9 +34,13 @@ func TestBucketsAreCreated(t *testing.T) {
 		"public by a list":              {"us-east-1", "new", s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead}, 400, "InvalidBucketAclWithObjectOwnership"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, s3server.Config{Region: test.region, TakenBuckets: []string{"taken"}}, func(o *s3.Options) { o.Region = test.region })
+			s := start(t, s3server.Config{Region: test.region, Credentials: twoAccounts}, func(o *s3.Options) { o.Region = test.region })
+			_, err := s.clientOf(1, func(o *s3.Options) { o.Region = test.region }).CreateBucket(t.Context(), &s3.CreateBucketInput{
+				Bucket: aws.String("taken"), CreateBucketConfiguration: located(map[bool]string{true: "", false: test.region}[test.region == "us-east-1"]),
+			})
+			require.NoError(t, err)
 			test.in.Bucket = &test.bucket
-			_, err := s.CreateBucket(t.Context(), &test.in)
+			_, err = s.CreateBucket(t.Context(), &test.in)
 			if test.code != "" {
 				failsWith(t, err, test.status, test.code)
 				return

@@ -33,9 +33,8 @@ func (s *Server) Address(bucket string) string {
 }
 
 // A Credential is a key pair.
-type Credential struct{ AccessKeyID, SecretKey, SessionToken string }
 
 // Credentials returns the first of Config.Credentials, or the default.
 func (h *Handler) Credentials() Credential {
-	return Credential{h.config.AccessKeyID, h.config.SecretKey, h.config.SessionToken}
+	return h.config.Credentials[0]
 }

@@ -196,7 +196,7 @@ func TestABucketThatBlocksCustomerKeys(t *testing.T) {
 }
 
 func TestTheRequesterOfABucketPays(t *testing.T) {
-	s := start(t, s3server.Config{AllowACL: true})
+	s := startLenient(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.ACL = types.ObjectCannedACLPublicRead
 	_, err := s.PutObject(t.Context(), input)

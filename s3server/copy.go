@@ -40,6 +40,9 @@ func (r *request) origin() (versionName, error) {
 // source finds the version that a copy reads, and checks its conditions. The caller must release
 // the version.
 func (r *request) source(from versionName) (*version, error) {
+	if err := r.authorizeSource(from); err != nil {
+		return nil, err
+	}
 	v, shown, err := r.find(from)
 	if err == nil {
 		err = r.checkSource(v)

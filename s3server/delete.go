@@ -15,7 +15,7 @@ func (r *request) deleteObject() error {
 		return newError("NotImplemented", "Header", "If-None-Match")
 	}
 	gone, err := r.remove(&removeRequest{
-		versionName: versionName{r.bucket, r.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: r.bypasses(),
+		versionName: versionName{r.bucket, r.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: r.bypasses(), account: r.caller.account,
 	})
 	if err != nil {
 		return err
@@ -74,7 +74,8 @@ func (r *request) deleteObjects() error {
 		return newError("MalformedXML")
 	}
 	result := deleteResult{Xmlns: namespace}
-	if err := r.view(func(*bucket) error { return nil }); err != nil {
+	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	if err != nil {
 		return err
 	}
 	for _, o := range asked.Object {
@@ -88,7 +89,7 @@ func (r *request) deleteObjects() error {
 		var gone removal
 		err := error(newError("NotImplemented").withMessage("This server does not implement the conditions LastModifiedTime and Size"))
 		if o.LastModifiedTime == "" && o.Size == "" {
-			gone, err = r.deleteOne(o.Key, o.VersionID, o.ETag)
+			gone, err = r.deleteOne(b, o.Key, o.VersionID, o.ETag)
 		}
 		if err != nil {
 			e := asAPIError(err)
@@ -107,7 +108,14 @@ func (r *request) deleteObjects() error {
 	return r.writeXML(result)
 }
 
-func (r *request) deleteOne(key, id, etag string) (removal, error) {
+func deleteAction(id string) string {
+	if id != "" {
+		return versionActions["s3:DeleteObject"]
+	}
+	return "s3:DeleteObject"
+}
+
+func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, error) {
 	if key == "" {
 		return removal{}, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
 	}
@@ -117,7 +125,10 @@ func (r *request) deleteOne(key, id, etag string) (removal, error) {
 	if id != "" && !validVersionID(id) {
 		return removal{}, newError("NoSuchVersion")
 	}
+	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
+		return removal{}, err
+	}
 	return r.remove(&removeRequest{
-		versionName: versionName{r.bucket, key, id}, condition: writeCondition{match: etag}, bypass: r.bypasses(),
+		versionName: versionName{r.bucket, key, id}, condition: writeCondition{match: etag}, bypass: r.bypasses(), account: r.caller.account,
 	})
 }

@@ -184,17 +184,3 @@ func (e encryption) tag(md5 string) string {
 	}
 	return `"` + hex.EncodeToString(random) + count + `"`
 }
-
-// DefaultAccountID owns all buckets that are not another account's.
-const DefaultAccountID = "123456789012"
-
-// checkOwner refuses a request that expects another owner of the bucket.
-func (r *request) checkOwner() error {
-	const owner, source = "x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"
-	for _, expected := range []string{r.Header.Get(owner), r.query.Get(owner), r.Header.Get(source)} {
-		if expected != "" && expected != DefaultAccountID {
-			return newError("AccessDenied")
-		}
-	}
-	return nil
-}

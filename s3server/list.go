@@ -116,13 +116,19 @@ func (r *request) listObjects() error {
 	if r.server.config.FolderOrder {
 		after.prefix = after.prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
+	var owners func(*object) owner
+	if r.query.Get("fetch-owner") == "true" {
+		if owners, err = r.owners(); err != nil {
+			return err
+		}
+	}
 	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			next = position{common, true}
 			return
 		}
-		result.Contents = append(result.Contents, l.entry(v, r.query.Get("fetch-owner") == "true"))
+		result.Contents = append(result.Contents, l.entry(v, owners))
 		next = position{v.key, false}
 	})
 	if err != nil {
@@ -139,33 +145,37 @@ func (r *request) listObjects() error {
 	return r.writeXML(result)
 }
 
-func (l listing) entry(v *version, withOwner bool) listedObject {
+func (l listing) entry(v *version, owners func(*object) owner) listedObject {
 	o := listedObject{
 		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.etag, Size: v.size, StorageClass: v.class,
 		ChecksumAlgorithm: v.sum.kind.name, ChecksumType: v.sum.covers, RestoreStatus: l.restoreStatus(v),
 	}
-	if withOwner {
-		o.Owner = &bucketOwner
+	if owners != nil {
+		shown := owners(&v.object)
+		o.Owner = &shown
 	}
 	return o
 }
 
 const tokenMAC = 8 // bytes
 
-// token returns an opaque token, which only this server can make.
+// tokenKey makes tokens opaque. It is no secret, so that a token outlives a restart.
+var tokenKey = []byte("continuation-token")
+
+// token returns an opaque token.
 func (h *Handler) token(p position) string {
 	kind := "k"
 	if p.prefix {
 		kind = "p"
 	}
 	message := kind + p.key
-	sum := mac([]byte(h.config.SecretKey), message)
+	sum := mac(tokenKey, message)
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
 func (h *Handler) parseToken(token string) (position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac([]byte(h.config.SecretKey), string(raw[tokenMAC:]))[:tokenMAC])) {
+	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
 		return position{}, newError("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).withMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])

@@ -38,6 +38,10 @@ func (r *request) listObjectsV1() error {
 	if r.server.config.FolderOrder {
 		after.prefix = true // the marker may be the name of a folder
 	}
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
 	last := ""
 	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
 		if v == nil {
@@ -45,7 +49,7 @@ func (r *request) listObjectsV1() error {
 			last = common
 			return
 		}
-		result.Contents = append(result.Contents, l.entry(v, true))
+		result.Contents = append(result.Contents, l.entry(v, owners))
 		last = v.key
 	})
 	if err != nil {

@@ -57,8 +57,14 @@ func (c *clock) move(d time.Duration) {
 // small limits keep tests small.
 var small = s3server.Limits{MinPartSize: 10, MaxPartSize: 100 << 10, MaxPutSize: 100 << 10, MaxCopySize: 50 << 10, MaxParts: 20, MaxPage: 1000}
 
+// start starts a strict server.
 func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	c.Strict = true
+	return open(t, c, options...)
+}
+
+// startLenient starts a server that is not strict.
+func startLenient(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	return open(t, c, options...)
 }
 

@@ -12,7 +12,8 @@ import (
 type upload struct {
 	bucket, key, id string
 	initiated       time.Time
-	object          // without bytes
+	initiator       string // the account
+	object                 // without bytes
 	kind            *checksumKind
 	covers          string
 	asked           bool // the client named the algorithm
@@ -60,7 +61,7 @@ func (r *request) createUpload() error {
 	if err != nil {
 		return err
 	}
-	u := &upload{bucket: r.bucket, key: r.key, object: *o}
+	u := &upload{bucket: r.bucket, key: r.key, initiator: r.caller.account, object: *o}
 	if err := u.readChecksum(r.Header); err != nil {
 		return err
 	}

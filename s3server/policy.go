@@ -4,23 +4,34 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
-// A policy is the policy of a bucket, as far as it applies to everyone.
+// A policy is the policy of a bucket. A policy with a part that this server does not
+// understand is refused, so that no statement is ignored.
 type policy struct {
 	document  []byte // as it was sent
 	Version   string
+	ID        string `json:"Id"`
 	Statement oneOrMany[statement]
 }
 
+// A statement allows or denies actions. Of Principal and NotPrincipal it has one, and so of
+// the other pairs.
 type statement struct {
-	Effect    string
-	Principal principal
-	Action    oneOrMany[string]
-	Resource  oneOrMany[string]
-	Condition map[string]any
+	Sid          string
+	Effect       string
+	Principal    *principals
+	NotPrincipal *principals
+	Action       oneOrMany[string]
+	NotAction    oneOrMany[string]
+	Resource     oneOrMany[string]
+	NotResource  oneOrMany[string]
+	Condition    conditions
 }
 
 // oneOrMany is a JSON list, or its only element without brackets.
@@ -29,91 +40,220 @@ type oneOrMany[T any] []T
 // UnmarshalJSON reads either form.
 func (l *oneOrMany[T]) UnmarshalJSON(data []byte) error {
 	if bytes.HasPrefix(data, []byte("[")) {
-		return json.Unmarshal(data, (*[]T)(l))
+		return strictJSON(data, (*[]T)(l))
 	}
 	*l = make([]T, 1)
-	return json.Unmarshal(data, &(*l)[0])
-}
-
-// A principal is everyone, or someone unknown to this server.
-type principal struct{ everyone bool }
-
-// UnmarshalJSON reads "*" and {"AWS": "*"}.
-func (p *principal) UnmarshalJSON(data []byte) error {
-	var name string
-	if json.Unmarshal(data, &name) == nil {
-		p.everyone = name == "*"
-		return nil
-	}
-	var kinds map[string]oneOrMany[string]
-	if err := json.Unmarshal(data, &kinds); err != nil {
-		return err
-	}
-	for _, name := range kinds["AWS"] {
-		p.everyone = p.everyone || name == "*"
-	}
-	return nil
+	return strictJSON(data, &(*l)[0])
 }
 
 const maxPolicy = 20 << 10 // bytes
 
-// parsePolicy refuses a policy that AWS refuses.
-func parsePolicy(document []byte, b *bucket) (*policy, error) {
-	p := &policy{document: document}
-	if !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) || len(document) > maxPolicy || json.Unmarshal(document, p) != nil {
-		return nil, newError("MalformedPolicy")
+func malformedPolicy(format string, args ...any) *apiError {
+	return newError("MalformedPolicy").withMessage(format, args...)
+}
+
+// strictJSON is json.Unmarshal, but refuses fields that v does not have.
+func strictJSON(data []byte, v any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return err
 	}
-	if len(p.Statement) == 0 {
-		return nil, newError("MalformedPolicy").withMessage("Missing required field Statement")
+	if _, err := decoder.Token(); err != io.EOF {
+		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
 	}
-	for _, s := range p.Statement {
-		if s.Effect != "Allow" && s.Effect != "Deny" {
-			return nil, newError("MalformedPolicy").withMessage("Invalid effect: %s", s.Effect)
-		}
-		if len(s.Action) == 0 || len(s.Resource) == 0 {
-			return nil, newError("MalformedPolicy").withMessage("Missing required field Action or Resource")
-		}
-		for _, resource := range s.Resource {
-			if resource != b.resource("") && !strings.HasPrefix(resource, b.resource("")+"/") {
-				return nil, newError("MalformedPolicy").withMessage("Policy has invalid resource")
+	return nil
+}
+
+// checkNames refuses a document in which an object has a name twice: encoding/json would
+// ignore the first.
+func checkNames(decoder *json.Decoder, depth int) error {
+	token, err := decoder.Token()
+	open, isDelim := token.(json.Delim)
+	if err != nil || !isDelim {
+		return err
+	}
+	const deepest = 20
+	if depth > deepest {
+		return malformedPolicy("Policy is nested too deeply")
+	}
+	names := map[string]bool{}
+	for decoder.More() {
+		if open == '{' {
+			name, err := decoder.Token()
+			if err != nil {
+				return err
 			}
+			lower := strings.ToLower(name.(string))
+			if names[lower] {
+				return malformedPolicy("Duplicate name in the policy: %s", name)
+			}
+			names[lower] = true
+		}
+		if err := checkNames(decoder, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err = decoder.Token()
+	return err
+}
+
+// parsePolicy refuses a policy that AWS refuses, and one that it does not understand.
+func (r *request) parsePolicy(document []byte, b *bucket) (*policy, error) {
+	p := &policy{document: document}
+	if len(document) > maxPolicy {
+		return nil, newError("PolicyTooLarge")
+	}
+	err := checkNames(json.NewDecoder(bytes.NewReader(document)), 0)
+	if err == nil {
+		err = strictJSON(document, p)
+	}
+	var refused *apiError
+	switch {
+	case errors.As(err, &refused):
+		return nil, refused
+	case err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")):
+		return nil, newError("MalformedPolicy")
+	case p.Version != "" && p.Version != "2012-10-17" && p.Version != "2008-10-17":
+		return nil, malformedPolicy("The policy must contain a valid version string")
+	case len(p.Statement) == 0:
+		return nil, malformedPolicy("Missing required field Statement")
+	case p.Version == "2012-10-17" && bytes.Contains(document, []byte("${")):
+		return nil, newError("NotImplemented").withMessage("This server does not implement variables in policies")
+	}
+	ids := map[string]bool{}
+	for i := range p.Statement {
+		s := &p.Statement[i]
+		if s.Sid != "" && ids[s.Sid] {
+			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
+		}
+		ids[s.Sid] = true
+		if err := s.check(b, r.server.config.Strict); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil
 }
 
-// public reports whether the policy allows everyone something, without a condition.
-func (p *policy) public() bool {
-	for _, s := range p.Statement {
-		if s.Effect == "Allow" && s.Principal.everyone && len(s.Condition) == 0 {
-			return true
-		}
+// check checks a statement.
+func (s *statement) check(b *bucket, strict bool) error {
+	switch {
+	case s.Effect != "Allow" && s.Effect != "Deny":
+		return malformedPolicy("Invalid effect: %s", s.Effect)
+	case (s.Principal == nil) == (s.NotPrincipal == nil):
+		return malformedPolicy("Missing required field Principal")
+	case s.NotPrincipal != nil && s.Effect == "Allow":
+		return malformedPolicy("Allow with NotPrincipal is not allowed.")
+	case (len(s.Action) == 0) == (len(s.NotAction) == 0):
+		return malformedPolicy("Missing required field Action")
+	case (len(s.Resource) == 0) == (len(s.NotResource) == 0):
+		return malformedPolicy("Missing required field Resource")
 	}
-	return false
+	var named []string
+	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
+		actions := actionsLike(pattern)
+		if len(actions) == 0 {
+			return malformedPolicy("Policy has invalid action")
+		}
+		named = append(named, actions...)
+	}
+	onBucket, onObject := false, false
+	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
+		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
+		name, _, object := strings.Cut(name, "/")
+		if resource != "*" && (!found || !matchPattern(name, b.name)) {
+			return malformedPolicy("Policy has invalid resource")
+		}
+		wild := strings.Contains(name, "*") || resource == "*"
+		onBucket, onObject = onBucket || !object, onObject || object || wild
+	}
+	if strict && s.Action != nil && s.Resource != nil && !slices.ContainsFunc(named, func(action string) bool {
+		return onObjects(action) && onObject || !onObjects(action) && onBucket
+	}) {
+		return malformedPolicy("Action does not apply to any resource(s) in statement")
+	}
+	return nil
 }
 
-// allows reports whether everyone may do this. A Deny wins.
-func (p *policy) allows(action, resource string) bool {
-	allowed := false
-	for _, s := range p.Statement {
-		if !s.Principal.everyone || len(s.Condition) > 0 || !anyWildcardMatch(s.Action, action) || !anyWildcardMatch(s.Resource, resource) {
-			continue
+// actionsLike returns the actions that a pattern of a policy names.
+func actionsLike(pattern string) (actions []string) {
+	for _, action := range policyActions {
+		if actionMatches(pattern, action) {
+			actions = append(actions, action)
 		}
-		if s.Effect == "Deny" {
+	}
+	return actions
+}
+
+func actionMatches(pattern, action string) bool {
+	return matchPattern(strings.ToLower(pattern), strings.ToLower(action))
+}
+
+// applies reports whether the statement is about this access.
+func (s *statement) applies(a *access) bool {
+	if s.Principal != nil && !s.Principal.include(a.caller) || s.NotPrincipal != nil && s.NotPrincipal.include(a.caller) {
+		return false
+	}
+	sameAction := func(pattern string) bool { return actionMatches(pattern, a.action) }
+	resource := a.resource()
+	sameResource := func(pattern string) bool { return matchPattern(pattern, resource) }
+	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) || s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
+		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) || s.NotResource != nil && slices.ContainsFunc(s.NotResource, sameResource) {
+		return false
+	}
+	for i := range s.Condition {
+		if !s.Condition[i].holds(a) {
 			return false
 		}
-		allowed = true
 	}
-	return allowed
+	return true
+}
+
+// judge reports whether a statement allows the access, and whether one denies it.
+func (p *policy) judge(a *access) (allowed, denied bool) {
+	if p == nil {
+		return false, false
+	}
+	for i := range p.Statement {
+		s := &p.Statement[i]
+		if s.applies(a) {
+			allowed, denied = allowed || s.Effect == "Allow", denied || s.Effect == "Deny"
+		}
+	}
+	return allowed, denied
+}
+
+// public reports whether the policy allows everyone something, by AWS's rule: only some
+// keys with fixed values make a statement private.
+func (p *policy) public() bool {
+	return p != nil && slices.ContainsFunc(p.Statement, func(s statement) bool {
+		return s.Effect == "Allow" && s.Principal != nil && s.Principal.everyone && !slices.ContainsFunc(s.Condition, condition.fixed)
+	})
+}
+
+// fixingKeys are the keys whose fixed values make a statement private.
+var fixingKeys = []string{
+	"aws:principalorgid", "aws:principalorgpaths", "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:sourceowner", "aws:sourcevpc",
+	"aws:sourcevpce", "aws:userid", "aws:principalarn", "aws:principalaccount", "s3:dataaccesspointaccount", "s3:dataaccesspointarn",
+	"s3:x-amz-server-side-encryption-aws-kms-key-id",
+}
+
+// fixed reports whether the condition restricts its statement to known senders.
+func (c condition) fixed() bool {
+	if !slices.Contains(fixingKeys, c.key) || c.null || c.ifExists || c.operator.negated || c.each == "ForAllValues" {
+		return false
+	}
+	const widestIPv4, widestIPv6 = 8, 32
+	return !slices.ContainsFunc(c.values, func(value string) bool {
+		if network, ok := parseNetwork(value); ok && c.key == "aws:sourceip" {
+			return network.Addr().Is4() && network.Bits() < widestIPv4 || !network.Addr().Is4() && network.Bits() < widestIPv6
+		}
+		return strings.ContainsAny(value, "*?")
+	})
 }
 
 func anyWildcardMatch(patterns []string, value string) bool {
-	for _, pattern := range patterns {
-		if wildcardMatch(pattern, value) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, value) })
 }
 
 // wildcardMatch matches a pattern in which "*" stands for anything.
@@ -122,17 +262,7 @@ func wildcardMatch(pattern, value string) bool {
 	if !wild {
 		return pattern == value
 	}
-	if !strings.HasPrefix(value, head) {
-		return false
-	}
-	for value = value[len(head):]; ; value = value[1:] {
-		if wildcardMatch(rest, value) {
-			return true
-		}
-		if value == "" {
-			return false
-		}
-	}
+	return len(value) >= len(head)+len(rest) && strings.HasPrefix(value, head) && strings.HasSuffix(value, rest)
 }
 
 func (r *request) putPolicy() error {
@@ -141,7 +271,7 @@ func (r *request) putPolicy() error {
 		return err
 	}
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		p, err := parsePolicy(document, b)
+		p, err := r.parsePolicy(document, b)
 		if err != nil {
 			return err
 		}
@@ -178,6 +308,8 @@ func (r *request) deletePolicy() error {
 	})
 }
 
+// policyStatus says whether the policy makes the bucket public. Unless the server is
+// strict, a list of the bucket counts, too, and a bucket without a policy is no error.
 type policyStatus struct {
 	XMLName  xml.Name `xml:"PolicyStatus"`
 	Xmlns    string   `xml:"xmlns,attr"`
@@ -187,10 +319,10 @@ type policyStatus struct {
 func (r *request) getPolicyStatus() error {
 	response := policyStatus{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
-		if b.policy == nil {
+		if b.policy == nil && r.server.config.Strict {
 			return newError("NoSuchBucketPolicy", "BucketName", b.name)
 		}
-		response.IsPublic = b.policy.public()
+		response.IsPublic = b.policy.public() || !r.server.config.Strict && b.acl.public()
 		return nil
 	})
 	if err != nil {

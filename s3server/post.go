@@ -128,12 +128,13 @@ func (f *form) tags() ([]tag, error) {
 func (r *request) permit(f *form) (sizes, error) {
 	anySize := sizes{0, r.server.limits.MaxPutSize}
 	if f.fields["policy"] == "" {
-		r.caller, r.operation = caller{anonymous: true}, "PutObject"
-		err := r.authorize()
-		r.operation = "PostObject"
-		return anySize, err
+		r.caller = caller{anonymous: true}
+		return anySize, r.authorizeForm(f)
 	}
 	if err := r.verifyForm(f); err != nil {
+		return anySize, err
+	}
+	if err := r.authorizeForm(f); err != nil {
 		return anySize, err
 	}
 	p, err := parseFormPolicy(f.fields["policy"])
@@ -144,6 +145,15 @@ func (r *request) permit(f *form) (sizes, error) {
 		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
 	return p.check(f, r.bucket, anySize)
+}
+
+// authorizeForm checks the permission for the write that the form asks for.
+func (r *request) authorizeForm(f *form) error {
+	tags, err := f.tags()
+	if err != nil {
+		return err
+	}
+	return r.authorizeWith(f.header(), tags)
 }
 
 // verifyForm checks the policy's signature.
@@ -166,17 +176,15 @@ func (r *request) verifyForm(f *form) error {
 	if !strings.HasPrefix(c.timestamp, c.scope.date+"T") {
 		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, c.timestamp)
 	}
-	config := &r.server.config
-	if c.accessKey != config.AccessKeyID {
-		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
+	credential, err := r.server.credential(c.accessKey, f.fields["x-amz-security-token"])
+	if err != nil {
+		return err
 	}
-	if token := f.fields["x-amz-security-token"]; token != config.SessionToken {
-		return newError("InvalidToken", "Token-0", token)
-	}
-	key := signingKey(config.SecretKey, c.scope)
+	key := signingKey(credential.SecretKey, c.scope)
 	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
 		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
+	r.caller = caller{account: credential.Account, readOnly: credential.ReadOnly}
 	return nil
 }
 

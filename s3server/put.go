@@ -36,15 +36,16 @@ func (r *request) putObject() error {
 // newObject returns an object without bytes. It fails if there is no bucket, or if the
 // bucket refuses the access control list or the lock.
 func (r *request) newObject(header http.Header) (*object, error) {
-	o := &object{acl: header.Get("X-Amz-Acl")}
-	var err error
+	o, err := &object{}, error(nil)
 	if o.lock, err = r.server.readLock(header); err != nil {
 		return nil, err
 	}
 	var rule *encryptionRule
 	err = r.view(func(b *bucket) error {
 		rule = b.encryption
-		if err := b.checkACL(header); err != nil {
+		o.account = b.ownerOfNew(r.caller.account, header.Get("X-Amz-Acl"))
+		var err error
+		if o.acl, err = r.server.newObjectACL(header, o.account, b); err != nil {
 			return err
 		}
 		checked := *o

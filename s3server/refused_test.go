@@ -94,7 +94,7 @@ func TestAPlusInAPathIsASpace(t *testing.T) {
 }
 
 func TestSettingsAreReturnedUnchanged(t *testing.T) {
-	s := start(t, s3server.Config{AllowACL: true})
+	s := startLenient(t, s3server.Config{})
 	versioning := func() types.BucketVersioningStatus {
 		out, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)

@@ -51,9 +51,10 @@ func (r *request) checkPayer() error {
 	const header, requester = "x-amz-request-payer", "requester"
 	agrees := r.Header.Get(header) == requester || r.query.Get(header) == requester
 	must := r.server.config.RequesterPays
-	if !must && r.caller.anonymous {
+	if !must && r.bucket != "" {
 		_ = r.view(func(b *bucket) error { // a bucket that is missing is reported by the operation
-			must, agrees = b.payer == payerRequester, false
+			must = b.payer == payerRequester && r.caller.account != b.account
+			agrees = agrees && !r.caller.anonymous // nobody could be charged
 			return nil
 		})
 	}

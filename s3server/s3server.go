@@ -35,28 +35,27 @@ const (
 
 // Config configures a server. The zero value is an AWS region without buckets.
 type Config struct {
-	AccessKeyID  string // "" means DefaultAccessKeyID
-	SecretKey    string // "" means DefaultSecretKey
-	SessionToken string // if set, every signed request must have it
-	Region       string // "" means DefaultRegion; a signature for another region is refused
-	Buckets      []string
-	// TakenBuckets are names that another account owns.
-	TakenBuckets []string
+	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
+	// other development servers accept: access control lists on new buckets, signatures
+	// and locations of any region, and ranged copies of a source of 5 MiB or less. A
+	// CreateBucket of the caller's own bucket succeeds. Neither accepts what is not
+	// implemented.
+	Strict bool
+	// Credentials are the keys that the server knows. Without any, it knows one with
+	// [DefaultAccessKeyID] and [DefaultSecretKey].
+	Credentials []Credential
+	// Region is where the buckets are; a signature for another region is refused. ""
+	// means [DefaultRegion] with Strict, and else that every region is accepted.
+	Region string
+	// Buckets are created at the start. The account of the first credential owns them.
+	Buckets []string
 	// Domains are the hosts whose subdomains are buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
 	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
-	// Strict behaves as AWS documents it in every detail. Without it, the server allows what
-	// MinIO and versitygw allow: access control lists on new buckets, a signature for any
-	// region, a ranged UploadPartCopy of a small source, and creating one's own bucket again.
-	// A feature that the server lacks is NotImplemented with and without Strict.
-	Strict bool
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
 	WebsiteDomains []string
-	// AllowACL lets new buckets accept access control lists, without a public access
-	// block, as AWS did before April 2023.
-	AllowACL bool
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
@@ -153,9 +152,10 @@ func (l Limits) complete() Limits {
 
 // A Handler is the server without a listener.
 type Handler struct {
-	config Config // with all defaults
-	limits Limits
-	store  store
+	config    Config // with all defaults
+	anyRegion bool
+	limits    Limits
+	store     store
 
 	finished *finishedUploads
 	webhook  *webhook
@@ -167,8 +167,8 @@ type Handler struct {
 
 // New returns a server with the buckets of c, which are empty.
 func New(c Config) *Handler {
-	setDefault(&c.AccessKeyID, DefaultAccessKeyID)
-	setDefault(&c.SecretKey, DefaultSecretKey)
+	c.Credentials = c.credentials()
+	anyRegion := c.Region == "" && !c.Strict
 	setDefault(&c.Region, DefaultRegion)
 	if c.Domains == nil {
 		c.Domains = []string{
@@ -192,13 +192,13 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		config: c, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
+		config: c, anyRegion: anyRegion, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
 		webhook: newWebhook(c.WebhookURL),
 	}
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	h.store = newMemoryStore(&h.config, c.Driver)
 	for _, name := range c.Buckets {
-		_, _ = h.store.createBucket(context.Background(), h.newBucket(name)) // memory does not fail
+		_, _ = h.store.createBucket(context.Background(), h.newBucket(name, c.Credentials[0].Account)) // memory does not fail
 	}
 	return h
 }

@@ -18,7 +18,7 @@ type settings struct {
 	block      *accessBlock
 	ownership  string // "" means no controls, which is the same as ObjectWriter
 	lifecycle  *lifecycleConfiguration
-	acl        string        // canned; "" means private
+	acl        accessList
 	locking    *lockSettings // nil if the bucket cannot lock objects
 
 	tags         []tag

@@ -12,6 +12,8 @@ const nullVersion = "null"
 // A bucket is replaced and never changed, after it was created.
 type bucket struct {
 	name    string
+	account string // that owns it
+	region  string
 	created time.Time
 	settings
 }
@@ -33,7 +35,8 @@ type object struct {
 	parts []objectPart // of the upload that made it; nil after a PUT
 	sum   checksum
 	properties
-	acl        string
+	account    string // that wrote it; the bucket's ownership may say otherwise
+	acl        accessList
 	encryption encryption
 	lock       lock
 	restored   restored
@@ -45,10 +48,10 @@ type objectPart struct {
 	sum          checksum
 }
 
-func (h *Handler) newBucket(name string) *bucket {
-	b := &bucket{name: name, created: h.now(), settings: defaultSettings}
-	if h.config.AllowACL {
-		b.ownership, b.block = "ObjectWriter", nil
+func (h *Handler) newBucket(name, account string) *bucket {
+	b := &bucket{name: name, account: account, region: h.config.Region, created: h.now(), settings: defaultSettings}
+	if !h.config.Strict {
+		b.ownership, b.block = "", nil
 	}
 	return b
 }

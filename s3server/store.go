@@ -79,7 +79,8 @@ type write struct {
 type removeRequest struct {
 	versionName
 	condition writeCondition
-	bypass    bool // of a retention in the mode GOVERNANCE
+	bypass    bool   // of a retention in the mode GOVERNANCE
+	account   string // of the caller, who owns a delete marker
 }
 
 // A removal is the result of a deletion.

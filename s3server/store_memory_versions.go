@@ -197,7 +197,7 @@ func (s *memoryStore) removeFrom(b *memoryBucket, r *removeRequest) (gone remova
 	if b.versioning == "" {
 		return removal{missing: b.current(r.key) == nil}, b.drop(r.key, nullVersion), nil
 	}
-	marker := &version{key: r.key, modified: s.now(), marker: true}
+	marker := &version{key: r.key, modified: s.now(), marker: true, object: object{account: r.account}}
 	unused = b.add(marker)
 	return removal{marker: true, id: marker.id}, unused, nil
 }

@@ -155,6 +155,9 @@ func (r *request) putTagging() error {
 	if err != nil {
 		return err
 	}
+	if err := r.authorizeWith(r.Header, tags); err != nil {
+		return err
+	}
 	return r.changeVersion(http.StatusOK, func(_ *bucket, v *version) error {
 		v.tags = tags
 		return nil

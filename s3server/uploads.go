@@ -38,7 +38,7 @@ func (r *request) listParts() error {
 	}
 	result := partList{
 		Xmlns: namespace, Bucket: r.bucket, Key: text(r.key), UploadID: r.query.Get("uploadId"),
-		PartNumberMarker: after, MaxParts: most, Initiator: bucketOwner, Owner: bucketOwner,
+		PartNumberMarker: after, MaxParts: most,
 	}
 	u, err := r.upload()
 	if err != nil {
@@ -49,7 +49,11 @@ func (r *request) listParts() error {
 			return err
 		}
 	}
-	result.StorageClass = u.class
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
+	result.StorageClass, result.Initiator, result.Owner = u.class, ownerOf(u.initiator), owners(&u.object)
 	if u.asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
 	}
@@ -101,13 +105,19 @@ func (r *request) listUploads() error {
 		Xmlns: namespace, Bucket: r.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.prefix),
 		Delimiter: l.encode(l.delimiter), EncodingType: l.encoding, MaxUploads: l.max,
 	}
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
 	result.IsTruncated, err = r.server.store.listUploads(r.Context(), r.bucket, l, uploadPosition{key, id}, func(u *upload, common string) {
 		if u == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
 			return
 		}
-		result.Upload = append(result.Upload, listedUpload{l.encode(u.key), u.id, bucketOwner, bucketOwner, u.class, isoTime(u.initiated)})
+		result.Upload = append(result.Upload, listedUpload{
+			l.encode(u.key), u.id, ownerOf(u.initiator), owners(&u.object), u.class, isoTime(u.initiated),
+		})
 		result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.key), u.id
 	})
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // bucket.
 func documented() *s3server.Handler {
 	return s3server.New(s3server.Config{
-		AccessKeyID: "AKIAIOSFODNN7EXAMPLE",
-		SecretKey:   "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+		Strict:      true,
+		Credentials: []s3server.Credential{{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}},
 		Buckets:     []string{"examplebucket"},
 		Now:         func() time.Time { return time.Date(2013, 5, 24, 0, 1, 0, 0, time.UTC) },
 	})

@@ -53,13 +53,17 @@ func (r *request) listVersions() error {
 		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
+	owners, err := r.owners()
+	if err != nil {
+		return err
+	}
 	result.IsTruncated, err = r.server.store.listVersions(r.Context(), r.bucket, l, after, func(v *version, latest bool, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
 			return
 		}
-		result.Entries = append(result.Entries, l.versionEntry(v, latest))
+		result.Entries = append(result.Entries, l.versionEntry(v, latest, owners))
 		result.NextKeyMarker, result.NextVersionIDMarker = l.encode(v.key), v.id
 	})
 	if err != nil {
@@ -71,10 +75,10 @@ func (r *request) listVersions() error {
 	return r.writeXML(result)
 }
 
-func (l listing) versionEntry(v *version, latest bool) listedVersion {
+func (l listing) versionEntry(v *version, latest bool, owners func(*object) owner) listedVersion {
 	e := listedVersion{
 		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.key), VersionID: v.id, IsLatest: latest,
-		LastModified: isoTime(v.modified), Owner: bucketOwner,
+		LastModified: isoTime(v.modified), Owner: owners(&v.object),
 	}
 	if v.marker {
 		e.XMLName.Local = "DeleteMarker"

@@ -18,7 +18,7 @@ const websiteHost = "photos.s3-website.localhost"
 // site starts a server whose bucket is a website, with objects that everyone can read.
 func site(t *testing.T, configuration string, objects ...string) *store {
 	t.Helper()
-	s := start(t, s3server.Config{AllowACL: true})
+	s := startLenient(t, s3server.Config{})
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, body := s.vouched(t, "/photos?website", "<WebsiteConfiguration>"+configuration+"</WebsiteConfiguration>")
 	require.Equal(t, 200, response.StatusCode, body)

@@ -96,14 +96,3 @@ type unknownElements []struct{ XMLName xml.Name }
 
 // isoTime returns a time as in S3's XML.
 func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// owner is the only account.
-type owner struct {
-	ID          string
-	DisplayName string
-}
-
-var bucketOwner = owner{
-	ID:          "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a",
-	DisplayName: "owner",
-}

@@ -48,7 +48,7 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 		{"with a profile that lists in order", "unknown", storage.Unsupported},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			b := onServer(t, s3server.Config{FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}}, row.profile)
+			b := onServer(t, s3server.Config{Strict: true, FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}}, row.profile)
 			backup := t.TempDir()
 			for _, key := range keys {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -68,7 +68,7 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 
 // The consoles of S3 and Google create a folder as an empty object "mark/".
 func TestAFolderMarkerDoesNotStopATransfer(t *testing.T) {
-	b := onServer(t, s3server.Config{}, "aws")
+	b := onServer(t, s3server.Config{Strict: true}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
 	_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new("mark/")})

@@ -88,7 +88,7 @@ func TestAKilledJobSendsNoPartTwice(t *testing.T) {
 	require.NoError(t, large.Truncate(largeParts*partBytes))
 	require.NoError(t, large.Close())
 
-	server := &partServer{Handler: s3server.New(s3server.Config{Buckets: []string{"photos"}}), held: make(chan struct{}, 64), gone: make(chan struct{})}
+	server := &partServer{Handler: s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}}), held: make(chan struct{}, 64), gone: make(chan struct{})}
 	server.hold.Store(before)
 	listening := httptest.NewServer(server)
 	defer listening.Close()

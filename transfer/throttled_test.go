@@ -22,7 +22,7 @@ func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
 	for i := range files {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), []byte("0123456789"), 0o600))
 	}
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: rate})

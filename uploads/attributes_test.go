@@ -59,7 +59,7 @@ func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
 // onAmazonsRules returns a bucket of a server with Amazon's rules.
 func onAmazonsRules(t *testing.T) storage.Bucket {
 	t.Helper()
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, known := s3.NamedProfile("aws")

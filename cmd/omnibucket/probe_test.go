@@ -25,7 +25,7 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 }
 
 func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	defer server.Close()
 	s := newShell(t)

@@ -39,7 +39,7 @@ func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 
 func TestServiceOfAmazon(t *testing.T) {
 	storagetest.RunService(t, func(t *testing.T) *storage.Service {
-		_, c := amazon(t, s3server.Config{})
+		_, c := amazon(t, s3server.Config{Strict: true})
 		service, err := s3.NewService(t.Context(), c)
 		require.NoError(t, err)
 		return service

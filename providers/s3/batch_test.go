@@ -22,7 +22,7 @@ func TestNoFailureOfABatchIsLost(t *testing.T) {
 		"by another name":      func(string) (string, string) { return "another", "v1" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+			server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
 			b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey})

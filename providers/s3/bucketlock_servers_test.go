@@ -18,7 +18,7 @@ func eachLockingServer(t *testing.T, test func(t *testing.T, s *testServer)) {
 		t.Run(name, func(t *testing.T) { test(t, needServer(t, name)) })
 	}
 	t.Run("aws", func(t *testing.T) {
-		server, err := s3server.Start(s3server.Config{})
+		server, err := s3server.Start(s3server.Config{Strict: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { server.Close() })
 		s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}

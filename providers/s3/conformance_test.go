@@ -61,7 +61,7 @@ func asItIs(d storage.Driver) storage.Driver { return d }
 // time. The other servers test that limit.
 func TestConformanceToAmazonsRules(t *testing.T) {
 	const least = 64 << 10
-	server, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: least}})
+	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() }) // after the buckets, which are removed by clean-ups too
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
@@ -72,7 +72,7 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 // The server lists like a directory tree.
 func TestConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	const least = 64 << 10
-	server, err := s3server.Start(s3server.Config{FolderOrder: true, Limits: s3server.Limits{MinPartSize: least}})
+	server, err := s3server.Start(s3server.Config{Strict: true, FolderOrder: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{name: tree, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}

@@ -46,7 +46,7 @@ func eachWithTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Confi
 			s.name, s.raw = "minio", s.clientOver(trusting(t, certificate))
 			return s, certificate
 		},
-		"ours": func(t *testing.T) (*testServer, string) { return ownOverTLS(t, s3server.Config{}) },
+		"ours": func(t *testing.T) (*testServer, string) { return ownOverTLS(t, s3server.Config{Strict: true}) },
 	}
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		for _, client := range []string{"by the raw client", "by the SDK"} {
@@ -208,7 +208,7 @@ func (f *failAfter) Read(p []byte) (int, error) {
 }
 
 func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
-	own, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true, TLS: &tls.Config{}})
+	own, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, CloseConnections: true, TLS: &tls.Config{}})
 	require.NoError(t, err)
 	t.Cleanup(own.Close)
 	profile, _ := s3.NamedProfile("aws")
@@ -223,7 +223,7 @@ func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {
 }
 
 func TestAnArchivedObjectWithACustomersKeyIsRestored(t *testing.T) {
-	s, certificate := ownOverTLS(t, s3server.Config{})
+	s, certificate := ownOverTLS(t, s3server.Config{Strict: true})
 	c := s.config(t, s.bucket(t, false))
 	c.HTTPClient = trusting(t, certificate)
 	b := openBucket(t, c)
@@ -246,7 +246,7 @@ func TestABucketThatEncryptsWithAKMSKey(t *testing.T) {
 			return needServer(t, "minio"), key, "arn:aws:kms:" + key
 		},
 		"ours": func(t *testing.T) (*testServer, string, string) {
-			own, err := s3server.Start(s3server.Config{KMSKeys: []string{arn}, CloseConnections: true})
+			own, err := s3server.Start(s3server.Config{Strict: true, KMSKeys: []string{arn}, CloseConnections: true})
 			require.NoError(t, err)
 			t.Cleanup(own.Close)
 			s := &testServer{name: "aws", endpoint: own.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}

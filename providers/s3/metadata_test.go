@@ -18,7 +18,7 @@ import (
 // does before Quincy.
 func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucket) {
 	t.Helper()
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, DashForUnderscore: true, AllowACL: true})
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, DashForUnderscore: true})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	p, known := s3.NamedProfile(profile)

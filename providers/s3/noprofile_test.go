@@ -103,7 +103,7 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 func TestConformanceWithoutAProfile(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
-	server, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: least}})
+	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTheRequesterPays(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, RequesterPays: true})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, RequesterPays: true})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")

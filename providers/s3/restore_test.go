@@ -86,7 +86,7 @@ func TestAnArchivedObjectIsRestored(t *testing.T) {
 		defer mu.Unlock()
 		ahead += d
 	}
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Now: clock, RestoreTime: time.Minute})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Now: clock, RestoreTime: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	eachClient(t, "restore", func(t *testing.T, use func(*driver) *driver) {

@@ -53,7 +53,7 @@ func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
 
 // The real servers store objects in file systems, which cannot hold these keys.
 func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
-	b, someone := amazonBucket(t, s3server.Config{})
+	b, someone := amazonBucket(t, s3server.Config{Strict: true})
 	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
 	for _, key := range keys {
 		signed, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
@@ -71,7 +71,7 @@ func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 }
 
 func TestChangesToASignedURLAreRefused(t *testing.T) {
-	b, someone := amazonBucket(t, s3server.Config{})
+	b, someone := amazonBucket(t, s3server.Config{Strict: true})
 	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
@@ -113,7 +113,7 @@ func setQuery(r *http.Request, name, value string) {
 
 func TestASignedURLExpires(t *testing.T) {
 	var ahead atomic.Int64
-	b, someone := amazonBucket(t, s3server.Config{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	b, someone := amazonBucket(t, s3server.Config{Strict: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	for name, sign := range map[string]func() (*storage.SignedURL, error){
 		"upload": func() (*storage.SignedURL, error) {
 			return b.SignedUploadURL(t.Context(), "a", storage.WithTTL(time.Hour))
@@ -140,7 +140,7 @@ func TestASignedURLExpires(t *testing.T) {
 }
 
 func TestASignedVersion(t *testing.T) {
-	_, config := amazon(t, s3server.Config{})
+	_, config := amazon(t, s3server.Config{Strict: true})
 	service, err := s3.NewService(t.Context(), config)
 	require.NoError(t, err)
 	_, err = service.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))

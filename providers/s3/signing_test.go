@@ -74,7 +74,7 @@ func TestASignedChecksumIsEnforced(t *testing.T) {
 }
 
 func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
-	s, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	s, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	profile, known := s3.NamedProfile("aws")

@@ -43,7 +43,7 @@ func TestErrorsOfACredentialServiceAreTemporary(t *testing.T) {
 
 func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
 	now := time.Now()
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,

@@ -50,7 +50,7 @@ func lockingBucket(t *testing.T, c s3.Config) s3.Config {
 func TestRunOnAmazonsRules(t *testing.T) {
 	for name, acl := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
 		t.Run(name, func(t *testing.T) {
-			_, c := amazon(t, s3server.Config{AllowACL: acl})
+			_, c := amazon(t, s3server.Config{Strict: !acl})
 			c = lockingBucket(t, c)
 			profile, known := s3.NamedProfile("unknown") // no features are known
 			require.True(t, known)
@@ -118,7 +118,7 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 		"a server that is busy once":                    {s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a server-side copy", Enforced, func(p s3.Profile) bool { return p.Copy }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
+			server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 			c.Bucket = "photos"
 			if name == "a hold ignored" {
 				c.Bucket = ""
@@ -142,7 +142,7 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 
 // Credentials that may only write cannot remove what they wrote.
 func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
-	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
+	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	c.Bucket = "photos"
 	for _, operation := range []string{"GetObject", "ListObjectsV2", "DeleteObject"} {
 		server.Inject(s3server.Fault{Operation: operation, Error: "AccessDenied"})
@@ -154,7 +154,7 @@ func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 }
 
 func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
-	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
+	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	c.Bucket = "photos"
 	server.Inject(s3server.Fault{Operation: "DeleteObject", Error: "AccessDenied"})
 	report, err := Run(t.Context(), c, "tmp/")
@@ -165,7 +165,7 @@ func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 
 // Some servers cannot list versions, which are removed apart.
 func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
-	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
+	server, c := amazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
 	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})
 	c.Bucket = "photos"
 	profile, known := s3.NamedProfile("unknown")

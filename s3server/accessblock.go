@@ -1,0 +1,49 @@
+package s3server
+
+import (
+	"encoding/xml"
+	"net/http"
+)
+
+type accessBlock struct {
+	XMLName               xml.Name `xml:"PublicAccessBlockConfiguration"`
+	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
+	BlockPublicAcls       bool
+	IgnorePublicAcls      bool
+	BlockPublicPolicy     bool
+	RestrictPublicBuckets bool
+}
+
+func (r *request) getAccessBlock() error {
+	var response accessBlock
+	err := r.view(func(b *bucket) error {
+		if b.block == nil {
+			return newError("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
+		}
+		response = *b.block
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	return r.writeXML(response)
+}
+
+func (r *request) putAccessBlock() error {
+	var asked accessBlock
+	if err := r.readXML(&asked); err != nil {
+		return err
+	}
+	return r.setting(http.StatusOK, func(b *bucket) error {
+		b.block = &asked
+		return nil
+	})
+}
+
+func (r *request) deleteAccessBlock() error {
+	return r.setting(http.StatusNoContent, func(b *bucket) error {
+		b.block = nil
+		return nil
+	})
+}

@@ -1,0 +1,432 @@
+package s3server_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+const (
+	everybodyURI = "http://acs.amazonaws.com/groups/global/AllUsers"
+	signersURI   = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
+	logURI       = "http://acs.amazonaws.com/groups/s3/LogDelivery"
+)
+
+// withLists is a lenient server of two accounts, whose canonical ids it returns.
+func withLists(t *testing.T) (s *store, myID, otherID string) {
+	s = startLenient(t, s3server.Config{Credentials: twoAccounts})
+	for client, id := range map[*s3.Client]*string{s.Client: &myID, s.clientOf(others): &otherID} {
+		list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+		require.NoError(t, err)
+		*id = *list.Owner.ID
+	}
+	return s, myID, otherID
+}
+
+// shown returns grants as "grantee permission".
+func shown(grants []types.Grant) (all []string) {
+	for _, g := range grants {
+		name := aws.ToString(g.Grantee.ID) + aws.ToString(g.Grantee.URI)
+		all = append(all, name+" "+string(g.Permission))
+	}
+	return all
+}
+
+func (s *store) bucketGrants(t *testing.T) []string {
+	t.Helper()
+	out, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	return shown(out.Grants)
+}
+
+func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []string {
+	t.Helper()
+	out, err := client.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	return shown(out.Grants)
+}
+
+func TestListsOfBucketsDecide(t *testing.T) {
+	const list, put, remove, readList, setList = "GET /photos?list-type=2", "PUT /photos/new", "DELETE /photos/k", "GET /photos?acl", "PUT /photos?acl"
+	s, _, otherID := withLists(t)
+	grant := func(permission string) map[string]string {
+		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}
+	}
+	canned := func(name string) map[string]string { return map[string]string{"X-Amz-Acl": name} }
+	for name, test := range map[string]struct {
+		header           map[string]string
+		nobodys, another string // what may be done, of "lprgs"
+	}{
+		"private":               {canned("private"), "", ""},
+		"public-read":           {canned("public-read"), "l", "l"},
+		"public-read-write":     {canned("public-read-write"), "lpr", "lpr"},
+		"authenticated-read":    {canned("authenticated-read"), "", "l"},
+		"log-delivery-write":    {canned("log-delivery-write"), "", ""},
+		"READ":                  {grant("Read"), "", "l"},
+		"WRITE":                 {grant("Write"), "", "pr"},
+		"READ_ACP":              {grant("Read-Acp"), "", "g"},
+		"WRITE_ACP":             {grant("Write-Acp"), "", "s"},
+		"FULL_CONTROL":          {grant("Full-Control"), "", "lprgs"},
+		"READ for a group":      {map[string]string{"X-Amz-Grant-Read": "uri=" + signersURI}, "", "l"},
+		"READ_ACP for everyone": {map[string]string{"X-Amz-Grant-Read-Acp": "uri=" + everybodyURI}, "g", "g"},
+		"two grants":            {map[string]string{"X-Amz-Grant-Read": "uri=" + everybodyURI + ", id=" + otherID, "X-Amz-Grant-Write": "id=" + otherID}, "l", "lpr"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, operation := range []string{list, put, remove, readList, setList} {
+				for as, allowed := range map[int]string{nobody: test.nobodys, others: test.another} {
+					s.put(t, "k", "content")
+					response, body := s.sendAs(t, mine, "PUT", "/photos?acl", "", test.header)
+					require.Equal(t, 200, response.StatusCode, body)
+					method, path, _ := strings.Cut(operation, " ")
+					header := map[string]string{}
+					if operation == setList {
+						header["X-Amz-Acl"] = "private"
+					}
+					response, body = s.sendAs(t, as, method, path, "", header)
+					may := strings.Contains(allowed, "lprgs"[i:i+1])
+					require.Equal(t, may, response.StatusCode < 300, "%s by %d: %s", operation, as, body)
+					require.True(t, may || response.StatusCode == 403, body)
+					response, _ = s.sendAs(t, mine, "GET", "/photos?acl", "", nil)
+					require.Equal(t, 200, response.StatusCode, "the owner may always")
+				}
+			}
+		})
+	}
+}
+
+func TestListsOfObjectsDecide(t *testing.T) {
+	const get, head, put, readList, setList = "GET /photos/k", "HEAD /photos/k", "PUT /photos/k", "GET /photos/k?acl", "PUT /photos/k?acl"
+	s, _, otherID := withLists(t)
+	grant := func(permission string) map[string]string {
+		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}
+	}
+	canned := func(name string) map[string]string { return map[string]string{"X-Amz-Acl": name} }
+	for name, test := range map[string]struct {
+		header           map[string]string
+		nobodys, another string // what may be done, of "ghprs"
+	}{
+		"private":                   {canned("private"), "", ""},
+		"public-read":               {canned("public-read"), "gh", "gh"},
+		"public-read-write":         {canned("public-read-write"), "gh", "gh"},
+		"authenticated-read":        {canned("authenticated-read"), "", "gh"},
+		"bucket-owner-read":         {canned("bucket-owner-read"), "", ""},
+		"bucket-owner-full-control": {canned("bucket-owner-full-control"), "", ""},
+		"READ":                      {grant("Read"), "", "gh"},
+		"WRITE":                     {grant("Write"), "", ""},
+		"READ_ACP":                  {grant("Read-Acp"), "", "r"},
+		"WRITE_ACP":                 {grant("Write-Acp"), "", "s"},
+		"FULL_CONTROL":              {grant("Full-Control"), "", "ghrs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, operation := range []string{get, head, put, readList, setList} {
+				for as, allowed := range map[int]string{nobody: test.nobodys, others: test.another} {
+					response, body := s.sendAs(t, mine, "PUT", "/photos/k", "content", test.header)
+					require.Equal(t, 200, response.StatusCode, body)
+					method, path, _ := strings.Cut(operation, " ")
+					header := map[string]string{}
+					if operation == setList {
+						header["X-Amz-Acl"] = "private"
+					}
+					response, body = s.sendAs(t, as, method, path, "", header)
+					may := strings.Contains(allowed, "ghprs"[i:i+1])
+					require.Equal(t, may, response.StatusCode < 300, "%s by %d: %s", operation, as, body)
+				}
+			}
+			require.Equal(t, "content", s.get(t, "k"))
+		})
+	}
+}
+
+func TestListsAreShown(t *testing.T) {
+	s, myID, otherID := withLists(t)
+	mineFull := myID + " FULL_CONTROL"
+	for acl, grants := range map[types.BucketCannedACL][]string{
+		"private":            {mineFull},
+		"public-read":        {everybodyURI + " READ", mineFull},
+		"public-read-write":  {everybodyURI + " READ", everybodyURI + " WRITE", mineFull},
+		"authenticated-read": {signersURI + " READ", mineFull},
+		"log-delivery-write": {logURI + " WRITE", logURI + " READ_ACP", mineFull},
+		"bucket-owner-read":  {mineFull},
+	} {
+		_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: acl})
+		require.NoError(t, err)
+		require.Equal(t, grants, s.bucketGrants(t), acl)
+	}
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
+	require.NoError(t, err)
+	other := s.clientOf(others)
+	for acl, grants := range map[types.ObjectCannedACL][]string{
+		"private":                   {otherID + " FULL_CONTROL"},
+		"bucket-owner-read":         {otherID + " FULL_CONTROL", myID + " READ"},
+		"bucket-owner-full-control": {otherID + " FULL_CONTROL", mineFull},
+		"public-read":               {everybodyURI + " READ", otherID + " FULL_CONTROL"},
+	} {
+		in := putInput("theirs", "content")
+		in.ACL = acl
+		_, err := other.PutObject(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, grants, s.objectGrants(t, other, "theirs"), acl)
+		out, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+		require.NoError(t, err)
+		require.Equal(t, otherID, *out.Owner.ID)
+		_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+		if acl == "private" {
+			failsWith(t, err, 403, "AccessDenied") // the bucket's owner needs a grant
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), FetchOwner: aws.Bool(true)})
+	require.NoError(t, err)
+	require.Equal(t, otherID, *list.Contents[0].Owner.ID)
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+	require.NoError(t, err, "the bucket's owner may remove what it may not read")
+
+	in := putInput("granted", "content")
+	in.GrantRead, in.GrantFullControl = aws.String("uri="+everybodyURI), aws.String("id="+otherID)
+	_, err = s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"}, s.objectGrants(t, s.Client, "granted"))
+}
+
+func TestListsComeInDocuments(t *testing.T) {
+	s, myID, otherID := withLists(t)
+	s.put(t, "k", "content")
+	document := func(owner string, grants ...types.Grant) *types.AccessControlPolicy {
+		return &types.AccessControlPolicy{Owner: &types.Owner{ID: &owner}, Grants: append([]types.Grant{}, grants...)}
+	}
+	user := func(id string, permission types.Permission) types.Grant {
+		return types.Grant{Grantee: &types.Grantee{Type: types.TypeCanonicalUser, ID: &id}, Permission: permission}
+	}
+	group := func(uri string, permission types.Permission) types.Grant {
+		return types.Grant{Grantee: &types.Grantee{Type: types.TypeGroup, URI: &uri}, Permission: permission}
+	}
+	put := func(client *s3.Client, policy *types.AccessControlPolicy) error {
+		_, err := client.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), AccessControlPolicy: policy})
+		return err
+	}
+	require.NoError(t, put(s.Client, document(myID, user(myID, "FULL_CONTROL"), group(everybodyURI, "READ"), user(otherID, "WRITE_ACP"))))
+	require.Equal(t, []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"}, s.objectGrants(t, s.Client, "k"))
+	require.Equal(t, 200, s.anonymously(t, "k"))
+
+	other := s.clientOf(others)
+	require.NoError(t, put(other, document(myID, user(otherID, "READ_ACP"))))
+	require.Equal(t, []string{otherID + " READ_ACP"}, s.objectGrants(t, other, "k"))
+	failsWith(t, put(other, document(myID)), 403, "AccessDenied")
+
+	require.NoError(t, put(s.Client, document(myID)))
+	require.Empty(t, s.objectGrants(t, s.Client, "k"))
+	require.Equal(t, "content", s.get(t, "k"), "the owner may always")
+
+	email := types.Grant{Grantee: &types.Grantee{Type: types.TypeAmazonCustomerByEmail, EmailAddress: aws.String("a@example.com")}, Permission: "READ"}
+	for code, policy := range map[string]*types.AccessControlPolicy{
+		"AccessDenied":                    document(otherID),
+		"InvalidArgument":                 document(myID, user("_foo", "READ")),
+		"UnresolvableGrantByEmailAddress": document(myID, email),
+		"MalformedACLError":               document(myID, user(myID, "FLY")),
+	} {
+		failsWith(t, put(s.Client, policy), map[bool]int{true: 403, false: 400}[code == "AccessDenied"], code)
+	}
+	failsWith(t, put(s.Client, document(myID, group("http://acs.amazonaws.com/groups/x", "READ"))), 400, "InvalidArgument")
+	require.Empty(t, s.objectGrants(t, s.Client, "k"))
+
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), AccessControlPolicy: document(myID, user(otherID, "WRITE"))})
+	require.NoError(t, err)
+	require.Equal(t, []string{otherID + " WRITE"}, s.bucketGrants(t))
+}
+
+func TestListsThatAreRefused(t *testing.T) {
+	s, _, otherID := withLists(t)
+	s.put(t, "k", "content")
+	document := "<AccessControlPolicy><Owner><ID>x</ID></Owner><AccessControlList/></AccessControlPolicy>"
+	for name, test := range map[string]struct {
+		path, body string
+		header     map[string]string
+		status     int
+		code       string
+	}{
+		"nothing":                   {"/photos?acl", "", nil, 400, "MissingSecurityHeader"},
+		"nothing, for an object":    {"/photos/k?acl", "", nil, 400, "MissingSecurityHeader"},
+		"a header and a document":   {"/photos?acl", document, map[string]string{"X-Amz-Acl": "private"}, 400, "UnexpectedContent"},
+		"a canned list and a grant": {"/photos/k", "x", map[string]string{"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=" + otherID}, 400, "InvalidRequest"},
+		"an unknown canned list":    {"/photos/k", "x", map[string]string{"X-Amz-Acl": "mine"}, 400, "InvalidArgument"},
+		"a list of buckets":         {"/photos/k", "x", map[string]string{"X-Amz-Acl": "log-delivery-write"}, 400, "InvalidArgument"},
+		"a list that is not here":   {"/photos/k", "x", map[string]string{"X-Amz-Acl": "aws-exec-read"}, 501, "NotImplemented"},
+		"a grant to nobody":         {"/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "everyone"}, 400, "InvalidArgument"},
+		"a grant to an unknown id":  {"/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "id=1"}, 400, "InvalidArgument"},
+		"a grant by email":          {"/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "emailAddress=a@b.c"}, 400, "UnresolvableGrantByEmailAddress"},
+		"a document of other XML":   {"/photos?acl", "<Tagging/>", nil, 400, "MalformedACLError"},
+		"a document without owner":  {"/photos?acl", "<AccessControlPolicy><AccessControlList/></AccessControlPolicy>", nil, 400, "MalformedACLError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.sendAs(t, mine, "PUT", test.path, test.body, test.header)
+			require.Equal(t, test.status, response.StatusCode, body)
+			require.Equal(t, test.code, errorIn(t, body).Code)
+		})
+	}
+	require.Equal(t, "content", s.get(t, "k"))
+}
+
+func TestOwnershipDecidesWhoOwnsAnObject(t *testing.T) {
+	for _, test := range []struct {
+		ownership types.ObjectOwnership
+		acl       types.ObjectCannedACL
+		mine      bool
+	}{
+		{"BucketOwnerEnforced", "", true},
+		{"BucketOwnerEnforced", "bucket-owner-full-control", true},
+		{"BucketOwnerPreferred", "", false},
+		{"BucketOwnerPreferred", "private", false},
+		{"BucketOwnerPreferred", "bucket-owner-full-control", true},
+		{"ObjectWriter", "", false},
+		{"ObjectWriter", "bucket-owner-full-control", false},
+	} {
+		t.Run(string(test.ownership)+" "+string(test.acl), func(t *testing.T) {
+			s, myID, otherID := withLists(t)
+			_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
+				Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
+			})
+			require.NoError(t, err)
+			require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
+			in := putInput("k", "content")
+			in.ACL = test.acl
+			other := s.clientOf(others)
+			_, err = other.PutObject(t.Context(), in)
+			require.NoError(t, err)
+			out, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			require.NoError(t, err)
+			require.Equal(t, map[bool]string{true: myID, false: otherID}[test.mine], *out.Owner.ID)
+
+			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), ACL: test.acl})
+			require.NoError(t, err)
+			parts, err := other.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("u"), UploadId: u.UploadId})
+			require.NoError(t, err)
+			require.Equal(t, *out.Owner.ID, *parts.Owner.ID)
+			require.Equal(t, otherID, *parts.Initiator.ID)
+
+			// A policy of the bucket's owner says nothing about objects of others.
+			response, _ := s.sendAs(t, nobody, "GET", "/photos/k", "", nil)
+			require.Equal(t, map[bool]int{true: 200, false: 403}[test.mine], response.StatusCode)
+
+			public := putInput("p", "content")
+			public.ACL = types.ObjectCannedACLPublicRead
+			_, err = s.PutObject(t.Context(), public)
+			_, aclErr := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "private"})
+			if test.ownership == "BucketOwnerEnforced" {
+				failsWith(t, err, 400, "AccessControlListNotSupported")
+				failsWith(t, aclErr, 400, "AccessControlListNotSupported")
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, aclErr)
+		})
+	}
+}
+
+func TestThePublicAccessBlockStopsPublicLists(t *testing.T) {
+	s, _, otherID := withLists(t)
+	public := func(key string) *s3.PutObjectInput {
+		in := putInput(key, "content")
+		in.ACL = types.ObjectCannedACLPublicRead
+		return in
+	}
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read"})
+	require.NoError(t, err)
+	_, err = s.PutObject(t.Context(), public("old"))
+	require.NoError(t, err)
+	require.Equal(t, 200, s.anonymously(t, "old"))
+	block := func(b types.PublicAccessBlockConfiguration) {
+		_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &b})
+		require.NoError(t, err)
+	}
+	block(types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)})
+	require.Equal(t, 200, s.anonymously(t, "old"))
+	_, err = s.PutObject(t.Context(), public("new"))
+	failsWith(t, err, 403, "AccessDenied")
+	in := putInput("new", "content")
+	in.GrantRead = aws.String("uri=" + signersURI)
+	_, err = s.PutObject(t.Context(), in)
+	failsWith(t, err, 403, "AccessDenied")
+	in = putInput("new", "content")
+	in.GrantRead = aws.String("id=" + otherID)
+	_, err = s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	_, err = s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "authenticated-read"})
+	failsWith(t, err, 403, "AccessDenied")
+
+	block(types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(true)})
+	_, err = s.PutObject(t.Context(), public("newer"))
+	require.NoError(t, err)
+	for path, status := range map[string]int{"/photos/old": 403, "/photos/newer": 403, "/photos?list-type=2": 403, "/photos/new": 200} {
+		response, _ := s.sendAs(t, others, "GET", path, "", nil)
+		require.Equal(t, status, response.StatusCode, path)
+	}
+}
+
+func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
+	s, myID, otherID := withLists(t)
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new"), GrantRead: aws.String("id=" + otherID)})
+	require.NoError(t, err)
+	grants := func() []string {
+		out, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
+		require.NoError(t, err)
+		return shown(out.Grants)
+	}
+	require.Equal(t, []string{otherID + " READ"}, grants())
+	_, err = s.clientOf(others).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
+	require.NoError(t, err)
+	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
+	require.NoError(t, err)
+	require.Equal(t, []string{myID + " FULL_CONTROL"}, grants(), "creating it again resets its list")
+	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("newer"), ObjectOwnership: "Nobody"})
+	failsWith(t, err, 400, "InvalidArgument")
+}
+
+func TestAFormWithoutASignatureIsAnAnonymousWrite(t *testing.T) {
+	s, _, _ := withLists(t)
+	post := func() int {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		require.NoError(t, form.WriteField("key", "posted"))
+		require.NoError(t, form.WriteField("acl", "public-read"))
+		file, err := form.CreateFormFile("file", "f")
+		require.NoError(t, err)
+		_, err = file.Write([]byte("content"))
+		require.NoError(t, err)
+		require.NoError(t, form.Close())
+		response, _ := s.sendAs(t, nobody, "POST", "/photos", body.String(), map[string]string{"Content-Type": form.FormDataContentType()})
+		return response.StatusCode
+	}
+	require.Equal(t, 403, post())
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
+	require.NoError(t, err)
+	require.Equal(t, 204, post())
+	require.Equal(t, "content", s.get(t, "posted"))
+}
+
+func TestAnUploadBelongsToWhoHasBegunIt(t *testing.T) {
+	s, _, _ := withLists(t)
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
+	require.NoError(t, err)
+	begin := func(client *s3.Client) *string {
+		u, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u")})
+		require.NoError(t, err)
+		return u.UploadId
+	}
+	abort := func(client *s3.Client, id *string) error {
+		_, err := client.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), UploadId: id})
+		return err
+	}
+	other := s.clientOf(others)
+	failsWith(t, abort(other, begin(s.Client)), 403, "AccessDenied")
+	require.NoError(t, abort(other, begin(other)))
+	require.NoError(t, abort(s.Client, begin(other)))
+}

@@ -1,0 +1,114 @@
+package s3server
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// DefaultAccountID is the account of a [Credential] that names none.
+const DefaultAccountID = "123456789012"
+
+// A Credential is a key with which requests are signed. It has all permissions of its
+// account, unless it is read-only.
+type Credential struct {
+	AccessKeyID string
+	SecretKey   string
+	// SessionToken makes the key a temporary one: every signed request must have the token.
+	SessionToken string
+	// Account is the id of the account, by AWS's rule of 12 digits. "" means
+	// [DefaultAccountID].
+	Account string
+	// ReadOnly allows only actions that begin with s3:Get, s3:List or s3:Head.
+	ReadOnly bool
+}
+
+// credentials returns the credentials with all defaults.
+func (c *Config) credentials() []Credential {
+	given := c.Credentials
+	if len(given) == 0 {
+		given = []Credential{{AccessKeyID: DefaultAccessKeyID, SecretKey: DefaultSecretKey}}
+	}
+	all := make([]Credential, len(given))
+	for i, credential := range given {
+		setDefault(&credential.Account, DefaultAccountID)
+		all[i] = credential
+	}
+	return all
+}
+
+// credential returns the credential with this key. It fails without the right session
+// token.
+func (h *Handler) credential(accessKey, token string) (Credential, error) {
+	for _, c := range h.config.Credentials {
+		switch {
+		case c.AccessKeyID != accessKey:
+			continue
+		case c.SessionToken == token:
+			return c, nil
+		case token == "":
+			// A temporary key is invalid without its token.
+			return Credential{}, newError("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
+		}
+		return Credential{}, newError("InvalidToken", "Token-0", token)
+	}
+	return Credential{}, newError("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
+}
+
+// anonymousID is the canonical id that AWS shows as the owner of what anonymous requests
+// have written.
+const anonymousID = "65a011a29cdf8ec533ec3d1ccaae921c"
+
+// owner is an account as XML shows it.
+type owner struct {
+	ID          string
+	DisplayName string `xml:",omitempty"`
+}
+
+// ownerOf returns the canonical id and the name of an account. "" is the anonymous one.
+func ownerOf(account string) owner {
+	switch account {
+	case "":
+		return owner{ID: anonymousID}
+	case DefaultAccountID:
+		return owner{"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a", "owner"}
+	}
+	id := sha256.Sum256([]byte(account))
+	return owner{hex.EncodeToString(id[:]), account}
+}
+
+// accountOf returns the account with a canonical id. It knows the accounts that have a
+// credential.
+func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
+	for _, c := range h.config.Credentials {
+		if strings.EqualFold(ownerOf(c.Account).ID, canonicalID) {
+			return c.Account, true
+		}
+	}
+	return "", false
+}
+
+// owners returns the function that tells the owner of an object in the request's bucket.
+func (r *request) owners() (func(*object) owner, error) {
+	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	return func(o *object) owner { return ownerOf(b.ownerOf(o)) }, err
+}
+
+// checkOwner refuses a request that expects another owner of the bucket.
+func (r *request) checkOwner() error {
+	const header = "x-amz-expected-bucket-owner"
+	expected := []string{r.Header.Get(header), r.query.Get(header)}
+	if expected[0]+expected[1] == "" || r.bucket == "" {
+		return nil
+	}
+	return r.view(func(b *bucket) error { return b.checkOwner(expected...) })
+}
+
+func (b *bucket) checkOwner(expected ...string) error {
+	for _, account := range expected {
+		if account != "" && account != b.account {
+			return newError("AccessDenied")
+		}
+	}
+	return nil
+}

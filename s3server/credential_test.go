@@ -1,0 +1,140 @@
+package s3server_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+const otherAccount = "210987654321"
+
+// twoAccounts are the default key, a key of another account, and a read-only key of the
+// default account.
+var twoAccounts = []s3server.Credential{
+	{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey},
+	{AccessKeyID: "AKIAOTHEROTHEROTHERO", SecretKey: "other-secret-key", Account: otherAccount},
+	{AccessKeyID: "AKIAREADREADREADREAD", SecretKey: "read-secret-key", ReadOnly: true},
+}
+
+// clientOf returns a client that signs with one of the keys of twoAccounts.
+func (s *store) clientOf(key int, options ...func(*s3.Options)) *s3.Client {
+	c := twoAccounts[key]
+	signed := func(o *s3.Options) {
+		o.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, c.SessionToken)
+	}
+	return s.client(append(options, signed)...)
+}
+
+func TestAnAccountHasItsOwnBuckets(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	other := s.clientOf(1)
+	s.put(t, "k", "content")
+
+	_, err := other.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = other.PutObject(t.Context(), putInput("k", "x"))
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = other.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
+	failsWith(t, err, 409, "BucketAlreadyExists")
+	_, err = other.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("none"), Key: aws.String("k")})
+	failsWith(t, err, 404, "NoSuchBucket")
+
+	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
+	require.NoError(t, err)
+	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("others"), Key: aws.String("k")})
+	failsWith(t, err, 403, "AccessDenied")
+	for client, name := range map[*s3.Client]string{s.Client: bucket, other: "others"} {
+		list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+		require.NoError(t, err)
+		require.Len(t, list.Buckets, 1)
+		require.Equal(t, name, *list.Buckets[0].Name)
+		acl, err := client.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: &name})
+		require.NoError(t, err)
+		require.Equal(t, list.Owner.ID, acl.Owner.ID)
+	}
+	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), ExpectedBucketOwner: aws.String(otherAccount)})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = other.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("others"), ExpectedBucketOwner: aws.String(otherAccount)})
+	require.NoError(t, err)
+}
+
+func TestAReadOnlyKeyOnlyReads(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s.put(t, "k", "content")
+	reader := s.clientOf(2)
+	out, err := reader.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, "content", read(t, out.Body))
+	_, err = reader.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = reader.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	require.NoError(t, err)
+	_, err = reader.PutObject(t.Context(), putInput("k", "x"))
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = reader.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
+	failsWith(t, err, 403, "AccessDenied")
+	deleted, err := reader.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "AccessDenied", *deleted.Errors[0].Code)
+	require.Equal(t, "content", s.get(t, "k"))
+}
+
+func TestNobodyCreatesABucketAnonymously(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, name := range []string{"new", bucket} {
+		response, body := s.send(t, "PUT", s.URL+"/"+name, nil, nil)
+		require.Equal(t, 403, response.StatusCode)
+		require.Equal(t, "AccessDenied", errorIn(t, body).Code)
+	}
+}
+
+func TestALenientServerTakesAnyRegion(t *testing.T) {
+	s := startLenient(t, s3server.Config{}, func(o *s3.Options) { o.Region = "eu-west-1" })
+	s.put(t, "k", "content")
+	for location, region := range map[string]string{"eu-west-1": "eu-west-1", "us-east-1": "us-east-1", "": "us-east-1"} {
+		in := &s3.CreateBucketInput{Bucket: aws.String("new")}
+		if location != "" {
+			in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(location)}
+		}
+		_, err := s.CreateBucket(t.Context(), in)
+		require.NoError(t, err)
+		head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
+		require.NoError(t, err)
+		require.Equal(t, region, *head.BucketRegion)
+		_, err = s.CreateBucket(t.Context(), in)
+		require.NoError(t, err, "the same bucket again")
+		_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("new")})
+		require.NoError(t, err)
+	}
+
+	s = startLenient(t, s3server.Config{Region: "eu-west-1"})
+	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+	failsWith(t, err, 400, "AuthorizationHeaderMalformed")
+}
+
+func TestALenientServerCopiesARangeOfASmallSource(t *testing.T) {
+	copyTo := func(s *store) error {
+		s.put(t, "k", "0123456789")
+		u, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("l")})
+		require.NoError(t, err)
+		_, err = s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
+			Bucket: aws.String(bucket), Key: aws.String("l"), UploadId: u.UploadId, PartNumber: aws.Int32(1),
+			CopySource: aws.String(bucket + "/k"), CopySourceRange: aws.String("bytes=1-2"),
+		})
+		return err
+	}
+	require.NoError(t, copyTo(startLenient(t, s3server.Config{})))
+	failsWith(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
+}
