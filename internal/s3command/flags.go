@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/s3server"
 )
 
 // DefaultListen is the default address of S3.
@@ -34,7 +33,7 @@ type Flags struct {
 // Register adds the flags to a set. In their texts, back quotes mark the name of a value.
 func (f *Flags) Register(set *flag.FlagSet) {
 	set.Var(&f.create, "create", "create this `bucket`, unless it exists; repeatable")
-	set.StringVar(&f.region, "region", s3server.DefaultRegion, "the `name` of the region")
+	set.StringVar(&f.region, "region", "", "accept only this `region` in signatures and locations of buckets; the default is us-east-1, and to accept every region")
 	set.BoolVar(&f.strict, "strict", false, "refuse what AWS refuses and other servers allow, such as access control lists on new buckets, or any region")
 	set.StringVar(&f.webhook, "webhook", "", "post the events that notification configurations of buckets ask for to this `URL`")
 	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")

@@ -41,11 +41,11 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service storage.Serv
 	if err := f.check(); err != nil {
 		return err
 	}
-	pair, err := findCredential(env.Lookup)
+	pair, generated, err := findCredential(env.Lookup)
 	if err != nil {
 		return err
 	}
-	c := &command{flags: f, env: env, pair: pair}
+	c := &command{flags: f, env: env, pair: pair, generated: generated}
 	defer func() { result = errors.Join(result, c.close()) }()
 	if err := c.start(ctx, service); err != nil {
 		return err
@@ -58,9 +58,10 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service storage.Serv
 
 // A command is one run of [Flags.Serve].
 type command struct {
-	flags *Flags
-	env   Environment
-	pair  credential
+	flags     *Flags
+	env       Environment
+	pair      s3server.Credential
+	generated bool
 
 	server    *s3server.Server
 	accessLog *accessLog
@@ -96,8 +97,8 @@ func (c *command) start(ctx context.Context, service storage.ServiceDriver) erro
 func (c *command) config(service storage.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
-		AccessKeyID: c.pair.accessKeyID, SecretKey: c.pair.secretKey, SessionToken: c.pair.sessionToken,
-		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
+		Credentials: []s3server.Credential{c.pair},
+		Addr:        f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
 		Middleware: withHealth, Log: c.log(),
 	}
 	if service != nil {
@@ -142,7 +143,7 @@ func (c *command) announce() error {
 			return err
 		}
 	}
-	if c.pair.generated {
+	if c.generated {
 		c.printLine("# The environment has no credentials. These are valid until this server ends:")
 		for _, variable := range c.server.Env() {
 			name, value, _ := strings.Cut(variable, "=")

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
@@ -37,34 +38,35 @@ func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
 }
 
 func TestGeneratedCredentialsDiffer(t *testing.T) {
-	one, err := findCredential(environment())
+	one, generated, err := findCredential(environment())
 	require.NoError(t, err)
-	other, err := findCredential(environment())
+	require.True(t, generated)
+	other, _, err := findCredential(environment())
 	require.NoError(t, err)
-	require.NotEqual(t, one.accessKeyID, other.accessKeyID)
-	require.NotEqual(t, one.secretKey, other.secretKey)
+	require.NotEqual(t, one.AccessKeyID, other.AccessKeyID)
+	require.NotEqual(t, one.SecretKey, other.SecretKey)
 }
 
 func TestCredentialsOfTheEnvironment(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		lookup  func(string) (string, bool)
-		want    credential
+		want    s3server.Credential
 		invalid string
 	}{
-		{"AWS", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), credential{accessKeyID: "a", secretKey: "s"}, ""},
-		{"AWS, temporary", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"), credential{accessKeyID: "a", secretKey: "s", sessionToken: "t"}, ""},
-		{"MinIO", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"), credential{accessKeyID: "u", secretKey: "p"}, ""},
+		{"AWS", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), s3server.Credential{AccessKeyID: "a", SecretKey: "s"}, ""},
+		{"AWS, temporary", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"), s3server.Credential{AccessKeyID: "a", SecretKey: "s", SessionToken: "t"}, ""},
+		{"MinIO", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"), s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, ""},
 		{
 			"both", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
-			credential{accessKeyID: "u", secretKey: "p"}, "",
+			s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, "",
 		},
-		{"empty ones are as none", environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), credential{accessKeyID: "a", secretKey: "s"}, ""},
-		{"a key without a secret", environment("AWS_ACCESS_KEY_ID", "a"), credential{}, "AWS_SECRET_ACCESS_KEY"},
-		{"a password without a user", environment("MINIO_ROOT_PASSWORD", "password"), credential{}, "MINIO_ROOT_USER"},
+		{"empty ones are as none", environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), s3server.Credential{AccessKeyID: "a", SecretKey: "s"}, ""},
+		{"a key without a secret", environment("AWS_ACCESS_KEY_ID", "a"), s3server.Credential{}, "AWS_SECRET_ACCESS_KEY"},
+		{"a password without a user", environment("MINIO_ROOT_PASSWORD", "password"), s3server.Credential{}, "MINIO_ROOT_USER"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := findCredential(row.lookup)
+			got, generated, err := findCredential(row.lookup)
 			if row.invalid != "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, row.invalid)
@@ -72,6 +74,7 @@ func TestCredentialsOfTheEnvironment(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, row.want, got)
+			require.False(t, generated)
 		})
 	}
 }
