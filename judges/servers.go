@@ -64,7 +64,7 @@ func (r running) environment() []string {
 // startOurs starts our server as a development server: not as strict as AWS, but with
 // everything that it checks otherwise.
 func startOurs(overTLS bool) (running, error) {
-	config := s3server.Config{AllowACL: true}
+	config := s3server.Config{}
 	if overTLS {
 		config.TLS = &tls.Config{}
 	}
