@@ -261,6 +261,7 @@ const (
 	Restoring                              // Restore
 	SignedTags                             // WithTags on a signed upload, enforced: a client can neither leave them out nor change them
 	SignedLocks                            // WithRetention and WithLegalHold on a signed upload, likewise
+	LateMetadata                           // Put reads PutRequest.Metadata after Body, which may add to the map until its end; CompleteParts keeps the metadata of its own request
 )
 
 // UnimplementedDriver implements everything that a driver may leave out: the methods

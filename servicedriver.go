@@ -31,6 +31,15 @@ type ServiceDriver interface {
 	Close() error
 }
 
+// A PrivateDriver is a [ServiceDriver] that keeps objects beside those of a bucket: records of a
+// program about the bucket. No listing of the bucket has them, and they end with the bucket.
+type PrivateDriver interface {
+	// PrivateDriver returns a driver of the private objects of a bucket, which the caller closes. It
+	// fails with BucketNotFound if there is no bucket or if, without create, nobody has made a place
+	// for private objects yet.
+	PrivateDriver(ctx context.Context, bucket string, create bool) (Driver, error)
+}
+
 // UnimplementedServiceDriver implements everything that a service driver may leave out: the
 // methods return Unsupported. Embed it by value.
 type UnimplementedServiceDriver struct{}

@@ -61,10 +61,13 @@ func (r running) environment() []string {
 	return env
 }
 
-// startOurs starts our server as a development server: not as strict as AWS, but with
-// everything that it checks otherwise.
+// startOurs starts our server with its defaults and two accounts.
 func startOurs(overTLS bool) (running, error) {
-	config := s3server.Config{}
+	us, others := account{"AKIAJUDGESMAIN", "main-secret"}, account{"AKIAJUDGESOTHER", "other-secret"}
+	config := s3server.Config{Credentials: []s3server.Credential{
+		{AccessKeyID: us.key, SecretKey: us.secret},
+		{AccessKeyID: others.key, SecretKey: others.secret, Account: "210987654321"},
+	}}
 	if overTLS {
 		config.TLS = &tls.Config{}
 	}
@@ -72,8 +75,7 @@ func startOurs(overTLS bool) (running, error) {
 	if err != nil {
 		return running{}, err
 	}
-	us := account{key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
-	r := running{url: s.URL, main: us, other: us, stop: s.Close}
+	r := running{url: s.URL, main: us, other: others, stop: s.Close}
 	if !overTLS {
 		return r, nil
 	}

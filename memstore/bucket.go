@@ -16,6 +16,7 @@ import (
 // the lock is released.
 type bucket struct {
 	account *account
+	private func() *account // has the bucket of the private objects
 	gone    atomic.Bool // removed from the account: no more writes. Set under the lock.
 
 	mu      sync.RWMutex
@@ -29,6 +30,7 @@ type bucket struct {
 func newBucket(a *account, info storage.BucketInfo) *bucket {
 	return &bucket{
 		account: a,
+		private: sync.OnceValue(func() *account { return newAccount(ServiceConfig{Now: a.now}) }),
 		info:    info,
 		live:    newIndex(),
 		old:     btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true}),

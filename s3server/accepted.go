@@ -43,7 +43,7 @@ var (
 	}
 	// objectHeaders are the properties of an object that is written.
 	objectHeaders = slices.Concat(encryptionHeaders, customerHeaders, aclHeaders, []string{
-		"x-amz-meta-*", "x-amz-tagging", "x-amz-storage-class", "x-amz-website-redirect-location",
+		"x-amz-meta-*", "x-amz-storage-class", "x-amz-website-redirect-location",
 		"x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold",
 	})
 	readHeaders = slices.Concat(encryptionHeaders, customerHeaders, []string{"x-amz-checksum-mode"})
@@ -77,11 +77,11 @@ var acceptedHeaders = headerTable(map[string][]string{
 	"HeadObject":          readHeaders,
 	"GetObjectAttributes": slices.Concat(encryptionHeaders, customerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"}),
 	"DeleteObject":        {"x-amz-bypass-governance-retention"},
-	"PutObject":           slices.Concat(bodyHeaders, kindHeaders, objectHeaders),
-	formFields:            slices.Concat(bodyHeaders, kindHeaders, objectHeaders),
-	"CopyObject":          slices.Concat(sourceHeaders, objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-metadata-directive", "x-amz-tagging-directive"}),
+	"PutObject":           slices.Concat(bodyHeaders, kindHeaders, objectHeaders, []string{"x-amz-tagging"}),
+	formFields:            slices.Concat([]string{"x-amz-checksum-*"}, kindHeaders, objectHeaders),
+	"CopyObject":          slices.Concat(sourceHeaders, objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-metadata-directive", "x-amz-tagging", "x-amz-tagging-directive"}),
 
-	"CreateMultipartUpload":   slices.Concat(objectHeaders, kindHeaders),
+	"CreateMultipartUpload":   slices.Concat(objectHeaders, kindHeaders, []string{"x-amz-tagging"}),
 	"UploadPart":              slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-tagging"}),
 	"UploadPartCopy":          slices.Concat(sourceHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-copy-source-range"}),
 	"CompleteMultipartUpload": slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-mp-object-size"}),

@@ -1,7 +1,9 @@
 package s3server_test
 
 import (
+	"bytes"
 	"encoding/xml"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -190,4 +192,36 @@ func TestConditionsOfDirectoryBucketsAreNotImplemented(t *testing.T) {
 	require.Len(t, out.Errors, 2)
 	require.Equal(t, "NotImplemented", *out.Errors[0].Code)
 	require.Equal(t, "content", s.get(t, "k"))
+}
+
+func TestFieldsOfAFormThatAreRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for field, want := range map[string]struct {
+		value  string
+		status int
+	}{
+		"x-amz-meta-a":                {"b", http.StatusNoContent},
+		"x-amz-expected-bucket-owner": {"210987654321", http.StatusForbidden},
+		"x-amz-tagging":               {"a=b", http.StatusNotImplemented}, // the field is named tagging
+		"x-amz-write-offset-bytes":    {"1", http.StatusNotImplemented},
+		"x-amz-checksum-crc8":         {"AA==", http.StatusBadRequest},
+		"x-amz-checksum-xxhash3":      {"AAAAAAAAAAA=", http.StatusNotImplemented},
+		"x-amz-checksum-algorithm":    {"CRC8", http.StatusBadRequest},
+	} {
+		out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+			func(o *s3.PresignPostOptions) { o.Conditions = []any{[]string{"starts-with", "$" + field, ""}} })
+		require.NoError(t, err)
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		out.Values[field] = want.value
+		for name, value := range out.Values {
+			require.NoError(t, form.WriteField(name, value))
+		}
+		file, err := form.CreateFormFile("file", "f")
+		require.NoError(t, err)
+		_, _ = file.Write([]byte("content"))
+		require.NoError(t, form.Close())
+		response, answer := s.send(t, "POST", out.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+		require.Equal(t, want.status, response.StatusCode, "%s: %s", field, answer)
+	}
 }

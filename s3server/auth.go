@@ -40,12 +40,17 @@ type claim struct {
 // is anonymous.
 func (r *request) authenticate() error {
 	inHeader, inQuery := r.Header.Get("Authorization"), r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
+	lenient := !r.server.config.Strict
 	var c *claim
 	var err error
 	switch {
 	case inHeader != "" && inQuery:
 		return newError("InvalidArgument", "ArgumentName", "Authorization").
 			withMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+	case lenient && strings.HasPrefix(inHeader, algorithmV2):
+		return r.authenticateHeaderV2(inHeader)
+	case lenient && inHeader == "" && r.hasQueryV2():
+		return r.authenticateQueryV2()
 	case inHeader != "":
 		c, err = r.headerClaim(inHeader)
 	case inQuery:

@@ -62,6 +62,9 @@ func (r *request) createBucket() error {
 }
 
 func (r *request) addBucket(b *bucket) error {
+	if err := r.checkBuckets(); err != nil {
+		return err
+	}
 	created, err := r.server.store.createBucket(r.Context(), b)
 	if err != nil || created {
 		return err
@@ -76,6 +79,20 @@ func (r *request) addBucket(b *bucket) error {
 		old.acl = b.acl // as in us-east-1
 		return nil
 	})
+}
+
+// checkBuckets refuses a bucket more than Limits.MaxBuckets.
+func (r *request) checkBuckets() error {
+	buckets, here := 0, false
+	err := r.server.store.listBuckets(r.Context(), "", func(b *bucket) bool {
+		buckets++
+		here = here || b.name == r.bucket
+		return true
+	})
+	if err == nil && !here && buckets >= r.server.limits.MaxBuckets {
+		err = newError("TooManyBuckets")
+	}
+	return err
 }
 
 // readBucketRequest reads the body of CreateBucket, which may be empty, and checks the region.

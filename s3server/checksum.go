@@ -173,6 +173,14 @@ func (c checksum) write(header http.Header) {
 	}
 }
 
+// algorithm returns S3's name of the algorithm, or "".
+func (c checksum) algorithm() string {
+	if c.kind == nil {
+		return ""
+	}
+	return c.kind.name
+}
+
 // compositeOf returns the checksum of the parts' checksums.
 func compositeOf(kind *checksumKind, parts []*part) checksum {
 	h := kind.make()

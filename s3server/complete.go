@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,6 +12,7 @@ import (
 type completeRequest struct {
 	XMLName xml.Name `xml:"CompleteMultipartUpload"`
 	Part    []completedPart
+	Unknown unknownElements `xml:",any"`
 }
 
 type completedPart struct {
@@ -18,6 +20,7 @@ type completedPart struct {
 	ETag       string
 	checksumElements
 	missingElements
+	Unknown unknownElements `xml:",any"`
 }
 
 // A completion is a request to make an object of parts.
@@ -81,13 +84,17 @@ func (r *request) complete(c *completion, condition writeCondition) (*finishedUp
 	r.written(v, shown)
 	u := &finishedUpload{
 		bucket: r.bucket, key: r.key, parts: c.fingerprint(), header: r.finishedHeader(),
-		result: completeResult{
-			Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
-			Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
-		},
+		result: r.completeResult(v),
 	}
 	r.server.finished.add(c.upload.id, u)
 	return u, nil
+}
+
+func (r *request) completeResult(v *version) completeResult {
+	return completeResult{
+		Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
+		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
+	}
 }
 
 // completion reads the request. A checksum in its headers is that of the object, and
@@ -113,7 +120,8 @@ func (r *request) completion() (*completion, error) {
 	if err := r.readXML(&asked); err != nil {
 		return nil, err
 	}
-	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts {
+	unknown := slices.ContainsFunc(asked.Part, func(p completedPart) bool { return p.Unknown != nil }) || asked.Unknown != nil
+	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts || unknown {
 		return nil, newError("MalformedXML")
 	}
 	c.parts = asked.Part
@@ -147,10 +155,14 @@ func (r *request) chosen(c *completion) ([]*part, error) {
 		if asked.PartNumber <= last {
 			return nil, newError("InvalidPartOrder", "UploadId", c.upload.id)
 		}
+		gap := asked.PartNumber > last+1
 		last = asked.PartNumber
 		p, found := byNumber[asked.PartNumber]
 		if !found || !sameTag(p.etag, asked.ETag) {
 			return nil, invalidPart(c.upload, asked)
+		}
+		if gap && c.upload.asked && r.server.config.Strict { // with checksums, S3 wants all numbers
+			return nil, newError("InvalidPartOrder", "UploadId", c.upload.id)
 		}
 		if err := c.upload.checkPart(p, asked); err != nil {
 			return nil, err

@@ -224,6 +224,37 @@ func TestTheRequesterOfABucketPays(t *testing.T) {
 	require.Equal(t, 200, anonymous(nil))
 }
 
+func TestAnotherAccountPaysForItsRequests(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
+	require.NoError(t, err)
+	_, err = s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
+		Bucket: aws.String(bucket), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
+	})
+	require.NoError(t, err)
+	s.put(t, "k", "x")
+	get := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}
+	other := s.clientOf(1)
+	_, err = other.GetObject(t.Context(), get)
+	failsWith(t, err, 403, "AccessDenied")
+	get.RequestPayer = types.RequestPayerRequester
+	out, err := other.GetObject(t.Context(), get)
+	require.NoError(t, err)
+	require.Equal(t, types.RequestChargedRequester, out.RequestCharged)
+	require.Equal(t, "x", read(t, out.Body))
+}
+
+func TestLogsStayWithTheirOwner(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	_, err := s.clientOf(1).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
+	require.NoError(t, err)
+	_, err = s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{Bucket: aws.String(bucket), BucketLoggingStatus: &types.BucketLoggingStatus{
+		LoggingEnabled: &types.LoggingEnabled{TargetBucket: aws.String("others"), TargetPrefix: aws.String("")},
+	}})
+	failsWith(t, err, 400, "InvalidTargetBucketForLogging")
+}
+
 func TestUnknownElementsOfConfigurationsAreRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"

@@ -31,7 +31,7 @@ func (r *request) origin() (versionName, error) {
 	}
 	values, err := url.ParseQuery(query)
 	from.id = values.Get("versionId")
-	if err != nil || !validVersionID(from.id) {
+	if err != nil || !r.server.validVersionID(from.id) {
 		return versionName{}, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source").withMessage("Invalid version id specified")
 	}
 	return from, nil
@@ -156,6 +156,9 @@ func (r *request) directive(header, of string) (replace bool, err error) {
 // parts, o is one piece for a reader: entity tag and checksum cover all of it.
 func (r *request) describeCopy(o *object, v *version) error {
 	kind := v.sum.kind
+	if kind == nil { // nobody has computed one
+		kind = defaultChecksum
+	}
 	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
 		if kind, err = kindNamed(name); err != nil {

@@ -33,11 +33,26 @@ func (r *request) deleteObject() error {
 type deleteRequest struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
+	Unknown unknownElements `xml:",any"`
 	Object  []struct {
 		Key, ETag              string
-		LastModifiedTime, Size string // conditions that S3 has only in directory buckets
-		VersionID              string `xml:"VersionId"`
+		LastModifiedTime, Size string          // conditions that S3 has only in directory buckets
+		VersionID              string          `xml:"VersionId"`
+		Unknown                unknownElements `xml:",any"`
 	}
+}
+
+// check refuses what is not in S3's schema.
+func (d *deleteRequest) check(most int) error {
+	if len(d.Object) == 0 || len(d.Object) > most || d.Unknown != nil {
+		return newError("MalformedXML")
+	}
+	for _, o := range d.Object {
+		if o.Unknown != nil {
+			return newError("MalformedXML")
+		}
+	}
+	return nil
 }
 
 type deleteResult struct {
@@ -70,8 +85,8 @@ func (r *request) deleteObjects() error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if len(asked.Object) == 0 || len(asked.Object) > r.server.limits.MaxBatch {
-		return newError("MalformedXML")
+	if err := asked.check(r.server.limits.MaxBatch); err != nil {
+		return err
 	}
 	result := deleteResult{Xmlns: namespace}
 	b, err := r.server.store.bucket(r.Context(), r.bucket)
@@ -122,7 +137,7 @@ func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, error) {
 	if err := checkKey(key); err != nil {
 		return removal{}, err
 	}
-	if id != "" && !validVersionID(id) {
+	if id != "" && !r.server.validVersionID(id) {
 		return removal{}, newError("NoSuchVersion")
 	}
 	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {

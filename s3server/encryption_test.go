@@ -131,6 +131,16 @@ func TestAllPartsHaveTheKeyOfTheirUpload(t *testing.T) {
 	failsWith(t, err, http.StatusBadRequest, "InvalidRequest")
 	stored, err := part(own)
 	require.NoError(t, err)
+	list := func(k customerKey) error {
+		_, err := s.ListParts(t.Context(), &s3.ListPartsInput{
+			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId,
+			SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5,
+		})
+		return err
+	}
+	require.NoError(t, list(own))
+	require.NoError(t, list(customerKey{}))
+	failsWith(t, list(other), http.StatusBadRequest, "InvalidRequest")
 	complete := func(k customerKey) error {
 		_, err := s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId,

@@ -27,6 +27,8 @@ type Event struct {
 	TargetARN     string // from that rule
 	RequestID     string // of the request that caused the event; "" for a lifecycle rule
 	SourceIP      string // of its client
+	Account       string // that sent the request; "" if it was anonymous
+	BucketOwner   string // the account
 	Region        string
 }
 
@@ -66,19 +68,22 @@ type eventRecord struct {
 func (e Event) MarshalJSON() ([]byte, error) {
 	record := eventRecord{
 		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: isoTime(e.Time), EventName: e.Name,
-		UserIdentity: eventIdentity{"AWS:" + DefaultAccountID}, RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
+		UserIdentity: eventIdentity{"AWS:" + e.Account}, RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
 		ResponseElements: map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": hostID},
 	}
 	kind, _, _ := strings.Cut(e.Name, ":")
 	if kind != "ObjectCreated" && kind != "ObjectRemoved" && kind != "ObjectRestore" {
 		record.EventVersion = "2.3"
 	}
-	if e.RequestID == "" {
+	switch {
+	case e.RequestID == "":
 		record.UserIdentity.PrincipalID = "s3.amazonaws.com"
 		record.RequestParameters["sourceIPAddress"] = "s3.amazonaws.com"
+	case e.Account == "":
+		record.UserIdentity.PrincipalID = "Anonymous"
 	}
 	record.S3.SchemaVersion, record.S3.ConfigurationID = "1.0", e.Configuration
-	record.S3.Bucket.Name, record.S3.Bucket.OwnerIdentity.PrincipalID = e.Bucket, DefaultAccountID
+	record.S3.Bucket.Name, record.S3.Bucket.OwnerIdentity.PrincipalID = e.Bucket, e.BucketOwner
 	record.S3.Bucket.ARN = "arn:aws:s3:::" + e.Bucket
 	o := &record.S3.Object
 	o.Key = strings.ReplaceAll(url.QueryEscape(e.Key), "%2F", "/")
@@ -141,7 +146,7 @@ func (r *request) publish() {
 	}
 	source, _, _ := net.SplitHostPort(r.RemoteAddr)
 	for i := range r.events {
-		r.events[i].RequestID, r.events[i].SourceIP = r.id, source
+		r.events[i].RequestID, r.events[i].SourceIP, r.events[i].Account = r.id, source, r.caller.account
 	}
 	r.server.publish(context.WithoutCancel(r.Context()), r.bucket, r.events)
 }
@@ -153,7 +158,7 @@ func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 		return // it was deleted meanwhile, with its configuration
 	}
 	for _, e := range events {
-		e.Bucket, e.Time, e.Region = bucket, h.now(), h.config.Region
+		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.account, h.now(), h.config.Region
 		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore" {
 			e.Sequencer = fmt.Sprintf("%016X", h.sequence.Add(1))
 		}

@@ -2,9 +2,11 @@ package s3server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -124,4 +126,49 @@ func ExampleHandler_Inject() {
 	})
 	fmt.Println(err, server.Count("PutObject"))
 	// Output: <nil> 2
+}
+
+// Bucket puts objects in and looks at them without an SDK.
+func ExampleHandler_Bucket() {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	ctx, photos := context.Background(), server.Bucket("photos")
+	if _, err := photos.Upload(ctx, "cat.txt", strings.NewReader("meow")); err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = newClient(server).DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String("photos"), Key: aws.String("cat.txt")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = photos.Attrs(ctx, "cat.txt")
+	fmt.Println(errors.Is(err, storage.ObjectNotFound))
+	// Output: true
+}
+
+// A program in any language adds a fault by HTTP.
+func ExampleConfig_adminToken() {
+	server, err := s3server.Start(s3server.Config{AdminToken: "secret"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+
+	// curl -H "Authorization: Bearer secret" -d '{"operation":"PutObject",…}' $URL/_admin/faults
+	fault := strings.NewReader(`{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2}`)
+	request, err := http.NewRequest(http.MethodPost, server.URL+"/_admin/faults", fault)
+	if err != nil {
+		log.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer secret")
+	response, err := server.Client().Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	io.Copy(os.Stdout, response.Body)
+	// Output: {"id":1}
 }

@@ -55,8 +55,8 @@ type Fault struct {
 	ETag string `json:"etag,omitempty"`
 	// ClockSkew moves the server's clock: its Date, and the time of its check of signatures.
 	ClockSkew time.Duration `json:"clockSkew,omitzero"`
-	// Stale leaves objects out of listings that were written less than this time ago, as if
-	// listings were eventually consistent.
+	// Stale leaves objects out of ListObjects and ListObjectsV2 that were written less than this
+	// time ago, as if listings were eventually consistent. Common prefixes are always there.
 	Stale time.Duration `json:"stale,omitzero"`
 
 	// Ignore lists request headers that the server ignores, such as If-Match or Range. The

@@ -213,3 +213,174 @@ func TestAServerThatThrottles(t *testing.T) {
 	require.Equal(t, 2, puts(10), "no more is saved")
 	require.Equal(t, "x", s.get(t, "k"), "others are not throttled")
 }
+
+func TestFaultsSelectByPatternAndCount(t *testing.T) {
+	for name, row := range map[string]struct {
+		fault s3server.Fault
+		keys  []string // that fail, of those below
+	}{
+		"any":                  {s3server.Fail("PutObject", "SlowDown"), []string{"a", "tmp/a", "tmp/a/b", "x*y"}},
+		"operations":           {s3server.Fail("Put*", "SlowDown").On("photos", "a"), []string{"a"}},
+		"another operation":    {s3server.Fail("Get*", "SlowDown"), nil},
+		"another bucket":       {s3server.Fail("", "SlowDown").On("other", ""), nil},
+		"a prefix":             {s3server.Fail("", "SlowDown").On("", "tmp/*"), []string{"tmp/a", "tmp/a/b"}},
+		"a suffix":             {s3server.Fail("", "SlowDown").On("p*s", "*b"), []string{"tmp/a/b"}},
+		"one character":        {s3server.Fail("", "SlowDown").On("", "tmp?a"), []string{"tmp/a"}},
+		"a key with a star":    {s3server.Fail("", "SlowDown").On("", "x*y"), []string{"x*y"}},
+		"the first":            {s3server.Fail("PutObject", "SlowDown").Once(), []string{"a"}},
+		"the second and third": {s3server.Fault{Error: "SlowDown", Skip: 1, Times: 2}, []string{"tmp/a", "tmp/a/b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			s.Inject(row.fault)
+			var failed []string
+			for _, key := range []string{"a", "tmp/a", "tmp/a/b", "x*y"} {
+				if _, err := s.PutObject(t.Context(), putInput(key, "x")); err != nil {
+					failsWith(t, err, 503, "SlowDown")
+					failed = append(failed, key)
+				}
+			}
+			require.Equal(t, row.keys, failed)
+		})
+	}
+}
+
+func TestUndoRemovesAFault(t *testing.T) {
+	s := start(t, s3server.Config{})
+	undo := s.Inject(s3server.Fail("PutObject", "SlowDown"))
+	s.Inject(s3server.Fail("GetObject", "SlowDown"))
+	for range 3 {
+		_, err := s.PutObject(t.Context(), putInput("k", "x"))
+		failsWith(t, err, 503, "SlowDown")
+	}
+	undo()
+	undo()
+	s.put(t, "k", "x")
+	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	failsWith(t, err, 503, "SlowDown")
+}
+
+func TestConstructorsOfFaults(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	s.Inject(s3server.Drop("PutObject").Once())
+	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+	require.Error(t, err)
+	require.Empty(t, s.keys(t))
+	s.Inject(s3server.Lose("PutObject").Once())
+	_, err = s.PutObject(t.Context(), putInput("k", "content"))
+	require.Error(t, err)
+	require.Equal(t, []string{"k"}, s.keys(t))
+
+	get := func() (io.ReadCloser, error) {
+		out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		if err != nil {
+			return nil, err
+		}
+		return out.Body, nil
+	}
+	s.Inject(s3server.CutAfter("GetObject", 3).Once())
+	body, err := get()
+	require.NoError(t, err)
+	content, err := io.ReadAll(body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Equal(t, "con", string(content))
+	require.NoError(t, body.Close())
+
+	s.Inject(s3server.FlipAt("GetObject", 0).Once())
+	body, err = get()
+	require.NoError(t, err)
+	require.Equal(t, "\x9content", read(t, body))
+
+	s.Inject(s3server.StallAfter("GetObject", 1).Once())
+	body, err = get()
+	require.NoError(t, err)
+	_, err = io.ReadFull(body, make([]byte, 1))
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+
+	s.Inject(s3server.Delay("GetObject", 20*time.Millisecond).Once())
+	before := time.Now()
+	body, err = get()
+	require.NoError(t, err)
+	require.Equal(t, "content", read(t, body))
+	require.GreaterOrEqual(t, time.Since(before), 20*time.Millisecond)
+
+	s.Inject(s3server.Throttle("GetObject", 10))
+	_, err = get()
+	require.NoError(t, err)
+	_, err = get()
+	failsWith(t, err, 503, "SlowDown")
+}
+
+func TestBandwidthIsThatOfTheBodies(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Inject(s3server.Fault{Bandwidth: 100_000})
+	content := strings.Repeat("x", 10_000)
+	before := time.Now()
+	s.put(t, "k", content)
+	require.GreaterOrEqual(t, time.Since(before), 90*time.Millisecond)
+	before = time.Now()
+	require.Equal(t, content, s.get(t, "k"))
+	require.GreaterOrEqual(t, time.Since(before), 90*time.Millisecond)
+}
+
+func TestWrongETags(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Inject(s3server.Fault{ETag: `"wrong"`})
+	require.Equal(t, `"wrong"`, s.put(t, "k", "x"))
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, `"wrong"`, *head.ETag)
+	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Equal(t, `"wrong"`, *list.Contents[0].ETag)
+	upload := s.begin(t, "m")
+	part := s.part(t, "m", upload, 1, "x")
+	require.Equal(t, `"wrong"`, *part.ETag)
+	s.ClearFaults()
+	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
+}
+
+func TestASkewedClockRefusesSignatures(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
+	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+	failsWith(t, err, 403, "RequestTimeTooSkewed")
+	s.Inject(s3server.Fault{ClockSkew: -10 * time.Minute, Times: 1})
+	_, err = s.client().PutObject(t.Context(), putInput("k", "x"))
+	require.NoError(t, err)
+}
+
+func TestStaleListings(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for _, key := range []string{"b", "d", "e/1"} {
+		s.put(t, key, "x")
+	}
+	s.clock.move(time.Minute)
+	for _, key := range []string{"a", "c", "e/2", "f", "g"} {
+		s.put(t, key, "x")
+	}
+	s.Inject(s3server.Fault{Operation: "ListObjects*", Stale: 10 * time.Second})
+	require.Equal(t, []string{"b", "d", "e/1"}, s.keys(t))
+	require.Equal(t, "x", s.get(t, "a"))
+	var pages [][]string
+	pager := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
+	for pager.HasMorePages() {
+		page, err := pager.NextPage(t.Context())
+		require.NoError(t, err)
+		var keys []string
+		for _, o := range page.Contents {
+			keys = append(keys, *o.Key)
+		}
+		pages = append(pages, keys)
+	}
+	require.Equal(t, [][]string{{"b", "d"}, {"e/1"}}, pages)
+	first, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/"), MaxKeys: aws.Int32(2)})
+	require.NoError(t, err)
+	require.Equal(t, "d", *first.NextMarker)
+	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
+	require.NoError(t, err)
+	require.False(t, *none.IsTruncated)
+	s.clock.move(11 * time.Second)
+	require.Len(t, s.keys(t), 8)
+}

@@ -106,7 +106,25 @@ func (r *request) finishedBefore(c *completion, err error) *finishedUpload {
 	if !errors.As(err, &e) || e.code != "NoSuchUpload" {
 		return nil
 	}
-	return r.server.finished.find(r.bucket, r.key, r.query.Get("uploadId"), c.fingerprint())
+	id := r.query.Get("uploadId")
+	if u := r.server.finished.find(r.bucket, r.key, id, c.fingerprint()); u != nil {
+		return u
+	}
+	return r.finishedObject(c, id)
+}
+
+// finishedObject returns the upload that made the current object, if the store knows its id: the
+// upload may have been completed before the server was restarted.
+func (r *request) finishedObject(c *completion, id string) *finishedUpload {
+	v, shown, err := r.find(versionName{bucket: r.bucket, key: r.key})
+	defer r.server.store.release(v)
+	if err != nil || v.upload != id || len(v.parts) != len(c.parts) {
+		return nil
+	}
+	r.showID(shown)
+	v.encryption.write(r.w.Header())
+	r.showExpiration(v)
+	return &finishedUpload{result: r.completeResult(v), header: r.finishedHeader()}
 }
 
 // finishedHeader returns the headers of the response that tell about the object.

@@ -40,7 +40,7 @@ func parseFormPolicy(encoded string) (*formPolicy, error) {
 }
 
 // unlisted fields need no condition.
-var unlisted = []string{"policy", "x-amz-signature", "file"}
+var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
 // check checks that every condition holds and that every field has a condition.
 func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {

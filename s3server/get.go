@@ -78,10 +78,14 @@ func (r *request) versionID() (string, error) {
 	if id == "" {
 		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").withMessage("Version id cannot be the empty string")
 	}
-	if !validVersionID(id) {
-		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).withMessage("Invalid version id specified")
+	if !r.server.validVersionID(id) {
+		return "", invalidVersion(id)
 	}
 	return id, nil
+}
+
+func invalidVersion(id string) *apiError {
+	return newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).withMessage("Invalid version id specified")
 }
 
 // sumOf returns the checksum that S3 sends with these bytes. A range has one if it is

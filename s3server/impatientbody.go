@@ -15,6 +15,7 @@ type impatientBody struct {
 	control *http.ResponseController
 	idle    time.Duration
 	until   time.Time // of all reads; zero means no limit
+	read    bool      // whether a read was tried
 	err     error
 }
 
@@ -24,6 +25,7 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	b.read = true
 	deadline := time.Now().Add(b.idle)
 	if !b.until.IsZero() && b.until.Before(deadline) {
 		deadline = b.until

@@ -122,7 +122,7 @@ func (r *request) listObjects() error {
 			return err
 		}
 	}
-	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
+	result.IsTruncated, err = r.list(l, after, func(v *version, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			next = position{common, true}
@@ -148,7 +148,7 @@ func (r *request) listObjects() error {
 func (l listing) entry(v *version, owners func(*object) owner) listedObject {
 	o := listedObject{
 		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.etag, Size: v.size, StorageClass: v.class,
-		ChecksumAlgorithm: v.sum.kind.name, ChecksumType: v.sum.covers, RestoreStatus: l.restoreStatus(v),
+		ChecksumAlgorithm: v.sum.algorithm(), ChecksumType: v.sum.covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
 		shown := owners(&v.object)

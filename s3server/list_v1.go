@@ -43,7 +43,7 @@ func (r *request) listObjectsV1() error {
 		return err
 	}
 	last := ""
-	result.IsTruncated, err = r.server.store.list(r.Context(), r.bucket, l, after, func(v *version, common string) {
+	result.IsTruncated, err = r.list(l, after, func(v *version, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			last = common

@@ -39,12 +39,27 @@ func (r *request) putLogging() error {
 		document = nil
 	}
 	if to != nil {
-		if _, err := r.server.store.bucket(r.Context(), to.TargetBucket); err != nil {
-			return newError("InvalidTargetBucketForLogging", "TargetBucket", to.TargetBucket)
+		if err := r.checkLogTarget(to.TargetBucket); err != nil {
+			return err
 		}
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		b.logging = document
+		return nil
+	})
+}
+
+// checkLogTarget fails unless a bucket of the same owner has this name.
+func (r *request) checkLogTarget(name string) error {
+	target, err := r.server.store.bucket(r.Context(), name)
+	if err != nil {
+		return newError("InvalidTargetBucketForLogging", "TargetBucket", name)
+	}
+	return r.view(func(b *bucket) error {
+		if target.account != b.account {
+			return newError("InvalidTargetBucketForLogging", "TargetBucket", name).
+				withMessage("The owner for the bucket to be logged and the target bucket must be the same.")
+		}
 		return nil
 	})
 }

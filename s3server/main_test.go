@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,12 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(killedVariable); path != "" {
+		panic(serveUntilKilled(path))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const bucket = "photos"
 
@@ -86,6 +92,7 @@ func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store 
 	if c.Now == nil {
 		c.Now = s.clock.now
 	}
+	onStore(t, &c)
 	s.Server = s3server.ForTest(t, c)
 	s.http = s.Server.Client()
 	s.Client = s.client(options...)

@@ -289,3 +289,24 @@ func TestPartsAndUploadsAreListed(t *testing.T) {
 	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
 	failsWith(t, err, 404, "NoSuchUpload")
 }
+
+func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
+	for strict, code := range map[bool]string{true: "InvalidPartOrder", false: ""} {
+		s := open(t, s3server.Config{Strict: strict})
+		upload := s.begin(t, "k", compositeCRC32C)
+		in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 3, "last", withCRC32C))
+		_, err := s.CompleteMultipartUpload(t.Context(), in)
+		if code != "" {
+			failsWith(t, err, 400, code)
+			continue
+		}
+		require.NoError(t, err)
+	}
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	upload := s.begin(t, "k")
+	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, s.part(t, "k", upload, 2, "0123456789"), s.part(t, "k", upload, 5, "last")))
+	require.NoError(t, err, "without checksums, numbers may be missing")
+	two, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), PartNumber: aws.Int32(2)})
+	require.NoError(t, err)
+	require.Equal(t, "last", read(t, two.Body), "a read counts the parts")
+}

@@ -139,6 +139,8 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Equal(t, "5d41402abc4b2a76b9719d911017c592", box.events[0].ETag)
 	require.Equal(t, int64(5), box.events[0].Size)
 	require.Equal(t, bucket, box.events[0].Bucket)
+	require.Equal(t, s3server.DefaultAccountID, box.events[0].Account)
+	require.Equal(t, s3server.DefaultAccountID, box.events[0].BucketOwner)
 	require.Equal(t, []string{"ObjectCreated:Put a b"}, box.take())
 
 	_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("c"), CopySource: aws.String("photos/a%20b")})
@@ -158,6 +160,15 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectTagging:Put c", "ObjectTagging:Delete c"}, box.take())
 
+	require.NoError(t, s.notify(t, topic("some", types.EventS3ObjectAclPut, types.EventS3ObjectRemoved)))
+	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
+		Bucket: name, OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
+	})
+	require.NoError(t, err)
+	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: name, Key: aws.String("c"), ACL: types.ObjectCannedACLPrivate})
+	require.NoError(t, err)
+	require.Equal(t, []string{"ObjectAcl:Put c"}, box.take())
+	require.NoError(t, s.notify(t, topic("all", everything...)))
 	s.remove(t, "missing", "")
 	require.Empty(t, box.take(), "nothing was removed")
 	s.remove(t, "c", "")
@@ -208,15 +219,15 @@ func TestEventsOfLifecycleRules(t *testing.T) {
 func TestAnEventInJSON(t *testing.T) {
 	text, err := json.Marshal(s3server.Event{
 		Name: "ObjectCreated:Put", Time: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC), Bucket: "photos", Key: "a b/é@", Size: 0, ETag: "e",
-		Sequencer: "0F", Configuration: "c", RequestID: "id", SourceIP: "::1", Region: "us-east-1",
+		Sequencer: "0F", Configuration: "c", RequestID: "id", SourceIP: "::1", Account: "1", BucketOwner: "2", Region: "us-east-1",
 	})
 	require.NoError(t, err)
 	require.JSONEq(t, `{
 		"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1", "eventTime": "2026-05-01T10:00:00.000Z", "eventName": "ObjectCreated:Put",
-		"userIdentity": {"principalId": "AWS:123456789012"}, "requestParameters": {"sourceIPAddress": "::1"},
+		"userIdentity": {"principalId": "AWS:1"}, "requestParameters": {"sourceIPAddress": "::1"},
 		"responseElements": {"x-amz-request-id": "id", "x-amz-id-2": "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="},
 		"s3": {"s3SchemaVersion": "1.0", "configurationId": "c",
-			"bucket": {"name": "photos", "ownerIdentity": {"principalId": "123456789012"}, "arn": "arn:aws:s3:::photos"},
+			"bucket": {"name": "photos", "ownerIdentity": {"principalId": "2"}, "arn": "arn:aws:s3:::photos"},
 			"object": {"key": "a+b/%C3%A9%40", "size": 0, "eTag": "e", "sequencer": "0F"}}}`, string(text))
 	text, err = json.Marshal(s3server.Event{Name: "LifecycleExpiration:Delete", Key: "k"})
 	require.NoError(t, err)
@@ -273,4 +284,11 @@ func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
 	defer mu.Unlock()
 	require.Contains(t, bodies[len(bodies)-1], "ObjectCreated:Put")
 	require.Zero(t, server.LostEvents())
+}
+
+func TestAWebhookMustBeAURL(t *testing.T) {
+	for _, address := range []string{"localhost:80", "ftp://localhost/", "http://", "http://[", "/events"} {
+		_, err := s3server.Start(s3server.Config{WebhookURL: address})
+		require.ErrorContains(t, err, "must be an http or https URL", address)
+	}
 }

@@ -99,7 +99,7 @@ func checkNames(decoder *json.Decoder, depth int) error {
 }
 
 // parsePolicy refuses a policy that AWS refuses, and one that it does not understand.
-func (r *request) parsePolicy(document []byte, b *bucket) (*policy, error) {
+func parsePolicy(document []byte, b *bucket, strict bool) (*policy, error) {
 	p := &policy{document: document}
 	if len(document) > maxPolicy {
 		return nil, newError("PolicyTooLarge")
@@ -128,7 +128,7 @@ func (r *request) parsePolicy(document []byte, b *bucket) (*policy, error) {
 			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
 		}
 		ids[s.Sid] = true
-		if err := s.check(b, r.server.config.Strict); err != nil {
+		if err := s.check(b, strict); err != nil {
 			return nil, err
 		}
 	}
@@ -271,7 +271,7 @@ func (r *request) putPolicy() error {
 		return err
 	}
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
-		p, err := r.parsePolicy(document, b)
+		p, err := parsePolicy(document, b, r.server.config.Strict)
 		if err != nil {
 			return err
 		}

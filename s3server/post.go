@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -23,14 +24,20 @@ type form struct {
 
 // postObject stores the file of a form, if its policy allows it.
 func (r *request) postObject() error {
+	preamble := &formPreamble{ReadCloser: r.Body, left: maxPreamble}
+	r.Body = preamble
 	reader, err := r.MultipartReader()
 	if err != nil {
 		return newError("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
 	}
 	f, err := readForm(reader)
+	if preamble.left <= 0 {
+		return newError("MaxPostPreDataLengthExceededError") // whatever the parser made of it
+	}
 	if err != nil {
 		return err
 	}
+	preamble.left = math.MaxInt64 // the file has its own limits
 	if r.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.key == "" {
 		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
@@ -43,7 +50,7 @@ func (r *request) postObject() error {
 		return err
 	}
 	header := f.header()
-	if err := checkHeaders(formFields, header); err != nil {
+	if err := r.checkFields(header); err != nil {
 		return err
 	}
 	o, err := r.newObject(header)
@@ -63,6 +70,24 @@ func (r *request) postObject() error {
 	}
 	r.written(v, shown)
 	return r.writeFormResponse(f, v)
+}
+
+// maxPreamble is what a form may have before its file, with the heads of its fields.
+const maxPreamble = 256 << 10
+
+// A formPreamble is the body of a form, of which only so many bytes can be read.
+type formPreamble struct {
+	io.ReadCloser
+	left int64
+}
+
+func (f *formPreamble) Read(p []byte) (int, error) {
+	if f.left <= 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := f.ReadCloser.Read(p[:min(int64(len(p)), f.left)])
+	f.left -= int64(n)
+	return n, err
 }
 
 func readForm(reader *multipart.Reader) (*form, error) {
@@ -109,6 +134,18 @@ func (f *form) header() http.Header {
 		}
 	}
 	return header
+}
+
+// checkFields refuses fields that this server lacks, and another owner than expected.
+func (r *request) checkFields(header http.Header) error {
+	if err := checkHeaders(formFields, header); err != nil {
+		return err
+	}
+	owner := header.Get("X-Amz-Expected-Bucket-Owner")
+	if owner == "" {
+		return nil
+	}
+	return r.view(func(b *bucket) error { return b.checkOwner(owner) })
 }
 
 // tags returns the tags of the field "tagging", which is a document.
@@ -158,6 +195,9 @@ func (r *request) authorizeForm(f *form) error {
 
 // verifyForm checks the policy's signature.
 func (r *request) verifyForm(f *form) error {
+	if !r.server.config.Strict && f.fields["awsaccesskeyid"] != "" {
+		return r.verifyFormV2(f)
+	}
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if f.fields[name] == "" {
 			return newError("InvalidArgument", "ArgumentName", name).withMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)

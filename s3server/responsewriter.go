@@ -30,6 +30,11 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.Header().Del(name)
 		delete(w.Header(), strings.ToLower(name)) // metadata
 	}
+	if w.request.Header.Get("Expect") != "" && !w.request.body.read {
+		// The client waits for this response before it sends the body, and net/http would
+		// wait for the body before it sends the response.
+		w.Header().Set("Connection", "close")
+	}
 	if !w.fault().DropResponse {
 		w.status = status
 		w.ResponseWriter.WriteHeader(status)

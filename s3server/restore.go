@@ -51,7 +51,25 @@ func (l listing) restoreStatus(v *version) *restoreStatus {
 type restoreRequest struct {
 	XMLName              xml.Name `xml:"RestoreRequest"`
 	Days                 int
+	Tier                 string
 	GlacierJobParameters *struct{ Tier string }
+	Description          string
+	// These belong to a query of an archived object.
+	Type, SelectParameters, OutputLocation *struct{}
+	Unknown                                unknownElements `xml:",any"`
+}
+
+// check refuses a request for anything but a copy for some days.
+func (d *restoreRequest) check() error {
+	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
+		return newError("NotImplemented").withMessage("This server does not implement restore requests of the type SELECT")
+	}
+	tiers := []string{"", "Standard", "Bulk", "Expedited"}
+	if d.Unknown != nil || d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
+		d.GlacierJobParameters != nil && !slices.Contains(tiers[1:], d.GlacierJobParameters.Tier) {
+		return newError("MalformedXML")
+	}
+	return nil
 }
 
 // restoreObject begins to restore an archived version, or keeps the copy for longer.
@@ -60,8 +78,8 @@ func (r *request) restoreObject() error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if asked.Days < 1 || asked.GlacierJobParameters != nil && !slices.Contains([]string{"Standard", "Bulk", "Expedited"}, asked.GlacierJobParameters.Tier) {
-		return newError("MalformedXML")
+	if err := asked.check(); err != nil {
+		return err
 	}
 	status := http.StatusAccepted
 	err := r.replaceVersion(func(_ *bucket, v *version) error {

@@ -1,18 +1,45 @@
-// Package s3server is an S3 server for tests and development. It stores every key that S3
-// stores. It checks signatures, conditions, checksums, parts and XML as strictly as AWS documents
-// them, refuses what AWS refuses, and fails on purpose if told to. It tests responses
-// that no available server gives: a 409 after a race, an error inside a 200, a redirect
-// to another region, a dropped response.
+// Package s3server is an S3 server for tests and development: in a test, in a process of its
+// own, or as an [http.Handler] in a server of yours. It needs no network, account or container.
 //
-// A [storage.Driver] keeps the bytes, by default in memory. This package keeps
-// everything else: S3's versions, delete markers, uploads, and settings of buckets.
+// In a test it is one line, and ends with the test:
 //
-//	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
-//	defer server.Close()
-//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Times: 1})
-//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: 1}) // serves 150 a second
+//	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})
 //
-// These return NotImplemented: replication, inventory, analytics and metrics, S3 Select.
+// [Server.URL] and [Server.Credentials] are what an SDK needs; [Server.Env] sets both for any SDK
+// or subprocess. [Handler.Bucket] puts objects in and looks at them without an SDK.
+// [Handler.Requests] and [Handler.Count] tell what clients have sent.
+//
+// # Strictness
+//
+// The server does what AWS documents. It checks signatures, conditions, checksums, part sizes,
+// XML, bucket policies and object locks, and stores every key that S3 stores. Its errors have AWS's
+// codes. An operation, header or parameter that it does not have returns NotImplemented: it
+// ignores nothing to which AWS gives a meaning. The zero [Config] accepts what other development
+// servers accept, and Config.Strict is AWS to the letter.
+//
+// # Misbehavior
+//
+// A real store is slow, busy or unreachable at times. The server can be, too, so that a test
+// shows whether a client retries, resumes and gives up as it should:
+//
+//	server.Inject(s3server.Fail("PutObject", "SlowDown").Once())
+//	server.Inject(s3server.Lose("CompleteMultipartUpload").Once()) // it takes effect, without a response
+//	server.Inject(s3server.CutAfter("GetObject", 1000).On("photos", "large/*"))
+//	undo := server.Inject(s3server.Throttle("*", 150)) // requests a second
+//
+// A [Fault] has more: latency, bandwidth, redirects, wrong entity tags, a wrong clock, stale
+// listings. Programs in other languages add faults by the API of Config.AdminToken.
+//
+// # Limits
+//
+// Clients cannot make the server use memory without a bound, except by storing objects, which
+// Config.MaxBytes bounds. [Limits] has the others. A client that neither sends nor reads is cut
+// off.
+//
+// # What is not there
+//
+// Signatures of version 2, directory buckets, replication, inventory, analytics, metrics, S3
+// Select and torrents.
 package s3server
 
 import (
@@ -38,7 +65,7 @@ type Config struct {
 	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
 	// other development servers accept: access control lists on new buckets, signatures
 	// and locations of any region, and ranged copies of a source of 5 MiB or less. A
-	// CreateBucket of the caller's own bucket succeeds. Neither accepts what is not
+	// CreateBucket of the caller's own bucket succeeds, and so do signatures of version 2. Neither accepts what is not
 	// implemented.
 	Strict bool
 	// Credentials are the keys that the server knows. Without any, it knows one with
@@ -59,8 +86,14 @@ type Config struct {
 	// Driver stores the bytes, under names of this package. It must accept a body of
 	// unknown size ([storage.StreamingPut]). Nil means memory.
 	Driver storage.Driver
+	// Service has the buckets; nil: they are in memory. With that of a directory
+	// (providers/local), everything survives the end of the process, and objects are files under
+	// their keys. Any other makes the server a gateway: what the service cannot keep is
+	// NotImplemented. The caller closes it after the server.
+	Service storage.ServiceDriver
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
-	// Copies share their bytes. A write beyond it fails with InsufficientStorage and status 507,
+	// Copies share their bytes. Names and properties, delete markers and empty uploads may take as
+	// much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
 	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
 	MaxBytes int64
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
@@ -104,6 +137,18 @@ type Config struct {
 	LifecycleDay time.Duration
 	// Record is the number of requests that [Handler.Requests] returns, the latest ones.
 	Record int
+	// AdminToken turns on the admin API, with which tests in any language make the server
+	// misbehave. Its requests have the header "Authorization: Bearer <token>", its documents are
+	// JSON, and its errors are {"error":"…"}:
+	//
+	//	POST   /_admin/faults       adds a Fault, whose JSON the type describes; returns {"id":1}
+	//	GET    /_admin/faults       {"faults":[{"id":1,"applied":2,"fault":{…}}]}
+	//	DELETE /_admin/faults/1     removes one; without a number, all
+	//	GET    /_admin/requests     {"total":3,"counts":{"PutObject":3},"requests":[{"operation":"PutObject",…}]}
+	//	DELETE /_admin/requests     begins the record and the counts again
+	//
+	// The requests are those of Record, without signatures, tokens and keys. "" turns it off.
+	AdminToken string
 	// Addr is where [Start] listens, as "127.0.0.1:9000" or ":9000". "" means a free port of
 	// 127.0.0.1.
 	Addr string
@@ -152,6 +197,7 @@ func (l Limits) complete() Limits {
 
 // A Handler is the server without a listener.
 type Handler struct {
+	id        string // of this server, unlike that of any other
 	config    Config // with all defaults
 	anyRegion bool
 	limits    Limits
@@ -161,8 +207,10 @@ type Handler struct {
 	webhook  *webhook
 	sequence atomic.Int64 // of events
 
-	faults   faults
-	recorder recorder
+	faults    faults
+	recorder  recorder
+	documents chan struct{} // large ones in use
+	admin     http.Handler
 }
 
 // New returns a server with the buckets of c, which are empty.
@@ -192,15 +240,28 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		config: c, anyRegion: anyRegion, limits: c.Limits.complete(), finished: newFinishedUploads(), faults: faults{now: c.Now}, recorder: recorder{limit: c.Record},
-		webhook: newWebhook(c.WebhookURL),
+		id: newRequestID(), config: c, anyRegion: anyRegion, limits: c.Limits.complete(), finished: newFinishedUploads(),
+		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
+		documents: make(chan struct{}, largeDocuments),
 	}
+	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
-	h.store = newMemoryStore(&h.config, c.Driver)
+	if c.Service != nil {
+		h.store = newDriverStore(&h.config)
+	} else {
+		h.store = newMemoryStore(&h.config, c.Driver)
+	}
 	for _, name := range c.Buckets {
 		_, _ = h.store.createBucket(context.Background(), h.newBucket(name, c.Credentials[0].Account)) // memory does not fail
 	}
 	return h
+}
+
+// Close closes the buckets of [Config].Service that are open. No request may be in progress.
+func (h *Handler) Close() {
+	if s, ok := h.store.(*driverStore); ok {
+		s.close()
+	}
 }
 
 func (h *Handler) now() time.Time { return h.config.Now().UTC() }

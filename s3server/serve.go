@@ -27,10 +27,16 @@ type request struct {
 	drained   bool
 	events    []Event // of what the request has done
 	failure   string  // the code of the error in the response, or ""
+
+	largeDocument bool // it must leave Handler.documents
 }
 
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
+	if h.administers(in) {
+		h.admin.ServeHTTP(w, in)
+		return
+	}
 	r := &request{Request: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
 	header.Set("Server", "AmazonS3")
@@ -41,12 +47,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	handle, err := r.route()
 	r.fault = h.faults.match(r.operation, r.bucket, r.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
+	if r.Body == nil {
+		r.Body = http.NoBody // the caller is no server
+	}
 	r.body = &impatientBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
 	defer func() {
+		r.leaveDocument()
 		h.recorder.end(recorded, response.status)
 		log(response)
 	}()

@@ -1,9 +1,11 @@
 package s3server
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,8 +41,8 @@ const (
 )
 
 // Start starts a server at Config.Addr, by default on a free port of 127.0.0.1. It fails if
-// the address cannot be used, if Config.TLS has a certificate without its key, or if one of
-// Config.Buckets is no name that S3 accepts.
+// the address cannot be used, or if Config.TLS has a certificate without its key. It fails, too,
+// if one of Config.Buckets is no name that S3 accepts, or if Config.WebhookURL is no http URL.
 //
 // Start speaks HTTP/1.1, as S3 does. To serve in another way, use [New] with an
 // [http.Server] of your own.
@@ -50,6 +52,9 @@ func Start(c Config) (*Server, error) {
 		if !validBucketName(name) {
 			return nil, argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
 		}
+	}
+	if err := checkWebhook(c.WebhookURL); err != nil {
+		return nil, err
 	}
 	s := &Server{Handler: New(c), gone: make(chan struct{}), served: make(chan struct{})}
 	s.faults.gone = s.gone
@@ -80,7 +85,7 @@ func Start(c Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
-		ConnState: s.connections.changed,
+		ConnState: s.connections.changed, ErrorLog: log.New(quietLog{}, "", log.LstdFlags),
 	}
 	s.http.SetKeepAlivesEnabled(!c.CloseConnections)
 	go func() {
@@ -151,11 +156,22 @@ func (s *Server) end(stop func()) {
 		s.connections.open.Wait()
 		s.stop() // after the last request, whose events are still sent
 		s.background.Wait()
+		s.Handler.Close()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
 			_ = os.Remove(s.bundle) // it has nothing secret
 		}
 	})
+}
+
+// A quietLog writes to standard error, except about a client that ended a TLS handshake.
+type quietLog struct{}
+
+func (quietLog) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("TLS handshake error")) {
+		return len(line), nil
+	}
+	return os.Stderr.Write(line)
 }
 
 // urlOf returns the address with which this machine reaches a listener.

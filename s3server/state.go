@@ -15,6 +15,9 @@ type bucket struct {
 	account string // that owns it
 	region  string
 	created time.Time
+	// versionedSince is when it began to keep versions, if the store needs to know: older versions
+	// are null versions.
+	versionedSince time.Time
 	settings
 }
 
@@ -40,6 +43,7 @@ type object struct {
 	encryption encryption
 	lock       lock
 	restored   restored
+	upload     string // the id of the multipart upload that made it, if the store keeps that
 }
 
 // objectPart is a part of a completed upload.

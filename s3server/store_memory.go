@@ -15,6 +15,7 @@ type memoryStore struct {
 	now         func() time.Time
 	folderOrder bool
 	blobs       *blobs
+	ledger      *ledger
 
 	mu      sync.RWMutex // not held while bytes are moved
 	buckets btree.Map[string, *memoryBucket]
@@ -26,6 +27,7 @@ type memoryBucket struct {
 	keys    btree.Map[string, []*version] // newest first, never empty
 	uploads map[string]*memoryUpload      // by id
 	writes  uint64
+	ledger  *ledger // of the store
 }
 
 var _ store = (*memoryStore)(nil)
@@ -33,6 +35,7 @@ var _ store = (*memoryStore)(nil)
 func newMemoryStore(c *Config, d storage.Driver) *memoryStore {
 	return &memoryStore{
 		now: func() time.Time { return c.Now().UTC() }, folderOrder: c.FolderOrder, blobs: newBlobs(d, c.MaxBytes),
+		ledger: newLedger(c.MaxBytes),
 	}
 }
 
@@ -51,7 +54,7 @@ func (s *memoryStore) createBucket(_ context.Context, b *bucket) (created bool, 
 	if _, exists := s.buckets.Get(b.name); exists {
 		return false, nil
 	}
-	s.buckets.Set(b.name, &memoryBucket{bucket: b, uploads: map[string]*memoryUpload{}})
+	s.buckets.Set(b.name, &memoryBucket{bucket: b, uploads: map[string]*memoryUpload{}, ledger: s.ledger})
 	return true, nil
 }
 
@@ -88,6 +91,7 @@ func (s *memoryStore) deleteBucket(_ context.Context, name string) error {
 		}
 		for _, u := range b.uploads {
 			unused = append(unused, u.pieces()...)
+			s.ledger.free(u.cost())
 		}
 		b.uploads = map[string]*memoryUpload{} // for requests that have just found one
 		s.buckets.Delete(name)

@@ -28,7 +28,11 @@ func (p *part) pieces() []piece {
 func (s *memoryStore) beginUpload(_ context.Context, u *upload) error {
 	return s.locked(u.bucket, func(b *memoryBucket) error {
 		u.id, u.initiated = rand.Text()+rand.Text(), s.now()
-		b.uploads[u.id] = &memoryUpload{upload: *u, parts: map[int]*part{}}
+		begun := &memoryUpload{upload: *u, parts: map[int]*part{}}
+		if err := s.ledger.add(begun.cost()); err != nil {
+			return err
+		}
+		b.uploads[u.id] = begun
 		return nil
 	})
 }
@@ -82,8 +86,14 @@ func (s *memoryStore) addPart(u *upload, number int, pieces []piece, d *digest) 
 		if err != nil {
 			return err
 		}
+		old := of.parts[number]
+		if old == nil {
+			if err := s.ledger.add(entryCost); err != nil {
+				return err
+			}
+		}
 		unused = nil
-		if old := of.parts[number]; old != nil {
+		if old != nil {
 			unused = old.pieces()
 		}
 		of.parts[number] = p
@@ -147,10 +157,16 @@ func (s *memoryStore) abort(_ context.Context, u *upload) error {
 		if err != nil {
 			return err
 		}
-		delete(b.uploads, u.id)
+		b.end(of)
 		unused = of.pieces()
 		return nil
 	})
 	s.blobs.release(unused)
 	return err
+}
+
+// end forgets an upload.
+func (b *memoryBucket) end(u *memoryUpload) {
+	b.ledger.free(u.cost())
+	delete(b.uploads, u.id)
 }

@@ -47,7 +47,10 @@ func (b *memoryBucket) version(key, id string) *version {
 }
 
 // add makes v the current version of its key, and returns the pieces that it replaces.
-func (b *memoryBucket) add(v *version) (unused []piece) {
+func (b *memoryBucket) add(v *version) (unused []piece, err error) {
+	if err := b.ledger.add(v.cost()); err != nil {
+		return nil, err
+	}
 	b.writes++
 	v.number, v.id = b.writes, nullVersion
 	if b.versioning == enabled {
@@ -57,7 +60,7 @@ func (b *memoryBucket) add(v *version) (unused []piece) {
 	}
 	versions, _ := b.keys.Get(v.key)
 	b.keys.Set(v.key, append([]*version{v}, versions...))
-	return unused
+	return unused, nil
 }
 
 // drop removes one version permanently.
@@ -68,6 +71,7 @@ func (b *memoryBucket) drop(key, id string) (unused []piece) {
 		return nil
 	}
 	unused = versions[i].pieces()
+	b.ledger.free(versions[i].cost())
 	if len(versions) == 1 {
 		b.keys.Delete(key)
 	} else {
@@ -136,9 +140,12 @@ func (s *memoryStore) commit(w *write, from *memoryUpload) (*version, string, er
 		if err := b.lockNew(&v.object, v.modified); err != nil {
 			return err
 		}
-		unused = b.add(v)
+		var err error
+		if unused, err = b.add(v); err != nil {
+			return err
+		}
 		if from != nil {
-			delete(b.uploads, from.id)
+			b.end(from)
 			unused = append(unused, from.pieces()...)
 		}
 		shown = b.shownID(v)
@@ -160,6 +167,9 @@ func (s *memoryStore) change(_ context.Context, name versionName, change func(*b
 		}
 		changed := *old
 		if err := change(b.bucket, &changed); err != nil {
+			return err
+		}
+		if err := s.ledger.add(changed.cost() - old.cost()); err != nil {
 			return err
 		}
 		b.replace(old, &changed)
@@ -198,8 +208,8 @@ func (s *memoryStore) removeFrom(b *memoryBucket, r *removeRequest) (gone remova
 		return removal{missing: b.current(r.key) == nil}, b.drop(r.key, nullVersion), nil
 	}
 	marker := &version{key: r.key, modified: s.now(), marker: true, object: object{account: r.account}}
-	unused = b.add(marker)
-	return removal{marker: true, id: marker.id}, unused, nil
+	unused, err = b.add(marker)
+	return removal{marker: true, id: marker.id}, unused, err
 }
 
 const versionIDLength = 32
@@ -219,8 +229,11 @@ func numberOf(id string) (number uint64, known bool) {
 	return number, err == nil
 }
 
-// validVersionID reports whether S3 may have made this id.
-func validVersionID(id string) bool {
+// validVersionID reports whether this server may have made an id.
+func (h *Handler) validVersionID(id string) bool {
+	if _, memory := h.store.(*memoryStore); !memory {
+		return isVersionText(id) && (id == nullVersion || len(id) >= 8)
+	}
 	if id == nullVersion {
 		return true
 	}

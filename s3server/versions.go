@@ -46,7 +46,7 @@ func (r *request) listVersions() error {
 	if after.id != "" && after.key == "" {
 		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("A version-id marker cannot be specified without a key marker.")
 	}
-	if after.id != "" && !validVersionID(after.id) {
+	if after.id != "" && !r.server.validVersionID(after.id) {
 		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("Invalid version id specified")
 	}
 	result := versionList{
@@ -85,6 +85,6 @@ func (l listing) versionEntry(v *version, latest bool, owners func(*object) owne
 		return e
 	}
 	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.etag, &v.size, v.class, l.restoreStatus(v)
-	e.ChecksumAlgorithm, e.ChecksumType = v.sum.kind.name, v.sum.covers
+	e.ChecksumAlgorithm, e.ChecksumType = v.sum.algorithm(), v.sum.covers
 	return e
 }

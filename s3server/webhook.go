@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const (
@@ -28,12 +31,21 @@ type webhook struct {
 	down  bool // the last event was lost; only run uses it
 }
 
-func newWebhook(url string) *webhook {
+func newWebhook(address string) *webhook {
 	return &webhook{
-		url: url, queue: make(chan []byte, webhookQueue), pause: webhookPause,
+		url: address, queue: make(chan []byte, webhookQueue), pause: webhookPause,
 		// Without idle connections, nothing is left when run returns.
 		http: &http.Client{Timeout: webhookTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}},
 	}
+}
+
+// checkWebhook refuses an address to which nothing can be posted. "" means no webhook.
+func checkWebhook(address string) error {
+	u, err := url.Parse(address)
+	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return argument.Invalid("WebhookURL", "must be an http or https URL", "")
+	}
+	return nil
 }
 
 // LostEvents returns how many events the webhook did not get: it did not accept them, or too many

@@ -222,6 +222,7 @@ func (r *request) writeHTML(e, second *apiError) error {
 		b.WriteString("</ul>\n")
 	}
 	b.WriteString("<hr/>\n</body>\n</html>\n")
+	r.failure = e.code
 	header := r.w.Header()
 	header.Set("X-Amz-Error-Code", e.code)
 	header.Set("X-Amz-Error-Message", e.message)

@@ -57,9 +57,6 @@ func (r *request) writeXML(v any) error {
 	return nil
 }
 
-// maxDocument is larger than any list that S3 accepts: 1,000 keys, 10,000 parts.
-const maxDocument = 4 << 20
-
 // readXML decodes the body into v and checks its digests.
 func (r *request) readXML(v any) error {
 	document, err := r.readDocument()
@@ -71,6 +68,9 @@ func (r *request) readXML(v any) error {
 
 // readDocument returns a small body.
 func (r *request) readDocument() ([]byte, error) {
+	if err := r.admitDocument(); err != nil {
+		return nil, err
+	}
 	var document []byte
 	_, err := r.receive(maxDocument, func(body io.Reader) (err error) {
 		document, err = io.ReadAll(body)
@@ -80,6 +80,9 @@ func (r *request) readDocument() ([]byte, error) {
 }
 
 func parseXML(document []byte, v any) error {
+	if err := checkShape(document); err != nil {
+		return err
+	}
 	decoder := xml.NewDecoder(bytes.NewReader(document))
 	if err := decoder.Decode(v); err != nil {
 		return newError("MalformedXML")

@@ -29,6 +29,7 @@ const (
 	attrsPath    = reserved + "/attrs"       // sidecars, by inode
 	uploadsPath  = reserved + "/uploads"     // parts, with a directory for each upload
 	versionsPath = reserved + "/versions"    // noncurrent versions, by key
+	privatePath  = reserved + "/" + privateName
 )
 
 // formerLocksPath has the files that earlier releases locked, one for each slot.

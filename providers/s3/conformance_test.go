@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest"
@@ -67,6 +69,32 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
 	conform(t, s, "s3", func(d storage.Driver) storage.Driver { return smallParts{d, least} })
+}
+
+// The server keeps its buckets in a directory, or in another service.
+func TestConformanceOfAServerOverAnotherStore(t *testing.T) {
+	for name, service := range map[string]func(t *testing.T) storage.ServiceDriver{
+		"directory": func(t *testing.T) storage.ServiceDriver {
+			d, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
+			require.NoError(t, err)
+			return d
+		},
+		"memory": func(*testing.T) storage.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const least = 64 << 10
+			service := service(t)
+			server, err := s3server.Start(s3server.Config{Service: service, Limits: s3server.Limits{MinPartSize: least}})
+			require.NoError(t, err)
+			t.Cleanup(func() {
+				server.Close()
+				_ = service.Close()
+			})
+			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+			s.raw = s.clientOver(withoutKeepAlive())
+			conform(t, s, "s3 (our server over "+name+")", func(d storage.Driver) storage.Driver { return smallParts{d, least} })
+		})
+	}
 }
 
 // The server lists like a directory tree.

@@ -1,0 +1,20 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ storage.PrivateDriver = (*serviceDriver)(nil)
+
+// PrivateDriver returns a driver of a bucket in an account of its own.
+func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, _ bool) (storage.Driver, error) {
+	b, err := s.open(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	a := b.private()
+	a.findOrCreate("private")
+	return &driver{account: a, bucket: "private"}, nil
+}

@@ -1,0 +1,58 @@
+package local
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/omnibucket/storage"
+)
+
+// privateName is the directory of the private objects of a bucket, which is like a bucket.
+const privateName = "private"
+
+var _ storage.PrivateDriver = (*serviceDriver)(nil)
+
+// PrivateDriver returns a driver of the directory .omnibucket/private in a bucket.
+func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create bool) (storage.Driver, error) {
+	if err := interrupted(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkName(bucket); err != nil {
+		return nil, storage.BucketNotFound
+	}
+	if create {
+		if err := s.makePrivateDir(bucket); err != nil {
+			return nil, err
+		}
+	} else if _, err := s.root.Lstat(bucket + "/" + privatePath); err != nil {
+		return nil, storage.BucketNotFound
+	}
+	c := s.config
+	d := bucketDriver(filepath.Join(s.path, bucket, reserved), privateName, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode})
+	d.managed = true
+	return d, nil
+}
+
+func (s *serviceDriver) makePrivateDir(bucket string) error {
+	parent := bucket
+	for _, path := range [...]string{reserved, privatePath} {
+		path = bucket + "/" + path
+		if err := s.root.Mkdir(path, 0o777); err != nil {
+			switch {
+			case isExist(err):
+				parent = path
+				continue
+			case isNotExist(err):
+				return storage.BucketNotFound
+			}
+			return failure(err)
+		}
+		if !s.config.NoSync {
+			if err := syncDir(s.root, parent); err != nil {
+				return unknownOutcome(err)
+			}
+		}
+		parent = path
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package s3server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+const adminToken = "a-token"
+
+// administer sends a request to the admin API.
+func (s *store) administer(t *testing.T, method, path, body string) (status int, response string) {
+	t.Helper()
+	answer, text := s.send(t, method, s.URL+"/_admin/"+path, strings.NewReader(body), http.Header{"Authorization": {"Bearer " + adminToken}})
+	return answer.StatusCode, strings.TrimSpace(text)
+}
+
+func TestTheAdminAPI(t *testing.T) {
+	s := start(t, s3server.Config{AdminToken: adminToken})
+	status, text := s.administer(t, "GET", "faults", "")
+	require.Equal(t, 200, status)
+	require.JSONEq(t, `{"faults":[]}`, text)
+	status, text = s.administer(t, "POST", "faults", `{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2,"retryAfter":"3s"}`)
+	require.Equal(t, 201, status)
+	require.JSONEq(t, `{"id":1}`, text)
+	status, text = s.administer(t, "POST", "faults", `{"operation":"GetObject","cutAfter":0,"latency":"1ms"}`)
+	require.Equal(t, 201, status)
+	require.JSONEq(t, `{"id":2}`, text)
+
+	_, err := s.PutObject(t.Context(), putInput("tmp/a/b", "x"))
+	failsWith(t, err, 503, "SlowDown")
+	_, err = s.PutObject(t.Context(), putInput("other", "x"))
+	require.NoError(t, err)
+	status, text = s.administer(t, "GET", "faults", "")
+	require.Equal(t, 200, status)
+	require.JSONEq(t, `{"faults":[
+		{"id":1,"applied":1,"fault":{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2,"retryAfter":"3s"}},
+		{"id":2,"applied":0,"fault":{"operation":"GetObject","cutAfter":0,"latency":"1ms"}}]}`, text)
+
+	status, text = s.administer(t, "GET", "requests", "")
+	require.Equal(t, 200, status)
+	require.NotContains(t, text, "Authorization")
+	require.NotContains(t, text, "Signature")
+	var record struct {
+		Total    int
+		Counts   map[string]int
+		Requests []struct {
+			Operation, Key string
+			Status         int
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &record))
+	require.Equal(t, 2, record.Total, "requests of the admin API do not count")
+	require.Equal(t, map[string]int{"PutObject": 2}, record.Counts)
+	require.Equal(t, "tmp/a/b", record.Requests[0].Key)
+	require.Equal(t, 503, record.Requests[0].Status)
+
+	status, _ = s.administer(t, "DELETE", "requests", "")
+	require.Equal(t, 204, status)
+	require.Zero(t, s.Count(""))
+	status, _ = s.administer(t, "DELETE", "faults/1", "")
+	require.Equal(t, 204, status)
+	s.put(t, "tmp/a/b", "x")
+	status, _ = s.administer(t, "DELETE", "faults", "")
+	require.Equal(t, 204, status)
+	require.Equal(t, "x", s.get(t, "tmp/a/b"))
+}
+
+func TestTheAdminAPIRefuses(t *testing.T) {
+	s := start(t, s3server.Config{AdminToken: adminToken})
+	for name, row := range map[string]struct {
+		method, path, body string
+		status             int
+		text               string
+	}{
+		"an unknown field":     {"POST", "faults", `{"eror":"SlowDown"}`, 400, `unknown field`},
+		"no JSON":              {"POST", "faults", `SlowDown`, 400, "invalid character"},
+		"two documents":        {"POST", "faults", `{"error":"SlowDown"}{}`, 400, "invalid character"},
+		"a fault of nothing":   {"POST", "faults", `{"operation":"PutObject"}`, 400, "must do something"},
+		"an unknown code":      {"POST", "faults", `{"error":"Slow"}`, 400, `error must be a known code, or status must be set: \"Slow\"`},
+		"an unknown status":    {"POST", "faults", `{"status":99}`, 400, "from 200 to 599"},
+		"a wrong duration":     {"POST", "faults", `{"latency":"1 fortnight"}`, 400, "duration"},
+		"a number as duration": {"POST", "faults", `{"latency":5}`, 400, "jsonDuration"},
+		"a negative number":    {"POST", "faults", `{"error":"SlowDown","times":-1}`, 400, "times must not be negative"},
+		"a huge document":      {"POST", "faults", `"` + strings.Repeat("x", 100<<10), 400, "too large"},
+		"an id that is gone":   {"DELETE", "faults/7", "", 404, "no fault"},
+		"an id that is none":   {"DELETE", "faults/x", "", 404, "no fault"},
+		"another path":         {"GET", "else", "", 404, "nothing"},
+		"another method":       {"PATCH", "faults", "", 404, "nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, text := s.administer(t, row.method, row.path, row.body)
+			require.Equal(t, row.status, status, text)
+			require.Contains(t, text, row.text)
+		})
+	}
+	for i := range 1000 {
+		status, text := s.administer(t, "POST", "faults", fmt.Sprintf(`{"error":"SlowDown","key":"%d"}`, i))
+		require.Equal(t, 201, status, text)
+	}
+	status, _ := s.administer(t, "POST", "faults", `{"error":"SlowDown"}`)
+	require.Equal(t, 409, status)
+}
+
+func TestTheAdminAPINeedsItsToken(t *testing.T) {
+	s := start(t, s3server.Config{AdminToken: adminToken})
+	for _, header := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
+		answer, text := s.send(t, "POST", s.URL+"/_admin/faults", strings.NewReader(`{"error":"SlowDown"}`), http.Header{"Authorization": {header}})
+		require.Equal(t, 401, answer.StatusCode)
+		require.NotContains(t, text, adminToken)
+	}
+	s.put(t, "k", "x")
+	off := start(t, s3server.Config{})
+	answer, _ := off.send(t, "GET", off.URL+"/_admin/faults", nil, http.Header{"Authorization": {"Bearer "}})
+	require.Equal(t, 400, answer.StatusCode, "S3 answers")
+}
+
+func TestFaultsHaveJSON(t *testing.T) {
+	all := s3server.Fault{
+		Operation: "Put*", Bucket: "b", Key: "k?", Skip: 1, Times: 2, Rate: 3, Error: "SlowDown", Status: 503,
+		RetryAfter: time.Second, In200: true, Redirect: "eu-west-1", DropConnection: true, DropResponse: true,
+		CutAfter: new(int64(0)), StallAfter: new(int64(1)), FlipAt: new(int64(2)), Latency: time.Minute, Bandwidth: 4,
+		ETag: `"x"`, ClockSkew: -time.Hour, Stale: time.Millisecond, Ignore: []string{"If-Match"}, Hide: []string{"ETag"}, Reverse: true,
+	}
+	data, err := json.Marshal(all)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"operation":"Put*","bucket":"b","key":"k?","skip":1,"times":2,"rate":3,"error":"SlowDown","status":503,
+		"retryAfter":"1s","in200":true,"redirect":"eu-west-1","dropConnection":true,"dropResponse":true,"cutAfter":0,"stallAfter":1,
+		"flipAt":2,"latency":"1m0s","bandwidth":4,"etag":"\"x\"","clockSkew":"-1h0m0s","stale":"1ms","ignore":["If-Match"],"hide":["ETag"],"reverse":true}`, string(data))
+	var read s3server.Fault
+	require.NoError(t, json.Unmarshal(data, &read))
+	require.Equal(t, all, read)
+}

@@ -1,0 +1,380 @@
+package s3server
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// Bucket returns a bucket of the server, to put objects in before a test and to look at them
+// after it. It needs no HTTP, no credentials and no permission; faults do not apply to it, and
+// [Handler.Requests] does not show it. Its objects have the same ETags that clients see. If
+// there is no such bucket, its operations fail with [storage.BucketNotFound].
+func (h *Handler) Bucket(name string, opts ...storage.OpenOption) storage.Bucket {
+	return storage.New(&bucketDriver{handler: h, bucket: name}, opts...)
+}
+
+// A bucketDriver is a bucket of the store in the terms of package storage.
+type bucketDriver struct {
+	storage.UnimplementedDriver
+	handler *Handler
+	bucket  string
+}
+
+var _ storage.Driver = (*bucketDriver)(nil)
+
+// Describe asks the bucket whether it keeps versions.
+func (d *bucketDriver) Describe() storage.Description {
+	features := storage.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
+		storage.LongSegments | storage.StorageClasses | storage.ObjectTags | storage.Versioning
+	description := storage.Description{
+		Provider: "s3server", Bucket: d.bucket, Location: d.handler.id, Local: true, ASCIIMetadata: true,
+		EnableVersions: d.enableVersions,
+		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
+	}
+	if d.handler.config.FolderOrder {
+		description.FolderOrder = true
+	} else {
+		features |= storage.OrderedListing
+	}
+	if b, err := d.handler.store.bucket(context.Background(), d.bucket); err == nil {
+		description.Versioned = b.versioning != ""
+	}
+	description.Features = features
+	return description
+}
+
+// enableVersions leaves it to the first operation to say that there is no bucket.
+func (d *bucketDriver) enableVersions() {
+	_ = d.handler.store.changeBucket(context.Background(), d.bucket, func(b *bucket) error {
+		b.versioning = enabled
+		return nil
+	})
+}
+
+// request returns a request for a key that no client has sent.
+func (d *bucketDriver) request(ctx context.Context, key string) *request {
+	r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/" + d.bucket + "/" + key}, Header: http.Header{}}
+	return &request{Request: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}}
+}
+
+// Put checks the properties as PutObject does.
+func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storage.Attrs, error) {
+	r := d.request(ctx, in.Key)
+	if err := checkKey(in.Key); err != nil {
+		return nil, storageError(err)
+	}
+	if b, err := r.server.store.bucket(ctx, d.bucket); err == nil {
+		r.caller.account = b.account // the object is the bucket owner's
+	}
+	o, err := r.newObject(headersOf(in))
+	if err != nil {
+		return nil, storageError(err)
+	}
+	digest := newDigest(kindByName("CRC32C"), false)
+	limited := &io.LimitedReader{R: in.Body, N: r.server.limits.MaxPutSize + 1}
+	b := &body{from: io.TeeReader(limited, digest), size: in.Size, digest: digest, check: func() error {
+		switch {
+		case limited.N <= 0:
+			return tooLarge(digest.size, r.server.limits.MaxPutSize)
+		case in.CRC32C.Known && in.CRC32C.Sum != crc32cOf(digest.checksum()).Sum:
+			return storage.ChecksumMismatch
+		}
+		return nil
+	}}
+	c := writeCondition{absent: in.Condition.Absent, match: in.Condition.Revision}
+	v, shown, err := r.server.store.put(ctx, r.write(o, c), b)
+	if err != nil {
+		if b.failed != nil {
+			err = b.failed
+		}
+		if code(err) == "NoSuchKey" {
+			return nil, storage.PreconditionFailed // there is nothing that could have the revision
+		}
+		return nil, storageError(err)
+	}
+	return attrsOf(v, shown), nil
+}
+
+// headersOf returns the headers of PutObject.
+func headersOf(in *storage.PutRequest) http.Header {
+	header := http.Header{}
+	for name, value := range map[string]string{
+		"Content-Type": in.ContentType, "Content-Encoding": in.ContentEncoding, "Content-Disposition": in.ContentDisposition,
+		"Content-Language": in.ContentLanguage, "Cache-Control": in.CacheControl, "X-Amz-Storage-Class": in.StorageClass,
+	} {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	for name, value := range in.Metadata {
+		header.Set(metadataPrefix+name, value)
+	}
+	if len(in.Tags) > 0 {
+		query := url.Values{}
+		for key, value := range in.Tags {
+			query.Set(key, value)
+		}
+		header.Set("X-Amz-Tagging", query.Encode())
+	}
+	return header
+}
+
+func checkVersion(id string) error {
+	if id != "" && !validVersionID(id) {
+		return storage.InvalidArgument
+	}
+	return nil
+}
+
+// find returns the object that a read asks for. The caller must release it.
+func (d *bucketDriver) find(ctx context.Context, in *storage.GetRequest) (v *version, shown string, err error) {
+	if err := checkVersion(in.Version); err != nil {
+		return nil, "", err
+	}
+	v, shown, err = d.request(ctx, in.Key).find(versionName{d.bucket, in.Key, in.Version})
+	if err == nil {
+		switch {
+		case in.Condition.Revision != "" && in.Condition.Revision != v.etag:
+			err = storage.PreconditionFailed
+		case in.Condition.NotRevision != "" && in.Condition.NotRevision == v.etag:
+			err = storage.NotModified
+		}
+	}
+	if err != nil {
+		d.handler.store.release(v)
+		return nil, "", storageError(err)
+	}
+	return v, shown, nil
+}
+
+// Get reads an object that clients could read only with their key, too.
+func (d *bucketDriver) Get(ctx context.Context, in *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	v, shown, err := d.find(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	from, to, err := in.Span(v.size)
+	if err == nil && d.handler.archived(v) {
+		err = storage.Archived
+	}
+	if err != nil {
+		d.handler.store.release(v)
+		return nil, nil, err
+	}
+	return attrsOf(v, shown), d.open(ctx, v, from, to-from), nil
+}
+
+// A storedBody reads bytes that a goroutine writes, which ends by Close.
+type storedBody struct {
+	*io.PipeReader
+	done chan struct{}
+}
+
+func (d *bucketDriver) open(ctx context.Context, v *version, offset, length int64) io.ReadCloser {
+	reader, writer := io.Pipe()
+	b := &storedBody{reader, make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		defer d.handler.store.release(v)
+		writer.CloseWithError(d.handler.store.read(ctx, v, offset, length, writer))
+	}()
+	return b
+}
+
+// Close makes a Read that waits return.
+func (b *storedBody) Close() error {
+	_ = b.PipeReader.Close() // it never fails
+	<-b.done
+	return nil
+}
+
+// Head returns all but the bytes.
+func (d *bucketDriver) Head(ctx context.Context, in *storage.GetRequest) (*storage.Attrs, error) {
+	v, shown, err := d.find(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	defer d.handler.store.release(v)
+	return attrsOf(v, shown), nil
+}
+
+// Delete of the current object writes a delete marker, if the bucket keeps versions.
+func (d *bucketDriver) Delete(ctx context.Context, in *storage.DeleteRequest) error {
+	if err := checkVersion(in.Version); err != nil {
+		return err
+	}
+	_, err := d.handler.store.remove(ctx, &removeRequest{
+		versionName: versionName{d.bucket, in.Key, in.Version}, condition: writeCondition{match: in.Condition.Revision}, bypass: in.BypassGovernance,
+	})
+	switch code(err) {
+	case "NoSuchKey", "NoSuchVersion":
+		return nil
+	case "AccessDenied":
+		return storage.Locked
+	}
+	return storageError(err)
+}
+
+// Tags returns the tags of an object.
+func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[string]string, error) {
+	v, _, err := d.find(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	defer d.handler.store.release(v)
+	tags := map[string]string{}
+	for _, t := range v.tags {
+		tags[t.Key] = t.Value
+	}
+	return tags, nil
+}
+
+// SetTags replaces the tags of an object.
+func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) error {
+	var tags []tag
+	for key, value := range in.Tags {
+		tags = append(tags, tag{key, value})
+	}
+	if err := checkTags(tags); err != nil {
+		return storageError(err)
+	}
+	if err := checkVersion(in.Version); err != nil {
+		return err
+	}
+	_, _, err := d.handler.store.change(ctx, versionName{d.bucket, in.Key, in.Version}, func(_ *bucket, v *version) error {
+		v.tags = tags
+		return nil
+	})
+	return storageError(err)
+}
+
+// List has the position of its last entry as its token.
+func (d *bucketDriver) List(ctx context.Context, in *storage.ListRequest) (*storage.Page, error) {
+	after, kind := position{key: in.StartAfter}, ""
+	if in.Token != "" {
+		kind, after.key = in.Token[:1], in.Token[1:]
+		after.prefix = kind == "p"
+	}
+	page, last := &storage.Page{Entries: in.Entries[:0]}, ""
+	l := listing{prefix: in.Prefix, delimiter: in.Delimiter, max: in.Limit}
+	more, err := d.handler.store.list(ctx, d.bucket, l, after, func(v *version, common string) {
+		if v == nil {
+			page.Entries, last = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true}), "p"+common
+			return
+		}
+		page.Entries, last = append(page.Entries, entryOf(v)), "k"+v.key
+	})
+	if err != nil {
+		return nil, storageError(err)
+	}
+	if more {
+		page.Token = last
+	}
+	return page, ctx.Err()
+}
+
+// ListVersions has the position of its last entry as its token.
+func (d *bucketDriver) ListVersions(ctx context.Context, in *storage.ListRequest) (*storage.VersionPage, error) {
+	after := versionPosition{key: in.StartAfter}
+	if in.Token != "" {
+		after.id, after.key, _ = strings.Cut(in.Token, " ") // an id has no space
+	}
+	page, last := &storage.VersionPage{}, versionPosition{}
+	var newer *version // the entry before
+	l := listing{prefix: in.Prefix, delimiter: in.Delimiter, max: in.Limit}
+	more, err := d.handler.store.listVersions(ctx, d.bucket, l, after, func(v *version, latest bool, common string) {
+		if v == nil {
+			page.Entries, last = append(page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}), versionPosition{key: common}
+			return
+		}
+		entry := storage.VersionEntry{ListEntry: entryOf(v), Version: v.id, Current: latest, IsDeleteMarker: v.marker}
+		if newer != nil && newer.key == v.key {
+			entry.NoncurrentSince = newer.modified
+		}
+		page.Entries, newer = append(page.Entries, entry), v
+		last = versionPosition{v.key, v.id}
+	})
+	if err != nil {
+		return nil, storageError(err)
+	}
+	if more {
+		page.Token = last.id + " " + last.key
+	}
+	return page, ctx.Err()
+}
+
+func entryOf(v *version) storage.ListEntry {
+	return storage.ListEntry{Key: v.key, Size: v.size, ETag: v.etag, Revision: v.etag, Modified: v.modified}
+}
+
+// attrsOf returns what package storage knows about a version.
+func attrsOf(v *version, shown string) *storage.Attrs {
+	a := &storage.Attrs{
+		Key: v.key, Size: v.size, ETag: v.etag, Revision: v.etag, Version: shown, Modified: v.modified,
+		CRC32C: crc32cOf(v.sum), TagCount: len(v.tags), LegalHold: v.lock.hold == "ON",
+		Properties: storage.Properties{
+			ContentType: v.header.Get("Content-Type"), ContentEncoding: v.header.Get("Content-Encoding"),
+			ContentDisposition: v.header.Get("Content-Disposition"), ContentLanguage: v.header.Get("Content-Language"),
+			CacheControl: v.header.Get("Cache-Control"),
+		},
+	}
+	if v.class != standard {
+		a.StorageClass = v.class
+	}
+	for name, values := range v.header {
+		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(metadataPrefix)); found {
+			if a.Metadata == nil {
+				a.Metadata = map[string]string{}
+			}
+			a.Metadata[key] = strings.Join(values, ",")
+		}
+	}
+	return a
+}
+
+// crc32cOf returns a checksum of the whole content, if it is a CRC32C.
+func crc32cOf(sum checksum) storage.CRC32C {
+	raw, err := base64.StdEncoding.DecodeString(sum.value)
+	if err != nil || len(raw) != 4 || sum.kind != kindByName("CRC32C") || sum.covers == composite {
+		return storage.CRC32C{}
+	}
+	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))
+}
+
+// code returns S3's code of an error, or "".
+func code(err error) string {
+	var e *apiError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return ""
+}
+
+var storageCodes = map[string]storage.Code{
+	"NoSuchKey": storage.ObjectNotFound, "NoSuchVersion": storage.ObjectNotFound, "MethodNotAllowed": storage.ObjectNotFound,
+	"NoSuchBucket": storage.BucketNotFound, "PreconditionFailed": storage.PreconditionFailed, "EntityTooLarge": storage.TooLarge,
+	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "InsufficientStorage": storage.Unavailable,
+	"NotImplemented": storage.Unsupported, "InternalError": storage.Internal,
+}
+
+// storageError returns an error of the store in the terms of package storage.
+func storageError(err error) error {
+	var e *apiError
+	if !errors.As(err, &e) {
+		return err
+	}
+	known, found := storageCodes[e.code]
+	if !found {
+		known = storage.InvalidArgument
+	}
+	return &storage.Error{Code: known, Status: e.status, Err: e}
+}

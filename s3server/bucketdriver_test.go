@@ -1,0 +1,58 @@
+package s3server_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+func TestBucketConformance(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return s3server.New(s3server.Config{Buckets: []string{bucket}}).Bucket(bucket, opts...)
+	})
+}
+
+func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
+	s := start(t, s3server.Config{})
+	b := s.Server.Bucket(bucket)
+	attrs, err := b.Upload(t.Context(), "seeded.txt", strings.NewReader("seed"), storage.WithMetadata(map[string]string{"by": "Zoë"}))
+	require.NoError(t, err)
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("seeded.txt")})
+	require.NoError(t, err)
+	require.Equal(t, attrs.ETag, *head.ETag)
+	require.Equal(t, "text/plain; charset=utf-8", *head.ContentType)
+	require.Equal(t, "seed", s.get(t, "seeded.txt"))
+
+	in := putInput("sent", "content")
+	in.Metadata, in.Tagging, in.StorageClass = map[string]string{"a": "b"}, aws.String("k=v"), types.StorageClassStandardIa
+	put, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	content, attrs, err := storage.ReadAll(t.Context(), b, "sent")
+	require.NoError(t, err)
+	require.Equal(t, "content", string(content))
+	require.Equal(t, *put.ETag, attrs.ETag)
+	require.Equal(t, map[string]string{"a": "b"}, attrs.Metadata)
+	require.Equal(t, "STANDARD_IA", attrs.StorageClass)
+	require.Equal(t, 1, attrs.TagCount)
+
+	requests := s.Count("")
+	s.Inject(s3server.Fail("*", "SlowDown"))
+	require.NoError(t, b.Remove(t.Context(), "sent"))
+	require.Equal(t, requests, s.Count(""))
+}
+
+func TestBucketOfAServerWithoutIt(t *testing.T) {
+	s := start(t, s3server.Config{})
+	_, err := s.Server.Bucket("none").Attrs(t.Context(), "k")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = s.Server.Bucket("none").Upload(t.Context(), "k", strings.NewReader(""))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}

@@ -1,0 +1,32 @@
+package s3server_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// boto3 sends "Expect: 100-continue" with every upload, and over TLS 1.3 it does not send
+// the body before it has read a response.
+func TestARefusedUploadIsAnsweredBeforeItsBody(t *testing.T) {
+	s := start(t, s3server.Config{})
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, connection.Close()) }()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Second)))
+	_, err = io.WriteString(connection, "PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+	require.NoError(t, err)
+	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, answer.StatusCode)
+	require.True(t, answer.Close)
+	require.NoError(t, answer.Body.Close())
+}

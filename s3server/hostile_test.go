@@ -1,0 +1,252 @@
+package s3server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// impatient makes the server wait little for slow clients.
+var impatient = s3server.Limits{IdleTimeout: 50 * time.Millisecond}
+
+// dial opens a connection on which the test writes what it wants.
+func dial(t *testing.T, s *store) net.Conn {
+	t.Helper()
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = connection.Close() })
+	require.NoError(t, connection.SetDeadline(time.Now().Add(20*time.Second)))
+	return connection
+}
+
+func respond(t *testing.T, connection net.Conn) (status int, body string) {
+	t.Helper()
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	data, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(data)
+}
+
+// presigned returns the target of a signed PUT, which signs no body.
+func (s *store) presigned(t *testing.T, key string) string {
+	t.Helper()
+	signed, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	return strings.TrimPrefix(signed.URL, s.URL)
+}
+
+func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
+	s := start(t, s3server.Config{Limits: impatient})
+	connection := dial(t, s)
+	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	status, body := respond(t, connection)
+	require.Equal(t, 400, status)
+	require.Equal(t, "RequestTimeout", errorIn(t, body).Code)
+	_, err = connection.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF, "the connection must be closed")
+	require.Empty(t, s.keys(t))
+}
+
+func TestASlowButSteadyClientIsServed(t *testing.T) {
+	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: 2 * time.Second}})
+	connection := dial(t, s)
+	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n", s.presigned(t, "k"), strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	for i := range 5 {
+		_, err = connection.Write([]byte{byte('0' + i)})
+		require.NoError(t, err)
+	}
+	status, _ := respond(t, connection)
+	require.Equal(t, 200, status)
+	require.Equal(t, "01234", s.get(t, "k"))
+}
+
+func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
+	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: 50 * time.Millisecond, MaxPutSize: 64 << 20}})
+	in := putInput("k", "")
+	in.Body = bytes.NewReader(make([]byte, 32<<20))
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	connection := dial(t, s)
+	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(signed.URL, s.URL), strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return s.Busy() == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.Busy() == 0 }, 10*time.Second, time.Millisecond)
+}
+
+func TestAResponseDoesNotWaitForAnEndlessBody(t *testing.T) {
+	s := start(t, s3server.Config{Limits: impatient})
+	for name, request := range map[string]string{
+		"a GET with a body":       "GET /photos/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+		"a PUT without signature": "PUT /photos/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\nabc",
+		"an unknown operation":    "PATCH /photos/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			connection := dial(t, s)
+			_, err := io.WriteString(connection, request)
+			require.NoError(t, err)
+			status, _ := respond(t, connection)
+			require.GreaterOrEqual(t, status, 400)
+		})
+	}
+}
+
+func TestHugeHeadsAreRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for name, row := range map[string]struct {
+		path   string
+		header http.Header
+		status int
+		code   string
+	}{
+		"many small headers": {"/photos", manyHeaders(300), 400, "RequestHeaderSectionTooLarge"},
+		"a huge header":      {"/photos", http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 9<<10)}}, 400, "RequestHeaderSectionTooLarge"},
+		"more than any":      {"/photos", http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}}, 431, ""},
+		"a huge query":       {"/photos?" + strings.Repeat("a&", 9<<10), nil, 414, "InvalidURI"},
+		"a huge path":        {"/photos/" + strings.Repeat("a", 17<<10), nil, 414, "InvalidURI"},
+		"a long key":         {"/photos/" + strings.Repeat("a", 2<<10), nil, 400, "KeyTooLongError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.send(t, "GET", s.URL+row.path, nil, row.header)
+			require.Equal(t, row.status, response.StatusCode)
+			if row.code != "" {
+				require.Equal(t, row.code, errorIn(t, body).Code)
+			}
+		})
+	}
+}
+
+func manyHeaders(n int) http.Header {
+	header := http.Header{}
+	for i := range n {
+		header.Set(fmt.Sprintf("X-Amz-Meta-%d", i), strings.Repeat("x", 20))
+	}
+	return header
+}
+
+func TestXMLThatTakesMuchMemoryIsRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for name, document := range map[string]string{
+		"nested":          strings.Repeat("<a>", 100_000),
+		"many elements":   "<Delete>" + strings.Repeat("<Object/>", 300_000) + "</Delete>",
+		"more keys":       "<Delete>" + strings.Repeat("<Object><Key>k</Key></Object>", 1001) + "</Delete>",
+		"many attributes": "<Delete " + strings.Repeat(`a="" `, 500_000) + "></Delete>",
+		"entities":        `<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><Delete><Object><Key>&b;</Key></Object></Delete>`,
+		"an endless tag":  "<Delete><Object" + strings.Repeat("x", 1<<20),
+		"no XML":          strings.Repeat("x", 1<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			require.EqualError(t, s.postDelete(t, document), "400 MalformedXML")
+			runtime.ReadMemStats(&after)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+		})
+	}
+	require.EqualError(t, s.postDelete(t, strings.Repeat(" ", 5<<20)), "400 EntityTooLarge")
+}
+
+func TestOnlyAFewLargeDocumentsAreReadAtATime(t *testing.T) {
+	s := start(t, s3server.Config{})
+	document := "<Delete>" + strings.Repeat("<Object><Key>"+strings.Repeat("k", 200)+"</Key></Object>", 900) + "</Delete>"
+	failed := make(chan error)
+	const clients = 20
+	for range clients {
+		go func() { failed <- s.postDelete(t, document) }()
+	}
+	for range clients {
+		require.NoError(t, <-failed)
+	}
+}
+
+// postDelete sends a document to DeleteObjects.
+func (s *store) postDelete(t *testing.T, document string) error {
+	t.Helper()
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+"/photos?delete", strings.NewReader(document))
+	require.NoError(t, err)
+	sum := md5.Sum([]byte(document))
+	r.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	key := aws.Credentials{AccessKeyID: s.Credentials().AccessKeyID, SecretAccessKey: s.Credentials().SecretKey}
+	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", s3server.DefaultRegion, time.Now()))
+	response, err := s.http.Do(r)
+	if err != nil {
+		return err
+	}
+	body := read(t, response.Body)
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%d %s", response.StatusCode, errorIn(t, body).Code)
+	}
+	return nil
+}
+
+func TestAFormHasABoundBeforeItsFile(t *testing.T) {
+	s := start(t, s3server.Config{})
+	const boundary = "b"
+	field := "--" + boundary + "\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n"
+	for name, body := range map[string]io.Reader{
+		"endless empty fields": strings.NewReader(strings.Repeat(field, 10_000)),
+		"an endless preamble":  strings.NewReader(strings.Repeat("line\r\n", 100_000)),
+		"a huge field":         strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n" + strings.Repeat("x", 1<<20)),
+		"a huge field head":    strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"" + strings.Repeat("x", 1<<20) + "\"\r\n\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			response, text := s.send(t, "POST", s.URL+"/photos", body, http.Header{"Content-Type": {"multipart/form-data; boundary=" + boundary}})
+			require.Equal(t, 400, response.StatusCode)
+			require.Equal(t, "MaxPostPreDataLengthExceededError", errorIn(t, text).Code)
+		})
+	}
+}
+
+func TestTheNumberOfBucketsIsLimited(t *testing.T) {
+	s := start(t, s3server.Config{Limits: s3server.Limits{MaxBuckets: 2}})
+	create := func(name string) error {
+		_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
+		return err
+	}
+	require.NoError(t, create("second"))
+	failsWith(t, create("third"), 400, "TooManyBuckets")
+	require.NoError(t, create("second"), "it is there")
+}
+
+func TestMoreConnectionsThanTheLimitWait(t *testing.T) {
+	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
+	first, second, third := dial(t, s), dial(t, s), dial(t, s)
+	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, connection := range []net.Conn{first, second} {
+		_, err := io.WriteString(connection, request)
+		require.NoError(t, err)
+		status, _ := respond(t, connection)
+		require.Equal(t, 403, status)
+	}
+	_, err := io.WriteString(third, request)
+	require.NoError(t, err)
+	require.NoError(t, third.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+	_, err = third.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NoError(t, first.Close())
+	require.NoError(t, third.SetReadDeadline(time.Now().Add(20*time.Second)))
+	status, _ := respond(t, third)
+	require.Equal(t, 403, status)
+}

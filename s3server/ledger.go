@@ -1,0 +1,64 @@
+package s3server
+
+import "sync"
+
+// A ledger counts the memory of what is kept beside bytes: versions, delete markers, uploads and
+// parts, which clients could make without a single byte.
+type ledger struct {
+	most int64 // 0: no bound
+
+	mu   sync.Mutex
+	used int64
+}
+
+const (
+	// leastLedger is the bound of a ledger, unless Config.MaxBytes is larger.
+	leastLedger = 64 << 20
+	// entryCost is what a version, upload or part takes without its strings.
+	entryCost = 1 << 10
+	// recordedPartCost is what an object remembers of a part of its upload.
+	recordedPartCost = 128
+)
+
+func newLedger(maxBytes int64) *ledger {
+	if maxBytes == 0 {
+		return &ledger{}
+	}
+	return &ledger{most: max(maxBytes, leastLedger)}
+}
+
+// add counts n more bytes, or fewer if n is negative. It fails if there are too many.
+func (l *ledger) add(n int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.most > 0 && n > 0 && l.used+n > l.most {
+		return newError("InsufficientStorage")
+	}
+	l.used += n
+	return nil
+}
+
+// free counts n bytes less.
+func (l *ledger) free(n int64) { _ = l.add(-n) }
+
+// cost returns the memory that a version takes.
+func (v *version) cost() int64 {
+	return entryCost + int64(len(v.key)) + v.properties.cost() + int64(len(v.parts))*recordedPartCost
+}
+
+func (p *properties) cost() (bytes int64) {
+	for name, values := range p.header {
+		for _, value := range values {
+			bytes += int64(len(name) + len(value))
+		}
+	}
+	for _, t := range p.tags {
+		bytes += int64(len(t.Key) + len(t.Value))
+	}
+	return bytes
+}
+
+// cost returns the memory that an upload takes with its parts.
+func (u *memoryUpload) cost() int64 {
+	return entryCost + int64(len(u.key)) + u.object.properties.cost() + int64(len(u.parts))*entryCost
+}

@@ -1,0 +1,258 @@
+package s3server_test
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A directory is a server over a directory, which can be started again.
+type directory struct {
+	*store
+	path string
+}
+
+func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
+	t.Helper()
+	service, err := local.NewServiceDriver(path, local.ServiceConfig{NoSync: true})
+	require.NoError(t, err)
+	c.Service = service
+	if c.Buckets == nil {
+		c.Buckets = []string{}
+	}
+	d := &directory{start(t, c), path}
+	t.Cleanup(func() { _ = service.Close() })
+	return d
+}
+
+// restart ends the server, and starts another one on the directory.
+func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
+	t.Helper()
+	d.Close()
+	return inDirectory(t, d.path, c)
+}
+
+func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	ctx := t.Context()
+	_, err := d.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
+		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
+	})
+	require.NoError(t, err)
+	_, err = d.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	in := putInput("folder/photo.jpg", "a photo")
+	in.Metadata = map[string]string{"taken": "today"}
+	in.ContentLanguage, in.Expires, in.WebsiteRedirectLocation = aws.String("de"), nil, aws.String("/elsewhere")
+	in.Tagging, in.ACL = aws.String("a=1&b="), types.ObjectCannedACLPublicRead
+	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String("key")
+	_, err = d.PutObject(ctx, in)
+	require.NoError(t, err)
+	d.put(t, "folder/", "")
+	d.put(t, "a//b", "an empty segment")
+	plain := d.put(t, "plain", "plain")
+	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
+	_, err = d.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &policy})
+	require.NoError(t, err)
+	d.keepVersions(t, types.BucketVersioningStatusEnabled)
+	one, two := d.putVersion(t, "versions", "one"), d.putVersion(t, "versions", "two")
+	d.remove(t, "plain", "")
+	upload := d.begin(t, "large", compositeCRC32C)
+	first := d.part(t, "large", upload, 1, "0123456789", withCRC32C)
+	before := d.versions(t, 1000)
+
+	d = d.restart(t, s3server.Config{})
+	out, err := d.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	require.NoError(t, err)
+	require.Equal(t, "a photo", read(t, out.Body))
+	require.Equal(t, map[string]string{"taken": "today"}, out.Metadata)
+	require.Equal(t, "de", *out.ContentLanguage)
+	require.Equal(t, "/elsewhere", *out.WebsiteRedirectLocation)
+	require.Equal(t, int32(2), *out.TagCount)
+	require.Equal(t, types.ServerSideEncryptionAwsKms, out.ServerSideEncryption)
+	tags, err := d.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	require.NoError(t, err)
+	require.Equal(t, []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}, tags.TagSet)
+	acl, err := d.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	require.NoError(t, err)
+	require.Len(t, acl.Grants, 2)
+	found, err := d.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.JSONEq(t, policy, *found.Policy)
+	require.Equal(t, before, d.versions(t, 1000))
+	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg", "versions"}, d.keys(t))
+	require.Equal(t, "an empty segment", d.get(t, "a//b"))
+	for id, want := range map[string]string{one: "one", two: "two"} {
+		out, err := d.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("versions"), VersionId: &id})
+		require.NoError(t, err)
+		require.Equal(t, want, read(t, out.Body))
+	}
+	old, err := d.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("plain"), VersionId: aws.String("null")})
+	require.NoError(t, err)
+	require.Equal(t, plain, *old.ETag)
+	_ = old.Body.Close()
+
+	uploads, err := d.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Len(t, uploads.Uploads, 1)
+	parts, err := d.ListParts(ctx, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload})
+	require.NoError(t, err)
+	require.Len(t, parts.Parts, 1)
+	require.Equal(t, first.ETag, parts.Parts[0].ETag)
+	require.Equal(t, first.ChecksumCRC32C, parts.Parts[0].ChecksumCRC32C)
+	complete := completeInput("large", upload, first, d.part(t, "large", upload, 2, "last", withCRC32C))
+	done, err := d.CompleteMultipartUpload(ctx, complete)
+	require.NoError(t, err)
+	require.Equal(t, "0123456789last", d.get(t, "large"))
+
+	d = d.restart(t, s3server.Config{})
+	again, err := d.CompleteMultipartUpload(ctx, complete)
+	require.NoError(t, err)
+	require.Equal(t, done.ETag, again.ETag)
+	require.Equal(t, done.ChecksumCRC32C, again.ChecksumCRC32C)
+}
+
+func TestADirectoryKeepsLocks(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{})
+	ctx := t.Context()
+	_, err := d.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	require.NoError(t, err)
+	in := putInput("k", "locked")
+	in.ChecksumAlgorithm, in.ObjectLockLegalHoldStatus = types.ChecksumAlgorithmCrc32c, types.ObjectLockLegalHoldStatusOn
+	out, err := d.PutObject(ctx, in)
+	require.NoError(t, err)
+
+	d = d.restart(t, s3server.Config{})
+	_, err = d.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: out.VersionId})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = d.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+	})
+	require.NoError(t, err)
+	d = d.restart(t, s3server.Config{})
+	hold, err := d.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Equal(t, types.ObjectLockLegalHoldStatusOff, hold.LegalHold.Status)
+}
+
+// Objects are files with their keys, in both directions, and records are not among them.
+func TestObjectsAreFiles(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	etag := d.put(t, "folder/photo.jpg", "a photo")
+	upload := d.begin(t, "large")
+	d.part(t, "large", upload, 1, "part")
+	root := filepath.Join(d.path, bucket)
+	content, err := os.ReadFile(filepath.Join(root, "folder", "photo.jpg"))
+	require.NoError(t, err)
+	require.Equal(t, "a photo", string(content))
+	hash := md5.Sum(content)
+	require.Equal(t, `"`+hex.EncodeToString(hash[:])+`"`, etag)
+
+	require.NoError(t, os.WriteFile(filepath.Join(root, "by-hand.txt"), []byte("by hand"), 0o666))
+	require.Equal(t, []string{"by-hand.txt", "folder/photo.jpg"}, d.keys(t))
+	out, err := d.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("by-hand.txt")})
+	require.NoError(t, err)
+	require.Equal(t, "by hand", read(t, out.Body))
+	require.Equal(t, "text/plain; charset=utf-8", *out.ContentType)
+	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *out.ETag, "nobody may take it for an MD5")
+	list, err := d.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("by-hand")})
+	require.NoError(t, err)
+	require.Equal(t, out.ETag, list.Contents[0].ETag)
+	_, err = d.CopyObject(t.Context(), copyInput("by-hand.txt", "copy.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "by hand", d.get(t, "copy.txt"))
+
+	require.NoError(t, os.WriteFile(filepath.Join(root, "folder", "photo.jpg"), []byte("changed by hand"), 0o666))
+	head, err := d.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	require.NoError(t, err)
+	require.NotEqual(t, etag, *head.ETag)
+	require.Equal(t, "changed by hand", d.get(t, "folder/photo.jpg"))
+
+	require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
+	all, err := d.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	require.NoError(t, err)
+	require.Len(t, all.Buckets, 2)
+	require.NoDirExists(t, filepath.Join(d.path, "by-hand", ".omnibucket"), "reading changes nothing")
+}
+
+func TestAnyKeyOfS3IsKept(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	keys := []string{
+		"a", "a/", "a//", "a//b", "a/b", "a/./b", "a/b/../c", "a/b.", "/", "//", "/a", " ", " a", "a ", "!%", "!%%s3server/bucket.json", "!%x",
+		"tab\tand\nnewline", "\x01", "\x7f", `back\slash`, "C:", "con", "NUL.txt", "%2F", "100%", "é", "e\u0301", "日本", "\U0001F600", "\uffff",
+		".omnibucket", ".omnibucket/private/bucket.json", ".omnibucket%x", "A", strings.Repeat("n", 1000), strings.Repeat("s/", 400) + "x", "*?<>|\"",
+	}
+	for _, key := range keys {
+		_, err := d.PutObject(t.Context(), putInput(key, "content of "+key))
+		require.NoError(t, err, "%q", key)
+	}
+	d = d.restart(t, s3server.Config{})
+	for _, key := range keys {
+		require.Equal(t, "content of "+key, d.get(t, key), "%q", key)
+	}
+	for _, size := range []int32{1, 7, 1000} {
+		var listed []string
+		pages := s3.NewListObjectsV2Paginator(d.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: &size, EncodingType: types.EncodingTypeUrl})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(t.Context())
+			require.NoError(t, err)
+			for _, o := range page.Contents {
+				listed = append(listed, *o.Key)
+			}
+		}
+		require.Len(t, listed, len(keys), "pages of %d", size)
+	}
+	for _, key := range keys {
+		d.remove(t, key, "")
+	}
+	_, err := d.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.NoDirExists(t, filepath.Join(d.path, bucket))
+}
+
+func TestPrefixesOfEscapedKeysAreListed(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
+		d.put(t, key, "")
+	}
+	for prefix, want := range map[string]string{
+		"":        "[dir.] [dir\x01/ dir./ dir/]",
+		"dir/":    "[dir/ dir/a] [dir//]",
+		"dir//":   "[dir//b dir//c] []",
+		"dir":     "[dir.] [dir\x01/ dir./ dir/]",
+		"dir.":    "[dir.] [dir./]",
+		"dir./":   "[dir./x] []",
+		"dir\x01": "[] [dir\x01/]",
+	} {
+		out, err := d.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl})
+		require.NoError(t, err)
+		keys, prefixes := []string{}, []string{}
+		for _, o := range out.Contents {
+			keys = append(keys, unescape(t, *o.Key))
+		}
+		for _, p := range out.CommonPrefixes {
+			prefixes = append(prefixes, unescape(t, *p.Prefix))
+		}
+		require.Equal(t, want, fmt.Sprint(keys, prefixes), "%q", prefix)
+	}
+}
+
+func unescape(t *testing.T, text string) string {
+	t.Helper()
+	plain, err := url.QueryUnescape(text)
+	require.NoError(t, err)
+	return plain
+}

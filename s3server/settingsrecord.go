@@ -1,0 +1,67 @@
+package s3server
+
+import "time"
+
+// A settingsRecord is how a bucket and its settings are stored. It has a field for each field of
+// settings.
+type settingsRecord struct {
+	Account    string
+	Region     string
+	Created    time.Time
+	Since      time.Time               `json:",omitzero"`
+	Versioning string                  `json:",omitempty"`
+	CORS       *corsConfiguration      `json:",omitempty"`
+	Policy     []byte                  `json:",omitempty"`
+	Block      *accessBlock            `json:",omitempty"`
+	Ownership  string                  `json:",omitempty"`
+	Lifecycle  *lifecycleConfiguration `json:",omitempty"`
+	ACL        accessList              `json:",omitempty"`
+	Locking    *lockRecord             `json:",omitempty"`
+
+	Tags         []tag                      `json:",omitempty"`
+	Encryption   *encryptionRule            `json:",omitempty"`
+	Payer        string                     `json:",omitempty"`
+	Acceleration string                     `json:",omitempty"`
+	Logging      []byte                     `json:",omitempty"`
+	Notification *notificationConfiguration `json:",omitempty"`
+	Website      *websiteConfiguration      `json:",omitempty"`
+}
+
+type lockRecord struct {
+	Mode        string `json:",omitempty"`
+	Days, Years int    `json:",omitempty"`
+}
+
+func recordOf(b *bucket) *settingsRecord {
+	r := &settingsRecord{
+		Account: b.account, Region: b.region, Created: b.created, Since: b.versionedSince, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
+		Lifecycle: b.lifecycle, ACL: b.acl,
+		Tags: b.tags, Encryption: b.encryption, Payer: b.payer, Acceleration: b.acceleration, Logging: b.logging,
+		Notification: b.notification, Website: b.website,
+	}
+	if b.policy != nil {
+		r.Policy = b.policy.document
+	}
+	if l := b.locking; l != nil {
+		r.Locking = &lockRecord{l.mode, l.days, l.years}
+	}
+	return r
+}
+
+// settings returns the settings of a bucket with this name.
+func (r *settingsRecord) settings(name string) (settings, error) {
+	s := settings{
+		versioning: r.Versioning, cors: r.CORS, block: r.Block, ownership: r.Ownership, lifecycle: r.Lifecycle, acl: r.ACL,
+		tags: r.Tags, encryption: r.Encryption, payer: r.Payer, acceleration: r.Acceleration, logging: r.Logging,
+		notification: r.Notification, website: r.Website,
+	}
+	if l := r.Locking; l != nil {
+		s.locking = &lockSettings{l.Mode, l.Days, l.Years}
+	}
+	if r.Policy == nil {
+		return s, nil
+	}
+	var err error
+	s.policy, err = parsePolicy(r.Policy, &bucket{name: name}, false)
+	return s, err
+}

@@ -1,0 +1,140 @@
+package s3server_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// manualKeys are the credentials of the examples in AWS's manual.
+var manualKeys = []s3server.Credential{{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}}
+
+// serveAt sends a request to a server without a listener, whose clock stands.
+func serveAt(t *testing.T, c s3server.Config, at string, method, url string, header map[string]string) *httptest.ResponseRecorder {
+	now, err := time.Parse(time.RFC1123Z, at)
+	require.NoError(t, err)
+	c.Credentials, c.Now = manualKeys, func() time.Time { return now }
+	r := httptest.NewRequest(method, url, http.NoBody)
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	s3server.New(c).ServeHTTP(w, r)
+	return w
+}
+
+// The signatures are those of the examples in AWS's manual, "Signing and authenticating
+// REST requests (signature version 2)".
+func TestHeaderSignaturesOfVersion2(t *testing.T) {
+	const host = "http://awsexamplebucket1.us-west-1.s3.amazonaws.com"
+	lenient := s3server.Config{Buckets: []string{"awsexamplebucket1"}, Domains: []string{"us-west-1.s3.amazonaws.com"}}
+	strict := lenient
+	strict.Strict = true
+	const get, put = "Tue, 27 Mar 2007 19:36:42 +0000", "Tue, 27 Mar 2007 21:15:45 +0000"
+	for name, test := range map[string]struct {
+		config      s3server.Config
+		at          string
+		method, url string
+		header      map[string]string
+		status      int
+		code        string
+	}{
+		"an object": {lenient, get, "GET", "/photos/puppy.jpg",
+			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 404, "NoSuchKey"},
+		"an upload": {lenient, put, "PUT", "/photos/puppy.jpg",
+			map[string]string{"Date": put, "Content-Type": "image/jpeg", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="}, 200, ""},
+		"a subresource": {lenient, "Tue, 27 Mar 2007 19:44:46 +0000", "GET", "/?acl",
+			map[string]string{"Date": "Tue, 27 Mar 2007 19:44:46 +0000", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:82ZHiFIjc+WbcwFKGUVEQspPn+0="}, 200, ""},
+		"another type": {lenient, put, "PUT", "/photos/puppy.jpg",
+			map[string]string{"Date": put, "Content-Type": "image/png", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="}, 403, "SignatureDoesNotMatch"},
+		"another header": {lenient, put, "PUT", "/photos/puppy.jpg",
+			map[string]string{"Date": put, "Content-Type": "image/jpeg", "X-Amz-Acl": "public-read", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="}, 403, "SignatureDoesNotMatch"},
+		"another object": {lenient, get, "GET", "/photos/kitten.jpg",
+			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "SignatureDoesNotMatch"},
+		"an unknown key": {lenient, get, "GET", "/photos/puppy.jpg",
+			map[string]string{"Date": get, "Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "InvalidAccessKeyId"},
+		"an old date": {lenient, put, "GET", "/photos/puppy.jpg",
+			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "RequestTimeTooSkewed"},
+		"no date": {lenient, get, "GET", "/photos/puppy.jpg",
+			map[string]string{"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 403, "AccessDenied"},
+		"no signature": {lenient, get, "GET", "/photos/puppy.jpg", map[string]string{"Date": get, "Authorization": "AWS HELLO"}, 400, "InvalidArgument"},
+		"strict": {strict, get, "GET", "/photos/puppy.jpg",
+			map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="}, 400, "InvalidRequest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := serveAt(t, test.config, test.at, test.method, host+test.url, test.header)
+			require.Equal(t, test.status, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), test.code)
+		})
+	}
+}
+
+// The URLs are those that boto3 1.37.9 makes at the start of 2026.
+func TestPresignedURLsOfVersion2(t *testing.T) {
+	const (
+		host = "http://127.0.0.1:9000"
+		get  = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
+		put  = "/photos/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=biFRMzzJT1O5CNHdw4NzlMfIn78%3D&content-type=text%2Fplain&x-amz-meta-a=1&x-amz-meta-a-b=2&Expires=1767229200"
+		list = "/photos?versions&prefix=x&encoding-type=url&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=DqxyWZMKJ%2F7JNcZ0SYv1WbEad9A%3D&Expires=1767229200"
+		now  = "Thu, 01 Jan 2026 00:00:00 +0000"
+	)
+	config := s3server.Config{Buckets: []string{"photos"}}
+	for name, test := range map[string]struct {
+		strict      bool
+		at          string
+		method, url string
+		header      map[string]string
+		status      int
+		code        string
+	}{
+		"a download":             {false, now, "GET", get, nil, 404, "NoSuchKey"},
+		"an upload":              {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain"}, 200, ""},
+		"an upload of more":      {false, now, "PUT", put, nil, 403, "SignatureDoesNotMatch"},
+		"a listing":              {false, now, "GET", list, nil, 200, "ListVersionsResult"},
+		"another method":         {false, now, "DELETE", get, nil, 403, "SignatureDoesNotMatch"},
+		"another object":         {false, now, "GET", strings.Replace(get, ".txt", ".png", 1), nil, 403, "SignatureDoesNotMatch"},
+		"another expiry":         {false, now, "GET", get + "0", nil, 403, "SignatureDoesNotMatch"},
+		"another response":       {false, now, "GET", strings.Replace(get, "attachment", "inline", 1), nil, 403, "SignatureDoesNotMatch"},
+		"expired":                {false, "Thu, 01 Jan 2026 01:00:01 +0000", "GET", get, nil, 403, "Request has expired"},
+		"an expiry without time": {false, now, "GET", strings.Replace(get, "1767229200", "soon", 1), nil, 403, "AccessDenied"},
+		"strict":                 {true, now, "GET", get, nil, 403, "AccessDenied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config
+			c.Strict = test.strict
+			w := serveAt(t, c, test.at, test.method, host+test.url, test.header)
+			require.Equal(t, test.status, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), test.code)
+		})
+	}
+}
+
+// The policy of the form and its signature are those that boto3 makes.
+func TestFormsOfVersion2(t *testing.T) {
+	fields := func() map[string]string {
+		return map[string]string{
+			"key": "k", "AWSAccessKeyId": "AKIAIOSFODNN7EXAMPLE", "signature": "S6sQO6aBtUmuMBsdIffRWNASOcw=",
+			"policy": "eyJleHBpcmF0aW9uIjogIjIwMjYtMTEtMjFUMTM6NDU6NTlaIiwgImNvbmRpdGlvbnMiOiBbeyJidWNrZXQiOiAicGhvdG9zIn0sIHsia2V5IjogImsifV19",
+		}
+	}
+	at := func() time.Time { return time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC) }
+	s := startLenient(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: at})
+	answer, _ := s.post(t, s.URL+"/"+bucket, fields(), "hello")
+	require.Equal(t, http.StatusNoContent, answer.StatusCode)
+
+	wrong := fields()
+	wrong["signature"] = "AAAA" + wrong["signature"][4:]
+	answer, body := s.post(t, s.URL+"/"+bucket, wrong, "hello")
+	require.Equal(t, http.StatusForbidden, answer.StatusCode)
+	require.Contains(t, body, "SignatureDoesNotMatch")
+
+	s = start(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: at})
+	answer, _ = s.post(t, s.URL+"/"+bucket, fields(), "hello")
+	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+}

@@ -1,0 +1,304 @@
+package s3server
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A driverStore keeps everything in the buckets of a storage.ServiceDriver: objects under their
+// keys, and records of what the driver has no place for: settings, uploads and their parts. It
+// keeps nothing in memory but what can be read again, so that another process can continue at any
+// time. A driver without a feature makes the operations that need it NotImplemented.
+//
+// Versions are the driver's. It has no suspended versioning, and no version "null" in a bucket
+// that keeps versions.
+type driverStore struct {
+	service storage.ServiceDriver
+	now     func() time.Time
+	// account and region are those of buckets that this server did not make.
+	account, region string
+
+	mu   sync.Mutex
+	open map[string]*driverBucket
+	keys keyLocks
+}
+
+var _ store = (*driverStore)(nil)
+
+func newDriverStore(c *Config) *driverStore {
+	return &driverStore{
+		account: c.Credentials[0].Account, region: c.Region, service: c.Service, now: func() time.Time { return c.Now().UTC() }, open: map[string]*driverBucket{},
+	}
+}
+
+// A driverBucket is a bucket that is open.
+type driverBucket struct {
+	name    string
+	service storage.ServiceDriver
+	// account and region are those of a bucket without a record.
+	account, region string
+	driver          storage.Driver
+
+	mu       sync.Mutex
+	desc     storage.Description
+	records  *records // nil until there are any
+	cached   *cachedBucket
+	changing sync.Mutex // held while the record of the settings is replaced
+}
+
+// A cachedBucket is a bucket as it was read last.
+type cachedBucket struct {
+	*bucket
+	revision string // of the record; "" if there is none
+	at       time.Time
+}
+
+// locate returns an open bucket, which need not exist.
+func (s *driverStore) locate(name string) (*driverBucket, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.open[name]; b != nil {
+		return b, nil
+	}
+	driver, err := s.service.Driver(name)
+	if err != nil {
+		return nil, newError("NoSuchBucket", "BucketName", name)
+	}
+	b := &driverBucket{name: name, account: s.account, region: s.region, service: s.service, driver: driver}
+	s.open[name] = b
+	return b, nil
+}
+
+// forget closes a bucket that is gone.
+func (s *driverStore) forget(b *driverBucket) {
+	s.mu.Lock()
+	if s.open[b.name] == b {
+		delete(s.open, b.name)
+	}
+	s.mu.Unlock()
+	b.close()
+}
+
+func (b *driverBucket) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_ = b.driver.Close()
+	if b.records != nil {
+		b.records.close()
+	}
+}
+
+// close closes all buckets.
+func (s *driverStore) close() {
+	s.mu.Lock()
+	all := s.open
+	s.open = map[string]*driverBucket{}
+	s.mu.Unlock()
+	for _, b := range all {
+		b.close()
+	}
+}
+
+// find returns an open bucket with its settings.
+func (s *driverStore) bucketOf(ctx context.Context, name string) (*driverBucket, *bucket, error) {
+	b, err := s.locate(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings, err := b.read(ctx, s.now())
+	if err != nil {
+		if asAPIError(err).code == "NoSuchBucket" {
+			s.forget(b)
+		}
+		return nil, nil, err
+	}
+	return b, settings.bucket, nil
+}
+
+func (s *driverStore) bucket(ctx context.Context, name string) (*bucket, error) {
+	_, b, err := s.bucketOf(ctx, name)
+	return b, err
+}
+
+func (s *driverStore) createBucket(ctx context.Context, b *bucket) (created bool, err error) {
+	r := &storage.BucketRequest{Name: b.name, ObjectLock: b.locking != nil}
+	if b.versioning == enabled {
+		r.Versioning = new(true)
+	}
+	switch _, err := s.service.CreateBucket(ctx, r); {
+	case storage.CodeOf(err) == storage.BucketExists:
+		if _, err := s.bucket(ctx, b.name); err != nil {
+			return false, newError("BucketAlreadyExists", "BucketName", b.name)
+		}
+		return false, nil
+	case err != nil:
+		return false, driverError(err, b.name)
+	}
+	opened, err := s.locate(b.name)
+	if err != nil {
+		return false, err
+	}
+	return true, opened.write(ctx, b, &cachedBucket{}, s.now())
+}
+
+func (s *driverStore) changeBucket(ctx context.Context, name string, change func(*bucket) error) error {
+	b, _, err := s.bucketOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	for range 10 {
+		old, err := b.read(ctx, time.Time{})
+		if err != nil {
+			return err
+		}
+		changed := *old.bucket
+		if err := change(&changed); err != nil {
+			return err
+		}
+		if err := b.update(ctx, old.bucket, &changed, s.now()); err != nil {
+			return err
+		}
+		err = b.write(ctx, &changed, old, s.now())
+		if !isCode(err, storage.PreconditionFailed) { // else another process was faster
+			return err
+		}
+	}
+	return newError("OperationAborted")
+}
+
+// update tells the driver what it must know about the settings.
+func (b *driverBucket) update(ctx context.Context, old, changed *bucket, now time.Time) error {
+	r := &storage.BucketRequest{Name: b.name}
+	if changed.lifecycle != old.lifecycle && !b.description().Local {
+		return newError("NotImplemented", "Resource", "lifecycle").withMessage("A gateway does not run lifecycle rules")
+	}
+	if changed.versioning != old.versioning {
+		if changed.versioning != enabled {
+			return newError("NotImplemented", "Resource", "versioning").withMessage("This server cannot suspend versioning of a bucket in a directory or behind a gateway")
+		}
+		r.Versioning, changed.versionedSince = new(true), now
+	}
+	r.ObjectLock = changed.locking != nil && old.locking == nil
+	if r.Versioning == nil && !r.ObjectLock {
+		return nil
+	}
+	if _, err := b.service.UpdateBucket(ctx, r); err != nil {
+		return driverError(err, b.name)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.desc = b.driver.Describe() // the driver learns it
+	return nil
+}
+
+// description returns that of the driver.
+func (b *driverBucket) description() *storage.Description {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.desc.Provider == "" {
+		b.desc = b.driver.Describe()
+	}
+	return &b.desc
+}
+
+func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
+
+// need returns NotImplemented if the driver lacks a feature.
+func (b *driverBucket) need(f storage.Features, what string) error {
+	if b.has(f) {
+		return nil
+	}
+	return newError("NotImplemented", "Resource", what).withMessage("The store behind this server has no %s", what)
+}
+
+func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
+	b, _, err := s.bucketOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	if r := b.records; r != nil && r.prefix != "" {
+		if err := b.checkEmpty(ctx); err != nil {
+			return err
+		}
+		if err := r.removeAll(ctx, ""); err != nil {
+			return driverError(err, name)
+		}
+	}
+	if err := s.service.DeleteBucket(ctx, name); err != nil {
+		return driverError(err, name)
+	}
+	s.forget(b)
+	return nil
+}
+
+// checkEmpty fails if the bucket has anything but records.
+func (b *driverBucket) checkEmpty(ctx context.Context) error {
+	notEmpty := func() error { return newError("BucketNotEmpty", "BucketName", b.name) }
+	found := false
+	if err := b.eachName(ctx, &storage.ListRequest{}, func(e *storage.ListEntry) bool {
+		found = !isRecord(e.Key)
+		return !found
+	}); err != nil {
+		return err
+	}
+	if found {
+		return notEmpty()
+	}
+	return nil
+}
+
+func (s *driverStore) listBuckets(ctx context.Context, from string, show func(*bucket) bool) error {
+	for token := ""; ; {
+		page, next, err := s.service.ListBuckets(ctx, token)
+		if err != nil {
+			return driverError(err, "")
+		}
+		for _, info := range page {
+			if info.Name < from {
+				continue
+			}
+			b, err := s.bucket(ctx, info.Name)
+			if asErrorCode(err, "NoSuchBucket") {
+				continue // it was removed meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			if !show(b) {
+				return nil
+			}
+		}
+		if token = next; token == "" {
+			return nil
+		}
+	}
+}
+
+// shownTime returns a time that S3 can have: 1970 if it is not known.
+func shownTime(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return t
+}
+
+// keyLocks serialises changes of one key in this process.
+type keyLocks struct{ slots [64]sync.Mutex }
+
+func (l *keyLocks) lock(key string) (unlock func()) {
+	hash := uint32(2166136261)
+	for i := range len(key) {
+		hash = (hash ^ uint32(key[i])) * 16777619
+	}
+	slot := &l.slots[hash%uint32(len(l.slots))]
+	slot.Lock()
+	return slot.Unlock
+}
+
+func isCode(err error, code storage.Code) bool { return err != nil && errors.Is(err, code) }

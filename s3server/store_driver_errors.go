@@ -1,0 +1,86 @@
+package s3server
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/omnibucket/storage"
+)
+
+// driverCodes has S3's codes for those of drivers.
+var driverCodes = map[storage.Code]string{
+	storage.ObjectNotFound:      "NoSuchKey",
+	storage.BucketNotFound:      "NoSuchBucket",
+	storage.BucketExists:        "BucketAlreadyExists",
+	storage.BucketNotEmpty:      "BucketNotEmpty",
+	storage.PreconditionFailed:  "PreconditionFailed",
+	storage.Changed:             "ConditionalRequestConflict",
+	storage.NotModified:         "NotModified",
+	storage.InvalidArgument:     "InvalidArgument",
+	storage.RangeNotSatisfiable: "InvalidRange",
+	storage.PermissionDenied:    "AccessDenied",
+	storage.Unauthenticated:     "AccessDenied",
+	storage.ChecksumMismatch:    "BadDigest",
+	storage.TooLarge:            "EntityTooLarge",
+	storage.Archived:            "InvalidObjectState",
+	storage.Locked:              "AccessDenied",
+	storage.RateLimited:         "SlowDown",
+	storage.Unavailable:         "ServiceUnavailable",
+	storage.Unsupported:         "NotImplemented",
+}
+
+// A driverFailure is S3's error for one of a driver.
+type driverFailure struct {
+	*apiError
+	cause error
+}
+
+func (f *driverFailure) Unwrap() []error { return []error{f.apiError, f.cause} }
+
+// driverError returns S3's error for one of a driver. name is that of the bucket or the key.
+func driverError(err error, name string) error {
+	var known *apiError
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	code, found := driverCodes[storage.CodeOf(err)]
+	switch {
+	case errors.Is(err, storage.OutcomeUnknown):
+		code = "InternalError"
+	case errors.Is(err, syscall.ENOSPC):
+		code = "InsufficientStorage"
+	case !found:
+		code = "InternalError"
+	}
+	var e *apiError
+	switch code {
+	case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists":
+		e = newError(code, "BucketName", name)
+	case "NoSuchKey":
+		e = newError(code, "Key", name)
+	case "PreconditionFailed", "NotModified", "InvalidRange":
+		e = newError(code)
+	default:
+		e = newError(code).withMessage("%s", driverMessage(err))
+		if storage.CodeOf(err) == storage.Locked {
+			e = protected()
+		}
+	}
+	return &driverFailure{e, err}
+}
+
+// driverMessage tells the cause, without the names that the driver uses.
+func driverMessage(err error) string {
+	e, ok := errors.AsType[*storage.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	text := string(e.Code)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
+}

@@ -1,0 +1,277 @@
+package s3server
+
+import (
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// pageLimit is the largest page that a driver is asked for.
+const pageLimit = 1000
+
+// eachName calls f with the entries of a driver's listing until f returns false.
+func (b *driverBucket) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
+	limit := pageLimit
+	if most := b.description().MaxPage; most > 0 {
+		limit = min(limit, most)
+	}
+	if r.Limit == 0 || r.Limit > limit {
+		r.Limit = limit
+	}
+	for {
+		page, err := b.driver.List(ctx, r)
+		if err != nil {
+			return driverError(err, b.name)
+		}
+		for i := range page.Entries {
+			if !f(&page.Entries[i]) {
+				return nil
+			}
+		}
+		if r.Token = page.Token; r.Token == "" {
+			return nil
+		}
+		r.Entries = page.Entries
+	}
+}
+
+// A driverListing collects one page.
+type driverListing struct {
+	listing
+	after string // a common prefix that was shown before this page
+	last  string // that was shown last
+	shown int
+	more  bool
+}
+
+// accepts reports whether a key or common prefix is to be shown next, and with which common
+// prefix. It sets more if the page is full.
+func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
+	key, ok = unescapeKey(name, isPrefix)
+	if !ok || isRecord(name) || !strings.HasPrefix(key, l.prefix) {
+		return "", "", false
+	}
+	common, rolled := l.commonPrefix(key)
+	if rolled && (common == l.last || common == l.after) || l.after != "" && strings.HasPrefix(key, l.after) {
+		return "", "", false
+	}
+	if l.shown == l.max {
+		l.more = true
+		return "", "", false
+	}
+	l.shown++
+	l.last = common
+	return key, common, true
+}
+
+// request returns the request of a listing after a driver's name.
+func (l *driverListing) request(prefix, after string) *storage.ListRequest {
+	return &storage.ListRequest{Prefix: prefix, StartAfter: after, Limit: min(l.max+1, pageLimit)}
+}
+
+func (s *driverStore) list(ctx context.Context, bucket string, l listing, after position, show func(v *version, common string)) (more bool, err error) {
+	b, _, err := s.bucketOf(ctx, bucket)
+	if err != nil {
+		return false, err
+	}
+	page := &driverListing{listing: l}
+	if l.max == 0 {
+		return false, nil
+	}
+	if after.prefix {
+		page.after = after.key
+	}
+	start, err := b.startName(ctx, after.key)
+	if err != nil {
+		return false, err
+	}
+	if err := b.finishPrefix(ctx, page, after, start, show); err != nil {
+		return false, err
+	}
+	for _, prefix := range escapePrefix(l.prefix) {
+		var failed error
+		request := page.request(prefix, start)
+		if l.delimiter == "/" { // any other could be a part of an escaped name
+			request.Delimiter = "/"
+		}
+		err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
+			if e.Key <= start && !e.IsPrefix {
+				return true
+			}
+			key, common, ok := page.accepts(e.Key, e.IsPrefix)
+			if !ok {
+				return !page.more
+			}
+			if common != "" {
+				show(nil, common)
+				return true
+			}
+			v, err := b.entry(ctx, key, &storage.VersionEntry{ListEntry: *e})
+			switch failed = err; {
+			case v == nil: // removed meanwhile
+				page.shown--
+			default:
+				show(v, "")
+			}
+			return failed == nil
+		})
+		if err == nil {
+			err = failed
+		}
+		if err != nil || page.more {
+			return page.more, err
+		}
+	}
+	return false, nil
+}
+
+// finishPrefix shows the common prefix of a key once more after which a page begins, if there are
+// later keys with the prefix. A driver may leave it out, because it is less than the key.
+func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, start string, show func(v *version, common string)) error {
+	common, rolled := page.commonPrefix(after.key)
+	if !rolled || after.prefix || page.delimiter != "/" {
+		return nil
+	}
+	request := page.request(escapeKey(strings.TrimSuffix(common, "/"))+"/", start)
+	request.Limit = 2
+	found := false
+	err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
+		found = e.Key > start && !isRecord(e.Key)
+		return !found
+	})
+	if found {
+		page.shown++
+		show(nil, common)
+	}
+	page.after = common
+	return err
+}
+
+// startName returns the driver's name after which a listing continues after a key. If a key that
+// must be escaped is that of no object, the client means its place in S3's order.
+func (b *driverBucket) startName(ctx context.Context, key string) (string, error) {
+	name := escapeKey(key)
+	if name == key || key == "" {
+		return key, nil
+	}
+	_, err := b.driver.Head(ctx, &storage.GetRequest{Key: name, Length: -1})
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound:
+		return key, nil
+	case "":
+		return name, nil
+	}
+	return "", driverError(err, key)
+}
+
+// entry returns the version of an entry. On this machine it reads the object, which has the entity
+// tag and the checksum; nil if it is gone.
+func (b *driverBucket) entry(ctx context.Context, key string, e *storage.VersionEntry) (*version, error) {
+	if !b.keepsETags() {
+		v := &version{key: key, id: b.shownVersion(e.Version, e.Modified), modified: shownTime(e.Modified)}
+		v.size, v.etag, v.class, v.account = e.Size, b.etagOf(e.ETag, e.Revision), standard, b.owner()
+		return v, nil
+	}
+	a, err := b.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, driverError(err, key)
+	}
+	tags, err := b.tags(ctx, a, &storage.GetRequest{Key: e.Key, Version: e.Version})
+	if err != nil {
+		return nil, unless(driverError(err, key), storage.ObjectNotFound)
+	}
+	return b.version(key, a, tags), nil
+}
+
+func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing, after versionPosition, show func(v *version, latest bool, common string)) (more bool, err error) {
+	b, settings, err := s.bucketOf(ctx, bucket)
+	if err != nil || l.max == 0 {
+		return false, err
+	}
+	if !b.has(storage.Versioning) || settings.versioning == "" && !b.description().Local {
+		return s.list(ctx, bucket, l, position{key: after.key, prefix: false}, func(v *version, common string) {
+			if v != nil {
+				v.id = nullVersion
+			}
+			show(v, true, common)
+		})
+	}
+	p := &versionListing{driverListing: driverListing{listing: l}, bucket: b, show: show}
+	if common, rolled := l.commonPrefix(after.key); rolled && common == after.key {
+		p.after = common
+	}
+	if after.id != "" && p.after == "" && strings.HasPrefix(after.key, l.prefix) {
+		if err := p.rest(ctx, after); err != nil || p.more {
+			return p.more, err
+		}
+	}
+	start, err := b.startName(ctx, after.key)
+	if err != nil {
+		return false, err
+	}
+	for _, prefix := range escapePrefix(l.prefix) {
+		request := p.request(prefix, start)
+		if !b.description().Local {
+			request.StartAfter = "" // drivers need not know it here
+		}
+		err := b.eachVersion(ctx, request, func(e *listedEntry) (bool, error) {
+			if e.Key <= start && !e.IsPrefix {
+				return true, nil
+			}
+			return p.add(ctx, e)
+		})
+		if err != nil || p.more {
+			return p.more, err
+		}
+	}
+	return false, nil
+}
+
+// A versionListing collects one page of versions.
+type versionListing struct {
+	driverListing
+	bucket *driverBucket
+	show   func(v *version, latest bool, common string)
+}
+
+// rest shows the versions of a key after one of them.
+func (p *versionListing) rest(ctx context.Context, after versionPosition) error {
+	found, ordered := false, p.bucket.description().Provider == "local" // whose ids descend
+	return p.bucket.versionsOf(ctx, after.key, func(e *listedEntry) (bool, error) {
+		if !found {
+			found = e.id == after.id
+			if !ordered || e.id >= after.id {
+				return true, nil
+			}
+		}
+		return p.add(ctx, e)
+	})
+}
+
+func (p *versionListing) add(ctx context.Context, e *listedEntry) (bool, error) {
+	key, common, ok := p.accepts(e.Key, e.IsPrefix)
+	switch {
+	case !ok:
+		return !p.more, nil
+	case common != "":
+		p.show(nil, false, common)
+		return true, nil
+	case e.marker:
+		p.show(e.markerVersion(key), e.latest, "")
+		return true, nil
+	}
+	v, err := p.bucket.entry(ctx, key, e.VersionEntry)
+	if err != nil {
+		return false, err
+	}
+	if v == nil {
+		p.shown--
+		return true, nil
+	}
+	p.show(v, e.latest, "")
+	return true, nil
+}

@@ -1,0 +1,376 @@
+package s3server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/mediatype"
+)
+
+// reservedName is the name of the metadata, and of the tag, in which this server keeps what a
+// driver has no place for. Clients never see it.
+const reservedName = "s3server"
+
+// The entries of the reserved metadata, in the form of a URL's query.
+const (
+	keptETag       = "e" // MD5, perhaps with "-N"
+	keptCRC        = "c" // the CRC32C of the bytes that e, s and p are about
+	keptSum        = "s" // NAME:VALUE:COVERS
+	keptParts      = "p" // sizes
+	keptPartSums   = "q" // checksums of the parts
+	keptEncryption = "n"
+	keptACL        = "a"
+	keptHold       = "l"
+	keptUpload     = "u"  // the upload that made the object
+	keptHeader     = "h." // and a name
+	keptRestored   = "r"
+	keptClass      = "k"
+	keptAccount    = "o"
+	keptVersion    = "v" // the id of the version that was restored
+)
+
+// maxKeptParts is the longest list of parts that is kept with an object on another machine, in
+// bytes. Providers keep 2 KiB of metadata.
+const maxKeptParts = 1000
+
+// nativeHeaders are the headers that drivers keep.
+var nativeHeaders = map[string]func(*storage.Properties) *string{
+	"Content-Type":        func(p *storage.Properties) *string { return &p.ContentType },
+	"Content-Encoding":    func(p *storage.Properties) *string { return &p.ContentEncoding },
+	"Content-Disposition": func(p *storage.Properties) *string { return &p.ContentDisposition },
+	"Content-Language":    func(p *storage.Properties) *string { return &p.ContentLanguage },
+	"Cache-Control":       func(p *storage.Properties) *string { return &p.CacheControl },
+}
+
+const metadataName = "x-amz-meta-"
+
+// propertiesOf returns the driver's properties of an object, and what remains to be kept. The
+// metadata map has room for it under reservedName.
+func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.Values, err error) {
+	p.Metadata, kept = map[string]string{}, url.Values{}
+	for name, values := range o.header {
+		value := strings.Join(values, ",")
+		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
+			if own == reservedName {
+				return p, nil, newError("NotImplemented", "Header", name).withMessage("This name of metadata is the server's own")
+			}
+			p.Metadata[own] = value
+		} else if field := nativeHeaders[name]; field != nil {
+			*field(&p) = value
+		} else {
+			kept.Set(keptHeader+name, value)
+		}
+	}
+	if o.class != standard {
+		if p.StorageClass = o.class; !b.has(storage.StorageClasses) {
+			return p, nil, b.need(storage.StorageClasses, "storage class "+o.class)
+		}
+	}
+	return p, kept, b.keepRest(o, kept)
+}
+
+func (b *driverBucket) keepRest(o *object, kept url.Values) error {
+	e := o.encryption
+	if e.algorithm != byStore {
+		if !b.description().Local {
+			return newError("NotImplemented", "Header", sseHeader).withMessage("A gateway does not encrypt: it cannot take this encryption")
+		}
+		kept.Set(keptEncryption, strings.Join([]string{e.algorithm, e.kmsKey, strconv.FormatBool(e.bucketKey), e.customerMD5}, "\n"))
+	}
+	if o.account != "" {
+		kept.Set(keptAccount, o.account)
+	}
+	if o.lock.hold == "OFF" {
+		kept.Set(keptHold, "OFF")
+	}
+	return setKeptACL(kept, o)
+}
+
+func setKeptACL(kept url.Values, o *object) error {
+	document, err := json.Marshal(o.acl)
+	if err == nil && string(document) != `""` && string(document) != "null" {
+		kept.Set(keptACL, string(document))
+	}
+	return err
+}
+
+// keepContent adds what depends on the bytes of an object.
+func (b *driverBucket) keepContent(kept url.Values, o *object, crc storage.CRC32C) {
+	kept.Set(keptETag, strings.Trim(o.etag, `"`))
+	kept.Set(keptCRC, crc.String())
+	if o.sum.kind != nil {
+		kept.Set(keptSum, o.sum.kind.name+":"+o.sum.value+":"+o.sum.covers)
+	}
+	if o.parts == nil {
+		return
+	}
+	sizes, sums := partSizes(o.parts), partSums(o.parts)
+	local := b.description().Local
+	if local || len(sizes) <= maxKeptParts {
+		kept.Set(keptParts, sizes)
+		if local || len(sizes)+len(sums) <= maxKeptParts {
+			kept.Set(keptPartSums, sums)
+		}
+	}
+}
+
+// partSizes returns the sizes of the parts: "5242880*3,17" stands for four.
+func partSizes(parts []objectPart) string {
+	var b strings.Builder
+	for i := 0; i < len(parts); {
+		same := i + 1
+		for same < len(parts) && parts[same].size == parts[i].size {
+			same++
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(parts[i].size, 10))
+		if same-i > 1 {
+			b.WriteString("*" + strconv.Itoa(same-i))
+		}
+		i = same
+	}
+	return b.String()
+}
+
+// partSums returns the checksums of the parts, which are all of one kind.
+func partSums(parts []objectPart) string {
+	sums := make([]string, len(parts))
+	for i, p := range parts {
+		sums[i] = p.sum.value
+	}
+	return strings.Join(sums, ",")
+}
+
+// readParts is the inverse of partSizes and partSums.
+func readParts(sizes, sums string, kind *checksumKind) (parts []objectPart) {
+	if sizes == "" {
+		return nil
+	}
+	offset := int64(0)
+	for run := range strings.SplitSeq(sizes, ",") {
+		first, times, _ := strings.Cut(run, "*")
+		size, _ := strconv.ParseInt(first, 10, 64)
+		n, err := strconv.Atoi(times)
+		if err != nil {
+			n = 1
+		}
+		for range n {
+			parts = append(parts, objectPart{offset: offset, size: size})
+			offset += size
+		}
+	}
+	values := strings.Split(sums, ",")
+	if kind != nil && len(values) == len(parts) {
+		for i := range parts {
+			parts[i].sum = checksum{kind, values[i], fullObject}
+		}
+	}
+	return parts
+}
+
+// version returns S3's version for the attributes of an object, with the tags that the driver has.
+func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *version {
+	v := &version{key: key, id: b.shownVersion(a.Version, a.Modified), modified: shownTime(a.Modified)}
+	o := &v.object
+	o.size, o.class, o.header = a.Size, a.StorageClass, http.Header{}
+	setDefault(&o.class, standard)
+	for name, field := range nativeHeaders {
+		if value := *field(&a.Properties); value != "" {
+			o.header[name] = []string{value}
+		}
+	}
+	if a.ContentType == "" {
+		o.header.Set("Content-Type", naturalType(key))
+	}
+	for name, value := range a.Metadata {
+		if name != reservedName {
+			o.header[metadataName+name] = []string{value}
+		}
+	}
+	o.lock = lock{mode: strings.ToUpper(string(a.Retention.Mode)), until: a.Retention.Until}
+	if a.LegalHold {
+		o.lock.hold = "ON"
+	}
+	for name, value := range tags {
+		if name != reservedName {
+			o.tags = append(o.tags, tag{name, value})
+		}
+	}
+	slices.SortFunc(o.tags, func(x, y tag) int { return strings.Compare(x.Key, y.Key) })
+	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
+	later, _ := url.ParseQuery(tags[reservedName])
+	b.restore(o, a, kept)
+	if id := kept.Get(keptVersion); id != "" {
+		v.id = id
+	}
+	o.restoreChanges(later)
+	return v
+}
+
+func naturalType(key string) string {
+	if t := mediatype.ByExtension(key); t != "" {
+		return t
+	}
+	return "binary/octet-stream"
+}
+
+// restore sets what is kept in reserved metadata. If another program has changed the file, entity
+// tag, checksum and parts are not those of its bytes any more, and do not count.
+func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
+	for name := range kept {
+		if header, found := strings.CutPrefix(name, keptHeader); found {
+			o.header[header] = []string{kept.Get(name)}
+		}
+	}
+	o.encryption.algorithm = byStore
+	if fields := strings.Split(kept.Get(keptEncryption), "\n"); len(fields) == 4 {
+		o.encryption = encryption{algorithm: fields[0], kmsKey: fields[1], bucketKey: fields[2] == "true", customerMD5: fields[3]}
+	}
+	if o.lock.hold == "" {
+		o.lock.hold = kept.Get(keptHold)
+	}
+	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.acl)
+	o.upload, o.account = kept.Get(keptUpload), kept.Get(keptAccount)
+	if o.account == "" {
+		o.account = b.owner()
+	}
+	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
+		o.etag = b.etagOf(a.ETag, a.Revision)
+		return
+	}
+	o.etag = `"` + kept.Get(keptETag) + `"`
+	if !b.keepsETags() {
+		o.etag = b.etagOf(a.ETag, a.Revision)
+	}
+	if fields := strings.SplitN(kept.Get(keptSum), ":", 3); len(fields) == 3 {
+		o.sum = checksum{kindByName(fields[0]), fields[1], fields[2]}
+	}
+	o.parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.sum.kind)
+}
+
+// owner returns the account of the bucket.
+func (b *driverBucket) owner() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cached != nil {
+		return b.cached.account
+	}
+	return b.account
+}
+
+// restoreChanges sets what was changed after the write, which is kept in a tag.
+func (o *object) restoreChanges(later url.Values) {
+	if value := later.Get(keptACL); value != "" {
+		_ = json.Unmarshal([]byte(value), &o.acl)
+	}
+	if class := later.Get(keptClass); class != "" {
+		o.class = class
+	}
+	if later.Has(keptHold) && o.lock.hold != "ON" {
+		o.lock.hold = later.Get(keptHold)
+	}
+	if from, until, found := strings.Cut(later.Get(keptRestored), " "); found {
+		o.restored.from, _ = time.Parse(time.RFC3339Nano, from)
+		o.restored.until, _ = time.Parse(time.RFC3339Nano, until)
+	}
+}
+
+// changesOf is the inverse of restoreChanges.
+func changesOf(o *object) (url.Values, error) {
+	later := url.Values{keptClass: {o.class}}
+	if err := setKeptACL(later, o); err != nil {
+		return nil, err
+	}
+	if !later.Has(keptACL) {
+		empty, err := json.Marshal(o.acl)
+		if err != nil {
+			return nil, err
+		}
+		later.Set(keptACL, string(empty))
+	}
+	if o.lock.hold == "OFF" {
+		later.Set(keptHold, "OFF")
+	}
+	if o.restored != (restored{}) {
+		later.Set(keptRestored, o.restored.from.Format(time.RFC3339Nano)+" "+o.restored.until.Format(time.RFC3339Nano))
+	}
+	return later, nil
+}
+
+// keepsETags reports whether the entity tags are those that this server computes. They must be
+// the same in a listing, for which each entry is read: that is only affordable on this machine.
+func (b *driverBucket) keepsETags() bool { return b.description().Local }
+
+// etagOf returns the entity tag of an object that has none of ours: S3's own, or one that nobody
+// takes for an MD5.
+func (b *driverBucket) etagOf(etag, revision string) string {
+	if b.description().Provider == "s3" && etag != "" {
+		return etag
+	}
+	if revision == "" {
+		revision = etag
+	}
+	hash := sha256.Sum256([]byte(revision))
+	return `"` + hex.EncodeToString(hash[:16]) + `-1"`
+}
+
+// shownVersion returns S3's version id for a driver's, which may have any characters.
+func (b *driverBucket) shownVersion(id string, modified time.Time) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id == "" || b.cached != nil && modified.Before(b.cached.versionedSince) {
+		return nullVersion
+	}
+	if isVersionText(id) && !strings.HasPrefix(id, encodedVersion) {
+		return id
+	}
+	return encodedVersion + base64.RawURLEncoding.EncodeToString([]byte(id))
+}
+
+const encodedVersion = "e."
+
+func isVersionText(id string) bool {
+	return id != "" && len(id) <= 1024 && !slices.ContainsFunc([]byte(id), func(c byte) bool {
+		return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'
+	})
+}
+
+// driverVersion is the inverse of shownVersion, for a key. For a null version that is not there it
+// returns no version's id.
+func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
+	if shown != nullVersion || !b.description().Versioned {
+		return decodeVersion(shown), nil
+	}
+	id = nullVersion
+	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.id == nullVersion {
+			id = e.Version
+		}
+		return id == nullVersion, nil
+	})
+	return id, err
+}
+
+func decodeVersion(shown string) string {
+	if shown == nullVersion {
+		return ""
+	}
+	if text, encoded := strings.CutPrefix(shown, encodedVersion); encoded {
+		if id, err := base64.RawURLEncoding.DecodeString(text); err == nil {
+			return string(id)
+		}
+	}
+	return shown
+}

@@ -1,0 +1,100 @@
+package s3server
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	bucketRecord = "bucket.json"
+	// settingsAge is how long settings behind a gateway may be those of the past, if another
+	// process has changed them.
+	settingsAge = 5 * time.Second
+)
+
+// read returns the bucket with its settings. Those of a store on another machine may be as old as
+// settingsAge at the time now.
+func (b *driverBucket) read(ctx context.Context, now time.Time) (*cachedBucket, error) {
+	b.mu.Lock()
+	cached := b.cached
+	b.mu.Unlock()
+	local := b.description().Local
+	if cached != nil && !now.IsZero() && (!local || cached.revision == "") && now.Sub(cached.at).Abs() < settingsAge {
+		return cached, nil
+	}
+	r, err := b.openRecords(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return b.readNatural(ctx, now)
+	}
+	if cached != nil && cached.revision != "" && local {
+		revision, err := r.revision(ctx, bucketRecord)
+		if err == nil && revision == cached.revision {
+			return cached, nil
+		}
+	}
+	var record settingsRecord
+	revision, err := r.get(ctx, bucketRecord, &record)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return b.readNatural(ctx, now)
+	}
+	if err != nil {
+		return nil, driverError(err, b.name)
+	}
+	settings, err := record.settings(b.name)
+	if err != nil {
+		return nil, err
+	}
+	return b.keep(&bucket{name: b.name, account: record.Account, region: record.Region, created: record.Created, versionedSince: record.Since, settings: settings}, revision, now), nil
+}
+
+// readNatural returns a bucket that this server did not make.
+func (b *driverBucket) readNatural(ctx context.Context, now time.Time) (*cachedBucket, error) {
+	info, err := b.service.BucketInfo(ctx, b.name)
+	if err != nil {
+		return nil, driverError(err, b.name)
+	}
+	found := &bucket{name: b.name, account: b.account, region: b.region, created: shownTime(info.Created), settings: defaultSettings}
+	if info.Versioning {
+		found.versioning = enabled
+	}
+	if info.ObjectLock {
+		found.locking = &lockSettings{}
+		if d := info.DefaultRetention; d.Days > 0 {
+			found.locking = &lockSettings{mode: string(d.Mode), days: d.Days}
+		}
+	}
+	return b.keep(found, "", now), nil
+}
+
+func (b *driverBucket) keep(found *bucket, revision string, now time.Time) *cachedBucket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cached = &cachedBucket{found, revision, now}
+	return b.cached
+}
+
+// write replaces the record of the settings, if it is still that of old.
+func (b *driverBucket) write(ctx context.Context, changed *bucket, old *cachedBucket, now time.Time) error {
+	r, err := b.openRecords(ctx, true)
+	if err != nil {
+		return err
+	}
+	condition := storage.Condition{Absent: true}
+	if old.revision != "" {
+		condition = storage.Condition{Revision: old.revision}
+	}
+	if !b.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
+		condition = storage.Condition{}
+	}
+	revision, err := r.put(ctx, bucketRecord, recordOf(changed), condition)
+	if err != nil {
+		return driverError(err, b.name)
+	}
+	b.keep(changed, revision, now)
+	return nil
+}

@@ -1,0 +1,408 @@
+package s3server
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/url"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// A heldObject is an object that find has returned.
+type heldObject struct {
+	bucket *driverBucket
+	attrs  *storage.Attrs
+	body   io.ReadCloser // all of it; nil if it is opened when it is read
+}
+
+func held(v *version) *heldObject {
+	h, _ := v.data.(*heldObject)
+	return h
+}
+
+func (s *driverStore) find(ctx context.Context, name versionName) (*version, string, error) {
+	b, settings, err := s.bucketOf(ctx, name.bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	v, err := b.find(ctx, name.key, name.id)
+	return v, shownID(settings, v), err
+}
+
+func shownID(b *bucket, v *version) string {
+	if b.versioning == "" || v == nil {
+		return ""
+	}
+	return v.id
+}
+
+// find returns a version, or nil. On this machine it opens the object, so that it can be read
+// even if it is replaced.
+func (b *driverBucket) find(ctx context.Context, key, id string) (*version, error) {
+	if of, marked := strings.CutSuffix(id, markerSuffix); marked {
+		return b.findMarker(ctx, key, of)
+	}
+	version, err := b.driverVersion(ctx, key, id)
+	if err != nil {
+		return nil, err
+	}
+	request := &storage.GetRequest{Key: escapeKey(key), Version: version, Length: -1}
+	h := &heldObject{bucket: b}
+	if b.description().Local {
+		h.attrs, h.body, err = b.driver.Get(ctx, request)
+	} else {
+		h.attrs, err = b.driver.Head(ctx, request)
+	}
+	switch code := storage.CodeOf(err); {
+	case code == storage.ObjectNotFound && id == "":
+		return b.currentMarker(ctx, key)
+	case code == storage.ObjectNotFound, code == storage.InvalidArgument && id != "":
+		return b.findRestored(ctx, key, id)
+	case err != nil:
+		return nil, driverError(err, key)
+	}
+	tags, err := b.tags(ctx, h.attrs, request)
+	if err != nil {
+		h.close()
+		return nil, driverError(err, key)
+	}
+	v := b.version(key, h.attrs, tags)
+	v.data = h
+	return v, nil
+}
+
+func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *storage.GetRequest) (map[string]string, error) {
+	if a.TagCount == 0 || !b.has(storage.ObjectTags) {
+		return nil, nil
+	}
+	return b.driver.Tags(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+}
+
+func (h *heldObject) close() {
+	if h != nil && h.body != nil {
+		_ = h.body.Close()
+	}
+}
+
+func (s *driverStore) release(v *version) {
+	if v != nil {
+		held(v).close()
+	}
+}
+
+func (s *driverStore) read(ctx context.Context, v *version, offset, length int64, to io.Writer) error {
+	body, err := held(v).open(ctx, offset, length)
+	if err != nil || length == 0 {
+		return err
+	}
+	_, err = io.Copy(to, body)
+	if closing := body.Close(); err == nil {
+		err = closing
+	}
+	return driverError(err, v.key)
+}
+
+// open returns bytes of the object.
+func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	switch body := h.body.(type) {
+	case nil:
+	case io.ReaderAt:
+		if offset > 0 || length < h.attrs.Size {
+			return io.NopCloser(io.NewSectionReader(body, offset, length)), nil
+		}
+		if seeker, ok := h.body.(io.Seeker); ok {
+			if _, err := seeker.Seek(0, io.SeekStart); err == nil {
+				return keepOpen{h.body}, nil // perhaps an io.WriterTo
+			}
+		}
+		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
+	}
+	request := &storage.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
+	if request.Version == "" && h.attrs.Revision != "" {
+		request.Condition.Revision = h.attrs.Revision
+	}
+	_, body, err := h.bucket.driver.Get(ctx, request)
+	return body, driverError(err, h.attrs.Key)
+}
+
+// keepOpen is a body whose owner closes it.
+type keepOpen struct{ io.ReadCloser }
+
+func (keepOpen) Close() error { return nil }
+
+// WriteTo lets the body write itself.
+func (k keepOpen) WriteTo(to io.Writer) (int64, error) { return io.Copy(to, k.ReadCloser) }
+
+// putRequest returns the request of a write without body and content, and what is to be kept in
+// reserved metadata.
+func (b *driverBucket) putRequest(ctx context.Context, w *write, settings *bucket, s *driverStore) (*storage.PutRequest, url.Values, error) {
+	if err := settings.lockNew(&w.object, s.now()); err != nil {
+		return nil, nil, err
+	}
+	p, kept, err := b.propertiesOf(&w.object)
+	if err != nil {
+		return nil, nil, err
+	}
+	controls, err := b.controls(&w.object)
+	if err != nil {
+		return nil, nil, err
+	}
+	condition, err := b.condition(ctx, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &storage.PutRequest{Key: escapeKey(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
+}
+
+func (b *driverBucket) controls(o *object) (c storage.Controls, err error) {
+	if len(o.tags) > 0 {
+		if err := b.need(storage.ObjectTags, "tagging"); err != nil {
+			return c, err
+		}
+		c.Tags = tagMap(o.tags)
+	}
+	if o.lock.mode != "" || o.lock.hold == "ON" {
+		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+			return c, err
+		}
+		c.Retention = storage.Retention{Mode: retentionMode(o.lock.mode), Until: o.lock.until}
+		c.LegalHold = o.lock.hold == "ON"
+	}
+	return c, nil
+}
+
+func retentionMode(mode string) storage.RetentionMode {
+	return storage.RetentionMode(strings.ToLower(mode))
+}
+
+func tagMap(tags []tag) map[string]string {
+	all := make(map[string]string, len(tags))
+	for _, t := range tags {
+		all[t.Key] = t.Value
+	}
+	return all
+}
+
+// condition checks the condition of a write, and returns that under which the driver must write so
+// that it still holds.
+func (b *driverBucket) condition(ctx context.Context, w *write) (storage.Condition, error) {
+	if w.condition == (writeCondition{}) {
+		return storage.Condition{}, nil
+	}
+	return b.guard(ctx, w.key, w.condition.check)
+}
+
+// guard checks the current version of a key, and returns the condition that it is still current.
+func (b *driverBucket) guard(ctx context.Context, key string, check func(key string, current *version) error) (storage.Condition, error) {
+	current, err := b.find(ctx, key, "")
+	if err != nil {
+		return storage.Condition{}, err
+	}
+	if current != nil {
+		defer held(current).close()
+	}
+	if err := check(key, current); err != nil {
+		return storage.Condition{}, err
+	}
+	if current == nil || current.marker {
+		return storage.Condition{Absent: true}, b.need(storage.ConditionalCreate, "conditional write")
+	}
+	return storage.Condition{Revision: held(current).attrs.Revision}, b.need(storage.ConditionalUpdate, "conditional write")
+}
+
+// lost returns the error of a write whose condition did not hold any more.
+func lost(err error, c writeCondition) error {
+	if !isCode(err, storage.PreconditionFailed) {
+		return err
+	}
+	if c.absent {
+		return newError("PreconditionFailed", "Condition", "If-None-Match")
+	}
+	return newError("ConditionalRequestConflict")
+}
+
+func (s *driverStore) put(ctx context.Context, w *write, body *body) (*version, string, error) {
+	b, settings, err := s.bucketOf(ctx, w.bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	r, kept, err := b.putRequest(ctx, w, settings, s)
+	if err != nil {
+		return nil, "", err
+	}
+	attrs, err := b.put(ctx, r, body, func(crc storage.CRC32C) {
+		w.object.setContent(body.digest)
+		b.keepContent(kept, &w.object, crc)
+		r.Metadata[reservedName] = kept.Encode()
+	})
+	if err != nil {
+		return nil, "", lost(driverError(err, w.key), w.condition)
+	}
+	v, shown := b.written(w, settings, attrs, s)
+	return v, shown, nil
+}
+
+// put writes a body. It calls ended when the body has ended, before the object is there.
+func (b *driverBucket) put(ctx context.Context, r *storage.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
+	if b.has(storage.StreamingPut | storage.LateMetadata) {
+		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
+			r.CRC32C = crc
+			ended(crc)
+			return nil
+		})
+		return b.driver.Put(ctx, r)
+	}
+	file, err := spool(from)
+	if err != nil {
+		return nil, err
+	}
+	defer file.close()
+	ended(file.crc)
+	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
+	return b.driver.Put(ctx, r)
+}
+
+// written returns the version that a write has made.
+func (b *driverBucket) written(w *write, settings *bucket, a *storage.Attrs, s *driverStore) (*version, string) {
+	v := &version{key: w.key, id: b.shownVersion(a.Version, a.Modified), modified: a.Modified, object: w.object}
+	if v.modified.IsZero() {
+		v.modified = s.now()
+	}
+	if !b.keepsETags() {
+		v.etag = b.etagOf(a.ETag, a.Revision)
+	}
+	return v, shownID(settings, v)
+}
+
+func (s *driverStore) copy(ctx context.Context, w *write, from *version) (*version, string, error) {
+	b, settings, err := s.bucketOf(ctx, w.bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	r, kept, err := b.putRequest(ctx, w, settings, s)
+	if err != nil {
+		return nil, "", err
+	}
+	h := held(from)
+	attrs, err := b.copy(ctx, r, w, kept, h)
+	if isCode(err, storage.Unsupported) {
+		attrs, err = b.copyThrough(ctx, r, w, kept, h)
+	}
+	if err != nil {
+		return nil, "", lost(driverError(err, w.key), w.condition)
+	}
+	v, shown := b.written(w, settings, attrs, s)
+	return v, shown, nil
+}
+
+// copy lets the driver copy. A source whose checksum is not known is copied through this process,
+// because the entity tag could not be kept.
+func (b *driverBucket) copy(ctx context.Context, r *storage.PutRequest, w *write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+	source := h.bucket.driver.Locate(h.attrs.Key)
+	if !b.has(storage.ServerCopy) || source.Account == nil || source.Account != b.driver.Locate(r.Key).Account || !h.attrs.CRC32C.Known && b.keepsETags() {
+		return nil, storage.Unsupported
+	}
+	b.keepContent(kept, &w.object, h.attrs.CRC32C)
+	r.Metadata[reservedName] = kept.Encode()
+	source.Version, source.Revision, source.Attrs = h.attrs.Version, h.attrs.Revision, h.attrs
+	return b.driver.Copy(ctx, &storage.CopyRequest{
+		Source: source, Key: r.Key, Properties: r.Properties, Replace: true, Controls: r.Controls, ReplaceTags: true, Condition: r.Condition,
+	})
+}
+
+func (b *driverBucket) copyThrough(ctx context.Context, r *storage.PutRequest, w *write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+	from, err := h.open(ctx, 0, h.attrs.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = from.Close() }()
+	return b.put(ctx, r, from, func(crc storage.CRC32C) {
+		b.keepContent(kept, &w.object, crc)
+		r.Metadata[reservedName] = kept.Encode()
+	})
+}
+
+func (s *driverStore) change(ctx context.Context, name versionName, change func(*bucket, *version) error) (*version, string, error) {
+	b, settings, err := s.bucketOf(ctx, name.bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	defer s.keys.lock(name.bucket + "/" + name.key)()
+	old, err := b.find(ctx, name.key, name.id)
+	if err != nil {
+		return nil, "", err
+	}
+	defer s.release(old)
+	if err := readable(old, name); err != nil {
+		return nil, shownID(settings, old), err
+	}
+	changed := *old
+	if err := change(settings, &changed); err != nil {
+		return nil, "", err
+	}
+	if err := b.change(ctx, old, &changed); err != nil {
+		return nil, "", driverError(err, name.key)
+	}
+	return &changed, shownID(settings, old), nil
+}
+
+// change makes the driver's object what changed says.
+func (b *driverBucket) change(ctx context.Context, old, changed *version) error {
+	a := held(old).attrs
+	r := &storage.ChangeRequest{Key: a.Key, Version: a.Version, BypassGovernance: true} // the caller has checked the bypass
+	if was, is := old.lock, changed.lock; was.mode != is.mode || !was.until.Equal(is.until) {
+		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+			return err
+		}
+		r.Retention = storage.Retention{Mode: retentionMode(is.mode), Until: is.until}
+		if err := b.driver.SetRetention(ctx, r); err != nil {
+			return err
+		}
+	}
+	if was, is := old.lock.hold == "ON", changed.lock.hold == "ON"; was != is {
+		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
+			return err
+		}
+		r.LegalHold = is
+		if err := b.driver.SetLegalHold(ctx, r); err != nil {
+			return err
+		}
+	}
+	return b.changeTags(ctx, r, old, changed)
+}
+
+// changeTags sets the tags, and the changes that are kept in one.
+func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest, old, changed *version) error {
+	was, err := changesOf(&old.object)
+	if err != nil {
+		return err
+	}
+	is, err := changesOf(&changed.object)
+	if err != nil {
+		return err
+	}
+	tags, before := tagMap(changed.tags), tagMap(old.tags)
+	rest := is.Encode()
+	if rest == was.Encode() && maps.Equal(tags, before) {
+		return nil
+	}
+	if err := b.need(storage.ObjectTags, "tagging"); err != nil {
+		return err
+	}
+	if rest != was.Encode() || b.hasChanges(ctx, r) {
+		if !b.description().Local {
+			return newError("NotImplemented").withMessage("The store behind this server cannot change this of an object")
+		}
+		tags[reservedName] = rest
+	}
+	r.Tags = tags
+	return b.driver.SetTags(ctx, r)
+}
+
+// hasChanges reports whether the object already has the reserved tag.
+func (b *driverBucket) hasChanges(ctx context.Context, r *storage.ChangeRequest) bool {
+	tags, err := b.driver.Tags(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	return err == nil && tags[reservedName] != ""
+}
