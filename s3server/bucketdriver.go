@@ -128,8 +128,8 @@ func headersOf(in *storage.PutRequest) http.Header {
 	return header
 }
 
-func checkVersion(id string) error {
-	if id != "" && !validVersionID(id) {
+func (d *bucketDriver) checkVersion(id string) error {
+	if id != "" && !d.handler.validVersionID(id) {
 		return storage.InvalidArgument
 	}
 	return nil
@@ -137,7 +137,7 @@ func checkVersion(id string) error {
 
 // find returns the object that a read asks for. The caller must release it.
 func (d *bucketDriver) find(ctx context.Context, in *storage.GetRequest) (v *version, shown string, err error) {
-	if err := checkVersion(in.Version); err != nil {
+	if err := d.checkVersion(in.Version); err != nil {
 		return nil, "", err
 	}
 	v, shown, err = d.request(ctx, in.Key).find(versionName{d.bucket, in.Key, in.Version})
@@ -209,7 +209,7 @@ func (d *bucketDriver) Head(ctx context.Context, in *storage.GetRequest) (*stora
 
 // Delete of the current object writes a delete marker, if the bucket keeps versions.
 func (d *bucketDriver) Delete(ctx context.Context, in *storage.DeleteRequest) error {
-	if err := checkVersion(in.Version); err != nil {
+	if err := d.checkVersion(in.Version); err != nil {
 		return err
 	}
 	_, err := d.handler.store.remove(ctx, &removeRequest{
@@ -247,7 +247,7 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) e
 	if err := checkTags(tags); err != nil {
 		return storageError(err)
 	}
-	if err := checkVersion(in.Version); err != nil {
+	if err := d.checkVersion(in.Version); err != nil {
 		return err
 	}
 	_, _, err := d.handler.store.change(ctx, versionName{d.bucket, in.Key, in.Version}, func(_ *bucket, v *version) error {

@@ -28,6 +28,7 @@ type Flags struct {
 	accessLog string
 	metrics   string
 	readyFile string
+	admin     bool
 }
 
 // Register adds the flags to a set. In their texts, back quotes mark the name of a value.
@@ -43,6 +44,7 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.StringVar(&f.certFile, "cert", "", "serve HTTPS with the certificate in this PEM `file`")
 	set.StringVar(&f.keyFile, "key", "", "the PEM `file` with the key of --cert")
 	set.StringVar(&f.accessLog, "access-log", "", "append a line for each request to this `file`; - is standard error")
+	set.BoolVar(&f.admin, "admin", false, "serve the API that makes the server misbehave, under /_admin/, and print its token")
 	set.StringVar(&f.metrics, "metrics", "", "serve metrics for Prometheus at this `address`, under /metrics")
 	set.StringVar(&f.readyFile, "ready-file", "", "write the URL to this `file` when requests are accepted, and remove it at the end")
 	set.StringVar(&f.Health, "health", "", "do not serve: exit with 0 if the server at this `URL` is healthy")

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -195,4 +196,57 @@ func TestQuotedIsOneWordOfAShell(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:9000", quoted("http://127.0.0.1:9000"))
 	require.Equal(t, `'it'\''s'`, quoted("it's"))
 	require.Equal(t, `'$(a)'`, quoted("$(a)"))
+}
+
+func TestADirectorySurvivesARestart(t *testing.T) {
+	dir, pair := t.TempDir(), environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
+	t.Setenv("AWS_ACCESS_KEY_ID", "me")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
+	t.Setenv("AWS_REGION", "us-east-1")
+	over := func() *running {
+		service, err := local.NewServiceDriver(dir, local.ServiceConfig{Create: true})
+		require.NoError(t, err)
+		server := startOver(t, service, pair, "--create", "photos")
+		t.Setenv("AWS_ENDPOINT_URL", server.url)
+		return server
+	}
+	server := over()
+	put(t, client(t), "photos", "a/b.txt", "hello")
+	server.stop()
+	text, err := os.ReadFile(filepath.Join(dir, "photos", "a", "b.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(text))
+	over()
+	require.Equal(t, "hello", read(t, client(t), "photos", "a/b.txt"))
+}
+
+func TestABucketThatCannotBeCreatedIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600)) // a file, not a directory
+	service, err := local.NewServiceDriver(dir, local.ServiceConfig{})
+	require.NoError(t, err)
+	err = parse(t, "--create", "photos").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, service)
+	require.ErrorContains(t, err, "photos")
+}
+
+func TestTheAdminAPINeedsTheToken(t *testing.T) {
+	generated := start(t, environment(), "--create", "photos", "--admin")
+	token := generated.export()["S3_ADMIN_TOKEN"]
+	require.Len(t, token, 26)
+	status, _ := ask(t, http.MethodGet, generated.url+"/_admin/faults")
+	require.Equal(t, http.StatusUnauthorized, status)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, generated.url+"/_admin/faults", strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusCreated, response.StatusCode)
+	_, err = client(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
+	require.ErrorContains(t, err, "403")
+
+	given := start(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
+	require.NotContains(t, given.errs.String(), "my-token")
+	status, _ = ask(t, http.MethodGet, start(t, environment()).url+"/_admin/faults")
+	require.NotEqual(t, http.StatusUnauthorized, status, "without --admin there is no such API")
 }
