@@ -116,7 +116,8 @@ type Config struct {
 	// RestoreTime is how long it takes until an archived object can be read that was restored.
 	RestoreTime time.Duration
 	// Notify receives the events that notification configurations of buckets ask for, before the
-	// response to the request ends. It can be called by several requests at once.
+	// response to the request ends. It can be called by several requests at once, and must not
+	// close the server.
 	Notify func(Event)
 	// WebhookURL receives the same events as POST requests with AWS's JSON, in their order, while
 	// [Handler.Run] runs. An event has three attempts of 5 s, with pauses of 1 s and 2 s. If all
@@ -233,7 +234,9 @@ func New(c Config) *Handler {
 	if c.Driver == nil {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
-	setDefault(&c.LifecycleDay, fullDay)
+	if c.LifecycleDay <= 0 {
+		c.LifecycleDay = fullDay
+	}
 	if c.EventARNs == nil {
 		c.EventARNs = []string{DefaultEventARN}
 	}

@@ -53,6 +53,7 @@ func (r *request) listParts() error {
 	if err != nil {
 		return err
 	}
+	r.showAbortion(u)
 	result.StorageClass, result.Initiator, result.Owner = u.class, ownerOf(u.initiator), owners(&u.object)
 	if u.asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
