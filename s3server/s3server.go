@@ -45,6 +45,7 @@ package s3server
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -256,10 +257,18 @@ func New(c Config) *Handler {
 	} else {
 		h.store = newMemoryStore(&h.config, c.Driver)
 	}
-	for _, name := range c.Buckets {
-		_, _ = h.store.createBucket(context.Background(), h.newBucket(name, c.Credentials[0].Account)) // memory does not fail
-	}
+	_ = h.createBuckets() // memory does not fail, and Start reports the error of a service
 	return h
+}
+
+// createBuckets creates Config.Buckets that do not exist.
+func (h *Handler) createBuckets() error {
+	for _, name := range h.config.Buckets {
+		if _, err := h.store.createBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
+			return fmt.Errorf("creating bucket %q: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Close closes the buckets of [Config].Service that are open. No request may be in progress.
