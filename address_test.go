@@ -48,6 +48,18 @@ func TestOpenIsUnsupportedIfTheSchemeCannotOpenIt(t *testing.T) {
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 }
 
+func TestOpenServiceDriverRefusesWhatOnlyABucketHas(t *testing.T) {
+	d, err := storage.OpenServiceDriver(t.Context(), "mem://")
+	require.NoError(t, err)
+	require.Equal(t, "memory", d.Provider())
+	require.NoError(t, d.Close())
+	for _, address := range []string{"mem://?versions=true", "mem://?public_base_url=https://cdn.example.com", "mem://?colour=red"} {
+		_, err = storage.OpenServiceDriver(t.Context(), address)
+		require.ErrorIs(t, err, storage.InvalidArgument, address)
+		require.ErrorContains(t, err, "OpenServiceDriver", address)
+	}
+}
+
 func TestOpenNamesItselfInADriversError(t *testing.T) {
 	_, err := storage.Open(t.Context(), "failing://x")
 	var e *storage.Error

@@ -126,7 +126,12 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	if !c.op.core.has(ContentProperties) {
 		merged.ContentType = contentType("", c.op.key, nil)
 	}
-	if c.keepsTags(source.TagCount > 0) {
+	kept := 0 // tags that the store copies
+	switch {
+	case !c.keepsTags(source.TagCount > 0):
+	case c.op.core.desc.CopiesTags:
+		kept = source.TagCount
+	default:
 		if r.Tags, e = c.sourceTags(); e != nil {
 			return nil, e
 		}
@@ -140,7 +145,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
 	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
-		properties: merged, controls: r.Controls, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
+		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
 	})
 }
 

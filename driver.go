@@ -200,6 +200,10 @@ type Description struct {
 
 	// TagsByHead declares that Attrs of Get lack the TagCount, which those of Head have.
 	TagsByHead bool
+	// CopiesTags declares that Copy keeps the source's tags, however many there are, unless
+	// CopyRequest.ReplaceTags is true. The core then does not read them for it, and Tags are
+	// only those that replace them.
+	CopiesTags bool
 
 	// CheckNative accepts a value of WithNative, or says why not. The value of another driver's
 	// option is Unsupported. It is nil if the driver has no options of its own.

@@ -100,7 +100,7 @@ type (
 		Key        string
 		Properties      // complete: the source's, with what options replaced
 		Replace    bool // false: equal to the source's
-		Controls        // Tags are complete: the source's, or those that replace them
+		Controls        // Tags are complete: the source's (none with Description.CopiesTags), or those that replace them
 		// ReplaceTags is false if the tags are the source's.
 		ReplaceTags bool
 		Condition   Condition // of the destination

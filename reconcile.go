@@ -9,6 +9,7 @@ import (
 type intent struct {
 	properties Properties // the metadata is the user's
 	controls   Controls
+	keptTags   int   // tags of the source of a copy, beside those of controls
 	size       int64 // bytes
 	crc        CRC32C
 	condition  Condition
@@ -38,7 +39,7 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 	if class != "" {
 		a.StorageClass = class
 	}
-	a.TagCount = len(want.controls.Tags)
+	a.TagCount = len(want.controls.Tags) + want.keptTags
 	if r := want.controls.Retention; r != (Retention{}) {
 		a.Retention = r
 	}

@@ -55,3 +55,32 @@ func TestDefaultRetentionHasBounds(t *testing.T) {
 		require.Equal(t, want, storage.CodeOf(err), "%d days", days)
 	}
 }
+
+// A greedyService keeps and changes what it is given.
+type greedyService struct{ storage.ServiceDriver }
+
+func (s greedyService) UpdateBucket(_ context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+	for _, rule := range *r.Lifecycle {
+		rule.Tags["k"] = "changed"
+	}
+	for _, rule := range *r.CORS {
+		for _, list := range [][]string{rule.Origins, rule.Methods, rule.AllowedHeaders, rule.ExposedHeaders} {
+			list[0] = "changed"
+		}
+	}
+	return &storage.BucketInfo{}, nil
+}
+
+// The caller's rules stay the caller's, however often an option is used.
+func TestRulesAreNotShared(t *testing.T) {
+	s := storage.NewService(greedyService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
+	lifecycle := []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}
+	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}}}
+	opts := []storage.BucketOption{storage.WithLifecycle(lifecycle...), storage.WithCORS(cors...)}
+	for range 2 {
+		_, err := s.UpdateBucket(t.Context(), "photos", opts...)
+		require.NoError(t, err)
+		require.Equal(t, []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}, lifecycle)
+		require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}}}, cors)
+	}
+}

@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -152,6 +154,11 @@ func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketRequest) {
 		kept := append([]CORSRule{}, rules...)
+		for i := range kept {
+			for _, list := range []*[]string{&kept[i].Origins, &kept[i].Methods, &kept[i].AllowedHeaders, &kept[i].ExposedHeaders} {
+				*list = slices.Clone(*list)
+			}
+		}
 		r.CORS = &kept
 	})
 }
@@ -160,6 +167,9 @@ func WithCORS(rules ...CORSRule) BucketOption {
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketRequest) {
 		kept := append([]LifecycleRule{}, rules...)
+		for i := range kept {
+			kept[i].Tags = maps.Clone(kept[i].Tags)
+		}
 		r.Lifecycle = &kept
 	})
 }

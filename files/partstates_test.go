@@ -11,6 +11,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/files/recordstest"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -210,4 +213,25 @@ func TestPartsWithoutAPlaceForStates(t *testing.T) {
 			require.Equal(t, "all", content(t, s, r.ID))
 		})
 	}
+}
+
+// The suite on Backblaze's features: S3 without conditional writes.
+func TestStoreOnS3WithoutConditions(t *testing.T) {
+	recordstest.RunStore(t, func(t *testing.T) *files.Store {
+		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, CloseConnections: true})
+		require.NoError(t, err)
+		t.Cleanup(server.Close)
+		profile, known := s3.NamedProfile("b2")
+		require.True(t, known)
+		b, err := s3.Open(t.Context(), s3.Config{
+			Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile,
+			AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		require.False(t, storage.Supports(b, storage.ConditionalCreate))
+		s, err := files.New(b, newDatabase(time.Now), files.Config{})
+		require.NoError(t, err)
+		return s
+	})
 }

@@ -36,8 +36,8 @@ func preparePython(ctx context.Context) (string, error) {
 // pytest runs pytest in dir with the packages, and returns the results.
 func (t task) pytest(ctx context.Context, packages, dir string, env []string, args ...string) ([]result, error) {
 	report := filepath.Join(t.dir, "junit.xml")
-	env = append(env, "PYTHONPATH="+packages, "PYTHONDONTWRITEBYTECODE=1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1")
-	args = append([]string{"-m", "pytest", "-q", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report}, args...)
+	env = append(env, "PYTHONPATH="+packages, "PYTHONPYCACHEPREFIX="+packages+"-compiled", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1")
+	args = append([]string{"-m", "pytest", "-v", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report}, args...)
 	if err := t.command(ctx, dir, env, nil, "python3", args...); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -54,6 +55,32 @@ func TestAPolicyMakesABucketPublic(t *testing.T) {
 	require.Equal(t, 403, s.anonymously(t, "k"))
 	_, err = s.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	failsWith(t, err, 404, "NoSuchBucketPolicy")
+}
+
+// A policy that allows everyone to store objects does not allow tags, locks and lists.
+func TestHeadersThatNeedAnActionOfTheirOwn(t *testing.T) {
+	s := start(t, s3server.Config{})
+	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	for _, row := range []struct{ name, header, value, action string }{
+		{"no header", "X-Other", "1", ""},
+		{"tags", "X-Amz-Tagging", "k=v", "s3:PutObjectTagging"},
+		{"a list", "X-Amz-Acl", "public-read", "s3:PutObjectAcl"},
+		{"a legal hold", "X-Amz-Object-Lock-Legal-Hold", "ON", "s3:PutObjectLegalHold"},
+		{"a retention", "X-Amz-Object-Lock-Mode", "GOVERNANCE", "s3:PutObjectRetention"},
+	} {
+		for _, allowed := range []bool{false, true} {
+			actions := `"s3:PutObject"`
+			if allowed && row.action != "" {
+				actions += `,"` + row.action + `"`
+			}
+			document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":[` + actions + `],"Resource":"arn:aws:s3:::photos/*"}]}`
+			_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
+			require.NoError(t, err)
+			response, _ := s.send(t, "PUT", s.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{row.header: {row.value}})
+			require.Equal(t, !allowed && row.action != "", response.StatusCode == 403, "%s, %v: %d", row.name, allowed, response.StatusCode)
+		}
+	}
 }
 
 func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {

@@ -15,6 +15,7 @@ const maxSkew = 15 * time.Minute
 // A caller is the verified sender of a request.
 type caller struct {
 	anonymous bool
+	accessKey string
 	account   string // "" if anonymous
 	readOnly  bool
 	payload   string // the hash of the body that was signed, or one of the words for it
@@ -174,7 +175,7 @@ func (r *request) verifySignature(c *claim) error {
 			"SignatureProvided", c.signature, "StringToSignBytes", spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", spaced(canonical))
 	}
-	r.caller = caller{account: credential.Account, readOnly: credential.ReadOnly, payload: c.payload, timestamp: c.timestamp, scope: c.scope, key: key, signature: c.signature}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, payload: c.payload, timestamp: c.timestamp, scope: c.scope, key: key, signature: c.signature}
 	return nil
 }
 

@@ -362,8 +362,10 @@ func code(err error) string {
 var storageCodes = map[string]storage.Code{
 	"NoSuchKey": storage.ObjectNotFound, "NoSuchVersion": storage.ObjectNotFound, "MethodNotAllowed": storage.ObjectNotFound,
 	"NoSuchBucket": storage.BucketNotFound, "PreconditionFailed": storage.PreconditionFailed, "EntityTooLarge": storage.TooLarge,
-	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "InsufficientStorage": storage.Unavailable,
-	"NotImplemented": storage.Unsupported, "InternalError": storage.Internal,
+	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "BadDigest": storage.ChecksumMismatch,
+	"NotImplemented": storage.Unsupported, "SlowDown": storage.RateLimited, "ServiceUnavailable": storage.Unavailable,
+	"ConditionalRequestConflict": storage.Unavailable, // the next attempt knows whether the condition holds
+	"InternalError":              storage.Internal, "InsufficientStorage": storage.Internal,
 }
 
 // storageError returns an error of the store in the terms of package storage.

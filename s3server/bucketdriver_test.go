@@ -16,7 +16,9 @@ import (
 
 func TestBucketConformance(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return s3server.New(s3server.Config{Buckets: []string{bucket}}).Bucket(bucket, opts...)
+		c := s3server.Config{Buckets: []string{bucket}}
+		onStore(t, &c)
+		return s3server.New(c).Bucket(bucket, opts...)
 	})
 }
 

@@ -138,3 +138,80 @@ func TestALenientServerCopiesARangeOfASmallSource(t *testing.T) {
 	require.NoError(t, copyTo(startLenient(t, s3server.Config{})))
 	failsWith(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
 }
+
+func TestASecondKeySignsURLs(t *testing.T) {
+	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
+	s.put(t, "k", "content")
+	for key, status := range map[int]int{mine: 200, others: 403, 2: 200} {
+		out, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		require.NoError(t, err)
+		response, body := s.send(t, "GET", out.URL, nil, nil)
+		require.Equal(t, status, response.StatusCode, body)
+		out, err = s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		require.NoError(t, err)
+		response, body = s.send(t, "PUT", out.URL, nil, nil)
+		require.Equal(t, key == mine, response.StatusCode == 200, body)
+		s.put(t, "k", "content")
+	}
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicReadWrite})
+	require.NoError(t, err)
+	out, err := s3.NewPresignClient(s.clientOf(others)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+	require.NoError(t, err)
+	response, body := s.send(t, "PUT", out.URL, nil, nil)
+	require.Equal(t, 200, response.StatusCode, body)
+	acl, err := s.clientOf(others).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+	require.NoError(t, err)
+	require.NotEqual(t, s.bucketGrants(t)[2], *acl.Owner.ID+" FULL_CONTROL")
+}
+
+func TestASecondKeySignsForms(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s.openBucket(t)
+	post := func(key int) int {
+		out, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		require.NoError(t, err)
+		response, _ := s.post(t, out.URL, out.Values, "content")
+		return response.StatusCode
+	}
+	require.Equal(t, 204, post(mine))
+	require.Equal(t, 403, post(others))
+	require.Equal(t, 403, post(2), "a read-only key")
+	require.NoError(t, s.setPolicy(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"s3:PutObject","Resource":`+inKeys+
+		`,"Condition":{"StringEquals":{"s3:authType":"POST"}}}}`))
+	require.Equal(t, 204, post(others))
+	_, err := s.clientOf(others).PutObject(t.Context(), putInput("k", "x"))
+	failsWith(t, err, 403, "AccessDenied")
+}
+
+// A page's token does not depend on the key that asked for the page before.
+func TestATokenContinuesAListingOfAnotherKey(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	for _, key := range []string{"a", "b", "c"} {
+		s.put(t, key, "x")
+	}
+	list := func(client *s3.Client, token *string) *s3.ListObjectsV2Output {
+		out, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2), ContinuationToken: token})
+		require.NoError(t, err)
+		return out
+	}
+	page := list(s.Client, nil)
+	page = list(s.clientOf(2), page.NextContinuationToken)
+	require.Equal(t, "c", *page.Contents[0].Key)
+}
+
+func TestTemporaryKeysNeedTheirOwnToken(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: append([]s3server.Credential{
+		{AccessKeyID: "ASIAONEONEONEONEONEO", SecretKey: "one", SessionToken: "first"},
+		{AccessKeyID: "ASIATWOTWOTWOTWOTWOT", SecretKey: "two", SessionToken: "second"},
+	}, twoAccounts...)})
+	with := func(access, secret, token string) error {
+		client := s.client(func(o *s3.Options) { o.Credentials = credentials.NewStaticCredentialsProvider(access, secret, token) })
+		_, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+		return err
+	}
+	require.NoError(t, with("ASIAONEONEONEONEONEO", "one", "first"))
+	require.NoError(t, with("ASIATWOTWOTWOTWOTWOT", "two", "second"))
+	failsWith(t, with("ASIATWOTWOTWOTWOTWOT", "two", "first"), 400, "InvalidToken")
+	failsWith(t, with("ASIATWOTWOTWOTWOTWOT", "two", ""), 403, "InvalidAccessKeyId")
+	failsWith(t, with("ASIATWOTWOTWOTWOTWOT", "one", "second"), 403, "SignatureDoesNotMatch")
+}

@@ -48,7 +48,7 @@ func (r *request) logged() (end func(*responseWriter)) {
 	r.Body = received
 	return func(w *responseWriter) {
 		log(Entry{
-			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.RemoteAddr,
+			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.RemoteAddr, AccessKeyID: r.caller.accessKey,
 			Operation: r.operation, Method: r.Method, Bucket: r.bucket, Key: r.key,
 			Status: w.status, Error: r.failure, Received: received.n.Load(), Sent: w.sent, UserAgent: r.UserAgent(),
 		})

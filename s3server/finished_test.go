@@ -1,7 +1,6 @@
 package s3server_test
 
 import (
-	"strconv"
 	"sync"
 	"testing"
 
@@ -96,24 +95,5 @@ func TestADeletedBucketForgetsItsUploads(t *testing.T) {
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = s.CompleteMultipartUpload(t.Context(), in)
-	failsWith(t, err, 404, "NoSuchUpload")
-}
-
-func TestOnlyTheLatestCompletionsAreRemembered(t *testing.T) {
-	s := start(t, s3server.Config{})
-	complete := func(key string) *s3.CompleteMultipartUploadInput {
-		upload := s.begin(t, key)
-		in := completeInput(key, upload, s.part(t, key, upload, 1, "x"))
-		_, err := s.CompleteMultipartUpload(t.Context(), in)
-		require.NoError(t, err)
-		return in
-	}
-	first, second := complete("first"), complete("second")
-	for i := range 999 {
-		complete(strconv.Itoa(i))
-	}
-	_, err := s.CompleteMultipartUpload(t.Context(), second)
-	require.NoError(t, err)
-	_, err = s.CompleteMultipartUpload(t.Context(), first)
 	failsWith(t, err, 404, "NoSuchUpload")
 }

@@ -132,7 +132,7 @@ func (l lifecycleRun) expireKey(versions []*version) {
 // expire removes a version for good, or the current object as a client would. It reports whether
 // it has done so.
 func (l lifecycleRun) expire(v *version, current bool) bool {
-	r := &removeRequest{versionName: versionName{l.bucket.name, v.key, v.id}}
+	r := &removeRequest{versionName: versionName{l.bucket.name, v.key, v.id}, account: l.bucket.account}
 	if current && !v.marker {
 		r.id, r.condition.match = "", v.etag
 	}

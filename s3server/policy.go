@@ -202,7 +202,12 @@ func (s *statement) applies(a *access) bool {
 		return false
 	}
 	for i := range s.Condition {
-		if !s.Condition[i].holds(a) {
+		c := &s.Condition[i]
+		holds := s.Effect == "Allow" // as when the upload was begun, which was permitted
+		if !a.judgedBefore(c.key) {
+			holds = c.holds(a)
+		}
+		if !holds {
 			return false
 		}
 	}

@@ -319,3 +319,40 @@ func TestARestrictedBucketIsNotPublic(t *testing.T) {
 		require.Equal(t, status, response.StatusCode)
 	}
 }
+
+// The parts of an upload do not have the headers that began it.
+func TestAnUploadIsJudgedWhereItBegins(t *testing.T) {
+	for name, statements := range map[string]string{
+		"encryption": allowing("s3:PutObject", inKeys, "") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+		"a list":     allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
+		"tags":       allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
+			s.put(t, "source", "content")
+			require.NoError(t, s.setPolicy(`{"Statement":[`+statements+`]}`))
+			other := s.clientOf(others)
+			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			failsWith(t, err, 403, "AccessDenied")
+			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+				Bucket: aws.String(bucket), Key: aws.String("k"), ServerSideEncryption: "aws:kms", ACL: "bucket-owner-full-control", Tagging: aws.String("kind=public"),
+			})
+			require.NoError(t, err)
+			part, err := other.UploadPart(t.Context(), &s3.UploadPartInput{
+				Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: u.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("content"),
+			})
+			require.NoError(t, err)
+			_, err = other.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
+				Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: u.UploadId, PartNumber: aws.Int32(2), CopySource: aws.String(bucket + "/source"),
+			})
+			failsWith(t, err, 403, "AccessDenied") // the source may not be read
+			_, err = other.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+				Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: u.UploadId,
+				MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1), ChecksumCRC32: part.ChecksumCRC32}}},
+			})
+			require.NoError(t, err)
+			_, err = other.PutObject(t.Context(), putInput("k", "x"))
+			failsWith(t, err, 403, "AccessDenied")
+		})
+	}
+}

@@ -90,6 +90,28 @@ func (a *access) conditionValues(key string) (values []string, present bool) {
 	return nil, false
 }
 
+// judgedBefore reports whether CreateMultipartUpload has set what the key is about. The later
+// requests of the upload do not have it.
+func (a *access) judgedBefore(key string) bool {
+	switch a.request.operation {
+	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":
+	default:
+		return false
+	}
+	if a.action != "s3:PutObject" {
+		return false
+	}
+	for _, prefix := range []string{
+		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption", "s3:x-amz-storage-class",
+		"s3:x-amz-website-redirect-location", "s3:object-lock-",
+	} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *access) headerValue(name string) ([]string, bool) {
 	value := a.header.Get(name)
 	return []string{value}, value != ""

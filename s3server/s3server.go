@@ -45,6 +45,7 @@ package s3server
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -79,7 +80,7 @@ type Config struct {
 	Buckets []string
 	// Domains are the hosts whose subdomains are buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
-	// Nil means AWS's domains of the region, and localhost.
+	// Nil means AWS's domains of the region, or of all if every region is accepted, and localhost.
 	Domains []string
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
@@ -202,6 +203,7 @@ type Handler struct {
 	id        string // of this server, unlike that of any other
 	config    Config // with all defaults
 	anyRegion bool
+	anyHost   bool // buckets are in host names of all of AWS's regions
 	limits    Limits
 	store     store
 	failed    error // of a bucket of Config.Buckets
@@ -220,6 +222,7 @@ type Handler struct {
 func New(c Config) *Handler {
 	c.Credentials = c.credentials()
 	anyRegion := c.Region == "" && !c.Strict
+	anyHost := anyRegion && c.Domains == nil
 	setDefault(&c.Region, DefaultRegion)
 	if c.Domains == nil {
 		c.Domains = []string{
@@ -245,7 +248,7 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		id: newRequestID(), config: c, anyRegion: anyRegion, limits: c.Limits.complete(), finished: newFinishedUploads(),
+		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments),
 	}
@@ -256,10 +259,18 @@ func New(c Config) *Handler {
 	} else {
 		h.store = newMemoryStore(&h.config, c.Driver)
 	}
-	for _, name := range c.Buckets {
-		_, _ = h.store.createBucket(context.Background(), h.newBucket(name, c.Credentials[0].Account)) // memory does not fail
-	}
+	_ = h.createBuckets() // memory does not fail, and Start reports the error of a service
 	return h
+}
+
+// createBuckets creates Config.Buckets that do not exist.
+func (h *Handler) createBuckets() error {
+	for _, name := range h.config.Buckets {
+		if _, err := h.store.createBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
+			return fmt.Errorf("creating bucket %q: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Close closes the buckets of [Config].Service that are open. No request may be in progress.

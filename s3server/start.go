@@ -42,7 +42,7 @@ const (
 
 // Start starts a server at Config.Addr, by default on a free port of 127.0.0.1. It fails if
 // the address cannot be used, or if Config.TLS has a certificate without its key. It fails, too,
-// if one of Config.Buckets is no name that S3 accepts, or if Config.WebhookURL is no http URL.
+// if one of Config.Buckets cannot be created, or if Config.WebhookURL is no http URL.
 //
 // Start speaks HTTP/1.1, as S3 does. To serve in another way, use [New] with an
 // [http.Server] of your own.
@@ -74,8 +74,13 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.URL = urlOf(listener.Addr(), encryption != nil)
-	if err := s.trustItself(); err != nil {
+	err = s.createBuckets() // again, for its error
+	if err == nil {
+		err = s.trustItself()
+	}
+	if err != nil {
 		_ = listener.Close() // the first error counts
+		s.Handler.Close()
 		return nil, err
 	}
 	limited := limitConnections(listener, s.limits.MaxConnections)

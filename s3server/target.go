@@ -44,12 +44,31 @@ func (h *Handler) hostBucket(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
+	host = strings.ToLower(host)
 	for _, domain := range h.config.Domains {
-		if bucket, found := strings.CutSuffix(host, "."+domain); found {
+		if bucket, found := strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
 			return bucket
 		}
 	}
+	if h.anyHost {
+		return regionalBucket(host)
+	}
 	return ""
+}
+
+// regionalBucket returns the bucket in a host name of AWS, in any region, or "".
+func regionalBucket(host string) string {
+	rest, found := strings.CutSuffix(host, ".amazonaws.com")
+	dot := strings.LastIndex(rest, ".")
+	if !found || dot < 0 {
+		return ""
+	}
+	rest = strings.TrimSuffix(rest[:dot], ".dualstack")
+	bucket, found := strings.CutSuffix(rest, ".s3")
+	if !found {
+		return ""
+	}
+	return bucket
 }
 
 // checkKey refuses keys that S3 refuses.

@@ -5,13 +5,16 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 )
 
-const manual = "../../docs/cli.md"
+const (
+	manual   = "../../docs/cli.md"
+	s3Manual = "../../docs/s3server.md"
+)
 
 func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 	text := readFile(t, manual)
@@ -23,12 +26,33 @@ func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 	for _, code := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(root.Long, -1) {
 		require.Contains(t, text, "\n| "+code[1]+" |", "docs/cli.md")
 	}
-	for _, flag := range regexp.MustCompile("`(--[a-z-]+)").FindAllStringSubmatch(text, -1) {
+	for _, flag := range flagsIn(text) {
 		known := false
 		for _, c := range root.Commands() {
-			known = known || c.Flags().Lookup(strings.TrimPrefix(flag[1], "--")) != nil
+			known = known || c.Flags().Lookup(flag) != nil
 		}
-		require.True(t, known || flag[1] == "--help", "docs/cli.md names %s", flag[1])
+		require.True(t, known || flag == "help", "docs/cli.md names --%s", flag)
+	}
+}
+
+// flagsIn returns the flags that a text names.
+func flagsIn(text string) (names []string) {
+	for _, flag := range regexp.MustCompile("`--([a-z0-9-]+)").FindAllStringSubmatch(text, -1) {
+		names = append(names, flag[1])
+	}
+	return names
+}
+
+func TestTheManualOfTheS3ServerHasItsFlags(t *testing.T) {
+	var f s3Flags
+	c := &cobra.Command{}
+	f.register(c)
+	named := flagsIn(readFile(t, s3Manual))
+	for _, name := range f.names {
+		require.Contains(t, named, name)
+	}
+	for _, name := range named {
+		require.Contains(t, append([]string{"s3", "listen"}, f.names...), name)
 	}
 }
 

@@ -32,7 +32,7 @@ var parameters = map[string]string{
 	"Config.Profile":       "profile=",
 	"Config.Project":       "project=",
 	"Config.Region":        "region=",
-	"Config.RequesterPays": "requester_pays=true",
+	"Config.RequesterPays": "request_payer=requester",
 	"Config.SigningKey":    "signing_key=",
 
 	"Config.ExpectedBucketOwner": "expected_bucket_owner=",

@@ -58,7 +58,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		},
 		"a field of Config in the reason": {
 			"ls", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.RequesterPays must not be set with Anonymous: nobody would pay")},
-			"storage: invalid argument: requester_pays=true must not be set with Anonymous: nobody would pay",
+			"storage: invalid argument: request_payer=requester must not be set with Anonymous: nobody would pay",
 		},
 		"a list of names": {
 			"sign", &storage.Error{Code: storage.Unsupported, Hint: "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"},

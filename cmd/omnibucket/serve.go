@@ -32,14 +32,16 @@ Everybody who can connect to the address of --listen can read them. For file: an
 buckets, signed URLs are served under /.signed, or under the path of signing_base_url=
 in the bucket's address. Only signed URLs can write.
 
-With --s3 it is an S3 server for tests and development, in memory. It prints its URL when it
-accepts requests. Clients must sign with the credentials in the environment:
+With --s3 it is an S3 server for tests and development. It keeps everything in memory, in a
+directory (LOCATION is a path), or in another store (LOCATION is an account, such as
+gs://?project=…). Its URL is printed when it accepts requests. Clients must sign with the credentials in the environment:
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or MINIO_ROOT_USER and MINIO_ROOT_PASSWORD,
 which come first. Without any, it generates credentials and prints them to standard error.
 Unsigned requests for /healthz are answered while it runs.`,
 		Example: `  omnibucket serve --listing file:///srv/files
   omnibucket serve --listen 127.0.0.1:0 's3://site/public?region=eu-west-1'
   omnibucket serve --s3 --create photos --access-log -
+  omnibucket serve --s3 ./data
   omnibucket serve --s3 --tls --ca-file ca.pem
   omnibucket serve --health http://127.0.0.1:9000`,
 		Args: func(c *cobra.Command, args []string) error {

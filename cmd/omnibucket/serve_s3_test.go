@@ -99,11 +99,24 @@ func TestServeS3Fails(t *testing.T) {
 	}
 }
 
-func TestServeS3OverALocationIsRefused(t *testing.T) {
-	s := newShell(t)
-	dir := t.TempDir()
-	for _, location := range []string{dir, "file://" + dir, "mem://"} {
-		_, stderr := s.exits(1, "serve", "--s3", location)
-		require.Contains(t, stderr, "leave out the location", location)
+func TestServeS3OverALocation(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
+	dir := filepath.ToSlash(t.TempDir())
+	for _, row := range []struct{ name, location, bucket string }{
+		{"a path", dir + "/made", "file://" + dir + "/made/photos#"},
+		{"an address", "file://" + dir + "/made", "file://" + dir + "/made/photos#"},
+		{"another store", "mem://", "mem://photos/"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			url := s.servingS3("--create", "photos", row.location)
+			parameters := "?path_style=true&region=us-east-1&endpoint=" + url
+			s.put("s3://photos/folder/a.txt"+parameters, "hello")
+			require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
+			require.Equal(t, "hello", s.ok("cat", row.bucket+"folder/a.txt"), "a natural object of the store")
+			s.put(row.bucket+"folder/b.txt", "from elsewhere")
+			require.Equal(t, "from elsewhere", s.ok("cat", "s3://photos/folder/b.txt"+parameters))
+		})
 	}
 }

@@ -49,7 +49,7 @@ func (l *accessLog) add(e s3server.Entry) {
 		slog.String("error", e.Error),
 		slog.Int64("received", e.Received),
 		slog.Int64("sent", e.Sent),
-		slog.Duration("duration", e.Duration),
+		slog.Float64("seconds", e.Duration.Seconds()),
 		slog.String("request_id", e.RequestID),
 		slog.String("agent", e.UserAgent),
 	)

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/s3server"
 )
 
 // DefaultListen is the default address of S3.
@@ -29,12 +28,13 @@ type Flags struct {
 	accessLog string
 	metrics   string
 	readyFile string
+	admin     bool
 }
 
 // Register adds the flags to a set. In their texts, back quotes mark the name of a value.
 func (f *Flags) Register(set *flag.FlagSet) {
 	set.Var(&f.create, "create", "create this `bucket`, unless it exists; repeatable")
-	set.StringVar(&f.region, "region", s3server.DefaultRegion, "the `name` of the region")
+	set.StringVar(&f.region, "region", "", "accept only this `region` in signatures and locations of buckets; the default is us-east-1, and to accept every region")
 	set.BoolVar(&f.strict, "strict", false, "refuse what AWS refuses and other servers allow, such as access control lists on new buckets, or any region")
 	set.StringVar(&f.webhook, "webhook", "", "post the events that notification configurations of buckets ask for to this `URL`")
 	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")
@@ -44,6 +44,7 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.StringVar(&f.certFile, "cert", "", "serve HTTPS with the certificate in this PEM `file`")
 	set.StringVar(&f.keyFile, "key", "", "the PEM `file` with the key of --cert")
 	set.StringVar(&f.accessLog, "access-log", "", "append a line for each request to this `file`; - is standard error")
+	set.BoolVar(&f.admin, "admin", false, "serve the API that makes the server misbehave, under /_admin/, and print its token")
 	set.StringVar(&f.metrics, "metrics", "", "serve metrics for Prometheus at this `address`, under /metrics")
 	set.StringVar(&f.readyFile, "ready-file", "", "write the URL to this `file` when requests are accepted, and remove it at the end")
 	set.StringVar(&f.Health, "health", "", "do not serve: exit with 0 if the server at this `URL` is healthy")

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,15 +71,21 @@ func environment(pairs ...string) func(string) (string, bool) {
 	}
 }
 
-// start serves until the test ends.
+// start serves from memory until the test ends.
 func start(t *testing.T, lookup func(string) (string, bool), args ...string) *running {
+	t.Helper()
+	return startOver(t, nil, lookup, args...)
+}
+
+// startOver serves a service until the test ends.
+func startOver(t *testing.T, service storage.ServiceDriver, lookup func(string) (string, bool), args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &running{t: t, errs: &buffer{}, cancel: cancel, ended: make(chan error, 1)}
 	ready := make(chan string, 1)
 	f := parse(t, args...)
 	go func() {
-		s.ended <- f.Serve(ctx, Environment{Err: s.errs, Lookup: lookup, Ready: func(url string) { ready <- url }}, nil)
+		s.ended <- f.Serve(ctx, Environment{Err: s.errs, Lookup: lookup, Ready: func(url string) { ready <- url }}, service)
 	}()
 	select {
 	case s.url = <-ready:

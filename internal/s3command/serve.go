@@ -4,6 +4,7 @@ package s3command
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/pem"
@@ -41,12 +42,15 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service storage.Serv
 	if err := f.check(); err != nil {
 		return err
 	}
-	pair, err := findCredential(env.Lookup)
+	pair, generated, err := findCredential(env.Lookup)
 	if err != nil {
 		return err
 	}
-	c := &command{flags: f, env: env, pair: pair}
+	c := &command{flags: f, env: env, pair: pair, generated: generated}
 	defer func() { result = errors.Join(result, c.close()) }()
+	if f.admin {
+		c.setAdminToken()
+	}
 	if err := c.start(ctx, service); err != nil {
 		return err
 	}
@@ -58,15 +62,32 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service storage.Serv
 
 // A command is one run of [Flags.Serve].
 type command struct {
-	flags *Flags
-	env   Environment
-	pair  credential
+	flags      *Flags
+	env        Environment
+	pair       s3server.Credential
+	generated  bool
+	adminToken string // "": no admin API
+	newToken   bool   // generated
 
 	server    *s3server.Server
 	accessLog *accessLog
 	metrics   *metrics
 	atMetrics net.Listener
 	announced bool // the ready file is there
+}
+
+// adminVariable is the environment variable with the token of the admin API.
+const adminVariable = "S3_ADMIN_TOKEN"
+
+// adminRecord is how many requests the admin API lists.
+const adminRecord = 1_000
+
+// setAdminToken takes the token of the environment, or generates one.
+func (c *command) setAdminToken() {
+	c.adminToken, _ = c.env.Lookup(adminVariable)
+	if c.adminToken == "" {
+		c.adminToken, c.newToken = rand.Text(), true
+	}
 }
 
 // start does everything that can fail. Requests are accepted when it returns.
@@ -96,12 +117,12 @@ func (c *command) start(ctx context.Context, service storage.ServiceDriver) erro
 func (c *command) config(service storage.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
-		Credentials: []s3server.Credential{{AccessKeyID: c.pair.accessKeyID, SecretKey: c.pair.secretKey, SessionToken: c.pair.sessionToken}},
+		Service: service, Credentials: []s3server.Credential{c.pair}, AdminToken: c.adminToken,
 		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
 		Middleware: withHealth, Log: c.log(),
 	}
-	if service != nil {
-		return config, &storage.Error{Code: storage.Unsupported, Err: errors.New("this version keeps S3 in memory only"), Hint: "leave out the location"}
+	if f.admin {
+		config.Record = adminRecord
 	}
 	if len(f.domains) > 0 {
 		config.Domains = append([]string{"localhost"}, f.domains...)
@@ -142,7 +163,7 @@ func (c *command) announce() error {
 			return err
 		}
 	}
-	if c.pair.generated {
+	if c.generated {
 		c.printLine("# The environment has no credentials. These are valid until this server ends:")
 		for _, variable := range c.server.Env() {
 			name, value, _ := strings.Cut(variable, "=")
@@ -151,6 +172,10 @@ func (c *command) announce() error {
 			}
 			c.printLine("export " + name + "=" + quoted(value))
 		}
+	}
+	if c.newToken {
+		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")
+		c.printLine("export " + adminVariable + "=" + c.adminToken)
 	}
 	if name := c.flags.readyFile; name != "" {
 		if err := os.WriteFile(name+".new", []byte(c.server.URL+"\n"), 0o644); err != nil {

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
@@ -37,34 +39,35 @@ func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
 }
 
 func TestGeneratedCredentialsDiffer(t *testing.T) {
-	one, err := findCredential(environment())
+	one, generated, err := findCredential(environment())
 	require.NoError(t, err)
-	other, err := findCredential(environment())
+	require.True(t, generated)
+	other, _, err := findCredential(environment())
 	require.NoError(t, err)
-	require.NotEqual(t, one.accessKeyID, other.accessKeyID)
-	require.NotEqual(t, one.secretKey, other.secretKey)
+	require.NotEqual(t, one.AccessKeyID, other.AccessKeyID)
+	require.NotEqual(t, one.SecretKey, other.SecretKey)
 }
 
 func TestCredentialsOfTheEnvironment(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		lookup  func(string) (string, bool)
-		want    credential
+		want    s3server.Credential
 		invalid string
 	}{
-		{"AWS", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), credential{accessKeyID: "a", secretKey: "s"}, ""},
-		{"AWS, temporary", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"), credential{accessKeyID: "a", secretKey: "s", sessionToken: "t"}, ""},
-		{"MinIO", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"), credential{accessKeyID: "u", secretKey: "p"}, ""},
+		{"AWS", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), s3server.Credential{AccessKeyID: "a", SecretKey: "s"}, ""},
+		{"AWS, temporary", environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"), s3server.Credential{AccessKeyID: "a", SecretKey: "s", SessionToken: "t"}, ""},
+		{"MinIO", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p"), s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, ""},
 		{
 			"both", environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
-			credential{accessKeyID: "u", secretKey: "p"}, "",
+			s3server.Credential{AccessKeyID: "u", SecretKey: "p"}, "",
 		},
-		{"empty ones are as none", environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), credential{accessKeyID: "a", secretKey: "s"}, ""},
-		{"a key without a secret", environment("AWS_ACCESS_KEY_ID", "a"), credential{}, "AWS_SECRET_ACCESS_KEY"},
-		{"a password without a user", environment("MINIO_ROOT_PASSWORD", "password"), credential{}, "MINIO_ROOT_USER"},
+		{"empty ones are as none", environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), s3server.Credential{AccessKeyID: "a", SecretKey: "s"}, ""},
+		{"a key without a secret", environment("AWS_ACCESS_KEY_ID", "a"), s3server.Credential{}, "AWS_SECRET_ACCESS_KEY"},
+		{"a password without a user", environment("MINIO_ROOT_PASSWORD", "password"), s3server.Credential{}, "MINIO_ROOT_USER"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := findCredential(row.lookup)
+			got, generated, err := findCredential(row.lookup)
 			if row.invalid != "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, row.invalid)
@@ -72,6 +75,7 @@ func TestCredentialsOfTheEnvironment(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, row.want, got)
+			require.False(t, generated)
 		})
 	}
 }
@@ -192,4 +196,57 @@ func TestQuotedIsOneWordOfAShell(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:9000", quoted("http://127.0.0.1:9000"))
 	require.Equal(t, `'it'\''s'`, quoted("it's"))
 	require.Equal(t, `'$(a)'`, quoted("$(a)"))
+}
+
+func TestADirectorySurvivesARestart(t *testing.T) {
+	dir, pair := t.TempDir(), environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
+	t.Setenv("AWS_ACCESS_KEY_ID", "me")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
+	t.Setenv("AWS_REGION", "us-east-1")
+	over := func() *running {
+		service, err := local.NewServiceDriver(dir, local.ServiceConfig{Create: true})
+		require.NoError(t, err)
+		server := startOver(t, service, pair, "--create", "photos")
+		t.Setenv("AWS_ENDPOINT_URL", server.url)
+		return server
+	}
+	server := over()
+	put(t, client(t), "photos", "a/b.txt", "hello")
+	server.stop()
+	text, err := os.ReadFile(filepath.Join(dir, "photos", "a", "b.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(text))
+	over()
+	require.Equal(t, "hello", read(t, client(t), "photos", "a/b.txt"))
+}
+
+func TestABucketThatCannotBeCreatedIsAnError(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600)) // a file, not a directory
+	service, err := local.NewServiceDriver(dir, local.ServiceConfig{})
+	require.NoError(t, err)
+	err = parse(t, "--create", "photos").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, service)
+	require.ErrorContains(t, err, "photos")
+}
+
+func TestTheAdminAPINeedsTheToken(t *testing.T) {
+	generated := start(t, environment(), "--create", "photos", "--admin")
+	token := generated.export()["S3_ADMIN_TOKEN"]
+	require.Len(t, token, 26)
+	status, _ := ask(t, http.MethodGet, generated.url+"/_admin/faults")
+	require.Equal(t, http.StatusUnauthorized, status)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, generated.url+"/_admin/faults", strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusCreated, response.StatusCode)
+	_, err = client(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
+	require.ErrorContains(t, err, "403")
+
+	given := start(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
+	require.NotContains(t, given.errs.String(), "my-token")
+	status, _ = ask(t, http.MethodGet, start(t, environment()).url+"/_admin/faults")
+	require.NotEqual(t, http.StatusUnauthorized, status, "without --admin there is no such API")
 }

@@ -54,6 +54,16 @@ var (
 	bothKeyed    = map[string]string{"encryption-key": firstKey, "encryption-key-sha256": firstKeyHash, "encryption-algorithm": "AES256", "source-encryption-key": secondKey, "source-encryption-key-sha256": secondKeyHash, "source-encryption-algorithm": "AES256"}
 )
 
+// updated changes the object's content and metadata.
+func updated(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error {
+	t.Helper()
+	_, err := storage.Update(t.Context(), b, "a", func(old []byte, attrs *storage.Attrs) ([]byte, error) {
+		require.Equal(t, "hello", string(old))
+		return append(old, '!'), nil
+	}, append(opts, storage.WithMetadata(map[string]string{"k": "v"}))...)
+	return err
+}
+
 func scoped(name string) map[string]string { return map[string]string{"encryption-scope": name} }
 
 func TestEncryptionIsSentByEveryRequest(t *testing.T) {
@@ -108,6 +118,15 @@ func TestEncryptionIsSentByEveryRequest(t *testing.T) {
 			_, _, err := storage.ReadAll(t.Context(), b, "a")
 			return err
 		}, []map[string]string{noEncryption}},
+		"an update": {"", "", []said{object, created}, func(b storage.Bucket) error {
+			return updated(t, b, key)
+		}, []map[string]string{keyed, keyed}},
+		"an update with a scope, which a read does not have": {"", "", []said{object, created}, func(b storage.Bucket) error {
+			return updated(t, b, scope)
+		}, []map[string]string{noEncryption, scoped("tenant-1")}},
+		"an update with a function of its write": {"", "account-wide", []said{object, created}, func(b storage.Bucket) error {
+			return updated(t, b, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) { o.CPKScopeInfo.EncryptionScope = to.Ptr("mine") }}))
+		}, []map[string]string{noEncryption, scoped("mine")}},
 		"a copy with a scope": {"", "account-wide", []said{object, accepted}, func(b storage.Bucket) error {
 			_, err := storage.Copy(t.Context(), b, "a", b, "from")
 			return err

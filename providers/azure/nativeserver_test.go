@@ -62,6 +62,38 @@ func TestOptionsReachAnObjectUnderALease(t *testing.T) {
 	require.NoError(t, b.Remove(ctx, "a", leased))
 }
 
+// The functions of Update are for its write; its read has none.
+func TestUpdateOfAnObjectUnderALease(t *testing.T) {
+	b, d := signingBucket(t)
+	ctx := t.Context()
+	_, err := b.Upload(ctx, "a", strings.NewReader("1"), storage.WithMetadata(map[string]string{"n": "1"}))
+	require.NoError(t, err)
+	const id = "12345678-1234-1234-1234-123456789012"
+	client, err := lease.NewBlobClient(d.container.NewBlobClient("a"), &lease.BlobClientOptions{LeaseID: to.Ptr(id)})
+	require.NoError(t, err)
+	_, err = client.AcquireLease(ctx, -1, nil)
+	require.NoError(t, err)
+	change := func(old []byte, attrs *storage.Attrs) ([]byte, error) {
+		require.Equal(t, map[string]string{"n": "1"}, attrs.Metadata)
+		return append(old, '2'), nil
+	}
+	more := storage.WithMetadata(map[string]string{"n": "2"})
+	_, err = storage.Update(ctx, b, "a", change, more)
+	require.ErrorIs(t, err, storage.Locked)
+	attrs, err := storage.Update(ctx, b, "a", change, more, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
+		require.NotNil(t, o.AccessConditions.ModifiedAccessConditions.IfMatch, "the condition of Update")
+		o.AccessConditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: to.Ptr(id)}
+	}}))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"n": "2"}, attrs.Metadata)
+	got, attrs, err := storage.ReadAll(ctx, b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "12", string(got))
+	require.Equal(t, map[string]string{"n": "2"}, attrs.Metadata)
+	_, err = client.ReleaseLease(ctx, nil)
+	require.NoError(t, err)
+}
+
 func uploadOptions(opts []storage.NativeOption) []storage.UploadOption {
 	var all []storage.UploadOption
 	for _, o := range opts {

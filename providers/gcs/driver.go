@@ -44,6 +44,7 @@ func (d *driver) Describe() storage.Description {
 		Features:      features | signFeatures(d.account),
 		Location:      d.root(),
 		TagsByHead:    d.http != nil,
+		CopiesTags:    true,
 		CheckNative:   d.checkNative,
 		PublicBaseURL: d.root() + "/" + d.bucket + "/",
 		SigningHint:   signingHint,

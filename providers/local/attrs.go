@@ -116,7 +116,12 @@ func (a *attrs) appendControls(b []byte) []byte {
 }
 
 func appendMap(b []byte, m map[string]string) []byte {
-	for _, name := range slices.Sorted(maps.Keys(m)) {
+	names := make([]string, 0, 16) // on the stack
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		b = appendString(b, name)
 		b = appendString(b, m[name])
 	}

@@ -96,17 +96,15 @@ func (s *store) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock fu
 			return nil, false, interrupted(ctx)
 		}
 	}
-	releaseSlot := func() {
+	if err := waitForLock(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
 		<-turn
 		s.locks.release(f)
-	}
-	if err := waitForLock(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
-		releaseSlot()
 		return nil, false, err
 	}
 	unlock = func() {
 		_ = unlockRange(f.os, at, n)
-		releaseSlot()
+		<-turn
+		s.locks.release(f)
 	}
 	m, err := s.top.stat(lockPath)
 	if err != nil && !isNoObject(err) {

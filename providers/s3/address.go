@@ -11,7 +11,7 @@ import (
 // addresses describes what parseAddress reads.
 var addresses = address.Form{
 	Scheme:      "s3",
-	Params:      []string{"region", "endpoint", "path_style", "profile", "requester_pays", "expected_bucket_owner", "kms_key", "bucket_key", "anonymous"},
+	Params:      []string{"region", "endpoint", "path_style", "profile", "request_payer", "expected_bucket_owner", "kms_key", "bucket_key", "anonymous"},
 	Bucket:      "bucket",
 	Account:     "s3://",
 	Credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -36,8 +36,10 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return c, err
 	}
-	if c.RequesterPays, err = address.Flag(query, "requester_pays", false); err != nil {
-		return c, err
+	if query.Has("request_payer") {
+		if c.RequesterPays = query.Get("request_payer") == requester; !c.RequesterPays {
+			return c, argument.Invalid("parameter request_payer", "must be "+requester, "")
+		}
 	}
 	if c.BucketKey, err = address.Flag(query, "bucket_key", false); err != nil {
 		return c, err

@@ -13,11 +13,12 @@ import (
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
 
-// copyOfKnownSize returns a request to copy nine bytes, whose size and tags the core knows.
+// copyOfKnownSize returns a request to copy nine bytes with a tag of its own, so that nothing of
+// the source is asked for.
 func copyOfKnownSize() *storage.CopyRequest {
 	return copyOf(func(r *storage.CopyRequest) {
-		r.Source.Attrs = &storage.Attrs{Size: 9, TagCount: 1}
-		r.Tags = map[string]string{"k": "v"}
+		r.Source.Attrs = &storage.Attrs{Size: 9}
+		r.Tags, r.ReplaceTags = map[string]string{"k": "v"}, true
 	})
 }
 
@@ -156,7 +157,8 @@ func TestCopyInParts(t *testing.T) {
 	d := w.on(t, "aws")
 	d.copyPart = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
-		r.Source.Version, r.Condition.Absent, r.PublicRead, r.Tags = "v1", true, true, map[string]string{"k": "v"}
+		r.Source.Version, r.Condition.Absent, r.PublicRead = "v1", true, true
+		r.Tags, r.ReplaceTags = map[string]string{"k": "v"}, true
 	}))
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)

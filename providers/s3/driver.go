@@ -46,6 +46,7 @@ func (d *driver) Describe() storage.Description {
 		FolderOrder:    !p.OrderedListing,
 		SlashDelimiter: p.SlashDelimiter,
 		TokenAfterLast: p.TokenAfterLast,
+		CopiesTags:     true,
 
 		MaxPutSize:  p.putLimit(),
 		MinPartSize: minPartSize,

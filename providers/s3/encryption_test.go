@@ -24,9 +24,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// The keys of two pairs that Ceph's suite of tests uses against Amazon (ceph/s3-tests,
-// test_encryption_sse_c_present and test_encryption_sse_c_other_key): the key and its MD5, in
-// base64. Amazon's own pages have no complete pair.
+// Two keys of Ceph's tests of S3's interface, each with its MD5, in base64. They are in the file
+// s3tests/functional/test_s3.py of ceph/s3-tests: the first one in test_encryption_sse_c_present,
+// both in test_encryption_sse_c_other_key. Amazon's own pages have no complete pair.
 var customerKeys = [2]struct{ key, md5 string }{
 	{"pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", "DWygnHRtgiJ77HCm+1rvHw=="},
 	{"6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", "arxBvwY2V4SiOne6yppVPQ=="},

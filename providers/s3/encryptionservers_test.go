@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"maps"
 	"mime/multipart"
@@ -21,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // ownOverTLS starts our server with TLS.
@@ -177,34 +177,36 @@ func TestObjectsWithACustomersKey(t *testing.T) {
 			status, _ = send(signed, "")
 			require.Contains(t, []int{http.StatusForbidden, http.StatusBadRequest}, status)
 		})
-		t.Run("resumed", func(t *testing.T) {
-			journal := filepath.Join(t.TempDir(), "journal")
-			failing := &failAfter{content: large, limit: partSize}
-			_, err := b.Upload(ctx, "resumed", failing, key, storage.WithResume(journal), storage.WithPartSize(partSize), storage.WithSize(int64(len(large))), storage.WithConcurrency(1))
-			require.Error(t, err)
-			_, err = b.Upload(ctx, "resumed", bytes.NewReader(large), key, storage.WithResume(journal), storage.WithPartSize(partSize), storage.WithConcurrency(1))
-			require.NoError(t, err)
-			got, _, err := storage.ReadAll(ctx, b, "resumed", key)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(large, got))
-		})
+		t.Run("resumed", func(t *testing.T) { resumeWithAKey(t, c) })
 	})
 }
 
-// A failAfter is a body that fails after limit bytes.
-type failAfter struct {
-	content []byte
-	limit   int
-	at      int
-}
-
-func (f *failAfter) Read(p []byte) (int, error) {
-	if f.at >= f.limit {
-		return 0, fmt.Errorf("the body ended early")
+// resumeWithAKey interrupts uploads in parts with a customer's key, and repeats them.
+func resumeWithAKey(t *testing.T, c s3.Config) {
+	key, other := s3.WithCustomerKey(customerKeyOf(1)), s3.WithCustomerKey(customerKeyOf(2))
+	content := wiretest.Content(2*partSize+partSize/2, 3)
+	for name, row := range map[string]struct {
+		again s3.CustomerKeyOption
+		sent  int // parts of the second call
+	}{
+		"with the key, only the missing parts are sent": {key, 2},
+		"with another key, all are":                     {other, 3},
+	} {
+		calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
+		b, err := s3.Open(t.Context(), c, storage.WithLayer(calls.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(partSize), storage.WithConcurrency(1)}
+		_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, key)...)
+		require.ErrorIs(t, err, storage.Unavailable, name)
+		calls.Reset()
+		_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, row.again)...)
+		require.NoError(t, err, name)
+		require.Equal(t, row.sent, calls.Count(faults.PutPart), name)
+		got, _, err := storage.ReadAll(t.Context(), b, "k", row.again)
+		require.NoError(t, err, name)
+		require.True(t, bytes.Equal(content, got), name)
 	}
-	n := copy(p, f.content[f.at:f.limit])
-	f.at += n
-	return n, nil
 }
 
 func TestAWriteWithACustomersKeyIsReconciled(t *testing.T) {

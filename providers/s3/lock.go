@@ -126,11 +126,30 @@ func (d *driver) isLocked(ctx context.Context, r *storage.DeleteRequest) bool {
 		return false
 	}
 	attrs, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
-	if err != nil {
+	switch {
+	case err == nil:
+	case asError(err).Status == http.StatusBadRequest: // without the customer's key
+		attrs = d.lockAlone(ctx, r)
+	default:
 		return false
 	}
 	kept := d.clock.time().Before(attrs.Retention.Until) && !(r.BypassGovernance && attrs.Retention.Mode == storage.Governance)
 	return attrs.LegalHold || kept
+}
+
+// lockAlone returns the lock of a version, as far as the server tells it. These requests need no
+// customer's key.
+func (d *driver) lockAlone(ctx context.Context, r *storage.DeleteRequest) *storage.Attrs {
+	attrs := &storage.Attrs{}
+	held, err := d.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{Bucket: d.name(), Key: &r.Key, VersionId: &r.Version})
+	if err == nil && held.LegalHold != nil {
+		attrs.LegalHold = held.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
+	}
+	kept, err := d.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{Bucket: d.name(), Key: &r.Key, VersionId: &r.Version})
+	if err == nil && kept.Retention != nil {
+		attrs.Retention = storage.Retention{Mode: retentionMode(string(kept.Retention.Mode)), Until: modified(kept.Retention.RetainUntilDate)}
+	}
+	return attrs
 }
 
 // lockMeaning returns the code of a refusal that is about object lock, or "". S3 and

@@ -191,6 +191,34 @@ func TestADeniedRemovalOfALockedVersion(t *testing.T) {
 	}
 }
 
+// The attributes of such a version cannot be read without its key, and its lock can.
+func TestADeniedRemovalOfALockedVersionWithACustomersKey(t *testing.T) {
+	denied, withoutKey, none := failing(403, "AccessDenied", "Access Denied"), reply{Status: 400}, failing(404, "NoSuchObjectLockConfiguration", "")
+	held := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
+	retained := func(year string) reply {
+		return reply{Body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>"}
+	}
+	for name, row := range map[string]struct {
+		hold, retention reply
+		bypass          bool
+		want            storage.Code
+	}{
+		"a legal hold":             {held, none, true, storage.Locked},
+		"a retention":              {none, retained("2999"), false, storage.Locked},
+		"a retention, bypassed":    {none, retained("2999"), true, storage.PermissionDenied},
+		"a retention that is over": {none, retained("2020"), false, storage.PermissionDenied},
+		"no lock":                  {none, none, false, storage.PermissionDenied},
+		"locks may not be read":    {denied, denied, false, storage.PermissionDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, denied, withoutKey, row.hold, row.retention)
+			err := w.on(t, "b2").Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "v", BypassGovernance: row.bypass})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, w.Lines())
+		})
+	}
+}
+
 func TestSignedLocks(t *testing.T) {
 	d := opened(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*storage.SignRequest)) (*storage.SignedURL, error) {

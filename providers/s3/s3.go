@@ -14,7 +14,7 @@
 // does.
 //
 // The package registers addresses like s3://photos, with the parameters region=,
-// endpoint=, path_style=, profile=, requester_pays=, expected_bucket_owner=, kms_key=,
+// endpoint=, path_style=, profile=, request_payer=, expected_bucket_owner=, kms_key=,
 // bucket_key= and anonymous=. The address of an account, for [storage.OpenService], has no
 // bucket name.
 package s3
@@ -65,7 +65,7 @@ type Config struct {
 
 	// RequesterPays makes requests and signed URLs say that their signer pays. A bucket
 	// of Amazon's may require this of everyone but its owner. Forms cannot say it and
-	// are Unsupported.
+	// are Unsupported. In addresses it is request_payer=requester, like S3's header.
 	RequesterPays bool
 
 	// ExpectedBucketOwner is the account that must own the bucket. If another one does, every

@@ -112,10 +112,10 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
 }
 
-// sourceTags returns the tags of a copy in parts, which S3 does not copy. If the source's
-// attributes show none, it asks: S3 shows a caller without permission none either.
+// sourceTags returns the tags of a copy in parts, which S3 does not copy. It asks, whatever
+// the source's attributes show: S3 shows a caller without permission none.
 func (d *driver) sourceTags(ctx context.Context, r *storage.CopyRequest) (map[string]string, error) {
-	if r.ReplaceTags || len(r.Tags) > 0 || !d.profile.Tags {
+	if r.ReplaceTags || !d.profile.Tags {
 		return r.Tags, nil
 	}
 	in := &awss3.GetObjectTaggingInput{Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version)}

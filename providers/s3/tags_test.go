@@ -55,7 +55,7 @@ func TestTagsOfACopy(t *testing.T) {
 		change             func(*storage.CopyRequest)
 		directive, tagging string
 	}{
-		"those of the source": {func(r *storage.CopyRequest) { r.Tags = someTags }, "", ""},
+		"those of the source": {func(*storage.CopyRequest) {}, "", ""},
 		"others":              {func(r *storage.CopyRequest) { r.Tags, r.ReplaceTags = someTags, true }, "REPLACE", someTagsSent},
 		"none":                {func(r *storage.CopyRequest) { r.ReplaceTags = true }, "REPLACE", ""},
 	} {
@@ -76,6 +76,32 @@ func TestTagsOfACopy(t *testing.T) {
 	})
 }
 
+// S3 copies the tags itself, so a copy costs the same with tags and without.
+func TestACopyReadsNoTags(t *testing.T) {
+	for name, header := range map[string]map[string]string{
+		"the source has tags": {"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"},
+		"it has none":         {"ETag": etag, "Content-Length": "9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, reply{Header: header}, reply{Body: copied})
+			b := storage.New(w.on(t, "aws"))
+			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
+			require.NoError(t, err)
+			require.Equal(t, []string{"HEAD /photos/from", "PUT /photos/to?x-id=CopyObject"}, w.Lines())
+			require.Empty(t, w.Last(t).Header.Get("X-Amz-Tagging-Directive"), "the default is COPY")
+			require.Equal(t, map[bool]int{true: 3}[header["X-Amz-Tagging-Count"] != ""], attrs.TagCount)
+		})
+	}
+	t.Run("others replace them", func(t *testing.T) {
+		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}}, reply{Body: copied})
+		b := storage.New(w.on(t, "aws"))
+		attrs, err := storage.Copy(t.Context(), b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
+		require.NoError(t, err)
+		require.Len(t, w.Lines(), 2)
+		require.Equal(t, 1, attrs.TagCount)
+	})
+}
+
 func TestTagsOfACopyInParts(t *testing.T) {
 	begun := reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}
 	part := reply{Body: `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`}
@@ -92,18 +118,18 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		_, err := d.Copy(t.Context(), of(r))
 		return w, err
 	}
-	t.Run("the core has read them", func(t *testing.T) {
-		w, err := run(t, &storage.CopyRequest{Controls: storage.Controls{Tags: someTags}}, begun, part, complete)
+	t.Run("others", func(t *testing.T) {
+		w, err := run(t, &storage.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, begun, part, complete)
 		require.NoError(t, err)
 		require.Equal(t, someTagsSent, w.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
-	t.Run("the attributes show none, and the source has some", func(t *testing.T) {
+	t.Run("those of the source", func(t *testing.T) {
 		w, err := run(t, &storage.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, begun, part, complete)
 		require.NoError(t, err)
 		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", w.Lines()[0])
 		require.Equal(t, "a%2Fb=", w.Requests()[1].Header.Get("X-Amz-Tagging"))
 	})
-	t.Run("others, also none", func(t *testing.T) {
+	t.Run("none", func(t *testing.T) {
 		w, err := run(t, &storage.CopyRequest{ReplaceTags: true}, begun, part, complete)
 		require.NoError(t, err)
 		require.Empty(t, w.Requests()[0].Header.Get("X-Amz-Tagging"))

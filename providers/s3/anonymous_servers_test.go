@@ -1,0 +1,80 @@
+package s3_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A policy gives everyone the content of objects, and no more. The rest is PermissionDenied.
+func TestNobodyReadsOrChangesTagsAndLocks(t *testing.T) {
+	eachLockingServer(t, nobody)
+}
+
+func nobody(t *testing.T, s *testServer) {
+	ctx := t.Context()
+	bucket := s.lockingBucket(t)
+	owner := s.open(t, bucket, storage.WithObjectLock())
+	defer func() { require.NoError(t, storage.Close(owner)) }()
+	attrs, err := owner.Upload(ctx, "k", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}), storage.WithLegalHold())
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, storage.SetLegalHold(context.WithoutCancel(ctx), owner, "k", false, storage.WithVersion(attrs.Version)))
+	}()
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::%s/*"]}]}`, bucket)
+	if s.name == "aws" { // its new buckets block such policies
+		_, err := s.raw.DeletePublicAccessBlock(ctx, &awss3.DeletePublicAccessBlockInput{Bucket: &bucket})
+		require.NoError(t, err)
+	}
+	_, err = s.raw.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy})
+	require.NoError(t, err)
+
+	c := s.config(t, bucket)
+	c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true
+	b := openBucket(t, c)
+	got, _, err := storage.ReadAll(ctx, b, "k")
+	require.NoError(t, err, "the policy allows it")
+	require.Equal(t, "text", string(got))
+	for name, call := range map[string]func() error{
+		"Tags": func() error {
+			_, err := storage.Tags(ctx, b, "k")
+			return err
+		},
+		"SetTags":      func() error { return storage.SetTags(ctx, b, "k", nil) },
+		"SetLegalHold": func() error { return storage.SetLegalHold(ctx, b, "k", false) },
+		"SetRetention": func() error {
+			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
+		},
+		"an upload with tags": func() error {
+			_, err := b.Upload(ctx, "new", strings.NewReader("x"), storage.WithTags(map[string]string{"k": "v"}))
+			return err
+		},
+		"an upload with a hold": func() error {
+			_, err := b.Upload(ctx, "new", strings.NewReader("x"), storage.WithLegalHold())
+			return err
+		},
+		"an upload with a retention": func() error {
+			_, err := b.Upload(ctx, "new", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+			return err
+		},
+		"a removal": func() error { return b.Remove(ctx, "k") },
+	} {
+		require.Equal(t, storage.PermissionDenied, storage.CodeOf(call()), "%s on %s: %v", name, s.name, call())
+	}
+	tags, err := storage.Tags(ctx, owner, "k")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"k": "v"}, tags)
+	after, err := owner.Attrs(ctx, "k")
+	require.NoError(t, err)
+	require.True(t, after.LegalHold)
+	there, err := owner.Exists(ctx, "new")
+	require.NoError(t, err)
+	require.False(t, there)
+}

@@ -1,0 +1,48 @@
+package s3server_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func TestBucketsAreInTheNamesOfHosts(t *testing.T) {
+	several := s3server.Config{Domains: []string{"s3.example.com", "example.org", "storage.internal"}}
+	for name, test := range map[string]struct {
+		config      s3server.Config
+		host, path  string
+		bucket, key string
+	}{
+		"the first domain":             {config: several, host: "photos.s3.example.com", path: "/k", bucket: "photos", key: "k"},
+		"the second domain":            {config: several, host: "photos.example.org:9000", path: "/a/b", bucket: "photos", key: "a/b"},
+		"the third domain":             {config: several, host: "my.photos.storage.internal", path: "/k", bucket: "my.photos", key: "k"},
+		"capitals":                     {config: several, host: "photos.Example.ORG", path: "/k", bucket: "photos", key: "k"},
+		"the domain itself":            {config: several, host: "example.org", path: "/photos/k", bucket: "photos", key: "k"},
+		"the first domain itself":      {config: several, host: "s3.example.com:443", path: "/photos/k", bucket: "photos", key: "k"},
+		"another domain":               {config: several, host: "photos.example.net", path: "/photos/k", bucket: "photos", key: "k"},
+		"an address":                   {config: several, host: "127.0.0.1:9000", path: "/photos/k", bucket: "photos", key: "k"},
+		"an address of version 6":      {config: several, host: "[::1]:9000", path: "/photos/k", bucket: "photos", key: "k"},
+		"no AWS among own domains":     {config: several, host: "photos.s3.amazonaws.com", path: "/photos/k", bucket: "photos", key: "k"},
+		"localhost":                    {host: "photos.localhost:9000", path: "/k", bucket: "photos", key: "k"},
+		"AWS":                          {host: "photos.s3.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
+		"AWS, the region":              {host: "photos.s3.us-east-1.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
+		"AWS, dual-stack":              {host: "photos.s3.dualstack.us-east-1.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
+		"AWS, by path":                 {host: "s3.us-east-1.amazonaws.com", path: "/photos/k", bucket: "photos", key: "k"},
+		"AWS, a name with dots":        {host: "my.photos.s3.us-east-1.amazonaws.com", path: "/k", bucket: "my.photos", key: "k"},
+		"AWS, any region":              {host: "photos.s3.eu-west-1.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
+		"AWS, any region, dual-stack":  {host: "photos.s3.dualstack.eu-west-1.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
+		"AWS, any region, by path":     {host: "s3.eu-west-1.amazonaws.com", path: "/photos/k", bucket: "photos", key: "k"},
+		"another region than the only": {config: s3server.Config{Region: "us-east-1"}, host: "photos.s3.eu-west-1.amazonaws.com", path: "/photos/k", bucket: "photos", key: "k"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startLenient(t, test.config)
+			response, _ := s.send(t, "GET", s.URL+test.path, nil, http.Header{"Host": {test.host}})
+			require.Contains(t, []int{403, 404}, response.StatusCode)
+			require.Equal(t, test.bucket, s.Requests()[0].Bucket)
+			require.Equal(t, test.key, s.Requests()[0].Key)
+		})
+	}
+}
