@@ -59,7 +59,9 @@ func TestAPolicyMakesABucketPublic(t *testing.T) {
 
 // A policy that allows everyone to store objects does not allow tags, locks and lists.
 func TestHeadersThatNeedAnActionOfTheirOwn(t *testing.T) {
-	s := startLenient(t, s3server.Config{})
+	s := start(t, s3server.Config{})
+	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
 	for _, row := range []struct{ name, header, value, action string }{
 		{"no header", "X-Other", "1", ""},
 		{"tags", "X-Amz-Tagging", "k=v", "s3:PutObjectTagging"},
