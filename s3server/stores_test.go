@@ -67,6 +67,7 @@ func TestTheOtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 		"gateway":   nil,
 	} {
 		t.Run(store, func(t *testing.T) {
+			t.Parallel()
 			run := "."
 			skipped := append(skipped, ofDirectories)
 			if store == "gateway" {
