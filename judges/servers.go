@@ -53,10 +53,11 @@ func (r running) environment() []string {
 		"AWS_ENDPOINT_URL=" + r.url, "AWS_ACCESS_KEY_ID=" + r.main.key, "AWS_SECRET_ACCESS_KEY=" + r.main.secret,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"NO_PROXY=127.0.0.1",
 	}
 	if r.certificate != "" {
-		env = append(env, "AWS_CA_BUNDLE="+r.certificate, "NODE_EXTRA_CA_CERTS="+r.certificate)
+		for _, name := range []string{"AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
+			env = append(env, name+"="+r.certificate)
+		}
 	}
 	return env
 }

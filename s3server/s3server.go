@@ -65,8 +65,8 @@ const (
 type Config struct {
 	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
 	// other development servers accept: access control lists on new buckets, signatures
-	// and locations of any region, and ranged copies of a source of 5 MiB or less. A
-	// CreateBucket of the caller's own bucket succeeds, and so do signatures of version 2. Neither accepts what is not
+	// and locations of any region, and ranged copies of a source of 5 MiB or less. It
+	// accepts signatures of version 2, too. Neither accepts what is not
 	// implemented.
 	Strict bool
 	// Credentials are the keys that the server knows. Without any, it knows one with
