@@ -103,7 +103,7 @@ func (b *driverBucket) versionsOf(ctx context.Context, key string, f func(*liste
 
 // currentMarker returns the delete marker of a key without a current object, or nil.
 func (b *driverBucket) currentMarker(ctx context.Context, key string) (found *version, err error) {
-	if !b.description().Versioned {
+	if !b.keepsVersions() {
 		return nil, nil
 	}
 	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
@@ -192,7 +192,7 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *version, id string
 
 // findRestored returns the version that has an id since it was restored, or nil.
 func (b *driverBucket) findRestored(ctx context.Context, key, id string) (found *version, err error) {
-	if !b.description().Versioned || !b.keepsETags() {
+	if !b.keepsVersions() || !b.keepsETags() {
 		return nil, nil
 	}
 	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
