@@ -93,8 +93,8 @@ type Config struct {
 	// NotImplemented. The caller closes it after the server.
 	Service storage.ServiceDriver
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
-	// Copies share their bytes. Names and properties, delete markers and empty uploads may take as
-	// much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
+	// Copies share their bytes. Names and properties, delete markers, empty uploads and the settings
+	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
 	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
 	MaxBytes int64
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
