@@ -210,10 +210,10 @@ type Handler struct {
 	webhook  *webhook
 	sequence atomic.Int64 // of events
 
-	faults    faults
-	recorder  recorder
-	documents chan struct{} // large ones in use
-	admin     http.Handler
+	faults                        faults
+	recorder                      recorder
+	documents, anonymousDocuments chan struct{} // large ones in use
+	admin                         http.Handler
 }
 
 // New returns a server with the buckets of c, which are empty.
@@ -248,7 +248,7 @@ func New(c Config) *Handler {
 	h := &Handler{
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
-		documents: make(chan struct{}, largeDocuments),
+		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
