@@ -187,6 +187,13 @@ func TestObjectsAreFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all.Buckets, 2)
 	require.NoDirExists(t, filepath.Join(d.path, "by-hand", ".omnibucket"), "reading changes nothing")
+	for range 2 {
+		_, err = d.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("by-hand"), Key: aws.String("k"), Body: strings.NewReader("x")})
+		require.NoError(t, err, "a directory that is removed and made again is a new bucket")
+		require.NoError(t, os.RemoveAll(filepath.Join(d.path, "by-hand")))
+		require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
+		time.Sleep(30 * time.Millisecond) // for so long, settings are not read again
+	}
 }
 
 func TestAnyKeyOfS3IsKept(t *testing.T) {
