@@ -224,7 +224,7 @@ func (r *request) verifyForm(f *form) error {
 	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
 		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: algorithm}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -186,6 +187,13 @@ func TestObjectsAreFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all.Buckets, 2)
 	require.NoDirExists(t, filepath.Join(d.path, "by-hand", ".omnibucket"), "reading changes nothing")
+	for range 2 {
+		_, err = d.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("by-hand"), Key: aws.String("k"), Body: strings.NewReader("x")})
+		require.NoError(t, err, "a directory that is removed and made again is a new bucket")
+		require.NoError(t, os.RemoveAll(filepath.Join(d.path, "by-hand")))
+		require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
+		time.Sleep(30 * time.Millisecond) // for so long, settings are not read again
+	}
 }
 
 func TestAnyKeyOfS3IsKept(t *testing.T) {
@@ -255,4 +263,26 @@ func unescape(t *testing.T, text string) string {
 	plain, err := url.QueryUnescape(text)
 	require.NoError(t, err)
 	return plain
+}
+
+// A marker is removed by a copy, which must not leave the version behind.
+func TestALockedVersionIsRestoredOnce(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{})
+	ctx := t.Context()
+	_, err := d.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	require.NoError(t, err)
+	for mode, want := range map[types.ObjectLockMode]int{types.ObjectLockModeGovernance: 1, types.ObjectLockModeCompliance: 2} {
+		key := string(mode)
+		in := putInput(key, "locked")
+		in.ChecksumAlgorithm, in.ObjectLockMode = types.ChecksumAlgorithmCrc32c, mode
+		in.ObjectLockRetainUntilDate = aws.Time(d.clock.now().Add(time.Hour))
+		_, err := d.PutObject(ctx, in)
+		require.NoError(t, err)
+		marker := *d.remove(t, key, "").VersionId
+		d.remove(t, key, marker)
+		require.Equal(t, "locked", d.get(t, key))
+		out, err := d.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &key})
+		require.NoError(t, err)
+		require.Len(t, out.Versions, want, "%s", mode)
+	}
 }

@@ -30,6 +30,25 @@
 // A [Fault] has more: latency, bandwidth, redirects, wrong entity tags, a wrong clock, stale
 // listings. Programs in other languages add faults by the API of Config.AdminToken.
 //
+// # Stores
+//
+// Everything is in memory, unless Config.Service has a place for it:
+//
+//	service, err := local.NewServiceDriver("/srv/buckets", local.ServiceConfig{Create: true})
+//	server, err := s3server.Start(s3server.Config{Service: service})
+//
+// A directory keeps buckets with their settings, versions, locks, tags, access lists and uploads in
+// progress for the next server, also after a kill. Objects are files under their keys. Files that
+// other programs put there are objects, too, whose ETag is not an MD5. A key that no file can have,
+// such as "a//b" or "folder/", is escaped: its empty segment is "!%". Versioning cannot be suspended,
+// and a delete marker ends with the version that it hides.
+//
+// Any other service makes the server a gateway. ETags are then those of S3, or no MD5. The server
+// keeps records of its own under a prefix that clients cannot name. It passes bodies through
+// temporary files. Uploads in parts have no part numbers afterwards, and need a store that takes
+// parts in any order. Encryption by keys, lifecycle rules and changes of an object's access list
+// are NotImplemented.
+//
 // # Limits
 //
 // Clients cannot make the server use memory without a bound, except by storing objects, which
@@ -91,11 +110,11 @@ type Config struct {
 	// Service has the buckets; nil: they are in memory. With that of a directory
 	// (providers/local), everything survives the end of the process, and objects are files under
 	// their keys. Any other makes the server a gateway: what the service cannot keep is
-	// NotImplemented. The caller closes it after the server.
+	// NotImplemented. The caller closes it after the server, or after [Handler.Close].
 	Service storage.ServiceDriver
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
-	// Copies share their bytes. Names and properties, delete markers and empty uploads may take as
-	// much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
+	// Copies share their bytes. Names and properties, delete markers, empty uploads and the settings
+	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
 	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
 	MaxBytes int64
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
@@ -212,10 +231,10 @@ type Handler struct {
 	webhook  *webhook
 	sequence atomic.Int64 // of events
 
-	faults    faults
-	recorder  recorder
-	documents chan struct{} // large ones in use
-	admin     http.Handler
+	faults                        faults
+	recorder                      recorder
+	documents, anonymousDocuments chan struct{} // large ones in use
+	admin                         http.Handler
 }
 
 // New returns a server with the buckets of c, which are empty.
@@ -250,7 +269,7 @@ func New(c Config) *Handler {
 	h := &Handler{
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
-		documents: make(chan struct{}, largeDocuments),
+		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart

@@ -28,7 +28,7 @@ type request struct {
 	events    []Event // of what the request has done
 	failure   string  // the code of the error in the response, or ""
 
-	largeDocument bool // it must leave Handler.documents
+	slot chan struct{} // of a large document, which leaveDocument frees; nil without one
 }
 
 // ServeHTTP serves one request.

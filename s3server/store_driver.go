@@ -103,20 +103,30 @@ func (s *driverStore) close() {
 	}
 }
 
-// find returns an open bucket with its settings.
+// bucketOf returns an open bucket with its settings. If the bucket is gone, it may have been made
+// again: then another one is opened.
 func (s *driverStore) bucketOf(ctx context.Context, name string) (*driverBucket, *bucket, error) {
-	b, err := s.locate(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	settings, err := b.read(ctx, false)
-	if err != nil {
-		if asAPIError(err).code == "NoSuchBucket" {
-			s.forget(b)
+	s.mu.Lock()
+	wasOpen := s.open[name] != nil
+	s.mu.Unlock()
+	for {
+		b, err := s.locate(name)
+		if err != nil {
+			return nil, nil, err
 		}
-		return nil, nil, err
+		settings, err := b.read(ctx, false)
+		if err == nil {
+			return b, settings.bucket, nil
+		}
+		if !asErrorCode(err, "NoSuchBucket") {
+			return nil, nil, err
+		}
+		s.forget(b)
+		if !wasOpen {
+			return nil, nil, err
+		}
+		wasOpen = false
 	}
-	return b, settings.bucket, nil
 }
 
 func (s *driverStore) bucket(ctx context.Context, name string) (*bucket, error) {

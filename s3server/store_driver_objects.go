@@ -88,7 +88,7 @@ func (b *driverBucket) keepRest(o *object, kept url.Values) error {
 		}
 		kept.Set(keptEncryption, strings.Join([]string{e.algorithm, e.kmsKey, strconv.FormatBool(e.bucketKey), e.customerMD5}, "\n"))
 	}
-	if o.account != "" {
+	if o.account != b.owner() {
 		kept.Set(keptAccount, o.account)
 	}
 	if o.lock.hold == "OFF" {

@@ -60,6 +60,12 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	if err != nil {
 		return nil, driverError(err, b.name)
 	}
+	if b.description().Local { // the directory that is open may be another one, which is gone
+		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: bucketRecord, Length: -1})
+		if storage.CodeOf(err) == storage.BucketNotFound {
+			return nil, driverError(err, b.name)
+		}
+	}
 	found := &bucket{name: b.name, account: b.account, region: b.region, created: shownTime(info.Created), settings: defaultSettings}
 	if info.Versioning {
 		found.versioning = enabled

@@ -19,6 +19,8 @@ func TestBucketsAreInTheNamesOfHosts(t *testing.T) {
 		"the first domain":             {config: several, host: "photos.s3.example.com", path: "/k", bucket: "photos", key: "k"},
 		"the second domain":            {config: several, host: "photos.example.org:9000", path: "/a/b", bucket: "photos", key: "a/b"},
 		"the third domain":             {config: several, host: "my.photos.storage.internal", path: "/k", bucket: "my.photos", key: "k"},
+		"a domain in a domain":         {config: s3server.Config{Domains: []string{"localhost", "s3.localhost"}}, host: "photos.s3.localhost", path: "/k", bucket: "photos", key: "k"},
+		"a domain in a domain, itself": {config: s3server.Config{Domains: []string{"localhost", "s3.localhost"}}, host: "s3.localhost:9000", path: "/photos/k", bucket: "photos", key: "k"},
 		"capitals":                     {config: several, host: "photos.Example.ORG", path: "/k", bucket: "photos", key: "k"},
 		"the domain itself":            {config: several, host: "example.org", path: "/photos/k", bucket: "photos", key: "k"},
 		"the first domain itself":      {config: several, host: "s3.example.com:443", path: "/photos/k", bucket: "photos", key: "k"},

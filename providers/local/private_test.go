@@ -67,3 +67,16 @@ func (f atEnd) Read([]byte) (int, error) {
 	f()
 	return 0, io.EOF
 }
+
+func TestTheFirstWriteToABucketOfAServiceRemovesWhatKilledWritersLeft(t *testing.T) {
+	s, root := service(t)
+	left := filepath.Join(root, "one", filepath.FromSlash(tmpPath), "0123")
+	require.NoError(t, os.MkdirAll(left, 0o777))
+	require.NoError(t, os.WriteFile(left+markerSuffix, nil, 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(left, "1"), []byte("half"), 0o666))
+	b := s.bucket(t, "one", root)
+	_, err := b.Put(t.Context(), &storage.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
+	require.NoError(t, err)
+	require.NoDirExists(t, left)
+	require.NoFileExists(t, left+markerSuffix)
+}

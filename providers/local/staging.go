@@ -43,6 +43,9 @@ func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 		w, err := s.newStagingDir()
 		if w != nil || err != nil {
 			s.staging = w
+			if w != nil && s.managed { // Open of a bucket without a service sweeps
+				_ = s.sweepStaging()
+			}
 			return w, err
 		}
 	}
