@@ -269,7 +269,7 @@ func (r *request) writeFormResponse(f *form, v *version) error {
 	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
 		v.sum.write(header)
 	}
-	location := "http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)
+	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
 		query := target.Query()
