@@ -85,6 +85,7 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.on.url,
 		"RCLONE_CONFIG_JUDGED_ACCESS_KEY_ID=" + t.on.main.key, "RCLONE_CONFIG_JUDGED_SECRET_ACCESS_KEY=" + t.on.main.secret,
 		"RCLONE_CONFIG_JUDGED_REGION=us-east-1",
+		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true", // the server says whose an existing bucket is
 	}
 	dir := filepath.Join(source, "backend", "s3")
 	err = t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")

@@ -17,7 +17,7 @@ import (
 type bucket struct {
 	account *account
 	private func() *account // has the bucket of the private objects
-	gone    atomic.Bool // removed from the account: no more writes. Set under the lock.
+	gone    atomic.Bool     // removed from the account: no more writes. Set under the lock.
 
 	mu      sync.RWMutex
 	info    storage.BucketInfo

@@ -191,7 +191,7 @@ func (a *access) further() (all []furtherAction) {
 	case "GetObjectAttributes":
 		all = append(all, furtherAction{action: a.action + "Attributes"})
 	case "DeleteObject", "DeleteObjects", "PutObjectRetention":
-		if a.header.Get("X-Amz-Bypass-Governance-Retention") == "true" {
+		if isTrue(a.header, "X-Amz-Bypass-Governance-Retention") {
 			all = append(all, furtherAction{action: "s3:BypassGovernanceRetention"})
 		}
 	}

@@ -56,7 +56,8 @@ func (r *request) authenticate() error {
 	case inQuery:
 		c, err = r.queryClaim()
 	default:
-		r.caller = caller{anonymous: true, payload: unsignedPayload}
+		r.caller = caller{anonymous: true, payload: r.Header.Get("X-Amz-Content-Sha256")}
+		setDefault(&r.caller.payload, unsignedPayload)
 		return nil
 	}
 	if err != nil {

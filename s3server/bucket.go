@@ -48,7 +48,7 @@ func (r *request) createBucket() error {
 		}
 		b.ownership = value
 	}
-	if r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled") == "true" {
+	if isTrue(r.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
 		b.locking, b.versioning = &lockSettings{}, enabled
 	}
 	if err := r.server.setNewACL(b, r.Header); err != nil {
@@ -73,7 +73,7 @@ func (r *request) addBucket(b *bucket) error {
 		switch {
 		case old.account != b.account:
 			return newError("BucketAlreadyExists", "BucketName", b.name)
-		case r.server.config.Strict && old.region != usEast1:
+		case old.region != usEast1:
 			return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
 		}
 		old.acl = b.acl // as in us-east-1

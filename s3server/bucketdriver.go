@@ -166,6 +166,9 @@ func (d *bucketDriver) Get(ctx context.Context, in *storage.GetRequest) (*storag
 	if err == nil && d.handler.archived(v) {
 		err = storage.Archived
 	}
+	if err == nil {
+		err = storageError(d.handler.store.prepare(ctx, v, from, to-from))
+	}
 	if err != nil {
 		d.handler.store.release(v)
 		return nil, nil, err
@@ -375,7 +378,11 @@ func storageError(err error) error {
 		return err
 	}
 	known, found := storageCodes[e.code]
-	if !found {
+	switch {
+	case found:
+	case e.status >= http.StatusInternalServerError && e.code != "NotImplemented":
+		known = storage.Unavailable
+	default:
 		known = storage.InvalidArgument
 	}
 	return &storage.Error{Code: known, Status: e.status, Err: e}

@@ -109,7 +109,7 @@ func (r *request) copyObject() error {
 		return err
 	}
 	itself := from == versionName{bucket: r.bucket, key: r.key}
-	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && !r.hasEncryptionRule() {
+	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && r.Header.Get(sourcePrefix+"-Algorithm") == "" && !r.hasEncryptionRule() {
 		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := r.source(from)

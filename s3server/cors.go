@@ -146,16 +146,29 @@ func (r *request) corsHeaders() {
 	if origin == "" || r.operation == "Preflight" {
 		return
 	}
-	if rule := r.corsRule(origin, r.Method, nil); rule != nil {
+	// S3 goes by the headers of a preflight request in other requests, too.
+	method := r.Method
+	if asked := r.Header.Get("Access-Control-Request-Method"); asked != "" {
+		method = asked
+	}
+	if rule := r.corsRule(origin, method, r.requestedHeaders()); rule != nil {
 		rule.write(r.w.Header(), origin)
 	}
 }
 
+// requestedHeaders returns the headers of Access-Control-Request-Headers, in lower case.
+func (r *request) requestedHeaders() []string {
+	var headers []string
+	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+			headers = append(headers, name)
+		}
+	}
+	return headers
+}
+
 // corsRefusal says why no rule allows a preflight request, in the words of AWS.
 func (r *request) corsRefusal(method string) error {
-	if method == "" {
-		method = r.Method
-	}
 	refusal := newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
@@ -176,12 +189,10 @@ func (r *request) preflight() error {
 	if origin == "" {
 		return newError("BadRequest").withMessage("Insufficient information. Origin request header needed.")
 	}
-	var headers []string
-	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
-		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
-			headers = append(headers, name)
-		}
+	if method == "" {
+		return newError("BadRequest").withMessage("Invalid Access-Control-Request-Method: null")
 	}
+	headers := r.requestedHeaders()
 	rule := r.corsRule(origin, method, headers)
 	if rule == nil {
 		return r.corsRefusal(method)

@@ -54,6 +54,7 @@ func TestCORS(t *testing.T) {
 		"another method": {"https://app.example.com", "DELETE", "", 403},
 		"another header": {"https://app.example.com", "PUT", "x-other", 403},
 		"no origin":      {"", "PUT", "", 400},
+		"no method":      {"https://app.example.com", "", "", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := http.Header{"Access-Control-Request-Method": {test.method}, "Access-Control-Request-Headers": {test.headers}}
@@ -79,4 +80,31 @@ func TestCORS(t *testing.T) {
 	require.NoError(t, err)
 	response, _ = s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
+}
+
+// minio-go's tests found this on S3.
+func TestCORSGoesByTheAskedMethodInEveryRequest(t *testing.T) {
+	s := start(t, s3server.Config{})
+	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{
+		CORSRules: []types.CORSRule{{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PUT"}, AllowedHeaders: []string{"x-known"}}},
+	}})
+	require.NoError(t, err)
+	for _, test := range []struct{ method, asked, headers, allowed string }{
+		{"PUT", "", "", "*"},
+		{"GET", "", "", ""},
+		{"GET", "PUT", "", "*"},
+		{"PUT", "GET", "", ""},
+		{"GET", "PUT", "X-Known", "*"},
+		{"GET", "PUT", "X-Other", ""},
+	} {
+		header := http.Header{"Origin": {"https://example.com"}}
+		if test.asked != "" {
+			header.Set("Access-Control-Request-Method", test.asked)
+		}
+		if test.headers != "" {
+			header.Set("Access-Control-Request-Headers", test.headers)
+		}
+		response, _ := s.send(t, test.method, s.URL+"/"+bucket+"/k", nil, header)
+		require.Equal(t, test.allowed, response.Header.Get("Access-Control-Allow-Origin"), "%v", test)
+	}
 }

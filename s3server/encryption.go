@@ -42,7 +42,7 @@ func (r *request) readEncryption(header http.Header, rule *encryptionRule) (encr
 	if err != nil {
 		return encryption{}, err
 	}
-	e := encryption{algorithm: header.Get(sseHeader), kmsKey: header.Get(kmsKeyHeader), customerMD5: customer, bucketKey: strings.EqualFold(header.Get(bucketKeyHeader), "true")}
+	e := encryption{algorithm: header.Get(sseHeader), kmsKey: header.Get(kmsKeyHeader), customerMD5: customer, bucketKey: isTrue(header, bucketKeyHeader)}
 	kms := e.algorithm == byKMS || e.algorithm == byKMSTwice
 	switch {
 	case customer != "" && (e.algorithm != "" || e.kmsKey != ""):
@@ -128,8 +128,12 @@ func (r *request) checkReader(e encryption, prefix string) error {
 // checkPart fails unless a request of an upload has the upload's key. A completion needs it only if
 // the upload has a checksum.
 func (r *request) checkPart(u *upload) error {
-	if err := noEncryption(r.Header); err != nil {
-		return err
+	// MinIO takes the algorithm of the upload again.
+	again := r.Header.Get(sseHeader) == u.encryption.algorithm && strings.HasSuffix(u.encryption.kmsKey, r.Header.Get(kmsKeyHeader))
+	if r.server.config.Strict || !again {
+		if err := noEncryption(r.Header); err != nil {
+			return err
+		}
 	}
 	given, err := r.customerKey(r.Header, customerPrefix)
 	switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
@@ -200,4 +201,42 @@ func TestAnotherOwnerThanExpectedIsRefused(t *testing.T) {
 	in.ExpectedBucketOwner = aws.String(s3server.DefaultAccountID)
 	_, err = s.PutObject(t.Context(), in)
 	require.NoError(t, err)
+}
+
+func TestACopyOntoItselfChangesTheKey(t *testing.T) {
+	s := startTLS(t, s3server.Config{})
+	own := newCustomerKey('a')
+	_, err := s.PutObject(t.Context(), own.put("hello"))
+	require.NoError(t, err)
+	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), CopySource: aws.String(bucket + "/k"),
+		CopySourceSSECustomerAlgorithm: own.algorithm, CopySourceSSECustomerKey: own.key, CopySourceSSECustomerKeyMD5: own.md5,
+	})
+	require.NoError(t, err)
+	require.Equal(t, "hello", s.get(t, "k"))
+}
+
+func TestALenientServerTakesTheAlgorithmOfTheUploadWithItsParts(t *testing.T) {
+	for _, test := range []struct {
+		server    *store
+		algorithm string
+		works     bool
+	}{
+		{startLenient(t, s3server.Config{}), "AES256", true},
+		{startLenient(t, s3server.Config{}), "aws:kms", false},
+		{start(t, s3server.Config{}), "AES256", false},
+	} {
+		created, err := test.server.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		require.NoError(t, err)
+		_, err = test.server.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("hello"),
+		}, func(o *s3.Options) {
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", test.algorithm))
+		})
+		if test.works {
+			require.NoError(t, err)
+		} else {
+			failsWith(t, err, http.StatusBadRequest, "InvalidArgument")
+		}
+	}
 }

@@ -172,7 +172,9 @@ func (r *request) writeError(e *apiError) {
 // body returns the Error element.
 func (e *apiError) body(r *request) []byte {
 	var b bytes.Buffer
-	element := func(name, value string) { fmt.Fprintf(&b, "<%s>%s</%s>", name, escape(value), name) }
+	element := func(name, value string) {
+		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(escape(value), "&quot;", `"`), name)
+	}
 	b.WriteString("<Error>")
 	element("Code", e.code)
 	element("Message", e.message)

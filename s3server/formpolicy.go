@@ -33,8 +33,14 @@ func parseFormPolicy(encoded string) (*formPolicy, error) {
 		return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid base64.")
 	}
 	var p formPolicy
-	if err := json.Unmarshal(document, &p); err != nil || p.Expiration.IsZero() || p.Conditions == nil {
+	var names map[string]json.RawMessage
+	if json.Unmarshal(document, &p) != nil || json.Unmarshal(document, &names) != nil || p.Expiration.IsZero() || p.Conditions == nil {
 		return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid JSON.")
+	}
+	for name := range names {
+		if name != "expiration" && name != "conditions" { // encoding/json ignores case
+			return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Unexpected: '%s'.", name)
+		}
 	}
 	return &p, nil
 }
@@ -78,6 +84,9 @@ func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
 	wrong := newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
+		if len(exact) == 0 {
+			return nil, wrong
+		}
 		var all []formCondition
 		for field, value := range exact {
 			all = append(all, formCondition{
@@ -91,7 +100,7 @@ func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
 		return nil, wrong
 	}
 	match, _ := list[0].(string)
-	c := formCondition{match: strings.ToLower(match), raw: string(raw)}
+	c := formCondition{match: strings.ToLower(match)}
 	if c.match == "content-length-range" {
 		least, ok := list[1].(float64)
 		most, also := list[2].(float64)
@@ -108,5 +117,6 @@ func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
 		return nil, wrong
 	}
 	c.field, c.value = strings.ToLower(field), value
+	c.raw = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
 	return []formCondition{c}, nil
 }

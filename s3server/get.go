@@ -43,6 +43,11 @@ func (r *request) getObject() error {
 	if !r.has("versionId") {
 		r.showExpiration(v)
 	}
+	if r.Method == http.MethodGet {
+		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
+			return err
+		}
+	}
 	if mode != "" {
 		s.sum.write(r.w.Header())
 	}

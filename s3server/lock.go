@@ -61,7 +61,7 @@ func (l lock) write(header http.Header) {
 
 // bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
 func (r *request) bypasses() bool {
-	return r.Header.Get("X-Amz-Bypass-Governance-Retention") == "true"
+	return isTrue(r.Header, "X-Amz-Bypass-Governance-Retention")
 }
 
 // checkRemoval fails if the lock keeps its version.
@@ -247,9 +247,23 @@ func (d *retention) lock(now time.Time) (lock, error) {
 	return lock{mode: d.Mode, until: until}, nil
 }
 
+// viewLock is viewVersion in a bucket that can lock objects.
+func (r *request) viewLock(f func(*version) error) error {
+	return r.viewVersion(func(v *version) error {
+		b, err := r.server.store.bucket(r.Context(), r.bucket)
+		switch {
+		case err != nil:
+			return err
+		case b.locking == nil:
+			return missingLocking()
+		}
+		return f(v)
+	})
+}
+
 func (r *request) getRetention() error {
 	response := retention{Xmlns: namespace}
-	err := r.viewVersion(func(v *version) error {
+	err := r.viewLock(func(v *version) error {
 		if v.lock.mode == "" {
 			return newError("NoSuchObjectLockConfiguration")
 		}
@@ -290,7 +304,7 @@ func (r *request) putLegalHold() error {
 
 func (r *request) getLegalHold() error {
 	response := legalHold{Xmlns: namespace}
-	err := r.viewVersion(func(v *version) error {
+	err := r.viewLock(func(v *version) error {
 		if response.Status = v.lock.hold; response.Status == "" {
 			return newError("NoSuchObjectLockConfiguration")
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
@@ -198,4 +199,22 @@ func TestADefaultRetentionLocksNewObjects(t *testing.T) {
 	require.WithinDuration(t, s.clock.now().AddDate(1, 0, 0), *head.ObjectLockRetainUntilDate, time.Minute)
 	_, body := s.signedSend(t, "PUT", "/locking/l", "x", nil)
 	require.Equal(t, "InvalidRequest", errorIn(t, body).Code, "nothing vouches for it: %s", body)
+}
+
+func TestBoto3WritesTrueWithACapital(t *testing.T) {
+	s := start(t, s3server.Config{})
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking)}, func(o *s3.Options) {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Bucket-Object-Lock-Enabled", "True"))
+	})
+	require.NoError(t, err)
+	s.lock(t, "k", types.ObjectLockModeGovernance)
+}
+
+func TestABucketWithoutLocksHasNoRetentions(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	_, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	failsWith(t, err, 400, "InvalidRequest")
+	_, err = s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	failsWith(t, err, 400, "InvalidRequest")
 }

@@ -207,7 +207,7 @@ func (r *request) putNotification() error {
 	if err := asked.check(); err != nil {
 		return err
 	}
-	skip := r.Header.Get("X-Amz-Skip-Destination-Validation") == "true"
+	skip := isTrue(r.Header, "X-Amz-Skip-Destination-Validation")
 	if !skip {
 		if err := r.server.checkTargets(&asked); err != nil {
 			return err

@@ -272,11 +272,11 @@ func (r *request) writeFormResponse(f *form, v *version) error {
 	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
-		query := target.Query()
-		query.Set("bucket", r.bucket)
-		query.Set("key", r.key)
-		query.Set("etag", v.etag)
-		target.RawQuery = query.Encode()
+		query := "bucket=" + url.QueryEscape(r.bucket) + "&key=" + url.QueryEscape(r.key) + "&etag=" + url.QueryEscape(v.etag)
+		if target.RawQuery != "" {
+			query = target.RawQuery + "&" + query
+		}
+		target.RawQuery = query
 		header.Set("Location", target.String())
 		return r.done(http.StatusSeeOther)
 	}

@@ -146,5 +146,5 @@ func TestAFormRedirectsItsSender(t *testing.T) {
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, text := s.send(t, "POST", out.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 	require.Equal(t, 303, response.StatusCode, text)
-	require.Equal(t, "https://example.com/done?a=b&bucket=photos&etag=%22d41d8cd98f00b204e9800998ecf8427e%22&key=k", response.Header.Get("Location"))
+	require.Equal(t, "https://example.com/done?a=b&bucket=photos&key=k&etag=%22d41d8cd98f00b204e9800998ecf8427e%22", response.Header.Get("Location"))
 }

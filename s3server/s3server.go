@@ -65,8 +65,8 @@ const (
 type Config struct {
 	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
 	// other development servers accept: access control lists on new buckets, signatures
-	// and locations of any region, and ranged copies of a source of 5 MiB or less. A
-	// CreateBucket of the caller's own bucket succeeds, and so do signatures of version 2. Neither accepts what is not
+	// and locations of any region, and ranged copies of a source of 5 MiB or less. It
+	// accepts signatures of version 2, too. Neither accepts what is not
 	// implemented.
 	Strict bool
 	// Credentials are the keys that the server knows. Without any, it knows one with
@@ -75,7 +75,8 @@ type Config struct {
 	// Region is where the buckets are; a signature for another region is refused. ""
 	// means [DefaultRegion] with Strict, and else that every region is accepted.
 	Region string
-	// Buckets are created at the start. The account of the first credential owns them.
+	// Buckets are created at the start, unless they exist. The account of the first
+	// credential owns them. If one cannot be created, Start fails.
 	Buckets []string
 	// Domains are the hosts whose subdomains are buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
@@ -205,6 +206,7 @@ type Handler struct {
 	anyHost   bool // buckets are in host names of all of AWS's regions
 	limits    Limits
 	store     store
+	failed    error // of a bucket of Config.Buckets
 
 	finished *finishedUploads
 	webhook  *webhook

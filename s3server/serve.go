@@ -161,6 +161,9 @@ func (r *request) has(parameter string) bool {
 	return found
 }
 
+// isTrue returns whether a header is true. boto3 before 1.38 writes "True".
+func isTrue(header http.Header, name string) bool { return strings.EqualFold(header.Get(name), "true") }
+
 // number returns a parameter that is a count, or fallback without it.
 func (r *request) number(parameter string, fallback int) (int, error) {
 	value := r.query.Get(parameter)

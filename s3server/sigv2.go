@@ -38,6 +38,9 @@ func (r *request) authenticateHeaderV2(value string) error {
 	if err != nil {
 		return err
 	}
+	if at.Unix() < 0 {
+		return newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
+	}
 	now := r.server.now()
 	if skew := now.Sub(at).Abs(); skew > maxSkew {
 		return newError("RequestTimeTooSkewed", "RequestTime", at.Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339),
@@ -89,6 +92,9 @@ func (r *request) verifySignatureV2(accessKey, signature, date, token string) er
 // verifyFormV2 checks the signature of a form's policy.
 func (r *request) verifyFormV2(f *form) error {
 	accessKey, signature := f.fields["awsaccesskeyid"], f.fields["signature"]
+	if signature == "" {
+		return newError("InvalidArgument", "ArgumentName", "signature").withMessage("Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.")
+	}
 	credential, err := r.server.credential(accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err

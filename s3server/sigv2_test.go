@@ -1,6 +1,9 @@
 package s3server_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -135,6 +138,28 @@ func TestFormsOfVersion2(t *testing.T) {
 	answer, body := s.post(t, s.URL+"/"+bucket, wrong, "hello")
 	require.Equal(t, http.StatusForbidden, answer.StatusCode)
 	require.Contains(t, body, "SignatureDoesNotMatch")
+
+	unsigned := fields()
+	delete(unsigned, "signature")
+	answer, body = s.post(t, s.URL+"/"+bucket, unsigned, "hello")
+	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+	require.Contains(t, body, "InvalidArgument")
+
+	// The names in a policy have a case, and each condition has a field.
+	for _, policy := range []string{
+		`{"EXPIRATION":"2026-11-21T13:45:59Z","conditions":[{"bucket":"photos"},{"key":"k"}]}`,
+		`{"expiration":"2026-11-21T13:45:59Z","CONDITIONS":[{"bucket":"photos"},{"key":"k"}]}`,
+		`{"expiration":"2026-11-21T13:45:59Z","conditions":[{}]}`,
+	} {
+		form := fields()
+		form["policy"] = base64.StdEncoding.EncodeToString([]byte(policy))
+		h := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
+		h.Write([]byte(form["policy"]))
+		form["signature"] = base64.StdEncoding.EncodeToString(h.Sum(nil))
+		answer, body = s.post(t, s.URL+"/"+bucket, form, "hello")
+		require.Equal(t, http.StatusBadRequest, answer.StatusCode, body)
+		require.Contains(t, body, "InvalidPolicyDocument")
+	}
 
 	s = start(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: at})
 	answer, _ = s.post(t, s.URL+"/"+bucket, fields(), "hello")

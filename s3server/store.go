@@ -25,6 +25,9 @@ type store interface {
 	// about it. Without an id it is the current one. It returns nil if there is none. The caller
 	// must release the version.
 	find(ctx context.Context, name versionName) (v *version, shown string, err error)
+	// prepare makes ready to read these bytes of a version. If the object was replaced meanwhile and
+	// cannot be read any more, it fails with ServiceUnavailable, after which clients ask again.
+	prepare(ctx context.Context, v *version, offset, length int64) error
 	// read writes bytes of a version.
 	read(ctx context.Context, v *version, offset, length int64, to io.Writer) error
 	// release ends the use of a version that find has returned; nil is allowed.

@@ -109,7 +109,7 @@ func (s *driverStore) bucketOf(ctx context.Context, name string) (*driverBucket,
 	if err != nil {
 		return nil, nil, err
 	}
-	settings, err := b.read(ctx, s.now())
+	settings, err := b.read(ctx, false)
 	if err != nil {
 		if asAPIError(err).code == "NoSuchBucket" {
 			s.forget(b)
@@ -142,7 +142,7 @@ func (s *driverStore) createBucket(ctx context.Context, b *bucket) (created bool
 	if err != nil {
 		return false, err
 	}
-	return true, opened.write(ctx, b, &cachedBucket{}, s.now())
+	return true, opened.write(ctx, b, &cachedBucket{})
 }
 
 func (s *driverStore) changeBucket(ctx context.Context, name string, change func(*bucket) error) error {
@@ -153,7 +153,7 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	for range 10 {
-		old, err := b.read(ctx, time.Time{})
+		old, err := b.read(ctx, true)
 		if err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 		if err := b.update(ctx, old.bucket, &changed, s.now()); err != nil {
 			return err
 		}
-		err = b.write(ctx, &changed, old, s.now())
+		err = b.write(ctx, &changed, old)
 		if !isCode(err, storage.PreconditionFailed) { // else another process was faster
 			return err
 		}
@@ -182,7 +182,10 @@ func (b *driverBucket) update(ctx context.Context, old, changed *bucket, now tim
 		if changed.versioning != enabled {
 			return newError("NotImplemented", "Resource", "versioning").withMessage("This server cannot suspend versioning of a bucket in a directory or behind a gateway")
 		}
-		r.Versioning, changed.versionedSince = new(true), now
+		r.Versioning = new(true)
+		if b.description().Local { // providers have null versions of their own, or clocks
+			changed.versionedSince = now
+		}
 	}
 	r.ObjectLock = changed.locking != nil && old.locking == nil
 	if r.Versioning == nil && !r.ObjectLock {
@@ -207,6 +210,16 @@ func (b *driverBucket) description() *storage.Description {
 	return &b.desc
 }
 
+// keepsVersions reports whether there may be versions.
+func (b *driverBucket) keepsVersions() bool {
+	if b.description().Versioned {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cached != nil && b.cached.versioning != ""
+}
+
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
 
 // need returns NotImplemented if the driver lacks a feature.
@@ -228,13 +241,13 @@ func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
 		}
-		if err := r.removeAll(ctx, ""); err != nil {
+		if err := r.removeAll(ctx, "", b.keepsVersions()); err != nil {
 			return driverError(err, name)
 		}
 	}
 	if err := s.service.DeleteBucket(ctx, name); err != nil {
 		if b.records != nil && b.records.prefix != "" { // an object has come meanwhile
-			err = errors.Join(err, b.write(ctx, old, &cachedBucket{}, s.now()))
+			err = errors.Join(err, b.write(ctx, old, &cachedBucket{}))
 		}
 		return driverError(err, name)
 	}
@@ -249,7 +262,7 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 		found = !isRecord(e.Key)
 		return !found
 	})
-	if err == nil && !found && b.description().Versioned {
+	if err == nil && !found && b.keepsVersions() {
 		err = b.eachVersion(ctx, &storage.ListRequest{}, func(*listedEntry) (bool, error) { // without records
 			found = true
 			return false, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
@@ -248,6 +249,9 @@ func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
 	}
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.etag = b.etagOf(a.ETag, a.Revision)
+		if a.CRC32C.Known {
+			o.sum = sumOfCRC(a.CRC32C)
+		}
 		return
 	}
 	o.etag = `"` + kept.Get(keptETag) + `"`
@@ -258,6 +262,11 @@ func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
 		o.sum = checksum{kindByName(fields[0]), fields[1], fields[2]}
 	}
 	o.parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.sum.kind)
+}
+
+// sumOfCRC returns the checksum that the driver knows.
+func sumOfCRC(crc storage.CRC32C) checksum {
+	return checksum{kindByName("CRC32C"), base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc.Sum)), fullObject}
 }
 
 // owner returns the account of the bucket.
@@ -350,7 +359,7 @@ func isVersionText(id string) bool {
 // driverVersion is the inverse of shownVersion, for a key. For a null version that is not there it
 // returns no version's id.
 func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
-	if shown != nullVersion || !b.description().Versioned {
+	if shown != nullVersion || !b.keepsVersions() {
 		return decodeVersion(shown), nil
 	}
 	id = nullVersion

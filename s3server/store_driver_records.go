@@ -123,9 +123,9 @@ func (r *records) each(ctx context.Context, prefix, after string, f func(name st
 	}
 }
 
-// removeAll removes the records that begin with prefix, with their versions.
-func (r *records) removeAll(ctx context.Context, prefix string) error {
-	if r.prefix != "" && r.driver.Describe().Versioned {
+// removeAll removes the records that begin with prefix, with their versions if the bucket keeps any.
+func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) error {
+	if r.prefix != "" && versioned {
 		return r.removeVersions(ctx, prefix)
 	}
 	for {

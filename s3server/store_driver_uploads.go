@@ -279,10 +279,10 @@ func (b *driverBucket) dropUpload(ctx context.Context, id string) error {
 	if err != nil || records == nil {
 		return err
 	}
-	if err := records.removeAll(ctx, uploadName(id)); err != nil { // ids have one length
+	if err := records.removeAll(ctx, uploadName(id), b.keepsVersions()); err != nil { // ids have one length
 		return err
 	}
-	return records.removeAll(ctx, partsPrefix(id))
+	return records.removeAll(ctx, partsPrefix(id), b.keepsVersions())
 }
 
 func (s *driverStore) abort(ctx context.Context, u *upload) error {

@@ -15,6 +15,7 @@ type heldObject struct {
 	bucket *driverBucket
 	attrs  *storage.Attrs
 	body   io.ReadCloser // all of it; nil if it is opened when it is read
+	next   io.ReadCloser // what prepare has opened, or nil
 }
 
 func held(v *version) *heldObject {
@@ -81,8 +82,13 @@ func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *storage.Ge
 }
 
 func (h *heldObject) close() {
-	if h != nil && h.body != nil {
-		_ = h.body.Close()
+	if h == nil {
+		return
+	}
+	for _, body := range []io.ReadCloser{h.body, h.next} {
+		if body != nil {
+			_ = body.Close()
+		}
 	}
 }
 
@@ -92,10 +98,28 @@ func (s *driverStore) release(v *version) {
 	}
 }
 
-func (s *driverStore) read(ctx context.Context, v *version, offset, length int64, to io.Writer) error {
-	body, err := held(v).open(ctx, offset, length)
-	if err != nil || length == 0 {
-		return err
+func (s *driverStore) prepare(ctx context.Context, v *version, offset, length int64) (err error) {
+	h := held(v)
+	if h.body != nil || length == 0 {
+		return nil
+	}
+	h.next, err = h.open(ctx, offset, length)
+	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
+		return newError("ServiceUnavailable")
+	}
+	return err
+}
+
+func (s *driverStore) read(ctx context.Context, v *version, offset, length int64, to io.Writer) (err error) {
+	if length == 0 {
+		return nil
+	}
+	h := held(v)
+	body := h.next
+	if h.next = nil; body == nil {
+		if body, err = h.open(ctx, offset, length); err != nil {
+			return err
+		}
 	}
 	_, err = io.Copy(to, body)
 	if closing := body.Close(); err == nil {

@@ -105,6 +105,9 @@ func (s *memoryStore) release(v *version) {
 	}
 }
 
+// prepare does nothing: the version is retained.
+func (s *memoryStore) prepare(context.Context, *version, int64, int64) error { return nil }
+
 func (s *memoryStore) read(ctx context.Context, v *version, offset, length int64, to io.Writer) error {
 	return s.blobs.copyTo(ctx, to, slice(v.pieces(), offset, length))
 }

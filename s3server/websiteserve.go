@@ -185,6 +185,11 @@ func (r *request) serveErrorDocument(key string, status int) error {
 	if err := r.describe(v); err != nil {
 		return err
 	}
+	if r.Method == http.MethodGet {
+		if err := r.server.store.prepare(r.Context(), v, 0, v.size); err != nil {
+			return err
+		}
+	}
 	r.w.Header().Set("Content-Length", strconv.FormatInt(v.size, 10))
 	r.w.WriteHeader(status)
 	if r.Method == http.MethodGet {

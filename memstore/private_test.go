@@ -1,0 +1,57 @@
+package memstore
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
+	s := NewServiceDriver(ServiceConfig{})
+	ctx := t.Context()
+	private := s.(storage.PrivateDriver)
+	_, err := private.PrivateDriver(ctx, "one", true)
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	for range 2 {
+		_, err = s.CreateBucket(ctx, &storage.BucketRequest{Name: "one"})
+		require.NoError(t, err)
+		d, err := private.PrivateDriver(ctx, "one", true)
+		require.NoError(t, err)
+		_, err = d.Put(ctx, &storage.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4, Condition: storage.Condition{Absent: true}})
+		require.NoError(t, err)
+		again, err := private.PrivateDriver(ctx, "one", false)
+		require.NoError(t, err)
+		_, err = again.Head(ctx, &storage.GetRequest{Key: "record", Length: -1})
+		require.NoError(t, err)
+		open, err := s.Driver("one")
+		require.NoError(t, err)
+		page, err := open.List(ctx, &storage.ListRequest{Limit: 10})
+		require.NoError(t, err)
+		require.Empty(t, page.Entries)
+		require.NoError(t, s.DeleteBucket(ctx, "one"))
+	}
+}
+
+func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
+	d := NewDriver(Config{})
+	require.NotZero(t, d.Describe().Features&storage.LateMetadata)
+	r := &storage.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
+	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
+	_, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+	a, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"late": "yes"}, a.Metadata)
+}
+
+// atEnd is an empty reader that calls itself.
+type atEnd func()
+
+func (f atEnd) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
+}
