@@ -140,7 +140,7 @@ func (r *request) stringToSignV2(date, path string) string {
 }
 
 // amzHeadersV2 returns the headers of AWS as "name:value", in order. A presigned URL has
-// them as parameters, too.
+// them as parameters, too. A client may send them as headers again.
 func (r *request) amzHeadersV2() []string {
 	var lines []string
 	for _, values := range []map[string][]string{r.Header, r.query} {
@@ -150,7 +150,9 @@ func (r *request) amzHeadersV2() []string {
 				for i, value := range all {
 					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // one line
 				}
-				lines = append(lines, name+":"+strings.Join(trimmed, ","))
+				if line := name + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
+					lines = append(lines, line)
+				}
 			}
 		}
 	}

@@ -98,20 +98,22 @@ func TestPresignedURLsOfVersion2(t *testing.T) {
 		status      int
 		code        string
 	}{
-		"a download":                    {false, now, "GET", get, nil, 404, "NoSuchKey"},
-		"an upload":                     {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain"}, 200, ""},
-		"an upload of more":             {false, now, "PUT", put, nil, 403, "SignatureDoesNotMatch"},
-		"a listing":                     {false, now, "GET", list, nil, 200, "ListVersionsResult"},
-		"another method":                {false, now, "DELETE", get, nil, 403, "SignatureDoesNotMatch"},
-		"another object":                {false, now, "GET", strings.Replace(get, ".txt", ".png", 1), nil, 403, "SignatureDoesNotMatch"},
-		"another expiry":                {false, now, "GET", get + "0", nil, 403, "SignatureDoesNotMatch"},
-		"another response":              {false, now, "GET", strings.Replace(get, "attachment", "inline", 1), nil, 403, "SignatureDoesNotMatch"},
-		"another operation":             {false, now, "GET", get + "&attributes", nil, 403, "AccessDenied"},
-		"another operation of a bucket": {false, now, "GET", strings.Replace(list, "versions", "versions&ownershipControls", 1), nil, 403, "AccessDenied"},
-		"two headers as one":            {false, now, "PUT", strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1), map[string]string{"Content-Type": "text/plain"}, 403, "SignatureDoesNotMatch"},
-		"expired":                       {false, "Thu, 01 Jan 2026 01:00:01 +0000", "GET", get, nil, 403, "Request has expired"},
-		"an expiry without time":        {false, now, "GET", strings.Replace(get, "1767229200", "soon", 1), nil, 403, "AccessDenied"},
-		"strict":                        {true, now, "GET", get, nil, 403, "AccessDenied"},
+		"a download":                     {false, now, "GET", get, nil, 404, "NoSuchKey"},
+		"an upload":                      {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain"}, 200, ""},
+		"an upload with the same header": {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"}, 200, ""},
+		"an upload with another header":  {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "2"}, 403, "SignatureDoesNotMatch"},
+		"an upload of more":              {false, now, "PUT", put, nil, 403, "SignatureDoesNotMatch"},
+		"a listing":                      {false, now, "GET", list, nil, 200, "ListVersionsResult"},
+		"another method":                 {false, now, "DELETE", get, nil, 403, "SignatureDoesNotMatch"},
+		"another object":                 {false, now, "GET", strings.Replace(get, ".txt", ".png", 1), nil, 403, "SignatureDoesNotMatch"},
+		"another expiry":                 {false, now, "GET", get + "0", nil, 403, "SignatureDoesNotMatch"},
+		"another response":               {false, now, "GET", strings.Replace(get, "attachment", "inline", 1), nil, 403, "SignatureDoesNotMatch"},
+		"another operation":              {false, now, "GET", get + "&attributes", nil, 403, "AccessDenied"},
+		"another operation of a bucket":  {false, now, "GET", strings.Replace(list, "versions", "versions&ownershipControls", 1), nil, 403, "AccessDenied"},
+		"two headers as one":             {false, now, "PUT", strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1), map[string]string{"Content-Type": "text/plain"}, 403, "SignatureDoesNotMatch"},
+		"expired":                        {false, "Thu, 01 Jan 2026 01:00:01 +0000", "GET", get, nil, 403, "Request has expired"},
+		"an expiry without time":         {false, now, "GET", strings.Replace(get, "1767229200", "soon", 1), nil, 403, "AccessDenied"},
+		"strict":                         {true, now, "GET", get, nil, 403, "AccessDenied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config

@@ -76,6 +76,22 @@ func regionalBucket(host string) string {
 	return bucket
 }
 
+// location returns the URL of the request's object, in the style of the request.
+func (r *request) location() string {
+	path := "/" + uriEncode(r.key)
+	if r.server.hostBucket(r.Host) == "" {
+		path = "/" + r.bucket + path
+	}
+	return r.scheme() + "://" + r.Host + path
+}
+
+func (r *request) scheme() string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
 // checkKey refuses keys that S3 refuses.
 func checkKey(key string) error {
 	if len(key) > maxKey {

@@ -129,10 +129,7 @@ func (r *request) redirect(code int, protocol, host, key string) error {
 	if host == "" {
 		host = r.Host
 	}
-	if protocol == "" && r.TLS != nil {
-		protocol = "https"
-	}
-	setDefault(&protocol, "http")
+	setDefault(&protocol, r.scheme())
 	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
 	return r.done(code)
 }
