@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/omnibucket/storage"
 )
@@ -92,12 +93,17 @@ func (s *driverStore) release(v *version) {
 	}
 }
 
+// readBuffers are as long as the blocks of a response.
+var readBuffers = sync.Pool{New: func() any { return new([maxBlock]byte) }}
+
 func (s *driverStore) read(ctx context.Context, v *version, offset, length int64, to io.Writer) error {
 	body, err := held(v).open(ctx, offset, length)
 	if err != nil || length == 0 {
 		return err
 	}
-	_, err = io.Copy(to, body)
+	buffer := readBuffers.Get().(*[maxBlock]byte)
+	_, err = io.CopyBuffer(to, body, buffer[:]) // a range of a file is no io.WriterTo
+	readBuffers.Put(buffer)
 	if closing := body.Close(); err == nil {
 		err = closing
 	}
