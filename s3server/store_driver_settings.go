@@ -58,7 +58,7 @@ func (b *driverBucket) readNatural(ctx context.Context, now time.Time) (*cachedB
 	if err != nil {
 		return nil, driverError(err, b.name)
 	}
-	found := &bucket{name: b.name, account: b.account, region: b.region, created: shownTime(info.Created), settings: defaultSettings}
+	found := &bucket{name: b.name, account: b.account, region: b.region, created: shownTime(info.Created), settings: b.natural}
 	if info.Versioning {
 		found.versioning = enabled
 	}
@@ -75,6 +75,9 @@ func (b *driverBucket) keep(found *bucket, revision string, now time.Time) *cach
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{found, revision, now}
+	if found.versioning == enabled && !b.desc.Versioned {
+		b.desc = storage.Description{} // another process has enabled it: ask the driver again
+	}
 	return b.cached
 }
 
