@@ -323,3 +323,30 @@ func TestADirectoryListsAllKeysInPages(t *testing.T) {
 	removed := d.pages(t, "", func(key string) { d.remove(t, key, "") })
 	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
 }
+
+// A server that is killed may leave the records of an upload whose object is there.
+func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	upload := d.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
+	part := d.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
+	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
+		return d.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+			Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
+		})
+	}
+	records, saved := filepath.Join(d.path, bucket, ".omnibucket", "private"), t.TempDir()
+	require.NoError(t, os.CopyFS(saved, os.DirFS(records)))
+	first, err := complete()
+	require.NoError(t, err)
+
+	for _, folder := range []string{"uploads", "parts"} {
+		require.NoError(t, os.CopyFS(filepath.Join(records, folder), os.DirFS(filepath.Join(saved, folder))))
+	}
+	d = d.restart(t, s3server.Config{})
+	again, err := complete()
+	require.NoError(t, err)
+	require.Equal(t, first.ETag, again.ETag)
+	left, err := d.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Empty(t, left.Uploads)
+}

@@ -183,10 +183,8 @@ func startPrefix(key string) string {
 	if folder, found := strings.CutSuffix(key, "/"); found {
 		return escapeKey(folder) + "/"
 	}
-	if escaped := escapePrefix(key); len(escaped) == 1 {
-		return escaped[0]
-	}
-	return key
+	prefixes := escapePrefix(key)
+	return prefixes[len(prefixes)-1]
 }
 
 // entry returns the version of an entry. On this machine it reads the object, which has the entity
