@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages to test at the same time: some wait for timers and disks more than they compute.
 TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # These take longest, and begin first.
-LONGEST := ./providers/s3 ./providers/gcs ./providers/local ./transfer ./providers/azure ./examples/browserupload ./providers/s3/s3probe
+LONGEST := ./providers/s3 ./providers/gcs ./s3server ./providers/local ./transfer ./providers/azure ./examples/browserupload ./providers/s3/s3probe
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # The tests of files/sqlrecords that need a database are a separate module.
@@ -28,7 +28,7 @@ test: ## every test, with real servers and the race detector, which needs a C co
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race $(TESTFLAGS) -p $(TOGETHER) -timeout 20m $(LONGEST) ./... && cd cmd/omnibucket && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../../$(PARQUET) && $(GO) test -race $(TESTFLAGS) -timeout 5m ./... && cd ../../judges && $(GO) test -race $(TESTFLAGS) -timeout 15m ./...'
+	CGO_ENABLED=1 GO='$(GO)' TOGETHER='$(TOGETHER)' LONGEST='$(LONGEST)' $(WITH_SERVERS) scripts/tests $(TESTFLAGS)
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart

@@ -114,7 +114,8 @@ func (t *table) String() string {
 var exceptions embed.FS
 
 // readExceptions returns the tests of a suite that fail on our server, with the reason.
-// A line has the name of the test, a tab, and the reason.
+// A line has the name of the test, a tab, and the reason. A reason that begins with
+// "Sometimes" also lets the test pass.
 func readExceptions(suite string) (map[string]string, error) {
 	content, err := exceptions.ReadFile("exceptions/" + suite + ".tsv")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -146,11 +147,11 @@ func compare(suite string, results []result) error {
 	}
 	var wrong []error
 	for _, r := range results {
-		_, excepted := reasons[r.test]
+		reason, excepted := reasons[r.test]
 		switch {
 		case r.status == failed && !excepted:
 			wrong = append(wrong, fmt.Errorf("%s: %s failed: %s", suite, r.test, r.reason))
-		case r.status == passed && excepted:
+		case r.status == passed && excepted && !strings.HasPrefix(reason, "Sometimes"):
 			wrong = append(wrong, fmt.Errorf("%s: %s passed: remove it from exceptions/%s.tsv", suite, r.test, suite))
 		}
 	}

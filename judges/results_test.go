@@ -39,17 +39,18 @@ func TestMergeKeepsTheWorstResultOfATest(t *testing.T) {
 		merge([]result{{"b", passed, ""}, {"a", passed, ""}, {"c", skipped, ""}, {"a", failed, "cleanup"}, {"b", skipped, ""}}))
 }
 
-func TestReadJUnitCountsAnErrorOfTheCleanupAsAFailure(t *testing.T) {
+func TestReadJUnitIgnoresErrorsOfTheCleanup(t *testing.T) {
 	got, err := readJUnit([]byte(`<testsuites><testsuite name="pytest">
 <testcase classname="s3tests.functional.test_s3" name="test_a" />
 <testcase classname="s3tests.functional.test_s3" name="test_b"><failure message="assert 1 == 2">long</failure></testcase>
-<testcase classname="s3tests.functional.test_s3" name="test_c"><error message="teardown">long</error></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_b"><error message="failed on teardown with no">long</error></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_c"><error message="failed on setup with no">long</error></testcase>
 <testcase classname="s3tests.functional.test_s3" name="test_d"><skipped message="no">long</skipped></testcase>
 </testsuite></testsuites>`))
 	require.NoError(t, err)
 	require.Equal(t, []result{
 		{"test_s3.test_a", passed, ""}, {"test_s3.test_b", failed, "assert 1 == 2"},
-		{"test_s3.test_c", failed, "teardown"}, {"test_s3.test_d", skipped, "no"},
+		{"test_s3.test_c", failed, "failed on setup with no"}, {"test_s3.test_d", skipped, "no"},
 	}, got)
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -24,6 +26,7 @@ type server struct {
 
 var servers = []server{
 	{name: "ours", ours: true, start: startOurs},
+	{name: "directory", start: startDirectory},
 	{name: "minio", start: fromEnvironment("MINIO")},
 	{name: "versitygw", start: fromEnvironment("VERSITYGW")},
 	{name: "gofakes3", start: startGofakes3},
@@ -62,10 +65,35 @@ func (r running) environment() []string {
 	return env
 }
 
+// startDirectory starts our server over a temporary directory.
+func startDirectory(overTLS bool) (running, error) {
+	path, err := os.MkdirTemp("", "s3server-")
+	if err != nil {
+		return running{}, err
+	}
+	service, err := local.NewServiceDriver(path, local.ServiceConfig{})
+	if err != nil {
+		return running{}, err
+	}
+	r, err := startOver(service, overTLS)
+	if err != nil {
+		return r, err
+	}
+	stop := r.stop
+	r.stop = func() {
+		stop()
+		_ = service.Close()
+		_ = os.RemoveAll(path)
+	}
+	return r, nil
+}
+
 // startOurs starts our server with its defaults and two accounts.
-func startOurs(overTLS bool) (running, error) {
+func startOurs(overTLS bool) (running, error) { return startOver(nil, overTLS) }
+
+func startOver(service storage.ServiceDriver, overTLS bool) (running, error) {
 	us, others := account{"AKIAJUDGESMAIN", "main-secret"}, account{"AKIAJUDGESOTHER", "other-secret"}
-	config := s3server.Config{Credentials: []s3server.Credential{
+	config := s3server.Config{Service: service, Credentials: []s3server.Credential{
 		{AccessKeyID: us.key, SecretKey: us.secret},
 		{AccessKeyID: others.key, SecretKey: others.secret, Account: "210987654321"},
 	}}

@@ -169,9 +169,6 @@ func (r *request) requestedHeaders() []string {
 
 // corsRefusal says why no rule allows a preflight request, in the words of AWS.
 func (r *request) corsRefusal(method string) error {
-	if method == "" {
-		method = r.Method
-	}
 	refusal := newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
@@ -191,6 +188,9 @@ func (r *request) preflight() error {
 	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
 		return newError("BadRequest").withMessage("Insufficient information. Origin request header needed.")
+	}
+	if method == "" {
+		return newError("BadRequest").withMessage("Invalid Access-Control-Request-Method: null")
 	}
 	headers := r.requestedHeaders()
 	rule := r.corsRule(origin, method, headers)

@@ -54,6 +54,7 @@ func TestCORS(t *testing.T) {
 		"another method": {"https://app.example.com", "DELETE", "", 403},
 		"another header": {"https://app.example.com", "PUT", "x-other", 403},
 		"no origin":      {"", "PUT", "", 400},
+		"no method":      {"https://app.example.com", "", "", 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := http.Header{"Access-Control-Request-Method": {test.method}, "Access-Control-Request-Headers": {test.headers}}

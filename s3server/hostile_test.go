@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -82,9 +83,9 @@ func TestASlowButSteadyClientIsServed(t *testing.T) {
 
 func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: 50 * time.Millisecond, MaxPutSize: 64 << 20}})
-	in := putInput("k", "")
-	in.Body = bytes.NewReader(make([]byte, 32<<20))
-	_, err := s.PutObject(t.Context(), in)
+	b := s.Bucket(bucket)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 32<<20))) // not through the timeout
 	require.NoError(t, err)
 	signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)

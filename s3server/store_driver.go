@@ -111,7 +111,7 @@ func (s *driverStore) bucketOf(ctx context.Context, name string) (*driverBucket,
 	if err != nil {
 		return nil, nil, err
 	}
-	settings, err := b.read(ctx, s.now())
+	settings, err := b.read(ctx, false)
 	if err != nil {
 		if asAPIError(err).code == "NoSuchBucket" {
 			s.forget(b)
@@ -144,7 +144,7 @@ func (s *driverStore) createBucket(ctx context.Context, b *bucket) (created bool
 	if err != nil {
 		return false, err
 	}
-	return true, opened.write(ctx, b, &cachedBucket{}, s.now())
+	return true, opened.write(ctx, b, &cachedBucket{})
 }
 
 func (s *driverStore) changeBucket(ctx context.Context, name string, change func(*bucket) error) error {
@@ -155,7 +155,7 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	for range 10 {
-		old, err := b.read(ctx, time.Time{})
+		old, err := b.read(ctx, true)
 		if err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (s *driverStore) changeBucket(ctx context.Context, name string, change func
 		if err := b.update(ctx, old.bucket, &changed, s.now()); err != nil {
 			return err
 		}
-		err = b.write(ctx, &changed, old, s.now())
+		err = b.write(ctx, &changed, old)
 		if !isCode(err, storage.PreconditionFailed) { // else another process was faster
 			return err
 		}
@@ -249,7 +249,7 @@ func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
 	}
 	if err := s.service.DeleteBucket(ctx, name); err != nil {
 		if b.records != nil && b.records.prefix != "" { // an object has come meanwhile
-			err = errors.Join(err, b.write(ctx, old, &cachedBucket{}, s.now()))
+			err = errors.Join(err, b.write(ctx, old, &cachedBucket{}))
 		}
 		return driverError(err, name)
 	}

@@ -132,7 +132,7 @@ func (e *listedEntry) markerVersion(key string) *version {
 
 // removeMarker restores the version that was removed. That is only possible while its key has no
 // current object: markers of the past cannot be removed.
-func (b *driverBucket) removeMarker(ctx context.Context, r *removeRequest) (removal, error) {
+func (b *driverBucket) removeMarker(ctx context.Context, r *removeRequest, now time.Time) (removal, error) {
 	of := strings.TrimSuffix(r.id, markerSuffix)
 	marker, err := b.findMarker(ctx, r.key, of)
 	if err != nil {
@@ -153,17 +153,22 @@ func (b *driverBucket) removeMarker(ctx context.Context, r *removeRequest) (remo
 		return removal{id: r.id}, err
 	}
 	defer held(v).close()
-	if err := b.restoreVersion(ctx, v, of); err != nil {
+	if err := b.restoreVersion(ctx, v, of, now); err != nil {
 		return removal{}, driverError(err, r.key)
 	}
 	return removal{marker: true, id: r.id}, nil
 }
 
-// restoreVersion makes a noncurrent version with an id the current one.
-func (b *driverBucket) restoreVersion(ctx context.Context, v *version, id string) error {
+// restoreVersion makes a noncurrent version with an id the current one. If a lock keeps the version
+// where it is, the current one is another version with its own id.
+func (b *driverBucket) restoreVersion(ctx context.Context, v *version, id string, now time.Time) error {
 	a := held(v).attrs
+	stays := v.lock.checkRemoval(now, true) != nil
 	kept, _ := url.ParseQuery(a.Metadata[reservedName])
-	if !kept.Has(keptVersion) {
+	switch {
+	case stays:
+		kept.Del(keptVersion)
+	case !kept.Has(keptVersion):
 		kept.Set(keptVersion, id)
 	}
 	p := a.Properties
@@ -182,12 +187,10 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *version, id string
 		Source: source, Key: a.Key, Properties: p, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
 		Controls: storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
 	})
-	if err != nil {
+	if err != nil || stays {
 		return err
 	}
-	// If this fails, as for a locked version, the version is there twice.
-	_ = b.driver.Delete(ctx, &storage.DeleteRequest{Key: a.Key, Version: a.Version})
-	return nil
+	return b.driver.Delete(ctx, &storage.DeleteRequest{Key: a.Key, Version: a.Version, BypassGovernance: true})
 }
 
 // findRestored returns the version that has an id since it was restored, or nil.

@@ -24,7 +24,7 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		}
 	}
 	if isMarkerID(r.id) {
-		return b.removeMarker(ctx, r)
+		return b.removeMarker(ctx, r, s.now())
 	}
 	gone := removal{id: r.id}
 	if b.description().Local || settings.notification != nil {

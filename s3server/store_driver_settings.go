@@ -9,19 +9,21 @@ import (
 
 const (
 	bucketRecord = "bucket.json"
-	// settingsAge is how long settings behind a gateway may be those of the past, if another
-	// process has changed them.
-	settingsAge = 5 * time.Second
+	// These are how long settings may be those of the past, if another process has changed them: on
+	// this machine, and behind a gateway.
+	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the bucket with its settings. Those of a store on another machine may be as old as
-// settingsAge at the time now.
-func (b *driverBucket) read(ctx context.Context, now time.Time) (*cachedBucket, error) {
+// read returns the bucket with its settings, which are those of this moment if fresh is true.
+func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, error) {
 	b.mu.Lock()
 	cached := b.cached
 	b.mu.Unlock()
-	local := b.description().Local
-	if cached != nil && !now.IsZero() && (!local || cached.revision == "") && now.Sub(cached.at).Abs() < settingsAge {
+	local, age := b.description().Local, farAge
+	if local {
+		age = nearAge
+	}
+	if cached != nil && !fresh && time.Since(cached.at) < age {
 		return cached, nil
 	}
 	r, err := b.openRecords(ctx, false)
@@ -29,18 +31,18 @@ func (b *driverBucket) read(ctx context.Context, now time.Time) (*cachedBucket, 
 		return nil, err
 	}
 	if r == nil {
-		return b.readNatural(ctx, now)
+		return b.readNatural(ctx)
 	}
 	if cached != nil && cached.revision != "" && local {
 		revision, err := r.revision(ctx, bucketRecord)
 		if err == nil && revision == cached.revision {
-			return cached, nil
+			return b.keep(cached.bucket, revision), nil
 		}
 	}
 	var record settingsRecord
 	revision, err := r.get(ctx, bucketRecord, &record)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return b.readNatural(ctx, now)
+		return b.readNatural(ctx)
 	}
 	if err != nil {
 		return nil, driverError(err, b.name)
@@ -49,11 +51,11 @@ func (b *driverBucket) read(ctx context.Context, now time.Time) (*cachedBucket, 
 	if err != nil {
 		return nil, err
 	}
-	return b.keep(&bucket{name: b.name, account: record.Account, region: record.Region, created: record.Created, versionedSince: record.Since, settings: settings}, revision, now), nil
+	return b.keep(&bucket{name: b.name, account: record.Account, region: record.Region, created: record.Created, versionedSince: record.Since, settings: settings}, revision), nil
 }
 
 // readNatural returns a bucket that this server did not make.
-func (b *driverBucket) readNatural(ctx context.Context, now time.Time) (*cachedBucket, error) {
+func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	info, err := b.service.BucketInfo(ctx, b.name)
 	if err != nil {
 		return nil, driverError(err, b.name)
@@ -68,13 +70,13 @@ func (b *driverBucket) readNatural(ctx context.Context, now time.Time) (*cachedB
 			found.locking = &lockSettings{mode: string(d.Mode), days: d.Days}
 		}
 	}
-	return b.keep(found, "", now), nil
+	return b.keep(found, ""), nil
 }
 
-func (b *driverBucket) keep(found *bucket, revision string, now time.Time) *cachedBucket {
+func (b *driverBucket) keep(found *bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cached = &cachedBucket{found, revision, now}
+	b.cached = &cachedBucket{found, revision, time.Now()}
 	if found.versioning == enabled && !b.desc.Versioned {
 		b.desc = storage.Description{} // another process has enabled it: ask the driver again
 	}
@@ -82,7 +84,7 @@ func (b *driverBucket) keep(found *bucket, revision string, now time.Time) *cach
 }
 
 // write replaces the record of the settings, if it is still that of old.
-func (b *driverBucket) write(ctx context.Context, changed *bucket, old *cachedBucket, now time.Time) error {
+func (b *driverBucket) write(ctx context.Context, changed *bucket, old *cachedBucket) error {
 	r, err := b.openRecords(ctx, true)
 	if err != nil {
 		return err
@@ -98,6 +100,6 @@ func (b *driverBucket) write(ctx context.Context, changed *bucket, old *cachedBu
 	if err != nil {
 		return driverError(err, b.name)
 	}
-	b.keep(changed, revision, now)
+	b.keep(changed, revision)
 	return nil
 }

@@ -48,9 +48,9 @@ const (
 // objectsRemember: the object itself tells which upload has made it.
 const objectsRemember = "^TestOnlyTheLatestCompletionsAreRemembered$"
 
-// onGateways are the tests for a gateway, which lacks more: entity tags are the store's, objects that
-// were uploaded in parts have no parts, access lists of objects do not change, nothing is encrypted
-// and no lifecycle runs. What it refuses is NotImplemented.
+// onGateways are the tests for a gateway, which lacks more. Entity tags are the store's. Objects
+// that were uploaded in parts have no parts. Access lists of objects do not change, nothing is
+// encrypted, and no lifecycle runs: such requests are NotImplemented.
 const onGateways = "^Test(EveryKey|KeysThat|Listings|ArgumentsOfAList|Conditions|OneOfMany|Copy|ABatch|Bucket|Ranges$|Checksums$|ChecksumsOfParts|Refused|" +
 	"PartsAndUploads|ACompletion|AClientWhose|CompletionsAt|ADeletedBucket|Retention|ALegalHold|ADefaultRetention|Tags|Policies|CORS|Forms$|" +
 	"LimitsOfAPut|BodiesInChunks|Attributes(OfAnObject|OfVersions)|AnUploadBelongs|CreateOverAMarker)"
@@ -68,6 +68,7 @@ func TestTheOtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 		"gateway":   nil,
 	} {
 		t.Run(store, func(t *testing.T) {
+			t.Parallel()
 			run := "."
 			skipped := append(skipped, ofDirectories)
 			if store == "gateway" {
