@@ -56,6 +56,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
+	if in.ContentLength == 0 && in.ProtoMajor == 1 && strings.EqualFold(in.Header.Get("Expect"), "100-continue") {
+		// net/http leaves it out without a body. Then boto3 misreads the next response of the connection.
+		w.WriteHeader(http.StatusContinue)
+	}
 	defer func() {
 		r.leaveDocument()
 		h.recorder.end(recorded, response.status)
