@@ -13,9 +13,6 @@ import (
 	"strings"
 )
 
-// oldestBoto3 has all parameters that the suites use.
-const oldestBoto3 = "1.37.9"
-
 //go:embed python/packages
 var packagesScript []byte
 

@@ -190,9 +190,12 @@ func (r *request) sendTestEvent() {
 	if r.server.config.WebhookURL == "" {
 		return
 	}
-	body, err := json.Marshal(struct{ Service, Event, Time, Bucket, RequestId, HostId string }{
-		"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.bucket, r.id, hostID,
-	})
+	body, err := json.Marshal(struct {
+		Service, Event, Time, Bucket string
+
+		RequestID string `json:"RequestId"`
+		HostID    string `json:"HostId"`
+	}{"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.bucket, r.id, hostID})
 	if err == nil {
 		r.server.webhook.push(body)
 	}

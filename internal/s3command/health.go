@@ -28,8 +28,8 @@ var healthPaths = map[string]bool{
 }
 
 // withHealth answers unsigned requests for healthPaths. With a signature or a query they
-// are requests for S3, because "healthz" and "minio" may be buckets, and so they are at the host of
-// a bucket or a website, which is a subdomain of one of domains: they are keys there.
+// are requests for S3, because "healthz" and "minio" may be buckets. At the host of a bucket or a
+// website, a subdomain of one of domains, they are keys.
 func withHealth(domains []string, s3 http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
