@@ -65,9 +65,11 @@ func spool(from io.Reader) (*spooled, error) {
 	}
 	_ = os.Remove(file.Name()) // fails on Windows, where close removes it
 	body := newSummedBody(from, nil)
-	if _, err := io.Copy(file, body); err == nil {
+	_, err = io.Copy(file, body)
+	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
-	} else {
+	}
+	if err != nil {
 		closeSpool(file)
 		return nil, err
 	}
