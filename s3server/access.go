@@ -70,6 +70,30 @@ func (r *request) authorizeSource(from versionName) error {
 	return r.access(b, action, from.key, from.id).check()
 }
 
+// authorizeTags checks the permission to read the tags of the source of a copy, and to give them
+// to the copy.
+func (r *request) authorizeTags(from versionName, tags []tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	source, err := r.server.store.bucket(r.Context(), from.bucket)
+	if err != nil {
+		return err
+	}
+	action := "s3:GetObjectTagging"
+	if from.id != "" {
+		action = versionActions[action]
+	}
+	if err := r.access(source, action, from.key, from.id).check(); err != nil {
+		return err
+	}
+	return r.view(func(b *bucket) error {
+		a := r.access(b, "s3:PutObjectTagging", r.key, "")
+		a.tags = tags
+		return a.checkFurther(furtherAction{a.action, true})
+	})
+}
+
 // access returns an access that the request makes. id names a version, or is "".
 func (r *request) access(b *bucket, action, key, id string) *access {
 	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.Header}
@@ -90,14 +114,22 @@ func (a *access) check() error {
 // checkAll checks the permission, and those that the headers need beside it.
 func (a *access) checkAll() error {
 	for _, further := range a.further() {
-		next := *a
-		next.action = further.action
-		_, denied := a.bucket.policy.judge(&next)
-		if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
-			return newError("AccessDenied")
+		if err := a.checkFurther(further); err != nil {
+			return err
 		}
 	}
 	return a.check()
+}
+
+// checkFurther checks the permission that a header needs.
+func (a *access) checkFurther(further furtherAction) error {
+	next := *a
+	next.action = further.action
+	_, denied := a.bucket.policy.judge(&next)
+	if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
+		return newError("AccessDenied")
+	}
+	return nil
 }
 
 // version returns the object that the access is about, or nil. It asks the store once, and

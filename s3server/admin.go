@@ -20,9 +20,14 @@ const (
 	maxFaults    = 1000
 )
 
-// administers reports whether a request is for the admin API.
+// administers reports whether a request is for the admin API. At the host of a bucket, the path
+// is a key.
 func (h *Handler) administers(r *http.Request) bool {
-	return h.config.AdminToken != "" && strings.HasPrefix(r.URL.Path, adminPath)
+	if h.config.AdminToken == "" || !strings.HasPrefix(r.URL.Path, adminPath) {
+		return false
+	}
+	_, website := h.hostWebsite(r.Host)
+	return !website && h.hostBucket(r.Host) == ""
 }
 
 // newAdmin returns the admin API, which Config.AdminToken documents.

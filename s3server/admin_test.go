@@ -117,6 +117,10 @@ func TestTheAdminAPINeedsItsToken(t *testing.T) {
 		require.NotContains(t, text, adminToken)
 	}
 	s.put(t, "k", "x")
+	for _, host := range []string{"photos.localhost", "photos.s3-website.localhost"} {
+		_, text := s.send(t, "GET", s.URL+"/_admin/faults", nil, http.Header{"Host": {host}})
+		require.NotContains(t, text, "Bearer", "it is a key at the host of a bucket")
+	}
 	off := start(t, s3server.Config{})
 	answer, _ := off.send(t, "GET", off.URL+"/_admin/faults", nil, http.Header{"Authorization": {"Bearer "}})
 	require.Equal(t, 400, answer.StatusCode, "S3 answers")

@@ -18,6 +18,7 @@ type caller struct {
 	accessKey string
 	account   string // "" if anonymous
 	readOnly  bool
+	algorithm string // of the signature
 	payload   string // the hash of the body that was signed, or one of the words for it
 	timestamp string
 	scope     scope
@@ -176,7 +177,7 @@ func (r *request) verifySignature(c *claim) error {
 			"SignatureProvided", c.signature, "StringToSignBytes", spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", spaced(canonical))
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, payload: c.payload, timestamp: c.timestamp, scope: c.scope, key: key, signature: c.signature}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: algorithm, payload: c.payload, timestamp: c.timestamp, scope: c.scope, key: key, signature: c.signature}
 	return nil
 }
 

@@ -99,6 +99,24 @@ func TestHeaderSignatures(t *testing.T) {
 	}
 }
 
+// A plus sign in a path is a space. A signature for the key "a+b", whose plus sign is escaped, must
+// not be one for "a b".
+func TestASignatureIsForOneKey(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a b", "secret")
+	s.put(t, "a+b", "public")
+	out, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a+b")})
+	require.NoError(t, err)
+	response, body := s.send(t, "GET", out.URL, nil, nil)
+	require.Equal(t, 200, response.StatusCode)
+	require.Equal(t, "public", body)
+	for _, path := range []string{"a+b", "a%20b"} {
+		response, body = s.send(t, "GET", strings.Replace(out.URL, "a%2Bb", path, 1), nil, nil)
+		require.Equal(t, 403, response.StatusCode, path)
+		require.NotContains(t, body, "secret")
+	}
+}
+
 func TestAWrongRegionReturnsTheRightOne(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) { o.Region = "eu-west-1" })
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))

@@ -37,24 +37,52 @@ func newBlobs(d storage.Driver, most int64) *blobs {
 	return &blobs{driver: d, most: most, all: map[string]*blob{}}
 }
 
-// put stores a body with one use.
-func (b *blobs) put(ctx context.Context, from *body) (piece, error) {
+// pieceSize is the most that a body takes of a driver before its bytes have come, in bytes.
+const pieceSize = 4 << 20
+
+// put stores a body with one use. It does so in pieces whose size is known, so that a driver
+// copies no bytes to make room for more.
+func (b *blobs) put(ctx context.Context, from *body) (stored []piece, err error) {
 	b.mu.Lock()
-	b.next++
-	name := "blobs/" + strconv.FormatUint(b.next, 10)
 	full := b.most > 0 && b.bytes+max(from.size, 0) > b.most
 	b.mu.Unlock()
 	if full {
-		return piece{}, newError("InsufficientStorage")
+		return nil, newError("InsufficientStorage")
 	}
+	for left := from.size; ; {
+		size, body := left, io.Reader(from)
+		if left > pieceSize {
+			size, body = pieceSize, io.LimitReader(from, pieceSize)
+		}
+		p, err := b.putPiece(ctx, body, size)
+		if err != nil {
+			b.release(stored)
+			return nil, err
+		}
+		stored = append(stored, p)
+		if left -= size; left <= 0 {
+			return stored, nil
+		}
+	}
+}
+
+// putPiece stores size bytes, or all of them if size is -1.
+func (b *blobs) putPiece(ctx context.Context, from io.Reader, size int64) (piece, error) {
 	counted := &countedBody{blobs: b, from: from}
-	attrs, err := b.driver.Put(ctx, &storage.PutRequest{Key: name, Body: counted, Size: -1})
-	if err != nil {
-		_ = b.add(-counted.size)
+	if err := counted.count(max(size, 0)); err != nil {
 		return piece{}, err
 	}
 	b.mu.Lock()
-	b.all[name] = &blob{uses: 1, size: counted.size}
+	b.next++
+	name := "blobs/" + strconv.FormatUint(b.next, 10)
+	b.mu.Unlock()
+	attrs, err := b.driver.Put(ctx, &storage.PutRequest{Key: name, Body: counted, Size: size})
+	if err != nil {
+		_ = b.add(-counted.counted)
+		return piece{}, err
+	}
+	b.mu.Lock()
+	b.all[name] = &blob{uses: 1, size: counted.counted}
 	b.mu.Unlock()
 	return piece{blob: name, size: attrs.Size}, nil
 }
@@ -70,20 +98,32 @@ func (b *blobs) add(n int64) error {
 	return nil
 }
 
-// A countedBody counts the bytes that are read from a body.
+// A countedBody counts the bytes that are read from a body, unless they are counted already.
 type countedBody struct {
-	blobs *blobs
-	from  *body
-	size  int64
+	blobs         *blobs
+	from          io.Reader
+	read, counted int64 // bytes
 }
 
 func (c *countedBody) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
-	if full := c.blobs.add(int64(n)); full != nil {
+	c.read += int64(n)
+	if full := c.count(c.read); full != nil {
 		return 0, full
 	}
-	c.size += int64(n)
 	return n, err
+}
+
+// count counts up to size bytes.
+func (c *countedBody) count(size int64) error {
+	if size <= c.counted {
+		return nil
+	}
+	err := c.blobs.add(size - c.counted)
+	if err == nil {
+		c.counted = size
+	}
+	return err
 }
 
 // retain adds one use of the pieces.

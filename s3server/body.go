@@ -35,7 +35,10 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	if err == nil {
-		return n, nil
+		if b.size < 0 || b.digest.size <= b.size {
+			return n, nil
+		}
+		err = io.EOF // it is too long: the rest does not matter
 	}
 	switch {
 	case b.failed != nil:

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
 	"net/http"
 	"slices"
 	"strconv"
@@ -24,15 +23,12 @@ type checksumKind struct {
 	composite bool // can cover the checksums of the parts
 }
 
-var (
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	nvme       = crc64.MakeTable(0x9a6c9329ac4bc9b5)
-)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var checksumKinds = []*checksumKind{
 	{"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true},
 	{"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32.New(castagnoli) }, true, true},
-	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64.New(nvme) }, true, false},
+	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", newCRC64NVME, true, false},
 	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true},
 	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true},
 	{"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true},

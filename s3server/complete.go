@@ -92,7 +92,7 @@ func (r *request) complete(c *completion, condition writeCondition) (*finishedUp
 
 func (r *request) completeResult(v *version) completeResult {
 	return completeResult{
-		Xmlns: namespace, Location: text("http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)),
+		Xmlns: namespace, Location: text(r.location()),
 		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
 	}
 }

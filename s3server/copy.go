@@ -128,6 +128,9 @@ func (r *request) copyObject() error {
 		return err
 	}
 	if !replaceTags {
+		if err := r.authorizeTags(from, v.tags); err != nil {
+			return err
+		}
 		o.tags = v.tags
 	}
 	if err := r.describeCopy(o, v); err != nil {

@@ -12,7 +12,9 @@ const (
 	// smallDocument is the size of a document that waits for no other.
 	smallDocument = 64 << 10
 	// largeDocuments is the number of larger documents that are read and used at a time.
-	largeDocuments = 4
+	// Those of anonymous clients have a number of their own, so that nobody without a key can
+	// hold up the others.
+	largeDocuments, anonymousDocuments = 4, 2
 	// documentTimeout is how long a client may take to send a document.
 	documentTimeout = 30 * time.Second
 
@@ -23,13 +25,17 @@ const (
 
 // admitDocument waits while too many large documents are in use. ServeHTTP calls leaveDocument.
 func (r *request) admitDocument() error {
-	r.body.until = time.Now().Add(documentTimeout)
-	if r.largeDocument || r.ContentLength >= 0 && r.ContentLength <= smallDocument {
+	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
+	if r.slot != nil || r.ContentLength >= 0 && r.ContentLength <= smallDocument {
 		return nil
 	}
+	slots := r.server.documents
+	if r.caller.anonymous {
+		slots = r.server.anonymousDocuments
+	}
 	select {
-	case r.server.documents <- struct{}{}:
-		r.largeDocument = true
+	case slots <- struct{}{}:
+		r.slot = slots
 		return nil
 	case <-r.Context().Done():
 		return r.Context().Err()
@@ -37,8 +43,8 @@ func (r *request) admitDocument() error {
 }
 
 func (r *request) leaveDocument() {
-	if r.largeDocument {
-		<-r.server.documents
+	if r.slot != nil {
+		<-r.slot
 	}
 }
 

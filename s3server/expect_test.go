@@ -30,3 +30,17 @@ func TestARefusedUploadIsAnsweredBeforeItsBody(t *testing.T) {
 	require.True(t, answer.Close)
 	require.NoError(t, answer.Body.Close())
 }
+
+// boto3 misreads the responses of a connection after one that came instead of "100 Continue".
+func TestAnUploadWithoutBytesMayContinue(t *testing.T) {
+	s := start(t, s3server.Config{})
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, connection.Close()) }()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Second)))
+	_, err = io.WriteString(connection, "PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n")
+	require.NoError(t, err)
+	line, err := bufio.NewReader(connection).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 100 Continue\r\n", line)
+}

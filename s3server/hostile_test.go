@@ -182,6 +182,19 @@ func TestOnlyAFewLargeDocumentsAreReadAtATime(t *testing.T) {
 }
 
 // postDelete sends a document to DeleteObjects.
+func TestAnonymousClientsDoNotHoldUpOthers(t *testing.T) {
+	s := start(t, s3server.Config{})
+	const slow = 10
+	for range slow {
+		_, err := io.WriteString(dial(t, s), "POST /photos?delete HTTP/1.1\r\nHost: x\r\nContent-Md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 1000000\r\n\r\n<Delete>")
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return s.Busy() == slow }, 10*time.Second, time.Millisecond)
+	began := time.Now()
+	require.NoError(t, s.postDelete(t, "<Delete>"+strings.Repeat(" ", 100<<10)+"<Object><Key>k</Key></Object></Delete>"))
+	require.Less(t, time.Since(began), 5*time.Second)
+}
+
 func (s *store) postDelete(t *testing.T, document string) error {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+"/photos?delete", strings.NewReader(document))

@@ -1,9 +1,12 @@
 package s3server
 
-import "sync"
+import (
+	"encoding/json"
+	"sync"
+)
 
 // A ledger counts the memory of what is kept beside bytes: versions, delete markers, uploads and
-// parts, which clients could make without a single byte.
+// parts, and the settings of buckets, which clients could make without a single byte.
 type ledger struct {
 	most int64 // 0: no bound
 
@@ -14,7 +17,7 @@ type ledger struct {
 const (
 	// leastLedger is the bound of a ledger, unless Config.MaxBytes is larger.
 	leastLedger = 64 << 20
-	// entryCost is what a version, upload or part takes without its strings.
+	// entryCost is what a bucket, version, upload or part takes without its strings.
 	entryCost = 1 << 10
 	// recordedPartCost is what an object remembers of a part of its upload.
 	recordedPartCost = 128
@@ -40,6 +43,16 @@ func (l *ledger) add(n int64) error {
 
 // free counts n bytes less.
 func (l *ledger) free(n int64) { _ = l.add(-n) }
+
+// costOf returns the memory that a bucket takes with its settings: about twice that of its record.
+// It is 0 if there is no bound.
+func (l *ledger) costOf(b *bucket) int64 {
+	if l.most == 0 {
+		return 0
+	}
+	record, _ := json.Marshal(recordOf(b)) // the type has nothing that could fail
+	return entryCost + 2*int64(len(record))
+}
 
 // cost returns the memory that a version takes.
 func (v *version) cost() int64 {

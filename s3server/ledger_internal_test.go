@@ -52,6 +52,20 @@ func TestEntriesWithoutBytesAreBounded(t *testing.T) {
 			}
 			return nil
 		},
+		"settings of buckets": func(s *memoryStore) error {
+			name := newRequestID()
+			if _, err := s.createBucket(ctx, &bucket{name: name}); err != nil {
+				return err
+			}
+			return s.changeBucket(ctx, name, func(b *bucket) error {
+				b.logging = []byte(long)
+				return nil
+			})
+		},
+		"buckets": func(s *memoryStore) error {
+			_, err := s.createBucket(ctx, &bucket{name: newRequestID()})
+			return err
+		},
 		"delete markers": func(s *memoryStore) error {
 			_ = s.changeBucket(ctx, "photos", func(b *bucket) error {
 				b.versioning = enabled

@@ -125,11 +125,11 @@ func (r *request) listObjects() error {
 	result.IsTruncated, err = r.list(l, after, func(v *version, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-			next = position{common, true}
+			next = position{key: common, prefix: true}
 			return
 		}
 		result.Contents = append(result.Contents, l.entry(v, owners))
-		next = position{v.key, false}
+		next = position{key: v.key}
 	})
 	if err != nil {
 		return err
@@ -179,5 +179,5 @@ func (h *Handler) parseToken(token string) (position, error) {
 		return position{}, newError("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).withMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])
-	return position{key: message[1:], prefix: message[0] == 'p'}, nil
+	return position{key: message[1:], prefix: message[0] == 'p', shown: true}, nil
 }

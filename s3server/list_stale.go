@@ -13,9 +13,9 @@ func (r *request) list(l listing, after position, show func(v *version, common s
 		page.max = left
 		more, err = r.server.store.list(r.Context(), r.bucket, page, after, func(v *version, common string) {
 			if v == nil {
-				after = position{common, true}
+				after = position{key: common, prefix: true}
 			} else {
-				after = position{v.key, false}
+				after = position{key: v.key}
 			}
 			if v == nil || !v.modified.After(newest) {
 				left--

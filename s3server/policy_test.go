@@ -135,6 +135,13 @@ func TestPoliciesDecide(t *testing.T) {
 		"a user agent":                              {allowing("s3:GetObject", inKeys, `{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`), nobody, "GET", "/photos/k", with("User-Agent", "bot"), 403},
 		"a prefix":                                  {allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`), nobody, "GET", "/photos?list-type=2&prefix=b/&delimiter=/", nil, 200},
 		"another prefix":                            {allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`), nobody, "GET", "/photos?list-type=2&prefix=c/", nil, 403},
+		"a prefix, and another one that counts":     {allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`), nobody, "GET", "/photos?list-type=2&prefix=c/&prefix=b/", nil, 403},
+		"a version that a Deny names, in a source":  {denying("s3:GetObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`), mine, "PUT", "/photos/l", with("X-Amz-Copy-Source", "/photos/k?versionId=null"), 403},
+		"tags of a source, without permission":      {allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""), others, "PUT", "/photos/l", with("X-Amz-Copy-Source", "/photos/tagged"), 403},
+		"tags of a source, with permission":         {allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""), others, "PUT", "/photos/l", with("X-Amz-Copy-Source", "/photos/tagged"), 200},
+		"tags of a source, for a copy without":      {allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""), others, "PUT", "/photos/l", with("X-Amz-Copy-Source", "/photos/tagged"), 403},
+		"tags of a source that are replaced":        {allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""), others, "PUT", "/photos/l", with("X-Amz-Copy-Source", "/photos/tagged", "X-Amz-Tagging-Directive", "REPLACE"), 200},
+		"tags of a source that a Deny names":        {denying("s3:GetObjectTagging", inKeys, ""), mine, "PUT", "/photos/l", with("X-Amz-Copy-Source", "/photos/tagged"), 403},
 		"no prefix":                                 {allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":""}}`), nobody, "GET", "/photos?list-type=2", nil, 403},
 		"a page's size":                             {allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":10}}`), nobody, "GET", "/photos?list-type=2&max-keys=10", nil, 200},
 		"a page that is too large":                  {allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`), nobody, "GET", "/photos?list-type=2&max-keys=11", nil, 403},
@@ -298,6 +305,15 @@ func TestABatchIsJudgedByKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, out.Deleted, 1)
 	require.Len(t, out.Errors, 2)
+	require.Equal(t, []string{"b/1"}, s.keys(t))
+
+	require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObjectVersion", inKeys, "")+","+
+		denying("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`)+`]}`))
+	out, err = s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
+		Objects: []types.ObjectIdentifier{{Key: aws.String("b/1"), VersionId: aws.String("null")}},
+	}})
+	require.NoError(t, err)
+	require.Len(t, out.Errors, 1)
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 }
 

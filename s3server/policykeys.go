@@ -81,9 +81,11 @@ func (a *access) conditionValues(key string) (values []string, present bool) {
 		return a.headerValue(renamedHeaders[key])
 	case key == "s3:prefix" && a.prefix != nil:
 		return []string{*a.prefix}, true
+	case key == "s3:versionid" && a.id != "": // in a batch and in the source of a copy, it is no parameter
+		return one(a.id)
 	case queryKeys[key] != "":
 		name := queryKeys[key]
-		return a.request.query[name], a.request.has(name)
+		return []string{a.request.query.Get(name)}, a.request.has(name) // the value that counts, if there are more
 	case computedKeys[key] != nil:
 		return computedKeys[key](a)
 	}
@@ -202,7 +204,7 @@ var computedKeys = map[string]func(*access) ([]string, bool){
 		at, err := time.Parse(timestampForm, a.caller.timestamp)
 		return []string{strconv.FormatInt(a.request.server.now().Sub(at).Milliseconds(), 10)}, err == nil
 	},
-	"s3:signatureversion": func(a *access) ([]string, bool) { return []string{algorithm}, !a.caller.anonymous },
+	"s3:signatureversion": func(a *access) ([]string, bool) { return []string{a.caller.algorithm}, !a.caller.anonymous },
 	"s3:tlsversion": func(a *access) ([]string, bool) {
 		if a.request.TLS == nil {
 			return nil, false

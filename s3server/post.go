@@ -224,7 +224,7 @@ func (r *request) verifyForm(f *form) error {
 	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
 		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: algorithm}
 	return nil
 }
 
@@ -269,11 +269,7 @@ func (r *request) writeFormResponse(f *form, v *version) error {
 	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
 		v.sum.write(header)
 	}
-	scheme := "http://"
-	if r.TLS != nil {
-		scheme = "https://"
-	}
-	location := scheme + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)
+	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
 		query := "bucket=" + url.QueryEscape(r.bucket) + "&key=" + url.QueryEscape(r.key) + "&etag=" + url.QueryEscape(v.etag)

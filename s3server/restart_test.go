@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
@@ -263,6 +264,99 @@ func unescape(t *testing.T, text string) string {
 	plain, err := url.QueryUnescape(text)
 	require.NoError(t, err)
 	return plain
+}
+
+func TestADirectoryHasTheSettingsOfANewBucket(t *testing.T) {
+	path := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
+	service, err := local.NewServiceDriver(path, local.ServiceConfig{NoSync: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, service.Close()) }()
+	server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{"created"}})
+	require.NoError(t, err)
+	defer server.Close()
+	client := s3.New(s3.Options{
+		Region: s3server.DefaultRegion, BaseEndpoint: &server.URL, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+	})
+	for _, name := range []string{"created", bucket} {
+		_, err = client.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &name})
+		failsWith(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
+	}
+}
+
+func TestADirectoryKeepsVersionsForAllServers(t *testing.T) {
+	path := t.TempDir()
+	one := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
+	two := inDirectory(t, path, s3server.Config{})
+	two.put(t, "k", "before")
+	one.keepVersions(t, types.BucketVersioningStatusEnabled)
+	require.NotEqual(t, "null", two.putVersion(t, "k", "after"))
+	two.remove(t, "k", "")
+	require.Len(t, one.versions(t, 1000), 3)
+}
+
+// pages returns the keys and common prefixes of a listing in pages of one entry. It calls each with
+// every key that it gets.
+func (s *store) pages(t *testing.T, delimiter string, each func(key string)) (names []string) {
+	t.Helper()
+	in := &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1)}
+	if delimiter != "" {
+		in.Delimiter = &delimiter
+	}
+	pages := s3.NewListObjectsV2Paginator(s.Client, in)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, o := range page.Contents {
+			names = append(names, *o.Key)
+			each(*o.Key)
+		}
+		for _, p := range page.CommonPrefixes {
+			names = append(names, *p.Prefix)
+		}
+	}
+	return names
+}
+
+func TestADirectoryListsAllKeysInPages(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	keys := []string{"//x", "/a", "/b", "...", "a .", "a//x", "a//y", "a/b", "tab\t", "tab\tb", "z"}
+	for _, key := range keys {
+		d.put(t, key, "")
+	}
+	nothing := func(string) {}
+	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}, d.pages(t, "/", nothing))
+	require.ElementsMatch(t, keys, d.pages(t, "|", nothing))
+	removed := d.pages(t, "", func(key string) { d.remove(t, key, "") })
+	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
+}
+
+// A server that is killed may leave the records of an upload whose object is there.
+func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	upload := d.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
+	part := d.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
+	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
+		return d.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+			Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
+		})
+	}
+	records, saved := filepath.Join(d.path, bucket, ".omnibucket", "private"), t.TempDir()
+	require.NoError(t, os.CopyFS(saved, os.DirFS(records)))
+	first, err := complete()
+	require.NoError(t, err)
+
+	for _, folder := range []string{"uploads", "parts"} {
+		require.NoError(t, os.CopyFS(filepath.Join(records, folder), os.DirFS(filepath.Join(saved, folder))))
+	}
+	d = d.restart(t, s3server.Config{})
+	again, err := complete()
+	require.NoError(t, err)
+	require.Equal(t, first.ETag, again.ETag)
+	left, err := d.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Empty(t, left.Uploads)
 }
 
 // A marker is removed by a copy, which must not leave the version behind.

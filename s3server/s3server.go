@@ -113,8 +113,8 @@ type Config struct {
 	// NotImplemented. The caller closes it after the server, or after [Handler.Close].
 	Service storage.ServiceDriver
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
-	// Copies share their bytes. Names and properties, delete markers and empty uploads may take as
-	// much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
+	// Copies share their bytes. Names and properties, delete markers, empty uploads and the settings
+	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
 	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
 	MaxBytes int64
 	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
@@ -231,10 +231,10 @@ type Handler struct {
 	webhook  *webhook
 	sequence atomic.Int64 // of events
 
-	faults    faults
-	recorder  recorder
-	documents chan struct{} // large ones in use
-	admin     http.Handler
+	faults                        faults
+	recorder                      recorder
+	documents, anonymousDocuments chan struct{} // large ones in use
+	admin                         http.Handler
 }
 
 // New returns a server with the buckets of c, which are empty.
@@ -269,7 +269,7 @@ func New(c Config) *Handler {
 	h := &Handler{
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
-		documents: make(chan struct{}, largeDocuments),
+		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart

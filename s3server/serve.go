@@ -28,7 +28,7 @@ type request struct {
 	events    []Event // of what the request has done
 	failure   string  // the code of the error in the response, or ""
 
-	largeDocument bool // it must leave Handler.documents
+	slot chan struct{} // of a large document, which leaveDocument frees; nil without one
 }
 
 // ServeHTTP serves one request.
@@ -56,6 +56,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
+	if in.ContentLength == 0 && in.ProtoMajor == 1 && strings.EqualFold(in.Header.Get("Expect"), "100-continue") {
+		// net/http leaves it out without a body. Then boto3 misreads the next response of the connection.
+		w.WriteHeader(http.StatusContinue)
+	}
 	defer func() {
 		r.leaveDocument()
 		h.recorder.end(recorded, response.status)

@@ -36,6 +36,15 @@ var defaultSettings = settings{
 	ownership: ownerEnforced,
 }
 
+// newSettings returns the settings of a new bucket. Only a strict server blocks public access to it.
+func newSettings(c *Config) settings {
+	s := defaultSettings
+	if !c.Strict {
+		s.ownership, s.block = "", nil
+	}
+	return s
+}
+
 // setting changes the bucket of the request and returns this status.
 func (r *request) setting(status int, f func(*bucket) error) error {
 	if err := r.server.store.changeBucket(r.Context(), r.bucket, f); err != nil {

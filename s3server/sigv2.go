@@ -60,6 +60,12 @@ func (r *request) authenticateQueryV2() error {
 	if err != nil {
 		return newError("AccessDenied").withMessage("Invalid date (should be seconds since epoch): %s", expires)
 	}
+	for _, name := range subresources {
+		// Else the holder of a URL could choose another operation.
+		if r.has(name) && !slices.Contains(subresourcesV2, name) {
+			return newError("AccessDenied").withMessage("A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name)
+		}
+	}
 	if now := r.server.now(); now.Unix() > end {
 		return newError("AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339)).
 			withMessage("Request has expired")
@@ -84,7 +90,7 @@ func (r *request) verifySignatureV2(accessKey, signature, date, token string) er
 		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", spaced(text))
 	}
-	r.caller = caller{account: credential.Account, readOnly: credential.ReadOnly, payload: r.Header.Get("X-Amz-Content-Sha256")}
+	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", payload: r.Header.Get("X-Amz-Content-Sha256")}
 	setDefault(&r.caller.payload, unsignedPayload)
 	return nil
 }
@@ -102,7 +108,7 @@ func (r *request) verifyFormV2(f *form) error {
 	if !equalMACs(macV2(credential.SecretKey, f.fields["policy"]), signature) {
 		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", signature)
 	}
-	r.caller = caller{account: credential.Account, readOnly: credential.ReadOnly}
+	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS"}
 	return nil
 }
 
@@ -134,7 +140,7 @@ func (r *request) stringToSignV2(date, path string) string {
 }
 
 // amzHeadersV2 returns the headers of AWS as "name:value", in order. A presigned URL has
-// them as parameters, too.
+// them as parameters, too. A client may send them as headers again.
 func (r *request) amzHeadersV2() []string {
 	var lines []string
 	for _, values := range []map[string][]string{r.Header, r.query} {
@@ -142,9 +148,11 @@ func (r *request) amzHeadersV2() []string {
 			if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") {
 				trimmed := make([]string, len(all))
 				for i, value := range all {
-					trimmed[i] = strings.TrimSpace(value)
+					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // one line
 				}
-				lines = append(lines, name+":"+strings.Join(trimmed, ","))
+				if line := name + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
+					lines = append(lines, line)
+				}
 			}
 		}
 	}

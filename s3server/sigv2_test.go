@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
@@ -96,17 +98,22 @@ func TestPresignedURLsOfVersion2(t *testing.T) {
 		status      int
 		code        string
 	}{
-		"a download":             {false, now, "GET", get, nil, 404, "NoSuchKey"},
-		"an upload":              {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain"}, 200, ""},
-		"an upload of more":      {false, now, "PUT", put, nil, 403, "SignatureDoesNotMatch"},
-		"a listing":              {false, now, "GET", list, nil, 200, "ListVersionsResult"},
-		"another method":         {false, now, "DELETE", get, nil, 403, "SignatureDoesNotMatch"},
-		"another object":         {false, now, "GET", strings.Replace(get, ".txt", ".png", 1), nil, 403, "SignatureDoesNotMatch"},
-		"another expiry":         {false, now, "GET", get + "0", nil, 403, "SignatureDoesNotMatch"},
-		"another response":       {false, now, "GET", strings.Replace(get, "attachment", "inline", 1), nil, 403, "SignatureDoesNotMatch"},
-		"expired":                {false, "Thu, 01 Jan 2026 01:00:01 +0000", "GET", get, nil, 403, "Request has expired"},
-		"an expiry without time": {false, now, "GET", strings.Replace(get, "1767229200", "soon", 1), nil, 403, "AccessDenied"},
-		"strict":                 {true, now, "GET", get, nil, 403, "AccessDenied"},
+		"a download":                     {false, now, "GET", get, nil, 404, "NoSuchKey"},
+		"an upload":                      {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain"}, 200, ""},
+		"an upload with the same header": {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"}, 200, ""},
+		"an upload with another header":  {false, now, "PUT", put, map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "2"}, 403, "SignatureDoesNotMatch"},
+		"an upload of more":              {false, now, "PUT", put, nil, 403, "SignatureDoesNotMatch"},
+		"a listing":                      {false, now, "GET", list, nil, 200, "ListVersionsResult"},
+		"another method":                 {false, now, "DELETE", get, nil, 403, "SignatureDoesNotMatch"},
+		"another object":                 {false, now, "GET", strings.Replace(get, ".txt", ".png", 1), nil, 403, "SignatureDoesNotMatch"},
+		"another expiry":                 {false, now, "GET", get + "0", nil, 403, "SignatureDoesNotMatch"},
+		"another response":               {false, now, "GET", strings.Replace(get, "attachment", "inline", 1), nil, 403, "SignatureDoesNotMatch"},
+		"another operation":              {false, now, "GET", get + "&attributes", nil, 403, "AccessDenied"},
+		"another operation of a bucket":  {false, now, "GET", strings.Replace(list, "versions", "versions&ownershipControls", 1), nil, 403, "AccessDenied"},
+		"two headers as one":             {false, now, "PUT", strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1), map[string]string{"Content-Type": "text/plain"}, 403, "SignatureDoesNotMatch"},
+		"expired":                        {false, "Thu, 01 Jan 2026 01:00:01 +0000", "GET", get, nil, 403, "Request has expired"},
+		"an expiry without time":         {false, now, "GET", strings.Replace(get, "1767229200", "soon", 1), nil, 403, "AccessDenied"},
+		"strict":                         {true, now, "GET", get, nil, 403, "AccessDenied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config
@@ -116,6 +123,34 @@ func TestPresignedURLsOfVersion2(t *testing.T) {
 			require.Contains(t, w.Body.String(), test.code)
 		})
 	}
+}
+
+func TestAPolicyKnowsTheVersionOfASignature(t *testing.T) {
+	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
+	now, err := time.Parse(time.RFC1123Z, at)
+	require.NoError(t, err)
+	var entries []s3server.Entry
+	h := s3server.New(s3server.Config{
+		Credentials: manualKeys, Buckets: []string{"photos"}, Now: func() time.Time { return now },
+		Log: func(e s3server.Entry) { entries = append(entries, e) },
+	})
+	const get = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
+	status := func() int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:9000"+get, http.NoBody))
+		return w.Code
+	}
+	require.Equal(t, 404, status())
+	require.Equal(t, manualKeys[0].AccessKeyID, entries[0].AccessKeyID)
+	document := `{"Statement":[` + denying("s3:*", inKeys, `{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`) + `]}`
+	put := httptest.NewRequest("PUT", "http://127.0.0.1:9000/photos?policy", strings.NewReader(document))
+	put.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	owner := aws.Credentials{AccessKeyID: manualKeys[0].AccessKeyID, SecretAccessKey: manualKeys[0].SecretKey}
+	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), owner, put, "UNSIGNED-PAYLOAD", "s3", "us-east-1", now))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, put)
+	require.Equal(t, 204, w.Code, w.Body)
+	require.Equal(t, 403, status())
 }
 
 // The policy of the form and its signature are those that boto3 makes.

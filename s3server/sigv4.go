@@ -64,12 +64,14 @@ func canonicalRequest(r *http.Request, query url.Values, signed []string, payloa
 }
 
 // canonicalPath encodes the path once and does not normalize it, unlike AWS's other
-// services.
+// services. It reads a plus sign as locate does: else the signature for the key "a+b" would be
+// one for the key "a b", too.
 func canonicalPath(u *url.URL) string {
-	path := u.Path
-	if path == "" {
-		path = "/"
+	path, err := url.QueryUnescape(u.EscapedPath())
+	if err != nil {
+		path = u.Path // locate has refused it
 	}
+	setDefault(&path, "/")
 	return strings.ReplaceAll(uriEncode(path), "%2F", "/")
 }
 

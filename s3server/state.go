@@ -53,11 +53,7 @@ type objectPart struct {
 }
 
 func (h *Handler) newBucket(name, account string) *bucket {
-	b := &bucket{name: name, account: account, region: h.config.Region, created: h.now(), settings: defaultSettings}
-	if !h.config.Strict {
-		b.ownership, b.block = "", nil
-	}
-	return b
+	return &bucket{name: name, account: account, region: h.config.Region, created: h.now(), settings: newSettings(&h.config)}
 }
 
 // view calls f with the request's bucket, which f must not change.

@@ -19,8 +19,9 @@ import (
 type driverStore struct {
 	service storage.ServiceDriver
 	now     func() time.Time
-	// account and region are those of buckets that this server did not make.
+	// account, region and natural are those of buckets that this server did not make.
 	account, region string
+	natural         settings
 
 	mu   sync.Mutex
 	open map[string]*driverBucket
@@ -31,7 +32,7 @@ var _ store = (*driverStore)(nil)
 
 func newDriverStore(c *Config) *driverStore {
 	return &driverStore{
-		account: c.Credentials[0].Account, region: c.Region, service: c.Service, now: func() time.Time { return c.Now().UTC() }, open: map[string]*driverBucket{},
+		account: c.Credentials[0].Account, region: c.Region, natural: newSettings(c), service: c.Service, now: func() time.Time { return c.Now().UTC() }, open: map[string]*driverBucket{},
 	}
 }
 
@@ -39,8 +40,9 @@ func newDriverStore(c *Config) *driverStore {
 type driverBucket struct {
 	name    string
 	service storage.ServiceDriver
-	// account and region are those of a bucket without a record.
+	// account, region and natural are those of a bucket without a record.
 	account, region string
+	natural         settings
 	driver          storage.Driver
 
 	mu       sync.Mutex
@@ -68,7 +70,7 @@ func (s *driverStore) locate(name string) (*driverBucket, error) {
 	if err != nil {
 		return nil, newError("NoSuchBucket", "BucketName", name)
 	}
-	b := &driverBucket{name: name, account: s.account, region: s.region, service: s.service, driver: driver}
+	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, service: s.service, driver: driver}
 	s.open[name] = b
 	return b, nil
 }

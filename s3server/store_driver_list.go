@@ -82,7 +82,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	if after.prefix {
 		page.after = after.key
 	}
-	start, err := b.startName(ctx, after.key)
+	start, err := b.startName(ctx, page.listing, after)
 	if err != nil {
 		return false, err
 	}
@@ -148,21 +148,43 @@ func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, af
 	return err
 }
 
-// startName returns the driver's name after which a listing continues after a key. If a key that
-// must be escaped is that of no object, the client means its place in S3's order.
-func (b *driverBucket) startName(ctx context.Context, key string) (string, error) {
-	name := escapeKey(key)
+// startName returns the driver's name after which a listing continues. If a key that must be
+// escaped is that of no object, and perhaps never was, the client means its place in S3's order.
+// Keys with empty segments were objects: clients remove a page before they ask for the next one.
+func (b *driverBucket) startName(ctx context.Context, l listing, after position) (string, error) {
+	key, name := after.key, escapeKey(after.key)
 	if name == key || key == "" {
 		return key, nil
+	}
+	if common, rolled := l.commonPrefix(key); after.prefix && rolled && common == key {
+		return startPrefix(key), nil
+	}
+	if after.shown {
+		return name, nil
 	}
 	_, err := b.driver.Head(ctx, &storage.GetRequest{Key: name, Length: -1})
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound:
+		if strings.Contains(key, "//") {
+			if folder, found := strings.CutSuffix(key, "/"); found {
+				return escapeKey(folder) + "/", nil
+			}
+			return name, nil
+		}
 		return key, nil
 	case "":
 		return name, nil
 	}
 	return "", driverError(err, key)
+}
+
+// startPrefix returns the driver's name of a common prefix, which comes before all names with it.
+func startPrefix(key string) string {
+	if folder, found := strings.CutSuffix(key, "/"); found {
+		return escapeKey(folder) + "/"
+	}
+	prefixes := escapePrefix(key)
+	return prefixes[len(prefixes)-1]
 }
 
 // entry returns the version of an entry. On this machine it reads the object, which has the entity
@@ -209,7 +231,7 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 			return p.more, err
 		}
 	}
-	start, err := b.startName(ctx, after.key)
+	start, err := b.startName(ctx, l, position{key: after.key, prefix: p.after != "", shown: after.id != ""})
 	if err != nil {
 		return false, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/objectlock"
 )
 
 func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, error) {
@@ -31,6 +32,9 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		code := storage.CodeOf(err)
 		gone.missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
 	}
+	if err := s.uncoverMarker(ctx, b, r, version); err != nil {
+		return removal{}, driverError(err, r.key)
+	}
 	switch err := b.driver.Delete(ctx, request); {
 	case storage.CodeOf(err) == storage.InvalidArgument && r.id != "":
 		return removal{id: r.id, missing: true}, nil
@@ -46,6 +50,37 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		gone.id = marker.id
 	}
 	return gone, nil
+}
+
+// uncoverMarker prepares the removal of the current version by its id. If a delete marker is the
+// version before it, the driver would make the version below the marker current. Instead, the
+// current version is removed as by a request without id, and is noncurrent from then on.
+func (s *driverStore) uncoverMarker(ctx context.Context, b *driverBucket, r *removeRequest, version string) error {
+	if version == "" || b.description().Provider != "local" {
+		return nil
+	}
+	first, marked := true, false
+	err := b.versionsOf(ctx, r.key, func(e *listedEntry) (bool, error) {
+		if first {
+			first = false
+			return e.Current && e.Version == version, nil
+		}
+		marked = e.marker
+		return false, nil
+	})
+	if err != nil || !marked {
+		return err
+	}
+	key := escapeKey(r.key)
+	current, err := b.driver.Head(ctx, &storage.GetRequest{Key: key, Version: version, Length: -1})
+	if err != nil {
+		return unless(err, storage.ObjectNotFound)
+	}
+	if err := objectlock.CheckRemoval(current.Retention, current.LegalHold, r.bypass, s.now()); err != nil {
+		return err
+	}
+	err = b.driver.Delete(ctx, &storage.DeleteRequest{Key: key, Condition: storage.Condition{Revision: current.Revision}})
+	return unless(err, storage.PreconditionFailed) // it is not current any more
 }
 
 // removable returns the driver's id of the version that a request removes.

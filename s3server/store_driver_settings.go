@@ -66,7 +66,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			return nil, driverError(err, b.name)
 		}
 	}
-	found := &bucket{name: b.name, account: b.account, region: b.region, created: shownTime(info.Created), settings: defaultSettings}
+	found := &bucket{name: b.name, account: b.account, region: b.region, created: shownTime(info.Created), settings: b.natural}
 	if info.Versioning {
 		found.versioning = enabled
 	}
@@ -83,6 +83,9 @@ func (b *driverBucket) keep(found *bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{found, revision, time.Now()}
+	if found.versioning == enabled && !b.desc.Versioned {
+		b.desc = storage.Description{} // another process has enabled it: ask the driver again
+	}
 	return b.cached
 }
 

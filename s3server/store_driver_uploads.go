@@ -244,6 +244,9 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	if _, err := b.upload(ctx, u.id); err != nil {
 		return nil, "", err // another completion was faster
 	}
+	if b.isCompleted(ctx, u) {
+		return nil, "", noUpload(u.id)
+	}
 	w.object.upload = u.id
 	r, kept, err := b.putRequest(ctx, w, settings, s)
 	if err != nil {
@@ -271,6 +274,20 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	b.dropUpload(ctx, u.id) // if this fails, the upload is listed until it is aborted
 	v, shown := b.written(w, settings, attrs, s)
 	return v, shown, nil
+}
+
+// isCompleted reports whether the upload made the current object of its key, and was interrupted
+// before it was removed. It removes the upload.
+func (b *driverBucket) isCompleted(ctx context.Context, u *upload) bool {
+	v, err := b.find(ctx, u.key, "")
+	if err != nil || v == nil {
+		return false
+	}
+	defer held(v).close()
+	if v.upload != u.id {
+		return false
+	}
+	return b.driver.AbortParts(ctx, escapeKey(u.key), u.data.(*uploadRecord).Upload) == nil && b.dropUpload(ctx, u.id) == nil
 }
 
 // dropUpload removes the records of an upload.

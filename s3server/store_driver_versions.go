@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/omnibucket/storage"
 )
@@ -110,6 +111,9 @@ func (s *driverStore) prepare(ctx context.Context, v *version, offset, length in
 	return err
 }
 
+// readBuffers are as long as the blocks of a response.
+var readBuffers = sync.Pool{New: func() any { return new([maxBlock]byte) }}
+
 func (s *driverStore) read(ctx context.Context, v *version, offset, length int64, to io.Writer) (err error) {
 	if length == 0 {
 		return nil
@@ -121,7 +125,9 @@ func (s *driverStore) read(ctx context.Context, v *version, offset, length int64
 			return err
 		}
 	}
-	_, err = io.Copy(to, body)
+	buffer := readBuffers.Get().(*[maxBlock]byte)
+	_, err = io.CopyBuffer(to, body, buffer[:]) // a range of a file is no io.WriterTo
+	readBuffers.Put(buffer)
 	if closing := body.Close(); err == nil {
 		err = closing
 	}

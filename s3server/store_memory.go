@@ -28,6 +28,7 @@ type memoryBucket struct {
 	uploads map[string]*memoryUpload      // by id
 	writes  uint64
 	ledger  *ledger // of the store
+	counted int64   // in the ledger, for the settings
 }
 
 var _ store = (*memoryStore)(nil)
@@ -54,7 +55,11 @@ func (s *memoryStore) createBucket(_ context.Context, b *bucket) (created bool, 
 	if _, exists := s.buckets.Get(b.name); exists {
 		return false, nil
 	}
-	s.buckets.Set(b.name, &memoryBucket{bucket: b, uploads: map[string]*memoryUpload{}, ledger: s.ledger})
+	cost := s.ledger.costOf(b)
+	if err := s.ledger.add(cost); err != nil {
+		return false, err
+	}
+	s.buckets.Set(b.name, &memoryBucket{bucket: b, uploads: map[string]*memoryUpload{}, ledger: s.ledger, counted: cost})
 	return true, nil
 }
 
@@ -79,7 +84,11 @@ func (s *memoryStore) changeBucket(_ context.Context, name string, change func(*
 	if err := change(&changed); err != nil {
 		return err
 	}
-	b.bucket = &changed
+	cost := s.ledger.costOf(&changed)
+	if err := s.ledger.add(cost - b.counted); err != nil {
+		return err
+	}
+	b.bucket, b.counted = &changed, cost
 	return nil
 }
 
@@ -94,6 +103,7 @@ func (s *memoryStore) deleteBucket(_ context.Context, name string) error {
 			s.ledger.free(u.cost())
 		}
 		b.uploads = map[string]*memoryUpload{} // for requests that have just found one
+		s.ledger.free(b.counted)
 		s.buckets.Delete(name)
 		return nil
 	})

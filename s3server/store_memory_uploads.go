@@ -63,7 +63,7 @@ func (s *memoryStore) putPart(ctx context.Context, u *upload, number int, body *
 	if err != nil {
 		return nil, err
 	}
-	return s.addPart(u, number, []piece{stored}, body.digest)
+	return s.addPart(u, number, stored, body.digest)
 }
 
 func (s *memoryStore) copyPart(ctx context.Context, u *upload, number int, from *version, offset, length int64) (*part, error) {

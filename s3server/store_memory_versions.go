@@ -118,7 +118,7 @@ func (s *memoryStore) put(ctx context.Context, w *write, body *body) (*version, 
 		return nil, "", err
 	}
 	w.object.setContent(body.digest)
-	w.object.data = []piece{stored}
+	w.object.data = stored
 	return s.commit(w, nil)
 }
 

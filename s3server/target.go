@@ -45,15 +45,20 @@ func (h *Handler) hostBucket(host string) string {
 		host = name
 	}
 	host = strings.ToLower(host)
+	longest, bucket := "", ""
 	for _, domain := range h.config.Domains {
-		if bucket, found := strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
-			return bucket
+		domain = strings.ToLower(domain)
+		if host == domain {
+			return "" // also if it is a subdomain of another
+		}
+		if name, found := strings.CutSuffix(host, "."+domain); found && len(domain) > len(longest) {
+			longest, bucket = domain, name
 		}
 	}
-	if h.anyHost {
+	if bucket == "" && h.anyHost {
 		return regionalBucket(host)
 	}
-	return ""
+	return bucket
 }
 
 // regionalBucket returns the bucket in a host name of AWS, in any region, or "".
@@ -69,6 +74,22 @@ func regionalBucket(host string) string {
 		return ""
 	}
 	return bucket
+}
+
+// location returns the URL of the request's object, in the style of the request.
+func (r *request) location() string {
+	path := "/" + uriEncode(r.key)
+	if r.server.hostBucket(r.Host) == "" {
+		path = "/" + r.bucket + path
+	}
+	return r.scheme() + "://" + r.Host + path
+}
+
+func (r *request) scheme() string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // checkKey refuses keys that S3 refuses.

@@ -1,9 +1,14 @@
 package s3server_test
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
@@ -19,6 +24,8 @@ func TestBucketsAreInTheNamesOfHosts(t *testing.T) {
 		"the first domain":             {config: several, host: "photos.s3.example.com", path: "/k", bucket: "photos", key: "k"},
 		"the second domain":            {config: several, host: "photos.example.org:9000", path: "/a/b", bucket: "photos", key: "a/b"},
 		"the third domain":             {config: several, host: "my.photos.storage.internal", path: "/k", bucket: "my.photos", key: "k"},
+		"a domain in a domain":         {config: s3server.Config{Domains: []string{"localhost", "s3.localhost"}}, host: "photos.s3.localhost", path: "/k", bucket: "photos", key: "k"},
+		"a domain in a domain, itself": {config: s3server.Config{Domains: []string{"localhost", "s3.localhost"}}, host: "s3.localhost:9000", path: "/photos/k", bucket: "photos", key: "k"},
 		"capitals":                     {config: several, host: "photos.Example.ORG", path: "/k", bucket: "photos", key: "k"},
 		"the domain itself":            {config: several, host: "example.org", path: "/photos/k", bucket: "photos", key: "k"},
 		"the first domain itself":      {config: several, host: "s3.example.com:443", path: "/photos/k", bucket: "photos", key: "k"},
@@ -43,6 +50,42 @@ func TestBucketsAreInTheNamesOfHosts(t *testing.T) {
 			require.Contains(t, []int{403, 404}, response.StatusCode)
 			require.Equal(t, test.bucket, s.Requests()[0].Bucket)
 			require.Equal(t, test.key, s.Requests()[0].Key)
+		})
+	}
+}
+
+func TestLocationsHaveTheSchemeAndTheStyleOfTheRequest(t *testing.T) {
+	for name, test := range map[string]struct {
+		start    func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
+		inHost   bool
+		location string
+	}{
+		"by path":             {start, false, "http://localhost/photos/a%2Fb"},
+		"by path, with TLS":   {startTLS, false, "https://localhost/photos/a%2Fb"},
+		"by host":             {start, true, "http://photos.localhost/a%2Fb"},
+		"by host, and by TLS": {startTLS, true, "https://photos.localhost/a%2Fb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := test.start(t, s3server.Config{Domains: []string{"localhost"}})
+			_, address, _ := strings.Cut(s.URL, "://")
+			s.http.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, address)
+			}
+			expected := strings.Replace(test.location, "localhost", strings.Replace(address, "127.0.0.1", "localhost", 1), 1)
+			client := s.client(func(o *s3.Options) {
+				o.UsePathStyle = !test.inHost
+				o.BaseEndpoint = aws.String(strings.Replace(s.URL, "127.0.0.1", "localhost", 1))
+			})
+			upload := s.begin(t, "a/b")
+			done, err := client.CompleteMultipartUpload(t.Context(), completeInput("a/b", upload, s.part(t, "a/b", upload, 1, "content")))
+			require.NoError(t, err)
+			require.Equal(t, expected, *done.Location)
+
+			form, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("a/b")})
+			require.NoError(t, err)
+			response, body := s.post(t, form.URL, form.Values, "content")
+			require.Equal(t, http.StatusNoContent, response.StatusCode, body)
+			require.Equal(t, expected, response.Header.Get("Location"))
 		})
 	}
 }

@@ -150,3 +150,14 @@ func TestVersionsAreRolledUp(t *testing.T) {
 	require.Equal(t, 1, prefixes)
 	require.Equal(t, 2, versions)
 }
+
+func TestTheMarkerBelowARemovedVersionIsCurrent(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	one := s.putVersion(t, "k", "one")
+	marker := *s.remove(t, "k", "").VersionId
+	two := s.putVersion(t, "k", "two")
+	s.remove(t, "k", two)
+	require.Equal(t, []string{"!" + marker, one}, s.versions(t, 1))
+	require.Empty(t, s.keys(t), "the removed object is not back")
+}

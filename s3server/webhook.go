@@ -34,8 +34,13 @@ type webhook struct {
 func newWebhook(address string) *webhook {
 	return &webhook{
 		url: address, queue: make(chan []byte, webhookQueue), pause: webhookPause,
-		// Without idle connections, nothing is left when run returns.
-		http: &http.Client{Timeout: webhookTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}},
+		http: &http.Client{
+			Timeout: webhookTimeout,
+			// Without idle connections, nothing is left when run returns.
+			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+			// A redirection would lose the body, or post it to another host.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 }
 

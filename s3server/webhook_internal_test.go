@@ -44,6 +44,21 @@ func TestAWebhookIsRetried(t *testing.T) {
 	}
 }
 
+func TestAWebhookIsNotRedirected(t *testing.T) {
+	elsewhere := 0
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere++ }))
+	defer other.Close()
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusSeeOther, http.StatusTemporaryRedirect} {
+		server := httptest.NewServer(http.RedirectHandler(other.URL, status))
+		w := newWebhook(server.URL)
+		w.pause = 0
+		w.send(t.Context(), []byte("event"))
+		server.Close()
+		require.Equal(t, int64(1), w.lost.Load(), status)
+		require.Zero(t, elsewhere, status)
+	}
+}
+
 func TestTheQueueOfAWebhookIsBounded(t *testing.T) {
 	w := newWebhook("http://127.0.0.1:1")
 	for range webhookQueue + 5 {

@@ -14,23 +14,30 @@ import (
 // locateWebsite reports whether the request is for a website, by its host, and then sets its
 // target.
 func (r *request) locateWebsite() bool {
-	host := r.Host
+	bucket, found := r.server.hostWebsite(r.Host)
+	if !found {
+		return false
+	}
+	key, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
+	if err != nil {
+		key = r.URL.EscapedPath() // nobody has stored it
+	}
+	r.target, r.query = target{bucket, key}, url.Values{}
+	return true
+}
+
+// hostWebsite returns the bucket whose website has this host.
+func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	for _, domain := range r.server.config.WebsiteDomains {
-		bucket, found := strings.CutSuffix(host, "."+domain)
-		if !found {
-			continue
+	host = strings.ToLower(host)
+	for _, domain := range h.config.WebsiteDomains {
+		if bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
+			return bucket, true
 		}
-		key, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
-		if err != nil {
-			key = r.URL.EscapedPath() // nobody has stored it
-		}
-		r.target, r.query = target{bucket, key}, url.Values{}
-		return true
 	}
-	return false
+	return "", false
 }
 
 // websiteHandler sets the operation and returns its handler.
@@ -122,10 +129,7 @@ func (r *request) redirect(code int, protocol, host, key string) error {
 	if host == "" {
 		host = r.Host
 	}
-	if protocol == "" && r.TLS != nil {
-		protocol = "https"
-	}
-	setDefault(&protocol, "http")
+	setDefault(&protocol, r.scheme())
 	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
 	return r.done(code)
 }

@@ -68,6 +68,9 @@ func (r *request) readXML(v any) error {
 
 // readDocument returns a small body.
 func (r *request) readDocument() ([]byte, error) {
+	if r.ContentLength > maxDocument {
+		return nil, tooLarge(r.ContentLength, maxDocument)
+	}
 	if err := r.admitDocument(); err != nil {
 		return nil, err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
@@ -26,11 +28,12 @@ var healthPaths = map[string]bool{
 }
 
 // withHealth answers unsigned requests for healthPaths. With a signature or a query they
-// are requests for S3, because "healthz" and "minio" may be buckets.
-func withHealth(s3 http.Handler) http.Handler {
+// are requests for S3, because "healthz" and "minio" may be buckets, and so they are at the host of
+// a bucket or a website, which is a subdomain of one of domains: they are keys there.
+func withHealth(domains []string, s3 http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !reads || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" {
+		if !reads || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" || isSubdomain(r.Host, domains) {
 			s3.ServeHTTP(w, r)
 			return
 		}
@@ -38,6 +41,23 @@ func withHealth(s3 http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		_, _ = w.Write([]byte("ok\n"))
 	})
+}
+
+// isSubdomain reports whether a host, which may have a port, is in one of domains.
+func isSubdomain(host string, domains []string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(host)
+	within := false
+	for _, domain := range domains {
+		domain = strings.ToLower(domain)
+		if host == domain {
+			return false
+		}
+		within = within || strings.HasSuffix(host, "."+domain)
+	}
+	return within
 }
 
 // patience is how long a server may take to answer a health check.

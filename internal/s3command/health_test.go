@@ -38,6 +38,22 @@ func TestABucketMayHaveTheNameOfAHealthCheck(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestAWebsiteMayHaveAnIcon(t *testing.T) {
+	server := start(t, environment(), "--create", "photos", "--domain", "s3.localhost")
+	for host, status := range map[string]int{
+		"photos.localhost:9000": 403, "photos.s3-website.localhost": 404, "PHOTOS.S3.localhost": 403, "s3.localhost:9000": 200, "localhost": 200,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/favicon.ico", nil)
+		require.NoError(t, err)
+		r.Host = host
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, status, response.StatusCode, host)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
 func TestCheckHealth(t *testing.T) {
 	plain := start(t, environment())
 	secure := start(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))

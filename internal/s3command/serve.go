@@ -119,13 +119,17 @@ func (c *command) config(service storage.ServiceDriver) (s3server.Config, error)
 	config := s3server.Config{
 		Service: service, Credentials: []s3server.Credential{c.pair}, AdminToken: c.adminToken,
 		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
-		Middleware: withHealth, Log: c.log(),
+		Log: c.log(),
 	}
 	if f.admin {
 		config.Record = adminRecord
 	}
+	domains := append([]string{"localhost"}, f.domains...)
 	if len(f.domains) > 0 {
-		config.Domains = append([]string{"localhost"}, f.domains...)
+		config.Domains = domains
+	}
+	config.Middleware = func(s3 http.Handler) http.Handler {
+		return withHealth(domains, s3)
 	}
 	switch {
 	case f.certFile != "":

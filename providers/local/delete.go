@@ -89,7 +89,7 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	if err := interrupted(ctx); err != nil {
 		return false, err
 	}
-	if err := s.learnObjectLock(); err != nil {
+	if err := s.learnVersioning(); err != nil {
 		return false, err
 	}
 	at := &candidates{store: s, l: l, plain: plain}

@@ -59,12 +59,12 @@ func (s *store) lockNew(ctx context.Context, a *attrs) error {
 	return nil
 }
 
-// learnObjectLock makes this driver keep versions if another process has meanwhile made the
-// bucket lock objects. The caller holds the lock of the key that it changes: no object can
-// be locked before the settings say so.
-func (s *store) learnObjectLock() error {
+// learnVersioning makes this driver keep versions if another process has meanwhile made the
+// bucket keep them or lock objects. The caller holds the lock of the key that it changes: no
+// object can be locked before the settings say so.
+func (s *store) learnVersioning() error {
 	b, err := s.currentSettings()
-	if err == nil && b.ObjectLock {
+	if err == nil && (b.Versioning || b.ObjectLock) {
 		s.versions.Store(true)
 	}
 	return err

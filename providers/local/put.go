@@ -102,7 +102,7 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 
 // place checks the condition and renames. The caller holds the lock of the key.
 func (s *store) place(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
-	if err := s.learnObjectLock(); err != nil {
+	if err := s.learnVersioning(); err != nil {
 		return err
 	}
 	old, err := at.find()

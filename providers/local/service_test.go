@@ -82,8 +82,9 @@ func TestBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// The settings are read when a bucket is opened. A call that is refused later does not read them.
-func TestARefusedFeatureDoesNotBeginToKeepVersions(t *testing.T) {
+// As in a cloud, the bucket decides whether a write keeps the version before, and the opening
+// whether versions can be named.
+func TestAnOpenBucketKeepsVersionsOnceTheBucketDoes(t *testing.T) {
 	s, root := service(t)
 	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "one"})
 	require.NoError(t, err)
@@ -98,7 +99,7 @@ func TestARefusedFeatureDoesNotBeginToKeepVersions(t *testing.T) {
 		_, err = opened.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	require.Len(t, b.history(storage.ListRequest{}), 1)
+	require.Len(t, b.history(storage.ListRequest{}), 2)
 }
 
 func TestMissingBuckets(t *testing.T) {
