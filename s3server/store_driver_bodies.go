@@ -65,7 +65,8 @@ func spool(from io.Reader) (*spooled, error) {
 	}
 	_ = os.Remove(file.Name()) // fails on Windows, where close removes it
 	body := newSummedBody(from, nil)
-	if _, err = io.Copy(file, body); err == nil {
+	_, err = io.Copy(file, body)
+	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
