@@ -51,14 +51,15 @@
 //
 // # Limits
 //
-// Clients cannot make the server use memory without a bound, except by storing objects, which
-// Config.MaxBytes bounds. [Limits] has the others. A client that neither sends nor reads is cut
-// off.
+// Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client that neither
+// sends nor reads is cut off. A listing is made in memory and stays there while its client reads:
+// up to 5 MB for 1,000 keys that are long and full of control characters, for each connection.
 //
 // # What is not there
 //
-// Signatures of version 2, directory buckets, replication, inventory, analytics, metrics, S3
-// Select and torrents.
+// Directory buckets, replication, inventory, analytics, metrics, S3 Select, torrents, and
+// checksums of the XXHASH kinds. Signatures of version 2 are accepted unless the server is strict:
+// boto3 presigns with them by default.
 package s3server
 
 import (
