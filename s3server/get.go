@@ -1,51 +1,68 @@
 package s3server
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 )
 
-// getObject is also HEAD, which differs only in the body.
+// getObject is also HEAD, which differs only in the body. An object that is replaced before it is
+// read is searched again.
 func (r *request) getObject() error {
+	const most = 10
+	header := r.w.Header()
+	before := maps.Clone(header)
+	for attempt := 1; ; attempt++ {
+		replaced, err := r.getVersion()
+		if !replaced || attempt == most {
+			return err
+		}
+		clear(header)
+		maps.Copy(header, before)
+	}
+}
+
+// getVersion sends a version, or reports that it was replaced before it was read.
+func (r *request) getVersion() (replaced bool, err error) {
 	part, err := r.wantedPart()
 	if err != nil {
-		return err
+		return false, err
 	}
 	mode := r.Header.Get("X-Amz-Checksum-Mode")
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
-		return newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
+		return false, newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
 	v, err := r.findVersion()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer r.server.store.release(v)
 	if err := noEncryption(r.Header); err != nil {
-		return err
+		return false, err
 	}
 	if err := r.checkReader(v.encryption, customerPrefix); err != nil {
-		return err
+		return false, err
 	}
 	if err := checkRead(r.Header, v); err != nil {
-		return err
+		return false, err
 	}
 	if r.server.archived(v) && r.Method == http.MethodGet {
-		return newError("InvalidObjectState", "StorageClass", v.class)
+		return false, newError("InvalidObjectState", "StorageClass", v.class)
 	}
 	s, err := r.span(v, part)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := r.describe(v); err != nil {
-		return err
+		return false, err
 	}
 	if !r.has("versionId") {
 		r.showExpiration(v)
 	}
 	if r.Method == http.MethodGet {
 		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
-			return err
+			return asAPIError(err).code == "ServiceUnavailable", err
 		}
 	}
 	if mode != "" {
@@ -56,7 +73,7 @@ func (r *request) getObject() error {
 		// The status is already sent: if this fails, the client gets a short body.
 		_ = r.server.store.read(r.Context(), v, s.offset, s.length, r.w)
 	}
-	return nil
+	return false, nil
 }
 
 // findVersion returns the version that a read asks for. The caller must release it.
