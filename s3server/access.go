@@ -48,7 +48,7 @@ func (r *request) authorizeWith(header http.Header, tags []tag) error {
 		a.header, a.tags = header, tags
 		return a.checkAll()
 	})
-	if err != nil && asAPIError(err).code == "NoSuchBucket" && !r.caller.anonymous {
+	if asErrorCode(err, "NoSuchBucket") && !r.caller.anonymous {
 		return nil // the operation reports it, after the errors that come first
 	}
 	return err

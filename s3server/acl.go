@@ -219,7 +219,7 @@ func (h *Handler) readACL(header http.Header, account string, b *bucket, object 
 // only one that changes nothing is accepted.
 func (h *Handler) newObjectACL(header http.Header, account string, b *bucket) (accessList, error) {
 	list, given, err := h.readACL(header, account, b, true)
-	wrongName := err != nil && !setsGrants(header) && asAPIError(err).code == "InvalidArgument"
+	wrongName := !setsGrants(header) && asErrorCode(err, "InvalidArgument")
 	switch {
 	case wrongName:
 		return nil, err

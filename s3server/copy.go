@@ -185,15 +185,8 @@ func (r *request) copyPart() error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
-	number, err := r.partNumber()
+	u, number, err := r.partTarget()
 	if err != nil {
-		return err
-	}
-	u, err := r.upload()
-	if err != nil {
-		return err
-	}
-	if err := r.checkPart(u); err != nil {
 		return err
 	}
 	from, err := r.origin()

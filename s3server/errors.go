@@ -54,6 +54,12 @@ func asAPIError(err error) *apiError {
 	return newError("InternalError").withMessage("%v", err)
 }
 
+// asErrorCode reports whether an error is one of S3 with this code.
+func asErrorCode(err error, code string) bool {
+	e, ok := errors.AsType[*apiError](err)
+	return ok && e.code == code
+}
+
 type entry struct {
 	status  int
 	message string

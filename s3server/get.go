@@ -62,7 +62,7 @@ func (r *request) getVersion() (replaced bool, err error) {
 	}
 	if r.Method == http.MethodGet {
 		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
-			return asAPIError(err).code == "ServiceUnavailable", err
+			return asErrorCode(err, "ServiceUnavailable"), err
 		}
 	}
 	if mode != "" {

@@ -121,6 +121,17 @@ func (r *request) partNumber() (int, error) {
 	return n, nil
 }
 
+// partTarget returns the upload and the number of a part that is written.
+func (r *request) partTarget() (u *upload, number int, err error) {
+	if number, err = r.partNumber(); err != nil {
+		return nil, 0, err
+	}
+	if u, err = r.upload(); err != nil {
+		return nil, 0, err
+	}
+	return u, number, r.checkPart(u)
+}
+
 func (r *request) uploadPart() error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
@@ -128,15 +139,8 @@ func (r *request) uploadPart() error {
 	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
 		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
-	number, err := r.partNumber()
+	u, number, err := r.partTarget()
 	if err != nil {
-		return err
-	}
-	u, err := r.upload()
-	if err != nil {
-		return err
-	}
-	if err := r.checkPart(u); err != nil {
 		return err
 	}
 	promised, err := r.expectBody()

@@ -1,6 +1,9 @@
 package s3server
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // matchPattern matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
 // byte. It needs at most len(pattern)*len(value) steps.
@@ -22,4 +25,18 @@ func matchPattern(pattern, value string) bool {
 		}
 	}
 	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// wildcardMatch matches a pattern of CORS rules and ARNs of events: its one "*" stands for anything,
+// and "?" for itself.
+func wildcardMatch(pattern, value string) bool {
+	head, rest, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return pattern == value
+	}
+	return len(value) >= len(head)+len(rest) && strings.HasPrefix(value, head) && strings.HasSuffix(value, rest)
+}
+
+func anyWildcardMatch(patterns []string, value string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, value) })
 }

@@ -257,19 +257,6 @@ func (c condition) fixed() bool {
 	})
 }
 
-func anyWildcardMatch(patterns []string, value string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, value) })
-}
-
-// wildcardMatch matches a pattern in which "*" stands for anything.
-func wildcardMatch(pattern, value string) bool {
-	head, rest, wild := strings.Cut(pattern, "*")
-	if !wild {
-		return pattern == value
-	}
-	return len(value) >= len(head)+len(rest) && strings.HasPrefix(value, head) && strings.HasSuffix(value, rest)
-}
-
 func (r *request) putPolicy() error {
 	document, err := r.readDocument()
 	if err != nil {

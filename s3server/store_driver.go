@@ -3,6 +3,7 @@ package s3server
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -324,12 +325,10 @@ func shownTime(t time.Time) time.Time {
 // keyLocks serialises changes of one key in this process.
 type keyLocks struct{ slots [64]sync.Mutex }
 
+var lockSeed = maphash.MakeSeed()
+
 func (l *keyLocks) lock(key string) (unlock func()) {
-	hash := uint32(2166136261)
-	for i := range len(key) {
-		hash = (hash ^ uint32(key[i])) * 16777619
-	}
-	slot := &l.slots[hash%uint32(len(l.slots))]
+	slot := &l.slots[maphash.String(lockSeed, key)%uint64(len(l.slots))]
 	slot.Lock()
 	return slot.Unlock
 }

@@ -2,35 +2,28 @@ package s3server
 
 import (
 	"errors"
-	"hash"
-	"hash/crc32"
 	"io"
 	"os"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
-
-var castagnoliTable = crc32.MakeTable(crc32.Castagnoli)
-
-func crcOf(document []byte) storage.CRC32C {
-	return storage.KnownCRC32C(crc32.Checksum(document, castagnoliTable))
-}
 
 // A summedBody computes the CRC32C of a body, and calls ended at its end.
 type summedBody struct {
 	from  io.Reader
-	sum   hash.Hash32
+	sum   uint32
 	size  int64
 	ended func(crc storage.CRC32C) error // nil after the call
 }
 
 func newSummedBody(from io.Reader, ended func(crc storage.CRC32C) error) *summedBody {
-	return &summedBody{from: from, sum: crc32.New(castagnoliTable), ended: ended}
+	return &summedBody{from: from, ended: ended}
 }
 
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
-	_, _ = b.sum.Write(p[:n])
+	b.sum = crc32c.Update(b.sum, p[:n])
 	b.size += int64(n)
 	if err == io.EOF && b.ended != nil {
 		ended := b.ended
@@ -42,7 +35,7 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *summedBody) crc() storage.CRC32C { return storage.KnownCRC32C(b.sum.Sum32()) }
+func (b *summedBody) crc() storage.CRC32C { return storage.KnownCRC32C(b.sum) }
 
 // Seek fails: drivers that read a body only once never call it.
 func (b *summedBody) Seek(int64, int) (int64, error) {

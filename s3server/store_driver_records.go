@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // recordPrefix is the driver's prefix of the records, if they are among the objects of the
@@ -84,7 +85,7 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 		return "", err
 	}
 	attrs, err := r.driver.Put(ctx, &storage.PutRequest{
-		Key: r.prefix + name, Body: bytes.NewReader(document), Size: int64(len(document)), CRC32C: crcOf(document),
+		Key: r.prefix + name, Body: bytes.NewReader(document), Size: int64(len(document)), CRC32C: storage.KnownCRC32C(crc32c.Sum(document)),
 		Properties: storage.Properties{ContentType: "application/json"}, Condition: c,
 	})
 	if err != nil {

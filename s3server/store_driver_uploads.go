@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -362,11 +361,6 @@ func (s *driverStore) listUploads(ctx context.Context, bucket string, l listing,
 		}
 	}
 	return false, nil
-}
-
-func asErrorCode(err error, code string) bool {
-	e, ok := errors.AsType[*apiError](err)
-	return ok && e.code == code
 }
 
 func compareUploads(a, b *upload) int {

@@ -46,7 +46,7 @@ func (r *request) websiteHandler() handler {
 		r.operation = "Preflight"
 		return (*request).preflight
 	}
-	r.operation = "GetWebsiteDocument" // no name of AWS: a website is no part of the API
+	r.operation = "GetWebsiteDocument" // not a name of AWS: the API has no websites
 	return (*request).serveWebsite
 }
 

@@ -11,7 +11,7 @@ import path from 'node:path';
 
 const test = JSON.parse(process.argv[2]);
 const { chromium } = await import(test.playwright);
-const patience = 15_000; // of a step, in milliseconds
+const patience = 60_000; // of a step, in milliseconds: more than a busy machine takes
 const uploadSpeed = 2 << 20; // bytes a second: what is sent to this machine is seen to move
 
 const browser = await chromium.launch({ executablePath: test.chromium, args: ['--no-sandbox', '--disable-dev-shm-usage'] });

@@ -13,7 +13,7 @@ const { chromium } = await import(test.playwright);
 
 const browser = await chromium.launch({ executablePath: test.chromium, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 const context = await browser.newContext({ viewport: { width: 1000, height: 900 }, locale: 'en-GB' });
-context.setDefaultTimeout(15_000);
+context.setDefaultTimeout(60_000);
 const page = await context.newPage();
 
 // The errors in the browser's console. A step that causes one removes it.
