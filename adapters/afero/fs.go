@@ -8,7 +8,7 @@
 //   - A file is an object, and its path is the key without the slash at its beginning. A path that
 //     is no valid key is an error (fs.ErrInvalid).
 //   - A file that is open for writing is a temporary file of this machine. Close and Sync store
-//     it, whole or not at all. Of two writers at once, the last one to close wins. Check the error
+//     it, whole or not at all. The last one of several writers to close wins. Check the error
 //     of Close.
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object

@@ -1,11 +1,9 @@
 package afero
 
 import (
-	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/providers/s3"
 )
 
 // ownTests are the tests of afero that take their file systems from a list. The others build theirs
@@ -47,7 +45,7 @@ func TestAferosOwnTests(t *testing.T) {
 	for name, address := range map[string]string{
 		"memory": "mem://afero",
 		"local":  "file://" + filepath.ToSlash(filepath.Join(dir, "bucket")) + "?create=true&sync=false",
-		"minio":  onMinIO(t),
+		"minio":  minioserver.Address(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := exec.CommandContext(t.Context(), program, "-test.run", ownTests, "-test.v")
@@ -64,27 +62,6 @@ func copyFile(t *testing.T, from, to, more string) {
 	text, err := os.ReadFile(from)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(to, append(text, more...), 0o600))
-}
-
-// onMinIO returns the address of a new bucket.
-func onMinIO(t *testing.T) string {
-	t.Helper()
-	need := func(variable string) string {
-		value := os.Getenv(variable)
-		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C testservers . -only minio -- …\"", variable)
-		return value
-	}
-	t.Setenv("AWS_ACCESS_KEY_ID", need("OMNIBUCKET_TEST_MINIO_KEY"))
-	t.Setenv("AWS_SECRET_ACCESS_KEY", need("OMNIBUCKET_TEST_MINIO_SECRET"))
-	profile, _ := s3.NamedProfile("minio")
-	account, err := s3.NewService(t.Context(), s3.Config{Endpoint: need("OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile})
-	require.NoError(t, err)
-	name := "afero-" + strings.ToLower(rand.Text())
-	_, err = account.CreateBucket(t.Context(), name)
-	require.NoError(t, err)
-	return "s3://" + name + "?" + url.Values{
-		"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {need("OMNIBUCKET_TEST_MINIO")},
-	}.Encode()
 }
 
 func TestFiles(t *testing.T) {

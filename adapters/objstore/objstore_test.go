@@ -1,8 +1,6 @@
 package objstore
 
 import (
-	"crypto/rand"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	thanos "github.com/thanos-io/objstore"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
@@ -26,7 +25,11 @@ func TestAcceptance(t *testing.T) {
 			require.NoError(t, err)
 			return b
 		},
-		"minio": onMinIO,
+		"minio": func(t *testing.T) storage.Bucket {
+			b, err := s3.Open(t.Context(), minioserver.NewBucket(t))
+			require.NoError(t, err)
+			return b
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := New(open(t), Config{Name: "blocks"})
@@ -34,28 +37,6 @@ func TestAcceptance(t *testing.T) {
 			require.NoError(t, b.Close())
 		})
 	}
-}
-
-func onMinIO(t *testing.T) storage.Bucket {
-	t.Helper()
-	need := func(variable string) string {
-		value := os.Getenv(variable)
-		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C testservers . -only minio -- …\"", variable)
-		return value
-	}
-	profile, _ := s3.NamedProfile("minio")
-	c := s3.Config{
-		Endpoint: need("OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: need("OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: need("OMNIBUCKET_TEST_MINIO_SECRET"),
-	}
-	account, err := s3.NewService(t.Context(), c)
-	require.NoError(t, err)
-	c.Bucket = "objstore-" + strings.ToLower(rand.Text())
-	_, err = account.CreateBucket(t.Context(), c.Bucket)
-	require.NoError(t, err)
-	b, err := s3.Open(t.Context(), c)
-	require.NoError(t, err)
-	return b
 }
 
 func TestTimesOfAListing(t *testing.T) {
