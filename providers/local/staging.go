@@ -125,6 +125,9 @@ type stagedFile struct {
 	meta  meta
 	// visible is its sealed sidecar with Config.Sidecars, or nil.
 	visible *stagedFile
+	// held is nil, unless the file is one that parts share. Its lock keeps their writers away.
+	// If the file is not placed, it stays.
+	held *os.File
 }
 
 // stage makes an empty staged file.
@@ -198,6 +201,10 @@ func (s *store) discard(st *stagedFile) {
 	}
 	if st.name != "" {
 		s.dropSidecar(st.meta)
+	}
+	if st.held != nil {
+		_ = st.held.Close()
+	} else if st.name != "" {
 		_ = st.dir.unlink(st.name)
 	}
 }
@@ -209,6 +216,10 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return
 
 // fill writes the whole body. It returns an error of the body unchanged.
 func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
+	return st.file.fill(ctx, body)
+}
+
+func (f *file) fill(ctx context.Context, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	for idle := 0; ; {
@@ -217,7 +228,7 @@ func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
 		}
 		n, err := body.Read(*buffer)
 		if n > 0 {
-			if _, err := st.file.Write((*buffer)[:n]); err != nil {
+			if _, err := f.Write((*buffer)[:n]); err != nil {
 				return failure(err)
 			}
 		}
