@@ -30,7 +30,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	defer s.discard(st)
-	if err := st.fill(ctx, strings.NewReader(r.Key)); err != nil {
+	if err := s.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
 		return "", err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
@@ -121,7 +121,7 @@ func (s *store) putInFile(ctx context.Context, to *dir, r *storage.PartRequest) 
 	if err := s.restrictMode(r.Key, st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := st.fill(ctx, r.Body); err != nil {
+	if err := s.fill(ctx, st.file, r.Body); err != nil {
 		return storage.Part{}, err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {

@@ -157,7 +157,7 @@ func isFree(d *dir, base string) bool {
 
 // fillSlot writes the body, flushes it, and makes it the part.
 func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *storage.PartRequest) error {
-	if err := f.fill(ctx, &exactBody{from: r.Body, left: at.size}); err != nil {
+	if err := s.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
 		return err
 	}
 	err := f.setTime(to, at.file, s.clock.now())
@@ -167,13 +167,14 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 	if err != nil {
 		return failure(err)
 	}
-	if err := to.rename(placedName(at.number), to, slotName(at.number)); err != nil {
-		if err := s.notFoundIfBucketGone(nil); err != nil || !isNotExist(err) {
-			return failure(err)
+	err = to.rename(placedName(at.number), to, slotName(at.number))
+	if isNotExist(err) {
+		if err := s.notFoundIfBucketGone(nil); err != nil {
+			return err
 		}
-		return errUpload // it was aborted meanwhile
+		return errUpload // it has ended meanwhile
 	}
-	return nil
+	return failure(err)
 }
 
 // An exactBody fails if it has not the announced size, before it delivers a byte too many.
@@ -232,7 +233,7 @@ func (s *store) addFile(ctx context.Context, to *dir, base, content string, isNe
 		return false
 	}
 	defer s.discard(st)
-	if st.fill(ctx, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, s.clock.now()) != nil {
+	if s.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, s.clock.now()) != nil {
 		return false
 	}
 	if isNew {

@@ -214,14 +214,14 @@ func (st *stagedFile) markPlaced() { st.name = "" }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
-// fill writes the whole body. It returns an error of the body unchanged.
-func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
-	return st.file.fill(ctx, body)
-}
+// flushStep is the number of bytes after which the disk begins to write them, while more come.
+const flushStep = 8 << 20
 
-func (f *file) fill(ctx context.Context, body io.Reader) error {
+// fill writes the whole body. It returns an error of the body unchanged.
+func (s *store) fill(ctx context.Context, f *file, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
+	unflushed := 0
 	for idle := 0; ; {
 		if err := interrupted(ctx); err != nil {
 			return err
@@ -242,6 +242,10 @@ func (f *file) fill(ctx context.Context, body io.Reader) error {
 			idle = 0
 		} else if idle == 100 {
 			return io.ErrNoProgress
+		}
+		if unflushed += n; s.sync && unflushed >= flushStep {
+			startFlush(f)
+			unflushed = 0
 		}
 	}
 }
