@@ -197,7 +197,7 @@ type Limits struct {
 	MaxHeader   int   // of all headers of a request, names and values: 8 KiB
 	MaxBuckets  int   // 10,000
 	// These are not AWS's.
-	MaxConnections int           // that Start serves at a time, while others wait: 1,024
+	MaxConnections int           // that Start has open: 1,024. For another one, it closes one without a request
 	IdleTimeout    time.Duration // in which a client must send or read some bytes: 1 minute
 }
 
@@ -235,6 +235,7 @@ type Handler struct {
 	faults                        faults
 	recorder                      recorder
 	documents, anonymousDocuments chan struct{} // large ones in use
+	answers                       answers
 	admin                         http.Handler
 }
 
@@ -271,6 +272,7 @@ func New(c Config) *Handler {
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
+		answers: answers{listing: make(chan struct{}, listers)},
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
