@@ -13,7 +13,7 @@ const (
 	// no client can hold up.
 	listers = 16
 	// maxHeld bounds the bytes of all large documents that clients are reading.
-	maxHeld = 128 << 20
+	maxHeld = 64 << 20
 	// smallAnswer is the size of a document that is not counted.
 	smallAnswer = 64 << 10
 )
