@@ -264,13 +264,17 @@ type versionListing struct {
 func (p *versionListing) rest(ctx context.Context, after versionPosition) error {
 	found, ordered := false, p.bucket.description().Provider == "local" // whose ids descend
 	return p.bucket.versionsOf(ctx, after.key, func(e *listedEntry) (bool, error) {
-		if !found {
-			found = e.id == after.id
-			if !ordered || e.id >= after.id {
-				return true, nil
-			}
+		switch {
+		case found:
+			return p.add(ctx, e)
+		case e.id == after.id:
+			found = true
+			return true, nil
+		case ordered && after.id != nullVersion && e.Version < after.id: // that version is gone
+			found = true
+			return p.add(ctx, e)
 		}
-		return p.add(ctx, e)
+		return true, nil
 	})
 }
 

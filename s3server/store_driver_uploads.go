@@ -271,7 +271,7 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 		return nil, "", lost(driverError(err, w.key), w.condition)
 	}
 	b.dropUpload(ctx, u.id) // if this fails, the upload is listed until it is aborted
-	v, shown := b.written(w, settings, attrs, s)
+	v, shown := b.written(ctx, w, settings, attrs, s)
 	return v, shown, nil
 }
 
