@@ -29,13 +29,18 @@ type directory struct {
 
 func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
 	t.Helper()
-	service, err := local.NewServiceDriver(path, local.ServiceConfig{NoSync: true})
+	clock := &clock{}
+	if c.Now == nil {
+		c.Now = clock.now
+	}
+	service, err := local.NewServiceDriver(path, local.ServiceConfig{NoSync: true, Now: c.Now})
 	require.NoError(t, err)
 	c.Service = service
 	if c.Buckets == nil {
 		c.Buckets = []string{}
 	}
 	d := &directory{start(t, c), path}
+	d.clock = clock
 	t.Cleanup(func() { _ = service.Close() })
 	return d
 }
@@ -328,8 +333,41 @@ func TestADirectoryListsAllKeysInPages(t *testing.T) {
 	nothing := func(string) {}
 	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}, d.pages(t, "/", nothing))
 	require.ElementsMatch(t, keys, d.pages(t, "|", nothing))
+	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
+		d.put(t, key, "")
+	}
+	require.Equal(t, []string{" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z"}, d.pages(t, "|", nothing), "in the order of S3")
+	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
+		d.remove(t, key, "")
+	}
 	removed := d.pages(t, "", func(key string) { d.remove(t, key, "") })
 	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
+}
+
+// Like the drivers, the server drops uploads that nobody continues for a week.
+func TestADirectoryDropsOldUploads(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d.Client = d.client(func(o *s3.Options) { o.RetryMaxAttempts = 3 }) // the SDK learns the time of the server
+	uploads := func() (keys []string) {
+		out, err := d.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+		require.NoError(t, err)
+		for _, u := range out.Uploads {
+			keys = append(keys, *u.Key)
+		}
+		return keys
+	}
+	nothing := func(*s3.CreateMultipartUploadInput) {}
+	d.begin(t, "empty", nothing)
+	idle, busy := d.begin(t, "idle", nothing), d.begin(t, "busy", nothing)
+	d.part(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
+	d.clock.move(6 * 24 * time.Hour)
+	require.Len(t, uploads(), 3)
+	d.part(t, "busy", busy, 1, "0123456789", func(*s3.UploadPartInput) {})
+	d.clock.move(2 * 24 * time.Hour)
+	require.Equal(t, []string{"busy"}, uploads())
+	_, err := d.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("idle"), UploadId: &idle})
+	failsWith(t, err, 404, "NoSuchUpload")
+	d.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
 }
 
 // A server that is killed may leave the records of an upload whose object is there.

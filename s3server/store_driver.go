@@ -46,6 +46,7 @@ type driverBucket struct {
 	// account, region and natural are those of a bucket without a record.
 	account, region string
 	natural         settings
+	now             func() time.Time
 	driver          storage.Driver
 
 	mu       sync.Mutex
@@ -73,7 +74,7 @@ func (s *driverStore) locate(name string) (*driverBucket, error) {
 	if err != nil {
 		return nil, newError("NoSuchBucket", "BucketName", name)
 	}
-	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, service: s.service, driver: driver}
+	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, now: s.now, service: s.service, driver: driver}
 	s.open[name] = b
 	return b, nil
 }

@@ -79,6 +79,9 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	if l.max == 0 {
 		return false, nil
 	}
+	if l.isSorted() {
+		return b.listSorted(ctx, l, after, show)
+	}
 	if after.prefix {
 		page.after = after.key
 	}
@@ -92,9 +95,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	for _, prefix := range escapePrefix(l.prefix) {
 		var failed error
 		request := page.request(prefix, start)
-		if l.delimiter == "/" { // any other could be a part of an escaped name
-			request.Delimiter = "/"
-		}
+		request.Delimiter = l.delimiter
 		err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
 			if e.Key <= start && !e.IsPrefix {
 				return true
@@ -130,7 +131,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 // later keys with the prefix. A driver may leave it out, because it is less than the key.
 func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, start string, show func(v *version, common string)) error {
 	common, rolled := page.commonPrefix(after.key)
-	if !rolled || after.prefix || page.delimiter != "/" {
+	if !rolled || after.prefix {
 		return nil
 	}
 	request := page.request(escapeKey(strings.TrimSuffix(common, "/"))+"/", start)
@@ -221,6 +222,9 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 			}
 			show(v, true, common)
 		})
+	}
+	if l.isSorted() {
+		return b.listVersionsSorted(ctx, l, after, show)
 	}
 	p := &versionListing{driverListing: driverListing{listing: l}, bucket: b, show: show}
 	if common, rolled := l.commonPrefix(after.key); rolled && common == after.key {
