@@ -45,13 +45,10 @@ func newError(code string, fields ...string) *apiError {
 	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
 }
 
-// asAPIError returns the S3 error for err.
+// asAPIError returns the S3 error for err, which is not nil.
 func asAPIError(err error) *apiError {
-	var e *apiError
-	if errors.As(err, &e) {
-		return e
-	}
-	return newError("InternalError").withMessage("%v", err)
+	e, _ := errors.AsType[*apiError](driverError(err, "")) // which has one
+	return e
 }
 
 // asErrorCode reports whether an error is one of S3 with this code.
