@@ -41,6 +41,9 @@ func (r *request) postObject() error {
 	if r.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.key == "" {
 		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
+	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
+		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).withMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
+	}
 	f.fields["key"] = r.key
 	if err := checkKey(r.key); err != nil {
 		return err
@@ -50,6 +53,9 @@ func (r *request) postObject() error {
 		return err
 	}
 	header := f.header()
+	if err := r.checkPayer(header); err != nil {
+		return err
+	}
 	if err := r.checkFields(header); err != nil {
 		return err
 	}

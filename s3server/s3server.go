@@ -149,7 +149,8 @@ type Config struct {
 	WebhookURL string
 	// EventARNs are the targets that a notification configuration can name, for Notify and
 	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
-	// InvalidArgument, and so does the server. Nil means [DefaultEventARN].
+	// InvalidArgument, and so does the server. Nil means the topics whose name is "events", in any
+	// region and of any account, such as [DefaultEventARN].
 	EventARNs []string
 	// Log is called at the end of each request. Calls may be concurrent. Nil means no log.
 	Log func(Entry)
@@ -264,7 +265,7 @@ func New(c Config) *Handler {
 		c.LifecycleDay = fullDay
 	}
 	if c.EventARNs == nil {
-		c.EventARNs = []string{DefaultEventARN}
+		c.EventARNs = []string{"arn:aws:sns:*:*:events"}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
