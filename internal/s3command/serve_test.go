@@ -40,19 +40,19 @@ func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
 	require.Contains(t, body, "<Code>AccessDenied</Code>")
 }
 
-func TestEventsReachTheWebhookUnderTheTargetsOfTheFlags(t *testing.T) {
+func TestConfigurationsForMinIOReachTheWebhook(t *testing.T) {
 	received := make(chan string, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		received <- string(body)
 	}))
 	defer hook.Close()
-	server := start(t, environment(), "--create", "photos", "--webhook", hook.URL, "--event-target", "arn:aws:sqs:*:photos", "--lifecycle-day", "1h")
+	server := start(t, environment(), "--create", "photos", "--webhook", hook.URL, "--event-target", "arn:minio:sqs::*:webhook", "--lifecycle-day", "1h")
 	server.export()
 	c := client(t)
 	_, err := c.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
 		Bucket: aws.String("photos"), NotificationConfiguration: &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{{
-			QueueArn: aws.String("arn:aws:sqs:eu-central-1:210987654321:photos"), Events: []types.Event{"s3:ObjectCreated:*"},
+			QueueArn: aws.String("arn:minio:sqs::1:webhook"), Events: []types.Event{"s3:ObjectCreated:*"},
 		}}},
 	})
 	require.NoError(t, err)
