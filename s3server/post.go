@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -244,6 +245,10 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
+	sum, err := headerMD5(header)
+	if err != nil {
+		return nil, err
+	}
 	d := newDigest(kind, false)
 	return &body{
 		from: io.TeeReader(io.LimitReader(f.file, size.most+1), d), size: -1, digest: d,
@@ -255,6 +260,8 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 				return newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
 			case asserted.kind != nil && asserted.value != d.checksum().value:
 				return badChecksum(kind)
+			case sum != nil && !bytes.Equal(sum, d.md5.Sum(nil)):
+				return newError("BadDigest")
 			}
 			return nil
 		},

@@ -83,6 +83,9 @@ func TestForms(t *testing.T) {
 		"no policy":                    {func(f map[string]string) { delete(f, "policy") }, 0, "hello", 403, "AccessDenied"},
 		"a field without a name":       {set("", "x"), 0, "hello", 400, "MalformedPOSTRequest"},
 		"two fields for one ACL":       {func(f map[string]string) { f["acl"], f["x-amz-acl"] = "private", "public-read" }, 0, "hello", 400, "InvalidArgument"},
+		"the digest of another file":   {set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), 0, "hello", 400, "BadDigest"},
+		"a malformed digest":           {set("content-md5", "x"), 0, "hello", 400, "InvalidDigest"},
+		"its digest":                   {set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), 0, "hello", 204, ""},
 		"no key":                       {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
 		"expired":                      {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
 		"too long":                     {nil, 0, "hello, hello", 400, "EntityTooLarge"},
@@ -97,12 +100,13 @@ func TestForms(t *testing.T) {
 						[]any{"content-length-range", 2, 10},
 						map[string]string{"content-type": "image/jpeg"},
 						[]string{"starts-with", "$success_action_status", ""},
+						[]string{"starts-with", "$content-md5", ""},
 					}
 				})
 			require.NoError(t, err)
 			fields := out.Values
 			fields["content-type"] = "image/jpeg"
-			fields["success_action_status"] = "204"
+			fields["success_action_status"], fields["content-md5"] = "204", "XUFAKrxLKna5cZ2REBfFkg=="
 			if test.change != nil {
 				test.change(fields)
 			}
