@@ -126,6 +126,9 @@ func (u *MultipartUpload) GoString() string { return u.String() }
 // chooses parts of at least 5 MiB.
 func (u *MultipartUpload) Limits() PartLimits {
 	d := &u.bucket.core.desc
+	if d.OpenUploadLimits != nil {
+		return *d.OpenUploadLimits
+	}
 	return PartLimits{
 		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
 		Equal: u.bucket.core.has(EqualParts), MaxParts: d.MaxParts,
