@@ -267,6 +267,7 @@ var featureNames = []struct {
 	{storage.OpenUploads, "OpenUploads"},
 	{storage.SignedParts, "SignedParts"},
 	{storage.ListedUploads, "ListedUploads"},
+	{storage.SignedPartChecksums, "SignedPartChecksums"},
 }
 
 func namesOf(f storage.Features) []string {
