@@ -56,6 +56,12 @@ func (b Limits) apply(d storage.Description) storage.Description {
 	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
+	if d.OpenUploadLimits != nil {
+		open := *d.OpenUploadLimits
+		open.MinSize, open.MaxSize = max(open.MinSize, b.MinPartSize), narrower(open.MaxSize, b.MaxPartSize)
+		open.Unit, open.Equal, open.MaxParts = max(open.Unit, b.PartUnit), open.Equal || b.EqualParts, narrower(open.MaxParts, b.MaxParts)
+		d.OpenUploadLimits = &open
+	}
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
 	if b.MaxBatch != 0 { // for a driver, 0 means no batches
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
@@ -141,10 +147,10 @@ func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.
 		return storage.Part{}, broken("part number %d (the limit is %d)", r.Number, d.in.MaxParts)
 	case d.in.MaxPartSize > 0 && r.Size > d.in.MaxPartSize:
 		return storage.Part{}, broken("a part of %d bytes exceeds %d", r.Size, d.in.MaxPartSize)
-	case d.has(storage.SequentialParts) && d.in.PartUnit > 0 && r.Size%d.in.PartUnit != 0:
+	case !r.AnyOrder && d.has(storage.SequentialParts) && d.in.PartUnit > 0 && r.Size%d.in.PartUnit != 0:
 		return storage.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, d.in.PartUnit)
 	}
-	if d.order != nil {
+	if d.order != nil && !r.AnyOrder {
 		return d.order.putPart(ctx, d.Driver, r)
 	}
 	return d.Driver.PutPart(ctx, r)
@@ -163,7 +169,7 @@ func (d *limited) CompleteParts(ctx context.Context, r *storage.CompleteRequest)
 			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
 		}
 	}
-	if d.order != nil {
+	if d.order != nil && !r.Put.AnyOrder {
 		return d.order.complete(ctx, d.Driver, r)
 	}
 	return d.Driver.CompleteParts(ctx, r)
