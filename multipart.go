@@ -126,6 +126,9 @@ func (u *MultipartUpload) GoString() string { return u.String() }
 // chooses parts of at least 5 MiB.
 func (u *MultipartUpload) Limits() PartLimits {
 	d := &u.bucket.core.desc
+	if d.OpenParts != nil {
+		return *d.OpenParts
+	}
 	return PartLimits{
 		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
 		Equal: u.bucket.core.has(EqualParts), MaxParts: d.MaxParts,
@@ -161,7 +164,7 @@ func (u *MultipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
 
 // uploaded returns the part as the user sees it.
 func (p *Part) uploaded() UploadedPart {
-	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(p.Tag), CRC32C: p.CRC32C}
+	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C}
 }
 
 // partsPage is how many parts one request lists, as on S3.
