@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 
 	"github.com/omnibucket/storage"
 )
@@ -57,7 +56,7 @@ func (b Limits) apply(d storage.Description) storage.Description {
 	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
-	d.OpenParts = b.applyToOpen(d.OpenParts)
+	d.OpenUploadLimits = b.applyToOpen(d.OpenUploadLimits)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
 	if b.MaxBatch != 0 { // for a driver, 0 means no batches
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
@@ -90,7 +89,6 @@ type limited struct {
 	limits Limits
 	in     storage.Description
 	order  *partOrder // nil if parts may come in any order
-	open   sync.Map   // the names of the uploads with AnyOrder
 
 	folders bool // it refuses a key beside a folder, and the driver below does not
 }
@@ -145,17 +143,13 @@ func (d *limited) BeginParts(ctx context.Context, r *storage.PutRequest) (string
 	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return "", err
 	}
-	upload, err := d.Driver.BeginParts(ctx, r)
-	if err == nil && r.AnyOrder {
-		d.open.Store(upload, true)
-	}
-	return upload, err
+	return d.Driver.BeginParts(ctx, r)
 }
 
 // parts returns the limits of the parts of an upload.
 func (d *limited) parts(anyOrder bool) storage.PartLimits {
-	if anyOrder && d.in.OpenParts != nil {
-		return *d.in.OpenParts
+	if anyOrder && d.in.OpenUploadLimits != nil {
+		return *d.in.OpenUploadLimits
 	}
 	return storage.PartLimits{
 		MinSize: d.in.MinPartSize, MaxSize: d.in.MaxPartSize, Unit: d.in.PartUnit,
@@ -164,16 +158,15 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 }
 
 func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	_, open := d.open.Load(r.Upload)
-	switch limits := d.parts(open); {
+	switch limits := d.parts(r.AnyOrder); {
 	case r.Number < 1 || limits.MaxParts > 0 && r.Number > limits.MaxParts:
 		return storage.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	case limits.MaxSize > 0 && r.Size > limits.MaxSize:
 		return storage.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
-	case !open && d.has(storage.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0:
+	case !r.AnyOrder && d.has(storage.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0:
 		return storage.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
 	}
-	if d.order != nil && !open {
+	if d.order != nil && !r.AnyOrder {
 		return d.order.putPart(ctx, d.Driver, r)
 	}
 	return d.Driver.PutPart(ctx, r)
