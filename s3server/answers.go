@@ -22,7 +22,10 @@ const (
 type answers struct {
 	listing chan struct{} // has one value for each listing that is being made
 	held    atomic.Int64  // bytes of large documents
+	most    int64         // that may be held
 }
+
+func newAnswers() answers { return answers{listing: make(chan struct{}, listers), most: maxHeld} }
 
 // listingOf limits how many listings are made at a time.
 func listingOf(list handler) handler {
@@ -50,7 +53,7 @@ func (a *answers) hold(n int) (release func(), err error) {
 	if n <= smallAnswer {
 		return func() {}, nil
 	}
-	if a.held.Add(int64(n)) > maxHeld {
+	if a.held.Add(int64(n)) > a.most {
 		a.held.Add(-int64(n))
 		return nil, newError("SlowDown")
 	}

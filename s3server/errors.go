@@ -172,6 +172,7 @@ var errorCatalogue = map[string]entry{
 
 // writeError returns e to the client. A response to HEAD, and a 304, have no body.
 func (r *request) writeError(e *apiError) {
+	r.leaveDocument() // others need not wait until the client reads
 	header := r.w.Header()
 	for name, values := range e.header {
 		header[name] = values

@@ -280,7 +280,7 @@ func New(c Config) *Handler {
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
-		answers: answers{listing: make(chan struct{}, listers)},
+		answers: newAnswers(),
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
