@@ -150,20 +150,20 @@ func TestLsVersions(t *testing.T) {
 				}
 				return all
 			}
-			require.Equal(t, []string{"old a", "old a"}, states(at("a")), "only of this object")
+			require.Equal(t, []string{"removed a", "old a", "old a"}, states(at("a")), "only of this object")
 			require.Equal(t, []string{"current a/b"}, states(at("a/")))
-			require.Len(t, states(at("")), 3)
+			require.Len(t, states(at("")), 4)
 			require.Len(t, states("--limit", "2", at("")), 2)
 
 			var first versionLine
 			lines := strings.Split(s.ok("ls", "--versions", "--json", at("a")), "\n")
-			require.NoError(t, json.Unmarshal([]byte(lines[1]), &first))
+			require.NoError(t, json.Unmarshal([]byte(lines[2]), &first))
 			require.Equal(t, "first", s.ok("cat", "--version", first.Version, at("a")))
 			require.Contains(t, s.ok("stat", "--version", first.Version, at("a")), first.Version)
 			s.ok("cp", "--version", first.Version, at("a"), at("restored"))
 			require.Equal(t, "first", s.ok("cat", at("restored")))
 			s.ok("rm", "--version", first.Version, at("a"))
-			require.Equal(t, []string{"old a"}, states(at("a")))
+			require.Equal(t, []string{"removed a", "old a"}, states(at("a")))
 			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.ok("ls", "--versions", "-l", at("a")))
 		})
 	}
