@@ -58,9 +58,8 @@ func daysOf(n int) time.Duration {
 }
 
 // Expire removes objects of b that match a rule, in the provider's batches. It
-// continues after failures. It takes the options [WithDryRun], [WithInclude],
-// [WithExclude], [WithChanges], [WithProgress], [WithConcurrency] and [WithNow]. The
-// [Report] counts removed objects in Deleted and DeletedBytes. The error is nil only
+// continues after failures. It takes the options [WithDryRun], [WithChanges],
+// [WithProgress], [WithConcurrency], [WithNow], and those of a [Filter]. The [Report] counts removed objects in Deleted and DeletedBytes. The error is nil only
 // if all of them were removed; otherwise it is like that of [Sync].
 //
 // If a rule has no age or a negative one, Expire fails with InvalidArgument. If a
@@ -140,7 +139,7 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		e.totalFiles.Add(1)
 		e.files.Add(1)
 		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
-		if !e.selects(entry.Key) || !old(e.rules[rule]) {
+		if !e.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
 			continue
 		}
 		selects := e.selector(rule, entry.Key, old)
@@ -207,7 +206,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		old := func(r ExpireRule) bool {
 			return r.OldVersionsAge > 0 && e.tooOld(v.NoncurrentSince, r.OldVersionsAge, now)
 		}
-		if v.Current || !e.selects(v.Key) || !old(e.rules[rule]) {
+		if v.Current || !e.selectsFile(v.Key, v.Size, v.Modified) || !old(e.rules[rule]) {
 			continue
 		}
 		selects := e.selector(rule, v.Key, old)
