@@ -56,6 +56,10 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
 	return exitCode(storage.CodeOf(err))
 }
 

@@ -28,7 +28,8 @@ type location struct {
 	scheme, host, dir, query string // as in the address, escaped; dir only for file:
 	prefix                   string // the folder of all keys of a name: "" or ending in "/"
 	key                      string // as in the bucket
-	hasWildcard              bool   // the key has characters that other programs take for wildcards
+	hasWildcard              bool   // the key has wildcards, unless --literal is set
+	pattern                  string // of a key of an address with wildcards, or ""
 }
 
 var (
@@ -106,7 +107,7 @@ func parseName(name, address, key string) (location, error) {
 	if l.key != "" {
 		l.prefix = asFolder(l.key)
 	}
-	l.key, l.hasWildcard = key, strings.ContainsAny(key, wildcards)
+	l.key, l.hasWildcard, l.pattern = key, strings.ContainsAny(key, wildcards), ""
 	return l, nil
 }
 
@@ -135,6 +136,9 @@ func parseAddress(text string) (location, error) {
 		return location{}, invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}
 	l.key, l.hasWildcard = key, strings.ContainsAny(escaped, wildcards)
+	if l.hasWildcard {
+		l.pattern = patternOf(escaped, true)
+	}
 	return l, nil
 }
 
@@ -146,6 +150,11 @@ func (l location) parameters() string {
 		return ""
 	}
 	return "?" + l.query
+}
+
+// splitQuery returns the parameters of a query.
+func splitQuery(query string) []string {
+	return strings.FieldsFunc(query, func(r rune) bool { return r == '&' })
 }
 
 // splitAccount returns the account's address, for storage.OpenService, and the
@@ -168,7 +177,7 @@ func (l location) splitAccount() (address, bucket string, err error) {
 	return "file://" + l.host + parent + l.parameters(), bucket, nil
 }
 
-const wildcards = "*?[" // no command expands them
+const wildcards = "*?["
 
 // isFolder reports whether the key is a prefix.
 func (l location) isFolder() bool { return l.key == "" || strings.HasSuffix(l.key, "/") }

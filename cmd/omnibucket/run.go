@@ -6,8 +6,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-
-	"github.com/omnibucket/storage"
 )
 
 // environment is the input, output and environment of a program.
@@ -22,22 +20,34 @@ type environment struct {
 type program struct {
 	environment
 	out     *output
-	buckets map[string]storage.Bucket // open buckets by address
-	command *cobra.Command            // nil: the command line is invalid
+	buckets *openBuckets
+	inBatch bool           // a line of run
+	command *cobra.Command // nil: the command line is invalid
+	global  globalFlags
 }
 
 // run runs the program and returns the exit code.
 func run(ctx context.Context, args []string, around environment) int {
+	return runShared(ctx, args, around, nil)
+}
+
+// runShared runs the program with open buckets of another one, which stay open.
+func runShared(ctx context.Context, args []string, around environment, shared *openBuckets) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &program{environment: around, out: newOutput(around.out, cancel), buckets: map[string]storage.Bucket{}}
+	p := &program{environment: around, out: newOutput(around.out, cancel), buckets: shared, inBatch: shared != nil}
+	if shared == nil {
+		p.buckets = &openBuckets{}
+	}
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // for nil, cobra takes those of the process
 	root.SetIn(around.in)
 	root.SetOut(p.out)
 	root.SetErr(around.err)
 	command, err := root.ExecuteContextC(working)
-	err = errors.Join(err, p.close())
+	if shared == nil {
+		err = errors.Join(err, p.buckets.close())
+	}
 	p.out.flush()
 	return p.exitCodeFor(ctx, command, err)
 }
@@ -85,7 +95,8 @@ Exit codes:
   0    success
   1    failure
   2    invalid usage or argument
-  3    the object, bucket, source file or source directory does not exist
+  3    the object, bucket, source file or source directory does not exist, or nothing
+       matches wildcards
   4    a condition is not met (--if-absent, --if-revision)
   130  interrupted
   141  the reader of the output closed the pipe`,
@@ -99,9 +110,12 @@ Exit codes:
 		PersistentPreRun: func(c *cobra.Command, _ []string) { p.command = c },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
+	p.global.register(root)
 	root.AddCommand(
-		p.catCommand(), p.cpCommand(), p.lsCommand(), p.mbCommand(), p.probeCommand(), p.rbCommand(), p.rmCommand(),
-		p.serveCommand(), p.signCommand(), p.statCommand(), p.syncCommand(),
+		p.bucketCommand(), p.catCommand(), p.checkCommand(), p.cpCommand(), p.diffCommand(), p.duCommand(), p.expireCommand(),
+		p.findCommand(), p.hashCommand(), p.headCommand(), p.lsCommand(), p.mbCommand(), p.mvCommand(), p.probeCommand(),
+		p.rbCommand(), p.restoreCommand(), p.rmCommand(), p.runCommand(), p.serveCommand(), p.signCommand(), p.statCommand(),
+		p.syncCommand(), p.treeCommand(), p.undeleteCommand(), p.versionCommand(),
 	)
 	return root
 }
