@@ -92,8 +92,6 @@ func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destinat
 		return err
 	case f.recursive && (f.write.conditional || f.version != nil):
 		return invalid("--if-absent, --if-revision and --version must not be used with -r", "")
-	case dst.hasWildcard && !f.literal && dst.kind == inBucket:
-		return invalid("destination must not have wildcards", "use --literal to take them literally")
 	case len(sources) > 1 && !f.recursive && !isFolderTarget(dst), len(sources) > 1 && f.recursive && !writtenAsFolder(dst):
 		return invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}

@@ -9,7 +9,10 @@ import (
 // cpMatching copies the objects that match wildcards, and with -r the folders. Their names at
 // the destination are their keys after the folder in which the wildcards begin.
 func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location) error {
-	if !isFolderTarget(dst) {
+	switch {
+	case dst.kind == inBucket && dst.hasWildcard:
+		return invalid("destination must not have wildcards if a source has", "use --literal to take wildcards literally")
+	case !isFolderTarget(dst):
 		return invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
 	folder, rest := splitPattern(src.glob())

@@ -3,6 +3,7 @@ package main
 import (
 	"net/url"
 	"path"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -205,4 +206,10 @@ func (p *program) locateInBucket(text string) (location, error) {
 		return l, nil
 	}
 	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNotInBucket, Hint: addressHint}
+}
+
+// fileAddressPath returns an absolute path as the path of a file: address.
+func fileAddressPath(path string) string {
+	u := url.URL{Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/")}
+	return u.EscapedPath()
 }

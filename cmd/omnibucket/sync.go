@@ -16,7 +16,9 @@ import (
 type syncFlags struct {
 	remove, dryRun, checksum, links, noSync, verbose bool
 	emptySource                                      bool
-	include, exclude                                 []string
+	sizeOnly                                         bool
+	filter                                           filterFlags
+	shard, journal                                   string
 	concurrency                                      int
 	ordered                                          bool // concurrency was given
 	resume                                           string
@@ -37,6 +39,11 @@ its end, matches at any depth: '*.jpg', 'node_modules/'. Any other pattern match
 the top: '2026/*.jpg', '/*.jpg'. ** matches any number of folders. A slash at the end
 matches everything in a folder. Files that --exclude skips are not removed either.
 
+With --shard I/N, N commands with I from 0 to N-1 share the work, on several machines: each
+does its part of the keys, and the reports add up. With --journal FOLDER, a directory or a
+folder in a bucket outside of source and destination, a repeated command continues after
+the last file that was done, and its report includes what was done before.
+
 If the source has no files, --delete removes nothing and the exit code is 3, because a
 misspelt name looks the same. To remove everything, use --empty-source.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
@@ -53,8 +60,10 @@ misspelt name looks the same. To remove everything, use --empty-source.`,
 	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print changes without making them")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
-	flags.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
-	flags.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
+	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
+	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1")
+	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
+	f.filter.register(c)
 	flags.IntVar(&f.concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
 	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
@@ -63,8 +72,8 @@ misspelt name looks the same. To remove everything, use --empty-source.`,
 	return c
 }
 
-func (f *syncFlags) options() []transfer.Option {
-	var opts []transfer.Option
+func (f *syncFlags) options() ([]transfer.Option, error) {
+	opts, err := f.filter.options()
 	if f.ordered {
 		opts = append(opts, transfer.WithConcurrency(f.concurrency))
 	}
@@ -74,21 +83,16 @@ func (f *syncFlags) options() []transfer.Option {
 	}{
 		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource}, {f.dryRun, transfer.WithDryRun},
 		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
+		{f.sizeOnly, transfer.WithSizeOnly},
 	} {
 		if flag.given {
 			opts = append(opts, flag.with())
 		}
 	}
-	if len(f.include) > 0 {
-		opts = append(opts, transfer.WithInclude(f.include...))
-	}
-	if len(f.exclude) > 0 {
-		opts = append(opts, transfer.WithExclude(f.exclude...))
-	}
 	if f.resume != "" {
 		opts = append(opts, transfer.WithResume(f.resume))
 	}
-	return opts
+	return opts, err
 }
 
 func (p *program) sync(ctx context.Context, f *syncFlags, source, destination string) error {
@@ -97,7 +101,15 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 		return err
 	}
 	screen := newProgressLine(p.err, p.out)
-	opts := f.options()
+	opts, err := f.options()
+	if err != nil {
+		return err
+	}
+	more, err := p.migrationOptions(ctx, f, src, dst)
+	if err != nil {
+		return err
+	}
+	opts = append(opts, more...)
 	if screen.terminal {
 		opts = append(opts, transfer.WithProgress(screen.progress))
 	}
