@@ -78,7 +78,7 @@ func treeName(src location) string {
 }
 
 // transfer runs a job of package transfer from src to dst.
-func (p *program) transfer(ctx context.Context, dst, src location, opts []transfer.Option) (*transfer.Report, error) {
+func (p *program) transfer(ctx context.Context, dst, src location, own []transfer.Option) (*transfer.Report, error) {
 	to, err := p.end(ctx, dst)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,9 @@ func (p *program) transfer(ctx context.Context, dst, src location, opts []transf
 	if err != nil {
 		return nil, err
 	}
-	report, err := transfer.Sync(ctx, to, from, opts...)
+	report, err := p.runJob(func(opts ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Sync(ctx, to, from, append(opts, own...)...)
+	})
 	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
 		err = errors.Join(several.Unwrap()...)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -13,9 +12,9 @@ import (
 
 // rmFlags are the flags of rm.
 type rmFlags struct {
-	recursive, all, dryRun, verbose, literal bool
-	options                                  []storage.RemoveOption
-	attrsOptions                             []storage.AttrsOption // the same, for Exists
+	recursive, all, literal bool
+	options                 []storage.RemoveOption
+	attrsOptions            []storage.AttrsOption // the same, for Exists
 }
 
 func (p *program) rmCommand() *cobra.Command {
@@ -50,9 +49,7 @@ use --literal, or write %2A, %3F and %5B in an address.`,
 	flags.BoolVar(&f.all, "all", false, "with -r: allow removing everything in a bucket")
 	flags.StringVar(&version, "version", "", "permanently remove this `version`")
 	flags.StringVar(&revision, "if-revision", "", "remove only if the object has this `revision` (otherwise exit code 4)")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print the keys that would be removed, and remove nothing")
 	flags.BoolVar(&f.literal, "literal", false, `allow "*", "?" and "[" in a key, with no special meaning`)
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each removed key")
 	return c
 }
 
@@ -61,7 +58,11 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 		return invalid("--version and --if-revision must not be used with -r", "")
 	}
 	return p.each(ctx, args, func(text string) error {
-		bucket, l, err := p.openObject(ctx, text)
+		l, err := p.locateEntry(text)
+		if err != nil {
+			return err
+		}
+		bucket, err := p.open(ctx, l)
 		switch {
 		case err != nil:
 			return err
@@ -84,7 +85,7 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) error {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
-	if !f.dryRun {
+	if !p.global.dryRun {
 		err = bucket.Remove(ctx, key, f.options...)
 	}
 	switch {
@@ -92,8 +93,8 @@ func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, 
 		return err
 	case missing:
 		p.printNothingRemoved(ctx, bucket, key)
-	case f.verbose || f.dryRun:
-		p.printf("%s\n", p.printable(key))
+	default:
+		p.emitRemoved(key, 0)
 	}
 	return nil
 }
@@ -110,20 +111,25 @@ func (p *program) printNothingRemoved(ctx context.Context, bucket storage.Lister
 			}
 		}
 	}
-	p.printError(errors.New("nothing was removed: " + what))
+	p.note("omnibucket: nothing was removed: %s", printable(what))
+}
+
+// emitRemoved reports a removed object.
+func (p *program) emitRemoved(key string, size int64) {
+	p.emit(event{Event: "removed", Key: key, Bytes: size}, p.printable(key))
 }
 
 // rmFolder removes all objects with a prefix. With -v, it prints a key before
 // removing the object; failures are also printed as errors.
 func (p *program) rmFolder(ctx context.Context, f *rmFlags, bucket storage.Bucket, prefix string) error {
-	if f.dryRun {
+	if p.global.dryRun {
 		found := false
 		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
 			if err != nil {
 				return err
 			}
 			found = true
-			p.printf("%s\n", p.printable(entry.Key))
+			p.emitRemoved(entry.Key, entry.Size)
 		}
 		if !found {
 			p.printNothingRemoved(ctx, bucket, prefix)
@@ -131,9 +137,7 @@ func (p *program) rmFolder(ctx context.Context, f *rmFlags, bucket storage.Bucke
 		return nil
 	}
 	removed, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
-		if f.verbose {
-			p.printf("%s\n", p.printable(entry.Key))
-		}
+		p.emitRemoved(entry.Key, entry.Size)
 		return ctx.Err() == nil
 	}, storage.WithPrefix(prefix))
 	if err == nil && removed == 0 && ctx.Err() == nil {

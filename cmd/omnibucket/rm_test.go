@@ -133,7 +133,6 @@ func TestRmRefuses(t *testing.T) {
 		{"a bucket", "use -r to remove", []string{"--all", bucket}},
 		{"a version of a folder", "must not be used with -r", []string{"-r", "--version", "1", bucket + "/a"}},
 		{"a revision of a folder", "must not be used with -r", []string{"-r", "--if-revision", "1", bucket + "/a"}},
-		{"a path", "must be an address", []string{"a"}},
 		{"standard input", "must be an address", []string{"-"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

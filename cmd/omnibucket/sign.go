@@ -15,7 +15,7 @@ import (
 
 // signFlags are the flags of sign.
 type signFlags struct {
-	upload, ifAbsent, json         bool
+	upload, ifAbsent               bool
 	ttl                            time.Duration
 	contentType, filename, version string
 	size                           int64
@@ -48,7 +48,6 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
 	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
 	flags.StringVar(&f.version, "version", "", "download this `version`")
-	flags.BoolVar(&f.json, "json", false, "print url, method, headers and expiresAt as a JSON object")
 	return c
 }
 
@@ -66,7 +65,7 @@ func (p *program) sign(ctx context.Context, f *signFlags, text string) error {
 	switch {
 	case err != nil:
 		return err
-	case f.json:
+	case p.global.json:
 		return p.json(signed)
 	case f.upload:
 		p.printf("%s\n", curl(signed))

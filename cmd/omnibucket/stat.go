@@ -16,7 +16,6 @@ import (
 )
 
 func (p *program) statCommand() *cobra.Command {
-	var asJSON bool
 	var version string
 	c := &cobra.Command{
 		Use:   "stat [flags] ADDRESS",
@@ -32,10 +31,9 @@ bucket. Unknown attributes are omitted.`,
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))
 			}
-			return p.stat(c.Context(), args[0], asJSON, opts)
+			return p.stat(c.Context(), args[0], p.global.json, opts)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	c.Flags().StringVar(&version, "version", "", "show this `version`")
 	return c
 }
@@ -164,7 +162,7 @@ type infoLine struct {
 }
 
 func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {
-	return useService(ctx, l, func(s *storage.Service, bucket string) error {
+	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
 		switch {
 		case err != nil:
