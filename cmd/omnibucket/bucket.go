@@ -136,7 +136,7 @@ func (p *program) bucket(ctx context.Context, text string, opts []storage.Bucket
 	if len(opts) == 0 {
 		return p.statBucket(ctx, l, p.global.json)
 	}
-	return useService(ctx, l, func(s *storage.Service, bucket string) error {
+	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
 		if !p.global.dryRun {
 			if _, err := s.UpdateBucket(ctx, bucket, opts...); err != nil {
 				return err

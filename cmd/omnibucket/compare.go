@@ -144,7 +144,7 @@ func (p *program) printDifference(d transfer.Difference) {
 	if p.global.json {
 		line := differenceLine{Key: d.Key, Difference: d.Kind}
 		if d.Err != nil {
-			line.Error = textFor(p.command, d.Err)
+			line.Error = p.explain(d.Err).what
 		}
 		_ = p.json(line) // p.out keeps the error
 		return

@@ -170,13 +170,15 @@ func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error
 		return err
 	}
 	if src.kind == localPath {
-		_, err = storage.UploadFile(ctx, bucket, dst.key, src.path, f.write.forUpload()...)
-		return err
+		return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+			return storage.UploadFile(ctx, bucket, dst.key, src.path, extended(f.write.forUpload(), moving)...)
+		})
 	}
-	body, release := p.input(ctx)
-	defer release()
-	_, err = bucket.Upload(ctx, dst.key, body, f.write.forUpload()...)
-	return err
+	return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		body, release := p.input(ctx)
+		defer release()
+		return bucket.Upload(ctx, dst.key, body, extended(f.write.forUpload(), moving)...)
+	})
 }
 
 // cpOut copies an object to a file or to standard output.
@@ -199,11 +201,13 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 		// A download refuses a device, but would replace a link to one, such as /dev/stdout.
 		return invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
 	}
-	if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
-		return err
-	}
-	_, err = storage.DownloadFile(ctx, bucket, src.key, dst.path, append(opts, storage.WithConcurrency(rangesAtOnce))...)
-	return err
+	return p.one(ctx, "downloaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
+			return nil, err
+		}
+		opts := extended(append(opts, storage.WithConcurrency(rangesAtOnce)), moving)
+		return storage.DownloadFile(ctx, bucket, src.key, dst.path, opts...)
+	})
 }
 
 // makeDirectory creates the directory for a download if it does not exist and the
@@ -235,8 +239,9 @@ func (p *program) cpBetween(ctx context.Context, f *cpFlags, src, dst location) 
 	for _, o := range f.version {
 		opts = append(opts, o)
 	}
-	_, err = storage.Copy(ctx, to, dst.key, from, src.key, opts...)
-	return err
+	return p.one(ctx, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		return storage.Copy(ctx, to, dst.key, from, src.key, extended(opts, moving)...)
+	})
 }
 
 // sourceName returns the base name of one file or object, or "" for standard input.

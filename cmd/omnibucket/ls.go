@@ -12,13 +12,14 @@ import (
 
 // lsFlags are the flags of ls.
 type lsFlags struct {
-	recursive, long, json bool
-	versions, buckets     bool
-	startAfter            string
-	limit                 []storage.ListOption // or nil
-	limitCount            int                  // 0 for no limit
-	literal               bool
-	filter                filterFlags
+	recursive, long   bool
+	json              bool // that of all commands
+	versions, buckets bool
+	literal           bool
+	filter            filterFlags
+	startAfter        string
+	limit             []storage.ListOption // or nil
+	limitCount        int                  // 0 for no limit
 }
 
 func (p *program) lsCommand() *cobra.Command {
@@ -38,13 +39,13 @@ folder of this name, one level deep. Folders end in "/".
 			if c.Flags().Changed("limit") {
 				f.limit = []storage.ListOption{storage.WithLimit(f.limitCount)}
 			}
+			f.json = p.global.json
 			return p.ls(c.Context(), &f, args[0])
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not only one level")
 	flags.BoolVarP(&f.long, "long", "l", false, "print size, time and key")
-	flags.BoolVar(&f.json, "json", false, "print a JSON object in each line")
 	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number`")
 	flags.StringVar(&f.startAfter, "start-after", "", "list only keys after this `key`")
 	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")
@@ -58,6 +59,11 @@ func (p *program) ls(ctx context.Context, f *lsFlags, text string) error {
 	l, err := p.locate(text)
 	if err != nil {
 		return err
+	}
+	if f.buckets && l.kind == localPath {
+		if l, err = l.inDirectory(l.path, ""); err != nil {
+			return err
+		}
 	}
 	if f.buckets || l.kind == account {
 		return p.lsBuckets(ctx, f, l)

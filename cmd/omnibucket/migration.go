@@ -86,5 +86,8 @@ func (p *program) journalBucket(ctx context.Context, text string) (storage.Bucke
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, err
 	}
-	return p.open(ctx, location{kind: inBucket, scheme: "file", dir: fileAddressPath(path)})
+	if l, err = l.inDirectory(path, ""); err != nil {
+		return nil, err
+	}
+	return p.open(ctx, l)
 }

@@ -23,7 +23,7 @@ func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOpti
 	bucket, opened := p.buckets.by[l.address()]
 	if !opened {
 		var err error
-		if bucket, err = storage.Open(ctx, l.address(), opts...); err != nil {
+		if bucket, err = storage.Open(ctx, l.address(), append(opts, p.openOptions()...)...); err != nil {
 			return nil, err
 		}
 		if p.buckets.by == nil {
@@ -61,7 +61,7 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 }
 
 // useService calls do with the account of a bucket, and the bucket's name.
-func useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
+func (p *program) useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
 	address, bucket, err := l.splitAccount()
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -66,7 +65,11 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 		return err
 	}
 	return p.each(ctx, args, func(text string) error {
-		bucket, l, err := p.openObject(ctx, text)
+		l, err := p.locateEntry(text)
+		if err != nil {
+			return err
+		}
+		bucket, err := p.open(ctx, l)
 		switch {
 		case err != nil:
 			return err
@@ -116,7 +119,12 @@ func (p *program) printNothingRemoved(ctx context.Context, bucket storage.Lister
 			}
 		}
 	}
-	p.printError(errors.New("nothing was removed: " + what))
+	p.note("omnibucket: nothing was removed: %s", printable(what))
+}
+
+// emitRemoved reports a removed object.
+func (p *program) emitRemoved(key string, size int64) {
+	p.emit(event{Event: "removed", Key: key, Bytes: size}, p.printable(key))
 }
 
 // rmFolder removes all objects with a prefix. With -v, it prints a key before

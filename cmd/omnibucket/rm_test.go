@@ -105,7 +105,6 @@ func TestRmRefuses(t *testing.T) {
 		{"everything that matches, at any depth", "needs --all", []string{"-r", bucket + "/**/*"}},
 		{"malformed wildcards", "malformed wildcards", []string{bucket + "/a["}},
 		{"a filter of one object", "need -r or wildcards", []string{"--older", "1d", bucket + "/a/b"}},
-		{"a path", "must be an address", []string{"a"}},
 		{"standard input", "must be an address", []string{"-"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

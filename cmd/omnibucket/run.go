@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
 )
 
 // environment is the input, output and environment of a program.
@@ -19,11 +22,14 @@ type environment struct {
 // A program is one run of one command.
 type program struct {
 	environment
-	out     *output
-	buckets *openBuckets
-	inBatch bool           // a line of run
-	command *cobra.Command // nil: the command line is invalid
-	global  globalFlags
+	out      *output
+	printing sync.Mutex // of lines that several goroutines print
+	buckets  *openBuckets
+	inBatch  bool           // a line of run
+	command  *cobra.Command // nil: the command line is invalid
+	global   globalFlags
+	config   configuration
+	layers   []storage.Layer // of every bucket
 }
 
 // run runs the program and returns the exit code.
@@ -84,8 +90,9 @@ Locations:
   s3://bucket/key?region=eu-west-1   also gs://bucket/key, azblob://container/key?account=name;
                                      in a key, write "?", "#" and "%" as %3F, %23 and %25
   file:///absolute/directory#key     a directory as a bucket
-  name:key                           OMNIBUCKET_NAME has the address; the key is literal
-  ./path                             on this machine (cp, sync)
+  name:key                           a name of the configuration, or OMNIBUCKET_NAME has the
+                                     address; the key is literal
+  ./path                             a file or directory of this machine
   -                                  standard input or output (cp, cat)
 
 A key that is empty or ends in "/" is a folder. Locations never contain credentials:
@@ -104,18 +111,18 @@ Exit codes:
   omnibucket ls -l file:///srv/files
   export OMNIBUCKET_PHOTOS='s3://photos?endpoint=https://nyc3.digitaloceanspaces.com'
   omnibucket sync --delete ./public photos:site/`,
-		Version:          version(),
-		SilenceErrors:    true,
-		SilenceUsage:     true,
-		PersistentPreRun: func(c *cobra.Command, _ []string) { p.command = c },
+		Version:           version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return p.prepare(c) },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	p.global.register(root)
 	root.AddCommand(
-		p.bucketCommand(), p.catCommand(), p.checkCommand(), p.cpCommand(), p.diffCommand(), p.duCommand(), p.expireCommand(),
-		p.findCommand(), p.hashCommand(), p.headCommand(), p.lsCommand(), p.mbCommand(), p.mvCommand(), p.probeCommand(),
-		p.rbCommand(), p.restoreCommand(), p.rmCommand(), p.runCommand(), p.serveCommand(), p.signCommand(), p.statCommand(),
-		p.syncCommand(), p.treeCommand(), p.undeleteCommand(), p.versionCommand(),
+		p.bucketCommand(), p.catCommand(), p.checkCommand(), p.configCommand(), p.cpCommand(), p.diffCommand(), p.duCommand(),
+		p.expireCommand(), p.findCommand(), p.hashCommand(), p.headCommand(), p.lsCommand(), p.mbCommand(), p.mvCommand(),
+		p.probeCommand(), p.rbCommand(), p.restoreCommand(), p.rmCommand(), p.runCommand(), p.serveCommand(), p.signCommand(),
+		p.statCommand(), p.syncCommand(), p.treeCommand(), p.undeleteCommand(), p.versionCommand(),
 	)
 	return root
 }

@@ -200,6 +200,10 @@ func (b *batch) report(stop func(), number int, text string, code int, out *line
 		b.mu.Lock()
 	}
 	for line := range strings.Lines(errs) {
+		if b.program.global.json {
+			_, _ = io.WriteString(b.err, line)
+			continue
+		}
 		_, _ = fmt.Fprintf(b.err, "line %d: %s", number, line)
 	}
 	b.lines++

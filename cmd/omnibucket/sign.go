@@ -15,7 +15,7 @@ import (
 
 // signFlags are the flags of sign.
 type signFlags struct {
-	upload, ifAbsent, json         bool
+	upload, ifAbsent               bool
 	literal                        bool
 	ttl                            time.Duration
 	contentType, filename, version string
@@ -51,7 +51,6 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
 	flags.StringVar(&f.version, "version", "", "download this `version`")
 	literalFlag(c, &f.literal)
-	flags.BoolVar(&f.json, "json", false, "print url, method, headers and expiresAt as a JSON object")
 	return c
 }
 
@@ -70,7 +69,7 @@ func (p *program) signOne(ctx context.Context, f *signFlags, bucket storage.Buck
 	switch {
 	case err != nil:
 		return err
-	case f.json:
+	case p.global.json:
 		return p.json(signed)
 	case f.upload:
 		p.printf("%s\n", curl(signed))

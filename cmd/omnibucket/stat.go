@@ -16,7 +16,7 @@ import (
 )
 
 func (p *program) statCommand() *cobra.Command {
-	var asJSON, literal bool
+	var literal bool
 	var version string
 	c := &cobra.Command{
 		Use:   "stat [flags] ADDRESS",
@@ -33,10 +33,9 @@ bucket. Unknown attributes are omitted.
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))
 			}
-			return p.stat(c.Context(), args[0], asJSON || p.global.json, literal, opts)
+			return p.stat(c.Context(), args[0], p.global.json, literal, opts)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	c.Flags().StringVar(&version, "version", "", "show this `version`")
 	literalFlag(c, &literal)
 	return c
@@ -173,7 +172,7 @@ type infoLine struct {
 }
 
 func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {
-	return useService(ctx, l, func(s *storage.Service, bucket string) error {
+	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
 		switch {
 		case err != nil:

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,14 +12,11 @@ import (
 
 // syncFlags are the flags of sync.
 type syncFlags struct {
-	remove, dryRun, checksum, links, noSync, verbose bool
-	emptySource                                      bool
-	sizeOnly                                         bool
-	filter                                           filterFlags
-	shard, journal                                   string
-	concurrency                                      int
-	ordered                                          bool // concurrency was given
-	resume                                           string
+	remove, checksum, links, noSync bool
+	emptySource, sizeOnly           bool
+	filter                          filterFlags
+	shard, journal                  string
+	resume                          string
 }
 
 func (p *program) syncCommand() *cobra.Command {
@@ -51,37 +46,30 @@ misspelt name looks the same. To remove everything, use --empty-source.`,
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.ordered = c.Flags().Changed("concurrency")
 			return p.sync(c.Context(), &f, args[0], args[1])
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
 	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print changes without making them")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
 	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1")
 	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
 	f.filter.register(c)
-	flags.IntVar(&f.concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
 	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
 	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each change")
 	return c
 }
 
 func (f *syncFlags) options() ([]transfer.Option, error) {
 	opts, err := f.filter.options()
-	if f.ordered {
-		opts = append(opts, transfer.WithConcurrency(f.concurrency))
-	}
 	for _, flag := range []struct {
 		given bool
 		with  func() transfer.Option
 	}{
-		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource}, {f.dryRun, transfer.WithDryRun},
+		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource},
 		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
 		{f.sizeOnly, transfer.WithSizeOnly},
 	} {
@@ -100,7 +88,6 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 	if err != nil {
 		return err
 	}
-	screen := newProgressLine(p.err, p.out)
 	opts, err := f.options()
 	if err != nil {
 		return err
@@ -109,23 +96,8 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 	if err != nil {
 		return err
 	}
-	opts = append(opts, more...)
-	if screen.terminal {
-		opts = append(opts, transfer.WithProgress(screen.progress))
-	}
-	if f.verbose || f.dryRun {
-		opts = append(opts, transfer.WithChanges(func(c transfer.Change) {
-			if c.Action != transfer.Failed { // printed at the end, with the error
-				screen.print(fmt.Sprintf("%s %s\n", c.Action, p.printable(c.Key)))
-			}
-		}))
-	}
-	report, err := p.transfer(ctx, dst, src, opts)
-	screen.clear()
-	if report != nil {
-		summary, _, _ := strings.Cut(report.String(), "\n") // failures are printed as errors
-		_, _ = fmt.Fprintln(p.err, summary)
-	}
+	report, err := p.transfer(ctx, dst, src, append(opts, more...))
+	p.summarize(report)
 	return err
 }
 
