@@ -2,13 +2,11 @@ package gocloud
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +16,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
@@ -61,22 +60,8 @@ func served(t *testing.T, open func(base string) (storage.Bucket, error)) storag
 
 func onMinIO(t *testing.T) (b, missing storage.Bucket) {
 	t.Helper()
-	need := func(variable string) string {
-		value := os.Getenv(variable)
-		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C testservers . -only minio -- …\"", variable)
-		return value
-	}
-	profile, _ := s3.NamedProfile("minio")
-	c := s3.Config{
-		Endpoint: need("OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: need("OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: need("OMNIBUCKET_TEST_MINIO_SECRET"),
-	}
-	account, err := s3.NewService(t.Context(), c)
-	require.NoError(t, err)
-	c.Bucket = "gocloud-" + strings.ToLower(rand.Text())
-	_, err = account.CreateBucket(t.Context(), c.Bucket)
-	require.NoError(t, err)
-	b, err = s3.Open(t.Context(), c)
+	c := minioserver.NewBucket(t)
+	b, err := s3.Open(t.Context(), c)
 	require.NoError(t, err)
 	c.Bucket += "-missing"
 	missing, err = s3.Open(t.Context(), c)
