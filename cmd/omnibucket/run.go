@@ -111,12 +111,20 @@ Exit codes:
   omnibucket ls -l file:///srv/files
   export OMNIBUCKET_PHOTOS='s3://photos?endpoint=https://nyc3.digitaloceanspaces.com'
   omnibucket sync --delete ./public photos:site/`,
-		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return p.prepare(c) },
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
+	// Cobra's own flag for versions needs a template. Without templates, the linker can leave
+	// out methods that nothing calls, which is much of the SDKs.
+	ofProgram := root.Flags().Bool("version", false, "print the version of the program")
+	root.RunE = func(c *cobra.Command, _ []string) error {
+		if !*ofProgram {
+			return c.Help()
+		}
+		p.printf("%s\n", version())
+		return nil
+	}
 	p.global.register(root)
 	root.AddCommand(
 		p.bucketCommand(), p.catCommand(), p.checkCommand(), p.configCommand(), p.cpCommand(), p.diffCommand(), p.duCommand(),
@@ -124,5 +132,6 @@ Exit codes:
 		p.probeCommand(), p.rbCommand(), p.restoreCommand(), p.rmCommand(), p.runCommand(), p.serveCommand(), p.signCommand(),
 		p.statCommand(), p.syncCommand(), p.treeCommand(), p.undeleteCommand(), p.versionCommand(),
 	)
+	p.completeLocations(root)
 	return root
 }
