@@ -28,6 +28,7 @@ type job struct {
 	unlisted       bool          // a directory could not be listed
 	sourceHasFiles bool          // the source has a file
 	comparing      bool          // a dry run for Compare
+	saved          *backup       // with WithBackup
 	after          string        // with WithJournal: the key after which the job continues
 }
 
@@ -90,6 +91,10 @@ func (j *job) open(op string, dst, src End) (err error) {
 	if err := j.excludeResumeDir(); err != nil {
 		_, _ = j.src.close(), j.dst.close() // nothing was written
 		return err
+	}
+	if err := j.openBackup(dst, src); err != nil {
+		_, _ = j.src.close(), j.dst.close() // nothing was written
+		return fileError(op, "", err)
 	}
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
 	j.slots = newSemaphore(j.concurrency)
@@ -192,7 +197,7 @@ func (e End) location() any {
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
 		_ = j.src.close() // was read from
-		early = errors.Join(early, j.dst.close())
+		early = errors.Join(early, j.saved.close(), j.dst.close())
 	}()
 	stop := j.reportProgress(j.progress)
 	defer stop()
@@ -217,6 +222,9 @@ func (j *job) execute(ctx context.Context) (early error) {
 			Code: storage.ObjectNotFound, Err: errors.New("nothing was deleted, because the source has no files"),
 			Hint: "check the source, or use WithEmptySource to delete everything",
 		}
+	}
+	if err := j.checkMaxDelete(); err != nil {
+		return err
 	}
 	return j.removeExtraneous(ctx)
 }
@@ -303,6 +311,12 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 		return
 	}
 	j.current.Store(&key)
+	if t.known {
+		if err := j.saved.save(ctx, t.dst); err != nil {
+			j.taskFailed(ctx, key, err)
+			return
+		}
+	}
 	var reported int64     // the function below is never called concurrently
 	expected := t.src.size // the file may have changed size
 	stored, err := j.transferrer.transfer(ctx, t.src, t.known, *n, func(done, total int64) {

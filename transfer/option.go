@@ -16,8 +16,8 @@ const maxConcurrency = 10_000
 // An Option is an option of every job. A job ignores options that do not apply to it.
 // The options are [WithConcurrency], [WithInclude], [WithExclude], [WithKeys], [WithMinSize],
 // [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithLinks],
-// [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMove], [WithNoSync],
-// [WithDryRun], [WithRule], [WithLocks], [WithResume], [WithJournal], [WithProgress],
+// [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMaxDelete], [WithBackup],
+// [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume], [WithJournal], [WithProgress],
 // [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
@@ -38,6 +38,8 @@ type settings struct {
 	resume      string
 	now         func() time.Time
 	noSync      bool
+	maxDelete   *int64 // or nil
+	backup      End    // or none
 	only        func(key string) bool
 	sizeOnly    bool
 	move        bool

@@ -49,7 +49,7 @@ environment variables and files.`,
 			RunE: func(*cobra.Command, []string) error { return p.configList() },
 		},
 		&cobra.Command{
-			Use: "remove NAME...", Short: "Remove named locations", Long: "Removes names from the file. What they name stays.",
+			Use: "remove NAME...", Short: "Remove named locations", Long: "Removes names from the file. Their buckets and directories stay.",
 			Example: "  omnibucket config remove photos\n  omnibucket config remove photos disk", Args: cobra.MinimumNArgs(1),
 			ValidArgsFunction: p.completeConfigNames,
 			RunE:              func(_ *cobra.Command, args []string) error { return p.configRemove("locations", args) },

@@ -41,6 +41,7 @@ var parameters = map[string]string{
 
 // flagNames has the flag of each option whose flag has another name.
 var flagNames = map[string]string{
+	"WithBackup":       "backup-dir",
 	"WithDownloadName": "filename",
 	"WithPublicAccess": "public",
 	"WithPublicRead":   "public",

@@ -131,12 +131,20 @@ Exit codes:
   omnibucket ls -l file:///srv/files
   export OMNIBUCKET_PHOTOS='s3://photos?endpoint=https://nyc3.digitaloceanspaces.com'
   omnibucket sync --delete ./public photos:site/`,
-		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return p.prepare(c) },
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
+	// Cobra's own flag for versions needs a template. Without templates, the linker can leave
+	// out methods that nothing calls, which is much of the SDKs.
+	ofProgram := root.Flags().Bool("version", false, "print the version of the program")
+	root.RunE = func(c *cobra.Command, _ []string) error {
+		if !*ofProgram {
+			return c.Help()
+		}
+		p.printf("%s\n", version())
+		return nil
+	}
 	p.global.register(root)
 	if make, known := p.commands()[name]; known {
 		root.CompletionOptions.DisableDefaultCmd = true
@@ -146,5 +154,6 @@ Exit codes:
 	for _, make := range p.commands() {
 		root.AddCommand(make())
 	}
+	p.completeLocations(root)
 	return root
 }

@@ -16,7 +16,9 @@ type syncFlags struct {
 	emptySource, sizeOnly           bool
 	filter                          filterFlags
 	shard, journal                  string
-	resume                          string
+	resume, backup                  string
+	maxDelete                       int64
+	limited                         bool // --max-delete was given
 }
 
 func (p *program) syncCommand() *cobra.Command {
@@ -40,18 +42,23 @@ folder in a bucket outside of source and destination, a repeated command continu
 the last file that was done, and its report includes what was done before.
 
 If the source has no files, --delete removes nothing and the exit code is 3, because a
-misspelt name looks the same. To remove everything, use --empty-source.`,
+misspelt name looks the same. To remove everything, use --empty-source. With --max-delete N,
+it removes nothing if more than N files would be removed. With --backup-dir, files are copied
+to another location before they are replaced or removed.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
   omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			f.limited = c.Flags().Changed("max-delete")
 			return p.sync(c.Context(), &f, args[0], args[1])
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
 	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
+	flags.Int64Var(&f.maxDelete, "max-delete", 0, "with --delete: remove nothing if more than this `number` of files would be removed")
+	flags.StringVar(&f.backup, "backup-dir", "", "copy files to this `location` before they are replaced or removed")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
 	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1")
@@ -80,6 +87,9 @@ func (f *syncFlags) options() ([]transfer.Option, error) {
 	if f.resume != "" {
 		opts = append(opts, transfer.WithResume(f.resume))
 	}
+	if f.limited {
+		opts = append(opts, transfer.WithMaxDelete(f.maxDelete))
+	}
 	return opts, err
 }
 
@@ -95,6 +105,17 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 	more, err := p.migrationOptions(ctx, f, src, dst)
 	if err != nil {
 		return err
+	}
+	if f.backup != "" {
+		l, err := p.locate(f.backup)
+		if err != nil {
+			return err
+		}
+		end, err := p.end(ctx, l)
+		if err != nil {
+			return err
+		}
+		opts = append(opts, transfer.WithBackup(end))
 	}
 	report, err := p.transfer(ctx, dst, src, append(opts, more...))
 	p.summarize(report)
