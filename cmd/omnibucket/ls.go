@@ -68,7 +68,13 @@ func (p *program) ls(ctx context.Context, f *lsFlags, text string) error {
 	if f.buckets || l.kind == account {
 		return p.lsBuckets(ctx, f, l)
 	}
-	bucket, l, err := p.openObject(ctx, text)
+	if l, err = p.locateInBucket(text); err != nil {
+		return err
+	}
+	if f.versions {
+		l = withVersions(l)
+	}
+	bucket, err := p.open(ctx, l)
 	switch {
 	case err != nil:
 		return err
