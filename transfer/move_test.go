@@ -37,10 +37,10 @@ func TestMove(t *testing.T) {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				src, left := endWith(t, from, moved)
 				dst, have := endWith(t, to, map[string]string{"a": "one", "b/c": "TWO"}) // equal; of equal size
-				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithDryRun())
+				_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithDryRun())
 				require.NoError(t, err)
 				require.ElementsMatch(t, keysOf(moved), left(), "a dry run removes nothing")
-				report, err = transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithExclude("e"))
+				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithExclude("e"))
 				require.NoError(t, err)
 				require.EqualValues(t, 1, report.Transferred)
 				require.EqualValues(t, 1, report.Skipped)
