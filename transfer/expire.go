@@ -63,10 +63,10 @@ func daysOf(n int) time.Duration {
 }
 
 // Expire removes objects of b that match a rule, in the provider's batches. It
-// continues after failures. It takes the options [WithDryRun], [WithInclude],
-// [WithExclude], [WithChanges], [WithProgress], [WithConcurrency] and [WithNow]. The
-// [Report] counts removed objects in Deleted and DeletedBytes. The error is nil only
-// if all of them were removed; otherwise it is like that of [Sync].
+// continues after failures. It takes the options [WithDryRun], [WithChanges],
+// [WithProgress], [WithConcurrency], [WithNow], and those of a [Filter]. The [Report] counts
+// removed objects in Deleted and DeletedBytes. The error is nil only if all of them were
+// removed; otherwise it is like that of [Sync].
 //
 // If a rule has no age or a negative one, or UploadsAge and Tags, Expire fails with
 // InvalidArgument. If a rule has an OldVersionsAge and the bucket keeps no versions, it fails
@@ -157,7 +157,7 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		e.totalFiles.Add(1)
 		e.files.Add(1)
 		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
-		if !e.selects(entry.Key) || !old(e.rules[rule]) {
+		if !e.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
 			continue
 		}
 		selects := e.selector(rule, entry.Key, old)
@@ -219,7 +219,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 	requests := newSemaphore(e.concurrency)
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge, now) }
-		if v.Key == "" || !e.selects(v.Key) || !old(e.rules[rule]) {
+		if v.Key == "" || !e.selectsFile(v.Key, v.Size, v.Modified) || !old(e.rules[rule]) {
 			return nil
 		}
 		selects := e.selector(rule, v.Key, old)
