@@ -222,7 +222,7 @@ func byRule(cases []Case) [][]Case {
 // signing lists the features that a store without URLs of its own has only if the
 // bucket knows a server for them.
 const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
 
 // describe returns the driver's description, with the features that the bucket has.
 func describe(t *testing.T, open Open) storage.Description {
