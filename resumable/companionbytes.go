@@ -187,5 +187,9 @@ type idleReader struct {
 
 func (r *idleReader) Read(p []byte) (int, error) {
 	_ = r.conn.SetReadDeadline(time.Now().Add(idleFor))
-	return r.ReadCloser.Read(p)
+	n, err := r.ReadCloser.Read(p)
+	if err != nil { // the rest of the call may take longer
+		_ = r.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }

@@ -19,6 +19,7 @@ type Handler struct {
 	config Config
 	mux    *http.ServeMux
 	memory *memory
+	pace   pace
 
 	mu     sync.Mutex
 	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
@@ -62,6 +63,8 @@ type call struct {
 	*http.Request
 	w    http.ResponseWriter
 	user string
+	// bodyRead is set once the body was read as far as it will be.
+	bodyRead bool
 }
 
 // respond runs f. f either responds, or returns an error before it has written anything.
