@@ -54,7 +54,8 @@ type receiver struct {
 	segments []segment
 	parts    int
 	offset   int64 // of the next byte
-	leaving  bool  // the next save ends the hold
+	holder   string
+	leaving  bool // the next save ends the hold
 	crc      uint32
 	obsolete []string // segments that the saved state does not name any more
 }
@@ -79,7 +80,7 @@ func (h *Handler) receiveHeld(ctx context.Context, c *call, s *session, sum *che
 	defer h.memory.release(s.PartSize)
 	t := s.Tus
 	r := &receiver{
-		h: h, c: c, ctx: ctx, s: s, sum: sum, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
+		h: h, c: c, ctx: ctx, s: s, sum: sum, holder: t.Holder, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
 	}
 	r.have = int(t.tailSize())
 	r.n, r.saved = r.have, r.have
@@ -170,8 +171,12 @@ func (r *receiver) body() (whole bool, err error) {
 		case <-interrupted:
 			return false, errTaken()
 		case now := <-ticker.C:
-			if r.n > r.saved && r.sum == nil && (now.Sub(lastByte) > pace.checkpoint || now.Sub(lastStored) > pace.slow) {
-				if err := r.checkpoint(); err != nil {
+			stalled := now.Sub(lastByte) > pace.checkpoint
+			if r.sum == nil && (stalled && r.s.Tus.Holder != "" || r.n > r.saved && now.Sub(lastStored) > pace.slow) {
+				r.leaving = stalled // a newer request need not wait
+				err := r.checkpoint()
+				r.leaving = false
+				if err != nil {
 					return false, err
 				}
 				lastStored = time.Now()
@@ -301,7 +306,7 @@ func (r *receiver) save() error {
 	defer cancel()
 	t := *r.s.Tus
 	r.s.Tus.Offset, r.s.Tus.Parts, r.s.Tus.Tail, r.s.Tus.CRC = r.offset, r.parts, slices.Clone(r.segments), r.crc
-	r.s.Tus.Held = r.h.config.Now()
+	r.s.Tus.Holder, r.s.Tus.Held = r.holder, r.h.config.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
