@@ -65,15 +65,19 @@ type receiver struct {
 func (h *Handler) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
-	done, err := h.receiveHeld(ctx, c, s, sum)
+	f := newFeed(c)
+	defer f.close()
+	c.bodyRead = true
+	done, err := h.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		h.letGo(ctx, s)
+		f.drain()
 		return nil, err
 	}
 	return done, nil
 }
 
-func (h *Handler) receiveHeld(ctx context.Context, c *call, s *session, sum *checksum) (*session, error) {
+func (h *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
 	if !h.memory.acquire(c.Context(), s.PartSize) {
 		return nil, refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
 	}
@@ -90,8 +94,7 @@ func (h *Handler) receiveHeld(ctx context.Context, c *call, s *session, sum *che
 			return nil, storeFailed(err)
 		}
 	}
-	whole, err := r.body()
-	c.bodyRead = true
+	whole, err := r.body(f)
 	if err != nil {
 		if r.sum == nil {
 			err = errors.Join(err, r.checkpoint())
@@ -136,9 +139,7 @@ func (r *receiver) limit() int64 {
 
 // body receives the body. whole is false if the client or its pace ended it early; then
 // the bytes so far count.
-func (r *receiver) body() (whole bool, err error) {
-	f := newFeed(r.c)
-	defer f.close()
+func (r *receiver) body(f *feed) (whole bool, err error) {
 	interrupted, done := r.h.hold(r.s.name)
 	defer done()
 	pace := &r.h.pace
