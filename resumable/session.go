@@ -52,6 +52,8 @@ type session struct {
 	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
 
 	PartSize int64 `json:"partSize,omitempty"`
+	// PartCount is how many parts make the file, once the client has said so.
+	PartCount int `json:"partCount,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
 	// Proxied is set if parts pass through the handler. Secret is in their addresses.

@@ -36,9 +36,9 @@ const (
 
 // A receiver stores the bytes of one request.
 //
-// Parts of PartSize bytes go to the store's upload. What does not fill a part when the
-// request ends is stored as a segment, and read again when later bytes fill the part: then
-// each part number always has the same bytes, whoever stores it. The state is saved after
+// Parts of PartSize bytes go to the store's upload. Bytes that do not fill a part when the
+// request ends are stored as a segment. They are read again when later bytes fill the part.
+// So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
 	h      *Handler
@@ -159,7 +159,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 			now := time.Now()
 			if parts != r.parts {
-				lastStored = now
+				lastStored, windowBegan, windowBytes = now, now, 0
 			}
 			lastByte, windowBytes = now, windowBytes+int64(len(p.data))
 			switch {
@@ -386,15 +386,11 @@ func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 		if token == "" || t.Parts == 0 {
 			return h.storeWhole(ctx, s, key, content, t.CRC)
 		}
-		parts := make([]storage.UploadedPart, t.Parts)
-		for i := range parts {
-			parts[i].Number = i + 1
-		}
 		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
 		if err != nil {
 			return nil, err
 		}
-		opts := []storage.CompleteOption{storage.WithParts(parts...), storage.WithSize(s.Size)}
+		opts := []storage.CompleteOption{storage.WithParts(numbered(t.Parts)...), storage.WithSize(s.Size)}
 		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(t.CRC))...)
 		if storage.CodeOf(err) == storage.Unsupported { // the store does not tell the checksums of parts
 			attrs, err = upload.Complete(ctx, opts...)
