@@ -51,6 +51,7 @@ type site struct {
 	handler *resumable.Handler
 	base    string // of the handler
 	clock   *clock
+	client  *http.Client
 }
 
 const (
@@ -87,7 +88,7 @@ func configured(c resumable.Config) resumable.Config {
 
 func newSite(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
 	t.Helper()
-	s := &site{t: t, bucket: bucket, clock: &clock{}}
+	s := &site{t: t, bucket: bucket, clock: &clock{}, client: client}
 	if c.Now == nil {
 		c.Now = s.clock.Now
 	}
@@ -142,7 +143,7 @@ func (s *site) try(ctx context.Context, user, method, address string, body io.Re
 			r.Header.Set(name, value)
 		}
 	}
-	response, err := client.Do(r)
+	response, err := s.client.Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -150,11 +150,9 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	for {
 		select {
 		case p := <-f.pieces:
-			if limit := r.limit(); limit >= 0 && int64(len(p.data)) > limit-r.offset {
-				return false, tooLarge("body", limit)
-			}
-			parts := r.parts
-			if err := r.add(p.data); err != nil {
+			parts, err := r.parts, r.take(p.data)
+			f.recycle(p)
+			if err != nil {
 				return false, err
 			}
 			now := time.Now()
@@ -168,7 +166,6 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			case p.err != nil:
 				return false, nil
 			}
-			f.recycle(p)
 		case <-interrupted:
 			return false, errTaken()
 		case now := <-ticker.C:
@@ -184,7 +181,6 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 			if now.Sub(windowBegan) > pace.idle {
 				if windowBytes < pace.minimum {
-					r.c.w.Header().Set("Connection", "close")
 					return false, nil
 				}
 				windowBegan, windowBytes = now, 0
@@ -193,7 +189,15 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	}
 }
 
-// add takes bytes of the body.
+// take takes bytes of the body, unless they exceed the limit.
+func (r *receiver) take(data []byte) error {
+	if limit := r.limit(); limit >= 0 && int64(len(data)) > limit-r.offset {
+		return tooLarge("body", limit)
+	}
+	return r.add(data)
+}
+
+// add adds bytes to the part.
 func (r *receiver) add(data []byte) error {
 	if r.sum != nil {
 		_, _ = r.sum.Write(data) // never fails
