@@ -58,7 +58,7 @@ func (h *Handler) beginParts(c *call) error {
 	if err := readJSON(c, &asked); err != nil {
 		return err
 	}
-	n := NewUpload{Name: asked.Name, Type: asked.Type, Size: -1}
+	n := UploadRequest{Name: asked.Name, Type: asked.Type, Size: -1}
 	if asked.Size != nil {
 		if n.Size = *asked.Size; n.Size < 0 {
 			return invalid("size", "The size of a file is not negative.")

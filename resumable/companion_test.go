@@ -285,10 +285,6 @@ func TestS3Refuses(t *testing.T) {
 	require.Equal(t, http.StatusOK, u.complete(first).StatusCode, "a refused request changed the upload")
 }
 
-func TestS3PartTooSmall(t *testing.T) {
-	t.Skip("a store with a minimum: see the servers")
-}
-
 func TestS3Expires(t *testing.T) {
 	s := newSite(t, inMemory(t), resumable.Config{TTL: time.Hour, ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})

@@ -13,7 +13,7 @@
 //
 //	handler, err := resumable.NewHandler(bucket, resumable.Config{
 //		Authorize: func(r *http.Request) (string, error) { return userOf(r) },
-//		Begin: func(r *http.Request, user string, n resumable.NewUpload) (*resumable.Target, error) {
+//		Begin: func(r *http.Request, user string, n resumable.UploadRequest) (*resumable.Target, error) {
 //			return &resumable.Target{Key: "videos/" + user + "/" + rand.Text(), ContentType: "video/mp4"}, nil
 //		},
 //		MaxSize: 10 << 30,

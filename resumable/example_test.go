@@ -24,7 +24,7 @@ func Example() {
 			}
 			return session.Value, nil // look it up
 		},
-		Begin: func(_ *http.Request, user string, n resumable.NewUpload) (*resumable.Target, error) {
+		Begin: func(_ *http.Request, user string, n resumable.UploadRequest) (*resumable.Target, error) {
 			if n.Type != "video/mp4" {
 				return nil, &resumable.Error{Code: resumable.UnsupportedType, Field: "type", Message: "Only MP4 videos."}
 			}

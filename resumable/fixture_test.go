@@ -72,7 +72,7 @@ func configured(c resumable.Config) resumable.Config {
 		}
 	}
 	if c.Begin == nil {
-		c.Begin = func(_ *http.Request, user string, n resumable.NewUpload) (*resumable.Target, error) {
+		c.Begin = func(_ *http.Request, user string, n resumable.UploadRequest) (*resumable.Target, error) {
 			if n.Type == "text/html" {
 				return nil, &resumable.Error{Code: "type_not_allowed", Field: "type", Message: "No pages.", Status: http.StatusUnsupportedMediaType}
 			}

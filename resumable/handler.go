@@ -136,7 +136,7 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 
 // begin asks the application for the target of a new upload, and returns its session,
 // which is not saved yet.
-func (h *Handler) begin(c *call, kind string, n NewUpload, sizeField string) (*session, error) {
+func (h *Handler) begin(c *call, kind string, n UploadRequest, sizeField string) (*session, error) {
 	if h.config.MaxSize > 0 && n.Size > h.config.MaxSize {
 		return nil, tooLarge(sizeField, h.config.MaxSize)
 	}

@@ -245,7 +245,7 @@ func (s *session) completed() *Error {
 }
 
 // newSession returns a session that is not saved yet, with an ID that cannot be guessed.
-func newSession(kind, user string, n NewUpload, target Target, expires time.Time) *session {
+func newSession(kind, user string, n UploadRequest, target Target, expires time.Time) *session {
 	id := rand.Text()
 	return &session{
 		Kind: kind, User: user, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata, Size: n.Size,

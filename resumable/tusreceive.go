@@ -24,7 +24,7 @@ type pace struct {
 	minimum int64
 }
 
-var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: idleFor, minimum: 16 << 10}
+var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: idleFor, minimum: idleMinimum}
 
 const (
 	// maxSegments bounds the objects after the last part. More are joined.
