@@ -56,7 +56,7 @@ var ways = []struct {
 func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			data := append([]byte("GOOD"), content(part)...)
+			data := append([]byte("GOOD"), content(smallPart)...)
 			var s *site
 			s = newSite(t, inMemory(t), resumable.Config{Inspect: func(ctx context.Context, u *resumable.Upload, content *storage.ReaderAt) error {
 				there, err := s.bucket.Exists(ctx, u.Key)
@@ -73,6 +73,7 @@ func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 				u.ContentType = "text/good"
 				return nil
 			}})
+			s.handler.SetBasePart(smallPart)
 			a := way.send(s, []byte("BAD"))
 			require.Equal(t, "422 refused file", a.refusal(t))
 			objects, _ := s.keys()
@@ -174,8 +175,11 @@ func TestOneOfManyCompletionsSucceeds(t *testing.T) {
 // HEAD says.
 func TestTwoTabsAtOnce(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
-	data := content(2*part + 12345)
+	data := content(20*smallPart + 12345)
 	sites := []*site{newSite(t, storage.New(driver), resumable.Config{}), newSite(t, storage.New(driver), resumable.Config{})}
+	for _, s := range sites {
+		s.handler.SetBasePart(smallPart)
+	}
 	at := sites[0].create("Upload-Length", size(data))
 	var group sync.WaitGroup
 	for _, s := range sites {
@@ -187,7 +191,7 @@ func TestTwoTabsAtOnce(t *testing.T) {
 				if _, err := fmt.Sscan(head.Header.Get("Upload-Offset"), &offset); err != nil || offset == len(data) {
 					return
 				}
-				end := min(len(data), offset+3<<20)
+				end := min(len(data), offset+150_000)
 				_, _ = s.try(t.Context(), alice, "PATCH", there, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
 					"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": fmt.Sprint(offset),
 				})
