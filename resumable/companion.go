@@ -149,10 +149,16 @@ func (h *Handler) partSize(limits storage.PartLimits, size int64) int64 {
 	if limits.MaxParts > 0 && size > 0 {
 		part = max(part, (size+int64(limits.MaxParts)-1)/int64(limits.MaxParts))
 	}
-	unit := max(min(partUnit, h.basePart), limits.Unit)
+	unit := min(partUnit, h.basePart)
+	if limits.Unit > 0 {
+		unit = limits.Unit
+	}
 	part = (part + unit - 1) / unit * unit
-	if limits.MaxSize > 0 {
-		part = min(part, limits.MaxSize)
+	if limits.MaxSize > 0 && part > limits.MaxSize {
+		part = limits.MaxSize
+		if limits.Unit > 0 {
+			part -= part % limits.Unit
+		}
 	}
 	return part
 }

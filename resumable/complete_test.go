@@ -56,7 +56,7 @@ var ways = []struct {
 func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			data := append([]byte("GOOD"), content(smallPart)...)
+			data := append([]byte("GOOD"), content(part)...)
 			var s *site
 			s = newSite(t, inMemory(t), resumable.Config{Inspect: func(ctx context.Context, u *resumable.Upload, content *storage.ReaderAt) error {
 				there, err := s.bucket.Exists(ctx, u.Key)
@@ -73,7 +73,6 @@ func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 				u.ContentType = "text/good"
 				return nil
 			}})
-			s.handler.SetBasePart(smallPart)
 			a := way.send(s, []byte("BAD"))
 			require.Equal(t, "422 refused file", a.refusal(t))
 			objects, _ := s.keys()
@@ -175,11 +174,8 @@ func TestOneOfManyCompletionsSucceeds(t *testing.T) {
 // HEAD says.
 func TestTwoTabsAtOnce(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
-	data := content(20*smallPart + 12345)
+	data := content(20*part + 12345)
 	sites := []*site{newSite(t, storage.New(driver), resumable.Config{}), newSite(t, storage.New(driver), resumable.Config{})}
-	for _, s := range sites {
-		s.handler.SetBasePart(smallPart)
-	}
 	at := sites[0].create("Upload-Length", size(data))
 	var group sync.WaitGroup
 	for _, s := range sites {
@@ -254,6 +250,7 @@ func TestTusMemoryIsBounded(t *testing.T) {
 		mib = n
 	}
 	s := newSite(t, inADirectory(t), resumable.Config{})
+	s.handler.SetBasePart(resumable.BasePart)
 	before, done, highest := heap(), make(chan struct{}), make(chan uint64)
 	go func() {
 		most := uint64(0)

@@ -102,7 +102,7 @@ func (s *site) continueTus(address string, data []byte) {
 }
 
 var journeys = func() []journey {
-	small, large := content(1000), content(smallPart+10_000)
+	small, large := content(1000), content(part+10_000)
 	inspect := resumable.Config{Inspect: func(_ context.Context, u *resumable.Upload, content *storage.ReaderAt) error {
 		u.ContentType = "image/png"
 		return nil
@@ -142,8 +142,8 @@ var journeys = func() []journey {
 			name: row.name, config: row.config,
 			setUp: func(s *site) string {
 				u := s.begin(map[string]any{"filename": "file"})
-				u.send(1, large[:smallPart])
-				u.send(2, large[smallPart:])
+				u.send(1, large[:part])
+				u.send(2, large[part:])
 				uploads[u.UploadID] = u
 				return u.UploadID
 			},
@@ -205,18 +205,13 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
-// smallPart is the size of parts of these tests, in bytes.
-const smallPart = 64 << 10
-
 // survive reports whether the process was killed.
 func survive(t *testing.T, j journey, d *death) bool {
 	t.Helper()
 	driver := memstore.NewDriver(memstore.Config{})
 	s := newSite(t, storage.New(driver), j.config)
-	s.handler.SetBasePart(smallPart)
 	given := j.setUp(s)
 	mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), j.config)
-	mortal.handler.SetBasePart(smallPart)
 	j.act(mortal, given)
 	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 	j.resume(s, given)
@@ -235,14 +230,13 @@ func (s *site) tidy() []string {
 }
 
 func TestSweepContinuesAfterAKill(t *testing.T) {
-	data := content(smallPart + 1000)
+	data := content(part + 1000)
 	for at := 1; ; at++ {
 		require.Less(t, at, 60)
 		driver := memstore.NewDriver(memstore.Config{})
 		s := newSite(t, storage.New(driver), resumable.Config{ProxyParts: true})
-		s.handler.SetBasePart(smallPart)
 		address := s.create("Upload-Length", size(data))
-		s.patch(address, 0, data[:smallPart+10], smallPart+10)
+		s.patch(address, 0, data[:part+10], part+10)
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
 		d := &death{at: at}
 		mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), resumable.Config{})
