@@ -132,6 +132,11 @@ Exit codes:
 		p.probeCommand(), p.rbCommand(), p.restoreCommand(), p.rmCommand(), p.runCommand(), p.serveCommand(), p.signCommand(),
 		p.statCommand(), p.syncCommand(), p.treeCommand(), p.undeleteCommand(), p.versionCommand(),
 	)
+	addBuildCommands(root)
 	p.completeLocations(root)
+	p.completeInPlainBash(root)
 	return root
 }
+
+// addBuildCommands adds the commands of a build tag.
+var addBuildCommands = func(*cobra.Command) {}
