@@ -5,8 +5,11 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 )
 
 // An apiError is an error in the form of S3.
@@ -51,7 +54,26 @@ func asAPIError(err error) *apiError {
 	if errors.As(err, &e) {
 		return e
 	}
-	return newError("InternalError").withMessage("%v", err)
+	e = newError("InternalError")
+	if cause, ok := systemCause(err); ok {
+		e = e.withMessage("%s", cause)
+	}
+	return e
+}
+
+// systemCause returns what the operating system says about err, without the paths and addresses
+// that err itself tells. ok is false if err is not one of the system.
+func systemCause(err error) (cause string, ok bool) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e.Error(), true
+	}
+	return "", false
 }
 
 // asErrorCode reports whether an error is one of S3 with this code.

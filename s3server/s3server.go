@@ -52,8 +52,10 @@
 // # Limits
 //
 // Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client that neither
-// sends nor reads is cut off. A listing is made in memory and stays there while its client reads:
-// up to 5 MB for 1,000 keys that are long and full of control characters, for each connection.
+// sends nor reads is cut off. Listings and other documents are in memory while their clients read
+// them, 64 MiB of them at most. Beyond that, the response is SlowDown with status 503 in place of
+// a document of more than 64 KiB. Clients then ask again. A listing of 1,000 keys that are long and
+// full of control characters takes up to 8 MiB. 16 listings are made at a time, and others wait.
 //
 // # What is not there
 //
@@ -185,6 +187,9 @@ type Config struct {
 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
 // keep tests small.
+//
+// If there are MaxConnections, Start closes one for each new one: that which has been without a
+// request for longest, and for at least half a second. If all have requests, new ones wait.
 type Limits struct {
 	MinPartSize int64 // of all parts but the last: 5 MiB
 	MaxPartSize int64 // 5 GiB
@@ -197,7 +202,7 @@ type Limits struct {
 	MaxHeader   int   // of all headers of a request, names and values: 8 KiB
 	MaxBuckets  int   // 10,000
 	// These are not AWS's.
-	MaxConnections int           // that Start serves at a time, while others wait: 1,024
+	MaxConnections int           // that Start has open: 1,024
 	IdleTimeout    time.Duration // in which a client must send or read some bytes: 1 minute
 }
 
@@ -235,6 +240,7 @@ type Handler struct {
 	faults                        faults
 	recorder                      recorder
 	documents, anonymousDocuments chan struct{} // large ones in use
+	answers                       answers
 	admin                         http.Handler
 }
 
@@ -271,6 +277,7 @@ func New(c Config) *Handler {
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
+		answers: answers{listing: make(chan struct{}, listers)},
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart

@@ -28,7 +28,8 @@ type request struct {
 	events    []Event // of what the request has done
 	failure   string  // the code of the error in the response, or ""
 
-	slot chan struct{} // of a large document, which leaveDocument frees; nil without one
+	slot  chan struct{} // of a large document, which leaveDocument frees; nil without one
+	lists bool          // is one of the listings that are being made, until leaveListing
 }
 
 // ServeHTTP serves one request.

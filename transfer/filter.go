@@ -83,8 +83,8 @@ func WithModifiedBefore(t time.Time) Option {
 	return option(func(s *settings) { s.modifiedBefore = t })
 }
 
-// WithShard selects one of n disjoint parts of all keys, so that n jobs with the numbers from
-// 0 to n-1 do the work of one: on several machines, and with the same ends and options. The
+// WithShard selects one of n disjoint parts of all keys. The n jobs with the numbers from 0 to
+// n-1 do the work of one, on several machines. They need the same ends and options. The
 // reports of the jobs add up to that of one job, except for directories and links that could
 // not be read, which fail in each job.
 //

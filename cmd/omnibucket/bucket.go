@@ -27,7 +27,7 @@ func (p *program) bucketCommand() *cobra.Command {
 		Short: "Show or change the settings of a bucket",
 		Long: `Shows the settings of a bucket, or changes those whose flags are given. FILE has the JSON
 array that --json shows, or is "-" for standard input; an empty array, or "none" in place of
-FILE, removes all rules. What is not set in a rule is left out, and ages in rules are days.
+FILE, removes all rules. A rule may leave fields out.
 
 --retention is "governance:DAYS" or "compliance:DAYS", which locks each new object, or "none".
 Versioning cannot be switched off on every store; some suspend it.`,

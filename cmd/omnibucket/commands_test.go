@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -251,9 +252,7 @@ func TestVersionedStores(t *testing.T) {
 		s.ok("mb", "--versioned", address)
 		s.put("box:p/a", "one")
 		s.put("box:p/b", "kept")
-		time.Sleep(2 * time.Millisecond) // between two versions
-		at := time.Now().UTC().Format(time.RFC3339Nano)
-		time.Sleep(2 * time.Millisecond)
+		at := timeBetween(s)
 		s.put("box:p/a", "two")
 		s.ok("rm", "box:p/b")
 		s.put("box:p/new", "new")
@@ -272,7 +271,7 @@ func TestVersionedStores(t *testing.T) {
 		require.Equal(t, "one", s.ok("cat", "box:p/a"))
 		require.Equal(t, "new", s.ok("cat", "box:p/new"))
 		s.exits(0, "restore", "--at", at, "--delete", "box:p")
-		require.Equal(t, "p/a\np/b\n", s.ok("ls", "-r", "box:"))
+		require.Equal(t, "p/a\np/b\n", s.ok("ls", "-r", "box:p"))
 		s.exits(0, "undelete", "box:")
 		require.Equal(t, "new", s.ok("cat", "box:p/new"), "its versions stayed")
 	}
@@ -283,6 +282,23 @@ func TestVersionedStores(t *testing.T) {
 	plain := "mem://without-versions-of-undelete"
 	s.put(plain+"/a", "a")
 	s.exits(1, "undelete", plain)
+}
+
+// timeBetween returns a time after everything that was written, and before what will be.
+func timeBetween(s *shell) string {
+	s.t.Helper()
+	clock := func() time.Time {
+		var first versionLine
+		s.put("box:clock", "")
+		line, _, _ := strings.Cut(s.ok("ls", "--versions", "--json", "box:clock"), "\n")
+		require.NoError(s.t, json.Unmarshal([]byte(line), &first))
+		return first.Modified
+	}
+	at := clock()
+	for !clock().After(at) {
+		continue
+	}
+	return at.Format(time.RFC3339Nano)
 }
 
 func TestBucket(t *testing.T) {

@@ -31,6 +31,7 @@ fi
 
 // completeInPlainBash makes "completion bash" print the fallback, too.
 func (p *program) completeInPlainBash(root *cobra.Command) {
+	root.SetOut(p.out) // it is read now
 	root.InitDefaultCompletionCmd()
 	c, _, err := root.Find([]string{"completion", "bash"})
 	if err != nil {

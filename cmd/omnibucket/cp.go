@@ -104,7 +104,7 @@ func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destinat
 			return err
 		}
 		switch {
-		case src.hasWildcard && !f.literal && src.kind == inBucket:
+		case src.isWild() && !f.literal:
 			return p.cpMatching(ctx, f, src, dst)
 		case f.recursive:
 			return p.cpTree(ctx, f, src, dst)
@@ -131,7 +131,7 @@ func checkEnds(f *cpFlags, src, dst location) error {
 		return invalid("--no-sync needs a destination on this machine", "")
 	case f.recursive && (src.kind == stream || dst.kind == stream):
 		return invalid("-r must not be used with standard input or output", "")
-	case src.hasWildcard && !f.literal && src.kind == inBucket && (f.write.conditional || f.version != nil):
+	case src.isWild() && !f.literal && (f.write.conditional || f.version != nil):
 		return invalid("--if-absent, --if-revision and --version must not be used with wildcards", "use --literal to take wildcards literally")
 	case f.move && (src.kind == stream || dst.kind == stream):
 		return invalid("source and destination must not be standard input or output", "")

@@ -51,16 +51,7 @@ func (p *program) du(ctx context.Context, f *duFlags, args []string) error {
 		return err
 	}
 	return p.each(ctx, args, func(text string) error {
-		roots, err := p.roots(ctx, text, w)
-		if err != nil {
-			return err
-		}
-		for _, r := range roots {
-			if err := p.duRoot(ctx, f, w, r); err != nil {
-				return err
-			}
-		}
-		return nil
+		return p.eachRoot(ctx, text, w, func(r root) error { return p.duRoot(ctx, f, w, r) })
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -74,18 +75,40 @@ func (p *program) hash(ctx context.Context, f *hashFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.eachFile(ctx, args, w, func(r root, e storage.ListEntry) error {
-		sum, size, err := f.sum(ctx, r.bucket, e.Key, make())
-		if err != nil {
-			return err
-		}
-		if p.global.json {
-			return p.json(hashLine{e.Key, size, f.algorithm, sum})
-		}
-		p.printf("%s  %s\n", sum, p.printable(e.Key))
-		return p.out.err
+	// Objects are read in parallel, and printed in their order.
+	n := hashedAtOnce
+	if p.global.concurrency > 0 {
+		n = p.global.concurrency
+	}
+	var failed error
+	queue := newQueue(ctx, n)
+	defer queue.cancel()
+	err = p.eachFile(ctx, args, w, func(r root, e storage.ListEntry) error {
+		return queue.add(func(ctx context.Context) func() error {
+			sum, size, err := f.sum(ctx, r.bucket, e.Key, make())
+			return func() error {
+				switch {
+				case err != nil && ctx.Err() != nil:
+					return err
+				case err != nil: // the others are printed
+					p.printError(err)
+					if failed == nil {
+						failed = reportedError{err}
+					}
+					return nil
+				case p.global.json:
+					return p.json(hashLine{e.Key, size, f.algorithm, sum})
+				}
+				p.printf("%s  %s\n", sum, p.printable(e.Key))
+				return p.out.err
+			}
+		})
 	})
+	return errors.Join(err, queue.wait(), failed)
 }
+
+// hashedAtOnce is the number of objects that are read in parallel.
+const hashedAtOnce = 16
 
 // sum returns the checksum of an object that the store keeps, or reads the object.
 func (f *hashFlags) sum(ctx context.Context, b storage.Bucket, key string, sum hash.Hash) (text string, size int64, err error) {

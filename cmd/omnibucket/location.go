@@ -247,7 +247,7 @@ func (p *program) locateInBucket(text string) (location, error) {
 // its parent directory, so that a command applies to the directory itself.
 func (p *program) locateEntry(text string) (location, error) {
 	l, err := p.locate(text)
-	if err == nil && l.kind == localPath {
+	if err == nil && l.kind == localPath && !l.isWild() {
 		return l.asEntry()
 	}
 	return p.locateInBucket(text)

@@ -58,15 +58,12 @@ func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.F
 
 // rmFolders removes everything in the folders that match.
 func (p *program) rmFolders(ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location) error {
-	matches, err := matchesOf(ctx, bucket, l)
-	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
-		return err
-	}
-	for _, match := range matches {
-		if match.IsPrefix {
-			if err := p.rmFolder(ctx, f, filter, bucket, match.Key); err != nil {
-				return err
-			}
+	for match, err := range expand(ctx, bucket, l) {
+		if err == nil && match.IsPrefix {
+			err = p.rmFolder(ctx, f, filter, bucket, match.Key)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

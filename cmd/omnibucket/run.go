@@ -45,7 +45,11 @@ func runShared(ctx context.Context, args []string, around environment, shared *o
 	if shared == nil {
 		p.buckets = &openBuckets{}
 	}
-	root := p.rootCommand()
+	only := ""
+	if shared != nil {
+		only = commandOf(args)
+	}
+	root := p.rootWith(only)
 	root.SetArgs(append([]string{}, args...)) // for nil, cobra takes those of the process
 	root.SetIn(around.in)
 	root.SetOut(p.out)
@@ -78,8 +82,24 @@ func (p *program) each(ctx context.Context, arguments []string, do func(argument
 	return first
 }
 
-// rootCommand returns the root command.
-func (p *program) rootCommand() *cobra.Command {
+// commands has what makes each command, by its name.
+func (p *program) commands() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"bucket": p.bucketCommand, "cat": p.catCommand, "check": p.checkCommand, "config": p.configCommand, "cp": p.cpCommand,
+		"diff": p.diffCommand, "du": p.duCommand, "expire": p.expireCommand, "find": p.findCommand, "hash": p.hashCommand,
+		"head": p.headCommand, "ls": p.lsCommand, "mb": p.mbCommand, "mv": p.mvCommand, "probe": p.probeCommand,
+		"rb": p.rbCommand, "restore": p.restoreCommand, "rm": p.rmCommand, "run": p.runCommand, "serve": p.serveCommand,
+		"sign": p.signCommand, "stat": p.statCommand, "sync": p.syncCommand, "tree": p.treeCommand, "undelete": p.undeleteCommand,
+		"version": p.versionCommand,
+	}
+}
+
+// rootCommand returns the root command with all commands.
+func (p *program) rootCommand() *cobra.Command { return p.rootWith("") }
+
+// rootWith returns the root command with the command of a name or, if there is none, with all
+// commands. A line of run needs only one.
+func (p *program) rootWith(name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "omnibucket",
 		Short: "Copy, list, read, sync, sign and serve the objects of any store",
@@ -126,12 +146,14 @@ Exit codes:
 		return nil
 	}
 	p.global.register(root)
-	root.AddCommand(
-		p.bucketCommand(), p.catCommand(), p.checkCommand(), p.configCommand(), p.cpCommand(), p.diffCommand(), p.duCommand(),
-		p.expireCommand(), p.findCommand(), p.hashCommand(), p.headCommand(), p.lsCommand(), p.mbCommand(), p.mvCommand(),
-		p.probeCommand(), p.rbCommand(), p.restoreCommand(), p.rmCommand(), p.runCommand(), p.serveCommand(), p.signCommand(),
-		p.statCommand(), p.syncCommand(), p.treeCommand(), p.undeleteCommand(), p.versionCommand(),
-	)
+	if make, known := p.commands()[name]; known {
+		root.CompletionOptions.DisableDefaultCmd = true
+		root.AddCommand(make())
+		return root
+	}
+	for _, make := range p.commands() {
+		root.AddCommand(make())
+	}
 	addBuildCommands(root)
 	p.completeLocations(root)
 	p.completeInPlainBash(root)

@@ -183,6 +183,17 @@ func (b *batch) line(ctx context.Context, stop func(), number int, text string, 
 	b.report(stop, number, text, code, out, errs.String(), time.Since(began))
 }
 
+// commandOf returns the first argument that is not a flag. The flags of all lines have the
+// form --name=value.
+func commandOf(args []string) string {
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg
+		}
+	}
+	return ""
+}
+
 // A commandLine is the result of a line in JSON.
 type commandLine struct {
 	Event    string  `json:"event"` // "command"

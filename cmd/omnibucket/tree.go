@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -45,25 +46,15 @@ func (p *program) tree(ctx context.Context, f *treeFlags, args []string) error {
 		return err
 	}
 	return p.each(ctx, args, func(text string) error {
-		roots, err := p.roots(ctx, text, w)
-		if err != nil {
-			return err
-		}
-		for _, r := range roots {
-			name := r.name()
-			if name == "" {
-				name = "."
-			}
+		return p.eachRoot(ctx, text, w, func(r root) error {
 			if !p.global.json {
-				p.printf("%s\n", p.printable(name))
+				p.printf("%s\n", p.printable(cmp.Or(r.name(), ".")))
 			}
-			if r.entry.IsPrefix {
-				if err := p.branches(ctx, f, w, r, r.name(), "", 1); err != nil {
-					return err
-				}
+			if !r.entry.IsPrefix {
+				return nil
 			}
-		}
-		return nil
+			return p.branches(ctx, f, w, r, r.name(), "", 1)
+		})
 	})
 }
 

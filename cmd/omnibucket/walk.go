@@ -31,29 +31,34 @@ type root struct {
 // name returns the key, or "" for a whole bucket.
 func (r root) name() string { return r.entry.Key }
 
-// roots returns what an argument names: the object of its key, otherwise the folder, or all
-// matches of its wildcards. A missing folder is ObjectNotFound.
-func (p *program) roots(ctx context.Context, text string, w *walk) ([]root, error) {
+// eachRoot calls do with what an argument names: the object of its key, otherwise the folder,
+// or each match of its wildcards. A missing folder is ObjectNotFound.
+func (p *program) eachRoot(ctx context.Context, text string, w *walk, do func(root) error) error {
 	bucket, l, err := p.openObject(ctx, text)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if l.hasWildcard && !w.literal {
-		matches, err := matchesOf(ctx, bucket, l)
+	if !l.hasWildcard || w.literal {
+		entry, err := entryOf(ctx, bucket, l)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all := make([]root, len(matches))
-		for i, entry := range matches {
-			all[i] = root{bucket, entry}
+		return do(root{bucket, entry})
+	}
+	found := false
+	for entry, err := range expand(ctx, bucket, l) {
+		if err == nil {
+			found = true
+			err = do(root{bucket, entry})
 		}
-		return all, nil
+		if err != nil {
+			return err
+		}
 	}
-	entry, err := entryOf(ctx, bucket, l)
-	if err != nil {
-		return nil, err
+	if !found {
+		return errNoMatch(l, "object or folder")
 	}
-	return []root{{bucket, entry}}, nil
+	return nil
 }
 
 // entryOf returns the object with a key or, if there is none, the folder of this name.
@@ -119,25 +124,22 @@ func (p *program) eachFile(ctx context.Context, args []string, w *walk, do func(
 		if enough {
 			return nil
 		}
-		roots, err := p.roots(ctx, text, w)
-		if err != nil {
-			return err
-		}
-		for _, r := range roots {
+		err := p.eachRoot(ctx, text, w, func(r root) error {
 			for entry, err := range w.files(ctx, r) {
 				if err == nil {
 					err = do(r, entry)
-				}
-				if errors.Is(err, errEnough) {
-					enough = true
-					return nil
 				}
 				if err != nil {
 					return err
 				}
 			}
+			return nil
+		})
+		if errors.Is(err, errEnough) {
+			enough = true
+			return nil
 		}
-		return nil
+		return err
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -232,20 +231,4 @@ func (p *program) eachMatch(ctx context.Context, text string, literal bool, do f
 		return errNoMatch(l, "object")
 	}
 	return first
-}
-
-// matchesOf returns all matches of a location. There may be many, but never the content of
-// the folders that match.
-func matchesOf(ctx context.Context, b storage.Lister, l location) ([]storage.ListEntry, error) {
-	var all []storage.ListEntry
-	for entry, err := range expand(ctx, b, l) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, entry)
-	}
-	if len(all) == 0 {
-		return nil, errNoMatch(l, "object or folder")
-	}
-	return slices.Clip(all), nil
 }

@@ -169,3 +169,27 @@ func TestWildcardsOfAnAddress(t *testing.T) {
 	require.Equal(t, "a.jpg\na?.jpg\n", s.ok("ls", bucket+"/a*.jpg"))
 	require.Equal(t, "b", s.ok("cat", bucket+"/a%3F.jpg"))
 }
+
+func TestWildcardsOfAPath(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "sub/1.jpg": "1", "sub/deep/2.jpg": "2"})
+	bucket := memory(t)
+	s.ok("cp", "*.jpg", bucket)
+	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "-r", bucket))
+	s.ok("cp", "./**/*.jpg", bucket+"/all/")
+	require.Equal(t, "all/a.jpg\nall/b.jpg\nall/sub/1.jpg\nall/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/all"))
+	s.ok("mv", "-r", "./s*", bucket+"/moved/")
+	require.Equal(t, "moved/sub/1.jpg\nmoved/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/moved"))
+	require.NoFileExists(t, "sub/1.jpg")
+	require.Equal(t, "ab", s.ok("cat", "./?.jpg"))
+	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "*.jpg"))
+	s.exits(3, "cp", "./no*", bucket)
+	s.exits(3, "rm", "./no*")
+	s.ok("rm", "./*.png")
+	require.NoFileExists(t, "c.png")
+	writeFiles(t, dir, map[string]string{"[x].txt": "x", "x.txt": "other"})
+	s.ok("cp", "[x].txt", bucket) // a file of this name exists
+	require.Equal(t, "x", s.ok("cat", "--literal", bucket+"/[x].txt"))
+}

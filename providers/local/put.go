@@ -25,7 +25,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	defer s.discard(st)
-	if err := st.fill(ctx, r.Body); err != nil {
+	if err := s.fill(ctx, st.file, r.Body); err != nil {
 		return nil, err
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, r.CRC32C)
