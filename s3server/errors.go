@@ -48,16 +48,9 @@ func newError(code string, fields ...string) *apiError {
 	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
 }
 
-// asAPIError returns the S3 error for err.
+// asAPIError returns the S3 error for err, which is not nil.
 func asAPIError(err error) *apiError {
-	var e *apiError
-	if errors.As(err, &e) {
-		return e
-	}
-	e = newError("InternalError")
-	if cause, ok := systemCause(err); ok {
-		e = e.withMessage("%s", cause)
-	}
+	e, _ := errors.AsType[*apiError](driverError(err, "")) // which has one
 	return e
 }
 

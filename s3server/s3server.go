@@ -40,14 +40,16 @@
 // A directory keeps buckets with their settings, versions, locks, tags, access lists and uploads in
 // progress for the next server, also after a kill. Objects are files under their keys. Files that
 // other programs put there are objects, too, whose ETag is not an MD5. A key that no file can have,
-// such as "a//b" or "folder/", is escaped: its empty segment is "!%". Versioning cannot be suspended,
-// and a delete marker ends with the version that it hides.
+// such as "a//b" or "folder/", is escaped: its empty segment is "!%". The
+// time of a file decides whether it was written while versioning was suspended, and so is a null
+// version.
 //
 // Any other service makes the server a gateway. ETags are then those of S3, or no MD5. The server
 // keeps records of its own under a prefix that clients cannot name. It passes bodies through
 // temporary files. Uploads in parts have no part numbers afterwards, and need a store that takes
-// parts in any order. Encryption by keys, lifecycle rules and changes of an object's access list
-// are NotImplemented.
+// parts in any order. Suspended versioning, encryption by keys, lifecycle rules and changes of an
+// object's access list are NotImplemented. If the store has no delete markers, a marker ends with the
+// version that it hides.
 //
 // # Limits
 //
@@ -149,7 +151,8 @@ type Config struct {
 	WebhookURL string
 	// EventARNs are the targets that a notification configuration can name, for Notify and
 	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
-	// InvalidArgument, and so does the server. Nil means [DefaultEventARN].
+	// InvalidArgument, and so does the server. Nil means the topics whose name is "events", in any
+	// region and of any account, such as [DefaultEventARN].
 	EventARNs []string
 	// Log is called at the end of each request. Calls may be concurrent. Nil means no log.
 	Log func(Entry)
@@ -268,7 +271,7 @@ func New(c Config) *Handler {
 		c.LifecycleDay = fullDay
 	}
 	if c.EventARNs == nil {
-		c.EventARNs = []string{DefaultEventARN}
+		c.EventARNs = []string{"arn:aws:sns:*:*:events"}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

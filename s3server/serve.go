@@ -95,7 +95,7 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.checkOwner(); err != nil {
 			return err
 		}
-		if err := r.checkPayer(); err != nil {
+		if err := r.checkPayer(r.Header); err != nil {
 			return err
 		}
 	}

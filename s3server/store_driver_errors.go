@@ -20,12 +20,13 @@ var driverCodes = map[storage.Code]string{
 	storage.RangeNotSatisfiable: "InvalidRange",
 	storage.PermissionDenied:    "AccessDenied",
 	storage.Unauthenticated:     "AccessDenied",
-	storage.ChecksumMismatch:    "BadDigest",
+	storage.ChecksumMismatch:    "InternalError", // damage behind the server, which checks the client's sums itself
 	storage.TooLarge:            "EntityTooLarge",
 	storage.Archived:            "InvalidObjectState",
 	storage.Locked:              "AccessDenied",
 	storage.RateLimited:         "SlowDown",
 	storage.Unavailable:         "ServiceUnavailable",
+	storage.DeadlineExceeded:    "ServiceUnavailable",
 	storage.Unsupported:         "NotImplemented",
 }
 

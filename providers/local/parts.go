@@ -133,7 +133,9 @@ func (s *store) putInFile(ctx context.Context, to *dir, r *storage.PartRequest) 
 	if err := s.moveTo(ctx, to, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
-	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
+	part := storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}
+	s.keepSum(r.Upload, part)
+	return part, nil
 }
 
 // CompleteParts makes one file of the parts and places it as Put does. If that fails, the
