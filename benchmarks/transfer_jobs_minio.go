@@ -80,7 +80,9 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 		return "", err
 	}
 	program = filepath.Join(in, name)
-	if out, err := exec.CommandContext(e.ctx, "go", slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...).CombinedOutput(); err != nil {
+	build := exec.CommandContext(e.ctx, "go", slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are built
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
 	}
 	e.shared["jobs-"+name] = program
