@@ -25,7 +25,7 @@ WITH_SERVERS := $(GO) run -C testservers . --
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api
+.PHONY: man install-check test run vet lint fmt imports prose bench fuzz support powercut wine s3api
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -74,6 +74,12 @@ fuzz: ## every fuzz target for FUZZTIME
 powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs
 	@scripts/programs e2fsprogs xfsprogs
 	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
+
+man: ## writes the manual pages of cmd/omnibucket into dist-man
+	$(GO) run -C cmd/omnibucket -tags man . man ../../dist-man
+
+install-check: ## "go install cmd/omnibucket@version", from a module proxy in a directory
+	GO="$(GO)" scripts/installcheck
 
 support: ## writes docs/support.md from the results of the suite
 	GO="$(GO)" scripts/support

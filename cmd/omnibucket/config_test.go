@@ -106,7 +106,7 @@ func TestInvalidConfigurations(t *testing.T) {
 	for _, row := range []struct{ name, text, says string }{
 		{"no YAML", "locations: [", "config.yaml must have only locations and settings"},
 		{"an unknown section", "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n", "line 3"},
-		{"a location that is no text", "locations:\n  a: [hunter2]\n", "line 2"},
+		{"a location with a list", "locations:\n  a: [hunter2]\n", "line 2"},
 		{"credentials", "locations:\n  a: s3://key:hunter2@b\n", "must not hold credentials"},
 		{"a path", "locations:\n  a: hunter2/b\n", "location a must have an address"},
 		{"an unknown setting", "settings:\n  speed: hunter2\n", "but has speed"},

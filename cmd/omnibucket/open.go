@@ -22,9 +22,16 @@ func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOpti
 	defer p.buckets.mu.Unlock()
 	bucket, opened := p.buckets.by[l.address()]
 	if !opened {
+		opts = append(opts, p.openOptions()...)
 		var err error
-		if bucket, err = storage.Open(ctx, l.address(), append(opts, p.openOptions()...)...); err != nil {
-			return nil, err
+		if bucket, err = storage.Open(ctx, l.address(), opts...); err != nil {
+			with, found := withRegion(ctx, l, err)
+			if !found {
+				return nil, err
+			}
+			if bucket, err = storage.Open(ctx, with.address(), opts...); err != nil {
+				return nil, err
+			}
 		}
 		if p.buckets.by == nil {
 			p.buckets.by = map[string]storage.Bucket{}
@@ -68,7 +75,16 @@ func (p *program) useService(ctx context.Context, l location, do func(s *storage
 	}
 	service, err := storage.OpenService(ctx, address)
 	if err != nil {
-		return err
+		with, found := withRegion(ctx, l, err)
+		if !found {
+			return err
+		}
+		if address, bucket, err = with.splitAccount(); err != nil {
+			return err
+		}
+		if service, err = storage.OpenService(ctx, address); err != nil {
+			return err
+		}
 	}
 	return errors.Join(do(service, bucket), service.Close())
 }

@@ -154,6 +154,11 @@ Exit codes:
 	for _, make := range p.commands() {
 		root.AddCommand(make())
 	}
+	addBuildCommands(root)
 	p.completeLocations(root)
+	p.completeInPlainBash(root)
 	return root
 }
+
+// addBuildCommands adds the commands of a build tag.
+var addBuildCommands = func(*cobra.Command) {}

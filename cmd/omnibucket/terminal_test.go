@@ -27,7 +27,7 @@ func newTerminal(t *testing.T, shell ...string) *terminal {
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(program, filepath.Join(dir, "omnibucket")))
 	w := &terminal{t: t, socket: filepath.Join(dir, "tmux"), dir: dir}
-	w.env = append(os.Environ(), asProgram+"=1", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "HOME="+dir, "TERM=xterm")
+	w.env = append(os.Environ(), asProgram+"=1", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "HOME="+dir, "TERM=xterm", "HISTFILE="+os.DevNull)
 	w.tmux(append([]string{"-f", os.DevNull, "new-session", "-d", "-x", "120", "-y", "30", "-c", dir}, shell...)...)
 	t.Cleanup(func() { w.tmux("kill-server") })
 	return w
@@ -124,7 +124,7 @@ func TestCompletionInBash(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			w.t = t
 			w.types(row.text, "Tab")
-			w.showsText("> " + row.becomes)
+			w.showsText("> " + strings.TrimSpace(row.becomes))
 			w.tmux("send-keys", "C-u")
 			w.types("clear; echo next", "Enter")
 			w.shows("next", func(screen string) bool { return strings.HasPrefix(screen, "next\n") })
