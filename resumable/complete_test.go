@@ -87,6 +87,82 @@ func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 	}
 }
 
+// A second request may claim the upload while Inspect looks at the content of the first one:
+// if the clocks of two processes differ. What Inspect has seen is what is stored.
+func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
+	single := func(s *site) string {
+		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
+		var request struct{ URL string }
+		a.json(s.t, &request)
+		return request.URL
+	}
+	for _, row := range []struct {
+		name  string
+		begin func(s *site) string
+		send  func(s *site, at, text string) *answer
+	}{
+		{"one request", single, func(s *site, at, text string) *answer { return s.do("", "PUT", at, readerOf(text), nil) }},
+		{"tus", func(s *site) string { return s.create("Upload-Length", "4") }, func(s *site, at, text string) *answer {
+			return s.tus("PATCH", at, []byte(text), "Upload-Offset", "0")
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			seen := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
+			goOn := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
+			c := resumable.Config{Inspect: func(_ context.Context, _ *resumable.Upload, content *storage.ReaderAt) error {
+				data, err := io.ReadAll(content)
+				if err != nil {
+					return err
+				}
+				close(seen[string(data)])
+				<-goOn[string(data)]
+				if string(data) == "EVIL" {
+					return &resumable.Error{Code: resumable.Refused, Message: "Only good files."}
+				}
+				return nil
+			}}
+			driver := memstore.NewDriver(memstore.Config{})
+			s, ahead := newSite(t, storage.New(driver), c), newSite(t, storage.New(driver), c)
+			ahead.clock.Advance(3 * time.Minute)
+			at := row.begin(s)
+			release := map[string]func(){"GOOD": sync.OnceFunc(func() { close(goOn["GOOD"]) }), "EVIL": sync.OnceFunc(func() { close(goOn["EVIL"]) })}
+			defer release["GOOD"]()
+			defer release["EVIL"]()
+			first, second := make(chan *answer, 1), make(chan *answer, 1)
+			go func() { first <- row.send(s, at, "GOOD") }()
+			<-seen["GOOD"]
+			go func() { second <- row.send(ahead, ahead.moved(at), "EVIL") }()
+			<-seen["EVIL"]
+			release["GOOD"]()
+			require.Equal(t, "423 locked uploadId", (<-first).refusal(t))
+			s.stored("files/alice/file", []byte("GOOD"))
+			release["EVIL"]()
+			require.Equal(t, "422 refused", (<-second).refusal(t))
+			s.stored("files/alice/file", []byte("GOOD"))
+			require.NotContains(t, strings.Join(s.tidy(), " "), ".uploads")
+		})
+	}
+}
+
+// A call that makes an object may take longer than a claim lasts: it renews the claim.
+func TestASlowInspectKeepsTheUpload(t *testing.T) {
+	seen, goOn := make(chan struct{}), make(chan struct{})
+	s := newSite(t, inMemory(t), resumable.Config{Inspect: func(context.Context, *resumable.Upload, *storage.ReaderAt) error {
+		close(seen)
+		<-goOn
+		return nil
+	}})
+	s.handler.SetClaim(time.Second)
+	at := s.create("Upload-Length", "3")
+	first := make(chan *answer)
+	go func() { first <- s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0") }()
+	<-seen
+	require.Never(t, func() bool { return s.tus("DELETE", at, nil).StatusCode != http.StatusLocked }, 3*time.Second, 100*time.Millisecond)
+	close(goOn)
+	require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
+	s.stored("files/alice/file", []byte("abc"))
+}
+
 // If Inspect fails, the client may try again.
 func TestInspectFails(t *testing.T) {
 	var calls atomic.Int64

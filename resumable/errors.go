@@ -137,6 +137,9 @@ type problem struct {
 	Location string `json:"location,omitempty"` // of Completed
 }
 
+// internalMessage is the text of errors of the application.
+const internalMessage = "Something went wrong here. Try again in a moment."
+
 // maxField limits how much of a field name is repeated.
 const maxField = 64
 
@@ -144,7 +147,7 @@ const maxField = 64
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		e = &Error{Code: Internal, Message: "Something went wrong here. Try again in a moment.", Err: err}
+		e = &Error{Code: Internal, Message: internalMessage, Err: err}
 	}
 	status := e.Status
 	if status < 400 || status > 599 {

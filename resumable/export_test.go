@@ -12,3 +12,6 @@ func (h *Handler) SetBasePart(bytes int64) { h.basePart = bytes }
 func (h *Handler) SetPace(tick, checkpoint, idle time.Duration) {
 	h.pace.tick, h.pace.checkpoint, h.pace.idle = tick, checkpoint, idle
 }
+
+// SetClaim makes claims shorter.
+func (h *Handler) SetClaim(d time.Duration) { h.claimFor = d }

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// claimFor is how long a call that makes an object may take before another may try,
-	// too. Two that do are harmless, but do the work twice.
+	// claimFor is how long a claim lasts. A call that makes an object renews it. If its
+	// process is gone, another call may try then.
 	claimFor = 2 * time.Minute
 	// finishTimeout bounds the steps after the last byte, which continue if the client
 	// disconnects.
@@ -27,15 +27,24 @@ type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
 func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	limit := finishTimeout
+	if s.Kind == kindSingle { // its bytes have not arrived yet
+		limit += max(0, s.Expires.Sub(h.config.Now()))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	s, err := h.claim(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	done, err := h.finishClaimed(ctx, s, make)
+	claimed, stop := h.keepClaim(ctx, s)
+	done, err := h.finishClaimed(claimed, s, make)
+	lost := stop()
 	if err != nil {
 		h.release(ctx, s)
+		if lost {
+			return nil, beingCompleted()
+		}
 		return nil, err
 	}
 	return done, nil
@@ -56,12 +65,56 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 		case s.Phase == phaseOpen && s.arrived():
 			s.Phase, s.PartCount = phaseCompleting, parts
 		}
-		s.Claim, s.ClaimedUntil = claim, now.Add(claimFor)
+		s.Claim, s.ClaimedUntil = claim, now.Add(h.claimFor)
 		if s.Tus != nil {
 			s.Tus.Holder = ""
 		}
 		return true, nil
 	})
+}
+
+// keepClaim renews the claim until stop is called. If another call has claimed the session,
+// as in a process whose clock differs, the context that it returns is canceled, and stop
+// returns true.
+func (h *Handler) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
+	held, cancel := context.WithCancel(ctx)
+	id, claim, ended, lost := s.id, s.Claim, make(chan struct{}), false
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(h.claimFor / 4)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-held.Done():
+				return
+			case <-ticker.C:
+			}
+			if lost = !h.renew(held, id, claim); lost {
+				cancel()
+				return
+			}
+		}
+	}()
+	return held, func() bool {
+		cancel()
+		<-ended
+		return lost
+	}
+}
+
+// renew renews a claim, and returns false if it is lost. If the store fails, the next call
+// tries again.
+func (h *Handler) renew(ctx context.Context, id, claim string) bool {
+	s, err := h.loadAny(ctx, id)
+	if err != nil {
+		return storage.CodeOf(err) != storage.ObjectNotFound
+	}
+	if s.Claim != claim {
+		return false
+	}
+	s.ClaimedUntil = h.config.Now().Add(h.claimFor)
+	_ = h.save(ctx, s)
+	return true
 }
 
 // claimed reports whether a call is making the object.
@@ -71,6 +124,8 @@ func (s *session) claimed(now time.Time) bool {
 
 // release lets the next call continue at once.
 func (h *Handler) release(ctx context.Context, claimed *session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
 	claim := claimed.Claim
 	_, _ = h.update(ctx, claimed, func(s *session) (bool, error) {
 		if s.Claim != claim || s.Phase == phaseDone || s.Phase == phaseAborted {
@@ -103,7 +158,7 @@ func (h *Handler) finishClaimed(ctx context.Context, s *session, make maker) (*s
 		}
 	}
 	names := s.tailNames()
-	if h.staged(s.Kind) && s.Kind != kindPartial {
+	if h.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
 	s, err := h.advance(ctx, s, func(s *session) { s.stored(phaseDone, u.Size); s.Location = u.Location })
@@ -158,6 +213,17 @@ func (h *Handler) makeObject(ctx context.Context, s *session, u *Upload, make ma
 		return h.makeOnce(ctx, s, s.Target.Key, make)
 	}
 	content := h.objectKey(s, contentName)
+	if s.Kind != kindPartial && s.Token == "" {
+		// The bytes are those of this call. If another one claims the session too, it must
+		// not replace what Inspect has seen.
+		name := contentName + "-" + s.Claim
+		content = h.objectKey(s, name)
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+			defer cancel()
+			h.removeKeys(ctx, s, name)
+		}()
+	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	if s.Phase == phaseCompleting { // an earlier call may have stored it
@@ -230,11 +296,13 @@ func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) erro
 	}
 	e, refused := errors.AsType[*Error](err)
 	if !refused {
-		switch storage.CodeOf(err) {
-		case storage.InvalidArgument, storage.TooLarge, storage.ChecksumMismatch:
+		switch code := storage.CodeOf(err); {
+		case code == storage.InvalidArgument && s.Token == "": // a Target of Config.Begin
+			e = &Error{Code: Internal, Message: internalMessage, Err: err}
+		case code == storage.InvalidArgument, code == storage.TooLarge, code == storage.ChecksumMismatch:
 			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
 			e.Err = err
-		case storage.ObjectNotFound: // the store has dropped the upload
+		case code == storage.ObjectNotFound: // the store has dropped the upload
 			e = notFound()
 			e.Err = err
 		default:

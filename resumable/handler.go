@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
@@ -24,6 +25,7 @@ type Handler struct {
 	pace   pace
 	// basePart is the constant; tests make it smaller.
 	basePart int64
+	claimFor time.Duration // the constant; tests make it shorter
 
 	mu     sync.Mutex
 	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
@@ -142,6 +144,9 @@ func (h *Handler) begin(c *call, kind string, n UploadRequest, sizeField string)
 	if h.config.MaxSize > 0 && n.Size > h.config.MaxSize {
 		return nil, tooLarge(sizeField, h.config.MaxSize)
 	}
+	if len(n.Name)+len(n.Type) > maxMetadataBytes {
+		return nil, invalid("filename", "Name and type of the file are too long.")
+	}
 	target, err := h.config.Begin(c.Request, c.user, n)
 	if err != nil {
 		return nil, unauthorized(err)
@@ -180,7 +185,14 @@ func (h *Handler) beginUpload(ctx context.Context, s *session, more ...storage.M
 		opts = append(opts, o)
 	}
 	upload, err := storage.BeginUpload(ctx, h.bucket, h.storeKey(s), opts...)
-	if err != nil {
+	switch code := storage.CodeOf(err); {
+	case code == storage.TooLarge:
+		e := refuse("size", TooLarge, "The file is larger than the store allows.")
+		e.Err = err
+		return nil, e
+	case code == storage.InvalidArgument: // a Target of Config.Begin
+		return nil, err
+	case err != nil:
 		return nil, storeFailed(err)
 	}
 	s.Token = upload.Token()

@@ -72,7 +72,7 @@ func (h *Handler) groups(ctx context.Context, from storage.Lister) iter.Seq2[gro
 				return
 			}
 			name, object, _ := strings.Cut(strings.TrimPrefix(entry.Key, h.config.Prefix), "/")
-			if !validName(name) || object != stateName && object != contentName && !strings.HasPrefix(object, tailPrefix) {
+			if !validName(name) || object != stateName && !strings.HasPrefix(object, contentName) && !strings.HasPrefix(object, tailPrefix) {
 				continue // it is not of this package
 			}
 			if name != g.name {
