@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +18,8 @@ import (
 )
 
 const (
-	maxJSON = 4 << 20 // the ETags of 10,000 parts
+	maxParts = 4 << 20 // bytes of JSON: the ETags of 10,000 parts
+	maxBegin = 64 << 10
 	// basePart is the size of parts of files that fit into the store's number of parts,
 	// in bytes.
 	basePart = 8 << 20
@@ -55,7 +55,7 @@ type begunUpload struct {
 
 func (h *Handler) beginParts(c *call) error {
 	var asked beginRequest
-	if err := readJSON(c, &asked); err != nil {
+	if err := readJSON(c, &asked, maxBegin); err != nil {
 		return err
 	}
 	n := UploadRequest{Name: asked.Name, Type: asked.Type, Size: -1}
@@ -327,13 +327,7 @@ func (h *Handler) sign(c *call, s *session, upload *storage.MultipartUpload, fie
 		return nil, err
 	}
 	if s.Proxied {
-		address := fmt.Sprintf("%s/s3/part/%s/%d?secret=%s", h.baseURL(c.Request), s.id, number, s.Secret)
-		if sum.Known {
-			address += "&crc32c=" + url.QueryEscape(encodeCRC32C(sum.Sum))
-		}
-		return &signedPart{
-			URL: address, Method: http.MethodPut, Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: h.config.Now().Add(ttl).UTC().Truncate(time.Second),
-		}, nil
+		return h.signProxied(c, s, number, size, sum, ttl), nil
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
 	if size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
@@ -404,13 +398,13 @@ func (h *Handler) abortParts(c *call) error {
 	return nil
 }
 
-// readJSON reads a document. A page of another origin cannot send this type without a
+// readJSON reads a document of at most this many bytes. A page of another origin cannot send this type without a
 // preflight.
-func readJSON(c *call, to any) error {
+func readJSON(c *call, to any, most int64) error {
 	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return refuse("Content-Type", UnsupportedType, "The request must be application/json.")
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), maxJSON)).Decode(to); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), most)).Decode(to); err != nil {
 		return refuse("", InvalidRequest, "The request is not understood.")
 	}
 	return nil

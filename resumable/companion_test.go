@@ -235,6 +235,8 @@ func TestS3Refuses(t *testing.T) {
 		{"no type", alice, "POST", "/s3/multipart", `{}`, "", "415 unsupported_type Content-Type"},
 		{"negative size", alice, "POST", "/s3/multipart", `{"size": -1}`, json, "400 invalid_value size"},
 		{"a size that is text", alice, "POST", "/s3/multipart", `{"size": "1"}`, json, "400 invalid_request"},
+		{"a name that is too long", alice, "POST", "/s3/multipart", `{"filename": "` + strings.Repeat("x", 10000) + `"}`, json, "400 invalid_value filename"},
+		{"a document that is too long", alice, "POST", "/s3/multipart", `{"metadata": [` + strings.Repeat("[],", 30000) + `[]]}`, json, "400 invalid_request"},
 		{"too large", alice, "POST", "/s3/multipart", `{"size": 2199023255552}`, json, "413 too_large size"},
 		{"a type of the application's", alice, "POST", "/s3/multipart", `{"type": "text/html"}`, json, "415 type_not_allowed type"},
 		{"another checksum", alice, "POST", "/s3/multipart", `{"checksum": "md5"}`, json, "400 invalid_value checksum"},
@@ -264,8 +266,8 @@ func TestS3Refuses(t *testing.T) {
 		{"a part that is missing", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1},{"PartNumber":2}]}`, json, "422 parts_missing parts[1]"},
 		{"another ETag", alice, "POST", u.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"\"no\""}]}`, json, "422 parts_changed parts[0].ETag"},
 		{"the part of another upload", alice, "POST", other.path("/complete"), `{"parts":[{"PartNumber":1,"ETag":"` + strings.Trim(first.ETag, `"`) + `"}]}`, json, "422 parts_missing parts[0]"},
-		{"bytes without the secret", "", "PUT", "/s3/part/" + u.UploadID + "/1", "x", "", "404 not_found uploadId"},
-		{"bytes with another secret", "", "PUT", "/s3/part/" + u.UploadID + "/1?secret=x", "x", "", "404 not_found uploadId"},
+		{"bytes without a signature", "", "PUT", "/s3/part/" + u.UploadID + "/1", "x", "", "404 not_found uploadId"},
+		{"bytes with another signature", "", "PUT", "/s3/part/" + u.UploadID + "/1?expires=9999999999&signature=x", "x", "", "404 not_found uploadId"},
 		{"bytes to an upload in parts", "", "PUT", "/s3/single/" + u.UploadID, "x", "", "404 not_found uploadId"},
 		{"tus on an upload in parts", alice, "DELETE", "/tus/" + u.UploadID, "", "", "404 not_found uploadId"},
 	}
@@ -300,6 +302,38 @@ func TestS3Expires(t *testing.T) {
 	require.Empty(t, objects)
 	require.Empty(t, states)
 	require.Empty(t, s.pending())
+}
+
+// As an address of the store, that of a part that passes through the handler is for this
+// part only, and expires.
+func TestS3AddressesOfProxiedParts(t *testing.T) {
+	s := newSite(t, inMemory(t), resumable.Config{ProxyParts: true, PartTTL: time.Minute})
+	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
+	signed := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
+	require.Equal(t, "crc32c", u.Checksum)
+	change := func(from, to string) string {
+		changed := strings.Replace(signed, from, to, 1)
+		require.NotEqual(t, signed, changed, from)
+		return changed
+	}
+	for _, row := range []struct{ name, address, body, want string }{
+		{"another part", change("/1?", "/2?"), "abc", "404 not_found uploadId"},
+		{"another size", change("size=3", "size=4"), "abcd", "404 not_found uploadId"},
+		{"no size", change("size=3", ""), "abcd", "404 not_found uploadId"},
+		{"a later end", change("expires=", "expires=9"), "abc", "404 not_found uploadId"},
+		{"another checksum", change("crc32c=", "crc32c=A"), "abc", "404 not_found uploadId"},
+		{"more bytes", signed, "abcd", "400 invalid_value Content-Length"},
+		{"other bytes", signed, "abd", "460 checksum_mismatch crc32c"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			require.Equal(t, row.want, s.do("", "PUT", row.address, readerOf(row.body), nil).refusal(t))
+		})
+	}
+	s.t = t
+	require.Equal(t, http.StatusOK, s.do("", "PUT", signed, readerOf("abc"), nil).StatusCode)
+	s.clock.Advance(2 * time.Minute)
+	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signed, readerOf("abc"), nil).refusal(t))
 }
 
 func TestS3NeverOverwrites(t *testing.T) {

@@ -3,7 +3,7 @@ package resumable
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/url"
@@ -76,7 +76,14 @@ func (h *Handler) putSingle(c *call) error {
 		if c.ContentLength >= 0 {
 			opts = append(opts, storage.WithSize(c.ContentLength))
 		}
-		return h.bucket.Upload(ctx, key, body, opts...)
+		counted := &summedBody{from: body}
+		attrs, err := h.bucket.Upload(ctx, key, counted, opts...)
+		if storage.CodeOf(err) == storage.PreconditionFailed { // by an earlier call?
+			if _, failed := io.Copy(io.Discard, counted); failed == nil {
+				attrs = &storage.Attrs{Size: counted.bytes, CRC32C: storage.KnownCRC32C(counted.crc)}
+			}
+		}
+		return attrs, err
 	})
 	if err != nil {
 		return err
@@ -90,6 +97,19 @@ func (h *Handler) putSingle(c *call) error {
 	return nil
 }
 
+// A summedBody computes size and checksum of what is read.
+type summedBody struct {
+	from  io.Reader
+	bytes int64
+	crc   uint32
+}
+
+func (b *summedBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.bytes, b.crc = b.bytes+int64(n), crc32.Update(b.crc, castagnoli, p[:n])
+	return n, err
+}
+
 // putPart stores one part of an upload whose parts pass through the handler.
 func (h *Handler) putPart(c *call) error {
 	s, err := h.loadAny(c.Context(), c.PathValue("id"))
@@ -97,7 +117,7 @@ func (h *Handler) putPart(c *call) error {
 	case err != nil:
 		return err
 	case !s.Proxied, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
-		subtle.ConstantTimeCompare([]byte(c.URL.Query().Get("secret")), []byte(s.Secret)) != 1:
+		!s.permits(c, h.config.Now()):
 		return notFound()
 	case s.Phase == phaseDone || s.Phase == phaseStored:
 		return s.completed()
@@ -124,8 +144,14 @@ func (h *Handler) putPart(c *call) error {
 		return err
 	}
 	opts := []storage.PartOption{}
-	if c.ContentLength >= 0 {
-		opts = append(opts, storage.WithSize(c.ContentLength))
+	size, err := h.partSizeOf(c, s, limits)
+	switch {
+	case err != nil:
+		return err
+	case size >= 0 && c.ContentLength >= 0 && c.ContentLength != size:
+		return invalid("Content-Length", "The address is for a part of another size.")
+	case max(size, c.ContentLength) >= 0:
+		opts = append(opts, storage.WithSize(max(size, c.ContentLength)))
 	}
 	sum, err := s.checksumOf(c)
 	if err != nil {

@@ -27,7 +27,7 @@ type completedUpload struct {
 
 func (h *Handler) completeParts(c *call) error {
 	var asked completeRequest
-	if err := readJSON(c, &asked); err != nil {
+	if err := readJSON(c, &asked, maxParts); err != nil {
 		return err
 	}
 	s, err := h.loadParts(c)

@@ -41,7 +41,8 @@
 // that fits, and is held to the size of the file. If it sends "checksum": "crc32c" and the
 // response has it too, each request for a part's address must have crc32c= (four bytes in
 // base64), and the bytes are verified; Azure does not. With size=, the store refuses a part
-// of another size, if it has [storage.SignedSize]. The parameter key may be left out.
+// of another size, if it has [storage.SignedSize], and so does the handler. The parameter key
+// may be left out.
 //
 // The file of /s3/params passes through the handler, because nothing else could bound its
 // size. Set Uppy's shouldUseMultipart to true to send every file in parts.

@@ -229,6 +229,34 @@ func (s *site) tidy() []string {
 	return append(append(objects, states...), s.pending()...)
 }
 
+// A file in one request is sent again after a kill, and the application gets to know of it.
+func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			require.Less(t, at, 30)
+			told := 0
+			c := resumable.Config{OnComplete: func(context.Context, *resumable.Upload) error { told++; return nil }}
+			driver := memstore.NewDriver(memstore.Config{})
+			s := newSite(t, storage.New(driver), c)
+			a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
+			var request struct{ URL string }
+			a.json(t, &request)
+			d := &death{at: at, after: after}
+			mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+			mortal.send("PUT", mortal.moved(request.URL), []byte("abc"))
+			s.clock.Advance(3 * time.Minute)
+			if a = s.do("", "PUT", request.URL, readerOf("abc"), nil); a.StatusCode != http.StatusOK { // only the response was lost
+				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", at)
+			}
+			require.Positive(t, told, "killed at call %d", at)
+			s.stored("files/alice/file", []byte("abc"))
+			if !d.reached() {
+				break
+			}
+		}
+	}
+}
+
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 	for at := 1; ; at++ {

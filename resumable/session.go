@@ -56,7 +56,7 @@ type session struct {
 	PartCount int `json:"partCount,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
-	// Proxied is set if parts pass through the handler. Secret is in their addresses.
+	// Proxied is set if parts pass through the handler. Secret signs their addresses.
 	Proxied bool   `json:"proxied,omitempty"`
 	Secret  string `json:"secret,omitempty"`
 
