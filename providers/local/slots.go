@@ -167,7 +167,9 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 	if err != nil {
 		return failure(err)
 	}
-	err = to.rename(placedName(at.number), to, slotName(at.number))
+	if err = s.recordSlot(to, at, r.CRC32C); err == nil {
+		err = to.rename(placedName(at.number), to, slotName(at.number))
+	}
 	if isNotExist(err) {
 		if err := s.notFoundIfBucketGone(nil); err != nil {
 			return err
@@ -175,6 +177,23 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 		return errUpload // it has ended meanwhile
 	}
 	return failure(err)
+}
+
+// recordSlot writes the tag and the checksum of a part into the file that claims its slot, for
+// ListParts.
+func (s *store) recordSlot(to *dir, at slot, crc storage.CRC32C) error {
+	f, err := to.edit(slotName(at.number))
+	if err != nil {
+		return err
+	}
+	_, err = f.os.WriteString(sumRecord(at.tag(), crc))
+	if err == nil {
+		err = f.setTime(to, slotName(at.number), s.clock.now())
+	}
+	if err == nil && s.sync {
+		err = f.sync()
+	}
+	return errors.Join(err, f.close())
 }
 
 // An exactBody fails if it has not the announced size, before it delivers a byte too many.
@@ -296,6 +315,23 @@ func countRun(from *dir, first slot, parts []storage.Part) (run int, size int64)
 func isPlaced(from *dir, number int) bool {
 	m, err := from.stat(placedName(number))
 	return err == nil && m.kind == kindFile && isFree(from, partName(number))
+}
+
+// placedPart describes the part in a slot. ok is false if there is none.
+func (s *store) placedPart(from *dir, number int) (part storage.Part, ok bool) {
+	text, ok := s.readSmall(from.name(placedName(number)))
+	tag, _, found := strings.Cut(text, " ")
+	if !ok || !found {
+		return part, false
+	}
+	part = storage.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
+	at, ok := slotOf(part)
+	if !ok {
+		return part, false
+	}
+	part.Size = at.size
+	m, err := from.stat(at.file)
+	return part, err == nil && m.ino == at.ino
 }
 
 // openPart opens the file with a part, and returns where it is in there.
