@@ -87,6 +87,18 @@ type Driver interface {
 	// AbortParts drops an upload and its parts. If there is no such upload, it returns nil.
 	AbortParts(ctx context.Context, key, upload string) error
 
+	// ListParts returns the parts that an upload with [PutRequest].AnyOrder has, by Number. If
+	// there is no such upload, it fails with ObjectNotFound. A store that cannot tell that
+	// returns no parts.
+	ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error)
+
+	// ListUploads returns one page of the uploads that were begun and neither completed nor
+	// aborted, in any order, those without AnyOrder too.
+	ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error)
+
+	// SignPart signs a request that stores one part of an upload with AnyOrder.
+	SignPart(ctx context.Context, r *SignPartRequest) (*SignedURL, error)
+
 	// DeleteBatch removes several objects, and returns one error or nil for each request.
 	DeleteBatch(ctx context.Context, r []DeleteRequest) []error
 
@@ -266,6 +278,9 @@ const (
 	SignedTags                             // WithTags on a signed upload, enforced: a client can neither leave them out nor change them
 	SignedLocks                            // WithRetention and WithLegalHold on a signed upload, likewise
 	LateMetadata                           // Put reads PutRequest.Metadata after Body, which may add to the map until its end; CompleteParts keeps the metadata of its own request
+	OpenUploads                            // BeginUpload: parts come in any order, again, and from any process (PutRequest.AnyOrder); ListParts
+	SignedParts                            // SignPart, with OpenUploads
+	ListedUploads                          // ListUploads
 )
 
 // UnimplementedDriver implements everything that a driver may leave out: the methods
@@ -289,6 +304,21 @@ func (UnimplementedDriver) CompleteParts(context.Context, *CompleteRequest) (*At
 
 // AbortParts returns Unsupported.
 func (UnimplementedDriver) AbortParts(context.Context, string, string) error { return Unsupported }
+
+// ListParts returns Unsupported.
+func (UnimplementedDriver) ListParts(context.Context, *ListPartsRequest) (*PartPage, error) {
+	return nil, Unsupported
+}
+
+// ListUploads returns Unsupported.
+func (UnimplementedDriver) ListUploads(context.Context, *ListUploadsRequest) (*UploadPage, error) {
+	return nil, Unsupported
+}
+
+// SignPart returns Unsupported.
+func (UnimplementedDriver) SignPart(context.Context, *SignPartRequest) (*SignedURL, error) {
+	return nil, Unsupported
+}
 
 // DeleteBatch returns Unsupported for every request.
 func (UnimplementedDriver) DeleteBatch(_ context.Context, r []DeleteRequest) []error {

@@ -21,6 +21,14 @@ type (
 		// byte, so that it is computed only once. Else it is always known.
 		CRC32C CRC32C
 
+		// AnyOrder, with OpenUploads, is set for an upload whose parts come in any order, again,
+		// and from any process, also with SequentialParts. CompleteRequest.Last is nil then, and
+		// PartRequest.Offset is 0. CRC32C of CompleteRequest.Put may be unknown.
+		AnyOrder bool
+		// UncheckedParts is set, with AnyOrder, if clients send parts without a checksum: SignPart
+		// then gets no CRC32C, and the store must take such parts.
+		UncheckedParts bool
+
 		set settings
 	}
 	// A PartRequest stores one part of an upload.
@@ -32,6 +40,7 @@ type (
 		Size        int64
 		CRC32C      CRC32C // as PutRequest.CRC32C
 		Native      []any  // as in BeginParts
+		Unchecked   bool   // PutRequest.UncheckedParts of the upload
 	}
 	// A Part describes a part that is stored.
 	Part struct {
@@ -48,6 +57,39 @@ type (
 		// Last, with SequentialParts, is the part that ends the object; it is not among
 		// Parts. Else it is nil.
 		Last *PartRequest
+	}
+	// A ListPartsRequest asks for the parts of an upload.
+	ListPartsRequest struct {
+		Key, Upload string
+		After       int // only parts with greater numbers
+		Limit       int // parts in the page, at most; never 0 for a driver
+		Native      []any
+	}
+	// A PartPage is one page of ListParts, ascending. CRC32C is unknown if the store does not
+	// tell it.
+	PartPage struct {
+		Parts []Part
+		More  bool // parts with greater numbers follow
+	}
+	// A ListUploadsRequest asks for one page of uploads.
+	ListUploadsRequest struct {
+		Prefix, Token string
+		Limit         int // never 0 for a driver
+	}
+	// An UploadPage is one page of ListUploads. The last one has an empty Token.
+	UploadPage struct {
+		Uploads []UploadEntry
+		Token   string
+	}
+	// A SignPartRequest signs a request that stores one part.
+	SignPartRequest struct {
+		Key, Upload string
+		Number      int // from 1
+		TTL         time.Duration
+		BaseURL     string // as in SignRequest
+		Size        int64  // bytes, with SignedSize; -1: unbounded
+		CRC32C      CRC32C // known, unless the upload has UncheckedParts
+		Native      []any  // as in BeginParts
 	}
 	// A GetRequest reads an object or its attributes.
 	GetRequest struct {

@@ -6,8 +6,8 @@ import (
 )
 
 // A Layer wraps a driver to change its behaviour: a fault injector and a throttle are layers. A
-// layer that changes the stored bytes must override Put, PutPart, Get, Head, List, Copy,
-// Compose, Sign and Locate together, or remove the features in Describe. Calls of methods that
+// layer that changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List,
+// Copy, Compose, Sign, SignPart and Locate together, or remove the features in Describe. Calls of methods that
 // it does not override do not pass it.
 type Layer func(Driver) Driver
 
@@ -85,6 +85,18 @@ func (a *interceptor) CompleteParts(ctx context.Context, r *CompleteRequest) (*A
 
 func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error {
 	return a.f(ctx, "AbortParts", func(ctx context.Context) error { return a.Driver.AbortParts(ctx, key, upload) })
+}
+
+func (a *interceptor) ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error) {
+	return passing(a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) })
+}
+
+func (a *interceptor) ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error) {
+	return passing(a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) { return a.Driver.ListUploads(ctx, r) })
+}
+
+func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*SignedURL, error) {
+	return passing(a, ctx, "SignPart", func(ctx context.Context) (*SignedURL, error) { return a.Driver.SignPart(ctx, r) })
 }
 
 func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {

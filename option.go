@@ -12,6 +12,16 @@ type (
 	// IfRevision, WithSize, WithCRC32C, WithPartSize, WithConcurrency, WithProgress,
 	// WithResume, WithNative.
 	UploadOption interface{ applyUpload(*PutRequest) }
+	// A MultipartOption fits BeginUpload: the write options (see UploadOption), IfRevision,
+	// WithSize, WithMaxSize, WithCRC32C, WithUncheckedParts, WithNative. ContinueUpload takes
+	// only WithNative.
+	MultipartOption interface{ applyMultipart(*PutRequest) }
+	// A PartOption fits MultipartUpload.PutPart: WithSize, WithCRC32C, WithProgress.
+	PartOption interface{ applyPart(*partOptions) }
+	// A SignedPartOption fits MultipartUpload.SignPart: WithSize, WithCRC32C, WithTTL.
+	SignedPartOption interface{ applySignedPart(*partOptions) }
+	// A CompleteOption fits MultipartUpload.Complete: WithParts, WithSize, WithCRC32C.
+	CompleteOption interface{ applyComplete(*completeOptions) }
 	// A DownloadOption fits Download and the functions built on it: WithRange,
 	// WithConcurrency, WithProgress, WithVersion, IfRevision, IfRevisionNot, WithNoSync,
 	// WithMaxGap, WithNativeAttrs, WithNative.
@@ -44,12 +54,14 @@ type (
 	// writes, or guards the write. UploadOption lists them.
 	WriteOption interface {
 		UploadOption
+		MultipartOption
 		CopyOption
 		SignedUploadOption
 	}
 	// A RevisionOption guards an operation on an existing object: IfRevision.
 	RevisionOption interface {
 		UploadOption
+		MultipartOption
 		CopyOption // the destination's revision
 		DownloadOption
 		AttrsOption
@@ -83,6 +95,7 @@ type (
 	// providers return them as the interface of the operations that they fit.
 	NativeOption interface {
 		UploadOption
+		MultipartOption
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
@@ -97,6 +110,7 @@ type (
 	// A TransferOption tunes how bytes move: WithConcurrency, WithProgress.
 	TransferOption interface {
 		UploadOption
+		PartOption
 		DownloadOption
 		CopyOption
 	}
@@ -108,11 +122,16 @@ type (
 	// A SizeOption declares what a body must be: WithSize, WithCRC32C.
 	SizeOption interface {
 		UploadOption
+		MultipartOption
+		PartOption
+		SignedPartOption
+		CompleteOption
 		SignedUploadOption
 	}
 	// A TTLOption fits both ways of signing: WithTTL.
 	TTLOption interface {
 		SignedUploadOption
+		SignedPartOption
 		SignedDownloadOption
 	}
 )
@@ -129,11 +148,12 @@ type settings struct {
 	resumeFile    string // of WithResume; "": none
 	concurrency   int32
 	given         property
-	guarded       bool // a condition was given
-	version       bool // WithVersion was given
-	noSync        bool // WithNoSync was given
-	tags          bool // WithTags was given
-	lock          bool // WithRetention or WithLegalHold was given
+	maxSize       int64 // of WithMaxSize; 0: none
+	guarded       bool  // a condition was given
+	version       bool  // WithVersion was given
+	noSync        bool  // WithNoSync was given
+	tags          bool  // WithTags was given
+	lock          bool  // WithRetention or WithLegalHold was given
 }
 
 // listSettings are settings of listings.

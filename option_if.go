@@ -24,6 +24,7 @@ func (o revisionOption) guard(c *Condition, s *settings) {
 	s.guard(c, Condition{Revision: string(o)})
 }
 func (o revisionOption) applyUpload(r *PutRequest)        { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyMultipart(r *PutRequest)     { o.applyUpload(r) }
 func (o revisionOption) applyCopy(r *CopyRequest)         { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyDownload(r *GetRequest)      { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyAttrs(r *GetRequest)         { o.guard(&r.Condition, &r.set) }

@@ -15,6 +15,7 @@ type writeOption func(written)
 func (o writeOption) applyUpload(r *PutRequest) {
 	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
+func (o writeOption) applyMultipart(r *PutRequest) { o.applyUpload(r) }
 func (o writeOption) applyCopy(r *CopyRequest) {
 	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
@@ -92,7 +93,11 @@ func (o sizeOption) bytes(s *settings) int64 {
 	}
 	return int64(o)
 }
-func (o sizeOption) applyUpload(r *PutRequest) { r.Size = o.bytes(&r.set) }
+func (o sizeOption) applyUpload(r *PutRequest)        { r.Size = o.bytes(&r.set) }
+func (o sizeOption) applyMultipart(r *PutRequest)     { o.applyUpload(r) }
+func (o sizeOption) applyPart(r *partOptions)         { r.size = o.bytes(&r.set) }
+func (o sizeOption) applySignedPart(r *partOptions)   { o.applyPart(r) }
+func (o sizeOption) applyComplete(r *completeOptions) { r.size = o.bytes(&r.set) }
 func (o sizeOption) applySignedUpload(r *SignRequest) {
 	r.MinSize = o.bytes(&r.set)
 	r.MaxSize = r.MinSize
@@ -106,6 +111,10 @@ func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
 type crcOption uint32
 
 func (o crcOption) applyUpload(r *PutRequest)        { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applyMultipart(r *PutRequest)     { o.applyUpload(r) }
+func (o crcOption) applyPart(r *partOptions)         { r.crc = KnownCRC32C(uint32(o)) }
+func (o crcOption) applySignedPart(r *partOptions)   { o.applyPart(r) }
+func (o crcOption) applyComplete(r *completeOptions) { r.crc = KnownCRC32C(uint32(o)) }
 func (o crcOption) applySignedUpload(r *SignRequest) { r.CRC32C = KnownCRC32C(uint32(o)) }
 
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
@@ -116,6 +125,7 @@ type nativeOption native
 
 func (o nativeOption) add(s *settings)                    { s.natives = append(s.natives, native(o)) }
 func (o nativeOption) applyUpload(r *PutRequest)          { o.add(&r.set) }
+func (o nativeOption) applyMultipart(r *PutRequest)       { o.add(&r.set) }
 func (o nativeOption) applyDownload(r *GetRequest)        { o.add(&r.set) }
 func (o nativeOption) applyAttrs(r *GetRequest)           { o.add(&r.set) }
 func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.add(&r.set) }
@@ -158,6 +168,7 @@ func WithNativeAttrs() NativeAttrsOption { return nativeAttrsOption{} }
 type transferOption func(*settings)
 
 func (o transferOption) applyUpload(r *PutRequest)   { o(&r.set) }
+func (o transferOption) applyPart(r *partOptions)    { o(&r.set) }
 func (o transferOption) applyDownload(r *GetRequest) { o(&r.set) }
 func (o transferOption) applyCopy(r *CopyRequest)    { o(&r.set) }
 

@@ -88,14 +88,15 @@ func maskQuery(address string) string {
 
 type ttlOption time.Duration
 
-func (o ttlOption) apply(r *SignRequest) {
+func (o ttlOption) check(s *settings) time.Duration {
 	if d := time.Duration(o); d < minTTL || d > maxTTL {
-		r.set.fail("WithTTL", "must be from 1 second to 7 days")
+		s.fail("WithTTL", "must be from 1 second to 7 days")
 	}
-	r.TTL = time.Duration(o)
+	return time.Duration(o)
 }
-func (o ttlOption) applySignedUpload(r *SignRequest)   { o.apply(r) }
-func (o ttlOption) applySignedDownload(r *SignRequest) { o.apply(r) }
+func (o ttlOption) applySignedUpload(r *SignRequest)   { r.TTL = o.check(&r.set) }
+func (o ttlOption) applySignedDownload(r *SignRequest) { r.TTL = o.check(&r.set) }
+func (o ttlOption) applySignedPart(r *partOptions)     { r.ttl = o.check(&r.set) }
 
 // WithTTL sets how long a signed address is valid: from 1 second to 7 days, else signing
 // fails with InvalidArgument. The default is 1 hour. If the credentials expire earlier, so
@@ -238,16 +239,24 @@ func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error 
 	if r.set.err != nil {
 		return ownError(r.set.err)
 	}
-	if e := s.op.core.need(SignedURLs, op); e != nil {
-		e.Hint = s.op.core.desc.SigningHint
-		if s.op.core.desc.NeedsSigningBase && s.op.core.signingBaseURL == "" {
-			e.Hint = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
-		}
+	if e := s.op.core.needSigning(SignedURLs, op); e != nil {
 		return e
 	}
 	r.TTL = cmp.Or(r.TTL, defaultTTL)
 	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.core.signingBaseURL
 	return nil
+}
+
+// needSigning is need for features of signing: its hint tells what the bucket lacks.
+func (c *core) needSigning(f Features, what string) *Error {
+	e := c.need(f, what)
+	if e != nil {
+		e.Hint = c.desc.SigningHint
+		if c.desc.NeedsSigningBase && c.signingBaseURL == "" {
+			e.Hint = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
+		}
+	}
+	return e
 }
 
 func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {

@@ -47,6 +47,7 @@ var spanNames = func() map[string]string {
 	for _, op := range [...]string{
 		"Upload", "Download", "List", "ListPage", "Versions", "Attrs", "Exists", "Remove", "RemoveAll", "Copy", "Compose",
 		"SignedUploadURL", "SignedDownloadURL", "SignedUploadForm",
+		"BeginUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "AbortUpload", "ListUploads",
 		"CreateBucket", "BucketInfo", "UpdateBucket", "DeleteBucket", "Buckets", "Credentials",
 	} {
 		names[op] = "storage." + op

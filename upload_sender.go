@@ -237,7 +237,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 		}
 		crc = KnownCRC32C(sum)
 	}
-	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native}
+	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, Unchecked: m.w.req.UncheckedParts}
 	if !crc.Known {
 		content.sum = &r.CRC32C
 	}
@@ -255,7 +255,7 @@ type finalPart struct {
 
 // sequential reports whether the driver takes parts in order, the last one with
 // CompleteParts.
-func (m *multipart) sequential() bool { return m.w.op.core.has(SequentialParts) }
+func (m *multipart) sequential() bool { return m.w.op.core.has(SequentialParts) && !m.w.req.AnyOrder }
 
 // finalRequest returns the request for the final part, and its body; nil if there is
 // none.

@@ -105,6 +105,20 @@ var refusals = []refusal{
 		errs["WithGovernanceBypass"] = b.Remove(t.Context(), "key", storage.WithGovernanceBypass())
 		return errs
 	}},
+	{storage.OpenUploads, func(t *T, b storage.Bucket) map[string]error {
+		_, err := storage.BeginUpload(t.Context(), b, "new")
+		return map[string]error{"BeginUpload": err}
+	}},
+	{storage.ListedUploads, func(t *T, b storage.Bucket) map[string]error {
+		errs := map[string]error{}
+		for _, err := range storage.ListUploads(t.Context(), b) {
+			errs["ListUploads"] = err
+		}
+		return errs
+	}},
+	{storage.SignedParts, func(*T, storage.Bucket) map[string]error {
+		return nil // an upload must be begun first: a case of rule U4 proves it
+	}},
 	{storage.Restoring, func(t *T, b storage.Bucket) map[string]error {
 		return map[string]error{"Restore": storage.Restore(t.Context(), b, "key")}
 	}},

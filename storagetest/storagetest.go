@@ -107,7 +107,7 @@ func Cases() []Case { return bucketCases() }
 func bucketCases() []Case {
 	return slices.Concat(
 		keyCases, roundTripCases(), orderCases, treeCases, prefixedCases,
-		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, conditionCases, reconcileCases,
+		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, openUploadCases, conditionCases, reconcileCases,
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
@@ -264,6 +264,9 @@ var featureNames = []struct {
 	{storage.Restoring, "Restoring"},
 	{storage.SignedTags, "SignedTags"},
 	{storage.SignedLocks, "SignedLocks"},
+	{storage.OpenUploads, "OpenUploads"},
+	{storage.SignedParts, "SignedParts"},
+	{storage.ListedUploads, "ListedUploads"},
 }
 
 func namesOf(f storage.Features) []string {

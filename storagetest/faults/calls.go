@@ -28,15 +28,18 @@ const (
 	SetRetention
 	SetLegalHold
 	Restore
+	ListParts
+	ListUploads
+	SignPart
 
 	afterLast
 
 	// Reads change nothing.
-	Reads = Get | Head | List | ListVersions | Tags
+	Reads = Get | Head | List | ListVersions | Tags | ListParts | ListUploads
 	// Writes may change what is stored.
 	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose | SetTags | SetRetention | SetLegalHold | Restore
 	// Signs make signed URLs.
-	Signs = Sign | SignForm
+	Signs = Sign | SignForm | SignPart
 	// Any is every call.
 	Any = afterLast - 1
 )
@@ -46,6 +49,7 @@ var callNames = [...]string{
 	"BeginParts", "PutPart", "CompleteParts", "AbortParts", "DeleteBatch",
 	"Copy", "Compose", "ListVersions", "Sign", "SignForm",
 	"Tags", "SetTags", "SetRetention", "SetLegalHold", "Restore",
+	"ListParts", "ListUploads", "SignPart",
 }
 
 // String returns the name of the set or the names of the driver's methods: "Writes",

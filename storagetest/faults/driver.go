@@ -133,6 +133,18 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	return err
 }
 
+func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	return call(d, ctx, ListParts, r.Key, func() (*storage.PartPage, error) { return d.Driver.ListParts(ctx, r) })
+}
+
+func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+	return call(d, ctx, ListUploads, r.Prefix, func() (*storage.UploadPage, error) { return d.Driver.ListUploads(ctx, r) })
+}
+
+func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+	return call(d, ctx, SignPart, r.Key, func() (*storage.SignedURL, error) { return d.Driver.SignPart(ctx, r) })
+}
+
 // DeleteBatch returns an injected error for every request of the batch.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	key := ""

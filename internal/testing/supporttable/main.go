@@ -107,6 +107,9 @@ var features = []struct{ name, words string }{
 	{"ObjectTags", "`WithTags`, `Tags`, `SetTags`"},
 	{"ObjectLock", "`WithRetention`, `WithLegalHold`"},
 	{"Restoring", "`Restore`"},
+	{"OpenUploads", "`BeginUpload`: parts from any process"},
+	{"SignedParts", "signed parts of an open upload"},
+	{"ListedUploads", "`ListUploads`"},
 	{"SequentialParts", "parts are sequential"},
 	{"OrderedListing", "lists in byte order"},
 }

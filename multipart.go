@@ -1,0 +1,225 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// A MultipartUpload is an upload whose parts may come from several calls, processes and
+// machines, in any order and again: [BeginUpload] begins one. The object appears when Complete
+// succeeds. The parts of an upload that nobody completes stay until Abort, or until the store drops
+// them: after a week on memory, local and Azure, by a lifecycle rule on the others.
+// [ListUploads] finds such uploads.
+//
+// Its methods are safe for concurrent use. It holds no connection and needs no Close.
+type MultipartUpload struct {
+	bucket *bucket
+	record uploadRecord
+	put    PutRequest // for BeginParts and CompleteParts; never changed
+	token  string
+
+	mu   sync.Mutex
+	sent map[int]Part // by this value, with checksums that the store may not tell
+}
+
+// PartLimits are the bounds of the parts of one upload.
+type PartLimits struct {
+	MinSize  int64 // bytes; the last part may be smaller
+	MaxSize  int64 // bytes; 0: no limit
+	Unit     int64 // bytes; all parts but the last are a multiple of it; 0: any size
+	Equal    bool  // all parts but the last must have one size
+	MaxParts int   // the greatest part number; 0: no limit
+}
+
+// An UploadedPart is a part that the store has.
+type UploadedPart struct {
+	Number int    // from 1
+	Size   int64  // bytes
+	ETag   string // quoted, as in the response to the part's request; "" if the store has none (Azure)
+	CRC32C CRC32C // unknown if the store does not tell it
+}
+
+// BeginUpload begins an upload of one object in parts. The options are those of the object:
+// content type, metadata, tags, locks. Complete checks the condition, the size of [WithSize] or
+// [WithMaxSize], and the checksum of [WithCRC32C]. Without [WithContentType] the type is that of
+// the key's extension, else "application/octet-stream".
+//
+// If the store lacks [OpenUploads], or b is not from [New], [Open] or [Ref], BeginUpload fails
+// with Unsupported. The other errors are those of Upload.
+func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (*MultipartUpload, error) {
+	const name = "BeginUpload"
+	own, err := ownUploader(b, name, key)
+	if err != nil {
+		return nil, err
+	}
+	u := &MultipartUpload{bucket: own}
+	o := &operation{}
+	e := o.prepare(own, mayUpload, name, key)
+	o.writes = false // an upload that was begun is not the object
+	if e == nil {
+		e = u.resolve(o, opts)
+	}
+	return run(ctx, o, e, func(ctx context.Context) (*MultipartUpload, *Error) {
+		id, e := request(ctx, o, func(ctx context.Context) (string, error) { return o.core.driver.BeginParts(ctx, &u.put) })
+		if e != nil {
+			e.Unknown, e.absent = false, e.Code == PreconditionFailed && u.put.Condition.Absent
+			return nil, e
+		}
+		u.record.Upload = id
+		u.token = u.record.token()
+		return u, nil
+	})
+}
+
+// ownUploader returns b if it is this package's own.
+func ownUploader(b any, op, key string) (*bucket, error) {
+	if own, ok := b.(*bucket); ok {
+		return own, nil
+	}
+	e := unsupported("this bucket has no open uploads", "use a bucket from storage.Open or storage.New")
+	e.Op, e.Key = op, key
+	return nil, e
+}
+
+// resolve checks everything that can be checked before the upload begins.
+func (u *MultipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
+	r, c := &u.put, o.core
+	r.Key, r.Size, r.AnyOrder = o.key, -1, true
+	if err := each(&r.set, opts, func(o MultipartOption) { o.applyMultipart(r) }); err != nil {
+		return ownError(err)
+	}
+	if e := c.need(MultipartUploads|OpenUploads, "BeginUpload"); e != nil {
+		return e
+	}
+	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
+		return e
+	}
+	if e := c.checkSize(max(r.Size, r.set.maxSize)); e != nil {
+		return e
+	}
+	r.ContentType = contentType(r.ContentType, r.Key, nil)
+	u.record = newUploadRecord(c, r)
+	u.finishRequest()
+	return nil
+}
+
+// finishRequest makes put a request for the driver.
+func (u *MultipartUpload) finishRequest() {
+	r := &u.put
+	r.Size, r.CRC32C = u.record.size(), CRC32C{}
+	r.Metadata = u.bucket.core.encodeMetadata(u.record.Metadata, u.record.WriteID)
+}
+
+// Key returns the key of the object.
+func (u *MultipartUpload) Key() string { return u.record.Key[len(u.bucket.prefix):] }
+
+// String returns the key, and neither the token nor the store's name of the upload.
+func (u *MultipartUpload) String() string { return "upload of " + quoted(u.Key()) }
+
+// GoString returns String.
+func (u *MultipartUpload) GoString() string { return u.String() }
+
+// Limits returns the bounds of the parts. They hold on this store; a program for every store
+// chooses parts of at least 5 MiB.
+func (u *MultipartUpload) Limits() PartLimits {
+	d := &u.bucket.core.desc
+	return PartLimits{
+		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
+		Equal: u.bucket.core.has(EqualParts), MaxParts: d.MaxParts,
+	}
+}
+
+// prepare begins a call on the upload.
+func (u *MultipartUpload) prepare(o *operation, may permission, name string) *Error {
+	return o.prepare(u.bucket, may, name, u.Key())
+}
+
+// Parts returns the parts that the store has, by number.
+//
+// If the upload was completed, aborted or dropped, Parts fails with ObjectNotFound, except on
+// Azure, which cannot tell an upload without parts from none: there it returns no parts.
+func (u *MultipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
+	o := &operation{}
+	e := u.prepare(o, mayUpload, "Parts")
+	o.writes = false
+	parts, err := run(ctx, o, e, func(ctx context.Context) (*[]Part, *Error) {
+		parts, e := u.listParts(ctx, o)
+		return &parts, e
+	})
+	if err != nil {
+		return nil, err
+	}
+	uploaded := make([]UploadedPart, len(*parts))
+	for i := range *parts {
+		uploaded[i] = (*parts)[i].uploaded()
+	}
+	return uploaded, nil
+}
+
+// uploaded returns the part as the user sees it.
+func (p *Part) uploaded() UploadedPart {
+	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(p.Tag), CRC32C: p.CRC32C}
+}
+
+// partsPage is how many parts one request lists, as on S3.
+const partsPage = 1000
+
+// listParts returns what the store has, with the checksums that are known.
+func (u *MultipartUpload) listParts(ctx context.Context, o *operation) ([]Part, *Error) {
+	r := &ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
+	var parts []Part
+	for {
+		page, e := request(ctx, o, func(ctx context.Context) (*PartPage, error) { return o.core.driver.ListParts(ctx, r) })
+		if e != nil {
+			e.Unknown = false
+			if e.Code == ObjectNotFound {
+				return nil, errUploadGone(e)
+			}
+			return nil, e
+		}
+		for _, part := range page.Parts {
+			if part.Number <= r.After {
+				return nil, &Error{Code: Internal, Err: fmt.Errorf("the store listed part %d after part %d", part.Number, r.After)}
+			}
+			r.After = part.Number
+			parts = append(parts, part)
+		}
+		if !page.More || len(page.Parts) == 0 {
+			break
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range parts {
+		if sent, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && sent.Tag == parts[i].Tag && sent.Size == parts[i].Size {
+			parts[i].CRC32C = sent.CRC32C
+		}
+	}
+	return parts, nil
+}
+
+func errUploadGone(cause error) *Error {
+	return &Error{
+		Code: ObjectNotFound, Err: errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause),
+		Hint: "begin a new upload",
+	}
+}
+
+// Abort drops the upload and its parts. If it was completed, aborted or dropped already, Abort
+// succeeds and changes nothing: a completed object stays.
+func (u *MultipartUpload) Abort(ctx context.Context) error {
+	o := &operation{}
+	e := u.prepare(o, mayUpload, "AbortUpload")
+	return abortUpload(ctx, o, e, u.record.Upload)
+}
+
+func abortUpload(ctx context.Context, o *operation, e *Error, upload string) error {
+	o.writes = false
+	_, err := run(ctx, o, e, func(ctx context.Context) (*struct{}, *Error) {
+		return nil, o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
+	})
+	return err
+}

@@ -1,0 +1,227 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// completeOptions are the options of Complete.
+type completeOptions struct {
+	size  int64 // bytes; -1: not declared
+	crc   CRC32C
+	parts []UploadedPart // nil: all that the store has
+	set   settings
+}
+
+type partsOption []UploadedPart
+
+func (o partsOption) applyComplete(r *completeOptions) {
+	if len(o) == 0 {
+		r.set.fail("WithParts", "must have at least one part")
+	}
+	last := 0
+	for _, part := range o {
+		if part.Number <= last {
+			r.set.fail("WithParts", fmt.Sprintf("must ascend from 1: part %d follows part %d", part.Number, last))
+		}
+		last = part.Number
+	}
+	r.parts = slices.Clone(o)
+}
+
+// WithParts makes [MultipartUpload.Complete] join exactly these parts, in ascending order of their
+// numbers, which may have gaps. The store must have each of them, with this ETag unless it is "".
+// Other parts are dropped. Sizes and checksums are the store's; those of parts are not read.
+func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts) }
+
+// Complete makes the object of the parts: of all that the store has, whose numbers must be 1, 2, 3
+// and so on, or of those of [WithParts]. The object appears whole or not at all.
+//
+// Complete fails with InvalidArgument, before the last request, if parts are missing, have another
+// ETag or are outside of Limits. So it does if the sum of sizes is not that of [WithSize], given
+// here or to [BeginUpload], or exceeds [WithMaxSize]. If there is too much, the client lied: the
+// upload is aborted. If a checksum was declared, another one of the
+// whole is ChecksumMismatch. If the store does not tell the checksums of parts, a declared
+// checksum is Unsupported. After any other error than too much the upload stays, and Complete may
+// be called again.
+//
+// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed.
+//
+// Complete is idempotent: if this upload was completed, in whatever process, it returns the
+// Attrs of the object while the object is there. If the upload was aborted or dropped, or its
+// object was replaced or removed, Complete fails with ObjectNotFound. A store without [Metadata]
+// cannot tell, so that a second Complete is ObjectNotFound. A lost response is reconciled, as for
+// Upload; if that fails, errors.Is(err, OutcomeUnknown), and Complete may be called again.
+func (u *MultipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
+	c := &completion{upload: u, options: completeOptions{size: -1}}
+	e := u.prepare(&c.op, mayUpload, "CompleteUpload")
+	if e == nil {
+		e = optionFailure(each(&c.options.set, opts, func(o CompleteOption) { o.applyComplete(&c.options) }))
+	}
+	return run(ctx, &c.op, e, c.run)
+}
+
+// A completion is one call of Complete.
+type completion struct {
+	op      operation
+	upload  *MultipartUpload
+	options completeOptions
+}
+
+func (c *completion) run(ctx context.Context) (*Attrs, *Error) {
+	listed, e := c.upload.listParts(ctx, &c.op)
+	if e != nil && e.Code != ObjectNotFound {
+		return nil, e
+	}
+	if len(listed) == 0 {
+		if e == nil {
+			e = invalid("parts", "must not be missing: the store has none")
+		}
+		return c.completedBefore(ctx, e)
+	}
+	parts, e := c.choose(listed)
+	if e != nil {
+		return nil, e
+	}
+	return c.join(ctx, parts)
+}
+
+// choose returns the parts that make the object.
+func (c *completion) choose(listed []Part) ([]Part, *Error) {
+	if c.options.parts == nil {
+		for i, part := range listed {
+			if part.Number != i+1 {
+				return nil, invalid(fmt.Sprintf("part %d", i+1), "must not be missing: the store has none")
+			}
+		}
+		return listed, nil
+	}
+	stored := make(map[int]Part, len(listed))
+	for _, part := range listed {
+		stored[part.Number] = part
+	}
+	chosen := make([]Part, len(c.options.parts))
+	for i, want := range c.options.parts {
+		part, ok := stored[want.Number]
+		argument := fmt.Sprintf("part %d", want.Number)
+		switch {
+		case !ok:
+			return nil, invalid(argument, "must not be missing: the store has none")
+		case want.ETag != "" && quotedETag(want.ETag) != quotedETag(part.Tag):
+			return nil, invalid(argument, "must have the ETag of the part that the store has")
+		}
+		chosen[i] = part
+	}
+	return chosen, nil
+}
+
+// checkParts checks the size of each part.
+func (c *completion) checkParts(parts []Part) *Error {
+	limits := c.upload.Limits()
+	for i, part := range parts {
+		argument := fmt.Sprintf("part %d", part.Number)
+		switch {
+		case i == len(parts)-1:
+		case part.Size < limits.MinSize:
+			return invalid(argument, fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize))
+		case limits.Unit > 0 && part.Size%limits.Unit != 0:
+			return invalid(argument, fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit))
+		case limits.Equal && part.Size != parts[0].Size:
+			return invalid(argument, fmt.Sprintf("must have %d bytes, as the first one", parts[0].Size))
+		}
+		if limits.Equal && part.Size > parts[0].Size {
+			return invalid(argument, fmt.Sprintf("must have at most %d bytes, as the first one", parts[0].Size))
+		}
+	}
+	return nil
+}
+
+// checkTotal checks the size of the object. tooMuch says that no more parts could make it right.
+func (c *completion) checkTotal(size int64) (tooMuch bool, e *Error) {
+	record := &c.upload.record
+	for _, declared := range []int64{record.size(), c.options.size} {
+		if declared >= 0 && size != declared {
+			return size > declared, invalid("parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
+		}
+	}
+	if most := record.MaxSize; most > 0 && size > most {
+		return true, invalid("parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", most, size))
+	}
+	return false, c.op.core.checkSize(size)
+}
+
+// checksum returns the CRC32C of the parts, if all of them are known, and compares it with those
+// that were declared.
+func (c *completion) checksum(r *CompleteRequest) (CRC32C, *Error) {
+	known := !slices.ContainsFunc(r.Parts, func(p Part) bool { return !p.CRC32C.Known })
+	sum := CRC32C{}
+	if known {
+		_, crc := objectSum(r)
+		sum = KnownCRC32C(crc)
+	}
+	declared := []CRC32C{c.options.crc}
+	if crc := c.upload.record.CRC32C; crc != nil {
+		declared = append(declared, KnownCRC32C(*crc))
+	}
+	for _, want := range declared {
+		switch {
+		case !want.Known:
+		case !known:
+			return sum, unsupported("the store does not tell the checksums of these parts", "leave out WithCRC32C, or send the parts with PutPart and complete them with the same MultipartUpload")
+		case want != sum:
+			return sum, mismatch(want, sum)
+		}
+	}
+	return sum, nil
+}
+
+// join checks the parts and makes the object of them.
+func (c *completion) join(ctx context.Context, parts []Part) (*Attrs, *Error) {
+	u := c.upload
+	r := &CompleteRequest{Upload: u.record.Upload, Parts: parts}
+	put := u.put
+	r.Put = &put
+	put.Size, _ = objectSum(r)
+	if tooMuch, e := c.checkTotal(put.Size); e != nil {
+		if tooMuch {
+			m := &multipart{w: &write{op: &c.op}, id: r.Upload}
+			m.abort(ctx, e)
+		}
+		return nil, e
+	}
+	e := c.checkParts(parts)
+	if e != nil {
+		return nil, e
+	}
+	if put.CRC32C, e = c.checksum(r); e != nil {
+		return nil, e
+	}
+	a, e := request(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
+	if e != nil && !e.Unknown {
+		return c.completedBefore(ctx, e)
+	}
+	properties := u.record.properties()
+	return finishWrite(ctx, &c.op, a, e, &intent{
+		properties: properties, controls: put.Controls, size: put.Size, crc: put.CRC32C, condition: put.Condition, writeID: u.record.WriteID,
+	})
+}
+
+// completedBefore returns the object if an earlier call has completed the upload; else e, or that
+// the upload is gone.
+func (c *completion) completedBefore(ctx context.Context, e *Error) (*Attrs, *Error) {
+	u := c.upload
+	e.absent = e.Code == PreconditionFailed && u.put.Condition.Absent
+	switch e.Code {
+	case ObjectNotFound, InvalidArgument, PreconditionFailed, Unavailable:
+	default:
+		return nil, e
+	}
+	if u.record.WriteID != "" && ctx.Err() == nil {
+		found, failed := head(ctx, &c.op, &GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
+		if failed == nil && holdsWriteID(found.Metadata, u.record.WriteID) {
+			return c.op.toUser(found), nil
+		}
+	}
+	return nil, u.orGone(ctx, &c.op, e)
+}

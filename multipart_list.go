@@ -1,0 +1,109 @@
+package storage
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"time"
+)
+
+// An UploadEntry is a multipart upload that was begun and neither completed nor aborted: one of
+// [BeginUpload], or one that a crash or a lost connection has left.
+type UploadEntry struct {
+	Key    string
+	Upload string    // the store's name of the upload
+	Begun  time.Time // UTC; on some stores the time of its first or latest part
+}
+
+// ListUploads yields the multipart uploads of the bucket in progress, in no order; see List for
+// the error. Only [WithPrefix] fits; any other option is InvalidArgument. If the store
+// lacks [ListedUploads], or b is not from [New], [Open] or [Ref], the error is Unsupported.
+func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
+	return func(yield func(UploadEntry, error) bool) {
+		const name = "ListUploads"
+		own, err := ownUploader(b, name, "")
+		if err != nil {
+			yield(UploadEntry{}, err)
+			return
+		}
+		o := &operation{}
+		var r ListRequest
+		e := o.prepare(own, mayList, name, "")
+		if e == nil {
+			e = optionFailure(r.Apply(opts...))
+		}
+		if e == nil {
+			e = onlyPrefix(&r)
+		}
+		if e == nil {
+			e = own.core.need(MultipartUploads|ListedUploads, name)
+		}
+		o.key += r.Prefix
+		if e == nil {
+			ctx, e = o.begin(ctx)
+		}
+		stopped := false
+		if e == nil {
+			e = listUploads(ctx, o, func(entry UploadEntry) bool {
+				stopped = !yield(entry, nil)
+				return !stopped
+			})
+		}
+		if err := o.end(e); err != nil && !stopped {
+			yield(UploadEntry{}, err)
+		}
+	}
+}
+
+// onlyPrefix refuses options of a listing that do not fit ListUploads.
+func onlyPrefix(r *ListRequest) *Error {
+	if r.Delimiter != "" || r.StartAfter != "" || r.set.limit != 0 || r.set.pageSize != 0 {
+		return invalid("options", "must be WithPrefix only")
+	}
+	return nil
+}
+
+func listUploads(ctx context.Context, o *operation, yield func(UploadEntry) bool) *Error {
+	r := &ListUploadsRequest{Prefix: o.key, Limit: partsPage}
+	for {
+		page, e := request(ctx, o, func(ctx context.Context) (*UploadPage, error) { return o.core.driver.ListUploads(ctx, r) })
+		if e != nil {
+			return e
+		}
+		for _, entry := range page.Uploads {
+			key, inside := strings.CutPrefix(entry.Key, o.prefix)
+			if !inside || !strings.HasPrefix(entry.Key, r.Prefix) {
+				continue
+			}
+			entry.Key, entry.Begun = key, entry.Begun.UTC()
+			if !yield(entry) {
+				return nil
+			}
+		}
+		if r.Token = page.Token; r.Token == "" {
+			return nil
+		}
+	}
+}
+
+// AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is none, it
+// succeeds. A call that still sends parts of it fails.
+func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
+	const name = "AbortUpload"
+	own, err := ownUploader(b, name, entry.Key)
+	if err != nil {
+		return err
+	}
+	o := &operation{}
+	e := o.prepare(own, mayUpload, name, entry.Key)
+	if e == nil && entry.Upload == "" {
+		e = invalid("entry", "must be one that ListUploads has yielded")
+	}
+	if e == nil {
+		e = checkReadKey(o.key)
+	}
+	if e == nil {
+		e = own.core.need(MultipartUploads, name)
+	}
+	return abortUpload(ctx, o, e, entry.Upload)
+}

@@ -1,0 +1,261 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// partOptions are the options of one part.
+type partOptions struct {
+	size int64 // bytes; -1: not declared
+	crc  CRC32C
+	ttl  time.Duration
+	set  settings
+}
+
+type multipartOption func(*PutRequest)
+
+func (o multipartOption) applyMultipart(r *PutRequest) { o(r) }
+
+// WithMaxSize bounds the size of an object in bytes that [BeginUpload] begins. Complete of more is
+// InvalidArgument and aborts the upload. Below 1, BeginUpload fails with InvalidArgument.
+func WithMaxSize(bytes int64) MultipartOption {
+	return multipartOption(func(r *PutRequest) {
+		if bytes < 1 {
+			r.set.fail("WithMaxSize", "must be at least 1")
+		}
+		r.set.maxSize = bytes
+	})
+}
+
+// WithUncheckedParts permits [MultipartUpload.SignPart] without [WithCRC32C], for clients that
+// compute no checksum before they ask for an address, such as Uppy. S3 then keeps no CRC32C of
+// parts and object, and verifies only what TLS does. Stores that compute it keep it all the
+// same.
+func WithUncheckedParts() MultipartOption {
+	return multipartOption(func(r *PutRequest) { r.UncheckedParts = true })
+}
+
+// PutPart stores part number of the upload, from 1. A part that is there is replaced; of two at
+// once, one wins. It is retried, and sent with its checksum.
+//
+// A body that Upload reads in place is read in place. Any other is read whole into memory, as far
+// as the [BufferLimit] of the bucket allows: if it is larger than the limit, PutPart fails with
+// TooLarge. [WithSize] declares its size, so that no more memory is taken, and [WithCRC32C] its
+// checksum. A body of another size fails with BodyFailed, one of another checksum with
+// ChecksumMismatch. Both leave the part as it was.
+//
+// A number or a size outside of Limits is InvalidArgument. If the upload was completed, aborted or
+// dropped, PutPart fails with ObjectNotFound, if the store can tell (not Azure).
+func (u *MultipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+	o := &operation{}
+	e := u.prepare(o, mayUpload, "PutPart")
+	part, err := u.putPart(ctx, o, e, number, body, opts)
+	if err != nil {
+		return nil, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.sent == nil {
+		u.sent = map[int]Part{}
+	}
+	u.sent[number] = *part
+	uploaded := part.uploaded()
+	return &uploaded, nil
+}
+
+// PutSignedPart stores a part for a client that was given a request by
+// [MultipartUpload.SignPart]. It is for handlers that answer such requests, as package serve
+// does, and have verified the signature: upload is [SignPartRequest].Upload. It fails as
+// [MultipartUpload.PutPart] does.
+func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+	const name = "PutPart"
+	own, err := ownUploader(b, name, key)
+	if err != nil {
+		return nil, err
+	}
+	u := &MultipartUpload{bucket: own, record: uploadRecord{Key: own.prefix + key, Upload: upload}}
+	u.put.Key, u.put.AnyOrder = u.record.Key, true
+	o := &operation{}
+	e := o.prepare(own, mayUpload, name, key)
+	if e == nil {
+		e = checkWriteKey(o.key)
+	}
+	if e == nil {
+		e = own.core.need(MultipartUploads|OpenUploads, "open uploads")
+	}
+	part, err := u.putPart(ctx, o, e, number, body, opts)
+	if err != nil {
+		return nil, err
+	}
+	uploaded := part.uploaded()
+	return &uploaded, nil
+}
+
+// putPart is PutPart after prepare, which failed with e.
+func (u *MultipartUpload) putPart(ctx context.Context, o *operation, e *Error, number int, body io.Reader, opts []PartOption) (*Part, error) {
+	o.writes = false // a part is not the object
+	p := &partUpload{upload: u, number: number, options: partOptions{size: -1}}
+	if e == nil {
+		e = p.resolve(o, body, opts)
+	}
+	return run(ctx, o, e, p.send)
+}
+
+// A partUpload is one call of PutPart.
+type partUpload struct {
+	upload  *MultipartUpload
+	number  int
+	options partOptions
+	write   write
+}
+
+// resolve checks everything that can be checked before the body is read.
+func (p *partUpload) resolve(o *operation, body io.Reader, opts []PartOption) *Error {
+	if err := each(&p.options.set, opts, func(o PartOption) { o.applyPart(&p.options) }); err != nil {
+		return ownError(err)
+	}
+	if e := p.upload.checkPart(p.number, p.options.size); e != nil {
+		return e
+	}
+	w := &p.write
+	w.op, w.req = o, p.upload.put
+	if e := w.src.init(body, p.options.size); e != nil {
+		return e
+	}
+	if w.src.at == nil && w.src.size > o.core.bufferLimit.limit {
+		return partTooLarge(o.core.bufferLimit.limit)
+	}
+	w.progress = newProgress(p.options.set.progress, w.src.size)
+	return p.upload.checkPart(p.number, w.src.size)
+}
+
+// checkPart checks the number and size of a part; size -1 is not known yet.
+func (u *MultipartUpload) checkPart(number int, size int64) *Error {
+	limits := u.Limits()
+	if most := limits.MaxParts; number < 1 || most > 0 && number > most {
+		rule := "must be at least 1"
+		if most > 0 {
+			rule = fmt.Sprintf("must be from 1 to %d", most)
+		}
+		return invalid("part number", rule)
+	}
+	if limits.MaxSize > 0 && size > limits.MaxSize {
+		return invalid("part", fmt.Sprintf("must have at most %d bytes", limits.MaxSize))
+	}
+	return nil
+}
+
+func partTooLarge(limit int64) *Error {
+	return &Error{
+		Code: TooLarge, Err: fmt.Errorf("the part has more than the %d bytes of the BufferLimit", limit),
+		Hint: "give a body that is read in place, such as a file, or smaller parts",
+	}
+}
+
+// send stores the part.
+func (p *partUpload) send(ctx context.Context) (*Part, *Error) {
+	w := &p.write
+	section, crc := (*io.SectionReader)(nil), CRC32C{}
+	if w.src.at != nil {
+		section = w.src.section(0, w.src.size)
+	} else {
+		content, e := p.fill(ctx)
+		if e != nil {
+			return nil, e
+		}
+		defer content.free()
+		limit := w.op.core.bufferLimit
+		limit.addInFlight(1)
+		defer limit.addInFlight(-1)
+		section, crc = io.NewSectionReader(content, 0, content.size), KnownCRC32C(content.crc)
+	}
+	if e := p.verify(section, &crc); e != nil {
+		return nil, e
+	}
+	m := &multipart{w: w, id: p.upload.record.Upload}
+	part, e := m.putPart(ctx, p.number, 0, section, crc)
+	if e != nil {
+		return nil, p.upload.orGone(ctx, w.op, e)
+	}
+	w.op.bytes.Store(part.Size)
+	return &part, nil
+}
+
+// fill reads a stream into memory.
+func (p *partUpload) fill(ctx context.Context) (*buffer, *Error) {
+	w := &p.write
+	most := w.op.core.bufferLimit.limit
+	if w.src.size >= 0 {
+		most = w.src.size
+	}
+	if limit := p.upload.Limits().MaxSize; limit > 0 {
+		most = min(most, limit)
+	}
+	content, filled := newBuffer(w.op), false
+	defer func() {
+		if !filled { // also if the body panics
+			content.free()
+		}
+	}()
+	err := content.fill(ctx, &w.src, most+1)
+	switch size := content.size; {
+	case err == nil && w.src.size >= 0 && size > w.src.size:
+		return nil, tooLong(w.src.size)
+	case err == nil:
+		return nil, partTooLarge(most)
+	case err != io.EOF:
+		return nil, readFailed(ctx, err)
+	case w.src.size >= 0 && size != w.src.size:
+		return nil, wrongLength(size, w.src.size)
+	}
+	filled = true
+	return content, nil
+}
+
+// verify compares the part with the checksum that was declared.
+func (p *partUpload) verify(section *io.SectionReader, crc *CRC32C) *Error {
+	want := p.options.crc
+	if !want.Known {
+		return nil
+	}
+	if !crc.Known {
+		sum, err := hashSection(section)
+		if err != nil {
+			return bodyFailed(err)
+		}
+		*crc = KnownCRC32C(sum)
+	}
+	if *crc != want {
+		return mismatch(want, *crc)
+	}
+	return nil
+}
+
+// orGone returns e, or that the upload is gone if the store refused e's request for that reason.
+func (u *MultipartUpload) orGone(ctx context.Context, o *operation, e *Error) *Error {
+	if e.Code == ObjectNotFound {
+		return errUploadGone(e)
+	}
+	if e.Code != InvalidArgument && !mustRestart(e) {
+		return e
+	}
+	_, failed := request(ctx, o, func(ctx context.Context) (*PartPage, error) {
+		return o.core.driver.ListParts(ctx, &ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native})
+	})
+	if failed != nil && failed.Code == ObjectNotFound {
+		return errUploadGone(e)
+	}
+	return e
+}
+
+// quotedETag returns a driver's tag of a part as an entity tag.
+func quotedETag(tag string) string {
+	if tag == "" || strings.HasPrefix(tag, `"`) {
+		return tag
+	}
+	return `"` + tag + `"`
+}

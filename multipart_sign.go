@@ -1,0 +1,63 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+)
+
+// SignPart returns a request that anyone can make, until it expires, to store part number, from
+// 1: the method is PUT and the body is the part. It can store this part and nothing else, as often
+// as the holder likes until Complete; see [SignedUploader]. [WithTTL] sets how long it is valid.
+//
+// The checksum of [WithCRC32C] is enforced by the store. Without it SignPart fails with
+// InvalidArgument, unless the upload has [WithUncheckedParts]; with that, WithCRC32C is
+// InvalidArgument. [WithSize] binds the size of the part if the store has [SignedSize], else it
+// is Unsupported. Complete checks the size of the whole.
+//
+// SignPart makes no request to the store, so that it succeeds for an upload that is gone. It needs
+// the permission of [SignedUploader] too. If the store lacks [SignedParts], it fails with
+// Unsupported.
+func (u *MultipartUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
+	o := &operation{signs: true}
+	p := &partOptions{size: -1}
+	e := u.prepare(o, mayUpload|maySignUpload, "SignPart")
+	o.writes = false
+	if e == nil {
+		e = u.checkSignedPart(o, number, p, opts)
+	}
+	r := &SignPartRequest{
+		Key: u.put.Key, Upload: u.record.Upload, Number: number, TTL: cmp.Or(p.ttl, defaultTTL),
+		BaseURL: o.core.signingBaseURL, Size: p.size, CRC32C: p.crc, Native: u.put.Native,
+	}
+	return run(ctx, o, e, func(ctx context.Context) (*SignedURL, *Error) {
+		signed, e := request(ctx, o, func(ctx context.Context) (*SignedURL, error) { return o.core.driver.SignPart(ctx, r) })
+		if e == nil {
+			signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
+			signed.Method = cmp.Or(signed.Method, http.MethodPut)
+		}
+		return signed, e
+	})
+}
+
+func (u *MultipartUpload) checkSignedPart(o *operation, number int, p *partOptions, opts []SignedPartOption) *Error {
+	if err := each(&p.set, opts, func(o SignedPartOption) { o.applySignedPart(p) }); err != nil {
+		return ownError(err)
+	}
+	if e := o.core.needSigning(SignedURLs|SignedParts, "SignPart"); e != nil {
+		return e
+	}
+	if e := u.checkPart(number, p.size); e != nil {
+		return e
+	}
+	switch {
+	case p.size >= 0 && !o.core.has(SignedSize):
+		return o.core.need(SignedSize, "WithSize on a signed part")
+	case !p.crc.Known && !u.put.UncheckedParts:
+		return invalid("WithCRC32C", "must be given: the upload was begun without WithUncheckedParts")
+	case p.crc.Known && u.put.UncheckedParts:
+		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
+	}
+	return nil
+}

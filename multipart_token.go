@@ -1,0 +1,236 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"maps"
+	"strings"
+	"time"
+)
+
+// An uploadRecord is what a Token says: all that another process needs to continue. It has no
+// secret: of native options only a hash of their fingerprints.
+type uploadRecord struct {
+	Bucket    string            `json:"b"` // identifies provider, location and bucket
+	Key       string            `json:"k"` // whole
+	Upload    string            `json:"u"` // the driver's name
+	WriteID   string            `json:"w,omitempty"`
+	Type      string            `json:"t,omitempty"`
+	Encoding  string            `json:"te,omitempty"`
+	Named     string            `json:"td,omitempty"` // Content-Disposition
+	Language  string            `json:"tl,omitempty"`
+	Cache     string            `json:"tc,omitempty"`
+	Class     string            `json:"ts,omitempty"`
+	Metadata  map[string]string `json:"m,omitempty"` // the user's
+	Tags      map[string]string `json:"g,omitempty"`
+	Mode      RetentionMode     `json:"rm,omitempty"`
+	Until     int64             `json:"ru,omitempty"` // Unix time in seconds
+	Hold      bool              `json:"h,omitempty"`
+	Public    bool              `json:"p,omitempty"`
+	Absent    bool              `json:"a,omitempty"`
+	Revision  string            `json:"r,omitempty"` // the driver's
+	Size      *int64            `json:"s,omitempty"` // nil: not declared
+	MaxSize   int64             `json:"x,omitempty"`
+	CRC32C    *uint32           `json:"c,omitempty"`
+	Unchecked bool              `json:"q,omitempty"`
+	Natives   string            `json:"n,omitempty"`
+}
+
+// newUploadRecord describes an upload that r begins; Upload is set when it has begun.
+func newUploadRecord(c *core, r *PutRequest) uploadRecord {
+	u := uploadRecord{
+		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(),
+		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
+		Cache: r.CacheControl, Class: r.StorageClass, Metadata: maps.Clone(r.Metadata),
+		Tags: r.Tags, Mode: r.Retention.Mode, Hold: r.LegalHold, Public: r.PublicRead,
+		Absent: r.Condition.Absent, Revision: r.Condition.Revision,
+		MaxSize: r.set.maxSize, Unchecked: r.UncheckedParts, Natives: fingerprintsOf(r.Native),
+	}
+	if !r.Retention.Until.IsZero() {
+		u.Until = r.Retention.Until.Unix()
+	}
+	if size := r.Size; size >= 0 {
+		u.Size = &size
+	}
+	if r.CRC32C.Known {
+		u.CRC32C = &r.CRC32C.Sum
+	}
+	return u
+}
+
+// size returns the declared size in bytes, or -1.
+func (u *uploadRecord) size() int64 {
+	if u.Size == nil {
+		return -1
+	}
+	return *u.Size
+}
+
+// properties returns what the record says of the object.
+func (u *uploadRecord) properties() Properties {
+	return Properties{
+		ContentType: u.Type, ContentEncoding: u.Encoding, ContentDisposition: u.Named, ContentLanguage: u.Language,
+		CacheControl: u.Cache, StorageClass: u.Class, Metadata: u.Metadata,
+	}
+}
+
+func (u *uploadRecord) controls() Controls {
+	c := Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold}
+	if u.Mode != "" {
+		c.Retention = Retention{Mode: u.Mode, Until: time.Unix(u.Until, 0).UTC()}
+	}
+	return c
+}
+
+// identity identifies the bucket in a few characters, in every process.
+func (c *core) identity() string {
+	return shortHash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
+}
+
+func shortHash(texts ...string) string {
+	h := sha256.New()
+	for _, text := range texts {
+		writeText(h, text)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
+}
+
+func writeText(h hash.Hash, text string) { _, _ = fmt.Fprintf(h, "%d:%s", len(text), text) }
+
+// fingerprintsOf returns a hash of the options that have a fingerprint; "" if none has.
+func fingerprintsOf(natives []any) string {
+	var texts []string
+	for _, n := range natives {
+		if f, ok := n.(Fingerprinter); ok {
+			texts = append(texts, fmt.Sprintf("%T", n), f.Fingerprint())
+		}
+	}
+	if texts == nil {
+		return ""
+	}
+	return shortHash(texts...)
+}
+
+const (
+	tokenVersion  = 1
+	tokenSumBytes = 8
+	maxTokenBytes = 32 << 10
+)
+
+// token returns version, checksum and JSON in base64 for URLs.
+func (u *uploadRecord) token() string {
+	text, _ := json.Marshal(u) // strings and numbers: never fails
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(append(append([]byte{tokenVersion}, sum[:tokenSumBytes]...), text...))
+}
+
+func parseToken(token string) (u uploadRecord, ok bool) {
+	if len(token) > maxTokenBytes {
+		return u, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < 1+tokenSumBytes || raw[0] != tokenVersion {
+		return u, false
+	}
+	text := raw[1+tokenSumBytes:]
+	if sum := sha256.Sum256(text); !bytes.Equal(sum[:tokenSumBytes], raw[1:1+tokenSumBytes]) {
+		return u, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return u, d.Decode(&u) == nil
+}
+
+// Token returns what another process needs to continue the upload with [ContinueUpload]. It has
+// letters, digits, "-" and "_": some 400 characters, and more with metadata. It holds the
+// attributes of the object and no secret, but whoever has it and the bucket can write this
+// object: keep it on the server. It is the same for the life of the upload.
+func (u *MultipartUpload) Token() string { return u.token }
+
+// ContinueUpload returns the upload of a [MultipartUpload.Token], in any process. It makes no
+// request: whether the upload is still there shows at the next call.
+//
+// Options are only those of [WithNative] that BeginUpload had: the token does not hold a key that
+// the object is encrypted with. A token that was changed, or that is of another bucket or of a
+// key outside of b's prefix, is InvalidArgument; so is another option, or one that is missing.
+// If b is not from [New], [Open] or [Ref], ContinueUpload fails with Unsupported.
+func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (*MultipartUpload, error) {
+	const name = "ContinueUpload"
+	own, err := ownUploader(b, name, "")
+	if err != nil {
+		return nil, err
+	}
+	o := &operation{}
+	e := o.prepare(own, mayUpload, name, "")
+	if e == nil && ctx.Err() != nil {
+		e = asError(ctx, ctx.Err())
+	}
+	u := &MultipartUpload{bucket: own, token: token}
+	if e == nil {
+		e = u.restore(o, opts)
+	}
+	if e != nil {
+		return nil, o.end(e)
+	}
+	return u, nil
+}
+
+// restore makes u the upload of its token.
+func (u *MultipartUpload) restore(o *operation, opts []MultipartOption) *Error {
+	record, ok := parseToken(u.token)
+	switch {
+	case !ok || record.Upload == "":
+		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
+	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), checkWriteKey(record.Key) != nil:
+		return invalid("token", "must be of an upload to this bucket")
+	}
+	var given PutRequest
+	if err := each(&given.set, opts, func(o MultipartOption) { o.applyMultipart(&given) }); err != nil {
+		return ownError(err)
+	}
+	if e := onlyNatives(opts); e != nil {
+		return e
+	}
+	if e := o.core.need(MultipartUploads|OpenUploads, "ContinueUpload"); e != nil {
+		return e
+	}
+	o.key = record.Key
+	r := &u.put
+	*r = PutRequest{
+		Key: record.Key, Properties: record.properties(), Controls: record.controls(),
+		Condition: Condition{Absent: record.Absent, Revision: record.Revision},
+		AnyOrder:  true, UncheckedParts: record.Unchecked,
+	}
+	if e := checkProperties(&r.Properties, 0); e != nil {
+		return e
+	}
+	if e := checkTags("token", r.Tags); e != nil {
+		return e
+	}
+	natives, e := o.core.natives(given.set.natives)
+	if e != nil {
+		return e
+	}
+	if fingerprintsOf(natives) != record.Natives {
+		return invalid("options", "must be the native options of BeginUpload, such as the key that the object is encrypted with")
+	}
+	r.Native = natives
+	u.record = record
+	u.finishRequest()
+	return nil
+}
+
+// onlyNatives refuses every option but those of WithNative.
+func onlyNatives(opts []MultipartOption) *Error {
+	for _, o := range opts {
+		if _, ok := o.(nativeOption); !ok {
+			return invalid("options", "must be native ones: the token has the others")
+		}
+	}
+	return nil
+}
