@@ -1,0 +1,407 @@
+package resumable
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+const (
+	maxJSON = 4 << 20 // the ETags of 10,000 parts
+	// basePart is the size of parts of files that fit into the store's number of parts,
+	// in bytes.
+	basePart = 8 << 20
+	partUnit = 1 << 20
+	maxBatch = 1000 // parts in one request for addresses
+)
+
+// A beginRequest begins an upload in parts. Uppy sends the first three fields.
+type beginRequest struct {
+	Name     string         `json:"filename"`
+	Type     string         `json:"type"`
+	Metadata map[string]any `json:"metadata"`
+	// Size is that of the file, in bytes. With it, the store refuses parts of another
+	// size if it can.
+	Size *int64 `json:"size"`
+	// Checksum is "crc32c" if the client sends the checksum of each part, which the store
+	// then verifies.
+	Checksum string `json:"checksum"`
+}
+
+// A begunUpload is the response.
+type begunUpload struct {
+	Key         string    `json:"key"`
+	UploadID    string    `json:"uploadId"`
+	PartSize    int64     `json:"partSize"` // that fits this file
+	MinPartSize int64     `json:"minPartSize"`
+	MaxPartSize int64     `json:"maxPartSize,omitempty"`
+	MaxParts    int       `json:"maxParts,omitempty"`
+	ExpiresAt   time.Time `json:"expiresAt"`
+}
+
+func (h *Handler) beginParts(c *call) error {
+	var asked beginRequest
+	if err := readJSON(c, &asked); err != nil {
+		return err
+	}
+	n := NewUpload{Name: asked.Name, Type: asked.Type, Size: -1}
+	if asked.Size != nil {
+		if n.Size = *asked.Size; n.Size < 0 {
+			return invalid("size", "The size of a file is not negative.")
+		}
+	}
+	if asked.Checksum != "" && asked.Checksum != "crc32c" {
+		return invalid("checksum", `Only "crc32c" is known.`)
+	}
+	var err error
+	if n.Metadata, err = textMetadata(asked.Metadata); err != nil {
+		return err
+	}
+	s, err := h.begin(c, kindParts, n, "size")
+	if err != nil {
+		return err
+	}
+	s.Checked = asked.Checksum != ""
+	s.Secret = rand.Text()
+	opts := []storage.MultipartOption{}
+	if !s.Checked && !h.config.ProxyParts {
+		opts = append(opts, storage.WithUncheckedParts())
+	}
+	if n.Size >= 0 {
+		opts = append(opts, storage.WithSize(n.Size))
+	} else if s.Target.MaxSize > 0 {
+		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
+	}
+	upload, err := h.beginUpload(c.Context(), s, opts...)
+	if err != nil {
+		return err
+	}
+	limits := upload.Limits()
+	s.PartSize = partSize(limits, n.Size)
+	if err := h.save(c.Context(), s); err != nil {
+		h.abandon(c.Context(), upload)
+		return err
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", begunUpload{
+		Key: s.Target.Key, UploadID: s.id, PartSize: s.PartSize, MinPartSize: limits.MinSize,
+		MaxPartSize: limits.MaxSize, MaxParts: limits.MaxParts, ExpiresAt: s.Expires,
+	})
+	return nil
+}
+
+// abandon drops an upload whose session could not be saved.
+func (h *Handler) abandon(ctx context.Context, upload *storage.MultipartUpload) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	_ = upload.Abort(ctx)
+}
+
+// partSize returns the size of parts for a file of this size, in bytes; -1: unknown.
+func partSize(limits storage.PartLimits, size int64) int64 {
+	part := max(basePart, limits.MinSize)
+	if limits.MaxParts > 0 && size > 0 {
+		part = max(part, (size+int64(limits.MaxParts)-1)/int64(limits.MaxParts))
+	}
+	unit := max(partUnit, limits.Unit)
+	part = (part + unit - 1) / unit * unit
+	if limits.MaxSize > 0 {
+		part = min(part, limits.MaxSize)
+	}
+	return part
+}
+
+// loadParts reads the session of an upload in parts that the request names.
+func (h *Handler) loadParts(c *call) (*session, error) {
+	s, err := h.load(c.Context(), c.PathValue("id"), c.user)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Kind != kindParts:
+		return nil, notFound()
+	case c.URL.Query().Has("key") && c.URL.Query().Get("key") != s.Target.Key:
+		return nil, notFound()
+	}
+	return s, nil
+}
+
+// openParts reads the session, and continues its upload, which must be open.
+func (h *Handler) openParts(c *call) (*session, *storage.MultipartUpload, error) {
+	s, err := h.loadParts(c)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case s.Phase == phaseDone || s.Phase == phaseStored:
+		return nil, nil, s.completed()
+	case s.Phase == phaseCompleting:
+		return nil, nil, beingCompleted()
+	}
+	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+	if err != nil {
+		return nil, nil, storeFailed(err)
+	}
+	return s, upload, nil
+}
+
+// A listedPart is a part in the words of S3.
+type listedPart struct {
+	Number int    `json:"PartNumber"`
+	Size   int64  `json:"Size"`
+	ETag   string `json:"ETag"`
+	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
+}
+
+func (h *Handler) listParts(c *call) error {
+	_, upload, err := h.openParts(c)
+	if err != nil {
+		return err
+	}
+	parts, err := uploadParts(c.Context(), upload)
+	if err != nil {
+		return err
+	}
+	listed := make([]listedPart, len(parts))
+	for i, p := range parts {
+		listed[i] = listedPart{Number: p.Number, Size: p.Size, ETag: etagOf(p)}
+		if p.CRC32C.Known {
+			listed[i].CRC32C = encodeCRC32C(p.CRC32C.Sum)
+		}
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", listed)
+	return nil
+}
+
+// uploadParts lists the parts. If the store has dropped the upload, it is not found.
+func uploadParts(ctx context.Context, upload *storage.MultipartUpload) ([]storage.UploadedPart, error) {
+	parts, err := upload.Parts(ctx)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, notFound()
+	}
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	return parts, nil
+}
+
+// etagOf returns the ETag of a part. Uppy needs one, and Azure has none.
+func etagOf(p storage.UploadedPart) string {
+	if p.ETag != "" {
+		return p.ETag
+	}
+	return `"` + strconv.Itoa(p.Number) + "-" + strconv.FormatInt(p.Size, 10) + `"`
+}
+
+// A signedPart is the response with the address of one part.
+type signedPart struct {
+	URL       string            `json:"url"`
+	Method    string            `json:"method"`
+	Headers   map[string]string `json:"headers"`
+	Expires   int64             `json:"expires"` // seconds
+	ExpiresAt time.Time         `json:"expiresAt"`
+}
+
+func (h *Handler) signPart(c *call) error {
+	s, upload, err := h.openParts(c)
+	if err != nil {
+		return err
+	}
+	signed, err := h.sign(c, s, upload, "partNumber", c.PathValue("part"))
+	if err != nil {
+		return err
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", signed)
+	return nil
+}
+
+// signParts signs several parts, without checksums.
+func (h *Handler) signParts(c *call) error {
+	s, upload, err := h.openParts(c)
+	if err != nil {
+		return err
+	}
+	numbers := strings.Split(c.URL.Query().Get("partNumbers"), ",")
+	if len(numbers) > maxBatch {
+		return invalid("partNumbers", fmt.Sprintf("At most %d parts are signed at once.", maxBatch))
+	}
+	urls, headers := map[string]string{}, map[string]map[string]string{}
+	for _, number := range numbers {
+		signed, err := h.sign(c, s, upload, "partNumbers", number)
+		if err != nil {
+			return err
+		}
+		urls[number], headers[number] = signed.URL, signed.Headers
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", map[string]any{"presignedUrls": urls, "headers": headers})
+	return nil
+}
+
+// partNumber reads the number of a part.
+func partNumber(field, text string, limits storage.PartLimits) (int, error) {
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 || limits.MaxParts > 0 && number > limits.MaxParts || strconv.Itoa(number) != text {
+		most := ""
+		if limits.MaxParts > 0 {
+			most = fmt.Sprintf(" to %d", limits.MaxParts)
+		}
+		return 0, invalid(field, "Parts are numbered from 1"+most+".")
+	}
+	return number, nil
+}
+
+// sign returns the request that stores a part. The query may have the part's size and
+// crc32c.
+func (h *Handler) sign(c *call, s *session, upload *storage.MultipartUpload, field, text string) (*signedPart, error) {
+	limits := upload.Limits()
+	number, err := partNumber(field, text, limits)
+	if err != nil {
+		return nil, err
+	}
+	size, err := h.partSizeOf(c, s, limits)
+	if err != nil {
+		return nil, err
+	}
+	ttl := min(h.config.PartTTL, s.Expires.Sub(h.config.Now()).Truncate(time.Second))
+	if ttl < minPartTTL {
+		return nil, notFound()
+	}
+	if h.config.ProxyParts {
+		return &signedPart{
+			URL:    fmt.Sprintf("%s/s3/part/%s/%d?secret=%s", h.baseURL(c.Request), s.id, number, s.Secret),
+			Method: http.MethodPut, Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: h.config.Now().Add(ttl).UTC().Truncate(time.Second),
+		}, nil
+	}
+	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
+	if size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(size))
+	}
+	if s.Checked {
+		sum, err := decodeCRC32C(c.URL.Query().Get("crc32c"))
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithCRC32C(sum))
+	}
+	signed, err := upload.SignPart(c.Context(), number, opts...)
+	if storage.CodeOf(err) == storage.Unsupported {
+		return nil, &Error{Code: Unsupported, Message: "This store cannot sign parts.", Err: err}
+	}
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	headers := map[string]string{}
+	for name, values := range signed.Header {
+		headers[name] = strings.Join(values, ",")
+	}
+	return &signedPart{
+		URL: signed.URL, Method: signed.Method, Headers: headers, ExpiresAt: signed.ExpiresAt,
+		Expires: max(1, int64(signed.ExpiresAt.Sub(h.config.Now())/time.Second)),
+	}, nil
+}
+
+// partSizeOf reads the size of a part from the query; -1: the client does not say it.
+func (h *Handler) partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
+	text := c.URL.Query().Get("size")
+	if text == "" {
+		return -1, nil
+	}
+	size, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || size < 0:
+		return 0, invalid("size", "The size of a part is a number of bytes.")
+	case limits.MaxSize > 0 && size > limits.MaxSize:
+		return 0, tooLarge("size", limits.MaxSize)
+	case s.Size >= 0 && size > s.Size:
+		return 0, tooLarge("size", s.Size)
+	case s.Target.MaxSize > 0 && size > s.Target.MaxSize:
+		return 0, tooLarge("size", s.Target.MaxSize)
+	}
+	return size, nil
+}
+
+func encodeCRC32C(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
+}
+
+func decodeCRC32C(text string) (uint32, error) {
+	sum, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(sum) != 4 {
+		return 0, invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
+	}
+	return binary.BigEndian.Uint32(sum), nil
+}
+
+func (h *Handler) abortParts(c *call) error {
+	s, err := h.loadParts(c)
+	if err != nil {
+		return err
+	}
+	if err := h.abort(c.Context(), s); err != nil {
+		return err
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", struct{}{})
+	return nil
+}
+
+// readJSON reads a document. A page of another origin cannot send this type without a
+// preflight.
+func readJSON(c *call, to any) error {
+	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return refuse("Content-Type", UnsupportedType, "The request must be application/json.")
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(c.w, c.idleBody(), maxJSON)).Decode(to); err != nil {
+		return refuse("", InvalidRequest, "The request is not understood.")
+	}
+	return nil
+}
+
+const (
+	maxMetadata      = 100
+	maxMetadataBytes = 8 << 10
+)
+
+// textMetadata returns metadata as text. Values may be numbers and booleans.
+func textMetadata(values map[string]any) (map[string]string, error) {
+	texts, length := map[string]string{}, 0
+	for name, value := range values {
+		switch value.(type) {
+		case nil:
+			continue
+		case string, float64, bool:
+			texts[name] = fmt.Sprint(value)
+		default:
+			return nil, invalid("metadata", "Values of metadata are texts.")
+		}
+		length += len(name) + len(texts[name])
+	}
+	if len(texts) > maxMetadata || length > maxMetadataBytes {
+		return nil, invalid("metadata", "There is too much metadata: at most "+webapi.Bytes(maxMetadataBytes)+" are allowed.")
+	}
+	return texts, nil
+}
+
+// baseURL returns the public address of the handler.
+func (h *Handler) baseURL(r *http.Request) string {
+	if h.config.BaseURL != "" {
+		return h.config.BaseURL
+	}
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	path, _, _ := strings.Cut(r.RequestURI, "?") // with the prefix under which the handler is mounted
+	mounted := strings.TrimSuffix(path, r.URL.EscapedPath())
+	if !strings.HasPrefix(mounted, "/") {
+		mounted = ""
+	}
+	return scheme + "://" + r.Host + mounted
+}

@@ -1,0 +1,195 @@
+package resumable
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+// A singleUpload is the response of /s3/params, for a file in one request. Uppy does not
+// say how large it is, so its bytes pass through the handler, which bounds them.
+type singleUpload struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Fields  map[string]string `json:"fields"`
+	Headers map[string]string `json:"headers"`
+	Expires int64             `json:"expires"` // seconds
+}
+
+func (h *Handler) beginSingle(c *call) error {
+	query := c.URL.Query()
+	n := NewUpload{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
+	values := map[string]any{}
+	for name, value := range query {
+		if inner, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(inner, "]") {
+			values[strings.TrimSuffix(inner, "]")] = value[0]
+		}
+	}
+	var err error
+	if n.Metadata, err = textMetadata(values); err != nil {
+		return err
+	}
+	s, err := h.begin(c, kindSingle, n, "size")
+	if err != nil {
+		return err
+	}
+	ttl := min(h.config.TTL, h.config.PartTTL)
+	s.Expires = h.config.Now().Add(ttl).UTC()
+	if err := h.save(c.Context(), s); err != nil {
+		return err
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", singleUpload{
+		Method: http.MethodPut, URL: h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
+		Fields: map[string]string{"key": s.Target.Key}, Headers: map[string]string{}, Expires: int64(ttl / time.Second),
+	})
+	return nil
+}
+
+// putSingle stores a file in one request. The address is the permission.
+func (h *Handler) putSingle(c *call) error {
+	s, err := h.loadAny(c.Context(), c.PathValue("id"))
+	switch {
+	case err != nil:
+		return err
+	case s.Kind != kindSingle || s.Phase == phaseAborted || !h.config.Now().Before(s.Expires):
+		return notFound()
+	case s.Phase == phaseDone:
+		return s.completed()
+	}
+	body, err := c.boundedBody(s.Target.MaxSize)
+	if err != nil {
+		return err
+	}
+	s, err = h.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := []storage.UploadOption{}
+		for _, o := range h.writeOptions(s) {
+			opts = append(opts, o)
+		}
+		if c.ContentLength >= 0 {
+			opts = append(opts, storage.WithSize(c.ContentLength))
+		}
+		return h.bucket.Upload(ctx, key, body, opts...)
+	})
+	if err != nil {
+		return err
+	}
+	header := c.w.Header()
+	header.Set("ETag", `"`+rand.Text()+`"`) // Uppy waits for one
+	if s.Location != "" {
+		header.Set("Location", s.Location)
+	}
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// putPart stores one part of an upload whose parts pass through the handler.
+func (h *Handler) putPart(c *call) error {
+	s, err := h.loadAny(c.Context(), c.PathValue("id"))
+	switch {
+	case err != nil:
+		return err
+	case !h.config.ProxyParts, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
+		subtle.ConstantTimeCompare([]byte(c.URL.Query().Get("secret")), []byte(s.Secret)) != 1:
+		return notFound()
+	case s.Phase == phaseDone || s.Phase == phaseStored:
+		return s.completed()
+	case s.Phase == phaseCompleting:
+		return beingCompleted()
+	}
+	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+	if err != nil {
+		return storeFailed(err)
+	}
+	limits := upload.Limits()
+	number, err := partNumber("partNumber", c.PathValue("part"), limits)
+	if err != nil {
+		return err
+	}
+	most := limits.MaxSize
+	for _, bound := range []int64{s.Size, s.Target.MaxSize} {
+		if bound > 0 && (most == 0 || bound < most) {
+			most = bound
+		}
+	}
+	body, err := c.boundedBody(most)
+	if err != nil {
+		return err
+	}
+	opts := []storage.PartOption{}
+	if c.ContentLength >= 0 {
+		opts = append(opts, storage.WithSize(c.ContentLength))
+	}
+	part, err := upload.PutPart(c.Context(), number, body, opts...)
+	switch storage.CodeOf(err) {
+	case "":
+	case storage.ObjectNotFound:
+		return notFound()
+	case storage.TooLarge:
+		return refuse("body", TooLarge, "The part is too large.")
+	default:
+		return storeFailed(err)
+	}
+	c.w.Header().Set("ETag", etagOf(*part))
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// boundedBody returns the body, which fails after most bytes (0: no limit) or if the
+// client sends nothing for a while.
+func (c *call) boundedBody(most int64) (io.Reader, error) {
+	if most <= 0 {
+		return c.idleBody(), nil
+	}
+	if c.ContentLength > most {
+		return nil, tooLarge("Content-Length", most)
+	}
+	return &limitedBody{from: c.idleBody(), left: most, most: most}, nil
+}
+
+type limitedBody struct {
+	from       io.Reader
+	left, most int64
+}
+
+// Read reads one byte more than is allowed, to know whether there is one.
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if int64(len(p))-1 > b.left {
+		p = p[:b.left+1]
+	}
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, tooLarge("body", b.most)
+	}
+	return n, err
+}
+
+// idleFor is how long a client may send nothing.
+const idleFor = time.Minute
+
+// idleBody returns the body, which fails if the client sends nothing for a minute. If a
+// middleware hides the connection, only the server's ReadTimeout ends such a request.
+func (c *call) idleBody() io.ReadCloser {
+	return &idleReader{c.Body, http.NewResponseController(c.w)}
+}
+
+type idleReader struct {
+	io.ReadCloser
+	conn *http.ResponseController
+}
+
+func (r *idleReader) Read(p []byte) (int, error) {
+	_ = r.conn.SetReadDeadline(time.Now().Add(idleFor))
+	n, err := r.ReadCloser.Read(p)
+	if err != nil { // the rest of the call may take longer
+		_ = r.conn.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

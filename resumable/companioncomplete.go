@@ -1,0 +1,124 @@
+package resumable
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+// A completeRequest names the parts of the file, in order.
+type completeRequest struct {
+	Parts []struct {
+		Number int    `json:"PartNumber"`
+		ETag   string `json:"ETag"`
+	} `json:"parts"`
+}
+
+// A completedUpload is the response.
+type completedUpload struct {
+	Location string `json:"location,omitempty"`
+	Key      string `json:"key"`
+	Size     int64  `json:"size"`
+}
+
+func (h *Handler) completeParts(c *call) error {
+	var asked completeRequest
+	if err := readJSON(c, &asked); err != nil {
+		return err
+	}
+	s, err := h.loadParts(c)
+	if err != nil {
+		return err
+	}
+	if s.Phase == phaseDone {
+		return s.completed()
+	}
+	var parts []storage.UploadedPart
+	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
+		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+		if err != nil {
+			return storeFailed(err)
+		}
+		if parts, err = asked.ordered(); err != nil {
+			return err
+		}
+		if s.Phase == phaseOpen {
+			if err := h.checkParts(c.Context(), s, upload, parts); err != nil {
+				return err
+			}
+		}
+	}
+	s, err = h.finish(c.Context(), s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+		upload, err := storage.ContinueUpload(ctx, h.bucket, s.Token)
+		if err != nil {
+			return nil, err
+		}
+		return upload.Complete(ctx, storage.WithParts(parts...))
+	})
+	if err != nil {
+		return err
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size})
+	return nil
+}
+
+// ordered returns the parts of the request. They must be numbered 1, 2, 3 and so on.
+func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
+	if len(r.Parts) == 0 {
+		return nil, invalid("parts", "The request names no parts.")
+	}
+	parts := make([]storage.UploadedPart, len(r.Parts))
+	for i, p := range r.Parts {
+		if p.Number != i+1 {
+			return nil, invalid(fmt.Sprintf("parts[%d].PartNumber", i), "The parts must be all parts of the file, in order: 1, 2, 3.")
+		}
+		parts[i] = storage.UploadedPart{Number: p.Number, ETag: p.ETag}
+	}
+	return parts, nil
+}
+
+// checkParts compares the parts with those that the store has, and writes the store's
+// ETags to parts. If they are more than the file may have, the upload is aborted.
+func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) error {
+	listed, err := uploadParts(ctx, upload)
+	if err != nil {
+		return err
+	}
+	stored := make(map[int]storage.UploadedPart, len(listed))
+	for _, p := range listed {
+		stored[p.Number] = p
+	}
+	limits, total := upload.Limits(), int64(0)
+	for i, p := range parts {
+		there, ok := stored[p.Number]
+		field := fmt.Sprintf("parts[%d]", i)
+		switch {
+		case !ok:
+			return refuse(field, PartsMissing, fmt.Sprintf("Part %d has not arrived.", p.Number))
+		case p.ETag != "" && there.ETag != "" && strings.Trim(p.ETag, `"`) != strings.Trim(there.ETag, `"`):
+			return refuse(field+".ETag", PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
+		case i < len(parts)-1 && there.Size < limits.MinSize:
+			return refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, webapi.Bytes(limits.MinSize)))
+		}
+		parts[i].ETag = there.ETag
+		total += there.Size
+	}
+	switch most := s.Target.MaxSize; {
+	case s.Size >= 0 && total < s.Size:
+		return refuse("parts", PartsMissing, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
+	case s.Size >= 0 && total > s.Size:
+		err = refuse("size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
+	case most > 0 && total > most:
+		err = tooLarge("parts", most)
+	}
+	if err != nil {
+		if failed := h.abort(ctx, s); failed != nil {
+			return failed
+		}
+	}
+	return err
+}

@@ -1,0 +1,283 @@
+package resumable
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// claimFor is how long a call that makes an object may take before another may try,
+	// too. Two that do are harmless, but do the work twice.
+	claimFor = 2 * time.Minute
+	// finishTimeout bounds the steps after the last byte, which continue if the client
+	// disconnects.
+	finishTimeout = 15 * time.Minute
+	cleanUpFor    = 30 * time.Second
+)
+
+// A maker makes the object of a session under key. It may be called again.
+type maker func(ctx context.Context, key string) (*storage.Attrs, error)
+
+// finish makes the object of a session whose bytes have all arrived: it is stored,
+// inspected, moved to its key, and told to the application. Each step can be repeated, so
+// that the next call continues after a failure or a kill.
+func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	s, err := h.claim(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	done, err := h.finishClaimed(ctx, s, make)
+	if err != nil {
+		h.release(ctx, s)
+		return nil, err
+	}
+	return done, nil
+}
+
+// claim reserves the session for this call.
+func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
+	claim, user := rand.Text(), s.User
+	return h.update(ctx, s, func(s *session) (bool, error) {
+		now := h.config.Now()
+		switch {
+		case s.User != user || s.Phase == phaseAborted:
+			return false, notFound()
+		case s.Phase == phaseDone:
+			return false, s.completed()
+		case s.claimed(now):
+			return false, beingCompleted()
+		case s.Phase == phaseOpen && s.arrived():
+			s.Phase = phaseCompleting
+		}
+		s.Claim, s.ClaimedUntil = claim, now.Add(claimFor)
+		if s.Tus != nil {
+			s.Tus.Holder = ""
+		}
+		return true, nil
+	})
+}
+
+// claimed reports whether a call is making the object.
+func (s *session) claimed(now time.Time) bool {
+	return s.Claim != "" && now.Before(s.ClaimedUntil)
+}
+
+// release lets the next call continue at once.
+func (h *Handler) release(ctx context.Context, claimed *session) {
+	claim := claimed.Claim
+	_, _ = h.update(ctx, claimed, func(s *session) (bool, error) {
+		if s.Claim != claim || s.Phase == phaseDone || s.Phase == phaseAborted {
+			return false, nil
+		}
+		s.Claim = ""
+		return true, nil
+	})
+}
+
+func (h *Handler) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
+	u := s.upload()
+	if s.Phase != phaseStored {
+		attrs, err := h.makeObject(ctx, s, u, make)
+		if err != nil {
+			return nil, h.dropIfRefused(ctx, s, err)
+		}
+		u.Attrs, u.Size, u.ContentType = attrs, attrs.Size, attrs.ContentType
+	}
+	u.Location = h.publicURL(s)
+	if h.config.OnComplete != nil && s.Kind != kindPartial {
+		if s.Phase != phaseStored {
+			var err error
+			if s, err = h.advance(ctx, s, func(s *session) { s.stored(phaseStored, u.Size) }); err != nil {
+				return nil, err
+			}
+		}
+		if err := h.config.OnComplete(ctx, u); err != nil {
+			return nil, unauthorized(err)
+		}
+	}
+	names := s.tailNames()
+	if h.staged(s.Kind) && s.Kind != kindPartial {
+		names = append(names, contentName)
+	}
+	s, err := h.advance(ctx, s, func(s *session) { s.stored(phaseDone, u.Size); s.Location = u.Location })
+	if err == nil && len(names) > 0 {
+		h.removeKeys(ctx, s, names...)
+	}
+	return s, err
+}
+
+// stored notes that the object exists.
+func (s *session) stored(phase string, size int64) {
+	s.Phase, s.Size = phase, size
+	if s.Tus != nil {
+		s.Tus.Offset = size
+	}
+	if phase == phaseDone {
+		s.Token = ""
+		if s.Tus != nil {
+			s.Tus.Tail = nil
+		}
+	}
+}
+
+// advance saves a step of the call that has claimed the session.
+func (h *Handler) advance(ctx context.Context, s *session, step func(*session)) (*session, error) {
+	claim := s.Claim
+	return h.update(ctx, s, func(s *session) (bool, error) {
+		if s.Claim != claim {
+			return false, beingCompleted()
+		}
+		step(s)
+		return true, nil
+	})
+}
+
+// staged reports whether the content is stored below Config.Prefix first.
+func (h *Handler) staged(kind string) bool {
+	return kind == kindPartial || h.config.Inspect != nil
+}
+
+// storeKey returns the key under which the bytes are stored first.
+func (h *Handler) storeKey(s *session) string {
+	if h.staged(s.Kind) {
+		return h.objectKey(s, contentName)
+	}
+	return s.Target.Key
+}
+
+// makeObject makes the object under its key.
+func (h *Handler) makeObject(ctx context.Context, s *session, u *Upload, make maker) (*storage.Attrs, error) {
+	if !h.staged(s.Kind) {
+		return h.makeOnce(ctx, s, s.Target.Key, make)
+	}
+	content := h.objectKey(s, contentName)
+	var attrs *storage.Attrs
+	err := error(storage.ObjectNotFound)
+	if s.Phase == phaseCompleting { // an earlier call may have stored it
+		attrs, err = h.bucket.Attrs(ctx, content)
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		attrs, err = make(ctx, content)
+	}
+	if err != nil || s.Kind == kindPartial {
+		return attrs, err
+	}
+	u.Size, u.ContentType = attrs.Size, attrs.ContentType
+	if err := h.inspect(ctx, u, content); err != nil {
+		return nil, err
+	}
+	return h.makeOnce(ctx, s, s.Target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := []storage.CopyOption{}
+		if u.ContentType != attrs.ContentType {
+			opts = append(opts, storage.WithContentType(u.ContentType))
+		}
+		if !s.Target.Overwrite {
+			opts = append(opts, storage.IfAbsent())
+		}
+		copied, err := storage.Copy(ctx, h.bucket, key, h.bucket, content, opts...)
+		if storage.CodeOf(err) == storage.PreconditionFailed {
+			return attrs, err // makeOnce compares
+		}
+		return copied, err
+	})
+}
+
+// makeOnce makes the object under its key. If there is one already, it may be the one that
+// an earlier call made before it was killed: then it has the same content.
+func (h *Handler) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
+	made, err := make(ctx, key)
+	if storage.CodeOf(err) != storage.PreconditionFailed {
+		return made, err
+	}
+	there, failed := h.bucket.Attrs(ctx, key)
+	if failed == nil && made != nil && there.Size == made.Size && there.CRC32C.Known && there.CRC32C == made.CRC32C {
+		return there, nil
+	}
+	e := refuse("key", Exists, "There is a file of this name already.")
+	e.Err = err
+	return nil, e
+}
+
+// inspect calls Config.Inspect.
+func (h *Handler) inspect(ctx context.Context, u *Upload, content string) error {
+	reader, err := storage.NewReaderAt(ctx, h.bucket, content)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }()
+	return h.config.Inspect(ctx, u, reader)
+}
+
+// dropIfRefused removes a session that can never complete. It returns err as the client
+// sees it.
+func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) error {
+	e, refused := errors.AsType[*Error](err)
+	if !refused {
+		switch storage.CodeOf(err) {
+		case storage.InvalidArgument, storage.TooLarge, storage.ChecksumMismatch:
+			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
+			e.Err = err
+		case storage.ObjectNotFound: // the store has dropped the upload
+			e = notFound()
+			e.Err = err
+		default:
+			return storeFailed(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	if s, failed := h.advance(ctx, s, func(s *session) { s.Phase = phaseAborted }); failed == nil {
+		_ = h.remove(ctx, s) // Sweep repeats it
+	}
+	return e
+}
+
+// upload returns what the application's functions get.
+func (s *session) upload() *Upload {
+	return &Upload{
+		User: s.User, Key: s.Target.Key, Name: s.Name, Type: s.Type, Metadata: maps.Clone(s.Metadata),
+		Size: s.Size, ContentType: s.Target.ContentType, Location: s.Location,
+	}
+}
+
+// publicURL returns the public address of the object, or "".
+func (h *Handler) publicURL(s *session) string {
+	if linker, ok := h.bucket.(storage.PublicLinker); ok && s.Kind != kindPartial {
+		if address, err := linker.PublicURL(s.Target.Key); err == nil {
+			return address
+		}
+	}
+	return ""
+}
+
+// writeOptions returns the options of the object.
+func (h *Handler) writeOptions(s *session) []storage.WriteOption {
+	t := &s.Target
+	opts := []storage.WriteOption{}
+	if t.ContentType != "" {
+		opts = append(opts, storage.WithContentType(t.ContentType))
+	}
+	if t.CacheControl != "" {
+		opts = append(opts, storage.WithCacheControl(t.CacheControl))
+	}
+	if t.ContentDisposition != "" {
+		opts = append(opts, storage.WithContentDisposition(t.ContentDisposition))
+	}
+	if len(t.Metadata) > 0 {
+		opts = append(opts, storage.WithMetadata(t.Metadata))
+	}
+	if len(t.Tags) > 0 {
+		opts = append(opts, storage.WithTags(t.Tags))
+	}
+	if !t.Overwrite && !h.staged(s.Kind) {
+		opts = append(opts, storage.IfAbsent())
+	}
+	return opts
+}

@@ -1,0 +1,175 @@
+package resumable
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/drain"
+)
+
+// A Handler receives files by both protocols. Any number of processes may each have one
+// for the same bucket. It is safe for concurrent use.
+type Handler struct {
+	bucket storage.ReadWriter
+	config Config
+	mux    *http.ServeMux
+	memory *memory
+	pace   pace
+
+	mu     sync.Mutex
+	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
+}
+
+// routes returns the routes. Paths are those of Uppy's companion, and /tus.
+func (h *Handler) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /s3/multipart", h.respond(h.authorized(h.beginParts)))
+	mux.HandleFunc("GET /s3/multipart/{id}", h.respond(h.authorized(h.listParts)))
+	mux.HandleFunc("GET /s3/multipart/{id}/{part}", h.respond(h.authorized(h.signPart)))
+	mux.HandleFunc("GET /s3/multipart/{id}/batch", h.respond(h.authorized(h.signParts)))
+	mux.HandleFunc("POST /s3/multipart/{id}/complete", h.respond(h.authorized(h.completeParts)))
+	mux.HandleFunc("DELETE /s3/multipart/{id}", h.respond(h.authorized(h.abortParts)))
+	mux.HandleFunc("GET /s3/params", h.respond(h.authorized(h.beginSingle)))
+	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
+	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
+	tus := h.respondTus
+	mux.HandleFunc("/tus", tus)
+	mux.HandleFunc("/tus/{$}", tus)
+	mux.HandleFunc("/tus/{id}", tus)
+	mux.HandleFunc("/", h.respond(func(*call) error {
+		return refuse("", NotFound, "There is nothing here.")
+	}))
+	return mux
+}
+
+// ServeHTTP responds to a request. Mount the handler with [http.StripPrefix].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store") // responses have signed addresses
+	header.Set("X-Content-Type-Options", "nosniff")
+	if h.allowOrigin(w, r) {
+		return
+	}
+	h.mux.ServeHTTP(w, r)
+}
+
+// A call is one request.
+type call struct {
+	*http.Request
+	w    http.ResponseWriter
+	user string
+	// bodyRead is set once the body was read as far as it will be.
+	bodyRead bool
+}
+
+// respond runs f. f either responds, or returns an error before it has written anything.
+func (h *Handler) respond(f func(*call) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(&call{Request: r, w: w}); err != nil {
+			discard(w, r)
+			h.fail(w, r, err)
+		}
+	}
+}
+
+// maxDrain is how many bytes of a refused body are still read.
+const maxDrain = 4 << 20
+
+// discard reads the rest of a refused body. A client that waits for "100 Continue" has
+// sent nothing yet.
+func discard(w http.ResponseWriter, r *http.Request) {
+	if r.Body != nil && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
+		drain.Body(w, r.Body, maxDrain)
+	}
+}
+
+// authorized returns f for authorized requests.
+func (h *Handler) authorized(f func(*call) error) func(*call) error {
+	return func(c *call) (err error) {
+		if c.user, err = h.config.Authorize(c.Request); err != nil {
+			return unauthorized(err)
+		}
+		return f(c)
+	}
+}
+
+// exposed are the headers of responses that a page of another origin may read.
+const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
+
+// allowOrigin writes the headers for pages of other origins, and reports whether the
+// request was a preflight and has its response.
+func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || len(h.config.Origins) == 0 {
+		return false
+	}
+	header := w.Header()
+	header.Add("Vary", "Origin")
+	switch {
+	case slices.ContainsFunc(h.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Allow-Credentials", "true")
+	case slices.Contains(h.config.Origins, "*"):
+		header.Set("Access-Control-Allow-Origin", "*")
+	default:
+		return false
+	}
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		header.Set("Access-Control-Expose-Headers", exposed)
+		return false
+	}
+	header.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		header.Set("Access-Control-Allow-Headers", asked)
+	}
+	header.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// begin asks the application for the target of a new upload, and returns its session,
+// which is not saved yet.
+func (h *Handler) begin(c *call, kind string, n NewUpload, sizeField string) (*session, error) {
+	if h.config.MaxSize > 0 && n.Size > h.config.MaxSize {
+		return nil, tooLarge(sizeField, h.config.MaxSize)
+	}
+	target, err := h.config.Begin(c.Request, c.user, n)
+	if err != nil {
+		return nil, unauthorized(err)
+	}
+	if target == nil {
+		return nil, errors.New("Config.Begin returned no Target and no error")
+	}
+	s := newSession(kind, c.user, n, *target, h.config.Now().Add(h.config.TTL))
+	if s.Kind == kindPartial {
+		s.Target = Target{MaxSize: target.MaxSize}
+	} else if s.Target.Key == "" || strings.HasPrefix(s.Target.Key, h.config.Prefix) {
+		return nil, errors.New("Config.Begin returned a Target whose Key is empty or below Config.Prefix")
+	}
+	if s.Target.MaxSize == 0 || h.config.MaxSize > 0 && s.Target.MaxSize > h.config.MaxSize {
+		s.Target.MaxSize = h.config.MaxSize
+	}
+	if s.Target.MaxSize > 0 && n.Size > s.Target.MaxSize {
+		return nil, tooLarge(sizeField, s.Target.MaxSize)
+	}
+	return s, nil
+}
+
+// beginUpload begins the multipart upload of a session in the store.
+func (h *Handler) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (*storage.MultipartUpload, error) {
+	opts := more
+	for _, o := range h.writeOptions(s) {
+		opts = append(opts, o)
+	}
+	upload, err := storage.BeginUpload(ctx, h.bucket, h.storeKey(s), opts...)
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	s.Token = upload.Token()
+	return upload, nil
+}

@@ -1,0 +1,84 @@
+package resumable
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A memory bounds the buffers of all tus uploads. Buffers are granted in order.
+type memory struct {
+	limit int64
+
+	mu      sync.Mutex
+	used    int64
+	waiting []*memoryWaiter
+}
+
+type memoryWaiter struct {
+	bytes   int64
+	granted chan struct{}
+}
+
+func newMemory(limit int64) *memory { return &memory{limit: limit} }
+
+// memoryWait is how long a request waits for a buffer.
+const memoryWait = 30 * time.Second
+
+// acquire waits until there is space for bytes, and returns false after memoryWait or if
+// ctx is done.
+func (m *memory) acquire(ctx context.Context, bytes int64) bool {
+	m.mu.Lock()
+	if len(m.waiting) == 0 && (m.used+bytes <= m.limit || m.used == 0) {
+		m.used += bytes
+		m.mu.Unlock()
+		return true
+	}
+	w := &memoryWaiter{bytes: bytes, granted: make(chan struct{})}
+	m.waiting = append(m.waiting, w)
+	m.mu.Unlock()
+	timer := time.NewTimer(memoryWait)
+	defer timer.Stop()
+	select {
+	case <-w.granted:
+		return true
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return m.abandon(w)
+}
+
+// abandon removes w from the queue, and returns true if it was granted meanwhile.
+func (m *memory) abandon(w *memoryWaiter) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, other := range m.waiting {
+		if other == w {
+			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
+			m.grant()
+			return false
+		}
+	}
+	return true
+}
+
+// release returns bytes.
+func (m *memory) release(bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.used -= bytes
+	m.grant()
+}
+
+// grant wakes those that fit. The lock is held.
+func (m *memory) grant() {
+	for len(m.waiting) > 0 {
+		next := m.waiting[0]
+		if m.used+next.bytes > m.limit && m.used > 0 {
+			return
+		}
+		m.used += next.bytes
+		m.waiting = m.waiting[1:]
+		close(next.granted)
+	}
+}

@@ -1,0 +1,261 @@
+package resumable
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// The kinds of sessions.
+const (
+	kindParts   = "parts"   // the S3 routes: parts that the client numbers
+	kindSingle  = "single"  // the S3 routes: a file in one request
+	kindTus     = "tus"     // tus: bytes in order
+	kindPartial = "partial" // tus: a piece of a file
+	kindFinal   = "final"   // tus: a file joined from pieces
+)
+
+// The phases of a session. A session only moves forward.
+const (
+	phaseOpen       = ""           // bytes arrive
+	phaseCompleting = "completing" // all bytes have arrived; the object is being made
+	phaseStored     = "stored"     // the object exists; OnComplete has not returned nil yet
+	phaseDone       = "done"
+	phaseAborted    = "aborted" // its objects are being removed
+)
+
+// A session is the state of one upload, which all processes share. It is an object that
+// is only replaced if it has not changed since it was read.
+type session struct {
+	Kind     string            `json:"kind"`
+	Phase    string            `json:"phase,omitempty"`
+	User     string            `json:"user"`
+	Target   Target            `json:"target"`
+	Name     string            `json:"name,omitempty"`
+	Type     string            `json:"type,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Size     int64             `json:"size"`            // bytes; -1: unknown
+	Token    string            `json:"token,omitempty"` // of the store's upload; "": it has not begun
+	Expires  time.Time         `json:"expires"`
+	Location string            `json:"location,omitempty"` // once it is done
+	// Claim is the call that makes the object, until ClaimedUntil.
+	Claim        string    `json:"claim,omitempty"`
+	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
+
+	PartSize int64 `json:"partSize,omitempty"`
+	// Checked is set if the client sends the CRC32C of each part.
+	Checked bool `json:"checked,omitempty"`
+	// Secret is in the addresses of parts that pass through the handler.
+	Secret string `json:"secret,omitempty"`
+
+	Tus *tusState `json:"tus,omitempty"`
+
+	// Nonce is random, so that no two states have the same revision in a store that
+	// derives revisions from content.
+	Nonce string `json:"nonce"`
+
+	name     string // of the directory of its objects, below Config.Prefix
+	id       string // as the client knows it; "" in Sweep
+	revision string
+}
+
+const (
+	stateName   = "state.json"
+	contentName = "content" // of what Inspect must see first, and of pieces
+	tailPrefix  = "tail-"
+)
+
+// sessionName returns the name of the directory of an upload. IDs are not in names of
+// objects, because those are in logs.
+func sessionName(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:20])
+}
+
+// idLength is the length of rand.Text.
+const idLength = 26
+
+func validID(id string) bool {
+	return len(id) == idLength && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// errConflict is returned if another call has changed the session.
+var errConflict = errors.New("the upload was changed by another request")
+
+func (h *Handler) objectKey(s *session, name string) string {
+	return h.config.Prefix + s.name + "/" + name
+}
+
+// load reads the session of a user.
+func (h *Handler) load(ctx context.Context, id, user string) (*session, error) {
+	s, err := h.loadAny(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.User != user || s.Phase == phaseAborted || !h.config.Now().Before(s.Expires):
+		return nil, notFound()
+	}
+	return s, nil
+}
+
+// loadAny reads the session of any user, even if it has expired.
+func (h *Handler) loadAny(ctx context.Context, id string) (*session, error) {
+	if !validID(id) {
+		return nil, notFound()
+	}
+	s, err := h.read(ctx, sessionName(id))
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, notFound()
+	}
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	s.id = id
+	return s, nil
+}
+
+func (h *Handler) read(ctx context.Context, name string) (*session, error) {
+	s := &session{name: name}
+	key := h.objectKey(s, stateName)
+	text, attrs, err := storage.ReadAll(ctx, h.config.States, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
+	}
+	s.revision = attrs.Revision
+	return s, nil
+}
+
+// save creates or replaces the state. If another call has changed it, it fails with
+// errConflict.
+func (h *Handler) save(ctx context.Context, s *session) error {
+	s.Nonce = rand.Text()
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	condition := storage.UploadOption(storage.IfAbsent())
+	if s.revision != "" {
+		condition = storage.IfRevision(s.revision)
+	}
+	attrs, err := h.config.States.Upload(ctx, h.objectKey(s, stateName), bytes.NewReader(text), condition)
+	switch storage.CodeOf(err) {
+	case "":
+		s.revision = attrs.Revision
+		return nil
+	case storage.PreconditionFailed:
+		return errConflict
+	}
+	return storeFailed(err)
+}
+
+// maxConflicts limits how often one call reads a session again because another call
+// changed it.
+const maxConflicts = 20
+
+// update reads the session again, changes it and saves it, until no other call
+// interferes. change returns false if there is nothing to save.
+func (h *Handler) update(ctx context.Context, s *session, change func(*session) (save bool, err error)) (*session, error) {
+	for range maxConflicts {
+		if save, err := change(s); !save || err != nil {
+			return s, err
+		}
+		err := h.save(ctx, s)
+		if err != errConflict {
+			return s, err
+		}
+		again, err := h.loadAny(ctx, s.id)
+		if err != nil {
+			return nil, err
+		}
+		s = again
+	}
+	return nil, refuse("uploadId", Locked, "Too many requests change this upload at once.")
+}
+
+// remove removes everything of a session: the store's upload, objects and the state,
+// which is last. The session must be aborted or done.
+func (h *Handler) remove(ctx context.Context, s *session) error {
+	if s.Token != "" && s.Phase != phaseDone {
+		upload, err := storage.ContinueUpload(ctx, h.bucket, s.Token)
+		if err == nil {
+			err = upload.Abort(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := h.removeObjects(ctx, s); err != nil {
+		return err
+	}
+	return h.config.States.Remove(ctx, h.objectKey(s, stateName))
+}
+
+// removeObjects removes the objects of a session, but not its state.
+func (h *Handler) removeObjects(ctx context.Context, s *session) error {
+	state := h.objectKey(s, stateName)
+	_, err := storage.RemoveMatching(ctx, h.bucket, func(e storage.ListEntry) bool { return e.Key != state },
+		storage.WithPrefix(h.config.Prefix+s.name+"/"))
+	return err
+}
+
+// abort ends a session that is not done, and removes it. Requests in progress find out
+// with their next write.
+func (h *Handler) abort(ctx context.Context, s *session) error {
+	s, err := h.update(ctx, s, func(s *session) (bool, error) {
+		switch {
+		case s.Phase == phaseAborted:
+			return false, nil
+		case s.Phase == phaseStored, s.Phase == phaseDone && s.Kind != kindPartial:
+			return false, s.completed()
+		case s.claimed(h.config.Now()):
+			return false, beingCompleted()
+		}
+		s.Phase = phaseAborted
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := h.remove(ctx, s); err != nil {
+		return storeFailed(err)
+	}
+	return nil
+}
+
+// completed returns the error for a change of a session that is complete.
+func (s *session) completed() *Error {
+	e := refuse("uploadId", Completed, "This upload is complete already.")
+	e.key, e.location = s.Target.Key, s.Location
+	return e
+}
+
+// newSession returns a session that is not saved yet, with an ID that cannot be guessed.
+func newSession(kind, user string, n NewUpload, target Target, expires time.Time) *session {
+	id := rand.Text()
+	return &session{
+		Kind: kind, User: user, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata, Size: n.Size,
+		Expires: expires.UTC().Truncate(time.Second), name: sessionName(id), id: id,
+	}
+}
+
+// removeKeys removes objects of a session by their names. Sweep removes those that it
+// could not.
+func (h *Handler) removeKeys(ctx context.Context, s *session, names ...string) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = h.objectKey(s, name)
+	}
+	_, _ = storage.RemoveAll(ctx, h.bucket, slices.Values(keys))
+}

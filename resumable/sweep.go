@@ -1,0 +1,136 @@
+package resumable
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// orphanAge is how old objects without a state must be to be removed. A request in
+// progress may still write one after its upload was removed.
+const orphanAge = time.Hour
+
+// maxFailures ends a Sweep, so that its errors are bounded.
+const maxFailures = 100
+
+// Sweep removes what expired uploads left: their state, segments and content, and the
+// store's unfinished uploads. Run it on a schedule, such as every hour; several processes
+// may run it at once. It lists Config.Prefix, and reads the state of each upload there. It
+// continues after failures, and joins up to 100 errors. removed counts the uploads.
+//
+// An upload that the store began for a request that was killed before its state was
+// written is not known here. A lifecycle rule for incomplete uploads removes it.
+func (h *Handler) Sweep(ctx context.Context) (removed int, err error) {
+	var errs []error
+	sweep := func(from storage.Lister, f func(group) (bool, error)) {
+		for g, err := range h.groups(ctx, from) {
+			gone := false
+			if err == nil {
+				gone, err = f(g)
+			}
+			if gone {
+				removed++
+			}
+			if err != nil {
+				errs = append(errs, err)
+			}
+			if len(errs) >= maxFailures {
+				return
+			}
+		}
+	}
+	sweep(h.config.States, func(g group) (bool, error) {
+		if g.hasState {
+			return h.expire(ctx, g.name)
+		}
+		return h.removeOrphan(ctx, h.config.States, g)
+	})
+	if h.config.States != h.bucket && len(errs) < maxFailures {
+		sweep(h.bucket, func(g group) (bool, error) { return h.removeOrphan(ctx, h.bucket, g) })
+	}
+	return removed, errors.Join(errs...)
+}
+
+// A group is the objects of one session in one bucket.
+type group struct {
+	name     string
+	hasState bool
+	newest   time.Time
+}
+
+// groups lists the sessions in a bucket.
+func (h *Handler) groups(ctx context.Context, from storage.Lister) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		g := group{}
+		for entry, err := range from.List(ctx, storage.WithPrefix(h.config.Prefix)) {
+			if err != nil {
+				yield(group{}, err)
+				return
+			}
+			name, object, _ := strings.Cut(strings.TrimPrefix(entry.Key, h.config.Prefix), "/")
+			if !validName(name) || object != stateName && object != contentName && !strings.HasPrefix(object, tailPrefix) {
+				continue // it is not of this package
+			}
+			if name != g.name {
+				if g.name != "" && !yield(g, nil) {
+					return
+				}
+				g = group{name: name}
+			}
+			g.hasState = g.hasState || object == stateName
+			if entry.Modified.After(g.newest) {
+				g.newest = entry.Modified
+			}
+		}
+		if g.name != "" {
+			yield(g, nil)
+		}
+	}
+}
+
+func validName(name string) bool {
+	return len(name) == len(sessionName("")) && strings.Trim(name, "0123456789abcdef") == ""
+}
+
+// expire removes a session if it has expired or was aborted.
+func (h *Handler) expire(ctx context.Context, name string) (bool, error) {
+	s, err := h.read(ctx, name)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return false, nil // another Sweep was first
+	}
+	if err != nil {
+		return false, err
+	}
+	now := h.config.Now()
+	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
+		return false, nil
+	}
+	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
+		s.Phase = phaseAborted
+		if err := h.save(ctx, s); err != nil {
+			if err == errConflict {
+				return false, nil // the next Sweep looks again
+			}
+			return false, err
+		}
+	}
+	err = h.remove(ctx, s)
+	return err == nil, err
+}
+
+// removeOrphan removes the objects of a session without a state.
+func (h *Handler) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
+	if h.config.Now().Sub(g.newest) < orphanAge {
+		return false, nil
+	}
+	_, err := h.read(ctx, g.name)
+	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
+		return false, err
+	}
+	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(h.config.Prefix+g.name+"/"))
+	return err == nil, err
+}

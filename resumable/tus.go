@@ -1,0 +1,336 @@
+package resumable
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	tusVersion    = "1.0.0"
+	tusExtensions = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum,concatenation"
+	offsetStream  = "application/offset+octet-stream"
+)
+
+// A tusState is what tus adds to a session.
+type tusState struct {
+	// Offset is how many bytes have arrived. The first Parts parts have PartSize bytes
+	// each, unless the file is complete. The rest is in Tail.
+	Offset int64     `json:"offset"`
+	Parts  int       `json:"parts,omitempty"`
+	Tail   []segment `json:"tail,omitempty"`
+	CRC    uint32    `json:"crc,omitempty"` // CRC32C of Offset bytes
+
+	RawMetadata string   `json:"rawMetadata,omitempty"`
+	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
+	Pieces      []string `json:"pieces,omitempty"` // the names of the sessions that are joined
+
+	// Holder is the request that receives bytes, which wrote the state at Held last.
+	Holder string    `json:"holder,omitempty"`
+	Held   time.Time `json:"held,omitzero"`
+}
+
+// A segment is an object with bytes after the last part.
+type segment struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+}
+
+// arrived reports whether all bytes are stored.
+func (s *session) arrived() bool {
+	return s.Tus == nil && s.Kind != kindSingle || s.Tus != nil && (s.Kind == kindFinal || s.Size >= 0 && s.Tus.Offset == s.Size)
+}
+
+func (s *session) tailNames() []string {
+	var names []string
+	if s.Tus != nil {
+		for _, t := range s.Tus.Tail {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// tailSize returns how many bytes are after the last part.
+func (t *tusState) tailSize() (size int64) {
+	for _, s := range t.Tail {
+		size += s.Size
+	}
+	return size
+}
+
+// respondTus responds to a request of the tus protocol.
+func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Tus-Resumable", tusVersion)
+	if method := r.Header.Get("X-HTTP-Method-Override"); method != "" {
+		r = r.WithContext(r.Context()) // a copy: the caller's is not changed
+		r.Method = strings.ToUpper(method)
+	}
+	if r.Method == http.MethodOptions {
+		header.Set("Tus-Version", tusVersion)
+		header.Set("Tus-Extension", tusExtensions)
+		header.Set("Tus-Checksum-Algorithm", checksumNames())
+		if h.config.MaxSize > 0 {
+			header.Set("Tus-Max-Size", strconv.FormatInt(h.config.MaxSize, 10))
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	c := &call{Request: r, w: w}
+	if err := h.serveTus(c); err != nil {
+		if !c.bodyRead {
+			discard(w, r)
+		}
+		h.fail(w, r, err)
+	}
+}
+
+func (h *Handler) serveTus(c *call) error {
+	if c.Header.Get("Tus-Resumable") != tusVersion {
+		c.w.Header().Set("Tus-Version", tusVersion)
+		return refuse("Tus-Resumable", UnknownVersion, "Only version "+tusVersion+" of the tus protocol is known.")
+	}
+	id := c.PathValue("id")
+	f, allowed := map[string]func(*call) error{http.MethodPost: h.createTus}, "OPTIONS, POST"
+	if id != "" {
+		f = map[string]func(*call) error{http.MethodHead: h.headTus, http.MethodPatch: h.patchTus, http.MethodDelete: h.deleteTus}
+		allowed = "DELETE, HEAD, OPTIONS, PATCH"
+	}
+	if f[c.Method] == nil {
+		c.w.Header().Set("Allow", allowed)
+		e := refuse("method", InvalidRequest, "This method is not allowed here.")
+		e.Status = http.StatusMethodNotAllowed
+		return e
+	}
+	return h.authorized(f[c.Method])(c)
+}
+
+// loadTus reads the session of an upload by tus.
+func (h *Handler) loadTus(c *call) (*session, error) {
+	s, err := h.load(c.Context(), c.PathValue("id"), c.user)
+	if err == nil && s.Tus == nil {
+		return nil, notFound()
+	}
+	return s, err
+}
+
+// number reads a header with a number that is not negative.
+func (c *call) number(name string) (int64, error) {
+	text := c.Header.Get(name)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != text {
+		return 0, invalid(name, name+" must be a number that is not negative.")
+	}
+	return n, nil
+}
+
+// createTus handles POST: it begins an upload, with the first bytes if there are any, or
+// joins pieces.
+func (h *Handler) createTus(c *call) error {
+	concat := c.Header.Get("Upload-Concat")
+	if strings.HasPrefix(concat, "final;") {
+		return h.concatTus(c, concat)
+	}
+	n := NewUpload{Size: -1, Partial: concat == "partial"}
+	kind := kindTus
+	switch {
+	case n.Partial:
+		kind = kindPartial
+	case concat != "":
+		return invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
+	}
+	deferred := c.Header.Get("Upload-Defer-Length")
+	length := c.Header.Values("Upload-Length")
+	switch {
+	case deferred != "" && len(length) > 0:
+		return invalid("Upload-Defer-Length", "Upload-Length and Upload-Defer-Length exclude one another.")
+	case deferred != "" && deferred != "1":
+		return invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
+	case deferred == "":
+		var err error
+		if n.Size, err = c.number("Upload-Length"); err != nil {
+			return err
+		}
+	}
+	if err := n.setMetadata(c.Header.Get("Upload-Metadata")); err != nil {
+		return err
+	}
+	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
+	if err != nil {
+		return err
+	}
+	withBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
+	if withBytes && n.Size >= 0 && c.ContentLength > n.Size {
+		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
+	}
+	s, err := h.begin(c, kind, n, "Upload-Length")
+	if err != nil {
+		return err
+	}
+	s.Tus = &tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
+	if withBytes || n.Size == 0 {
+		s.Tus.Holder, s.Tus.Held = newHolder(), h.config.Now()
+	}
+	if err := h.beginTus(c, s); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.location(s.id))
+	if withBytes || n.Size == 0 {
+		if s, err = h.receive(c, s, sum); err != nil {
+			return err
+		}
+	}
+	h.writeOffset(c, s)
+	c.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// location returns the address of an upload, relative to that of the request, so that it
+// is right behind any proxy.
+func (c *call) location(id string) string {
+	path, _, _ := strings.Cut(c.RequestURI, "?")
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	if last == "" {
+		return id
+	}
+	return last + "/" + url.PathEscape(id)
+}
+
+// writeOffset writes the headers that tell how far an upload is.
+func (h *Handler) writeOffset(c *call, s *session) {
+	header := c.w.Header()
+	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
+	if s.Phase == phaseOpen {
+		header.Set("Upload-Expires", s.Expires.UTC().Format(http.TimeFormat))
+	}
+}
+
+// headTus handles HEAD. If all bytes have arrived, but a call that made the object of
+// them failed, it makes it: a client takes such an upload for done.
+func (h *Handler) headTus(c *call) error {
+	s, err := h.settledTus(c)
+	if err != nil {
+		return err
+	}
+	if s.arrived() && s.Phase != phaseDone {
+		if s, err = h.finishTus(c.Context(), s, nil); err != nil {
+			return err
+		}
+	}
+	header := c.w.Header()
+	h.writeOffset(c, s)
+	if s.Size >= 0 {
+		header.Set("Upload-Length", strconv.FormatInt(s.Size, 10))
+	} else {
+		header.Set("Upload-Defer-Length", "1")
+	}
+	if s.Tus.RawMetadata != "" {
+		header.Set("Upload-Metadata", s.Tus.RawMetadata)
+	}
+	if s.Tus.Concat != "" {
+		header.Set("Upload-Concat", s.Tus.Concat)
+	}
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// patchTus handles PATCH: it receives bytes.
+func (h *Handler) patchTus(c *call) error {
+	if c.Header.Get("Content-Type") != offsetStream {
+		return refuse("Content-Type", UnsupportedType, "The request must be "+offsetStream+".")
+	}
+	offset, err := c.number("Upload-Offset")
+	if err != nil {
+		return err
+	}
+	size := int64(-1)
+	if len(c.Header.Values("Upload-Length")) > 0 {
+		if size, err = c.number("Upload-Length"); err != nil {
+			return err
+		}
+	}
+	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
+	if err != nil {
+		return err
+	}
+	s, err := h.acquire(c, offset, size)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.Phase == phaseDone:
+	case s.arrived():
+		s, err = h.finishTus(c.Context(), s, nil)
+	default:
+		s, err = h.receive(c, s, sum)
+	}
+	if err != nil {
+		return err
+	}
+	h.writeOffset(c, s)
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// deleteTus handles DELETE. A completed file is not removed: it is the application's.
+func (h *Handler) deleteTus(c *call) error {
+	s, err := h.loadTus(c)
+	if err != nil {
+		return err
+	}
+	h.interrupt(s.name)
+	err = h.abort(c.Context(), s)
+	if e, ok := err.(*Error); ok && e.Code == Completed {
+		told := *e
+		told.Status = http.StatusForbidden // 409 would be tried again
+		return &told
+	}
+	if err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// beginTus chooses the size of parts, begins the store's upload unless the file fits one
+// part, and saves the session.
+func (h *Handler) beginTus(c *call, s *session) error {
+	if s.Size >= 0 && s.Size <= basePart {
+		s.PartSize = max(s.Size, 1)
+		return h.save(c.Context(), s)
+	}
+	opts := []storage.MultipartOption{}
+	if s.Size >= 0 {
+		opts = append(opts, storage.WithSize(s.Size))
+	}
+	upload, err := h.beginUpload(c.Context(), s, opts...)
+	if err != nil {
+		return err
+	}
+	most := s.Size
+	if most < 0 {
+		most = s.Target.MaxSize // 0: parts of the usual size
+	}
+	limits := upload.Limits()
+	s.PartSize = partSize(limits, most)
+	if s.PartSize > h.config.MemoryLimit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+		h.abandon(c.Context(), upload)
+		return tooLarge("Upload-Length", min(s.PartSize, h.config.MemoryLimit)*int64(max(limits.MaxParts, 1)))
+	}
+	if limits.MaxParts > 0 && s.Size < 0 {
+		bound := s.PartSize * int64(limits.MaxParts)
+		if s.Target.MaxSize == 0 || s.Target.MaxSize > bound {
+			s.Target.MaxSize = bound
+		}
+	}
+	if err := h.save(c.Context(), s); err != nil {
+		h.abandon(c.Context(), upload)
+		return err
+	}
+	return nil
+}

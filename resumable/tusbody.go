@@ -1,0 +1,76 @@
+package resumable
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+const pieceBytes = 64 << 10
+
+// A piece is what one Read of a body returned.
+type piece struct {
+	data []byte
+	err  error // io.EOF after the last one
+}
+
+// A feed reads a body, so that the receiver can act while the client sends nothing.
+type feed struct {
+	pieces chan piece
+	free   chan []byte
+	stop   chan struct{}
+	ended  chan struct{}
+	conn   *http.ResponseController
+}
+
+func newFeed(c *call) *feed {
+	f := &feed{
+		pieces: make(chan piece), free: make(chan []byte, 2),
+		stop: make(chan struct{}), ended: make(chan struct{}), conn: http.NewResponseController(c.w),
+	}
+	f.free <- make([]byte, pieceBytes)
+	f.free <- make([]byte, pieceBytes)
+	go f.read(c.Body)
+	return f
+}
+
+func (f *feed) read(body io.Reader) {
+	defer close(f.ended)
+	for {
+		var buf []byte
+		select {
+		case buf = <-f.free:
+		case <-f.stop:
+			return
+		}
+		n, err := body.Read(buf)
+		select {
+		case f.pieces <- piece{buf[:n], err}:
+		case <-f.stop:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// recycle returns the buffer of a piece.
+func (f *feed) recycle(p piece) { f.free <- p.data[:cap(p.data)] }
+
+// close ends the feed. A Read in progress is ended by a deadline; if a middleware hides
+// the connection, it ends with the request.
+func (f *feed) close() {
+	close(f.stop)
+	select {
+	case <-f.ended:
+		return
+	default:
+	}
+	if errors.Is(f.conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
+		return
+	}
+	<-f.ended
+	_ = f.conn.SetReadDeadline(time.Time{})
+}

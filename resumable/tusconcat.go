@@ -1,0 +1,98 @@
+package resumable
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	maxPieces = 1000
+	// keepPieces is how long pieces stay after they were joined, so that a client that
+	// lost the response can join them again.
+	keepPieces = time.Hour
+)
+
+// concatTus handles POST for a file that is joined from pieces.
+func (h *Handler) concatTus(c *call, concat string) error {
+	const field = "Upload-Concat"
+	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
+		return invalid("Upload-Length", "The length of a joined file is that of its pieces.")
+	}
+	addresses := strings.Fields(strings.TrimPrefix(concat, "final;"))
+	if len(addresses) == 0 || len(addresses) > maxPieces {
+		return invalid(field, "A joined file has from 1 to "+strconv.Itoa(maxPieces)+" pieces.")
+	}
+	n := NewUpload{}
+	if err := n.setMetadata(c.Header.Get("Upload-Metadata")); err != nil {
+		return err
+	}
+	pieces := make([]*session, len(addresses))
+	for i, address := range addresses {
+		address = strings.TrimSuffix(address, "/")
+		piece, err := h.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && piece.Kind != kindPartial:
+			return refuse(field, InvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
+		case err != nil:
+			return err
+		case piece.Phase != phaseDone:
+			return refuse(field, PartsMissing, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
+		}
+		pieces[i] = piece
+		n.Size += piece.Size
+	}
+	s, err := h.begin(c, kindFinal, n, field)
+	if err != nil {
+		return err
+	}
+	s.Tus = &tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat, Offset: n.Size}
+	for _, piece := range pieces {
+		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
+	}
+	if err := h.save(c.Context(), s); err != nil {
+		return err
+	}
+	if s, err = h.finishTus(c.Context(), s, nil); err != nil {
+		return err
+	}
+	for _, piece := range pieces {
+		h.expireSoon(c.Context(), piece)
+	}
+	c.w.Header().Set("Location", c.location(s.id))
+	h.writeOffset(c, s)
+	c.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// joinPieces makes the object of a session from its pieces.
+func (h *Handler) joinPieces(s *session) maker {
+	return func(ctx context.Context, key string) (*storage.Attrs, error) {
+		keys := make([]string, len(s.Tus.Pieces))
+		for i, name := range s.Tus.Pieces {
+			keys[i] = h.objectKey(&session{name: name}, contentName)
+		}
+		opts := []storage.CopyOption{}
+		for _, o := range h.writeOptions(s) {
+			opts = append(opts, o)
+		}
+		return storage.Compose(ctx, h.bucket, key, keys, opts...)
+	}
+}
+
+// expireSoon lets a piece that was joined expire after keepPieces. A failure costs only
+// space until it expires anyway.
+func (h *Handler) expireSoon(ctx context.Context, piece *session) {
+	at := h.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
+	_, _ = h.update(ctx, piece, func(s *session) (bool, error) {
+		if s.Phase != phaseDone || s.Expires.Before(at) {
+			return false, nil
+		}
+		s.Expires = at
+		return true, nil
+	})
+}
