@@ -17,6 +17,8 @@ export interface UploadOptions {
   retries?: number;
   /** Milliseconds without progress after which a connection is dead; 60,000. */
   timeout?: number;
+  /** Whether the store verifies the CRC32C of each part, if it can; true. */
+  checksum?: boolean;
   /** Ends the upload as a closed page does: it can be continued later. */
   signal?: AbortSignal;
   /** Where the file was opened, so that Unfinished.open can open it again. */
@@ -100,7 +102,7 @@ export interface UploadRecord {
   key: string;
   uploadId: string;
   partSize: number;
-  checksum?: string;
+  checksum?: boolean;
   name: string;
   size: number;
   lastModified: number;

@@ -66,7 +66,7 @@ export class Upload extends EventTarget {
   constructor(file, options) {
     super();
     this.#file = file;
-    this.#options = { concurrency: 4, retries: 8, timeout: 60 * second, journal: browserJournal, ...options };
+    this.#options = { concurrency: 4, retries: 8, timeout: 60 * second, checksum: true, journal: browserJournal, ...options };
     this.#handler = new Handler(this.#options);
     this.total = file.size;
   }
@@ -175,10 +175,18 @@ export class Upload extends EventTarget {
     const { journal } = this.#options;
     const id = await this.#id();
     const { record, parts } = await this.#begin(id, signal);
-    const result = record.result ?? await this.#complete(record, parts, signal);
-    await journal.set(id, { ...record, result, ended: Date.now() });
-    this.#count(this.total);
-    return result;
+    try {
+      const result = record.result ?? await this.#complete(record, parts, signal);
+      await journal.set(id, { ...record, result, ended: Date.now() });
+      this.#count(this.total);
+      return result;
+    } catch (error) {
+      if (!record.checksum || error.code !== 'unsupported') throw error;
+      this.#options.checksum = false; // Azure verifies none: the upload begins again without
+      await journal.delete(id);
+      await this.#handler.abort(record);
+      return this.#transfer(signal);
+    }
   }
 
   // complete sends the missing parts. It asks the store what it has, so that a page need not
@@ -203,7 +211,7 @@ export class Upload extends EventTarget {
   // begin returns the record of the file and the parts that the store has. If another tab
   // completed the upload while this one waited, the record has a result.
   async #begin(id, signal) {
-    const { journal, retries, handle } = this.#options;
+    const { journal, retries, handle, checksum } = this.#options;
     await removeOld(journal);
     const known = await journal.get(id);
     if (known?.result && known.ended >= this.#created) return { record: known, parts: [] };
@@ -217,7 +225,7 @@ export class Upload extends EventTarget {
     }
     const begun = await retry(retries, signal, () => this.#handler.begin(this.#file, signal));
     const { name = '', size, lastModified = 0 } = this.#file;
-    const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, began: Date.now(), handle };
+    const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, checksum, began: Date.now(), handle };
     await journal.set(id, record);
     return { record, parts: [] };
   }
@@ -227,7 +235,8 @@ export class Upload extends EventTarget {
     const sizes = new Map(parts.map(({ PartNumber, Size }) => [Number(PartNumber), Number(Size)]));
     const missing = [];
     let stored = 0;
-    for (let number = 1; (number - 1) * partSize < this.total; number++) {
+    const last = Math.max(1, Math.ceil(this.total / partSize)); // an empty file is one empty part
+    for (let number = 1; number <= last; number++) {
       const { size } = this.#part(number, partSize);
       if (sizes.get(number) === size) stored += size;
       else missing.push(number);
@@ -367,8 +376,9 @@ class Handler {
   }
 
   begin(file, signal) {
-    const { filename = file.name ?? '', type = file.type, metadata = {} } = this.#options;
-    return this.#call('POST', '', { filename, type, metadata, size: file.size }, signal);
+    const { filename = file.name ?? '', type = file.type, metadata = {}, checksum } = this.#options;
+    const body = { filename, type, metadata, size: file.size, checksum: checksum ? 'crc32c' : '' };
+    return this.#call('POST', '', body, signal);
   }
 
   list({ uploadId, key }, signal) {
@@ -555,7 +565,8 @@ export async function crc32c(blob, signal) {
   return ~crc >>> 0;
 }
 
-const encodeChecksum = (sum) => sum.toString(16).padStart(8, '0');
+// encodeChecksum returns the four bytes in base64.
+const encodeChecksum = (sum) => btoa(String.fromCharCode(sum >>> 24, (sum >>> 16) & 0xff, (sum >>> 8) & 0xff, sum & 0xff));
 
 // removeOld removes records that no server knows any more.
 async function removeOld(journal) {

@@ -1,0 +1,82 @@
+// The page with which the Go tests try the clients: one file, one client.
+import { Upload, unfinished } from './upload.js';
+
+const endpoint = '/uploads';
+
+// Each client uploads a file and returns what it knows of the object.
+const clients = {
+  async ours(file, progress) {
+    const upload = new Upload(file, { endpoint });
+    upload.addEventListener('progress', () => progress(upload.sent));
+    window.upload = upload;
+    return upload.start();
+  },
+
+  async uppy(file, progress) {
+    const [{ default: Uppy }, { default: AwsS3 }] = await Promise.all([import('./clients/uppy.js'), import('./clients/aws-s3.js')]);
+    const uppy = new Uppy().use(AwsS3, { companionEndpoint: '/uploads', shouldUseMultipart: true });
+    const id = uppy.addFile({ name: file.name, type: file.type, data: file });
+    continueUppy(uppy, id, file);
+    uppy.on('upload-progress', (_, { bytesUploaded }) => progress(bytesUploaded));
+    const { successful, failed } = await uppy.upload();
+    if (failed.length > 0) throw new Error(failed[0].error);
+    return successful[0].response.body;
+  },
+
+  async tus(file, progress) {
+    const tus = await import('./clients/tus.js');
+    return new Promise((resolve, reject) => {
+      const upload = new tus.Upload(file, {
+        endpoint: '/uploads/tus/',
+        metadata: { filename: file.name, filetype: file.type },
+        retryDelays: [0, 1000, 3000, 5000],
+        removeFingerprintOnSuccess: true,
+        onProgress: progress,
+        onError: reject,
+        onSuccess: () => resolve({ location: upload.url }),
+      });
+      upload.findPreviousUploads().then((previous) => {
+        if (previous.length > 0) upload.resumeFromPreviousUpload(previous[0]);
+        upload.start();
+      }, reject);
+    });
+  },
+};
+
+// continueUppy does what Uppy's plugin Golden Retriever does: it notes the upload, and
+// restores it after a reload.
+function continueUppy(uppy, id, { name }) {
+  if (localStorage[name]) uppy.setFileState(id, { s3Multipart: JSON.parse(localStorage[name]) });
+  uppy.on('s3-multipart:part-uploaded', () => { localStorage[name] = JSON.stringify(uppy.getFile(id).s3Multipart); });
+}
+
+window.begin = (client) => {
+  window.sent = [];
+  const [file] = document.getElementById('file').files;
+  window.result = clients[client](file, (sent) => window.sent.push(sent)).then(
+    (value) => ({ value, first: window.sent[0] ?? 0 }),
+    (error) => ({ error: String(error?.stack ?? error) }),
+  );
+};
+window.unfinished = async () => (await unfinished({ endpoint })).map(({ name, size }) => ({ name, size }));
+
+// beginFromHandle uploads a file that the browser lets the page open again: a copy of the
+// chosen one in the page's private file system.
+window.beginFromHandle = async () => {
+  const [file] = document.getElementById('file').files;
+  const directory = await navigator.storage.getDirectory();
+  const handle = await directory.getFileHandle(file.name, { create: true });
+  const writer = await handle.createWritable();
+  await writer.write(file);
+  await writer.close();
+  const copy = await handle.getFile();
+  window.upload = new Upload(copy, { endpoint, handle });
+  window.result = window.upload.start().then((value) => ({ value }), (error) => ({ error: String(error) }));
+};
+window.continueFromHandle = async () => {
+  const [left] = await unfinished({ endpoint });
+  const file = await left.open();
+  window.upload = new Upload(file, { endpoint });
+  window.result = window.upload.start().then((value) => ({ value }), (error) => ({ error: String(error) }));
+};
+window.ready = true;
