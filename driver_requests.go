@@ -46,6 +46,7 @@ type (
 	Part struct {
 		Number int
 		Tag    string // opaque
+		ETag   string // quoted, as in the response to the part's request; "": Tag in quotes
 		Size   int64
 		CRC32C CRC32C
 	}

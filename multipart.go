@@ -11,8 +11,8 @@ import (
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
 // machines, in any order and again: [BeginUpload] begins one. The object appears when Complete
 // succeeds. The parts of an upload that nobody completes stay until Abort, or until the store drops
-// them: after a week on memory, local and Azure, by a lifecycle rule on the others.
-// [ListUploads] finds such uploads.
+// them: after a week on memory and local, by a lifecycle rule on the others. [ListUploads] finds
+// such uploads, and transfer.Expire removes them by age.
 //
 // Its methods are safe for concurrent use. It holds no connection and needs no Close.
 type MultipartUpload struct {
@@ -38,7 +38,7 @@ type PartLimits struct {
 type UploadedPart struct {
 	Number int    // from 1
 	Size   int64  // bytes
-	ETag   string // quoted, as in the response to the part's request; "" if the store has none (Azure)
+	ETag   string // quoted, as in the response to the part's request; "" if the store has none
 	CRC32C CRC32C // unknown if the store does not tell it
 }
 
@@ -126,6 +126,9 @@ func (u *MultipartUpload) GoString() string { return u.String() }
 // chooses parts of at least 5 MiB.
 func (u *MultipartUpload) Limits() PartLimits {
 	d := &u.bucket.core.desc
+	if d.OpenParts != nil {
+		return *d.OpenParts
+	}
 	return PartLimits{
 		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
 		Equal: u.bucket.core.has(EqualParts), MaxParts: d.MaxParts,
@@ -139,8 +142,7 @@ func (u *MultipartUpload) prepare(o *operation, may permission, name string) *Er
 
 // Parts returns the parts that the store has, by number.
 //
-// If the upload was completed, aborted or dropped, Parts fails with ObjectNotFound, except on
-// Azure, which cannot tell an upload without parts from none: there it returns no parts.
+// If the upload was completed, aborted or dropped, Parts fails with ObjectNotFound.
 func (u *MultipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
 	o := &operation{}
 	e := u.prepare(o, mayUpload, "Parts")
@@ -161,7 +163,7 @@ func (u *MultipartUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
 
 // uploaded returns the part as the user sees it.
 func (p *Part) uploaded() UploadedPart {
-	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(p.Tag), CRC32C: p.CRC32C}
+	return UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C}
 }
 
 // partsPage is how many parts one request lists, as on S3.

@@ -108,7 +108,7 @@ func (c *completion) choose(listed []Part) ([]Part, *Error) {
 		switch {
 		case !ok:
 			return nil, invalid(argument, "must not be missing: the store has none")
-		case want.ETag != "" && quotedETag(want.ETag) != quotedETag(part.Tag):
+		case want.ETag != "" && quotedETag(want.ETag) != part.uploaded().ETag:
 			return nil, invalid(argument, "must have the ETag of the part that the store has")
 		}
 		chosen[i] = part

@@ -49,7 +49,7 @@ func WithUncheckedParts() MultipartOption {
 // ChecksumMismatch. Both leave the part as it was.
 //
 // A number or a size outside of Limits is InvalidArgument. If the upload was completed, aborted or
-// dropped, PutPart fails with ObjectNotFound, if the store can tell (not Azure).
+// dropped, PutPart fails with ObjectNotFound.
 func (u *MultipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	o := &operation{}
 	e := u.prepare(o, mayUpload, "PutPart")

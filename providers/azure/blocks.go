@@ -113,7 +113,7 @@ func (d *driver) stageBlock(ctx context.Context, key, id string, send func(id st
 const codeBlockIDLength = "InvalidBlobOrBlock"
 
 // BeginParts returns a new name, without a request unless the object is locked. Azure has uncommitted blocks,
-// but no uploads.
+// but no uploads. An upload whose parts come in any order has a marker.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	c := &blockList{properties: &r.Properties, controls: &r.Controls}
 	if _, err := d.commitOptions(c); err != nil {
@@ -122,11 +122,17 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if err := d.checkLocks(ctx, c.controls); err != nil {
 		return "", err
 	}
+	if r.AnyOrder {
+		return d.beginOpen(ctx, r.Key)
+	}
 	return newUploadID(), nil
 }
 
 // PutPart makes one Put Block request, whose CRC64 the service verifies.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	if isOpenUpload(r.Upload) {
+		return d.putComponent(ctx, r)
+	}
 	n, err := d.writeNatives(r.Native)
 	if err != nil {
 		return storage.Part{}, err
@@ -161,6 +167,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 // CompleteParts makes one Put Block List request with the write's condition and
 // the object's properties, including its CRC32C.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	if isOpenUpload(r.Upload) {
+		return d.completeComponents(ctx, r)
+	}
 	ids := make([]string, len(r.Parts))
 	for i := range r.Parts {
 		id, err := partBlockID(r.Upload, &r.Parts[i])
@@ -260,7 +269,12 @@ func (d *driver) droppedError(ctx context.Context, e *storage.Error, c *blockLis
 	return e
 }
 
-// AbortParts does nothing. Uncommitted blocks are invisible, and the service
-// drops them a week after the last one was sent. Dropping them at once would need
-// a write to the key.
-func (d *driver) AbortParts(context.Context, string, string) error { return nil }
+// AbortParts removes the parts of an open upload. Otherwise it does nothing: uncommitted blocks
+// are invisible, and the service drops them a week after the last one was sent. Dropping them at
+// once would need a write to the key.
+func (d *driver) AbortParts(ctx context.Context, _, upload string) error {
+	if u, err := parseOpenUpload(upload); err == nil {
+		return d.removeComponents(ctx, u)
+	}
+	return nil
+}

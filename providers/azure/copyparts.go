@@ -22,7 +22,7 @@ type copyRange struct {
 // split appends the ranges of a source. If there are more than the blocks of a
 // blob, it returns Unsupported.
 func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, from copySource) ([]copyRange, error) {
-	length := max(cmp.Or(d.copyBlock, copyparts.DefaultSize), (size+maxBlocks-1)/maxBlocks)
+	length := max(d.copyBlockSize(), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported
@@ -31,6 +31,9 @@ func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, fr
 	}
 	return ranges, nil
 }
+
+// copyBlockSize returns the size of a block in bytes, if the number of blocks permits it.
+func (d *driver) copyBlockSize() int64 { return cmp.Or(d.copyBlock, copyparts.DefaultSize) }
 
 // copyRanges makes an object of ranges. If it fails, it leaves uncommitted
 // blocks; see AbortParts.

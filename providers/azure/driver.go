@@ -49,7 +49,7 @@ func (d *driver) Describe() storage.Description {
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.ObjectTags | storage.ObjectLock |
-			storage.Restoring | signFeatures(d.account),
+			storage.Restoring | storage.ListedUploads | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
@@ -60,6 +60,9 @@ func (d *driver) Describe() storage.Description {
 		PartSize:      partSize,
 		MaxParts:      maxBlocks,
 		MaxPage:       maxPage,
+	}
+	if d.canAuthorizeSource() { // to copy the parts
+		desc.Features |= storage.OpenUploads
 	}
 	if d.canBatch() {
 		desc.MaxBatch = maxBatch

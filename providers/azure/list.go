@@ -110,7 +110,7 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 			return errHierarchical
 		}
 		lastItem = *item.Name
-		if !isPlaceholder(item) {
+		if !isPlaceholder(item) && !isReserved(*item.Name) {
 			l.entries = append(l.entries, listEntry(item))
 		}
 	}
@@ -120,7 +120,18 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 			return errHierarchical
 		}
 		lastPrefix = name
-		l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
+		if strings.HasPrefix(reservedPrefix, name) {
+			hidden, err := d.hidesOnlyReserved(ctx, name)
+			if err != nil {
+				return d.listError(err)
+			}
+			if hidden {
+				continue
+			}
+		}
+		if !isReserved(name) {
+			l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
+		}
 	}
 	if l.last = lastItem; compareUTF16(lastPrefix, lastItem) > 0 {
 		l.last = lastPrefix

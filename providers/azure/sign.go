@@ -54,7 +54,7 @@ func signFeatures(a *account) storage.Features {
 	if a.signer == nil && !a.delegates() {
 		return 0
 	}
-	return storage.SignedURLs | storage.SignedIfAbsent
+	return storage.SignedURLs | storage.SignedIfAbsent | storage.SignedParts
 }
 
 // Sign makes no request if the account's key is known. With a token credential it

@@ -29,7 +29,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && deref(item.VersionID) != "" && !isPlaceholder(item) {
+			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && deref(item.VersionID) != "" && !isPlaceholder(item) && !isReserved(*item.Name) {
 				gathered.add(item, marker)
 			}
 		}

@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/components"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/parallel"
 )
@@ -22,7 +22,7 @@ import (
 const (
 	reservedPrefix   = ".omnibucket./"
 	componentsPrefix = reservedPrefix + "parts/"
-	componentType    = "application/octet-stream"
+	componentType    = components.ContentType
 
 	maxParallel    = 16               // concurrent requests: the store does the work
 	discardTimeout = 30 * time.Second // for the removal of intermediate objects
@@ -33,9 +33,13 @@ const (
 type compositeUpload struct {
 	prefix string // of the keys of its parts
 	class  string // "" means the bucket's
+	open   bool   // it has a marker, which every process can see
 }
 
-var compositeUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[^/]+)?$`) // with the storage class as requested
+// openMark begins the name of a composite upload that has a marker.
+const openMark = "o"
+
+var compositeUploads = regexp.MustCompile(`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`) // with the storage class as requested
 
 // newCompositeUpload returns the name of a new upload. It makes no request.
 func newCompositeUpload(class string) string {
@@ -51,10 +55,15 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 		return compositeUpload{}, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
-	return compositeUpload{prefix: componentsPrefix + id + "/", class: class}, nil
+	return compositeUpload{prefix: componentsPrefix + id + "/", class: class, open: strings.HasPrefix(id, openMark)}, nil
 }
 
-func (n *compositeUpload) key(part int) string { return fmt.Sprintf("%s0-%06d", n.prefix, part) }
+// isComposite reports whether an upload's parts are objects. The name of a session is an address.
+func (d *driver) isComposite(upload string) bool {
+	return d.composite || compositeUploads.MatchString(upload)
+}
+
+func (n *compositeUpload) key(part int) string { return components.Part(n.prefix, part) }
 
 // putComponent stores one part as an object.
 func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
@@ -76,7 +85,12 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 	if err != nil {
 		return storage.Part{}, err
 	}
-	return storage.Part{Number: r.Number, Tag: attrs.Revision, Size: r.Size, CRC32C: attrs.CRC32C}, nil
+	if name.open {
+		if err := d.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
+			return storage.Part{}, err
+		}
+	}
+	return storage.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
 }
 
 // completeComponents composes the parts and then removes them. The last request
@@ -99,16 +113,20 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 		}
 		c.sources = append(c.sources, d.handle().Object(name.key(part.Number)).Generation(n))
 	}
-	components := slices.Clone(c.sources)
+	sources := slices.Clone(c.sources)
 	attrs, err := c.run(ctx)
 	if err != nil {
 		e := translate(err)
-		if e.Code == storage.Changed { // another process has removed the parts
-			return nil, sessionLostError(e)
+		if e.Code == storage.Changed { // another process has removed or replaced parts
+			return nil, d.partsLostError(ctx, e, &name)
 		}
 		return nil, d.lockError(ctx, e, &r.Put.Controls)
 	}
-	d.discard(ctx, append(components, c.intermediate...))
+	if name.open {
+		d.discardUpload(ctx, r.Upload) // clients may have sent other parts
+	} else {
+		d.discard(ctx, append(sources, c.intermediate...))
+	}
 	return attrs, nil
 }
 

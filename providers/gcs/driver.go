@@ -54,6 +54,10 @@ func (d *driver) Describe() storage.Description {
 
 		CountsRequests: d.http != nil,
 	}
+	if d.http != nil {
+		desc.Features |= storage.OpenUploads | storage.ListedUploads
+		desc.OpenParts = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
+	}
 	switch {
 	case d.http == nil:
 		desc.Features |= storage.StreamingPut

@@ -29,12 +29,16 @@ const maxResends = 8
 const statusAborted = 499
 
 // BeginParts opens a session with the object's properties. The server checks the
-// condition now and when it makes the object.
+// condition now and when it makes the object. An upload whose parts come in any order is a
+// composite one, because a session takes its bytes in order.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	c := callOf(r.Native)
 	attrs, err := d.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return "", err
+	}
+	if r.AnyOrder {
+		return d.beginOpen(ctx, r.Key, attrs)
 	}
 	if d.composite {
 		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // it begins without a request
@@ -81,7 +85,7 @@ func isSession(address string) bool {
 // PutPart sends one chunk, or one object of a composite upload. The session has the customer's
 // key and the parameters of the options; its chunks repeat only headers.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	if d.composite {
+	if d.isComposite(r.Upload) {
 		return d.putComponent(ctx, r)
 	}
 	s, err := d.session(r.Upload)
@@ -99,7 +103,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 // earlier attempt made the object and got no response, the session returns the
 // object again.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
-	if d.composite {
+	if d.isComposite(r.Upload) {
 		return d.completeComponents(ctx, r)
 	}
 	s, err := d.session(r.Upload)
@@ -124,7 +128,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 
 // AbortParts removes the session and its bytes.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
-	if d.composite {
+	if d.isComposite(upload) {
 		return d.removeComponents(ctx, upload)
 	}
 	s, err := d.session(upload)

@@ -24,7 +24,11 @@ func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
 	}
-	return storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedLocks
+	signs := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedLocks
+	if a.http != nil { // it has parts
+		signs |= storage.SignedParts
+	}
+	return signs
 }
 
 // Sign signs with the service account's key, without a request. If there is no
@@ -41,10 +45,8 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		return nil, err
 	}
 	c := callOf(r.Native)
-	if c.key != nil {
-		if err := errKeyInClear("WithCustomerKey", address); err != nil {
-			return nil, err
-		}
+	if err := c.checkAddress(address); err != nil {
+		return nil, err
 	}
 	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{}}
 	switch r.Method {
@@ -57,13 +59,18 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	default:
 		return nil, storage.Unsupported
 	}
+	return d.signRequest(ctx, request, c, r.TTL, now)
+}
+
+// signRequest signs a request with the options of its call.
+func (d *driver) signRequest(ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time) (*storage.SignedURL, error) {
 	maps.Copy(request.header, c.header)
 	maps.Copy(request.query, c.query)
 	c.key.setHeaders(request.header, "X-Goog-")
 	if d.userProject != "" {
 		request.query.Set("userProject", d.userProject)
 	}
-	term, err := d.signAt(ctx, r.TTL, now)
+	term, err := d.signAt(ctx, ttl, now)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +78,15 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.header, ExpiresAt: term.Until()}, nil
+	return &storage.SignedURL{URL: signed, Method: request.method, Header: request.header, ExpiresAt: term.Until()}, nil
+}
+
+// checkAddress returns an error if the request would send a customer's key in the clear.
+func (c *call) checkAddress(address *url.URL) error {
+	if c.key == nil {
+		return nil
+	}
+	return errKeyInClear("WithCustomerKey", address)
 }
 
 // signAt returns a term of at least ttl. It is not longer than the signer's key
@@ -148,13 +163,18 @@ func (d *driver) signedHeaders(r *storage.SignRequest, c *call) (http.Header, er
 	if r.Condition.Absent {
 		h.Set("X-Goog-If-Generation-Match", "0")
 	}
-	if r.MaxSize >= 0 {
-		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(max(r.MinSize, 0), 10)+","+strconv.FormatInt(r.MaxSize, 10))
-	}
-	if r.CRC32C.Known {
-		h.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(r.CRC32C.Sum))
-	}
+	setBodyHeaders(h, max(r.MinSize, 0), r.MaxSize, r.CRC32C)
 	return h, nil
+}
+
+// setBodyHeaders makes the server refuse another length (maxSize -1: any) or other bytes.
+func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
+	if maxSize >= 0 {
+		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(minSize, 10)+","+strconv.FormatInt(maxSize, 10))
+	}
+	if crc.Known {
+		h.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(crc.Sum))
+	}
 }
 
 // checkSigned returns Unsupported for what a request of the XML API cannot set.

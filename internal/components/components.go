@@ -1,0 +1,52 @@
+// Package components names the objects that are the parts of an open upload, on stores that
+// join objects. Each upload has a prefix of its own. A marker, in front of the parts, says that
+// the upload is open, and for which key.
+package components
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ContentType is the type of the marker and of the parts.
+const ContentType = "application/octet-stream"
+
+const (
+	markerName = "-begun" // before the parts in byte order
+	partPrefix = "0-"
+	// keyName is the name of the marker's metadata that has the key. The core reserves names
+	// with this beginning.
+	keyName = "omnibucketkey"
+)
+
+// Marker returns the key of the marker of the upload with this prefix, which ends in "/".
+func Marker(prefix string) string { return prefix + markerName }
+
+// Part returns the key of a part. Parts are in the order of their numbers.
+func Part(prefix string, number int) string {
+	return fmt.Sprintf("%s%s%06d", prefix, partPrefix, number)
+}
+
+// Number returns the number of the part with this key. It returns false for any other object.
+func Number(prefix, key string) (int, bool) {
+	digits, found := strings.CutPrefix(key, prefix+partPrefix)
+	number, err := strconv.Atoi(digits)
+	return number, found && err == nil && number > 0 && Part(prefix, number) == key
+}
+
+// MarkerMetadata returns the metadata of a marker. The key is in base64, because metadata may
+// have to be ASCII.
+func MarkerMetadata(key string) map[string]string {
+	return map[string]string{keyName: base64.RawURLEncoding.EncodeToString([]byte(key))}
+}
+
+// Key returns the key in the metadata of a marker, or "".
+func Key(metadata map[string]string) string {
+	key, err := base64.RawURLEncoding.DecodeString(metadata[keyName])
+	if err != nil {
+		return ""
+	}
+	return string(key)
+}

@@ -1,0 +1,388 @@
+package azure
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// The parts of an open upload (storage.PutRequest.AnyOrder) are blobs, and its completion copies
+// them as blocks. Blocks of the key itself would need no copy. But any other write to the key
+// drops them, and who may send a block of a key may also overwrite it. See
+// docs/decisions/open-uploads.md.
+//
+// The keys have an empty segment, which the library allows in no key that it writes. List and
+// ListVersions omit them.
+const (
+	reservedPrefix   = ".omnibucket//"
+	componentsPrefix = reservedPrefix + "parts/"
+
+	maxParallel    = 16               // concurrent requests
+	discardTimeout = 30 * time.Second // for the removal of parts
+)
+
+// isReserved reports whether a key or prefix is that of this package's blobs.
+func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
+
+// An openUpload is the name of an open upload: what its keys contain, and a secret that no signed
+// address reveals.
+type openUpload struct {
+	prefix string // of the keys of its parts
+	secret string
+}
+
+var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`) // ListUploads does not know the secret
+
+// isOpenUpload tells the name of an open upload from one of newUploadID.
+func isOpenUpload(upload string) bool { return openUploads.MatchString(upload) }
+
+func parseOpenUpload(upload string) (*openUpload, error) {
+	if !isOpenUpload(upload) { // another name could lead out of componentsPrefix
+		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
+	}
+	id, secret, _ := strings.Cut(upload, "-")
+	return &openUpload{prefix: componentsPrefix + id + "/", secret: secret}, nil
+}
+
+func (u *openUpload) key(part int) string { return components.Part(u.prefix, part) }
+
+func (u *openUpload) marker() string { return components.Marker(u.prefix) }
+
+// proofKey is the name of the metadata that shows that this package wrote the part. The sender of
+// a signed part can set checksumKey, too, and a wrong checksum would make the object unreadable.
+const proofKey = "omnibucket_proof"
+
+// proof returns the value of proofKey for a part with this checksum.
+func (u *openUpload) proof(number int, checksum string) string {
+	mac := hmac.New(sha256.New, []byte(u.secret))
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(number)))
+	mac.Write([]byte(checksum))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// checksum returns the checksum of a part, if this package wrote it.
+func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
+	text, proof := "", ""
+	for name, value := range metadata {
+		switch {
+		case strings.EqualFold(name, checksumKey):
+			text = deref(value)
+		case strings.EqualFold(name, proofKey):
+			proof = deref(value)
+		}
+	}
+	if u.secret == "" || !hmac.Equal([]byte(proof), []byte(u.proof(number, text))) {
+		return storage.CRC32C{}
+	}
+	return parseChecksum(text, size)
+}
+
+// beginOpen stores the marker of a new upload to a key.
+func (d *driver) beginOpen(ctx context.Context, key string) (string, error) {
+	upload := hexid.New(16) + "-" + hexid.New(16)
+	u, err := parseOpenUpload(upload)
+	if err != nil {
+		return "", err
+	}
+	_, err = d.Put(ctx, &storage.PutRequest{
+		Key:        u.marker(),
+		Body:       bytes.NewReader(nil),
+		Properties: storage.Properties{ContentType: components.ContentType, Metadata: components.MarkerMetadata(key)},
+		CRC32C:     storage.KnownCRC32C(0),
+	})
+	return upload, err
+}
+
+// putComponent makes one Put Blob request, with the encryption of the object. The service
+// verifies its CRC64.
+func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	u, err := parseOpenUpload(r.Upload)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	n, err := d.writeNatives(r.Native)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	body, sum, err := withCRC64(r.Body, r.CRC32C)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	o := &blockblob.UploadOptions{
+		Metadata:                encodeMetadata(nil, r.CRC32C, r.Size),
+		CPKInfo:                 n.key.info(),
+		CPKScopeInfo:            n.scopeInfo(),
+		TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
+	}
+	if checksum := o.Metadata[checksumKey]; checksum != nil {
+		o.Metadata[proofKey] = to.Ptr(u.proof(r.Number, *checksum))
+	}
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return storage.Part{}, err
+	}
+	out, err := d.blob(u.key(r.Number)).Upload(d.singleAttempt(ctx), body, o)
+	if err != nil {
+		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a part is not the object
+	}
+	part := storage.Part{Number: r.Number, Tag: quoted(out.ETag), Size: r.Size, CRC32C: r.CRC32C}
+	return part, d.checkOpen(ctx, u, r.Number)
+}
+
+// checkOpen returns an error if an upload was completed or aborted before its new part was stored,
+// and removes the part.
+func (d *driver) checkOpen(ctx context.Context, u *openUpload, number int) error {
+	open, err := d.isOpen(ctx, u)
+	if err != nil || open {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = d.Delete(ctx, &storage.DeleteRequest{Key: u.key(number)})
+	return errNoUpload
+}
+
+// ListParts lists the blobs of an upload. The first page begins with the marker.
+func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	u, err := parseOpenUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	o := &container.ListBlobsHierarchyOptions{
+		Include:    container.ListBlobsInclude{Metadata: true},
+		Prefix:     to.Ptr(u.prefix),
+		MaxResults: to.Ptr(int32(min(r.Limit+1, maxPage))),
+	}
+	if r.After > 0 {
+		o.StartFrom = to.Ptr(u.key(r.After + 1))
+	}
+	page, open := &storage.PartPage{}, r.After > 0
+	for {
+		items, _, marker, err := d.listPage(ctx, "", o)
+		if err != nil {
+			return nil, d.listError(err)
+		}
+		for _, item := range items {
+			number, ok := components.Number(u.prefix, deref(item.Name))
+			open = open || deref(item.Name) == u.marker()
+			if ok && number > r.After && item.Properties != nil { // a server may ignore StartFrom
+				page.Parts = append(page.Parts, u.part(number, item))
+			}
+		}
+		switch {
+		case !open:
+			return nil, errNoUpload
+		case len(page.Parts) > r.Limit:
+			page.Parts, page.More = page.Parts[:r.Limit], true
+			return page, nil
+		case marker == "" || o.Marker != nil && *o.Marker == marker:
+			return page, nil
+		}
+		o.Marker, o.StartFrom = httpheader.Optional(marker), nil
+	}
+}
+
+func (u *openUpload) part(number int, item *container.BlobItem) storage.Part {
+	e := listEntry(item)
+	return storage.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
+}
+
+// errNoUpload is for an upload that was completed or aborted.
+var errNoUpload = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
+
+// completeComponents copies the parts as blocks, and removes them. The last request has the
+// write's condition and properties. If it fails, the parts stay for another attempt.
+func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	u, err := parseOpenUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.checkLocks(ctx, &r.Put.Controls); err != nil {
+		return nil, err
+	}
+	ranges, size, err := d.partRanges(ctx, u, r)
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := d.copyRanges(ctx, ranges, &blockList{
+		key:        r.Put.Key,
+		properties: &r.Put.Properties,
+		controls:   &r.Put.Controls,
+		condition:  r.Put.Condition,
+		crc:        r.Put.CRC32C,
+		size:       size,
+	})
+	if storage.CodeOf(err) == storage.Changed { // a part was replaced or removed
+		if open, openErr := d.isOpen(ctx, u); openErr == nil && !open {
+			return nil, errNoUpload
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = d.removeComponents(ctx, u)
+	return attrs, nil
+}
+
+// partRanges returns the ranges to copy, and their size. If they were more than the blocks of a
+// blob, each part is one.
+func (d *driver) partRanges(ctx context.Context, u *openUpload, r *storage.CompleteRequest) (ranges []copyRange, size int64, err error) {
+	for i := range r.Parts {
+		size += r.Parts[i].Size
+	}
+	whole := len(r.Parts)+int(size/d.copyBlockSize()) > maxBlocks
+	for i := range r.Parts {
+		part := &r.Parts[i]
+		key := u.key(part.Number)
+		from, err := d.authorizeSource(ctx, d.bucket, key, "")
+		if err != nil {
+			return nil, 0, err
+		}
+		ref := storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key, Revision: part.Tag, Native: r.Put.Native}
+		if whole && part.Size > 0 {
+			ranges = append(ranges, copyRange{ref, from, blob.HTTPRange{Count: part.Size}})
+		} else if ranges, err = d.split(ranges, part.Size, ref, from); err != nil {
+			return nil, 0, err
+		}
+	}
+	return ranges, size, nil
+}
+
+// isOpen reports whether the upload has its marker.
+func (d *driver) isOpen(ctx context.Context, u *openUpload) (bool, error) {
+	_, err := d.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// removeComponents removes all blobs of an upload, however they came there.
+func (d *driver) removeComponents(ctx context.Context, u *openUpload) error {
+	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(maxPage))}
+	for {
+		items, _, marker, err := d.listPage(ctx, "", o)
+		if err != nil {
+			return d.listError(err)
+		}
+		err = parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
+			return d.Delete(ctx, &storage.DeleteRequest{Key: deref(items[i].Name)})
+		})
+		if err != nil || marker == "" || o.Marker != nil && *o.Marker == marker {
+			return err
+		}
+		o.Marker = httpheader.Optional(marker)
+	}
+}
+
+// SignPart signs a request that stores a part as a blob. Nothing else of the container can be
+// written with it.
+func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+	u, err := parseOpenUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	if r.CRC32C.Known {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed part: begin the upload WithUncheckedParts"}
+	}
+	signed, err := d.Sign(ctx, &storage.SignRequest{
+		Method: http.MethodPut, Key: u.key(r.Number), TTL: r.TTL, BaseURL: r.BaseURL,
+		MinSize: r.Size, MaxSize: r.Size, Controls: storage.Controls{Native: r.Native},
+	})
+	if err == nil {
+		signed.Header.Del("X-Ms-Access-Tier") // of the object
+	}
+	return signed, err
+}
+
+// ListUploads lists the prefixes of uploads, and reads the marker of each. Blobs that somebody left
+// without one are an upload of their prefix. Blocks, which no upload names, end after a week.
+func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+	_, prefixes, marker, err := d.listPage(ctx, "/", &container.ListBlobsHierarchyOptions{
+		Prefix: to.Ptr(componentsPrefix), Marker: httpheader.Optional(r.Token), MaxResults: to.Ptr(int32(min(r.Limit, maxPage))),
+	})
+	if err != nil {
+		return nil, d.listError(err)
+	}
+	entries := make([]*storage.UploadEntry, len(prefixes))
+	err = parallel.Each(ctx, len(prefixes), maxParallel, func(ctx context.Context, i int) (err error) {
+		entries[i], err = d.uploadEntry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := &storage.UploadPage{Token: marker}
+	for _, entry := range entries {
+		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
+			page.Uploads = append(page.Uploads, *entry)
+		}
+	}
+	return page, nil
+}
+
+// uploadEntry returns nil if there is no such upload (any more).
+func (d *driver) uploadEntry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
+	u, err := parseOpenUpload(upload)
+	if err != nil {
+		return nil, nil // this package has no such upload
+	}
+	first, _, _, err := d.listPage(ctx, "", &container.ListBlobsHierarchyOptions{
+		Include: container.ListBlobsInclude{Metadata: true}, Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(1)),
+	})
+	if err != nil {
+		return nil, d.listError(err)
+	}
+	if len(first) == 0 || first[0].Properties == nil {
+		return nil, nil
+	}
+	entry := &storage.UploadEntry{Key: strings.TrimSuffix(u.prefix, "/"), Upload: upload, Begun: modified(first[0].Properties.LastModified)}
+	if deref(first[0].Name) == u.marker() {
+		metadata, _ := decodeMetadata(first[0].Metadata, 0)
+		entry.Key = cmp.Or(components.Key(metadata), entry.Key)
+	}
+	return entry, nil
+}
+
+// hidesOnlyReserved reports whether all keys with a prefix are reserved. It is asked for a common
+// prefix that reserved keys have.
+func (d *driver) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
+	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(prefix), MaxResults: to.Ptr(int32(maxPage))}
+	for {
+		items, _, marker, err := d.listPage(ctx, "", o)
+		if err != nil {
+			return false, err
+		}
+		for _, item := range items {
+			if !isReserved(deref(item.Name)) {
+				return false, nil
+			}
+		}
+		if marker == "" || o.Marker != nil && *o.Marker == marker {
+			return true, nil
+		}
+		o.Marker = httpheader.Optional(marker)
+	}
+}

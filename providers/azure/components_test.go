@@ -1,0 +1,199 @@
+package azure_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// names returns the names of all blobs, including this package's own.
+func (s *azuriteServer) names(t *testing.T, container string) (names []string) {
+	t.Helper()
+	for pager := s.raw.NewContainerClient(container).NewListBlobsFlatPager(nil); pager.More(); {
+		page, err := pager.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, item := range page.Segment.BlobItems {
+			names = append(names, *item.Name)
+		}
+	}
+	return names
+}
+
+func openBucket(t *testing.T) (*azuriteServer, string, storage.Bucket) {
+	t.Helper()
+	s := needAzurite(t)
+	name := s.container(t)
+	b := s.open(t, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return s, name, b
+}
+
+func begin(t *testing.T, b storage.Bucket, key string, opts ...storage.MultipartOption) *storage.MultipartUpload {
+	t.Helper()
+	u, err := storage.BeginUpload(t.Context(), b, key, opts...)
+	require.NoError(t, err)
+	return u
+}
+
+func keysOf(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string {
+	t.Helper()
+	keys := []string{}
+	for entry, err := range b.List(t.Context(), opts...) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+func TestOpenUploadsToOneKeyDoNotDisturbEachOther(t *testing.T) {
+	s, name, b := openBucket(t)
+	one, other, third := begin(t, b, "a"), begin(t, b, "a"), begin(t, b, "a", storage.IfAbsent())
+	for u, text := range map[*storage.MultipartUpload]string{one: "one", other: "other", third: "third"} {
+		part, err := u.PutPart(t.Context(), 1, strings.NewReader(text))
+		require.NoError(t, err)
+		require.Regexp(t, `^".+"$`, part.ETag)
+	}
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
+	require.NoError(t, err)
+	for u, text := range map[*storage.MultipartUpload]string{one: "one", other: "other"} {
+		attrs, err := u.Complete(t.Context())
+		require.NoError(t, err)
+		require.True(t, attrs.CRC32C.Known)
+		got, stored, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, text, string(got))
+		require.Equal(t, attrs.CRC32C, stored.CRC32C)
+		_, err = u.PutPart(t.Context(), 1, strings.NewReader("too late"))
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	}
+	_, err = third.Complete(t.Context())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.NoError(t, third.Abort(t.Context()))
+	_, err = third.Parts(t.Context())
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, []string{"a"}, s.names(t, name))
+}
+
+func put(t *testing.T, url string, header http.Header, text string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, strings.NewReader(text))
+	require.NoError(t, err)
+	r.Header = header.Clone()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
+
+func TestASignedPartCanOnlyStoreThatPart(t *testing.T) {
+	_, _, b := openBucket(t)
+	u := begin(t, b, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
+	signed, err := u.SignPart(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, signed.Header)
+	require.Equal(t, http.StatusCreated, put(t, signed.URL, signed.Header, "first"))
+	require.Equal(t, http.StatusCreated, put(t, signed.URL, signed.Header, "again"))
+
+	address, query, _ := strings.Cut(signed.URL, "?")
+	container, _, _ := strings.Cut(address, "/.omnibucket//")
+	for _, forged := range []string{container + "/a", strings.TrimSuffix(address, "1") + "2", address[:strings.LastIndex(address, "/")] + "/-begun"} {
+		require.Equal(t, http.StatusForbidden, put(t, forged+"?"+query, signed.Header, "x"), forged)
+	}
+
+	forging := signed.Header.Clone() // with a checksum that would make the object unreadable
+	forging.Set("X-Ms-Meta-Omnibucket_crc32c", "00000000-5")
+	forging.Set("X-Ms-Meta-Omnibucket_proof", "AAAA")
+	require.Equal(t, http.StatusCreated, put(t, signed.URL, forging, "final"))
+	parts, err := u.Parts(t.Context())
+	require.NoError(t, err)
+	require.Len(t, parts, 1)
+	require.False(t, parts[0].CRC32C.Known)
+	require.Equal(t, int64(5), parts[0].Size)
+	attrs, err := u.Complete(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "Cool", attrs.StorageClass)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "final", string(got))
+
+	checked := begin(t, b, "b")
+	_, err = checked.SignPart(t.Context(), 1, storage.WithCRC32C(7))
+	require.ErrorIs(t, err, storage.Unsupported, "Azure would not enforce it")
+}
+
+func TestAPartThatIsReplacedMeanwhileIsNotCopied(t *testing.T) {
+	s, name, b := openBucket(t)
+	u, late := begin(t, b, "a"), false
+	replacing := s.open(t, name, storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "CompleteParts" && !late {
+				late = true
+				_, err := u.PutPart(ctx, 1, strings.NewReader("new"))
+				require.NoError(t, err)
+			}
+			return next(ctx)
+		})
+	}))
+	t.Cleanup(func() { require.NoError(t, storage.Close(replacing)) })
+	_, err := u.PutPart(t.Context(), 1, strings.NewReader("old"))
+	require.NoError(t, err)
+	same, err := storage.ContinueUpload(t.Context(), replacing, u.Token())
+	require.NoError(t, err)
+	_, err = same.Complete(t.Context())
+	require.ErrorIs(t, err, storage.Changed)
+	require.Empty(t, keysOf(t, b))
+	_, err = same.Complete(t.Context())
+	require.NoError(t, err)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "new", string(got))
+}
+
+func TestPartsOfOpenUploadsAreHidden(t *testing.T) {
+	_, _, b := openBucket(t)
+	u := begin(t, b, "a")
+	_, err := u.PutPart(t.Context(), 1, strings.NewReader("x"))
+	require.NoError(t, err)
+	slash := storage.WithDelimiter("/")
+	require.Empty(t, keysOf(t, b))
+	require.Empty(t, keysOf(t, b, slash))
+	require.Empty(t, keysOf(t, b, slash, storage.WithPrefix(".omnibucket/")))
+	for _, key := range []string{".omnibucket/zzz", "z"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{".omnibucket/zzz", "z"}, keysOf(t, b))
+	require.Equal(t, []string{".omnibucket/", "z"}, keysOf(t, b, slash))
+	require.Equal(t, []string{".omnibucket/zzz"}, keysOf(t, b, slash, storage.WithPrefix(".omnibucket/")))
+}
+
+func TestOpenUploadsAreListed(t *testing.T) {
+	s, name, b := openBucket(t)
+	begin(t, b, "a")
+	begin(t, b, "users/ü 7")
+	orphans := ".omnibucket//parts/0123456789abcdef0123456789abcdef"
+	_, err := s.raw.NewContainerClient(name).NewBlockBlobClient(orphans+"/0-000001").UploadBuffer(t.Context(), []byte("x"), nil)
+	require.NoError(t, err)
+	uploads := func(opts ...storage.ListOption) (keys []string) {
+		for entry, err := range storage.ListUploads(t.Context(), b, opts...) {
+			require.NoError(t, err)
+			keys = append(keys, entry.Key)
+		}
+		slices.Sort(keys)
+		return keys
+	}
+	require.Equal(t, []string{orphans, "a", "users/ü 7"}, uploads())
+	require.Equal(t, []string{"users/ü 7"}, uploads(storage.WithPrefix("users/")))
+	for entry, err := range storage.ListUploads(t.Context(), b) {
+		require.NoError(t, err)
+		require.NoError(t, storage.AbortUpload(t.Context(), b, entry))
+	}
+	require.Empty(t, s.names(t, name))
+}

@@ -1,0 +1,202 @@
+package gcs
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// An open upload (storage.PutRequest.AnyOrder) is a composite upload with a marker in front of
+// its parts. Google's own multipart uploads, which the XML API has, take no condition.
+// https://cloud.google.com/storage/docs/multipart-uploads
+
+func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
+
+// beginOpen stores the marker of a new upload.
+func (d *driver) beginOpen(ctx context.Context, key string, attrs *gcs.ObjectAttrs) (string, error) {
+	if err := checkJoined(attrs); err != nil {
+		return "", err
+	}
+	upload := openMark + newCompositeUpload(attrs.StorageClass)
+	name, err := parseCompositeUpload(upload)
+	if err != nil {
+		return "", err // of a storage class that no name can have
+	}
+	_, err = d.Put(ctx, &storage.PutRequest{
+		Key:        name.marker(),
+		Body:       bytes.NewReader(nil),
+		Properties: storage.Properties{ContentType: componentType, Metadata: components.MarkerMetadata(key)},
+		CRC32C:     storage.KnownCRC32C(0),
+	})
+	return upload, err
+}
+
+// checkOpen returns an error if an upload was completed or aborted before its new part was stored,
+// and removes the part.
+func (d *driver) checkOpen(ctx context.Context, name *compositeUpload, part, generation string) error {
+	open, err := d.hasMarker(ctx, name)
+	switch {
+	case err != nil:
+		return translate(err)
+	case open:
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = d.Delete(ctx, &storage.DeleteRequest{Key: part, Version: generation})
+	return errNoUpload
+}
+
+// hasMarker reports whether an upload is open.
+func (d *driver) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
+	found, _, err := d.listPage(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name"}, 1, "")
+	return len(found) > 0, err
+}
+
+// listedParts are the fields of a part that a listing requests.
+var listedParts = []string{"Name", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
+
+// ListParts makes one request. The first page begins with the marker.
+func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	name, err := parseCompositeUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	query := &gcs.Query{Prefix: name.prefix, StartOffset: name.marker(), Projection: gcs.ProjectionNoACL}
+	limit := r.Limit + 1
+	if r.After > 0 {
+		query.StartOffset, limit = name.key(r.After+1), r.Limit
+	}
+	found, token, err := d.listPage(ctx, query, listedParts, limit, "")
+	if err != nil {
+		return nil, err
+	}
+	if r.After == 0 {
+		if len(found) == 0 || found[0].Name != name.marker() {
+			return nil, errNoUpload
+		}
+		found = found[1:]
+	}
+	page := &storage.PartPage{More: token != ""}
+	for _, o := range found {
+		number, ok := components.Number(name.prefix, o.Name)
+		if !ok { // an intermediate object, after all parts
+			page.More = false
+			break
+		}
+		page.Parts = append(page.Parts, listedPart(number, o))
+	}
+	return page, nil
+}
+
+func listedPart(number int, o *gcs.ObjectAttrs) storage.Part {
+	a := attrsOf(o)
+	return storage.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C}
+}
+
+// errNoUpload is for an upload that was completed or aborted.
+var errNoUpload = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
+
+// partsLostError returns the error for parts that are not there when they are composed. An open
+// upload tells a part that was replaced meanwhile from an upload that is gone; any other restarts.
+func (d *driver) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
+	if !name.open {
+		return sessionLostError(e)
+	}
+	switch open, err := d.hasMarker(ctx, name); {
+	case err != nil:
+		return translate(err)
+	case !open:
+		return errNoUpload
+	}
+	return e
+}
+
+// discardUpload removes all objects of an upload that is completed. It has its own deadline, as
+// discard has.
+func (d *driver) discardUpload(ctx context.Context, upload string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = d.removeComponents(ctx, upload)
+}
+
+// SignPart signs a request that stores a part as an object. Nothing else of the bucket can be
+// written with it.
+func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+	name, err := parseCompositeUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	address, err := d.bucketURL(r.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	c := callOf(r.Native)
+	if err := c.checkAddress(address); err != nil {
+		return nil, err
+	}
+	whole, err := d.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{}
+	if name.class != "" {
+		header.Set("X-Goog-Storage-Class", name.class)
+	}
+	if whole.KMSKeyName != "" {
+		header.Set("X-Goog-Encryption-Kms-Key-Name", whole.KMSKeyName)
+	}
+	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
+	request := &v4Request{method: http.MethodPut, address: objectURL(address, name.key(r.Number)), header: header, query: url.Values{}}
+	return d.signRequest(ctx, request, c, r.TTL, time.Now())
+}
+
+// ListUploads lists the prefixes of uploads, and reads the marker of each. Objects that a process
+// left without one are an upload of their prefix. Sessions, which nobody can list, end after a week.
+func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
+	found, token, err := d.listPage(ctx, query, []string{"Name"}, r.Limit, r.Token)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]*storage.UploadEntry, len(found))
+	err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) (err error) {
+		entries[i], err = d.uploadEntry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
+		return err
+	})
+	if err != nil {
+		return nil, translate(err)
+	}
+	page := &storage.UploadPage{Token: token}
+	for _, entry := range entries {
+		if entry != nil && strings.HasPrefix(entry.Key, r.Prefix) {
+			page.Uploads = append(page.Uploads, *entry)
+		}
+	}
+	return page, nil
+}
+
+// uploadEntry returns nil if there is no such upload (any more).
+func (d *driver) uploadEntry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
+	name, err := parseCompositeUpload(upload)
+	if err != nil {
+		return nil, nil // this package has no such upload
+	}
+	query := &gcs.Query{Prefix: name.prefix, Projection: gcs.ProjectionNoACL}
+	first, _, err := d.listPage(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")
+	if err != nil || len(first) == 0 {
+		return nil, err
+	}
+	key := components.Key(first[0].Metadata)
+	return &storage.UploadEntry{Key: cmp.Or(key, strings.TrimSuffix(name.prefix, "/")), Upload: upload, Begun: first[0].Created}, nil
+}

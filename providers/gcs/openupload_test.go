@@ -1,0 +1,157 @@
+package gcs_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+// openDriver opens a bucket of the rule server without ParallelComposite.
+func openDriver(t *testing.T, s *ruleServer) storage.Driver {
+	t.Helper()
+	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{}), Endpoint: s.URL, SigningKey: signingKey()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
+}
+
+func beginOpen(t *testing.T, d storage.Driver, put *storage.PutRequest) string {
+	t.Helper()
+	put.AnyOrder, put.Size = true, -1
+	upload, err := d.BeginParts(t.Context(), put)
+	require.NoError(t, err)
+	return upload
+}
+
+func putPart(t *testing.T, d storage.Driver, upload string, number int, text string) storage.Part {
+	t.Helper()
+	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)})
+	require.NoError(t, err)
+	return part
+}
+
+func TestPartsOfAnOpenUploadComeInAnyOrder(t *testing.T) {
+	s := startRuleServer(t)
+	d := openDriver(t, s)
+	put := &storage.PutRequest{Key: "a", Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}, Condition: storage.Condition{Absent: true}}
+	upload := beginOpen(t, d, put)
+	other := beginOpen(t, d, &storage.PutRequest{Key: "a"})
+	putPart(t, d, upload, 2, "!")
+	putPart(t, d, upload, 1, "later replaced")
+	putPart(t, d, other, 1, "of the other upload")
+	putPart(t, d, upload, 1, "hello")
+
+	first, err := d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
+	require.NoError(t, err)
+	require.True(t, first.More)
+	second, err := d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: upload, After: 1, Limit: 1})
+	require.NoError(t, err)
+	require.False(t, second.More)
+	parts := slices.Concat(first.Parts, second.Parts)
+	require.Len(t, parts, 2)
+	require.Equal(t, []int{1, 2}, []int{parts[0].Number, parts[1].Number})
+	require.Equal(t, int64(5), parts[0].Size)
+	require.Equal(t, wiretest.CRC32C("hello"), parts[0].CRC32C)
+
+	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
+	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: parts})
+	require.NoError(t, err)
+	require.Equal(t, "NEARLINE", attrs.StorageClass)
+	names := s.names(bucketOf(s))
+	require.Contains(t, names, "a")
+	require.Len(t, names, 3, "the object, and the marker and the part of the other upload: %v", names)
+
+	_, err = d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: parts})
+	require.ErrorIs(t, err, storage.ObjectNotFound, "the core reconciles it")
+	put = &storage.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}}
+	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: other, Parts: []storage.Part{putPart(t, d, other, 1, "x")}})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.NoError(t, d.AbortParts(t.Context(), "a", other))
+	require.Equal(t, []string{"a"}, s.names(bucketOf(s)))
+}
+
+func TestAPartThatIsReplacedMeanwhileIsNotComposed(t *testing.T) {
+	s := startRuleServer(t)
+	d := openDriver(t, s)
+	put := &storage.PutRequest{Key: "a"}
+	upload := beginOpen(t, d, put)
+	old := putPart(t, d, upload, 1, "old")
+	putPart(t, d, upload, 1, "new")
+	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{old}})
+	require.ErrorIs(t, err, storage.Changed)
+	require.NotContains(t, s.names(bucketOf(s)), "a")
+}
+
+func TestOpenUploadsAreListedAndHidden(t *testing.T) {
+	s := startRuleServer(t)
+	d := openDriver(t, s)
+	begun := map[string]string{}
+	for _, key := range []string{"a", "users/ü 7"} {
+		begun[key] = beginOpen(t, d, &storage.PutRequest{Key: key})
+	}
+	abandoned := beginOpen(t, d, &storage.PutRequest{Key: "a"})
+	require.NoError(t, d.AbortParts(t.Context(), "a", abandoned))
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: abandoned, Number: 1, Body: strings.NewReader("x"), Size: 1})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Len(t, s.names(bucketOf(s)), 2, "the part is removed again")
+	orphans := "0123456789abcdef0123456789abcdef" // an upload of ParallelComposite
+	putPart(t, d, orphans, 1, "x")
+	begun[".omnibucket./parts/"+orphans] = orphans
+	list := func(prefix string) map[string]string {
+		found := map[string]string{}
+		for token := "-"; token != ""; {
+			page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Prefix: prefix, Token: strings.TrimPrefix(token, "-"), Limit: 2})
+			require.NoError(t, err)
+			for _, entry := range page.Uploads {
+				require.WithinDuration(t, time.Now(), entry.Begun, time.Minute)
+				found[entry.Key] = entry.Upload
+			}
+			token = page.Token
+		}
+		return found
+	}
+	require.Equal(t, begun, list(""))
+	require.Equal(t, map[string]string{"users/ü 7": begun["users/ü 7"]}, list("users/"))
+	page, err := d.List(t.Context(), &storage.ListRequest{Limit: 100})
+	require.NoError(t, err)
+	require.Empty(t, page.Entries)
+	for key, upload := range begun {
+		require.NoError(t, d.AbortParts(t.Context(), key, upload))
+	}
+	require.Empty(t, s.names(bucketOf(s)))
+}
+
+func TestASignedPartStoresOneComponent(t *testing.T) {
+	s := startRuleServer(t)
+	d := openDriver(t, s)
+	upload := beginOpen(t, d, &storage.PutRequest{Key: "a", Properties: storage.Properties{StorageClass: "NEARLINE"}})
+	signed, err := d.SignPart(t.Context(), &storage.SignPartRequest{Key: "a", Upload: upload, Number: 7, TTL: time.Minute, Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	require.NoError(t, err)
+	require.Equal(t, http.MethodPut, signed.Method)
+	require.Contains(t, signed.URL, "/"+bucketOf(s)+"/.omnibucket./parts/"+strings.TrimSuffix(upload, "-NEARLINE")+"/0-000007?")
+	require.Equal(t, http.Header{
+		"X-Goog-Storage-Class":        {"NEARLINE"},
+		"X-Goog-Content-Length-Range": {"5,5"},
+		"X-Goog-Hash":                 {"crc32c=mnG7TA=="},
+	}, signed.Header)
+	require.Contains(t, signed.URL, "X-Goog-SignedHeaders=host%3Bx-goog-content-length-range%3Bx-goog-hash%3Bx-goog-storage-class")
+	signed, err = d.SignPart(t.Context(), &storage.SignPartRequest{Key: "a", Upload: beginOpen(t, d, &storage.PutRequest{Key: "a"}), Number: 1, TTL: time.Minute, Size: -1})
+	require.NoError(t, err)
+	require.Empty(t, signed.Header)
+	for _, name := range []string{"", "/upload/x", "../../z"} {
+		_, err := d.SignPart(t.Context(), &storage.SignPartRequest{Key: "a", Upload: name, Number: 1, TTL: time.Minute, Size: -1})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		_, err = d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "a", Upload: name, Limit: 1})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+}
