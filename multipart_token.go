@@ -57,8 +57,8 @@ func newUploadRecord(c *core, r *PutRequest) uploadRecord {
 	if size := r.Size; size >= 0 {
 		u.Size = &size
 	}
-	if r.CRC32C.Known {
-		u.CRC32C = &r.CRC32C.Sum
+	if sum := r.CRC32C.Sum; r.CRC32C.Known {
+		u.CRC32C = &sum
 	}
 	return u
 }

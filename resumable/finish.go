@@ -120,7 +120,7 @@ func (s *session) stored(phase string, size int64) {
 		s.Tus.Offset = size
 	}
 	if phase == phaseDone {
-		s.Token = ""
+		s.Token, s.Claim = "", ""
 		if s.Tus != nil {
 			s.Tus.Tail = nil
 		}

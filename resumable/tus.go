@@ -40,9 +40,15 @@ type segment struct {
 	Size int64  `json:"size"`
 }
 
-// arrived reports whether all bytes are stored.
+// arrived reports whether all bytes are where the object can be made of them.
 func (s *session) arrived() bool {
-	return s.Tus == nil && s.Kind != kindSingle || s.Tus != nil && (s.Kind == kindFinal || s.Size >= 0 && s.Tus.Offset == s.Size)
+	switch s.Kind {
+	case kindParts, kindFinal:
+		return true
+	case kindSingle:
+		return false
+	}
+	return s.Size >= 0 && s.Tus.Offset == s.Size && (s.Token == "" || len(s.Tus.Tail) == 0)
 }
 
 func (s *session) tailNames() []string {
@@ -217,8 +223,13 @@ func (h *Handler) headTus(c *call) error {
 	if err != nil {
 		return err
 	}
-	if s.arrived() && s.Phase != phaseDone {
-		if s, err = h.finishTus(c.Context(), s, nil); err != nil {
+	if s.Size >= 0 && s.Tus.Offset == s.Size && s.Phase != phaseDone {
+		if s.Kind == kindFinal {
+			s, err = h.finishTus(c.Context(), s, nil)
+		} else {
+			s, err = h.continueTus(c, s.Tus.Offset, -1, nil)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -258,23 +269,26 @@ func (h *Handler) patchTus(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.acquire(c, offset, size)
-	if err != nil {
-		return err
-	}
-	switch {
-	case s.Phase == phaseDone:
-	case s.arrived():
-		s, err = h.finishTus(c.Context(), s, nil)
-	default:
-		s, err = h.receive(c, s, sum)
-	}
+	s, err := h.continueTus(c, offset, size, sum)
 	if err != nil {
 		return err
 	}
 	h.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// continueTus receives the body of a request, and makes the object if all bytes have
+// arrived. offset and size are those of acquire.
+func (h *Handler) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
+	s, err := h.acquire(c, offset, size)
+	switch {
+	case err != nil || s.Phase == phaseDone:
+		return s, err
+	case s.arrived():
+		return h.finishTus(c.Context(), s, nil)
+	}
+	return h.receive(c, s, sum)
 }
 
 // deleteTus handles DELETE. A completed file is not removed: it is the application's.

@@ -54,6 +54,7 @@ type receiver struct {
 	segments []segment
 	parts    int
 	offset   int64 // of the next byte
+	leaving  bool  // the next save ends the hold
 	crc      uint32
 	obsolete []string // segments that the saved state does not name any more
 }
@@ -103,10 +104,8 @@ func (h *Handler) receiveHeld(ctx context.Context, c *call, s *session, sum *che
 		if !whole && sum != nil {
 			return nil, refuse("body", Interrupted, "The bytes did not arrive completely.")
 		}
-		if err := r.checkpoint(); err != nil {
-			return nil, err
-		}
-		return s, r.letGo()
+		r.leaving = true
+		return s, r.checkpoint()
 	}
 	content, err := r.last()
 	if err != nil {
@@ -290,7 +289,7 @@ func (r *receiver) checkpoint() error {
 		r.segments = append(r.segments, segment{name, int64(r.n - from)})
 		r.saved = r.n
 	}
-	if r.offset == r.s.Tus.Offset {
+	if r.offset == r.s.Tus.Offset && !r.leaving {
 		return nil
 	}
 	return r.save()
@@ -303,6 +302,9 @@ func (r *receiver) save() error {
 	t := *r.s.Tus
 	r.s.Tus.Offset, r.s.Tus.Parts, r.s.Tus.Tail, r.s.Tus.CRC = r.offset, r.parts, slices.Clone(r.segments), r.crc
 	r.s.Tus.Held = r.h.config.Now()
+	if r.leaving {
+		r.s.Tus.Holder = ""
+	}
 	if err := r.h.save(ctx, r.s); err != nil {
 		*r.s.Tus = t
 		if errors.Is(err, errConflict) {
@@ -337,15 +339,6 @@ func (r *receiver) last() ([]byte, error) {
 		return nil, r.save()
 	}
 	return nil, nil
-}
-
-// letGo ends the hold.
-func (r *receiver) letGo() error {
-	r.s.Tus.Holder = ""
-	if err := r.h.save(r.ctx, r.s); err != nil && !errors.Is(err, errConflict) {
-		return err
-	}
-	return nil
 }
 
 // letGo ends the hold of a request that failed.

@@ -16,6 +16,9 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	if f != nil {
 		return f
 	}
+	if g.Upload != "" {
+		return h.putPart(w, r, g)
+	}
 	opts, f := requestOptions(r, g)
 	if f != nil {
 		return f
@@ -27,6 +30,38 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	header := w.Header()
 	header.Set("ETag", attrs.ETag)
 	header.Set("Content-Length", "0")
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// putPart stores the body of a signed part.
+func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.Grant) *failure {
+	for _, name := range [...]string{"Content-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"} {
+		if r.Header.Get(name) != "" { // a part has no conditions
+			return errRequest
+		}
+	}
+	opts, err := g.PartOptions()
+	if err != nil {
+		return failureOf(err)
+	}
+	content := &boundedBody{from: r.Body, min: g.MinSize, max: g.MaxSize}
+	if length := r.ContentLength; length >= 0 {
+		if f := content.check(length); f != nil {
+			return f
+		}
+		opts = append(opts, storage.WithSize(length))
+	}
+	part, err := storage.PutSignedPart(r.Context(), h.bucket, g.Key, g.Upload, g.Part, content, opts...)
+	switch {
+	case err == nil:
+	case content.failure != nil:
+		return content.failure
+	default:
+		return failureOf(err)
+	}
+	w.Header().Set("ETag", part.ETag)
+	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

@@ -1,11 +1,21 @@
 package storagetest
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // begin begins an open upload.
@@ -77,4 +87,523 @@ var openUploadCases = []Case{
 			require.Zero(t, t.countPendingUploads())
 		},
 	},
+	{
+		Name: "an open upload has the checksum of its parts", Rule: "W10",
+		Explanation: "Attrs of Complete and of a later read have the CRC32C of the whole, as for Upload, if the store tells those of parts",
+		Needs:       storage.OpenUploads | storage.StoredChecksums,
+		run: func(t *T) {
+			b := t.open()
+			first, last := body(t.unit, 1), "end"
+			u := t.begin(b, "a", storage.WithCRC32C(sum([]byte(first+last))), storage.WithSize(int64(len(first+last))))
+			t.putPart(u, 2, last)
+			t.putPart(u, 1, first)
+			want := storage.KnownCRC32C(sum([]byte(first + last)))
+			attrs, err := u.Complete(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, want, attrs.CRC32C)
+			if stored := t.attrs(b, "a").CRC32C; stored.Known {
+				require.Equal(t, want, stored)
+			}
+			t.requireContent(b, "a", first+last)
+
+			u = t.begin(b, "b")
+			t.putPart(u, 1, "text")
+			_, err = u.Complete(t.Context(), storage.WithCRC32C(1))
+			t.requireCode(err, storage.ChecksumMismatch)
+			t.requireMissing(b, "b")
+			_, err = u.Complete(t.Context(), storage.WithCRC32C(sum([]byte("text"))))
+			require.NoError(t, err)
+		},
+	},
+	{
+		Name: "an open upload checks its condition when it is completed", Rule: "W5",
+		Explanation: "of two that create one key the first to complete wins, the other is PreconditionFailed and stays; it succeeds when the key is free",
+		Needs:       storage.OpenUploads | storage.ConditionalCreate,
+		run: func(t *T) {
+			b := t.open()
+			one, two := t.begin(b, "a", storage.IfAbsent()), t.begin(b, "a", storage.IfAbsent())
+			t.putPart(one, 1, "one")
+			t.putPart(two, 1, "two")
+			_, err := one.Complete(t.Context())
+			require.NoError(t, err)
+			_, err = t.continued(b, two).Complete(t.Context())
+			t.requireCode(err, storage.PreconditionFailed)
+			require.ErrorIs(t, err, fs.ErrExist)
+			t.requireContent(b, "a", "one")
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			_, err = two.Complete(t.Context())
+			require.NoError(t, err)
+			t.requireContent(b, "a", "two")
+		},
+	},
+	{
+		Name: "an open upload replaces one revision", Rule: "W5",
+		Explanation: "IfRevision of the beginning is compared with the revision at the completion",
+		Needs:       storage.OpenUploads | storage.ConditionalUpdate,
+		run: func(t *T) {
+			b := t.open()
+			old := t.put(b, "a", "old")
+			stale := t.begin(b, "a", storage.IfRevision(old.Revision))
+			t.putPart(stale, 1, "stale")
+			fresh := t.begin(b, "a", storage.IfRevision(old.Revision))
+			t.putPart(fresh, 1, "fresh")
+			_, err := fresh.Complete(t.Context())
+			require.NoError(t, err)
+			_, err = stale.Complete(t.Context())
+			t.requireCode(err, storage.PreconditionFailed)
+			t.requireContent(b, "a", "fresh")
+			require.NoError(t, stale.Abort(t.Context()))
+		},
+	},
+	{
+		Name: "a token is of one upload to one bucket", Rule: "U2",
+		Explanation: "a changed token, one of another bucket and one of a key outside of the prefix are InvalidArgument, without a request; a view continues its own",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			b := t.open()
+			view := storage.Prefixed(b, "users/1/")
+			u := t.begin(view, "a")
+			require.Equal(t, "a", u.Key())
+			token := u.Token()
+			elsewhere := t.open()
+			t.requireNoRequests(func() {
+				for name, c := range map[string]struct {
+					b     storage.Bucket
+					token string
+				}{
+					"empty":           {b, ""},
+					"cut":             {b, token[:len(token)-4]},
+					"longer":          {b, token + "AAAA"},
+					"changed":         {b, token[:len(token)/2] + "AAAA" + token[len(token)/2+4:]},
+					"not base64":      {b, "%" + token[1:]},
+					"another version": {b, "_" + token[1:]},
+					"another bucket":  {elsewhere, token},
+					"another prefix":  {storage.Prefixed(b, "users/2/"), token},
+					"huge":            {b, strings.Repeat("A", 1<<20)},
+				} {
+					_, err := storage.ContinueUpload(t.Context(), c.b, c.token)
+					e := t.requireCode(err, storage.InvalidArgument)
+					require.Contains(t, e.Error(), "token must", name)
+					require.Less(t, len(e.Error()), 1000, name)
+				}
+				_, err := storage.ContinueUpload(t.Context(), view, token, storage.WithSize(1))
+				t.requireCode(err, storage.InvalidArgument)
+				_, err = storage.ContinueUpload(t.Context(), view, token, nil)
+				t.requireCode(err, storage.InvalidArgument)
+				_, err = storage.ContinueUpload(t.Context(), storage.Ref[storage.Downloader](b).(storage.Uploader), token)
+				t.requireCode(err, storage.PermissionDenied)
+			})
+			whole := t.continued(b, u)
+			require.Equal(t, "users/1/a", whole.Key())
+			require.NotContains(t, fmt.Sprintf("%v %+v %#v", u, u, u), token)
+			t.putPart(whole, 1, "text")
+			attrs, err := t.continued(view, u).Complete(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "a", attrs.Key)
+			t.requireContent(b, "users/1/a", "text")
+		},
+	},
+	{
+		Name: "a bad part of an open upload is refused", Rule: "U3",
+		Explanation: "numbers and sizes out of range, another length or checksum than was declared: the error names the argument, and no part is left",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a")
+			numbers := []int{0, -1}
+			if most := u.Limits().MaxParts; most > 0 {
+				numbers = append(numbers, most+1)
+			}
+			t.requireNoRequests(func() {
+				for _, number := range numbers {
+					_, err := u.PutPart(t.Context(), number, strings.NewReader("x"))
+					require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), "part number")
+				}
+				for _, from := range []io.Reader{strings.NewReader("text"), stream("text")} {
+					_, err := u.PutPart(t.Context(), 1, from, storage.WithSize(3))
+					t.requireCode(err, storage.BodyFailed)
+				}
+				for _, from := range []io.Reader{strings.NewReader("text"), stream("text")} {
+					_, err := u.PutPart(t.Context(), 1, from, storage.WithSize(5))
+					t.requireCode(err, storage.BodyFailed)
+				}
+				for _, from := range []io.Reader{strings.NewReader("text"), stream("text")} {
+					_, err := u.PutPart(t.Context(), 1, from, storage.WithCRC32C(1))
+					t.requireCode(err, storage.ChecksumMismatch)
+				}
+				_, err := u.PutPart(t.Context(), 1, nil)
+				t.requireCode(err, storage.InvalidArgument)
+				_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"), storage.WithSize(-1))
+				t.requireCode(err, storage.InvalidArgument)
+				_, err = u.PutPart(t.Context(), 1, iotest.ErrReader(errors.New("broken")))
+				t.requireCode(err, storage.BodyFailed)
+			})
+			_, err := u.Complete(t.Context())
+			require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), "parts")
+			parts, err := u.Parts(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, parts)
+			require.NoError(t, u.Abort(t.Context()))
+		},
+	},
+	{
+		Name: "Complete refuses parts that do not make the object", Rule: "U3",
+		Explanation: "missing parts, other ETags, a wrong order and too few bytes are InvalidArgument; the upload stays and completes with the right ones",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a", storage.WithSize(4))
+			second := t.putPart(u, 2, "text")
+			refused := func(text string, opts ...storage.CompleteOption) {
+				t.Helper()
+				_, err := u.Complete(t.Context(), opts...)
+				require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), text)
+			}
+			refused("part 1 must")
+			first := t.putPart(u, 1, "x")
+			refused("WithParts must", storage.WithParts())
+			refused("WithParts must", storage.WithParts(*second, *first))
+			refused("WithParts must", storage.WithParts(*first, *first))
+			refused("WithParts must", storage.WithParts(storage.UploadedPart{Number: 0}))
+			refused("part 3 must", storage.WithParts(*second, storage.UploadedPart{Number: 3}))
+			refused("part 2 must", storage.WithParts(storage.UploadedPart{Number: 2, ETag: `"other"`}))
+			refused("parts must have the 4 bytes", storage.WithParts(*first))
+			refused("parts must have the 5 bytes", storage.WithParts(*second), storage.WithSize(5))
+			t.requireMissing(b, "a")
+			_, err := u.Complete(t.Context(), storage.WithParts(*second))
+			require.NoError(t, err)
+			t.requireContent(b, "a", "text")
+			require.Zero(t, t.countPendingUploads())
+		},
+	},
+	{
+		Name: "parts of another size than the store takes are refused", Rule: "U3",
+		Explanation: "with a least size, a unit or equal parts, Complete names the part before the store is asked, and the upload stays",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			for name, limits := range map[string]faults.Limits{
+				"least size": {MinPartSize: t.unit},
+				"unit":       {PartUnit: 5},
+				"equal":      {EqualParts: true},
+			} {
+				b := t.openLimited(limits)
+				u := t.begin(b, "a")
+				for number, text := range []string{"four", "three", "end"} {
+					t.putPart(u, number+1, text)
+				}
+				_, err := u.Complete(t.Context())
+				require.Regexp(t, "part [12] must have", t.requireCode(err, storage.InvalidArgument).Error(), name)
+				parts, err := u.Parts(t.Context())
+				require.NoError(t, err)
+				require.Len(t, parts, 3)
+				require.NoError(t, u.Abort(t.Context()))
+			}
+		},
+	},
+	{
+		Name: "more bytes than were declared abort an open upload", Rule: "U3",
+		Explanation: "with WithSize and with WithMaxSize, also if the parts came from elsewhere: InvalidArgument, and nothing is left",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			for _, o := range []storage.MultipartOption{storage.WithSize(3), storage.WithMaxSize(3)} {
+				b := t.open()
+				u := t.begin(b, "a", o)
+				t.putPart(u, 1, "text")
+				_, err := t.continued(b, u).Complete(t.Context())
+				require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), "parts must have")
+				t.requireMissing(b, "a")
+				require.Zero(t, t.countPendingUploads())
+				_, err = u.Complete(t.Context())
+				t.requireGone(err)
+			}
+			_, err := storage.BeginUpload(t.Context(), t.open(), "a", storage.WithMaxSize(0))
+			t.requireCode(err, storage.InvalidArgument)
+		},
+	},
+	{
+		Name: "Complete is idempotent", Rule: "U3",
+		Explanation: "a second Complete, in any process, returns the object while it is there; afterwards, and after Abort, every call is ObjectNotFound, and Abort succeeds",
+		Needs:       storage.OpenUploads | storage.Metadata,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a", storage.WithMetadata(map[string]string{"k": "v"}))
+			t.putPart(u, 1, "text")
+			first, err := u.Complete(t.Context())
+			require.NoError(t, err)
+			for range 2 {
+				again, err := t.continued(b, u).Complete(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, first.Revision, again.Revision)
+				require.Equal(t, first.Size, again.Size)
+				require.Equal(t, first.Metadata, again.Metadata)
+			}
+			require.NoError(t, u.Abort(t.Context()))
+			t.requireContent(b, "a", "text")
+			t.put(b, "a", "another")
+			_, err = u.Complete(t.Context())
+			t.requireGone(err)
+			t.requireContent(b, "a", "another")
+
+			u = t.begin(b, "b")
+			t.putPart(u, 1, "text")
+			require.NoError(t, u.Abort(t.Context()))
+			require.NoError(t, u.Abort(t.Context()))
+			_, err = u.Complete(t.Context())
+			t.requireGone(err)
+			_, err = u.Parts(t.Context())
+			t.requireGone(err)
+			_, err = u.PutPart(t.Context(), 1, strings.NewReader("late"))
+			t.requireGone(err)
+			t.requireMissing(b, "b")
+		},
+	},
+	{
+		Name: "a lost response of an open upload is reconciled", Rule: "W7",
+		Explanation: "of a part, which is sent again, and of Complete, which finds its object by the write id, with and without a condition",
+		Needs:       storage.OpenUploads | storage.Metadata,
+		run: func(t *T) {
+			b := t.open()
+			var opts []storage.MultipartOption
+			if t.has(storage.ConditionalCreate) {
+				opts = append(opts, storage.IfAbsent())
+			}
+			for _, opts := range [][]storage.MultipartOption{nil, opts} {
+				key := fmt.Sprint("key", len(opts))
+				u := t.begin(b, key, opts...)
+				t.faults.Set(
+					faults.DropResponse(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
+					faults.Fail(faults.ListParts).Nth(1), faults.DropResponse(faults.CompleteParts).Nth(1),
+				)
+				t.putPart(u, 1, "text")
+				_, err := u.Complete(t.Context())
+				t.faults.Set()
+				require.NoError(t, err, "%v", t.faults)
+				t.requireContent(b, key, "text")
+			}
+			u := t.begin(b, "lost")
+			t.putPart(u, 1, "text")
+			t.faults.Set(faults.DropResponse(faults.CompleteParts), faults.Fail(faults.Head))
+			_, err := u.Complete(t.Context())
+			t.faults.Set()
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			_, err = u.Complete(t.Context())
+			require.NoError(t, err)
+		},
+	},
+	{
+		Name: "several callers share an open upload", Rule: "U1",
+		Explanation: "parts sent at once by several values, and Complete called at once: all succeed, and the object is whole",
+		Needs:       storage.OpenUploads | storage.Metadata,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a")
+			first, last := body(t.unit, 1), "end"
+			var group sync.WaitGroup
+			errs := make([]error, 8)
+			for i := range errs {
+				group.Go(func() {
+					again, err := storage.ContinueUpload(t.Context(), b, u.Token())
+					if err == nil {
+						number, text := 1+i%2, first
+						if number == 2 {
+							text = last
+						}
+						_, err = again.PutPart(t.Context(), number, strings.NewReader(text))
+					}
+					errs[i] = err
+				})
+			}
+			group.Wait()
+			require.NoError(t, errors.Join(errs...))
+			for i := range errs {
+				group.Go(func() { _, errs[i] = u.Complete(t.Context()) })
+			}
+			group.Wait()
+			require.NoError(t, errors.Join(errs...))
+			t.requireContent(b, "a", first+last)
+		},
+	},
+	{
+		Name: "uploads in progress are listed", Rule: "U5",
+		Explanation: "with key, name and time, by prefix and in a sub-bucket, which lists and drops only its own; a dropped or completed one is not listed",
+		Needs:       storage.OpenUploads | storage.ListedUploads,
+		run: func(t *T) {
+			b := t.open()
+			require.Empty(t, t.uploadKeys(b))
+			var open []*storage.MultipartUpload
+			for _, key := range []string{"a/1", "a/2", "b/1", "b/1"} {
+				u := t.begin(b, key)
+				t.putPart(u, 1, "x")
+				open = append(open, u)
+			}
+			require.Equal(t, []string{"a/1", "a/2", "b/1", "b/1"}, t.uploadKeys(b))
+			require.Equal(t, []string{"a/1", "a/2"}, t.uploadKeys(b, storage.WithPrefix("a/")))
+			sub := storage.Prefixed(b, "b/")
+			require.Equal(t, []string{"1", "1"}, t.uploadKeys(sub))
+			for entry, err := range storage.ListUploads(t.Context(), sub) {
+				require.NoError(t, err)
+				require.WithinDuration(t, time.Now(), entry.Begun, time.Hour)
+				require.NoError(t, storage.AbortUpload(t.Context(), sub, entry))
+				require.NoError(t, storage.AbortUpload(t.Context(), sub, entry))
+				break
+			}
+			require.Equal(t, []string{"a/1", "a/2", "b/1"}, t.uploadKeys(b))
+			_, err := open[0].Complete(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []string{"a/2", "b/1"}, t.uploadKeys(b))
+			require.Equal(t, []string{"a/1"}, t.keys(b), "uploads in progress are no objects")
+			t.requireNoRequests(func() {
+				for _, err := range storage.ListUploads(t.Context(), b, storage.WithLimit(1)) {
+					t.requireCode(err, storage.InvalidArgument)
+				}
+				t.requireCode(storage.AbortUpload(t.Context(), b, storage.UploadEntry{Key: "a/2"}), storage.InvalidArgument)
+			})
+		},
+	},
+	{
+		Name: "a signed part stores one part", Rule: "U4",
+		Explanation: "without credentials and with the signed checksum; Parts tells it, another checksum is refused, and the object is made of signed and other parts",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a")
+			first, last := body(t.unit, 1), "end"
+			signed, err := u.SignPart(t.Context(), 1, storage.WithCRC32C(sum([]byte(first))), storage.WithTTL(time.Minute))
+			require.NoError(t, err)
+			require.Equal(t, http.MethodPut, signed.Method)
+			require.WithinDuration(t, time.Now().Add(time.Minute), signed.ExpiresAt, 2*time.Minute)
+			require.GreaterOrEqual(t, t.do(signed, strings.NewReader("evil"), nil).status, 400)
+			response := t.do(signed, strings.NewReader(first), nil)
+			require.Less(t, response.status, 300, response.body)
+			t.putPart(u, 2, last)
+			parts, err := u.Parts(t.Context())
+			require.NoError(t, err)
+			require.Len(t, parts, 2)
+			require.EqualValues(t, len(first), parts[0].Size)
+			require.Equal(t, response.header.Get("ETag"), parts[0].ETag)
+			t.requireMissing(b, "a")
+			_, err = u.Complete(t.Context(), storage.WithParts(parts...))
+			require.NoError(t, err)
+			t.requireContent(b, "a", first+last)
+			require.GreaterOrEqual(t, t.do(signed, strings.NewReader(first), nil).status, 400, "the upload is completed")
+			t.requireContent(b, "a", first+last)
+		},
+	},
+	{
+		Name: "a signed part allows only its own request", Rule: "U4",
+		Explanation: "with another method, key, part number or upload, or a changed signature, the store refuses it and stores nothing",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			u, other := t.begin(b, "a", storage.WithUncheckedParts()), t.begin(b, "a", storage.WithUncheckedParts())
+			signed, err := u.SignPart(t.Context(), 1)
+			require.NoError(t, err)
+			of, err := other.SignPart(t.Context(), 2)
+			require.NoError(t, err)
+			changes := append([]tampering{
+				{"the query of another part", func(t *T, s *storage.SignedURL) {
+					_, query, _ := strings.Cut(of.URL, "?")
+					tamperQuery(func(pairs []string, signature int) []string {
+						others := strings.Split(query, "&")
+						others[signatureIn(t, others)] = pairs[signature]
+						return others
+					})(t, s)
+				}},
+			}, tamperings...)
+			for _, change := range changes {
+				altered := *signed
+				change.change(t, &altered)
+				require.GreaterOrEqual(t, t.do(&altered, strings.NewReader("evil"), nil).status, 400, change.name)
+			}
+			for _, upload := range []*storage.MultipartUpload{u, other} {
+				parts, err := upload.Parts(t.Context())
+				require.NoError(t, err)
+				require.Empty(t, parts)
+			}
+			require.Empty(t, t.keys(b))
+		},
+	},
+	{
+		Name: "a signed part binds what was signed", Rule: "U4",
+		Explanation: "a size with SignedSize, else it is Unsupported; a checksum unless WithUncheckedParts; numbers are in range, and signing needs its permission; no request is made",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a")
+			crc := storage.WithCRC32C(sum([]byte("text")))
+			refused := func(code storage.Code, u *storage.MultipartUpload, number int, opts ...storage.SignedPartOption) {
+				t.Helper()
+				t.requireNoRequests(func() {
+					_, err := u.SignPart(t.Context(), number, opts...)
+					t.requireCode(err, code)
+				})
+			}
+			refused(storage.InvalidArgument, u, 0, crc)
+			refused(storage.InvalidArgument, u, 1)
+			refused(storage.InvalidArgument, u, 1, crc, storage.WithTTL(0))
+			refused(storage.InvalidArgument, u, 1, crc, storage.WithSize(-1))
+			refused(storage.PermissionDenied, t.continued(storage.Ref[storage.Uploader](b), u), 1, crc)
+			if t.has(storage.SignedSize) {
+				signed, err := u.SignPart(t.Context(), 1, crc, storage.WithSize(4))
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, t.do(signed, strings.NewReader("longer"), nil).status, 400)
+				require.Less(t, t.do(signed, strings.NewReader("text"), nil).status, 300)
+			} else {
+				refused(storage.Unsupported, u, 1, crc, storage.WithSize(4))
+			}
+			limited := t.openLimited(faults.Limits{Disable: storage.SignedParts})
+			refused(storage.Unsupported, t.begin(limited, "a"), 1, crc)
+
+			u = t.begin(b, "b", storage.WithUncheckedParts(), storage.WithMaxSize(10))
+			refused(storage.InvalidArgument, u, 1, crc)
+			signed, err := u.SignPart(t.Context(), 1)
+			require.NoError(t, err)
+			response := t.do(signed, strings.NewReader("text"), nil)
+			require.Less(t, response.status, 300, response.body)
+			_, err = u.Complete(t.Context())
+			require.NoError(t, err)
+			t.requireContent(b, "b", "text")
+
+			u = t.begin(b, "c", storage.WithUncheckedParts(), storage.WithMaxSize(10))
+			signed, err = u.SignPart(t.Context(), 1)
+			require.NoError(t, err)
+			require.Less(t, t.do(signed, strings.NewReader("more than ten bytes"), nil).status, 300)
+			_, err = u.Complete(t.Context())
+			t.requireCode(err, storage.InvalidArgument)
+			t.requireMissing(b, "c")
+		},
+	},
+	{
+		Name: "a signed part expires", Rule: "U4",
+		Explanation: "after its TTL the store refuses it",
+		Needs:       storage.OpenUploads | storage.SignedParts,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a", storage.WithUncheckedParts())
+			signed, err := u.SignPart(t.Context(), 1, storage.WithTTL(time.Second))
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return t.do(signed, strings.NewReader("x"), nil).status >= 400 }, 10*time.Second, 200*time.Millisecond)
+			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
+			require.NoError(t, u.Abort(t.Context()))
+		},
+	},
+}
+
+// requireGone requires the error of an upload that was completed, aborted or dropped.
+func (t *T) requireGone(err error) {
+	t.Helper()
+	require.Contains(t, t.requireCode(err, storage.ObjectNotFound).Error(), "upload must be in progress")
+}
+
+// uploadKeys returns the keys of the uploads in progress, sorted.
+func (t *T) uploadKeys(b storage.Lister, opts ...storage.ListOption) []string {
+	t.Helper()
+	var keys []string
+	for entry, err := range storage.ListUploads(t.Context(), b, opts...) {
+		require.NoError(t, err)
+		require.NotEmpty(t, entry.Upload)
+		keys = append(keys, entry.Key)
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -25,6 +25,10 @@ type ExpireRule struct {
 	// version stays if the store does not report that time
 	// ([storage.VersionEntry.NoncurrentSince]).
 	OldVersionsAge time.Duration
+	// UploadsAge is the time since a multipart upload was begun ([storage.UploadEntry]) after
+	// which it is aborted with its parts, if nobody has completed it; 0 never aborts. It must be
+	// longer than any upload takes. It does not go with Tags, because uploads have none yet.
+	UploadsAge time.Duration
 }
 
 const day = 24 * time.Hour
@@ -63,10 +67,11 @@ func daysOf(n int) time.Duration {
 // [Report] counts removed objects in Deleted and DeletedBytes. The error is nil only
 // if all of them were removed; otherwise it is like that of [Sync].
 //
-// If a rule has no age or a negative one, Expire fails with InvalidArgument. If a
-// rule has an OldVersionsAge and the bucket keeps no versions, it fails with
-// Unsupported, and so it does if a rule has Tags and the bucket has none. Objects whose time
-// the store does not report stay. An object under retention or a legal hold counts as failed,
+// If a rule has no age or a negative one, or UploadsAge and Tags, Expire fails with
+// InvalidArgument. If a rule has an OldVersionsAge and the bucket keeps no versions, it fails
+// with Unsupported, and so it does if a rule has Tags and the bucket has none, or UploadsAge and
+// the bucket lists no uploads ([storage.ListedUploads]). What has no time in the store's listing
+// stays. An object under retention or a legal hold counts as failed,
 // with Locked.
 //
 // An object that is replaced or tagged between its listing and its removal is removed, too. Do
@@ -77,6 +82,7 @@ func Expire(ctx context.Context, b interface {
 }, rules []ExpireRule, opts ...Option) (*Report, error) {
 	e := &expiry{settings: readOptions(opts), rules: rules, lister: b, remover: b}
 	e.tags, _ = b.(storage.AttrsReader)
+	e.uploader, _ = b.(storage.Uploader)
 	e.begin(e.settings)
 	early := e.check()
 	if early == nil {
@@ -95,6 +101,8 @@ type expiry struct {
 	lister  storage.Lister
 	remover storage.Remover
 	tags    storage.AttrsReader // nil if the bucket cannot be asked for tags
+
+	uploader storage.Uploader // nil if the bucket takes no uploads
 }
 
 func (e *expiry) check() error {
@@ -102,8 +110,11 @@ func (e *expiry) check() error {
 		return e.err
 	}
 	for _, r := range e.rules {
-		if r.Age < 0 || r.OldVersionsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 {
+		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
 			return &storage.Error{Code: storage.InvalidArgument, Op: "Expire", Err: invalid("rule", "must have a positive age").Err}
+		}
+		if err := e.checkUploads(r); err != nil {
+			return err
 		}
 		if len(r.Tags) > 0 && (e.tags == nil || storage.Lacks(e.tags, storage.ObjectTags)) {
 			return &storage.Error{Code: storage.Unsupported, Op: "Expire", Err: errors.New("a rule has tags, and the bucket has none"), Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags"}
@@ -122,6 +133,11 @@ func (e *expiry) execute(ctx context.Context) error {
 		}
 		if r.OldVersionsAge > 0 {
 			if err := e.versions(ctx, i, now); err != nil {
+				return err
+			}
+		}
+		if r.UploadsAge > 0 {
+			if err := e.uploads(ctx, i, now); err != nil {
 				return err
 			}
 		}

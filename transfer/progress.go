@@ -46,6 +46,7 @@ type Action string
 const (
 	Transferred Action = "transferred"
 	Deleted     Action = "deleted"
+	Aborted     Action = "aborted" // a multipart upload to the key, by [Expire]
 	Failed      Action = "failed"
 )
 

@@ -18,6 +18,7 @@ type Report struct {
 	Ignored     int64 // skipped links, pipes, devices and sockets, and markers of empty folders
 	Failed      int64 // files that could not be read, written or removed, or have an invalid name
 	Deleted     int64 // files removed
+	Aborted     int64 // multipart uploads aborted, by [Expire]
 
 	Bytes        int64 // stored for transferred files
 	DeletedBytes int64 // of removed files
@@ -53,7 +54,7 @@ func (r *Report) String() string {
 	for _, count := range []struct {
 		n    int64
 		what string
-	}{{r.Deleted, "deleted"}, {r.Ignored, "ignored"}, {r.Failed, "failed"}} {
+	}{{r.Deleted, "deleted"}, {r.Aborted, "uploads aborted"}, {r.Ignored, "ignored"}, {r.Failed, "failed"}} {
 		if count.n > 0 {
 			fmt.Fprintf(&b, ", %d %s", count.n, count.what)
 		}

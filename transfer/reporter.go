@@ -75,6 +75,11 @@ func (t *reporter) removed(key string, size int64) {
 	t.reportChange(Change{Action: Deleted, Key: key, Bytes: size})
 }
 
+func (t *reporter) aborted(key string) {
+	t.count(func(r *Report) { r.Aborted++ })
+	t.reportChange(Change{Action: Aborted, Key: key})
+}
+
 // failed counts a file that failed. Failures after ctx is done are not counted.
 func (t *reporter) failed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil {

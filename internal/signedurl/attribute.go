@@ -103,13 +103,30 @@ func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 		opts = append(opts, storage.WithMetadata(metadata))
 	}
 	if g.CRC32C != "" {
-		crc, err := strconv.ParseUint(g.CRC32C, 16, 32)
+		crc, err := g.checksum()
 		if err != nil {
-			return nil, storage.InvalidArgument
+			return nil, err
 		}
-		opts = append(opts, storage.WithCRC32C(uint32(crc)))
+		opts = append(opts, crc)
 	}
 	return opts, nil
+}
+
+// PartOptions returns the options that store the part as the grant describes it.
+func (g *Grant) PartOptions() ([]storage.PartOption, error) {
+	if g.CRC32C == "" {
+		return nil, nil
+	}
+	crc, err := g.checksum()
+	return []storage.PartOption{crc}, err
+}
+
+func (g *Grant) checksum() (storage.SizeOption, error) {
+	crc, err := strconv.ParseUint(g.CRC32C, 16, 32)
+	if err != nil {
+		return nil, storage.InvalidArgument
+	}
+	return storage.WithCRC32C(uint32(crc)), nil
 }
 
 func (a Attribute) option() (storage.UploadOption, bool) {

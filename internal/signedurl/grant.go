@@ -14,7 +14,9 @@ type Grant struct {
 	Method  string // GET, HEAD or PUT, or POST for a form
 	Key     string
 	Version string
-	Expires int64 // Unix time in seconds; the grant is refused from then on
+	Upload  string // the driver's name of an open upload: the body is its part Part
+	Part    int    // from 1; 0 without Upload
+	Expires int64  // Unix time in seconds; the grant is refused from then on
 
 	MinSize, MaxSize int64  // of the body, in bytes; -1 and -1 permit any size
 	CRC32C           string // of the body, in 8 hexadecimal digits; "" permits any
@@ -85,7 +87,30 @@ func SignURL(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*sto
 	if err != nil {
 		return nil, err
 	}
-	if k.Empty() || g.Method == http.MethodPost {
+	if g.Method == http.MethodPost {
+		return nil, storage.Unsupported
+	}
+	return g.sign(k, bucket, r.BaseURL)
+}
+
+// SignPart returns the signed URL that r requests for the bucket.
+func SignPart(k Keys, bucket string, r *storage.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
+	if r.BaseURL == "" || r.Upload == "" || r.Number < 1 {
+		return nil, storage.Unsupported
+	}
+	g := &Grant{
+		Method: http.MethodPut, Key: r.Key, Upload: r.Upload, Part: r.Number, Expires: expiry(now, r.TTL),
+		MinSize: r.Size, MaxSize: r.Size,
+	}
+	if r.CRC32C.Known {
+		g.CRC32C = formatCRC(r.CRC32C.Sum)
+	}
+	return g.sign(k, bucket, r.BaseURL)
+}
+
+// sign returns the signed URL of the grant.
+func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error) {
+	if k.Empty() {
 		return nil, storage.Unsupported
 	}
 	query := g.query(k.all[0].id)
@@ -95,8 +120,8 @@ func SignURL(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*sto
 		header.Set(a.Name, a.Value)
 	}
 	return &storage.SignedURL{
-		URL:       r.BaseURL + urlpath.Escape(r.Key) + "?" + query + signatureParam + signature,
-		Method:    r.Method,
+		URL:       baseURL + urlpath.Escape(g.Key) + "?" + query + signatureParam + signature,
+		Method:    g.Method,
 		Header:    header,
 		ExpiresAt: time.Unix(g.Expires, 0).UTC(),
 	}, nil

@@ -14,7 +14,9 @@ const (
 	expiresParam     = "ob-expires"
 	headersParam     = "ob-headers"
 	keyParam         = "ob-key"
+	partParam        = "ob-part"
 	sizeParam        = "ob-size"
+	uploadParam      = "ob-upload"
 	versionParam     = "ob-version"
 	dispositionParam = "response-content-disposition"
 	typeParam        = "response-content-type"
@@ -45,7 +47,11 @@ func (g *Grant) query(keyID string) string {
 	add(expiresParam, strconv.FormatInt(g.Expires, 10))
 	add(headersParam, g.headerNames())
 	add(keyParam, keyID)
+	if g.Part > 0 {
+		add(partParam, strconv.Itoa(g.Part))
+	}
 	add(sizeParam, g.size())
+	add(uploadParam, g.Upload)
 	add(versionParam, g.Version)
 	add(dispositionParam, g.ResponseDisposition)
 	add(typeParam, g.ResponseType)
@@ -87,6 +93,10 @@ func parseQuery(query string) (g *Grant, keyID string, ok bool) {
 			g.Attributes = namedAttributes(value)
 		case keyParam:
 			keyID = value
+		case partParam:
+			g.Part, err = strconv.Atoi(value)
+		case uploadParam:
+			g.Upload = value
 		case sizeParam:
 			g.MinSize, g.MaxSize, err = parseSize(value)
 		case versionParam:

@@ -81,7 +81,8 @@ func (d *driver) Describe() storage.Description {
 			storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments |
-			storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.LateMetadata | signFeatures,
+			storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.LateMetadata |
+			storage.OpenUploads | storage.ListedUploads | signFeatures,
 		Versioned:        d.versions.Load(),
 		EnableVersions:   func() { d.versions.Store(true) },
 		EnableObjectLock: d.enableObjectLock,

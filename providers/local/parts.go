@@ -125,7 +125,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err := s.moveTo(ctx, to.dir, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
-	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
+	part := storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}
+	s.keepSum(r.Upload, part)
+	return part, nil
 }
 
 // CompleteParts joins the parts into one file and places it as Put does. If that fails,

@@ -8,7 +8,7 @@ import (
 )
 
 const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts
 
 // Sign signs a URL for the handler of package serve.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
@@ -17,6 +17,15 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 		return nil, err
 	}
 	return signedurl.SignURL(keys, d.bucket, r, d.Now())
+}
+
+// SignPart signs a URL of a part for the handler of package serve.
+func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+	keys, err := d.signingKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return signedurl.SignPart(keys, d.bucket, r, d.Now())
 }
 
 // SignForm signs a form for the handler of package serve.

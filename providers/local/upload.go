@@ -18,7 +18,7 @@ const uploadKeyName = "key"
 
 func uploadPath(upload string) string { return uploadsPath + "/" + upload }
 
-func partName(number int) string { return "part-" + strconv.Itoa(number) }
+func partName(number int) string { return partPrefix + strconv.Itoa(number) }
 
 var errUpload = argument.Invalid("upload", "must be in progress and belong to the key", "begin the upload again: it was completed, aborted or discarded after a time without parts")
 

@@ -32,8 +32,16 @@ func (d *driver) hashesNothing() bool {
 // checked returns the body of a write that is sent. If the server gets no CRC32C, the
 // driver compares it.
 func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
+	if a.profile.Checksum != ChecksumNone {
+		return body
+	}
+	return compared(body, size, crc)
+}
+
+// compared returns a body that ends in an error if it has another checksum.
+func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	seeker, ok := body.(io.ReadSeeker)
-	if a.profile.Checksum != ChecksumNone || !crc.Known || size == 0 || !ok {
+	if !crc.Known || size == 0 || !ok {
 		return body
 	}
 	return &checkedBody{body: seeker, size: size, left: size, want: crc}

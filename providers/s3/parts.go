@@ -15,7 +15,11 @@ import (
 
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
-	return d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, d.profile.Checksum)
+	style := d.profile.Checksum
+	if r.UncheckedParts { // else S3 refuses a part without a checksum
+		style = ChecksumNone
+	}
+	return d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)
 }
 
 func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle) (string, error) {
@@ -55,6 +59,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		ContentLength:  &r.Size,
 		ChecksumCRC32C: d.crcHeader(r.CRC32C),
 	}
+	if r.Unchecked {
+		in.Body, in.ChecksumCRC32C = compared(r.Body, r.Size, r.CRC32C), nil
+	}
 	if err := d.customize(in, r.Native); err != nil {
 		return storage.Part{}, err
 	}
@@ -79,17 +86,18 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 		UploadId:        &r.Upload,
 		MultipartUpload: &types.CompletedMultipartUpload{},
 	}
-	if d.profile.Checksum == ChecksumFullObject {
+	checked := !r.Put.UncheckedParts
+	if d.profile.Checksum == ChecksumFullObject && checked {
 		in.ChecksumType = types.ChecksumTypeFullObject
 		in.ChecksumCRC32C = d.crcHeader(r.Put.CRC32C)
 		in.MpuObjectSize = &r.Put.Size
 	}
 	for _, part := range r.Parts {
-		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{
-			PartNumber:     aws.Int32(int32(part.Number)),
-			ETag:           aws.String(part.Tag),
-			ChecksumCRC32C: d.crcHeader(part.CRC32C),
-		})
+		completed := types.CompletedPart{PartNumber: aws.Int32(int32(part.Number)), ETag: aws.String(part.Tag)}
+		if checked {
+			completed.ChecksumCRC32C = d.crcHeader(part.CRC32C)
+		}
+		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, completed)
 	}
 	return d.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
 }

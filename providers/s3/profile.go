@@ -20,6 +20,10 @@ type Profile struct {
 	// longer than the transfer. Without TLS, such a body always has its MD5.
 	ContentMD5 bool
 
+	// HidesUploads says that ListMultipartUploads omits uploads in progress, unless its prefix
+	// is a whole key.
+	HidesUploads bool
+
 	EqualParts      bool        // all parts of an upload except the last must have the same size
 	Batch           BatchDelete // how DeleteObjects is sent
 	Copy            bool        // CopyObject
@@ -151,7 +155,7 @@ const (
 func (p *Profile) features() storage.Features {
 	// S3 has KeysBesideFolders. Servers of files break that, and MinIO does so without an
 	// error: it stores the second key, so that no driver could refuse it.
-	f := storage.MultipartUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | signFeatures(p)
+	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | signFeatures(p)
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// The feature covers Put and multipart uploads, so that both must enforce it.
@@ -170,6 +174,7 @@ func (p *Profile) features() storage.Features {
 		storage.ObjectTags:        p.Tags,
 		storage.Restoring:         p.Restore,
 		storage.ObjectLock:        p.locks(),
+		storage.ListedUploads:     !p.HidesUploads,
 	} {
 		if declared {
 			f |= feature

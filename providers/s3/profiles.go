@@ -134,7 +134,8 @@ var profiles = []Profile{
 		// with a checksum is 400. An update of a missing key is 404 since August
 		// 2025. Before that it wrote, and such a server needs a profile of s3probe.
 		// CORS of a bucket is 501, and ACLs of objects have no effect. Lifecycle
-		// rules lose AbortIncompleteMultipartUpload. With a delimiter other than "/"
+		// rules lose AbortIncompleteMultipartUpload. ListMultipartUploads lists nothing
+		// unless the prefix is a key. With a delimiter other than "/"
 		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
 		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
 		// object lock.
@@ -158,6 +159,7 @@ var profiles = []Profile{
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		SlashDelimiter: true,
 		TokenAfterLast: true,
+		HidesUploads:   true,
 		ShortSegments:  true,
 	},
 	{

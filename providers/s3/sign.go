@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,7 +24,7 @@ func signFeatures(p *Profile) storage.Features {
 	if p.NoSigning {
 		return 0
 	}
-	f := storage.SignedURLs | storage.SignedHead
+	f := storage.SignedURLs | storage.SignedHead | storage.SignedParts
 	if p.SignedUploads.ContentType {
 		f |= storage.SignedContentType
 	}
@@ -53,24 +54,11 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 }
 
 func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	s, err := d.signingTerm(ctx, r.TTL, now)
+	p, err := d.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := d.bucketEndpoint(ctx, r.BaseURL)
-	if err != nil {
-		return nil, err
-	}
-	request := &signedRequest{
-		method: r.Method, host: endpoint.host, path: endpoint.path,
-		header: http.Header{}, sha256: unsignedPayload, at: s.From,
-	}
-	if hasFunctions(r.Native) {
-		return nil, errSignedFunction()
-	}
-	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
-		return nil, errNoTLS()
-	}
+	request := &p.request
 	switch r.Method {
 	case http.MethodPut:
 		if request.header, err = d.signedHeaders(r); err != nil {
@@ -88,6 +76,68 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	default:
 		return nil, storage.Unsupported
 	}
+	return p.url(r.Key), nil
+}
+
+// SignPart signs the URL of an UploadPart, as Sign does.
+func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
+	p, err := d.newPresigning(ctx, http.MethodPut, r.BaseURL, r.TTL, r.Native, d.clock.time())
+	if err != nil {
+		return nil, err
+	}
+	request := &p.request
+	request.query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + string(appendEscaped(nil, r.Upload))
+	request.length = max(r.Size, 0)
+	if r.Size == 0 {
+		request.header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
+	}
+	in := &awss3.UploadPartInput{}
+	if err := d.customize(in, r.Native); err != nil {
+		return nil, err
+	}
+	encryptionOf(in).customer.headers(request.header.Set)
+	if r.CRC32C.Known {
+		if d.profile.Checksum == ChecksumNone {
+			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: begin the upload WithUncheckedParts"}
+		}
+		request.header.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
+	}
+	return p.url(r.Key), nil
+}
+
+// A presigning is a URL that is being signed.
+type presigning struct {
+	driver   *driver
+	term     signingTerm
+	endpoint *bucketEndpoint
+	request  signedRequest
+}
+
+// newPresigning gets the credentials, and checks what all signed URLs have in common.
+func (d *driver) newPresigning(ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time) (*presigning, error) {
+	s, err := d.signingTerm(ctx, ttl, now)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := d.bucketEndpoint(ctx, baseURL)
+	if err != nil {
+		return nil, err
+	}
+	if hasFunctions(native) {
+		return nil, errSignedFunction()
+	}
+	if slices.ContainsFunc(native, isCustomerKey) && endpoint.url.Scheme != "https" {
+		return nil, errNoTLS()
+	}
+	return &presigning{driver: d, term: s, endpoint: endpoint, request: signedRequest{
+		method: method, host: endpoint.host, path: endpoint.path,
+		header: http.Header{}, sha256: unsignedPayload, at: s.From,
+	}}, nil
+}
+
+// url returns the signed URL of the request.
+func (p *presigning) url(objectKey string) *storage.SignedURL {
+	d, s, request := p.driver, &p.term, &p.request
 	add := func(name, value string) { // last, because the names are sorted
 		if request.query != "" {
 			request.query += "&"
@@ -101,8 +151,8 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		add(payerQuery, requester)
 	}
 	key := d.keys.get(&s.credentials, d.region, s.From)
-	signedURL := key.presign(request, endpoint.origin, r.Key, s.credentials.SessionToken, s.Seconds)
-	return &storage.SignedURL{URL: signedURL, Method: r.Method, Header: request.header, ExpiresAt: s.Until()}, nil
+	signedURL := key.presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
+	return &storage.SignedURL{URL: signedURL, Method: request.method, Header: request.header, ExpiresAt: s.Until()}
 }
 
 // signedHeaders returns the headers that the uploader must send.

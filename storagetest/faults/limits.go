@@ -56,11 +56,22 @@ func (b Limits) apply(d storage.Description) storage.Description {
 	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
+	d.OpenParts = b.applyToOpen(d.OpenParts)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
 	if b.MaxBatch != 0 { // for a driver, 0 means no batches
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
 	}
 	return d
+}
+
+func (b Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
+	if p == nil {
+		return nil
+	}
+	return &storage.PartLimits{
+		MinSize: max(p.MinSize, b.MinPartSize), MaxSize: narrower(p.MaxSize, b.MaxPartSize), Unit: max(p.Unit, b.PartUnit),
+		Equal: p.Equal || b.EqualParts, MaxParts: narrower(p.MaxParts, b.MaxParts),
+	}
 }
 
 // narrower returns the smaller of two limits, where 0 means no limit.

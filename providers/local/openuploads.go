@@ -1,0 +1,208 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// sumName is the file with the checksum of a part, beside it. It names the tag of the part, so
+// that it counts for no other. It is a cache: without it the part is read.
+func sumName(number int) string { return "sum-" + strconv.Itoa(number) }
+
+const (
+	partPrefix = "part-"
+	maxSumFile = 256 // bytes
+)
+
+// keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
+func (s *store) keepSum(upload string, part storage.Part) {
+	if !part.CRC32C.Known {
+		return
+	}
+	path := uploadPath(upload) + "/" + sumName(part.Number)
+	_ = s.root.Remove(path)                                                   // of the part that was replaced
+	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // never through a symbolic link
+	if err == nil {
+		_, _ = fmt.Fprintf(f, "%s %08x\n", part.Tag, part.CRC32C.Sum)
+		_ = f.Close()
+	}
+}
+
+// readSum returns the checksum of the part with that tag; unknown if none was kept.
+func (s *store) readSum(upload string, number int, tag string) (sum storage.CRC32C) {
+	f, err := s.root.Open(uploadPath(upload) + "/" + sumName(number))
+	if err != nil {
+		return sum
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxSumFile))
+	if err != nil {
+		return sum
+	}
+	hexadecimal, found := strings.CutPrefix(string(text), tag+" ")
+	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
+	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
+		return sum
+	}
+	return storage.KnownCRC32C(uint32(crc))
+}
+
+// ListParts returns the parts that are there now, with their checksums.
+func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release(s)
+	u, err := s.upload(ctx, r.Key, r.Upload)
+	if errors.Is(err, errUpload) {
+		return nil, storage.ObjectNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer u.close()
+	numbers, err := s.partNumbers(r.Upload, r.After)
+	if err != nil {
+		return nil, err
+	}
+	page := &storage.PartPage{More: len(numbers) > r.Limit}
+	for _, number := range numbers[:min(len(numbers), r.Limit)] {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		part, err := s.describePart(ctx, u.dir, r.Upload, number)
+		if err != nil {
+			return nil, err
+		}
+		page.Parts = append(page.Parts, part)
+	}
+	return page, nil
+}
+
+// partNumbers returns the numbers after after of the parts of an upload, ascending.
+func (s *store) partNumbers(upload string, after int) ([]int, error) {
+	d, err := s.openToRead(uploadPath(upload))
+	if err != nil {
+		return nil, s.pathLostError(err)
+	}
+	defer d.close()
+	var numbers []int
+	err = d.read(func(e dirent) bool {
+		text, isPart := strings.CutPrefix(e.name, partPrefix)
+		number, err := strconv.Atoi(text)
+		if isPart && err == nil && number > after && partName(number) == e.name {
+			numbers = append(numbers, number)
+		}
+		return true
+	})
+	slices.Sort(numbers)
+	return numbers, failure(err)
+}
+
+// describePart describes a part, which it reads only if its checksum was not kept.
+func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (storage.Part, error) {
+	f, err := from.open(partName(number))
+	if err != nil {
+		return storage.Part{}, failure(err)
+	}
+	file := f.osFile(partName(number))
+	defer func() { _ = file.Close() }()
+	part := storage.Part{Number: number, Tag: makeTag(f.meta).revision(), Size: f.meta.size}
+	part.CRC32C = s.readSum(upload, number, part.Tag)
+	if !part.CRC32C.Known {
+		sum := crc32.New(castagnoli)
+		if _, err := io.Copy(sum, cancelableReader{ctx, file}); err != nil {
+			return part, failure(err)
+		}
+		part.CRC32C = storage.KnownCRC32C(sum.Sum32())
+	}
+	return part, nil
+}
+
+// A cancelableReader fails when ctx is done.
+type cancelableReader struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (r cancelableReader) Read(p []byte) (int, error) {
+	if err := interrupted(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.from.Read(p)
+}
+
+// ListUploads returns the uploads in progress, by their names. One that it cannot read, because it
+// ends meanwhile, is left out.
+func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release(s)
+	names, err := s.uploadNames(r.Token)
+	if err != nil {
+		return nil, err
+	}
+	page := &storage.UploadPage{}
+	for _, name := range names {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		if len(page.Uploads) == r.Limit {
+			page.Token = page.Uploads[r.Limit-1].Upload
+			break
+		}
+		if entry, ok := s.describeUpload(name); ok && strings.HasPrefix(entry.Key, r.Prefix) {
+			page.Uploads = append(page.Uploads, entry)
+		}
+	}
+	return page, nil
+}
+
+// uploadNames returns the names of uploads after after, sorted.
+func (s *store) uploadNames(after string) ([]string, error) {
+	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
+		return nil, s.notFoundIfBucketGone(unlessAbsent(err))
+	}
+	uploads, err := s.openToRead(uploadsPath)
+	if err != nil {
+		return nil, s.pathLostError(err)
+	}
+	defer uploads.close()
+	var names []string
+	err = uploads.read(func(e dirent) bool {
+		if validUpload(e.name) && e.name > after {
+			names = append(names, e.name)
+		}
+		return true
+	})
+	slices.Sort(names)
+	return names, failure(err)
+}
+
+func (s *store) describeUpload(name string) (entry storage.UploadEntry, ok bool) {
+	d, err := s.open(uploadPath(name))
+	if err != nil {
+		return entry, false
+	}
+	defer s.closeDir(d)
+	f, err := d.open(uploadKeyName)
+	if err != nil || f.meta.kind != kindFile {
+		return entry, false
+	}
+	file := f.osFile(uploadKeyName)
+	defer func(file *os.File) { _ = file.Close() }(file)
+	key, err := readKey(file)
+	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.meta.time()}, err == nil
+}

@@ -1,0 +1,268 @@
+package resumable_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/resumable"
+)
+
+// client keeps no connections, because they would be goroutines that outlive the test.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+// A clock is the clock of handlers. Tests move it.
+type clock struct {
+	mu   sync.Mutex
+	more time.Duration
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.more)
+}
+
+func (c *clock) Advance(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.more += by
+}
+
+// A site is an application with a handler under /uploads.
+type site struct {
+	t       *testing.T
+	bucket  storage.Bucket
+	handler *resumable.Handler
+	base    string // of the handler
+	clock   *clock
+}
+
+const (
+	alice = "alice"
+	mallo = "mallory"
+)
+
+// configured returns a configuration whose users are named in a header, and store files
+// under their name.
+func configured(c resumable.Config) resumable.Config {
+	if c.Authorize == nil {
+		c.Authorize = func(r *http.Request) (string, error) {
+			user := r.Header.Get("X-User")
+			if user == "" {
+				return "", storage.Unauthenticated
+			}
+			return user, nil
+		}
+	}
+	if c.Begin == nil {
+		c.Begin = func(_ *http.Request, user string, n resumable.NewUpload) (*resumable.Target, error) {
+			if n.Type == "text/html" {
+				return nil, &resumable.Error{Code: "type_not_allowed", Field: "type", Message: "No pages.", Status: http.StatusUnsupportedMediaType}
+			}
+			name := n.Name
+			if name == "" {
+				name = "file"
+			}
+			return &resumable.Target{Key: "files/" + user + "/" + name, ContentType: "application/x-test", Metadata: map[string]string{"by": user}}, nil
+		}
+	}
+	return c
+}
+
+func newSite(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
+	t.Helper()
+	s := &site{t: t, bucket: bucket, clock: &clock{}}
+	if c.Now == nil {
+		c.Now = s.clock.Now
+	}
+	var err error
+	s.handler, err = resumable.NewHandler(bucket, configured(c))
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	s.base = server.URL + "/uploads"
+	return s
+}
+
+// An answer is a response whose body was read.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (a *answer) json(t *testing.T, to any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(a.body, to), string(a.body))
+}
+
+// refusal returns code and field of an error response.
+func (a *answer) refusal(t *testing.T) string {
+	t.Helper()
+	var p struct{ Code, Field, Title, Detail string }
+	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), string(a.body))
+	a.json(t, &p)
+	require.NotEmpty(t, p.Detail)
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.StatusCode, p.Code, p.Field))
+}
+
+type headers map[string]string
+
+// try makes a request as a user; "": none.
+func (s *site) try(ctx context.Context, user, method, address string, body io.Reader, h headers) (*answer, error) {
+	if !strings.HasPrefix(address, "http") {
+		address = s.base + address
+	}
+	r, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, err
+	}
+	if user != "" {
+		r.Header.Set("X-User", user)
+	}
+	for name, value := range h {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(response.Body)
+	return &answer{response, data}, err
+}
+
+func (s *site) do(user, method, address string, body io.Reader, h headers) *answer {
+	s.t.Helper()
+	a, err := s.try(s.t.Context(), user, method, address, body, h)
+	require.NoError(s.t, err)
+	return a
+}
+
+// tus makes a request of the tus protocol as alice. pairs are names and values of headers.
+func (s *site) tus(method, address string, body []byte, pairs ...string) *answer {
+	s.t.Helper()
+	return s.tusAs(alice, method, address, body, pairs...)
+}
+
+func (s *site) tusAs(user, method, address string, body []byte, pairs ...string) *answer {
+	s.t.Helper()
+	h := headers{"Tus-Resumable": "1.0.0"}
+	for i := 0; i < len(pairs); i += 2 {
+		h[pairs[i]] = pairs[i+1]
+	}
+	var from io.Reader
+	if body != nil {
+		from = bytes.NewReader(body)
+		h["Content-Type"] = "application/offset+octet-stream"
+	}
+	return s.do(user, method, address, from, h)
+}
+
+// create begins an upload, and returns its address.
+func (s *site) create(pairs ...string) string {
+	s.t.Helper()
+	a := s.tus("POST", "/tus/", nil, pairs...)
+	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
+	return s.located(a, "/tus/")
+}
+
+// located resolves the header Location as a client does.
+func (s *site) located(a *answer, from string) string {
+	s.t.Helper()
+	base, err := url.Parse(s.base + from)
+	require.NoError(s.t, err)
+	to, err := base.Parse(a.Header.Get("Location"))
+	require.NoError(s.t, err)
+	return to.String()
+}
+
+// patch sends bytes, which must be acknowledged up to the offset want.
+func (s *site) patch(address string, offset int64, body []byte, want int64, pairs ...string) {
+	s.t.Helper()
+	a := s.tus("PATCH", address, body, append(pairs, "Upload-Offset", strconv.FormatInt(offset, 10))...)
+	require.Equal(s.t, http.StatusNoContent, a.StatusCode, string(a.body))
+	require.Equal(s.t, strconv.FormatInt(want, 10), a.Header.Get("Upload-Offset"))
+}
+
+// offset returns what HEAD says.
+func (s *site) offset(address string) int64 {
+	s.t.Helper()
+	a := s.tus("HEAD", address, nil)
+	require.Equal(s.t, http.StatusOK, a.StatusCode)
+	offset, err := strconv.ParseInt(a.Header.Get("Upload-Offset"), 10, 64)
+	require.NoError(s.t, err)
+	return offset
+}
+
+func size(data []byte) string { return strconv.Itoa(len(data)) }
+
+// named returns the header Upload-Metadata of a file.
+func named(name string) string { return "filename " + base64.StdEncoding.EncodeToString([]byte(name)) }
+
+// content returns bytes that are the same for the same length.
+func content(n int) []byte {
+	data := make([]byte, n)
+	source := rand.NewChaCha8([32]byte{1})
+	_, _ = source.Read(data)
+	return data
+}
+
+// stored checks the object.
+func (s *site) stored(key string, want []byte) *storage.Attrs {
+	s.t.Helper()
+	data, attrs, err := storage.ReadAll(s.t.Context(), s.bucket, key)
+	require.NoError(s.t, err)
+	require.True(s.t, bytes.Equal(want, data), "%s has %d bytes, or others, in place of %d", key, len(data), len(want))
+	return attrs
+}
+
+func (s *site) missing(key string) {
+	s.t.Helper()
+	there, err := s.bucket.Exists(s.t.Context(), key)
+	require.NoError(s.t, err)
+	require.False(s.t, there, key)
+}
+
+// keys returns all keys, without those of states.
+func (s *site) keys() (objects, states []string) {
+	s.t.Helper()
+	for entry, err := range s.bucket.List(s.t.Context()) {
+		require.NoError(s.t, err)
+		if strings.HasPrefix(entry.Key, resumable.DefaultPrefix) && strings.HasSuffix(entry.Key, "/state.json") {
+			states = append(states, entry.Key)
+		} else {
+			objects = append(objects, entry.Key)
+		}
+	}
+	return objects, states
+}
+
+// pending returns the uploads that the store has not completed.
+func (s *site) pending() (keys []string) {
+	s.t.Helper()
+	for entry, err := range storage.ListUploads(s.t.Context(), s.bucket) {
+		require.NoError(s.t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}

@@ -1,0 +1,75 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+func (e *expiry) checkUploads(r ExpireRule) error {
+	switch {
+	case r.UploadsAge == 0:
+		return nil
+	case len(r.Tags) > 0:
+		return &storage.Error{Code: storage.InvalidArgument, Op: "Expire", Err: invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet").Err}
+	case e.uploader == nil || !storage.Supports(e.uploader, storage.ListedUploads):
+		return &storage.Error{Code: storage.Unsupported, Op: "Expire", Err: errors.New("a rule has UploadsAge, and the bucket lists no uploads"), Hint: "remove UploadsAge from the rule, or use a bucket with storage.ListedUploads"}
+	}
+	return nil
+}
+
+// uploads applies one rule's UploadsAge.
+func (e *expiry) uploads(ctx context.Context, rule int, now time.Time) error {
+	var aborting panics.Group
+	err := e.abortUploads(ctx, rule, now, &aborting)
+	aborting.Wait()
+	if ctx.Err() != nil { // interrupted aborts have neither failed nor succeeded
+		return ctxError(ctx.Err())
+	}
+	return err
+}
+
+func (e *expiry) abortUploads(ctx context.Context, rule int, now time.Time, aborting *panics.Group) error {
+	requests := newSemaphore(e.concurrency)
+	for entry, err := range storage.ListUploads(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
+		if err != nil {
+			return err
+		}
+		if !e.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge, now) || e.abortedBefore(rule, entry, now) {
+			continue
+		}
+		if !requests.acquire(ctx, 1) {
+			return ctxError(ctx.Err())
+		}
+		aborting.Go(func() {
+			defer requests.release(1)
+			e.abortUpload(ctx, entry)
+			requests.ended(0, 1)
+		}, nil)
+	}
+	return nil
+}
+
+// abortedBefore reports whether an earlier rule aborts the upload: a dry run would count it twice.
+func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry, now time.Time) bool {
+	for _, r := range e.rules[:rule] {
+		if r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge, now) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {
+	if !e.dryRun {
+		if err := storage.AbortUpload(ctx, e.uploader, entry); err != nil {
+			e.failedRemoval(ctx, entry.Key, err)
+			return
+		}
+	}
+	e.aborted(entry.Key)
+}

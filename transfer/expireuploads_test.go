@@ -1,0 +1,115 @@
+package transfer_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// begun returns a bucket with open uploads of one and of three days, in two prefixes.
+func begun(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	clock := start
+	b := storage.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return clock }}), opts...)
+	for _, days := range []int{3, 1} {
+		clock = start.AddDate(0, 0, -days)
+		for _, prefix := range []string{"incoming/", "other/"} {
+			u, err := storage.BeginUpload(t.Context(), b, prefix+[]string{"", "new", "", "old"}[days])
+			require.NoError(t, err)
+			_, err = u.PutPart(t.Context(), 1, strings.NewReader("part"))
+			require.NoError(t, err)
+		}
+	}
+	clock = start
+	return b
+}
+
+func openUploads(t *testing.T, b storage.Bucket) []string {
+	t.Helper()
+	var keys []string
+	for entry, err := range storage.ListUploads(t.Context(), b) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func TestExpireAbortsOldUploads(t *testing.T) {
+	all := []string{"incoming/new", "incoming/old", "other/new", "other/old"}
+	for _, row := range []struct {
+		name    string
+		rules   []transfer.ExpireRule
+		opts    []transfer.Option
+		left    []string
+		aborted int64
+	}{
+		{"only objects", []transfer.ExpireRule{{Age: day}}, nil, all, 0},
+		{"all", []transfer.ExpireRule{{UploadsAge: 2 * day}}, nil, []string{"incoming/new", "other/new"}, 2},
+		{"a prefix", []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: 2 * day}}, nil, []string{"incoming/new", "other/new", "other/old"}, 1},
+		{"exactly that age stays", []transfer.ExpireRule{{UploadsAge: 3 * day}}, nil, all, 0},
+		{"a dry run counts once", []transfer.ExpireRule{{UploadsAge: 2 * day}, {Prefix: "incoming/", UploadsAge: time.Hour}}, []transfer.Option{transfer.WithDryRun()}, all, 3},
+		{"excluded names stay", []transfer.ExpireRule{{UploadsAge: time.Hour}}, []transfer.Option{transfer.WithExclude("other/")}, []string{"other/new", "other/old"}, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := begun(t)
+			var changed []string
+			changes := transfer.WithChanges(func(c transfer.Change) { changed = append(changed, string(c.Action)) })
+			report, err := transfer.Expire(t.Context(), b, row.rules, append(row.opts, atStart(), changes)...)
+			require.NoError(t, err)
+			require.Equal(t, row.aborted, report.Aborted)
+			require.Zero(t, report.Deleted)
+			require.Equal(t, slices.Repeat([]string{"aborted"}, int(row.aborted)), append([]string{}, changed...))
+			require.Equal(t, row.left, openUploads(t, b))
+		})
+	}
+}
+
+func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
+	b := begun(t)
+	report, err := transfer.Expire(t.Context(), storage.Prefixed(b, "incoming/"), []transfer.ExpireRule{{UploadsAge: time.Hour}}, atStart())
+	require.NoError(t, err)
+	require.Equal(t, int64(2), report.Aborted)
+	require.Contains(t, report.String(), "2 uploads aborted")
+	require.Equal(t, []string{"other/new", "other/old"}, openUploads(t, b))
+}
+
+func TestExpireOfUploadsReportsFailures(t *testing.T) {
+	old := []transfer.ExpireRule{{UploadsAge: 2 * day}}
+	inj := faults.New(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied).Nth(1))
+	b := begun(t, storage.WithLayer(inj.Layer()))
+	report, err := transfer.Expire(t.Context(), b, old, atStart(), transfer.WithConcurrency(1))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, []int64{1, 1}, []int64{report.Aborted, report.Failed})
+
+	inj.Set(faults.Fail(faults.ListUploads).WithError(storage.PermissionDenied))
+	report, err = transfer.Expire(t.Context(), b, old, atStart())
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Zero(t, report.Aborted+report.Failed)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = transfer.Expire(ctx, b, old, atStart())
+	require.ErrorIs(t, err, storage.Canceled)
+}
+
+func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
+	b := begun(t)
+	for _, rule := range []transfer.ExpireRule{{UploadsAge: -1}, {UploadsAge: day, Tags: map[string]string{"a": "b"}}} {
+		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule}, atStart())
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+	limited := begun(t, storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads})))
+	_, err := transfer.Expire(t.Context(), limited, []transfer.ExpireRule{{UploadsAge: day}}, atStart())
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Len(t, openUploads(t, b), 4)
+}
