@@ -130,12 +130,12 @@ type tab struct {
 
 var tabNumber int
 
-// open opens the page in a new tab. Tabs of one context share what the page stores.
-func (b *browser) open(t *testing.T, context, url, script string) *tab {
+// open opens the page in a new tab, after a script.
+func (b *browser) open(t *testing.T, url, script string) *tab {
 	t.Helper()
 	tabNumber++
 	tb := &tab{t: t, b: b, name: fmt.Sprintf("tab %d", tabNumber)}
-	b.do(t, "open", map[string]any{"tab": tb.name, "context": context, "url": url, "script": script})
+	b.do(t, "open", map[string]any{"tab": tb.name, "url": url, "script": script})
 	return tb
 }
 
@@ -161,6 +161,13 @@ func (tb *tab) begin(client, path string) {
 	tb.t.Helper()
 	tb.choose(path)
 	tb.evaluate(fmt.Sprintf("void window.begin(%q)", client))
+}
+
+// beginSlowly makes our client send one part after the other, as Uppy does.
+func (tb *tab) beginSlowly(client, path string) {
+	tb.t.Helper()
+	tb.choose(path)
+	tb.evaluate(fmt.Sprintf("void window.begin(%q, { concurrency: 1 })", client))
 }
 
 // An outcome is what a client reports at the end.

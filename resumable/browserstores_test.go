@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func minioAccount(t *testing.T) string {
 	t.Setenv("AWS_ACCESS_KEY_ID", need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AWS_SESSION_TOKEN", "")
-	return "s3://?region=us-east-1&path_style=true&endpoint=" + need(t, "OMNIBUCKET_TEST_MINIO")
+	return "s3://?region=us-east-1&profile=minio&endpoint=" + need(t, "OMNIBUCKET_TEST_MINIO")
 }
 
 func gcsAccount(t *testing.T) string {
@@ -148,6 +149,11 @@ func serveWire(t *testing.T, w *wire) string {
 	return server.URL
 }
 
+var siteNumber atomic.Int64
+
+// partHeaders are the headers of signed parts on all stores.
+var partHeaders = []string{"content-type", "x-amz-checksum-crc32c", "x-ms-blob-type", "x-ms-blob-content-type"}
+
 // openForPage makes a bucket that lets the page in, and removes it after the test. Its
 // signed requests go through the wire.
 func openForPage(t *testing.T, store browserStore, page, stored string, w *wire) storage.Bucket {
@@ -156,12 +162,12 @@ func openForPage(t *testing.T, store browserStore, page, stored string, w *wire)
 	service, err := storage.OpenService(t.Context(), account)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
-	name := fmt.Sprintf("resumable-%d-%s", os.Getpid(), store.name)
+	name := fmt.Sprintf("resumable-%d-%d", os.Getpid(), siteNumber.Add(1))
 	_, err = service.CreateBucket(t.Context(), name)
 	require.NoError(t, err)
 	_, err = service.UpdateBucket(t.Context(), name, storage.WithCORS(storage.CORSRule{
 		Origins: []string{page}, Methods: []string{"PUT"}, MaxAge: time.Hour,
-		AllowedHeaders: []string{"content-type"}, ExposedHeaders: []string{"etag"},
+		AllowedHeaders: partHeaders, ExposedHeaders: []string{"etag"},
 	}))
 	if store.name != "minio" && store.name != "gcs" { // they let every page in
 		require.NoError(t, err)
@@ -178,10 +184,13 @@ func openForPage(t *testing.T, store browserStore, page, stored string, w *wire)
 	}
 	b, err := storage.Open(t.Context(), address.String(), storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
-	if endpoint == nil {
+	switch {
+	case endpoint == nil:
 		w.next = serve.NewHandler(b)
-	} else {
-		w.next = proxyTo(endpoint, store.name != "gcs", store.name == "gcs")
+	case store.name == "gcs":
+		w.next = proxyToGoogle(endpoint)
+	default:
+		w.next = proxyTo(endpoint)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

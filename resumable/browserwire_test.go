@@ -1,7 +1,10 @@
 package resumable_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httputil"
@@ -9,8 +12,8 @@ import (
 	"sync"
 )
 
-// A wire stands between the browser and a server. It counts the bytes of bodies, cuts a
-// connection in the middle of a body, or holds a body until the browser gives up.
+// A wire stands between the browser and a server. It counts the bytes of files, cuts a
+// connection in the middle of a body, or holds bodies for some time.
 type wire struct {
 	next http.Handler
 
@@ -68,7 +71,7 @@ func (w *wire) arrived(n int) (cut bool, hold <-chan struct{}) {
 }
 
 func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodOptions || r.Body == nil || r.ContentLength == 0 {
+	if r.Method != http.MethodPut && r.Method != http.MethodPatch {
 		w.next.ServeHTTP(rw, r)
 		return
 	}
@@ -92,7 +95,7 @@ type wireBody struct {
 	cut bool
 }
 
-var errCut = errors.New("the test cut the connection")
+var errConnectionCut = errors.New("the test cut the connection")
 
 func (b *wireBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
@@ -110,7 +113,7 @@ func (b *wireBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cut = true
-	return 0, errCut
+	return 0, errConnectionCut
 }
 
 func (b *wireBody) isCut() bool {
@@ -119,23 +122,38 @@ func (b *wireBody) isCut() bool {
 	return b.cut
 }
 
-// proxyTo passes requests to a store that is another process. expose makes responses show
-// their ETag to pages, as the CORS rule of a bucket would.
-func proxyTo(endpoint *url.URL, keepHost, expose bool) http.Handler {
+// proxyTo passes requests to a store that is another process.
+func proxyTo(endpoint *url.URL) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: &http.Transport{DisableKeepAlives: true},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = endpoint.Scheme, endpoint.Host
-			if keepHost {
-				r.Out.Host = r.In.Host
-			}
-		},
-		ModifyResponse: func(r *http.Response) error {
-			if expose {
-				r.Header.Set("Access-Control-Expose-Headers", "ETag")
-			}
-			return nil
 		},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
+}
+
+// proxyToGoogle passes requests to fake-gcs-server, which knows only its own host. Google's
+// responses have an ETag, which a CORS rule shows to pages. The server has neither.
+func proxyToGoogle(endpoint *url.URL) http.Handler {
+	proxy := proxyTo(endpoint)
+	rewrite := proxy.Rewrite
+	proxy.Rewrite = func(r *httputil.ProxyRequest) {
+		rewrite(r)
+		r.Out.Host = ""
+	}
+	proxy.ModifyResponse = func(r *http.Response) error {
+		r.Header.Set("Access-Control-Expose-Headers", "ETag")
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+		var object struct{ MD5Hash []byte }
+		if json.Unmarshal(text, &object) == nil {
+			r.Header.Set("ETag", fmt.Sprintf(`"%x"`, object.MD5Hash))
+		}
+		return nil
+	}
+	return proxy
 }

@@ -22,7 +22,7 @@ func TestScript(t *testing.T) {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	bucket := memstore.New(storage.WithSigningBaseURL(server.URL + "/store"))
-	handler, err := resumable.NewHandler(bucket, resumable.Config{ProxyParts: os.Getenv("E_PROXY") != "",
+	handler, err := resumable.NewHandler(bucket, resumable.Config{
 		Authorize: func(*http.Request) (string, error) { return "somebody", nil },
 		Begin: func(_ *http.Request, _ string, n resumable.NewUpload) (*resumable.Target, error) {
 			if n.Type == "application/x-refused" {

@@ -488,7 +488,7 @@ function refused(status, text, retryAfter) {
   return new UploadError(message || `The response has the status ${status}.`, {
     status,
     code,
-    temporary: status >= 500 || status === 408 || status === 423 || status === 429, // 423: another request completes the upload
+    temporary: (status >= 500 && status !== 501) || [408, 423, 429].includes(status), // 423: another request completes the upload
     wait: Number(retryAfter) * second || 0,
     result: code === 'completed' ? { key, location } : undefined,
   });

@@ -5,17 +5,13 @@ import { createInterface } from 'node:readline';
 const [playwright, executablePath] = process.argv.slice(2);
 const { chromium } = await import(playwright);
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
-const contexts = new Map();
+const context = await browser.newContext();
+context.setDefaultTimeout(60_000);
 const tabs = new Map();
 
 const commands = {
-  // A context has storage and locks of its own, as another user's browser has.
-  async open({ context, tab, url, script }) {
-    if (!contexts.has(context)) {
-      contexts.set(context, await browser.newContext());
-      contexts.get(context).setDefaultTimeout(60_000);
-    }
-    const page = await contexts.get(context).newPage();
+  async open({ tab, url, script }) {
+    const page = await context.newPage();
     page.on('console', (message) => console.error(`${tab}: ${message.text()}`));
     page.on('pageerror', (error) => console.error(`${tab}: ${error}`));
     if (script) await page.addInitScript(script);
@@ -34,9 +30,7 @@ const commands = {
     await tabs.get(tab).close();
     tabs.delete(tab);
   },
-  async offline({ context, value }) {
-    await contexts.get(context).setOffline(value);
-  },
+  offline: ({ value }) => context.setOffline(value),
 };
 
 const lines = createInterface({ input: process.stdin });

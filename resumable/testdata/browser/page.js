@@ -5,8 +5,8 @@ const endpoint = '/uploads';
 
 // Each client uploads a file and returns what it knows of the object.
 const clients = {
-  async ours(file, progress) {
-    const upload = new Upload(file, { endpoint });
+  async ours(file, progress, options) {
+    const upload = new Upload(file, { endpoint, ...options });
     upload.addEventListener('progress', () => progress(upload.sent));
     window.upload = upload;
     return upload.start();
@@ -50,33 +50,37 @@ function continueUppy(uppy, id, { name }) {
   uppy.on('s3-multipart:part-uploaded', () => { localStorage[name] = JSON.stringify(uppy.getFile(id).s3Multipart); });
 }
 
-window.begin = (client) => {
+window.begin = (client, options) => watch((file) => clients[client](file, (sent) => window.sent.push(sent), options));
+
+function watch(send) {
   window.sent = [];
-  const [file] = document.getElementById('file').files;
-  window.result = clients[client](file, (sent) => window.sent.push(sent)).then(
+  window.ended = false;
+  const [file] = document.getElementById('file').files; // none after a reload
+  window.result = send(file).then(
     (value) => ({ value, first: window.sent[0] ?? 0 }),
-    (error) => ({ error: String(error?.stack ?? error) }),
-  );
-};
+    (error) => ({ error: `${error.message}\n${error.stack}` }),
+  ).then((result) => {
+    window.ended = result;
+    return result;
+  });
+}
+
 window.unfinished = async () => (await unfinished({ endpoint })).map(({ name, size }) => ({ name, size }));
 
 // beginFromHandle uploads a file that the browser lets the page open again: a copy of the
 // chosen one in the page's private file system.
-window.beginFromHandle = async () => {
-  const [file] = document.getElementById('file').files;
+window.beginFromHandle = () => watch(async (file) => {
   const directory = await navigator.storage.getDirectory();
   const handle = await directory.getFileHandle(file.name, { create: true });
   const writer = await handle.createWritable();
   await writer.write(file);
   await writer.close();
-  const copy = await handle.getFile();
-  window.upload = new Upload(copy, { endpoint, handle });
-  window.result = window.upload.start().then((value) => ({ value }), (error) => ({ error: String(error) }));
-};
-window.continueFromHandle = async () => {
+  return new Upload(await handle.getFile(), { endpoint, handle, concurrency: 1 }).start();
+});
+
+window.continueFromHandle = () => watch(async () => {
   const [left] = await unfinished({ endpoint });
-  const file = await left.open();
-  window.upload = new Upload(file, { endpoint });
-  window.result = window.upload.start().then((value) => ({ value }), (error) => ({ error: String(error) }));
-};
+  return new Upload(await left.open(), { endpoint }).start();
+});
+
 window.ready = true;
