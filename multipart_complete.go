@@ -20,23 +20,21 @@ func (o partsOption) applyComplete(r *completeOptions) {
 	if len(o) == 0 {
 		r.set.fail("WithParts", "must have at least one part")
 	}
-	last := 0
-	for _, part := range o {
-		if part.Number <= last {
-			r.set.fail("WithParts", fmt.Sprintf("must ascend from 1: part %d follows part %d", part.Number, last))
+	for i, part := range o {
+		if part.Number != i+1 {
+			r.set.fail("WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
 		}
-		last = part.Number
 	}
 	r.parts = slices.Clone(o)
 }
 
-// WithParts makes [MultipartUpload.Complete] join exactly these parts, in ascending order of their
-// numbers, which may have gaps. The store must have each of them, with this ETag unless it is "".
-// Other parts are dropped. Sizes and checksums are the store's; those of parts are not read.
+// WithParts makes [MultipartUpload.Complete] join exactly these parts, numbered 1, 2, 3 and so on.
+// The store must have each of them, with this ETag unless it is "". Parts with greater numbers are
+// dropped. Sizes and checksums are the store's: those in parts are not read.
 func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts) }
 
-// Complete makes the object of the parts: of all that the store has, whose numbers must be 1, 2, 3
-// and so on, or of those of [WithParts]. The object appears whole or not at all.
+// Complete makes the object of the parts: of all that the store has, or of those of [WithParts].
+// Their numbers must be 1, 2, 3 and so on. The object appears whole or not at all.
 //
 // Complete fails with InvalidArgument, before the last request, if parts are missing, have another
 // ETag or are outside of Limits. So it does if the sum of sizes is not that of [WithSize], given

@@ -1,12 +1,21 @@
 package resumable_test
 
 import (
+	"fmt"
+	"net/url"
+	"os"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
+	_ "github.com/omnibucket/storage/providers/azure"
+	_ "github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/providers/local"
+	_ "github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/serve"
 )
@@ -14,14 +23,44 @@ import (
 // An opener opens a new bucket, whose signed addresses work.
 type opener func(t *testing.T) storage.Bucket
 
+// backends are the stores. "make test" starts the servers.
+var backends = []struct {
+	name  string
+	open  opener
+	signs bool // parts at addresses that work
+}{
+	{"memory", inMemory, true},
+	{"local", inADirectory, true},
+	{"minio", onMinIO, true},
+	{"gcs", onGCS, false},
+	{"azurite", onAzurite, true},
+}
+
 // onBuckets runs f on every kind of bucket.
 func onBuckets(t *testing.T, f func(t *testing.T, open opener)) {
-	t.Run("memory", func(t *testing.T) { f(t, inMemory) })
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) { f(t, b.open) })
+	}
+}
+
+// onSignedBuckets runs f on every kind of bucket, with parts that go to the store if it
+// signs them, and through the handler.
+func onSignedBuckets(t *testing.T, f func(t *testing.T, open opener, c resumable.Config)) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) { f(t, b.open, resumable.Config{ProxyParts: !b.signs}) })
+	}
+	t.Run("memory through the handler", func(t *testing.T) { f(t, inMemory, resumable.Config{ProxyParts: true}) })
 }
 
 func inMemory(t *testing.T) storage.Bucket {
 	return served(t, func(base string) (storage.Bucket, error) {
 		return memstore.New(storage.WithSigningBaseURL(base)), nil
+	})
+}
+
+func inADirectory(t *testing.T) storage.Bucket {
+	return served(t, func(base string) (storage.Bucket, error) {
+		return local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	})
 }
 
@@ -33,8 +72,49 @@ func served(t *testing.T, open func(base string) (storage.Bucket, error)) storag
 	return server.Bucket
 }
 
-// onSignedBuckets runs f on every kind of bucket that signs parts, and with parts that pass
-// through the handler.
-func onSignedBuckets(t *testing.T, f func(t *testing.T, open opener, c resumable.Config)) {
-	t.Run("through the handler", func(t *testing.T) { f(t, inMemory, resumable.Config{ProxyParts: true}) })
+func onMinIO(t *testing.T) storage.Bucket {
+	endpoint := server(t, "MINIO")
+	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
+	return fresh(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}})
+}
+
+func onGCS(t *testing.T) storage.Bucket {
+	return fresh(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {server(t, "GCS")}})
+}
+
+func onAzurite(t *testing.T) storage.Bucket {
+	endpoint := server(t, "AZURITE")
+	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
+	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+	return fresh(t, "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}})
+}
+
+// server returns the address of a server, or fails the test.
+func server(t *testing.T, name string) string {
+	t.Helper()
+	endpoint := os.Getenv("OMNIBUCKET_TEST_" + name)
+	if endpoint == "" {
+		t.Fatalf(`OMNIBUCKET_TEST_%s is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio,gcs,azurite -- go test ./resumable`, name)
+	}
+	return endpoint
+}
+
+var bucketNumber atomic.Int64
+
+// fresh creates a bucket. It is not removed, because the servers end with the tests.
+func fresh(t *testing.T, scheme string, query url.Values) storage.Bucket {
+	t.Helper()
+	service, err := storage.OpenService(t.Context(), scheme+"://?"+query.Encode())
+	require.NoError(t, err)
+	name := fmt.Sprintf("resumable-%d-%d", time.Now().UnixNano(), bucketNumber.Add(1))
+	_, err = service.CreateBucket(t.Context(), name)
+	require.NoError(t, err)
+	b, err := storage.Open(t.Context(), scheme+"://"+name+"?"+query.Encode())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(b))
+		require.NoError(t, service.Close())
+	})
+	return b
 }

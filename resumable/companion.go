@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,8 @@ type begunUpload struct {
 	MaxPartSize int64     `json:"maxPartSize,omitempty"`
 	MaxParts    int       `json:"maxParts,omitempty"`
 	ExpiresAt   time.Time `json:"expiresAt"`
+	// Checksum is "crc32c" if the client must send the checksum of each part.
+	Checksum string `json:"checksum,omitempty"`
 }
 
 func (h *Handler) beginParts(c *call) error {
@@ -72,18 +75,8 @@ func (h *Handler) beginParts(c *call) error {
 	if err != nil {
 		return err
 	}
-	s.Checked = asked.Checksum != ""
-	s.Secret = rand.Text()
-	opts := []storage.MultipartOption{}
-	if !s.Checked && !h.config.ProxyParts {
-		opts = append(opts, storage.WithUncheckedParts())
-	}
-	if n.Size >= 0 {
-		opts = append(opts, storage.WithSize(n.Size))
-	} else if s.Target.MaxSize > 0 {
-		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
-	}
-	upload, err := h.beginUpload(c.Context(), s, opts...)
+	s.Checked, s.Proxied = asked.Checksum != "", h.config.ProxyParts
+	upload, err := h.beginSignable(c.Context(), s)
 	if err != nil {
 		return err
 	}
@@ -93,11 +86,54 @@ func (h *Handler) beginParts(c *call) error {
 		h.abandon(c.Context(), upload)
 		return err
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", begunUpload{
+	begun := begunUpload{
 		Key: s.Target.Key, UploadID: s.id, PartSize: s.PartSize, MinPartSize: limits.MinSize,
 		MaxPartSize: limits.MaxSize, MaxParts: limits.MaxParts, ExpiresAt: s.Expires,
-	})
+	}
+	if s.Checked {
+		begun.Checksum = asked.Checksum
+	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", begun)
 	return nil
+}
+
+// beginSignable begins the store's upload. If the store does not verify checksums of signed
+// parts, none are needed. If it signs no parts, they pass through the handler.
+func (h *Handler) beginSignable(ctx context.Context, s *session) (*storage.MultipartUpload, error) {
+	opts := []storage.MultipartOption{}
+	if s.Size >= 0 {
+		opts = append(opts, storage.WithSize(s.Size))
+	} else if s.Target.MaxSize > 0 {
+		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
+	}
+	if s.Proxied {
+		s.Secret = rand.Text()
+		return h.beginUpload(ctx, s, opts...)
+	}
+	trial := []storage.SignedPartOption{}
+	if s.Checked {
+		trial = append(trial, storage.WithCRC32C(0))
+	} else {
+		opts = append(opts, storage.WithUncheckedParts())
+	}
+	upload, err := h.beginUpload(ctx, s, opts...)
+	if err != nil {
+		return nil, err
+	}
+	_, err = upload.SignPart(ctx, 1, trial...) // makes no request
+	if err == nil {
+		return upload, nil
+	}
+	h.abandon(ctx, upload)
+	if storage.CodeOf(err) != storage.Unsupported {
+		return nil, storeFailed(err)
+	}
+	if s.Checked && storage.Supports(h.bucket, storage.SignedParts) {
+		s.Checked = false
+	} else {
+		s.Proxied = true
+	}
+	return h.beginSignable(ctx, s)
 }
 
 // abandon drops an upload whose session could not be saved.
@@ -274,27 +310,27 @@ func (h *Handler) sign(c *call, s *session, upload *storage.MultipartUpload, fie
 	if ttl < minPartTTL {
 		return nil, notFound()
 	}
-	if h.config.ProxyParts {
+	sum, err := s.checksumOf(c)
+	if err != nil {
+		return nil, err
+	}
+	if s.Proxied {
+		address := fmt.Sprintf("%s/s3/part/%s/%d?secret=%s", h.baseURL(c.Request), s.id, number, s.Secret)
+		if sum.Known {
+			address += "&crc32c=" + url.QueryEscape(encodeCRC32C(sum.Sum))
+		}
 		return &signedPart{
-			URL:    fmt.Sprintf("%s/s3/part/%s/%d?secret=%s", h.baseURL(c.Request), s.id, number, s.Secret),
-			Method: http.MethodPut, Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: h.config.Now().Add(ttl).UTC().Truncate(time.Second),
+			URL: address, Method: http.MethodPut, Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: h.config.Now().Add(ttl).UTC().Truncate(time.Second),
 		}, nil
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
 	if size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(size))
 	}
-	if s.Checked {
-		sum, err := decodeCRC32C(c.URL.Query().Get("crc32c"))
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, storage.WithCRC32C(sum))
+	if sum.Known {
+		opts = append(opts, storage.WithCRC32C(sum.Sum))
 	}
 	signed, err := upload.SignPart(c.Context(), number, opts...)
-	if storage.CodeOf(err) == storage.Unsupported {
-		return nil, &Error{Code: Unsupported, Message: "This store cannot sign parts.", Err: err}
-	}
 	if err != nil {
 		return nil, storeFailed(err)
 	}
@@ -328,16 +364,20 @@ func (h *Handler) partSizeOf(c *call, s *session, limits storage.PartLimits) (in
 	return size, nil
 }
 
-func encodeCRC32C(sum uint32) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
+// checksumOf reads the checksum of a part from the query, if the upload has checksums.
+func (s *session) checksumOf(c *call) (storage.CRC32C, error) {
+	if !s.Checked {
+		return storage.CRC32C{}, nil
+	}
+	sum, err := base64.StdEncoding.DecodeString(c.URL.Query().Get("crc32c"))
+	if err != nil || len(sum) != 4 {
+		return storage.CRC32C{}, invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
+	}
+	return storage.KnownCRC32C(binary.BigEndian.Uint32(sum)), nil
 }
 
-func decodeCRC32C(text string) (uint32, error) {
-	sum, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(sum) != 4 {
-		return 0, invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
-	}
-	return binary.BigEndian.Uint32(sum), nil
+func encodeCRC32C(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
 func (h *Handler) abortParts(c *call) error {

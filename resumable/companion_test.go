@@ -26,6 +26,7 @@ type begun struct {
 	Key      string
 	UploadID string
 	PartSize int64
+	Checksum string
 }
 
 // A sentPart is a part as a client names it.
@@ -78,7 +79,7 @@ func (u *begun) send(number int, data []byte) sentPart {
 	u.s.t.Helper()
 	signed := u.sign(number, "")
 	a := u.s.do("", signed.Method, signed.URL, bytes.NewReader(data), signed.Headers)
-	require.Equal(u.s.t, http.StatusOK, a.StatusCode, string(a.body))
+	require.Less(u.s.t, a.StatusCode, 300, string(a.body))
 	require.NotEmpty(u.s.t, a.Header.Get("ETag"), "Uppy waits for an ETag")
 	return sentPart{number, a.Header.Get("ETag")}
 }
@@ -145,13 +146,13 @@ func TestS3HoldsAClientToWhatItSaid(t *testing.T) {
 		data := content(part + 1000)
 		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.EqualValues(t, part, u.PartSize)
-		if !c.ProxyParts {
+		if u.Checksum != "" {
 			require.Equal(t, "400 invalid_value crc32c", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
 		}
 		var parts []sentPart
 		for i, data := range cut(data, u.PartSize) {
 			signed := u.sign(i+1, "&size="+size(data)+"&crc32c="+url.QueryEscape(crcOf(data)))
-			if !c.ProxyParts {
+			if u.Checksum != "" {
 				damaged := bytes.Clone(data)
 				damaged[0]++
 				a := s.do("", signed.Method, signed.URL, bytes.NewReader(damaged), signed.Headers)
@@ -206,7 +207,7 @@ func TestS3RefusesAClientThatLiesAboutSize(t *testing.T) {
 					require.Equal(t, "413 too_large Content-Length", a.refusal(t))
 					return
 				}
-				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+				require.Less(t, a.StatusCode, 300, string(a.body))
 				require.Equal(t, row.want, u.complete(sentPart{1, a.Header.Get("ETag")}).refusal(t))
 				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{1, ""}).refusal(t))
 				objects, states := s.keys()

@@ -96,7 +96,7 @@ func (h *Handler) putPart(c *call) error {
 	switch {
 	case err != nil:
 		return err
-	case !h.config.ProxyParts, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
+	case !s.Proxied, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
 		subtle.ConstantTimeCompare([]byte(c.URL.Query().Get("secret")), []byte(s.Secret)) != 1:
 		return notFound()
 	case s.Phase == phaseDone || s.Phase == phaseStored:
@@ -127,6 +127,13 @@ func (h *Handler) putPart(c *call) error {
 	if c.ContentLength >= 0 {
 		opts = append(opts, storage.WithSize(c.ContentLength))
 	}
+	sum, err := s.checksumOf(c)
+	if err != nil {
+		return err
+	}
+	if sum.Known {
+		opts = append(opts, storage.WithCRC32C(sum.Sum))
+	}
 	part, err := upload.PutPart(c.Context(), number, body, opts...)
 	switch storage.CodeOf(err) {
 	case "":
@@ -134,6 +141,8 @@ func (h *Handler) putPart(c *call) error {
 		return notFound()
 	case storage.TooLarge:
 		return refuse("body", TooLarge, "The part is too large.")
+	case storage.ChecksumMismatch:
+		return refuse("crc32c", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
 	default:
 		return storeFailed(err)
 	}

@@ -73,9 +73,8 @@ type Config struct {
 	// States keeps the state of uploads if the bucket has no conditional writes; nil: the
 	// bucket. All processes must use the same one.
 	States storage.ReadWriter
-	// ProxyParts lets the parts of the S3 routes pass through this handler. It is for
-	// stores that cannot sign parts, and for Uppy with Azure, whose responses lack the
-	// ETag that Uppy waits for.
+	// ProxyParts lets all parts of the S3 routes pass through this handler. Without it, only
+	// those do that the store cannot sign.
 	ProxyParts bool
 	// BaseURL is the public address of the handler, as "https://example.com/uploads". It
 	// is used in addresses of this handler that clients get; "": it is guessed from the

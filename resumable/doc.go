@@ -38,10 +38,10 @@
 //	DELETE /tus/{id}                               ends an unfinished upload
 //
 // Uppy does not send "size" and "checksum". A client that sends "size" gets a part size
-// that fits, and is held to the size of the file. With "checksum": "crc32c", each request
-// for a part's address must have crc32c= (four bytes in base64), and the store verifies
-// it. With size=, the store refuses a part of another size, if it has
-// [storage.SignedSize]. The parameter key may be left out.
+// that fits, and is held to the size of the file. If it sends "checksum": "crc32c" and the
+// response has it too, each request for a part's address must have crc32c= (four bytes in
+// base64), and the bytes are verified; Azure does not. With size=, the store refuses a part
+// of another size, if it has [storage.SignedSize]. The parameter key may be left out.
 //
 // The file of /s3/params passes through the handler, because nothing else could bound its
 // size. Set Uppy's shouldUseMultipart to true to send every file in parts.
@@ -101,7 +101,6 @@
 //	checksum_mismatch Upload-Checksum is another one; nothing counts     460
 //	interrupted       the client stopped in the middle                   400
 //	internal          a function of the application failed               500
-//	unsupported       the store cannot sign parts: see Config.ProxyParts 501
 //	store_failed      the bucket failed                                  503
 //	busy              Config.MemoryLimit is used up                      503
 //

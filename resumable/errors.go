@@ -37,7 +37,6 @@ const (
 	NotAllowed        Code = "not_allowed"
 	Interrupted       Code = "interrupted"
 	Busy              Code = "busy"
-	Unsupported       Code = "unsupported"
 	StoreFailed       Code = "store_failed"
 	Internal          Code = "internal"
 	statusBadChecksum      = 460 // of the tus protocol
@@ -59,7 +58,6 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	UnsupportedType:  {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
 	UnknownVersion:   {Storage: storage.InvalidArgument, Status: http.StatusPreconditionFailed},
 	Busy:             {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
-	Unsupported:      {Storage: storage.Unsupported, Status: http.StatusNotImplemented},
 })
 
 // An Error refuses a request. The functions of [Config] may return one to choose the

@@ -212,12 +212,22 @@ func (h *Handler) inspect(ctx context.Context, u *Upload, content string) error 
 		return err
 	}
 	defer func() { _ = reader.Close() }()
-	return h.config.Inspect(ctx, u, reader)
+	err = h.config.Inspect(ctx, u, reader)
+	if _, refused := errors.AsType[*Error](err); err == nil || refused {
+		return err
+	}
+	return inspectError{err}
 }
+
+// An inspectError is an error of Config.Inspect that does not refuse the content.
+type inspectError struct{ error }
 
 // dropIfRefused removes a session that can never complete. It returns err as the client
 // sees it.
 func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) error {
+	if failed, ok := err.(inspectError); ok {
+		return unauthorized(failed.error)
+	}
 	e, refused := errors.AsType[*Error](err)
 	if !refused {
 		switch storage.CodeOf(err) {

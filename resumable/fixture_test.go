@@ -260,6 +260,9 @@ func (s *site) keys() (objects, states []string) {
 // pending returns the uploads that the store has not completed.
 func (s *site) pending() (keys []string) {
 	s.t.Helper()
+	if !storage.Supports(s.bucket, storage.ListedUploads) { // MinIO
+		return nil
+	}
 	for entry, err := range storage.ListUploads(s.t.Context(), s.bucket) {
 		require.NoError(s.t, err)
 		keys = append(keys, entry.Key)

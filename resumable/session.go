@@ -54,8 +54,9 @@ type session struct {
 	PartSize int64 `json:"partSize,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
-	// Secret is in the addresses of parts that pass through the handler.
-	Secret string `json:"secret,omitempty"`
+	// Proxied is set if parts pass through the handler. Secret is in their addresses.
+	Proxied bool   `json:"proxied,omitempty"`
+	Secret  string `json:"secret,omitempty"`
 
 	Tus *tusState `json:"tus,omitempty"`
 

@@ -29,7 +29,7 @@ func TestTusStoresAFile(t *testing.T) {
 		{"two parts", part + 1, 0},
 		{"whole parts", 2 * part, part},
 		{"parts and chunks that do not align", 2*part + 12345, 3 << 20},
-		{"many chunks in one part", part + 5, 200 << 10},
+		{"many chunks in one part", part + 5, 700 << 10},
 	}
 	onBuckets(t, func(t *testing.T, open opener) {
 		s := newSite(t, open(t), resumable.Config{})

@@ -7,7 +7,10 @@ import (
 	"time"
 )
 
-const pieceBytes = 64 << 10
+const (
+	pieceBytes = 64 << 10
+	drainFor   = 5 * time.Second
+)
 
 // A piece is what one Read of a body returned.
 type piece struct {
@@ -58,6 +61,27 @@ func (f *feed) read(body io.Reader) {
 
 // recycle returns the buffer of a piece.
 func (f *feed) recycle(p piece) { f.free <- p.data[:cap(p.data)] }
+
+// drain reads the rest of a refused body for a moment, so that the client sees the
+// response and not a reset.
+func (f *feed) drain() {
+	timer := time.NewTimer(drainFor)
+	defer timer.Stop()
+	for left := maxDrain; left > 0; {
+		select {
+		case <-f.ended:
+			return
+		case p := <-f.pieces:
+			if p.err != nil {
+				return
+			}
+			left -= len(p.data)
+			f.recycle(p)
+		case <-timer.C:
+			return
+		}
+	}
+}
 
 // close ends the feed. A Read in progress is ended by a deadline; if a middleware hides
 // the connection, it ends with the request.

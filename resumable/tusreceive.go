@@ -54,7 +54,8 @@ type receiver struct {
 	segments []segment
 	parts    int
 	offset   int64 // of the next byte
-	leaving  bool  // the next save ends the hold
+	holder   string
+	leaving  bool // the next save ends the hold
 	crc      uint32
 	obsolete []string // segments that the saved state does not name any more
 }
@@ -64,22 +65,26 @@ type receiver struct {
 func (h *Handler) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
-	done, err := h.receiveHeld(ctx, c, s, sum)
+	f := newFeed(c)
+	defer f.close()
+	c.bodyRead = true
+	done, err := h.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		h.letGo(ctx, s)
+		f.drain()
 		return nil, err
 	}
 	return done, nil
 }
 
-func (h *Handler) receiveHeld(ctx context.Context, c *call, s *session, sum *checksum) (*session, error) {
+func (h *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
 	if !h.memory.acquire(c.Context(), s.PartSize) {
 		return nil, refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
 	}
 	defer h.memory.release(s.PartSize)
 	t := s.Tus
 	r := &receiver{
-		h: h, c: c, ctx: ctx, s: s, sum: sum, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
+		h: h, c: c, ctx: ctx, s: s, sum: sum, holder: t.Holder, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
 	}
 	r.have = int(t.tailSize())
 	r.n, r.saved = r.have, r.have
@@ -89,8 +94,7 @@ func (h *Handler) receiveHeld(ctx context.Context, c *call, s *session, sum *che
 			return nil, storeFailed(err)
 		}
 	}
-	whole, err := r.body()
-	c.bodyRead = true
+	whole, err := r.body(f)
 	if err != nil {
 		if r.sum == nil {
 			err = errors.Join(err, r.checkpoint())
@@ -135,9 +139,7 @@ func (r *receiver) limit() int64 {
 
 // body receives the body. whole is false if the client or its pace ended it early; then
 // the bytes so far count.
-func (r *receiver) body() (whole bool, err error) {
-	f := newFeed(r.c)
-	defer f.close()
+func (r *receiver) body(f *feed) (whole bool, err error) {
 	interrupted, done := r.h.hold(r.s.name)
 	defer done()
 	pace := &r.h.pace
@@ -170,8 +172,12 @@ func (r *receiver) body() (whole bool, err error) {
 		case <-interrupted:
 			return false, errTaken()
 		case now := <-ticker.C:
-			if r.n > r.saved && r.sum == nil && (now.Sub(lastByte) > pace.checkpoint || now.Sub(lastStored) > pace.slow) {
-				if err := r.checkpoint(); err != nil {
+			stalled := now.Sub(lastByte) > pace.checkpoint
+			if r.sum == nil && (stalled && r.s.Tus.Holder != "" || r.n > r.saved && now.Sub(lastStored) > pace.slow) {
+				r.leaving = stalled // a newer request need not wait
+				err := r.checkpoint()
+				r.leaving = false
+				if err != nil {
 					return false, err
 				}
 				lastStored = time.Now()
@@ -301,7 +307,7 @@ func (r *receiver) save() error {
 	defer cancel()
 	t := *r.s.Tus
 	r.s.Tus.Offset, r.s.Tus.Parts, r.s.Tus.Tail, r.s.Tus.CRC = r.offset, r.parts, slices.Clone(r.segments), r.crc
-	r.s.Tus.Held = r.h.config.Now()
+	r.s.Tus.Holder, r.s.Tus.Held = r.holder, r.h.config.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}

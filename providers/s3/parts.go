@@ -17,6 +17,9 @@ import (
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	style := d.profile.Checksum
 	if r.UncheckedParts { // else S3 refuses a part without a checksum
+		if r.LegalHold || r.Retention != (storage.Retention{}) {
+			return "", &storage.Error{Code: storage.Unsupported, Hint: "S3 locks only what it can check: begin the upload without WithUncheckedParts"}
+		}
 		style = ChecksumNone
 	}
 	return d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)

@@ -135,7 +135,7 @@ var profiles = []Profile{
 		// 2025. Before that it wrote, and such a server needs a profile of s3probe.
 		// CORS of a bucket is 501, and ACLs of objects have no effect. Lifecycle
 		// rules lose AbortIncompleteMultipartUpload. ListMultipartUploads lists nothing
-		// unless the prefix is a key. With a delimiter other than "/"
+		// if a prefix is not a whole key. With a delimiter other than "/"
 		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
 		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
 		// object lock.

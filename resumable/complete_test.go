@@ -1,0 +1,292 @@
+package resumable_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// ways are the ways in which a file arrives. Each returns the last response.
+var ways = []struct {
+	name string
+	send func(s *site, data []byte) *answer
+}{
+	{"tus", func(s *site, data []byte) *answer {
+		at := s.create("Upload-Length", size(data))
+		return s.tus("PATCH", at, data, "Upload-Offset", "0")
+	}},
+	{"tus with the creation", func(s *site, data []byte) *answer {
+		return s.tus("POST", "/tus/", data, "Upload-Length", size(data))
+	}},
+	{"tus pieces", func(s *site, data []byte) *answer {
+		at := s.create("Upload-Length", size(data), "Upload-Concat", "partial")
+		s.patch(at, 0, data, int64(len(data)))
+		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at)
+	}},
+	{"parts", func(s *site, data []byte) *answer {
+		u := s.begin(map[string]any{"filename": "file"})
+		return u.complete(u.send(1, data))
+	}},
+	{"one request", func(s *site, data []byte) *answer {
+		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
+		var request struct{ URL string }
+		a.json(s.t, &request)
+		return s.do("", "PUT", request.URL, bytes.NewReader(data), nil)
+	}},
+}
+
+func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			data := append([]byte("GOOD"), content(part)...)
+			var s *site
+			s = newSite(t, inMemory(t), resumable.Config{Inspect: func(ctx context.Context, u *resumable.Upload, content *storage.ReaderAt) error {
+				there, err := s.bucket.Exists(ctx, u.Key)
+				if err != nil || there {
+					return errors.New("the object exists already")
+				}
+				head := make([]byte, 4)
+				if _, err := content.ReadAt(head, 0); err != nil && err != io.EOF {
+					return err
+				}
+				if string(head) != "GOOD" || content.Size() != u.Size || u.User != alice {
+					return &resumable.Error{Code: resumable.Refused, Field: "file", Message: "Only good files."}
+				}
+				u.ContentType = "text/good"
+				return nil
+			}})
+			a := way.send(s, []byte("BAD"))
+			require.Equal(t, "422 refused file", a.refusal(t))
+			objects, _ := s.keys()
+			require.NotContains(t, strings.Join(objects, " "), "files/")
+			a = way.send(s, data)
+			require.Less(t, a.StatusCode, 300, string(a.body))
+			attrs := s.stored("files/alice/file", data)
+			require.Equal(t, "text/good", attrs.ContentType)
+			require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
+			require.Equal(t, []string{"files/alice/file"}, s.tidy())
+		})
+	}
+}
+
+// If Inspect fails, the client may try again.
+func TestInspectFails(t *testing.T) {
+	var calls atomic.Int64
+	s := newSite(t, inMemory(t), resumable.Config{Inspect: func(context.Context, *resumable.Upload, *storage.ReaderAt) error {
+		if calls.Add(1) == 1 {
+			return storage.InvalidArgument // of the application's own
+		}
+		return nil
+	}})
+	at := s.create("Upload-Length", "3")
+	require.Equal(t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(t))
+	s.missing("files/alice/file")
+	s.continueTus(at, []byte("abc"))
+	s.stored("files/alice/file", []byte("abc"))
+}
+
+func TestOnCompleteIsCalledUntilItSucceeds(t *testing.T) {
+	var calls atomic.Int64
+	s := newSite(t, inMemory(t), resumable.Config{OnComplete: func(_ context.Context, u *resumable.Upload) error {
+		if u.Size != 3 || u.Key != "files/alice/file" {
+			return fmt.Errorf("wrong upload %+v", u)
+		}
+		u.Location = "https://app.example/file"
+		if calls.Add(1) == 1 {
+			return errors.New("the database is down")
+		}
+		return nil
+	}})
+	at := s.create("Upload-Length", "3")
+	require.Equal(t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(t))
+	s.stored("files/alice/file", []byte("abc"))
+	require.EqualValues(t, 3, s.offset(at))
+	require.EqualValues(t, 2, calls.Load())
+	require.EqualValues(t, 3, s.offset(at))
+	require.EqualValues(t, 2, calls.Load())
+
+	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/file"))
+	calls.Store(0)
+	u := s.begin(map[string]any{"filename": "file"})
+	sent := u.send(1, []byte("abc"))
+	require.Equal(t, "500 internal", u.complete(sent).refusal(t))
+	a := u.complete(sent)
+	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(a.body))
+	var told struct{ Key, Location string }
+	u.complete(sent).json(t, &told)
+	require.Equal(t, "https://app.example/file", told.Location)
+}
+
+// Many requests complete one upload at once, in two processes: one succeeds.
+func TestOneOfManyCompletionsSucceeds(t *testing.T) {
+	driver := memstore.NewDriver(memstore.Config{})
+	var told atomic.Int64
+	c := resumable.Config{ProxyParts: true, OnComplete: func(context.Context, *resumable.Upload) error { told.Add(1); return nil }}
+	sites := []*site{newSite(t, storage.New(driver), c), newSite(t, storage.New(driver), c)}
+	u := sites[0].begin(map[string]any{"filename": "file"})
+	sent := u.send(1, content(1000))
+	var group sync.WaitGroup
+	statuses := make([]string, 10)
+	for i := range statuses {
+		group.Go(func() {
+			mine := *u
+			mine.s = sites[i%2]
+			a := mine.complete(sent)
+			statuses[i] = "200"
+			if a.StatusCode != http.StatusOK {
+				statuses[i] = a.refusal(t)
+			}
+		})
+	}
+	group.Wait()
+	succeeded := 0
+	for _, status := range statuses {
+		require.Contains(t, []string{"200", "409 completed uploadId", "423 locked uploadId"}, status)
+		if status == "200" {
+			succeeded++
+		}
+	}
+	require.Equal(t, 1, succeeded, statuses)
+	require.EqualValues(t, 1, told.Load())
+	sites[0].stored("files/alice/file", content(1000))
+}
+
+// Two tabs send one file by one upload at once, in two processes. Each continues where
+// HEAD says.
+func TestTwoTabsAtOnce(t *testing.T) {
+	driver := memstore.NewDriver(memstore.Config{})
+	data := content(2*part + 12345)
+	sites := []*site{newSite(t, storage.New(driver), resumable.Config{}), newSite(t, storage.New(driver), resumable.Config{})}
+	at := sites[0].create("Upload-Length", size(data))
+	var group sync.WaitGroup
+	for _, s := range sites {
+		group.Go(func() {
+			there := s.moved(at)
+			for range 200 {
+				head := s.tus("HEAD", there, nil)
+				offset := 0
+				if _, err := fmt.Sscan(head.Header.Get("Upload-Offset"), &offset); err != nil || offset == len(data) {
+					return
+				}
+				end := min(len(data), offset+3<<20)
+				_, _ = s.try(t.Context(), alice, "PATCH", there, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
+					"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": fmt.Sprint(offset),
+				})
+			}
+		})
+	}
+	group.Wait()
+	sites[0].stored("files/alice/file", data)
+	require.Empty(t, sites[0].pending())
+}
+
+// The library tries each call to the store again. If all fail, the error is a 5xx that
+// shows nothing of the store, and the application gets to know the cause.
+func TestErrorsShowNothingOfTheStore(t *testing.T) {
+	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
+	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
+	hidden := make(chan error, 10)
+	bucket := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	s := newSite(t, bucket, resumable.Config{ProxyParts: true, OnError: func(_ *http.Request, err error) { hidden <- err }})
+	at := s.create("Upload-Length", "3")
+	for _, a := range []*answer{
+		s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0"),
+		s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1)),
+		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
+		s.do(alice, "GET", "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1", nil, nil),
+	} {
+		require.Equal(t, "503 store_failed", a.refusal(t))
+		require.NotContains(t, string(a.body), "SECRET")
+		require.NotContains(t, string(a.body), ".uploads")
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+		require.ErrorContains(t, <-hidden, "SECRET")
+	}
+}
+
+// A client that sends nothing is let go, and what it sent counts. Another that waits for
+// memory meanwhile gets 503, or its turn.
+func TestASilentClientIsLetGo(t *testing.T) {
+	s := newSite(t, inMemory(t), resumable.Config{})
+	s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
+	at := s.create("Upload-Length", "2000")
+	stuck := newStuckBody(content(1000))
+	defer stuck.end()
+	a, err := s.try(t.Context(), alice, "PATCH", at, stuck, headers{
+		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
+	s.patch(at, 1000, content(2000)[1000:], 2000)
+	s.stored("files/alice/file", content(2000))
+}
+
+// The memory that a tus upload takes does not depend on its size.
+// OMNIBUCKET_RESUMABLE_TEST_MIB sets the size in MiB; the default is 200.
+func TestTusMemoryIsBounded(t *testing.T) {
+	mib := int64(200)
+	if text := os.Getenv("OMNIBUCKET_RESUMABLE_TEST_MIB"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		require.NoError(t, err)
+		mib = n
+	}
+	s := newSite(t, inADirectory(t), resumable.Config{})
+	before, done, highest := heap(), make(chan struct{}), make(chan uint64)
+	go func() {
+		most := uint64(0)
+		for {
+			select {
+			case <-done:
+				highest <- most
+				return
+			case <-time.After(20 * time.Millisecond):
+				most = max(most, heap())
+			}
+		}
+	}()
+	at := s.create("Upload-Length", itoa(mib<<20))
+	began := time.Now()
+	a := s.do(alice, "PATCH", at, io.LimitReader(zeros{}, mib<<20), headers{
+		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+	})
+	close(done)
+	most := <-highest
+	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	t.Logf("%d MiB in %v, %d MiB of memory above the %d MiB before", mib, time.Since(began), (most-min(most, before))>>20, before>>20)
+	require.Less(t, most, before+64<<20)
+	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
+	require.NoError(t, err)
+	require.Equal(t, mib<<20, attrs.Size)
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}

@@ -1,0 +1,252 @@
+package resumable_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/resumable"
+)
+
+var errDead = errors.New("the process was killed")
+
+// A death kills a process at its call to the store with this number: before the call, or
+// after it was executed, so that its response is lost. No later call is executed.
+type death struct {
+	at    int
+	after bool
+
+	mu    sync.Mutex
+	calls int
+}
+
+func (d *death) layer(next storage.Driver) storage.Driver {
+	return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		d.mu.Lock()
+		d.calls++
+		now, dead := d.calls == d.at, d.calls > d.at
+		d.mu.Unlock()
+		if dead || now && !d.after {
+			return &storage.Error{Code: storage.Internal, Err: errDead}
+		}
+		if err := next(ctx); err != nil || !now {
+			return err
+		}
+		return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
+	})
+}
+
+// reached reports whether the process lived long enough to be killed.
+func (d *death) reached() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls >= d.at
+}
+
+// A journey is what a client does until its file is stored. It is told whether the server
+// was killed: then the client goes on with another process.
+type journey struct {
+	name   string
+	config resumable.Config
+	setUp  func(s *site) string
+	// act makes the requests that a kill interrupts. It must not fail the test.
+	act func(s *site, given string)
+	// resume does what a client does afterwards, until the file is stored.
+	resume func(s *site, given string)
+}
+
+// send makes a request that may fail.
+func (s *site) send(method, address string, body []byte, pairs ...string) *answer {
+	h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+	for i := 0; i < len(pairs); i += 2 {
+		h[pairs[i]] = pairs[i+1]
+	}
+	a, _ := s.try(s.t.Context(), alice, method, s.moved(address), bytes.NewReader(body), h)
+	return a
+}
+
+// moved returns an address that another process gave, at this one.
+func (s *site) moved(address string) string {
+	for i := range address {
+		if i > 8 && address[i:min(len(address), i+9)] == "/uploads/" {
+			return s.base + address[i+8:]
+		}
+	}
+	return address
+}
+
+// continueTus continues an upload as tus clients do.
+func (s *site) continueTus(address string, data []byte) {
+	address = s.moved(address)
+	for range 10 {
+		head := s.tus("HEAD", address, nil)
+		require.Equal(s.t, http.StatusOK, head.StatusCode)
+		offset, err := strconv.Atoi(head.Header.Get("Upload-Offset"))
+		require.NoError(s.t, err)
+		if offset == len(data) {
+			return
+		}
+		s.patch(address, int64(offset), data[offset:], int64(len(data)))
+	}
+	require.Fail(s.t, "no progress")
+}
+
+var journeys = func() []journey {
+	small, large := content(1000), content(part+1<<20)
+	inspect := resumable.Config{Inspect: func(_ context.Context, u *resumable.Upload, content *storage.ReaderAt) error {
+		u.ContentType = "image/png"
+		return nil
+	}}
+	uploads := map[string]*begun{}
+	var list []journey
+	for _, row := range []struct {
+		name   string
+		config resumable.Config
+		data   []byte
+	}{
+		{"a small file by tus", resumable.Config{}, small},
+		{"a large file by tus", resumable.Config{}, large},
+		{"a small file by tus, inspected", inspect, small},
+		{"a large file by tus, inspected", inspect, large},
+	} {
+		list = append(list, journey{
+			name: row.name, config: row.config,
+			setUp: func(s *site) string {
+				at := s.create("Upload-Length", size(row.data))
+				s.patch(at, 0, row.data[:300], 300)
+				return at
+			},
+			act:    func(s *site, at string) { s.send("PATCH", at, row.data[300:], "Upload-Offset", "300") },
+			resume: func(s *site, at string) { s.continueTus(at, row.data); s.stored("files/alice/file", row.data) },
+		})
+	}
+	for _, row := range []struct {
+		name   string
+		config resumable.Config
+	}{
+		{"parts", resumable.Config{ProxyParts: true}},
+		{"parts, inspected", resumable.Config{ProxyParts: true, Inspect: inspect.Inspect}},
+	} {
+		complete := func(u *begun) *answer { return u.complete(sentPart{1, ""}, sentPart{2, ""}) }
+		list = append(list, journey{
+			name: row.name, config: row.config,
+			setUp: func(s *site) string {
+				u := s.begin(map[string]any{"filename": "file"})
+				u.send(1, large[:part])
+				u.send(2, large[part:])
+				uploads[u.UploadID] = u
+				return u.UploadID
+			},
+			act: func(s *site, id string) {
+				u := *uploads[id]
+				u.s = s
+				complete(&u)
+			},
+			resume: func(s *site, id string) {
+				u := *uploads[id]
+				u.s = s
+				a := complete(&u)
+				if a.StatusCode != http.StatusOK { // only the response was lost
+					require.Equal(s.t, "409 completed uploadId", a.refusal(s.t))
+				}
+				s.stored("files/alice/file", large)
+			},
+		})
+	}
+	join := func(s *site, pieces string) *answer {
+		return s.send("POST", s.base+"/tus/", nil, "Upload-Concat", pieces, "Content-Type", "")
+	}
+	list = append(list, journey{
+		name: "a file of pieces", config: resumable.Config{},
+		setUp: func(s *site) string {
+			a := s.create("Upload-Length", "400", "Upload-Concat", "partial")
+			b := s.create("Upload-Length", "600", "Upload-Concat", "partial")
+			s.patch(a, 0, small[:400], 400)
+			s.patch(b, 0, small[400:], 600)
+			return "final;" + a + " " + b
+		},
+		act: func(s *site, pieces string) { join(s, pieces) },
+		resume: func(s *site, pieces string) {
+			a := join(s, pieces)
+			if a.StatusCode != http.StatusCreated { // only the response was lost
+				require.Equal(s.t, "409 exists key", a.refusal(s.t))
+			}
+			s.stored("files/alice/file", small)
+		},
+	})
+	return list
+}()
+
+// A server is killed at each of its calls to the store in turn. Another process continues,
+// nothing that was acknowledged is lost, and nothing is left behind.
+func TestAKilledServerLosesNothing(t *testing.T) {
+	for _, j := range journeys {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, after), func(t *testing.T) {
+				for at := 1; ; at++ {
+					require.Less(t, at, 60)
+					d := &death{at: at, after: after}
+					if !survive(t, j, d) {
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+// survive reports whether the process was killed.
+func survive(t *testing.T, j journey, d *death) bool {
+	t.Helper()
+	driver := memstore.NewDriver(memstore.Config{})
+	s := newSite(t, storage.New(driver), j.config)
+	given := j.setUp(s)
+	mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), j.config)
+	j.act(mortal, given)
+	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+	j.resume(s, given)
+	require.NotContains(t, fmt.Sprint(s.tidy()), ".uploads", "killed at call %d", d.at)
+	return d.reached()
+}
+
+// tidy lets everything expire, and returns all keys that are left, with unfinished uploads.
+func (s *site) tidy() []string {
+	s.t.Helper()
+	s.clock.Advance(100 * time.Hour)
+	_, err := s.handler.Sweep(s.t.Context())
+	require.NoError(s.t, err)
+	objects, states := s.keys()
+	return append(append(objects, states...), s.pending()...)
+}
+
+func TestSweepContinuesAfterAKill(t *testing.T) {
+	data := content(part + 1000)
+	for at := 1; ; at++ {
+		require.Less(t, at, 60)
+		driver := memstore.NewDriver(memstore.Config{})
+		s := newSite(t, storage.New(driver), resumable.Config{ProxyParts: true})
+		address := s.create("Upload-Length", size(data))
+		s.patch(address, 0, data[:part+10], part+10)
+		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
+		d := &death{at: at}
+		mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), resumable.Config{})
+		mortal.clock.Advance(100 * time.Hour)
+		_, err := mortal.handler.Sweep(t.Context())
+		require.Empty(t, s.tidy(), "killed at call %d", at)
+		if !d.reached() {
+			require.NoError(t, err)
+			break
+		}
+		require.ErrorIs(t, err, errDead)
+	}
+}
