@@ -143,7 +143,7 @@ func (r *browserRun) reload() {
 	defer tab.close()
 	r.beginAndHold(tab, func() { tab.beginSlowly(r.client, r.path) })
 	if r.client == "uppy" {
-		tab.wait("Object.keys(localStorage).length > 0") // the page noted a part
+		tab.wait("Object.keys(sessionStorage).length > 0") // the page noted a part
 	}
 	tab.reload()
 	r.wire.reset(0, false)

@@ -46,8 +46,8 @@ const clients = {
 // continueUppy does what Uppy's plugin Golden Retriever does: it notes the upload, and
 // restores it after a reload.
 function continueUppy(uppy, id, { name }) {
-  if (localStorage[name]) uppy.setFileState(id, { s3Multipart: JSON.parse(localStorage[name]) });
-  uppy.on('s3-multipart:part-uploaded', () => { localStorage[name] = JSON.stringify(uppy.getFile(id).s3Multipart); });
+  if (sessionStorage[name]) uppy.setFileState(id, { s3Multipart: JSON.parse(sessionStorage[name]) });
+  uppy.on('s3-multipart:part-uploaded', () => { sessionStorage[name] = JSON.stringify(uppy.getFile(id).s3Multipart); });
 }
 
 window.begin = (client, options) => watch((file) => clients[client](file, (sent) => window.sent.push(sent), options));
