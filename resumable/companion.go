@@ -58,7 +58,7 @@ func (h *Handler) beginParts(c *call) error {
 	if err := readJSON(c, &asked); err != nil {
 		return err
 	}
-	n := NewUpload{Name: asked.Name, Type: asked.Type, Size: -1}
+	n := UploadRequest{Name: asked.Name, Type: asked.Type, Size: -1}
 	if asked.Size != nil {
 		if n.Size = *asked.Size; n.Size < 0 {
 			return invalid("size", "The size of a file is not negative.")
@@ -179,7 +179,7 @@ func (h *Handler) openParts(c *call) (*session, *storage.MultipartUpload, error)
 		return nil, nil, err
 	case s.Phase == phaseDone || s.Phase == phaseStored:
 		return nil, nil, s.completed()
-	case s.Phase == phaseCompleting:
+	case s.claimed(h.config.Now()):
 		return nil, nil, beingCompleted()
 	}
 	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
@@ -198,9 +198,15 @@ type listedPart struct {
 }
 
 func (h *Handler) listParts(c *call) error {
-	_, upload, err := h.openParts(c)
+	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
+	}
+	if s.Phase == phaseCompleting { // a client that lost the response asks where to continue
+		if s, err = h.finishParts(c.Context(), s); err != nil {
+			return err
+		}
+		return s.completed()
 	}
 	parts, err := uploadParts(c.Context(), upload)
 	if err != nil {

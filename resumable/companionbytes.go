@@ -26,7 +26,7 @@ type singleUpload struct {
 
 func (h *Handler) beginSingle(c *call) error {
 	query := c.URL.Query()
-	n := NewUpload{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
+	n := UploadRequest{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
 	values := map[string]any{}
 	for name, value := range query {
 		if inner, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(inner, "]") {
@@ -176,29 +176,6 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, tooLarge("body", b.most)
-	}
-	return n, err
-}
-
-// idleFor is how long a client may send nothing.
-const idleFor = time.Minute
-
-// idleBody returns the body, which fails if the client sends nothing for a minute. If a
-// middleware hides the connection, only the server's ReadTimeout ends such a request.
-func (c *call) idleBody() io.ReadCloser {
-	return &idleReader{c.Body, http.NewResponseController(c.w)}
-}
-
-type idleReader struct {
-	io.ReadCloser
-	conn *http.ResponseController
-}
-
-func (r *idleReader) Read(p []byte) (int, error) {
-	_ = r.conn.SetReadDeadline(time.Now().Add(idleFor))
-	n, err := r.ReadCloser.Read(p)
-	if err != nil { // the rest of the call may take longer
-		_ = r.conn.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

@@ -37,33 +37,47 @@ func (h *Handler) completeParts(c *call) error {
 	if s.Phase == phaseDone {
 		return s.completed()
 	}
-	var parts []storage.UploadedPart
-	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
+	parts, err := asked.ordered()
+	if err != nil {
+		return err
+	}
+	if s.Phase == phaseOpen {
 		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 		if err != nil {
 			return storeFailed(err)
 		}
-		if parts, err = asked.ordered(); err != nil {
+		if err := h.checkParts(c.Context(), s, upload, parts); err != nil {
 			return err
 		}
-		if s.Phase == phaseOpen {
-			if err := h.checkParts(c.Context(), s, upload, parts); err != nil {
-				return err
-			}
-		}
+		s.PartCount = len(parts)
 	}
-	s, err = h.finish(c.Context(), s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
-		upload, err := storage.ContinueUpload(ctx, h.bucket, s.Token)
-		if err != nil {
-			return nil, err
-		}
-		return upload.Complete(ctx, storage.WithParts(parts...))
-	})
+	s, err = h.finishParts(c.Context(), s)
 	if err != nil {
 		return err
 	}
 	webapi.WriteJSON(c.w, http.StatusOK, "application/json", completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size})
 	return nil
+}
+
+// finishParts makes the object of the parts.
+func (h *Handler) finishParts(ctx context.Context, s *session) (*session, error) {
+	token, parts := s.Token, numbered(s.PartCount)
+	return h.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
+		if err != nil {
+			return nil, err
+		}
+		return upload.Complete(ctx, storage.WithParts(parts...))
+	})
+}
+
+// numbered returns the parts 1 to n.
+func numbered(n int) []storage.UploadedPart {
+	parts := make([]storage.UploadedPart, n)
+	for i := range parts {
+		parts[i].Number = i + 1
+	}
+	return parts
 }
 
 // ordered returns the parts of the request. They must be numbered 1, 2, 3 and so on.
@@ -81,8 +95,7 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 	return parts, nil
 }
 
-// checkParts compares the parts with those that the store has, and writes the store's
-// ETags to parts. If they are more than the file may have, the upload is aborted.
+// checkParts compares the parts with those that the store has. If they are more than the file may have, the upload is aborted.
 func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) error {
 	listed, err := uploadParts(ctx, upload)
 	if err != nil {
@@ -104,7 +117,6 @@ func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.Mu
 		case i < len(parts)-1 && there.Size < limits.MinSize:
 			return refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, webapi.Bytes(limits.MinSize)))
 		}
-		parts[i].ETag = there.ETag
 		total += there.Size
 	}
 	switch most := s.Target.MaxSize; {

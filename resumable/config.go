@@ -37,7 +37,7 @@ type Config struct {
 	Authorize func(*http.Request) (user string, err error)
 	// Begin decides whether the user may upload this file, and where it is stored. Its
 	// errors become responses as those of Authorize do.
-	Begin func(r *http.Request, user string, n NewUpload) (*Target, error)
+	Begin func(r *http.Request, user string, n UploadRequest) (*Target, error)
 	// Inspect looks at the content when all of it has arrived, and before the object
 	// appears under its key. If it returns an *Error, the content is removed and the
 	// error is the response; for any other error the client may try again. It may change
@@ -87,9 +87,9 @@ type Config struct {
 	Now func() time.Time // nil: time.Now
 }
 
-// A NewUpload is what a client says of a file that it wants to upload. Nothing of it is
+// A UploadRequest is what a client says of a file that it wants to upload. Nothing of it is
 // verified.
-type NewUpload struct {
+type UploadRequest struct {
 	Name     string            // of the file; "" if it is unknown
 	Type     string            // its media type; "" if it is unknown
 	Size     int64             // bytes; -1 if it is unknown

@@ -13,7 +13,7 @@
 //
 //	handler, err := resumable.NewHandler(bucket, resumable.Config{
 //		Authorize: func(r *http.Request) (string, error) { return userOf(r) },
-//		Begin: func(r *http.Request, user string, n resumable.NewUpload) (*resumable.Target, error) {
+//		Begin: func(r *http.Request, user string, n resumable.UploadRequest) (*resumable.Target, error) {
 //			return &resumable.Target{Key: "videos/" + user + "/" + rand.Text(), ContentType: "video/mp4"}, nil
 //		},
 //		MaxSize: 10 << 30,
@@ -65,9 +65,9 @@
 // # Two requests at once
 //
 // One request at a time sends the bytes of a tus upload. A newer PATCH or HEAD ends an older
-// PATCH, as in tusd, because the older one is usually that of a dead connection: what it
-// received is stored first, and its client gets 423, after which tus clients ask for the
-// offset and continue. Two tabs with the same upload take turns.
+// PATCH, as in tusd, because the older one is usually that of a dead connection. The bytes
+// that it received are stored first, and its client gets 423. tus clients then ask for the
+// offset and continue, so two tabs with the same upload take turns.
 //
 // # Memory
 //
@@ -88,7 +88,7 @@
 //	not_found         there is no such upload for this user              404
 //	offset_mismatch   Upload-Offset is not where the upload continues    409
 //	completed         the upload is complete; it has key and location    409
-//	exists            there is an object under the key                   409
+//	exists            there is an object under the key                   412
 //	unknown_version   of the tus protocol                                412
 //	too_large         the file or part is larger than allowed            413
 //	unsupported_type  the Content-Type is not that of the protocol       415

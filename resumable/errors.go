@@ -52,7 +52,7 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	OffsetMismatch:   {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
-	Exists:           {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+	Exists:           {Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed}, // 409 would be tried again
 	Locked:           {Storage: storage.Locked, Status: http.StatusLocked},
 	Refused:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	UnsupportedType:  {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
@@ -94,6 +94,10 @@ func notFound() *Error {
 
 func tooLarge(field string, limit int64) *Error {
 	return refuse(field, TooLarge, "The file is too large: at most "+webapi.Bytes(limit)+" are allowed.")
+}
+
+func exists() *Error {
+	return refuse("key", Exists, "There is a file of this name already.")
 }
 
 func beingCompleted() *Error {

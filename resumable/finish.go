@@ -43,7 +43,7 @@ func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session,
 
 // claim reserves the session for this call.
 func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
-	claim, user := rand.Text(), s.User
+	claim, user, parts := rand.Text(), s.User, s.PartCount
 	return h.update(ctx, s, func(s *session) (bool, error) {
 		now := h.config.Now()
 		switch {
@@ -54,7 +54,7 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 		case s.claimed(now):
 			return false, beingCompleted()
 		case s.Phase == phaseOpen && s.arrived():
-			s.Phase = phaseCompleting
+			s.Phase, s.PartCount = phaseCompleting, parts
 		}
 		s.Claim, s.ClaimedUntil = claim, now.Add(claimFor)
 		if s.Tus != nil {
@@ -200,7 +200,7 @@ func (h *Handler) makeOnce(ctx context.Context, s *session, key string, make mak
 	if failed == nil && made != nil && there.Size == made.Size && there.CRC32C.Known && there.CRC32C == made.CRC32C {
 		return there, nil
 	}
-	e := refuse("key", Exists, "There is a file of this name already.")
+	e := exists()
 	e.Err = err
 	return nil, e
 }

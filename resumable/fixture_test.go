@@ -51,6 +51,7 @@ type site struct {
 	handler *resumable.Handler
 	base    string // of the handler
 	clock   *clock
+	client  *http.Client
 }
 
 const (
@@ -71,7 +72,7 @@ func configured(c resumable.Config) resumable.Config {
 		}
 	}
 	if c.Begin == nil {
-		c.Begin = func(_ *http.Request, user string, n resumable.NewUpload) (*resumable.Target, error) {
+		c.Begin = func(_ *http.Request, user string, n resumable.UploadRequest) (*resumable.Target, error) {
 			if n.Type == "text/html" {
 				return nil, &resumable.Error{Code: "type_not_allowed", Field: "type", Message: "No pages.", Status: http.StatusUnsupportedMediaType}
 			}
@@ -87,7 +88,7 @@ func configured(c resumable.Config) resumable.Config {
 
 func newSite(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
 	t.Helper()
-	s := &site{t: t, bucket: bucket, clock: &clock{}}
+	s := &site{t: t, bucket: bucket, clock: &clock{}, client: client}
 	if c.Now == nil {
 		c.Now = s.clock.Now
 	}
@@ -142,7 +143,7 @@ func (s *site) try(ctx context.Context, user, method, address string, body io.Re
 			r.Header.Set(name, value)
 		}
 	}
-	response, err := client.Do(r)
+	response, err := s.client.Do(r)
 	if err != nil {
 		return nil, err
 	}

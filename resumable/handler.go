@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/mediatype"
 )
 
 // A Handler receives files by both protocols. Any number of processes may each have one
@@ -134,7 +136,7 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 
 // begin asks the application for the target of a new upload, and returns its session,
 // which is not saved yet.
-func (h *Handler) begin(c *call, kind string, n NewUpload, sizeField string) (*session, error) {
+func (h *Handler) begin(c *call, kind string, n UploadRequest, sizeField string) (*session, error) {
 	if h.config.MaxSize > 0 && n.Size > h.config.MaxSize {
 		return nil, tooLarge(sizeField, h.config.MaxSize)
 	}
@@ -156,6 +158,15 @@ func (h *Handler) begin(c *call, kind string, n NewUpload, sizeField string) (*s
 	}
 	if s.Target.MaxSize > 0 && n.Size > s.Target.MaxSize {
 		return nil, tooLarge(sizeField, s.Target.MaxSize)
+	}
+	if s.Target.ContentType == "" {
+		s.Target.ContentType = cmp.Or(mediatype.ByExtension(s.Target.Key), "application/octet-stream")
+	}
+	if s.Kind != kindPartial && !s.Target.Overwrite {
+		// It may appear later: the condition of the write decides.
+		if there, err := h.bucket.Exists(c.Context(), s.Target.Key); err == nil && there {
+			return nil, exists()
+		}
 	}
 	return s, nil
 }

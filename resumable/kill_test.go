@@ -53,8 +53,8 @@ func (d *death) reached() bool {
 	return d.calls >= d.at
 }
 
-// A journey is what a client does until its file is stored. It is told whether the server
-// was killed: then the client goes on with another process.
+// A journey is what a client does until its file is stored. If the server is killed, the
+// client continues with another process.
 type journey struct {
 	name   string
 	config resumable.Config
@@ -179,7 +179,7 @@ var journeys = func() []journey {
 		resume: func(s *site, pieces string) {
 			a := join(s, pieces)
 			if a.StatusCode != http.StatusCreated { // only the response was lost
-				require.Equal(s.t, "409 exists key", a.refusal(s.t))
+				require.Equal(s.t, "412 exists key", a.refusal(s.t))
 			}
 			s.stored("files/alice/file", small)
 		},

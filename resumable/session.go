@@ -52,6 +52,8 @@ type session struct {
 	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
 
 	PartSize int64 `json:"partSize,omitempty"`
+	// PartCount is how many parts make the file, once the client has said so.
+	PartCount int `json:"partCount,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
 	// Proxied is set if parts pass through the handler. Secret is in their addresses.
@@ -243,7 +245,7 @@ func (s *session) completed() *Error {
 }
 
 // newSession returns a session that is not saved yet, with an ID that cannot be guessed.
-func newSession(kind, user string, n NewUpload, target Target, expires time.Time) *session {
+func newSession(kind, user string, n UploadRequest, target Target, expires time.Time) *session {
 	id := rand.Text()
 	return &session{
 		Kind: kind, User: user, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata, Size: n.Size,

@@ -142,7 +142,7 @@ func (h *Handler) createTus(c *call) error {
 	if strings.HasPrefix(concat, "final;") {
 		return h.concatTus(c, concat)
 	}
-	n := NewUpload{Size: -1, Partial: concat == "partial"}
+	n := UploadRequest{Size: -1, Partial: concat == "partial"}
 	kind := kindTus
 	switch {
 	case n.Partial:

@@ -299,6 +299,23 @@ func TestTusExpires(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
+// A browser sends one request after the other on one connection.
+func TestTusKeepsTheConnection(t *testing.T) {
+	s := newSite(t, inMemory(t), resumable.Config{})
+	transport := &http.Transport{}
+	s.client = &http.Client{Transport: transport}
+	defer transport.CloseIdleConnections()
+	data := content(1000)
+	for i := range 20 {
+		name := itoa(int64(i))
+		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(name))
+		s.patch(at, 0, data[:500], 500)
+		require.Equal(t, "409 offset_mismatch Upload-Offset", s.tus("PATCH", at, data, "Upload-Offset", "1").refusal(t))
+		s.patch(at, 500, data[500:], 1000)
+		s.stored("files/alice/"+name, data)
+	}
+}
+
 func TestTusMethodOverride(t *testing.T) {
 	s := newSite(t, inMemory(t), resumable.Config{})
 	at := s.create("Upload-Length", "3")

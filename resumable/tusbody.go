@@ -24,13 +24,14 @@ type feed struct {
 	free   chan []byte
 	stop   chan struct{}
 	ended  chan struct{}
-	conn   *http.ResponseController
+	w      http.ResponseWriter
+	over   bool // the last piece was received
 }
 
 func newFeed(c *call) *feed {
 	f := &feed{
 		pieces: make(chan piece), free: make(chan []byte, 2),
-		stop: make(chan struct{}), ended: make(chan struct{}), conn: http.NewResponseController(c.w),
+		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w,
 	}
 	f.free <- make([]byte, pieceBytes)
 	f.free <- make([]byte, pieceBytes)
@@ -59,8 +60,11 @@ func (f *feed) read(body io.Reader) {
 	}
 }
 
-// recycle returns the buffer of a piece.
-func (f *feed) recycle(p piece) { f.free <- p.data[:cap(p.data)] }
+// recycle returns the buffer of a piece that was used.
+func (f *feed) recycle(p piece) {
+	f.over = f.over || p.err != nil
+	f.free <- p.data[:cap(p.data)]
+}
 
 // drain reads the rest of a refused body for a moment, so that the client sees the
 // response and not a reset.
@@ -72,29 +76,30 @@ func (f *feed) drain() {
 		case <-f.ended:
 			return
 		case p := <-f.pieces:
-			if p.err != nil {
+			left -= len(p.data)
+			if f.recycle(p); f.over {
 				return
 			}
-			left -= len(p.data)
-			f.recycle(p)
 		case <-timer.C:
 			return
 		}
 	}
 }
 
-// close ends the feed. A Read in progress is ended by a deadline; if a middleware hides
-// the connection, it ends with the request.
+// close ends the feed. It must be called before the response is written. If the body is not
+// over, a deadline ends the Read in progress, and with it the connection. If a middleware
+// hides the connection, the Read ends with the request.
 func (f *feed) close() {
 	close(f.stop)
-	select {
-	case <-f.ended:
+	if f.over {
+		<-f.ended
 		return
-	default:
 	}
-	if errors.Is(f.conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
+	f.w.Header().Set("Connection", "close")
+	conn := http.NewResponseController(f.w)
+	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
 		return
 	}
 	<-f.ended
-	_ = f.conn.SetReadDeadline(time.Time{})
+	_ = conn.SetReadDeadline(time.Time{})
 }

@@ -27,7 +27,7 @@ func (h *Handler) concatTus(c *call, concat string) error {
 	if len(addresses) == 0 || len(addresses) > maxPieces {
 		return invalid(field, "A joined file has from 1 to "+strconv.Itoa(maxPieces)+" pieces.")
 	}
-	n := NewUpload{}
+	n := UploadRequest{}
 	if err := n.setMetadata(c.Header.Get("Upload-Metadata")); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ type pace struct {
 	minimum int64
 }
 
-var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: idleFor, minimum: 16 << 10}
+var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: idleFor, minimum: idleMinimum}
 
 const (
 	// maxSegments bounds the objects after the last part. More are joined.
@@ -36,9 +36,9 @@ const (
 
 // A receiver stores the bytes of one request.
 //
-// Parts of PartSize bytes go to the store's upload. What does not fill a part when the
-// request ends is stored as a segment, and read again when later bytes fill the part: then
-// each part number always has the same bytes, whoever stores it. The state is saved after
+// Parts of PartSize bytes go to the store's upload. Bytes that do not fill a part when the
+// request ends are stored as a segment. They are read again when later bytes fill the part.
+// So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
 	h      *Handler
@@ -150,16 +150,14 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	for {
 		select {
 		case p := <-f.pieces:
-			if limit := r.limit(); limit >= 0 && int64(len(p.data)) > limit-r.offset {
-				return false, tooLarge("body", limit)
-			}
-			parts := r.parts
-			if err := r.add(p.data); err != nil {
+			parts, err := r.parts, r.take(p.data)
+			f.recycle(p)
+			if err != nil {
 				return false, err
 			}
 			now := time.Now()
 			if parts != r.parts {
-				lastStored = now
+				lastStored, windowBegan, windowBytes = now, now, 0
 			}
 			lastByte, windowBytes = now, windowBytes+int64(len(p.data))
 			switch {
@@ -168,7 +166,6 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			case p.err != nil:
 				return false, nil
 			}
-			f.recycle(p)
 		case <-interrupted:
 			return false, errTaken()
 		case now := <-ticker.C:
@@ -184,7 +181,6 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 			if now.Sub(windowBegan) > pace.idle {
 				if windowBytes < pace.minimum {
-					r.c.w.Header().Set("Connection", "close")
 					return false, nil
 				}
 				windowBegan, windowBytes = now, 0
@@ -193,7 +189,15 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	}
 }
 
-// add takes bytes of the body.
+// take takes bytes of the body, unless they exceed the limit.
+func (r *receiver) take(data []byte) error {
+	if limit := r.limit(); limit >= 0 && int64(len(data)) > limit-r.offset {
+		return tooLarge("body", limit)
+	}
+	return r.add(data)
+}
+
+// add adds bytes to the part.
 func (r *receiver) add(data []byte) error {
 	if r.sum != nil {
 		_, _ = r.sum.Write(data) // never fails
@@ -386,15 +390,11 @@ func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 		if token == "" || t.Parts == 0 {
 			return h.storeWhole(ctx, s, key, content, t.CRC)
 		}
-		parts := make([]storage.UploadedPart, t.Parts)
-		for i := range parts {
-			parts[i].Number = i + 1
-		}
 		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
 		if err != nil {
 			return nil, err
 		}
-		opts := []storage.CompleteOption{storage.WithParts(parts...), storage.WithSize(s.Size)}
+		opts := []storage.CompleteOption{storage.WithParts(numbered(t.Parts)...), storage.WithSize(s.Size)}
 		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(t.CRC))...)
 		if storage.CodeOf(err) == storage.Unsupported { // the store does not tell the checksums of parts
 			attrs, err = upload.Complete(ctx, opts...)

@@ -35,7 +35,7 @@ var telemetry = []string{
 	"github.com/go-logr/stdr",
 }
 
-var jobs = []string{"uploads", "transfer", "files", "serve"}
+var jobs = []string{"uploads", "transfer", "files", "resumable", "serve"}
 
 // shared lists the packages that several providers use.
 var shared = []string{
