@@ -121,7 +121,7 @@ func newBrowserSite(t *testing.T, store browserStore, config resumable.Config) *
 	s.bucket = openForPage(t, store, page, stored, s.toStore)
 
 	config.Authorize = func(*http.Request) (string, error) { return "somebody", nil }
-	config.Begin = func(_ *http.Request, _ string, n resumable.NewUpload) (*resumable.Target, error) {
+	config.Begin = func(_ *http.Request, _ string, n resumable.UploadRequest) (*resumable.Target, error) {
 		return &resumable.Target{Key: "files/" + rand.Text(), ContentType: "application/octet-stream", Metadata: map[string]string{"name": n.Name}}, nil
 	}
 	config.OnComplete = func(_ context.Context, u *resumable.Upload) error {

@@ -24,7 +24,7 @@ func TestScript(t *testing.T) {
 	bucket := memstore.New(storage.WithSigningBaseURL(server.URL + "/store"))
 	handler, err := resumable.NewHandler(bucket, resumable.Config{
 		Authorize: func(*http.Request) (string, error) { return "somebody", nil },
-		Begin: func(_ *http.Request, _ string, n resumable.NewUpload) (*resumable.Target, error) {
+		Begin: func(_ *http.Request, _ string, n resumable.UploadRequest) (*resumable.Target, error) {
 			if n.Type == "application/x-refused" {
 				return nil, &resumable.Error{Code: resumable.Refused, Message: "This type is not wanted."}
 			}

@@ -102,7 +102,7 @@ export interface UploadRecord {
   key: string;
   uploadId: string;
   partSize: number;
-  checksum?: boolean;
+  checksum?: string;
   name: string;
   size: number;
   lastModified: number;

@@ -175,18 +175,10 @@ export class Upload extends EventTarget {
     const { journal } = this.#options;
     const id = await this.#id();
     const { record, parts } = await this.#begin(id, signal);
-    try {
-      const result = record.result ?? await this.#complete(record, parts, signal);
-      await journal.set(id, { ...record, result, ended: Date.now() });
-      this.#count(this.total);
-      return result;
-    } catch (error) {
-      if (!record.checksum || error.code !== 'unsupported') throw error;
-      this.#options.checksum = false; // Azure verifies none: the upload begins again without
-      await journal.delete(id);
-      await this.#handler.abort(record);
-      return this.#transfer(signal);
-    }
+    const result = record.result ?? await this.#complete(record, parts, signal);
+    await journal.set(id, { ...record, result, ended: Date.now() });
+    this.#count(this.total);
+    return result;
   }
 
   // complete sends the missing parts. It asks the store what it has, so that a page need not
@@ -211,7 +203,7 @@ export class Upload extends EventTarget {
   // begin returns the record of the file and the parts that the store has. If another tab
   // completed the upload while this one waited, the record has a result.
   async #begin(id, signal) {
-    const { journal, retries, handle, checksum } = this.#options;
+    const { journal, retries, handle } = this.#options;
     await removeOld(journal);
     const known = await journal.get(id);
     if (known?.result && known.ended >= this.#created) return { record: known, parts: [] };
@@ -225,7 +217,7 @@ export class Upload extends EventTarget {
     }
     const begun = await retry(retries, signal, () => this.#handler.begin(this.#file, signal));
     const { name = '', size, lastModified = 0 } = this.#file;
-    const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, checksum, began: Date.now(), handle };
+    const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, began: Date.now(), handle };
     await journal.set(id, record);
     return { record, parts: [] };
   }

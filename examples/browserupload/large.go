@@ -35,7 +35,7 @@ func (s *site) openLarge() (err error) {
 
 // beginLarge chooses where a file is stored, and how it is served: as a download, whatever
 // it contains.
-func (s *site) beginLarge(_ *http.Request, _ string, file resumable.NewUpload) (*resumable.Target, error) {
+func (s *site) beginLarge(_ *http.Request, _ string, file resumable.UploadRequest) (*resumable.Target, error) {
 	return &resumable.Target{
 		Key:                largePrefix + strings.ToLower(rand.Text()),
 		ContentType:        "application/octet-stream",
