@@ -238,10 +238,10 @@ type Description struct {
 	MaxParts    int   // 0: no limit
 	PartSize    int64 // bytes of a part if nothing else decides; 0: 5 MiB
 	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0: any size
-	// OpenParts are the limits of the parts with OpenUploads; nil: those of other parts.
-	OpenParts *PartLimits
-	MaxBatch  int // requests in one DeleteBatch; 0: there are no batches
-	MaxPage   int // entries in one List; 0: 1,000
+	// OpenUploadLimits are the bounds of the parts of uploads with AnyOrder; nil: those above.
+	OpenUploadLimits *PartLimits
+	MaxBatch         int // requests in one DeleteBatch; 0: there are no batches
+	MaxPage          int // entries in one List; 0: 1,000
 }
 
 // Features are the abilities that a driver declares.

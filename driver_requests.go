@@ -40,6 +40,7 @@ type (
 		Size        int64
 		CRC32C      CRC32C // as PutRequest.CRC32C
 		Native      []any  // as in BeginParts
+		AnyOrder    bool   // as in BeginParts
 		Unchecked   bool   // PutRequest.UncheckedParts of the upload
 	}
 	// A Part describes a part that is stored.

@@ -126,8 +126,8 @@ func (u *MultipartUpload) GoString() string { return u.String() }
 // chooses parts of at least 5 MiB.
 func (u *MultipartUpload) Limits() PartLimits {
 	d := &u.bucket.core.desc
-	if d.OpenParts != nil {
-		return *d.OpenParts
+	if d.OpenUploadLimits != nil {
+		return *d.OpenUploadLimits
 	}
 	return PartLimits{
 		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,

@@ -237,7 +237,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 		}
 		crc = KnownCRC32C(sum)
 	}
-	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, Unchecked: m.w.req.UncheckedParts}
+	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts}
 	if !crc.Known {
 		content.sum = &r.CRC32C
 	}

@@ -81,7 +81,7 @@ func (h *Handler) beginParts(c *call) error {
 		return err
 	}
 	limits := upload.Limits()
-	s.PartSize = partSize(limits, n.Size)
+	s.PartSize = h.partSize(limits, n.Size)
 	if err := h.save(c.Context(), s); err != nil {
 		h.abandon(c.Context(), upload)
 		return err
@@ -144,15 +144,21 @@ func (h *Handler) abandon(ctx context.Context, upload *storage.MultipartUpload) 
 }
 
 // partSize returns the size of parts for a file of this size, in bytes; -1: unknown.
-func partSize(limits storage.PartLimits, size int64) int64 {
-	part := max(basePart, limits.MinSize)
+func (h *Handler) partSize(limits storage.PartLimits, size int64) int64 {
+	part := max(h.basePart, limits.MinSize)
 	if limits.MaxParts > 0 && size > 0 {
 		part = max(part, (size+int64(limits.MaxParts)-1)/int64(limits.MaxParts))
 	}
-	unit := max(partUnit, limits.Unit)
+	unit := min(partUnit, h.basePart)
+	if limits.Unit > 0 {
+		unit = limits.Unit
+	}
 	part = (part + unit - 1) / unit * unit
-	if limits.MaxSize > 0 {
-		part = min(part, limits.MaxSize)
+	if limits.MaxSize > 0 && part > limits.MaxSize {
+		part = limits.MaxSize
+		if limits.Unit > 0 {
+			part -= part % limits.Unit
+		}
 	}
 	return part
 }
@@ -210,7 +216,7 @@ func (h *Handler) listParts(c *call) error {
 	}
 	parts, err := uploadParts(c.Context(), upload)
 	if err != nil {
-		return err
+		return h.orCompleted(c, err)
 	}
 	listed := make([]listedPart, len(parts))
 	for i, p := range parts {

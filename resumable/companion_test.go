@@ -143,9 +143,9 @@ func TestS3StoresAFileInParts(t *testing.T) {
 func TestS3HoldsAClientToWhatItSaid(t *testing.T) {
 	onSignedBuckets(t, func(t *testing.T, open opener, c resumable.Config) {
 		s := newSite(t, open(t), c)
-		data := content(part + 1000)
+		data := content(5<<20 + 1000) // two parts of MinIO
 		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
-		require.EqualValues(t, part, u.PartSize)
+		require.GreaterOrEqual(t, u.PartSize, int64(part))
 		if u.Checksum != "" {
 			require.Equal(t, "400 invalid_value crc32c", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
 		}
@@ -162,7 +162,7 @@ func TestS3HoldsAClientToWhatItSaid(t *testing.T) {
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
 		}
-		require.Equal(t, "422 parts_missing parts", u.complete(parts[0]).refusal(t))
+		require.Equal(t, "422 parts_missing parts", u.complete(parts[:len(parts)-1]...).refusal(t))
 		a := u.complete(parts...)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		s.stored(u.Key, data)

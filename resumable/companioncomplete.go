@@ -47,7 +47,7 @@ func (h *Handler) completeParts(c *call) error {
 			return storeFailed(err)
 		}
 		if err := h.checkParts(c.Context(), s, upload, parts); err != nil {
-			return err
+			return h.orCompleted(c, err)
 		}
 		s.PartCount = len(parts)
 	}
@@ -57,6 +57,23 @@ func (h *Handler) completeParts(c *call) error {
 	}
 	webapi.WriteJSON(c.w, http.StatusOK, "application/json", completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size})
 	return nil
+}
+
+// orCompleted returns err, or if the upload was not found, whether another request has
+// completed it or is about to.
+func (h *Handler) orCompleted(c *call, err error) error {
+	if storage.CodeOf(err) != storage.ObjectNotFound {
+		return err
+	}
+	switch s, failed := h.loadParts(c); {
+	case failed != nil:
+		return failed
+	case s.Phase == phaseDone:
+		return s.completed()
+	case s.Phase != phaseOpen:
+		return beingCompleted()
+	}
+	return err
 }
 
 // finishParts makes the object of the parts.

@@ -174,7 +174,7 @@ func TestOneOfManyCompletionsSucceeds(t *testing.T) {
 // HEAD says.
 func TestTwoTabsAtOnce(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
-	data := content(2*part + 12345)
+	data := content(20*part + 12345)
 	sites := []*site{newSite(t, storage.New(driver), resumable.Config{}), newSite(t, storage.New(driver), resumable.Config{})}
 	at := sites[0].create("Upload-Length", size(data))
 	var group sync.WaitGroup
@@ -187,7 +187,7 @@ func TestTwoTabsAtOnce(t *testing.T) {
 				if _, err := fmt.Sscan(head.Header.Get("Upload-Offset"), &offset); err != nil || offset == len(data) {
 					return
 				}
-				end := min(len(data), offset+3<<20)
+				end := min(len(data), offset+150_000)
 				_, _ = s.try(t.Context(), alice, "PATCH", there, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
 					"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": fmt.Sprint(offset),
 				})
@@ -250,6 +250,7 @@ func TestTusMemoryIsBounded(t *testing.T) {
 		mib = n
 	}
 	s := newSite(t, inADirectory(t), resumable.Config{})
+	s.handler.SetBasePart(resumable.BasePart)
 	before, done, highest := heap(), make(chan struct{}), make(chan uint64)
 	go func() {
 		most := uint64(0)

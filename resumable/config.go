@@ -202,7 +202,7 @@ func NewHandler(bucket storage.ReadWriter, c Config) (*Handler, error) {
 	if storage.Lacks(bucket, storage.OpenUploads) {
 		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no multipart uploads whose parts come in any order")}
 	}
-	h := &Handler{bucket: bucket, config: c, memory: newMemory(c.MemoryLimit), active: map[string]chan struct{}{}, pace: defaultPace}
+	h := &Handler{bucket: bucket, config: c, memory: newMemory(c.MemoryLimit), active: map[string]chan struct{}{}, pace: defaultPace, basePart: basePart}
 	h.mux = h.routes()
 	return h, nil
 }

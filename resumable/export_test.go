@@ -5,6 +5,9 @@ import "time"
 // BasePart is the size of parts of files that are not huge.
 const BasePart = basePart
 
+// SetBasePart makes the parts of a handler smaller.
+func (h *Handler) SetBasePart(bytes int64) { h.basePart = bytes }
+
 // SetPace makes a handler impatient.
 func (h *Handler) SetPace(tick, checkpoint, idle time.Duration) {
 	h.pace.tick, h.pace.checkpoint, h.pace.idle = tick, checkpoint, idle

@@ -95,6 +95,7 @@ func newSite(t *testing.T, bucket storage.Bucket, c resumable.Config) *site {
 	var err error
 	s.handler, err = resumable.NewHandler(bucket, configured(c))
 	require.NoError(t, err)
+	s.handler.SetBasePart(part)
 	mux := http.NewServeMux()
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.handler))
 	server := httptest.NewServer(mux)

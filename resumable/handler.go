@@ -22,6 +22,8 @@ type Handler struct {
 	mux    *http.ServeMux
 	memory *memory
 	pace   pace
+	// basePart is the constant; tests make it smaller.
+	basePart int64
 
 	mu     sync.Mutex
 	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes

@@ -102,7 +102,7 @@ func (s *site) continueTus(address string, data []byte) {
 }
 
 var journeys = func() []journey {
-	small, large := content(1000), content(part+1<<20)
+	small, large := content(1000), content(part+10_000)
 	inspect := resumable.Config{Inspect: func(_ context.Context, u *resumable.Upload, content *storage.ReaderAt) error {
 		u.ContentType = "image/png"
 		return nil

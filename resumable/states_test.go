@@ -53,11 +53,11 @@ var limits = []struct {
 	name   string
 	limits faults.Limits
 }{
-	{"a minimum", faults.Limits{MinPartSize: 5 << 20}},
+	{"a minimum", faults.Limits{MinPartSize: 40 << 10}},
 	{"a large minimum", faults.Limits{MinPartSize: part + 1}},
-	{"a maximum", faults.Limits{MaxPartSize: 2 << 20}},
-	{"a unit", faults.Limits{PartUnit: 3 << 20}},
-	{"equal parts", faults.Limits{EqualParts: true, MinPartSize: 5 << 20}},
+	{"a maximum", faults.Limits{MaxPartSize: 16 << 10}},
+	{"a unit", faults.Limits{PartUnit: 24 << 10}},
+	{"equal parts", faults.Limits{EqualParts: true, MinPartSize: 40 << 10}},
 	{"few parts", faults.Limits{MaxParts: 2}},
 }
 
@@ -68,7 +68,7 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 			data := content(2*part + 1000)
 			at := s.create("Upload-Length", size(data))
 			for offset, end := 0, 0; offset < len(data); offset = end {
-				end = min(offset+5_000_001, len(data))
+				end = min(offset+40_001, len(data))
 				s.patch(at, int64(offset), data[offset:end], int64(end))
 			}
 			s.stored("files/alice/file", data)
@@ -110,6 +110,7 @@ func TestS3RefusesPartsOutsideOfTheLimits(t *testing.T) {
 func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	bucket := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
 	s := newSite(t, bucket, resumable.Config{MemoryLimit: 16 << 20})
+	s.handler.SetBasePart(resumable.BasePart)
 	a := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
 	require.Equal(t, "413 too_large Upload-Length", a.refusal(t))
 	require.Empty(t, s.tidy())
@@ -118,7 +119,8 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 // Uploads that do not fit into the memory together wait for one another.
 func TestTusUploadsShareTheMemory(t *testing.T) {
 	s := newSite(t, inMemory(t), resumable.Config{MemoryLimit: 16 << 20})
-	data := content(part + 1000)
+	s.handler.SetBasePart(resumable.BasePart)
+	data := content(resumable.BasePart + 1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 6)

@@ -313,7 +313,7 @@ func (h *Handler) deleteTus(c *call) error {
 // beginTus chooses the size of parts, begins the store's upload unless the file fits one
 // part, and saves the session.
 func (h *Handler) beginTus(c *call, s *session) error {
-	if s.Size >= 0 && s.Size <= basePart {
+	if s.Size >= 0 && s.Size <= h.basePart {
 		s.PartSize = max(s.Size, 1)
 		return h.save(c.Context(), s)
 	}
@@ -330,7 +330,7 @@ func (h *Handler) beginTus(c *call, s *session) error {
 		most = s.Target.MaxSize // 0: parts of the usual size
 	}
 	limits := upload.Limits()
-	s.PartSize = partSize(limits, most)
+	s.PartSize = h.partSize(limits, most)
 	if s.PartSize > h.config.MemoryLimit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		h.abandon(c.Context(), upload)
 		return tooLarge("Upload-Length", min(s.PartSize, h.config.MemoryLimit)*int64(max(limits.MaxParts, 1)))

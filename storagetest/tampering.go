@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A tampering changes a signed URL for the key "a" into one that was not signed.
+// A tampering changes a signed URL for the key "a", or for a part of it, into one that was not signed.
 type tampering struct {
 	name   string
 	change func(t *T, s *storage.SignedURL)
@@ -26,8 +26,8 @@ var tamperings = []tampering{
 	}},
 	{"another key", func(t *T, s *storage.SignedURL) {
 		address, query, _ := strings.Cut(s.URL, "?")
-		require.True(t, strings.HasSuffix(address, "a"))
-		s.URL = strings.TrimSuffix(address, "a") + "b?" + query
+		require.False(t, strings.HasSuffix(address, "b"))
+		s.URL = address[:len(address)-1] + "b?" + query
 	}},
 	{"no query", func(_ *T, s *storage.SignedURL) { s.URL, _, _ = strings.Cut(s.URL, "?") }},
 	{"no signature", tamperQuery(func(pairs []string, signature int) []string {

@@ -69,9 +69,9 @@ func daysOf(n int) time.Duration {
 //
 // If a rule has no age or a negative one, or UploadsAge and Tags, Expire fails with
 // InvalidArgument. If a rule has an OldVersionsAge and the bucket keeps no versions, it fails
-// with Unsupported, and so it does if a rule has Tags and the bucket has none, or UploadsAge and
-// the bucket lists no uploads ([storage.ListedUploads]). What has no time in the store's listing
-// stays. An object under retention or a legal hold counts as failed,
+// with Unsupported. The same holds for Tags in a bucket without tags, and for UploadsAge in one
+// that lists no uploads ([storage.ListedUploads]). Objects and uploads whose time the store does
+// not report stay. An object under retention or a legal hold counts as failed,
 // with Locked.
 //
 // An object that is replaced or tagged between its listing and its removal is removed, too. Do

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,13 +53,15 @@ func serverStops(t *testing.T) []stop {
 	return stops
 }
 
+var bucketNumber atomic.Int64
+
 // freshBucket creates a bucket. It is not removed, because the servers end with the
 // tests and Azurite takes longer to remove a large tree than to store it.
 func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
 	t.Helper()
 	service, err := storage.OpenService(t.Context(), scheme+"://?"+query)
 	require.NoError(t, err)
-	name := fmt.Sprintf("omnibucket-transfer-%d", os.Getpid())
+	name := fmt.Sprintf("omnibucket-transfer-%d-%d", os.Getpid(), bucketNumber.Add(1))
 	_, err = service.CreateBucket(t.Context(), name)
 	require.NoError(t, err)
 	b, err := storage.Open(t.Context(), scheme+"://"+name+"?"+query)

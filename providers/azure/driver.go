@@ -69,6 +69,7 @@ func (d *driver) Describe() storage.Description {
 	}
 	if d.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
+		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
 	}
 	if d.isBefore(tagsVersion) {
 		desc.Features &^= storage.ObjectTags

@@ -56,7 +56,7 @@ func (d *driver) Describe() storage.Description {
 	}
 	if d.http != nil {
 		desc.Features |= storage.OpenUploads | storage.ListedUploads
-		desc.OpenParts = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
+		desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
 	}
 	switch {
 	case d.http == nil:

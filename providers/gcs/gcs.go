@@ -101,7 +101,8 @@ type Config struct {
 	// have no MD5. A bucket with soft delete, as new buckets have for seven days,
 	// bills the parts for that time too. Turn soft delete off, or do not set
 	// ParallelComposite. A bucket with a retention policy keeps the parts.
-	// [SweepParts] removes the parts of a process that died.
+	// [SweepParts] removes the parts of a process that died. The parts of
+	// storage.BeginUpload are such objects, too, with or without ParallelComposite.
 	ParallelComposite bool
 
 	// Client is a client of the SDK. Its credentials and settings are kept,

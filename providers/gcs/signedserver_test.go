@@ -3,6 +3,7 @@ package gcs_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/md5"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -80,7 +81,10 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	no := s.check(r)
 	switch {
 	case no == nil && r.Method == http.MethodPut:
-		no = s.put(r, bucket, key, body)
+		if no = s.put(r, bucket, key, body); no == nil {
+			sum := md5.Sum(body)
+			w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+		}
 	case no == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		s.rules.ServeHTTP(&overriding{w, r.URL.Query()}, r)
 		return

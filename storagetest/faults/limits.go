@@ -56,7 +56,7 @@ func (b Limits) apply(d storage.Description) storage.Description {
 	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
-	d.OpenParts = b.applyToOpen(d.OpenParts)
+	d.OpenUploadLimits = b.applyToOpen(d.OpenUploadLimits)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
 	if b.MaxBatch != 0 { // for a driver, 0 means no batches
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
@@ -146,35 +146,47 @@ func (d *limited) BeginParts(ctx context.Context, r *storage.PutRequest) (string
 	return d.Driver.BeginParts(ctx, r)
 }
 
-func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	switch {
-	case r.Number < 1 || d.in.MaxParts > 0 && r.Number > d.in.MaxParts:
-		return storage.Part{}, broken("part number %d (the limit is %d)", r.Number, d.in.MaxParts)
-	case d.in.MaxPartSize > 0 && r.Size > d.in.MaxPartSize:
-		return storage.Part{}, broken("a part of %d bytes exceeds %d", r.Size, d.in.MaxPartSize)
-	case d.has(storage.SequentialParts) && d.in.PartUnit > 0 && r.Size%d.in.PartUnit != 0:
-		return storage.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, d.in.PartUnit)
+// parts returns the limits of the parts of an upload.
+func (d *limited) parts(anyOrder bool) storage.PartLimits {
+	if anyOrder && d.in.OpenUploadLimits != nil {
+		return *d.in.OpenUploadLimits
 	}
-	if d.order != nil {
+	return storage.PartLimits{
+		MinSize: d.in.MinPartSize, MaxSize: d.in.MaxPartSize, Unit: d.in.PartUnit,
+		Equal: d.has(storage.EqualParts), MaxParts: d.in.MaxParts,
+	}
+}
+
+func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	switch limits := d.parts(r.AnyOrder); {
+	case r.Number < 1 || limits.MaxParts > 0 && r.Number > limits.MaxParts:
+		return storage.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
+	case limits.MaxSize > 0 && r.Size > limits.MaxSize:
+		return storage.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
+	case !r.AnyOrder && d.has(storage.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0:
+		return storage.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
+	}
+	if d.order != nil && !r.AnyOrder {
 		return d.order.putPart(ctx, d.Driver, r)
 	}
 	return d.Driver.PutPart(ctx, r)
 }
 
 func (d *limited) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	limits := d.parts(r.Put.AnyOrder)
 	for i, part := range r.Parts {
 		last := i == len(r.Parts)-1
 		switch {
 		case i > 0 && part.Number <= r.Parts[i-1].Number:
 			return nil, broken("part %d after part %d", part.Number, r.Parts[i-1].Number)
-		case !last && part.Size < d.in.MinPartSize:
-			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, d.in.MinPartSize)
-		case !last && d.has(storage.EqualParts) && part.Size != r.Parts[0].Size,
-			last && d.has(storage.EqualParts) && part.Size > r.Parts[0].Size:
+		case !last && part.Size < limits.MinSize:
+			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
+		case !last && limits.Equal && part.Size != r.Parts[0].Size,
+			last && limits.Equal && part.Size > r.Parts[0].Size:
 			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
 		}
 	}
-	if d.order != nil {
+	if d.order != nil && !r.Put.AnyOrder {
 		return d.order.complete(ctx, d.Driver, r)
 	}
 	return d.Driver.CompleteParts(ctx, r)
