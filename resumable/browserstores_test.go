@@ -172,7 +172,7 @@ func openForPage(t *testing.T, store browserStore, page, stored string, w *wire)
 		AllowedHeaders: partHeaders, ExposedHeaders: []string{"etag"},
 	}
 	_, err = service.UpdateBucket(t.Context(), name, storage.WithCORS(append(info.CORS, rule)...)) // on Azure the rules are the account's
-	if store.name != "minio" && store.name != "gcs" { // they let every page in
+	if store.name != "minio" && store.name != "gcs" {                                              // they let every page in
 		require.NoError(t, err)
 	}
 	address, err := url.Parse(account)
