@@ -32,6 +32,7 @@ func TestScript(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
+	handler.SetBasePart(1 << 20)
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
 	mux.Handle("/store/", serve.NewHandler(bucket))
 	mux.Handle("/objects/", http.StripPrefix("/objects/", serve.FileServer(bucket)))

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 )
 
@@ -21,11 +22,16 @@ const (
 
 // openLarge makes the handler that signs the parts.
 func (s *site) openLarge() (err error) {
+	states := storage.ReadWriter(s.bucket)
+	if !storage.Supports(s.bucket, storage.ConditionalCreate|storage.ConditionalUpdate) {
+		states = memstore.New() // lost when this process ends
+	}
 	s.large, err = resumable.NewHandler(s.bucket, resumable.Config{
 		Authorize:  func(*http.Request) (string, error) { return "visitor", nil }, // this page knows no users
 		Begin:      s.beginLarge,
 		OnComplete: s.linkLarge,
 		MaxSize:    largestFile,
+		States:     states,
 		OnError: func(r *http.Request, err error) {
 			slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		},
@@ -38,6 +44,7 @@ func (s *site) openLarge() (err error) {
 func (s *site) beginLarge(_ *http.Request, _ string, file resumable.UploadRequest) (*resumable.Target, error) {
 	return &resumable.Target{
 		Key:                largePrefix + strings.ToLower(rand.Text()),
+		Overwrite:          true, // no other file has this key
 		ContentType:        "application/octet-stream",
 		ContentDisposition: mime.FormatMediaType("attachment", map[string]string{"filename": cleanName(file.Name)}),
 	}, nil

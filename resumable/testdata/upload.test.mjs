@@ -5,7 +5,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { Upload, UploadError, crc32c, fingerprint, unfinished } from '../upload.js';
 
 const endpoint = process.env.OMNIBUCKET_ENDPOINT;
-const partSize = 8 << 20;
+const partSize = 1 << 20; // script_test.go sets it
 const network = globalThis.fetch;
 let requests; // "METHOD path" of each request, in order
 let disturb; // (line, init) → a response, an error, or undefined to let it pass

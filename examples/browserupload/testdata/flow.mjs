@@ -121,7 +121,7 @@ async function worksByKeyboard() {
 
   const first = page.locator('.card').first();
   assert.equal(await first.locator('img').getAttribute('alt'), name);
-  for (let i = 0; i < 3; i++) await page.keyboard.press('Tab'); // the image, Copy link, Delete
+  for (let i = 0; i < 4; i++) await page.keyboard.press('Tab'); // large files, the image, Copy link, Delete
   assert.equal(await focused(() => document.activeElement.getAttribute('aria-label')), `Delete: ${name}`);
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').waitFor();
