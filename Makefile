@@ -16,19 +16,22 @@ TESTFLAGS ?=
 DATABASES := files/sqlrecords/databases
 # An example with a library of its own.
 PARQUET := examples/parquet
+# Modules beside the root's. The first ones have tests that need servers.
+TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges adapters/gocloud adapters/objstore adapters/afero
+MODULES := $(TESTED) benchmarks testservers analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers
+.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 GO='$(GO)' TOGETHER='$(TOGETHER)' LONGEST='$(LONGEST)' $(WITH_SERVERS) scripts/tests $(TESTFLAGS)
+	CGO_ENABLED=1 GO='$(GO)' TOGETHER='$(TOGETHER)' LONGEST='$(LONGEST)' MODULES='$(TESTED)' $(WITH_SERVERS) scripts/tests $(TESTFLAGS)
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
@@ -39,13 +42,11 @@ vet: ## go vet, also of the local driver on other systems, and our analyzer
 		GOOS=$$os CGO_ENABLED=0 $(GO) vet ./providers/local || exit 1; \
 	done
 	$(GO) vet ./...
-	cd cmd/omnibucket && $(GO) vet ./...
-	cd $(DATABASES) && $(GO) vet ./...
-	cd $(PARQUET) && $(GO) vet ./...
-	cd benchmarks && $(GO) vet ./...
-	cd testservers && $(GO) vet ./...
-	cd judges && $(GO) vet ./...
-	cd analyzers && $(GO) vet ./... && $(GO) test ./...
+	@for module in $(MODULES); do \
+		echo "go vet ($$module)"; \
+		(cd $$module && $(GO) vet ./...) || exit 1; \
+	done
+	cd analyzers && $(GO) test ./...
 	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/analyzers . && cd .. && $(GO) vet -vettool=$$dir/analyzers ./...; code=$$?; rm -r $$dir; exit $$code
 
 fmt: ## fails if gofmt would change a file
@@ -59,13 +60,10 @@ prose: ## fails if a comment, a document or a text breaks docs/writing.md
 
 lint: fmt imports prose
 	$(GO) run $(STATICCHECK) ./...
-	cd cmd/omnibucket && $(GO) run $(STATICCHECK) ./...
-	cd $(DATABASES) && $(GO) run $(STATICCHECK) ./...
-	cd $(PARQUET) && $(GO) run $(STATICCHECK) ./...
-	cd benchmarks && $(GO) run $(STATICCHECK) ./...
-	cd testservers && $(GO) run $(STATICCHECK) ./...
-	cd judges && $(GO) run $(STATICCHECK) ./...
-	cd analyzers && $(GO) run $(STATICCHECK) ./...
+	@for module in $(MODULES); do \
+		echo "staticcheck ($$module)"; \
+		(cd $$module && $(GO) run $(STATICCHECK) ./...) || exit 1; \
+	done
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd benchmarks && $(GO) run . -rounds $(ROUNDS)
@@ -77,11 +75,18 @@ powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs
 	@scripts/programs e2fsprogs xfsprogs
 	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
 
+man: ## writes the manual pages of cmd/omnibucket into dist-man
+	$(GO) run -C cmd/omnibucket -tags man . man ../../dist-man
+
+install-check: ## "go install cmd/omnibucket@version", from a module proxy in a directory
+	GO="$(GO)" scripts/installcheck
+
 support: ## writes docs/support.md from the results of the suite
 	GO="$(GO)" scripts/support
 
 s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $OMNIBUCKET_S3TESTS
 	@scripts/programs curl nodejs npm python3 awscli
+	$(GO) run -C testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
 	OMNIBUCKET_S3SERVER_STORES=all $(GO) test -run TestConformanceOfAServerOverAnotherStore ./providers/s3
 	$(GO) run -C testservers . -only minio,minio-tls,versitygw -- $(GO) run -C judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
 

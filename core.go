@@ -86,7 +86,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 // signing base address.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
-		c.features &^= SignedURLs | SignedContentType | SignedSize | SignedIfAbsent | SignedForms | SignedHead | SignedTags | SignedLocks | SignedParts
+		c.features &^= SignedURLs | SignedContentType | SignedSize | SignedIfAbsent | SignedForms | SignedHead | SignedTags | SignedLocks | SignedParts | SignedPartChecksums
 		return
 	}
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)

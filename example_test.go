@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
@@ -404,4 +405,77 @@ func ExampleWithResume() {
 	// Output:
 	// true
 	// <nil>
+}
+
+// Several processes send the parts of one object. The token connects them: it is kept in a
+// database, or with the job that each of them gets.
+func ExampleBeginUpload() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	upload, err := storage.BeginUpload(ctx, bucket, "logs/today.txt", storage.IfAbsent())
+	if err != nil {
+		panic(err)
+	}
+	token := upload.Token()
+
+	// In other processes, at the same time and in any order; every part but the last has at
+	// least upload.Limits().MinSize bytes.
+	for number, text := range map[int]string{2: "world", 1: "hello, "} {
+		again, err := storage.ContinueUpload(ctx, bucket, token)
+		if err != nil {
+			panic(err)
+		}
+		if _, err := again.PutPart(ctx, number, strings.NewReader(text)); err != nil {
+			panic(err)
+		}
+	}
+
+	attrs, err := upload.Complete(ctx)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(attrs.Key, attrs.Size, "bytes")
+	// Output: logs/today.txt 12 bytes
+}
+
+// A client without credentials, such as a browser, sends the parts. The server signs one request
+// for each, and judges the whole when it completes the upload.
+func ExampleMultipartUpload_SignPart() {
+	ctx := context.Background()
+	bucket := memstore.New(storage.WithSigningBaseURL("https://example.com/files")) // answered by package serve
+	upload, err := storage.BeginUpload(ctx, bucket, "video.mp4", storage.WithSize(300<<20), storage.WithUncheckedParts())
+	if err != nil {
+		panic(err)
+	}
+	signed, err := upload.SignPart(ctx, 1, storage.WithTTL(time.Hour))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(signed) // the client gets its JSON
+	_, err = upload.Complete(ctx)
+	fmt.Println(errors.Is(err, storage.InvalidArgument)) // the client has sent nothing yet
+	// Output:
+	// PUT https://example.com/files/video.mp4?REDACTED
+	// true
+}
+
+// A store drops some day the uploads that nobody completes. A program can do it earlier.
+func ExampleListUploads() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	if _, err := storage.BeginUpload(ctx, bucket, "incoming/a.bin"); err != nil {
+		panic(err)
+	}
+	for entry, err := range storage.ListUploads(ctx, bucket, storage.WithPrefix("incoming/")) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(entry.Key)
+		if time.Since(entry.Begun) > 24*time.Hour {
+			if err := storage.AbortUpload(ctx, bucket, entry); err != nil {
+				panic(err)
+			}
+		}
+	}
+	// Output: incoming/a.bin
 }

@@ -11,9 +11,9 @@ import (
 // 1: the method is PUT and the body is the part. It can store this part and nothing else, as often
 // as the holder likes until Complete; see [SignedUploader]. [WithTTL] sets how long it is valid.
 //
-// The checksum of [WithCRC32C] is enforced by the store. Without it SignPart fails with
-// InvalidArgument, unless the upload has [WithUncheckedParts]; with that, WithCRC32C is
-// InvalidArgument. [WithSize] binds the size of the part if the store has [SignedSize], else it
+// The store enforces the checksum of [WithCRC32C] if it has [SignedPartChecksums], else SignPart
+// fails with Unsupported. Without a checksum it fails with InvalidArgument, unless the upload has
+// [WithUncheckedParts]; with that, WithCRC32C is InvalidArgument. [WithSize] binds the size of the part if the store has [SignedSize], else it
 // is Unsupported. Complete checks the size of the whole.
 //
 // SignPart makes no request to the store, so that it succeeds for an upload that is gone. It needs
@@ -58,6 +58,10 @@ func (u *MultipartUpload) checkSignedPart(o *operation, number int, p *partOptio
 		return invalid("WithCRC32C", "must be given: the upload was begun without WithUncheckedParts")
 	case p.crc.Known && u.put.UncheckedParts:
 		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
+	case p.crc.Known && !o.core.has(SignedPartChecksums):
+		e := o.core.need(SignedPartChecksums, "WithCRC32C on a signed part")
+		e.Hint = "begin the upload WithUncheckedParts"
+		return e
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ const (
 
 // transferJobCases compare whole jobs with rclone and s5cmd on a real MinIO. A tree
 // is uploaded to an empty bucket, and again when all of it exists. Each contender is
-// a program; ours is examples/migrate. Without MinIO and rclone there are no such
+// a program; ours is cmd/omnibucket, as it is released. Without MinIO and rclone there are no such
 // cases:
 //
 //	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run jobs
@@ -41,8 +41,8 @@ func transferJobCases() []benchCase {
 	}
 	rows := func(again bool) []row {
 		all := []row{
-			jobRow(ours, again, migrate()),
-			jobRow(ours256, again, migrate("-concurrency", "256")),
+			jobRow(ours, again, syncUp()),
+			jobRow(ours256, again, syncUp("--concurrency", "256")),
 			jobRow(rcloneBest, again, rclone("--transfers", "32", "--checkers", "32")),
 			jobRow(rcloneOwn, again, rclone()),
 		}

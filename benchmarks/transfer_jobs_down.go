@@ -38,21 +38,21 @@ func (e *env) fullBucket() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = e.runJob(migrate(), dir, bucket)
+	_, err = e.runJob(syncUp(), dir, bucket)
 	e.shared[name] = bucket
 	return bucket, err
 }
 
-// syncDown is our contender: the command line, built once.
-func syncDown(e *env, dir, bucket string) (*exec.Cmd, error) {
-	program, err := e.built("omnibucket", "../cmd/omnibucket", ".")
-	if err != nil {
-		return nil, err
+// syncUp is our contender for uploads.
+func syncUp(flags ...string) job {
+	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
+		return e.commandLine(bucket, func(address string) []string { return append([]string{"sync", dir, address}, flags...) })
 	}
-	address, env := e.ownAddress(bucket)
-	cmd := exec.CommandContext(e.ctx, program, "sync", address, dir)
-	cmd.Env = env
-	return cmd, nil
+}
+
+// syncDown is our contender for downloads.
+func syncDown(e *env, dir, bucket string) (*exec.Cmd, error) {
+	return e.commandLine(bucket, func(address string) []string { return []string{"sync", address, dir} })
 }
 
 func rcloneDown(flags ...string) job {

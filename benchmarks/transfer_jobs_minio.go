@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/s3"
@@ -69,7 +70,7 @@ func migrate(flags ...string) job {
 
 // built returns the path of a program, which is built once from a package of the module in
 // a directory.
-func (e *env) built(name, module, pkg string) (program string, err error) {
+func (e *env) built(name, module, pkg string, flags ...string) (program string, err error) {
 	program, ok := e.shared["jobs-"+name].(string)
 	if ok {
 		return program, nil
@@ -79,7 +80,9 @@ func (e *env) built(name, module, pkg string) (program string, err error) {
 		return "", err
 	}
 	program = filepath.Join(in, name)
-	if out, err := exec.CommandContext(e.ctx, "go", "build", "-C", module, "-o", program, pkg).CombinedOutput(); err != nil {
+	build := exec.CommandContext(e.ctx, "go", slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are built
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
 	}
 	e.shared["jobs-"+name] = program

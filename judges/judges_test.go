@@ -8,7 +8,7 @@ import (
 
 // TestClients runs the suites that take little time. "make s3api" runs all of them.
 func TestClients(t *testing.T) {
-	for _, name := range []string{"javascript", "boto3", "minio-go"} {
+	for _, name := range []string{"javascript", "boto3"} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, run(t.Context(), []string{name}, []string{"ours"}, t.TempDir()))
 		})

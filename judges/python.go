@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -48,8 +49,9 @@ func (t task) pytest(ctx context.Context, packages, dir string, env []string, ar
 	return readJUnit(content)
 }
 
-// readJUnit reads a report of pytest. A test whose cleanup failed is in it twice, and only
-// its own result counts.
+// readJUnit reads a report of pytest. Only the test's own result counts, not that of its clean-up: a
+// test that passed is in the report once, with the error of its clean-up, and one that failed is
+// there twice.
 func readJUnit(content []byte) ([]result, error) {
 	type outcome struct {
 		Message string `xml:"message,attr"`
@@ -70,7 +72,7 @@ func readJUnit(content []byte) ([]result, error) {
 	var results []result
 	for _, c := range report.Cases {
 		if c.Error != nil && strings.HasPrefix(c.Error.Message, "failed on teardown") {
-			continue
+			c.Error = nil
 		}
 		r := result{test: c.Class[strings.LastIndex(c.Class, ".")+1:] + "." + c.Name, status: passed}
 		for _, bad := range []*outcome{c.Failure, c.Error} {
@@ -81,7 +83,11 @@ func readJUnit(content []byte) ([]result, error) {
 		if c.Skipped != nil {
 			r.status, r.reason = skipped, oneLine(c.Skipped.Message)
 		}
-		results = append(results, r)
+		if i := slices.IndexFunc(results, func(other result) bool { return other.test == r.test }); i < 0 {
+			results = append(results, r)
+		} else if r.status == failed {
+			results[i] = r
+		}
 	}
 	return results, nil
 }

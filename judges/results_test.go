@@ -45,12 +45,13 @@ func TestReadJUnitIgnoresErrorsOfTheCleanup(t *testing.T) {
 <testcase classname="s3tests.functional.test_s3" name="test_b"><failure message="assert 1 == 2">long</failure></testcase>
 <testcase classname="s3tests.functional.test_s3" name="test_b"><error message="failed on teardown with no">long</error></testcase>
 <testcase classname="s3tests.functional.test_s3" name="test_c"><error message="failed on setup with no">long</error></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_e"><error message="failed on teardown with no">long</error></testcase>
 <testcase classname="s3tests.functional.test_s3" name="test_d"><skipped message="no">long</skipped></testcase>
 </testsuite></testsuites>`))
 	require.NoError(t, err)
 	require.Equal(t, []result{
 		{"test_s3.test_a", passed, ""}, {"test_s3.test_b", failed, "assert 1 == 2"},
-		{"test_s3.test_c", failed, "failed on setup with no"}, {"test_s3.test_d", skipped, "no"},
+		{"test_s3.test_c", failed, "failed on setup with no"}, {"test_s3.test_e", passed, ""}, {"test_s3.test_d", skipped, "no"},
 	}, got)
 }
 

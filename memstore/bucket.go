@@ -60,13 +60,16 @@ func (b *bucket) rlock() error {
 }
 
 // find returns the current object of the key or, if revision is not 0, that version. It
-// returns nil if there is none. The caller holds the lock.
+// returns nil if there is none, or if that is a delete marker. The caller holds the lock.
 func (b *bucket) find(key string, revision uint64) *object {
 	o := b.live.get(key)
 	if revision == 0 || o != nil && o.revision == revision {
 		return o
 	}
 	v, _ := b.old.Get(version{position: position{key, revision}})
+	if v.object != nil && v.object.marker {
+		return nil
+	}
 	return v.object
 }
 
@@ -91,6 +94,9 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 func (b *bucket) remove(r *storage.DeleteRequest, revision uint64, now time.Time) error {
 	key, c := r.Key, r.Condition
 	o := b.find(key, revision)
+	if o == nil && c.Revision == "" {
+		b.removeMissing(key, revision, now)
+	}
 	if o == nil {
 		return nil
 	}
@@ -107,6 +113,7 @@ func (b *bucket) remove(r *storage.DeleteRequest, revision uint64, now time.Time
 		b.live.remove(key)
 		if b.info.Versioning {
 			b.keep(o, now)
+			b.mark(key, now)
 		}
 	case o == b.live.get(key):
 		b.live.remove(key)
@@ -115,6 +122,22 @@ func (b *bucket) remove(r *storage.DeleteRequest, revision uint64, now time.Time
 		b.old.Delete(version{position: position{key, revision}})
 	}
 	return nil
+}
+
+// removeMissing does what a removal does without an object: it removes a delete marker, or adds
+// one. The caller holds the write lock.
+func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
+	if revision == 0 {
+		if b.info.Versioning {
+			b.mark(key, now)
+		}
+		return
+	}
+	newest := b.newestKept(key)
+	b.old.Delete(version{position: position{key, revision}})
+	if b.live.get(key) == nil && newest != nil && newest.revision == revision {
+		b.promote(key)
+	}
 }
 
 // checkWrite compares the condition of a write with the current object of the key.

@@ -20,6 +20,7 @@ type object struct {
 	revision uint64
 	etag     string
 	modified time.Time
+	marker   bool // a delete marker, which is never current
 }
 
 // A kept has what most objects lack: tags, locks and a restored copy. It is never changed either.

@@ -70,7 +70,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 }
 
 // DeleteBucket removes a bucket, with its uncompleted uploads. If the bucket has an
-// object or a noncurrent version, it fails with BucketNotEmpty.
+// object, a noncurrent version or a delete marker, it fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := interrupted(ctx); err != nil {
 		return err

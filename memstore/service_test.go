@@ -86,6 +86,8 @@ func TestDeleteBucket(t *testing.T) {
 	remove(t, d, "k", "")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a noncurrent version")
 	remove(t, d, "k", version)
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a delete marker")
+	remove(t, d, "k", "memory:2")
 	begin(t, d, "k")
 	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is not an object")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)

@@ -9,7 +9,7 @@ import (
 )
 
 const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks | storage.SignedParts
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
 
 // Sign signs a URL for the handler of package serve. As with clouds, the bucket need not
 // exist.

@@ -11,11 +11,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A version is a noncurrent version of an object.
+// A version is a noncurrent version of an object, or a delete marker.
 type version struct {
 	position
 	object *object
-	since  time.Time // when it ceased to be current
+	since  time.Time // when it ceased to be current, or was written as a marker
 }
 
 // before reports whether v is listed before w.
@@ -31,21 +31,35 @@ func (b *bucket) keep(o *object, now time.Time) {
 	b.old.Set(version{position{o.key, o.revision}, o, now})
 }
 
-// promote makes the newest noncurrent version, if any, the current object. The caller
-// holds the write lock.
+// mark adds a delete marker, which is newer than all versions of the key. The caller holds the
+// write lock.
+func (b *bucket) mark(key string, now time.Time) {
+	o := &object{key: key, modified: now, marker: true}
+	o.stamp(b.account.writes.Add(1))
+	b.keep(o, now)
+}
+
+// promote makes the newest noncurrent version, if any, the current object, unless it is a delete
+// marker. The caller holds the write lock.
 func (b *bucket) promote(key string) {
-	var newest version
-	b.old.Ascend(version{position: position{key, math.MaxUint64}}, func(v version) bool {
-		newest = v
-		return false
-	})
-	if newest.object != nil && newest.key == key {
-		b.old.Delete(newest)
-		b.live.set(newest.object)
+	if newest := b.newestKept(key); newest != nil && !newest.marker {
+		b.old.Delete(version{position: position{key, newest.revision}})
+		b.live.set(newest)
 	}
 }
 
-// ListVersions returns a page of current objects and noncurrent versions, with the
+// newestKept returns the newest noncurrent version or delete marker of a key, or nil.
+func (b *bucket) newestKept(key string) (newest *object) {
+	b.old.Ascend(version{position: position{key, math.MaxUint64}}, func(v version) bool {
+		if v.key == key {
+			newest = v.object
+		}
+		return false
+	})
+	return newest
+}
+
+// ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
 // prefixes that List returns. If versioning is off, current objects have no version.
 // Noncurrent ones always have one, because nothing else can reach them.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
@@ -101,6 +115,10 @@ func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.V
 }
 
 func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
+	if o.marker {
+		entry := storage.ListEntry{Key: o.key, Modified: o.modified}
+		return storage.VersionEntry{ListEntry: entry, Version: o.revisionText(), IsDeleteMarker: true}
+	}
 	entry := storage.VersionEntry{ListEntry: o.entry(), Current: since.IsZero(), NoncurrentSince: since}
 	if !entry.Current || b.info.Versioning {
 		entry.Version = entry.Revision

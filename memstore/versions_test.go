@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,7 +24,12 @@ func history(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) [
 		require.NoError(t, err)
 		for _, e := range page.Entries {
 			text := e.Key
-			if !e.IsPrefix {
+			switch {
+			case e.IsDeleteMarker:
+				_, err := d.Head(t.Context(), &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+				require.ErrorIs(t, err, storage.ObjectNotFound)
+				text += " removed"
+			case !e.IsPrefix:
 				require.Equal(t, e.Revision, e.Version)
 				text += ":" + get(t, d, e.Key, e.Version)
 			}
@@ -52,13 +58,13 @@ func TestVersionsAreKept(t *testing.T) {
 	_, err := head(d, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Empty(t, keys(t, d))
-	require.Equal(t, []string{"k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+	require.Equal(t, []string{"k removed", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
 
 	source := d.Locate("k")
 	source.Version = first.Version
 	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
 	require.NoError(t, err, "restored")
-	require.Equal(t, []string{"[k:1]", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
 }
 
 func TestAVersionIsRemovedPermanently(t *testing.T) {
@@ -72,7 +78,12 @@ func TestAVersionIsRemovedPermanently(t *testing.T) {
 		"all, the current one last":           {[]string{"1", "2", "3"}, nil},
 		"a missing one":                       {[]string{"9"}, []string{"[k:3]", "k:2", "k:1"}},
 		"twice":                               {[]string{"3", "3"}, []string{"[k:2]", "k:1"}},
-		"the newest after a removal":          {[]string{"", "3"}, []string{"k:2", "k:1"}},
+		"the newest after a removal":          {[]string{"", "3"}, []string{"k removed", "k:2", "k:1"}},
+		"a marker":                            {[]string{"", "5"}, []string{"[k:3]", "k:2", "k:1"}},
+		"a marker below another":              {[]string{"", "", "5"}, []string{"k removed", "k:3", "k:2", "k:1"}},
+		"both markers":                        {[]string{"", "", "6", "5"}, []string{"[k:3]", "k:2", "k:1"}},
+		"a marker and what it hides":          {[]string{"", "3", "5"}, []string{"[k:2]", "k:1"}},
+		"all but the marker":                  {[]string{"", "3", "2", "1"}, []string{"k removed"}},
 		"another key's":                       {[]string{"4"}, []string{"[k:3]", "k:2", "k:1"}},
 		"one after its neighbour was removed": {[]string{"2", "3"}, []string{"[k:1]"}},
 	} {
@@ -175,12 +186,12 @@ func TestListVersionsPages(t *testing.T) {
 		request storage.ListRequest
 		want    []string
 	}{
-		"everything":        {storage.ListRequest{}, []string{"[a:2]", "a:1", "[b/x:4]", "b/x:3", "[b/y:5]", "c:6", "[c/d:7]"}},
+		"everything":        {storage.ListRequest{}, []string{"[a:2]", "a:1", "[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
 		"a prefix":          {storage.ListRequest{Prefix: "b/"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]"}},
-		"after a key":       {storage.ListRequest{StartAfter: "a"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]", "c:6", "[c/d:7]"}},
-		"a delimiter":       {storage.ListRequest{Delimiter: "/"}, []string{"[a:2]", "a:1", "b/", "c:6", "c/"}},
-		"after a prefix":    {storage.ListRequest{Delimiter: "/", StartAfter: "b/"}, []string{"c:6", "c/"}},
-		"a key as a prefix": {storage.ListRequest{Prefix: "c"}, []string{"c:6", "[c/d:7]"}},
+		"after a key":       {storage.ListRequest{StartAfter: "a"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
+		"a delimiter":       {storage.ListRequest{Delimiter: "/"}, []string{"[a:2]", "a:1", "b/", "c removed", "c:6", "c/"}},
+		"after a prefix":    {storage.ListRequest{Delimiter: "/", StartAfter: "b/"}, []string{"c removed", "c:6", "c/"}},
+		"a key as a prefix": {storage.ListRequest{Prefix: "c"}, []string{"c removed", "c:6", "[c/d:7]"}},
 		"nothing":           {storage.ListRequest{Prefix: "d"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,53 +203,43 @@ func TestListVersionsPages(t *testing.T) {
 }
 
 func TestVersionsAgreeWithASimpleModel(t *testing.T) {
-	type write struct{ key, content string }
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100 {
 		d := versioned()
-		written := map[string][]string{} // versions by key, oldest first
-		current := map[string]string{}
-		contents := map[string]write{}
+		type version struct{ id, content string } // no content: a marker
+		written := map[string][]version{}         // by key, oldest first
 		for i := range 40 {
 			key := fmt.Sprint("k", random.IntN(4))
 			switch versions := written[key]; random.IntN(4) {
 			case 0:
 				remove(t, d, key, "")
-				delete(current, key)
+				written[key] = append(versions, version{id: fmt.Sprint("memory:", i+1)})
 			case 1:
-				if len(versions) == 0 {
-					continue
-				}
-				gone := random.IntN(len(versions))
-				version := versions[gone]
-				remove(t, d, key, version)
-				written[key] = append(versions[:gone:gone], versions[gone+1:]...)
-				if current[key] == version {
-					delete(current, key)
-					if left := written[key]; len(left) > 0 {
-						current[key] = left[len(left)-1]
-					}
+				put(t, d, "other", "x") // so that each step has a number
+				if len(versions) > 0 {
+					gone := random.IntN(len(versions))
+					remove(t, d, key, versions[gone].id)
+					written[key] = append(versions[:gone:gone], versions[gone+1:]...)
 				}
 			default:
 				attrs := put(t, d, key, fmt.Sprint(i))
-				written[key] = append(versions, attrs.Version)
-				current[key] = attrs.Version
-				contents[attrs.Version] = write{key, fmt.Sprint(i)}
+				written[key] = append(versions, version{attrs.Version, fmt.Sprint(i)})
 			}
 		}
 		var want []string
 		for k := range 4 {
 			key := fmt.Sprint("k", k)
-			for i := len(written[key]) - 1; i >= 0; i-- {
-				version := written[key][i]
-				text := key + ":" + contents[version].content
-				if current[key] == version {
+			for i, v := range slices.Backward(written[key]) {
+				text := key + ":" + v.content
+				if v.content == "" {
+					text = key + " removed"
+				} else if i == len(written[key])-1 {
 					text = "[" + text + "]"
 				}
 				want = append(want, text)
 			}
 		}
-		require.Equal(t, want, history(t, d, storage.ListRequest{}, 1+random.IntN(5)))
+		require.Equal(t, want, history(t, d, storage.ListRequest{Prefix: "k"}, 1+random.IntN(5)))
 	}
 }
 
@@ -250,9 +251,9 @@ func TestAVersionHasTheTimeSinceWhenItIsNoncurrent(t *testing.T) {
 		page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		for _, e := range page.Entries {
-			require.Equal(t, e.Current, e.NoncurrentSince.IsZero())
+			require.Equal(t, e.Current || e.IsDeleteMarker, e.NoncurrentSince.IsZero())
 			n := 0
-			if !e.Current {
+			if !e.NoncurrentSince.IsZero() {
 				n = e.NoncurrentSince.Day()
 			}
 			days = append(days, n)
@@ -264,12 +265,10 @@ func TestAVersionHasTheTimeSinceWhenItIsNoncurrent(t *testing.T) {
 	put(t, d, "k", "2")
 	today = day(3)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{3, 2}, since())
+	require.Equal(t, []int{0, 3, 2}, since())
 	today = day(4)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{3, 2}, since(), "there was nothing to remove")
-	three := put(t, d, "k", "3")
-	require.Equal(t, []int{0, 3, 2}, since())
-	remove(t, d, "k", three.Version)
-	require.Equal(t, []int{0, 2}, since(), "the second is current again")
+	require.Equal(t, []int{0, 0, 3, 2}, since(), "two markers")
+	put(t, d, "k", "3")
+	require.Equal(t, []int{0, 0, 0, 3, 2}, since())
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -104,7 +105,7 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 
 // bodyError distinguishes a client that disconnected from an error in this server.
 func bodyError(err error) error {
-	if e := asAPIError(err); e.code != "InternalError" {
+	if e, ok := errors.AsType[*apiError](err); ok && e.code != "InternalError" {
 		return e
 	}
 	return newError("IncompleteBody").withMessage("%v", err)
@@ -120,14 +121,10 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
-	if values := r.Header.Values("Content-Md5"); len(values) > 0 {
-		var err error
-		value := values[0]
-		if p.md5, err = base64.StdEncoding.DecodeString(value); err != nil || len(p.md5) != md5.Size {
-			return nil, newError("InvalidDigest", "Content-MD5", value)
-		}
-	}
 	var err error
+	if p.md5, err = headerMD5(r.Header); err != nil {
+		return nil, err
+	}
 	if p.sum, err = headerChecksum(r.Header); err != nil {
 		return nil, err
 	}
@@ -144,6 +141,19 @@ func (r *request) expectBody() (*expectedBody, error) {
 		return nil, multipleChecksums()
 	}
 	return p, p.resolveChecksum(r.Header)
+}
+
+// headerMD5 returns the digest in Content-MD5, or nil without one.
+func headerMD5(header http.Header) ([]byte, error) {
+	values := header.Values("Content-Md5")
+	if len(values) == 0 {
+		return nil, nil
+	}
+	sum, err := base64.StdEncoding.DecodeString(values[0])
+	if err != nil || len(sum) != md5.Size {
+		return nil, newError("InvalidDigest", "Content-MD5", values[0])
+	}
+	return sum, nil
 }
 
 // readPayload reads x-amz-content-sha256 and the lengths.

@@ -1,54 +1,100 @@
 package s3server
 
 import (
+	"container/list"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// A limitedListener accepts a connection only while fewer than a number are open. Others
-// wait in the system's queue.
+// idleGrace is how long a connection keeps its slot after a request, if others wait: most
+// clients send the next request sooner.
+const idleGrace = 500 * time.Millisecond
+
+// A limitedListener bounds the number of open connections. When there are too many, it closes
+// the one that has been idle for longest; one that sends the head of a request is idle, too. If
+// all have requests in progress, a new connection waits.
 type limitedListener struct {
 	net.Listener
-	slots chan struct{}
-	gone  chan struct{}
-	close func() error
+	connections *connections
+	gone        chan struct{}
+	close       func() error
 }
 
-func limitConnections(l net.Listener, most int) *limitedListener {
+func limitConnections(l net.Listener, c *connections) *limitedListener {
 	gone := make(chan struct{})
-	return &limitedListener{Listener: l, slots: make(chan struct{}, most), gone: gone, close: sync.OnceValue(func() error {
+	return &limitedListener{Listener: l, connections: c, gone: gone, close: sync.OnceValue(func() error {
 		close(gone)
 		return l.Close()
 	})}
 }
 
-// Accept waits for a slot, and then for a connection. The slot is free again when
+// Accept waits for a connection, and then for its slot. The slot is free again when
 // connections.changed learns that the connection is closed.
 func (l *limitedListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.gone:
-		return nil, net.ErrClosed
-	}
 	connection, err := l.Listener.Accept()
 	if err != nil {
-		<-l.slots
+		return nil, err
 	}
-	return connection, err
+	if !l.admit() {
+		_ = connection.Close()
+		return nil, net.ErrClosed
+	}
+	return connection, nil
+}
+
+// admit waits for a slot. It returns false if the listener is closed meanwhile.
+func (l *limitedListener) admit() bool {
+	slots, closed := l.connections.slots, false
+	select {
+	case slots <- struct{}{}:
+		return true
+	default:
+	}
+	for {
+		wait := (<-chan time.Time)(nil)
+		if !closed {
+			if closed = l.connections.closeIdle(); !closed {
+				wait = time.After(idleGrace)
+			}
+		}
+		select {
+		case slots <- struct{}{}:
+			return true
+		case <-wait:
+		case <-l.gone:
+			return false
+		}
+	}
 }
 
 // Close ends Accept.
 func (l *limitedListener) Close() error { return l.close() }
 
-// connections counts the open connections of a server.
+// connections are the open connections of a server.
 type connections struct {
 	open  sync.WaitGroup
-	slots chan struct{}
+	slots chan struct{} // has one value for each
+
+	mu   sync.Mutex
+	idle list.List // of idleConnection; that which is idle for longest is the first
+	at   map[net.Conn]*list.Element
+}
+
+type idleConnection struct {
+	net.Conn
+	since time.Time
+}
+
+func newConnections(most int) *connections {
+	return &connections{slots: make(chan struct{}, most), at: map[net.Conn]*list.Element{}}
 }
 
 // changed is the server's ConnState.
-func (c *connections) changed(_ net.Conn, state http.ConnState) {
+func (c *connections) changed(connection net.Conn, state http.ConnState) {
+	c.setIdle(connection, state == http.StateNew || state == http.StateIdle)
 	switch state {
 	case http.StateNew:
 		c.open.Add(1)
@@ -56,4 +102,38 @@ func (c *connections) changed(_ net.Conn, state http.ConnState) {
 		<-c.slots
 		c.open.Done()
 	}
+}
+
+func (c *connections) setIdle(connection net.Conn, idle bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.at[connection]; e != nil {
+		c.idle.Remove(e)
+		delete(c.at, connection)
+	}
+	if idle {
+		c.at[connection] = c.idle.PushBack(idleConnection{connection, time.Now()})
+	}
+}
+
+// closeIdle closes the connection that has been idle for longest. It returns false if none has
+// been for idleGrace.
+func (c *connections) closeIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.idle.Front()
+	if first == nil {
+		return false
+	}
+	oldest := first.Value.(idleConnection)
+	if time.Since(oldest.since) < idleGrace {
+		return false
+	}
+	c.idle.Remove(first)
+	delete(c.at, oldest.Conn)
+	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {
+		oldest.Conn = encrypted.NetConn() // without a last message, for which it could wait
+	}
+	_ = oldest.Close()
+	return true
 }

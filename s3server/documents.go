@@ -45,6 +45,7 @@ func (r *request) admitDocument() error {
 func (r *request) leaveDocument() {
 	if r.slot != nil {
 		<-r.slot
+		r.slot = nil
 	}
 }
 

@@ -24,7 +24,6 @@ const (
 
 const (
 	byStore, byKMS, byKMSTwice = "AES256", "aws:kms", "aws:kms:dsse"
-	defaultKMSKey              = "arn:aws:kms:us-east-1:" + DefaultAccountID + ":alias/aws/s3"
 )
 
 // An encryption says how an object is encrypted, which it is not: only the rules are kept.
@@ -61,13 +60,24 @@ func (r *request) readEncryption(header http.Header, rule *encryptionRule) (encr
 	if e.algorithm == byStore {
 		return e, nil
 	}
-	if e.kmsKey == "" {
-		e.kmsKey = defaultKMSKey
+	managed, err := r.managedKey()
+	if err != nil {
+		return e, err
 	}
-	if keys := r.server.config.KMSKeys; keys != nil && e.kmsKey != defaultKMSKey && !slices.Contains(keys, e.kmsKey) {
+	setDefault(&e.kmsKey, managed)
+	if keys := r.server.config.KMSKeys; keys != nil && e.kmsKey != managed && !slices.Contains(keys, e.kmsKey) {
 		return e, newError("KMS.NotFoundException").withMessage("Key '%s' does not exist", e.kmsKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))
+}
+
+// managedKey returns AWS's own key in the account of the bucket.
+func (r *request) managedKey() (key string, err error) {
+	err = r.view(func(b *bucket) error {
+		key = "arn:aws:kms:" + b.region + ":" + b.account + ":alias/aws/s3"
+		return nil
+	})
+	return key, err
 }
 
 // checkContext checks an encryption context: base64 of a JSON object of texts.

@@ -5,8 +5,11 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 )
 
 // An apiError is an error in the form of S3.
@@ -45,13 +48,25 @@ func newError(code string, fields ...string) *apiError {
 	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
 }
 
-// asAPIError returns the S3 error for err.
+// asAPIError returns the S3 error for err, which is not nil.
 func asAPIError(err error) *apiError {
-	var e *apiError
-	if errors.As(err, &e) {
-		return e
+	e, _ := errors.AsType[*apiError](driverError(err, "")) // which has one
+	return e
+}
+
+// systemCause returns what the operating system says about err, without the paths and addresses
+// that err itself tells. ok is false if err is not one of the system.
+func systemCause(err error) (cause string, ok bool) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error(), true
 	}
-	return newError("InternalError").withMessage("%v", err)
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e.Error(), true
+	}
+	return "", false
 }
 
 // asErrorCode reports whether an error is one of S3 with this code.
@@ -157,6 +172,7 @@ var errorCatalogue = map[string]entry{
 
 // writeError returns e to the client. A response to HEAD, and a 304, have no body.
 func (r *request) writeError(e *apiError) {
+	r.leaveDocument() // others need not wait until the client reads
 	header := r.w.Header()
 	for name, values := range e.header {
 		header[name] = values

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// DefaultEventARN is the target of events if Config.EventARNs is nil.
+// DefaultEventARN is a target of events if Config.EventARNs is nil: the topic "events" of
+// [DefaultAccountID] in [DefaultRegion].
 const DefaultEventARN = "arn:aws:sns:us-east-1:" + DefaultAccountID + ":events"
 
 // An Event is something that happened to an object, and that the notification configuration of
@@ -158,12 +159,12 @@ func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 		return // it was deleted meanwhile, with its configuration
 	}
 	for _, e := range events {
-		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.account, h.now(), h.config.Region
+		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.account, h.now(), b.region
 		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore" {
 			e.Sequencer = fmt.Sprintf("%016X", h.sequence.Add(1))
 		}
 		for _, rule := range b.notification.all() {
-			if rule.matches(e.Name, e.Key) && anyWildcardMatch(h.config.EventARNs, rule.arn()) {
+			if rule.matches(e.Name, e.Key) && h.isTarget(rule.arn()) {
 				e.Configuration, e.TargetARN = rule.ID, rule.arn()
 				h.deliver(e)
 			}

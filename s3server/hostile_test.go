@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -244,17 +246,15 @@ func TestTheNumberOfBucketsIsLimited(t *testing.T) {
 	require.NoError(t, create("second"), "it is there")
 }
 
-func TestMoreConnectionsThanTheLimitWait(t *testing.T) {
+func TestMoreRequestsThanTheLimitWait(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
 	first, second, third := dial(t, s), dial(t, s), dial(t, s)
-	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	for _, connection := range []net.Conn{first, second} {
-		_, err := io.WriteString(connection, request)
+		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.URL, "http://"))
 		require.NoError(t, err)
-		status, _ := respond(t, connection)
-		require.Equal(t, 403, status)
 	}
-	_, err := io.WriteString(third, request)
+	require.Eventually(t, func() bool { return s.Busy() == 2 }, 10*time.Second, time.Millisecond)
+	_, err := io.WriteString(third, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	require.NoError(t, third.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 	_, err = third.Read(make([]byte, 1))
@@ -263,4 +263,49 @@ func TestMoreConnectionsThanTheLimitWait(t *testing.T) {
 	require.NoError(t, third.SetReadDeadline(time.Now().Add(20*time.Second)))
 	status, _ := respond(t, third)
 	require.Equal(t, 403, status)
+}
+
+// TestIdleConnectionsKeepNobodyWaiting has connections that have sent nothing, a part of a head,
+// or a whole request.
+func TestIdleConnectionsKeepNobodyWaiting(t *testing.T) {
+	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	for name, c := range map[string]s3server.Config{"HTTP": {}, "TLS": {TLS: &tls.Config{}}} {
+		t.Run(name, func(t *testing.T) {
+			c.Limits = s3server.Limits{MaxConnections: 3}
+			s := start(t, c)
+			idle := make([]net.Conn, 3)
+			for i, sent := range []string{"", "GET / HTTP/1.1\r\nHost:", request} {
+				idle[i] = dialAny(t, s)
+				_, err := io.WriteString(idle[i], sent)
+				require.NoError(t, err)
+			}
+			status, _ := respond(t, idle[2])
+			require.Equal(t, 403, status)
+			for range 2 {
+				began, another := time.Now(), dialAny(t, s)
+				_, err := io.WriteString(another, request)
+				require.NoError(t, err)
+				status, _ = respond(t, another)
+				require.Equal(t, 403, status)
+				require.Less(t, time.Since(began), 10*time.Second)
+			}
+			_, err := idle[0].Read(make([]byte, 1))
+			require.Error(t, err, "it was idle for longest")
+		})
+	}
+}
+
+// dialAny is dial, with TLS if the server has it.
+func dialAny(t *testing.T, s *store) net.Conn {
+	t.Helper()
+	if s.Certificate() == nil {
+		return dial(t, s)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	connection, err := (&tls.Dialer{Config: &tls.Config{RootCAs: roots}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "https://"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = connection.Close() })
+	require.NoError(t, connection.SetDeadline(time.Now().Add(20*time.Second)))
+	return connection
 }

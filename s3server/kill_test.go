@@ -73,9 +73,10 @@ func numbered(key string, n int) string {
 	return strings.Repeat(line, 1+n%2000)
 }
 
-// A killWriter writes one key again and again.
+// A killWriter writes one key again and again, and sends parts of an upload.
 type killWriter struct {
 	key              string
+	equal            bool // the parts have one size
 	acked, attempted int
 	upload           string
 	parts            []types.CompletedPart // acknowledged
@@ -90,13 +91,20 @@ func (w *killWriter) run(t *testing.T, k *killable) {
 		w.acked = w.attempted
 		number := int32(len(w.parts) + 1)
 		part, err := k.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload, PartNumber: &number, Body: strings.NewReader(numbered(w.key, int(number))),
+			Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload, PartNumber: &number, Body: strings.NewReader(w.part(int(number))),
 		})
 		if err != nil {
 			return
 		}
 		w.parts = append(w.parts, types.CompletedPart{PartNumber: &number, ETag: part.ETag})
 	}
+}
+
+func (w *killWriter) part(n int) string {
+	if w.equal {
+		return strings.Repeat(fmt.Sprintf("%s %04d\n", w.key, n), 1000)
+	}
+	return numbered(w.key, n)
 }
 
 func (w *killWriter) begin(t *testing.T, k *killable) {
@@ -132,7 +140,7 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 	require.NoError(t, err)
 	var want strings.Builder
 	for n := range w.parts {
-		want.WriteString(numbered(w.key, n+1))
+		want.WriteString(w.part(n + 1))
 	}
 	require.Equal(t, want.String(), read(t, out.Body))
 }
@@ -141,7 +149,7 @@ func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
 	path := t.TempDir()
 	writers := make([]*killWriter, 8)
 	for i := range writers {
-		writers[i] = &killWriter{key: fmt.Sprintf("k%d", i)}
+		writers[i] = &killWriter{key: fmt.Sprintf("k%d", i), equal: i%2 == 0}
 	}
 	for range 4 {
 		k := startKillable(t, path)

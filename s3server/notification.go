@@ -182,11 +182,16 @@ func (c *notificationConfiguration) checkOverlaps() error {
 	return nil
 }
 
+// isTarget reports whether an ARN is among Config.EventARNs.
+func (h *Handler) isTarget(arn string) bool {
+	return slices.ContainsFunc(h.config.EventARNs, func(pattern string) bool { return matchPattern(pattern, arn) })
+}
+
 // checkTargets refuses ARNs that are not among Config.EventARNs.
 func (h *Handler) checkTargets(c *notificationConfiguration) error {
 	var missing []string
 	for _, rule := range c.all() {
-		if !h.sendsEvents() || !anyWildcardMatch(h.config.EventARNs, rule.arn()) {
+		if !h.sendsEvents() || !h.isTarget(rule.arn()) {
 			n := strconv.Itoa(len(missing)/4 + 1)
 			missing = append(missing, "ArgumentName"+n, rule.arn(), "ArgumentValue"+n, "The destination does not exist")
 		}

@@ -25,15 +25,15 @@ type operation struct {
 
 // operations has the operations by kind, method and subresource.
 var operations = map[string]operation{
-	"SERVICE GET ": {"ListBuckets", (*request).listBuckets},
+	"SERVICE GET ": {"ListBuckets", listingOf((*request).listBuckets)},
 
 	"BUCKET PUT ":                     {"CreateBucket", (*request).createBucket},
 	"BUCKET HEAD ":                    {"HeadBucket", (*request).headBucket},
 	"BUCKET DELETE ":                  {"DeleteBucket", (*request).deleteBucket},
-	"BUCKET GET ":                     {"ListObjects", (*request).listObjectsV1},
-	"BUCKET GET list-type":            {"ListObjectsV2", (*request).listObjects},
-	"BUCKET GET versions":             {"ListObjectVersions", (*request).listVersions},
-	"BUCKET GET uploads":              {"ListMultipartUploads", (*request).listUploads},
+	"BUCKET GET ":                     {"ListObjects", listingOf((*request).listObjectsV1)},
+	"BUCKET GET list-type":            {"ListObjectsV2", listingOf((*request).listObjects)},
+	"BUCKET GET versions":             {"ListObjectVersions", listingOf((*request).listVersions)},
+	"BUCKET GET uploads":              {"ListMultipartUploads", listingOf((*request).listUploads)},
 	"BUCKET GET location":             {"GetBucketLocation", (*request).getLocation},
 	"BUCKET POST delete":              {"DeleteObjects", (*request).deleteObjects},
 	"BUCKET POST ":                    {"PostObject", (*request).postObject},
@@ -101,7 +101,7 @@ var operations = map[string]operation{
 	"OBJECT PUT uploadId":    {"UploadPart", (*request).uploadPart},
 	"OBJECT POST uploadId":   {"CompleteMultipartUpload", (*request).completeUpload},
 	"OBJECT DELETE uploadId": {"AbortMultipartUpload", (*request).abortUpload},
-	"OBJECT GET uploadId":    {"ListParts", (*request).listParts},
+	"OBJECT GET uploadId":    {"ListParts", listingOf((*request).listParts)},
 	"OBJECT GET attributes":  {"GetObjectAttributes", (*request).getAttributes},
 	"OBJECT GET acl":         {"GetObjectAcl", (*request).getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},

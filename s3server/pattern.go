@@ -27,7 +27,7 @@ func matchPattern(pattern, value string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// wildcardMatch matches a pattern of CORS rules and ARNs of events: its one "*" stands for anything,
+// wildcardMatch matches a pattern of CORS rules and names of events: its one "*" stands for anything,
 // and "?" for itself.
 func wildcardMatch(pattern, value string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")

@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -41,6 +42,9 @@ func (r *request) postObject() error {
 	if r.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.key == "" {
 		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
+	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
+		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).withMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
+	}
 	f.fields["key"] = r.key
 	if err := checkKey(r.key); err != nil {
 		return err
@@ -50,6 +54,9 @@ func (r *request) postObject() error {
 		return err
 	}
 	header := f.header()
+	if err := r.checkPayer(header); err != nil {
+		return err
+	}
 	if err := r.checkFields(header); err != nil {
 		return err
 	}
@@ -238,6 +245,10 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
+	sum, err := headerMD5(header)
+	if err != nil {
+		return nil, err
+	}
 	d := newDigest(kind, false)
 	return &body{
 		from: io.TeeReader(io.LimitReader(f.file, size.most+1), d), size: -1, digest: d,
@@ -249,6 +260,8 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 				return newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
 			case asserted.kind != nil && asserted.value != d.checksum().value:
 				return badChecksum(kind)
+			case sum != nil && !bytes.Equal(sum, d.md5.Sum(nil)):
+				return newError("BadDigest")
 			}
 			return nil
 		},

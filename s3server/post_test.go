@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
@@ -30,6 +31,32 @@ func (s *store) post(t *testing.T, url string, fields map[string]string, content
 	require.NoError(t, err)
 	require.NoError(t, form.Close())
 	return s.send(t, "POST", url, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+}
+
+func TestFormsOfOtherAccountsPay(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
+	require.NoError(t, err)
+	_, err = s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
+		Bucket: aws.String(bucket), RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
+	})
+	require.NoError(t, err)
+	post := func(client *s3.Client, agrees bool) (*http.Response, string) {
+		out, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) {
+			o.Conditions = []any{[]string{"starts-with", "$x-amz-request-payer", ""}}
+		})
+		require.NoError(t, err)
+		out.Values["x-amz-request-payer"] = map[bool]string{true: "requester"}[agrees]
+		return s.post(t, out.URL, out.Values, "hello")
+	}
+	response, body := post(s.clientOf(1), false)
+	require.Equal(t, 403, response.StatusCode, body)
+	response, body = post(s.clientOf(1), true)
+	require.Equal(t, 204, response.StatusCode, body)
+	require.Equal(t, "requester", response.Header.Get("X-Amz-Request-Charged"))
+	response, body = post(s.Client, false)
+	require.Equal(t, 204, response.StatusCode, "the owner is not asked: %s", body)
 }
 
 func TestForms(t *testing.T) {
@@ -55,6 +82,10 @@ func TestForms(t *testing.T) {
 		"no signature":                 {func(f map[string]string) { delete(f, "X-Amz-Signature") }, 0, "hello", 400, "InvalidArgument"},
 		"no policy":                    {func(f map[string]string) { delete(f, "policy") }, 0, "hello", 403, "AccessDenied"},
 		"a field without a name":       {set("", "x"), 0, "hello", 400, "MalformedPOSTRequest"},
+		"two fields for one ACL":       {func(f map[string]string) { f["acl"], f["x-amz-acl"] = "private", "public-read" }, 0, "hello", 400, "InvalidArgument"},
+		"the digest of another file":   {set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), 0, "hello", 400, "BadDigest"},
+		"a malformed digest":           {set("content-md5", "x"), 0, "hello", 400, "InvalidDigest"},
+		"its digest":                   {set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), 0, "hello", 204, ""},
 		"no key":                       {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
 		"expired":                      {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
 		"too long":                     {nil, 0, "hello, hello", 400, "EntityTooLarge"},
@@ -69,12 +100,13 @@ func TestForms(t *testing.T) {
 						[]any{"content-length-range", 2, 10},
 						map[string]string{"content-type": "image/jpeg"},
 						[]string{"starts-with", "$success_action_status", ""},
+						[]string{"starts-with", "$content-md5", ""},
 					}
 				})
 			require.NoError(t, err)
 			fields := out.Values
 			fields["content-type"] = "image/jpeg"
-			fields["success_action_status"] = "204"
+			fields["success_action_status"], fields["content-md5"] = "204", "XUFAKrxLKna5cZ2REBfFkg=="
 			if test.change != nil {
 				test.change(fields)
 			}

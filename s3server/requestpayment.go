@@ -45,11 +45,13 @@ func (r *request) putRequestPayment() error {
 	})
 }
 
+// payerHeader is the header, or the field of a form, with which a requester agrees to pay.
+const payerHeader, requester = "x-amz-request-payer", "requester"
+
 // checkPayer refuses a request that does not agree to pay, if the requester has to. The owner of a
 // bucket pays without being asked. [Config.RequesterPays] treats the owner like anybody else.
-func (r *request) checkPayer() error {
-	const header, requester = "x-amz-request-payer", "requester"
-	agrees := r.Header.Get(header) == requester || r.query.Get(header) == requester
+func (r *request) checkPayer(header http.Header) error {
+	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
 	must := r.server.config.RequesterPays
 	if !must && r.bucket != "" {
 		_ = r.view(func(b *bucket) error { // a bucket that is missing is reported by the operation

@@ -40,20 +40,24 @@
 // A directory keeps buckets with their settings, versions, locks, tags, access lists and uploads in
 // progress for the next server, also after a kill. Objects are files under their keys. Files that
 // other programs put there are objects, too, whose ETag is not an MD5. A key that no file can have,
-// such as "a//b" or "folder/", is escaped: its empty segment is "!%". Versioning cannot be suspended,
-// and a delete marker ends with the version that it hides.
+// such as "a//b" or "folder/", is escaped: its empty segment is "!%". The
+// time of a file decides whether it was written while versioning was suspended, and so is a null
+// version.
 //
 // Any other service makes the server a gateway. ETags are then those of S3, or no MD5. The server
 // keeps records of its own under a prefix that clients cannot name. It passes bodies through
 // temporary files. Uploads in parts have no part numbers afterwards, and need a store that takes
-// parts in any order. Encryption by keys, lifecycle rules and changes of an object's access list
-// are NotImplemented.
+// parts in any order. Suspended versioning, encryption by keys, lifecycle rules and changes of an
+// object's access list are NotImplemented. If the store has no delete markers, a marker ends with the
+// version that it hides.
 //
 // # Limits
 //
 // Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client that neither
-// sends nor reads is cut off. A listing is made in memory and stays there while its client reads:
-// up to 5 MB for 1,000 keys that are long and full of control characters, for each connection.
+// sends nor reads is cut off. Listings and other documents are in memory while their clients read
+// them, 64 MiB of them at most. Beyond that, the response is SlowDown with status 503 in place of
+// a document of more than 64 KiB. Clients then ask again. A listing of 1,000 keys that are long and
+// full of control characters takes up to 8 MiB. 16 listings are made at a time, and others wait.
 //
 // # What is not there
 //
@@ -147,7 +151,8 @@ type Config struct {
 	WebhookURL string
 	// EventARNs are the targets that a notification configuration can name, for Notify and
 	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
-	// InvalidArgument, and so does the server. Nil means [DefaultEventARN].
+	// InvalidArgument, and so does the server. Nil means the topics whose name is "events", in any
+	// region and of any account, such as [DefaultEventARN].
 	EventARNs []string
 	// Log is called at the end of each request. Calls may be concurrent. Nil means no log.
 	Log func(Entry)
@@ -185,6 +190,9 @@ type Config struct {
 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
 // keep tests small.
+//
+// If there are MaxConnections, Start closes one for each new one: that which has been without a
+// request for longest, and for at least half a second. If all have requests, new ones wait.
 type Limits struct {
 	MinPartSize int64 // of all parts but the last: 5 MiB
 	MaxPartSize int64 // 5 GiB
@@ -197,7 +205,7 @@ type Limits struct {
 	MaxHeader   int   // of all headers of a request, names and values: 8 KiB
 	MaxBuckets  int   // 10,000
 	// These are not AWS's.
-	MaxConnections int           // that Start serves at a time, while others wait: 1,024
+	MaxConnections int           // that Start has open: 1,024
 	IdleTimeout    time.Duration // in which a client must send or read some bytes: 1 minute
 }
 
@@ -235,6 +243,7 @@ type Handler struct {
 	faults                        faults
 	recorder                      recorder
 	documents, anonymousDocuments chan struct{} // large ones in use
+	answers                       answers
 	admin                         http.Handler
 }
 
@@ -262,7 +271,7 @@ func New(c Config) *Handler {
 		c.LifecycleDay = fullDay
 	}
 	if c.EventARNs == nil {
-		c.EventARNs = []string{DefaultEventARN}
+		c.EventARNs = []string{"arn:aws:sns:*:*:events"}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -271,6 +280,7 @@ func New(c Config) *Handler {
 		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults{now: c.Now}, recorder: recorder{limit: c.Record}, webhook: newWebhook(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
+		answers: newAnswers(),
 	}
 	h.admin = h.newAdmin()
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart

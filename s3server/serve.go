@@ -28,7 +28,8 @@ type request struct {
 	events    []Event // of what the request has done
 	failure   string  // the code of the error in the response, or ""
 
-	slot chan struct{} // of a large document, which leaveDocument frees; nil without one
+	slot  chan struct{} // of a large document, which leaveDocument frees; nil without one
+	lists bool          // is one of the listings that are being made, until leaveListing
 }
 
 // ServeHTTP serves one request.
@@ -94,7 +95,7 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.checkOwner(); err != nil {
 			return err
 		}
-		if err := r.checkPayer(); err != nil {
+		if err := r.checkPayer(r.Header); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ type settingsRecord struct {
 	Account    string
 	Region     string
 	Created    time.Time
-	Since      time.Time               `json:",omitzero"`
+	Changes    []time.Time             `json:",omitempty"` // of versioning
 	Versioning string                  `json:",omitempty"`
 	CORS       *corsConfiguration      `json:",omitempty"`
 	Policy     []byte                  `json:",omitempty"`
@@ -34,7 +34,7 @@ type lockRecord struct {
 
 func recordOf(b *bucket) *settingsRecord {
 	r := &settingsRecord{
-		Account: b.account, Region: b.region, Created: b.created, Since: b.versionedSince, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
+		Account: b.account, Region: b.region, Created: b.created, Changes: b.versioningChanges, Versioning: b.versioning, CORS: b.cors, Block: b.block, Ownership: b.ownership,
 		Lifecycle: b.lifecycle, ACL: b.acl,
 		Tags: b.tags, Encryption: b.encryption, Payer: b.payer, Acceleration: b.acceleration, Logging: b.logging,
 		Notification: b.notification, Website: b.website,

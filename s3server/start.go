@@ -28,7 +28,7 @@ type Server struct {
 	bundle      string            // the file of Env's AWS_CA_BUNDLE; "" without one
 	gone        chan struct{}     // closed by Close
 	served      chan struct{}     // closed when no connection is accepted any more
-	connections connections
+	connections *connections
 	background  sync.WaitGroup
 	stop        context.CancelFunc // of what runs in the background
 	close       sync.Once
@@ -83,8 +83,8 @@ func Start(c Config) (*Server, error) {
 		s.Handler.Close()
 		return nil, err
 	}
-	limited := limitConnections(listener, s.limits.MaxConnections)
-	s.connections.slots, listener = limited.slots, limited
+	s.connections = newConnections(s.limits.MaxConnections)
+	listener = limitConnections(listener, s.connections)
 	if encryption != nil {
 		listener = tls.NewListener(listener, encryption)
 	}

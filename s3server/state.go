@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -15,10 +16,25 @@ type bucket struct {
 	account string // that owns it
 	region  string
 	created time.Time
-	// versionedSince is when it began to keep versions, if the store needs to know: older versions
-	// are null versions.
-	versionedSince time.Time
+	// versioningChanges are the times when versioning was enabled or suspended, if the store needs
+	// them to tell null versions from others.
+	versioningChanges []time.Time
 	settings
+}
+
+// hasNulls reports whether isNull knows which versions are null versions.
+func (b *bucket) hasNulls() bool { return len(b.versioningChanges) > 0 || b.versioning == suspended }
+
+// isNull reports whether a write at a time made a null version.
+func (b *bucket) isNull(at time.Time) bool {
+	null := b.versioning != enabled
+	for _, change := range slices.Backward(b.versioningChanges) {
+		if !at.Before(change) {
+			break
+		}
+		null = !null
+	}
+	return null
 }
 
 // A version is one state of a key: an object or a delete marker.

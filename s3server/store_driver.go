@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 // keeps nothing in memory but what can be read again, so that another process can continue at any
 // time. A driver without a feature makes the operations that need it NotImplemented.
 //
-// Versions are the driver's. It has no suspended versioning, and no version "null" in a bucket
-// that keeps versions.
+// Versions are the driver's. On this machine, those that were written while the bucket did not keep
+// versions are null versions. There, the driver keeps versions also while S3's versioning is
+// suspended, and a null version that was replaced is removed right afterwards.
 type driverStore struct {
 	service storage.ServiceDriver
 	now     func() time.Time
@@ -44,6 +46,7 @@ type driverBucket struct {
 	// account, region and natural are those of a bucket without a record.
 	account, region string
 	natural         settings
+	now             func() time.Time
 	driver          storage.Driver
 
 	mu       sync.Mutex
@@ -71,7 +74,7 @@ func (s *driverStore) locate(name string) (*driverBucket, error) {
 	if err != nil {
 		return nil, newError("NoSuchBucket", "BucketName", name)
 	}
-	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, service: s.service, driver: driver}
+	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, now: s.now, service: s.service, driver: driver}
 	s.open[name] = b
 	return b, nil
 }
@@ -192,12 +195,13 @@ func (b *driverBucket) update(ctx context.Context, old, changed *bucket, now tim
 		return newError("NotImplemented", "Resource", "lifecycle").withMessage("A gateway does not run lifecycle rules")
 	}
 	if changed.versioning != old.versioning {
-		if changed.versioning != enabled {
-			return newError("NotImplemented", "Resource", "versioning").withMessage("This server cannot suspend versioning of a bucket in a directory or behind a gateway")
+		if changed.versioning != enabled && !b.description().Local {
+			return newError("NotImplemented", "Resource", "versioning").withMessage("This server cannot suspend versioning of a bucket behind a gateway")
 		}
-		r.Versioning = new(true)
-		if b.description().Local { // providers have null versions of their own, or clocks
-			changed.versionedSince = now
+		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
+		// Providers have null versions of their own, or clocks.
+		if b.description().Local && (changed.versioning == enabled) != (old.versioning == enabled) {
+			changed.versioningChanges = append(slices.Clone(old.versioningChanges), now)
 		}
 	}
 	r.ObjectLock = changed.locking != nil && old.locking == nil

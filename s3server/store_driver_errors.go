@@ -20,12 +20,13 @@ var driverCodes = map[storage.Code]string{
 	storage.RangeNotSatisfiable: "InvalidRange",
 	storage.PermissionDenied:    "AccessDenied",
 	storage.Unauthenticated:     "AccessDenied",
-	storage.ChecksumMismatch:    "BadDigest",
+	storage.ChecksumMismatch:    "InternalError", // damage behind the server, which checks the client's sums itself
 	storage.TooLarge:            "EntityTooLarge",
 	storage.Archived:            "InvalidObjectState",
 	storage.Locked:              "AccessDenied",
 	storage.RateLimited:         "SlowDown",
 	storage.Unavailable:         "ServiceUnavailable",
+	storage.DeadlineExceeded:    "ServiceUnavailable",
 	storage.Unsupported:         "NotImplemented",
 }
 
@@ -69,14 +70,21 @@ func driverError(err error, name string) error {
 	return &driverFailure{e, err}
 }
 
-// driverMessage tells the cause, without the names that the driver uses.
+// driverMessage tells the cause, without the names and paths that the driver uses.
 func driverMessage(err error) string {
+	cause, ofSystem := systemCause(err)
 	e, ok := errors.AsType[*storage.Error](err)
-	if !ok {
-		return err.Error()
+	switch {
+	case !ok && !ofSystem:
+		return string(storage.Internal)
+	case !ok:
+		return cause
 	}
 	text := string(e.Code)
-	if e.Err != nil {
+	switch {
+	case ofSystem:
+		text += ": " + cause
+	case e.Err != nil:
 		text += ": " + e.Err.Error()
 	}
 	if e.Hint != "" {

@@ -79,6 +79,9 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	if l.max == 0 {
 		return false, nil
 	}
+	if l.isSorted() {
+		return b.listSorted(ctx, l, after, show)
+	}
 	if after.prefix {
 		page.after = after.key
 	}
@@ -92,9 +95,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	for _, prefix := range escapePrefix(l.prefix) {
 		var failed error
 		request := page.request(prefix, start)
-		if l.delimiter == "/" { // any other could be a part of an escaped name
-			request.Delimiter = "/"
-		}
+		request.Delimiter = l.delimiter
 		err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
 			if e.Key <= start && !e.IsPrefix {
 				return true
@@ -130,7 +131,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 // later keys with the prefix. A driver may leave it out, because it is less than the key.
 func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, start string, show func(v *version, common string)) error {
 	common, rolled := page.commonPrefix(after.key)
-	if !rolled || after.prefix || page.delimiter != "/" {
+	if !rolled || after.prefix {
 		return nil
 	}
 	request := page.request(escapeKey(strings.TrimSuffix(common, "/"))+"/", start)
@@ -222,6 +223,9 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 			show(v, true, common)
 		})
 	}
+	if l.isSorted() {
+		return b.listVersionsSorted(ctx, l, after, show)
+	}
 	p := &versionListing{driverListing: driverListing{listing: l}, bucket: b, show: show}
 	if common, rolled := l.commonPrefix(after.key); rolled && common == after.key {
 		p.after = common
@@ -264,13 +268,17 @@ type versionListing struct {
 func (p *versionListing) rest(ctx context.Context, after versionPosition) error {
 	found, ordered := false, p.bucket.description().Provider == "local" // whose ids descend
 	return p.bucket.versionsOf(ctx, after.key, func(e *listedEntry) (bool, error) {
-		if !found {
-			found = e.id == after.id
-			if !ordered || e.id >= after.id {
-				return true, nil
-			}
+		switch {
+		case found:
+			return p.add(ctx, e)
+		case e.id == after.id:
+			found = true
+			return true, nil
+		case ordered && after.id != nullVersion && e.Version < after.id: // that version is gone
+			found = true
+			return p.add(ctx, e)
 		}
-		return p.add(ctx, e)
+		return true, nil
 	})
 }
 

@@ -37,7 +37,6 @@ const (
 	keptRestored   = "r"
 	keptClass      = "k"
 	keptAccount    = "o"
-	keptVersion    = "v" // the id of the version that was restored
 )
 
 // maxKeptParts is the longest list of parts that is kept with an object on another machine, in
@@ -213,9 +212,6 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
 	later, _ := url.ParseQuery(tags[reservedName])
 	b.restore(o, a, kept)
-	if id := kept.Get(keptVersion); id != "" {
-		v.id = id
-	}
 	o.restoreChanges(later)
 	return v
 }
@@ -339,7 +335,7 @@ func (b *driverBucket) etagOf(etag, revision string) string {
 func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if id == "" || b.cached != nil && modified.Before(b.cached.versionedSince) {
+	if id == "" || b.cached != nil && b.cached.hasNulls() && b.cached.isNull(modified) {
 		return nullVersion
 	}
 	if isVersionText(id) && !strings.HasPrefix(id, encodedVersion) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
@@ -120,6 +121,25 @@ func (r *records) each(ctx context.Context, prefix, after string, f func(name st
 		}
 		if request.Token = page.Token; request.Token == "" {
 			return nil
+		}
+	}
+}
+
+// newest returns when the newest of the records that begin with prefix was written, or zero.
+func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, err error) {
+	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: pageLimit}
+	for {
+		page, err := r.driver.List(ctx, request)
+		if err != nil {
+			return newest, err
+		}
+		for _, e := range page.Entries {
+			if e.Modified.After(newest) {
+				newest = e.Modified
+			}
+		}
+		if request.Token = page.Token; request.Token == "" {
+			return newest, nil
 		}
 	}
 }

@@ -2,9 +2,9 @@ package s3server
 
 import (
 	"context"
+	"slices"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/objectlock"
 )
 
 func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, error) {
@@ -13,27 +13,26 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 		return removal{}, err
 	}
 	defer s.keys.lock(r.bucket + "/" + r.key)()
-	version, err := b.removable(ctx, r)
-	if err != nil {
-		return removal{}, err
-	}
-	request := &storage.DeleteRequest{Key: escapeKey(r.key), Version: version, BypassGovernance: r.bypass}
+	request := &storage.DeleteRequest{Key: escapeKey(r.key), BypassGovernance: r.bypass}
 	if r.condition != (writeCondition{}) {
 		if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
 			return removal{}, err
 		}
 	}
-	if isMarkerID(r.id) {
-		return b.removeMarker(ctx, r, s.now())
+	switch {
+	case isMarkerID(r.id):
+		return b.removeImplied(ctx, r, s.now())
+	case r.id != "" && b.description().Local && b.keepsVersions():
+		return b.removeVersion(ctx, r)
+	}
+	if request.Version, err = b.driverVersion(ctx, r.key, r.id); err != nil {
+		return removal{}, err
 	}
 	gone := removal{id: r.id}
 	if b.description().Local || settings.notification != nil {
-		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: request.Key, Version: version, Length: -1})
+		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
 		code := storage.CodeOf(err)
 		gone.missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
-	}
-	if err := s.uncoverMarker(ctx, b, r, version); err != nil {
-		return removal{}, driverError(err, r.key)
 	}
 	switch err := b.driver.Delete(ctx, request); {
 	case storage.CodeOf(err) == storage.InvalidArgument && r.id != "":
@@ -44,60 +43,63 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 	if r.id != "" || settings.versioning == "" {
 		return gone, nil
 	}
-	gone = removal{marker: true}
-	marker, err := b.currentMarker(ctx, r.key)
-	if err == nil && marker != nil {
-		gone.id = marker.id
+	if settings.versioning == suspended {
+		b.removeReplaced(ctx, r.key)
+	}
+	return b.marked(ctx, r.key), nil
+}
+
+// marked returns the result of a removal that has added a delete marker. If the driver does not tell
+// its id, it has none.
+func (b *driverBucket) marked(ctx context.Context, key string) removal {
+	gone := removal{marker: true}
+	_ = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
+		if e.marker {
+			gone.id = e.id
+		}
+		return !e.marker, nil
+	})
+	return gone
+}
+
+// removeVersion removes a version or a delete marker on this machine, with the null versions that it
+// has replaced: they are removed first, so that they cannot return.
+func (b *driverBucket) removeVersion(ctx context.Context, r *removeRequest) (removal, error) {
+	gone := removal{id: r.id, missing: true}
+	var stored []string
+	err := b.storedOf(ctx, r.key, func(e *listedEntry) (bool, error) {
+		if e.id == r.id {
+			stored = append(stored, e.Version)
+			gone.marker = gone.marker || e.marker && !e.replaced
+			gone.missing = false
+		}
+		return true, nil
+	})
+	if err != nil {
+		return removal{}, err
+	}
+	for _, version := range slices.Backward(stored) {
+		err := b.driver.Delete(ctx, &storage.DeleteRequest{Key: escapeKey(r.key), Version: version, BypassGovernance: r.bypass})
+		if err != nil {
+			return removal{}, driverError(err, r.key)
+		}
 	}
 	return gone, nil
 }
 
-// uncoverMarker prepares the removal of the current version by its id. If a delete marker is the
-// version before it, the driver would make the version below the marker current. Instead, the
-// current version is removed as by a request without id, and is noncurrent from then on.
-func (s *driverStore) uncoverMarker(ctx context.Context, b *driverBucket, r *removeRequest, version string) error {
-	if version == "" || b.description().Provider != "local" {
-		return nil
-	}
-	first, marked := true, false
-	err := b.versionsOf(ctx, r.key, func(e *listedEntry) (bool, error) {
-		if first {
-			first = false
-			return e.Current && e.Version == version, nil
+// removeReplaced removes the null versions of a key that a newer one has replaced. If it fails, they
+// stay hidden until the next write.
+func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
+	var stored []string
+	_ = b.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
+		if e.replaced {
+			stored = append(stored, e.Version)
 		}
-		marked = e.marker
-		return false, nil
+		return true, nil
 	})
-	if err != nil || !marked {
-		return err
+	for _, version := range stored {
+		_ = b.driver.Delete(ctx, &storage.DeleteRequest{Key: escapeKey(key), Version: version, BypassGovernance: true})
 	}
-	key := escapeKey(r.key)
-	current, err := b.driver.Head(ctx, &storage.GetRequest{Key: key, Version: version, Length: -1})
-	if err != nil {
-		return unless(err, storage.ObjectNotFound)
-	}
-	if err := objectlock.CheckRemoval(current.Retention, current.LegalHold, r.bypass, s.now()); err != nil {
-		return err
-	}
-	err = b.driver.Delete(ctx, &storage.DeleteRequest{Key: key, Condition: storage.Condition{Revision: current.Revision}})
-	return unless(err, storage.PreconditionFailed) // it is not current any more
-}
-
-// removable returns the driver's id of the version that a request removes.
-func (b *driverBucket) removable(ctx context.Context, r *removeRequest) (string, error) {
-	id, err := b.driverVersion(ctx, r.key, r.id)
-	if err != nil || id == "" || isMarkerID(r.id) || !b.keepsETags() {
-		return id, err
-	}
-	if _, err := b.driver.Head(ctx, &storage.GetRequest{Key: escapeKey(r.key), Version: id, Length: -1}); err == nil {
-		return id, nil
-	}
-	v, err := b.findRestored(ctx, r.key, r.id)
-	if v == nil || err != nil {
-		return id, err
-	}
-	defer held(v).close()
-	return held(v).attrs.Version, nil
 }
 
 // guardRemoval checks the condition of a removal. A version is removed whatever is current by

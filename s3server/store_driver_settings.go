@@ -51,7 +51,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	if err != nil {
 		return nil, err
 	}
-	return b.keep(&bucket{name: b.name, account: record.Account, region: record.Region, created: record.Created, versionedSince: record.Since, settings: settings}, revision), nil
+	return b.keep(&bucket{name: b.name, account: record.Account, region: record.Region, created: record.Created, versioningChanges: record.Changes, settings: settings}, revision), nil
 }
 
 // readNatural returns a bucket that this server did not make.
@@ -83,7 +83,7 @@ func (b *driverBucket) keep(found *bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{found, revision, time.Now()}
-	if found.versioning == enabled && !b.desc.Versioned {
+	if found.versioning != "" && !b.desc.Versioned {
 		b.desc = storage.Description{} // another process has enabled it: ask the driver again
 	}
 	return b.cached

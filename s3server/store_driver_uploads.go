@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/staleupload"
 )
 
 // An uploadRecord is how an upload is stored, under "uploads/" and its id.
@@ -119,6 +120,9 @@ func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
 		}
 		return nil, driverError(err, id)
 	}
+	if dropped, err := b.isDropped(ctx, records, id, record); dropped || err != nil {
+		return nil, cmp.Or(driverError(err, id), noUpload(id))
+	}
 	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
 	v := b.version(record.Key, a, record.Tags)
 	u := &upload{
@@ -127,6 +131,23 @@ func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
 	}
 	u.data = record
 	return u, nil
+}
+
+// isDropped reports whether the driver has discarded the upload, because nobody has sent a part for
+// long. It then removes the records. Amazon keeps uploads.
+func (b *driverBucket) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
+	limit := b.now().Add(-staleupload.Idle)
+	if u.Initiated.After(limit) || b.description().Provider == "s3" {
+		return false, nil
+	}
+	newest, err := r.newest(ctx, partsPrefix(id))
+	if err != nil || newest.After(limit) {
+		return false, err
+	}
+	if err := b.driver.AbortParts(ctx, escapeKey(u.Key), u.Upload); err != nil { // a sweep may come later
+		return false, err
+	}
+	return true, b.dropUpload(ctx, id)
 }
 
 func (s *driverStore) putPart(ctx context.Context, u *upload, number int, body *body) (*part, error) {
@@ -271,7 +292,7 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 		return nil, "", lost(driverError(err, w.key), w.condition)
 	}
 	b.dropUpload(ctx, u.id) // if this fails, the upload is listed until it is aborted
-	v, shown := b.written(w, settings, attrs, s)
+	v, shown := b.written(ctx, w, settings, attrs, s)
 	return v, shown, nil
 }
 

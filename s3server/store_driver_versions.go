@@ -43,8 +43,8 @@ func shownID(b *bucket, v *version) string {
 // find returns a version, or nil. On this machine it opens the object, so that it can be read
 // even if it is replaced.
 func (b *driverBucket) find(ctx context.Context, key, id string) (*version, error) {
-	if of, marked := strings.CutSuffix(id, markerSuffix); marked {
-		return b.findMarker(ctx, key, of)
+	if isMarkerID(id) {
+		return b.findMarker(ctx, key, id)
 	}
 	version, err := b.driverVersion(ctx, key, id)
 	if err != nil {
@@ -60,8 +60,10 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound && id == "":
 		return b.currentMarker(ctx, key)
-	case code == storage.ObjectNotFound, code == storage.InvalidArgument && id != "":
-		return b.findRestored(ctx, key, id)
+	case code == storage.ObjectNotFound:
+		return b.findMarker(ctx, key, id)
+	case code == storage.InvalidArgument && id != "":
+		return nil, nil
 	case err != nil:
 		return nil, driverError(err, key)
 	}
@@ -270,7 +272,7 @@ func (s *driverStore) put(ctx context.Context, w *write, body *body) (*version, 
 	if err != nil {
 		return nil, "", lost(driverError(err, w.key), w.condition)
 	}
-	v, shown := b.written(w, settings, attrs, s)
+	v, shown := b.written(ctx, w, settings, attrs, s)
 	return v, shown, nil
 }
 
@@ -294,14 +296,18 @@ func (b *driverBucket) put(ctx context.Context, r *storage.PutRequest, from io.R
 	return b.driver.Put(ctx, r)
 }
 
-// written returns the version that a write has made.
-func (b *driverBucket) written(w *write, settings *bucket, a *storage.Attrs, s *driverStore) (*version, string) {
+// written returns the version that a write has made. It removes the null version that this one
+// replaces.
+func (b *driverBucket) written(ctx context.Context, w *write, settings *bucket, a *storage.Attrs, s *driverStore) (*version, string) {
 	v := &version{key: w.key, id: b.shownVersion(a.Version, a.Modified), modified: a.Modified, object: w.object}
 	if v.modified.IsZero() {
 		v.modified = s.now()
 	}
 	if !b.keepsETags() {
 		v.etag = b.etagOf(a.ETag, a.Revision)
+	}
+	if settings.versioning == suspended {
+		b.removeReplaced(ctx, w.key)
 	}
 	return v, shownID(settings, v)
 }
@@ -323,7 +329,7 @@ func (s *driverStore) copy(ctx context.Context, w *write, from *version) (*versi
 	if err != nil {
 		return nil, "", lost(driverError(err, w.key), w.condition)
 	}
-	v, shown := b.written(w, settings, attrs, s)
+	v, shown := b.written(ctx, w, settings, attrs, s)
 	return v, shown, nil
 }
 

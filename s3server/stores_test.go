@@ -37,13 +37,8 @@ func onStore(t *testing.T, c *s3server.Config) {
 	}
 }
 
-// The tests of this package pass on the other stores, too. These are different there.
-const (
-	noSuspending   = "^TestSuspendedVersioning$"                    // a driver keeps versions or does not
-	noLoneMarkers  = "^TestDeleteMarkersExpire$"                    // a delete marker ends with the version that it hides
-	noMarkersBelow = "^TestTheMarkerBelowARemovedVersionIsCurrent$" // only local tells removed and replaced versions apart
-	noOrderOfIDs   = "^TestAListingContinuesAfterAMissingVersion$"  // a listing of memstore cannot
-)
+// noOrderOfIDs: a listing of memstore cannot continue after a version that is gone.
+const noOrderOfIDs = "^TestAListingContinuesAfterAMissingVersion$"
 
 // objectsRemember: the object itself tells which upload has made it.
 const objectsRemember = "^TestOnlyTheLatestCompletionsAreRemembered$"
@@ -63,8 +58,8 @@ func TestTheOtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 		t.Skip("this test runs the others")
 	}
 	for store, skipped := range map[string][]string{
-		"directory": {noSuspending, noLoneMarkers, objectsRemember},
-		"service":   {noMarkersBelow, noSuspending, noLoneMarkers, objectsRemember, noOrderOfIDs},
+		"directory": {objectsRemember},
+		"service":   {objectsRemember, noOrderOfIDs},
 		"gateway":   nil,
 	} {
 		t.Run(store, func(t *testing.T) {

@@ -38,6 +38,13 @@ func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput
 	return out
 }
 
+func (s *store) getVersion(t *testing.T, key, version string) string {
+	t.Helper()
+	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key, VersionId: &version})
+	require.NoError(t, err)
+	return read(t, out.Body)
+}
+
 // versions returns the ids in pages of n, and marks those of delete markers with "!".
 func (s *store) versions(t *testing.T, n int32) (ids []string) {
 	t.Helper()
@@ -104,6 +111,55 @@ func TestSuspendedVersioning(t *testing.T) {
 	require.Equal(t, []string{"null", kept}, s.versions(t, 1))
 	require.Equal(t, "null", *s.remove(t, "k", "").VersionId)
 	require.Equal(t, []string{"!null", kept}, s.versions(t, 1))
+	require.Empty(t, s.keys(t))
+	require.Equal(t, "null", *s.remove(t, "k", "").VersionId, "a marker replaces a marker")
+	require.Equal(t, "null", s.putVersion(t, "k", "three"))
+	require.Equal(t, []string{"null", kept}, s.versions(t, 1), "and an object a marker")
+
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	newest := s.putVersion(t, "k", "four")
+	require.Equal(t, []string{newest, "null", kept}, s.versions(t, 1))
+	require.Equal(t, "three", s.getVersion(t, "k", "null"))
+	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	require.Equal(t, "null", s.putVersion(t, "k", "five"))
+	require.Equal(t, []string{"null", newest, kept}, s.versions(t, 1), "the older null version is gone")
+	s.remove(t, "k", "null")
+	require.Equal(t, "four", s.get(t, "k"))
+	s.remove(t, "k", "")
+	require.True(t, *s.remove(t, "k", "null").DeleteMarker)
+	require.Equal(t, "four", s.get(t, "k"))
+	require.Equal(t, []string{newest, kept}, s.versions(t, 1))
+}
+
+func TestABucketThatIsSuspendedAtOnce(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "before")
+	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	require.Equal(t, []string{"null"}, s.versions(t, 9))
+	require.Equal(t, "null", s.putVersion(t, "k", "after"))
+	require.Equal(t, []string{"null"}, s.versions(t, 9))
+	s.remove(t, "k", "")
+	require.Equal(t, []string{"!null"}, s.versions(t, 9))
+}
+
+func TestDeleteMarkersAreVersions(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	lone := *s.remove(t, "missing", "").VersionId
+	require.NotEmpty(t, lone, "the removal of a missing key adds a marker")
+	require.Equal(t, []string{"!" + lone}, s.versions(t, 1))
+	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("missing"), VersionId: &lone})
+	require.ErrorContains(t, err, "405")
+	require.True(t, *s.remove(t, "missing", lone).DeleteMarker)
+	require.Empty(t, s.versions(t, 1))
+
+	one := s.putVersion(t, "k", "one")
+	first, second := *s.remove(t, "k", "").VersionId, *s.remove(t, "k", "").VersionId
+	require.ElementsMatch(t, []string{"!" + second, "!" + first, one}, s.versions(t, 1))
+	s.remove(t, "k", one)
+	require.ElementsMatch(t, []string{"!" + second, "!" + first}, s.versions(t, 1), "the markers stay")
+	s.remove(t, "k", second)
+	require.Equal(t, []string{"!" + first}, s.versions(t, 1))
 }
 
 func TestCreateOverAMarker(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -42,19 +41,6 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// writeXML returns 200 with v.
-func (r *request) writeXML(v any) error {
-	var b bytes.Buffer
-	b.WriteString(xml.Header)
-	if err := xml.NewEncoder(&b).Encode(v); err != nil {
-		return err
-	}
-	r.w.Header().Set("Content-Type", "application/xml")
-	r.w.WriteHeader(http.StatusOK)
-	r.send(r.fault.replaceTags(b.Bytes()))
-	return nil
 }
 
 // readXML decodes the body into v and checks its digests.

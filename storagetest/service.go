@@ -29,7 +29,7 @@ func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...
 	report := newReport("service", storage.Description{}, o)
 	t.Run("service", func(t *testing.T) {
 		for _, c := range serviceCases {
-			if reason, left := o.without[c.Name]; left {
+			if reason, skipped := o.skips(c.Name, c.Rule); skipped {
 				report.leave(c.Case, reason)
 				continue
 			}

@@ -27,16 +27,25 @@ import (
 // them. Parallel cases call it concurrently.
 type Open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
-// An Option configures a run for the bucket under test. Options are [Skip], [WithName],
-// [WithVersionedOpen], [WithLockingOpen] and [WithOpener].
+// An Option configures a run for the bucket under test. Options are [Skip], [SkipRules],
+// [WithName], [WithVersionedOpen], [WithLockingOpen] and [WithOpener].
 type Option func(*options)
 
 type options struct {
-	name      string
-	without   map[string]string
-	versioned Open
-	locking   Open
-	opening   Opener
+	name         string
+	skipped      map[string]string // reasons by case
+	skippedRules map[string]string // reasons by rule
+	versioned    Open
+	locking      Open
+	opening      Opener
+}
+
+// skips returns the reason if a case is left out.
+func (o *options) skips(name, rule string) (reason string, skipped bool) {
+	if reason, skipped = o.skipped[name]; !skipped {
+		reason, skipped = o.skippedRules[rule]
+	}
+	return reason, skipped
 }
 
 // An Opener makes a bucket from a driver, as [storage.New] does.
@@ -46,7 +55,7 @@ type Opener func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) sto
 // something. If no case has the name, the test fails. The support table shows the
 // reason.
 func Skip(name, reason string) Option {
-	return func(o *options) { o.without[name] = reason }
+	return func(o *options) { o.skipped[name] = reason }
 }
 
 // WithVersionedOpen sets how to open a bucket that keeps versions, for a provider that
@@ -68,13 +77,23 @@ func WithLockingOpen(open Open) Option { return func(o *options) { o.locking = o
 func WithName(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
-	o := &options{without: map[string]string{}, opening: func(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+	o := &options{skipped: map[string]string{}, skippedRules: map[string]string{}, opening: func(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
 		return storage.New(d, opts...)
 	}}
 	for _, opt := range opts {
 		opt(o)
 	}
 	return o
+}
+
+// SkipRules leaves out the cases of these rules. It is for a further run of a driver, in a
+// setting that does not touch them. If no case has a rule, the test fails.
+func SkipRules(reason string, rules ...string) Option {
+	return func(o *options) {
+		for _, rule := range rules {
+			o.skippedRules[rule] = reason
+		}
+	}
 }
 
 // Run proves every rule that holds for a [storage.Bucket] and the functions of package
@@ -144,7 +163,7 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	for _, c := range alone {
 		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) { runOne(t, c) })
 	}
-	if _, left := o.without[leakCase.Name]; !left {
+	if _, skipped := o.skips(leakCase.Name, leakCase.Rule); !skipped {
 		t.Run(leakCase.Rule+"/"+leakCase.Name, func(t *testing.T) { requireNoGoroutines(t, baseline) })
 	}
 	report.write(t)
@@ -154,7 +173,7 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 // leaves out those that are skipped.
 func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
 	for _, c := range cases {
-		reason, skipped := o.without[c.Name]
+		reason, skipped := o.skips(c.Name, c.Rule)
 		switch {
 		case skipped:
 			report.leave(c, reason)
@@ -170,13 +189,16 @@ func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
 // requireKnown requires that names are unique, and that Skip names only these cases.
 func requireKnown(t *testing.T, cases []Case, o *options) {
 	t.Helper()
-	known := map[string]bool{}
+	names, rules := map[string]bool{}, map[string]bool{}
 	for _, c := range cases {
-		require.False(t, known[c.Name], "two cases are named %q", c.Name)
-		known[c.Name] = true
+		require.False(t, names[c.Name], "two cases are named %q", c.Name)
+		names[c.Name], rules[c.Rule] = true, true
 	}
-	for name := range o.without {
-		require.True(t, known[name], "Skip names no case: %q", name)
+	for name := range o.skipped {
+		require.True(t, names[name], "Skip names no case: %q", name)
+	}
+	for rule := range o.skippedRules {
+		require.True(t, rules[rule], "SkipRules names no rule of a case: %q", rule)
 	}
 }
 
@@ -200,7 +222,7 @@ func byRule(cases []Case) [][]Case {
 // signing lists the features that a store without URLs of its own has only if the
 // bucket knows a server for them.
 const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
 
 // describe returns the driver's description, with the features that the bucket has.
 func describe(t *testing.T, open Open) storage.Description {
@@ -267,6 +289,7 @@ var featureNames = []struct {
 	{storage.OpenUploads, "OpenUploads"},
 	{storage.SignedParts, "SignedParts"},
 	{storage.ListedUploads, "ListedUploads"},
+	{storage.SignedPartChecksums, "SignedPartChecksums"},
 }
 
 func namesOf(f storage.Features) []string {

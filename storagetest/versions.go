@@ -116,6 +116,47 @@ var versionCases = []Case{
 		},
 	},
 	{
+		Name: "a removed key stays removed", Rule: "V4",
+		Explanation: "after the version that was written over a removal is removed, the versions from before the removal are not current",
+		Needs:       storage.Versioning,
+		run: func(t *T) {
+			b := t.openVersioned()
+			one := t.put(b, "a", "one")
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			two := t.put(b, "a", "two")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)))
+			t.requireMissing(b, "a")
+			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
+		},
+	},
+	{
+		Name: "a delete marker is removed by its version", Rule: "V4",
+		Explanation: "the version below it is then current. It stays when that version is removed, and so the key stays removed",
+		Needs:       storage.Versioning,
+		run: func(t *T) {
+			b := t.openVersioned()
+			marker := func() string {
+				for _, entry := range t.versions(b) {
+					if entry.IsDeleteMarker {
+						return entry.Version
+					}
+				}
+				return ""
+			}
+			one, two := t.put(b, "a", "one"), t.put(b, "a", "two")
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			if marker() == "" {
+				return // the store has no delete markers
+			}
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)))
+			t.requireMissing(b, "a")
+			require.Len(t, t.versions(b), 2)
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(marker())))
+			t.requireContent(b, "a", "one")
+			require.Equal(t, one.Version, t.attrs(b, "a").Version)
+		},
+	},
+	{
 		Name: "removing a version is permanent", Rule: "D3",
 		Explanation: "only that version is removed, and a missing one is success. After the current version, the previous one is current again, or none",
 		Needs:       storage.Versioning,

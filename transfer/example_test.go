@@ -87,3 +87,27 @@ func ExampleEvery() {
 	// 0 removed
 	// canceled
 }
+
+func ExampleCompare() {
+	ctx := context.Background()
+	photos, backup := memstore.New(), memstore.New()
+	for key, text := range map[string]string{"a.jpg": "a", "b.jpg": "b"} {
+		if _, err := photos.Upload(ctx, key, strings.NewReader(text)); err != nil {
+			fmt.Println(err)
+		}
+	}
+	if _, err := backup.Upload(ctx, "a.jpg", strings.NewReader("x")); err != nil {
+		fmt.Println(err)
+	}
+	result, err := transfer.Compare(ctx, transfer.Bucket(photos), transfer.Bucket(backup), func(d transfer.Difference) {
+		fmt.Println(d.Kind, d.Key)
+	}, transfer.WithChecksum(), transfer.WithConcurrency(1))
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(result.Equal())
+	// Unordered output:
+	// only first b.jpg
+	// different a.jpg
+	// false
+}

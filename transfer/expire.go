@@ -23,7 +23,8 @@ type ExpireRule struct {
 	// OldVersionsAge is the time since a version was replaced or removed after which
 	// it is permanently removed, in a bucket that keeps versions; 0 never removes. A
 	// version stays if the store does not report that time
-	// ([storage.VersionEntry.NoncurrentSince]).
+	// ([storage.VersionEntry.NoncurrentSince]). A delete marker that has no version below
+	// it any more is removed at this age, too, unless the rule has Tags.
 	OldVersionsAge time.Duration
 	// UploadsAge is the time since a multipart upload was begun ([storage.UploadEntry]) after
 	// which it is aborted with its parts, if nobody has completed it; 0 never aborts. It must be
@@ -62,10 +63,10 @@ func daysOf(n int) time.Duration {
 }
 
 // Expire removes objects of b that match a rule, in the provider's batches. It
-// continues after failures. It takes the options [WithDryRun], [WithInclude],
-// [WithExclude], [WithChanges], [WithProgress], [WithConcurrency] and [WithNow]. The
-// [Report] counts removed objects in Deleted and DeletedBytes. The error is nil only
-// if all of them were removed; otherwise it is like that of [Sync].
+// continues after failures. It takes the options [WithDryRun], [WithChanges],
+// [WithProgress], [WithConcurrency], [WithNow], and those of a [Filter]. The [Report] counts
+// removed objects in Deleted and DeletedBytes. The error is nil only if all of them were
+// removed; otherwise it is like that of [Sync].
 //
 // If a rule has no age or a negative one, or UploadsAge and Tags, Expire fails with
 // InvalidArgument. If a rule has an OldVersionsAge and the bucket keeps no versions, it fails
@@ -156,7 +157,7 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		e.totalFiles.Add(1)
 		e.files.Add(1)
 		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
-		if !e.selects(entry.Key) || !old(e.rules[rule]) {
+		if !e.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
 			continue
 		}
 		selects := e.selector(rule, entry.Key, old)
@@ -216,19 +217,14 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 
 func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *panics.Group) error {
 	requests := newSemaphore(e.concurrency)
-	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
-		if err != nil {
-			return err
-		}
-		old := func(r ExpireRule) bool {
-			return r.OldVersionsAge > 0 && e.tooOld(v.NoncurrentSince, r.OldVersionsAge, now)
-		}
-		if v.Current || !e.selects(v.Key) || !old(e.rules[rule]) {
-			continue
+	expire := func(v storage.VersionEntry, since time.Time) error {
+		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge, now) }
+		if v.Key == "" || !e.selectsFile(v.Key, v.Size, v.Modified) || !old(e.rules[rule]) {
+			return nil
 		}
 		selects := e.selector(rule, v.Key, old)
-		if selects.never() {
-			continue
+		if selects.never() || selects.needsTags() && v.IsDeleteMarker { // a marker has no tags
+			return nil
 		}
 		if !requests.acquire(ctx, 1) {
 			return ctxError(ctx.Err())
@@ -238,8 +234,31 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 			e.removeVersion(ctx, v, selects)
 			requests.ended(0, 1)
 		}, nil)
+		return nil
 	}
-	return nil
+	var last string
+	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far
+	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
+		if err != nil {
+			return err
+		}
+		newest := v.Key != last
+		if newest {
+			if err := expire(lone, lone.Modified); err != nil {
+				return err
+			}
+		}
+		last, lone = v.Key, storage.VersionEntry{}
+		switch {
+		case newest && v.IsDeleteMarker:
+			lone = v
+		case !v.Current:
+			if err := expire(v, v.NoncurrentSince); err != nil {
+				return err
+			}
+		}
+	}
+	return expire(lone, lone.Modified)
 }
 
 // removeVersion removes a version that is old enough, if its tags select it.

@@ -205,6 +205,7 @@ func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 			}
 			require.Equal(t, int64(1), expire(start.Add(6*day)), "the first version, which was replaced long ago")
 			require.Equal(t, int64(1), expire(start.Add(8*day)), "the second version, which was removed 8 days ago")
+			require.Equal(t, int64(1), expire(start.Add(8*day)), "the delete marker, which is alone now")
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
 				require.Fail(t, "nothing is left", "%v", v)

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"io/fs"
@@ -26,10 +27,17 @@ type job struct {
 	extraneous     *overflowFile // with WithDelete: files that the source does not have
 	unlisted       bool          // a directory could not be listed
 	sourceHasFiles bool          // the source has a file
+	comparing      bool          // a dry run for Compare
+	saved          *backup       // with WithBackup
+	after          string        // with WithJournal: the key after which the job continues
 }
 
 func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
-	j := &job{settings: readOptions(opts)}
+	return (&job{}).run(ctx, op, dst, src, opts)
+}
+
+func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
+	j.settings = readOptions(opts)
 	j.begin(j.settings)
 	early := j.open(op, dst, src)
 	if early == nil {
@@ -53,10 +61,20 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return j.err
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
 		return invalid("end", "must be a directory, or a bucket that is not nil")
-	case j.overlap(dst, src):
+	case !j.comparing && j.overlap(dst, src):
 		return invalid("ends", "must not overlap")
+	case j.checksum && j.sizeOnly:
+		return invalid("WithSizeOnly", "must not be used with WithChecksum")
+	case j.move && (j.remove || j.sizeOnly):
+		return invalid("WithMove", "must not be used with WithDelete or WithSizeOnly")
+	case j.move && src.kind == bucketEnd && src.to == nil:
+		return invalid("WithMove", "needs a source from which it can remove")
 	case j.resumeDirIn(dst) || j.resumeDirIn(src):
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
+	}
+	j.checksum = j.checksum || j.move
+	if j.dryRun {
+		j.journal = nil
 	}
 	if dst.kind == bucketEnd && !j.dryRun {
 		if err := resumeDir(j.resume).prepare(); err != nil {
@@ -73,6 +91,10 @@ func (j *job) open(op string, dst, src End) (err error) {
 	if err := j.excludeResumeDir(); err != nil {
 		_, _ = j.src.close(), j.dst.close() // nothing was written
 		return err
+	}
+	if err := j.openBackup(dst, src); err != nil {
+		_, _ = j.src.close(), j.dst.close() // nothing was written
+		return fileError(op, "", err)
 	}
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
 	j.slots = newSemaphore(j.concurrency)
@@ -105,7 +127,7 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 		}
 	}
 	root, err := os.OpenRoot(e.path)
-	if j.dryRun && errors.Is(err, fs.ErrNotExist) {
+	if j.dryRun && !j.comparing && errors.Is(err, fs.ErrNotExist) {
 		return &tree{destination: true}, nil
 	}
 	if err != nil {
@@ -175,7 +197,7 @@ func (e End) location() any {
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
 		_ = j.src.close() // was read from
-		early = errors.Join(early, j.dst.close())
+		early = errors.Join(early, j.saved.close(), j.dst.close())
 	}()
 	stop := j.reportProgress(j.progress)
 	defer stop()
@@ -183,11 +205,8 @@ func (j *job) execute(ctx context.Context) (early error) {
 		j.extraneous = &overflowFile{}
 		defer j.extraneous.close()
 	}
-	if err := j.transfer(ctx); err != nil {
+	if err := j.transferJournaled(ctx); err != nil {
 		return err
-	}
-	if ctx.Err() != nil {
-		return ctxError(ctx.Err())
 	}
 	if to, ok := j.dst.(*objects); ok && !j.dryRun {
 		resumeDir(j.resume).sweep(ctx, to.bucket, j.now())
@@ -204,7 +223,28 @@ func (j *job) execute(ctx context.Context) (early error) {
 			Hint: "check the source, or use WithEmptySource to delete everything",
 		}
 	}
+	if err := j.checkMaxDelete(); err != nil {
+		return err
+	}
 	return j.removeExtraneous(ctx)
+}
+
+// transferJournaled transfers from where an earlier job stopped, and notes where this one does.
+func (j *job) transferJournaled(ctx context.Context) error {
+	after, done, err := j.journal.load(ctx, j.settings)
+	if err != nil {
+		return err
+	}
+	j.after = after
+	j.sourceHasFiles = j.sourceHasFiles || after != ""
+	j.report.Transferred, j.report.Skipped, j.report.Ignored, j.report.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Bytes
+	stop := j.journal.keep(ctx)
+	err = j.transfer(ctx)
+	stop()
+	if err == nil && ctx.Err() != nil {
+		err = ctxError(ctx.Err())
+	}
+	return errors.Join(err, j.journal.finish(ctx, err == nil && j.report.Failed == 0))
 }
 
 // A task is a file of the source that is not known to be the same at the destination.
@@ -212,6 +252,7 @@ type task struct {
 	src, dst   entry
 	known      bool // the destination has a file, dst
 	comparison comparison
+	step       *list.Element // of the journal
 }
 
 // transfer walks both ends together and transfers files.
@@ -251,20 +292,31 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 		equal, err := j.compare(ctx, t)
 		switch {
 		case err != nil:
-			j.failed(ctx, key, err)
+			j.taskFailed(ctx, key, err)
 			return
 		case equal:
+			if err := j.finishMove(ctx, t.src); err != nil {
+				j.taskFailed(ctx, key, err)
+				return
+			}
 			j.skipped()
+			j.journal.end(t.step, journalCounts{Skipped: 1})
 			return
 		}
 		j.totalBytes.Add(t.src.size)
 		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
 	}
 	if j.dryRun {
-		j.transferred(key, t.src.size, 0)
+		j.transferred(key, t.known, t.src.size, 0)
 		return
 	}
 	j.current.Store(&key)
+	if t.known {
+		if err := j.saved.save(ctx, t.dst); err != nil {
+			j.taskFailed(ctx, key, err)
+			return
+		}
+	}
 	var reported int64     // the function below is never called concurrently
 	expected := t.src.size // the file may have changed size
 	stored, err := j.transferrer.transfer(ctx, t.src, t.known, *n, func(done, total int64) {
@@ -277,12 +329,22 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 	})
 	if err != nil {
 		j.totalBytes.Add(reported - expected) // the rest will not be transferred
-		j.failed(ctx, key, err)
+		j.taskFailed(ctx, key, err)
 		return
 	}
 	j.totalBytes.Add(stored - expected)
-	j.transferred(key, stored, reported)
+	if err := j.finishMove(ctx, t.src); err != nil {
+		j.taskFailed(ctx, key, err)
+		return
+	}
+	j.transferred(key, t.known, stored, reported)
+	j.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
 	j.slots.ended(stored, *n)
+}
+
+func (j *job) taskFailed(ctx context.Context, key string, err error) {
+	j.journal.fail()
+	j.failed(ctx, key, err)
 }
 
 func (j *job) compare(ctx context.Context, t task) (bool, error) {

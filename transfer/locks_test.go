@@ -196,7 +196,7 @@ func TestRulesOfExpireSelectByTags(t *testing.T) {
 			require.Equal(t, []string{"none", "other"}, remaining(t, b))
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
-				if v.Current {
+				if v.Current || v.IsDeleteMarker {
 					continue
 				}
 				tags, err := storage.Tags(t.Context(), b, v.Key, storage.WithVersion(v.Version))

@@ -26,6 +26,18 @@ func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
 	c.step()
 }
 
+// openAfter starts after a key. If the end cannot, it reads and skips what comes before.
+func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, after string) {
+	if end.startsAnywhere() {
+		c.open(end.entries(ctx, s, after), after)
+		return
+	}
+	c.open(end.entries(ctx, s, ""), "")
+	for c.more && c.err == nil && c.entry.key <= after {
+		c.step()
+	}
+}
+
 // step fails if the keys do not ascend: a skipped file would seem to be missing, and
 // would be deleted at the other end.
 func (c *cursor) step() {
@@ -44,9 +56,9 @@ const relistAfter = 2000
 // and makes tasks of the others. Its error ends the job.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
-	src.open(j.src.entries(ctx, j.settings, ""), "")
+	src.openAfter(ctx, j.src, j.settings, j.after)
 	defer func() { src.stop() }()
-	dst.open(j.dst.entries(ctx, j.settings, ""), "")
+	dst.openAfter(ctx, j.dst, j.settings, j.after)
 	defer func() { dst.stop() }()
 	var files, unknown paths
 	passed := 0
@@ -68,6 +80,12 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 				continue
 			}
 			dst.step()
+		case j.passesOver(src.entry):
+			j.sourceHasFiles = true
+			if dst.more && dst.entry.key == src.entry.key {
+				dst.step()
+			}
+			src.step()
 		default:
 			passed = 0
 			t := task{src: src.entry, comparison: differs}
@@ -85,6 +103,18 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		}
 	}
 	return nil
+}
+
+// passesOver reports whether the job neither transfers nor counts a file of the source. Its
+// copy at the destination stays.
+func (j *job) passesOver(e entry) bool {
+	switch e.kind {
+	case regular:
+		return !j.inShard(e.key) || !j.fits(e.size, e.modified)
+	case ignored:
+		return !j.inShard(e.key)
+	}
+	return false
 }
 
 // predecessor returns a prefix of key, which is less than key, after which a listing
@@ -108,7 +138,11 @@ func (j *job) destinationOnly(dst entry, unknown *paths) error {
 	case dst.kind == unlisted:
 		j.unlisted = true
 		j.destinationFailed(dst.key, dst.err)
-	case dst.kind == regular && j.remove && !unknown.contains(dst.key):
+	case dst.kind == regular && j.remove && !unknown.contains(dst.key) && !j.passesOver(dst):
+		if j.comparing {
+			j.removed(dst.key, dst.size)
+			return nil
+		}
 		return j.extraneous.add(dst.key, dst.size)
 	}
 	return nil
@@ -117,36 +151,43 @@ func (j *job) destinationOnly(dst entry, unknown *paths) error {
 // enqueue handles a file of the source. It returns false if ctx is done.
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
 	j.totalFiles.Add(1)
+	t.step = j.journal.begin(t.src.key)
 	switch t.src.kind {
 	case ignored, excluded:
 		j.ignored()
+		j.journal.end(t.step, journalCounts{Ignored: 1})
 		return true
 	}
 	j.sourceHasFiles = true
 	switch t.src.kind {
 	case unlisted:
 		j.unlisted = true
-		j.failed(ctx, t.src.key, t.src.err)
+		j.taskFailed(ctx, t.src.key, t.src.err)
 		return true
 	case broken:
-		j.failed(ctx, t.src.key, t.src.err)
+		j.taskFailed(ctx, t.src.key, t.src.err)
 		return true
 	}
 	if _, ok := j.dst.(*tree); ok {
 		if file, ok := files.add(t.src.key); ok {
-			j.failed(ctx, t.src.key, fileError("Download", t.src.key, collision(t.src.key, file)))
+			j.taskFailed(ctx, t.src.key, fileError("Download", t.src.key, collision(t.src.key, file)))
 			return true
 		}
 	}
 	if t.known && t.dst.size == t.src.size {
-		t.comparison = unclear
-		if !j.checksum {
+		switch {
+		case j.sizeOnly:
+			t.comparison = same
+		case j.checksum:
+			t.comparison = unclear
+		default:
 			t.comparison = j.transferrer.compare(t.src, t.dst)
 		}
 	}
 	switch t.comparison {
 	case same:
 		j.skipped()
+		j.journal.end(t.step, journalCounts{Skipped: 1})
 		return true
 	case differs:
 		j.totalBytes.Add(t.src.size)

@@ -14,9 +14,11 @@ import (
 const maxConcurrency = 10_000
 
 // An Option is an option of every job. A job ignores options that do not apply to it.
-// The options are [WithConcurrency], [WithInclude], [WithExclude], [WithLinks],
-// [WithChecksum], [WithDelete], [WithEmptySource], [WithNoSync], [WithDryRun],
-// [WithRule], [WithLocks], [WithResume], [WithProgress], [WithChanges] and [WithNow].
+// The options are [WithConcurrency], [WithInclude], [WithExclude], [WithKeys], [WithMinSize],
+// [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithLinks],
+// [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMaxDelete], [WithBackup],
+// [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume], [WithJournal], [WithProgress],
+// [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
@@ -36,6 +38,17 @@ type settings struct {
 	resume      string
 	now         func() time.Time
 	noSync      bool
+	maxDelete   *int64 // or nil
+	backup      End    // or none
+	only        func(key string) bool
+	sizeOnly    bool
+	move        bool
+	journal     *journal
+	// the selection by size, time and shard
+	minSize, maxSize              int64
+	hasMaxSize                    bool
+	modifiedAfter, modifiedBefore time.Time
+	shard, shards                 uint64
 }
 
 type option func(*settings)
@@ -119,6 +132,10 @@ func WithLinks() Option { return option(func(s *settings) { s.links = true }) }
 // WithChecksum compares only the CRC32C of files of equal size. It reads files, and
 // objects whose store keeps no CRC32C.
 func WithChecksum() Option { return option(func(s *settings) { s.checksum = true }) }
+
+// WithSizeOnly takes files of equal size for the same, whatever their time and content are.
+// Together with [WithChecksum], the job fails with InvalidArgument.
+func WithSizeOnly() Option { return option(func(s *settings) { s.sizeOnly = true }) }
 
 // WithDelete removes files from the destination that the source does not have, at the
 // end of the job. If a listing failed or ctx is done, it removes nothing. Files that

@@ -12,6 +12,9 @@ func (s *settings) selects(key string) bool {
 	if len(s.include) > 0 && !matches(s.include, key) {
 		return false
 	}
+	if s.only != nil && !s.only(key) {
+		return false
+	}
 	return !s.inExcludedDir(key) && !matches(s.exclude, key)
 }
 

@@ -37,6 +37,8 @@ type Change struct {
 	Key    string
 	Bytes  int64 // of the file; 0 if it failed
 	Err    error // a *storage.Error if it failed
+	// Replaced is set if the destination had a file of this key before.
+	Replaced bool
 }
 
 // An Action is the kind of a [Change].

@@ -23,6 +23,12 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 	var unread error
 	j.dst.remove(ctx, func(yield func(string) bool) {
 		unread = j.readExtraneous(func(key string, size int64) bool {
+			if err := j.saved.save(ctx, entry{key: key, size: size}); err != nil {
+				if ctx.Err() == nil {
+					j.destinationFailed(key, err)
+				}
+				return ctx.Err() == nil
+			}
 			sizes[key] = size
 			return yield(key)
 		})

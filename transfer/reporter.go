@@ -52,9 +52,9 @@ func (t *reporter) ignored() {
 	t.count(func(r *Report) { r.Ignored++ })
 }
 
-// transferred counts one file. reported is the number of bytes that progress already
+// transferred counts one file. known reports whether it replaces another one. reported is the number of bytes that progress already
 // includes; a copy inside a provider reports none.
-func (t *reporter) transferred(key string, size, reported int64) {
+func (t *reporter) transferred(key string, known bool, size, reported int64) {
 	t.files.Add(1)
 	t.count(func(r *Report) {
 		r.Transferred++
@@ -63,7 +63,7 @@ func (t *reporter) transferred(key string, size, reported int64) {
 			t.bytes.Add(size - reported)
 		}
 	})
-	t.reportChange(Change{Action: Transferred, Key: key, Bytes: size})
+	t.reportChange(Change{Action: Transferred, Key: key, Bytes: size, Replaced: known})
 }
 
 func (t *reporter) removed(key string, size int64) {

@@ -1,5 +1,5 @@
-// Package transfer copies whole trees between directories and buckets of any
-// provider, and removes objects that have expired.
+// Package transfer copies, moves and compares whole trees in directories and buckets of any
+// provider. It also removes objects that have expired, and brings back old versions.
 //
 //	report, err := transfer.Upload(ctx, bucket, "./public")
 //	report, err := transfer.Sync(ctx, transfer.Bucket(backup), transfer.Bucket(photos), transfer.WithDelete())
@@ -75,6 +75,17 @@
 //     any directory.
 //   - WithExclude also applies a pattern to everything in a directory that it
 //     matches: ".git" excludes files and directories of that name, with their content.
+//
+// # Moves
+//
+// With [WithMove] a job removes each file from its source after the destination has it. A
+// killed job leaves each file at one end or at both, and is continued by the same call.
+//
+// # Several machines
+//
+// Jobs with [WithShard] share the work of one. With [WithJournal] a repeated job continues
+// after the last key up to which everything was done, and does not compare the files before
+// it again. The command line has both: omnibucket sync --shard and --journal.
 //
 // # Memory
 //

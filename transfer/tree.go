@@ -38,6 +38,8 @@ type tree struct {
 
 	mu      sync.Mutex
 	changes map[string]bool // directories that need a sync
+
+	syncing sync.Mutex // held by syncNames
 }
 
 func (t *tree) close() error {

@@ -13,12 +13,14 @@ import (
 
 func (p *program) catCommand() *cobra.Command {
 	var span, version string
+	var literal bool
 	c := &cobra.Command{
 		Use:   "cat [flags] ADDRESS...",
 		Short: "Write objects to standard output",
 		Long: `Writes objects to standard output, one after the other, with the stored bytes:
 compressed objects are not decompressed. A range is OFFSET or OFFSET:LENGTH in
-bytes; a negative OFFSET counts from the end.`,
+bytes; a negative OFFSET counts from the end.
+` + wildcardHelp,
 		Example: `  omnibucket cat gs://logs/2026/11/20.log | head
   omnibucket cat --range 0:512 file:///srv/files#report.pdf
   omnibucket cat --range -1024 's3://logs/app.log?region=eu-west-1'`,
@@ -28,11 +30,12 @@ bytes; a negative OFFSET counts from the end.`,
 			if err != nil {
 				return err
 			}
-			return p.each(c.Context(), args, func(text string) error { return p.cat(c.Context(), text, opts) })
+			return p.each(c.Context(), args, func(text string) error { return p.cat(c.Context(), text, literal, opts) })
 		},
 	}
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
 	c.Flags().StringVar(&version, "version", "", "read this `version`")
+	literalFlag(c, &literal)
 	return c
 }
 
@@ -66,13 +69,9 @@ func parseRange(text string) (offset, length int64, err error) {
 	return offset, length, nil
 }
 
-func (p *program) cat(ctx context.Context, text string, opts []storage.DownloadOption) error {
+func (p *program) cat(ctx context.Context, text string, literal bool, opts []storage.DownloadOption) error {
 	if text != "-" {
-		bucket, l, err := p.openObject(ctx, text)
-		if err != nil {
-			return err
-		}
-		return p.download(ctx, bucket, l.key, opts)
+		return p.eachMatch(ctx, text, literal, func(b storage.Bucket, l location) error { return p.download(ctx, b, l.key, opts) })
 	}
 	if len(opts) > 0 {
 		return invalid("--range and --version must not be used with standard input", "")

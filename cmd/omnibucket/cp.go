@@ -23,6 +23,9 @@ const noSyncUsage = "do not wait until files are on the disk; a power failure ma
 type cpFlags struct {
 	recursive bool
 	noSync    bool
+	move      bool // mv
+	literal   bool
+	filter    filterFlags
 	write     writeOptions
 	version   []storage.VersionOption // of the source, or nil
 }
@@ -43,10 +46,15 @@ With -r, copies trees, and skips files that are already the same. A destination 
 folder if it ends in "/", or is ".", ".." or a bucket without a key. The source's name
 is added to a folder, unless the source ends in "/": then only its content is copied.
 Any other destination is the name of the copied tree, whether it exists or not, so that
-repeating the command continues an interrupted copy.`,
+repeating the command continues an interrupted copy.
+
+Objects that match wildcards are copied into a folder, under their keys after the folder
+in which the wildcards begin.
+` + wildcardHelp,
 		Example: `  omnibucket cp report.pdf 's3://photos/reports/?region=eu-west-1'
   omnibucket cp --if-absent --cache-control max-age=3600 logo.svg gs://site/logo.svg
   omnibucket cp -r ./public/ file:///srv/site
+  omnibucket cp 'photos:2026/*.jpg' ./2026/
   pg_dump app | omnibucket cp - 'azblob://backups/app.sql?account=myaccount'`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) (err error) {
@@ -59,11 +67,22 @@ repeating the command continues an interrupted copy.`,
 			return p.cp(c.Context(), &f, args[:len(args)-1], args[len(args)-1])
 		},
 	}
-	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "copy trees")
-	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
+	f.register(c)
 	c.Flags().StringVar(&version, "version", "", "copy this `version` of the source")
 	a.register(c)
 	return c
+}
+
+// register registers the flags of cp and mv.
+func (f *cpFlags) register(c *cobra.Command) {
+	what := "copy trees"
+	if f.move {
+		what = "move trees"
+	}
+	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, what)
+	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
+	literalFlag(c, &f.literal)
+	f.filter.register(c)
 }
 
 func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destination string) error {
@@ -84,8 +103,13 @@ func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destinat
 		if err := checkEnds(f, src, dst); err != nil {
 			return err
 		}
-		if f.recursive {
+		switch {
+		case src.isWild() && !f.literal:
+			return p.cpMatching(ctx, f, src, dst)
+		case f.recursive:
 			return p.cpTree(ctx, f, src, dst)
+		case f.filter.given():
+			return invalid("flags that select files need -r or wildcards", "")
 		}
 		return p.cpOne(ctx, f, src, dst)
 	})
@@ -107,6 +131,10 @@ func checkEnds(f *cpFlags, src, dst location) error {
 		return invalid("--no-sync needs a destination on this machine", "")
 	case f.recursive && (src.kind == stream || dst.kind == stream):
 		return invalid("-r must not be used with standard input or output", "")
+	case src.isWild() && !f.literal && (f.write.conditional || f.version != nil):
+		return invalid("--if-absent, --if-revision and --version must not be used with wildcards", "use --literal to take wildcards literally")
+	case f.move && (src.kind == stream || dst.kind == stream):
+		return invalid("source and destination must not be standard input or output", "")
 	}
 	return nil
 }
@@ -123,6 +151,14 @@ func (p *program) cpOne(ctx context.Context, f *cpFlags, src, dst location) erro
 			return err
 		}
 	}
+	if f.move {
+		return p.mvOne(ctx, src, dst, func() error { return p.cpTo(ctx, f, src, dst) })
+	}
+	return p.cpTo(ctx, f, src, dst)
+}
+
+// cpTo copies one file or object to a destination that is not a folder.
+func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error {
 	switch {
 	case dst.kind != inBucket:
 		return p.cpOut(ctx, f, src, dst)
@@ -134,13 +170,15 @@ func (p *program) cpOne(ctx context.Context, f *cpFlags, src, dst location) erro
 		return err
 	}
 	if src.kind == localPath {
-		_, err = storage.UploadFile(ctx, bucket, dst.key, src.path, f.write.forUpload()...)
-		return err
+		return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+			return storage.UploadFile(ctx, bucket, dst.key, src.path, extended(f.write.forUpload(), moving)...)
+		})
 	}
-	body, release := p.input(ctx)
-	defer release()
-	_, err = bucket.Upload(ctx, dst.key, body, f.write.forUpload()...)
-	return err
+	return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		body, release := p.input(ctx)
+		defer release()
+		return bucket.Upload(ctx, dst.key, body, extended(f.write.forUpload(), moving)...)
+	})
 }
 
 // cpOut copies an object to a file or to standard output.
@@ -163,11 +201,13 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 		// A download refuses a device, but would replace a link to one, such as /dev/stdout.
 		return invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
 	}
-	if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
-		return err
-	}
-	_, err = storage.DownloadFile(ctx, bucket, src.key, dst.path, append(opts, storage.WithConcurrency(rangesAtOnce))...)
-	return err
+	return p.one(ctx, "downloaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
+			return nil, err
+		}
+		opts := extended(append(opts, storage.WithConcurrency(rangesAtOnce)), moving)
+		return storage.DownloadFile(ctx, bucket, src.key, dst.path, opts...)
+	})
 }
 
 // makeDirectory creates the directory for a download if it does not exist and the
@@ -199,8 +239,9 @@ func (p *program) cpBetween(ctx context.Context, f *cpFlags, src, dst location) 
 	for _, o := range f.version {
 		opts = append(opts, o)
 	}
-	_, err = storage.Copy(ctx, to, dst.key, from, src.key, opts...)
-	return err
+	return p.one(ctx, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		return storage.Copy(ctx, to, dst.key, from, src.key, extended(opts, moving)...)
+	})
 }
 
 // sourceName returns the base name of one file or object, or "" for standard input.

@@ -127,13 +127,13 @@ func TestHostileKeysAreCopiedToEveryStoreAndBack(t *testing.T) {
 			s.t = t
 			s.in = key
 			s.ok("cp", "-", "memory:"+key)
-			require.Equal(t, key+"\n", s.ok("ls", "memory:"+key))
-			s.ok("cp", "memory:"+key, "disk:"+key)
-			require.Equal(t, key, s.ok("cat", "disk:"+key))
-			s.ok("cp", "disk:"+key, dir)
+			require.Equal(t, key+"\n", s.ok("ls", "--literal", "memory:"+key))
+			s.ok("cp", "--literal", "memory:"+key, "disk:"+key)
+			require.Equal(t, key, s.ok("cat", "--literal", "disk:"+key))
+			s.ok("cp", "--literal", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
 			s.ok("rm", "--literal", "memory:"+key)
-			s.exits(3, "stat", "memory:"+key)
+			s.exits(3, "stat", "--literal", "memory:"+key)
 		})
 	}
 }

@@ -24,15 +24,27 @@ func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) err
 			return err
 		}
 	}
-	var opts []transfer.Option
+	opts, err := f.treeOptions()
+	if err != nil {
+		return err
+	}
+	_, err = p.transfer(ctx, dst, src, opts)
+	return err
+}
+
+// treeOptions returns the flags as options of a job.
+func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
+	opts, err := f.filter.options()
+	if f.move {
+		opts = append(opts, transfer.WithMove())
+	}
 	if f.noSync {
 		opts = append(opts, transfer.WithNoSync())
 	}
 	if len(f.write.attributes) > 0 {
 		opts = append(opts, transfer.WithRule(func(string) []storage.WriteOption { return f.write.attributes }))
 	}
-	_, err = p.transfer(ctx, dst, src, opts)
-	return err
+	return opts, err
 }
 
 // isTree reports whether a source of cp -r is a tree rather than one file or object.
@@ -78,7 +90,7 @@ func treeName(src location) string {
 }
 
 // transfer runs a job of package transfer from src to dst.
-func (p *program) transfer(ctx context.Context, dst, src location, opts []transfer.Option) (*transfer.Report, error) {
+func (p *program) transfer(ctx context.Context, dst, src location, own []transfer.Option) (*transfer.Report, error) {
 	to, err := p.end(ctx, dst)
 	if err != nil {
 		return nil, err
@@ -87,7 +99,9 @@ func (p *program) transfer(ctx context.Context, dst, src location, opts []transf
 	if err != nil {
 		return nil, err
 	}
-	report, err := transfer.Sync(ctx, to, from, opts...)
+	report, err := p.runJob(func(opts ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Sync(ctx, to, from, append(opts, own...)...)
+	})
 	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
 		err = errors.Join(several.Unwrap()...)
 	}

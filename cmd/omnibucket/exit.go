@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -56,6 +57,10 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
 	return exitCode(storage.CodeOf(err))
 }
 
@@ -71,19 +76,41 @@ func exitCode(code storage.Code) int {
 	return exitFailure
 }
 
-// printError prints an error, with flags in place of Go options; joined errors have a line
-// each.
+// printError prints an error on standard error: what happened, with a line for each of joined
+// errors, and then what to do. With --json it is a line of JSON.
 func (p *program) printError(err error) {
+	p.printing.Lock()
+	defer p.printing.Unlock()
+	x := p.explain(err)
+	if p.global.json {
+		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.what, x.hints}) // text never fails
+		_, _ = fmt.Fprintf(p.err, "%s\n", text)
+		return
+	}
 	printed := 0
-	for line := range strings.SplitSeq(textFor(p.command, err), "\n") {
+	for line := range strings.SplitSeq(x.what, "\n") {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		if printed == maxPrintedErrors {
 			_, _ = fmt.Fprintln(p.err, "omnibucket: and more")
-			return
+			break
 		}
 		printed++
 		_, _ = fmt.Fprintf(p.err, "omnibucket: %s\n", printable(line))
 	}
+	for i, hint := range x.hints {
+		if i == maxPrintedErrors {
+			break
+		}
+		_, _ = fmt.Fprintf(p.err, "hint: %s\n", printable(hint))
+	}
+}
+
+// An errorLine is an error with --json, on standard error.
+type errorLine struct {
+	Event string       `json:"event"` // "error"
+	Code  storage.Code `json:"code,omitempty"`
+	Error string       `json:"error"`
+	Hints []string     `json:"hints,omitempty"`
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,7 @@ var parameters = map[string]string{
 
 // flagNames has the flag of each option whose flag has another name.
 var flagNames = map[string]string{
+	"WithBackup":       "backup-dir",
 	"WithDownloadName": "filename",
 	"WithPublicAccess": "public",
 	"WithPublicRead":   "public",
@@ -64,7 +66,7 @@ func translateNames(command *cobra.Command, text string) string {
 		if parameter, ok := parameters[name]; ok {
 			return parameter
 		}
-		if flag := flagOf(name); command != nil && command.Flags().Lookup(flag) != nil {
+		if flag := flagOf(name); command != nil && command.Flag(flag) != nil {
 			return "--" + flag
 		}
 		return name
@@ -93,22 +95,51 @@ func translateHint(command *cobra.Command, hint string) string {
 	return b.String()
 }
 
-// textFor returns the text of err for users of command, whose hints and reasons name flags
-// in place of Go options.
-func textFor(command *cobra.Command, err error) string {
-	text := err.Error()
+// An explanation is an error for users of a command: what happened, and what to do.
+type explanation struct {
+	what  string   // a line for each of several errors
+	hints []string // each once
+}
+
+// explain returns err for users of command: without names of Go, and with flags in place of
+// options.
+func explain(command *cobra.Command, err error) explanation {
+	x := explanation{what: err.Error()}
 	eachError(err, func(e *storage.Error) {
-		if hint := translateHint(command, e.Hint); hint != "" {
-			text = strings.ReplaceAll(text, "("+e.Hint+")", "("+hint+")")
-		} else if e.Hint != "" {
-			text = strings.ReplaceAll(text, " ("+e.Hint+")", "")
-		}
-		if e.Err != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Unsupported) {
-			reason := e.Err.Error()
-			text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, reason))
+		x.what = strings.ReplaceAll(x.what, e.Error(), withoutGo(command, e))
+		if hint := translateHint(command, e.Hint); hint != "" && !slices.Contains(x.hints, hint) {
+			x.hints = append(x.hints, hint)
 		}
 	})
+	return x
+}
+
+// withoutGo returns the text of an error without its package, its function and its hint.
+func withoutGo(command *cobra.Command, e *storage.Error) string {
+	text := strings.TrimSuffix(e.Error(), " ("+e.Hint+")")
+	text = strings.TrimPrefix(text, "storage: ")
+	if rest, ok := strings.CutPrefix(text, e.Op); ok && e.Op != "" && rest != "" && strings.ContainsRune(": ", rune(rest[0])) {
+		text = strings.TrimLeft(rest, ": ")
+	}
+	if e.Err != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Unsupported) {
+		reason := e.Err.Error()
+		text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, reason))
+	}
 	return text
+}
+
+// explain returns err for users of the current command. With --verbose it has the ids of
+// requests.
+func (p *program) explain(err error) explanation {
+	x := explain(p.command, err)
+	if p.global.verbose {
+		eachError(err, func(e *storage.Error) {
+			if e.RequestID != "" {
+				x.hints = append(x.hints, "request "+e.RequestID)
+			}
+		})
+	}
+	return x
 }
 
 // eachError calls visit for each error of the library in err's tree.

@@ -28,7 +28,8 @@ type location struct {
 	scheme, host, dir, query string // as in the address, escaped; dir only for file:
 	prefix                   string // the folder of all keys of a name: "" or ending in "/"
 	key                      string // as in the bucket
-	hasWildcard              bool   // the key has characters that other programs take for wildcards
+	hasWildcard              bool   // the key has wildcards, unless --literal is set
+	pattern                  string // of a key of an address with wildcards, or ""
 }
 
 var (
@@ -39,6 +40,7 @@ var (
 
 const (
 	addressHint = "use an address: scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
+	nameHint    = "add it with \"omnibucket config add\", or set the variable"
 	pathHint    = "write the path of a file as ./name:key"
 )
 
@@ -67,7 +69,7 @@ func parseLocation(text string, lookup func(string) (string, bool)) (location, e
 	case schemeForm.MatchString(text):
 		return location{}, invalid("address must have two slashes after its scheme", addressHint+"; "+pathHint)
 	case named:
-		return location{}, invalid(variableOf(name)+" is not set", addressHint+"; "+pathHint)
+		return location{}, invalid(variableOf(name)+" is not set, and the configuration has no location "+name, nameHint+"; "+pathHint)
 	}
 	return location{}, invalid(`location must have a name of letters, digits, "-" and "_" before its ":"`, addressHint+"; "+pathHint)
 }
@@ -106,7 +108,7 @@ func parseName(name, address, key string) (location, error) {
 	if l.key != "" {
 		l.prefix = asFolder(l.key)
 	}
-	l.key, l.hasWildcard = key, strings.ContainsAny(key, wildcards)
+	l.key, l.hasWildcard, l.pattern = key, strings.ContainsAny(key, wildcards), ""
 	return l, nil
 }
 
@@ -135,6 +137,9 @@ func parseAddress(text string) (location, error) {
 		return location{}, invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}
 	l.key, l.hasWildcard = key, strings.ContainsAny(escaped, wildcards)
+	if l.hasWildcard {
+		l.pattern = patternOf(escaped, true)
+	}
 	return l, nil
 }
 
@@ -148,9 +153,23 @@ func (l location) parameters() string {
 	return "?" + l.query
 }
 
+// splitQuery returns the parameters of a query.
+func splitQuery(query string) []string {
+	return strings.FieldsFunc(query, func(r rune) bool { return r == '&' })
+}
+
 // splitAccount returns the account's address, for storage.OpenService, and the
 // bucket's name in the account.
 func (l location) splitAccount() (address, bucket string, err error) {
+	if l.path != "" { // a directory of this machine, which may not exist yet
+		if !strings.ContainsAny(l.path, `/\`) { // probably a name without its colon
+			return "", "", &storage.Error{Code: storage.InvalidArgument, Key: l.path, Err: errNotInBucket, Hint: "write the path of a directory as ./name"}
+		}
+		if l, err = l.asEntry(); err != nil {
+			return "", "", err
+		}
+		return l.address(), strings.TrimSuffix(l.key, "/"), nil
+	}
 	if l.kind != inBucket || l.key != "" || l.prefix != "" {
 		return "", "", invalid("location must be a bucket without a key", addressHint)
 	}
@@ -168,7 +187,21 @@ func (l location) splitAccount() (address, bucket string, err error) {
 	return "file://" + l.host + parent + l.parameters(), bucket, nil
 }
 
-const wildcards = "*?[" // no command expands them
+// withDefault returns a location whose address has a parameter, unless it already has one.
+func (l location) withDefault(parameter, value string) location {
+	for pair := range strings.SplitSeq(l.query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); name == parameter {
+			return l
+		}
+	}
+	if l.query != "" {
+		l.query += "&"
+	}
+	l.query += parameter + "=" + url.QueryEscape(value)
+	return l
+}
+
+const wildcards = "*?["
 
 // isFolder reports whether the key is a prefix.
 func (l location) isFolder() bool { return l.key == "" || strings.HasSuffix(l.key, "/") }
@@ -181,10 +214,20 @@ func asFolder(key string) string {
 	return key + "/"
 }
 
-// locate parses an argument of any kind.
-func (p *program) locate(text string) (location, error) { return parseLocation(text, p.lookup) }
+// locate parses an argument of any kind. Flags add parameters to its address.
+func (p *program) locate(text string) (location, error) {
+	l, err := parseLocation(text, p.lookupLocation)
+	if err != nil {
+		return l, err
+	}
+	if l.kind == localPath {
+		return l, p.checkPath(text)
+	}
+	return p.global.withParameters(l), nil
+}
 
-// locateInBucket parses an argument that must be in a bucket.
+// locateInBucket parses an argument that must be in a bucket. A directory of this machine is
+// a bucket, too.
 func (p *program) locateInBucket(text string) (location, error) {
 	l, err := p.locate(text)
 	switch {
@@ -192,8 +235,20 @@ func (p *program) locateInBucket(text string) (location, error) {
 		return l, err
 	case l.kind == account:
 		return l, invalid("address must have a bucket", addressHint)
+	case l.kind == localPath:
+		return l.asBucket()
 	case l.kind == inBucket:
 		return l, nil
 	}
 	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNotInBucket, Hint: addressHint}
+}
+
+// locateEntry is locateInBucket, but a directory of this machine is a folder in the bucket of
+// its parent directory, so that a command applies to the directory itself.
+func (p *program) locateEntry(text string) (location, error) {
+	l, err := p.locate(text)
+	if err == nil && l.kind == localPath && !l.isWild() {
+		return l.asEntry()
+	}
+	return p.locateInBucket(text)
 }

@@ -12,11 +12,14 @@ import (
 
 // lsFlags are the flags of ls.
 type lsFlags struct {
-	recursive, long, json bool
-	versions, buckets     bool
-	startAfter            string
-	limit                 []storage.ListOption // or nil
-	limitCount            int                  // 0 for no limit
+	recursive, long   bool
+	json              bool // that of all commands
+	versions, buckets bool
+	literal           bool
+	filter            filterFlags
+	startAfter        string
+	limit             []storage.ListOption // or nil
+	limitCount        int                  // 0 for no limit
 }
 
 func (p *program) lsCommand() *cobra.Command {
@@ -25,7 +28,8 @@ func (p *program) lsCommand() *cobra.Command {
 		Use:   "ls [flags] ADDRESS",
 		Short: "List objects, folders, versions or buckets",
 		Long: `Lists the object with exactly this key or, if there is none, the content of the
-folder of this name, one level deep. Folders end in "/".`,
+folder of this name, one level deep. Folders end in "/".
+` + wildcardHelp,
 		Example: `  omnibucket ls 's3://photos/2026/?region=eu-west-1'
   omnibucket ls -r -l file:///srv/files
   omnibucket ls -r --json --limit 100 gs://photos
@@ -35,16 +39,18 @@ folder of this name, one level deep. Folders end in "/".`,
 			if c.Flags().Changed("limit") {
 				f.limit = []storage.ListOption{storage.WithLimit(f.limitCount)}
 			}
+			f.json = p.global.json
 			return p.ls(c.Context(), &f, args[0])
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not only one level")
 	flags.BoolVarP(&f.long, "long", "l", false, "print size, time and key")
-	flags.BoolVar(&f.json, "json", false, "print a JSON object in each line")
 	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number`")
 	flags.StringVar(&f.startAfter, "start-after", "", "list only keys after this `key`")
 	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")
+	literalFlag(c, &f.literal)
+	f.filter.register(c)
 	flags.BoolVar(&f.buckets, "buckets", false, "list the buckets of an account, such as s3://?region=… or file:///parent")
 	return c
 }
@@ -54,17 +60,39 @@ func (p *program) ls(ctx context.Context, f *lsFlags, text string) error {
 	if err != nil {
 		return err
 	}
+	if f.buckets && l.kind == localPath {
+		if l, err = l.inDirectory(l.path, ""); err != nil {
+			return err
+		}
+	}
 	if f.buckets || l.kind == account {
 		return p.lsBuckets(ctx, f, l)
 	}
-	bucket, l, err := p.openObject(ctx, text)
+	if l, err = p.locateInBucket(text); err != nil {
+		return err
+	}
+	if f.versions {
+		l = withVersions(l)
+	}
+	bucket, err := p.open(ctx, l)
 	switch {
 	case err != nil:
 		return err
 	case f.versions && f.startAfter != "":
 		return invalid("--start-after must not be used with --versions", "")
+	case f.versions && (f.filter.given() || l.hasWildcard && !f.literal):
+		return invalid("--versions must not be used with wildcards, or with flags that select files", "")
 	case f.versions:
 		return p.lsVersions(ctx, f, bucket, l.key)
+	case f.filter.given() && f.limit != nil && f.limitCount < 1:
+		return invalid("--limit must be at least 1", "")
+	}
+	w, err := newWalk(&f.filter, f.literal)
+	if err != nil {
+		return err
+	}
+	if l.hasWildcard && !f.literal {
+		return p.lsMatching(ctx, f, w, bucket, l)
 	}
 	if !l.isFolder() {
 		attrs, err := bucket.Attrs(ctx, l.key)
@@ -75,28 +103,70 @@ func (p *program) ls(ctx context.Context, f *lsFlags, text string) error {
 			return err
 		}
 	}
-	return p.lsFolder(ctx, f, bucket, l.key)
+	return p.lsFolder(ctx, f, w, bucket, l.key)
+}
+
+// lsMatching lists what matches wildcards and, with -r, the content of the folders.
+func (p *program) lsMatching(ctx context.Context, f *lsFlags, w *walk, bucket storage.Bucket, l location) error {
+	if f.startAfter != "" {
+		return invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
+	}
+	printed, found := 0, false
+	for match, err := range expand(ctx, bucket, l) {
+		if err != nil {
+			return err
+		}
+		found = true
+		listed := func(yield func(storage.ListEntry, error) bool) { yield(match, nil) }
+		if f.recursive || !match.IsPrefix {
+			listed = w.files(ctx, root{bucket, match})
+		}
+		for entry, err := range listed {
+			if err == nil {
+				err = p.printEntry(f, entry)
+			}
+			if err != nil {
+				return err
+			}
+			if printed++; printed == f.limitCount {
+				return nil
+			}
+		}
+	}
+	if !found {
+		return errNoMatch(l, "object or folder")
+	}
+	return nil
 }
 
 // lsFolder lists a folder. An empty folder does not exist, unless it is the whole
 // bucket.
-func (p *program) lsFolder(ctx context.Context, f *lsFlags, bucket storage.Lister, key string) error {
-	opts := append([]storage.ListOption{storage.WithPrefix(asFolder(key))}, f.limit...)
+func (p *program) lsFolder(ctx context.Context, f *lsFlags, w *walk, bucket storage.Lister, key string) error {
+	opts := []storage.ListOption{storage.WithPrefix(asFolder(key))}
+	if !f.filter.given() {
+		opts = append(opts, f.limit...)
+	}
 	if !f.recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
 	}
 	if f.startAfter != "" {
 		opts = append(opts, storage.WithStartAfter(f.startAfter))
 	}
-	found := false
+	found, printed := false, 0
 	for entry, err := range bucket.List(ctx, opts...) {
 		if err != nil {
 			return err
 		}
+		found = true
+		if !selectsBelow(w.filter, asFolder(key), entry) {
+			continue
+		}
 		if err := p.printEntry(f, entry); err != nil {
 			return err
 		}
-		found = true
+		if printed++; printed == f.limitCount {
+			break
+		}
 	}
 	if !found && key != "" && f.startAfter == "" {
 		return errNothingUnder(key)

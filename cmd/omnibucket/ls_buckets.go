@@ -26,7 +26,13 @@ func (p *program) lsBuckets(ctx context.Context, f *lsFlags, l location) (result
 	}
 	service, err := storage.OpenService(ctx, l.address())
 	if err != nil {
-		return err
+		with, found := withRegion(ctx, l, err)
+		if !found {
+			return err
+		}
+		if service, err = storage.OpenService(ctx, with.address()); err != nil {
+			return err
+		}
 	}
 	defer func() { result = errors.Join(result, service.Close()) }()
 	count := 0

@@ -22,6 +22,7 @@ import (
 )
 
 func main() {
+	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)   // a second signal ends the program immediately
 	signal.Ignore(syscall.SIGPIPE) // writing to a broken pipe fails, and run ends in order

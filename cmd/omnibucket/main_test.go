@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,4 +59,56 @@ func TestHeadMayCloseThePipe(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, out.Close())
 	require.Equal(t, 141, exitOf(t, process))
+}
+
+// Whenever mv is killed, each file is at one of the two places.
+func TestAKilledMvLosesNothing(t *testing.T) {
+	const files = 100
+	dir, bucket := t.TempDir(), t.TempDir()
+	tree := map[string]string{}
+	for i := range files {
+		tree[fmt.Sprintf("%d/%d", i%7, i)] = strings.Repeat("x", i)
+	}
+	writeFiles(t, dir, tree)
+	kills := 0
+	left := func() (n int) {
+		for key := range tree {
+			if _, err := os.Lstat(filepath.Join(dir, key)); err == nil {
+				n++
+			}
+		}
+		return n
+	}
+	for done := false; !done; {
+		process, in, out := started(t, "mv", "-r", dir+"/", "file://"+filepath.ToSlash(bucket)+"#moved")
+		require.NoError(t, in.Close())
+		before := left()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = io.Copy(io.Discard, out)
+		}()
+		for running := true; running && left() > before-files/4; { // in its middle
+			select {
+			case <-ended:
+				running = false
+			default:
+			}
+		}
+		_ = process.Process.Kill()
+		<-ended
+		if done = process.Wait() == nil; !done {
+			kills++
+		}
+		for key, text := range tree {
+			_, here := os.ReadFile(filepath.Join(dir, key))
+			moved, there := os.ReadFile(filepath.Join(bucket, "moved", key))
+			require.True(t, here == nil || there == nil && string(moved) == text, key)
+		}
+		require.Less(t, kills, 2*files)
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	require.Greater(t, kills, 1)
 }

@@ -10,7 +10,6 @@ import (
 
 func (p *program) mbCommand() *cobra.Command {
 	var public, versioned bool
-	var region string
 	c := &cobra.Command{
 		Use:   "mb [flags] ADDRESS",
 		Short: "Create a bucket",
@@ -29,14 +28,13 @@ characters of a-z, 0-9 and "-", which every provider accepts.`,
 				opts = append(opts, storage.WithVersioning(true))
 			}
 			if c.Flags().Changed("region") {
-				opts = append(opts, storage.WithRegion(region))
+				opts = append(opts, storage.WithRegion(p.global.region))
 			}
 			return p.mb(c.Context(), args[0], opts)
 		},
 	}
 	c.Flags().BoolVar(&public, "public", false, "let anyone read all objects")
 	c.Flags().BoolVar(&versioned, "versioned", false, "keep old versions of objects")
-	c.Flags().StringVar(&region, "region", "", "create the bucket in this `region`, as the provider calls it")
 	return c
 }
 
@@ -45,8 +43,13 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 	if err != nil {
 		return err
 	}
-	return useService(ctx, l, func(s *storage.Service, bucket string) error {
-		_, err := s.CreateBucket(ctx, bucket, opts...)
+	return p.useService(ctx, l, func(s *storage.Service, bucket string) (err error) {
+		if !p.global.dryRun {
+			_, err = s.CreateBucket(ctx, bucket, opts...)
+		}
+		if err == nil {
+			p.emit(event{Event: "created", Key: bucket}, "created "+p.printable(bucket))
+		}
 		return err
 	})
 }

@@ -89,7 +89,7 @@ func TestHostileKeysOnARealServer(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, answer)
 		require.Equal(t, key, s.ok("cat", bucket+"/"+url.PathEscape(key)+parameters))
 		require.Equal(t, "text/x-test", statOf(s, "box:"+key).ContentType)
-		status, answer = get(t, strings.TrimSpace(s.ok("sign", "--filename", key, "box:"+key)))
+		status, answer = get(t, strings.TrimSpace(s.ok("sign", "--literal", "--filename", key, "box:"+key)))
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, key, answer)
 	}

@@ -3,21 +3,40 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/omnibucket/storage"
 )
 
 var errNotInBucket = errors.New("argument must be an address")
 
+// openBuckets are the open buckets of a program by their address.
+type openBuckets struct {
+	mu sync.Mutex
+	by map[string]storage.Bucket
+}
+
 // open opens the bucket of a location, once for each address. run closes it.
 func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOption) (storage.Bucket, error) {
-	bucket, opened := p.buckets[l.address()]
+	p.buckets.mu.Lock()
+	defer p.buckets.mu.Unlock()
+	bucket, opened := p.buckets.by[l.address()]
 	if !opened {
+		opts = append(opts, p.openOptions()...)
 		var err error
 		if bucket, err = storage.Open(ctx, l.address(), opts...); err != nil {
-			return nil, err
+			with, found := withRegion(ctx, l, err)
+			if !found {
+				return nil, err
+			}
+			if bucket, err = storage.Open(ctx, with.address(), opts...); err != nil {
+				return nil, err
+			}
 		}
-		p.buckets[l.address()] = bucket
+		if p.buckets.by == nil {
+			p.buckets.by = map[string]storage.Bucket{}
+		}
+		p.buckets.by[l.address()] = bucket
 	}
 	return withPrefix(bucket, l.prefix), nil
 }
@@ -49,21 +68,30 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 }
 
 // useService calls do with the account of a bucket, and the bucket's name.
-func useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
+func (p *program) useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
 	address, bucket, err := l.splitAccount()
 	if err != nil {
 		return err
 	}
 	service, err := storage.OpenService(ctx, address)
 	if err != nil {
-		return err
+		with, found := withRegion(ctx, l, err)
+		if !found {
+			return err
+		}
+		if address, bucket, err = with.splitAccount(); err != nil {
+			return err
+		}
+		if service, err = storage.OpenService(ctx, address); err != nil {
+			return err
+		}
 	}
 	return errors.Join(do(service, bucket), service.Close())
 }
 
-func (p *program) close() error {
+func (o *openBuckets) close() error {
 	var failures []error
-	for _, bucket := range p.buckets {
+	for _, bucket := range o.by {
 		failures = append(failures, storage.Close(bucket))
 	}
 	return errors.Join(failures...)

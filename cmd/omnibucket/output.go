@@ -9,9 +9,12 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/vbauerster/mpb/v8"
 )
 
 // An output is standard output, buffered unless it is a terminal. It keeps the first
@@ -21,6 +24,9 @@ type output struct {
 	terminal bool
 	cancel   func()
 	err      error
+
+	mu    sync.Mutex
+	above io.Writer // prints above a progress bar, or nil
 }
 
 func newOutput(w io.Writer, giveUp func()) *output {
@@ -28,12 +34,31 @@ func newOutput(w io.Writer, giveUp func()) *output {
 }
 
 func (o *output) Write(p []byte) (int, error) {
+	if above := o.bar(); above != nil {
+		return above.Write(p)
+	}
 	n, err := o.to.Write(p)
 	o.fail(err)
 	if o.terminal {
 		o.flush()
 	}
 	return n, o.err
+}
+
+// redirect prints on a terminal through a progress bar, until it is called with nil.
+func (o *output) redirect(above *mpb.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.above = nil
+	if above != nil && o.terminal {
+		o.above = above
+	}
+}
+
+func (o *output) bar() io.Writer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.above
 }
 
 func (o *output) flush() { o.fail(o.to.Flush()) }

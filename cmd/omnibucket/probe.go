@@ -28,6 +28,9 @@ folder of the address, in a new folder that is removed afterwards.`,
 }
 
 func (p *program) probe(ctx context.Context, text string) error {
+	if err := p.notInDryRun(); err != nil {
+		return err
+	}
 	l, err := p.locateInBucket(text)
 	if err != nil {
 		return err

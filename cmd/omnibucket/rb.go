@@ -30,8 +30,17 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	if err != nil {
 		return err
 	}
-	return useService(ctx, l, func(s *storage.Service, bucket string) error {
-		err := s.DeleteBucket(ctx, bucket)
+	return p.useService(ctx, l, func(s *storage.Service, bucket string) (err error) {
+		defer func() {
+			if err == nil {
+				p.emit(event{Event: "removed", Key: bucket}, "removed "+p.printable(bucket))
+			}
+		}()
+		if p.global.dryRun {
+			_, err := s.BucketInfo(ctx, bucket)
+			return err
+		}
+		err = s.DeleteBucket(ctx, bucket)
 		if !force || !errors.Is(err, storage.BucketNotEmpty) {
 			return err
 		}

@@ -2,20 +2,21 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
 )
 
 // rmFlags are the flags of rm.
 type rmFlags struct {
-	recursive, all, dryRun, verbose, literal bool
-	options                                  []storage.RemoveOption
-	attrsOptions                             []storage.AttrsOption // the same, for Exists
+	recursive, all, literal bool
+	filter                  filterFlags
+	options                 []storage.RemoveOption
+	attrsOptions            []storage.AttrsOption // the same, for Exists
 }
 
 func (p *program) rmCommand() *cobra.Command {
@@ -29,8 +30,8 @@ the command does not fail. With -r, the address is a folder: "photos" means ever
 under "photos/", and nothing else. A whole bucket also needs --all. With -v, prints the
 removed keys. With --dry-run, prints them and removes nothing.
 
-Wildcards are not expanded: a key with "*", "?" or "[" is refused. To remove such a key,
-use --literal, or write %2A, %3F and %5B in an address.`,
+With -r or wildcards, flags such as --older select what is removed.
+` + wildcardHelp,
 		Example: `  omnibucket rm 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket rm -r --dry-run gs://photos/2025
   omnibucket rm -r --all file:///tmp/scratch`,
@@ -50,9 +51,8 @@ use --literal, or write %2A, %3F and %5B in an address.`,
 	flags.BoolVar(&f.all, "all", false, "with -r: allow removing everything in a bucket")
 	flags.StringVar(&version, "version", "", "permanently remove this `version`")
 	flags.StringVar(&revision, "if-revision", "", "remove only if the object has this `revision` (otherwise exit code 4)")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print the keys that would be removed, and remove nothing")
-	flags.BoolVar(&f.literal, "literal", false, `allow "*", "?" and "[" in a key, with no special meaning`)
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each removed key")
+	literalFlag(c, &f.literal)
+	f.filter.register(c)
 	return c
 }
 
@@ -60,18 +60,27 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 	if f.recursive && len(f.options) > 0 {
 		return invalid("--version and --if-revision must not be used with -r", "")
 	}
+	filter, err := f.filter.filter()
+	if err != nil {
+		return err
+	}
 	return p.each(ctx, args, func(text string) error {
-		bucket, l, err := p.openObject(ctx, text)
+		l, err := p.locateEntry(text)
+		if err != nil {
+			return err
+		}
+		bucket, err := p.open(ctx, l)
 		switch {
 		case err != nil:
 			return err
 		case l.hasWildcard && !f.literal:
-			return invalid(`key must not have "*", "?" or "[", because wildcards are not expanded`,
-				"to remove an object with such a key, use --literal, or write %2A, %3F and %5B in an address")
+			return p.rmMatching(ctx, f, filter, bucket, l)
 		case f.recursive && l.key == "" && !f.all:
 			return invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket")
 		case f.recursive:
-			return p.rmFolder(ctx, f, bucket, asFolder(l.key))
+			return p.rmFolder(ctx, f, filter, bucket, asFolder(l.key))
+		case f.filter.given():
+			return invalid("flags that select files need -r or wildcards", "")
 		case l.isFolder():
 			return invalid("key must not be that of a folder", "use -r to remove everything in the folder")
 		}
@@ -84,7 +93,7 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) error {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
-	if !f.dryRun {
+	if !p.global.dryRun {
 		err = bucket.Remove(ctx, key, f.options...)
 	}
 	switch {
@@ -92,8 +101,8 @@ func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, 
 		return err
 	case missing:
 		p.printNothingRemoved(ctx, bucket, key)
-	case f.verbose || f.dryRun:
-		p.printf("%s\n", p.printable(key))
+	default:
+		p.emitRemoved(key, 0)
 	}
 	return nil
 }
@@ -110,20 +119,27 @@ func (p *program) printNothingRemoved(ctx context.Context, bucket storage.Lister
 			}
 		}
 	}
-	p.printError(errors.New("nothing was removed: " + what))
+	p.note("omnibucket: nothing was removed: %s", printable(what))
+}
+
+// emitRemoved reports a removed object.
+func (p *program) emitRemoved(key string, size int64) {
+	p.emit(event{Event: "removed", Key: key, Bytes: size}, p.printable(key))
 }
 
 // rmFolder removes all objects with a prefix. With -v, it prints a key before
 // removing the object; failures are also printed as errors.
-func (p *program) rmFolder(ctx context.Context, f *rmFlags, bucket storage.Bucket, prefix string) error {
-	if f.dryRun {
+func (p *program) rmFolder(ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, prefix string) error {
+	if p.global.dryRun {
 		found := false
 		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
 			if err != nil {
 				return err
 			}
-			found = true
-			p.printf("%s\n", p.printable(entry.Key))
+			if selectsBelow(filter, prefix, entry) {
+				found = true
+				p.emitRemoved(entry.Key, entry.Size)
+			}
 		}
 		if !found {
 			p.printNothingRemoved(ctx, bucket, prefix)
@@ -131,10 +147,11 @@ func (p *program) rmFolder(ctx context.Context, f *rmFlags, bucket storage.Bucke
 		return nil
 	}
 	removed, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
-		if f.verbose {
-			p.printf("%s\n", p.printable(entry.Key))
+		if ctx.Err() != nil || !selectsBelow(filter, prefix, entry) {
+			return false
 		}
-		return ctx.Err() == nil
+		p.emitRemoved(entry.Key, entry.Size)
+		return true
 	}, storage.WithPrefix(prefix))
 	if err == nil && removed == 0 && ctx.Err() == nil {
 		p.printNothingRemoved(ctx, bucket, prefix)

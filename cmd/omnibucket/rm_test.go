@@ -85,39 +85,6 @@ func TestRmReportsMissingObjects(t *testing.T) {
 	}
 }
 
-// Other programs expand wildcards. A script must not believe that it removed
-// something.
-func TestWildcardsAreRefusedOrNotFound(t *testing.T) {
-	s := newShell(t)
-	bucket, dir := directory(t), t.TempDir()
-	s.env["OMNIBUCKET_BOX"] = bucket
-	s.put("box:ex/1", "x")
-	s.put("box:ex[1]*?", "x")
-	for _, key := range []string{"ex/*", "ex?1", "e[x]/1", "*"} {
-		for _, args := range [][]string{
-			{"rm", "box:" + key}, {"rm", "-r", "box:" + key}, {"rm", "--dry-run", "box:" + key}, {"rm", "-r", "--all", "box:" + key},
-			{"rm", bucket + "#" + key},
-		} {
-			_, stderr := s.exits(2, args...)
-			require.Contains(t, stderr, "wildcards are not expanded")
-			require.Contains(t, stderr, "--literal")
-		}
-		for _, args := range [][]string{
-			{"cat", "box:" + key}, {"stat", "box:" + key}, {"ls", "box:" + key}, {"ls", "-r", "box:" + key},
-			{"cp", "box:" + key, dir}, {"cp", "-r", "box:" + key, dir}, {"cp", "box:" + key, "box:other"}, {"sync", "box:" + key, dir}, {"sync", "--delete", "box:" + key, dir},
-		} {
-			s.exits(3, args...)
-		}
-	}
-	require.Equal(t, "ex/1\nex[1]*?\n", s.ok("ls", "-r", "box:"), "nothing was removed")
-
-	s.ok("rm", "--literal", "box:ex[1]*?")
-	s.put("box:ex[1]*?", "x")
-	s.ok("rm", bucket+"#ex%5B1%5D%2A%3F")
-	s.put("box:[2]/1", "x")
-	s.synced("box:ex", "box:[3]") // a destination may have any name
-}
-
 func TestRmRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
@@ -133,7 +100,11 @@ func TestRmRefuses(t *testing.T) {
 		{"a bucket", "use -r to remove", []string{"--all", bucket}},
 		{"a version of a folder", "must not be used with -r", []string{"-r", "--version", "1", bucket + "/a"}},
 		{"a revision of a folder", "must not be used with -r", []string{"-r", "--if-revision", "1", bucket + "/a"}},
-		{"a path", "must be an address", []string{"a"}},
+		{"a version with wildcards", "must not be used with wildcards", []string{"--version", "1", bucket + "/a/*"}},
+		{"everything that matches", "needs --all", []string{bucket + "/*"}},
+		{"everything that matches, at any depth", "needs --all", []string{"-r", bucket + "/**/*"}},
+		{"malformed wildcards", "malformed wildcards", []string{bucket + "/a["}},
+		{"a filter of one object", "need -r or wildcards", []string{"--older", "1d", bucket + "/a/b"}},
 		{"standard input", "must be an address", []string{"-"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -21,23 +22,42 @@ type environment struct {
 // A program is one run of one command.
 type program struct {
 	environment
-	out     *output
-	buckets map[string]storage.Bucket // open buckets by address
-	command *cobra.Command            // nil: the command line is invalid
+	out      *output
+	printing sync.Mutex // of lines that several goroutines print
+	buckets  *openBuckets
+	inBatch  bool           // a line of run
+	command  *cobra.Command // nil: the command line is invalid
+	global   globalFlags
+	config   configuration
+	layers   []storage.Layer // of every bucket
 }
 
 // run runs the program and returns the exit code.
 func run(ctx context.Context, args []string, around environment) int {
+	return runShared(ctx, args, around, nil)
+}
+
+// runShared runs the program with open buckets of another one, which stay open.
+func runShared(ctx context.Context, args []string, around environment, shared *openBuckets) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &program{environment: around, out: newOutput(around.out, cancel), buckets: map[string]storage.Bucket{}}
-	root := p.rootCommand()
+	p := &program{environment: around, out: newOutput(around.out, cancel), buckets: shared, inBatch: shared != nil}
+	if shared == nil {
+		p.buckets = &openBuckets{}
+	}
+	only := ""
+	if shared != nil {
+		only = commandOf(args)
+	}
+	root := p.rootWith(only)
 	root.SetArgs(append([]string{}, args...)) // for nil, cobra takes those of the process
 	root.SetIn(around.in)
 	root.SetOut(p.out)
 	root.SetErr(around.err)
 	command, err := root.ExecuteContextC(working)
-	err = errors.Join(err, p.close())
+	if shared == nil {
+		err = errors.Join(err, p.buckets.close())
+	}
 	p.out.flush()
 	return p.exitCodeFor(ctx, command, err)
 }
@@ -62,8 +82,24 @@ func (p *program) each(ctx context.Context, arguments []string, do func(argument
 	return first
 }
 
-// rootCommand returns the root command.
-func (p *program) rootCommand() *cobra.Command {
+// commands has what makes each command, by its name.
+func (p *program) commands() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"bucket": p.bucketCommand, "cat": p.catCommand, "check": p.checkCommand, "config": p.configCommand, "cp": p.cpCommand,
+		"diff": p.diffCommand, "du": p.duCommand, "expire": p.expireCommand, "find": p.findCommand, "hash": p.hashCommand,
+		"head": p.headCommand, "ls": p.lsCommand, "mb": p.mbCommand, "mv": p.mvCommand, "probe": p.probeCommand,
+		"rb": p.rbCommand, "restore": p.restoreCommand, "rm": p.rmCommand, "run": p.runCommand, "serve": p.serveCommand,
+		"sign": p.signCommand, "stat": p.statCommand, "sync": p.syncCommand, "tree": p.treeCommand, "undelete": p.undeleteCommand,
+		"version": p.versionCommand,
+	}
+}
+
+// rootCommand returns the root command with all commands.
+func (p *program) rootCommand() *cobra.Command { return p.rootWith("") }
+
+// rootWith returns the root command with the command of a name or, if there is none, with all
+// commands. A line of run needs only one.
+func (p *program) rootWith(name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "omnibucket",
 		Short: "Copy, list, read, sync, sign and serve the objects of any store",
@@ -74,8 +110,9 @@ Locations:
   s3://bucket/key?region=eu-west-1   also gs://bucket/key, azblob://container/key?account=name;
                                      in a key, write "?", "#" and "%" as %3F, %23 and %25
   file:///absolute/directory#key     a directory as a bucket
-  name:key                           OMNIBUCKET_NAME has the address; the key is literal
-  ./path                             on this machine (cp, sync)
+  name:key                           a name of the configuration, or OMNIBUCKET_NAME has the
+                                     address; the key is literal
+  ./path                             a file or directory of this machine
   -                                  standard input or output (cp, cat)
 
 A key that is empty or ends in "/" is a folder. Locations never contain credentials:
@@ -85,7 +122,8 @@ Exit codes:
   0    success
   1    failure
   2    invalid usage or argument
-  3    the object, bucket, source file or source directory does not exist
+  3    the object, bucket, source file or source directory does not exist, or nothing
+       matches wildcards
   4    a condition is not met (--if-absent, --if-revision)
   130  interrupted
   141  the reader of the output closed the pipe`,
@@ -93,15 +131,34 @@ Exit codes:
   omnibucket ls -l file:///srv/files
   export OMNIBUCKET_PHOTOS='s3://photos?endpoint=https://nyc3.digitaloceanspaces.com'
   omnibucket sync --delete ./public photos:site/`,
-		Version:          version(),
-		SilenceErrors:    true,
-		SilenceUsage:     true,
-		PersistentPreRun: func(c *cobra.Command, _ []string) { p.command = c },
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return p.prepare(c) },
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(
-		p.catCommand(), p.cpCommand(), p.lsCommand(), p.mbCommand(), p.probeCommand(), p.rbCommand(), p.rmCommand(),
-		p.serveCommand(), p.signCommand(), p.statCommand(), p.syncCommand(),
-	)
+	// Cobra's own flag for versions needs a template. Without templates, the linker can leave
+	// out methods that nothing calls, which is much of the SDKs.
+	ofProgram := root.Flags().Bool("version", false, "print the version of the program")
+	root.RunE = func(c *cobra.Command, _ []string) error {
+		if !*ofProgram {
+			return c.Help()
+		}
+		p.printf("%s\n", version())
+		return nil
+	}
+	p.global.register(root)
+	if make, known := p.commands()[name]; known {
+		root.CompletionOptions.DisableDefaultCmd = true
+		root.AddCommand(make())
+		return root
+	}
+	for _, make := range p.commands() {
+		root.AddCommand(make())
+	}
+	addBuildCommands(root)
+	p.completeLocations(root)
+	p.completeInPlainBash(root)
 	return root
 }
+
+// addBuildCommands adds the commands of a build tag.
+var addBuildCommands = func(*cobra.Command) {}

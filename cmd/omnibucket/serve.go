@@ -72,6 +72,9 @@ Unsigned requests for /healthz are answered while it runs.`,
 
 func (p *program) serve(ctx context.Context, text, listen string, listing bool) error {
 	l, err := p.locateInBucket(text)
+	if err == nil && l.path != "" {
+		l, err = l.inDirectory(l.path, "")
+	}
 	if err != nil {
 		return err
 	}

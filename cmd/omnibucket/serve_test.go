@@ -127,7 +127,7 @@ func TestServeFails(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.exits(3, "serve", "--listen", "127.0.0.1:0", directory(t)+"/none")
-	s.exits(2, "serve", "photos")
+	s.exits(3, "serve", "photos")
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = taken.Close() }()

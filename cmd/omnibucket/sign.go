@@ -15,7 +15,8 @@ import (
 
 // signFlags are the flags of sign.
 type signFlags struct {
-	upload, ifAbsent, json         bool
+	upload, ifAbsent               bool
+	literal                        bool
 	ttl                            time.Duration
 	contentType, filename, version string
 	size                           int64
@@ -30,7 +31,8 @@ func (p *program) signCommand() *cobra.Command {
 		Long: `Prints a URL with which anyone can read one object until the URL expires. With
 --upload, prints a curl command that uploads FILE. Keep either secret while it is valid.
 For file: and mem: buckets, set signing_base_url= in the address to the URL at which
-"omnibucket serve" or package serve runs.`,
+"omnibucket serve" or package serve runs. Wildcards are expanded for downloads.
+` + wildcardHelp,
 		Example: `  omnibucket sign --ttl 10m --filename report.pdf gs://photos/reports/42.pdf
   omnibucket sign --upload --content-type image/jpeg 's3://photos/new.jpg?region=eu-west-1'
   omnibucket sign 'file:///srv/files?signing_base_url=http://127.0.0.1:8080/.signed#report.pdf'`,
@@ -48,25 +50,26 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
 	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
 	flags.StringVar(&f.version, "version", "", "download this `version`")
-	flags.BoolVar(&f.json, "json", false, "print url, method, headers and expiresAt as a JSON object")
+	literalFlag(c, &f.literal)
 	return c
 }
 
 func (p *program) sign(ctx context.Context, f *signFlags, text string) error {
-	bucket, l, err := p.openObject(ctx, text)
-	if err != nil {
-		return err
-	}
+	return p.eachMatch(ctx, text, f.literal || f.upload, func(b storage.Bucket, l location) error { return p.signOne(ctx, f, b, l.key) })
+}
+
+func (p *program) signOne(ctx context.Context, f *signFlags, bucket storage.Bucket, key string) error {
 	var signed *storage.SignedURL
+	var err error
 	if f.upload {
-		signed, err = signedUpload(ctx, f, bucket, l.key)
+		signed, err = signedUpload(ctx, f, bucket, key)
 	} else {
-		signed, err = signedDownload(ctx, f, bucket, l.key)
+		signed, err = signedDownload(ctx, f, bucket, key)
 	}
 	switch {
 	case err != nil:
 		return err
-	case f.json:
+	case p.global.json:
 		return p.json(signed)
 	case f.upload:
 		p.printf("%s\n", curl(signed))

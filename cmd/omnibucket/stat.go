@@ -16,13 +16,14 @@ import (
 )
 
 func (p *program) statCommand() *cobra.Command {
-	var asJSON bool
+	var literal bool
 	var version string
 	c := &cobra.Command{
 		Use:   "stat [flags] ADDRESS",
 		Short: "Show all attributes of an object, or of a bucket",
 		Long: `Shows all attributes that the store has of an object or, without a key, of the
-bucket. Unknown attributes are omitted.`,
+bucket. Unknown attributes are omitted.
+` + wildcardHelp,
 		Example: `  omnibucket stat 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket stat --json file:///srv/files#report.pdf
   omnibucket stat gs://photos`,
@@ -32,15 +33,15 @@ bucket. Unknown attributes are omitted.`,
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))
 			}
-			return p.stat(c.Context(), args[0], asJSON, opts)
+			return p.stat(c.Context(), args[0], p.global.json, literal, opts)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	c.Flags().StringVar(&version, "version", "", "show this `version`")
+	literalFlag(c, &literal)
 	return c
 }
 
-func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []storage.AttrsOption) error {
+func (p *program) stat(ctx context.Context, text string, asJSON, literal bool, opts []storage.AttrsOption) error {
 	l, err := p.locateInBucket(text)
 	if err != nil {
 		return err
@@ -51,14 +52,21 @@ func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []sto
 		}
 		return p.statBucket(ctx, l, asJSON)
 	}
-	bucket, err := p.open(ctx, l)
-	if err != nil {
-		return err
-	}
-	attrs, err := bucket.Attrs(ctx, l.key, opts...)
-	if err != nil {
-		return err
-	}
+	first := true
+	return p.eachMatch(ctx, text, literal, func(b storage.Bucket, l location) error {
+		attrs, err := b.Attrs(ctx, l.key, opts...)
+		if err != nil {
+			return err
+		}
+		if !first && !asJSON {
+			p.printf("\n")
+		}
+		first = false
+		return p.printAttrs(attrs, asJSON)
+	})
+}
+
+func (p *program) printAttrs(attrs *storage.Attrs, asJSON bool) error {
 	if asJSON {
 		return p.json(attrsLine{
 			Key: attrs.Key, Size: attrs.Size, ContentType: attrs.ContentType, ContentEncoding: attrs.ContentEncoding,
@@ -164,7 +172,7 @@ type infoLine struct {
 }
 
 func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {
-	return useService(ctx, l, func(s *storage.Service, bucket string) error {
+	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
 		switch {
 		case err != nil:

@@ -90,6 +90,6 @@ func TestStatOfABucket(t *testing.T) {
 func statOf(s *shell, address string) attrsLine {
 	s.t.Helper()
 	var attrs attrsLine
-	require.NoError(s.t, json.Unmarshal([]byte(s.ok("stat", "--json", address)), &attrs))
+	require.NoError(s.t, json.Unmarshal([]byte(s.ok("stat", "--json", "--literal", address)), &attrs))
 	return attrs
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,12 +12,13 @@ import (
 
 // syncFlags are the flags of sync.
 type syncFlags struct {
-	remove, dryRun, checksum, links, noSync, verbose bool
-	emptySource                                      bool
-	include, exclude                                 []string
-	concurrency                                      int
-	ordered                                          bool // concurrency was given
-	resume                                           string
+	remove, checksum, links, noSync bool
+	emptySource, sizeOnly           bool
+	filter                          filterFlags
+	shard, journal                  string
+	resume, backup                  string
+	maxDelete                       int64
+	limited                         bool // --max-delete was given
 }
 
 func (p *program) syncCommand() *cobra.Command {
@@ -37,58 +36,61 @@ its end, matches at any depth: '*.jpg', 'node_modules/'. Any other pattern match
 the top: '2026/*.jpg', '/*.jpg'. ** matches any number of folders. A slash at the end
 matches everything in a folder. Files that --exclude skips are not removed either.
 
+With --shard I/N, N commands with I from 0 to N-1 share the work, on several machines: each
+does its part of the keys, and the reports add up. With --journal FOLDER, a directory or a
+folder in a bucket outside of source and destination, a repeated command continues after
+the last file that was done, and its report includes what was done before.
+
 If the source has no files, --delete removes nothing and the exit code is 3, because a
-misspelt name looks the same. To remove everything, use --empty-source.`,
+misspelt name looks the same. To remove everything, use --empty-source. With --max-delete N,
+it removes nothing if more than N files would be removed. With --backup-dir, files are copied
+to another location before they are replaced or removed.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
   omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.ordered = c.Flags().Changed("concurrency")
+			f.limited = c.Flags().Changed("max-delete")
 			return p.sync(c.Context(), &f, args[0], args[1])
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
 	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print changes without making them")
+	flags.Int64Var(&f.maxDelete, "max-delete", 0, "with --delete: remove nothing if more than this `number` of files would be removed")
+	flags.StringVar(&f.backup, "backup-dir", "", "copy files to this `location` before they are replaced or removed")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
-	flags.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
-	flags.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
-	flags.IntVar(&f.concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
+	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
+	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1")
+	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
+	f.filter.register(c)
 	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
 	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each change")
 	return c
 }
 
-func (f *syncFlags) options() []transfer.Option {
-	var opts []transfer.Option
-	if f.ordered {
-		opts = append(opts, transfer.WithConcurrency(f.concurrency))
-	}
+func (f *syncFlags) options() ([]transfer.Option, error) {
+	opts, err := f.filter.options()
 	for _, flag := range []struct {
 		given bool
 		with  func() transfer.Option
 	}{
-		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource}, {f.dryRun, transfer.WithDryRun},
+		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource},
 		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
+		{f.sizeOnly, transfer.WithSizeOnly},
 	} {
 		if flag.given {
 			opts = append(opts, flag.with())
 		}
 	}
-	if len(f.include) > 0 {
-		opts = append(opts, transfer.WithInclude(f.include...))
-	}
-	if len(f.exclude) > 0 {
-		opts = append(opts, transfer.WithExclude(f.exclude...))
-	}
 	if f.resume != "" {
 		opts = append(opts, transfer.WithResume(f.resume))
 	}
-	return opts
+	if f.limited {
+		opts = append(opts, transfer.WithMaxDelete(f.maxDelete))
+	}
+	return opts, err
 }
 
 func (p *program) sync(ctx context.Context, f *syncFlags, source, destination string) error {
@@ -96,24 +98,27 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 	if err != nil {
 		return err
 	}
-	screen := newProgressLine(p.err, p.out)
-	opts := f.options()
-	if screen.terminal {
-		opts = append(opts, transfer.WithProgress(screen.progress))
+	opts, err := f.options()
+	if err != nil {
+		return err
 	}
-	if f.verbose || f.dryRun {
-		opts = append(opts, transfer.WithChanges(func(c transfer.Change) {
-			if c.Action != transfer.Failed { // printed at the end, with the error
-				screen.print(fmt.Sprintf("%s %s\n", c.Action, p.printable(c.Key)))
-			}
-		}))
+	more, err := p.migrationOptions(ctx, f, src, dst)
+	if err != nil {
+		return err
 	}
-	report, err := p.transfer(ctx, dst, src, opts)
-	screen.clear()
-	if report != nil {
-		summary, _, _ := strings.Cut(report.String(), "\n") // failures are printed as errors
-		_, _ = fmt.Fprintln(p.err, summary)
+	if f.backup != "" {
+		l, err := p.locate(f.backup)
+		if err != nil {
+			return err
+		}
+		end, err := p.end(ctx, l)
+		if err != nil {
+			return err
+		}
+		opts = append(opts, transfer.WithBackup(end))
 	}
+	report, err := p.transfer(ctx, dst, src, append(opts, more...))
+	p.summarize(report)
 	return err
 }
 

@@ -3,6 +3,7 @@ package s3command
 import (
 	"flag"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
 )
@@ -20,6 +21,8 @@ type Flags struct {
 	region    string
 	strict    bool
 	webhook   string
+	targets   names
+	day       time.Duration
 	maxBytes  size
 	tls       bool
 	caFile    string
@@ -37,6 +40,8 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.StringVar(&f.region, "region", "", "accept only this `region` in signatures and locations of buckets; the default is us-east-1, and to accept every region")
 	set.BoolVar(&f.strict, "strict", false, "refuse what AWS refuses and other servers allow, such as access control lists on new buckets, or any region")
 	set.StringVar(&f.webhook, "webhook", "", "post the events that notification configurations of buckets ask for to this `URL`")
+	set.Var(&f.targets, "event-target", "with --webhook, let notification configurations name this `ARN` of a topic, queue or function, in which * stands for anything; repeatable; the default is every topic whose name is events")
+	set.DurationVar(&f.day, "lifecycle-day", 0, "how long a day of a lifecycle rule takes, such as 1s; the default is 24h, with midnights in UTC")
 	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")
 	set.Var(&f.maxBytes, "max-bytes", "refuse writes when objects take more memory than this `size`, such as 512MiB; the default is no limit")
 	set.BoolVar(&f.tls, "tls", false, "serve HTTPS with a new certificate")
@@ -68,6 +73,10 @@ func (f *Flags) check() error {
 		return argument.Invalid("--cert", "and --key must be used together", "")
 	case f.tls && f.certFile != "":
 		return argument.Invalid("--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them")
+	case len(f.targets) > 0 && f.webhook == "":
+		return argument.Invalid("--event-target", "must be used with --webhook", "")
+	case f.day < 0:
+		return argument.Invalid("--lifecycle-day", "must not be negative", "")
 	case f.caFile != "" && !f.tls:
 		return argument.Invalid("--ca-file", "must be used with --tls", "")
 	}

@@ -119,6 +119,7 @@ func (c *command) config(service storage.ServiceDriver) (s3server.Config, error)
 	config := s3server.Config{
 		Service: service, Credentials: []s3server.Credential{c.pair}, AdminToken: c.adminToken,
 		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
+		EventARNs: f.targets, LifecycleDay: f.day,
 		Log: c.log(),
 	}
 	if f.admin {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -36,6 +38,27 @@ func TestAClientNeedsOnlyThePrintedLines(t *testing.T) {
 	status, body := ask(t, http.MethodGet, server.url+"/photos/a/b.txt")
 	require.Equal(t, http.StatusForbidden, status)
 	require.Contains(t, body, "<Code>AccessDenied</Code>")
+}
+
+func TestConfigurationsForMinIOReachTheWebhook(t *testing.T) {
+	received := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		received <- string(body)
+	}))
+	defer hook.Close()
+	server := start(t, environment(), "--create", "photos", "--webhook", hook.URL, "--event-target", "arn:minio:sqs::*:webhook", "--lifecycle-day", "1h")
+	server.export()
+	c := client(t)
+	_, err := c.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
+		Bucket: aws.String("photos"), NotificationConfiguration: &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{{
+			QueueArn: aws.String("arn:minio:sqs::1:webhook"), Events: []types.Event{"s3:ObjectCreated:*"},
+		}}},
+	})
+	require.NoError(t, err)
+	require.Contains(t, <-received, "s3:TestEvent")
+	put(t, c, "photos", "k", "hello")
+	require.Contains(t, <-received, "ObjectCreated:Put")
 }
 
 func TestGeneratedCredentialsDiffer(t *testing.T) {
@@ -148,7 +171,7 @@ func TestARequestInProgressEndsBeforeTheServer(t *testing.T) {
 
 func TestFlagsThatContradictEachOther(t *testing.T) {
 	for _, args := range [][]string{
-		{"--create", "No_Name"}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"},
+		{"--create", "No_Name"}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"}, {"--event-target", "arn:aws:sns:*:events"}, {"--webhook", "http://localhost", "--lifecycle-day", "-1s"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			err := parse(t, args...).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)

@@ -55,6 +55,34 @@ func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
 	require.Equal(t, download().ResponseDisposition(), g.ResponseDisposition)
 }
 
+func TestASignedPartGrantsOnePart(t *testing.T) {
+	k := keys(t, secret(1))
+	u, err := signedurl.SignPart(k, "bucket", &storage.SignPartRequest{
+		Key: "a/b c", Upload: "u&1", Number: 7, TTL: time.Hour, BaseURL: base, Size: 5, CRC32C: storage.KnownCRC32C(0xe3069283),
+	}, noon)
+	require.NoError(t, err)
+	require.Empty(t, u.Header)
+	_, query, _ := strings.Cut(u.URL, "?")
+	g, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", query, nil, noon)
+	require.Equal(t, signedurl.Valid, status)
+	require.Equal(t, &signedurl.Grant{
+		Method: http.MethodPut, Key: "a/b c", Upload: "u&1", Part: 7, Expires: noon.Add(time.Hour).Unix(),
+		MinSize: 5, MaxSize: 5, CRC32C: "e3069283", Attributes: g.Attributes,
+	}, g)
+	for _, altered := range []string{
+		strings.Replace(query, "ob-part=7", "ob-part=8", 1), strings.Replace(query, "ob-part=7&", "", 1),
+		strings.Replace(query, "ob-upload=u%261", "ob-upload=u", 1), "ob-part=8&" + query,
+	} {
+		require.NotEqual(t, query, altered)
+		_, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", altered, nil, noon)
+		require.Equal(t, signedurl.Invalid, status, altered)
+	}
+	for _, r := range []storage.SignPartRequest{{Upload: "u", Number: 1}, {BaseURL: base, Number: 1}, {BaseURL: base, Upload: "u"}} {
+		_, err := signedurl.SignPart(k, "bucket", &r, noon)
+		require.ErrorIs(t, err, storage.Unsupported)
+	}
+}
+
 // TestAnAlteredURLIsInvalid changes one thing in a valid request in each row.
 func TestAnAlteredURLIsInvalid(t *testing.T) {
 	k := keys(t, secret(1))

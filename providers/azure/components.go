@@ -304,9 +304,6 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	if err != nil {
 		return nil, err
 	}
-	if r.CRC32C.Known {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed part: begin the upload WithUncheckedParts"}
-	}
 	signed, err := d.Sign(ctx, &storage.SignRequest{
 		Method: http.MethodPut, Key: u.key(r.Number), TTL: r.TTL, BaseURL: r.BaseURL,
 		MinSize: r.Size, MaxSize: r.Size, Controls: storage.Controls{Native: r.Native},

@@ -26,7 +26,7 @@ func signFeatures(a *account) storage.Features {
 	}
 	signs := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedLocks
 	if a.http != nil { // it has parts
-		signs |= storage.SignedParts
+		signs |= storage.SignedParts | storage.SignedPartChecksums
 	}
 	return signs
 }

@@ -144,7 +144,7 @@ func (s *store) appendSource(ctx context.Context, st *stagedFile, sum io.Writer,
 	}
 	defer func() { _ = source.close() }()
 	bytes := io.NewSectionReader(source.osFile(ref.Key), 0, source.meta.size)
-	if err := st.fill(ctx, io.TeeReader(bytes, sum)); err != nil {
+	if err := s.fill(ctx, st.file, io.TeeReader(bytes, sum)); err != nil {
 		return failure(err)
 	}
 	return checkUnchanged(source)

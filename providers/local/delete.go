@@ -2,14 +2,16 @@ package local
 
 import (
 	"context"
-	"time"
+	"errors"
 
 	"github.com/omnibucket/storage"
 )
 
 // Delete removes the current object, or the version that the request names. If the
-// bucket keeps versions, the removed object becomes a noncurrent version. A version is
-// removed permanently; if it was the current one, the newest remaining one replaces it.
+// bucket keeps versions, the removed object becomes a noncurrent version below a delete marker, and
+// a missing key gets a marker, too. A version is removed permanently. If it was the newest one of
+// its key, the next one decides whether there is an object: it becomes current, unless it is a
+// delete marker.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if r.Version != "" && !validVersion(r.Version) {
 		return errVersion
@@ -27,10 +29,12 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		return err
 	} else if !written { // a bucket without the reserved directory: do not create it unless the object exists
 		f, err := s.openCurrent(l)
-		if err != nil || f == nil {
+		if err != nil || f == nil && !s.keepsVersions() {
 			return s.notFoundIfBucketGone(err)
 		}
-		_ = f.close()
+		if f != nil {
+			_ = f.close()
+		}
 		if err := s.initialize(); err != nil {
 			return err
 		}
@@ -51,11 +55,27 @@ func (s *store) notFoundIfBucketGone(err error) error {
 }
 
 func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest) error {
-	plain, err := s.open(l.dir)
-	if err != nil && !isNoObject(err) {
-		return failure(err)
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return err
+		}
+		err := s.deleteOnce(ctx, l, r)
+		if !errors.Is(err, errDirGone) {
+			return err
+		}
+		if err := s.notFoundError(); err != storage.ObjectNotFound {
+			return err
+		}
 	}
-	closed := err != nil
+}
+
+func (s *store) deleteOnce(ctx context.Context, l location, r *storage.DeleteRequest) error {
+	plain, err := s.dirOfRemoval(ctx, l, r)
+	if err != nil {
+		return err
+	}
+	closed := plain == nil
 	closePlain := func() {
 		if !closed {
 			closed = true
@@ -80,6 +100,22 @@ func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest
 	return nil
 }
 
+// dirOfRemoval opens the directory of the object, which may be nil. If an object may return there,
+// it makes the directory.
+func (s *store) dirOfRemoval(ctx context.Context, l location, r *storage.DeleteRequest) (*dir, error) {
+	if isMarker(r.Version) {
+		return s.makeDirs(ctx, r.Key, l)
+	}
+	plain, err := s.open(l.dir)
+	if err != nil && !isNoObject(err) {
+		return nil, failure(err)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return plain, nil
+}
+
 func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *storage.DeleteRequest) (bool, error) {
 	unlock, err := s.lock(ctx, r.Key)
 	if err != nil {
@@ -98,10 +134,16 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	if err != nil {
 		return false, err
 	}
+	if isMarker(r.Version) {
+		return true, at.deleteMarker(ctx, r, current)
+	}
 	if r.Version != "" && (!current.found() || versionOf(current.meta) != r.Version) {
 		return false, s.deleteVersion(ctx, r)
 	}
 	if !current.found() {
+		if s.keepsVersions() && r.Condition.Revision == "" {
+			return false, s.markRemoved(ctx, r.Key, current)
+		}
 		return false, nil
 	}
 	if err := s.checkWrite(current, r.Condition); err != nil {
@@ -129,8 +171,7 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 			return false, err
 		}
 	case s.keepsVersions():
-		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // later than the file, even if its time is in the future
-		if err := s.keepVersion(ctx, r.Key, current, removed); err != nil {
+		if err := s.markRemoved(ctx, r.Key, current); err != nil {
 			return false, err
 		}
 		return true, at.remove(ctx)

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ListVersions returns a page of current objects and noncurrent versions, with the
+// ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
 // prefixes that List returns. If versioning is off, current objects have no version.
 // Noncurrent ones always have one, because nothing else can reach them.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
@@ -161,8 +161,13 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 	}
 	defer h.closeDir(d)
 	var all []versionEntry
-	for _, v := range versions {
-		at, err := h.statObject(d, v.name)
+	for _, version := range versions {
+		if isMarker(version) {
+			marker := storage.ListEntry{Key: key, Modified: time.Unix(0, versionTime(version)).UTC()}
+			all = append(all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version})
+			continue
+		}
+		at, err := h.statObject(d, version)
 		if err != nil {
 			return nil, err
 		}
@@ -177,24 +182,7 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 			Key: key, Size: at.meta.size, Modified: at.meta.time(),
 			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
 		}
-		since, err := h.oldSince(d, v)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: v.name, NoncurrentSince: since}, v.name})
+		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
 	}
 	return all, nil
-}
-
-// oldSince returns the time when the key was removed. It returns zero for a version that
-// was replaced, for which the core uses the time of the next version.
-func (h *history) oldSince(d *dir, v noncurrentVersion) (time.Time, error) {
-	if !v.removed {
-		return time.Time{}, nil
-	}
-	mark, err := h.statObject(d, v.name+removedSuffix)
-	if err != nil || !mark.found() {
-		return time.Time{}, err
-	}
-	return mark.meta.time(), nil
 }

@@ -42,6 +42,7 @@ package local
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -182,7 +183,7 @@ func openRoot(path string) (*os.Root, error) {
 		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err, Hint: "to create the directory, set Config.Create or create=true in the address"}
 	}
 	if fi, stat := os.Stat(path); stat == nil && !fi.IsDir() {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("root " + path + " is not a directory")}
+		return nil, &storage.Error{Code: storage.InvalidArgument, Err: &fs.PathError{Op: "open root", Path: path, Err: errors.New("not a directory")}}
 	}
 	return nil, failure(err)
 }

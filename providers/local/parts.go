@@ -30,7 +30,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	defer s.discard(st)
-	if err := st.fill(ctx, strings.NewReader(r.Key)); err != nil {
+	if err := s.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
 		return "", err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
@@ -90,7 +90,7 @@ func (s *store) partRenameError(st *stagedFile, err error) error {
 }
 
 // PutPart stores a part, and atomically replaces an earlier one with that number. The tag
-// of the part identifies its file.
+// of the part identifies its file or slot.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -105,6 +105,14 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	defer to.close()
+	if part, done, err := s.putInSlot(ctx, to.dir, r); done || err != nil {
+		return part, err
+	}
+	return s.putInFile(ctx, to.dir, r)
+}
+
+// putInFile stores a part in a file of its own.
+func (s *store) putInFile(ctx context.Context, to *dir, r *storage.PartRequest) (storage.Part, error) {
 	st, err := s.stage(ctx)
 	if err != nil {
 		return storage.Part{}, err
@@ -113,7 +121,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err := s.restrictMode(r.Key, st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := st.fill(ctx, r.Body); err != nil {
+	if err := s.fill(ctx, st.file, r.Body); err != nil {
 		return storage.Part{}, err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
@@ -122,7 +130,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err := s.finish(st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := s.moveTo(ctx, to.dir, partName(r.Number), st); err != nil {
+	if err := s.moveTo(ctx, to, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
 	part := storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}
@@ -130,8 +138,8 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	return part, nil
 }
 
-// CompleteParts joins the parts into one file and places it as Put does. If that fails,
-// the parts stay, for another attempt or AbortParts.
+// CompleteParts makes one file of the parts and places it as Put does. If that fails, the
+// parts stay, for another attempt or AbortParts.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -152,22 +160,32 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 // restrictMode gives a part the mode of the object that it will replace, so that it is as
 // private as that object. If there is no object, it does nothing.
 func (s *store) restrictMode(key string, st *stagedFile) error {
+	mode, err := s.privateMode(key)
+	if err != nil || mode == 0 {
+		return err
+	}
+	return failure(st.file.setMode(mode))
+}
+
+// privateMode returns the mode of a part of the object of key, if there is an object. Else it
+// returns 0.
+func (s *store) privateMode(key string) (uint32, error) {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return nil
+		return 0, nil
 	}
 	plain, err := s.open(l.dir)
 	if err != nil {
-		return unlessAbsent(err)
+		return 0, unlessAbsent(err)
 	}
 	defer s.closeDir(plain)
 	at := candidates{store: s, l: l, plain: plain}
 	defer at.close()
 	old, err := at.find()
 	if err != nil || !old.found() || old.meta.mode == 0 {
-		return err
+		return 0, err
 	}
-	return failure(st.file.setMode(old.meta.mode | 0o600)) // CompleteParts must be able to read it
+	return old.meta.mode | 0o600, nil // CompleteParts must be able to read it
 }
 
 func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
@@ -176,12 +194,14 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 		return nil, err
 	}
 	defer from.close()
-	st, err := s.stage(ctx)
-	if err != nil {
-		return nil, err
+	st, run := s.sharedRun(from.dir, r.Parts)
+	if st == nil {
+		if st, err = s.stage(ctx); err != nil {
+			return nil, err
+		}
 	}
 	defer s.discard(st)
-	for _, part := range r.Parts {
+	for _, part := range r.Parts[run:] {
 		if err := st.appendPart(ctx, from.dir, part); err != nil {
 			return nil, err
 		}
@@ -191,19 +211,12 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 }
 
 func (st *stagedFile) appendPart(ctx context.Context, from *dir, part storage.Part) error {
-	f, err := from.open(partName(part.Number))
-	if isNotExist(err) {
-		return errPart(part)
-	}
+	file, offset, size, err := openPart(from, part)
 	if err != nil {
-		return failure(err)
+		return err
 	}
-	file := f.osFile(partName(part.Number))
 	defer func() { _ = file.Close() }()
-	if makeTag(f.meta).revision() != part.Tag {
-		return errPart(part)
-	}
-	return st.append(ctx, file, 0, f.meta.size)
+	return st.append(ctx, file, offset, size)
 }
 
 func errPart(part storage.Part) error {

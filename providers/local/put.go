@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -25,7 +24,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	defer s.discard(st)
-	if err := st.fill(ctx, r.Body); err != nil {
+	if err := s.fill(ctx, st.file, r.Body); err != nil {
 		return nil, err
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, r.CRC32C)
@@ -117,13 +116,8 @@ func (s *store) place(ctx context.Context, key string, at *candidates, st *stage
 			return err
 		}
 	}
-	if s.keepsVersions() && old.found() {
-		if old.meta.mtime >= st.meta.mtime {
-			if err := s.restamp(st, old.meta.mtime); err != nil {
-				return err
-			}
-		}
-		if err := s.keepVersion(ctx, key, old, time.Time{}); err != nil {
+	if s.keepsVersions() {
+		if err := s.keepOrder(ctx, key, old, st); err != nil {
 			return err
 		}
 	}
@@ -147,6 +141,27 @@ func (s *store) place(ctx context.Context, key string, at *candidates, st *stage
 		return unknownOutcome(err)
 	}
 	return at.putVisible(ctx, st.visible)
+}
+
+// keepOrder keeps the current object, if there is one, as a version. It makes the staged file later
+// than all versions of the key.
+func (s *store) keepOrder(ctx context.Context, key string, old objectFile, st *stagedFile) error {
+	newest := old.meta.mtime
+	if !old.found() {
+		var err error
+		if newest, err = s.newestKeptOf(key); err != nil {
+			return err
+		}
+	}
+	if newest >= st.meta.mtime {
+		if err := s.restamp(st, newest); err != nil {
+			return err
+		}
+	}
+	if !old.found() {
+		return nil
+	}
+	return s.keepVersion(ctx, key, old)
 }
 
 // checkWrite checks the condition of a write.

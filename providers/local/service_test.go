@@ -69,6 +69,8 @@ func TestBuckets(t *testing.T) {
 	b.remove("k")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a noncurrent version")
 	require.NoError(t, b.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a delete marker")
+	require.NoError(t, b.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: b.history(storage.ListRequest{})[0].Version}))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
 	windowsCannot(t, "an open bucket cannot be removed")
 	require.NoError(t, s.DeleteBucket(t.Context(), "one"))

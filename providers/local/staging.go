@@ -125,6 +125,9 @@ type stagedFile struct {
 	meta  meta
 	// visible is its sealed sidecar with Config.Sidecars, or nil.
 	visible *stagedFile
+	// held is nil, unless the file is one that parts share. Its lock keeps their writers away.
+	// If the file is not placed, it stays.
+	held *os.File
 }
 
 // stage makes an empty staged file.
@@ -198,6 +201,10 @@ func (s *store) discard(st *stagedFile) {
 	}
 	if st.name != "" {
 		s.dropSidecar(st.meta)
+	}
+	if st.held != nil {
+		_ = st.held.Close()
+	} else if st.name != "" {
 		_ = st.dir.unlink(st.name)
 	}
 }
@@ -207,17 +214,21 @@ func (st *stagedFile) markPlaced() { st.name = "" }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
+// flushStep is the number of bytes after which the disk begins to write them, while more come.
+const flushStep = 8 << 20
+
 // fill writes the whole body. It returns an error of the body unchanged.
-func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
+func (s *store) fill(ctx context.Context, f *file, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
+	unflushed := 0
 	for idle := 0; ; {
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
 		n, err := body.Read(*buffer)
 		if n > 0 {
-			if _, err := st.file.Write((*buffer)[:n]); err != nil {
+			if _, err := f.Write((*buffer)[:n]); err != nil {
 				return failure(err)
 			}
 		}
@@ -231,6 +242,10 @@ func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
 			idle = 0
 		} else if idle == 100 {
 			return io.ErrNoProgress
+		}
+		if unflushed += n; s.sync && unflushed >= flushStep {
+			startFlush(f)
+			unflushed = 0
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -20,17 +19,33 @@ import (
 // later than that of the previous version.
 const versionsName = reserved + string(markVersions)
 
-// removedSuffix ends the name of an empty file beside the version that was current when
-// its key was removed. The time of the file is that of the removal.
-const removedSuffix = ".removed"
+// deletedSuffix ends the version of a delete marker, which is an empty file among the noncurrent
+// versions. The digits before it are the time of the removal, which is later than all versions
+// that were there.
+const deletedSuffix = "-marker"
+
+func isMarker(version string) bool { return strings.HasSuffix(version, deletedSuffix) }
+
+// versionTime returns the time of a valid version, in nanoseconds.
+func versionTime(version string) int64 {
+	digits, _, _ := strings.Cut(version, "-")
+	at, _ := strconv.ParseUint(digits, 16, 64)
+	return int64(at)
+}
 
 func versionOf(m meta) string {
-	b := make([]byte, 0, 34)
-	digits := strconv.FormatUint(uint64(m.mtime), 16)
-	b = append(b, "0000000000000000"[len(digits):]...)
-	b = append(b, digits...)
-	b = append(b, '-')
+	b := append(appendTime(make([]byte, 0, 34), m.mtime), '-')
 	return string(strconv.AppendUint(b, m.ino, 16))
+}
+
+func markerOf(at int64) string {
+	return string(append(appendTime(make([]byte, 0, 34), at), deletedSuffix...))
+}
+
+func appendTime(b []byte, at int64) []byte {
+	digits := strconv.FormatUint(uint64(at), 16)
+	b = append(b, "0000000000000000"[len(digits):]...)
+	return append(b, digits...)
 }
 
 var errVersion = argument.Invalid("version", "must be one that this bucket returned", "")
@@ -44,6 +59,9 @@ func validVersion(version string) bool {
 	if err != nil {
 		return false
 	}
+	if isMarker(version) {
+		return markerOf(int64(at)) == version
+	}
 	number, err := strconv.ParseUint(ino, 16, 64)
 	return err == nil && versionOf(meta{mtime: int64(at), ino: number}) == version
 }
@@ -53,10 +71,47 @@ func (s *store) versionsDir(key string) string {
 	return versionsPath + "/" + path + "/" + versionsName
 }
 
-// keepVersion makes the current object also a noncurrent version. removed is the time of
-// the removal of its key, or zero if the object is replaced. The caller holds the lock of
+// keepVersion makes the current object also a noncurrent version. The caller holds the lock of
 // the key.
-func (s *store) keepVersion(ctx context.Context, key string, current objectFile, removed time.Time) error {
+func (s *store) keepVersion(ctx context.Context, key string, current objectFile) error {
+	return s.inVersions(ctx, key, func(to *dir) error { return s.link(to, current) })
+}
+
+// markRemoved adds a delete marker. If there is a current object, it also makes that a noncurrent
+// version. The caller holds the lock of the key, and then removes the object.
+func (s *store) markRemoved(ctx context.Context, key string, current objectFile) error {
+	return s.inVersions(ctx, key, func(to *dir) error {
+		if current.found() {
+			if err := s.link(to, current); err != nil {
+				return err
+			}
+		}
+		newest, err := s.newestKept(to)
+		if err != nil {
+			return err
+		}
+		at := max(s.clock.next().UnixNano(), newest+1)
+		if current.found() {
+			at = max(at, current.meta.mtime+1) // even if its time is in the future
+		}
+		return s.writeMarker(to.name(markerOf(at)))
+	})
+}
+
+func (s *store) writeMarker(path string) error {
+	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
+	if err == nil && s.sync {
+		err = f.Sync()
+	}
+	if f != nil {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+// inVersions calls f with the directory of the noncurrent versions, which it makes, until f does
+// not find it removed.
+func (s *store) inVersions(ctx context.Context, key string, f func(*dir) error) error {
 	path := s.versionsDir(key)
 	var round rounds
 	for {
@@ -76,83 +131,82 @@ func (s *store) keepVersion(ctx context.Context, key string, current objectFile,
 		if err != nil {
 			return failure(err)
 		}
-		err = s.link(ctx, to, versionOf(current.meta), current, removed)
+		if err = f(to); err == nil && s.sync {
+			err = to.sync()
+		}
 		s.closeDir(to)
 		if !isNotExist(err) {
-			return err
+			return failure(err)
 		}
 	}
 }
 
-// link makes the noncurrent version and, if removed is not zero, the mark of the removal.
-func (s *store) link(ctx context.Context, to *dir, version string, current objectFile, removed time.Time) error {
-	err := to.link(version, current.dir, current.base)
-	switch {
-	case isNotExist(err):
-		return err
-	case isExist(err): // a crash left it, and perhaps the mark of an interrupted removal
-		if err := retryInUse(ctx, func() error { return to.unlink(version + removedSuffix) }); err != nil && !isNotExist(err) {
-			return failure(err)
-		}
-	case err != nil:
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: keeping versions needs them"}
+func (s *store) link(to *dir, current objectFile) error {
+	err := to.link(versionOf(current.meta), current.dir, current.base)
+	if err == nil || isNotExist(err) || isExist(err) { // a crash left it
+		return unlessExist(err)
 	}
-	if !removed.IsZero() {
-		if err := s.markRemoved(to.name(version+removedSuffix), removed); err != nil {
-			return failure(err)
-		}
-	}
-	if s.sync {
-		return failure(to.sync())
-	}
-	return nil
+	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: keeping versions needs them"}
 }
 
-func (s *store) markRemoved(path string, at time.Time) error {
-	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
+func unlessExist(err error) error {
+	if isExist(err) {
+		return nil
+	}
+	return err
+}
+
+// newestKept returns the time of the newest version or marker in d, or 0 if there is none.
+func (s *store) newestKept(d *dir) (newest int64, err error) {
+	err = d.read(func(e dirent) bool {
+		if validVersion(e.name) {
+			newest = max(newest, versionTime(e.name))
+		}
+		return true
+	})
+	return newest, failure(err)
+}
+
+// newestKeptOf is newestKept for a key.
+func (s *store) newestKeptOf(key string) (int64, error) {
+	d, err := s.open(s.versionsDir(key))
 	if err != nil {
-		return err
+		return 0, unlessAbsent(err)
 	}
-	err = s.root.Chtimes(path, at, at) // no write follows that would set another time
-	if err == nil && s.sync {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	defer s.closeDir(d)
+	return s.newestKept(d)
 }
 
-// A noncurrentVersion is a noncurrent version of a key.
-type noncurrentVersion struct {
-	name    string
-	removed bool // the key was removed while it was current
-}
-
-// noncurrentVersions returns the noncurrent versions of the key, newest first. It omits the
-// current one, which a crash may have left among them.
-func (s *store) noncurrentVersions(key string, current objectFile) ([]noncurrentVersion, error) {
+// noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
+// It omits what a crash may have left: the current version, and a marker above it.
+func (s *store) noncurrentVersions(key string, current objectFile) ([]string, error) {
 	d, err := s.open(s.versionsDir(key))
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
 	defer s.closeDir(d)
-	var all []noncurrentVersion
-	removed := map[string]bool{}
+	var all []string
 	err = d.read(func(e dirent) bool {
-		if version, ok := strings.CutSuffix(e.name, removedSuffix); ok {
-			removed[version] = true
-		} else if validVersion(e.name) && (!current.found() || e.name != versionOf(current.meta)) {
-			all = append(all, noncurrentVersion{name: e.name})
+		if validVersion(e.name) && !isLeftover(e.name, current) {
+			all = append(all, e.name)
 		}
 		return true
 	})
-	for i := range all {
-		all[i].removed = removed[all[i].name]
-	}
-	slices.SortFunc(all, func(a, b noncurrentVersion) int { return strings.Compare(b.name, a.name) })
+	slices.SortFunc(all, func(a, b string) int { return strings.Compare(b, a) })
 	return all, failure(err)
 }
 
-// openVersion opens a noncurrent version. It returns nil if it does not exist.
+// isLeftover reports whether an interrupted removal of the current object may have left a name
+// among the noncurrent versions.
+func isLeftover(name string, current objectFile) bool {
+	return current.found() && (name == versionOf(current.meta) || isMarker(name) && versionTime(name) > current.meta.mtime)
+}
+
+// openVersion opens a noncurrent version. It returns nil if it does not exist, and for a marker.
 func (s *store) openVersion(key, version string) (*file, error) {
+	if isMarker(version) {
+		return nil, nil
+	}
 	return s.openIn(s.versionsDir(key), version)
 }
 
@@ -175,25 +229,74 @@ func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) err
 		return err
 	}
 	defer s.holdInode(at)()
-	// The mark is removed first: without its version, it would prevent the directory
-	// from being removed.
-	for _, name := range [...]string{r.Version + removedSuffix, r.Version} {
-		if err := retryInUse(ctx, func() error { return d.unlink(name) }); err != nil && !isNotExist(err) {
-			return failure(err)
-		}
+	if err := s.unlinkVersion(ctx, d, r.Version); err != nil {
+		return err
 	}
 	s.dropSidecar(at.meta)
+	s.prune(ctx, path, versionsPath)
+	return nil
+}
+
+func (s *store) unlinkVersion(ctx context.Context, d *dir, version string) error {
+	if err := retryInUse(ctx, func() error { return d.unlink(version) }); err != nil {
+		return unlessAbsent(err)
+	}
 	if s.sync {
-		if err := d.sync(); err != nil {
-			return unknownOutcome(err)
+		return unknownOutcome(d.sync())
+	}
+	return nil
+}
+
+// deleteMarker removes a delete marker. If the key has no current object and the marker was its
+// newest version, the version before it becomes current. The caller holds the lock of the key.
+func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest, current objectFile) error {
+	path := s.versionsDir(r.Key)
+	d, err := s.open(path)
+	if err != nil {
+		return unlessAbsent(err)
+	}
+	defer s.closeDir(d)
+	left, err := s.noncurrentVersions(r.Key, current)
+	if err != nil {
+		return err
+	}
+	if !current.found() && len(left) > 1 && left[0] == r.Version && !isMarker(left[1]) {
+		if err := s.restore(ctx, d, left[1]); err != nil {
+			return err
 		}
+	}
+	if err := s.unlinkVersion(ctx, d, r.Version); err != nil {
+		return err
 	}
 	s.prune(ctx, path, versionsPath)
 	return nil
 }
 
+// restore makes a noncurrent version in d the object, of which there is none.
+func (s *candidates) restore(ctx context.Context, d *dir, version string) error {
+	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
+		return err
+	}
+	if s.sync {
+		for _, changed := range [...]*dir{s.plain, d} {
+			if err := changed.sync(); err != nil {
+				return unknownOutcome(err)
+			}
+		}
+	}
+	if !s.visible {
+		return nil
+	}
+	at, err := s.find()
+	if err != nil || !at.found() {
+		return unknownOutcome(err)
+	}
+	return s.rewriteVisible(ctx, at)
+}
+
 // promote atomically replaces the current object by the newest noncurrent version. It
-// returns false if there is none. The caller holds the lock of the key.
+// returns false if there is none, or if that is a delete marker. The caller holds the lock of the
+// key.
 func (s *store) promote(ctx context.Context, key string, current objectFile) (bool, error) {
 	path := s.versionsDir(key)
 	d, err := s.open(path)
@@ -201,20 +304,15 @@ func (s *store) promote(ctx context.Context, key string, current objectFile) (bo
 		return false, unlessAbsent(err)
 	}
 	defer s.closeDir(d)
-	for _, name := range [...]string{versionOf(current.meta) + removedSuffix, versionOf(current.meta)} {
-		_ = retryInUse(ctx, func() error { return d.unlink(name) }) // a crash may have left it
+	if err := s.dropLeftovers(ctx, d, current); err != nil {
+		return false, err
 	}
 	left, err := s.noncurrentVersions(key, current)
-	if err != nil || len(left) == 0 {
+	if err != nil || len(left) == 0 || isMarker(left[0]) {
 		s.prune(ctx, path, versionsPath)
 		return false, err
 	}
-	if left[0].removed {
-		if err := retryInUse(ctx, func() error { return d.unlink(left[0].name + removedSuffix) }); err != nil && !isNotExist(err) {
-			return false, failure(err)
-		}
-	}
-	if err := retryInUse(ctx, func() error { return current.dir.rename(current.base, d, left[0].name) }); err != nil {
+	if err := retryInUse(ctx, func() error { return current.dir.rename(current.base, d, left[0]) }); err != nil {
 		return false, failure(err)
 	}
 	s.dropSidecar(current.meta)
@@ -227,4 +325,19 @@ func (s *store) promote(ctx context.Context, key string, current objectFile) (bo
 	}
 	s.prune(ctx, path, versionsPath)
 	return true, nil
+}
+
+// dropLeftovers removes what a crash may have left of a removal of the current object.
+func (s *store) dropLeftovers(ctx context.Context, d *dir, current objectFile) error {
+	var names []string
+	err := d.read(func(e dirent) bool {
+		if validVersion(e.name) && isLeftover(e.name, current) {
+			names = append(names, e.name)
+		}
+		return true
+	})
+	for _, name := range names {
+		_ = retryInUse(ctx, func() error { return d.unlink(name) })
+	}
+	return failure(err)
 }

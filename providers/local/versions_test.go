@@ -56,12 +56,13 @@ func TestVersionsAreKept(t *testing.T) {
 		for _, e := range s.history(storage.ListRequest{Prefix: "k"}) {
 			if e.Key == "k" {
 				require.False(t, e.Current)
+				require.Equal(t, len(order) == 0, e.IsDeleteMarker)
 				order = append(order, e.Version)
 			} else {
 				require.True(t, e.Current)
 			}
 		}
-		require.Equal(t, []string{written[3].Version, written[2].Version, written[1].Version, written[0].Version}, order)
+		require.Equal(t, []string{written[3].Version, written[2].Version, written[1].Version, written[0].Version}, order[1:])
 	})
 }
 
@@ -126,20 +127,24 @@ func TestVersionsAreListedLikeObjects(t *testing.T) {
 				if e.Current {
 					line += " current"
 				}
+				if e.IsDeleteMarker {
+					line += " removed"
+				}
 				require.Equal(t, e.IsPrefix, e.Version == "")
 				out = append(out, line)
 			}
 			return out
 		}
 		all := []string{
-			"a current", "a", "a-b current", "a-b", "a/b", "a/b", "a/b/c current", "a/b/c", "a0 current", "a0", "b/c", "b/c",
+			"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b", "a/b/c current", "a/b/c", "a0 current", "a0",
+			"b/c removed", "b/c", "b/c",
 		}
 		for _, limit := range []int{1, 2, 3, 100} {
 			require.Equal(t, all, list(storage.ListRequest{Limit: limit}))
 			require.Equal(t, []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"},
 				list(storage.ListRequest{Limit: limit, Delimiter: "/"}))
-			require.Equal(t, []string{"a/b", "a/b", "a/b/"}, list(storage.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
-			require.Equal(t, all[6:], list(storage.ListRequest{Limit: limit, StartAfter: "a/b"}))
+			require.Equal(t, []string{"a/b removed", "a/b", "a/b", "a/b/"}, list(storage.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
+			require.Equal(t, all[7:], list(storage.ListRequest{Limit: limit, StartAfter: "a/b"}))
 		}
 	})
 }
@@ -154,68 +159,79 @@ func TestWithoutVersionsNothingIsKept(t *testing.T) {
 	require.Empty(t, all[0].Version)
 }
 
-func TestAVersionHasTheTimeOfItsRemoval(t *testing.T) {
+func TestRemovalsLeaveMarkers(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			today := day(1)
 			tweaks := append(disk.tweaks, withVersions, withFlush, func(d *driver) { d.clock.now = func() time.Time { return today } })
 			s := open(t, tweaks...)
-			since := func() (days []int) {
+			shown := func() (lines []string) {
 				for _, e := range s.history(storage.ListRequest{}) {
-					n := 0
-					if !e.NoncurrentSince.IsZero() {
-						n = e.NoncurrentSince.Day()
+					line := fmt.Sprint(e.Modified.Day())
+					if e.IsDeleteMarker {
+						require.False(t, e.Current)
+						line = "removed " + line
+					} else if e.Current {
+						line += " current"
 					}
-					days = append(days, n)
+					lines = append(lines, line)
 				}
-				return days
+				return lines
 			}
-			removeVersion := func(a *storage.Attrs) {
-				require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+			removeVersion := func(version string) {
+				require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "dir/k", Version: version}))
 			}
-			one := s.put("k", "1")
+			one := s.put("dir/k", "1")
 			today = day(2)
-			two := s.put("k", "2")
+			two := s.put("dir/k", "2")
 			today = day(3)
-			s.remove("k")
-			require.Equal(t, []int{3, 0}, since(), "the core sets the time of the first")
+			s.remove("dir/k")
+			require.Equal(t, []string{"removed 3", "2", "1"}, shown())
 			today = day(4)
-			s.remove("k")
-			require.Equal(t, []int{3, 0}, since(), "there was nothing to remove")
-			three := s.put("k", "3")
-			require.Equal(t, []int{0, 3, 0}, since())
+			s.remove("dir/k")
+			require.Equal(t, []string{"removed 4", "removed 3", "2", "1"}, shown())
+			marker := s.history(storage.ListRequest{})[1].Version
+			_, _, err := s.getVersion("dir/k", marker)
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			three := s.put("dir/k", "3")
+			require.Equal(t, []string{"4 current", "removed 4", "removed 3", "2", "1"}, shown())
 			s = reopen(t, s.root, tweaks...)
-			require.Equal(t, []int{0, 3, 0}, since(), "in another process, too")
-			removeVersion(three)
-			require.Equal(t, []int{0, 0}, since(), "the second is current again")
-			today = day(5)
-			s.remove("k")
-			require.Equal(t, []int{5, 0}, since())
-			removeVersion(two)
-			removeVersion(one)
+			removeVersion(marker)
+			require.Equal(t, []string{"4 current", "removed 4", "2", "1"}, shown())
+			removeVersion(three.Version)
+			s.missing("dir/k")
+			require.Equal(t, []string{"removed 4", "2", "1"}, shown(), "the marker is the newest")
+			removeVersion(two.Version)
+			marker = s.history(storage.ListRequest{})[0].Version
+			removeVersion(marker)
+			require.Equal(t, []string{"1 current"}, shown(), "without its marker it is back")
+			require.Equal(t, one, s.head("dir/k"))
+			s.remove("other") // was never there
+			removeVersion(one.Version)
+			require.Equal(t, []string{"removed 4"}, shown())
+			require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "other", Version: s.history(storage.ListRequest{})[0].Version}))
+			require.Empty(t, shown())
 			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(versionsPath)))
 			require.NoError(t, err)
 			require.Empty(t, left, "no files are left")
+			require.NoDirExists(t, filepath.Join(s.root, "dir"))
 		})
 	}
 }
 
-func TestAVersionDuplicatedByACrashIsListedOnce(t *testing.T) {
+func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 	s := open(t, withVersions)
 	a := s.put("k", "1")
 	live, err := s.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.release(live)
-	removal := time.Now() // of an interrupted removal
-	require.NoError(t, live.keepVersion(t.Context(), "k", objectFile{live.top, "k", live.mustStat(t, "k")}, removal))
-	require.Len(t, s.history(storage.ListRequest{}), 1)
-	s.put("k", "2")
-	kept := s.history(storage.ListRequest{})
-	require.Len(t, kept, 2)
-	require.Zero(t, kept[1].NoncurrentSince, "it was replaced, not removed")
-	_, _, err = s.getVersion("k", a.Version)
-	require.NoError(t, err)
+	require.NoError(t, live.markRemoved(t.Context(), "k", objectFile{live.top, "k", live.mustStat(t, "k")}))
+	require.Len(t, s.history(storage.ListRequest{}), 1, "neither the version twice nor the marker")
+	require.Equal(t, "1", s.get("k"))
+	require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+	s.missing("k")
+	require.Empty(t, s.history(storage.ListRequest{}))
 }
 
 func (s *store) mustStat(t *testing.T, base string) meta {

@@ -57,7 +57,7 @@ func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedF
 	if err != nil {
 		return nil, err
 	}
-	if err = st.fill(ctx, bytes.NewReader(append(text, '\n'))); err == nil && like.mode != 0 {
+	if err = s.fill(ctx, st.file, bytes.NewReader(append(text, '\n'))); err == nil && like.mode != 0 {
 		err = failure(st.file.setMode(like.mode))
 	}
 	if err == nil {

@@ -69,7 +69,7 @@ func (d *driver) Describe() storage.Description {
 	}
 	if d.anonymous || !d.canSign() {
 		desc.Features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-			storage.SignedTags | storage.SignedLocks
+			storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
 	}
 	if d.requesterPays || d.expectedOwner != "" || isARN(d.bucket) { // a form cannot say who pays or owns; its policy needs the bucket's name, which an ARN does not have
 		desc.Features &^= storage.SignedForms

@@ -95,6 +95,10 @@ func encryptedCalls() map[string]encryptedCall {
 			_, err := d.CompleteParts(ctx, &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k", Controls: storage.Controls{Native: native}}, Upload: "u", Parts: []storage.Part{{Number: 1, Tag: etag}}})
 			return err
 		}},
+		"ListParts": {reply: xmlReply(`<ListPartsResult></ListPartsResult>`), do: func(ctx context.Context, d *driver, native []any) error {
+			_, err := d.ListParts(ctx, &storage.ListPartsRequest{Key: "k", Upload: "u", Limit: 1, Native: native})
+			return err
+		}},
 		"GetObject": {reply: stored, do: func(ctx context.Context, d *driver, native []any) error {
 			_, body, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1, Native: native})
 			if err == nil {

@@ -332,3 +332,31 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 	require.NoError(t, response.Body.Close())
 	return response.StatusCode, string(answer)
 }
+
+func TestAnOpenUploadWithACustomersKey(t *testing.T) {
+	key, other := s3.WithCustomerKey(customerKeyOf(1)), s3.WithCustomerKey(customerKeyOf(2))
+	content := wiretest.Content(partSize+3, 5)
+	eachWithTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
+		b := openBucket(t, c)
+		u, err := storage.BeginUpload(t.Context(), b, "k", key, storage.IfAbsent())
+		require.NoError(t, err)
+		_, err = u.PutPart(t.Context(), 2, bytes.NewReader(content[partSize:]))
+		require.NoError(t, err)
+		for _, opts := range [][]storage.MultipartOption{nil, {other}} {
+			_, err = storage.ContinueUpload(t.Context(), b, u.Token(), opts...)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		}
+		again, err := storage.ContinueUpload(t.Context(), b, u.Token(), key)
+		require.NoError(t, err)
+		_, err = again.PutPart(t.Context(), 1, bytes.NewReader(content[:partSize]))
+		require.NoError(t, err)
+		attrs, err := again.Complete(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, len(content), attrs.Size)
+		_, err = u.Complete(t.Context())
+		require.NoError(t, err, "HEAD with the key finds what was written")
+		got, _, err := storage.ReadAll(t.Context(), b, "k", key)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(content, got))
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -108,21 +107,16 @@ func TestConformanceWithoutAProfile(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(withoutKeepAlive())
-	opts := []storagetest.Option{storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := s3.Open(t.Context(), s.withoutProfile(t, true), opts...)
-		require.NoError(t, err)
-		return b
-	})}
-	for _, c := range storagetest.Cases() {
-		if slices.Contains([]string{"K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS"}, c.Rule) {
-			opts = append(opts, storagetest.Skip(c.Name, "no profile changes this"))
-		}
-	}
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		d, err := s3.NewDriver(t.Context(), s.withoutProfile(t, false))
 		require.NoError(t, err)
 		return smallParts{d, least}
-	}, opts...)
+	}, storagetest.SkipRules("no profile changes this", "K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS"),
+		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			b, err := s3.Open(t.Context(), s.withoutProfile(t, true), opts...)
+			require.NoError(t, err)
+			return b
+		}))
 }
 
 // withoutProfile returns the Config of a new bucket.

@@ -12,10 +12,10 @@ import (
 func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
-		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedHead
-		sums, long             = storage.StoredChecksums, storage.LongSegments
+		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedHead | storage.SignedParts
+		sums, long             = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments
 		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
-		all                    = storage.MultipartUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
+		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
 		compose, versions      = storage.ServerCompose, storage.Versioning
 		acls, classes          = storage.ObjectACLs, storage.StorageClasses
 		forms, signedCreate    = storage.SignedForms, storage.SignedIfAbsent
@@ -24,10 +24,10 @@ func TestFeatures(t *testing.T) {
 	want := map[string]storage.Features{
 		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums | tags | locks | storage.Restoring,
 		"spaces":    all | compose | versions | acls | forms,
-		"r2":        all | create | update | storage.EqualParts | classes | signedCreate,
+		"r2":        all | create | update | storage.EqualParts | classes | signedCreate | storage.SignedPartChecksums,
 		"b2":        all | compose | versions | locks,
 		"wasabi":    all | compose | versions | acls | forms | locks,
-		"minio":     all&^long | create | update | compose | versions | classes | forms | signedCreate | sums | tags | locks,
+		"minio":     all&^(long|storage.ListedUploads) | create | update | compose | versions | classes | forms | signedCreate | sums | tags | locks,
 		"ceph":      all | compose | versions | acls | classes | forms | tags | locks,
 		"garage":    all | compose | forms,
 		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,

@@ -34,6 +34,9 @@ func signFeatures(p *Profile) storage.Features {
 	if p.SignedUploads.IfAbsent {
 		f |= storage.SignedIfAbsent
 	}
+	if p.Checksum != ChecksumNone {
+		f |= storage.SignedPartChecksums
+	}
 	if p.SignedForms {
 		f |= storage.SignedForms
 	}
@@ -81,7 +84,11 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 
 // SignPart signs the URL of an UploadPart, as Sign does.
 func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*storage.SignedURL, error) {
-	p, err := d.newPresigning(ctx, http.MethodPut, r.BaseURL, r.TTL, r.Native, d.clock.time())
+	return d.signPart(ctx, r, d.clock.time())
+}
+
+func (d *driver) signPart(ctx context.Context, r *storage.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
+	p, err := d.newPresigning(ctx, http.MethodPut, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +104,6 @@ func (d *driver) SignPart(ctx context.Context, r *storage.SignPartRequest) (*sto
 	}
 	encryptionOf(in).customer.headers(request.header.Set)
 	if r.CRC32C.Known {
-		if d.profile.Checksum == ChecksumNone {
-			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: begin the upload WithUncheckedParts"}
-		}
 		request.header.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
 	}
 	return p.url(r.Key), nil

@@ -109,6 +109,7 @@ var features = []struct{ name, words string }{
 	{"Restoring", "`Restore`"},
 	{"OpenUploads", "`BeginUpload`: parts from any process"},
 	{"SignedParts", "signed parts of an open upload"},
+	{"SignedPartChecksums", "a signed part's checksum is enforced"},
 	{"ListedUploads", "`ListUploads`"},
 	{"SequentialParts", "parts are sequential"},
 	{"OrderedListing", "lists in byte order"},

@@ -1,0 +1,127 @@
+package afero
+
+import (
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A dir is an open directory.
+type dir struct {
+	fs      *bucketFs
+	name    string
+	info    fs.FileInfo
+	listed  bool
+	entries []fs.FileInfo // not returned yet
+	closed  bool
+}
+
+func baseOf(key string) string { return path.Base("/" + key) }
+
+func notDir(name string) error { return failed("readdir", name, syscall.ENOTDIR) }
+
+// entries returns the files and directories of a directory, by name.
+func (b *bucketFs) entries(name string) ([]fs.FileInfo, error) {
+	prefix := keyOf(name)
+	if prefix != "" {
+		prefix += "/"
+	}
+	var infos []fs.FileInfo
+	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(prefix), storage.WithDelimiter("/")) {
+		if err != nil {
+			return nil, err
+		}
+		base := strings.TrimSuffix(entry.Key[len(prefix):], "/")
+		switch {
+		case base == "" || base == Marker && !entry.IsPrefix:
+		case entry.IsPrefix:
+			infos = append(infos, dirInfo(base))
+		default:
+			infos = append(infos, entryInfo{base, entry.Size, entry.Modified})
+		}
+	}
+	slices.SortStableFunc(infos, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
+	return infos, nil
+}
+
+// An entryInfo describes a file of a listing.
+type entryInfo struct {
+	name     string
+	size     int64
+	modified time.Time
+}
+
+func (e entryInfo) Name() string       { return e.name }
+func (e entryInfo) Size() int64        { return e.size }
+func (e entryInfo) Mode() fs.FileMode  { return fileMode }
+func (e entryInfo) ModTime() time.Time { return e.modified }
+func (e entryInfo) IsDir() bool        { return false }
+func (e entryInfo) Sys() any           { return nil }
+
+// Readdir lists once, and returns count entries of that at a time; all if count is not positive.
+func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
+	if d.closed {
+		return nil, failed("readdir", d.name, fs.ErrClosed)
+	}
+	if !d.listed {
+		entries, err := d.fs.entries(d.name)
+		if err != nil {
+			return nil, failed("readdir", d.name, err)
+		}
+		d.entries, d.listed = entries, true
+	}
+	if count <= 0 {
+		count = len(d.entries)
+	} else if len(d.entries) == 0 {
+		return nil, io.EOF
+	}
+	count = min(count, len(d.entries))
+	next := d.entries[:count]
+	d.entries = d.entries[count:]
+	return next, nil
+}
+
+func (d *dir) Readdirnames(count int) ([]string, error) {
+	infos, err := d.Readdir(count)
+	names := make([]string, len(infos))
+	for i, info := range infos {
+		names[i] = info.Name()
+	}
+	return names, err
+}
+
+func (d *dir) Name() string               { return d.name }
+func (d *dir) Stat() (fs.FileInfo, error) { return d.info, nil }
+func (d *dir) Sync() error                { return nil }
+
+func (d *dir) Close() error {
+	if d.closed {
+		return failed("close", d.name, fs.ErrClosed)
+	}
+	d.closed = true
+	return nil
+}
+
+// Seek to the beginning makes Readdir list again.
+func (d *dir) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekStart {
+		return 0, isDir(d.name)
+	}
+	d.listed = false
+	return 0, nil
+}
+
+func (d *dir) Read([]byte) (int, error)           { return 0, isDir(d.name) }
+func (d *dir) ReadAt([]byte, int64) (int, error)  { return 0, isDir(d.name) }
+func (d *dir) Write([]byte) (int, error)          { return 0, isDir(d.name) }
+func (d *dir) WriteAt([]byte, int64) (int, error) { return 0, isDir(d.name) }
+func (d *dir) WriteString(string) (int, error)    { return 0, isDir(d.name) }
+func (d *dir) Truncate(int64) error               { return isDir(d.name) }
+
+func isDir(name string) error { return failed("read", name, syscall.EISDIR) }

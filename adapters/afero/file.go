@@ -1,0 +1,177 @@
+package afero
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/afero"
+
+	"github.com/omnibucket/storage"
+)
+
+// A readFile is an object that is open for reading.
+type readFile struct {
+	*io.SectionReader
+	name   string
+	info   fs.FileInfo
+	closed bool
+}
+
+func (b *bucketFs) read(name string, info fs.FileInfo) (afero.File, error) {
+	at, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
+	if err != nil {
+		return nil, failed("open", name, err)
+	}
+	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), name: name, info: info}, nil
+}
+
+func (f *readFile) Name() string                       { return f.name }
+func (f *readFile) Stat() (fs.FileInfo, error)         { return f.info, nil }
+func (f *readFile) Sync() error                        { return nil }
+func (f *readFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.name) }
+func (f *readFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.name) }
+
+func (f *readFile) Close() error {
+	if f.closed {
+		return failed("close", f.name, fs.ErrClosed)
+	}
+	f.closed = true
+	return nil
+}
+
+func (f *readFile) Write([]byte) (int, error)          { return 0, readOnly(f.name) }
+func (f *readFile) WriteAt([]byte, int64) (int, error) { return 0, readOnly(f.name) }
+func (f *readFile) WriteString(string) (int, error)    { return 0, readOnly(f.name) }
+func (f *readFile) Truncate(int64) error               { return readOnly(f.name) }
+
+func readOnly(name string) error { return failed("write", name, fs.ErrPermission) }
+
+// A writeFile is an object that is open for writing: a temporary file of this machine until it is
+// stored.
+type writeFile struct {
+	*os.File
+	fs      *bucketFs
+	name    string
+	changed bool
+	closed  bool
+}
+
+// edit opens an object, with its content unless flag truncates it.
+func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
+	f, err := b.temporary(name, flag)
+	if err != nil {
+		return nil, err
+	}
+	if flag&os.O_TRUNC != 0 {
+		f.changed = true
+		return f, nil
+	}
+	r, err := b.bucket.Download(b.ctx, keyOf(name))
+	if err == nil {
+		_, err = r.WriteTo(f.File)
+		err = errors.Join(err, r.Close())
+	}
+	if err == nil && flag&os.O_APPEND == 0 {
+		_, err = f.File.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.discard()
+		return nil, failed("open", name, err)
+	}
+	return f, nil
+}
+
+// temporary opens an empty temporary file, which loses its name at once where the system can.
+func (b *bucketFs) temporary(name string, flag int) (*writeFile, error) {
+	f, err := os.CreateTemp("", "omnibucket-afero-")
+	if err != nil {
+		return nil, failed("open", name, err)
+	}
+	if flag&os.O_APPEND != 0 {
+		if opened, err := os.OpenFile(f.Name(), os.O_RDWR|os.O_APPEND, 0o600); err == nil {
+			_ = f.Close()
+			f = opened
+		}
+	}
+	return &writeFile{File: f, fs: b, name: name}, nil
+}
+
+func (f *writeFile) discard() {
+	_ = f.File.Close()
+	_ = os.Remove(f.File.Name())
+}
+
+func (f *writeFile) Name() string { return f.name }
+
+func (f *writeFile) Stat() (fs.FileInfo, error) {
+	info, err := f.File.Stat()
+	if err != nil {
+		return nil, failed("stat", f.name, err)
+	}
+	return namedInfo{fileInfo{info}, keyOf(f.name)}, nil
+}
+
+func (f *writeFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.name) }
+func (f *writeFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.name) }
+
+func (f *writeFile) Write(p []byte) (int, error) {
+	f.changed = true
+	return f.File.Write(p)
+}
+
+func (f *writeFile) WriteAt(p []byte, offset int64) (int, error) {
+	f.changed = true
+	return f.File.WriteAt(p, offset)
+}
+
+func (f *writeFile) WriteString(s string) (int, error) {
+	f.changed = true
+	return f.File.WriteString(s)
+}
+
+// ReadFrom hides the method of *os.File, so that a copy counts as a write.
+func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
+	f.changed = true
+	return f.File.ReadFrom(r)
+}
+
+func (f *writeFile) Truncate(size int64) error {
+	f.changed = true
+	return f.File.Truncate(size)
+}
+
+// Sync stores what was written.
+func (f *writeFile) Sync() error {
+	if !f.changed {
+		return nil
+	}
+	info, err := f.File.Stat()
+	if err == nil {
+		_, err = f.fs.bucket.Upload(f.fs.ctx, keyOf(f.name), io.NewSectionReader(f.File, 0, info.Size()))
+	}
+	if err != nil {
+		return failed("sync", f.name, err)
+	}
+	f.changed = false
+	return nil
+}
+
+// Close stores what was written.
+func (f *writeFile) Close() error {
+	if f.closed {
+		return failed("close", f.name, fs.ErrClosed)
+	}
+	f.closed = true
+	defer f.discard()
+	return f.Sync()
+}
+
+// namedInfo describes the temporary file under the name of the object.
+type namedInfo struct {
+	fs.FileInfo
+	key string
+}
+
+func (i namedInfo) Name() string { return baseOf(i.key) }

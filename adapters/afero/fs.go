@@ -1,0 +1,268 @@
+// Package afero makes a file system of package github.com/spf13/afero of any [storage.Bucket].
+//
+//	fs := afero.New(ctx, bucket)
+//	err := spf13.WriteFile(fs, "reports/2026.txt", report, 0o644)
+//
+// # What an object store can do
+//
+//   - A file is an object, and its path is the key without the slash at its beginning. A path that
+//     is no valid key is an error (fs.ErrInvalid).
+//   - A file that is open for writing is a temporary file of this machine. Close and Sync store
+//     it, whole or not at all. The last one of several writers to close wins. Check the error
+//     of Close.
+//   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
+//     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
+//     first: an append costs as much as a whole upload.
+//   - A file that is open for reading reads from the store what is asked for, one revision
+//     throughout.
+//   - Rename copies inside the store, then removes: it takes longer for a large object, and a
+//     folder costs two requests for each object in it. It is not atomic. If it is cut, both names
+//     may be there, and never neither.
+//   - There are no directories: one exists while an object is below it, or while the empty object
+//     that Mkdir leaves in it is there ([Marker], which listings do not show).
+//   - There are no modes, owners and times to set: Chmod, Chown and Chtimes fail with
+//     errors.ErrUnsupported. Files have the mode 0644 and directories 0755.
+package afero
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/omnibucket/storage"
+)
+
+// Marker is the name of the empty object that Mkdir stores in a directory.
+const Marker = ".directory"
+
+const (
+	fileMode = fs.FileMode(0o644)
+	dirMode  = fs.ModeDir | 0o755
+)
+
+// New returns a file system whose root is b. ctx governs all of its calls, which have none of
+// their own.
+func New(ctx context.Context, b storage.Bucket) afero.Fs { return &bucketFs{ctx: ctx, bucket: b} }
+
+type bucketFs struct {
+	ctx    context.Context
+	bucket storage.Bucket
+}
+
+func (*bucketFs) Name() string { return "omnibucket" }
+
+// keyOf returns the key of a path; "" is the root.
+func keyOf(name string) string {
+	return strings.TrimPrefix(path.Clean("/"+filepath.ToSlash(name)), "/")
+}
+
+// failed makes an error that os and io/fs know.
+func failed(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: name, Err: err}
+}
+
+func (b *bucketFs) Create(name string) (afero.File, error) {
+	return b.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, fileMode)
+}
+
+func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(name, os.O_RDONLY, 0) }
+
+func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
+	const writes = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_TRUNC
+	info, err := b.stat(name)
+	switch {
+	case err == nil && info.IsDir() && flag&writes != 0:
+		return nil, failed("open", name, syscall.EISDIR)
+	case err == nil && info.IsDir():
+		return &dir{fs: b, name: name, info: info}, nil
+	case err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
+		return nil, failed("open", name, fs.ErrExist)
+	case errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0:
+		return b.create(name, flag)
+	case err != nil:
+		return nil, failed("open", name, err)
+	case flag&(os.O_WRONLY|os.O_RDWR) != 0:
+		return b.edit(name, flag)
+	}
+	return b.read(name, info)
+}
+
+// create stores an empty object and opens it.
+func (b *bucketFs) create(name string, flag int) (afero.File, error) {
+	if keyOf(name) == "" || path.Base(keyOf(name)) == Marker {
+		return nil, failed("open", name, fs.ErrInvalid)
+	}
+	var opts []storage.UploadOption
+	if storage.Supports(b.bucket, storage.ConditionalCreate) {
+		opts = append(opts, storage.IfAbsent())
+	}
+	_, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
+	switch {
+	case errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0:
+		return nil, failed("open", name, fs.ErrExist)
+	case errors.Is(err, storage.PreconditionFailed): // another one was first
+		return b.edit(name, flag)
+	case err != nil:
+		return nil, failed("open", name, err)
+	}
+	return b.temporary(name, flag)
+}
+
+func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
+	if info, err := b.stat(name); err == nil && info != nil {
+		return failed("mkdir", name, fs.ErrExist)
+	}
+	return failed("mkdir", name, b.mark(keyOf(name)))
+}
+
+// MkdirAll leaves a marker in the last directory only; those above it are there by it.
+func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
+	for at := keyOf(name); at != "" && at != "."; at = path.Dir(at) {
+		info, err := b.stat(at)
+		switch {
+		case err == nil && !info.IsDir():
+			return failed("mkdir", name, syscall.ENOTDIR)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return failed("mkdir", name, err)
+		}
+	}
+	if keyOf(name) == "" {
+		return nil
+	}
+	return failed("mkdir", name, b.mark(keyOf(name)))
+}
+
+func (b *bucketFs) mark(key string) error {
+	_, err := b.bucket.Upload(b.ctx, key+"/"+Marker, strings.NewReader(""))
+	return err
+}
+
+func (b *bucketFs) Remove(name string) error {
+	info, err := b.stat(name)
+	if err != nil {
+		return failed("remove", name, err)
+	}
+	if !info.IsDir() {
+		return failed("remove", name, b.bucket.Remove(b.ctx, keyOf(name)))
+	}
+	entries, err := b.entries(name)
+	switch {
+	case err != nil:
+		return failed("remove", name, err)
+	case len(entries) > 0:
+		return failed("remove", name, syscall.ENOTEMPTY)
+	}
+	return failed("remove", name, b.bucket.Remove(b.ctx, keyOf(name)+"/"+Marker))
+}
+
+func (b *bucketFs) RemoveAll(name string) error {
+	key := keyOf(name)
+	if key == "" {
+		_, err := storage.RemoveMatching(b.ctx, b.bucket, func(storage.ListEntry) bool { return true })
+		return failed("removeall", name, err)
+	}
+	if err := b.bucket.Remove(b.ctx, key); err != nil {
+		return failed("removeall", name, err)
+	}
+	_, err := storage.RemoveMatching(b.ctx, b.bucket, func(storage.ListEntry) bool { return true }, storage.WithPrefix(key+"/"))
+	return failed("removeall", name, err)
+}
+
+func (b *bucketFs) Rename(from, to string) error {
+	info, err := b.stat(from)
+	if err != nil {
+		return failed("rename", from, err)
+	}
+	source, target := keyOf(from), keyOf(to)
+	if source == target {
+		return nil
+	}
+	if !info.IsDir() {
+		return failed("rename", from, b.move(source, target))
+	}
+	if strings.HasPrefix(target+"/", source+"/") {
+		return failed("rename", from, fs.ErrInvalid)
+	}
+	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
+		if err == nil {
+			err = b.move(entry.Key, target+entry.Key[len(source):])
+		}
+		if err != nil {
+			return failed("rename", from, err)
+		}
+	}
+	return nil
+}
+
+// move copies an object, and then removes it.
+func (b *bucketFs) move(from, to string) error {
+	if _, err := storage.Copy(b.ctx, b.bucket, to, b.bucket, from); err != nil {
+		return err
+	}
+	return b.bucket.Remove(b.ctx, from)
+}
+
+func (b *bucketFs) Stat(name string) (fs.FileInfo, error) {
+	info, err := b.stat(name)
+	return info, failed("stat", name, err)
+}
+
+// stat returns a file or, if something is below it, a directory.
+func (b *bucketFs) stat(name string) (fs.FileInfo, error) {
+	key := keyOf(name)
+	if key == "" {
+		return dirInfo("/"), nil
+	}
+	a, err := b.bucket.Attrs(b.ctx, key)
+	if err == nil {
+		return fileInfo{storage.FileInfo(a)}, nil
+	}
+	if !errors.Is(err, storage.ObjectNotFound) {
+		return nil, err
+	}
+	for _, err := range b.bucket.List(b.ctx, storage.WithPrefix(key+"/"), storage.WithLimit(1)) {
+		if err != nil {
+			return nil, err
+		}
+		return dirInfo(path.Base(key)), nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (*bucketFs) Chmod(name string, _ fs.FileMode) error {
+	return failed("chmod", name, errors.ErrUnsupported)
+}
+
+func (*bucketFs) Chown(name string, _, _ int) error {
+	return failed("chown", name, errors.ErrUnsupported)
+}
+
+func (*bucketFs) Chtimes(name string, _, _ time.Time) error {
+	return failed("chtimes", name, errors.ErrUnsupported)
+}
+
+// fileInfo describes a file.
+type fileInfo struct{ fs.FileInfo }
+
+func (fileInfo) Mode() fs.FileMode { return fileMode }
+
+// dirInfo is the name of a directory.
+type dirInfo string
+
+func (d dirInfo) Name() string     { return string(d) }
+func (dirInfo) Size() int64        { return 0 }
+func (dirInfo) Mode() fs.FileMode  { return dirMode }
+func (dirInfo) ModTime() time.Time { return time.Time{} }
+func (dirInfo) IsDir() bool        { return true }
+func (dirInfo) Sys() any           { return nil }

@@ -1,0 +1,112 @@
+package gocloud
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
+)
+
+// escapeKey returns key with the characters escaped that the library's rules refuse there. The
+// escape is that of the Go CDK's own drivers.
+func escapeKey(key string) string {
+	return escape(key, true)
+}
+
+// escapePrefix is escapeKey for a prefix, whose last character need not end a key.
+func escapePrefix(prefix string) string { return escape(prefix, false) }
+
+// escapeDelimiter escapes only what no key can have anywhere.
+func escapeDelimiter(delimiter string) string {
+	if delimiter == "/" || delimiter == "." {
+		return delimiter
+	}
+	return escapePrefix(delimiter)
+}
+
+func escape(text string, whole bool) string {
+	if !utf8.ValidString(text) {
+		return text // the library refuses it
+	}
+	runes := []rune(text)
+	var out strings.Builder
+	for i, r := range runes {
+		last := whole && i == len(runes)-1
+		if mustEscape(runes, i, last) {
+			fmt.Fprintf(&out, "__0x%x__", r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
+}
+
+// mustEscape reports whether the rune at i cannot stand there in a key.
+func mustEscape(runes []rune, i int, last bool) bool {
+	switch r := runes[i]; r {
+	case '/':
+		return i == 0 || last || runes[i-1] == '/' || runes[i-1] == '.'
+	case '.':
+		return last
+	case '\\', 0x7F, 0xFFFE, 0xFFFF:
+		return true
+	default:
+		return r < 0x20
+	}
+}
+
+var escaped = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
+
+// unescapeKey returns the key of an escaped one.
+func unescapeKey(key string) string {
+	if !strings.Contains(key, "__0x") {
+		return key
+	}
+	return escaped.ReplaceAllStringFunc(key, func(found string) string {
+		r, err := strconv.ParseUint(found[4:len(found)-2], 16, 32)
+		if err != nil || !utf8.ValidRune(rune(r)) {
+			return found
+		}
+		return string(rune(r))
+	})
+}
+
+const hexPrefix = "x-hex-"
+
+var plainName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
+
+// escapeMetadata returns metadata as the library takes it.
+func escapeMetadata(metadata map[string]string) (map[string]string, error) {
+	out := make(map[string]string, len(metadata))
+	for name, value := range metadata {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return nil, &storage.Error{Code: storage.InvalidArgument, Op: "Upload", Err: errors.New("metadata must be valid UTF-8")}
+		}
+		if !plainName.MatchString(name) || strings.HasPrefix(name, hexPrefix) || strings.HasPrefix(name, "omnibucket") {
+			name = hexPrefix + hex.EncodeToString([]byte(name))
+		}
+		out[name] = storage.EncodeMetadataValue(value)
+	}
+	return out, nil
+}
+
+func unescapeMetadata(metadata map[string]string) (map[string]string, error) {
+	if len(metadata) == 0 {
+		return nil, nil
+	}
+	out := make(map[string]string, len(metadata))
+	for name, value := range metadata {
+		if digits, found := strings.CutPrefix(name, hexPrefix); found {
+			if raw, err := hex.DecodeString(digits); err == nil {
+				name = string(raw)
+			}
+		}
+		out[name] = storage.DecodeMetadataValue(value)
+	}
+	return out, nil
+}

@@ -1,0 +1,232 @@
+// Package gocloud makes a Go CDK bucket (gocloud.dev/blob) of any [storage.Bucket], so that code
+// written for the Go CDK runs unchanged on the stores of this library.
+//
+//	b := gocloud.OpenBucket(bucket) // in place of s3blob.OpenBucket and the like
+//
+// or, if the program opens its bucket by address, with this package imported:
+//
+//	b, err := blob.OpenBucket(ctx, "omnibucket://s3/my-bucket?region=eu-west-1")
+//
+// # What changes in meaning
+//
+//   - Errors wrap a *[storage.Error]: ErrorAs finds it, and gcerrors.Code tells its category.
+//   - Reads continue after a lost connection and never join two revisions of an object.
+//   - Delete of a key that does not exist fails with NotFound, as the Go CDK asks; the library's
+//     Remove succeeds. Delete therefore makes one request more.
+//   - A content type that is not type/subtype, or none, becomes application/octet-stream.
+//   - Signed URLs for DELETE, and those that demand that there is no content type, are
+//     Unimplemented. Headers that a store needs with a signed PUT, such as Azure's
+//     x-ms-blob-type, do not fit into a URL: take them from the library's SignedUploadURL.
+//   - Keys that the library refuses ("a//b", "dir/", control characters) are escaped as the
+//     Go CDK's own drivers escape: "__0x2f__" is a slash. So are names of metadata, as
+//     hexadecimal digits after "x-hex-".
+//   - A store that lists in another order than that of bytes fails to list (Unsupported).
+//
+// As of a bucket takes a *[storage.Bucket]; that of attributes and readers a **[storage.Attrs];
+// that of list entries a *[storage.ListEntry]. The functions BeforeRead, BeforeWrite, BeforeCopy,
+// BeforeList and BeforeSign get a pointer to the options of the call: **[]storage.DownloadOption,
+// **[]storage.UploadOption, **[]storage.CopyOption, **[]storage.ListOption,
+// **[]storage.SignedDownloadOption or **[]storage.SignedUploadOption.
+package gocloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
+	"gocloud.dev/gcerrors"
+
+	"github.com/omnibucket/storage"
+)
+
+// Scheme is the scheme of addresses that blob.OpenBucket takes once this package is imported.
+const Scheme = "omnibucket"
+
+func init() { blob.DefaultURLMux().RegisterBucket(Scheme, URLOpener{}) }
+
+// OpenBucket returns b as a bucket of the Go CDK. Its Close leaves b open.
+func OpenBucket(b storage.Bucket) *blob.Bucket { return blob.NewBucket(&bucket{Bucket: b}) }
+
+// A URLOpener opens addresses as "omnibucket://s3/my-bucket?region=eu-west-1": the first part is
+// the scheme of an address of [storage.Open], and what follows is its rest.
+// "omnibucket://file//var/data" is "file:///var/data". The program imports the provider's package,
+// as for storage.Open.
+type URLOpener struct {
+	Options []storage.OpenOption
+}
+
+// OpenBucketURL opens the bucket. Close of the result closes it.
+func (o URLOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+	rest, found := strings.CutPrefix(u.EscapedPath(), "/")
+	if u.Host == "" || !found {
+		return nil, fmt.Errorf("open bucket %s: the address must be as in %s://s3/my-bucket?region=eu-west-1", u.Redacted(), Scheme)
+	}
+	address := u.Host + "://" + rest
+	if u.RawQuery != "" {
+		address += "?" + u.RawQuery
+	}
+	b, err := storage.Open(ctx, address, o.Options...)
+	if err != nil {
+		return nil, err
+	}
+	return blob.NewBucket(&bucket{Bucket: b, owned: true}), nil
+}
+
+// A bucket is the driver.
+type bucket struct {
+	storage.Bucket
+	owned bool // Close closes it
+}
+
+func (b *bucket) Close() error {
+	if b.owned {
+		return storage.Close(b.Bucket)
+	}
+	return nil
+}
+
+func (b *bucket) As(target any) bool {
+	p, ok := target.(*storage.Bucket)
+	if ok {
+		*p = b.Bucket
+	}
+	return ok
+}
+
+func (b *bucket) ErrorAs(err error, target any) bool {
+	p, ok := target.(**storage.Error)
+	return ok && errors.As(err, p)
+}
+
+// ErrorCode returns the category of an error.
+func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound, storage.BucketNotFound:
+		return gcerrors.NotFound
+	case storage.BucketExists:
+		return gcerrors.AlreadyExists
+	case storage.InvalidArgument, storage.RangeNotSatisfiable, storage.TooLarge, storage.BodyFailed, storage.ChecksumMismatch:
+		return gcerrors.InvalidArgument
+	case storage.PreconditionFailed, storage.Changed, storage.Locked, storage.BucketNotEmpty, storage.NotModified:
+		return gcerrors.FailedPrecondition
+	case storage.PermissionDenied, storage.Unauthenticated:
+		return gcerrors.PermissionDenied
+	case storage.Unsupported, storage.NotPublic:
+		return gcerrors.Unimplemented
+	case storage.RateLimited:
+		return gcerrors.ResourceExhausted
+	case storage.Canceled:
+		return gcerrors.Canceled
+	case storage.DeadlineExceeded:
+		return gcerrors.DeadlineExceeded
+	case storage.Internal:
+		return gcerrors.Internal
+	}
+	return gcerrors.Unknown
+}
+
+// before calls a function of the caller's with the options of a call.
+func before[T any](call func(func(any) bool) error, opts *[]T) error {
+	if call == nil {
+		return nil
+	}
+	return call(func(target any) bool {
+		p, ok := target.(**[]T)
+		if ok {
+			*p = opts
+		}
+		return ok
+	})
+}
+
+func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes, error) {
+	a, err := b.Attrs(ctx, escapeKey(key))
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := unescapeMetadata(a.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	return &driver.Attributes{
+		CacheControl: a.CacheControl, ContentDisposition: a.ContentDisposition, ContentEncoding: a.ContentEncoding,
+		ContentLanguage: a.ContentLanguage, ContentType: a.ContentType, Metadata: metadata,
+		ModTime: a.Modified, Size: a.Size, MD5: a.MD5, ETag: a.ETag, AsFunc: attrsAs(a),
+	}, nil
+}
+
+func attrsAs(a *storage.Attrs) func(any) bool {
+	return func(target any) bool {
+		p, ok := target.(**storage.Attrs)
+		if ok {
+			*p = a
+		}
+		return ok
+	}
+}
+
+func (b *bucket) Copy(ctx context.Context, to, from string, o *driver.CopyOptions) error {
+	var opts []storage.CopyOption
+	if err := before(o.BeforeCopy, &opts); err != nil {
+		return err
+	}
+	_, err := storage.Copy(ctx, b.Bucket, escapeKey(to), b.Bucket, escapeKey(from), opts...)
+	return err
+}
+
+func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions) error {
+	var opts []storage.RemoveOption
+	if err := before(o.BeforeDelete, &opts); err != nil {
+		return err
+	}
+	key = escapeKey(key)
+	if _, err := b.Attrs(ctx, key); err != nil {
+		return err
+	}
+	return b.Remove(ctx, key, opts...)
+}
+
+func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
+	key = escapeKey(key)
+	var signed *storage.SignedURL
+	switch {
+	case o.Method == http.MethodGet:
+		opts := []storage.SignedDownloadOption{storage.WithTTL(o.Expiry)}
+		if err := before(o.BeforeSign, &opts); err != nil {
+			return "", err
+		}
+		u, err := b.SignedDownloadURL(ctx, key, opts...)
+		if err != nil {
+			return "", err
+		}
+		signed = u
+	case o.Method == http.MethodPut && !o.EnforceAbsentContentType:
+		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
+		if o.ContentType != "" {
+			if !storage.Supports(b.Bucket, storage.SignedContentType) {
+				return "", errUnsupported("the store does not enforce the content type of a signed URL")
+			}
+			opts = append(opts, storage.WithContentType(o.ContentType))
+		}
+		if err := before(o.BeforeSign, &opts); err != nil {
+			return "", err
+		}
+		u, err := b.SignedUploadURL(ctx, key, opts...)
+		if err != nil {
+			return "", err
+		}
+		signed = u
+	default:
+		return "", errUnsupported("a signed URL is for GET, or for PUT with or without a content type")
+	}
+	return signed.URL, nil
+}
+
+func errUnsupported(why string) error {
+	return &storage.Error{Code: storage.Unsupported, Op: "SignedURL", Err: errors.New(why)}
+}

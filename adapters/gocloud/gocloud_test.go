@@ -1,0 +1,225 @@
+package gocloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
+	"gocloud.dev/blob/drivertest"
+	"gocloud.dev/gcerrors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/serve"
+)
+
+// The Go CDK's own suite judges the driver on each store.
+func TestConformance(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T) (bucket, missing storage.Bucket){
+		"memory": func(t *testing.T) (storage.Bucket, storage.Bucket) {
+			return served(t, func(base string) (storage.Bucket, error) { return memstore.New(storage.WithSigningBaseURL(base)), nil }), nil
+		},
+		"local": func(t *testing.T) (storage.Bucket, storage.Bucket) {
+			dir := t.TempDir()
+			missing, err := local.Open(filepath.Join(dir, "missing"), local.Config{Create: true})
+			require.NoError(t, err)
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "missing")))
+			return served(t, func(base string) (storage.Bucket, error) {
+				return local.Open(filepath.Join(dir, "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base))
+			}), missing
+		},
+		"minio": onMinIO,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, missing := open(t)
+			drivertest.RunConformanceTests(t, func(context.Context, *testing.T) (drivertest.Harness, error) {
+				return harness{b, missing}, nil
+			}, []drivertest.AsTest{asTest{}})
+		})
+	}
+}
+
+// served opens a bucket whose signed addresses are answered.
+func served(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
+	t.Helper()
+	server, err := serve.NewServer(open)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	return server.Bucket
+}
+
+func onMinIO(t *testing.T) (b, missing storage.Bucket) {
+	t.Helper()
+	c := minioserver.NewBucket(t)
+	b, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	c.Bucket += "-missing"
+	missing, err = s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	return b, missing
+}
+
+// A harness opens the bucket for the Go CDK's suite.
+type harness struct{ bucket, missing storage.Bucket }
+
+func (h harness) MakeDriver(context.Context) (driver.Bucket, error) {
+	return &bucket{Bucket: h.bucket}, nil
+}
+
+func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket, error) {
+	if h.missing == nil {
+		return nil, nil // a bucket in memory is always there
+	}
+	return &bucket{Bucket: h.missing}, nil
+}
+
+func (harness) HTTPClient() *http.Client         { return &http.Client{} }
+func (harness) SupportsCopy() bool               { return true }
+func (harness) SupportsNonSlashDelimiters() bool { return true }
+func (harness) Close()                           {}
+
+// asTest tests As everywhere.
+type asTest struct{}
+
+func (asTest) Name() string { return "the library's own types" }
+
+func (asTest) BucketCheck(b *blob.Bucket) error {
+	var own storage.Bucket
+	return want(b.As(&own) && own != nil, "the storage.Bucket")
+}
+
+func (asTest) ErrorCheck(b *blob.Bucket, err error) error {
+	var own *storage.Error
+	return want(b.ErrorAs(err, &own) && own.Code == storage.ObjectNotFound, "the *storage.Error")
+}
+
+func (asTest) BeforeRead(as func(any) bool) error {
+	var opts *[]storage.DownloadOption
+	return want(as(&opts), "the options of a download")
+}
+
+func (asTest) BeforeWrite(as func(any) bool) error {
+	var opts *[]storage.UploadOption
+	if !as(&opts) {
+		return want(false, "the options of an upload")
+	}
+	*opts = append(*opts, storage.WithCacheControl("max-age=7"))
+	return nil
+}
+
+func (asTest) BeforeCopy(as func(any) bool) error {
+	var opts *[]storage.CopyOption
+	return want(as(&opts), "the options of a copy")
+}
+
+func (asTest) BeforeDelete(as func(any) bool) error {
+	var opts *[]storage.RemoveOption
+	return want(as(&opts), "the options of a removal")
+}
+
+func (asTest) BeforeList(as func(any) bool) error {
+	var opts *[]storage.ListOption
+	return want(as(&opts), "the options of a listing")
+}
+
+func (asTest) BeforeSign(as func(any) bool) error {
+	var download *[]storage.SignedDownloadOption
+	var upload *[]storage.SignedUploadOption
+	return want(as(&download) || as(&upload), "the options of a signature")
+}
+
+func (asTest) AttributesCheck(a *blob.Attributes) error {
+	var own *storage.Attrs
+	return want(a.As(&own) && own.Revision != "" && a.CacheControl == "max-age=7", "the Attrs, with the option of BeforeWrite")
+}
+
+func (asTest) ReaderCheck(r *blob.Reader) error {
+	var own *storage.Attrs
+	return want(r.As(&own) && own.Size == r.Size(), "the reader's Attrs")
+}
+
+func (asTest) ListObjectCheck(o *blob.ListObject) error {
+	var own storage.ListEntry
+	return want(o.As(&own) && own.IsPrefix == o.IsDir, "the ListEntry")
+}
+
+func want(ok bool, what string) error {
+	if ok {
+		return nil
+	}
+	return errors.New("As does not give " + what)
+}
+
+func TestOpenByAddress(t *testing.T) {
+	for name, row := range map[string]struct{ address, key string }{
+		"memory":      {"omnibucket://mem/gocloud-address", ""},
+		"a directory": {"omnibucket://file/" + filepath.ToSlash(t.TempDir()) + "?sync=false", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := blob.OpenBucket(t.Context(), row.address)
+			require.NoError(t, err)
+			require.NoError(t, b.WriteAll(t.Context(), "a/b", []byte("text"), nil))
+			got, err := b.ReadAll(t.Context(), "a/b")
+			require.NoError(t, err)
+			require.Equal(t, "text", string(got))
+			require.NoError(t, b.Close())
+		})
+	}
+	for _, address := range []string{"omnibucket://", "omnibucket:mem", "omnibucket://nosuch/bucket"} {
+		_, err := blob.OpenBucket(t.Context(), address)
+		require.Error(t, err, address)
+	}
+}
+
+// Keys keep their names in the store if the library accepts them, and come back if not.
+func TestEscapedKeys(t *testing.T) {
+	for key, stored := range map[string]string{
+		"photos/1.jpg":  "photos/1.jpg",
+		"a//b":          "a/__0x2f__b",
+		"dir/":          "dir__0x2f__",
+		"/a":            "__0x2f__a",
+		"../a":          "..__0x2f__a",
+		"a.":            "a__0x2e__",
+		"tab\tand\\":    "tab__0x9__and__0x5c__",
+		"☺/größe":       "☺/größe",
+		"a\uFFFE\uFFFF": "a__0xfffe____0xffff__",
+	} {
+		require.Equal(t, stored, escapeKey(key))
+		require.Equal(t, key, unescapeKey(stored))
+	}
+}
+
+func TestContentMD5IsVerified(t *testing.T) {
+	own := memstore.New()
+	b := OpenBucket(own)
+	w, err := b.NewWriter(t.Context(), "a", &blob.WriterOptions{ContentMD5: make([]byte, 16)})
+	require.NoError(t, err)
+	_, err = fmt.Fprint(w, "text")
+	require.NoError(t, err)
+	require.Error(t, w.Close())
+	exists, err := own.Exists(t.Context(), "a")
+	require.NoError(t, err)
+	require.False(t, exists)
+	require.NoError(t, b.Close())
+	require.NoError(t, storage.Close(own), "Close of the adapter leaves the bucket open")
+}
+
+func TestCodes(t *testing.T) {
+	b := OpenBucket(memstore.New())
+	_, err := b.ReadAll(t.Context(), "none")
+	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+	require.NoError(t, b.WriteAll(t.Context(), "a", nil, nil))
+	require.Equal(t, gcerrors.FailedPrecondition, gcerrors.Code(b.WriteAll(t.Context(), "a", nil, &blob.WriterOptions{IfNotExist: true})))
+	_, err = b.SignedURL(t.Context(), "a", nil)
+	require.Equal(t, gcerrors.Unimplemented, gcerrors.Code(err), "a bucket in memory without a handler signs nothing")
+}

@@ -1,0 +1,78 @@
+package gocloud
+
+import (
+	"context"
+	"io"
+
+	"gocloud.dev/blob/driver"
+
+	"github.com/omnibucket/storage"
+)
+
+// maxPage is how many entries one page has at most.
+const maxPage = 1000
+
+func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	size := min(o.PageSize, maxPage)
+	if size <= 0 {
+		size = maxPage
+	}
+	opts := []storage.ListOption{storage.WithPrefix(escapePrefix(o.Prefix)), storage.WithPageSize(size)}
+	if o.Delimiter != "" {
+		opts = append(opts, storage.WithDelimiter(escapeDelimiter(o.Delimiter)))
+	}
+	if err := before(o.BeforeList, &opts); err != nil {
+		return nil, err
+	}
+	page, err := storage.ListPage(ctx, b.Bucket, string(o.PageToken), opts...)
+	if err != nil {
+		return nil, err
+	}
+	out := &driver.ListPage{Objects: make([]*driver.ListObject, len(page.Entries)), NextPageToken: []byte(page.Token)}
+	for i, entry := range page.Entries {
+		out.Objects[i] = &driver.ListObject{
+			Key: unescapeKey(entry.Key), ModTime: entry.Modified, Size: entry.Size, IsDir: entry.IsPrefix,
+			AsFunc: func(target any) bool {
+				p, ok := target.(*storage.ListEntry)
+				if ok {
+					*p = entry
+				}
+				return ok
+			},
+		}
+	}
+	return out, nil
+}
+
+// NewRangeReader opens a range of the object. A negative length reads to the end.
+func (b *bucket) NewRangeReader(ctx context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
+	var opts []storage.DownloadOption
+	if offset > 0 || length >= 0 {
+		opts = append(opts, storage.WithRange(offset, length))
+	}
+	if err := before(o.BeforeRead, &opts); err != nil {
+		return nil, err
+	}
+	r, err := b.Download(ctx, escapeKey(key), opts...)
+	if err != nil {
+		return nil, err
+	}
+	a := r.Attrs()
+	return &reader{Reader: r, attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size}}, nil
+}
+
+// A reader is an open download.
+type reader struct {
+	*storage.Reader
+	attrs driver.ReaderAttributes
+}
+
+func (r *reader) Attributes() *driver.ReaderAttributes { return &r.attrs }
+
+func (r *reader) As(target any) bool { return attrsAs(r.Reader.Attrs())(target) }
+
+// Download writes the object to w.
+func (r *reader) Download(w io.Writer) error {
+	_, err := r.WriteTo(w)
+	return err
+}

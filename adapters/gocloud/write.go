@@ -1,0 +1,121 @@
+package gocloud
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"hash"
+	"io"
+	"mime"
+	"strings"
+
+	"gocloud.dev/blob/driver"
+
+	"github.com/omnibucket/storage"
+)
+
+// leastPart is the size in bytes below which BufferSize is no size of a part.
+const leastPart = 5 << 20
+
+// NewTypedWriter begins a write. The object is stored by Close.
+func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o *driver.WriterOptions) (driver.Writer, error) {
+	metadata, err := escapeMetadata(o.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	opts := []storage.UploadOption{storage.WithContentType(mediaType(contentType))}
+	if len(metadata) > 0 {
+		opts = append(opts, storage.WithMetadata(metadata))
+	}
+	for _, property := range []struct {
+		value string
+		with  func(string) storage.WriteOption
+	}{
+		{o.CacheControl, storage.WithCacheControl}, {o.ContentDisposition, storage.WithContentDisposition},
+		{o.ContentEncoding, storage.WithContentEncoding}, {o.ContentLanguage, storage.WithContentLanguage},
+	} {
+		if property.value != "" {
+			opts = append(opts, property.with(property.value))
+		}
+	}
+	if o.IfNotExist {
+		opts = append(opts, storage.IfAbsent())
+	}
+	if o.BufferSize >= leastPart {
+		opts = append(opts, storage.WithPartSize(int64(o.BufferSize)))
+	}
+	if o.MaxConcurrency > 0 {
+		opts = append(opts, storage.WithConcurrency(o.MaxConcurrency))
+	}
+	if err := before(o.BeforeWrite, &opts); err != nil {
+		return nil, err
+	}
+	w := &writer{ctx: ctx, bucket: b.Bucket, key: escapeKey(key), opts: opts, want: o.ContentMD5}
+	if w.want != nil {
+		w.md5 = md5.New()
+	}
+	return w, nil
+}
+
+// mediaType returns a content type that the library takes. The Go CDK also takes none, and words
+// without a slash.
+func mediaType(contentType string) string {
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil || !strings.Contains(kind, "/") {
+		return "application/octet-stream"
+	}
+	return contentType
+}
+
+// A writer is a write in progress.
+type writer struct {
+	ctx      context.Context
+	bucket   storage.Bucket
+	key      string
+	opts     []storage.UploadOption
+	want     []byte    // the MD5 of what is written, or nil
+	md5      hash.Hash // nil without want
+	writer   *storage.Writer
+	uploaded bool
+}
+
+// open begins the upload, when the first bytes come.
+func (w *writer) open() *storage.Writer {
+	if w.writer == nil {
+		w.writer = storage.NewWriter(w.ctx, w.bucket, w.key, w.opts...)
+	}
+	return w.writer
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if w.md5 != nil {
+		w.md5.Write(p)
+	}
+	return w.open().Write(p)
+}
+
+// Upload stores all of r. A file is read in place, in parallel.
+func (w *writer) Upload(r io.Reader) error {
+	if w.md5 != nil {
+		_, err := w.open().ReadFrom(io.TeeReader(r, w.md5))
+		return err
+	}
+	_, err := w.bucket.Upload(w.ctx, w.key, r, w.opts...)
+	w.uploaded = err == nil
+	return err
+}
+
+// Close stores the object, unless the context is done or the MD5 is another one.
+func (w *writer) Close() error {
+	if w.uploaded {
+		return nil
+	}
+	open := w.open()
+	defer func() { _ = open.Close() }()
+	if w.md5 != nil && !bytes.Equal(w.md5.Sum(nil), w.want) {
+		return &storage.Error{Code: storage.ChecksumMismatch, Op: "Upload", Key: w.key, Err: errors.New("the content has another MD5 than ContentMD5")}
+	}
+	_, err := open.Commit()
+	return err
+}

@@ -1,0 +1,146 @@
+// Package objstore makes a bucket of Thanos' objstore of any [storage.Bucket], for Thanos, Mimir,
+// Loki, Cortex and programs that use that interface.
+//
+//	b := objstore.New(bucket, objstore.Config{Name: "blocks"})
+//	instrumented := thanos.WrapWithMetrics(b, registry, "blocks")
+//
+// # What changes in meaning
+//
+//   - Errors wrap a *[storage.Error].
+//   - Get and GetRange continue after a lost connection, and fail rather than join two
+//     revisions of an object.
+//   - Upload stores an object whole or not at all, on every store, and retries.
+//   - Delete succeeds if there is no object.
+//   - Iter and IterWithAttributes are in byte order on every store.
+package objstore
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	thanos "github.com/thanos-io/objstore"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Config describes the bucket to metrics and logs.
+type Config struct {
+	Name     string             // the bucket's name
+	Provider thanos.ObjProvider // "": OMNIBUCKET
+}
+
+// New returns b as a bucket of objstore. Its Close closes b.
+func New(b storage.Bucket, c Config) thanos.Bucket {
+	if c.Provider == "" {
+		c.Provider = "OMNIBUCKET"
+	}
+	return &bucket{own: b, config: c}
+}
+
+type bucket struct {
+	own    storage.Bucket
+	config Config
+}
+
+func (b *bucket) Name() string                 { return b.config.Name }
+func (b *bucket) Provider() thanos.ObjProvider { return b.config.Provider }
+func (b *bucket) Close() error                 { return storage.Close(b.own) }
+
+func (b *bucket) IsObjNotFoundErr(err error) bool {
+	return storage.CodeOf(err) == storage.ObjectNotFound
+}
+
+func (b *bucket) IsAccessDeniedErr(err error) bool {
+	return slices.Contains([]storage.Code{storage.PermissionDenied, storage.Unauthenticated}, storage.CodeOf(err))
+}
+
+// Upload stores an object. A file is read in place, in parallel.
+func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options ...thanos.ObjectUploadOption) error {
+	var opts []storage.UploadOption
+	if contentType := thanos.ApplyObjectUploadOptions(options...).ContentType; contentType != "" {
+		opts = append(opts, storage.WithContentType(contentType))
+	}
+	_, err := b.own.Upload(ctx, name, r, opts...)
+	return err
+}
+
+func (b *bucket) Delete(ctx context.Context, name string) error { return b.own.Remove(ctx, name) }
+
+func (b *bucket) Exists(ctx context.Context, name string) (bool, error) {
+	return b.own.Exists(ctx, name)
+}
+
+func (b *bucket) Attributes(ctx context.Context, name string) (thanos.ObjectAttributes, error) {
+	a, err := b.own.Attrs(ctx, name)
+	if err != nil {
+		return thanos.ObjectAttributes{}, err
+	}
+	return thanos.ObjectAttributes{Size: a.Size, LastModified: a.Modified}, nil
+}
+
+func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	return sized(b.own.Download(ctx, name))
+}
+
+// GetRange reads length bytes from off; -1 reads to the end.
+func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
+	return sized(b.own.Download(ctx, name, storage.WithRange(off, length)))
+}
+
+// A reader tells its size, which objstore's users ask for.
+type reader struct{ *storage.Reader }
+
+func sized(r *storage.Reader, err error) (io.ReadCloser, error) {
+	if err != nil {
+		return nil, err
+	}
+	return reader{r}, nil
+}
+
+// ObjectSize returns how many bytes the reader delivers in all.
+func (r reader) ObjectSize() (int64, error) {
+	_, length := r.Range()
+	return length, nil
+}
+
+func (b *bucket) SupportedIterOptions() []thanos.IterOptionType {
+	return []thanos.IterOptionType{thanos.Recursive, thanos.UpdatedAt}
+}
+
+func (b *bucket) Iter(ctx context.Context, dir string, f func(string) error, options ...thanos.IterOption) error {
+	return b.IterWithAttributes(ctx, dir, func(a thanos.IterObjectAttributes) error { return f(a.Name) }, options...)
+}
+
+// IterWithAttributes calls f for each object and folder of the folder dir, and for everything below
+// it with thanos.WithRecursiveIter.
+func (b *bucket) IterWithAttributes(ctx context.Context, dir string, f func(thanos.IterObjectAttributes) error, options ...thanos.IterOption) error {
+	if err := thanos.ValidateIterOptions(b.SupportedIterOptions(), options...); err != nil {
+		return err
+	}
+	params := thanos.ApplyIterOptions(options...)
+	if dir != "" {
+		dir = strings.TrimSuffix(dir, thanos.DirDelim) + thanos.DirDelim
+	}
+	opts := []storage.ListOption{storage.WithPrefix(dir)}
+	if !params.Recursive {
+		opts = append(opts, storage.WithDelimiter(thanos.DirDelim))
+	}
+	for entry, err := range b.own.List(ctx, opts...) {
+		if err != nil {
+			return err
+		}
+		if entry.Key == dir {
+			continue // the mark of a folder, which other tools leave
+		}
+		a := thanos.IterObjectAttributes{Name: entry.Key}
+		if params.LastModified {
+			a.SetLastModified(entry.Modified)
+		}
+		if err := f(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package objstore
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	thanos "github.com/thanos-io/objstore"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// Thanos' own test judges the adapter on each store.
+func TestAcceptance(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T) storage.Bucket{
+		"memory": func(*testing.T) storage.Bucket { return memstore.New() },
+		"local": func(t *testing.T) storage.Bucket {
+			b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
+			require.NoError(t, err)
+			return b
+		},
+		"minio": func(t *testing.T) storage.Bucket {
+			b, err := s3.Open(t.Context(), minioserver.NewBucket(t))
+			require.NoError(t, err)
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := New(open(t), Config{Name: "blocks"})
+			thanos.AcceptanceTest(t, thanos.WrapWithMetrics(b, nil, "blocks"))
+			require.NoError(t, b.Close())
+		})
+	}
+}
+
+func TestTimesOfAListing(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	require.Equal(t, thanos.ObjProvider("OMNIBUCKET"), b.Provider())
+	require.NoError(t, b.Upload(t.Context(), "a/b", strings.NewReader("text"), thanos.WithContentType("text/x-test")))
+	for name, row := range map[string]struct {
+		options []thanos.IterOption
+		want    []string
+		timed   bool
+	}{
+		"a folder":           {nil, []string{"a/"}, false},
+		"below, with times":  {[]thanos.IterOption{thanos.WithRecursiveIter(), thanos.WithUpdatedAt()}, []string{"a/b"}, true},
+		"below, as they are": {[]thanos.IterOption{thanos.WithRecursiveIter()}, []string{"a/b"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var names []string
+			require.NoError(t, b.IterWithAttributes(t.Context(), "", func(a thanos.IterObjectAttributes) error {
+				names = append(names, a.Name)
+				modified, ok := a.LastModified()
+				require.Equal(t, row.timed, ok)
+				if ok {
+					require.WithinDuration(t, time.Now(), modified, time.Minute)
+				}
+				return nil
+			}, row.options...))
+			require.Equal(t, row.want, names)
+		})
+	}
+}
+
+func TestErrorsAreTold(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	_, err := b.Get(t.Context(), "none")
+	require.True(t, b.IsObjNotFoundErr(err))
+	require.False(t, b.IsAccessDeniedErr(err))
+	require.True(t, b.IsAccessDeniedErr(&storage.Error{Code: storage.PermissionDenied}))
+	require.False(t, b.IsObjNotFoundErr(nil))
+}

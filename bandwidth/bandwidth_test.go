@@ -1,0 +1,176 @@
+package bandwidth_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/bandwidth"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestParse(t *testing.T) {
+	monday := time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC)
+	at := func(days, hour, minute int) time.Time {
+		return monday.AddDate(0, 0, days).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+	}
+	const day, week = "08:00,512K 19:00,10M:1M 23:00,off", "Mon-08:00,1M 12:00,2M fri-12:00,3M Saturday-00:00,off"
+	for _, row := range []struct {
+		name, text string
+		when       time.Time
+		want       bandwidth.Rates
+	}{
+		{"a rate", "10M", monday, bandwidth.Rates{Upload: 10 << 20, Download: 10 << 20}},
+		{"a fraction in lower case", "1.5k", monday, bandwidth.Rates{Upload: 1536, Download: 1536}},
+		{"a rate without a unit", "100", monday, bandwidth.Rates{Upload: 100 << 10, Download: 100 << 10}},
+		{"bytes", "100B", monday, bandwidth.Rates{Upload: 100, Download: 100}},
+		{"a unit in full", "1GiB", monday, bandwidth.Rates{Upload: 1 << 30, Download: 1 << 30}},
+		{"both directions", "10M:off", monday, bandwidth.Rates{Upload: 10 << 20}},
+		{"off", "off", monday, bandwidth.Rates{}},
+		{"zero", "0", monday, bandwidth.Rates{}},
+		{"before the first slot of a day", day, at(2, 7, 59), bandwidth.Rates{}},
+		{"the start of a slot", day, at(2, 8, 0), bandwidth.Rates{Upload: 512 << 10, Download: 512 << 10}},
+		{"the end of a slot", day, at(2, 18, 59), bandwidth.Rates{Upload: 512 << 10, Download: 512 << 10}},
+		{"the next slot", day, at(2, 19, 0), bandwidth.Rates{Upload: 10 << 20, Download: 1 << 20}},
+		{"a slot of Monday", week, at(0, 9, 0), bandwidth.Rates{Upload: 1 << 20, Download: 1 << 20}},
+		{"a slot of each day", week, at(1, 9, 0), bandwidth.Rates{Upload: 2 << 20, Download: 2 << 20}},
+		{"a day in place of each day", week, at(4, 13, 0), bandwidth.Rates{Upload: 3 << 20, Download: 3 << 20}},
+		{"the weekend", week, at(5, 3, 0), bandwidth.Rates{}},
+		{"the week before", "Sat-00:00,1M", at(0, 0, 0), bandwidth.Rates{Upload: 1 << 20, Download: 1 << 20}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			timetable, err := bandwidth.Parse(row.text)
+			require.NoError(t, err)
+			require.Equal(t, row.want, timetable.At(row.when))
+		})
+	}
+	require.Equal(t, bandwidth.Rates{}, bandwidth.Timetable{}.At(monday))
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, row := range []struct{ text, says string }{
+		{"", "must not be empty"}, {"fast", "must have rates"}, {"10X", "must have rates"}, {"-1M", "from 1 byte"}, {"0.1B", "from 1 byte"},
+		{"NaN", "must have rates"}, {"10M:", "must have rates"}, {"08:00,", "must have rates"}, {"08:00,1M 9", "must have the form"},
+		{"24:00,1M", "must have times"}, {"08:0,1M", "must have times"}, {"8,1M", "must have times"}, {"Foo-08:00,1M", "must name days"},
+	} {
+		t.Run(row.text, func(t *testing.T) {
+			_, err := bandwidth.Parse(row.text)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, row.says)
+		})
+	}
+}
+
+// took returns how long do takes on the clock of the test.
+func took(t *testing.T, do func() error) time.Duration {
+	t.Helper()
+	began := time.Now()
+	require.NoError(t, do())
+	return time.Since(began)
+}
+
+func TestTransfersKeepToTheLimit(t *testing.T) {
+	const rate, size = 1 << 20, 10 << 20
+	synctest.Test(t, func(t *testing.T) {
+		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: rate, Download: 2 * rate}))
+		b := memstore.New(storage.WithLayer(limiter.Layer))
+		data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+		for _, row := range []struct {
+			name string
+			want time.Duration
+			do   func() error
+		}{
+			{"an upload", 10 * time.Second, func() error {
+				_, err := b.Upload(t.Context(), "a", bytes.NewReader(data))
+				return err
+			}},
+			{"a stream of unknown length", 10 * time.Second, func() error {
+				_, err := b.Upload(t.Context(), "b", io.MultiReader(bytes.NewReader(data)))
+				return err
+			}},
+			{"a download", 5 * time.Second, func() error {
+				got, _, err := storage.ReadAll(t.Context(), b, "a")
+				require.Equal(t, data, got)
+				return err
+			}},
+			{"a copy inside the store", 0, func() error {
+				_, err := storage.Copy(t.Context(), b, "c", b, "a")
+				return err
+			}},
+		} {
+			require.InDelta(t, row.want.Seconds(), took(t, row.do).Seconds(), 0.5, row.name)
+		}
+	})
+}
+
+func TestSeveralTransfersShareALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: 1 << 20}))
+		began := time.Now()
+		done := make(chan error)
+		for range 4 {
+			b := memstore.New(storage.WithLayer(limiter.Layer))
+			go func() {
+				_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 1<<20)))
+				done <- err
+			}()
+		}
+		for range 4 {
+			require.NoError(t, <-done)
+		}
+		require.InDelta(t, 4, time.Since(began).Seconds(), 0.5)
+	})
+}
+
+func TestATimetableChangesTransfersInProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timetable, err := bandwidth.Parse("08:00,64K 08:01,off")
+		require.NoError(t, err)
+		began := time.Now()
+		eight := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
+		limiter := bandwidth.NewLimiter(timetable, bandwidth.WithNow(func() time.Time { return eight.Add(time.Since(began)) }))
+		b := memstore.New(storage.WithLayer(limiter.Layer))
+		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
+		require.NoError(t, err)
+		require.InDelta(t, 30, time.Since(began).Seconds(), 0.5)
+	})
+}
+
+func TestACanceledTransferDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Upload: 1}))
+		b := memstore.New(storage.WithLayer(limiter.Layer))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := b.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 1<<20)))
+		require.ErrorIs(t, err, storage.DeadlineExceeded)
+		require.InDelta(t, 1, time.Since(began).Seconds(), 0.1)
+	})
+}
+
+func TestCloseEndsAReadThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Download: 1}))
+		d := limiter.Layer(memstore.NewDriver(memstore.Config{}))
+		_, err := d.Put(t.Context(), &storage.PutRequest{Key: "a", Body: strings.NewReader("0123456789"), Size: 10})
+		require.NoError(t, err)
+		_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		require.NoError(t, err)
+		ended := make(chan error)
+		go func() {
+			_, err := io.ReadAll(body)
+			ended <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, body.Close())
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}

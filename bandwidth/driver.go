@@ -1,0 +1,112 @@
+package bandwidth
+
+import (
+	"context"
+	"io"
+
+	"github.com/omnibucket/storage"
+)
+
+// A driver limits the bodies of its requests.
+type driver struct {
+	storage.Driver
+	limiter *Limiter
+}
+
+func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	body := r.Body
+	defer func() { r.Body = body }()
+	sent := uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
+	if again, ok := body.(io.Seeker); ok {
+		r.Body = seekable(sent, again, body)
+	} else {
+		r.Body = &sent
+	}
+	return d.Driver.Put(ctx, r)
+}
+
+func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	defer d.limitPart(ctx, r)()
+	return d.Driver.PutPart(ctx, r)
+}
+
+func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	if r.Last != nil {
+		defer d.limitPart(ctx, r.Last)()
+	}
+	return d.Driver.CompleteParts(ctx, r)
+}
+
+// limitPart limits the body of a part until the returned function is called.
+func (d *driver) limitPart(ctx context.Context, r *storage.PartRequest) (restore func()) {
+	body := r.Body
+	r.Body = seekable(uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}, body, body)
+	return func() { r.Body = body }
+}
+
+func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err != nil || body == nil {
+		return attrs, body, err
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	return attrs, &downloadBody{ReadCloser: body, ctx: waiting, cancel: cancel, limiter: d.limiter}, nil
+}
+
+// An uploadBody is read at the rate of uploads.
+type uploadBody struct {
+	io.Reader
+	ctx     context.Context
+	limiter *Limiter
+}
+
+func (b *uploadBody) Read(p []byte) (int, error) {
+	rate := b.limiter.timetable.At(b.limiter.now()).Upload
+	n, err := b.Reader.Read(p[:atOnce(rate, len(p))])
+	if failed := b.limiter.sent(b.ctx, n); failed != nil && err == nil {
+		err = failed
+	}
+	return n, err
+}
+
+// A seekableBody can be read again.
+type seekableBody struct {
+	uploadBody
+	io.Seeker
+}
+
+// A peekableBody also is a [storage.BodyPeeker], as the core's bodies are.
+type peekableBody struct {
+	seekableBody
+	storage.BodyPeeker
+}
+
+func seekable(sent uploadBody, again io.Seeker, original any) io.ReadSeeker {
+	s := seekableBody{sent, again}
+	if peeker, ok := original.(storage.BodyPeeker); ok {
+		return &peekableBody{s, peeker}
+	}
+	return &s
+}
+
+// A downloadBody is read at the rate of downloads. Close ends a Read that waits.
+type downloadBody struct {
+	io.ReadCloser
+	ctx     context.Context
+	cancel  context.CancelFunc
+	limiter *Limiter
+}
+
+func (b *downloadBody) Read(p []byte) (int, error) {
+	rate := b.limiter.timetable.At(b.limiter.now()).Download
+	n, err := b.ReadCloser.Read(p[:atOnce(rate, len(p))])
+	if failed := b.limiter.received(b.ctx, n); failed != nil && err == nil {
+		err = failed
+	}
+	return n, err
+}
+
+func (b *downloadBody) Close() error {
+	b.cancel()
+	return b.ReadCloser.Close()
+}

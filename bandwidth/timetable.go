@@ -1,0 +1,168 @@
+package bandwidth
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Timetable has the limits for the times of a week. The last slot that has begun applies:
+// before the first slot of the week, that is the last one of the week before. Without slots
+// there is no limit.
+type Timetable struct {
+	slots []slot // by start
+}
+
+// A slot begins at a minute of the week, which begins on Sunday.
+type slot struct {
+	start int
+	rates Rates
+}
+
+const minutesOfDay = 24 * 60
+
+// Constant returns a timetable with the same limits all the time.
+func Constant(r Rates) Timetable { return Timetable{[]slot{{0, r}}} }
+
+// At returns the limits at a time, in the time's own location.
+func (t Timetable) At(when time.Time) Rates {
+	if len(t.slots) == 0 {
+		return Rates{}
+	}
+	minute := int(when.Weekday())*minutesOfDay + when.Hour()*60 + when.Minute()
+	current := t.slots[len(t.slots)-1]
+	for _, s := range t.slots {
+		if s.start > minute {
+			break
+		}
+		current = s
+	}
+	return current.rates
+}
+
+// Parse parses a limit or a timetable in the notation of rclone's --bwlimit:
+//
+//   - 10M is ten mebibytes a second for each direction. The units are B, K (1,024 bytes), M, G,
+//     T and P. A number without a unit counts KiB. "off" and 0 are no limit.
+//   - 10M:1M is ten mebibytes a second for uploads, and one for downloads.
+//   - "08:00,512K 19:00,10M 23:00,off" has a limit for each time of the day.
+//   - "Mon-08:00,512K Sat-10:00,off" has times of the week. A time without a day is in each
+//     day.
+//
+// Anything else fails with InvalidArgument. So does a limit below one byte a second.
+func Parse(text string) (Timetable, error) {
+	fields := strings.Fields(strings.ReplaceAll(text, ";", " "))
+	switch {
+	case len(fields) == 0:
+		return Timetable{}, malformed("must not be empty")
+	case len(fields) == 1 && !strings.Contains(fields[0], ","):
+		rates, err := parseRates(fields[0])
+		return Constant(rates), err
+	}
+	week := map[int]Rates{} // by minute; a time with a day replaces that of each day
+	for _, daily := range []bool{true, false} {
+		for _, field := range fields {
+			if err := addSlot(week, field, daily); err != nil {
+				return Timetable{}, err
+			}
+		}
+	}
+	var t Timetable
+	for minute := range 7 * minutesOfDay {
+		if rates, ok := week[minute]; ok {
+			t.slots = append(t.slots, slot{minute, rates})
+		}
+	}
+	return t, nil
+}
+
+// addSlot adds the times of a field such as Mon-08:00,512K, if they are daily or not.
+func addSlot(week map[int]Rates, field string, daily bool) error {
+	at, limit, ok := strings.Cut(field, ",")
+	if !ok {
+		return malformed(`must have the form "HH:MM,RATE" or "Mon-HH:MM,RATE", separated by spaces`)
+	}
+	rates, err := parseRates(limit)
+	if err != nil {
+		return err
+	}
+	day, clock, dated := strings.Cut(at, "-")
+	if !dated {
+		clock = at
+	}
+	hours, minutes, _ := strings.Cut(clock, ":")
+	hour, err1 := strconv.Atoi(hours)
+	minute, err2 := strconv.Atoi(minutes)
+	if err1 != nil || err2 != nil || len(minutes) != 2 || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
+		return malformed("must have times from 00:00 to 23:59")
+	}
+	if dated == daily {
+		if dated {
+			_, err = parseDay(day)
+		}
+		return err
+	}
+	if dated {
+		number, err := parseDay(day)
+		if err != nil {
+			return err
+		}
+		week[number*minutesOfDay+hour*60+minute] = rates
+		return nil
+	}
+	for number := range 7 {
+		week[number*minutesOfDay+hour*60+minute] = rates
+	}
+	return nil
+}
+
+func parseDay(text string) (int, error) {
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if strings.EqualFold(text, day.String()) || strings.EqualFold(text, day.String()[:3]) {
+			return int(day), nil
+		}
+	}
+	return 0, malformed("must name days as Mon or Monday")
+}
+
+// parseRates parses 10M, or 10M:1M with the limits for uploads and downloads.
+func parseRates(text string) (Rates, error) {
+	up, down, both := strings.Cut(text, ":")
+	if !both {
+		down = up
+	}
+	upload, err := parseRate(up)
+	if err != nil {
+		return Rates{}, err
+	}
+	download, err := parseRate(down)
+	return Rates{upload, download}, err
+}
+
+func parseRate(text string) (Rate, error) {
+	if strings.EqualFold(text, "off") {
+		return 0, nil
+	}
+	number, unit := strings.TrimRight(text, "iBbKkMmGgTtPp"), ""
+	unit = strings.TrimSuffix(strings.ToUpper(text[len(number):]), "IB")
+	factor, known := map[string]float64{"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}[unit]
+	value, err := strconv.ParseFloat(number, 64)
+	switch bytes := value * factor; {
+	case err == nil && known && bytes == 0:
+		return 0, nil
+	case err != nil || !known || math.IsNaN(bytes):
+		return 0, malformed(`must have rates such as 512K, 10M or "off"`)
+	case bytes < 1 || bytes > 1<<62:
+		return 0, malformed("must have rates from 1 byte a second")
+	default:
+		return Rate(bytes), nil
+	}
+}
+
+func malformed(rule string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("timetable " + rule)}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+// bucketFlags are the flags of bucket.
+type bucketFlags struct {
+	versioning, public         string
+	cors, lifecycle, retention string
+}
+
+func (p *program) bucketCommand() *cobra.Command {
+	var f bucketFlags
+	c := &cobra.Command{
+		Use:   "bucket [flags] ADDRESS",
+		Short: "Show or change the settings of a bucket",
+		Long: `Shows the settings of a bucket, or changes those whose flags are given. FILE has the JSON
+array that --json shows, or is "-" for standard input; an empty array, or "none" in place of
+FILE, removes all rules. A rule may leave fields out.
+
+--retention is "governance:DAYS" or "compliance:DAYS", which locks each new object, or "none".
+Versioning cannot be switched off on every store; some suspend it.`,
+		Example: `  omnibucket bucket --json 's3://photos?region=eu-west-1'
+  omnibucket bucket --versioning on --public off gs://photos
+  omnibucket bucket --cors cors.json 's3://photos?region=eu-west-1'
+  omnibucket bucket --lifecycle none file:///srv/photos`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts, err := p.bucketOptions(c, &f)
+			if err != nil {
+				return err
+			}
+			return p.bucket(c.Context(), args[0], opts)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.versioning, "versioning", "", "keep old versions of objects: on or off")
+	flags.StringVar(&f.public, "public", "", "let anyone read all objects: on or off")
+	flags.StringVar(&f.cors, "cors", "", "replace the CORS rules by those of this `file`")
+	flags.StringVar(&f.lifecycle, "lifecycle", "", "replace the lifecycle rules by those of this `file`")
+	flags.StringVar(&f.retention, "retention", "", "lock new objects by default: `MODE:DAYS`, or none")
+	return c
+}
+
+// bucketOptions returns options for the flags that are given.
+func (p *program) bucketOptions(c *cobra.Command, f *bucketFlags) ([]storage.BucketOption, error) {
+	var opts []storage.BucketOption
+	for _, flag := range []struct {
+		name, value string
+		with        func(bool) storage.BucketOption
+	}{{"versioning", f.versioning, storage.WithVersioning}, {"public", f.public, storage.WithPublicAccess}} {
+		if !c.Flags().Changed(flag.name) {
+			continue
+		}
+		if flag.value != "on" && flag.value != "off" {
+			return nil, invalid("--"+flag.name+" must be on or off", "")
+		}
+		opts = append(opts, flag.with(flag.value == "on"))
+	}
+	if c.Flags().Changed("cors") {
+		var rules []storage.CORSRule
+		if err := p.readRules("--cors", f.cors, &rules); err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithCORS(rules...))
+	}
+	if c.Flags().Changed("lifecycle") {
+		var rules []storage.LifecycleRule
+		if err := p.readRules("--lifecycle", f.lifecycle, &rules); err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithLifecycle(rules...))
+	}
+	if c.Flags().Changed("retention") {
+		mode, days, err := parseRetention(f.retention)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithDefaultRetention(mode, days))
+	}
+	return opts, nil
+}
+
+// readRules reads the JSON array of a file. A field that no rule has is refused.
+func (p *program) readRules(flag, path string, rules any) error {
+	if path == "none" {
+		return nil
+	}
+	from := p.in
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+		}
+		defer func() { _ = file.Close() }()
+		from = file
+	}
+	decoder := json.NewDecoder(from)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(rules); err != nil && !errors.Is(err, io.EOF) {
+		return invalid(flag+" must be a file with a JSON array of rules: "+err.Error(), "see the output of bucket --json")
+	} else if err != nil {
+		return invalid(flag+" must be a file with a JSON array of rules", `to remove all rules, use "none"`)
+	}
+	return nil
+}
+
+func parseRetention(text string) (storage.RetentionMode, int, error) {
+	if text == "none" {
+		return "", 0, nil
+	}
+	mode, number, _ := strings.Cut(text, ":")
+	days, err := strconv.Atoi(number)
+	if err != nil || days < 1 || mode != string(storage.Governance) && mode != string(storage.Compliance) {
+		return "", 0, invalid(`--retention must be "governance:DAYS", "compliance:DAYS" or "none"`, "")
+	}
+	return storage.RetentionMode(mode), days, nil
+}
+
+func (p *program) bucket(ctx context.Context, text string, opts []storage.BucketOption) error {
+	l, err := p.locateInBucket(text)
+	if err != nil {
+		return err
+	}
+	if len(opts) == 0 {
+		return p.statBucket(ctx, l, p.global.json)
+	}
+	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
+		if !p.global.dryRun {
+			if _, err := s.UpdateBucket(ctx, bucket, opts...); err != nil {
+				return err
+			}
+		}
+		p.emit(event{Event: "changed", Key: bucket}, "changed "+p.printable(bucket))
+		return nil
+	})
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// completions returns what a shell would show for the last argument.
+func (s *shell) completions(args ...string) []string {
+	s.t.Helper()
+	stdout, _ := s.exits(0, append([]string{"__complete"}, args...)...)
+	lines := splitLines(stdout)
+	return lines[:len(lines)-1] // the last one is the directive
+}
+
+func TestCompletions(t *testing.T) {
+	s := newShell(t)
+	dir, bucket := t.TempDir(), memory(t)
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"reports/a.txt": "", "rest": "", ".hidden": "", "box/photos/1.jpg": "", "box/100%.txt": ""})
+	s.env["XDG_CONFIG_HOME"] = dir
+	s.ok("config", "add", "box", "file://"+filepath.ToSlash(dir)+"/box")
+	s.put(bucket+"/photos/a b.jpg", "")
+	s.put(bucket+"/photos/c.jpg", "")
+	s.put(bucket+"/plans", "")
+	for _, row := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"names and paths", []string{"ls", "b"}, []string{"box:", "box/"}},
+		{"paths", []string{"cat", "re"}, []string{"reports/", "rest"}},
+		{"a path below", []string{"cp", "reports/"}, []string{"reports/a.txt"}},
+		{"a second argument", []string{"cp", "rest", "reports/"}, []string{"reports/a.txt"}},
+		{"keys of a name", []string{"ls", "box:p"}, []string{"box:photos/"}},
+		{"keys of a name are literal", []string{"ls", "box:1"}, []string{"box:100%.txt"}},
+		{"keys of an address", []string{"ls", bucket + "/p"}, []string{bucket + "/photos/", bucket + "/plans"}},
+		{"keys of an address are escaped", []string{"ls", bucket + "/photos/"}, []string{bucket + "/photos/a%20b.jpg", bucket + "/photos/c.jpg"}},
+		{"buckets", []string{"ls", bucket[:len(bucket)-2]}, []string{bucket + "/"}},
+		{"buckets of an account", []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:3]}, []string{bucket + "/"}},
+		{"a bucket that does not exist", []string{"ls", "mem://no-such-bucket/"}, nil},
+		{"a name that is not set", []string{"ls", "nosuch:a"}, nil},
+		{"names of the configuration", []string{"config", "remove", ""}, []string{"box"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			var got []string
+			for _, line := range s.completions(row.args...) {
+				text, _, _ := strings.Cut(line, "\t")
+				got = append(got, text)
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+	s.t = t
+	for _, name := range []string{"bash", "zsh", "fish", "powershell"} {
+		require.NotEmpty(t, s.ok("completion", name))
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A configFileText is a configuration file that is being changed. Comments and the order
+// of lines stay.
+type configFileText struct {
+	path     string
+	document yaml.Node
+}
+
+func readConfigFile(path string) (*configFileText, error) {
+	f := &configFileText{path: path}
+	text, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	if _, err := parseConfig(path, text); err != nil {
+		return nil, err
+	}
+	if err := yaml.Unmarshal(text, &f.document); err != nil {
+		return nil, err
+	}
+	if len(f.document.Content) == 0 || f.document.Content[0].Kind != yaml.MappingNode { // an empty file
+		f.document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
+	}
+	return f, nil
+}
+
+// set sets a value in a section, which is created if necessary.
+func (f *configFileText) set(section, name, value string) {
+	top := f.document.Content[0]
+	in := valueOf(top, section)
+	if in == nil || in.Kind != yaml.MappingNode { // an empty section is null
+		removeKey(top, section)
+		in = &yaml.Node{Kind: yaml.MappingNode}
+		top.Content = append(top.Content, text(section), in)
+	}
+	if was := valueOf(in, name); was != nil {
+		was.SetString(value)
+		return
+	}
+	in.Content = append(in.Content, text(name), text(value))
+}
+
+// remove removes a name from a section. It reports whether there was one.
+func (f *configFileText) remove(section, name string) bool {
+	in := valueOf(f.document.Content[0], section)
+	return in != nil && removeKey(in, name)
+}
+
+func text(value string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(value)
+	return n
+}
+
+// valueOf returns the value of a key of a mapping, or nil.
+func valueOf(mapping *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func removeKey(mapping *yaml.Node, key string) bool {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			mapping.Content = append(mapping.Content[:i], mapping.Content[i+2:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// write replaces the file atomically. Missing directories are created, for the user only.
+func (f *configFileText) write() error {
+	var b bytes.Buffer
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&f.document); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return err
+	}
+	path := f.path
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // a link to a file under version control stays
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), ".config-*.yaml") // for the user only
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	if _, err = temp.Write(b.Bytes()); err == nil {
+		err = temp.Sync()
+	}
+	if closed := temp.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}

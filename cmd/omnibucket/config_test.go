@@ -1,0 +1,171 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// configured returns a shell with a configuration file.
+func configured(t *testing.T, text string) (s *shell, path string) {
+	t.Helper()
+	s = newShell(t)
+	dir := t.TempDir()
+	s.env["XDG_CONFIG_HOME"] = dir
+	writeFiles(t, dir, map[string]string{"omnibucket/config.yaml": text})
+	return s, filepath.Join(dir, "omnibucket", "config.yaml")
+}
+
+func TestNamedLocations(t *testing.T) {
+	s := newShell(t)
+	home, bucket, dir := filepath.Join(t.TempDir(), "new", "home"), memory(t), t.TempDir()
+	s.env["XDG_CONFIG_HOME"] = home
+	t.Chdir(dir)
+	s.ok("config", "add", "box", bucket+"/folder")
+	s.ok("config", "add", "disk", "./disk")
+	s.put("box:a", "text")
+	require.Equal(t, "text", s.ok("cat", bucket+"/folder/a"))
+	require.Equal(t, "box   "+bucket+"/folder\ndisk  file://"+filepath.ToSlash(dir)+"#disk\n", s.ok("config", "list"))
+	require.Contains(t, s.ok("config", "list", "--json"), `{"name":"box","address":"`+bucket+`/folder"}`)
+
+	s.env["OMNIBUCKET_BOX"] = bucket
+	require.Equal(t, "text", s.ok("cat", "box:folder/a"), "the environment comes first")
+	delete(s.env, "OMNIBUCKET_BOX")
+
+	_, stderr := s.exits(2, "config", "add", "box", "mem://other")
+	require.Contains(t, stderr, "hint: to replace its address, use --replace")
+	s.ok("config", "add", "--replace", "box", "mem://other")
+	s.ok("config", "remove", "box")
+	s.exits(3, "config", "remove", "box")
+	_, stderr = s.exits(2, "cat", "box:a")
+	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set, and the configuration has no location box")
+	_, stderr = s.exits(2, "cat", "disk")
+	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
+}
+
+func TestAddingLocationsRefuses(t *testing.T) {
+	s, path := configured(t, "locations: {}\n")
+	for _, row := range []struct{ name, location, address, says string }{
+		{"credentials", "a", "s3://key:secret@bucket", "must not hold credentials"},
+		{"no address", "a", "-", "must be an address or a path"},
+		{"a name with a dot", "a.b", "mem://a", "must have letters, digits"},
+		{"a name of the program's variables", "flag-quiet", "mem://a", "has another meaning"},
+		{"the name of the file's variable", "config", "mem://a", "has another meaning"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			_, stderr := s.exits(2, "config", "add", row.location, row.address)
+			require.Contains(t, stderr, row.says)
+			require.NotContains(t, stderr, "secret")
+		})
+	}
+	require.Equal(t, "locations: {}\n", readFile(t, path))
+}
+
+func TestSettings(t *testing.T) {
+	s, path := configured(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n")
+	s.ok("config", "set", "bwlimit", "08:00,512K 19:00,off")
+	require.Equal(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
+	effective := func(flag string, args ...string) string {
+		for _, line := range splitLines(s.ok(append([]string{"config", "show"}, args...)...)) {
+			if fields := strings.Fields(line); fields[0] == flag {
+				return strings.Join(fields[1:], " ")
+			}
+		}
+		return "none"
+	}
+	require.Equal(t, path, effective("file"))
+	require.Equal(t, "3", effective("concurrency"))
+	require.Equal(t, "08:00,512K 19:00,off", effective("bwlimit"))
+	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "4"
+	require.Equal(t, "4", effective("concurrency"), "the environment comes before the file")
+	require.Equal(t, "5", effective("concurrency", "--concurrency", "5"), "a flag comes first")
+	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
+	s.ok("config", "unset", "concurrency")
+	require.Equal(t, "0", effective("concurrency"))
+
+	for _, row := range []struct{ name, says string }{
+		{"concurrency", "value must be valid for --concurrency"},
+		{"speed", "must be a global flag"},
+		{"dry-run", "must be a global flag"},
+		{"bwlimit", "--bwlimit: timetable must have rates"},
+	} {
+		_, stderr := s.exits(2, "config", "set", row.name, "fast")
+		require.Contains(t, stderr, row.says)
+	}
+	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "many"
+	_, stderr := s.exits(2, "ls", "mem://a")
+	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
+}
+
+func TestInvalidConfigurations(t *testing.T) {
+	for _, row := range []struct{ name, text, says string }{
+		{"no YAML", "locations: [", "config.yaml must have only locations and settings"},
+		{"an unknown section", "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n", "line 3"},
+		{"a location with a list", "locations:\n  a: [hunter2]\n", "line 2"},
+		{"credentials", "locations:\n  a: s3://key:hunter2@b\n", "must not hold credentials"},
+		{"a path", "locations:\n  a: hunter2/b\n", "location a must have an address"},
+		{"an unknown setting", "settings:\n  speed: hunter2\n", "but has speed"},
+		{"a value of a setting", "settings:\n  concurrency: hunter2\n", "must be a valid value of --concurrency"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, _ := configured(t, row.text)
+			_, stderr := s.exits(2, "ls", "mem://a")
+			require.Contains(t, stderr, row.says)
+			require.NotContains(t, stderr, "hunter2")
+		})
+	}
+	s := newShell(t)
+	_, stderr := s.exits(2, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")
+	require.Contains(t, stderr, "configuration file must be readable")
+	s.env["OMNIBUCKET_CONFIG"] = filepath.Join(t.TempDir(), "mine.yaml")
+	s.ok("config", "add", "a", "mem://a")
+	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
+}
+
+func TestFlagsForAddresses(t *testing.T) {
+	p := &program{environment: newShell(t).around(nil, io.Discard, io.Discard)}
+	p.global.endpoint, p.global.region, p.global.profile = "http://127.0.0.1:9000/?a", "eu-west-1", "minio"
+	for _, row := range []struct{ address, want string }{
+		{"s3://b/k", "s3://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa&region=eu-west-1&profile=minio"},
+		{"s3://b/k?region=us-east-1&endpoint=x", "s3://b?region=us-east-1&endpoint=x&profile=minio"},
+		{"gs://b/k", "gs://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa"},
+		{"mem://b/k", "mem://b"},
+	} {
+		l, err := p.locate(row.address)
+		require.NoError(t, err)
+		require.Equal(t, row.want, l.address())
+	}
+}
+
+func TestLocalPathsWorkInEveryCommand(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"site/a b.txt": "a", "site/sub/c%": "c"})
+	require.Equal(t, "a b.txt\nsub/\n", s.ok("ls", "./site"))
+	require.Equal(t, "a b.txt\nsub/c%\n", s.ok("ls", "-r", "site"))
+	require.Equal(t, "a b.txt\n", s.ok("ls", "site/a b.txt"))
+	require.Equal(t, "c", s.ok("cat", "site/sub/c%"))
+	require.Equal(t, "site\n", s.ok("ls", "--buckets", "."))
+	require.Contains(t, s.ok("stat", "./site"), "provider")
+	require.Contains(t, s.ok("stat", "site/a b.txt"), "size")
+	s.ok("mb", "./made")
+	require.DirExists(t, "made")
+	s.ok("rb", "./made")
+	require.NoDirExists(t, "made")
+	require.Equal(t, "sub/c%\n", s.ok("rm", "-v", "-r", "site/sub"))
+	s.exits(2, "rm", "site")
+	s.ok("rm", "site/a b.txt")
+	s.exits(3, "ls", "nowhere/else")
+	s.exits(2, "mb", "made")
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	for _, entry := range entries {
+		require.Equal(t, "site", entry.Name())
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// An event is what a command did to one object or bucket, or would do with --dry-run. It is
+// a line of --json; docs/cli.md describes its fields.
+type event struct {
+	Event       string `json:"event"` // such as "uploaded"
+	Key         string `json:"key,omitempty"`
+	Source      string `json:"source,omitempty"`
+	Destination string `json:"destination,omitempty"`
+	Bytes       int64  `json:"bytes,omitempty"`
+	Version     string `json:"version,omitempty"`
+	DryRun      bool   `json:"dryRun,omitempty"`
+
+	Code  storage.Code `json:"code,omitempty"` // of a failure
+	Error string       `json:"error,omitempty"`
+}
+
+// A summary is the last line of a job with --json.
+type summary struct {
+	Event       string  `json:"event"` // "summary"
+	Transferred int64   `json:"transferred"`
+	Skipped     int64   `json:"skipped"`
+	Ignored     int64   `json:"ignored"`
+	Deleted     int64   `json:"deleted"`
+	Failed      int64   `json:"failed"`
+	Bytes       int64   `json:"bytes"`
+	Deletion    int64   `json:"deletedBytes"`
+	Seconds     float64 `json:"seconds"`
+	DryRun      bool    `json:"dryRun,omitempty"`
+}
+
+// emit reports an event: as a line of JSON, or with --verbose or --dry-run as text. Several
+// goroutines may call it at the same time.
+func (p *program) emit(e event, text string) {
+	e.DryRun = p.global.dryRun
+	p.printing.Lock()
+	defer p.printing.Unlock()
+	switch {
+	case p.global.json:
+		_ = p.json(e) // p.out keeps the error
+	case e.Event != failedEvent && (p.global.verbose || p.global.dryRun):
+		p.printf("%s\n", text)
+	}
+}
+
+const failedEvent = "failed"
+
+// emitFailure reports the failure of one object. Its error is printed at the end.
+func (p *program) emitFailure(key string, err error) {
+	p.emit(event{Event: failedEvent, Key: key, Code: storage.CodeOf(err), Error: p.explain(err).what}, "")
+}
+
+// emitChange reports a change of a job.
+func (p *program) emitChange(c transfer.Change) {
+	if c.Action == transfer.Failed {
+		p.emitFailure(c.Key, c.Err)
+		return
+	}
+	p.emit(event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes}, fmt.Sprintf("%s %s", c.Action, p.printable(c.Key)))
+}
+
+// summarize prints the report of a job: with --json as a line of standard output, otherwise
+// on standard error.
+func (p *program) summarize(r *transfer.Report) {
+	switch {
+	case r == nil:
+	case p.global.json:
+		_ = p.json(summary{
+			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted, Failed: r.Failed,
+			Bytes: r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(), DryRun: r.DryRun,
+		})
+	default:
+		p.note("%s", firstLine(r.String())) // failures are printed as errors
+	}
+}
+
+// note prints a line on standard error, unless --quiet was given.
+func (p *program) note(format string, arguments ...any) {
+	if !p.global.quiet {
+		_, _ = fmt.Fprintf(p.err, format+"\n", arguments...)
+	}
+}
+
+var errDryRunReason = errors.New("the command cannot predict this change")

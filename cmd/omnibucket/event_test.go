@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// events returns the lines that a command prints with --json.
+func (s *shell) events(code int, args ...string) (lines []map[string]any, stderr string) {
+	s.t.Helper()
+	stdout, stderr := s.exits(code, append(args, "--json")...)
+	for _, text := range splitLines(stdout) {
+		var line map[string]any
+		require.NoError(s.t, json.Unmarshal([]byte(text), &line), text)
+		lines = append(lines, line)
+	}
+	return lines, stderr
+}
+
+func TestEventsOfCommands(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "one", "tree/b": "two", `tree/bad\name`: ""})
+	a := filepath.Join(dir, "a")
+	for _, row := range []struct {
+		name string
+		args []string
+		want map[string]any
+	}{
+		{"mb", []string{"mb", "--dry-run", "mem://events-of-mb"}, map[string]any{"event": "created", "key": "events-of-mb", "dryRun": true}},
+		{"cp --dry-run", []string{"cp", "--dry-run", a, bucket + "/a"}, map[string]any{"event": "uploaded", "source": a, "destination": bucket + "/a", "bytes": 3.0, "dryRun": true}},
+		{"cp", []string{"cp", a, bucket + "/a"}, map[string]any{"event": "uploaded", "source": a, "destination": bucket + "/a", "bytes": 3.0}},
+		{"cp between buckets", []string{"cp", bucket + "/a", bucket + "/c d"}, map[string]any{"event": "copied", "source": bucket + "/a", "destination": bucket + "/c%20d", "bytes": 3.0}},
+		{"rm", []string{"rm", bucket + "/a"}, map[string]any{"event": "removed", "key": "a"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			lines, stderr := s.events(0, row.args...)
+			require.Empty(t, stderr)
+			require.Len(t, lines, 1)
+			for field, value := range row.want {
+				require.Equal(t, value, lines[0][field], field)
+			}
+		})
+	}
+	s.t = t
+	lines, stderr := s.events(2, "sync", filepath.Join(dir, "tree"), bucket+"/tree")
+	require.Len(t, lines, 3)
+	kinds := map[any]map[string]any{}
+	for _, line := range lines {
+		kinds[line["event"]] = line
+	}
+	require.Equal(t, "b", kinds["transferred"]["key"])
+	require.Equal(t, "invalid argument", kinds["failed"]["code"])
+	require.NotEmpty(t, kinds["failed"]["error"])
+	require.Equal(t, "summary", lines[2]["event"])
+	require.Equal(t, 1.0, lines[2]["failed"])
+	var failure map[string]any
+	require.NoError(t, json.Unmarshal([]byte(stderr), &failure), "standard error has lines of JSON, too: %s", stderr)
+	require.Equal(t, "error", failure["event"])
+}
+
+func TestADryRunOfAnyCommandChangesNothing(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "one"})
+	s.put(bucket+"/a", "old")
+	s.put(bucket+"/folder/b", "b")
+	before := s.ok("ls", "-r", "-l", bucket)
+	for _, args := range [][]string{
+		{"cp", filepath.Join(dir, "a"), bucket}, {"cp", "-r", dir + "/", bucket}, {"cp", bucket + "/a", bucket + "/c"}, {"sync", "--delete", dir, bucket},
+		{"rm", bucket + "/a"}, {"rm", "-r", "--all", bucket}, {"rb", "--force", bucket}, {"mv", bucket + "/a", bucket + "/c"},
+	} {
+		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
+			s.t = t
+			s.exits(0, append(args, "--dry-run")...)
+			require.Equal(t, before, s.ok("ls", "-r", "-l", bucket))
+		})
+	}
+}
+
+func TestQuietPrintsOnlyErrors(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "one"})
+	for _, args := range [][]string{{"sync", dir, bucket}, {"rm", bucket + "/none"}} {
+		stdout, stderr := s.exits(0, append(args, "-q")...)
+		require.Empty(t, stdout+stderr)
+	}
+	_, stderr := s.exits(3, "cat", "-q", bucket+"/none")
+	require.NotEmpty(t, stderr)
+	s.exits(2, "ls", "-q", "-v", bucket)
+}
+
+func TestBandwidthIsLimitedForACommand(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.in = strings.Repeat("x", 100<<10)
+	began := time.Now()
+	s.ok("cp", "--bwlimit", "200K", "-", bucket+"/a")
+	require.Greater(t, time.Since(began), 300*time.Millisecond)
+	_, stderr := s.exits(2, "ls", "--bwlimit", "fast", bucket)
+	require.Contains(t, stderr, "--bwlimit: timetable must have rates")
+	require.Contains(t, stderr, `hint: use a rate such as 10M`)
+}
+
+func TestMaxDeleteAndBackupDir(t *testing.T) {
+	s := newShell(t)
+	bucket, dir, kept := memory(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
+	writeFiles(t, dir, map[string]string{"a": "new"})
+	s.put(bucket+"/site/a", "older")
+	s.put(bucket+"/site/b", "b")
+	s.put(bucket+"/site/c", "c")
+	_, stderr := s.exits(2, "sync", "--delete", "--max-delete", "1", "--dry-run", dir, bucket+"/site")
+	require.Contains(t, stderr, "nothing was deleted, because the source lacks 2 files, which is more than 1")
+	require.Contains(t, stderr, "hint: check the source, or use a larger --max-delete")
+	s.synced("--delete", "--max-delete", "2", "--backup-dir", kept, dir, bucket+"/site")
+	require.Equal(t, "site/a\n", s.ok("ls", "-r", bucket))
+	require.Equal(t, [3]string{"older", "b", "c"}, [3]string{readFile(t, filepath.Join(kept, "a")), readFile(t, filepath.Join(kept, "b")), readFile(t, filepath.Join(kept, "c"))})
+	_, stderr = s.exits(2, "sync", "--backup-dir", bucket+"/site/old", dir, bucket+"/site")
+	require.Contains(t, stderr, "--backup-dir must not overlap")
+}

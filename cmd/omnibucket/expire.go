@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// expireFlags are the flags of expire.
+type expireFlags struct {
+	filter           filterFlags
+	age, oldVersions string
+	tags             []string
+	lifecycle, all   bool
+}
+
+func (p *program) expireCommand() *cobra.Command {
+	var f expireFlags
+	c := &cobra.Command{
+		Use:   "expire [flags] ADDRESS",
+		Short: "Remove objects and old versions that are older than an age",
+		Long: `Removes the objects in a folder that were written before --age, and old versions that were
+replaced or removed before --old-versions. Ages are durations such as 36h, 30d or 2w. A
+whole bucket also needs --all.
+
+With --lifecycle, applies the lifecycle rules of the bucket, for directories and for other
+stores that do not apply them.`,
+		Example: `  omnibucket expire --age 30d --dry-run 's3://logs/debug/?region=eu-west-1'
+  omnibucket expire --old-versions 90d --all gs://photos
+  omnibucket expire --lifecycle file:///srv/files`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.expire(c.Context(), &f, args[0]) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.age, "age", "", "remove objects that were written before this `duration`")
+	flags.StringVar(&f.oldVersions, "old-versions", "", "permanently remove versions that are not current for this `duration`")
+	flags.StringArrayVar(&f.tags, "tag", nil, "remove only objects with the tag `key=value`; may be repeated")
+	flags.BoolVar(&f.lifecycle, "lifecycle", false, "apply the lifecycle rules of the bucket")
+	flags.BoolVar(&f.all, "all", false, "allow a whole bucket")
+	f.filter.register(c)
+	return c
+}
+
+func (p *program) expire(ctx context.Context, f *expireFlags, text string) error {
+	l, err := p.locateInBucket(text)
+	switch {
+	case err != nil:
+		return err
+	case l.hasWildcard:
+		return invalid("key must not have wildcards", "use --include")
+	case f.lifecycle == (f.age != "" || f.oldVersions != ""):
+		return invalid("--lifecycle, or --age and --old-versions, must be set", "")
+	case f.lifecycle && (l.prefix != "" || l.key != "" || len(f.tags) > 0):
+		return invalid("--lifecycle must be used with a whole bucket, and without --tag", "")
+	case !f.lifecycle && l.prefix == "" && l.key == "" && !f.all:
+		return invalid("a whole bucket needs --all", "")
+	}
+	rules, err := p.expireRules(ctx, f, l)
+	if err != nil {
+		return err
+	}
+	opts, err := f.filter.options()
+	if err != nil {
+		return err
+	}
+	if f.oldVersions != "" || f.lifecycle {
+		l = withVersions(l)
+	}
+	bucket, err := p.openFolder(ctx, l)
+	if err != nil {
+		return err
+	}
+	report, err := p.runJob(func(more ...transfer.Option) (*transfer.Report, error) {
+		return transfer.Expire(ctx, bucket, rules, append(more, opts...)...)
+	})
+	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
+		err = errors.Join(several.Unwrap()...)
+	}
+	p.summarize(report)
+	return err
+}
+
+// expireRules returns the rule of the flags, or those of the bucket.
+func (p *program) expireRules(ctx context.Context, f *expireFlags, l location) ([]transfer.ExpireRule, error) {
+	if f.lifecycle {
+		var rules []transfer.ExpireRule
+		err := p.useService(ctx, l, func(s *storage.Service, bucket string) error {
+			info, err := s.BucketInfo(ctx, bucket)
+			if err == nil {
+				rules = transfer.ExpireRules(info.Lifecycle...)
+			}
+			return err
+		})
+		return rules, err
+	}
+	tags, err := parsePairs("--tag", f.tags)
+	if err != nil {
+		return nil, err
+	}
+	rule := transfer.ExpireRule{Tags: tags}
+	for _, flag := range []struct {
+		name, value string
+		to          *time.Duration
+	}{{"--age", f.age, &rule.Age}, {"--old-versions", f.oldVersions, &rule.OldVersionsAge}} {
+		if flag.value == "" {
+			continue
+		}
+		if *flag.to, err = parseDuration(flag.name, flag.value); err != nil {
+			return nil, err
+		}
+		if *flag.to == 0 {
+			return nil, invalid(flag.name+" must be positive", "")
+		}
+	}
+	return []transfer.ExpireRule{rule}, nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+func (p *program) headCommand() *cobra.Command {
+	var lines, bytes int64
+	var version string
+	var literal bool
+	c := &cobra.Command{
+		Use:   "head [flags] ADDRESS...",
+		Short: "Write the first lines or bytes of objects to standard output",
+		Long: `Writes the first ten lines of each object to standard output, or as many lines or bytes as
+-n or -c says. Only what is needed is downloaded, or little more.
+` + wildcardHelp,
+		Example: `  omnibucket head 's3://logs/app.log?region=eu-west-1'
+  omnibucket head -n 1 'logs:2026/11/*.csv'
+  omnibucket head -c 512 file:///srv/files#report.pdf`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case c.Flags().Changed("bytes") && c.Flags().Changed("lines"):
+				return invalid("--bytes and --lines must not be used together", "")
+			case lines < 0 || bytes < 0:
+				return invalid("--bytes and --lines must not be negative", "")
+			case !c.Flags().Changed("bytes"):
+				bytes = -1
+			}
+			var opts []storage.DownloadOption
+			if c.Flags().Changed("version") {
+				opts = append(opts, storage.WithVersion(version))
+			}
+			return p.each(c.Context(), args, func(text string) error {
+				return p.eachMatch(c.Context(), text, literal, func(b storage.Bucket, l location) error {
+					return p.head(c.Context(), b, l.key, lines, bytes, opts)
+				})
+			})
+		},
+	}
+	c.Flags().Int64VarP(&lines, "lines", "n", 10, "write this `number` of lines")
+	c.Flags().Int64VarP(&bytes, "bytes", "c", 0, "write this `number` of bytes")
+	c.Flags().StringVar(&version, "version", "", "read this `version`")
+	literalFlag(c, &literal)
+	return c
+}
+
+// head writes the first bytes of an object or, if bytes is negative, its first lines.
+func (p *program) head(ctx context.Context, b storage.Downloader, key string, lines, bytes int64, opts []storage.DownloadOption) error {
+	if bytes >= 0 {
+		opts = append(opts[:len(opts):len(opts)], storage.WithRange(0, bytes))
+	}
+	reader, err := b.Download(ctx, key, opts...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }() // the rest is not read
+	if bytes >= 0 {
+		_, err := reader.WriteTo(p.out)
+		return err
+	}
+	from := bufio.NewReader(reader)
+	for lines > 0 {
+		line, err := from.ReadSlice('\n')
+		if _, failed := p.out.Write(line); failed != nil {
+			return failed
+		}
+		switch {
+		case err == nil:
+			lines--
+		case errors.Is(err, bufio.ErrBufferFull): // the rest of the line follows
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
+			return err
+		}
+	}
+	return nil
+}

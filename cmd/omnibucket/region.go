@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// regionTime limits the time of the request for a region.
+	regionTime = 10 * time.Second
+	// accountRegion is the region for requests to a whole account of Amazon.
+	accountRegion = "us-east-1"
+)
+
+// regionServer is Amazon's server, which tells the region of any bucket.
+var regionServer = "https://s3.amazonaws.com"
+
+// withRegion returns the address of a location with the region that Amazon tells, if err says
+// that opening it needs one.
+func withRegion(ctx context.Context, l location, err error) (with location, found bool) {
+	if l.scheme != "s3" || storage.CodeOf(err) != storage.InvalidArgument || !strings.Contains(err.Error(), "region is not known") {
+		return l, false
+	}
+	region := accountRegion
+	if l.kind != account {
+		region = regionOf(ctx, l.host)
+	}
+	return l.withDefault("region", region), region != ""
+}
+
+// regionOf returns the region of a bucket, or "" if Amazon does not tell. The request is not
+// signed: the response to a refused one has the region, too.
+func regionOf(ctx context.Context, bucket string) string {
+	ctx, cancel := context.WithTimeout(ctx, regionTime)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, regionServer+"/"+url.PathEscape(bucket), nil)
+	if err != nil {
+		return ""
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		return ""
+	}
+	_ = response.Body.Close() // of a HEAD request, which has none
+	client.CloseIdleConnections()
+	return response.Header.Get("x-amz-bucket-region")
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheRegionOfABucketIsFound(t *testing.T) {
+	asked := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Method + " " + r.URL.Path
+		require.Empty(t, r.Header.Get("Authorization"))
+		if r.URL.Path != "/none" {
+			w.Header().Set("x-amz-bucket-region", "eu-west-1")
+		}
+		w.WriteHeader(http.StatusMovedPermanently)
+	}))
+	defer server.Close()
+	defer func(was string) { regionServer = was }(regionServer)
+	regionServer = server.URL
+	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} {
+		t.Setenv(variable, "")
+	}
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	s := newShell(t)
+
+	require.Contains(t, s.ok("sign", "s3://photos/a"), "eu-west-1")
+	require.Equal(t, "HEAD /photos", asked)
+	asked = ""
+	require.Contains(t, s.ok("sign", "s3://photos/a?region=us-west-2"), "us-west-2")
+	require.Contains(t, s.ok("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")
+	require.Empty(t, asked)
+	_, stderr := s.exits(2, "sign", "s3://none/a")
+	require.Contains(t, stderr, "hint: set region=")
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// rmMatching removes the objects that match wildcards and, with -r, the folders.
+func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location) error {
+	switch {
+	case len(f.options) > 0:
+		return invalid("--version and --if-revision must not be used with wildcards", "use --literal to take wildcards literally")
+	case matchesAll(l.glob()) && l.prefix == "" && !f.all:
+		return invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
+	}
+	objects, folders, failed := 0, 0, error(nil)
+	_, err := storage.RemoveAll(ctx, bucket, func(yield func(string) bool) {
+		for entry, err := range expand(ctx, bucket, l) {
+			switch {
+			case err != nil:
+				failed = err
+				return
+			case entry.IsPrefix:
+				folders++
+			default:
+				objects++
+				if !selectsBelow(filter, entry.Key[:len(entry.Key)-len(baseOf(entry.Key))], entry) {
+					continue
+				}
+				p.emitRemoved(entry.Key, entry.Size)
+				if !p.global.dryRun && !yield(entry.Key) {
+					return
+				}
+			}
+		}
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return err
+	}
+	switch {
+	case f.recursive && folders > 0:
+		return p.rmFolders(ctx, f, filter, bucket, l)
+	case objects == 0 && folders > 0:
+		e := errNoMatch(l, "object")
+		var own *storage.Error
+		if errors.As(e, &own) {
+			own.Hint = "folders match: to remove everything in them, use -r"
+		}
+		return e
+	case objects == 0:
+		return errNoMatch(l, "object")
+	}
+	return nil
+}
+
+// rmFolders removes everything in the folders that match.
+func (p *program) rmFolders(ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location) error {
+	for match, err := range expand(ctx, bucket, l) {
+		if err == nil && match.IsPrefix {
+			err = p.rmFolder(ctx, f, filter, bucket, match.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func baseOf(key string) string {
+	_, name := parentOf(key)
+	return name
+}

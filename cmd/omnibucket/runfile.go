@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// defaultLines is how many lines run executes at once.
+	defaultLines = 16
+	// keptOutput is how much output of a line is kept until another line has printed its.
+	keptOutput = 256 << 10
+	// longestLine limits a line.
+	longestLine = 1 << 20
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	lines       int
+	stopOnError bool
+}
+
+func (p *program) runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run [flags] FILE",
+		Short: "Run many commands in one process, several at a time",
+		Long: `Runs the commands in a file, or in standard input if FILE is "-": one in each line, without
+"omnibucket", and quoted as in a POSIX shell. Nothing is expanded but the wildcards of the
+commands. Empty lines and lines that begin with "#" are ignored. Lines run in any order; a
+line "wait" waits for all lines before it.
+
+The output of a line is not mixed with that of another. Errors begin with the number of
+their line. With -v or --json, prints the exit code of each line. A failure does not end the
+other lines. The exit code is that of the first line in the file that failed. Global flags
+before FILE hold for all lines.`,
+		Example: `  omnibucket run commands.txt
+  omnibucket run --lines 64 --stop-on-error commands.txt
+  omnibucket find --print0 logs: | tr '\0' '\n' | sed "s/.*/rm 'logs:&'/" | omnibucket run -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.lines < 1 {
+				return invalid("--lines must be at least 1", "")
+			}
+			return p.runFile(c, &f, args[0])
+		},
+	}
+	c.Flags().IntVar(&f.lines, "lines", defaultLines, "run this `number` of lines at once")
+	c.Flags().BoolVar(&f.stopOnError, "stop-on-error", false, "begin no further line after a failure")
+	return c
+}
+
+// A batch is one run of a file.
+type batch struct {
+	*program
+	flags  *runFlags
+	global []string // the flags of all lines
+
+	mu     sync.Mutex // held while a line prints
+	lines  int
+	failed int
+	first  int // the number of the first line that failed, or 0
+	code   int // its exit code
+}
+
+// exitStatus is the exit code of a program that has reported its error.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
+	if p.inBatch {
+		return invalid("run must not be used in a file of run", "")
+	}
+	from, release, err := p.openLines(c.Context(), path)
+	if err != nil {
+		return err
+	}
+	defer release()
+	b := &batch{program: p, flags: f, global: changedGlobals(c)}
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	err = b.run(ctx, cancel, from)
+	switch {
+	case c.Context().Err() != nil:
+		return c.Context().Err()
+	case err != nil:
+		return err
+	}
+	p.note("%d commands, %d failed", b.lines, b.failed)
+	if b.failed > 0 {
+		return reportedError{exitStatus(b.code)}
+	}
+	return nil
+}
+
+func (p *program) openLines(ctx context.Context, path string) (io.Reader, func(), error) {
+	if path == "-" {
+		in, release := p.input(ctx)
+		return in, release, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+	}
+	return file, func() { _ = file.Close() }, nil
+}
+
+// changedGlobals returns the global flags that were given, as arguments.
+func changedGlobals(c *cobra.Command) (args []string) {
+	c.Root().PersistentFlags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Changed && flag.Name != "verbose" && flag.Name != "quiet" {
+			args = append(args, "--"+flag.Name+"="+flag.Value.String())
+		}
+	})
+	return args
+}
+
+// run starts the lines and waits for them.
+func (b *batch) run(ctx context.Context, stop func(), from io.Reader) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	slots := make(chan struct{}, b.flags.lines)
+	lines := bufio.NewScanner(from)
+	lines.Buffer(nil, longestLine)
+	for number := 1; lines.Scan(); number++ {
+		words, err := splitWords(lines.Text())
+		switch {
+		case err != nil:
+			b.report(stop, number, lines.Text(), exitUsage, nil, "omnibucket: "+err.Error()+"\n", 0)
+			continue
+		case len(words) == 0:
+			continue
+		case len(words) == 1 && words[0] == "wait":
+			running.Wait()
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		text := lines.Text()
+		running.Go(func() {
+			defer func() { <-slots }()
+			b.line(ctx, stop, number, text, words)
+		})
+	}
+	if err := lines.Err(); err != nil && ctx.Err() == nil {
+		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("file could not be read: %w", err)}
+	}
+	return nil
+}
+
+// line runs one line.
+func (b *batch) line(ctx context.Context, stop func(), number int, text string, words []string) {
+	if words[0] == "omnibucket" {
+		words = words[1:]
+	}
+	out := &lineOutput{batch: b}
+	defer out.end()
+	var errs bytes.Buffer
+	began := time.Now()
+	around := environment{in: noInput{}, out: out, err: &errs, lookup: b.lookup}
+	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.buckets)
+	b.report(stop, number, text, code, out, errs.String(), time.Since(began))
+}
+
+// commandOf returns the first argument that is not a flag. The flags of all lines have the
+// form --name=value.
+func commandOf(args []string) string {
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg
+		}
+	}
+	return ""
+}
+
+// A commandLine is the result of a line in JSON.
+type commandLine struct {
+	Event    string  `json:"event"` // "command"
+	Line     int     `json:"line"`
+	Command  string  `json:"command"`
+	ExitCode int     `json:"exitCode"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// report prints what a line printed, and its result.
+func (b *batch) report(stop func(), number int, text string, code int, out *lineOutput, errs string, took time.Duration) {
+	if out != nil {
+		out.flush()
+	} else {
+		b.mu.Lock()
+	}
+	for line := range strings.Lines(errs) {
+		if b.program.global.json {
+			_, _ = io.WriteString(b.err, line)
+			continue
+		}
+		_, _ = fmt.Fprintf(b.err, "line %d: %s", number, line)
+	}
+	b.lines++
+	switch {
+	case b.program.global.json:
+		_ = b.json(commandLine{"command", number, text, code, took.Round(time.Millisecond).Seconds()})
+	case b.program.global.verbose:
+		b.printf("line %d: exit code %d: %s\n", number, code, b.printable(text))
+	}
+	if code != 0 {
+		b.failed++
+		if b.first == 0 || number < b.first {
+			b.first, b.code = number, code
+		}
+		if b.flags.stopOnError {
+			stop()
+		}
+	}
+	if out == nil {
+		b.mu.Unlock()
+	}
+}
+
+// A lineOutput keeps the output of a line, and prints it at once. More than a limit is
+// printed as it comes, while other lines wait.
+type lineOutput struct {
+	batch *batch
+	kept  bytes.Buffer
+	holds bool // the batch's lock
+}
+
+func (o *lineOutput) Write(data []byte) (int, error) {
+	if !o.holds && o.kept.Len()+len(data) <= keptOutput {
+		return o.kept.Write(data)
+	}
+	o.flush()
+	return o.batch.out.Write(data)
+}
+
+// flush prints what is kept, and keeps the lock.
+func (o *lineOutput) flush() {
+	if !o.holds {
+		o.batch.mu.Lock()
+		o.holds = true
+	}
+	_, _ = o.batch.out.Write(o.kept.Bytes()) // the output keeps the error
+	o.kept.Reset()
+}
+
+// end lets other lines print.
+func (o *lineOutput) end() {
+	if o.holds {
+		o.batch.mu.Unlock()
+	}
+}
+
+// noInput is the standard input of a line.
+type noInput struct{}
+
+func (noInput) Read([]byte) (int, error) {
+	return 0, errors.New("a line of run has no standard input")
+}
+
+// splitWords splits a line into words as a POSIX shell does, without expansions.
+func splitWords(line string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	inWord := false
+	if strings.HasPrefix(strings.TrimSpace(line), "#") {
+		return nil, nil
+	}
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; c {
+		case ' ', '\t', '\r':
+			if inWord {
+				words = append(words, word.String())
+				word.Reset()
+				inWord = false
+			}
+		case '\'':
+			end := strings.IndexByte(line[i+1:], '\'')
+			if end < 0 {
+				return nil, errors.New("invalid argument: a quote must be closed")
+			}
+			word.WriteString(line[i+1 : i+1+end])
+			inWord, i = true, i+1+end
+		case '"':
+			end, err := unquote(&word, line[i+1:])
+			if err != nil {
+				return nil, err
+			}
+			inWord, i = true, i+1+end
+		case '\\':
+			if i++; i == len(line) {
+				return nil, errors.New("invalid argument: a line must not end in a backslash")
+			}
+			word.WriteByte(line[i])
+			inWord = true
+		default:
+			word.WriteByte(c)
+			inWord = true
+		}
+	}
+	if inWord {
+		words = append(words, word.String())
+	}
+	return words, nil
+}
+
+// unquote adds the text up to a double quote to word. It returns the position of the quote.
+func unquote(word *strings.Builder, text string) (end int, err error) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			return i, nil
+		case c == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0:
+			i++
+			word.WriteByte(text[i])
+		default:
+			word.WriteByte(c)
+		}
+	}
+	return 0, errors.New("invalid argument: a quote must be closed")
+}

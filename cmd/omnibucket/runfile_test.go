@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSplitWords(t *testing.T) {
+	for _, row := range []struct {
+		line string
+		want []string
+	}{
+		{"", nil}, {"  # a comment", nil}, {"cp a b", []string{"cp", "a", "b"}}, {" cp\ta  b\r", []string{"cp", "a", "b"}},
+		{`cp 'a b' "c d"`, []string{"cp", "a b", "c d"}}, {`cp a\ b 'it'\''s' "\"q\" \n"`, []string{"cp", "a b", "it's", `"q" \n`}},
+		{`ls ''`, []string{"ls", ""}}, {"ls a#b", []string{"ls", "a#b"}}, {"ls $HOME", []string{"ls", "$HOME"}},
+	} {
+		got, err := splitWords(row.line)
+		require.NoError(t, err)
+		require.Equal(t, row.want, got, row.line)
+	}
+	for _, line := range []string{"'a", `"a`, `a\`} {
+		_, err := splitWords(line)
+		require.Error(t, err, line)
+	}
+}
+
+func TestRunRunsEachLine(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	withObjects(t, s, memory(t), "a")
+	s.env["OMNIBUCKET_DISK"] = directory(t)
+	file := filepath.Join(dir, "commands")
+	write := func(lines ...string) {
+		require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644))
+	}
+	var many []string
+	for i := range 50 {
+		many = append(many, fmt.Sprintf("cp box:a 'disk:many/%d it'\\''s'", i))
+	}
+	write(append(many, "# a comment", "", "wait", "omnibucket ls -r disk:")...)
+	stdout, stderr := s.exits(0, "run", file)
+	require.Len(t, splitLines(stdout), 50)
+	require.Equal(t, "51 commands, 0 failed\n", stderr)
+
+	write("cat box:none", "cat box:a", "nonsense", "cp --if-absent box:a box:a", "cp - box:b", "run "+file, "ls 'box:")
+	stdout, stderr = s.exits(3, "run", "--lines", "1", file)
+	require.Equal(t, "a", stdout)
+	for _, want := range []string{"line 1: omnibucket: ", "line 3: omnibucket: unknown command", "line 4: ", "line 5: ", "line 6: ", "line 7: ", "7 commands, 6 failed"} {
+		require.Contains(t, stderr, want)
+	}
+	s.exits(3, "cat", "box:b")
+
+	write("cat box:a", "cat box:none")
+	s.in = "cat box:a\nrm --dry-run box:a\n"
+	stdout, _ = s.exits(0, "run", "--lines", "1", "-")
+	require.Equal(t, "aa\n", stdout)
+	stdout, _ = s.exits(3, "run", "--lines", "1", "--json", file)
+	require.Contains(t, stdout, `{"event":"command","line":2,"command":"cat box:none","exitCode":3,`)
+	stdout, _ = s.exits(3, "run", "--lines", "1", "-v", file)
+	require.Contains(t, stdout, "line 1: exit code 0: cat box:a\n")
+	write("cat box:none", "rm box:a")
+	s.exits(3, "run", "--lines", "1", "--stop-on-error", file)
+	require.Equal(t, "a", s.ok("cat", "box:a"))
+	write("rm box:a")
+	s.exits(0, "run", "--dry-run", file)
+	require.Equal(t, "a", s.ok("cat", "box:a"), "global flags hold for all lines")
+	s.exits(3, "run", file+"-none")
+	s.exits(2, "run", "--lines", "0", file)
+}
+
+// Lines print one after the other, also if they print more than is kept.
+func TestRunDoesNotMixOutputs(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	var lines []string
+	for _, c := range "abcdef" {
+		s.put("box:"+string(c), strings.Repeat(string(c), keptOutput+1000))
+		lines = append(lines, "cat box:"+string(c))
+	}
+	s.in = strings.Join(lines, "\n")
+	stdout, _ := s.exits(0, "run", "-")
+	require.Len(t, stdout, len(lines)*(keptOutput+1000))
+	changes := 0
+	for i := 1; i < len(stdout); i++ {
+		if stdout[i] != stdout[i-1] {
+			changes++
+		}
+	}
+	require.Equal(t, len(lines)-1, changes)
+}
+
+func TestAnInterruptEndsRun(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var errs bytes.Buffer
+	require.Equal(t, 130, run(ctx, []string{"run", "-"}, s.around(strings.NewReader("rm box:a\n"), io.Discard, &errs)))
+	require.Equal(t, "a", s.ok("cat", "box:a"))
+}

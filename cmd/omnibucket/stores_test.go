@@ -1,0 +1,107 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// realStores are the servers of testservers on which all commands run.
+var realStores = []struct {
+	name    string
+	keeps   bool // old versions
+	address func(t *testing.T, bucket, endpoint string) string
+}{
+	{"MINIO", true, func(t *testing.T, bucket, endpoint string) string {
+		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
+		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
+		return "s3://" + bucket + "?" + url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}.Encode()
+	}},
+	{"GCS", false, func(_ *testing.T, bucket, endpoint string) string {
+		return "gs://" + bucket + "?" + url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {endpoint}}.Encode()
+	}},
+	{"AZURITE", false, func(t *testing.T, bucket, endpoint string) string {
+		t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
+		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+		return "azblob://" + bucket + "?" + url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}.Encode()
+	}},
+}
+
+func TestNewCommandsOnRealServers(t *testing.T) {
+	require.NotEmpty(t, os.Getenv("OMNIBUCKET_TEST_MINIO"), `run the tests by "go run -C testservers . -only minio,gcs,azurite -- …"`)
+	for _, store := range realStores {
+		endpoint := os.Getenv("OMNIBUCKET_TEST_" + store.name)
+		if endpoint == "" {
+			continue
+		}
+		t.Run(store.name, func(t *testing.T) {
+			s := newShell(t)
+			var random [8]byte
+			_, _ = rand.Read(random[:])
+			s.env["OMNIBUCKET_BOX"] = store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint)
+			s.ok("mb", "box:")
+			testNewCommands(t, s)
+			if store.keeps {
+				testVersionsOf(t, s)
+			}
+			s.ok("rb", "--force", "box:")
+		})
+	}
+}
+
+func testNewCommands(t *testing.T, s *shell) {
+	dir := t.TempDir()
+	files := map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "2025/1.jpg": "1", "2026/1.jpg": "1", "2026/deep/2.jpg": "22"}
+	writeFiles(t, dir, files)
+	s.exits(0, "sync", "--shard", "0/2", dir, "box:photos")
+	s.exits(0, "sync", "--shard", "1/2", dir, "box:photos")
+	s.exits(0, "check", dir, "box:photos")
+	require.Equal(t, "photos/a.jpg\nphotos/b.jpg\n", s.ok("ls", "box:photos/?.jpg"))
+	require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/deep/2.jpg\n", s.ok("ls", "box:photos/20*/**"))
+	require.Equal(t, strings.Fields("1 1 photos/2025/ 3 2 photos/2026/ 7 6 photos/"), strings.Fields(s.ok("du", "--depth", "1", "box:photos")))
+	require.Equal(t, "photos/2026/deep/2.jpg\n", s.ok("find", "--min-size", "2", "--newer", "1h", "box:"))
+	require.Contains(t, s.ok("tree", "box:photos"), "└── c.png\n")
+	require.Equal(t, "2", s.ok("head", "-c", "1", "box:photos/2026/deep/*"))
+	require.Equal(t, "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35  photos/2\n", hashOf(s, "2"))
+
+	s.ok("mv", "box:photos/a.jpg", "box:moved/x.jpg")
+	s.ok("mv", "box:photos/2*/*.jpg", "box:moved/")
+	s.ok("mv", "-r", "box:photos/2026/", "box:moved/2026/")
+	require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\nmoved/2026/deep/2.jpg\nmoved/x.jpg\n", s.ok("ls", "-r", "box:moved"))
+	require.Equal(t, "photos/2\nphotos/b.jpg\nphotos/c.png\n", s.ok("ls", "-r", "box:photos"))
+	s.exits(2, "mv", "box:photos/b.jpg", "box:photos/b.jpg")
+	s.ok("mv", "-r", "box:moved", filepath.Join(t.TempDir(), "down")+"/")
+	s.exits(3, "ls", "box:moved")
+
+	s.in = "rm box:photos/2\nwait\nls -r box:\nmv box:photos/c.png box:d.png\n"
+	stdout, _ := s.exits(0, "run", "-")
+	s.in = ""
+	require.Contains(t, stdout, "photos/b.jpg\n")
+	require.Equal(t, "d.png\nphotos/b.jpg\n", s.ok("rm", "-v", "--all", "box:**"))
+	s.exits(3, "rm", "box:p*")
+}
+
+func hashOf(s *shell, text string) string {
+	s.t.Helper()
+	s.put("box:photos/2", text)
+	return s.ok("hash", "box:photos/2")
+}
+
+func testVersionsOf(t *testing.T, s *shell) {
+	s.ok("bucket", "--versioning", "on", "box:")
+	s.put("box:kept/a", "one")
+	s.put("box:kept/b", "b")
+	at := timeBetween(s)
+	s.put("box:kept/a", "two")
+	s.ok("rm", "box:kept/b")
+	s.exits(0, "undelete", "box:kept")
+	require.Equal(t, "b", s.ok("cat", "box:kept/b"))
+	s.exits(0, "restore", "--at", at, "box:kept")
+	require.Equal(t, "one", s.ok("cat", "box:kept/a"))
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A terminal is a window of tmux in which a shell runs.
+type terminal struct {
+	t      *testing.T
+	socket string
+	dir    string
+	env    []string
+}
+
+// newTerminal starts a shell whose command omnibucket is this program.
+func newTerminal(t *testing.T, shell ...string) *terminal {
+	t.Helper()
+	dir := t.TempDir()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(program, filepath.Join(dir, "omnibucket")))
+	w := &terminal{t: t, socket: filepath.Join(dir, "tmux"), dir: dir}
+	w.env = append(os.Environ(), asProgram+"=1", "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "HOME="+dir, "TERM=xterm", "HISTFILE="+os.DevNull)
+	w.tmux(append([]string{"-f", os.DevNull, "new-session", "-d", "-x", "120", "-y", "30", "-c", dir}, shell...)...)
+	t.Cleanup(func() { w.tmux("kill-server") })
+	return w
+}
+
+func (w *terminal) tmux(args ...string) string {
+	w.t.Helper()
+	cmd := exec.Command("tmux", append([]string{"-S", w.socket}, args...)...)
+	cmd.Env = w.env
+	out, err := cmd.CombinedOutput()
+	require.NoError(w.t, err, "%s: tmux must be installed", out)
+	return string(out)
+}
+
+func (w *terminal) screen() string { return w.tmux("capture-pane", "-p") }
+
+// types types a text, and then the keys.
+func (w *terminal) types(text string, keys ...string) {
+	w.t.Helper()
+	w.tmux("send-keys", "-l", text)
+	if len(keys) > 0 {
+		w.tmux(append([]string{"send-keys"}, keys...)...)
+	}
+}
+
+// shows waits until the screen satisfies a condition, and returns it.
+func (w *terminal) shows(what string, condition func(screen string) bool) string {
+	w.t.Helper()
+	screen := ""
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if screen = w.screen(); condition(screen) {
+			return screen
+		}
+	}
+	require.Fail(w.t, "the terminal never shows "+what, screen)
+	return ""
+}
+
+func (w *terminal) showsText(text string) string {
+	w.t.Helper()
+	return w.shows(text, func(screen string) bool { return strings.Contains(screen, text) })
+}
+
+func TestProgressOnATerminal(t *testing.T) {
+	w := newTerminal(t, "sh")
+	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 3<<20), "src/b": strings.Repeat("x", 3<<20), "out/.keep": ""})
+	for _, row := range []struct{ name, command, shows string }{
+		{"a job", "omnibucket sync -v --bwlimit 2M src file://$PWD/out", "/2 files, "},
+		{"a large file", "omnibucket cp --bwlimit 2M src/a file://$PWD/out#copy", " MiB, "},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w.t = t
+			w.types("clear; "+row.command+"; echo exit=$?", "Enter")
+			screen := w.shows("progress", func(screen string) bool {
+				return strings.Contains(screen, row.shows) && strings.Contains(screen, "MiB/s, ETA 0:0")
+			})
+			require.Contains(t, screen, "[")
+			screen = w.showsText("exit=0")
+			require.NotContains(t, screen, "ETA 0:", "the bar is removed at the end")
+		})
+	}
+	w.t = t
+	w.types("clear; omnibucket sync -v --bwlimit 2M src file://$PWD/out#again/ 2>log | cat; cat log; echo end=$?", "Enter")
+	screen := w.showsText("end=0")
+	require.NotContains(t, screen, "ETA", "a pipe gets no progress")
+	require.Contains(t, screen, "transferred a")
+}
+
+func TestControlCInATerminal(t *testing.T) {
+	w := newTerminal(t, "sh")
+	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 1<<20), "out/.keep": ""})
+	w.types("clear; omnibucket sync --bwlimit 50K src file://$PWD/out; echo exit=$?", "Enter")
+	w.showsText("ETA 0:")
+	w.tmux("send-keys", "C-c")
+	screen := w.showsText("exit=130")
+	require.NotContains(t, screen, "ETA", "the bar is removed")
+	require.NoFileExists(t, filepath.Join(w.dir, "out", "a"))
+}
+
+func TestCompletionInBash(t *testing.T) {
+	w := newTerminal(t, "bash", "--norc", "--noprofile")
+	writeFiles(t, w.dir, map[string]string{"disk/photos/2026/a.jpg": "a", "disk/photos/2026/b.jpg": "b", "disk/notes.txt": "n", "site/index.html": "x"})
+	w.types("PS1='> '; source <(omnibucket completion bash); omnibucket config add disk ./disk; clear; echo ready", "Enter")
+	w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
+	for _, row := range []struct{ name, text, becomes string }{
+		{"a command", "omnibucket sy", "omnibucket sync "},
+		{"a flag", "omnibucket sync --max-d", "omnibucket sync --max-delete"},
+		{"a configured name", "omnibucket ls di", "omnibucket ls disk"},
+		{"a key", "omnibucket ls disk:no", "omnibucket ls disk:notes.txt"},
+		{"a folder", "omnibucket ls disk:photos/2", "omnibucket ls disk:photos/2026/"},
+		{"a path", "omnibucket serve si", "omnibucket serve site/"},
+		{"a setting", "omnibucket config set bwl", "omnibucket config set bwlimit"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w.t = t
+			w.types(row.text, "Tab")
+			w.showsText("> " + strings.TrimSpace(row.becomes))
+			w.tmux("send-keys", "C-u")
+			w.types("clear; echo next", "Enter")
+			w.shows("next", func(screen string) bool { return strings.HasPrefix(screen, "next\n") })
+		})
+	}
+}

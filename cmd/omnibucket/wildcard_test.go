@@ -1,0 +1,195 @@
+package main
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var wild = []string{"a.jpg", "b.jpg", "b.png", "c[1].jpg", "photos/2025/1.jpg", "photos/2026/1.jpg", "photos/2026/2.png", "photos/2026/deep/3.jpg", "photos/note", "{x}"}
+
+// withObjects fills a bucket of a name with objects whose content is their key.
+func withObjects(t *testing.T, s *shell, bucket string, keys ...string) {
+	t.Helper()
+	s.env["OMNIBUCKET_BOX"] = bucket
+	for _, key := range keys {
+		s.put("box:"+key, key)
+	}
+}
+
+func TestExpansion(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), wild...)
+	for _, row := range []struct{ name, key, want string }{
+		{"an asterisk stays in its folder", "*", "a.jpg b.jpg b.png c[1].jpg photos/ {x}"},
+		{"a part of a name", "*.jpg", "a.jpg b.jpg c[1].jpg"},
+		{"a question mark", "?.jpg", "a.jpg b.jpg"},
+		{"a class", "[ac].jpg", "a.jpg"},
+		{"a negated class", "[^a].jpg", "b.jpg"},
+		{"a range", "b.[a-j]*", "b.jpg"},
+		{"braces are literal", "{?}", "{x}"},
+		{"a literal bracket", "c[[]1].*", "c[1].jpg"},
+		{"in a folder", "photos/2026/*", "photos/2026/1.jpg photos/2026/2.png photos/2026/deep/"},
+		{"of a folder", "photos/*/1.jpg", "photos/2025/1.jpg photos/2026/1.jpg"},
+		{"of two", "ph*/202?/*.png", "photos/2026/2.png"},
+		{"folders only", "photos/*/", "photos/2025/ photos/2026/"},
+		{"any depth", "**/*.jpg", "a.jpg b.jpg c[1].jpg photos/2025/1.jpg photos/2026/1.jpg photos/2026/deep/3.jpg"},
+		{"any depth below a folder", "photos/2026/**", "photos/2026/1.jpg photos/2026/2.png photos/2026/deep/3.jpg"},
+		{"any depth below folders", "photos/*6/**/*.jpg", "photos/2026/1.jpg photos/2026/deep/3.jpg"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "box:"+row.key)))
+		})
+	}
+}
+
+func TestAnEscapedWildcardIsLiteral(t *testing.T) {
+	for _, row := range []struct {
+		text, want string
+		escaped    bool
+	}{
+		{"a*", "a*", true}, {"a%2A", `a\*`, true}, {"a%2A*", `a\**`, true}, {"%5Ba%5D?", `\[a\]?`, true}, {"{a}", `\{a\}`, true}, {`a\b`, `a\\b`, true},
+		{"100%25", "100%", true}, {"a%2A", "a%2A", false}, {"é%C3%A9*", "éé*", true},
+	} {
+		require.Equal(t, row.want, patternOf(row.text, row.escaped), row.text)
+	}
+	s := newShell(t)
+	bucket := directory(t)
+	withObjects(t, s, bucket, "a*", "ab", "a*c")
+	require.Equal(t, "a*\n", s.ok("ls", bucket+"#a%2A"))
+	require.Equal(t, "a*\na*c\n", s.ok("ls", bucket+"#a%2A*"))
+	require.Equal(t, "a*\nab\na*c\n", sortedAs(s.ok("ls", "box:a*"), "a*", "ab", "a*c"))
+	require.Equal(t, "a*\n", s.ok("ls", "--literal", "box:a*"))
+}
+
+// sortedAs returns lines in another order.
+func sortedAs(text string, order ...string) string {
+	for _, line := range order {
+		if !strings.Contains("\n"+text, "\n"+line+"\n") {
+			return text
+		}
+	}
+	return strings.Join(order, "\n") + "\n"
+}
+
+// A script must not believe that it did something.
+func TestNothingMatchedIsAnError(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	withObjects(t, s, directory(t), "ex/1", "a[1]")
+	for _, args := range [][]string{
+		{"ls", "box:no*"}, {"ls", "-r", "box:no*"}, {"cp", "box:no*", dir + "/"}, {"cp", "-r", "box:ex/no*", dir + "/"}, {"mv", "box:no*", dir + "/"},
+		{"rm", "box:no*"}, {"rm", "-r", "box:no*"}, {"rm", "--dry-run", "box:no*"}, {"cat", "box:no*"}, {"stat", "box:no*"}, {"du", "box:no*"},
+		{"sign", "box:no*"}, {"head", "box:no*"}, {"hash", "box:no*"}, {"find", "box:no*"}, {"tree", "box:no*"}, {"cat", "box:no?e"}, {"rm", "box:a[1]"},
+	} {
+		_, stderr := s.exits(3, args...)
+		require.Contains(t, stderr, "matches the wildcards", args)
+		require.Contains(t, stderr, "--literal", args)
+	}
+	_, stderr := s.exits(3, "rm", "box:e*")
+	require.Contains(t, stderr, "use -r")
+	for _, command := range []string{"ls", "rm", "cat", "stat", "du", "head", "hash"} {
+		_, stderr := s.exits(2, command, "box:a[")
+		require.Contains(t, stderr, "malformed wildcards", command)
+	}
+	require.Equal(t, "a[1]\nex/1\n", s.ok("ls", "-r", "box:"))
+	s.ok("rm", "--literal", "box:a[1]")
+	require.Equal(t, "ex/1\n", s.ok("ls", "-r", "box:"))
+}
+
+func TestWildcardsInEachCommand(t *testing.T) {
+	for _, bucket := range []func(*testing.T) string{memory, directory} {
+		s := newShell(t)
+		dir := t.TempDir()
+		withObjects(t, s, bucket(t), wild...)
+		require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/2.png\nphotos/2026/deep/3.jpg\n", s.ok("ls", "-r", "box:photos/20*"))
+		require.Equal(t, "a.jpgb.jpg", s.ok("cat", "box:?.jpg"))
+		require.Equal(t, 2, strings.Count(s.ok("stat", "box:?.jpg"), "\nsize "))
+		require.Equal(t, 2, strings.Count(s.ok("stat", "--json", "box:?.jpg"), "\n"))
+		require.Regexp(t, `^ +17 +1  photos/2025/\n +56 +3  photos/2026/\n$`, s.ok("du", "box:photos/*/"))
+
+		s.ok("cp", "box:*.jpg", dir)
+		s.ok("cp", "box:photos/**/*.jpg", filepath.Join(dir, "new")+"/")
+		require.Equal(t, "b.jpg", readFile(t, filepath.Join(dir, "b.jpg")))
+		require.Equal(t, "photos/2026/deep/3.jpg", readFile(t, filepath.Join(dir, "new", "2026", "deep", "3.jpg")), "names do not fall together")
+		require.NoFileExists(t, filepath.Join(dir, "photos"))
+		s.ok("cp", "-r", "box:photos/*6", filepath.Join(dir, "tree")+"/")
+		require.FileExists(t, filepath.Join(dir, "tree", "2026", "2.png"))
+		require.FileExists(t, filepath.Join(dir, "tree", "2026", "deep", "3.jpg"))
+		s.exits(2, "cp", "box:*.jpg", filepath.Join(dir, "none"))
+		s.exits(2, "cp", "box:?.jpg", "box:*/")
+		s.ok("cp", "box:a.jpg", "box:*") // a destination may have any name
+		require.Equal(t, "a.jpg", s.ok("cat", "--literal", "box:*"))
+
+		s.ok("mv", "box:photos/*/*.jpg", "box:moved/")
+		require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\n", s.ok("ls", "-r", "box:moved"))
+		require.Equal(t, "photos/2026/2.png\nphotos/2026/deep/3.jpg\nphotos/note\n", s.ok("ls", "-r", "box:photos"))
+
+		require.Equal(t, "a.jpg\nb.jpg\n", s.ok("rm", "-v", "box:?.jpg"))
+		require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\n", s.ok("rm", "-r", "--dry-run", "box:mov*"))
+		s.ok("rm", "-r", "box:mov*", "box:p*/20*")
+		require.Equal(t, "*\nb.png\nc[1].jpg\nphotos/note\n{x}\n", s.ok("ls", "-r", "box:"))
+	}
+}
+
+func TestOneFailureDoesNotEndTheOthers(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a", "b")
+	stdout, _ := s.exits(3, "cat", "box:none*", "box:a*", "box:b*")
+	require.Equal(t, "ab", stdout)
+}
+
+// Listing only what can match keeps a bucket with many folders fast.
+func TestExpansionDescendsOnlyWhereItMust(t *testing.T) {
+	l := &counting{folders: map[string][]storage.ListEntry{
+		"":        {{Key: "a/", IsPrefix: true}, {Key: "b/", IsPrefix: true}, {Key: "x", Size: 1}},
+		"a/":      {{Key: "a/1.jpg"}, {Key: "a/deep/", IsPrefix: true}},
+		"b/":      {{Key: "b/1.jpg"}},
+		"a/deep/": {{Key: "a/deep/1.jpg"}},
+	}}
+	for entry, err := range expand(t.Context(), l, location{key: "*/1.jpg"}) {
+		require.NoError(t, err)
+		l.found = append(l.found, entry.Key)
+	}
+	require.Equal(t, []string{"a/1.jpg", "b/1.jpg"}, l.found)
+	require.Equal(t, []string{"", "a/1.jpg", "b/1.jpg"}, l.listed)
+}
+
+func TestWildcardsOfAnAddress(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a.jpg", "a")
+	s.put(bucket+"/"+url.PathEscape("a?.jpg"), "b")
+	require.Equal(t, "a.jpg\na?.jpg\n", s.ok("ls", bucket+"/a*.jpg"))
+	require.Equal(t, "b", s.ok("cat", bucket+"/a%3F.jpg"))
+}
+
+func TestWildcardsOfAPath(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "sub/1.jpg": "1", "sub/deep/2.jpg": "2"})
+	bucket := memory(t)
+	s.ok("cp", "*.jpg", bucket)
+	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "-r", bucket))
+	s.ok("cp", "./**/*.jpg", bucket+"/all/")
+	require.Equal(t, "all/a.jpg\nall/b.jpg\nall/sub/1.jpg\nall/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/all"))
+	s.ok("mv", "-r", "./s*", bucket+"/moved/")
+	require.Equal(t, "moved/sub/1.jpg\nmoved/sub/deep/2.jpg\n", s.ok("ls", "-r", bucket+"/moved"))
+	require.NoFileExists(t, "sub/1.jpg")
+	require.Equal(t, "ab", s.ok("cat", "./?.jpg"))
+	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "*.jpg"))
+	s.exits(3, "cp", "./no*", bucket)
+	s.exits(3, "rm", "./no*")
+	s.ok("rm", "./*.png")
+	require.NoFileExists(t, "c.png")
+	writeFiles(t, dir, map[string]string{"[x].txt": "x", "x.txt": "other"})
+	s.ok("cp", "[x].txt", bucket) // a file of this name exists
+	require.Equal(t, "x", s.ok("cat", "--literal", bucket+"/[x].txt"))
+}

@@ -1,0 +1,312 @@
+// Package gatewaytest tests the server of package s3server over the driver of a provider, with a
+// client of S3.
+package gatewaytest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// Lacks are what a gateway to a provider lacks.
+type Lacks struct {
+	Multipart, Versions bool // refused with NotImplemented
+	Tags                bool // not tested: the emulator drops them in silence
+}
+
+// A gateway is a server over a service, with a bucket.
+type gateway struct {
+	*testing.T
+	*s3.Client
+	bucket *string
+}
+
+var buckets atomic.Int64
+
+// Run tests a server over service, which it closes.
+func Run(t *testing.T, service storage.ServiceDriver, lacks Lacks) {
+	t.Cleanup(func() { _ = service.Close() })
+	server, err := s3server.Start(s3server.Config{Service: service, Limits: s3server.Limits{MinPartSize: 1 << 10}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	g := &gateway{T: t, bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1)))}
+	g.Client = s3.New(s3.Options{
+		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: server.Client(),
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+	})
+	g.buckets()
+	g.objects()
+	g.conditions()
+	g.listings()
+	g.copies()
+	if !lacks.Tags {
+		g.tags()
+	}
+	g.uploads(lacks.Multipart)
+	g.refused()
+	g.removals()
+	g.versions(lacks.Versions)
+	_, err = g.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: g.bucket})
+	require.NoError(t, err)
+	_, err = g.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: g.bucket})
+	g.fails(err, http.StatusNotFound, "NotFound")
+}
+
+func (g *gateway) fails(err error, status int, code string) {
+	g.Helper()
+	var e smithy.APIError
+	require.ErrorAs(g, err, &e)
+	require.Equal(g, code, e.ErrorCode(), "%v", err)
+	var response interface{ HTTPStatusCode() int }
+	require.ErrorAs(g, err, &response)
+	require.Equal(g, status, response.HTTPStatusCode(), "%v", err)
+}
+
+func (g *gateway) put(key, content string, options ...func(*s3.PutObjectInput)) *s3.PutObjectOutput {
+	g.Helper()
+	in := &s3.PutObjectInput{Bucket: g.bucket, Key: &key, Body: strings.NewReader(content)}
+	for _, o := range options {
+		o(in)
+	}
+	out, err := g.PutObject(g.Context(), in)
+	require.NoError(g, err, "%q", key)
+	return out
+}
+
+func (g *gateway) get(key string, options ...func(*s3.GetObjectInput)) (string, *s3.GetObjectOutput) {
+	g.Helper()
+	in := &s3.GetObjectInput{Bucket: g.bucket, Key: &key}
+	for _, o := range options {
+		o(in)
+	}
+	out, err := g.GetObject(g.Context(), in)
+	require.NoError(g, err, "%q", key)
+	content, err := io.ReadAll(out.Body)
+	require.NoError(g, err, "%q", key)
+	return string(content), out
+}
+
+func (g *gateway) keys() (keys []string) {
+	g.Helper()
+	pages := s3.NewListObjectsV2Paginator(g.Client, &s3.ListObjectsV2Input{Bucket: g.bucket, MaxKeys: aws.Int32(2)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(g.Context())
+		require.NoError(g, err)
+		for _, o := range page.Contents {
+			keys = append(keys, *o.Key)
+		}
+	}
+	return keys
+}
+
+func (g *gateway) buckets() {
+	in := &s3.CreateBucketInput{Bucket: g.bucket}
+	_, err := g.CreateBucket(g.Context(), in)
+	require.NoError(g, err)
+	_, err = g.CreateBucket(g.Context(), in)
+	require.NoError(g, err, "in us-east-1, it succeeds again")
+	_, err = g.HeadBucket(g.Context(), &s3.HeadBucketInput{Bucket: g.bucket})
+	require.NoError(g, err)
+	all, err := g.ListBuckets(g.Context(), &s3.ListBucketsInput{Prefix: g.bucket})
+	require.NoError(g, err)
+	require.Len(g, all.Buckets, 1)
+}
+
+// objects reads what it wrote, under names that a provider has and under others.
+func (g *gateway) objects() {
+	for _, key := range []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t"} {
+		put := g.put(key, "content of "+key, func(in *s3.PutObjectInput) {
+			in.ContentType, in.CacheControl = aws.String("text/x-test"), aws.String("no-cache")
+			in.Metadata = map[string]string{"color": "blue"}
+			in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
+		})
+		content, got := g.get(key, func(in *s3.GetObjectInput) { in.ChecksumMode = types.ChecksumModeEnabled })
+		require.Equal(g, "content of "+key, content)
+		require.Equal(g, []string{"text/x-test", "no-cache", "blue"}, []string{*got.ContentType, *got.CacheControl, got.Metadata["color"]}, "%q", key)
+		require.Len(g, got.Metadata, 1)
+		require.Equal(g, *put.ETag, *got.ETag)
+		require.Equal(g, *put.ChecksumSHA256, aws.ToString(got.ChecksumSHA256))
+		content, _ = g.get(key, func(in *s3.GetObjectInput) { in.Range = aws.String("bytes=3-6") })
+		require.Equal(g, "tent", content)
+	}
+	g.put("empty", "")
+	content, _ := g.get("empty")
+	require.Empty(g, content)
+}
+
+func (g *gateway) conditions() {
+	first := g.put("condition", "one")
+	_, err := g.PutObject(g.Context(), &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("two"), IfNoneMatch: aws.String("*")})
+	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
+	second := g.put("condition", "two", func(in *s3.PutObjectInput) { in.IfMatch = first.ETag })
+	_, err = g.PutObject(g.Context(), &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("three"), IfMatch: first.ETag})
+	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
+	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), IfNoneMatch: second.ETag})
+	g.fails(err, http.StatusNotModified, "NotModified")
+	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Range: aws.String("bytes=9-")})
+	g.fails(err, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
+}
+
+func (g *gateway) listings() {
+	require.ElementsMatch(g, []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t", "empty", "condition"}, g.keys(), "nothing of the server's own")
+	out, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Delimiter: aws.String("/"), Prefix: aws.String("a/")})
+	require.NoError(g, err)
+	require.Empty(g, out.Contents)
+	require.Len(g, out.CommonPrefixes, 2)
+	_, got := g.get("plain")
+	out, err = g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("plain")})
+	require.NoError(g, err)
+	require.Equal(g, *got.ETag, *out.Contents[0].ETag, "as in a listing")
+}
+
+func (g *gateway) copies() {
+	source := aws.String(*g.bucket + "/plain")
+	_, err := g.CopyObject(g.Context(), &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: source})
+	require.NoError(g, err)
+	content, got := g.get("copy")
+	require.Equal(g, "content of plain", content)
+	require.Equal(g, map[string]string{"color": "blue"}, got.Metadata)
+	_, err = g.CopyObject(g.Context(), &s3.CopyObjectInput{
+		Bucket: g.bucket, Key: aws.String("plain"), CopySource: source, MetadataDirective: types.MetadataDirectiveReplace, Metadata: map[string]string{"color": "red"},
+	})
+	require.NoError(g, err, "onto itself")
+	content, got = g.get("plain")
+	require.Equal(g, "content of plain", content)
+	require.Equal(g, map[string]string{"color": "red"}, got.Metadata)
+}
+
+func (g *gateway) tags() {
+	_, err := g.PutObjectTagging(g.Context(), &s3.PutObjectTaggingInput{
+		Bucket: g.bucket, Key: aws.String("plain"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
+	})
+	require.NoError(g, err)
+	tags, err := g.GetObjectTagging(g.Context(), &s3.GetObjectTaggingInput{Bucket: g.bucket, Key: aws.String("plain")})
+	require.NoError(g, err)
+	require.Len(g, tags.TagSet, 1)
+}
+
+func (g *gateway) uploads(lacks bool) {
+	begun, err := g.CreateMultipartUpload(g.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: g.bucket, Key: aws.String("large"), ContentType: aws.String("text/x-test"), Metadata: map[string]string{"color": "blue"},
+	})
+	if lacks {
+		g.fails(err, http.StatusNotImplemented, "NotImplemented")
+		return
+	}
+	require.NoError(g, err)
+	parts := make([]types.CompletedPart, 3)
+	contents := []string{strings.Repeat("1", 5<<10), strings.Repeat("2", 5<<10), "3"}
+	for _, i := range []int{2, 0, 1} {
+		number := aws.Int32(int32(i + 1))
+		part, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId, PartNumber: number, Body: strings.NewReader(contents[i])})
+		require.NoError(g, err)
+		parts[i] = types.CompletedPart{PartNumber: number, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}
+	}
+	listed, err := g.ListParts(g.Context(), &s3.ListPartsInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId})
+	require.NoError(g, err)
+	require.Len(g, listed.Parts, 3)
+	require.NotContains(g, g.keys(), "large")
+	_, err = g.CompleteMultipartUpload(g.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	})
+	require.NoError(g, err)
+	content, got := g.get("large")
+	require.Equal(g, strings.Join(contents, ""), content)
+	require.Equal(g, []string{"text/x-test", "blue"}, []string{*got.ContentType, got.Metadata["color"]})
+
+	begun, err = g.CreateMultipartUpload(g.Context(), &s3.CreateMultipartUploadInput{Bucket: g.bucket, Key: aws.String("aborted")})
+	require.NoError(g, err)
+	_, err = g.AbortMultipartUpload(g.Context(), &s3.AbortMultipartUploadInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId})
+	require.NoError(g, err)
+	_, err = g.ListParts(g.Context(), &s3.ListPartsInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId})
+	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+}
+
+// refused checks the codes of errors that come from the provider.
+func (g *gateway) refused() {
+	ctx, missing, none := g.Context(), aws.String("missing"), aws.String(*g.bucket+"-none")
+	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
+	g.fails(err, http.StatusNotFound, "NoSuchKey")
+	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing, VersionId: aws.String("a-version")})
+	g.fails(err, http.StatusNotFound, "NoSuchVersion")
+	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: none, Key: missing})
+	g.fails(err, http.StatusNotFound, "NoSuchBucket")
+	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: none, Key: missing, Body: strings.NewReader("x")})
+	g.fails(err, http.StatusNotFound, "NoSuchBucket")
+	_, err = g.CopyObject(ctx, &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: aws.String(*g.bucket + "/missing")})
+	g.fails(err, http.StatusNotFound, "NoSuchKey")
+	_, err = g.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: g.bucket})
+	g.fails(err, http.StatusConflict, "BucketNotEmpty")
+	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("k"), Body: strings.NewReader("x"), ServerSideEncryption: types.ServerSideEncryptionAwsKms})
+	g.fails(err, http.StatusNotImplemented, "NotImplemented")
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
+	require.Error(g, err)
+}
+
+func (g *gateway) removals() {
+	_, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("copy")})
+	require.NoError(g, err)
+	_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("copy")})
+	require.NoError(g, err, "again")
+	var all []types.ObjectIdentifier
+	for _, key := range append(g.keys(), "missing") {
+		all = append(all, types.ObjectIdentifier{Key: aws.String(key)})
+	}
+	out, err := g.DeleteObjects(g.Context(), &s3.DeleteObjectsInput{Bucket: g.bucket, Delete: &types.Delete{Objects: all}})
+	require.NoError(g, err)
+	require.Empty(g, out.Errors)
+	require.Len(g, out.Deleted, len(all))
+	require.Empty(g, g.keys())
+}
+
+// versions lists and removes versions, and what S3 calls a delete marker.
+func (g *gateway) versions(lacks bool) {
+	_, err := g.PutBucketVersioning(g.Context(), &s3.PutBucketVersioningInput{
+		Bucket: g.bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	if lacks {
+		g.fails(err, http.StatusNotImplemented, "NotImplemented")
+		return
+	}
+	require.NoError(g, err)
+	one := g.put("k", "one")
+	g.put("k", "two")
+	content, _ := g.get("k", func(in *s3.GetObjectInput) { in.VersionId = one.VersionId })
+	require.Equal(g, "one", content)
+	removed, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k")})
+	require.NoError(g, err)
+	require.True(g, *removed.DeleteMarker)
+	out, err := g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
+	require.NoError(g, err)
+	require.Len(g, out.Versions, 2)
+	require.Len(g, out.DeleteMarkers, 1)
+	_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k"), VersionId: removed.VersionId})
+	require.NoError(g, err)
+	content, _ = g.get("k")
+	require.Equal(g, "two", content)
+	out, err = g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
+	require.NoError(g, err)
+	require.Empty(g, out.DeleteMarkers)
+	require.Len(g, out.Versions, 2)
+	for _, v := range out.Versions {
+		_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: v.Key, VersionId: v.VersionId})
+		require.NoError(g, err)
+	}
+}

@@ -1,0 +1,257 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func beginUpload(t *testing.T, b storage.Uploader, opts ...storage.MultipartOption) *storage.MultipartUpload {
+	t.Helper()
+	u, err := storage.BeginUpload(t.Context(), b, "key", opts...)
+	require.NoError(t, err)
+	return u
+}
+
+// A sizedStream delivers size bytes without random access.
+type sizedStream struct{ read, size int64 }
+
+func (c *sizedStream) Read(p []byte) (int, error) {
+	n := min(int64(len(p)), c.size-c.read)
+	if c.read += n; n == 0 {
+		return 0, io.EOF
+	}
+	return int(n), nil
+}
+
+func TestAPartThatIsAStreamFitsIntoTheBufferLimit(t *testing.T) {
+	const limit = 1 << 20
+	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(limit)))
+	u := beginUpload(t, b)
+	long := &sizedStream{size: 10 * limit}
+	_, err := u.PutPart(t.Context(), 1, long)
+	require.ErrorIs(t, err, storage.TooLarge)
+	require.LessOrEqual(t, long.read, int64(limit+1))
+	long.read = 0
+	_, err = u.PutPart(t.Context(), 1, long, storage.WithSize(long.size))
+	require.ErrorIs(t, err, storage.TooLarge)
+	require.Zero(t, long.read)
+	_, err = u.PutPart(t.Context(), 1, strings.NewReader(strings.Repeat("x", 3*limit)))
+	require.NoError(t, err, "it is read in place")
+
+	var group sync.WaitGroup
+	errs := make([]error, 16)
+	for i := range errs {
+		group.Go(func() {
+			_, errs[i] = u.PutPart(t.Context(), 2+i, &sizedStream{size: limit - 1})
+		})
+	}
+	group.Wait()
+	require.NoError(t, errors.Join(errs...))
+}
+
+func TestAPanicInTheBodyOfAPartIsTheCallers(t *testing.T) {
+	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+	u := beginUpload(t, b)
+	for range 4 { // the memory is given back
+		require.PanicsWithValue(t, errThrown, func() {
+			_, _ = u.PutPart(t.Context(), 1, io.MultiReader(&sizedStream{size: 600 << 10}, readerFunc(func([]byte) (int, error) { panic(errThrown) })))
+		})
+	}
+	parts, err := u.Parts(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, parts)
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestHooksSeeTheCallsOfAnOpenUpload(t *testing.T) {
+	var names []string
+	denied := ""
+	b := memstore.New(storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		require.Contains(t, []string{"views/key", ""}, op.Key, op.Name)
+		names = append(names, op.Name)
+		if op.Name == denied {
+			return nil, nil, errors.New("not today")
+		}
+		return nil, nil, nil
+	}), storage.WithSigningBaseURL("http://localhost/files"))
+	view := storage.Prefixed(b, "views/")
+	u := beginUpload(t, view, storage.WithUncheckedParts())
+	u, err := storage.ContinueUpload(t.Context(), view, u.Token())
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 1, strings.NewReader("text"))
+	require.NoError(t, err)
+	_, err = u.Parts(t.Context())
+	require.NoError(t, err)
+	_, err = u.SignPart(t.Context(), 1)
+	require.NoError(t, err)
+	denied = "CompleteUpload"
+	_, err = u.Complete(t.Context())
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.EqualError(t, err, `storage: CompleteUpload "key" in memory bucket "memory": permission denied: not today`)
+	denied = ""
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, u.Abort(t.Context()))
+	require.Equal(t, []string{"BeginUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "CompleteUpload", "AbortUpload"}, names)
+}
+
+func TestATokenHasNoSecret(t *testing.T) {
+	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return &optioned{Driver: d, seen: map[string][]any{}}
+	}))
+	own := func(secret string) storage.NativeOption { return storage.WithNative("memory", secretOption{secret}) }
+	u := beginUpload(t, b, own("hidden"))
+	require.NotContains(t, u.Token(), "hidden")
+	for name, opts := range map[string][]storage.MultipartOption{"none": nil, "another": {own("other key")}, "two": {own("hidden"), own("hidden")}} {
+		_, err := storage.ContinueUpload(t.Context(), b, u.Token(), opts...)
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+		require.ErrorContains(t, err, "options must", name)
+	}
+	again, err := storage.ContinueUpload(t.Context(), b, u.Token(), own("hidden"))
+	require.NoError(t, err)
+	require.Equal(t, u.Token(), again.Token())
+}
+
+func TestOpenUploadsNeedABucketOfThisPackage(t *testing.T) {
+	foreign := struct{ storage.Bucket }{memstore.New()}
+	_, err := storage.BeginUpload(t.Context(), foreign, "key")
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = storage.ContinueUpload(t.Context(), foreign, "token")
+	require.ErrorIs(t, err, storage.Unsupported)
+	for _, err := range storage.ListUploads(t.Context(), foreign) {
+		require.ErrorIs(t, err, storage.Unsupported)
+	}
+	require.ErrorIs(t, storage.AbortUpload(t.Context(), foreign, storage.UploadEntry{Key: "key", Upload: "1"}), storage.Unsupported)
+	_, err = storage.PutSignedPart(t.Context(), foreign, "key", "1", 1, strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = storage.BeginUpload(t.Context(), storage.Ref[storage.Downloader](memstore.New()).(storage.Uploader), "key")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+}
+
+func TestAnOpenUploadEndsWithItsContext(t *testing.T) {
+	b := memstore.New()
+	u := beginUpload(t, b)
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range map[string]func() error{
+		"BeginUpload":    func() error { _, err := storage.BeginUpload(done, b, "key"); return err },
+		"ContinueUpload": func() error { _, err := storage.ContinueUpload(done, b, u.Token()); return err },
+		"PutPart":        func() error { _, err := u.PutPart(done, 1, strings.NewReader("x")); return err },
+		"Parts":          func() error { _, err := u.Parts(done); return err },
+		"Complete":       func() error { _, err := u.Complete(done); return err },
+		"Abort":          func() error { return u.Abort(done) },
+	} {
+		require.ErrorIs(t, call(), storage.Canceled, name)
+	}
+}
+
+// A partPages driver lists parts in pages of two, and can list them wrongly.
+type partPages struct {
+	storage.Driver
+	disorder bool
+}
+
+func (d *partPages) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	limited := *r
+	limited.Limit = 2
+	page, err := d.Driver.ListParts(ctx, &limited)
+	if err == nil && d.disorder {
+		slices.Reverse(page.Parts)
+	}
+	return page, err
+}
+
+func TestPartsAreListedInPages(t *testing.T) {
+	pages := &partPages{}
+	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+		pages.Driver = d
+		return pages
+	}))
+	u := beginUpload(t, b)
+	for _, number := range []int{5, 4, 1, 3, 2} {
+		_, err := u.PutPart(t.Context(), number, strings.NewReader(strings.Repeat("x", number)))
+		require.NoError(t, err)
+	}
+	parts, err := u.Parts(t.Context())
+	require.NoError(t, err)
+	require.Len(t, parts, 5)
+	pages.disorder = true
+	_, err = u.Complete(t.Context())
+	require.ErrorIs(t, err, storage.Internal)
+	pages.disorder = false
+	attrs, err := u.Complete(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 15, attrs.Size)
+}
+
+// A silentSums driver does not tell the checksums of parts.
+type silentSums struct{ storage.Driver }
+
+func (d silentSums) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	page, err := d.Driver.ListParts(ctx, r)
+	if err == nil {
+		for i := range page.Parts {
+			page.Parts[i].CRC32C = storage.CRC32C{}
+		}
+	}
+	return page, err
+}
+
+func TestADeclaredChecksumNeedsThoseOfTheParts(t *testing.T) {
+	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver { return silentSums{d} }))
+	u := beginUpload(t, b)
+	part, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+	require.NoError(t, err)
+	again, err := storage.ContinueUpload(t.Context(), b, u.Token())
+	require.NoError(t, err)
+	_, err = again.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
+	require.ErrorIs(t, err, storage.Unsupported)
+	attrs, err := u.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
+	require.NoError(t, err, "this value has sent the part")
+	require.Equal(t, part.CRC32C, attrs.CRC32C)
+}
+
+func TestAConflictThatDecidesNothingIsTriedAgain(t *testing.T) {
+	inj := faults.New()
+	b := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
+	u := beginUpload(t, b, storage.IfAbsent())
+	_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+	require.NoError(t, err)
+	conflict := &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict}
+	inj.Set(faults.Fail(faults.CompleteParts).Nth(1).WithError(conflict))
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, inj.Count(faults.CompleteParts))
+}
+
+func FuzzContinueUpload(f *testing.F) {
+	b := memstore.New()
+	u, err := storage.BeginUpload(f.Context(), b, "key", storage.WithMetadata(map[string]string{"a": "b"}), storage.WithSize(3))
+	require.NoError(f, err)
+	f.Add(u.Token())
+	f.Add("")
+	f.Add("AQAAAAAAAAAAe30")
+	f.Fuzz(func(t *testing.T, token string) {
+		again, err := storage.ContinueUpload(t.Context(), b, token)
+		if err != nil {
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+			return
+		}
+		require.Equal(t, u.Token(), again.Token())
+	})
+}

@@ -1,0 +1,323 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// Parts of an upload share a file if they can, each at the place that it will have in the
+// object. CompleteParts then only gives that file its name: it copies no bytes. Nobody knows
+// that place before the upload is complete, so it is a guess: all parts but the last have one
+// size. A part for which the guess is wrong has a file of its own.
+//
+// The place of a part is its slot, and belongs to whoever first makes the file slotName. The
+// part exists once that is renamed to placedName. From then on nobody writes to the slot: a
+// part that replaces it has a file of its own, which counts more. A writer that was killed
+// leaves its slotName, and the slot is not used again.
+//
+// A writer holds a shared lock on the file. CompleteParts takes an exclusive one before it
+// gives the file away. If it cannot, it copies.
+
+// layoutName is the file that tells which file the parts share now. A longer part than all
+// before it replaces it: that before was the last one of the object.
+const layoutName = "layout"
+
+// maxHole bounds the distance in bytes at which a part is written after the end of the file.
+// Some file systems write the bytes between.
+const maxHole = 1 << 30
+
+// slotsWork is false on Windows, where a file that is open cannot be renamed.
+const slotsWork = runtime.GOOS != "windows"
+
+func slotName(number int) string { return fmt.Sprint("slot-", number) }
+
+func placedName(number int) string { return fmt.Sprint("placed-", number) }
+
+// A layout is the content of layoutName.
+type layout struct {
+	file     string // which parts share; no other ever has this name
+	partSize int64  // bytes
+}
+
+// A slot is a part of a file that parts share.
+type slot struct {
+	file         string
+	ino          uint64 // of file: while CompleteParts replaces an object, its file may have that name
+	number       int
+	offset, size int64 // bytes
+}
+
+const slotFormat = "%s@%x-%d-%x-%x"
+
+// tag returns the tag of the part in the slot.
+func (s slot) tag() string {
+	return fmt.Sprintf(slotFormat, s.file, s.ino, s.number, s.offset, s.size)
+}
+
+// slotOf returns the slot of a part. ok is false if the part has a file of its own.
+func slotOf(part storage.Part) (s slot, ok bool) {
+	file, rest, ok := strings.Cut(part.Tag, "@")
+	s.file = file
+	if !ok || !validShared(file) {
+		return s, false
+	}
+	_, err := fmt.Sscanf(rest, strings.TrimPrefix(slotFormat, "%s@"), &s.ino, &s.number, &s.offset, &s.size)
+	return s, err == nil && s.number == part.Number && s.offset >= 0 && s.size > 0
+}
+
+const sharedPrefix = "shared-"
+
+func validShared(file string) bool {
+	random, ok := strings.CutPrefix(file, sharedPrefix)
+	return ok && validUpload(random)
+}
+
+// putInSlot stores a part in its slot. done is false if it must have a file of its own; its
+// body is then not read.
+func (s *store) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) (part storage.Part, done bool, err error) {
+	mode, err := s.privateMode(r.Key)
+	if err != nil {
+		return part, false, err
+	}
+	f, at := s.openSlot(ctx, to, r)
+	if f == nil {
+		return part, false, nil
+	}
+	defer func() { err = errors.Join(err, failure(f.close())) }()
+	if mode != 0 && mode != f.meta.mode || !s.claimSlot(to, r.Number) {
+		return part, false, nil
+	}
+	if err := s.fillSlot(ctx, to, f, at, r); err != nil {
+		_ = to.unlink(slotName(r.Number))
+		return part, true, err
+	}
+	if s.sync {
+		err = failure(to.sync())
+	}
+	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
+}
+
+// openSlot opens and locks the file with the slot of a part. It returns nil if there is none.
+func (s *store) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (*file, slot) {
+	if !slotsWork || r.Size <= 0 {
+		return nil, slot{}
+	}
+	l, ok := s.layoutFor(ctx, to, r)
+	if !ok {
+		return nil, slot{}
+	}
+	f, err := to.edit(l.file)
+	if err != nil {
+		return nil, slot{}
+	}
+	f.meta, err = f.stat()
+	at := slot{file: l.file, ino: f.meta.ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
+	usable := err == nil && at.offset <= f.meta.size+maxHole && tryShareFile(f.os) == nil
+	if usable { // else CompleteParts may have given it away before it was locked
+		named, err := to.stat(l.file)
+		usable = err == nil && named.ino == f.meta.ino
+	}
+	if usable {
+		_, err = f.os.Seek(at.offset, io.SeekStart)
+		usable = err == nil
+	}
+	if !usable {
+		_ = f.close()
+		return nil, slot{}
+	}
+	return f, at
+}
+
+// claimSlot makes the slot the caller's. It reports false if another writer has it, or if
+// there is a part with that number.
+func (s *store) claimSlot(to *dir, number int) bool {
+	f, err := to.create(slotName(number))
+	if err != nil {
+		return false
+	}
+	err = errors.Join(f.setTime(to, slotName(number), s.clock.now()), f.close())
+	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
+		return true
+	}
+	_ = to.unlink(slotName(number))
+	return false
+}
+
+func isFree(d *dir, base string) bool {
+	_, err := d.stat(base)
+	return isNotExist(err)
+}
+
+// fillSlot writes the body, flushes it, and makes it the part.
+func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *storage.PartRequest) error {
+	if err := s.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
+		return err
+	}
+	err := f.setTime(to, at.file, s.clock.now())
+	if err == nil && s.sync {
+		err = f.sync()
+	}
+	if err != nil {
+		return failure(err)
+	}
+	err = to.rename(placedName(at.number), to, slotName(at.number))
+	if isNotExist(err) {
+		if err := s.notFoundIfBucketGone(nil); err != nil {
+			return err
+		}
+		return errUpload // it has ended meanwhile
+	}
+	return failure(err)
+}
+
+// An exactBody fails if it has not the announced size, before it delivers a byte too many.
+type exactBody struct {
+	from io.Reader
+	left int64 // bytes
+}
+
+func (b *exactBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if int64(n) > b.left {
+		return 0, failure(errors.New("the body of the part is longer than its size"))
+	}
+	b.left -= int64(n)
+	if err == io.EOF && b.left > 0 {
+		return n, failure(io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
+// layoutFor returns the layout with a slot for a part. Without one, it makes one.
+func (s *store) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest) (l layout, ok bool) {
+	l, found := s.readLayout(to)
+	if found && r.Size <= l.partSize {
+		return l, true
+	}
+	if int64(r.Number-1) > maxHole/r.Size {
+		return layout{}, false
+	}
+	made := layout{file: sharedPrefix + randomName(), partSize: r.Size}
+	if !s.addFile(ctx, to, made.file, "", true) {
+		return layout{}, false
+	}
+	if s.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.partSize), !found) {
+		return made, true
+	}
+	_ = to.unlink(made.file)
+	l, found = s.readLayout(to) // of a writer that was faster
+	return l, found && r.Size <= l.partSize
+}
+
+func (s *store) readLayout(from *dir) (l layout, ok bool) {
+	content, err := s.root.ReadFile(from.name(layoutName))
+	if err != nil {
+		return layout{}, false
+	}
+	_, err = fmt.Sscan(string(content), &l.file, &l.partSize)
+	return l, err == nil && validShared(l.file) && l.partSize > 0
+}
+
+// addFile gives an upload a file with this content at once. With isNew, it fails if there is
+// one with that name.
+func (s *store) addFile(ctx context.Context, to *dir, base, content string, isNew bool) bool {
+	st, err := s.stage(ctx)
+	if err != nil {
+		return false
+	}
+	defer s.discard(st)
+	if s.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, s.clock.now()) != nil {
+		return false
+	}
+	if isNew {
+		return to.link(base, st.dir, st.name) == nil
+	}
+	if to.rename(base, st.dir, st.name) != nil {
+		return false
+	}
+	st.markPlaced()
+	return true
+}
+
+// sharedRun returns the file that the first of the parts share, and how many they are, if
+// nothing else is in it. The caller owns the file and may append to it. Without such a file,
+// sharedRun returns nil.
+func (s *store) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) {
+	if len(parts) == 0 {
+		return nil, 0
+	}
+	first, ok := slotOf(parts[0])
+	if !ok {
+		return nil, 0
+	}
+	held, err := from.edit(first.file)
+	if err != nil {
+		return nil, 0
+	}
+	run, size := countRun(from, first, parts)
+	st := &stagedFile{dir: from, name: first.file, held: held.os}
+	if tryLockFile(held.os) == nil { // its size is only known then
+		m, err := held.stat()
+		if err == nil && m.ino == first.ino && m.size == size {
+			st.file, err = from.edit(first.file)
+		}
+		if err == nil && st.file != nil {
+			_, err = st.file.os.Seek(size, io.SeekStart)
+		}
+		if err == nil && st.file != nil {
+			return st, run
+		}
+	}
+	s.discard(st)
+	return nil, 0
+}
+
+// countRun counts the parts that follow one another in the file of the first. size is the
+// number of bytes that they have.
+func countRun(from *dir, first slot, parts []storage.Part) (run int, size int64) {
+	for _, part := range parts {
+		at, ok := slotOf(part)
+		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(from, part.Number) {
+			break
+		}
+		run, size = run+1, size+at.size
+	}
+	return run, size
+}
+
+// isPlaced reports whether the part in a slot is complete and not replaced.
+func isPlaced(from *dir, number int) bool {
+	m, err := from.stat(placedName(number))
+	return err == nil && m.kind == kindFile && isFree(from, partName(number))
+}
+
+// openPart opens the file with a part, and returns where it is in there.
+func openPart(from *dir, part storage.Part) (opened *os.File, offset, size int64, err error) {
+	base, at, shared := partName(part.Number), slot{}, false
+	if at, shared = slotOf(part); shared {
+		base = at.file
+	}
+	f, err := from.open(base)
+	if isNotExist(err) {
+		return nil, 0, 0, errPart(part)
+	}
+	if err != nil {
+		return nil, 0, 0, failure(err)
+	}
+	opened = f.osFile(base)
+	switch {
+	case shared && f.meta.ino == at.ino && isPlaced(from, part.Number):
+		return opened, at.offset, at.size, nil
+	case !shared && makeTag(f.meta).revision() == part.Tag:
+		return opened, 0, f.meta.size, nil
+	}
+	_ = opened.Close()
+	return nil, 0, 0, errPart(part)
+}

@@ -1,0 +1,221 @@
+//go:build unix
+
+package local
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// inodes returns those of the files that parts of an upload share.
+func (s *subject) inodes(upload string) (all []uint64) {
+	found, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
+	require.NoError(s.t, err)
+	for _, path := range found {
+		all = append(all, inodeAt(s.t, path))
+	}
+	return all
+}
+
+func inodeAt(t testing.TB, path string) uint64 {
+	fi, err := os.Stat(path)
+	require.NoError(t, err)
+	return fi.Sys().(*syscall.Stat_t).Ino
+}
+
+// completed makes an object of the parts. given reports whether its file is one that they shared.
+func (s *subject) completed(upload string, parts ...storage.Part) (content string, given bool) {
+	s.t.Helper()
+	before := s.inodes(upload)
+	require.NoError(s.t, s.complete("k", upload, parts...))
+	require.Empty(s.t, s.uploads())
+	require.Empty(s.t, s.leftovers())
+	object := inodeAt(s.t, filepath.Join(s.root, "k"))
+	for _, ino := range before {
+		given = given || ino == object
+	}
+	return s.get("k"), given
+}
+
+func (s *subject) begun() string { return s.begin(&storage.PutRequest{Key: "k"}) }
+
+func TestPartsAtTheirPlacesAreNotCopied(t *testing.T) {
+	type sent struct {
+		number int
+		body   string
+	}
+	for _, row := range []struct {
+		name   string
+		sent   []sent
+		use    []int // indexes of sent
+		copies bool
+	}{
+		{"one part", []sent{{1, "aaa"}}, []int{0}, false},
+		{"in their order", []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, []int{0, 1, 2}, false},
+		{"in another order", []sent{{3, "ccc"}, {1, "aaa"}, {2, "bbb"}}, []int{1, 2, 0}, false},
+		{"a shorter last one", []sent{{1, "aaa"}, {2, "bbb"}, {3, "c"}}, []int{0, 1, 2}, false},
+		{"a shorter last one, which comes first", []sent{{3, "c"}, {1, "aaa"}, {2, "bbb"}}, []int{1, 2, 0}, false},
+		{"a longer last one", []sent{{1, "aaa"}, {2, "bbb"}, {3, "cccc"}}, []int{0, 1, 2}, false},
+		{"a shorter one in the middle", []sent{{1, "aaa"}, {2, "b"}, {3, "ccc"}}, []int{0, 1, 2}, true},
+		{"one that was sent twice", []sent{{1, "aaa"}, {2, "xxx"}, {3, "ccc"}, {2, "bbb"}}, []int{0, 3, 2}, true},
+		{"the last was sent twice", []sent{{1, "aaa"}, {2, "xxx"}, {2, "bbb"}}, []int{0, 2}, true},
+		{"without the last", []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, []int{0, 1}, true},
+		{"without the first", []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, []int{1, 2}, true},
+		{"with gaps", []sent{{2, "bbb"}, {30, "ccc"}}, []int{0, 1}, true},
+		{"far apart", []sent{{1, "aaa"}, {9999, strings.Repeat("b", 1<<20)}}, []int{0, 1}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t)
+			upload, want := s.begun(), ""
+			var all, used []storage.Part
+			for _, p := range row.sent {
+				all = append(all, s.part(upload, p.number, p.body))
+			}
+			for _, i := range row.use {
+				used, want = append(used, all[i]), want+row.sent[i].body
+			}
+			content, given := s.completed(upload, used...)
+			require.Equal(t, want, content)
+			require.Equal(t, row.copies, !given)
+		})
+	}
+}
+
+func TestAPartThatWasReplacedIsRefused(t *testing.T) {
+	s := open(t)
+	upload := s.begun()
+	old := s.part(upload, 1, "old")
+	replaced := s.part(upload, 1, "new")
+	require.ErrorIs(t, s.complete("k", upload, old), storage.InvalidArgument)
+	content, _ := s.completed(upload, replaced)
+	require.Equal(t, "new", content)
+}
+
+func TestAPartThatFailedIsSentAgain(t *testing.T) {
+	for name, body := range map[string]io.Reader{
+		"cut":        io.MultiReader(strings.NewReader("xx"), iotest.ErrReader(errors.New("cut"))),
+		"too short":  strings.NewReader("xx"),
+		"too long":   strings.NewReader("xxxxx"),
+		"grows late": io.MultiReader(strings.NewReader("xxx"), strings.NewReader("x")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			upload := s.begun()
+			third := s.part(upload, 3, "ccc")
+			_, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
+			require.Error(t, err)
+			content, given := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
+			require.Equal(t, "aaabbbccc", content)
+			require.True(t, given)
+		})
+	}
+}
+
+func TestACompletionThatFailsKeepsTheParts(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			s.put("k", "old")
+			upload := s.begun()
+			parts := []storage.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc")}
+			r := &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
+			for range 2 {
+				_, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+				require.ErrorIs(t, err, storage.PreconditionFailed)
+			}
+			require.Equal(t, "old", s.get("k"))
+			content, _ := s.completed(upload, append(parts, s.part(upload, 4, "d"))...)
+			require.Equal(t, "aaabbbccccd", content)
+		})
+	}
+}
+
+// A slowBody is read when the test says so.
+type slowBody struct {
+	begun, go_ chan struct{}
+	from       io.Reader
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	if b.begun != nil {
+		close(b.begun)
+		b.begun = nil
+		<-b.go_
+	}
+	return b.from.Read(p)
+}
+
+// TestNobodyWritesToAnObject has a client that sends a part while the upload is completed without it.
+func TestNobodyWritesToAnObject(t *testing.T) {
+	s := open(t)
+	upload := s.begun()
+	parts := []storage.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
+	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
+	begun, ended := body.begun, make(chan error)
+	go func() {
+		_, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
+		ended <- err
+	}()
+	<-begun
+	content, given := s.completed(upload, parts...)
+	require.Equal(t, "aaabbb", content)
+	require.False(t, given)
+	close(body.go_)
+	require.ErrorIs(t, <-ended, storage.InvalidArgument)
+	require.Equal(t, "aaabbb", s.get("k"))
+}
+
+// TestAfterAKill has what a process leaves that is killed at one moment or another.
+func TestAfterAKill(t *testing.T) {
+	t.Run("while it sends a part", func(t *testing.T) {
+		s := open(t)
+		upload := s.begun()
+		first := s.part(upload, 1, "aaa")
+		require.NoError(t, os.WriteFile(filepath.Join(s.uploadDir(upload), slotName(2)), nil, 0o666))
+		content, _ := s.completed(upload, first, s.part(upload, 2, "bbb"))
+		require.Equal(t, "aaabbb", content)
+	})
+	for name, there := range map[string]func(s *subject, path string){
+		"after it gave the file away": func(*subject, string) {},
+		"while it exchanged files":    func(s *subject, path string) { s.write(path, "of an object that was replaced") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			upload := s.begun()
+			first, dir := s.part(upload, 1, "aaa"), s.uploadDir(upload)
+			shared, err := filepath.Glob(filepath.Join(dir, sharedPrefix+"*"))
+			require.NoError(t, err)
+			require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))
+			relative, err := filepath.Rel(s.root, shared[0])
+			require.NoError(t, err)
+			there(s, filepath.ToSlash(relative))
+			second := s.part(upload, 2, "bbb")
+			require.ErrorIs(t, s.complete("k", upload, first, second), storage.InvalidArgument)
+			require.Equal(t, "aaa", s.get("k"))
+			content, _ := s.completed(upload, s.part(upload, 1, "AAA"), second)
+			require.Equal(t, "AAAbbb", content)
+		})
+	}
+}
+
+func TestPartsThatReplaceAPrivateObjectHaveItsMode(t *testing.T) {
+	s := open(t)
+	s.put("k", "old")
+	require.NoError(t, os.Chmod(filepath.Join(s.root, "k"), 0o600))
+	upload := s.begun()
+	part := s.part(upload, 1, "new")
+	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.uploadDir(upload), partName(1))))
+	content, _ := s.completed(upload, part)
+	require.Equal(t, "new", content)
+	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "k")))
+}

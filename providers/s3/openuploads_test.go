@@ -1,0 +1,137 @@
+package s3
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
+	none := func(t *testing.T, w *standIn) {
+		t.Helper()
+		for name := range w.Last(t).Header {
+			require.NotContains(t, strings.ToLower(name), "checksum")
+		}
+		require.NotContains(t, w.Last(t).Body, "Checksum")
+	}
+	put := &storage.PutRequest{Key: "k", Size: -1, AnyOrder: true, UncheckedParts: true}
+	w := newStandIn(t, reply{Body: begun})
+	d := w.on(t, "aws")
+	_, err := d.BeginParts(t.Context(), put)
+	require.NoError(t, err)
+	none(t, w)
+
+	w.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
+	r := &storage.PartRequest{Key: "k", Upload: "u1", Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Unchecked: true}
+	_, err = d.PutPart(t.Context(), r)
+	require.NoError(t, err)
+	none(t, w)
+	r.Body, r.CRC32C = strings.NewReader("jello"), wiretest.CRC32C("hello")
+	_, err = d.PutPart(t.Context(), r)
+	require.ErrorIs(t, err, storage.ChecksumMismatch, "the driver compares it")
+
+	w.Respond(withLength(reply{Body: finished}))
+	c := completion(storage.Condition{})
+	c.Put.UncheckedParts = true
+	_, err = d.CompleteParts(t.Context(), c)
+	require.NoError(t, err)
+	none(t, w)
+
+	before := len(w.Lines())
+	put.LegalHold = true
+	_, err = d.BeginParts(t.Context(), put)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Len(t, w.Lines(), before, "S3 takes no part with a lock and without a checksum")
+}
+
+func TestListParts(t *testing.T) {
+	w := newStandIn(t, reply{Body: `<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>4</NextPartNumberMarker>
+		<Part><PartNumber>3</PartNumber><ETag>"a"</ETag><Size>5</Size><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></Part>
+		<Part><PartNumber>4</PartNumber><ETag>"b"</ETag><Size>7</Size></Part></ListPartsResult>`})
+	d := w.on(t, "aws")
+	page, err := d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: "u1", After: 2, Limit: 10})
+	require.NoError(t, err)
+	require.Equal(t, &storage.PartPage{More: true, Parts: []storage.Part{
+		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")}, {Number: 4, Tag: `"b"`, Size: 7},
+	}}, page)
+	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, w.Lines())
+	for code, want := range map[string]storage.Code{"NoSuchUpload": storage.ObjectNotFound, "NoSuchKey": storage.ObjectNotFound, "NoSuchBucket": storage.BucketNotFound} {
+		w.Respond(failing(404, code, ""))
+		_, err = d.ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
+		require.Equal(t, want, storage.CodeOf(err), code)
+	}
+}
+
+func TestListUploads(t *testing.T) {
+	w := newStandIn(t, reply{Body: `<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>b&amp;"</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
+		<Upload><Key>a</Key><UploadId>u1</UploadId><Initiated>2026-03-04T05:06:07.000Z</Initiated></Upload>
+		<Upload><Key>b&amp;"</Key><UploadId>u2</UploadId></Upload></ListMultipartUploadsResult>`})
+	d := w.on(t, "aws")
+	page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2})
+	require.NoError(t, err)
+	require.Equal(t, []storage.UploadEntry{
+		{Key: "a", Upload: "u1", Begun: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}, {Key: `b&"`, Upload: "u2"},
+	}, page.Uploads)
+	w.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
+	last, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Prefix: "p/", Token: page.Token, Limit: 2})
+	require.NoError(t, err)
+	require.Equal(t, &storage.UploadPage{}, last)
+	require.Equal(t, []string{
+		"GET /photos?max-uploads=2&uploads=",
+		"GET /photos?key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
+	}, w.Lines())
+	_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Token: "not ours", Limit: 2})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestASignedPartIsTheSDKs(t *testing.T) {
+	d := opened(t, Config{})
+	for name, row := range map[string]struct {
+		ask func(*storage.SignPartRequest)
+		sdk awss3.UploadPartInput
+	}{
+		"any body":      {func(*storage.SignPartRequest) {}, awss3.UploadPartInput{}},
+		"a size":        {func(r *storage.SignPartRequest) { r.Size = 5 }, awss3.UploadPartInput{ContentLength: aws.Int64(5)}},
+		"a checksum":    {func(r *storage.SignPartRequest) { r.CRC32C = storage.KnownCRC32C(0xdeadbeef) }, awss3.UploadPartInput{ChecksumCRC32C: aws.String("3q2+7w==")}},
+		"a long upload": {func(r *storage.SignPartRequest) { r.Upload = "a b/c=&d" }, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := row.sdk
+			in.Bucket, in.Key, in.PartNumber = &d.bucket, aws.String("a"), aws.Int32(7)
+			if in.UploadId == nil {
+				in.UploadId = aws.String("u1")
+			}
+			want, err := awss3.NewPresignClient(d.client).PresignUploadPart(t.Context(), &in, func(o *awss3.PresignOptions) {
+				o.Presigner, o.Expires = atTime{now}, time.Hour+time.Second
+			})
+			require.NoError(t, err)
+			r := &storage.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
+			row.ask(r)
+			got, err := d.signPart(t.Context(), r, now)
+			require.NoError(t, err)
+			require.Equal(t, want.URL, got.URL)
+			want.SignedHeader.Del("Host")
+			want.SignedHeader.Del("Content-Length")
+			require.Equal(t, want.SignedHeader, got.Header)
+			require.Equal(t, http.MethodPut, got.Method)
+		})
+	}
+}
+
+func TestASignedPartHasTheCustomersKey(t *testing.T) {
+	native := []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	r := &storage.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
+	signed, err := opened(t, Config{}).SignPart(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(signed.Header))
+	_, err = opened(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
+	require.ErrorIs(t, err, storage.InvalidArgument, "without TLS")
+}

@@ -1,0 +1,109 @@
+package s3server
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A stuckReader is a client that does not read a document before the test lets it.
+type stuckReader struct {
+	*httptest.ResponseRecorder
+	decided func(bytes int)
+	read    chan struct{}
+}
+
+func (r *stuckReader) Write(p []byte) (int, error) {
+	if r.decided != nil {
+		r.decided(len(p))
+		r.decided = nil
+		<-r.read
+	}
+	return r.ResponseRecorder.Write(p)
+}
+
+func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.Request {
+	r := httptest.NewRequest(method, "http://localhost"+target, strings.NewReader(body))
+	sum := md5.Sum([]byte(body))
+	r.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	key := aws.Credentials{AccessKeyID: h.Credentials().AccessKeyID, SecretAccessKey: h.Credentials().SecretKey}
+	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", DefaultRegion, time.Now()))
+	return r
+}
+
+// TestClientsThatReadNothingHoldLittleMemory has more clients than may hold a document.
+func TestClientsThatReadNothingHoldLittleMemory(t *testing.T) {
+	const keys, clients = 100, 2 * listers
+	h := New(Config{Buckets: []string{"photos"}})
+	h.answers.most = 4 << 20
+	b := h.Bucket("photos")
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	var document strings.Builder
+	document.WriteString("<Delete>")
+	for i := range keys {
+		key := fmt.Sprintf("%03d", i) + strings.Repeat("&", 1000)
+		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+		require.NoError(t, err)
+		require.NoError(t, h.store.beginUpload(context.Background(), &upload{bucket: "photos", key: key}))
+		fmt.Fprintf(&document, "<Object><Key>x%s</Key></Object>", strings.Repeat("&amp;", 1000))
+	}
+	document.WriteString("</Delete>")
+	for name, row := range map[string]struct{ method, query, body string }{
+		"objects":            {"GET", "?list-type=2", ""},
+		"objects, version 1": {"GET", "", ""},
+		"versions":           {"GET", "?versions=", ""},
+		"uploads":            {"GET", "?uploads=", ""},
+		"deleted objects":    {"POST", "?delete=", document.String()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			served, refused, held := 0, 0, int64(0)
+			var decisions, ended sync.WaitGroup
+			read := make(chan struct{})
+			for range clients {
+				decisions.Add(1)
+				recorder := httptest.NewRecorder()
+				w := &stuckReader{recorder, func(bytes int) {
+					mu.Lock()
+					defer mu.Unlock()
+					if recorder.Code == http.StatusOK {
+						served, held = served+1, held+int64(bytes)
+					} else {
+						require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
+						refused++
+					}
+					decisions.Done()
+				}, read}
+				r := signedRequest(t, h, row.method, "/photos"+row.query, row.body)
+				ended.Go(func() { h.ServeHTTP(w, r) })
+			}
+			decisions.Wait()
+			require.Equal(t, clients, served+refused)
+			require.Positive(t, served)
+			require.Positive(t, refused)
+			require.LessOrEqual(t, held, h.answers.most)
+			small := httptest.NewRecorder()
+			h.ServeHTTP(small, signedRequest(t, h, "GET", "/photos?list-type=2&max-keys=1", ""))
+			require.Equal(t, http.StatusOK, small.Code, "nothing that others need is held")
+			close(read)
+			ended.Wait()
+			require.Zero(t, h.answers.held.Load())
+			require.Empty(t, h.answers.listing)
+			require.Empty(t, h.documents)
+		})
+	}
+}

@@ -1,0 +1,111 @@
+package s3server_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// brokenDisk makes the directory of a server refuse what the next requests need.
+type brokenDisk func(t *testing.T, path string)
+
+func fill(t *testing.T, path string) {
+	for i := range 2 { // the second has what is left beside whole blocks
+		f, err := os.Create(filepath.Join(path, "photos", strings.Repeat("f", i+1)))
+		require.NoError(t, err)
+		for err == nil {
+			_, err = f.Write(make([]byte, 4096))
+		}
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.NoError(t, f.Close())
+	}
+}
+
+func replaceByFile(t *testing.T, path string) {
+	require.NoError(t, os.RemoveAll(filepath.Join(path, "photos")))
+	require.NoError(t, os.WriteFile(filepath.Join(path, "photos"), nil, 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(path, "second"), nil, 0o666))
+}
+
+func TestNoAnswerHasAPath(t *testing.T) {
+	if os.Getenv(storeVariable) != "" {
+		t.Skip("it starts its own directory")
+	}
+	for name, broken := range map[string]brokenDisk{"a full disk": fill, "a file in place of a bucket": replaceByFile} {
+		t.Run(name, func(t *testing.T) {
+			path := t.TempDir()
+			if err := syscall.Mount("none", path, "tmpfs", 0, "size=1m"); errors.Is(err, syscall.EPERM) {
+				t.Skip("only root may mount a small disk")
+			} else {
+				require.NoError(t, err)
+			}
+			t.Cleanup(func() { require.NoError(t, syscall.Unmount(path, syscall.MNT_DETACH)) })
+			service, err := local.NewServiceDriver(path, local.ServiceConfig{})
+			require.NoError(t, err)
+			s := start(t, s3server.Config{Service: service})
+			t.Cleanup(func() { _ = service.Close() })
+			s.put(t, "k", "content")
+			upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			require.NoError(t, err)
+			broken(t, path)
+			failed := 0
+			for _, call := range []func() error{
+				func() error {
+					_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("second")})
+					return err
+				},
+				func() error {
+					_, err := s.PutObject(t.Context(), putInput("new", strings.Repeat("x", 8192)))
+					return err
+				},
+				func() error {
+					_, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+					return err
+				},
+				func() error {
+					_, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
+						Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(strings.Repeat("x", 8192)),
+					})
+					return err
+				},
+				func() error {
+					_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String("photos/k")})
+					return err
+				},
+				func() error {
+					_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{
+						Bucket: aws.String(bucket), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
+					})
+					return err
+				},
+				func() error {
+					_, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+					return err
+				},
+				func() error {
+					_, err := s.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+					return err
+				},
+			} {
+				if err := call(); err != nil {
+					t.Log(err)
+					failed++
+					require.NotContains(t, err.Error(), path)
+					require.NotContains(t, err.Error(), filepath.Base(path))
+				}
+			}
+			require.Positive(t, failed)
+		})
+	}
+}

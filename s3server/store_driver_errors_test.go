@@ -1,0 +1,90 @@
+package s3server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A failingService is far away. If err is not nil, requests for objects fail with it.
+type failingService struct {
+	storage.ServiceDriver
+	err error
+}
+
+func (s *failingService) Driver(name string) (storage.Driver, error) {
+	d, err := s.ServiceDriver.Driver(name)
+	return &failingDriver{distant{d}, s}, err
+}
+
+type failingDriver struct {
+	storage.Driver
+	service *failingService
+}
+
+func (d *failingDriver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if err := d.service.err; err != nil && r.Key == "k" {
+		return nil, nil, err
+	}
+	return d.Driver.Get(ctx, r)
+}
+
+func (d *failingDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	if err := d.service.err; err != nil && r.Key == "k" {
+		return nil, err
+	}
+	return d.Driver.Put(ctx, r)
+}
+
+func (d *failingDriver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+	if err := d.service.err; err != nil && r.Key == "k" {
+		return err
+	}
+	return d.Driver.Delete(ctx, r)
+}
+
+func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
+	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	s := start(t, s3server.Config{Service: service})
+	s.put(t, "k", "content")
+	for err, want := range map[error]struct {
+		status int
+		code   string
+	}{
+		storage.RateLimited:      {503, "SlowDown"},
+		storage.Unavailable:      {503, "ServiceUnavailable"},
+		storage.DeadlineExceeded: {503, "ServiceUnavailable"},
+		storage.PermissionDenied: {403, "AccessDenied"},
+		storage.Unauthenticated:  {403, "AccessDenied"},
+		storage.Unsupported:      {501, "NotImplemented"},
+		storage.ChecksumMismatch: {500, "InternalError"},
+		&storage.Error{Code: storage.Unavailable, Err: errors.New("the network is down")}:       {503, "ServiceUnavailable"},
+		&storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("it is lost")}: {500, "InternalError"},
+		errors.New("anything else"): {500, "InternalError"},
+	} {
+		service.err = err
+		_, failed := s.PutObject(t.Context(), putInput("k", "x"))
+		failsWith(t, failed, want.status, want.code)
+		_, failed = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		failsWith(t, failed, want.status, want.code)
+		_, failed = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		failsWith(t, failed, want.status, want.code)
+		out, failed := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+			Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+		})
+		require.NoError(t, failed)
+		require.Equal(t, want.code, *out.Errors[0].Code)
+	}
+	service.err = nil
+	require.Equal(t, "content", s.get(t, "k"))
+}

@@ -1,0 +1,52 @@
+package serve_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestASignedPartIsStoredAsItWasSigned(t *testing.T) {
+	s := newSite(t)
+	u, err := storage.BeginUpload(t.Context(), s.bucket, "a b/100%.bin", storage.WithUncheckedParts())
+	require.NoError(t, err)
+	signed, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
+	require.NoError(t, err)
+	put := func(text string, header ...string) (status int, etag string) {
+		w := s.ask("PUT", signed.URL, strings.NewReader(text), header...)
+		return w.Code, w.Header().Get("ETag")
+	}
+	for name, row := range map[string]struct {
+		text   string
+		header []string
+		status int
+	}{
+		"too long":    {"12345", nil, 413},
+		"too short":   {"123", nil, 400},
+		"a range":     {"1234", []string{"Content-Range", "bytes 0-3/8"}, 400},
+		"a condition": {"1234", []string{"If-None-Match", "*"}, 400},
+	} {
+		status, _ := put(row.text, row.header...)
+		require.Equal(t, row.status, status, name)
+	}
+	parts, err := u.Parts(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, parts)
+
+	status, etag := put("text", "Content-Type", "image/png")
+	require.Equal(t, 200, status)
+	parts, err = u.Parts(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, etag, parts[0].ETag)
+	require.Equal(t, 403, s.ask("GET", signed.URL, nil).Code)
+	require.Equal(t, 403, s.ask("GET", s.public("a b/100%.bin"), nil).Code, "there is no object yet")
+
+	require.NoError(t, u.Abort(t.Context()))
+	status, _ = put("text")
+	require.Equal(t, 404, status)
+	_, err = s.bucket.Attrs(t.Context(), "a b/100%.bin")
+	require.ErrorIs(t, err, storage.ObjectNotFound, "a part is no object")
+}

@@ -1,0 +1,84 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/omnibucket/storage"
+)
+
+// WithMaxDelete limits how many files [WithDelete] removes. If there are more than n to
+// remove, the job transfers files, removes none, and fails with InvalidArgument: such a source
+// is probably incomplete. If n is negative, the job fails with InvalidArgument at once. By
+// default there is no limit.
+func WithMaxDelete(n int64) Option {
+	return option(func(s *settings) {
+		if n < 0 {
+			s.fail("WithMaxDelete", "must not be negative")
+		}
+		s.maxDelete = &n
+	})
+}
+
+// WithBackup copies each file of the destination to the end b, under its key, before the job
+// replaces or removes it. A file that cannot be copied stays and counts as failed. A file that b
+// already has is replaced. If b overlaps with an end of the job, the job fails with
+// InvalidArgument.
+func WithBackup(b End) Option { return option(func(s *settings) { s.backup = b }) }
+
+// checkMaxDelete fails if there are more files to remove than WithMaxDelete allows.
+func (j *job) checkMaxDelete() error {
+	if j.maxDelete == nil || j.extraneous.count <= *j.maxDelete {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.InvalidArgument, Err: fmt.Errorf("nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneous.count, *j.maxDelete),
+		Hint: "check the source, or use a larger WithMaxDelete",
+	}
+}
+
+// A backup copies files of the destination before they are replaced or removed. A nil backup
+// does nothing.
+type backup struct {
+	end         openedEnd
+	transferrer transferrer
+}
+
+// openBackup opens the end of WithBackup, if there is one.
+func (j *job) openBackup(dst, src End) error {
+	b := j.settings.backup
+	if b.kind == noEnd || j.dryRun {
+		return nil
+	}
+	if j.overlap(b, dst) || j.overlap(b, src) {
+		return invalid("WithBackup", "must not overlap with the source or destination")
+	}
+	end, err := j.openDestination(b)
+	if err != nil {
+		return err
+	}
+	plain := *j.settings
+	plain.rule, plain.resume = nil, ""
+	j.saved = &backup{end, newTransferrer(end, j.dst, &plain)}
+	return nil
+}
+
+// save copies a file of the destination. One that does not exist any more needs no copy.
+func (b *backup) save(ctx context.Context, was entry) error {
+	if b == nil {
+		return nil
+	}
+	_, err := b.transferrer.transfer(ctx, was, true, 1, func(int64, int64) {})
+	if errors.Is(err, storage.ObjectNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (b *backup) close() error {
+	if b == nil {
+		return nil
+	}
+	return b.end.close()
+}

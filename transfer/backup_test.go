@@ -1,0 +1,89 @@
+package transfer_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// texts returns the files of a directory with their content.
+func texts(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	b, err := local.Open(dir, local.Config{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	return contents(t, b)
+}
+
+func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
+	src, dst := t.TempDir(), t.TempDir()
+	write(t, src, map[string]string{"a": "a"})
+	write(t, dst, map[string]string{"b": "b", "c": "c"})
+	for _, dryRun := range []bool{true, false} {
+		opts := []transfer.Option{transfer.WithDelete(), transfer.WithMaxDelete(1)}
+		if dryRun {
+			opts = append(opts, transfer.WithDryRun())
+		}
+		_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), opts...)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "lacks 2 files, which is more than 1")
+	}
+	require.Equal(t, map[string]string{"a": "a", "b": "b", "c": "c"}, texts(t, dst))
+	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithDelete(), transfer.WithMaxDelete(2))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "a"}, texts(t, dst))
+	_, err = transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithMaxDelete(-1))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
+	old := map[string]string{"same": "same", "changed": "old", "dir/removed": "gone"}
+	ends := func(t *testing.T, inBucket bool, name string, files map[string]string) (transfer.End, func() map[string]string) {
+		if !inBucket {
+			dir := filepath.Join(t.TempDir(), name)
+			write(t, dir, files)
+			return transfer.Dir(dir), func() map[string]string { return texts(t, dir) }
+		}
+		b := memstore.New()
+		for key, text := range files {
+			_, err := b.Upload(t.Context(), key, file(text))
+			require.NoError(t, err)
+		}
+		return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
+	}
+	for name, row := range map[string]struct{ dst, backup bool }{
+		"directory to directory": {false, false}, "directory to bucket": {false, true},
+		"bucket to directory": {true, false}, "bucket to bucket": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src := t.TempDir()
+			write(t, src, map[string]string{"same": "same", "changed": "newer", "new": "new"})
+			dst, stored := ends(t, row.dst, "dst", old)
+			kept, saved := ends(t, row.backup, "kept", map[string]string{"changed": "older", "other": "x"})
+			opts := []transfer.Option{transfer.WithDelete(), transfer.WithBackup(kept), transfer.WithChecksum()}
+			_, err := transfer.Sync(t.Context(), dst, transfer.Dir(src), append(opts, transfer.WithDryRun())...)
+			require.NoError(t, err)
+			require.Equal(t, map[string]string{"changed": "older", "other": "x"}, saved(), "a dry run copies nothing")
+
+			_, err = transfer.Sync(t.Context(), dst, transfer.Dir(src), opts...)
+			require.NoError(t, err)
+			require.Equal(t, map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, saved())
+			require.Equal(t, map[string]string{"same": "same", "changed": "newer", "new": "new"}, stored())
+		})
+	}
+}
+
+func TestWithBackupMustNotOverlap(t *testing.T) {
+	src, dst := t.TempDir(), t.TempDir()
+	for _, inside := range []string{src, filepath.Join(dst, "kept")} {
+		_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(inside)))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "WithBackup must not overlap")
+	}
+}

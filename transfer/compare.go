@@ -1,0 +1,76 @@
+package transfer
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// A Difference is a file that is not the same at two ends, or could not be compared.
+type Difference struct {
+	Kind DifferenceKind
+	Key  string
+	Err  error // a *storage.Error if Kind is NotCompared
+}
+
+// A DifferenceKind is the kind of a [Difference].
+type DifferenceKind string
+
+// The kinds of differences.
+const (
+	Different   DifferenceKind = "different"
+	OnlyFirst   DifferenceKind = "only first"  // only the first end has the file
+	OnlySecond  DifferenceKind = "only second" // only the second end has the file
+	NotCompared DifferenceKind = "not compared"
+)
+
+// A Comparison counts the files of two ends.
+type Comparison struct {
+	Same        int64
+	Different   int64
+	OnlyFirst   int64
+	OnlySecond  int64
+	NotCompared int64 // the comparison failed
+	Duration    time.Duration
+}
+
+// Equal reports whether all files were compared and are the same.
+func (c *Comparison) Equal() bool {
+	return c.Different == 0 && c.OnlyFirst == 0 && c.OnlySecond == 0 && c.NotCompared == 0
+}
+
+// Compare compares the files of two ends and changes nothing. It calls report for each
+// difference, if report is not nil; calls do not overlap. By default it compares as [Sync]
+// from the first to the second end: by size and time, and otherwise by content. With
+// [WithChecksum] it compares checksums, with [WithSizeOnly] only sizes. It also takes
+// [WithConcurrency], [WithLinks], [WithProgress], and the options of a [Filter].
+//
+// Differences are no error. The error is like that of Sync: if an end does not exist, it is
+// ObjectNotFound or BucketNotFound. Compare always returns a Comparison.
+func Compare(ctx context.Context, first, second End, report func(Difference), opts ...Option) (*Comparison, error) {
+	c := &Comparison{}
+	note := func(change Change) {
+		d := Difference{Key: change.Key, Err: change.Err}
+		switch {
+		case change.Action == Failed:
+			d.Kind = NotCompared
+			c.NotCompared++
+		case change.Action == Deleted:
+			d.Kind = OnlySecond
+			c.OnlySecond++
+		case change.Replaced:
+			d.Kind = Different
+			c.Different++
+		default:
+			d.Kind = OnlyFirst
+			c.OnlyFirst++
+		}
+		if report != nil {
+			report(d)
+		}
+	}
+	j := &job{comparing: true}
+	result, err := j.run(ctx, "Compare", second, first, append(slices.Clone(opts), WithDryRun(), WithDelete(), WithEmptySource(), WithChanges(note)))
+	c.Same, c.Duration = result.Skipped, result.Duration
+	return c, err
+}

@@ -1,0 +1,129 @@
+package transfer
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Filter selects files by their key, size and time, and by a shard of all keys, as jobs
+// do. Its methods may be called by several goroutines at the same time.
+type Filter struct{ s *settings }
+
+// NewFilter returns the filter of [WithInclude], [WithExclude], [WithKeys], [WithMinSize],
+// [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore] and [WithShard]. Without one of
+// them it selects everything. It ignores other options. If an option is invalid, it fails
+// with InvalidArgument.
+func NewFilter(opts ...Option) (*Filter, error) {
+	s := readOptions(opts)
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &Filter{s}, nil
+}
+
+// Selects reports whether the filter selects an object or, if entry is that of a common
+// prefix, whether it may select a key below it.
+func (f *Filter) Selects(entry storage.ListEntry) bool {
+	if entry.IsPrefix {
+		return !f.s.inExcludedDir(entry.Key)
+	}
+	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
+}
+
+// WithKeys selects only keys for which match returns true, of those that the patterns select.
+// [WithDelete] does not remove other keys from the destination. match may be called by several
+// goroutines at the same time. If it is nil, the job fails with InvalidArgument.
+func WithKeys(match func(key string) bool) Option {
+	return option(func(s *settings) {
+		if match == nil {
+			s.fail("WithKeys", "must not be nil")
+		}
+		s.only = match
+	})
+}
+
+// WithMinSize selects only files of at least this number of bytes. [WithDelete] does not
+// remove smaller files from the destination, nor files whose source is smaller. If bytes is
+// negative, the job fails with InvalidArgument.
+func WithMinSize(bytes int64) Option {
+	return option(func(s *settings) {
+		if bytes < 0 {
+			s.fail("WithMinSize", "must not be negative")
+		}
+		s.minSize = bytes
+	})
+}
+
+// WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not
+// remove larger files from the destination, nor files whose source is larger. If bytes is
+// negative, the job fails with InvalidArgument.
+func WithMaxSize(bytes int64) Option {
+	return option(func(s *settings) {
+		if bytes < 0 {
+			s.fail("WithMaxSize", "must not be negative")
+		}
+		s.maxSize, s.hasMaxSize = bytes, true
+	})
+}
+
+// WithModifiedAfter selects only files that were modified at t or later. An object was
+// modified when it was written, whatever the mtime in its metadata is. An object whose store
+// reports no time is not selected. [WithDelete] removes no older file from the destination.
+func WithModifiedAfter(t time.Time) Option {
+	return option(func(s *settings) { s.modifiedAfter = t })
+}
+
+// WithModifiedBefore selects only files that were modified before t. An object was modified
+// when it was written, whatever the mtime in its metadata is. An object whose store reports no
+// time is not selected. [WithDelete] removes no younger file from the destination.
+func WithModifiedBefore(t time.Time) Option {
+	return option(func(s *settings) { s.modifiedBefore = t })
+}
+
+// WithShard selects one of n disjoint parts of all keys. The n jobs with the numbers from 0 to
+// n-1 do the work of one, on several machines. They need the same ends and options. The
+// reports of the jobs add up to that of one job, except for directories and links that could
+// not be read, which fail in each job.
+//
+// The shard of a key is stable: the first eight bytes of the SHA-256 of the key relative to
+// its end, as a big-endian number, modulo n. If n is below 1, or i is not from 0 to n-1, the
+// job fails with InvalidArgument.
+func WithShard(i, n int) Option {
+	return option(func(s *settings) {
+		if n < 1 || i < 0 || i >= n {
+			s.fail("WithShard", "must have a number from 0 to n-1")
+			return
+		}
+		s.shard, s.shards = uint64(i), uint64(n)
+	})
+}
+
+// selectsFile reports whether the job selects a file.
+func (s *settings) selectsFile(key string, size int64, modified time.Time) bool {
+	return s.selects(key) && s.inShard(key) && s.fits(size, modified)
+}
+
+// fits reports whether the job selects a file with this size and time.
+func (s *settings) fits(size int64, modified time.Time) bool {
+	switch {
+	case size < s.minSize, s.hasMaxSize && size > s.maxSize:
+		return false
+	case !s.modifiedAfter.IsZero() && (modified.IsZero() || modified.Before(s.modifiedAfter)):
+		return false
+	case !s.modifiedBefore.IsZero() && (modified.IsZero() || !modified.Before(s.modifiedBefore)):
+		return false
+	}
+	return true
+}
+
+// inShard reports whether a key is in the shard of the job.
+func (s *settings) inShard(key string) bool {
+	if s.shards <= 1 {
+		return true
+	}
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:8])%s.shards == s.shard
+}

@@ -1,0 +1,159 @@
+package transfer_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+var (
+	monday  = time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC)
+	tuesday = monday.AddDate(0, 0, 1)
+)
+
+func TestFilter(t *testing.T) {
+	entry := func(key string, size int64, modified time.Time) storage.ListEntry {
+		return storage.ListEntry{Key: key, Size: size, Modified: modified}
+	}
+	for _, row := range []struct {
+		name string
+		opts []transfer.Option
+		is   storage.ListEntry
+		want bool
+	}{
+		{"nothing is set", nil, entry("a", 0, time.Time{}), true},
+		{"the smallest size", []transfer.Option{transfer.WithMinSize(3)}, entry("a", 3, monday), true},
+		{"a smaller size", []transfer.Option{transfer.WithMinSize(3)}, entry("a", 2, monday), false},
+		{"the largest size", []transfer.Option{transfer.WithMaxSize(3)}, entry("a", 3, monday), true},
+		{"a larger size", []transfer.Option{transfer.WithMaxSize(3)}, entry("a", 4, monday), false},
+		{"only empty files", []transfer.Option{transfer.WithMaxSize(0)}, entry("a", 1, monday), false},
+		{"the first time", []transfer.Option{transfer.WithModifiedAfter(monday)}, entry("a", 1, monday), true},
+		{"an earlier time", []transfer.Option{transfer.WithModifiedAfter(tuesday)}, entry("a", 1, monday), false},
+		{"an unknown time is not after another", []transfer.Option{transfer.WithModifiedAfter(monday)}, entry("a", 1, time.Time{}), false},
+		{"a time before", []transfer.Option{transfer.WithModifiedBefore(tuesday)}, entry("a", 1, monday), true},
+		{"the end of the times", []transfer.Option{transfer.WithModifiedBefore(monday)}, entry("a", 1, monday), false},
+		{"an unknown time is not before another", []transfer.Option{transfer.WithModifiedBefore(monday)}, entry("a", 1, time.Time{}), false},
+		{"a pattern", []transfer.Option{transfer.WithInclude("*.jpg")}, entry("x/a.jpg", 1, monday), true},
+		{"a key", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.jpg" })}, entry("a.jpg", 1, monday), true},
+		{"another key", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.png" })}, entry("a.png", 1, monday), false},
+		{"an excluded directory", []transfer.Option{transfer.WithExclude("x/")}, entry("x/a.jpg", 1, monday), false},
+		{"everything at once", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(1), transfer.WithModifiedAfter(monday)}, entry("a.jpg", 0, tuesday), false},
+		{"a prefix that may have files", []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(9)}, storage.ListEntry{Key: "x/", IsPrefix: true}, true},
+		{"a prefix that is excluded", []transfer.Option{transfer.WithExclude("x")}, storage.ListEntry{Key: "x/", IsPrefix: true}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			filter, err := transfer.NewFilter(row.opts...)
+			require.NoError(t, err)
+			require.Equal(t, row.want, filter.Selects(row.is))
+		})
+	}
+	for _, bad := range []transfer.Option{
+		transfer.WithMinSize(-1), transfer.WithKeys(nil), transfer.WithMaxSize(-1), transfer.WithShard(0, 0), transfer.WithShard(2, 2), transfer.WithShard(-1, 2), transfer.WithInclude("["),
+	} {
+		_, err := transfer.NewFilter(bad)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+}
+
+// The shards are part of the interface: jobs of different releases may share a migration.
+func TestShardsAreStable(t *testing.T) {
+	of := map[string]int{}
+	for i := range 8 {
+		filter, err := transfer.NewFilter(transfer.WithShard(i, 8))
+		require.NoError(t, err)
+		for _, key := range []string{"a", "b/c", "2026/11/21.log", "é"} {
+			if filter.Selects(storage.ListEntry{Key: key}) {
+				_, twice := of[key]
+				require.False(t, twice, key)
+				of[key] = i
+			}
+		}
+	}
+	require.Equal(t, map[string]int{"a": 2, "b/c": 1, "2026/11/21.log": 6, "é": 3}, of)
+}
+
+func TestDeletingKeepsWhatSizesAndTimesDoNotSelect(t *testing.T) {
+	dir := tree(t, map[string]string{"small": "x", "large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"})
+	for name, modified := range map[string]time.Time{"small": monday, "large": tuesday, "grown": tuesday} {
+		require.NoError(t, os.Chtimes(filepath.Join(dir, name), modified, modified))
+	}
+	fill := func() storage.Bucket {
+		b := memstore.New()
+		for key, text := range map[string]string{"large": "older", "grown": "x", "gone-small": "x", "gone-large": "xxxxxxxxxx"} {
+			_, err := b.Upload(t.Context(), key, file(text))
+			require.NoError(t, err)
+		}
+		return b
+	}
+	for _, row := range []struct {
+		name string
+		opts []transfer.Option
+		want map[string]string
+	}{
+		{"large files", []transfer.Option{transfer.WithMaxSize(5)}, map[string]string{"small": "x", "large": "older", "grown": "x", "gone-large": "xxxxxxxxxx"}},
+		{"small files", []transfer.Option{transfer.WithMinSize(5)}, map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx", "gone-small": "x"}},
+		{"old files", []transfer.Option{transfer.WithModifiedAfter(tuesday)}, map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"}},
+		{"new files", []transfer.Option{transfer.WithModifiedBefore(tuesday)}, map[string]string{"small": "x", "large": "older", "grown": "x", "gone-small": "x", "gone-large": "xxxxxxxxxx"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := fill()
+			_, err := transfer.Upload(t.Context(), b, dir, append(row.opts, transfer.WithDelete())...)
+			require.NoError(t, err)
+			got := map[string]string{}
+			for e, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				text, _, err := storage.ReadAll(t.Context(), b, e.Key)
+				require.NoError(t, err)
+				got[e.Key] = string(text)
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+}
+
+func TestShardsAddUpToOneJob(t *testing.T) {
+	const shards = 3
+	files := map[string]string{}
+	for i := range 40 {
+		files[fmt.Sprintf("%d/%d", i%4, i)] = strings.Repeat("x", i)
+	}
+	dir := tree(t, files)
+	require.NoError(t, os.Symlink("0", filepath.Join(dir, "link")))
+	fill := func() storage.Bucket { return filled(t, []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"}) }
+	whole := fill()
+	want, err := transfer.Upload(t.Context(), whole, dir, transfer.WithDelete())
+	require.NoError(t, err)
+	require.EqualValues(t, 4, want.Deleted)
+
+	parts := fill()
+	var sum transfer.Report
+	for i := range shards {
+		report, err := transfer.Upload(t.Context(), parts, dir, transfer.WithDelete(), transfer.WithShard(i, shards))
+		require.NoError(t, err)
+		require.Positive(t, report.Transferred)
+		sum.Transferred += report.Transferred
+		sum.Skipped += report.Skipped
+		sum.Ignored += report.Ignored
+		sum.Deleted += report.Deleted
+		sum.Bytes += report.Bytes
+	}
+	require.Equal(t, [5]int64{want.Transferred, want.Skipped, want.Ignored, want.Deleted, want.Bytes}, [5]int64{sum.Transferred, sum.Skipped, sum.Ignored, sum.Deleted, sum.Bytes})
+	require.ElementsMatch(t, keysOf(contents(t, whole)), keysOf(contents(t, parts)))
+
+	// A shard in which the source has no file is no empty source.
+	one := tree(t, map[string]string{"a": "a"})
+	for i := range shards {
+		_, err := transfer.Upload(t.Context(), parts, one, transfer.WithDelete(), transfer.WithShard(i, shards))
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{"a"}, keysOf(contents(t, parts)))
+}

@@ -1,0 +1,242 @@
+package transfer
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+const (
+	// journalEvery is the time between two writes of the journal.
+	journalEvery = 10 * time.Second
+	// journalTimeout is the time for the last write after ctx is done.
+	journalTimeout = 10 * time.Second
+)
+
+// WithJournal keeps the progress of the job in the object with this key in b, at most every ten
+// seconds and when the job ends early. If the job is killed and then repeated, it continues
+// after the last key up to which everything was done, and its report includes what the killed
+// job did up to there. Without it, a repeated job compares all files again. After a job
+// without a failure the object is removed.
+//
+// Each job needs a key of its own: each pair of ends, and each shard of [WithShard]. If the
+// journal is that of a job with other patterns, sizes, shard or comparison, the job fails with
+// InvalidArgument. A repeated job does not see files that were added before that key. With
+// [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
+// the jobs that are short for it keep a journal.
+func WithJournal(b interface {
+	storage.Uploader
+	storage.Downloader
+	storage.Remover
+}, key string) Option {
+	return option(func(s *settings) {
+		if b == nil || key == "" {
+			s.fail("WithJournal", "must have a bucket and a key")
+			return
+		}
+		s.journal = &journal{bucket: b, key: key}
+	})
+}
+
+// A journal knows up to which key of the source everything is done. A nil journal keeps
+// nothing.
+type journal struct {
+	bucket interface {
+		storage.Uploader
+		storage.Downloader
+		storage.Remover
+	}
+	key string
+
+	mu     sync.Mutex
+	state  journalState
+	saved  journalState
+	steps  list.List // of *journalStep, in the order of keys, after state.After
+	closed bool      // a file failed: later ones do not count
+}
+
+// A journalState is the content of the object.
+type journalState struct {
+	Job   string `json:"job"`   // the options that select and compare
+	After []byte `json:"after"` // a key, which need not be UTF-8
+	journalCounts
+}
+
+// journalCounts are counts of a Report.
+type journalCounts struct {
+	Transferred int64 `json:"transferred"`
+	Skipped     int64 `json:"skipped"`
+	Ignored     int64 `json:"ignored"`
+	Bytes       int64 `json:"bytes"`
+}
+
+func (c *journalCounts) add(more journalCounts) {
+	c.Transferred += more.Transferred
+	c.Skipped += more.Skipped
+	c.Ignored += more.Ignored
+	c.Bytes += more.Bytes
+}
+
+// A journalStep is a file of the source, or several that are done.
+type journalStep struct {
+	key  string
+	done bool
+	journalCounts
+}
+
+// job describes the options that decide which files a job does.
+func (s *settings) job() string {
+	return fmt.Sprintf("include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t links %t move %t",
+		s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.links, s.move)
+}
+
+// load reads the journal. It returns the key after which the job continues.
+func (l *journal) load(ctx context.Context, s *settings) (after string, done journalCounts, err error) {
+	if l == nil {
+		return "", done, nil
+	}
+	text, _, err := storage.ReadAll(ctx, l.bucket, l.key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		l.state.Job = s.job()
+		return "", done, l.write(ctx, l.state)
+	case err != nil:
+		return "", done, err
+	}
+	if json.Unmarshal(text, &l.state) != nil || l.state.Job != s.job() {
+		return "", done, &storage.Error{
+			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key, Err: errors.New("journal is that of a job with other options"),
+			Hint: "use another key, or remove this object to begin again",
+		}
+	}
+	if s.remove {
+		l.state = journalState{Job: s.job()}
+	}
+	l.saved = l.state
+	return string(l.state.After), l.state.journalCounts, nil
+}
+
+// begin notes a file of the source, in the order of keys.
+func (l *journal) begin(key string) *list.Element {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	return l.steps.PushBack(&journalStep{key: key})
+}
+
+// end notes that a file is done. Neighbours that are done become one step, so that there are
+// at most about twice as many steps as files in progress.
+func (l *journal) end(at *list.Element, counts journalCounts) {
+	if l == nil || at == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	step := at.Value.(*journalStep)
+	step.done, step.journalCounts = true, counts
+	if next := at.Next(); next != nil && next.Value.(*journalStep).done {
+		l.merge(at, next)
+	}
+	if previous := at.Prev(); previous == nil {
+		l.state.After = []byte(step.key)
+		l.state.add(step.journalCounts)
+		l.steps.Remove(at)
+	} else if previous.Value.(*journalStep).done {
+		l.merge(previous, at)
+	}
+}
+
+func (l *journal) merge(into, from *list.Element) {
+	step := from.Value.(*journalStep)
+	all := into.Value.(*journalStep)
+	all.key = step.key
+	all.add(step.journalCounts)
+	l.steps.Remove(from)
+}
+
+// fail notes that a file failed: the job continues there when it is repeated.
+func (l *journal) fail() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+}
+
+// keep saves the journal from time to time until stop is called.
+func (l *journal) keep(ctx context.Context) (stop func()) {
+	if l == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var group panics.Group
+	group.Go(func() {
+		ticker := time.NewTicker(journalEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				_ = l.save(ctx) // the next one, or the last, may succeed
+			}
+		}
+	}, cancel)
+	return func() {
+		cancel()
+		group.Wait()
+	}
+}
+
+// save writes the journal if there is progress.
+func (l *journal) save(ctx context.Context) error {
+	l.mu.Lock()
+	state := l.state
+	unchanged := bytes.Equal(state.After, l.saved.After)
+	l.mu.Unlock()
+	if unchanged {
+		return nil
+	}
+	return l.write(ctx, state)
+}
+
+func (l *journal) write(ctx context.Context, state journalState) error {
+	text, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	if _, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text)); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.saved = state
+	l.mu.Unlock()
+	return nil
+}
+
+// finish removes the journal of a complete job, and saves that of any other.
+func (l *journal) finish(ctx context.Context, complete bool) error {
+	switch {
+	case l == nil:
+		return nil
+	case complete:
+		return l.bucket.Remove(ctx, l.key)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)
+	defer cancel()
+	return l.save(ctx)
+}

@@ -1,0 +1,82 @@
+package transfer_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+func TestAJournalContinuesAJob(t *testing.T) {
+	const files = 60
+	keys := make([]string, files)
+	texts := map[string]string{}
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%02d/%02d", i/10, i)
+		texts[keys[i]] = keys[i]
+	}
+	for _, kind := range []string{"directory", "bucket"} {
+		t.Run(kind, func(t *testing.T) {
+			src, _ := endWith(t, kind, texts)
+			b, state := memstore.New(), memstore.New()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			n := 0
+			first, err := transfer.Sync(ctx, transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1), transfer.WithChanges(func(transfer.Change) {
+				if n++; n == 25 {
+					cancel()
+				}
+			}))
+			require.ErrorIs(t, err, storage.Canceled)
+			require.GreaterOrEqual(t, first.Transferred, int64(25))
+			require.Less(t, first.Transferred, int64(files))
+
+			seen := map[string]bool{}
+			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithChanges(func(c transfer.Change) { seen[c.Key] = true }))
+			require.NoError(t, err)
+			require.EqualValues(t, files, second.Transferred+second.Skipped, "the report adds up")
+			require.EqualValues(t, 5*files, second.Bytes+5*second.Skipped)
+			require.NotContains(t, seen, keys[0])
+			require.ElementsMatch(t, keys, keysOf(contents(t, b)))
+			require.Empty(t, keysOf(contents(t, state)), "a complete job has no journal")
+		})
+	}
+}
+
+func TestAJournalStopsAtAFailure(t *testing.T) {
+	src := filled(t, []string{"a", "b", "c", "d"})
+	inj := faults.New(faults.Fail(faults.Put).Nth(2))
+	b, state := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), memstore.New()
+	opts := []transfer.Option{transfer.WithJournal(state, "j"), transfer.WithConcurrency(1)}
+	report, err := transfer.Copy(t.Context(), b, src, opts...)
+	require.Error(t, err)
+	require.EqualValues(t, 3, report.Transferred)
+	text, _, err := storage.ReadAll(t.Context(), state, "j")
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"after":"YQ=="`, "it continues after a")
+
+	_, err = transfer.Copy(t.Context(), b, src, append(opts, transfer.WithExclude("x"))...)
+	require.ErrorIs(t, err, storage.InvalidArgument, "another job")
+
+	report, err = transfer.Copy(t.Context(), b, src, opts...)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, report.Transferred+report.Skipped)
+	require.Len(t, contents(t, b), 4)
+}
+
+func TestADeletingJobBeginsAgain(t *testing.T) {
+	state := memstore.New()
+	src, b := filled(t, []string{"a", "b"}), filled(t, []string{"0", "z"})
+	_, err := state.Upload(t.Context(), "j", file(`{"job":"include [] exclude [] size 0-0 shard 0/0 checksum false size only false links false move false","after":"eg=="}`))
+	require.NoError(t, err)
+	report, err := transfer.Copy(t.Context(), b, src, transfer.WithJournal(state, "j"), transfer.WithDelete())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.Deleted)
+	require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
+}

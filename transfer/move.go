@@ -1,0 +1,96 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+
+	"github.com/omnibucket/storage"
+)
+
+// WithMove removes each file from the source after it was transferred, or if the destination
+// has the same content. Files of equal size are compared as with [WithChecksum]. At each
+// moment the source or the destination has the file, and it survives a power failure unless
+// [WithNoSync] is set. To continue a job that was killed, make the same call again.
+//
+// A file that changed after it was listed is transferred and stays at the source; it fails
+// with Changed. If the store cannot remove an object on the condition of its revision, a change
+// in the moment before the removal is lost. Directories of a source directory that become
+// empty are removed, too. If the source cannot be removed from, or with [WithDelete], the job
+// fails with InvalidArgument.
+func WithMove() Option { return option(func(s *settings) { s.move = true }) }
+
+var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
+
+// finishMove removes a file of the source that the destination has.
+func (j *job) finishMove(ctx context.Context, src entry) error {
+	if !j.move || j.dryRun {
+		return nil
+	}
+	if to, ok := j.dst.(*tree); ok {
+		if err := to.syncNames(); err != nil {
+			return fileError("Sync", src.key, err)
+		}
+	}
+	switch from := j.src.(type) {
+	case *tree:
+		return from.removeUnchanged(src)
+	case *objects:
+		return from.removeUnchanged(ctx, src)
+	}
+	return nil
+}
+
+// syncNames waits until all names that were written before are on the disk. A second caller
+// waits for the first, which may be syncing its names.
+func (t *tree) syncNames() error {
+	t.syncing.Lock()
+	defer t.syncing.Unlock()
+	return t.syncDirs()
+}
+
+// removeUnchanged removes a file unless it changed after it was listed, and directories that
+// become empty.
+func (t *tree) removeUnchanged(src entry) error {
+	info, err := t.root.Stat(src.key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fileError("Remove", src.key, err)
+	case info.Size() != src.size || !info.ModTime().Equal(src.modified):
+		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
+	}
+	if err := t.root.Remove(src.key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fileError("Remove", src.key, err)
+	}
+	dir := path.Dir(src.key)
+	for dir != "." && t.root.Remove(dir) == nil { // until one is not empty
+		dir = path.Dir(dir)
+	}
+	return nil
+}
+
+// removeUnchanged removes an object unless it changed after it was listed.
+func (o *objects) removeUnchanged(ctx context.Context, src entry) error {
+	changed := &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
+	if src.revision != "" && storage.Supports(o.bucket, storage.ConditionalRemove) {
+		err := o.bucket.Remove(ctx, src.key, storage.IfRevision(src.revision))
+		if storage.CodeOf(err) == storage.PreconditionFailed {
+			return changed
+		}
+		return err
+	}
+	attrs, err := o.from.Attrs(ctx, src.key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return nil
+	case err != nil:
+		return err
+	case attrs.Size != src.size || src.revision != "" && attrs.Revision != src.revision,
+		src.revision == "" && !attrs.Modified.Equal(src.modified):
+		return changed
+	}
+	return o.bucket.Remove(ctx, src.key)
+}

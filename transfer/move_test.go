@@ -1,0 +1,150 @@
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+var moved = map[string]string{"a": "one", "b/c": "two", "b/d/e": "three"}
+
+// ends returns an end with these files, and a function that returns its keys.
+func endWith(t *testing.T, kind string, files map[string]string) (transfer.End, func() []string) {
+	t.Helper()
+	if kind == "directory" {
+		dir := tree(t, files)
+		return transfer.Dir(dir), func() []string { return keysOf(fingerprints(t, dir)) }
+	}
+	b := memstore.New()
+	for key, text := range files {
+		_, err := b.Upload(t.Context(), key, file(text))
+		require.NoError(t, err)
+	}
+	return transfer.Bucket(b), func() []string { return keysOf(contents(t, b)) }
+}
+
+func TestMove(t *testing.T) {
+	for _, from := range []string{"directory", "bucket"} {
+		for _, to := range []string{"directory", "bucket"} {
+			t.Run(from+" to "+to, func(t *testing.T) {
+				src, left := endWith(t, from, moved)
+				dst, have := endWith(t, to, map[string]string{"a": "one", "b/c": "TWO"}) // equal; of equal size
+				_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithDryRun())
+				require.NoError(t, err)
+				require.ElementsMatch(t, keysOf(moved), left(), "a dry run removes nothing")
+				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithExclude("e"))
+				require.NoError(t, err)
+				require.EqualValues(t, 1, report.Transferred)
+				require.EqualValues(t, 1, report.Skipped)
+				require.ElementsMatch(t, []string{"b/d/e"}, left())
+				_, err = transfer.Sync(t.Context(), dst, src, transfer.WithMove())
+				require.NoError(t, err)
+				require.Empty(t, left())
+				require.ElementsMatch(t, keysOf(moved), have())
+			})
+		}
+	}
+}
+
+func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
+	dir := tree(t, moved)
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir), transfer.WithMove())
+	require.NoError(t, err)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+// Whatever fails, and whenever the job is cut, each file is at one end at least.
+func TestAMovedObjectIsNeverMissing(t *testing.T) {
+	for nth := 1; nth <= 12; nth++ {
+		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
+			for _, rule := range []faults.Rule{faults.Fail(call).Nth(nth), faults.DropResponse(call).Nth(nth)} {
+				inj := faults.New(rule)
+				b := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				clean := memstore.New()
+				for key, text := range moved {
+					_, err := clean.Upload(t.Context(), key, file(text))
+					require.NoError(t, err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				cut := transfer.WithChanges(func(transfer.Change) {
+					if nth%2 == 0 {
+						cancel()
+					}
+				})
+				_, _ = transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(clean), transfer.WithMove(), transfer.WithConcurrency(1), cut)
+				cancel()
+				for key, text := range moved {
+					there := false
+					for _, end := range []storage.Bucket{b, b, clean} { // the first read may be the one that fails
+						got, _, err := storage.ReadAll(t.Context(), end, key)
+						there = there || err == nil && string(got) == text
+					}
+					require.True(t, there, key)
+				}
+			}
+		}
+	}
+}
+
+// A file that is written while it is moved stays at the source.
+func TestMoveKeepsASourceThatChanges(t *testing.T) {
+	change := func(rewrite func()) storage.OpenOption {
+		return storage.WithLayer(func(d storage.Driver) storage.Driver {
+			return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				err := next(ctx)
+				if call == "Put" {
+					rewrite()
+				}
+				return err
+			})
+		})
+	}
+	t.Run("directory", func(t *testing.T) {
+		dir := tree(t, map[string]string{"a": "one"})
+		dst := memstore.New(change(func() { require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("newer"), 0o644)) }))
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithMove())
+		require.Error(t, err)
+		require.EqualValues(t, 1, report.Failed)
+		text, err := os.ReadFile(filepath.Join(dir, "a"))
+		require.NoError(t, err)
+		require.Equal(t, "newer", string(text))
+	})
+	t.Run("bucket", func(t *testing.T) {
+		src := memstore.New()
+		_, err := src.Upload(t.Context(), "a", file("one"))
+		require.NoError(t, err)
+		dst := memstore.New(change(func() {
+			_, err := src.Upload(t.Context(), "a", file("newer"))
+			require.NoError(t, err)
+		}))
+		_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove())
+		require.ErrorIs(t, err, storage.Changed)
+		text, _, err := storage.ReadAll(t.Context(), src, "a")
+		require.NoError(t, err)
+		require.Equal(t, "newer", string(text))
+	})
+}
+
+func TestMoveRefuses(t *testing.T) {
+	src, dst := memstore.New(), memstore.New()
+	for _, opts := range [][]transfer.Option{
+		{transfer.WithMove(), transfer.WithDelete()}, {transfer.WithMove(), transfer.WithSizeOnly()}, {transfer.WithChecksum(), transfer.WithSizeOnly()},
+	} {
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+	_, err := transfer.Download(t.Context(), src, t.TempDir(), transfer.WithMove())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
+	require.ErrorIs(t, err, storage.InvalidArgument, "onto itself")
+}

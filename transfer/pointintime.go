@@ -1,0 +1,185 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+// Undelete makes the newest version of each removed object current again, in a bucket that
+// keeps versions. It takes [WithDryRun], [WithChanges], [WithProgress], [WithConcurrency], and
+// the options of a [Filter], which select by the version's own size and time. The [Report]
+// counts restored objects in Transferred. The error is like that of [Sync]. If the bucket keeps
+// no versions, Undelete fails with Unsupported.
+//
+// An object that is written again meanwhile is not replaced if the store supports
+// [storage.IfAbsent].
+func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
+	return revert(ctx, "Undelete", b, opts, func(versions []storage.VersionEntry) reversion {
+		if versions[0].Current && !versions[0].IsDeleteMarker {
+			return reversion{}
+		}
+		for _, v := range versions {
+			if !v.IsDeleteMarker {
+				return reversion{action: bringBack, version: v}
+			}
+		}
+		return reversion{}
+	})
+}
+
+// RestoreAt makes the version that was current at a time current again, for each object in a
+// bucket that keeps versions. Objects that did not exist at that time stay or, with
+// [WithDelete], are removed; their versions stay. It takes the same options as [Undelete], and
+// counts and fails in the same way. Objects that already have that version count as Skipped.
+//
+// To repeat it after a failure, make the same call again: the time must be the same.
+func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Option) (*Report, error) {
+	return revert(ctx, "RestoreAt", b, opts, func(versions []storage.VersionEntry) reversion {
+		current := versions[0].Current && !versions[0].IsDeleteMarker
+		for _, v := range versions {
+			switch {
+			case v.IsDeleteMarker || v.Modified.After(at) || !v.Current && !v.NoncurrentSince.IsZero() && !v.NoncurrentSince.After(at):
+			case v.Current:
+				return reversion{action: keepVersion, version: v}
+			default:
+				return reversion{action: bringBack, version: v, replaces: current}
+			}
+		}
+		if current {
+			return reversion{action: removeCurrent, version: versions[0]}
+		}
+		return reversion{}
+	})
+}
+
+// A reversion is what is done with one object.
+type reversion struct {
+	action   revertAction
+	version  storage.VersionEntry
+	replaces bool // the object has a current version
+}
+
+type revertAction int
+
+const (
+	leaveObject revertAction = iota
+	keepVersion              // the version is current
+	bringBack                // the version becomes current
+	removeCurrent
+)
+
+// reverting is one call of [Undelete] or [RestoreAt].
+type reverting struct {
+	*settings
+	reporter
+	bucket storage.Bucket
+	slots  *semaphore
+	decide func(versions []storage.VersionEntry) reversion // of one key, the newest first
+}
+
+func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, decide func([]storage.VersionEntry) reversion) (*Report, error) {
+	r := &reverting{settings: readOptions(opts), bucket: b, decide: decide}
+	r.begin(r.settings)
+	switch {
+	case r.err != nil:
+		return r.end(r.err)
+	case b == nil:
+		return r.end(invalid("bucket", "must not be nil"))
+	}
+	r.slots = newSemaphore(r.concurrency)
+	stop := r.reportProgress(r.progress)
+	var group panics.Group
+	err := r.walk(ctx, &group)
+	group.Wait()
+	stop()
+	if ctx.Err() != nil {
+		err = ctxError(ctx.Err())
+	}
+	var own *storage.Error
+	if errors.As(err, &own) && own.Op == "" {
+		named := *own
+		named.Op = op
+		err = &named
+	}
+	return r.end(err)
+}
+
+// walk collects the versions of each key. A key with very many versions needs memory for all
+// of them.
+func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
+	var versions []storage.VersionEntry
+	for v, err := range storage.Versions(ctx, r.bucket) {
+		if err != nil {
+			return err
+		}
+		if len(versions) > 0 && versions[0].Key != v.Key {
+			if !r.start(ctx, group, versions) {
+				return nil
+			}
+			versions = versions[:0]
+		}
+		versions = append(versions, v)
+	}
+	if len(versions) > 0 {
+		r.start(ctx, group, versions)
+	}
+	r.listed.Store(true)
+	return nil
+}
+
+// start begins to revert one object. It returns false if ctx is done.
+func (r *reverting) start(ctx context.Context, group *panics.Group, versions []storage.VersionEntry) bool {
+	what := r.decide(versions)
+	v := what.version
+	if what.action == leaveObject || !r.selectsFile(v.Key, v.Size, v.Modified) || what.action == removeCurrent && !r.remove {
+		return true
+	}
+	r.totalFiles.Add(1)
+	if what.action == keepVersion {
+		r.skipped()
+		return true
+	}
+	if r.dryRun {
+		r.done(what)
+		return true
+	}
+	if !r.slots.acquire(ctx, 1) {
+		return false
+	}
+	group.Go(func() {
+		defer r.slots.release(1)
+		if err := r.do(ctx, what); err != nil {
+			r.failed(ctx, v.Key, err)
+			return
+		}
+		r.done(what)
+		r.slots.ended(0, 1)
+	}, nil)
+	return true
+}
+
+func (r *reverting) do(ctx context.Context, what reversion) error {
+	key := what.version.Key
+	if what.action == removeCurrent {
+		return r.bucket.Remove(ctx, key)
+	}
+	opts := []storage.CopyOption{storage.WithVersion(what.version.Version)}
+	if !what.replaces && storage.Supports(r.bucket, storage.ConditionalCreate) {
+		opts = append(opts, storage.IfAbsent())
+	}
+	_, err := storage.Copy(ctx, r.bucket, key, r.bucket, key, opts...)
+	return err
+}
+
+func (r *reverting) done(what reversion) {
+	if what.action == removeCurrent {
+		r.files.Add(1)
+		r.removed(what.version.Key, what.version.Size)
+		return
+	}
+	r.transferred(what.version.Key, what.replaces, what.version.Size, 0)
+}

@@ -1,0 +1,137 @@
+package transfer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// kept returns stores that keep versions.
+func kept(t *testing.T) map[string]storage.Bucket {
+	t.Helper()
+	account := memstore.NewService(memstore.ServiceConfig{})
+	_, err := account.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))
+	require.NoError(t, err)
+	memory, err := account.Bucket("kept", storage.WithVersions())
+	require.NoError(t, err)
+	disk, err := local.NewService(t.TempDir(), local.ServiceConfig{})
+	require.NoError(t, err)
+	_, err = disk.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))
+	require.NoError(t, err)
+	directory, err := disk.Bucket("kept", storage.WithVersions())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for _, b := range []storage.Bucket{memory, directory} {
+			require.NoError(t, storage.Close(b))
+		}
+		require.NoError(t, disk.Close())
+	})
+	return map[string]storage.Bucket{"memory": memory, "directory": directory}
+}
+
+func put(t *testing.T, b storage.Uploader, key, text string) time.Time {
+	t.Helper()
+	attrs, err := b.Upload(t.Context(), key, file(text))
+	require.NoError(t, err)
+	return attrs.Modified
+}
+
+func TestUndelete(t *testing.T) {
+	for name, b := range kept(t) {
+		t.Run(name, func(t *testing.T) {
+			put(t, b, "a", "one")
+			put(t, b, "a", "two")
+			put(t, b, "b", "three")
+			put(t, b, "c", "four")
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			require.NoError(t, b.Remove(t.Context(), "b"))
+			report, err := transfer.Undelete(t.Context(), b, transfer.WithDryRun())
+			require.NoError(t, err)
+			require.EqualValues(t, 2, report.Transferred)
+			require.Equal(t, []string{"c"}, keysOf(contents(t, b)))
+			report, err = transfer.Undelete(t.Context(), b, transfer.WithInclude("a"))
+			require.NoError(t, err)
+			require.EqualValues(t, 1, report.Transferred)
+			text, _, err := storage.ReadAll(t.Context(), b, "a")
+			require.NoError(t, err)
+			require.Equal(t, "two", string(text))
+			_, err = b.Attrs(t.Context(), "b")
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			_, err = transfer.Undelete(t.Context(), b)
+			require.NoError(t, err)
+			report, err = transfer.Undelete(t.Context(), b)
+			require.NoError(t, err)
+			require.Zero(t, report.Transferred)
+			require.ElementsMatch(t, []string{"a", "b", "c"}, keysOf(contents(t, b)))
+		})
+	}
+}
+
+func TestRestoreAt(t *testing.T) {
+	for name, b := range kept(t) {
+		t.Run(name, func(t *testing.T) {
+			put(t, b, "changed", "one")
+			put(t, b, "removed", "old")
+			put(t, b, "gone before", "x")
+			require.NoError(t, b.Remove(t.Context(), "gone before"))
+			at := put(t, b, "stays", "same")
+			later(t, at, b)
+			put(t, b, "changed", "two")
+			require.NoError(t, b.Remove(t.Context(), "removed"))
+			put(t, b, "new", "new")
+
+			want := map[string]string{"changed": "one", "removed": "old", "stays": "same", "new": "new"}
+			report, err := transfer.RestoreAt(t.Context(), b, at, transfer.WithExclude("clock"))
+			require.NoError(t, err)
+			require.EqualValues(t, 2, report.Transferred)
+			require.EqualValues(t, 1, report.Skipped)
+			requireTexts(t, b, want)
+			delete(want, "new")
+			report, err = transfer.RestoreAt(t.Context(), b, at, transfer.WithExclude("clock"), transfer.WithDelete())
+			require.NoError(t, err)
+			require.EqualValues(t, 1, report.Deleted)
+			requireTexts(t, b, want)
+		})
+	}
+}
+
+// later writes until the store's clock shows a later time.
+func later(t *testing.T, than time.Time, b storage.Uploader) {
+	t.Helper()
+	for !put(t, b, "clock", "").After(than) {
+		continue
+	}
+}
+
+func requireTexts(t *testing.T, b storage.Bucket, want map[string]string) {
+	t.Helper()
+	got := map[string]string{}
+	for e, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		if e.Key == "clock" {
+			continue
+		}
+		text, _, err := storage.ReadAll(t.Context(), b, e.Key)
+		require.NoError(t, err)
+		got[e.Key] = string(text)
+	}
+	require.Equal(t, want, got)
+}
+
+func TestPointInTimeNeedsVersions(t *testing.T) {
+	_, err := transfer.Undelete(t.Context(), memstore.New())
+	require.ErrorIs(t, err, storage.Unsupported)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, b := range kept(t) {
+		_, err = transfer.RestoreAt(ctx, b, time.Now())
+		require.ErrorIs(t, err, storage.Canceled)
+	}
+}
