@@ -36,7 +36,6 @@ type browserStore struct {
 	account      func(t *testing.T) string   // the address of the account
 	bucket       func(a *url.URL, as string) // makes it the address of a bucket
 	proxied      string                      // the variable with the endpoint; "": package serve serves it
-	path         string                      // of the endpoint
 	needsHeaders bool                        // of signed parts, which Uppy does not send
 }
 
