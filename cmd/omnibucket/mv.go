@@ -44,7 +44,7 @@ have the same content are not copied again.
 func (p *program) mvOne(ctx context.Context, src, dst location, cp func() error) error {
 	if same, err := p.isSame(ctx, src, dst); same || err != nil {
 		if err == nil {
-			err = invalid("source and destination must not be the same", "")
+			err = errSame
 		}
 		return err
 	}
