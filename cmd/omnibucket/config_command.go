@@ -144,6 +144,9 @@ func (p *program) configRemove(section string, names []string) error {
 
 // changeConfig changes the file, or with --dry-run only checks the change.
 func (p *program) changeConfig(change func(*configFileText) error) error {
+	if p.configFile() == "" {
+		return invalid("the system must have a directory of configurations, such as that of HOME", "use --config to name a file")
+	}
 	f, err := readConfigFile(p.configFile())
 	if err == nil {
 		err = change(f)
