@@ -71,6 +71,8 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return invalid("WithMove", "needs a source from which it can remove")
 	case j.resumeDirIn(dst) || j.resumeDirIn(src):
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
+	case j.journal.liesIn(j.settings, dst) || j.journal.liesIn(j.settings, src):
+		return invalid("WithJournal", "must not keep its object in the source or destination")
 	}
 	j.checksum = j.checksum || j.move
 	if j.dryRun {
