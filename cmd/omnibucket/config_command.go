@@ -112,10 +112,13 @@ func (p *program) configSet(name, value string) error {
 	if err := flag.Value.Set(value); err != nil {
 		return invalid("value must be valid for --"+name, "")
 	}
-	if err := p.checkGlobals(p.command); err != nil {
+	given := flag.Changed
+	flag.Changed = true
+	err = p.checkGlobals(p.command)
+	_, flag.Changed = flag.Value.Set(was), given
+	if err != nil {
 		return err
 	}
-	_ = flag.Value.Set(was)
 	return p.changeConfig(func(f *configFileText) error {
 		f.set("settings", name, value)
 		return nil

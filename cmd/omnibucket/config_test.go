@@ -131,6 +131,23 @@ func TestInvalidConfigurations(t *testing.T) {
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
 }
 
+// A setting with which no command would work is refused, and can be removed.
+func TestASettingThatBreaksEveryCommand(t *testing.T) {
+	s, _ := configured(t, "")
+	_, stderr := s.exits(2, "config", "set", "concurrency", "0")
+	require.Contains(t, stderr, "--concurrency must be at least 1")
+	s.ok("config", "set", "quiet", "true")
+	s.exits(2, "config", "set", "verbose", "true")
+	s.ok("config", "list")
+	for _, text := range []string{"settings:\n  concurrency: \"0\"\n", "settings:\n  concurrency: many\n"} {
+		s, _ = configured(t, text)
+		s.exits(2, "ls", memory(t))
+		s.ok("config", "show")
+		s.ok("config", "unset", "concurrency")
+		s.ok("ls", memory(t))
+	}
+}
+
 // The current directory may be another user's.
 func TestWithoutAHomeNoConfigurationIsRead(t *testing.T) {
 	dir := t.TempDir()

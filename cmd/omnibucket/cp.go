@@ -7,7 +7,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -318,6 +320,12 @@ func endsAsFolder(path string) bool {
 		}
 	}
 	return base == "" || base == "." || base == ".."
+}
+
+// isDots reports whether a path ends in "." or "..", which do not show what directory they are.
+func isDots(path string) bool {
+	path = strings.TrimRightFunc(path, func(r rune) bool { return r < utf8.RuneSelf && os.IsPathSeparator(byte(r)) })
+	return path != "" && endsAsFolder(path)
 }
 
 func isDirectory(path string) bool {

@@ -69,6 +69,9 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 		if err != nil {
 			return err
 		}
+		if f.recursive && !f.all && l.path != "" && isDots(l.path) {
+			return invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed")
+		}
 		bucket, err := p.open(ctx, l)
 		switch {
 		case err != nil:
