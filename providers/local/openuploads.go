@@ -49,9 +49,17 @@ func (s *store) readSum(upload string, number int, tag string) (sum storage.CRC3
 		return sum
 	}
 	hexadecimal, found := strings.CutPrefix(string(text), tag+" ")
-	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
-	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
+	if !found {
 		return sum
+	}
+	return parseSum(hexadecimal)
+}
+
+// parseSum returns the checksum of a line that keepSum or keepTag wrote; unknown for another text.
+func parseSum(line string) storage.CRC32C {
+	crc, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 16, 32)
+	if err != nil || len(line) != len("00000000\n") {
+		return storage.CRC32C{}
 	}
 	return storage.KnownCRC32C(uint32(crc))
 }
@@ -75,16 +83,19 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	if err != nil {
 		return nil, err
 	}
-	page := &storage.PartPage{More: len(numbers) > r.Limit}
-	for _, number := range numbers[:min(len(numbers), r.Limit)] {
-		if err := interrupted(ctx); err != nil {
-			return nil, err
+	page := &storage.PartPage{}
+	for _, number := range numbers {
+		if len(page.Parts) == r.Limit {
+			page.More = true
+			break
 		}
-		part, err := s.describePart(ctx, u.dir, r.Upload, number)
+		part, ok, err := s.describePart(ctx, u.dir, r.Upload, number)
 		if err != nil {
 			return nil, err
 		}
-		page.Parts = append(page.Parts, part)
+		if ok {
+			page.Parts = append(page.Parts, part)
+		}
 	}
 	return page, nil
 }
@@ -98,35 +109,68 @@ func (s *store) partNumbers(upload string, after int) ([]int, error) {
 	defer d.close()
 	var numbers []int
 	err = d.read(func(e dirent) bool {
-		text, isPart := strings.CutPrefix(e.name, partPrefix)
-		number, err := strconv.Atoi(text)
-		if isPart && err == nil && number > after && partName(number) == e.name {
-			numbers = append(numbers, number)
+		for prefix, name := range map[string]func(int) string{partPrefix: partName, placedPrefix: placedName} {
+			text, isPart := strings.CutPrefix(e.name, prefix)
+			number, err := strconv.Atoi(text)
+			if isPart && err == nil && number > after && name(number) == e.name {
+				numbers = append(numbers, number)
+			}
 		}
 		return true
 	})
 	slices.Sort(numbers)
-	return numbers, failure(err)
+	return slices.Compact(numbers), failure(err)
 }
 
-// describePart describes a part, which it reads only if its checksum was not kept.
-func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (storage.Part, error) {
-	f, err := from.open(partName(number))
-	if err != nil {
-		return storage.Part{}, failure(err)
-	}
-	file := f.osFile(partName(number))
-	defer func() { _ = file.Close() }()
-	part := storage.Part{Number: number, Tag: makeTag(f.meta).revision(), Size: f.meta.size}
-	part.CRC32C = s.readSum(upload, number, part.Tag)
-	if !part.CRC32C.Known {
-		sum := crc32.New(castagnoli)
-		if _, err := io.Copy(sum, cancelableReader{ctx, file}); err != nil {
-			return part, failure(err)
+// describePart describes a part, which it reads only if its checksum was not kept. If the part
+// is replaced meanwhile, it starts over. ok is false if there is no such part any more.
+func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return part, false, err
 		}
-		part.CRC32C = storage.KnownCRC32C(sum.Sum32())
+		part, ok, err = s.findPart(from, upload, number)
+		if !ok || err != nil || part.CRC32C.Known {
+			return part, ok, err
+		}
+		part.CRC32C, err = sumOf(ctx, from, part)
+		if storage.CodeOf(err) != storage.InvalidArgument {
+			return part, err == nil, err
+		}
 	}
-	return part, nil
+}
+
+// findPart returns the part with that number, and its checksum if that was kept. A part in a file
+// of its own counts more than one in a slot.
+func (s *store) findPart(from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+	m, err := from.stat(partName(number))
+	switch {
+	case isNotExist(err):
+		part, ok = readSlot(from, number)
+		return part, ok, nil
+	case err != nil:
+		return part, false, failure(err)
+	case m.kind != kindFile:
+		return part, false, nil
+	}
+	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.size}
+	part.CRC32C = s.readSum(upload, number, part.Tag)
+	return part, true, nil
+}
+
+// sumOf reads a part. If it was replaced, sumOf fails with InvalidArgument.
+func sumOf(ctx context.Context, from *dir, part storage.Part) (storage.CRC32C, error) {
+	file, offset, size, err := openPart(from, part)
+	if err != nil {
+		return storage.CRC32C{}, err
+	}
+	defer func() { _ = file.Close() }()
+	sum := crc32.New(castagnoli)
+	if _, err := io.Copy(sum, cancelableReader{ctx, io.NewSectionReader(file, offset, size)}); err != nil {
+		return storage.CRC32C{}, failure(err)
+	}
+	return storage.KnownCRC32C(sum.Sum32()), nil
 }
 
 // A cancelableReader fails when ctx is done.

@@ -18,12 +18,16 @@ import (
 // size. A part for which the guess is wrong has a file of its own.
 //
 // The place of a part is its slot, and belongs to whoever first makes the file slotName. The
-// part exists once that is renamed to placedName. From then on nobody writes to the slot: a
-// part that replaces it has a file of its own, which counts more. A writer that was killed
-// leaves its slotName, and the slot is not used again.
+// part exists once that is renamed to placedName. It has the tag and the checksum of the part,
+// for ListParts. From then on nobody writes to the slot: a part that replaces it has a file of
+// its own, which counts more. A writer that was killed leaves its slotName, and the slot is not
+// used again.
 //
 // A writer holds a shared lock on the file. CompleteParts takes an exclusive one before it
-// gives the file away. If it cannot, it copies.
+// gives the file away. If it cannot, it copies. If it was killed while it gave the file away,
+// that may be an object already and still have its name here, or this name may be that of an
+// object that it replaced. So the layout has the inode, and nobody writes to a file with two
+// names.
 
 // layoutName is the file that tells which file the parts share now. A longer part than all
 // before it replaces it: that before was the last one of the object.
@@ -38,11 +42,14 @@ const slotsWork = runtime.GOOS != "windows"
 
 func slotName(number int) string { return fmt.Sprint("slot-", number) }
 
-func placedName(number int) string { return fmt.Sprint("placed-", number) }
+const placedPrefix = "placed-"
+
+func placedName(number int) string { return fmt.Sprint(placedPrefix, number) }
 
 // A layout is the content of layoutName.
 type layout struct {
-	file     string // which parts share; no other ever has this name
+	file     string // which parts share
+	ino      uint64 // of file
 	partSize int64  // bytes
 }
 
@@ -91,7 +98,8 @@ func (s *store) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) 
 		return part, false, nil
 	}
 	defer func() { err = errors.Join(err, failure(f.close())) }()
-	if mode != 0 && mode != f.meta.mode || !s.claimSlot(to, r.Number) {
+	part = storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}
+	if mode != 0 && mode != f.meta.mode || !s.claimSlot(to, part, s.sync && r.AnyOrder) {
 		return part, false, nil
 	}
 	if err := s.fillSlot(ctx, to, f, at, r); err != nil {
@@ -101,7 +109,7 @@ func (s *store) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) 
 	if s.sync {
 		err = failure(to.sync())
 	}
-	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
+	return part, true, err
 }
 
 // openSlot opens and locks the file with the slot of a part. It returns nil if there is none.
@@ -122,7 +130,7 @@ func (s *store) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (
 	usable := err == nil && at.offset <= f.meta.size+maxHole && tryShareFile(f.os) == nil
 	if usable { // else CompleteParts may have given it away before it was locked
 		named, err := to.stat(l.file)
-		usable = err == nil && named.ino == f.meta.ino
+		usable = err == nil && named.ino == f.meta.ino && named.ino == l.ino && named.links <= 1
 	}
 	if usable {
 		_, err = f.os.Seek(at.offset, io.SeekStart)
@@ -135,19 +143,55 @@ func (s *store) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (
 	return f, at
 }
 
-// claimSlot makes the slot the caller's. It reports false if another writer has it, or if
-// there is a part with that number.
-func (s *store) claimSlot(to *dir, number int) bool {
-	f, err := to.create(slotName(number))
+// claimSlot makes the slot of a part the caller's. It reports false if another writer has it, or
+// if there is a part with that number. With flush, ListParts finds the part after a power failure.
+func (s *store) claimSlot(to *dir, part storage.Part, flush bool) bool {
+	f, err := to.create(slotName(part.Number))
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.setTime(to, slotName(number), s.clock.now()), f.close())
-	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
+	err = keepTag(f, part)
+	err = errors.Join(err, f.setTime(to, slotName(part.Number), s.clock.now()))
+	isNew := isFree(to, placedName(part.Number)) && isFree(to, partName(part.Number))
+	if err == nil && isNew && flush {
+		err = f.sync()
+	}
+	if err = errors.Join(err, f.close()); err == nil && isNew {
 		return true
 	}
-	_ = to.unlink(slotName(number))
+	_ = to.unlink(slotName(part.Number))
 	return false
+}
+
+// keepTag writes the tag and the checksum of a part, for readSlot.
+func keepTag(f *file, part storage.Part) error {
+	line := part.Tag + " "
+	if part.CRC32C.Known {
+		line += fmt.Sprintf("%08x", part.CRC32C.Sum)
+	}
+	_, err := f.Write([]byte(line + "\n"))
+	return err
+}
+
+// readSlot returns the part in a slot, and its checksum if that was kept. ok is false if there is
+// none, or if the file that it shares is gone.
+func readSlot(from *dir, number int) (part storage.Part, ok bool) {
+	f, err := from.open(placedName(number))
+	if err != nil {
+		return part, false
+	}
+	file := f.osFile(placedName(number))
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxSumFile))
+	tag, sum, found := strings.Cut(string(text), " ")
+	part = storage.Part{Number: number, Tag: tag, CRC32C: parseSum(sum)}
+	at, isSlot := slotOf(part)
+	if err != nil || !found || !isSlot {
+		return part, false
+	}
+	part.Size = at.size
+	m, err := from.stat(at.file)
+	return part, err == nil && m.kind == kindFile && m.ino == at.ino && m.size-at.size >= at.offset
 }
 
 func isFree(d *dir, base string) bool {
@@ -208,8 +252,11 @@ func (s *store) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest) 
 	if !s.addFile(ctx, to, made.file, "", true) {
 		return layout{}, false
 	}
-	if s.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.partSize), !found) {
-		return made, true
+	if m, err := to.stat(made.file); err == nil {
+		made.ino = m.ino
+		if s.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !found) {
+			return made, true
+		}
 	}
 	_ = to.unlink(made.file)
 	l, found = s.readLayout(to) // of a writer that was faster
@@ -221,7 +268,7 @@ func (s *store) readLayout(from *dir) (l layout, ok bool) {
 	if err != nil {
 		return layout{}, false
 	}
-	_, err = fmt.Sscan(string(content), &l.file, &l.partSize)
+	_, err = fmt.Sscan(string(content), &l.file, &l.ino, &l.partSize)
 	return l, err == nil && validShared(l.file) && l.partSize > 0
 }
 
@@ -265,7 +312,7 @@ func (s *store) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) {
 	st := &stagedFile{dir: from, name: first.file, held: held.os}
 	if tryLockFile(held.os) == nil { // its size is only known then
 		m, err := held.stat()
-		if err == nil && m.ino == first.ino && m.size == size {
+		if err == nil && m.ino == first.ino && m.links <= 1 && m.size == size {
 			st.file, err = from.edit(first.file)
 		}
 		if err == nil && st.file != nil {

@@ -219,3 +219,48 @@ func TestPartsThatReplaceAPrivateObjectHaveItsMode(t *testing.T) {
 	require.Equal(t, "new", content)
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "k")))
 }
+
+// TestNobodyWritesToAnObjectAfterAKill has an object whose file still has its name in the upload.
+func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
+	for name, kill := range map[string]func(t *testing.T, shared, object string){
+		"while it linked the file": func(t *testing.T, shared, object string) { require.NoError(t, os.Link(shared, object)) },
+		"while it exchanged files": func(t *testing.T, shared, object string) {
+			require.NoError(t, os.Rename(shared, object))
+			require.NoError(t, os.WriteFile(shared, []byte("replaced"), 0o666))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+			s.part(upload, 1, "aaa")
+			s.part(upload, 2, "bbb")
+			shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
+			require.NoError(t, err)
+			object := filepath.Join(s.root, "k")
+			kill(t, shared[0], object)
+			before := map[string]string{}
+			for _, path := range []string{shared[0], object} {
+				content, err := os.ReadFile(path)
+				require.NoError(t, err)
+				before[path] = string(content)
+			}
+			s.part(upload, 3, "ccc")
+			for path, content := range before {
+				now, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.Equal(t, content, string(now))
+			}
+			fi, err := os.Stat(object)
+			require.NoError(t, err)
+			parts := s.listParts(upload, 0, 10).Parts
+			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{
+				Put: &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: parts,
+			})
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			now, err := os.Stat(object)
+			require.NoError(t, err)
+			require.Equal(t, fi.ModTime(), now.ModTime())
+			require.Equal(t, "aaabbb", s.get("k"))
+		})
+	}
+}
