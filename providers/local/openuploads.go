@@ -122,18 +122,21 @@ func (s *store) partNumbers(upload string, after int) ([]int, error) {
 	return slices.Compact(numbers), failure(err)
 }
 
-// describePart describes a part, which it reads only if its checksum was not kept. If the part
-// is replaced meanwhile, it starts over. ok is false if there is no such part any more.
+// describePart describes a part, which it reads only if its checksum was not kept. If the part is
+// replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
+// file CompleteParts has given away stays listed: without it, another CompleteParts would make an
+// object of the others.
 func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return part, false, err
 		}
-		part, ok, err = s.findPart(from, upload, number)
-		if !ok || err != nil || part.CRC32C.Known {
-			return part, ok, err
+		found, ok, err := s.findPart(from, upload, number)
+		if !ok || err != nil || found.CRC32C.Known || found.Tag == part.Tag {
+			return found, ok, err
 		}
+		part = found
 		part.CRC32C, err = sumOf(ctx, from, part)
 		if storage.CodeOf(err) != storage.InvalidArgument {
 			return part, err == nil, err

@@ -62,27 +62,30 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 			if _, shared := slotOf(want[0]); shared {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(1)), []byte(want[0].Tag+" \n"), 0o600))
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(5)), []byte("\x00"), 0o600))
-				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(6)), []byte(want[0].Tag+" \n"), 0o600))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(6)), []byte(want[0].Tag+" \n"), 0o600)) // the tag of another part
 			}
 			require.Equal(t, want, s.listParts(upload, 0, 100).Parts)
 		})
 	}
 }
 
-// TestAKillWhileAnUploadIsRemoved has an upload of which a part is removed already, as a completion or
-// AbortParts leaves it that was killed.
-func TestAKillWhileAnUploadIsRemoved(t *testing.T) {
+// TestAnUploadEndsBeforeItsPartsAreRemoved has a key that cannot be removed: nothing else is, either.
+func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
-	first := s.partWithSum(upload, 1, "one")
-	stuck := filepath.Join(s.uploadDir(upload), "stuck")
-	require.NoError(t, os.MkdirAll(filepath.Join(stuck, "full"), 0o700))
-	require.NoError(t, os.Chmod(stuck, 0o500))
-	t.Cleanup(func() { _ = os.Chmod(stuck, 0o700) })
-	_ = s.AbortParts(t.Context(), "k", upload)
-	_, err := s.ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: upload, Limit: 10})
-	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.ErrorIs(t, s.complete("k", upload, first), storage.InvalidArgument)
+	s.partWithSum(upload, 1, "one")
+	key := filepath.Join(s.uploadDir(upload), uploadKeyName)
+	require.NoError(t, os.Remove(key))
+	require.NoError(t, os.MkdirAll(filepath.Join(key, "full"), 0o700))
+	before, err := os.ReadDir(s.uploadDir(upload))
+	require.NoError(t, err)
+	st, err := s.acquire(t.Context())
+	require.NoError(t, err)
+	defer s.release(st)
+	require.Error(t, st.removeUpload(t.Context(), upload))
+	after, err := os.ReadDir(s.uploadDir(upload))
+	require.NoError(t, err)
+	require.Len(t, after, len(before))
 }
 
 func TestUploadsAreListedInEveryProcess(t *testing.T) {

@@ -174,7 +174,7 @@ func keepTag(f *file, part storage.Part) error {
 }
 
 // readSlot returns the part in a slot, and its checksum if that was kept. ok is false if there is
-// none, or if the file that it shares is gone.
+// none.
 func readSlot(from *dir, number int) (part storage.Part, ok bool) {
 	f, err := from.open(placedName(number))
 	if err != nil {
@@ -186,12 +186,8 @@ func readSlot(from *dir, number int) (part storage.Part, ok bool) {
 	tag, sum, found := strings.Cut(string(text), " ")
 	part = storage.Part{Number: number, Tag: tag, CRC32C: parseSum(sum)}
 	at, isSlot := slotOf(part)
-	if err != nil || !found || !isSlot {
-		return part, false
-	}
 	part.Size = at.size
-	m, err := from.stat(at.file)
-	return part, err == nil && m.kind == kindFile && m.ino == at.ino && m.size-at.size >= at.offset
+	return part, err == nil && found && isSlot
 }
 
 func isFree(d *dir, base string) bool {
