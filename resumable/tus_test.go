@@ -345,7 +345,12 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 			require.Eventually(t, func() bool { offset = s.offset(at); return offset > before || before == 0 }, 10*time.Second, 50*time.Millisecond)
 			require.LessOrEqual(t, offset, cut)
 		}
-		s.patch(at, offset, data[offset:], int64(len(data)))
+		var a *answer
+		require.Eventually(t, func() bool { // the request that was cut may still hold the lock
+			a = s.tus("PATCH", at, data[offset:], "Upload-Offset", itoa(offset))
+			return a.StatusCode != http.StatusLocked
+		}, 10*time.Second, 50*time.Millisecond)
+		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 		s.stored("files/alice/file", data)
 	})
 }

@@ -23,6 +23,24 @@ const (
 	maxSumFile = 256 // bytes
 )
 
+// sumRecord is the content of such a file.
+func sumRecord(tag string, crc storage.CRC32C) string {
+	if !crc.Known {
+		return tag + " \n"
+	}
+	return fmt.Sprintf("%s %08x\n", tag, crc.Sum)
+}
+
+// sumOf returns the checksum in a record, if it is of the part with that tag.
+func sumOf(record, tag string) (sum storage.CRC32C) {
+	hexadecimal, found := strings.CutPrefix(record, tag+" ")
+	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
+	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
+		return sum
+	}
+	return storage.KnownCRC32C(uint32(crc))
+}
+
 // keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
 func (s *store) keepSum(upload string, part storage.Part) {
 	if !part.CRC32C.Known {
@@ -32,36 +50,20 @@ func (s *store) keepSum(upload string, part storage.Part) {
 	_ = s.root.Remove(path)                                                   // of the part that was replaced
 	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // never through a symbolic link
 	if err == nil {
-		_, _ = fmt.Fprintf(f, "%s %08x\n", part.Tag, part.CRC32C.Sum)
+		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
 		_ = f.Close()
 	}
 }
 
-// readSum returns the checksum of the part with that tag; unknown if none was kept.
-func (s *store) readSum(upload string, number int, tag string) (sum storage.CRC32C) {
-	f, err := s.root.Open(uploadPath(upload) + "/" + sumName(number))
+// readSmall returns the content of a file that has a record.
+func (s *store) readSmall(path string) (text string, ok bool) {
+	f, err := s.root.Open(path)
 	if err != nil {
-		return sum
+		return "", false
 	}
 	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, maxSumFile))
-	if err != nil {
-		return sum
-	}
-	hexadecimal, found := strings.CutPrefix(string(text), tag+" ")
-	if !found {
-		return sum
-	}
-	return parseSum(hexadecimal)
-}
-
-// parseSum returns the checksum of a line that keepSum or keepTag wrote; unknown for another text.
-func parseSum(line string) storage.CRC32C {
-	crc, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 16, 32)
-	if err != nil || len(line) != len("00000000\n") {
-		return storage.CRC32C{}
-	}
-	return storage.KnownCRC32C(uint32(crc))
+	content, err := io.ReadAll(io.LimitReader(f, maxSumFile))
+	return string(content), err == nil
 }
 
 // ListParts returns the parts that are there now, with their checksums.
@@ -83,17 +85,16 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	if err != nil {
 		return nil, err
 	}
-	page := &storage.PartPage{}
-	for _, number := range numbers {
-		if len(page.Parts) == r.Limit {
-			page.More = true
-			break
+	page := &storage.PartPage{More: len(numbers) > r.Limit}
+	for _, number := range numbers[:min(len(numbers), r.Limit)] {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
 		}
-		part, ok, err := s.describePart(ctx, u.dir, r.Upload, number)
+		part, found, err := s.describePart(ctx, u.dir, r.Upload, number)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if found {
 			page.Parts = append(page.Parts, part)
 		}
 	}
@@ -109,12 +110,10 @@ func (s *store) partNumbers(upload string, after int) ([]int, error) {
 	defer d.close()
 	var numbers []int
 	err = d.read(func(e dirent) bool {
-		for prefix, name := range map[string]func(int) string{partPrefix: partName, placedPrefix: placedName} {
-			text, isPart := strings.CutPrefix(e.name, prefix)
-			number, err := strconv.Atoi(text)
-			if isPart && err == nil && number > after && name(number) == e.name {
-				numbers = append(numbers, number)
-			}
+		_, text, _ := strings.Cut(e.name, "-")
+		number, err := strconv.Atoi(text)
+		if err == nil && number > after && (e.name == partName(number) || e.name == placedName(number)) {
+			numbers = append(numbers, number)
 		}
 		return true
 	})
@@ -137,7 +136,7 @@ func (s *store) describePart(ctx context.Context, from *dir, upload string, numb
 			return found, ok, err
 		}
 		part = found
-		part.CRC32C, err = sumOf(ctx, from, part)
+		part.CRC32C, err = readPartSum(ctx, from, part)
 		if storage.CodeOf(err) != storage.InvalidArgument {
 			return part, err == nil, err
 		}
@@ -150,7 +149,7 @@ func (s *store) findPart(from *dir, upload string, number int) (part storage.Par
 	m, err := from.stat(partName(number))
 	switch {
 	case isNotExist(err):
-		part, ok = readSlot(from, number)
+		part, ok = s.placedPart(from, number)
 		return part, ok, nil
 	case err != nil:
 		return part, false, failure(err)
@@ -158,12 +157,13 @@ func (s *store) findPart(from *dir, upload string, number int) (part storage.Par
 		return part, false, nil
 	}
 	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.size}
-	part.CRC32C = s.readSum(upload, number, part.Tag)
+	record, _ := s.readSmall(uploadPath(upload) + "/" + sumName(number))
+	part.CRC32C = sumOf(record, part.Tag)
 	return part, true, nil
 }
 
-// sumOf reads a part. If it was replaced, sumOf fails with InvalidArgument.
-func sumOf(ctx context.Context, from *dir, part storage.Part) (storage.CRC32C, error) {
+// readPartSum reads a part. If it was replaced, readPartSum fails with InvalidArgument.
+func readPartSum(ctx context.Context, from *dir, part storage.Part) (storage.CRC32C, error) {
 	file, offset, size, err := openPart(from, part)
 	if err != nil {
 		return storage.CRC32C{}, err

@@ -18,10 +18,9 @@ import (
 // size. A part for which the guess is wrong has a file of its own.
 //
 // The place of a part is its slot, and belongs to whoever first makes the file slotName. The
-// part exists once that is renamed to placedName. It has the tag and the checksum of the part,
-// for ListParts. From then on nobody writes to the slot: a part that replaces it has a file of
-// its own, which counts more. A writer that was killed leaves its slotName, and the slot is not
-// used again.
+// part exists once that is renamed to placedName. From then on nobody writes to the slot: a
+// part that replaces it has a file of its own, which counts more. A writer that was killed
+// leaves its slotName, and the slot is not used again.
 //
 // A writer holds a shared lock on the file. CompleteParts takes an exclusive one before it
 // gives the file away. If it cannot, it copies. If it was killed while it gave the file away,
@@ -42,9 +41,7 @@ const slotsWork = runtime.GOOS != "windows"
 
 func slotName(number int) string { return fmt.Sprint("slot-", number) }
 
-const placedPrefix = "placed-"
-
-func placedName(number int) string { return fmt.Sprint(placedPrefix, number) }
+func placedName(number int) string { return fmt.Sprint("placed-", number) }
 
 // A layout is the content of layoutName.
 type layout struct {
@@ -98,8 +95,7 @@ func (s *store) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) 
 		return part, false, nil
 	}
 	defer func() { err = errors.Join(err, failure(f.close())) }()
-	part = storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}
-	if mode != 0 && mode != f.meta.mode || !s.claimSlot(to, part, s.sync && r.AnyOrder) {
+	if mode != 0 && mode != f.meta.mode || !s.claimSlot(to, r.Number) {
 		return part, false, nil
 	}
 	if err := s.fillSlot(ctx, to, f, at, r); err != nil {
@@ -109,7 +105,7 @@ func (s *store) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) 
 	if s.sync {
 		err = failure(to.sync())
 	}
-	return part, true, err
+	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
 }
 
 // openSlot opens and locks the file with the slot of a part. It returns nil if there is none.
@@ -143,51 +139,19 @@ func (s *store) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (
 	return f, at
 }
 
-// claimSlot makes the slot of a part the caller's. It reports false if another writer has it, or
-// if there is a part with that number. With flush, ListParts finds the part after a power failure.
-func (s *store) claimSlot(to *dir, part storage.Part, flush bool) bool {
-	f, err := to.create(slotName(part.Number))
+// claimSlot makes the slot the caller's. It reports false if another writer has it, or if
+// there is a part with that number.
+func (s *store) claimSlot(to *dir, number int) bool {
+	f, err := to.create(slotName(number))
 	if err != nil {
 		return false
 	}
-	err = keepTag(f, part)
-	err = errors.Join(err, f.setTime(to, slotName(part.Number), s.clock.now()))
-	isNew := isFree(to, placedName(part.Number)) && isFree(to, partName(part.Number))
-	if err == nil && isNew && flush {
-		err = f.sync()
-	}
-	if err = errors.Join(err, f.close()); err == nil && isNew {
+	err = errors.Join(f.setTime(to, slotName(number), s.clock.now()), f.close())
+	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
 		return true
 	}
-	_ = to.unlink(slotName(part.Number))
+	_ = to.unlink(slotName(number))
 	return false
-}
-
-// keepTag writes the tag and the checksum of a part, for readSlot.
-func keepTag(f *file, part storage.Part) error {
-	line := part.Tag + " "
-	if part.CRC32C.Known {
-		line += fmt.Sprintf("%08x", part.CRC32C.Sum)
-	}
-	_, err := f.Write([]byte(line + "\n"))
-	return err
-}
-
-// readSlot returns the part in a slot, and its checksum if that was kept. ok is false if there is
-// none.
-func readSlot(from *dir, number int) (part storage.Part, ok bool) {
-	f, err := from.open(placedName(number))
-	if err != nil {
-		return part, false
-	}
-	file := f.osFile(placedName(number))
-	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, maxSumFile))
-	tag, sum, found := strings.Cut(string(text), " ")
-	part = storage.Part{Number: number, Tag: tag, CRC32C: parseSum(sum)}
-	at, isSlot := slotOf(part)
-	part.Size = at.size
-	return part, err == nil && found && isSlot
 }
 
 func isFree(d *dir, base string) bool {
@@ -207,7 +171,9 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 	if err != nil {
 		return failure(err)
 	}
-	err = to.rename(placedName(at.number), to, slotName(at.number))
+	if err = s.recordSlot(to, at, r.CRC32C, s.sync && r.AnyOrder); err == nil {
+		err = to.rename(placedName(at.number), to, slotName(at.number))
+	}
 	if isNotExist(err) {
 		if err := s.notFoundIfBucketGone(nil); err != nil {
 			return err
@@ -215,6 +181,23 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 		return errUpload // it has ended meanwhile
 	}
 	return failure(err)
+}
+
+// recordSlot writes the tag and the checksum of a part into the file that claims its slot, for
+// ListParts. With flush, ListParts finds the part after a power failure.
+func (s *store) recordSlot(to *dir, at slot, crc storage.CRC32C, flush bool) error {
+	f, err := to.edit(slotName(at.number))
+	if err != nil {
+		return err
+	}
+	_, err = f.os.WriteString(sumRecord(at.tag(), crc))
+	if err == nil {
+		err = f.setTime(to, slotName(at.number), s.clock.now())
+	}
+	if err == nil && flush {
+		err = f.sync()
+	}
+	return errors.Join(err, f.close())
 }
 
 // An exactBody fails if it has not the announced size, before it delivers a byte too many.
@@ -339,6 +322,22 @@ func countRun(from *dir, first slot, parts []storage.Part) (run int, size int64)
 func isPlaced(from *dir, number int) bool {
 	m, err := from.stat(placedName(number))
 	return err == nil && m.kind == kindFile && isFree(from, partName(number))
+}
+
+// placedPart describes the part in a slot. ok is false if there is none.
+func (s *store) placedPart(from *dir, number int) (part storage.Part, ok bool) {
+	text, ok := s.readSmall(from.name(placedName(number)))
+	tag, _, found := strings.Cut(text, " ")
+	if !ok || !found {
+		return part, false
+	}
+	part = storage.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
+	at, ok := slotOf(part)
+	if !ok {
+		return part, false
+	}
+	part.Size = at.size
+	return part, true
 }
 
 // openPart opens the file with a part, and returns where it is in there.
