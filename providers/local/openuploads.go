@@ -121,35 +121,59 @@ func (s *store) partNumbers(upload string, after int) ([]int, error) {
 	return slices.Compact(numbers), failure(err)
 }
 
-// describePart describes a part, which it reads only if its checksum was not kept. found is false
-// if the part ended meanwhile.
-func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, found bool, err error) {
-	m, err := from.stat(partName(number))
-	switch {
-	case err == nil:
-		part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.size}
-		record, _ := s.readSmall(uploadPath(upload) + "/" + sumName(number))
-		part.CRC32C = sumOf(record, part.Tag)
-	case !isNotExist(err):
-		return part, false, failure(err)
-	default:
-		if part, found = s.placedPart(from, number); !found {
-			return part, false, nil
-		}
-	}
-	if !part.CRC32C.Known {
-		file, offset, size, err := openPart(from, part)
-		if err != nil {
+// describePart describes a part, which it reads only if its checksum was not kept. If the part is
+// replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
+// file CompleteParts has given away stays listed: without it, another CompleteParts would make an
+// object of the others.
+func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
 			return part, false, err
 		}
-		defer func() { _ = file.Close() }()
-		sum := crc32.New(castagnoli)
-		if _, err := io.Copy(sum, cancelableReader{ctx, io.NewSectionReader(file, offset, size)}); err != nil {
-			return part, false, failure(err)
+		found, ok, err := s.findPart(from, upload, number)
+		if !ok || err != nil || found.CRC32C.Known || found.Tag == part.Tag {
+			return found, ok, err
 		}
-		part.CRC32C = storage.KnownCRC32C(sum.Sum32())
+		part = found
+		part.CRC32C, err = readPartSum(ctx, from, part)
+		if storage.CodeOf(err) != storage.InvalidArgument {
+			return part, err == nil, err
+		}
 	}
+}
+
+// findPart returns the part with that number, and its checksum if that was kept. A part in a file
+// of its own counts more than one in a slot.
+func (s *store) findPart(from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+	m, err := from.stat(partName(number))
+	switch {
+	case isNotExist(err):
+		part, ok = s.placedPart(from, number)
+		return part, ok, nil
+	case err != nil:
+		return part, false, failure(err)
+	case m.kind != kindFile:
+		return part, false, nil
+	}
+	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.size}
+	record, _ := s.readSmall(uploadPath(upload) + "/" + sumName(number))
+	part.CRC32C = sumOf(record, part.Tag)
 	return part, true, nil
+}
+
+// readPartSum reads a part. If it was replaced, readPartSum fails with InvalidArgument.
+func readPartSum(ctx context.Context, from *dir, part storage.Part) (storage.CRC32C, error) {
+	file, offset, size, err := openPart(from, part)
+	if err != nil {
+		return storage.CRC32C{}, err
+	}
+	defer func() { _ = file.Close() }()
+	sum := crc32.New(castagnoli)
+	if _, err := io.Copy(sum, cancelableReader{ctx, io.NewSectionReader(file, offset, size)}); err != nil {
+		return storage.CRC32C{}, failure(err)
+	}
+	return storage.KnownCRC32C(sum.Sum32()), nil
 }
 
 // A cancelableReader fails when ctx is done.
