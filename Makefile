@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages to test at the same time: some wait for timers and disks more than they compute.
 TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # These take longest, and begin first.
-LONGEST := ./providers/s3 ./providers/gcs ./s3server ./providers/local ./transfer ./providers/azure ./examples/browserupload ./providers/s3/s3probe
+LONGEST := ./providers/s3 ./resumable ./providers/gcs ./s3server ./providers/local ./transfer ./providers/azure ./examples/browserupload ./providers/s3/s3probe
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # The tests of files/sqlrecords that need a database are a separate module.
@@ -25,7 +25,7 @@ WITH_SERVERS := $(GO) run -C testservers . --
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: man install-check test run vet lint fmt imports prose bench fuzz support powercut wine s3api
+.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -89,6 +89,11 @@ s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $O
 	$(GO) run -C testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
 	OMNIBUCKET_S3SERVER_STORES=all $(GO) test -run TestConformanceOfAServerOverAnotherStore ./providers/s3
 	$(GO) run -C testservers . -only minio,minio-tls,versitygw -- $(GO) run -C judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
+
+browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
+	@scripts/programs nodejs npm chromium
+	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
+		$(GO) test -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./resumable ./examples/browserupload
 
 wine: ## runs the local driver's tests on Windows code, with Wine
 	GO="$(GO)" scripts/wine

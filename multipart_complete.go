@@ -199,10 +199,22 @@ func (c *completion) join(ctx context.Context, parts []Part) (*Attrs, *Error) {
 	if e != nil && !e.Unknown {
 		return c.completedBefore(ctx, e)
 	}
-	properties := u.record.properties()
-	return finishWrite(ctx, &c.op, a, e, &intent{
+	lost, properties := e != nil, u.record.properties()
+	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
 		properties: properties, controls: put.Controls, size: put.Size, crc: put.CRC32C, condition: put.Condition, writeID: u.record.WriteID,
 	})
+	if lost && e == nil {
+		c.dropParts(ctx)
+	}
+	return attrs, e
+}
+
+// dropParts ends an upload of which the object is there, and of which the store may still have the
+// parts: a call that did not learn that it made the object has left them. Later, another Complete
+// would replace a newer object.
+func (c *completion) dropParts(ctx context.Context) {
+	m := &multipart{w: &write{op: &c.op}, id: c.upload.record.Upload}
+	m.abort(ctx, &Error{})
 }
 
 // completedBefore returns the object if an earlier call has completed the upload; else e, or that
@@ -218,6 +230,9 @@ func (c *completion) completedBefore(ctx context.Context, e *Error) (*Attrs, *Er
 	if u.record.WriteID != "" && ctx.Err() == nil {
 		found, failed := head(ctx, &c.op, &GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
 		if failed == nil && holdsWriteID(found.Metadata, u.record.WriteID) {
+			if e.Code != ObjectNotFound {
+				c.dropParts(ctx)
+			}
 			return c.op.toUser(found), nil
 		}
 	}

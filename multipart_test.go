@@ -239,6 +239,46 @@ func TestAConflictThatDecidesNothingIsTriedAgain(t *testing.T) {
 	require.Equal(t, 2, inj.Count(faults.CompleteParts))
 }
 
+// A lostCompletion driver makes the object, keeps the upload, and does not say so, as a store does
+// whose driver makes an object of components and gets no response.
+type lostCompletion struct {
+	storage.Driver
+	refuses bool // the next attempts, as after an attempt that made the object
+}
+
+func (d *lostCompletion) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	if d.refuses {
+		return nil, storage.PreconditionFailed
+	}
+	put := *r.Put
+	put.Body = strings.NewReader("text")
+	if _, err := d.Put(ctx, &put); err != nil {
+		return nil, err
+	}
+	d.refuses = put.Condition.Absent
+	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
+}
+
+func TestAnUploadEndsWhenItsLostCompletionIsFound(t *testing.T) {
+	for name, opts := range map[string][]storage.MultipartOption{"at once": nil, "with a condition": {storage.IfAbsent()}} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return &lostCompletion{Driver: d} }))
+			u := beginUpload(t, b, opts...)
+			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+			require.NoError(t, err)
+			_, err = u.Complete(t.Context())
+			require.NoError(t, err)
+			for entry := range storage.ListUploads(t.Context(), b) {
+				require.Fail(t, "still in progress", entry)
+			}
+			_, err = b.Upload(t.Context(), "key", strings.NewReader("newer"))
+			require.NoError(t, err)
+			_, err = u.Complete(t.Context())
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+		})
+	}
+}
+
 func FuzzContinueUpload(f *testing.F) {
 	b := memstore.New()
 	u, err := storage.BeginUpload(f.Context(), b, "key", storage.WithMetadata(map[string]string{"a": "b"}), storage.WithSize(3))

@@ -245,6 +245,12 @@ func (s *site) missing(key string) {
 	require.False(s.t, there, key)
 }
 
+// stores returns how many objects the bucket has, those of the handler too.
+func (s *site) stores() int {
+	objects, states := s.keys()
+	return len(objects) + len(states)
+}
+
 // keys returns all keys, without those of states.
 func (s *site) keys() (objects, states []string) {
 	s.t.Helper()

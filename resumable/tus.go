@@ -185,7 +185,7 @@ func (h *Handler) createTus(c *call) error {
 	if err := h.beginTus(c, s); err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", c.location(s.id))
+	c.w.Header().Set("Location", h.location(c, s.id))
 	if withBytes || n.Size == 0 {
 		if s, err = h.receive(c, s, sum); err != nil {
 			return err
@@ -196,15 +196,14 @@ func (h *Handler) createTus(c *call) error {
 	return nil
 }
 
-// location returns the address of an upload, relative to that of the request, so that it
-// is right behind any proxy.
-func (c *call) location(id string) string {
-	path, _, _ := strings.Cut(c.RequestURI, "?")
-	last := path[strings.LastIndexByte(path, '/')+1:]
-	if last == "" {
-		return id
+// location returns the address of an upload: below Config.BaseURL, else the path of the
+// request and id. tus-js-client does not resolve an address that is relative to a path.
+func (h *Handler) location(c *call, id string) string {
+	if h.config.BaseURL != "" {
+		return h.config.BaseURL + "/tus/" + url.PathEscape(id)
 	}
-	return last + "/" + url.PathEscape(id)
+	path, _, _ := strings.Cut(c.RequestURI, "?")
+	return strings.TrimSuffix(path, "/") + "/" + url.PathEscape(id)
 }
 
 // writeOffset writes the headers that tell how far an upload is.

@@ -345,7 +345,13 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 			require.Eventually(t, func() bool { offset = s.offset(at); return offset > before || before == 0 }, 10*time.Second, 50*time.Millisecond)
 			require.LessOrEqual(t, offset, cut)
 		}
-		s.patch(at, offset, data[offset:], int64(len(data)))
+		var a *answer
+		require.Eventually(t, func() bool { // the request that was cut may still store bytes
+			offset = s.offset(at)
+			a = s.tus("PATCH", at, data[offset:], "Upload-Offset", itoa(offset))
+			return a.StatusCode != http.StatusLocked && a.StatusCode != http.StatusConflict
+		}, 10*time.Second, 50*time.Millisecond)
+		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 		s.stored("files/alice/file", data)
 	})
 }
@@ -365,6 +371,7 @@ func TestTusANewRequestEndsAnOlderOne(t *testing.T) {
 			first.t, row.via.t = t, t
 			data := content(1 << 20)
 			at := first.create("Upload-Length", size(data), "Upload-Metadata", named(row.name))
+			begun := first.stores()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			stuck := newStuckBody(data[:1000])
@@ -376,6 +383,7 @@ func TestTusANewRequestEndsAnOlderOne(t *testing.T) {
 				ended <- a
 			}()
 			<-stuck.sent
+			require.Eventually(t, func() bool { return first.stores() > begun }, 20*time.Second, 20*time.Millisecond, "the bytes that arrived are stored")
 			there := row.via.base + at[len(first.base):]
 			require.Eventually(t, func() bool { return row.via.offset(there) == 1000 }, 20*time.Second, 20*time.Millisecond)
 			row.via.patch(there, 1000, data[1000:], int64(len(data)))

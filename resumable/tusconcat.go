@@ -63,7 +63,7 @@ func (h *Handler) concatTus(c *call, concat string) error {
 	for _, piece := range pieces {
 		h.expireSoon(c.Context(), piece)
 	}
-	c.w.Header().Set("Location", c.location(s.id))
+	c.w.Header().Set("Location", h.location(c, s.id))
 	h.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusCreated)
 	return nil

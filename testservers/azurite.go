@@ -10,11 +10,12 @@ var azurite = npmTool{
 	external: []string{"mysql2", "pg-hstore", "tedious"},
 }
 
-// The first account is that of Azurite's documentation. The second has the same key,
-// for tests that change settings of an account: the CORS rules.
+// The first account is that of Azurite's documentation. The others have the same key, for
+// tests that change settings of an account: the CORS rules.
 const (
 	azuriteAccount = "devstoreaccount1"
 	azuriteOther   = "devstoreaccount2"
+	azuriteBrowser = "devstoreaccount3"
 	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
@@ -30,11 +31,14 @@ func launchAzurite(p instance) (launch, error) {
 			"--skipApiVersionCheck", // SDKs are newer
 			"--disableTelemetry",
 		},
-		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey},
+		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey},
 
 		ready:       address + "?comp=list",
 		readyStatus: http.StatusForbidden, // the response to an unsigned request
 		url:         address,
-		variables:   map[string]string{"ACCOUNT": azuriteAccount, "KEY": azuriteKey, "OTHER": "http://" + p.host + "/" + azuriteOther},
+		variables: map[string]string{
+			"ACCOUNT": azuriteAccount, "KEY": azuriteKey,
+			"OTHER": "http://" + p.host + "/" + azuriteOther, "BROWSER": "http://" + p.host + "/" + azuriteBrowser,
+		},
 	}, nil
 }

@@ -14,6 +14,7 @@ func launchFakeGCS(p instance) (launch, error) {
 			"-backend", "memory", "-scheme", "http", "-host", name, "-port", port,
 			"-public-host", p.host, // else downloads are looked for at storage.googleapis.com's paths
 			"-log-level", "error",
+			"-cors-headers", "X-Goog-Content-Length-Range,X-Goog-Hash", // those of signed parts
 		},
 		ready: "http://" + p.host + "/_internal/healthcheck",
 		url:   "http://" + p.host,

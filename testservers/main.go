@@ -17,6 +17,8 @@
 //
 // Tests start "chromium" themselves: OMNIBUCKET_TEST_CHROMIUM is the path of the
 // program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT the Node.js module that drives it.
+// OMNIBUCKET_TEST_UPLOADCLIENTS is a directory of scripts for a page: tus.js, uppy.js and
+// aws-s3.js.
 //
 // Each server has a directory that pins its versions with a go.mod and go.sum, or
 // with a package.json and its lock file. Built programs are in omnibucket/testservers

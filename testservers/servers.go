@@ -28,6 +28,7 @@ var servers = []server{
 	{name: "azurite", tool: azurite, launch: launchAzurite},
 	{name: "postgres", tool: postgres, launch: launchPostgres},
 	{name: "chromium", tool: playwright, find: findChromium},
+	{name: "uploadclients", tool: uploadClients, find: findUploadClients},
 }
 
 // An instance is the directory and the address of one server.

@@ -48,11 +48,14 @@ type backup struct {
 // openBackup opens the end of WithBackup, if there is one.
 func (j *job) openBackup(dst, src End) error {
 	b := j.settings.backup
-	if b.kind == noEnd || j.dryRun {
+	if b.kind == noEnd {
 		return nil
 	}
 	if j.overlap(b, dst) || j.overlap(b, src) {
 		return invalid("WithBackup", "must not overlap with the source or destination")
+	}
+	if j.dryRun {
+		return nil
 	}
 	end, err := j.openDestination(b)
 	if err != nil {

@@ -62,7 +62,7 @@ func (j *job) open(op string, dst, src End) (err error) {
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
 		return invalid("end", "must be a directory, or a bucket that is not nil")
 	case !j.comparing && j.overlap(dst, src):
-		return invalid("ends", "must not overlap")
+		return invalid("source and destination", "must not overlap")
 	case j.checksum && j.sizeOnly:
 		return invalid("WithSizeOnly", "must not be used with WithChecksum")
 	case j.move && (j.remove || j.sizeOnly):
@@ -71,6 +71,8 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return invalid("WithMove", "needs a source from which it can remove")
 	case j.resumeDirIn(dst) || j.resumeDirIn(src):
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
+	case j.journal.liesIn(j.settings, dst) || j.journal.liesIn(j.settings, src):
+		return invalid("WithJournal", "must not keep its object in the source or destination")
 	}
 	j.checksum = j.checksum || j.move
 	if j.dryRun {

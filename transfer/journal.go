@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 const (
@@ -31,7 +33,8 @@ const (
 // journal is that of a job with other patterns, sizes, shard or comparison, the job fails with
 // InvalidArgument. A repeated job does not see files that were added before that key. With
 // [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
-// the jobs that are short for it keep a journal.
+// the jobs that are short for it keep a journal. If the object lies in an end of the job, and
+// [WithExclude] does not exclude its directory, the job fails with InvalidArgument.
 func WithJournal(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -61,6 +64,20 @@ type journal struct {
 	saved  journalState
 	steps  list.List // of *journalStep, in the order of keys, after state.After
 	closed bool      // a file failed: later ones do not count
+}
+
+// liesIn reports whether the object is known to lie in an end, in which it would be copied or
+// removed, unless WithExclude excludes its directory.
+func (l *journal) liesIn(s *settings, e End) bool {
+	if l == nil {
+		return false
+	}
+	if prefix, ok := serving.Below(l.bucket, e.location()); ok {
+		return !s.inExcludedDir(prefix + l.key)
+	}
+	prefix, ok := serving.Below(e.location(), l.bucket)
+	rest, below := strings.CutPrefix(l.key, prefix)
+	return ok && below && !s.inExcludedDir(rest)
 }
 
 // A journalState is the content of the object.

@@ -80,3 +80,21 @@ func TestADeletingJobBeginsAgain(t *testing.T) {
 	require.EqualValues(t, 2, report.Deleted)
 	require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
 }
+
+func TestAJournalLiesOutsideTheEnds(t *testing.T) {
+	src, b := memstore.New(), memstore.New()
+	_, err := src.Upload(t.Context(), "in/a", file("a"))
+	require.NoError(t, err)
+	job := func(journal storage.Bucket, key string, opts ...transfer.Option) error {
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(storage.Prefixed(b, "out/")), transfer.Bucket(storage.Prefixed(src, "in/")),
+			append(opts, transfer.WithJournal(journal, key))...)
+		return err
+	}
+	for name, at := range map[string]storage.Bucket{"out/j": b, "in/j": src, "j": storage.Prefixed(b, "out/x/"), "x/j": storage.Prefixed(src, "in/")} {
+		require.ErrorContains(t, job(at, name), "WithJournal must not keep its object in the source or destination", name)
+	}
+	require.Empty(t, keysOf(contents(t, b)))
+	require.NoError(t, job(b, "j"), "beside the destination")
+	require.NoError(t, job(src, "outer"), "beside the source")
+	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")), "an excluded folder")
+}

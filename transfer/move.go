@@ -15,13 +15,22 @@ import (
 // [WithNoSync] is set. To continue a job that was killed, make the same call again.
 //
 // A file that changed after it was listed is transferred and stays at the source; it fails
-// with Changed. If the store cannot remove an object on the condition of its revision, a change
+// with Changed. An object that both ends list with the same ETag and time fails with
+// InvalidArgument and stays: one bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a change
 // in the moment before the removal is lost. Directories of a source directory that become
-// empty are removed, too. If the source cannot be removed from, or with [WithDelete], the job
+// empty are removed, too, but one that a killed job emptied may stay. If the source cannot be removed from, or with [WithDelete], the job
 // fails with InvalidArgument.
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
+
+var errOneObject = errors.New("source and destination seem to be one object, which was not removed")
+
+// sameObject reports whether two objects have all in common that a listing shows: one bucket may
+// have two addresses. A copy is younger than its source.
+func sameObject(src, dst entry) bool {
+	return src.etag != "" && src.etag == dst.etag && src.size == dst.size && !src.modified.IsZero() && src.modified.Equal(dst.modified)
+}
 
 // finishMove removes a file of the source that the destination has.
 func (j *job) finishMove(ctx context.Context, src entry) error {

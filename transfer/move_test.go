@@ -148,3 +148,22 @@ func TestMoveRefuses(t *testing.T) {
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument, "onto itself")
 }
+
+// Two addresses of one bucket are not known to overlap.
+func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
+	src, dst := memstore.New(), memstore.New()
+	for key, text := range moved {
+		_, err := src.Upload(t.Context(), key, file(text))
+		require.NoError(t, err)
+	}
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(struct{ storage.Bucket }{src}), transfer.Bucket(src), transfer.WithMove())
+	require.ErrorContains(t, err, "seem to be one object")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ElementsMatch(t, keysOf(moved), keysOf(contents(t, src)))
+
+	_, err = transfer.Copy(t.Context(), dst, src)
+	require.NoError(t, err)
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(struct{ storage.Bucket }{dst}), transfer.Bucket(src), transfer.WithMove())
+	require.NoError(t, err, "a copy is younger")
+	require.Empty(t, keysOf(contents(t, src)))
+}

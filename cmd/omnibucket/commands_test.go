@@ -275,6 +275,13 @@ func TestVersionedStores(t *testing.T) {
 		s.exits(0, "undelete", "box:")
 		require.Equal(t, "new", s.ok("cat", "box:p/new"), "its versions stayed")
 	}
+	s.exits(3, "undelete", "box:none")
+	s.exits(3, "undelete", "box:none*")
+	s.exits(3, "restore", "--at", "1d", "box:p/none/")
+	s.exits(0, "undelete", "box:p/*")
+	_, stderr := s.exits(1, "undelete", memory(t)+"-plain")
+	require.Contains(t, stderr, "the bucket keeps no old versions")
+	require.Contains(t, stderr, "bucket --versioning on")
 	s.exits(2, "restore", "box:p")
 	s.exits(2, "restore", "--at", "soon", "box:p")
 	s.exits(2, "restore", "--at", "1d", "--days", "1", "box:p")

@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,7 +27,8 @@ type configuration struct {
 }
 
 // configFile returns the path of the configuration file: of --config, of the environment, or
-// the default place of the system.
+// the default place of the system. It is "" if the system has none, as without HOME: a file in
+// the current directory may be another user's.
 func (p *program) configFile() string {
 	if p.global.config != "" {
 		return p.global.config
@@ -33,7 +36,11 @@ func (p *program) configFile() string {
 	if path, set := p.lookup(configVariable); set && path != "" {
 		return path
 	}
-	return filepath.Join(p.configDir(), "omnibucket", "config.yaml")
+	dir := p.configDir()
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "omnibucket", "config.yaml")
 }
 
 // configDir returns the directory of configuration files: $XDG_CONFIG_HOME on every system,
@@ -53,6 +60,9 @@ func (p *program) configDir() string {
 func (p *program) loadConfig() error {
 	p.config = configuration{}
 	path := p.configFile()
+	if path == "" {
+		return nil
+	}
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !p.namesConfig():
@@ -106,10 +116,15 @@ func yamlPlace(err error) string {
 
 // checkConfig refuses names and addresses that no command could use.
 func (p *program) checkConfig(path string) error {
+	names := map[string]string{} // by variable
 	for _, name := range slices.Sorted(maps.Keys(p.config.Locations)) {
 		if err := checkLocation(name, p.config.Locations[name]); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
+		if other, taken := names[variableOf(name)]; taken {
+			return invalid(path+" must not have both "+other+" and "+name+", which are one name", "remove one of them, or give it another name")
+		}
+		names[variableOf(name)] = name
 	}
 	known := map[string]bool{}
 	settings(p.command.Root(), func(flag *pflag.Flag) { known[flag.Name] = true })
@@ -132,8 +147,32 @@ func checkLocation(name, address string) error {
 	case !addressForm.MatchString(address):
 		return invalid("location "+name+" must have an address", addressHint)
 	}
-	_, err := parseAddress(address)
+	l, err := parseAddress(address)
+	if err == nil && holdsSecret(l.query) {
+		err = invalid("location "+name+" must not hold credentials in its parameters", "set the provider's own environment variables, or use its files")
+	}
 	return err
+}
+
+var secretName = regexp.MustCompile(`(?i)secret|password|token|credential|signature|access_?key|account_?key|^sig$`)
+
+// holdsSecret reports whether parameters seem to have credentials, which no address may have.
+func holdsSecret(query string) bool {
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return false // opening the address fails
+	}
+	for name, values := range parameters {
+		if secretName.MatchString(name) {
+			return true
+		}
+		for _, value := range values {
+			if u, err := url.Parse(value); err == nil && u.User != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isReserved reports whether the variable of a name is one of the program's own.

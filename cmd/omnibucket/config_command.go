@@ -112,10 +112,13 @@ func (p *program) configSet(name, value string) error {
 	if err := flag.Value.Set(value); err != nil {
 		return invalid("value must be valid for --"+name, "")
 	}
-	if err := p.checkGlobals(p.command); err != nil {
+	given := flag.Changed
+	flag.Changed = true
+	err = p.checkGlobals(p.command)
+	_, flag.Changed = flag.Value.Set(was), given
+	if err != nil {
 		return err
 	}
-	_ = flag.Value.Set(was)
 	return p.changeConfig(func(f *configFileText) error {
 		f.set("settings", name, value)
 		return nil
@@ -144,6 +147,9 @@ func (p *program) configRemove(section string, names []string) error {
 
 // changeConfig changes the file, or with --dry-run only checks the change.
 func (p *program) changeConfig(change func(*configFileText) error) error {
+	if p.configFile() == "" {
+		return invalid("the system must have a directory of configurations, such as that of HOME", "use --config to name a file")
+	}
 	f, err := readConfigFile(p.configFile())
 	if err == nil {
 		err = change(f)

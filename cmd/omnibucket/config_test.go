@@ -108,6 +108,10 @@ func TestInvalidConfigurations(t *testing.T) {
 		{"an unknown section", "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n", "line 3"},
 		{"a location with a list", "locations:\n  a: [hunter2]\n", "line 2"},
 		{"credentials", "locations:\n  a: s3://key:hunter2@b\n", "must not hold credentials"},
+		{"a secret parameter", "locations:\n  a: s3://b?secret_access_key=hunter2\n", "must not hold credentials in its parameters"},
+		{"a signature", "locations:\n  a: azblob://b?account=me&sig=hunter2\n", "must not hold credentials in its parameters"},
+		{"credentials of an endpoint", "locations:\n  a: s3://b?endpoint=https://me:hunter2@host\n", "must not hold credentials in its parameters"},
+		{"two names of one variable", "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n", "must not have both a-b and a_b"},
 		{"a path", "locations:\n  a: hunter2/b\n", "location a must have an address"},
 		{"an unknown setting", "settings:\n  speed: hunter2\n", "but has speed"},
 		{"a value of a setting", "settings:\n  concurrency: hunter2\n", "must be a valid value of --concurrency"},
@@ -125,6 +129,40 @@ func TestInvalidConfigurations(t *testing.T) {
 	s.env["OMNIBUCKET_CONFIG"] = filepath.Join(t.TempDir(), "mine.yaml")
 	s.ok("config", "add", "a", "mem://a")
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
+}
+
+// A setting with which no command would work is refused, and can be removed.
+func TestASettingThatBreaksEveryCommand(t *testing.T) {
+	s, _ := configured(t, "")
+	_, stderr := s.exits(2, "config", "set", "concurrency", "0")
+	require.Contains(t, stderr, "--concurrency must be at least 1")
+	s.ok("config", "set", "quiet", "true")
+	s.exits(2, "config", "set", "verbose", "true")
+	s.ok("config", "list")
+	for _, text := range []string{"settings:\n  concurrency: \"0\"\n", "settings:\n  concurrency: many\n"} {
+		s, _ = configured(t, text)
+		s.exits(2, "ls", memory(t))
+		s.ok("config", "show")
+		s.ok("config", "unset", "concurrency")
+		s.ok("ls", memory(t))
+	}
+}
+
+// The current directory may be another user's.
+func TestWithoutAHomeNoConfigurationIsRead(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, variable := range []string{"HOME", "XDG_CONFIG_HOME", "AppData"} {
+		t.Setenv(variable, "")
+	}
+	writeFiles(t, dir, map[string]string{"omnibucket/config.yaml": "locations:\n  box: mem://other\n"})
+	s := newShell(t)
+	delete(s.env, "OMNIBUCKET_CONFIG")
+	delete(s.env, "XDG_CONFIG_HOME")
+	_, stderr := s.exits(2, "ls", "box:")
+	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set")
+	_, stderr = s.exits(2, "config", "add", "box", "mem://box")
+	require.Contains(t, stderr, "hint: use --config to name a file")
 }
 
 func TestFlagsForAddresses(t *testing.T) {

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -37,8 +39,8 @@ func (p *program) cpCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cp [flags] SOURCE... DESTINATION",
 		Short: "Copy files and objects, or trees with -r, to, from and between buckets",
-		Long: `Copies a file to a bucket, an object to a file, or an object to another bucket. A
-copy inside one provider is made by the provider if possible. If the destination ends
+		Long: `Copies a file to a bucket, an object to a file, an object to another bucket, or a file to
+another path. A copy inside one provider is made by the provider if possible. If the destination ends
 in "/" or is an existing directory, the source's name is added to it. The directory of
 the destination is created if necessary. "-" is standard input or output.
 
@@ -121,7 +123,7 @@ func checkEnds(f *cpFlags, src, dst location) error {
 	switch {
 	case src.kind == account || dst.kind == account:
 		return invalid("address must have a bucket", addressHint)
-	case src.kind != inBucket && dst.kind != inBucket:
+	case src.kind != inBucket && dst.kind != inBucket && (src.kind == stream || dst.kind == stream):
 		return invalid("source or destination must be in a bucket", addressHint)
 	case dst.kind != inBucket && !f.write.isEmpty():
 		return invalid("flags for attributes and conditions need a destination in a bucket", "")
@@ -160,6 +162,8 @@ func (p *program) cpOne(ctx context.Context, f *cpFlags, src, dst location) erro
 // cpTo copies one file or object to a destination that is not a folder.
 func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error {
 	switch {
+	case src.kind == localPath && dst.kind == localPath:
+		return p.cpFile(ctx, f, src, dst)
 	case dst.kind != inBucket:
 		return p.cpOut(ctx, f, src, dst)
 	case src.kind == inBucket:
@@ -197,9 +201,8 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 	if dst.kind == stream {
 		return p.download(ctx, bucket, src.key, opts)
 	}
-	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {
-		// A download refuses a device, but would replace a link to one, such as /dev/stdout.
-		return invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
+	if err := checkRegular(dst); err != nil {
+		return err
 	}
 	return p.one(ctx, "downloaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
 		if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
@@ -208,6 +211,15 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 		opts := extended(append(opts, storage.WithConcurrency(rangesAtOnce)), moving)
 		return storage.DownloadFile(ctx, bucket, src.key, dst.path, opts...)
 	})
+}
+
+// checkRegular refuses a destination that is no file. A download refuses a device, but would
+// replace a link to one, such as /dev/stdout.
+func checkRegular(dst location) error {
+	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {
+		return invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
+	}
+	return nil
 }
 
 // makeDirectory creates the directory for a download if it does not exist and the
@@ -223,7 +235,7 @@ func (p *program) makeDirectory(ctx context.Context, f *cpFlags, bucket storage.
 	if _, err := bucket.Attrs(ctx, key, opts...); err != nil {
 		return err
 	}
-	return os.MkdirAll(dir, 0o777)
+	return makeDirectories(dir, !f.noSync)
 }
 
 func (p *program) cpBetween(ctx context.Context, f *cpFlags, src, dst location) error {
@@ -308,6 +320,12 @@ func endsAsFolder(path string) bool {
 		}
 	}
 	return base == "" || base == "." || base == ".."
+}
+
+// isDots reports whether a path ends in "." or "..", which do not show what directory they are.
+func isDots(path string) bool {
+	path = strings.TrimRightFunc(path, func(r rune) bool { return r < utf8.RuneSelf && os.IsPathSeparator(byte(r)) })
+	return path != "" && endsAsFolder(path)
 }
 
 func isDirectory(path string) bool {

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"strings"
 
+	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -25,7 +27,11 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 	if err != nil {
 		return err
 	}
-	report, err := p.transfer(ctx, dst, from, append(opts, transfer.WithKeys(matches)))
+	inner, err := p.destinationBelow(ctx, dst, from)
+	if err != nil {
+		return err
+	}
+	report, err := p.transfer(ctx, dst, from, append(append(opts, inner...), transfer.WithKeys(matches)))
 	if report != nil && report.Transferred+report.Skipped+report.Ignored+report.Failed == 0 && err == nil {
 		if src.kind == localPath {
 			if src, err = src.asBucket(); err != nil {
@@ -39,6 +45,39 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 		return err
 	}
 	return err
+}
+
+// destinationBelow returns an option that leaves out a destination in a folder of the source, as
+// in "mv '*.jpg' old/".
+func (p *program) destinationBelow(ctx context.Context, dst, from location) ([]transfer.Option, error) {
+	if dst.kind != inBucket {
+		return nil, nil
+	}
+	inner, err := p.place(ctx, dst)
+	if err != nil {
+		return nil, err
+	}
+	outer, err := p.place(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	folder, ok := serving.Below(inner, outer)
+	if !ok || folder == "" {
+		return nil, nil
+	}
+	return []transfer.Option{transfer.WithExclude("/" + literalPattern(folder))}, nil
+}
+
+// literalPattern returns a pattern that matches only this text.
+func literalPattern(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		if strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 // isWild reports whether the key of a location, or a path of no file, has wildcards.

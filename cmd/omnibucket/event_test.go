@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -82,6 +83,29 @@ func TestADryRunOfAnyCommandChangesNothing(t *testing.T) {
 			require.Equal(t, before, s.ok("ls", "-r", "-l", bucket))
 		})
 	}
+}
+
+func TestADryRunMakesNoDirectory(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"files/a": "a"})
+	bucket := memory(t)
+	s.put(bucket+"/a", "a")
+	files, created := filepath.Join(dir, "files"), "file://"+filepath.ToSlash(dir)+"/new?create=true"
+	for _, args := range [][]string{
+		{"cp", filepath.Join(files, "a"), created}, {"cp", "-r", files, created}, {"sync", files, created}, {"sync", "--delete", bucket, created + "#x"},
+		{"mv", filepath.Join(files, "a"), created}, {"rm", created + "#a"}, {"cp", bucket + "/a", filepath.Join(dir, "new", "a")},
+		{"cp", "-r", bucket, filepath.Join(dir, "new")}, {"cp", filepath.Join(files, "a"), filepath.Join(dir, "new", "a")},
+		{"sync", "--journal", filepath.Join(dir, "new"), files, bucket}, {"sync", "--resume", filepath.Join(dir, "new"), files, bucket},
+		{"sync", "--backup-dir", filepath.Join(dir, "new"), files, bucket}, {"config", "add", "x", "mem://x", "--config", filepath.Join(dir, "new.yaml")},
+	} {
+		s.exits(0, append(args, "--dry-run")...)
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, entries, 1, args)
+	}
+	_, stderr := s.exits(2, "sync", "--dry-run", "--backup-dir", bucket+"/old", files, bucket)
+	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
 func TestQuietPrintsOnlyErrors(t *testing.T) {

@@ -95,15 +95,18 @@ func (p *program) prepare(c *cobra.Command) error {
 		}
 		flag.Changed = true
 	})
-	if failed != nil {
-		return failed
+	if failed == nil {
+		failed = p.checkGlobals(c)
 	}
-	return p.checkGlobals(c)
+	if parent := c.Parent(); failed != nil && parent != nil && parent.Name() == "config" && c.Name() != "set" {
+		return nil // "config unset" removes what is invalid
+	}
+	return failed
 }
 
 func (p *program) checkGlobals(c *cobra.Command) error {
 	f := &p.global
-	if f.concurrency < 1 && c.Flags().Changed("concurrency") {
+	if f.concurrency < 1 && c.Flag("concurrency").Changed {
 		return invalid("--concurrency must be at least 1", "")
 	}
 	if f.verbose && f.quiet {

@@ -41,12 +41,26 @@ var parameters = map[string]string{
 
 // flagNames has the flag of each option whose flag has another name.
 var flagNames = map[string]string{
-	"WithBackup":       "backup-dir",
-	"WithDownloadName": "filename",
-	"WithPublicAccess": "public",
-	"WithPublicRead":   "public",
-	"WithVersioning":   "versioned",
+	"WithBackup":           "backup-dir",
+	"WithDefaultRetention": "retention",
+	"WithDownloadName":     "filename",
+	"WithModifiedAfter":    "newer",
+	"WithModifiedBefore":   "older",
+	"WithPublicAccess":     "public",
+	"WithPublicRead":       "public",
+	"WithRestoreDays":      "days",
+	"WithRestoreTier":      "tier",
+	"WithVersioning":       "versioned",
 }
+
+// shellHints has what to do in a shell for advice that needs Go.
+var shellHints = map[string]string{
+	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted": "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
+	"if the bucket keeps versions, open it with WithVersions or versions=true":               "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+}
+
+// unsupportedCall matches the function that a store does not support, such as SignedUploadURL.
+var unsupportedCall = regexp.MustCompile(` does not support ((?:[A-Z][a-z]+)+(?:URL)?) here`)
 
 var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
 
@@ -81,6 +95,9 @@ func translateNames(command *cobra.Command, text string) string {
 // translateHint returns a hint of the library for users of command. It leaves out
 // alternatives that need Go. If the first one does, it returns "".
 func translateHint(command *cobra.Command, hint string) string {
+	if own, ok := shellHints[hint]; ok {
+		return own
+	}
 	hint = translateNames(command, hint)
 	kept := 0
 	var b strings.Builder
@@ -123,9 +140,21 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 	}
 	if e.Err != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Unsupported) {
 		reason := e.Err.Error()
-		text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, reason))
+		text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, withoutCalls(reason)))
 	}
 	return text
+}
+
+// withoutCalls writes the name of a function as words: SignedUploadURL is "signed upload URL".
+func withoutCalls(text string) string {
+	return unsupportedCall.ReplaceAllStringFunc(text, func(found string) string {
+		call := unsupportedCall.FindStringSubmatch(found)[1]
+		if strings.HasPrefix(call, "With") || strings.HasPrefix(call, "If") { // an option, which may be a flag
+			return found
+		}
+		words := strings.ToLower(wordStart.ReplaceAllString(call, "$1 $2"))
+		return " does not support " + strings.Replace(words, " url", " URL", 1) + " here"
+	})
 }
 
 // explain returns err for users of the current command. With --verbose it has the ids of

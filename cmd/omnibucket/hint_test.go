@@ -42,7 +42,22 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		},
 		"an option and its parameter": {
 			"ls", &storage.Error{Code: storage.Unsupported, Hint: "if the bucket keeps versions, open it with WithVersions or versions=true"},
-			"unsupported\nhint: if the bucket keeps versions, open it with versions=true",
+			"unsupported\nhint: if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+		},
+		"a function that is not supported": {
+			"sign", &storage.Error{
+				Code: storage.Unsupported, Err: errors.New("local does not support SignedUploadURL here"),
+				Hint: "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted",
+			},
+			"unsupported: local does not support signed upload URL here\nhint: set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
+		},
+		"an option that is not supported": {
+			"cat", &storage.Error{Code: storage.Unsupported, Err: errors.New("local does not support WithVersion here")},
+			"unsupported: local does not support --version here",
+		},
+		"a flag of restore": {
+			"restore", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("WithRestoreDays must be at least 1")},
+			"invalid argument: --days must be at least 1",
 		},
 		"a field of Config and its parameter": {
 			"ls", &storage.Error{Code: storage.BucketNotFound, Hint: "to create the directory, set Config.Create or create=true in the address"},

@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"net/url"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -23,7 +27,17 @@ func (p *program) startLimit() error {
 	if err != nil {
 		return err
 	}
-	p.layers = append(p.layers, bandwidth.NewLimiter(timetable).Layer)
+	p.buckets.mu.Lock()
+	defer p.buckets.mu.Unlock()
+	layer, known := p.buckets.limits[p.global.bwlimit]
+	if !known { // lines of run with the same flag share its limit
+		layer = bandwidth.NewLimiter(timetable).Layer
+		if p.buckets.limits == nil {
+			p.buckets.limits = map[string]storage.Layer{}
+		}
+		p.buckets.limits[p.global.bwlimit] = layer
+	}
+	p.layers = append(p.layers, layer)
 	return nil
 }
 
@@ -31,6 +45,9 @@ func (p *program) startLimit() error {
 func (p *program) selectCredentials() error {
 	if p.global.awsProfile == "" {
 		return nil
+	}
+	if p.inBatch && os.Getenv("AWS_PROFILE") != p.global.awsProfile { // other lines would get it, too
+		return invalid("--aws-profile must be the same for all lines", "set it before the name of the file")
 	}
 	return os.Setenv("AWS_PROFILE", p.global.awsProfile)
 }
@@ -45,6 +62,26 @@ func (p *program) openOptions() []storage.OpenOption {
 		opts = append(opts, storage.WithLayer(readOnly))
 	}
 	return opts
+}
+
+// addressToOpen returns the address of a location for storage.Open. With --dry-run, a directory
+// that would be created is an empty bucket in memory.
+func (p *program) addressToOpen(l location) string {
+	if !p.global.dryRun || l.scheme != "file" {
+		return l.address()
+	}
+	query, err := url.ParseQuery(l.query)
+	dir, failed := url.PathUnescape(l.dir)
+	if err != nil || failed != nil || query.Get("create") != "true" {
+		return l.address()
+	}
+	if runtime.GOOS == "windows" {
+		dir = strings.TrimPrefix(dir, "/")
+	}
+	if _, err := os.Stat(filepath.FromSlash(dir)); !errors.Is(err, fs.ErrNotExist) {
+		return l.address()
+	}
+	return "mem://dry-run"
 }
 
 // readOnly refuses all requests that change something, so that no command with --dry-run

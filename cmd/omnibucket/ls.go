@@ -83,6 +83,9 @@ func (p *program) ls(ctx context.Context, f *lsFlags, text string) error {
 	case f.versions && (f.filter.given() || l.hasWildcard && !f.literal):
 		return invalid("--versions must not be used with wildcards, or with flags that select files", "")
 	case f.versions:
+		if err := needVersions(bucket); err != nil {
+			return err
+		}
 		return p.lsVersions(ctx, f, bucket, l.key)
 	case f.filter.given() && f.limit != nil && f.limitCount < 1:
 		return invalid("--limit must be at least 1", "")
@@ -111,6 +114,7 @@ func (p *program) lsMatching(ctx context.Context, f *lsFlags, w *walk, bucket st
 	if f.startAfter != "" {
 		return invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
 	}
+	top, _ := splitPattern(l.glob())
 	printed, found := 0, false
 	for match, err := range expand(ctx, bucket, l) {
 		if err != nil {
@@ -118,8 +122,11 @@ func (p *program) lsMatching(ctx context.Context, f *lsFlags, w *walk, bucket st
 		}
 		found = true
 		listed := func(yield func(storage.ListEntry, error) bool) { yield(match, nil) }
-		if f.recursive || !match.IsPrefix {
-			listed = w.files(ctx, root{bucket, match})
+		switch {
+		case f.recursive || !match.IsPrefix:
+			listed = w.files(ctx, root{bucket, match, top})
+		case !selectsBelow(w.filter, top, match):
+			continue
 		}
 		for entry, err := range listed {
 			if err == nil {

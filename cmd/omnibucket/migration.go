@@ -26,7 +26,7 @@ func (p *program) migrationOptions(ctx context.Context, f *syncFlags, src, dst l
 		opts = append(opts, transfer.WithShard(i, n))
 		part = fmt.Sprintf("%d-of-%d", i, n)
 	}
-	if !f.filter.flags.Changed("journal") {
+	if !f.filter.flags.Changed("journal") || p.global.dryRun { // a dry run keeps no journal, and makes no folder for it
 		return opts, nil
 	}
 	bucket, err := p.journalBucket(ctx, f.journal)

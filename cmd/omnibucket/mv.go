@@ -44,7 +44,7 @@ have the same content are not copied again.
 func (p *program) mvOne(ctx context.Context, src, dst location, cp func() error) error {
 	if same, err := p.isSame(ctx, src, dst); same || err != nil {
 		if err == nil {
-			err = invalid("source and destination must not be the same", "")
+			err = errSame
 		}
 		return err
 	}
@@ -66,10 +66,30 @@ func (p *program) mvOne(ctx context.Context, src, dst location, cp func() error)
 	if err != nil {
 		return err
 	}
+	if err := p.checkOther(ctx, before, src, dst); err != nil {
+		return err
+	}
 	if err := cp(); err != nil || p.global.dryRun {
 		return err
 	}
 	return removeCopied(ctx, bucket, before)
+}
+
+// checkOther refuses a destination that seems to be the source at another address of its bucket:
+// it has the same key, ETag and time.
+func (p *program) checkOther(ctx context.Context, before *storage.Attrs, src, dst location) error {
+	if dst.kind != inBucket || src.scheme != dst.scheme || src.prefix+src.key != dst.prefix+dst.key {
+		return nil
+	}
+	bucket, err := p.open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	there, err := bucket.Attrs(ctx, dst.key)
+	if err == nil && before.ETag != "" && there.ETag == before.ETag && there.Modified.Equal(before.Modified) {
+		return invalid("source and destination seem to be one object", "check that they are not two addresses of one bucket")
+	}
+	return nil // copying returns any other error
 }
 
 var errMoving = errors.New("source changed while it was copied, and was not removed")

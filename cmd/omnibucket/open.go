@@ -12,19 +12,32 @@ var errNotInBucket = errors.New("argument must be an address")
 
 // openBuckets are the open buckets of a program by their address.
 type openBuckets struct {
-	mu sync.Mutex
-	by map[string]storage.Bucket
+	mu     sync.Mutex
+	by     map[bucketKey]storage.Bucket
+	limits map[string]storage.Layer // by the text of --bwlimit
+}
+
+// A bucketKey has what makes one open bucket different from another. Lines of run may differ in
+// their flags.
+type bucketKey struct {
+	address, limit string
+	dryRun         bool
+}
+
+func (p *program) bucketKey(l location) bucketKey {
+	return bucketKey{l.address(), p.global.bwlimit, p.global.dryRun}
 }
 
 // open opens the bucket of a location, once for each address. run closes it.
 func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOption) (storage.Bucket, error) {
 	p.buckets.mu.Lock()
 	defer p.buckets.mu.Unlock()
-	bucket, opened := p.buckets.by[l.address()]
+	key := p.bucketKey(l)
+	bucket, opened := p.buckets.by[key]
 	if !opened {
 		opts = append(opts, p.openOptions()...)
 		var err error
-		if bucket, err = storage.Open(ctx, l.address(), opts...); err != nil {
+		if bucket, err = storage.Open(ctx, p.addressToOpen(l), opts...); err != nil {
 			with, found := withRegion(ctx, l, err)
 			if !found {
 				return nil, err
@@ -34,9 +47,9 @@ func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOpti
 			}
 		}
 		if p.buckets.by == nil {
-			p.buckets.by = map[string]storage.Bucket{}
+			p.buckets.by = map[bucketKey]storage.Bucket{}
 		}
-		p.buckets.by[l.address()] = bucket
+		p.buckets.by[key] = bucket
 	}
 	return withPrefix(bucket, l.prefix), nil
 }

@@ -69,6 +69,9 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 		if err != nil {
 			return err
 		}
+		if f.recursive && !f.all && l.path != "" && isDots(l.path) {
+			return invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed")
+		}
 		bucket, err := p.open(ctx, l)
 		switch {
 		case err != nil:
@@ -78,7 +81,7 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 		case f.recursive && l.key == "" && !f.all:
 			return invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket")
 		case f.recursive:
-			return p.rmFolder(ctx, f, filter, bucket, asFolder(l.key))
+			return p.rmFolder(ctx, filter, bucket, asFolder(l.key), asFolder(l.key))
 		case f.filter.given():
 			return invalid("flags that select files need -r or wildcards", "")
 		case l.isFolder():
@@ -127,16 +130,17 @@ func (p *program) emitRemoved(key string, size int64) {
 	p.emit(event{Event: "removed", Key: key, Bytes: size}, p.printable(key))
 }
 
-// rmFolder removes all objects with a prefix. With -v, it prints a key before
+// rmFolder removes all objects with a prefix that the filter selects, whose patterns are relative
+// to top. With -v, it prints a key before
 // removing the object; failures are also printed as errors.
-func (p *program) rmFolder(ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, prefix string) error {
+func (p *program) rmFolder(ctx context.Context, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
 	if p.global.dryRun {
 		found := false
 		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
 			if err != nil {
 				return err
 			}
-			if selectsBelow(filter, prefix, entry) {
+			if selectsBelow(filter, top, entry) {
 				found = true
 				p.emitRemoved(entry.Key, entry.Size)
 			}
@@ -147,7 +151,7 @@ func (p *program) rmFolder(ctx context.Context, f *rmFlags, filter *transfer.Fil
 		return nil
 	}
 	removed, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
-		if ctx.Err() != nil || !selectsBelow(filter, prefix, entry) {
+		if ctx.Err() != nil || !selectsBelow(filter, top, entry) {
 			return false
 		}
 		p.emitRemoved(entry.Key, entry.Size)

@@ -16,6 +16,7 @@ func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.F
 	case matchesAll(l.glob()) && l.prefix == "" && !f.all:
 		return invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
 	}
+	top, _ := splitPattern(l.glob()) // patterns of the filter are relative to it, as for cp
 	objects, folders, failed := 0, 0, error(nil)
 	_, err := storage.RemoveAll(ctx, bucket, func(yield func(string) bool) {
 		for entry, err := range expand(ctx, bucket, l) {
@@ -27,7 +28,7 @@ func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.F
 				folders++
 			default:
 				objects++
-				if !selectsBelow(filter, entry.Key[:len(entry.Key)-len(baseOf(entry.Key))], entry) {
+				if !selectsBelow(filter, top, entry) {
 					continue
 				}
 				p.emitRemoved(entry.Key, entry.Size)
@@ -42,7 +43,7 @@ func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.F
 	}
 	switch {
 	case f.recursive && folders > 0:
-		return p.rmFolders(ctx, f, filter, bucket, l)
+		return p.rmFolders(ctx, filter, bucket, l, top)
 	case objects == 0 && folders > 0:
 		e := errNoMatch(l, "object")
 		var own *storage.Error
@@ -57,19 +58,14 @@ func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.F
 }
 
 // rmFolders removes everything in the folders that match.
-func (p *program) rmFolders(ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location) error {
+func (p *program) rmFolders(ctx context.Context, filter *transfer.Filter, bucket storage.Bucket, l location, top string) error {
 	for match, err := range expand(ctx, bucket, l) {
-		if err == nil && match.IsPrefix {
-			err = p.rmFolder(ctx, f, filter, bucket, match.Key)
+		if err == nil && match.IsPrefix && selectsBelow(filter, top, match) {
+			err = p.rmFolder(ctx, filter, bucket, match.Key, top)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func baseOf(key string) string {
-	_, name := parentOf(key)
-	return name
 }

@@ -106,6 +106,8 @@ func TestRmRefuses(t *testing.T) {
 		{"malformed wildcards", "malformed wildcards", []string{bucket + "/a["}},
 		{"a filter of one object", "need -r or wildcards", []string{"--older", "1d", bucket + "/a/b"}},
 		{"standard input", "must be an address", []string{"-"}},
+		{"the current directory", "needs --all", []string{"-r", "."}},
+		{"the directory above", "needs --all", []string{"-r", "./no/../"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t

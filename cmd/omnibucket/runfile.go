@@ -92,9 +92,9 @@ func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
 	}
 	defer release()
 	b := &batch{program: p, flags: f, global: changedGlobals(c)}
-	ctx, cancel := context.WithCancel(c.Context())
-	defer cancel()
-	err = b.run(ctx, cancel, from)
+	beginning, stop := context.WithCancel(c.Context()) // of lines; those in progress end by themselves
+	defer stop()
+	err = b.run(c.Context(), beginning, stop, from)
 	switch {
 	case c.Context().Err() != nil:
 		return c.Context().Err()
@@ -130,8 +130,8 @@ func changedGlobals(c *cobra.Command) (args []string) {
 	return args
 }
 
-// run starts the lines and waits for them.
-func (b *batch) run(ctx context.Context, stop func(), from io.Reader) error {
+// run starts the lines until beginning is done, and waits for them.
+func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	slots := make(chan struct{}, b.flags.lines)
@@ -151,10 +151,10 @@ func (b *batch) run(ctx context.Context, stop func(), from io.Reader) error {
 		}
 		select {
 		case slots <- struct{}{}:
-		case <-ctx.Done():
+		case <-beginning.Done():
 			return nil
 		}
-		if ctx.Err() != nil {
+		if beginning.Err() != nil {
 			return nil
 		}
 		text := lines.Text()
@@ -163,7 +163,7 @@ func (b *batch) run(ctx context.Context, stop func(), from io.Reader) error {
 			b.line(ctx, stop, number, text, words)
 		})
 	}
-	if err := lines.Err(); err != nil && ctx.Err() == nil {
+	if err := lines.Err(); err != nil && beginning.Err() == nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("file could not be read: %w", err)}
 	}
 	return nil

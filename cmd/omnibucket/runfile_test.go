@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -74,6 +75,47 @@ func TestRunRunsEachLine(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", "box:a"), "global flags hold for all lines")
 	s.exits(3, "run", file+"-none")
 	s.exits(2, "run", "--lines", "0", file)
+}
+
+// Lines with the same --bwlimit share it, whatever their buckets are.
+func TestLinesShareALimit(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
+	s.put("box:a", strings.Repeat("x", 100<<10))
+	s.in = "cp box:a disk:a\ncp disk:b box:b\n"
+	s.put("disk:b", strings.Repeat("x", 100<<10))
+	s.in = "cp box:a disk:a\ncp disk:b box:b\n"
+	began := time.Now()
+	s.exits(0, "--bwlimit", "200K", "run", "-")
+	require.Greater(t, time.Since(began), 700*time.Millisecond)
+}
+
+// A line with --dry-run changes nothing, and others do.
+func TestLinesHaveFlagsOfTheirOwn(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a", "b")
+	for _, lines := range []string{"rm --dry-run box:a\nrm box:b\n", "cat box:a\nrm --dry-run box:a\nrm box:b\n"} {
+		s.put("box:b", "b")
+		s.in = lines
+		s.exits(0, "run", "--lines", "1", "-")
+		require.Equal(t, "a\n", s.ok("ls", "box:"))
+	}
+	t.Setenv("AWS_PROFILE", "")
+	s.in = "--aws-profile other ls box:\n"
+	_, stderr := s.exits(2, "run", "-")
+	require.Contains(t, stderr, "--aws-profile must be the same for all lines")
+	require.Empty(t, os.Getenv("AWS_PROFILE"))
+}
+
+// A failure does not interrupt the lines in progress.
+func TestStopOnErrorBeginsNoFurtherLine(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.put("box:a", strings.Repeat("x", 100<<10))
+	s.in = "cp --bwlimit 200K box:a box:b\ncp --bwlimit 200K box:a " + filepath.Join(t.TempDir(), "b") + "\ncat box:none\nwait\nrm box:a\n"
+	_, stderr := s.exits(3, "run", "--stop-on-error", "-")
+	require.Contains(t, stderr, "3 commands, 1 failed")
+	s.ok("stat", "box:a")
 }
 
 // Lines print one after the other, also if they print more than is kept.

@@ -70,7 +70,7 @@ to another location before they are replaced or removed.`,
 	return c
 }
 
-func (f *syncFlags) options() ([]transfer.Option, error) {
+func (p *program) syncOptions(f *syncFlags) ([]transfer.Option, error) {
 	opts, err := f.filter.options()
 	for _, flag := range []struct {
 		given bool
@@ -85,6 +85,12 @@ func (f *syncFlags) options() ([]transfer.Option, error) {
 		}
 	}
 	if f.resume != "" {
+		switch l, err := p.locate(f.resume); {
+		case err != nil:
+			return nil, err
+		case l.kind != localPath:
+			return nil, invalid("--resume must be a directory of this machine", pathHint)
+		}
 		opts = append(opts, transfer.WithResume(f.resume))
 	}
 	if f.limited {
@@ -98,7 +104,7 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 	if err != nil {
 		return err
 	}
-	opts, err := f.options()
+	opts, err := p.syncOptions(f)
 	if err != nil {
 		return err
 	}

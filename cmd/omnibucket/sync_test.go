@@ -224,3 +224,20 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 		})
 	}
 }
+
+func TestTheStateOfSyncHasAPlaceOfItsOwn(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"files/a": "a"})
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	for _, args := range [][]string{
+		{"--resume", "box:"}, {"--resume", "none:"}, {"--journal", "none:"}, {"--backup-dir", "none:"},
+		{"--journal", "box:in/j"}, {"--journal", "files"}, {"--journal", filepath.Join(dir, "files", "x")},
+	} {
+		s.exits(2, append([]string{"sync", "files", "box:in"}, args...)...)
+	}
+	require.NoDirExists(t, "box:")
+	s.exits(3, "ls", "box:in")
+	s.exits(0, "sync", "--journal", "box:journals", "files", "box:in")
+}

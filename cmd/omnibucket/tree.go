@@ -66,7 +66,7 @@ func (p *program) branches(ctx context.Context, f *treeFlags, w *walk, r root, f
 		if err != nil {
 			return err
 		}
-		if entry.Key == folder || isMarker(entry) || f.foldersOnly && !entry.IsPrefix || !selectsBelow(w.filter, r.name(), entry) {
+		if entry.Key == folder || isMarker(entry) || f.foldersOnly && !entry.IsPrefix || !selectsBelow(w.filter, r.top, entry) {
 			continue
 		}
 		if last.Key != "" {

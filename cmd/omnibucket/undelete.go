@@ -114,6 +114,9 @@ func (p *program) revert(ctx context.Context, text string, f *filterFlags, liter
 		return err
 	}
 	scope, match, err := p.versionScope(ctx, l, literal)
+	if err == nil {
+		err = needVersions(scope)
+	}
 	if err != nil {
 		return err
 	}
@@ -123,7 +126,34 @@ func (p *program) revert(ctx context.Context, text string, f *filterFlags, liter
 		err = errors.Join(several.Unwrap()...)
 	}
 	p.summarize(report)
+	if err == nil && l.key != "" && report.Transferred+report.Skipped+report.Ignored+report.Deleted == 0 {
+		err = p.anyVersion(ctx, scope, l, l.hasWildcard && !literal, match)
+	}
 	return err
+}
+
+// anyVersion fails if a location names no object that exists or has versions.
+func (p *program) anyVersion(ctx context.Context, scope storage.Bucket, l location, wild bool, match func(key string) bool) error {
+	for v, err := range storage.Versions(ctx, scope) {
+		if err != nil || match(v.Key) {
+			return err
+		}
+	}
+	if wild {
+		return errNoMatch(l, "object")
+	}
+	return errNothingUnder(l.key)
+}
+
+// needVersions refuses a bucket that keeps no versions.
+func needVersions(bucket storage.Bucket) error {
+	if storage.Supports(bucket, storage.Versioning) {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported, Err: errors.New("the bucket keeps no old versions"),
+		Hint: `to keep them from now on, use "omnibucket bucket --versioning on"`,
+	}
 }
 
 // withVersions returns a location whose bucket is opened with its versions.

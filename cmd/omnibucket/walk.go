@@ -26,6 +26,7 @@ func newWalk(f *filterFlags, literal bool) (*walk, error) {
 type root struct {
 	bucket storage.Bucket
 	entry  storage.ListEntry // IsPrefix for a folder
+	top    string            // the folder to which the patterns of the filter are relative
 }
 
 // name returns the key, or "" for a whole bucket.
@@ -43,13 +44,14 @@ func (p *program) eachRoot(ctx context.Context, text string, w *walk, do func(ro
 		if err != nil {
 			return err
 		}
-		return do(root{bucket, entry})
+		return do(root{bucket, entry, topOf(entry)})
 	}
+	top, _ := splitPattern(l.glob())
 	found := false
 	for entry, err := range expand(ctx, bucket, l) {
 		if err == nil {
 			found = true
-			err = do(root{bucket, entry})
+			err = do(root{bucket, entry, top})
 		}
 		if err != nil {
 			return err
@@ -87,12 +89,21 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location) (storage.Li
 	return folder, nil
 }
 
-// files yields the objects of a root that the filter selects. Its patterns are relative to the
-// folder, or to the folder of the object.
+// topOf returns the folder to which patterns are relative for an argument without wildcards: the
+// folder, or that of the object.
+func topOf(e storage.ListEntry) string {
+	if e.IsPrefix {
+		return e.Key
+	}
+	folder, _ := parentOf(e.Key)
+	return folder
+}
+
+// files yields the objects of a root that the filter selects.
 func (w *walk) files(ctx context.Context, r root) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		if !r.entry.IsPrefix {
-			if selectsBelow(w.filter, r.name()[:strings.LastIndexByte(r.name(), '/')+1], r.entry) {
+			if selectsBelow(w.filter, r.top, r.entry) {
 				yield(r.entry, nil)
 			}
 			return
@@ -102,7 +113,7 @@ func (w *walk) files(ctx context.Context, r root) iter.Seq2[storage.ListEntry, e
 				yield(entry, err)
 				return
 			}
-			if isMarker(entry) || !selectsBelow(w.filter, r.name(), entry) {
+			if isMarker(entry) || !selectsBelow(w.filter, r.top, entry) {
 				continue
 			}
 			if !yield(entry, nil) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -33,11 +34,37 @@ type browserRun struct {
 	Artifacts  string   `json:"artifacts"` // a directory
 	Images     []string `json:"images"`    // selected together
 	Keyboard   []string `json:"keyboard"`  // selected by keyboard, one at a time
+	Large      []string `json:"large"`     // sent in parts
+}
+
+// largeMiB is the size of the larger of the large files, in MiB.
+func largeMiB(t *testing.T) int64 {
+	t.Helper()
+	text := os.Getenv("OMNIBUCKET_BROWSER_LARGE_MIB")
+	if text == "" {
+		return 24
+	}
+	size, err := strconv.ParseInt(text, 10, 64)
+	require.NoError(t, err)
+	return size
+}
+
+// largeFiles creates sparse files.
+func largeFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	names := []string{"reload.bin", "dead connection.bin"}
+	for i, mib := range []int64{largeMiB(t), 17} {
+		path := filepath.Join(dir, names[i])
+		require.NoError(t, os.WriteFile(path, []byte("not only zeros"), 0o600))
+		require.NoError(t, os.Truncate(path, mib<<20))
+	}
+	return names
 }
 
 func TestTheFlowInABrowser(t *testing.T) {
 	chromium, playwright := need(t, "OMNIBUCKET_TEST_CHROMIUM"), need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT")
 	files := testFiles(t)
+	large := largeFiles(t, files)
 	artifacts := artifactsDir(t)
 	for _, row := range []struct {
 		name   string
@@ -50,6 +77,7 @@ func TestTheFlowInABrowser(t *testing.T) {
 		{"minio", "whole", minioBucket, []string{"-create"}},
 		{"azurite", "whole", azuriteBucket, []string{"-create"}},
 		{"memory in trouble", "trouble", memoryBucket, nil},
+		{"local with large files", "large", localBucket, nil},
 		{"memory without a CORS rule", "no cors", memoryBucket, []string{"-cors=false"}},
 		{"azurite without a CORS rule", "no cors", azuriteBucket, []string{"-create", "-cors=false"}},
 	} {
@@ -67,6 +95,7 @@ func TestTheFlowInABrowser(t *testing.T) {
 				Artifacts:  artifacts,
 				Images:     []string{"gradient.jpg", "Größe & Form ☕.png", "stripes.gif"},
 				Keyboard:   []string{"by-keyboard.png"},
+				Large:      large,
 			})
 		})
 	}
@@ -76,7 +105,7 @@ func runFlow(t *testing.T, run browserRun) {
 	t.Helper()
 	document, err := json.Marshal(run)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(largeMiB(t))*time.Second/2)
 	defer cancel()
 	said, err := exec.CommandContext(ctx, "node", "testdata/flow.mjs", string(document)).CombinedOutput()
 	t.Logf("%s", said)

@@ -5,18 +5,22 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"github.com/omnibucket/storage/resumable"
 )
 
 //go:embed page
 var page embed.FS
 
-// routePage serves the page: three kinds of files, all embedded.
+// routePage serves the page: three kinds of files, all embedded, and the script of package
+// resumable.
 func (s *site) routePage(mux *http.ServeMux) {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
 		panic(err) // the pattern of embed above is wrong
 	}
 	server := http.FileServerFS(files)
+	mux.Handle("GET /upload.js", resumable.Script())
 	policy := s.contentSecurityPolicy()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/serve"
 )
 
@@ -23,6 +24,7 @@ type site struct {
 	incoming storage.Bucket
 	images   storage.Bucket
 	public   bool
+	large    *resumable.Handler
 
 	storeOrigins []string // where the page may connect to besides its own server
 	corsNote     string   // what was done about the CORS rules
@@ -53,6 +55,9 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 	}
 	s.incoming = storage.Prefixed(s.bucket, "incoming/")
 	s.images = storage.Prefixed(s.bucket, "images/")
+	if err := s.openLarge(); err != nil {
+		return nil, err
+	}
 	headers, err := s.probe(ctx)
 	if err != nil {
 		return nil, err
@@ -109,7 +114,7 @@ func (s *site) probe(ctx context.Context) (headers []string, err error) {
 		s.storeOrigins = append(s.storeOrigins, u.Scheme+"://"+u.Host)
 	}
 	s.storeOrigins = slices.Compact(s.storeOrigins)
-	headers = []string{"content-type"} // a browser sends it with every file, signed or not
+	headers = append([]string{"content-type"}, partHeaders...) // a browser sends it with every file, signed or not
 	for name := range up.Header {
 		headers = append(headers, name)
 	}
@@ -126,9 +131,12 @@ func (s *site) Close() error {
 }
 
 func (s *site) handler() http.Handler {
+	own := http.NewServeMux()
+	s.routePage(own)
+	s.routeAPI(own)
 	mux := http.NewServeMux()
-	s.routePage(mux)
-	s.routeAPI(mux)
+	mux.Handle("/", own)
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.large))
 	// A form or script of another site in the visitor's browser must not delete.
 	return http.NewCrossOriginProtection().Handler(mux)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -24,8 +25,8 @@ func (s *site) sweepUntil(ctx context.Context) {
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
 	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("sweeping incoming failed", "error", err)
+		if err := errors.Join(s.sweep(ctx), s.sweepLarge(ctx)); err != nil && ctx.Err() == nil {
+			slog.Error("sweeping failed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

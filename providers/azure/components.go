@@ -279,8 +279,13 @@ func (d *driver) isOpen(ctx context.Context, u *openUpload) (bool, error) {
 	return err == nil, err
 }
 
-// removeComponents removes all blobs of an upload, however they came there.
+// removeComponents removes all blobs of an upload, however they came there. The marker is first: if
+// the removal is interrupted, or another process lists the parts meanwhile, nobody makes an object
+// of those that remain.
 func (d *driver) removeComponents(ctx context.Context, u *openUpload) error {
+	if err := d.Delete(ctx, &storage.DeleteRequest{Key: u.marker()}); err != nil {
+		return err
+	}
 	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(maxPage))}
 	for {
 		items, _, marker, err := d.listPage(ctx, "", o)

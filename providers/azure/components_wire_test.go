@@ -54,6 +54,14 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 	require.Len(t, s.Requests(), 2, "no part is removed")
 }
 
+func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
+	s := newScript(t, refusing(http.StatusForbidden, "AuthorizationFailure"))
+	require.Error(t, s.driver(t).AbortParts(t.Context(), "a", testUpload))
+	require.Len(t, s.Requests(), 1)
+	require.Equal(t, http.MethodDelete, s.Requests()[0].Method)
+	require.Contains(t, s.Requests()[0].Path, "-begun")
+}
+
 func TestPartsBecomeAtMostAsManyBlocksAsABlobHas(t *testing.T) {
 	d := newScript(t).driver(t)
 	d.copyBlock = 1

@@ -22,6 +22,8 @@ var unjudged = map[string]string{
 	"a malformed version is refused":                  noVersions,
 	"a version is restored by a copy onto its key":    noVersions,
 	"versions under a prefix":                         noVersions,
+	"a removed key stays removed":                     noVersions,
+	"a delete marker is removed by its version":       noVersions,
 
 	"what is under retention stays":                           noLocks,
 	"a legal hold keeps an object":                            noLocks,

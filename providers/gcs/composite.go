@@ -130,11 +130,18 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	return attrs, nil
 }
 
-// removeComponents removes all objects of an upload.
+// removeComponents removes all objects of an upload. The marker is first: if the removal is
+// interrupted, or another process lists the parts meanwhile, nobody makes an object of those that
+// remain.
 func (d *driver) removeComponents(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
 		return nil // no upload has such a name
+	}
+	if name.open {
+		if err := d.Delete(ctx, &storage.DeleteRequest{Key: name.marker()}); err != nil {
+			return err
+		}
 	}
 	_, err = d.sweep(ctx, name.prefix, nil)
 	return err

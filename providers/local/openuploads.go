@@ -23,6 +23,24 @@ const (
 	maxSumFile = 256 // bytes
 )
 
+// sumRecord is the content of such a file.
+func sumRecord(tag string, crc storage.CRC32C) string {
+	if !crc.Known {
+		return tag + " \n"
+	}
+	return fmt.Sprintf("%s %08x\n", tag, crc.Sum)
+}
+
+// sumOf returns the checksum in a record, if it is of the part with that tag.
+func sumOf(record, tag string) (sum storage.CRC32C) {
+	hexadecimal, found := strings.CutPrefix(record, tag+" ")
+	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
+	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
+		return sum
+	}
+	return storage.KnownCRC32C(uint32(crc))
+}
+
 // keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
 func (s *store) keepSum(upload string, part storage.Part) {
 	if !part.CRC32C.Known {
@@ -32,28 +50,20 @@ func (s *store) keepSum(upload string, part storage.Part) {
 	_ = s.root.Remove(path)                                                   // of the part that was replaced
 	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // never through a symbolic link
 	if err == nil {
-		_, _ = fmt.Fprintf(f, "%s %08x\n", part.Tag, part.CRC32C.Sum)
+		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
 		_ = f.Close()
 	}
 }
 
-// readSum returns the checksum of the part with that tag; unknown if none was kept.
-func (s *store) readSum(upload string, number int, tag string) (sum storage.CRC32C) {
-	f, err := s.root.Open(uploadPath(upload) + "/" + sumName(number))
+// readSmall returns the content of a file that has a record.
+func (s *store) readSmall(path string) (text string, ok bool) {
+	f, err := s.root.Open(path)
 	if err != nil {
-		return sum
+		return "", false
 	}
 	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, maxSumFile))
-	if err != nil {
-		return sum
-	}
-	hexadecimal, found := strings.CutPrefix(string(text), tag+" ")
-	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
-	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
-		return sum
-	}
-	return storage.KnownCRC32C(uint32(crc))
+	content, err := io.ReadAll(io.LimitReader(f, maxSumFile))
+	return string(content), err == nil
 }
 
 // ListParts returns the parts that are there now, with their checksums.
@@ -80,11 +90,13 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 		if err := interrupted(ctx); err != nil {
 			return nil, err
 		}
-		part, err := s.describePart(ctx, u.dir, r.Upload, number)
+		part, found, err := s.describePart(ctx, u.dir, r.Upload, number)
 		if err != nil {
 			return nil, err
 		}
-		page.Parts = append(page.Parts, part)
+		if found {
+			page.Parts = append(page.Parts, part)
+		}
 	}
 	return page, nil
 }
@@ -98,35 +110,70 @@ func (s *store) partNumbers(upload string, after int) ([]int, error) {
 	defer d.close()
 	var numbers []int
 	err = d.read(func(e dirent) bool {
-		text, isPart := strings.CutPrefix(e.name, partPrefix)
+		_, text, _ := strings.Cut(e.name, "-")
 		number, err := strconv.Atoi(text)
-		if isPart && err == nil && number > after && partName(number) == e.name {
+		if err == nil && number > after && (e.name == partName(number) || e.name == placedName(number)) {
 			numbers = append(numbers, number)
 		}
 		return true
 	})
 	slices.Sort(numbers)
-	return numbers, failure(err)
+	return slices.Compact(numbers), failure(err)
 }
 
-// describePart describes a part, which it reads only if its checksum was not kept.
-func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (storage.Part, error) {
-	f, err := from.open(partName(number))
-	if err != nil {
-		return storage.Part{}, failure(err)
-	}
-	file := f.osFile(partName(number))
-	defer func() { _ = file.Close() }()
-	part := storage.Part{Number: number, Tag: makeTag(f.meta).revision(), Size: f.meta.size}
-	part.CRC32C = s.readSum(upload, number, part.Tag)
-	if !part.CRC32C.Known {
-		sum := crc32.New(castagnoli)
-		if _, err := io.Copy(sum, cancelableReader{ctx, file}); err != nil {
-			return part, failure(err)
+// describePart describes a part, which it reads only if its checksum was not kept. If the part is
+// replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
+// file CompleteParts has given away stays listed: without it, another CompleteParts would make an
+// object of the others.
+func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return part, false, err
 		}
-		part.CRC32C = storage.KnownCRC32C(sum.Sum32())
+		found, ok, err := s.findPart(from, upload, number)
+		if !ok || err != nil || found.CRC32C.Known || found.Tag == part.Tag {
+			return found, ok, err
+		}
+		part = found
+		part.CRC32C, err = readPartSum(ctx, from, part)
+		if storage.CodeOf(err) != storage.InvalidArgument {
+			return part, err == nil, err
+		}
 	}
-	return part, nil
+}
+
+// findPart returns the part with that number, and its checksum if that was kept. A part in a file
+// of its own counts more than one in a slot.
+func (s *store) findPart(from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+	m, err := from.stat(partName(number))
+	switch {
+	case isNotExist(err):
+		part, ok = s.placedPart(from, number)
+		return part, ok, nil
+	case err != nil:
+		return part, false, failure(err)
+	case m.kind != kindFile:
+		return part, false, nil
+	}
+	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.size}
+	record, _ := s.readSmall(uploadPath(upload) + "/" + sumName(number))
+	part.CRC32C = sumOf(record, part.Tag)
+	return part, true, nil
+}
+
+// readPartSum reads a part. If it was replaced, readPartSum fails with InvalidArgument.
+func readPartSum(ctx context.Context, from *dir, part storage.Part) (storage.CRC32C, error) {
+	file, offset, size, err := openPart(from, part)
+	if err != nil {
+		return storage.CRC32C{}, err
+	}
+	defer func() { _ = file.Close() }()
+	sum := crc32.New(castagnoli)
+	if _, err := io.Copy(sum, cancelableReader{ctx, io.NewSectionReader(file, offset, size)}); err != nil {
+		return storage.CRC32C{}, failure(err)
+	}
+	return storage.KnownCRC32C(sum.Sum32()), nil
 }
 
 // A cancelableReader fails when ctx is done.

@@ -1,8 +1,10 @@
 package local
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +21,15 @@ func (s *subject) listParts(upload string, after, limit int) *storage.PartPage {
 	return page
 }
 
+func (s *subject) partWithSum(upload string, number int, text string) storage.Part {
+	s.t.Helper()
+	p, err := s.PutPart(s.t.Context(), &storage.PartRequest{
+		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text), AnyOrder: true,
+	})
+	require.NoError(s.t, err)
+	return p
+}
+
 func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -26,34 +37,55 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 			upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			dir := filepath.Join(s.root, uploadPath(upload))
 			var want []storage.Part
-			for number, text := range map[int]string{1: "one", 2: "two", 10: "ten", 9: "nine"} {
-				p, err := s.PutPart(t.Context(), &storage.PartRequest{
-					Key: "k", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text),
-				})
-				require.NoError(t, err)
-				want = append(want, p)
-			}
-			byNumber := func(parts []storage.Part) map[int]storage.Part {
-				m := map[int]storage.Part{}
-				for _, p := range parts {
-					m[p.Number] = p
-				}
-				return m
-			}
-			require.Equal(t, byNumber(want), byNumber(s.listParts(upload, 0, 100).Parts))
-			page := s.listParts(upload, 1, 2)
+			send := func(number int, text string) { want = append(want, s.partWithSum(upload, number, text)) }
+			send(9, "nine")
+			send(1, "one")
+			send(10, "ten")
+			s.partWithSum(upload, 2, "replaced")
+			s.partWithSum(upload, 3, "replaced")
+			s.partWithSum(upload, 4, "replaced")
+			send(2, "two") // these have files of their own
+			send(3, "three")
+			send(4, "four")
+			slices.SortFunc(want, func(a, b storage.Part) int { return cmp.Compare(a.Number, b.Number) })
+			require.Equal(t, want, s.listParts(upload, 0, 100).Parts)
+			page := s.listParts(upload, 1, 4)
 			require.True(t, page.More)
-			require.Equal(t, []int{2, 9}, []int{page.Parts[0].Number, page.Parts[1].Number})
+			require.Equal(t, want[1:5], page.Parts)
 			require.False(t, s.listParts(upload, 9, 1).More)
 
 			// Without the file beside it, or with one of another part, the part is read.
-			require.NoError(t, os.Remove(filepath.Join(dir, sumName(1))))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(2)), []byte("other 00000000\n"), 0o600))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(9)), []byte("\x00"), 0o600))
+			require.NoError(t, os.Remove(filepath.Join(dir, sumName(2))))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(3)), []byte("other 00000000\n"), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(4)), []byte("\x00"), 0o600))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "part-007"), []byte("no part"), 0o600))
-			require.Equal(t, byNumber(want), byNumber(s.listParts(upload, 0, 100).Parts))
+			if _, shared := slotOf(want[0]); shared {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(1)), []byte(want[0].Tag+" \n"), 0o600))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(5)), []byte("\x00"), 0o600))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(6)), []byte(want[0].Tag+" \n"), 0o600)) // the tag of another part
+			}
+			require.Equal(t, want, s.listParts(upload, 0, 100).Parts)
 		})
 	}
+}
+
+// TestAnUploadEndsBeforeItsPartsAreRemoved has a key that cannot be removed: nothing else is, either.
+func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
+	s := open(t)
+	upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+	s.partWithSum(upload, 1, "one")
+	key := filepath.Join(s.uploadDir(upload), uploadKeyName)
+	require.NoError(t, os.Remove(key))
+	require.NoError(t, os.MkdirAll(filepath.Join(key, "full"), 0o700))
+	before, err := os.ReadDir(s.uploadDir(upload))
+	require.NoError(t, err)
+	st, err := s.acquire(t.Context())
+	require.NoError(t, err)
+	defer s.release(st)
+	require.Error(t, st.removeUpload(t.Context(), upload))
+	after, err := os.ReadDir(s.uploadDir(upload))
+	require.NoError(t, err)
+	require.Len(t, after, len(before))
 }
 
 func TestUploadsAreListedInEveryProcess(t *testing.T) {

@@ -23,7 +23,10 @@ import (
 // leaves its slotName, and the slot is not used again.
 //
 // A writer holds a shared lock on the file. CompleteParts takes an exclusive one before it
-// gives the file away. If it cannot, it copies.
+// gives the file away. If it cannot, it copies. If it was killed while it gave the file away,
+// that may be an object already and still have its name here, or this name may be that of an
+// object that it replaced. So the layout has the inode, and nobody writes to a file with two
+// names.
 
 // layoutName is the file that tells which file the parts share now. A longer part than all
 // before it replaces it: that before was the last one of the object.
@@ -42,7 +45,8 @@ func placedName(number int) string { return fmt.Sprint("placed-", number) }
 
 // A layout is the content of layoutName.
 type layout struct {
-	file     string // which parts share; no other ever has this name
+	file     string // which parts share
+	ino      uint64 // of file
 	partSize int64  // bytes
 }
 
@@ -122,7 +126,7 @@ func (s *store) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (
 	usable := err == nil && at.offset <= f.meta.size+maxHole && tryShareFile(f.os) == nil
 	if usable { // else CompleteParts may have given it away before it was locked
 		named, err := to.stat(l.file)
-		usable = err == nil && named.ino == f.meta.ino
+		usable = err == nil && named.ino == f.meta.ino && named.ino == l.ino && named.links <= 1
 	}
 	if usable {
 		_, err = f.os.Seek(at.offset, io.SeekStart)
@@ -167,7 +171,9 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 	if err != nil {
 		return failure(err)
 	}
-	err = to.rename(placedName(at.number), to, slotName(at.number))
+	if err = s.recordSlot(to, at, r.CRC32C, s.sync && r.AnyOrder); err == nil {
+		err = to.rename(placedName(at.number), to, slotName(at.number))
+	}
 	if isNotExist(err) {
 		if err := s.notFoundIfBucketGone(nil); err != nil {
 			return err
@@ -175,6 +181,23 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 		return errUpload // it has ended meanwhile
 	}
 	return failure(err)
+}
+
+// recordSlot writes the tag and the checksum of a part into the file that claims its slot, for
+// ListParts. With flush, ListParts finds the part after a power failure.
+func (s *store) recordSlot(to *dir, at slot, crc storage.CRC32C, flush bool) error {
+	f, err := to.edit(slotName(at.number))
+	if err != nil {
+		return err
+	}
+	_, err = f.os.WriteString(sumRecord(at.tag(), crc))
+	if err == nil {
+		err = f.setTime(to, slotName(at.number), s.clock.now())
+	}
+	if err == nil && flush {
+		err = f.sync()
+	}
+	return errors.Join(err, f.close())
 }
 
 // An exactBody fails if it has not the announced size, before it delivers a byte too many.
@@ -208,8 +231,11 @@ func (s *store) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest) 
 	if !s.addFile(ctx, to, made.file, "", true) {
 		return layout{}, false
 	}
-	if s.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.partSize), !found) {
-		return made, true
+	if m, err := to.stat(made.file); err == nil {
+		made.ino = m.ino
+		if s.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !found) {
+			return made, true
+		}
 	}
 	_ = to.unlink(made.file)
 	l, found = s.readLayout(to) // of a writer that was faster
@@ -221,7 +247,7 @@ func (s *store) readLayout(from *dir) (l layout, ok bool) {
 	if err != nil {
 		return layout{}, false
 	}
-	_, err = fmt.Sscan(string(content), &l.file, &l.partSize)
+	_, err = fmt.Sscan(string(content), &l.file, &l.ino, &l.partSize)
 	return l, err == nil && validShared(l.file) && l.partSize > 0
 }
 
@@ -265,7 +291,7 @@ func (s *store) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) {
 	st := &stagedFile{dir: from, name: first.file, held: held.os}
 	if tryLockFile(held.os) == nil { // its size is only known then
 		m, err := held.stat()
-		if err == nil && m.ino == first.ino && m.size == size {
+		if err == nil && m.ino == first.ino && m.links <= 1 && m.size == size {
 			st.file, err = from.edit(first.file)
 		}
 		if err == nil && st.file != nil {
@@ -296,6 +322,22 @@ func countRun(from *dir, first slot, parts []storage.Part) (run int, size int64)
 func isPlaced(from *dir, number int) bool {
 	m, err := from.stat(placedName(number))
 	return err == nil && m.kind == kindFile && isFree(from, partName(number))
+}
+
+// placedPart describes the part in a slot. ok is false if there is none.
+func (s *store) placedPart(from *dir, number int) (part storage.Part, ok bool) {
+	text, ok := s.readSmall(from.name(placedName(number)))
+	tag, _, found := strings.Cut(text, " ")
+	if !ok || !found {
+		return part, false
+	}
+	part = storage.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
+	at, ok := slotOf(part)
+	if !ok {
+		return part, false
+	}
+	part.Size = at.size
+	return part, true
 }
 
 // openPart opens the file with a part, and returns where it is in there.

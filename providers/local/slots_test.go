@@ -219,3 +219,70 @@ func TestPartsThatReplaceAPrivateObjectHaveItsMode(t *testing.T) {
 	require.Equal(t, "new", content)
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "k")))
 }
+
+// TestNobodyWritesToAnObjectAfterAKill has an object whose file still has its name in the upload.
+func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
+	for name, row := range map[string]struct {
+		kill   func(t *testing.T, shared, object string)
+		result storage.Code // of another attempt
+	}{
+		"while it linked the file": {func(t *testing.T, shared, object string) { require.NoError(t, os.Link(shared, object)) }, storage.PreconditionFailed},
+		"while it exchanged files": {func(t *testing.T, shared, object string) {
+			require.NoError(t, os.Rename(shared, object))
+			require.NoError(t, os.WriteFile(shared, []byte("replaced"), 0o666))
+		}, storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+			s.part(upload, 1, "aaa")
+			s.part(upload, 2, "bbb")
+			shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
+			require.NoError(t, err)
+			object := filepath.Join(s.root, "k")
+			row.kill(t, shared[0], object)
+			before := map[string]string{}
+			for _, path := range []string{shared[0], object} {
+				content, err := os.ReadFile(path)
+				require.NoError(t, err)
+				before[path] = string(content)
+			}
+			s.part(upload, 3, "ccc")
+			for path, content := range before {
+				now, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.Equal(t, content, string(now))
+			}
+			fi, err := os.Stat(object)
+			require.NoError(t, err)
+			parts := s.listParts(upload, 0, 10).Parts
+			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{
+				Put: &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: parts,
+			})
+			require.ErrorIs(t, err, row.result)
+			now, err := os.Stat(object)
+			require.NoError(t, err)
+			require.Equal(t, fi.ModTime(), now.ModTime())
+			require.Equal(t, "aaabbb", s.get("k"))
+		})
+	}
+}
+
+// TestPartsOfAFileThatWasGivenAwayStayListed has a part that was replaced while another process completed the
+// upload, which has not removed it yet.
+func TestPartsOfAFileThatWasGivenAwayStayListed(t *testing.T) {
+	s := open(t)
+	upload := s.begin(&storage.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+	first := s.part(upload, 1, "aaa")
+	second := s.partWithSum(upload, 2, "bbb")
+	shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))
+	parts := s.listParts(upload, 0, 10).Parts
+	require.Equal(t, []storage.Part{first, second}, parts)
+	replaced := s.partWithSum(upload, 1, "AAA")
+	parts = s.listParts(upload, 0, 10).Parts
+	require.Equal(t, []storage.Part{replaced, second}, parts)
+	require.ErrorIs(t, s.complete("k", upload, parts...), storage.InvalidArgument)
+	require.Equal(t, "aaabbb", s.get("k"))
+}

@@ -101,9 +101,17 @@ func readKey(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, maxKey+1))
 }
 
+// removeUpload first removes the key file. If it is interrupted, or another call lists the parts
+// meanwhile, nobody makes an object of those that remain.
 func (s *store) removeUpload(ctx context.Context, upload string) error {
-	if err := retryInUse(ctx, func() error { return s.root.RemoveAll(uploadPath(upload)) }); err != nil {
-		return failure(err)
+	path := uploadPath(upload)
+	err := retryInUse(ctx, func() error { return s.root.Remove(path + "/" + uploadKeyName) })
+	if err = unlessAbsent(err); err != nil {
+		return err
 	}
-	return nil
+	err = retryInUse(ctx, func() error { return s.root.RemoveAll(path) })
+	if isObstructed(err) { // a call in progress has added a file: a sweep removes the rest
+		return nil
+	}
+	return failure(err)
 }

@@ -1,5 +1,6 @@
 import { call, say } from './api.js';
 import { addImage, loadGallery } from './gallery.js';
+import { startLarge } from './large.js';
 import { addUploads, kind } from './uploads.js';
 import { listOf, size } from './words.js';
 
@@ -29,6 +30,7 @@ async function start() {
     files.value = ''; // so that the same file can be chosen again
   });
   acceptDrops(add);
+  await startLarge();
   await loadGallery();
 }
 

@@ -88,7 +88,7 @@ class Upload {
     signal.throwIfAborted();
     await put(this.offer.request, this.file, signal, (sent) => {
       this.bar.value = sent;
-      this.state.textContent = `${Math.floor((100 * sent) / this.file.size)} %`;
+      this.state.textContent = sent < this.file.size ? `${Math.floor((100 * sent) / this.file.size)} %` : 'Sent. Waiting for the store…';
     });
     this.arrived = true;
   }

@@ -11,7 +11,8 @@ export class Failure extends Error {
 export function size(bytes) {
   if (bytes < 1024) return `${bytes} B`;
   if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} KiB`;
-  return `${(bytes / 1024 / 1024).toFixed(1).replace('.0', '')} MiB`;
+  const [unit, name] = bytes < 1 << 30 ? [1 << 20, 'MiB'] : [1 << 30, 'GiB'];
+  return `${(bytes / unit).toFixed(1).replace('.0', '')} ${name}`;
 }
 
 export function listOf(words, last) {

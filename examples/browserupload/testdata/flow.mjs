@@ -6,7 +6,7 @@
 // right, and prints measurements. Otherwise it prints the error, and leaves a
 // screenshot.
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 const test = JSON.parse(process.argv[2]);
@@ -121,7 +121,7 @@ async function worksByKeyboard() {
 
   const first = page.locator('.card').first();
   assert.equal(await first.locator('img').getAttribute('alt'), name);
-  for (let i = 0; i < 3; i++) await page.keyboard.press('Tab'); // the image, Copy link, Delete
+  for (let i = 0; i < 4; i++) await page.keyboard.press('Tab'); // large files, the image, Copy link, Delete
   assert.equal(await focused(() => document.activeElement.getAttribute('aria-label')), `Delete: ${name}`);
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').waitFor();
@@ -271,6 +271,61 @@ async function tellsOfMissingCORS() {
   await picture('no-cors');
 }
 
+// chooseLarge selects a file that is sent in parts.
+const chooseLarge = (name) => page.locator('#large-file').setInputFiles(file(name));
+const isPart = (request) => request.method() === 'PUT';
+
+async function continuesAfterAReload() {
+  const [name] = test.large;
+  let parts = 0;
+  page.on('request', (request) => { parts += isPart(request); });
+  // Two parts arrive, and the others stay on their way.
+  let passed = 0;
+  await page.route((url) => url.origin !== new URL(test.url).origin, (route) => (++passed <= 2 ? route.continue() : undefined));
+  const arrived = [1, 2].map(() => page.waitForResponse((response) => isPart(response.request())));
+  await chooseLarge(name);
+  await Promise.all(arrived);
+  await tells(name, '%');
+  await picture('large');
+  await page.reload();
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await tells(name, /Choose the file again to continue/);
+  await picture('unfinished');
+  const before = parts;
+  const started = Date.now();
+  await chooseLarge(name);
+  await row(name).locator('.state', { hasText: 'Uploaded' }).waitFor({ timeout: 0 }); // the test has a limit
+  const all = Math.ceil((await stat(file(name))).size / (8 << 20));
+  assert.equal(parts - before, all - 2, 'what has arrived is not sent again');
+  await hears(`${name} is uploaded`);
+  expectComplaints(/ERR_ABORTED|ERR_FAILED/);
+  return { large: `${all - 2} parts in ${Date.now() - started} ms` };
+}
+
+async function survivesADeadConnection() {
+  const name = test.large[1];
+  await slowly(async () => {
+    await chooseLarge(name);
+    await tells(name, /[1-9] %/);
+    await context.setOffline(true);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await context.setOffline(false);
+    await row(name).getByRole('button', { name: 'Pause' }).click();
+    await tells(name, 'Paused');
+  });
+  await row(name).getByRole('button', { name: 'Continue' }).click();
+  await tells(name, 'Uploaded');
+  expectComplaints(/ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED/);
+}
+
+async function linksLargeFiles() {
+  const name = test.large[1];
+  const answer = await fetch(await row(name).getByRole('link', { name: 'Download' }).getAttribute('href'));
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get('content-disposition'), /^attachment/);
+  assert.equal(Buffer.compare(Buffer.from(await answer.arrayBuffer()), await readFile(file(name))), 0);
+}
+
 async function fitsEveryScreen() {
   await choose('notes.txt');
   await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
@@ -290,6 +345,7 @@ const flows = {
   whole: [opens, uploadsSeveral, listsNewestFirst, worksByKeyboard, copiesLinks, refusesInWords, tellsOfTheStoresRefusal, fitsEveryScreen],
   trouble: [opens, tellsOfALostNetwork, isCancelled, takesDrops, asksForNewAddresses],
   'no cors': [tellsOfMissingCORS],
+  large: [opens, continuesAfterAReload, survivesADeadConnection, linksLargeFiles],
 };
 
 let measured = {};

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCpBetweenPaths(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	at := func(path string) string { return filepath.Join(dir, filepath.FromSlash(path)) }
+	writeFiles(t, dir, map[string]string{"run.sh": "echo", "tree/1": "1", "tree/x/2": "2"})
+	written := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.NoError(t, os.Chmod(at("run.sh"), 0o750))
+	require.NoError(t, os.Chtimes(at("run.sh"), written, written))
+	require.Equal(t, "copied "+at("run.sh")+" to "+at("new/deep/run.sh")+"\n", s.ok("cp", "-v", at("run.sh"), at("new/deep")+"/"))
+	require.Equal(t, "echo", readFile(t, at("new/deep/run.sh")))
+	info, err := os.Stat(at("new/deep/run.sh"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o750), info.Mode().Perm())
+	require.True(t, info.ModTime().Equal(written))
+
+	s.ok("cp", "--no-sync", at("tree/1"), at("new/deep/run.sh"))
+	require.Equal(t, "1", readFile(t, at("new/deep/run.sh")))
+	s.ok("cp", "-r", at("tree"), at("copies")+"/")
+	require.Equal(t, "2", readFile(t, at("copies/tree/x/2")))
+	s.ok("mv", at("tree/1"), at("copies"))
+	require.NoFileExists(t, at("tree/1"))
+	require.Equal(t, "1", readFile(t, at("copies/1")))
+	s.ok("mv", "-r", at("copies")+"/", at("moved"))
+	require.Equal(t, "1", readFile(t, at("moved/1")))
+	s.ok("cp", at("moved/*"), at("matched")+"/")
+	require.Equal(t, "1", readFile(t, at("matched/1")))
+	require.NoDirExists(t, at("matched/tree"))
+
+	require.NoError(t, os.Link(at("moved/1"), at("linked")))
+	s.exits(2, "cp", at("moved/1"), at("linked"))
+	s.exits(2, "mv", at("moved/1"), at("moved/1"))
+	s.exits(2, "mv", at("moved/1"), at("linked"))
+	s.exits(3, "cp", at("none"), at("moved/1"))
+	s.exits(2, "cp", at("moved/1"), os.DevNull)
+	require.Equal(t, "1", readFile(t, at("moved/1")))
+	entries, err := os.ReadDir(at("new/deep"))
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "no temporary file stays")
+}

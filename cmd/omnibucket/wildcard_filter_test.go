@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// With wildcards, patterns are relative to the folder in which the wildcards begin, in every
+// command: an excluded folder stays whatever the wildcards match.
+func TestFiltersWithWildcards(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	withObjects(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
+	s.env["OMNIBUCKET_IN"] = bucket + "/in"
+	const left = "in/other/c\nin/top\n"
+	for _, exclude := range []string{"keep/", "/keep/**", "keep/**"} {
+		for _, args := range [][]string{
+			{"ls", "-r", "box:in/*"}, {"ls", "-r", "box:in/**"}, {"find", "box:in/*"}, {"find", "box:in/**"},
+			{"rm", "--dry-run", "box:in/**"}, {"rm", "--dry-run", "-r", "box:in/*"}, {"rm", "--dry-run", "-r", "box:in"},
+		} {
+			require.ElementsMatch(t, splitLines(left), splitLines(s.ok(append(args, "--exclude", exclude)...)), "%q --exclude %s", args, exclude)
+		}
+	}
+	require.Equal(t, "in/other/\nin/top\n", s.ok("ls", "box:in/*", "--exclude", "keep/"))
+	require.NotContains(t, s.ok("tree", "box:in/*", "--exclude", "keep/**"), "deep")
+	s.ok("rm", "-r", "box:in/*", "--exclude", "keep/")
+	require.Equal(t, "in/keep/a\nin/keep/deep/b\n", s.ok("ls", "-r", "box:in"))
+	s.ok("cp", "-r", "in:*", "box:copy/", "--exclude", "/keep/a")
+	require.Equal(t, "copy/keep/deep/b\n", s.ok("ls", "-r", "box:copy"))
+}
+
+// As in a shell, a folder next to the objects can be their destination.
+func TestMovingIntoAFolderBesideTheObjects(t *testing.T) {
+	for _, row := range []struct {
+		name, source, destination, want string
+	}{
+		{"beside", "a*.jpg", "x/", "b.png\nx/a1.jpg\nx/a2.jpg\nx/old.jpg\n"},
+		{"below", "**/*.jpg", "x/deep/", "b.png\nx/deep/a1.jpg\nx/deep/a2.jpg\nx/deep/x/old.jpg\n"},
+		{"what is there stays", "**", "x/", "x/a1.jpg\nx/a2.jpg\nx/b.png\nx/old.jpg\n"},
+		{"a name with wildcards", "*.jpg", "%5By%5D/", "[y]/a1.jpg\n[y]/a2.jpg\nb.png\nx/old.jpg\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, bucket := range []func(*testing.T) string{memory, directory} {
+				s := newShell(t)
+				withObjects(t, s, bucket(t), "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
+				before := "/"
+				if strings.HasPrefix(s.env["OMNIBUCKET_BOX"], "file:") {
+					before = "#"
+				}
+				s.ok("mv", "box:"+row.source, s.env["OMNIBUCKET_BOX"]+before+row.destination)
+				require.Equal(t, row.want, s.ok("ls", "-r", "box:"))
+			}
+		})
+	}
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a/1", "a/2")
+	s.exits(2, "mv", "-r", "box:a", "box:a/b/")
+	s.exits(2, "mv", "box:a/*", "box:a/")
+	s.ok("mv", "-r", "box:*", "box:a/")
+	require.Equal(t, "a/1\na/2\n", s.ok("ls", "-r", "box:"))
+}

@@ -1,0 +1,294 @@
+// Tests of upload.js with a real handler over a bucket in memory: script_test.go starts it.
+// Only lost connections are faked.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Upload, UploadError, crc32c, fingerprint, unfinished } from '../upload.js';
+
+const endpoint = process.env.OMNIBUCKET_ENDPOINT;
+const partSize = 1 << 20; // script_test.go sets it
+const network = globalThis.fetch;
+let requests; // "METHOD path" of each request, in order
+let disturb; // (line, init) → a response, an error, or undefined to let it pass
+
+beforeEach(() => {
+  requests = [];
+  disturb = () => undefined;
+  globalThis.fetch = async (url, init = {}) => {
+    const line = `${init.method ?? 'GET'} ${new URL(url).pathname.replace(/multipart\/[A-Z2-7]{26}/, 'multipart/ID')}`;
+    requests.push(line);
+    const instead = await disturb(line, { ...init, address: url });
+    if (instead instanceof Error) throw instead;
+    return instead ?? network(url, init);
+  };
+});
+
+afterEach(() => {
+  globalThis.fetch = network;
+});
+
+function journal() {
+  const records = new Map();
+  return {
+    records,
+    get: (id) => records.get(id),
+    all: () => [...records.values()],
+    set: (id, record) => records.set(id, record),
+    delete: (id) => records.delete(id),
+  };
+}
+
+let files = 0;
+function makeFile(size, fill = 7) {
+  return new File([new Uint8Array(size).fill(fill)], `file ${++files} ü.bin`, { lastModified: 1_700_000_000_000 });
+}
+
+async function stored(key) {
+  const response = await network(new URL(`/objects/${key}`, endpoint));
+  assert.equal(response.status, 200, `${key} does not exist`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+async function isStored(result, file) {
+  const content = await stored(result.key);
+  assert.ok(Buffer.from(await file.arrayBuffer()).equals(Buffer.from(content)), 'the object has another content than the file');
+}
+
+const isPart = (line) => line.startsWith('PUT ');
+const parts = () => requests.filter(isPart).length;
+// after lets n requests for parts pass, and then returns what fault does.
+const after = (n, fault) => (line, init) => (isPart(line) && parts() > n ? fault(line, init) : undefined);
+// until is a request that never ends by itself.
+const until = (signal) => new Promise((_, reject) => {
+  signal.throwIfAborted();
+  signal.addEventListener('abort', () => reject(signal.reason));
+});
+const lost = () => new TypeError('fetch failed');
+
+test('the checksum is CRC32C', async () => {
+  assert.equal(await crc32c(new Blob(['123456789'])), 0xe3069283);
+  assert.equal(await crc32c(new Blob([])), 0);
+});
+
+test('a fingerprint tells files apart', async () => {
+  const content = new Uint8Array(1 << 20);
+  const file = (bytes, name, lastModified) => fingerprint(new File([bytes], name, { lastModified }));
+  const one = await file(content, 'a', 1);
+  assert.equal(await file(content, 'a', 1), one);
+  const middle = content.slice();
+  middle[(content.length / 2) + 5] = 1;
+  const last = content.slice();
+  last[content.length - 1] = 1;
+  for (const other of [file(content, 'b', 1), file(content, 'a', 2), file(middle, 'a', 1), file(last, 'a', 1), file(content.slice(1), 'a', 1)]) {
+    assert.notEqual(await other, one);
+  }
+});
+
+for (const [name, size] of [['an empty file', 0], ['one byte', 1], ['exactly two parts', 2 * partSize], ['three parts and a rest', 3 * partSize + 1]]) {
+  test(`${name} is stored`, async () => {
+    const file = makeFile(size);
+    const upload = new Upload(file, { endpoint, journal: journal() });
+    const states = [];
+    let last = 0;
+    upload.addEventListener('state', () => states.push(upload.state));
+    upload.addEventListener('progress', () => { last = upload.sent; });
+    await isStored(await upload.start(), file);
+    assert.deepEqual(states, ['running', 'done']);
+    assert.equal(last, size);
+    assert.equal(upload.total, size);
+  });
+}
+
+test('parts are sent at once, as many as the option says', async () => {
+  let now = 0;
+  let most = 0;
+  disturb = async (line, init) => {
+    if (!isPart(line)) return undefined;
+    most = Math.max(most, ++now);
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return await network(init.address, init);
+    } catch {
+      return undefined;
+    } finally {
+      now--;
+    }
+  };
+  const file = makeFile(5 * partSize);
+  await isStored(await new Upload(file, { endpoint, journal: journal(), concurrency: 3 }).start(), file);
+  assert.equal(most, 3);
+});
+
+test('a lost connection and a 5xx response are tried again, each with a new signature', async () => {
+  const file = makeFile(2 * partSize);
+  let faults = 0;
+  disturb = (line) => {
+    if (!isPart(line) || faults === 2) return undefined;
+    return ++faults === 1 ? lost() : new Response('', { status: 503 });
+  };
+  await isStored(await new Upload(file, { endpoint, journal: journal() }).start(), file);
+  assert.equal(parts(), 4);
+  assert.equal(requests.filter((line) => /^GET .*\/ID\/\d$/.test(line)).length, 4);
+});
+
+test('a part whose signature has expired gets a new one', async () => {
+  const file = makeFile(partSize);
+  let expired = false;
+  disturb = (line) => {
+    if (!isPart(line) || expired) return undefined;
+    expired = true;
+    return new Response('<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>', { status: 403 });
+  };
+  await isStored(await new Upload(file, { endpoint, journal: journal() }).start(), file);
+  assert.ok(expired);
+});
+
+test('another refusal of the store is not tried again', async () => {
+  disturb = (line) => (isPart(line) ? new Response('<Error><Message>No, thanks</Message></Error>', { status: 403 }) : undefined);
+  const upload = new Upload(makeFile(1), { endpoint, journal: journal() });
+  await assert.rejects(upload.start(), (error) => error instanceof UploadError && error.status === 403 && error.message === 'No, thanks');
+  assert.equal(parts(), 1);
+  assert.equal(upload.state, 'failed');
+});
+
+test('an error of the server has its words and its code', async () => {
+  const upload = new Upload(makeFile(1), { endpoint, journal: journal(), type: 'application/x-refused' });
+  await assert.rejects(upload.start(), { status: 422, code: 'refused', message: 'This type is not wanted.' });
+  assert.equal(requests.length, 1);
+});
+
+test('retries end', async () => {
+  disturb = (line) => (isPart(line) ? lost() : undefined);
+  const upload = new Upload(makeFile(1), { endpoint, journal: journal(), retries: 1 });
+  await assert.rejects(upload.start(), { temporary: true, status: 0 });
+  assert.equal(parts(), 2);
+});
+
+test('an upload that was stopped is continued by another with the same file', async () => {
+  const file = makeFile(4 * partSize);
+  const kept = journal();
+  const stop = new AbortController();
+  disturb = after(2, (_, { signal }) => {
+    setTimeout(() => stop.abort(new Error('the page is closed')));
+    return until(signal);
+  });
+  const first = new Upload(file, { endpoint, journal: kept, concurrency: 1, signal: stop.signal });
+  await assert.rejects(first.start(), /the page is closed/);
+  const [left] = await unfinished({ endpoint, journal: kept });
+  assert.equal(left.name, file.name);
+  assert.ok(await left.matches(file));
+  assert.ok(!await left.matches(makeFile(4 * partSize)));
+
+  requests = [];
+  disturb = () => undefined;
+  const second = new Upload(file, { endpoint, journal: kept });
+  const progress = [];
+  second.addEventListener('progress', () => progress.push(second.sent));
+  await isStored(await second.start(), file);
+  assert.equal(parts(), 2);
+  assert.equal(progress[0], 2 * partSize);
+  assert.deepEqual(await unfinished({ endpoint, journal: kept }), []);
+});
+
+test('a file that has changed begins anew', async () => {
+  const kept = journal();
+  disturb = after(1, lost);
+  const file = makeFile(2 * partSize);
+  await assert.rejects(new Upload(file, { endpoint, journal: kept, concurrency: 1, retries: 0 }).start());
+  disturb = () => undefined;
+  const changed = new File([new Uint8Array(2 * partSize).fill(8)], file.name, { lastModified: file.lastModified });
+  await isStored(await new Upload(changed, { endpoint, journal: kept }).start(), changed);
+});
+
+test('an upload that the server does not know any more begins anew', async () => {
+  const kept = journal();
+  const file = makeFile(2 * partSize);
+  disturb = after(1, lost);
+  await assert.rejects(new Upload(file, { endpoint, journal: kept, concurrency: 1, retries: 0 }).start());
+  const [[id, record]] = kept.records;
+  kept.set(id, { ...record, uploadId: 'A'.repeat(26) });
+  disturb = () => undefined;
+  await isStored(await new Upload(file, { endpoint, journal: kept }).start(), file);
+});
+
+test('pause stops, and resume continues', async () => {
+  const file = makeFile(4 * partSize);
+  const upload = new Upload(file, { endpoint, journal: journal(), concurrency: 1 });
+  disturb = after(2, (_, { signal }) => {
+    disturb = () => undefined;
+    setTimeout(() => upload.pause());
+    return until(signal);
+  });
+  const running = upload.start();
+  await new Promise((resolve) => upload.addEventListener('state', () => upload.state === 'paused' && resolve()));
+  const before = requests.length;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(requests.length, before);
+  upload.resume();
+  await isStored(await running, file);
+  assert.equal(parts(), 5, 'the part that pause interrupted is sent twice');
+});
+
+test('pause and resume at once change nothing', async () => {
+  const file = makeFile(2 * partSize);
+  const upload = new Upload(file, { endpoint, journal: journal() });
+  const running = upload.start();
+  upload.pause();
+  upload.resume();
+  await isStored(await running, file);
+});
+
+test('abort removes the upload', async () => {
+  const kept = journal();
+  const upload = new Upload(makeFile(2 * partSize), { endpoint, journal: kept, concurrency: 1 });
+  disturb = after(1, (_, { signal }) => {
+    upload.removed = upload.abort();
+    return until(signal);
+  });
+  await assert.rejects(upload.start(), { name: 'AbortError' });
+  await upload.removed;
+  assert.equal(upload.state, 'aborted');
+  assert.equal(kept.records.size, 0);
+  assert.equal(requests.at(-1), 'DELETE /uploads/s3/multipart/ID');
+  await assert.rejects(upload.start(), { name: 'AbortError' });
+});
+
+test('abort before start sends nothing', async () => {
+  const upload = new Upload(makeFile(1), { endpoint, journal: journal() });
+  await upload.abort();
+  await assert.rejects(upload.start(), { name: 'AbortError' });
+  assert.deepEqual(requests, []);
+});
+
+test('a lost response to the last request is no failure', async () => {
+  const file = makeFile(1);
+  let dropped = false;
+  disturb = async (line, init) => {
+    if (!line.endsWith('/complete') || dropped) return undefined;
+    dropped = true;
+    await network(init.address, init);
+    return lost();
+  };
+  await isStored(await new Upload(file, { endpoint, journal: journal() }).start(), file);
+  assert.ok(dropped);
+});
+
+test('the store refuses a part that was changed on its way', async () => {
+  let changed = false;
+  disturb = (line, init) => {
+    if (!isPart(line) || changed) return undefined;
+    changed = true;
+    return network(init.address, { ...init, body: new Uint8Array(partSize) });
+  };
+  const upload = new Upload(makeFile(partSize), { endpoint, journal: journal() });
+  await assert.rejects(upload.start(), { status: 400 });
+});
+
+test('headers go to the handler and not to the store', async () => {
+  const seen = {};
+  disturb = (line, init) => {
+    seen[isPart(line) ? 'store' : 'handler'] = new Headers(init.headers).get('Authorization');
+  };
+  const file = makeFile(1);
+  await isStored(await new Upload(file, { endpoint, journal: journal(), headers: async () => ({ Authorization: 'Bearer x' }) }).start(), file);
+  assert.deepEqual(seen, { handler: 'Bearer x', store: null });
+});

@@ -1,0 +1,597 @@
+// Resumable uploads from a browser, straight to an object store.
+//
+//   import { Upload } from './upload.js';
+//
+//   const upload = new Upload(file, { endpoint: '/uploads' });
+//   upload.addEventListener('progress', () => { bar.max = upload.total; bar.value = upload.sent; });
+//   const { key } = await upload.start();
+//
+// The endpoint is the address of the handler of the Go package resumable. The handler signs
+// a request for each part, and the browser sends the part to the store. If the page is
+// closed, the same call with the same file continues later.
+//
+// The module imports nothing. It runs in browsers since 2024 and in Node.js since version 20.
+
+const second = 1000;
+const day = 24 * 60 * 60 * second;
+
+/** @typedef {import('./upload.d.ts').UploadOptions} UploadOptions */
+/** @typedef {import('./upload.d.ts').UploadResult} UploadResult */
+/** @typedef {import('./upload.d.ts').UploadState} UploadState */
+/** @typedef {import('./upload.d.ts').UploadRecord} UploadRecord */
+/** @typedef {import('./upload.d.ts').Journal} Journal */
+
+/** An UploadError tells why a request failed. */
+export class UploadError extends Error {
+  name = 'UploadError';
+
+  /**
+   * @param {string} message
+   * @param {{status?: number, code?: string, temporary?: boolean, wait?: number, cause?: unknown, result?: UploadResult}} [details]
+   */
+  constructor(message, { status = 0, code = '', temporary = false, wait = 0, cause, result } = {}) {
+    super(message, { cause });
+    this.status = status; // of the response; 0: there was none
+    this.code = code; // of the handler: "too_large", "not_found"; "": the error is the store's
+    this.result = result; // if another request has completed the upload
+    this.temporary = temporary; // the same request may succeed later
+    this.wait = wait; // milliseconds until the server wants to hear from us again
+  }
+}
+
+/**
+ * An Upload sends one file. It emits "progress" when sent changes, and "state" when state
+ * changes.
+ */
+export class Upload extends EventTarget {
+  /** @type {UploadState} */
+  state = 'new';
+  sent = 0; // bytes that are sent, or were in the store before
+  total; // bytes of the file
+
+  #file;
+  #options;
+  #handler;
+  #created = Date.now();
+  #running = null; // the promise of start
+  #stop = new AbortController(); // of what runs until pause or abort
+  #wake = () => {}; // ends a pause
+  #stored = 0; // bytes of complete parts
+  #moving = new Map(); // part number → bytes that are sent of it
+
+  /**
+   * @param {Blob} file
+   * @param {UploadOptions} options
+   */
+  constructor(file, options) {
+    super();
+    this.#file = file;
+    this.#options = { concurrency: 4, retries: 8, timeout: 60 * second, checksum: true, journal: browserJournal, ...options };
+    this.#handler = new Handler(this.#options);
+    this.total = file.size;
+  }
+
+  /**
+   * Sends what the store does not have yet of the file. If it rejects, another Upload of the
+   * same file continues, unless abort was called.
+   *
+   * @returns {Promise<UploadResult>}
+   */
+  start() {
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  /** Stops sending until resume. */
+  pause() {
+    if (this.state !== 'running' && this.state !== 'waiting') return;
+    this.#show('paused');
+    this.#stop.abort(new DOMException('The upload is paused.', 'AbortError'));
+  }
+
+  /** Continues after pause. */
+  resume() {
+    if (this.state !== 'paused') return;
+    this.#show('running');
+    this.#wake();
+  }
+
+  /** Gives the upload up and removes its parts from the store. start rejects. */
+  async abort() {
+    if (this.#ended) return;
+    this.#show('aborted');
+    this.#stop.abort();
+    this.#wake();
+    await this.#running?.catch(() => {});
+    const { journal, retries } = this.#options;
+    const id = await this.#id();
+    const record = await journal.get(id);
+    if (!record || record.result) return;
+    await journal.delete(id);
+    await retry(retries, undefined, () => this.#handler.abort(record)).catch((error) => {
+      if (!isGone(error)) throw error;
+    });
+  }
+
+  get #ended() {
+    return ['done', 'failed', 'aborted'].includes(this.state);
+  }
+
+  // id is the upload's name in the journal: one for each file and endpoint.
+  async #id() {
+    return `${this.#handler.url} ${await fingerprint(this.#file)}`;
+  }
+
+  async #run() {
+    try {
+      if (this.state === 'aborted') throw aborted();
+      this.#show('running');
+      const result = await this.#untilDone();
+      this.#show('done');
+      return result;
+    } catch (error) {
+      if (this.state === 'aborted') throw aborted();
+      this.#show('failed');
+      throw error;
+    }
+  }
+
+  // untilDone runs once, and again after each pause.
+  async #untilDone() {
+    for (;;) {
+      const stop = (this.#stop = new AbortController());
+      const { signal: given } = this.#options;
+      const signal = given ? AbortSignal.any([given, stop.signal]) : stop.signal;
+      try {
+        return await this.#withLock(signal, () => this.#transfer(signal));
+      } catch (error) {
+        if (!stop.signal.aborted || this.state === 'aborted') throw error;
+        if (this.state === 'paused') await this.#paused(given);
+      }
+    }
+  }
+
+  #paused(given) {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      given?.addEventListener('abort', resolve, { once: true });
+    });
+  }
+
+  // withLock calls f while no other tab sends the same file. Pages without HTTPS have no
+  // locks. There, two tabs send the same parts, which is harmless.
+  async #withLock(signal, f) {
+    const locks = globalThis.navigator?.locks;
+    if (!locks) return f();
+    const waiting = setTimeout(() => this.#show('waiting'), second / 2);
+    return locks.request(`upload ${await this.#id()}`, { signal }, () => {
+      clearTimeout(waiting);
+      this.#show('running');
+      return f();
+    }).finally(() => clearTimeout(waiting));
+  }
+
+  async #transfer(signal) {
+    const { journal } = this.#options;
+    const id = await this.#id();
+    const { record, parts } = await this.#begin(id, signal);
+    const result = record.result ?? await this.#complete(record, parts, signal);
+    await journal.set(id, { ...record, result, ended: Date.now() });
+    this.#count(this.total);
+    return result;
+  }
+
+  // complete sends the missing parts. It asks the store what it has, so that a page need not
+  // read the ETag of its own requests, which some stores do not show to pages.
+  async #complete(record, parts, signal) {
+    const { retries } = this.#options;
+    try {
+      for (let round = 0; ; round++) {
+        const missing = this.#missing(record, parts);
+        if (missing.length === 0) break;
+        if (round > retries) throw new UploadError('The store does not keep the parts of the file.');
+        await this.#sendParts(record, missing, signal);
+        parts = await retry(retries, signal, () => this.#handler.list(record, signal));
+      }
+      return await retry(retries, signal, () => this.#handler.complete(record, parts, signal));
+    } catch (error) {
+      if (error.result) return error.result; // another tab was first, or a response was lost
+      throw error;
+    }
+  }
+
+  // begin returns the record of the file and the parts that the store has. If another tab
+  // completed the upload while this one waited, the record has a result.
+  async #begin(id, signal) {
+    const { journal, retries, handle } = this.#options;
+    await removeOld(journal);
+    const known = await journal.get(id);
+    if (known?.result && known.ended >= this.#created) return { record: known, parts: [] };
+    if (known && !known.result) {
+      try {
+        return { record: known, parts: await retry(retries, signal, () => this.#handler.list(known, signal)) };
+      } catch (error) {
+        if (error.result) return { record: { ...known, result: error.result }, parts: [] };
+        if (!isGone(error)) throw error;
+      }
+    }
+    const begun = await retry(retries, signal, () => this.#handler.begin(this.#file, signal));
+    const { name = '', size, lastModified = 0 } = this.#file;
+    const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, began: Date.now(), handle };
+    await journal.set(id, record);
+    return { record, parts: [] };
+  }
+
+  // missing returns the numbers of the parts that the store lacks, and counts the others.
+  #missing({ partSize }, parts) {
+    const sizes = new Map(parts.map(({ PartNumber, Size }) => [Number(PartNumber), Number(Size)]));
+    const missing = [];
+    let stored = 0;
+    const last = Math.max(1, Math.ceil(this.total / partSize)); // an empty file is one empty part
+    for (let number = 1; number <= last; number++) {
+      const { size } = this.#part(number, partSize);
+      if (sizes.get(number) === size) stored += size;
+      else missing.push(number);
+    }
+    this.#count(stored);
+    return missing;
+  }
+
+  #part(number, partSize) {
+    return this.#file.slice((number - 1) * partSize, Math.min(number * partSize, this.total));
+  }
+
+  async #sendParts(record, numbers, signal) {
+    const failing = new AbortController();
+    const either = AbortSignal.any([signal, failing.signal]);
+    const worker = async () => {
+      for (let number; (number = numbers.shift());) await this.#sendPart(record, number, either);
+    };
+    const workers = Array.from({ length: this.#options.concurrency }, worker);
+    try {
+      await Promise.all(workers);
+    } catch (error) {
+      failing.abort(error);
+      await Promise.allSettled(workers);
+      throw error;
+    }
+  }
+
+  // sendPart asks for a new signature in each attempt, so that none is too old.
+  async #sendPart(record, number, signal) {
+    const part = this.#part(number, record.partSize);
+    const checksum = record.checksum && encodeChecksum(await crc32c(part, signal));
+    try {
+      await retry(this.#options.retries, signal, async () => {
+        const request = await this.#handler.sign(record, { number, size: part.size, checksum }, signal);
+        await send(request, part, { signal, timeout: this.#options.timeout, progress: (sent) => this.#moved(number, sent) });
+      });
+      this.#stored += part.size;
+    } finally {
+      this.#moved(number, 0);
+    }
+  }
+
+  #count(stored) {
+    this.#stored = stored;
+    this.#moved(0, 0);
+  }
+
+  // moved notes how much of a part is sent: 0 when it ended or failed.
+  #moved(number, sent) {
+    if (sent > 0) this.#moving.set(number, sent);
+    else this.#moving.delete(number);
+    this.sent = this.#stored + [...this.#moving.values()].reduce((sum, n) => sum + n, 0);
+    this.dispatchEvent(new Event('progress'));
+  }
+
+  #show(state) {
+    if (this.state === state || this.#ended) return;
+    this.state = state;
+    this.dispatchEvent(new Event('state'));
+  }
+}
+
+/**
+ * Returns the uploads to this endpoint that were begun in this browser and not completed,
+ * the newest first.
+ *
+ * @param {{endpoint: string, journal?: Journal}} options
+ */
+export async function unfinished({ endpoint, journal = browserJournal }) {
+  const url = new Handler({ endpoint }).url;
+  await removeOld(journal);
+  const records = (await journal.all()).filter((record) => record.endpoint === url && !record.result);
+  return records.sort((a, b) => b.began - a.began).map((record) => new Unfinished(record, journal));
+}
+
+/** An Unfinished is an upload that was begun and not completed. */
+export class Unfinished {
+  #record;
+  #journal;
+
+  constructor(record, journal) {
+    this.#record = record;
+    this.#journal = journal;
+    this.name = record.name;
+    this.size = record.size;
+    this.began = new Date(record.began);
+    this.hasHandle = Boolean(record.handle);
+  }
+
+  /**
+   * Opens the file again without a dialog, if it was chosen as a FileSystemFileHandle. Call
+   * it in the handler of a click, because the browser may ask the user. It returns null if
+   * there is no handle, if the user refuses, or if the file has changed.
+   */
+  async open() {
+    const { handle } = this.#record;
+    if (!handle) return null;
+    if (handle.requestPermission && await handle.requestPermission({ mode: 'read' }) !== 'granted') return null;
+    const file = await handle.getFile().catch(() => null);
+    return file && await this.matches(file) ? file : null;
+  }
+
+  /** @param {Blob} file */
+  async matches(file) {
+    return this.#record.id === `${this.#record.endpoint} ${await fingerprint(file)}`;
+  }
+
+  /** Forgets the upload. The server removes its parts when it expires. */
+  forget() {
+    return this.#journal.delete(this.#record.id);
+  }
+}
+
+/**
+ * Returns a string that tells this file from others and from its later versions. It is made
+ * of name, size, time of the last change and three samples of the content.
+ *
+ * @param {Blob} file
+ */
+export async function fingerprint(file) {
+  const sample = 16 << 10;
+  const starts = [0, Math.floor(file.size / 2), Math.max(0, file.size - sample)];
+  const sum = await crc32c(new Blob(starts.map((start) => file.slice(start, start + sample))));
+  const name = file.webkitRelativePath || file.name || '';
+  return [file.size, file.lastModified ?? 0, sum.toString(16), encodeURIComponent(name)].join('-');
+}
+
+// A Handler makes the requests of Uppy's companion to the server.
+class Handler {
+  #options;
+
+  constructor(options) {
+    this.#options = options;
+    const base = new URL(options.endpoint, globalThis.document?.baseURI);
+    this.url = base.href.replace(/\/$/, '');
+  }
+
+  begin(file, signal) {
+    const { filename = file.name ?? '', type = file.type, metadata = {}, checksum } = this.#options;
+    const body = { filename, type, metadata, size: file.size, checksum: checksum ? 'crc32c' : '' };
+    return this.#call('POST', '', body, signal);
+  }
+
+  list({ uploadId, key }, signal) {
+    return this.#call('GET', `/${encodeURIComponent(uploadId)}?${new URLSearchParams({ key })}`, null, signal);
+  }
+
+  sign({ uploadId, key }, { number, size, checksum }, signal) {
+    const query = new URLSearchParams({ key, size });
+    if (checksum) query.set('crc32c', checksum);
+    return this.#call('GET', `/${encodeURIComponent(uploadId)}/${number}?${query}`, null, signal);
+  }
+
+  complete({ uploadId, key }, parts, signal) {
+    const body = { parts: parts.map(({ PartNumber, ETag }) => ({ PartNumber, ETag })) };
+    return this.#call('POST', `/${encodeURIComponent(uploadId)}/complete?${new URLSearchParams({ key })}`, body, signal);
+  }
+
+  abort({ uploadId, key }) {
+    return this.#call('DELETE', `/${encodeURIComponent(uploadId)}?${new URLSearchParams({ key })}`);
+  }
+
+  async #call(method, path, body, signal) {
+    const { headers = {}, timeout } = this.#options;
+    const patience = AbortSignal.timeout(2 * timeout); // completing takes some stores long
+    try {
+      const response = await fetch(`${this.url}/s3/multipart${path}`, {
+        method,
+        headers: {
+          ...(body ? { 'Content-Type': 'application/json' } : {}),
+          ...(typeof headers === 'function' ? await headers() : headers),
+        },
+        body: body ? JSON.stringify(body) : undefined,
+        signal: signal ? AbortSignal.any([signal, patience]) : patience,
+      });
+      const text = await response.text();
+      if (!response.ok) throw refused(response.status, text, response.headers.get('Retry-After'));
+      return text ? JSON.parse(text) : null;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof UploadError || error instanceof SyntaxError) throw error;
+      throw new UploadError('The server does not respond.', { temporary: true, cause: error });
+    }
+  }
+}
+
+// send makes a signed request. Browsers tell only an XMLHttpRequest how much was sent.
+function send({ method = 'PUT', url, headers, expires }, body, { signal, timeout, progress }) {
+  const until = Date.now() + (expires ?? Infinity) * second;
+  const fail = (status, text) => {
+    const error = refused(status, text);
+    // A request that begins or ends too late gets a new signature.
+    error.temporary ||= status === 403 && (Date.now() >= until || /expired|time frame/i.test(text));
+    return error;
+  };
+  if (!globalThis.XMLHttpRequest) {
+    return fetch(url, { method, headers, body, signal }).then(async (response) => {
+      const text = await response.text();
+      if (!response.ok) throw fail(response.status, text);
+    }, (cause) => {
+      signal.throwIfAborted();
+      throw lost(cause);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const xhr = new XMLHttpRequest();
+    let stalled;
+    const moves = () => {
+      clearTimeout(stalled);
+      stalled = setTimeout(() => {
+        reject(lost());
+        xhr.abort();
+      }, timeout);
+    };
+    const stop = () => xhr.abort();
+    xhr.open(method, url);
+    for (const [name, value] of Object.entries(headers ?? {})) xhr.setRequestHeader(name, value);
+    xhr.upload.addEventListener('progress', (event) => {
+      moves();
+      progress(event.loaded);
+    });
+    xhr.addEventListener('load', () => (xhr.status >= 200 && xhr.status < 300 ? resolve() : reject(fail(xhr.status, xhr.responseText))));
+    xhr.addEventListener('error', () => reject(lost()));
+    xhr.addEventListener('abort', () => reject(signal.reason));
+    xhr.addEventListener('loadend', () => {
+      clearTimeout(stalled);
+      signal.removeEventListener('abort', stop);
+    });
+    signal.addEventListener('abort', stop);
+    moves();
+    xhr.send(body);
+  });
+}
+
+function lost(cause) {
+  return new UploadError('The store does not respond. Either the connection was lost, or the CORS rules of the bucket do not allow this page.', { temporary: true, cause });
+}
+
+// refused makes an error of a response. The handler explains errors in JSON, stores in XML.
+function refused(status, text, retryAfter) {
+  let { message, code, key, location } = {};
+  try {
+    ({ message, code, key, location } = JSON.parse(text));
+  } catch {
+    message = /<Message>([^<]*)/.exec(text)?.[1];
+  }
+  return new UploadError(message || `The response has the status ${status}.`, {
+    status,
+    code,
+    temporary: (status >= 500 && status !== 501) || [408, 423, 429].includes(status), // 423: another request completes the upload
+    wait: Number(retryAfter) * second || 0,
+    result: code === 'completed' ? { key, location } : undefined,
+  });
+}
+
+// isGone says that the upload does not exist: it expired, or it is another user's.
+const isGone = (error) => [403, 404, 410].includes(error.status);
+
+const aborted = () => new DOMException('The upload was aborted.', 'AbortError');
+
+// retry calls f again after temporary errors. The pause doubles each time up to 30 seconds,
+// with jitter. It does not count failures while the browser is offline.
+async function retry(retries, signal, f) {
+  for (let failures = 0; ;) {
+    signal?.throwIfAborted();
+    try {
+      return await f();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!error.temporary) throw error;
+      if (globalThis.navigator?.onLine === false) {
+        await event(globalThis, 'online', signal);
+        continue;
+      }
+      if (++failures > retries) throw error;
+      const longest = Math.min(30 * second, (second / 2) * 2 ** failures);
+      await sleep(Math.max(error.wait, longest * (0.5 + Math.random() / 2)), signal);
+    }
+  }
+}
+
+async function sleep(milliseconds, signal) {
+  const target = new EventTarget();
+  const timer = setTimeout(() => target.dispatchEvent(new Event('over')), milliseconds);
+  await event(target, 'over', signal).finally(() => clearTimeout(timer));
+}
+
+// event waits for an event, or rejects with the reason of signal.
+function event(target, name, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    target.addEventListener(name, () => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, { once: true, signal });
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
+const crcTable = Int32Array.from({ length: 256 }, (_, byte) => {
+  let rest = byte;
+  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ 0x82f63b78 : rest >>> 1;
+  return rest;
+});
+
+function updateCRC(crc, bytes) {
+  for (let i = 0; i < bytes.length; i++) crc = crcTable[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
+  return crc;
+}
+
+/**
+ * Returns the CRC32C (Castagnoli) of the content. Web Crypto has none.
+ *
+ * @param {Blob} blob
+ * @param {AbortSignal} [signal]
+ */
+export async function crc32c(blob, signal) {
+  let crc = ~0;
+  const reader = blob.stream().getReader();
+  for (let chunk; !(chunk = await reader.read()).done;) {
+    signal?.throwIfAborted();
+    crc = updateCRC(crc, chunk.value);
+  }
+  return ~crc >>> 0;
+}
+
+// encodeChecksum returns the four bytes in base64.
+const encodeChecksum = (sum) => btoa(String.fromCharCode(sum >>> 24, (sum >>> 16) & 0xff, (sum >>> 8) & 0xff, sum & 0xff));
+
+// removeOld removes records that no server knows any more.
+async function removeOld(journal) {
+  for (const record of await journal.all()) {
+    if ((record.ended ?? record.began) < Date.now() - (record.ended ? day : 30 * day)) await journal.delete(record.id);
+  }
+}
+
+// browserJournal keeps records in the browser's IndexedDB: unlike localStorage, it can store
+// handles of files, and all tabs see a change at once. Without one, it keeps them in memory.
+const memory = new Map();
+/** @type {Journal} */
+export const browserJournal = {
+  get: (id) => (globalThis.indexedDB ? inDatabase('readonly', (records) => records.get(id)) : memory.get(id)),
+  all: () => (globalThis.indexedDB ? inDatabase('readonly', (records) => records.getAll()) : [...memory.values()]),
+  set: (id, record) => (globalThis.indexedDB ? inDatabase('readwrite', (records) => records.put(record, id)) : memory.set(id, record)),
+  delete: (id) => (globalThis.indexedDB ? inDatabase('readwrite', (records) => records.delete(id)) : memory.delete(id)),
+};
+
+async function inDatabase(mode, f) {
+  const opening = indexedDB.open('omnibucket-uploads', 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore('records');
+  const database = await answer(opening);
+  try {
+    return await answer(f(database.transaction('records', mode).objectStore('records')));
+  } finally {
+    database.close();
+  }
+}
+
+function answer(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

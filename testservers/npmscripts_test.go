@@ -1,0 +1,28 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fakeBundlerNPM installs a fake esbuild, which writes its flags.
+const fakeBundlerNPM = `#!/bin/sh
+mkdir -p node_modules/.bin || exit 1
+printf '#!/bin/sh\nout=${1#--outdir=}\nmkdir "$out" && echo "$@" > "$out/client.js"\n' > node_modules/.bin/esbuild
+chmod +x node_modules/.bin/esbuild
+`
+
+func TestScriptsAreBundledForBrowsers(t *testing.T) {
+	s := npmScripts{npmTool: tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeBundlerNPM}), entries: []string{"client=a-client"}}
+	path, err := ensureBuilt(t.Context(), s)
+	require.NoError(t, err)
+	require.Equal(t, []string{path}, cached(t))
+	require.FileExists(t, filepath.Join(path, "client.js"))
+	other := s
+	other.entries = []string{"client=another-client"}
+	again, err := ensureBuilt(t.Context(), other)
+	require.NoError(t, err)
+	require.NotEqual(t, path, again, "other scripts have another place")
+}
