@@ -16,9 +16,10 @@ import (
 //
 // A file that changed after it was listed is transferred and stays at the source; it fails
 // with Changed. An object that both ends list with the same ETag and time fails with
-// InvalidArgument and stays: one bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a change
-// in the moment before the removal is lost. Directories of a source directory that become
-// empty are removed, too, but one that a killed job emptied may stay. If the source cannot be removed from, or with [WithDelete], the job
+// InvalidArgument and stays: one bucket may have two addresses. If the store cannot remove an
+// object on the condition of its revision, a change in the moment before the removal is lost.
+// Directories of a source directory that become empty are removed, too, but one that a killed
+// job emptied may stay. If the source cannot be removed from, or with [WithDelete], the job
 // fails with InvalidArgument.
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 

@@ -213,7 +213,7 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 	})
 }
 
-// checkRegular refuses a destination that is no file. A download refuses a device, but would
+// checkRegular refuses a destination that is not a file. A download refuses a device, but would
 // replace a link to one, such as /dev/stdout.
 func checkRegular(dst location) error {
 	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {

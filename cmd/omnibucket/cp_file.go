@@ -33,6 +33,9 @@ func (p *program) cpFile(ctx context.Context, f *cpFlags, src, dst location) err
 var errSame = invalid("source and destination must not be the same", "")
 
 func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
+	if info, err := os.Stat(source); err == nil && !info.Mode().IsRegular() { // opening a pipe may block
+		return 0, invalid("source must be a regular file", `for standard input, use "-" as the source`)
+	}
 	from, err := os.Open(source)
 	if err != nil {
 		return 0, err

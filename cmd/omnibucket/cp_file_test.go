@@ -43,6 +43,7 @@ func TestCpBetweenPaths(t *testing.T) {
 	s.exits(2, "mv", at("moved/1"), at("linked"))
 	s.exits(3, "cp", at("none"), at("moved/1"))
 	s.exits(2, "cp", at("moved/1"), os.DevNull)
+	s.exits(2, "cp", os.DevNull, at("moved/1"))
 	require.Equal(t, "1", readFile(t, at("moved/1")))
 	entries, err := os.ReadDir(at("new/deep"))
 	require.NoError(t, err)

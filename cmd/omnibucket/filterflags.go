@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"math"
 	"os"
 	"regexp"
@@ -135,7 +136,13 @@ func readPatterns(path string) ([]string, error) {
 			patterns = append(patterns, line)
 		}
 	}
-	return patterns, lines.Err()
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, invalid("--exclude-from must have patterns of at most 64 KiB", "")
+	case err != nil:
+		return nil, invalid("--exclude-from must name a file that can be read: "+err.Error(), "")
+	}
+	return patterns, nil
 }
 
 var sizeForm = regexp.MustCompile(`^(\d+(?:\.\d+)?)([kKMGTP]?)(?:i?B)?$`)

@@ -46,8 +46,8 @@ line "wait" waits for all lines before it.
 
 The output of a line is not mixed with that of another. Errors begin with the number of
 their line. With -v or --json, prints the exit code of each line. A failure does not end the
-other lines. The exit code is that of the first line in the file that failed. Global flags
-before FILE hold for all lines.`,
+other lines; with --stop-on-error, no further line begins. The exit code is that of the first
+line in the file that failed. Global flags before FILE hold for all lines.`,
 		Example: `  omnibucket run commands.txt
   omnibucket run --lines 64 --stop-on-error commands.txt
   omnibucket find --print0 logs: | tr '\0' '\n' | sed "s/.*/rm 'logs:&'/" | omnibucket run -`,
@@ -163,7 +163,9 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 			b.line(ctx, stop, number, text, words)
 		})
 	}
-	if err := lines.Err(); err != nil && beginning.Err() == nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return invalid("a line must have at most 1 MiB", "")
+	} else if err != nil && beginning.Err() == nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("file could not be read: %w", err)}
 	}
 	return nil

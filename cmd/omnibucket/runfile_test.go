@@ -74,6 +74,12 @@ func TestRunRunsEachLine(t *testing.T) {
 	s.exits(0, "run", "--dry-run", file)
 	require.Equal(t, "a", s.ok("cat", "box:a"), "global flags hold for all lines")
 	s.exits(3, "run", file+"-none")
+	write("cat " + strings.Repeat("a", longestLine))
+	_, stderr = s.exits(2, "run", file)
+	require.Contains(t, stderr, "a line must have at most 1 MiB")
+	_, stderr = s.exits(2, "ls", "--exclude-from", file, "box:")
+	require.Contains(t, stderr, "patterns of at most 64 KiB")
+	s.exits(2, "ls", "--exclude-from", dir, "box:")
 	s.exits(2, "run", "--lines", "0", file)
 }
 
