@@ -88,7 +88,7 @@ func TestInspectSeesTheContentBeforeTheObjectAppears(t *testing.T) {
 }
 
 // A second request may claim the upload while Inspect looks at the content of the first one:
-// if the clocks of two processes differ. What Inspect has seen is what is stored.
+// if the clocks of two processes differ. The content that Inspect has seen is what is stored.
 func TestNoOtherRequestReplacesWhatInspectHasSeen(t *testing.T) {
 	single := func(s *site) string {
 		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
