@@ -268,7 +268,8 @@ func TestAnUploadEndsWhenItsLostCompletionIsFound(t *testing.T) {
 			require.NoError(t, err)
 			_, err = u.Complete(t.Context())
 			require.NoError(t, err)
-			for entry := range storage.ListUploads(t.Context(), b) {
+			for entry, err := range storage.ListUploads(t.Context(), b) {
+				require.NoError(t, err)
 				require.Fail(t, "still in progress", entry)
 			}
 			_, err = b.Upload(t.Context(), "key", strings.NewReader("newer"))
