@@ -101,7 +101,7 @@ func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
 func TestTheLockFileNamesNoRegistry(t *testing.T) {
 	locks, err := filepath.Glob("*/package-lock.json")
 	require.NoError(t, err)
-	require.Len(t, locks, 2)
+	require.Len(t, locks, 3)
 	for _, path := range locks {
 		lock, err := os.ReadFile(path)
 		require.NoError(t, err)
