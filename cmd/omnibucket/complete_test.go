@@ -40,7 +40,7 @@ func TestCompletions(t *testing.T) {
 		{"keys of an address", []string{"ls", bucket + "/p"}, []string{bucket + "/photos/", bucket + "/plans"}},
 		{"keys of an address are escaped", []string{"ls", bucket + "/photos/"}, []string{bucket + "/photos/a%20b.jpg", bucket + "/photos/c.jpg"}},
 		{"buckets", []string{"ls", bucket[:len(bucket)-2]}, []string{bucket + "/"}},
-		{"buckets of an account", []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:3]}, []string{bucket + "/"}},
+		{"buckets of an account", []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:8]}, []string{bucket + "/"}},
 		{"a bucket that does not exist", []string{"ls", "mem://no-such-bucket/"}, nil},
 		{"a name that is not set", []string{"ls", "nosuch:a"}, nil},
 		{"names of the configuration", []string{"config", "remove", ""}, []string{"box"}},
