@@ -13,8 +13,8 @@
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
 //     first: an append costs as much as a whole upload.
-//   - A file that is open for reading reads from the store what is asked for, one revision
-//     throughout.
+//   - A file that is open for reading reads only the requested bytes from the store, of one
+//     revision throughout.
 //   - Rename copies inside the store, then removes: it takes longer for a large object, and a
 //     folder costs two requests for each object in it. It is not atomic. If it is cut, both names
 //     may be there, and never neither.

@@ -95,9 +95,9 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 	return out, nil
 }
 
-func unescapeMetadata(metadata map[string]string) (map[string]string, error) {
+func unescapeMetadata(metadata map[string]string) map[string]string {
 	if len(metadata) == 0 {
-		return nil, nil
+		return nil
 	}
 	out := make(map[string]string, len(metadata))
 	for name, value := range metadata {
@@ -108,5 +108,5 @@ func unescapeMetadata(metadata map[string]string) (map[string]string, error) {
 		}
 		out[name] = storage.DecodeMetadataValue(value)
 	}
-	return out, nil
+	return out
 }

@@ -149,13 +149,9 @@ func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := unescapeMetadata(a.Metadata)
-	if err != nil {
-		return nil, err
-	}
 	return &driver.Attributes{
 		CacheControl: a.CacheControl, ContentDisposition: a.ContentDisposition, ContentEncoding: a.ContentEncoding,
-		ContentLanguage: a.ContentLanguage, ContentType: a.ContentType, Metadata: metadata,
+		ContentLanguage: a.ContentLanguage, ContentType: a.ContentType, Metadata: unescapeMetadata(a.Metadata),
 		ModTime: a.Modified, Size: a.Size, MD5: a.MD5, ETag: a.ETag, AsFunc: attrsAs(a),
 	}, nil
 }
@@ -193,18 +189,13 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 
 func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
 	key = escapeKey(key)
-	var signed *storage.SignedURL
 	switch {
 	case o.Method == http.MethodGet:
 		opts := []storage.SignedDownloadOption{storage.WithTTL(o.Expiry)}
 		if err := before(o.BeforeSign, &opts); err != nil {
 			return "", err
 		}
-		u, err := b.SignedDownloadURL(ctx, key, opts...)
-		if err != nil {
-			return "", err
-		}
-		signed = u
+		return addressOf(b.SignedDownloadURL(ctx, key, opts...))
 	case o.Method == http.MethodPut && !o.EnforceAbsentContentType:
 		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 		if o.ContentType != "" {
@@ -216,15 +207,16 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 		if err := before(o.BeforeSign, &opts); err != nil {
 			return "", err
 		}
-		u, err := b.SignedUploadURL(ctx, key, opts...)
-		if err != nil {
-			return "", err
-		}
-		signed = u
-	default:
-		return "", errUnsupported("a signed URL is for GET, or for PUT with or without a content type")
+		return addressOf(b.SignedUploadURL(ctx, key, opts...))
 	}
-	return signed.URL, nil
+	return "", errUnsupported("a signed URL is for GET, or for PUT with or without a content type")
+}
+
+func addressOf(u *storage.SignedURL, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return u.URL, nil
 }
 
 func errUnsupported(why string) error {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// leastPart is the size in bytes below which BufferSize is no size of a part.
+// leastPart is the smallest BufferSize, in bytes, that is used as the size of a part.
 const leastPart = 5 << 20
 
 // NewTypedWriter begins a write. The object is stored by Close.
