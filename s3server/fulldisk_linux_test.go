@@ -38,19 +38,31 @@ func replaceByFile(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(filepath.Join(path, "second"), nil, 0o666))
 }
 
+// smallDisk mounts a disk of 1 MiB.
+func smallDisk(t *testing.T) string {
+	path := t.TempDir()
+	err := syscall.Mount("none", path, "tmpfs", 0, "size=1m")
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("only root may mount a small disk")
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(path, syscall.MNT_DETACH)) })
+	return path
+}
+
 func TestNoAnswerHasAPath(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
 	}
-	for name, broken := range map[string]brokenDisk{"a full disk": fill, "a file in place of a bucket": replaceByFile} {
+	for name, row := range map[string]struct {
+		disk  func(t *testing.T) (path string)
+		fails brokenDisk
+	}{
+		"a full disk":                 {smallDisk, fill},
+		"a file in place of a bucket": {(*testing.T).TempDir, replaceByFile},
+	} {
 		t.Run(name, func(t *testing.T) {
-			path := t.TempDir()
-			if err := syscall.Mount("none", path, "tmpfs", 0, "size=1m"); errors.Is(err, syscall.EPERM) {
-				t.Skip("only root may mount a small disk")
-			} else {
-				require.NoError(t, err)
-			}
-			t.Cleanup(func() { require.NoError(t, syscall.Unmount(path, syscall.MNT_DETACH)) })
+			path := row.disk(t)
 			service, err := local.NewServiceDriver(path, local.ServiceConfig{})
 			require.NoError(t, err)
 			s := start(t, s3server.Config{Service: service})
@@ -58,7 +70,7 @@ func TestNoAnswerHasAPath(t *testing.T) {
 			s.put(t, "k", "content")
 			upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 			require.NoError(t, err)
-			broken(t, path)
+			row.fails(t, path)
 			failed := 0
 			for _, call := range []func() error{
 				func() error {
