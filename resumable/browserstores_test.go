@@ -3,10 +3,6 @@ package resumable_test
 import (
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/signingkey"
 	_ "github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
@@ -62,30 +59,9 @@ func minioAccount(t *testing.T) string {
 
 func gcsAccount(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "key.json")
-	require.NoError(t, os.WriteFile(path, signingKey(), 0o600))
+	require.NoError(t, os.WriteFile(path, signingkey.File(), 0o600))
 	return "gs://?project=project&signing_key=" + url.QueryEscape(path) + "&endpoint=" + need(t, "OMNIBUCKET_TEST_GCS")
 }
-
-// signingKey returns the key file of an invented service account.
-var signingKey = sync.OnceValue(func() []byte {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		panic(err)
-	}
-	file, err := json.Marshal(map[string]string{
-		"type":         "service_account",
-		"client_email": "signer@project.iam.gserviceaccount.com",
-		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	})
-	if err != nil {
-		panic(err)
-	}
-	return file
-})
 
 // azuriteAccount is an account of its own, because CORS rules belong to the account.
 func azuriteAccount(t *testing.T) string {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -131,7 +132,7 @@ func TestConformance(t *testing.T) {
 		left   map[string]string
 		opt    storagetest.Option
 	}{
-		{"gcs (fake-gcs-server)", func(*testing.T) gcs.Config { return gcs.Config{SigningKey: signingKey()} }, unresumed, storagetest.WithName("gcs (fake-gcs-server)")},
+		{"gcs (fake-gcs-server)", func(*testing.T) gcs.Config { return gcs.Config{SigningKey: signingkey.File()} }, unresumed, storagetest.WithName("gcs (fake-gcs-server)")},
 		{"parallel composite", func(*testing.T) gcs.Config { return gcs.Config{ParallelComposite: true} }, uncomposed, notOfUploads},
 		{"a given client", func(t *testing.T) gcs.Config {
 			return gcs.Config{Client: sdkClient(t, s.endpoint, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 )
@@ -17,7 +18,7 @@ import (
 // openDriver opens a bucket of the rule server without ParallelComposite.
 func openDriver(t *testing.T, s *ruleServer) storage.Driver {
 	t.Helper()
-	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{}), Endpoint: s.URL, SigningKey: signingKey()})
+	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{}), Endpoint: s.URL, SigningKey: signingkey.File()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d

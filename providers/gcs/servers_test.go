@@ -2,16 +2,10 @@ package gcs_test
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -104,24 +98,3 @@ func (s *testServer) open(t *testing.T, c gcs.Config, opts ...storage.OpenOption
 	require.NoError(t, err)
 	return b
 }
-
-// signingKey returns the key file of an invented service account.
-var signingKey = sync.OnceValue(func() []byte {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		panic(err)
-	}
-	file, err := json.Marshal(map[string]string{
-		"type":         "service_account",
-		"client_email": "signer@project.iam.gserviceaccount.com",
-		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	})
-	if err != nil {
-		panic(err)
-	}
-	return file
-})

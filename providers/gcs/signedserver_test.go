@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/signingkey"
 )
 
 // A signedServer checks signatures in front of a ruleServer, as Google documents.
@@ -43,7 +45,7 @@ func startSignedServer(t *testing.T) *signedServer {
 		ClientEmail string `json:"client_email"`
 		PrivateKey  string `json:"private_key"`
 	}
-	require.NoError(t, json.Unmarshal(signingKey(), &file))
+	require.NoError(t, json.Unmarshal(signingkey.File(), &file))
 	block, _ := pem.Decode([]byte(file.PrivateKey))
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	require.NoError(t, err)

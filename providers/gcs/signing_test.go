@@ -10,6 +10,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
@@ -17,7 +18,7 @@ import (
 
 func (s *signedServer) config(b ruleBucket) gcs.Config {
 	return gcs.Config{
-		Bucket: s.rules.bucket(b), Endpoint: s.URL, SigningKey: signingKey(),
+		Bucket: s.rules.bucket(b), Endpoint: s.URL, SigningKey: signingkey.File(),
 		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: signedServerToken}),
 	}
 }

@@ -1,0 +1,33 @@
+// Package signingkey has the key file of an invented service account of Google's, for tests that
+// sign addresses.
+package signingkey
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"sync"
+)
+
+// File returns the content of the file. It is made once in a process.
+var File = sync.OnceValue(func() []byte {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	file, err := json.Marshal(map[string]string{
+		"type":         "service_account",
+		"client_email": "signer@project.iam.gserviceaccount.com",
+		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	})
+	if err != nil {
+		panic(err)
+	}
+	return file
+})
