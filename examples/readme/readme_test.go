@@ -15,23 +15,51 @@ import (
 
 const root = "../.."
 
-// shown is code in a document that names the file it stands in.
-var shown = regexp.MustCompile("(?s)<!-- ([a-z/_]+\\.go) -->\\n```go\\n(.*?)```")
+var (
+	// block is Go in a document. The comment before it may name a file that has it.
+	block   = regexp.MustCompile("(?s)(?:<!-- ([a-z0-9/_]+\\.go) -->\\n)?```go\\n(.*?)```")
+	comment = regexp.MustCompile(`(^|\s+)//( .*)?$`)
+)
 
-func TestCodeInTheReadmeCompiles(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	require.NoError(t, err)
-	blocks := shown.FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 3)
-	require.Equal(t, len(blocks), strings.Count(string(readme), "```go\n"), "each block of Go names its file")
-	for _, block := range blocks {
-		source, err := os.ReadFile(filepath.Join(root, string(block[1])))
-		require.NoError(t, err)
-		require.Equal(t, string(source), string(block[2]), "README.md shows %s as it is", block[1])
-	}
+// TestCodeInTheDocsCompiles finds Go in a document that is not in a file of the repository. If a
+// block is an excerpt, it may differ from the file in indentation and in comments.
+func TestCodeInTheDocsCompiles(t *testing.T) {
+	files := map[string]string{}
+	walk(t, ".go", func(path string, text []byte) {
+		files[path] = lines(string(text))
+	})
+	walk(t, ".md", func(path string, text []byte) {
+		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
+			if found[1] != "" {
+				require.Contains(t, files[found[1]], lines(found[2]), "%s shows %s as it is", path, found[1])
+				continue
+			}
+			require.True(t, inAny(files, lines(found[2])), "%s shows code that no file has:\n%s", path, found[2])
+		}
+	})
 }
 
-func TestStoresOfTheReadmeOpen(t *testing.T) {
+func inAny(files map[string]string, excerpt string) bool {
+	for _, text := range files {
+		if strings.Contains(text, excerpt) {
+			return true
+		}
+	}
+	return false
+}
+
+// lines returns code without indentation, comments and empty lines.
+func lines(code string) string {
+	var kept []string
+	for line := range strings.Lines(code) {
+		if line = strings.TrimSpace(comment.ReplaceAllString(strings.TrimRight(line, "\n"), "")); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return "\n" + strings.Join(kept, "\n") + "\n"
+}
+
+func TestStoresOfTheDocsOpen(t *testing.T) {
 	for store := range photos {
 		b, err := openPhotos(t.Context(), store)
 		require.NoError(t, err, store)
@@ -44,31 +72,66 @@ func TestStoresOfTheReadmeOpen(t *testing.T) {
 	require.Equal(t, "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b.jpg", address)
 }
 
+func TestTheGreetingIsReadBack(t *testing.T) {
+	require.NoError(t, greet(t.Context()))
+}
+
 var (
-	code = regexp.MustCompile("(?s)```.*?```|`[^`]*`")
-	link = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	code    = regexp.MustCompile("(?s)```.*?```|`[^`]*`")
+	link    = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
 
-// TestLinks finds links to files that are not there.
+// TestLinks finds links to files and headings that do not exist.
 func TestLinks(t *testing.T) {
+	walk(t, ".md", func(path string, text []byte) {
+		for _, target := range link.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
+			to, anchor := string(target[1]), string(target[2])
+			if strings.Contains(to, ":") {
+				continue
+			}
+			file := filepath.Join(root, path)
+			if to != "" {
+				file = filepath.Join(filepath.Dir(file), filepath.FromSlash(to))
+			}
+			_, err := os.Stat(file)
+			require.NoError(t, err, "%s links to %s", path, to)
+			if anchor != "" {
+				require.Contains(t, anchors(t, file), anchor, "%s links to %s", path, to)
+			}
+		}
+	})
+}
+
+// anchors returns the anchors of a document's headings, as GitHub makes them.
+func anchors(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var all []string
+	for _, found := range heading.FindAllStringSubmatch(string(text), -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(found[1]), "")
+		all = append(all, strings.ReplaceAll(name, " ", "-"))
+	}
+	return all
+}
+
+// walk calls do with each file of the repository with this extension, and its path from the root.
+func walk(t *testing.T, ext string, do func(path string, text []byte)) {
+	t.Helper()
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		require.NoError(t, err)
-		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "node_modules") {
 			return fs.SkipDir
 		}
-		if d.IsDir() || filepath.Ext(path) != ".md" {
+		if d.IsDir() || filepath.Ext(path) != ext {
 			return nil
 		}
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		for _, target := range link.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
-			to := string(target[1])
-			if strings.Contains(to, "://") {
-				continue
-			}
-			_, err := os.Stat(filepath.Join(filepath.Dir(path), filepath.FromSlash(to)))
-			require.NoError(t, err, "%s links to %s", path, to)
-		}
+		relative, err := filepath.Rel(root, path)
+		require.NoError(t, err)
+		do(filepath.ToSlash(relative), text)
 		return nil
 	}))
 }

@@ -1,0 +1,252 @@
+package cookbook
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func bucketWith(t *testing.T, objects map[string]string) storage.Bucket {
+	t.Helper()
+	bucket := memstore.New(storage.WithVersions())
+	for key, content := range objects {
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(content))
+		require.NoError(t, err)
+	}
+	return bucket
+}
+
+func content(t *testing.T, bucket storage.Downloader, key string) string {
+	t.Helper()
+	text, _, err := storage.ReadAll(t.Context(), bucket, key)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestPagesOverHTTP(t *testing.T) {
+	objects := map[string]string{}
+	for _, letter := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
+		for _, digit := range []string{"1", "2", "3"} {
+			objects["photos/"+letter+digit] = ""
+		}
+	}
+	bucket := bucketWith(t, objects)
+	get := func(token string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		listPhotos(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?token="+token, nil), bucket)
+		return w
+	}
+	first := get("")
+	require.Equal(t, 50, strings.Count(first.Body.String(), "photos/"))
+	require.NotContains(t, first.Body.String(), `"next":""`)
+	require.Equal(t, http.StatusBadRequest, get("nonsense").Code)
+}
+
+func TestZip(t *testing.T) {
+	bucket := bucketWith(t, map[string]string{"a.txt": "first", "b.txt": "second"})
+	w := httptest.NewRecorder()
+	require.NoError(t, zipObjects(t.Context(), w, bucket, []string{"a.txt", "b.txt"}))
+	archive, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
+	require.NoError(t, err)
+	require.Len(t, archive.File, 2)
+	require.ErrorIs(t, zipObjects(t.Context(), httptest.NewRecorder(), bucket, []string{"missing"}), storage.ObjectNotFound)
+}
+
+func TestServing(t *testing.T) {
+	bucket := bucketWith(t, map[string]string{"photos/1": "0123456789", "reports/2026-11.pdf": "%PDF"})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) { servePhoto(w, r, bucket) })
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/photos/1", nil)
+	r.Header.Set("Range", "bytes=2-4")
+	mux.ServeHTTP(w, r)
+	require.Equal(t, "234", w.Body.String())
+
+	signing := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
+	w = httptest.NewRecorder()
+	redirectToReport(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), signing)
+	require.Equal(t, http.StatusSeeOther, w.Code)
+	require.Contains(t, w.Header().Get("Location"), "https://files.example.com/")
+}
+
+func TestNumbersAreGivenOnce(t *testing.T) {
+	bucket := bucketWith(t, nil)
+	var given sync.Map
+	var calls sync.WaitGroup
+	for range 20 {
+		calls.Go(func() {
+			n, err := nextNumber(t.Context(), bucket, "number")
+			if _, twice := given.LoadOrStore(n, true); err != nil || twice {
+				t.Error(n, err)
+			}
+		})
+	}
+	calls.Wait()
+	require.Equal(t, "20", content(t, bucket, "number"))
+}
+
+func TestSettings(t *testing.T) {
+	bucket := bucketWith(t, map[string]string{"settings.json": `{"theme":"dark"}`})
+	require.NoError(t, setSetting(t.Context(), bucket, "size", 3))
+	require.JSONEq(t, `{"theme":"dark","size":3}`, content(t, bucket, "settings.json"))
+}
+
+func TestLease(t *testing.T) {
+	bucket := bucketWith(t, nil)
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	revision, err := acquireLease(t.Context(), bucket, "one", now.Add(time.Minute), now)
+	require.NoError(t, err)
+	_, err = acquireLease(t.Context(), bucket, "two", now.Add(time.Minute), now)
+	require.ErrorIs(t, err, errTaken)
+	_, err = acquireLease(t.Context(), bucket, "two", now.Add(time.Hour), now.Add(2*time.Minute))
+	require.NoError(t, err, "the lease has ended")
+	require.NoError(t, releaseLease(t.Context(), bucket, revision))
+	_, err = acquireLease(t.Context(), bucket, "one", now.Add(time.Hour), now.Add(3*time.Minute))
+	require.ErrorIs(t, err, errTaken, "the release of an old lease ends no other")
+}
+
+func TestCompressed(t *testing.T) {
+	bucket := bucketWith(t, nil)
+	require.NoError(t, writeCompressed(t.Context(), bucket, "a.gz", func(w io.Writer) error {
+		_, err := io.WriteString(w, "text")
+		return err
+	}))
+	uncompressed, err := gzip.NewReader(strings.NewReader(content(t, bucket, "a.gz")))
+	require.NoError(t, err)
+	text, err := io.ReadAll(uncompressed)
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+
+	broken := errors.New("broken")
+	require.ErrorIs(t, writeCompressed(t.Context(), bucket, "b.gz", func(io.Writer) error { return broken }), broken)
+	exists, err := bucket.Exists(t.Context(), "b.gz")
+	require.NoError(t, err)
+	require.False(t, exists)
+}
+
+func TestReading(t *testing.T) {
+	bucket := bucketWith(t, map[string]string{"log": "one\ntwo\nthree"})
+	var lines []string
+	require.NoError(t, eachLine(t.Context(), bucket, "log", func(line string) error {
+		lines = append(lines, line)
+		return nil
+	}))
+	require.Equal(t, []string{"one", "two", "three"}, lines)
+	tail, err := lastBytes(t.Context(), bucket, "log", 5)
+	require.NoError(t, err)
+	require.Equal(t, "three", string(tail))
+}
+
+func TestFiles(t *testing.T) {
+	bucket := bucketWith(t, nil)
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
+	for range 2 {
+		key, err := storeByContent(t.Context(), bucket, path)
+		require.NoError(t, err)
+		require.Equal(t, "content", content(t, bucket, key))
+	}
+	var seen int64
+	require.NoError(t, uploadBackup(t.Context(), bucket, path, func(done, _ int64) { seen = done }))
+	require.EqualValues(t, 7, seen)
+}
+
+func TestKeeping(t *testing.T) {
+	bucket := bucketWith(t, map[string]string{
+		"customers/a/1": "12", "customers/a/2": "3", "customers/b/1": "4",
+		"templates/mail.html": "Dear {{.}}",
+	})
+	sizes, err := bytesBelow(t.Context(), bucket)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{"a": 3, "b": 1}, sizes)
+
+	var mail strings.Builder
+	require.NoError(t, render(t.Context(), &mail, bucket, "mail.html", "Ada"))
+	require.Equal(t, "Dear Ada", mail.String())
+
+	_, err = bucket.Upload(t.Context(), "customers/a/1", strings.NewReader("changed"))
+	require.NoError(t, err)
+	require.NoError(t, restorePrevious(t.Context(), bucket, "customers/a/1"))
+	require.Equal(t, "12", content(t, bucket, "customers/a/1"))
+	require.ErrorIs(t, restorePrevious(t.Context(), bucket, "missing"), storage.ObjectNotFound)
+
+	cold := bucketWith(t, nil)
+	require.NoError(t, moveToCold(t.Context(), bucket, cold, "customers/b/"))
+	require.Equal(t, "4", content(t, cold, "customers/b/1"))
+
+	removed, err := removeOlder(t.Context(), bucket, "customers/", time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, 2, removed)
+}
+
+func TestOpening(t *testing.T) {
+	cfg := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")}
+	encrypted, err := openEncrypted(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(encrypted))
+	withRole, err := openWithRole(t.Context(), cfg)
+	require.NoError(t, err)
+	_, ok := clientBelow(withRole)
+	require.True(t, ok)
+
+	google, err := gcs.NewClient(t.Context(), option.WithoutAuthentication())
+	require.NoError(t, err)
+	z, err := service.NewClientWithNoCredential("https://example.blob.core.windows.net/", nil)
+	require.NoError(t, err)
+	buckets, err := openExisting(t.Context(), awss3.NewFromConfig(cfg), google, z)
+	require.NoError(t, err)
+	require.Len(t, buckets, 3)
+}
+
+func TestWatching(t *testing.T) {
+	var text bytes.Buffer
+	bucket, err := openLogged(t.Context(), "mem://cookbook", slog.New(slog.NewTextHandler(&text, nil)), time.Now)
+	require.NoError(t, err)
+	_, err = bucket.Attrs(t.Context(), "missing")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Contains(t, text.String(), "key=missing")
+
+	reader, err := openReadOnly(t.Context(), "mem://cookbook")
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), reader.(storage.Uploader), "a", reader, "b")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+}
+
+func TestParts(t *testing.T) {
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
+	token, err := beginVideo(t.Context(), bucket)
+	require.NoError(t, err)
+	require.NoError(t, putPart(t.Context(), bucket, token, 1, strings.NewReader("frames")))
+	attrs, err := completeVideo(t.Context(), bucket, token)
+	require.NoError(t, err)
+	require.Equal(t, "video/mp4", attrs.ContentType)
+
+	_, signed, err := signPart(t.Context(), bucket, "other.mp4")
+	require.NoError(t, err)
+	require.NotEmpty(t, signed.URL)
+	ended, err := endUploads(t.Context(), bucket)
+	require.NoError(t, err)
+	require.Zero(t, ended, "the upload has just begun")
+}

@@ -1,0 +1,2 @@
+// Package cookbook has the functions that docs/cookbook.md shows.
+package cookbook

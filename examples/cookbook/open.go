@@ -1,0 +1,81 @@
+package cookbook
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/azure"
+	gcsdriver "github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// openEncrypted opens a bucket in which every object that is written is encrypted with a key of
+// AWS KMS.
+func openEncrypted(ctx context.Context) (storage.Bucket, error) {
+	return s3.Open(ctx, s3.Config{
+		Bucket: "invoices", Region: "eu-west-1",
+		KMSKey: "alias/invoices", BucketKey: true,
+	})
+}
+
+// openWithRole uses a configuration of the AWS SDK, such as one that assumes a role:
+//
+//	cfg, err := config.LoadDefaultConfig(ctx)
+//	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), roleARN))
+func openWithRole(ctx context.Context, cfg aws.Config) (storage.Bucket, error) {
+	return s3.Open(ctx, s3.Config{Bucket: "photos", AWS: &cfg})
+}
+
+// openExisting puts buckets on clients that the program has already.
+func openExisting(ctx context.Context, a *awss3.Client, g *gcs.Client, z *service.Client) ([]storage.Bucket, error) {
+	onS3, err := s3.Open(ctx, s3.Config{Bucket: "photos", Client: a})
+	if err != nil {
+		return nil, err
+	}
+	onGoogle, err := gcsdriver.Open(ctx, gcsdriver.Config{Bucket: "photos", Client: g})
+	if err != nil {
+		return nil, err
+	}
+	onAzure, err := azure.Open(ctx, azure.Config{Bucket: "photos", Client: z})
+	return []storage.Bucket{onS3, onGoogle, onAzure}, err
+}
+
+// clientBelow returns the SDK's client of a bucket on S3, for what the library does not have.
+func clientBelow(bucket storage.Bucket) (*awss3.Client, bool) {
+	return storage.As[*awss3.Client](bucket)
+}
+
+// openLogged logs each operation that fails, and how long it took.
+func openLogged(ctx context.Context, address string, log *slog.Logger, now func() time.Time) (storage.Bucket, error) {
+	return storage.Open(ctx, address, storage.WithHook(
+		func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			began := now()
+			return ctx, func(out storage.Outcome) {
+				if out.Err != nil {
+					log.ErrorContext(ctx, op.Name, "key", op.Key, "err", out.Err, "took", now().Sub(began), "requests", out.Requests)
+				}
+			}, nil
+		}))
+}
+
+// openReadOnly refuses every write, whatever the credentials allow.
+func openReadOnly(ctx context.Context, address string) (readOnly, error) {
+	bucket, err := storage.Open(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return storage.Ref[readOnly](bucket), nil
+}
+
+type readOnly interface {
+	storage.Downloader
+	storage.Lister
+	storage.AttrsReader
+}

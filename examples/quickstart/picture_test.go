@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const picture = "../../docs/pictures/quickstart.svg"
+
+// TestPicture compares the picture in the README with what the program prints. It draws the
+// picture again if OMNIBUCKET_DRAW is set.
+func TestPicture(t *testing.T) {
+	dir := t.TempDir()
+	var lines []string
+	for _, address := range []string{"mem://demo", "file:///tmp/demo?create=true"} {
+		var out bytes.Buffer
+		lines = append(lines, "$ go run ./examples/quickstart -bucket '"+address+"'")
+		require.NoError(t, run(t.Context(), strings.Replace(address, "/tmp/demo", dir+"/demo", 1), &out))
+		lines = append(lines, strings.Split(strings.TrimSpace(out.String()), "\n")...)
+	}
+	drawn := draw(lines)
+	if os.Getenv("OMNIBUCKET_DRAW") != "" {
+		require.NoError(t, os.WriteFile(picture, []byte(drawn), 0o600))
+	}
+	stored, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	require.Equal(t, string(stored), drawn)
+}
+
+const (
+	lineHeight = 22 // pixels
+	margin     = 20
+)
+
+// draw returns a terminal as SVG. It follows the color scheme of the reader.
+func draw(lines []string) string {
+	height := lineHeight*len(lines) + 2*margin + lineHeight
+	var s strings.Builder
+	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 %d" role="img" aria-label="%s">
+<style>
+rect { fill: #f6f8fa; stroke: #d0d7de } text { font: 14px ui-monospace, Menlo, Consolas, monospace; fill: #57606a; white-space: pre } .typed { fill: #0b5cad; font-weight: 600 } circle { fill: #d0d7de }
+@media (prefers-color-scheme: dark) { rect { fill: #161b22; stroke: #30363d } text { fill: #9da7b3 } .typed { fill: #79c0ff } circle { fill: #30363d } }
+</style>
+<rect x=".5" y=".5" width="759" height="%d" rx="8"/>
+<circle cx="20" cy="18" r="5"/><circle cx="38" cy="18" r="5"/><circle cx="56" cy="18" r="5"/>
+`, height, escaped(strings.Join(lines, ". ")), height-1)
+	for i, line := range lines {
+		class := ""
+		if strings.HasPrefix(line, "$ ") {
+			class = ` class="typed"`
+		}
+		fmt.Fprintf(&s, "<text x=\"%d\" y=\"%d\"%s>%s</text>\n", margin, margin+lineHeight*(i+2)-lineHeight/3, class, escaped(line))
+	}
+	s.WriteString("</svg>\n")
+	return s.String()
+}
+
+func escaped(text string) string {
+	var b bytes.Buffer
+	_ = xml.EscapeText(&b, []byte(text))
+	return b.String()
+}

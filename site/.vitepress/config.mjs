@@ -1,0 +1,90 @@
+// The site of the documentation: the pages of docs/, which are readable without it, too.
+//
+//   npm ci && npm run build     # into .vitepress/dist
+//
+// Fonts and the search index are part of the site. It loads nothing from other hosts.
+
+import { fileURLToPath } from 'node:url';
+
+const repository = 'https://github.com/omnibucket/storage';
+
+const start = [
+  ['Getting started', 'getting-started'],
+  ['Stores', 'stores'],
+  ['Options and functions', 'options'],
+  ['Errors', 'errors'],
+  ['Cookbook', 'cookbook'],
+  ['Troubleshooting', 'troubleshooting'],
+];
+const browsers = [
+  ['Browser uploads', 'browser-uploads'],
+  ['Open uploads', 'open-uploads'],
+  ['Removing what nobody finishes', 'cleanup'],
+];
+const tools = [
+  ['Command line', 'cli'],
+  ['Beside rclone, s5cmd, mc and aws', 'cli-beside-others'],
+  ['S3 server', 's3server'],
+  ['What the S3 server can do', 's3api'],
+  ['Moving to the S3 server', 'moving-to-s3server'],
+];
+const choosing = [
+  ['Beside other libraries', 'comparison'],
+  ['Moving from another library', 'migrating/'],
+  ['Performance', 'performance'],
+];
+const trust = [
+  ['What each store does', 'support'],
+  ['The contract', 'contract'],
+  ['Reliability', 'reliability'],
+  ['Architecture', 'architecture'],
+  ['Decisions', 'decisions/'],
+  ['Testing', 'testing'],
+  ['Writing', 'writing'],
+];
+
+const group = (text, pages) => ({
+  text,
+  items: pages.map(([name, page]) => ({ text: name, link: `/${page}` })),
+});
+
+// Links from docs/ to other folders lead to the repository.
+function linkOutside(markdown) {
+  markdown.core.ruler.push('outside', ({ tokens, env }) => {
+    const folder = `docs/${env.relativePath ?? ''}`.split('/').slice(0, -1);
+    for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+      const href = token.type === 'link_open' ? token.attrGet('href') : null;
+      if (!href?.startsWith('../')) continue;
+      const path = new URL(href, `file:///${folder.join('/')}/`).pathname;
+      if (!path.startsWith('/docs/')) token.attrSet('href', `${repository}/blob/main${path}`);
+    }
+  });
+}
+
+export default {
+  title: 'omnibucket',
+  description: 'One Go API for every object store.',
+  srcDir: '../docs',
+  rewrites: (page) => page.replace(/README\.md$/, 'index.md'),
+  cleanUrls: true,
+  markdown: { config: linkOutside },
+  // The pages are outside this folder, where the packages are.
+  vite: { resolve: { alias: { vue: fileURLToPath(new URL('../node_modules/vue', import.meta.url)) } } },
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: 'deep',
+    nav: [
+      { text: 'Start', link: '/getting-started' },
+      { text: 'Cookbook', link: '/cookbook' },
+      { text: 'API', link: 'https://pkg.go.dev/github.com/omnibucket/storage' },
+      { text: 'Source', link: repository },
+    ],
+    sidebar: [
+      group('Use it', start),
+      group('Browsers', browsers),
+      group('Tools', tools),
+      group('Choose it', choosing),
+      group('Trust it', trust),
+    ],
+  },
+};
