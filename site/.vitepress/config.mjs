@@ -11,6 +11,7 @@ const repository = 'https://github.com/omnibucket/storage';
 const start = [
   ['Getting started', 'getting-started'],
   ['Stores', 'stores'],
+  ['Permissions', 'permissions'],
   ['Options and functions', 'options'],
   ['Errors', 'errors'],
   ['Cookbook', 'cookbook'],
