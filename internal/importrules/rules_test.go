@@ -31,6 +31,7 @@ func TestRules(t *testing.T) {
 		{"a job and the root", module + "/serve", module, ""},
 		{"an example and a provider", module + "/examples/quickstart", module + "/providers/local", ""},
 		{"an example and the suite", module + "/examples/quickstart", module + "/storagetest", "only for tests"},
+		{"the program that runs the suite", module + "/cmd/certify", module + "/storagetest", ""},
 		{"staging and the fault layer", module + "/examples/quickstart", module + "/storagetest/faults", ""},
 		{"the suite and testing", module + "/storagetest", "testing", ""},
 		{"the fault layer and testing", module + "/storagetest/faults", "testing", "for testing"},

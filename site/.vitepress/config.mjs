@@ -36,6 +36,7 @@ const choosing = [
 ];
 const trust = [
   ['What each store does', 'support'],
+  ['Certified', 'certified'],
   ['The contract', 'contract'],
   ['Reliability', 'reliability'],
   ['Architecture', 'architecture'],

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// accounts are addresses of accounts, by server. A server is left out if the environment does not
+// name it, as in "go test ./..." without "make test".
+func accounts(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{"directory": (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()}
+	if endpoint := os.Getenv("OMNIBUCKET_TEST_MINIO"); endpoint != "" {
+		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
+		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
+		all["minio"] = "s3://?profile=minio&path_style=true&endpoint=" + endpoint
+	}
+	if endpoint := os.Getenv("OMNIBUCKET_TEST_GCS"); endpoint != "" {
+		all["fake-gcs-server"] = "gs://?project=test&endpoint=" + endpoint
+	}
+	if endpoint := os.Getenv("OMNIBUCKET_TEST_AZURITE"); endpoint != "" {
+		all["azurite"] = "azblob://?endpoint=" + endpoint
+	}
+	return all
+}
+
+// asProgram makes the test's own executable be the program.
+const asProgram = "OMNIBUCKET_CERTIFY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func certify(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
+// A selection of the rules is enough here: the tests of the drivers run all of them.
+func TestAccountsAreCertified(t *testing.T) {
+	for name, address := range accounts(t) {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "result.json")
+			said, err := certify(t, "-yes", "-run", "K1,W1,R1", "-o", out, address).CombinedOutput()
+			require.NoError(t, err, "%s", said)
+			var r result
+			data, err := os.ReadFile(out)
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(data, &r))
+			require.Empty(t, r.Failed)
+			require.Positive(t, r.Requests)
+			require.Positive(t, r.Bytes)
+			require.Len(t, r.Suites, 1)
+			require.Positive(t, r.Suites[0].Rules["W1"])
+			require.Equal(t, "not asked for", r.Suites[0].Without["exactly one concurrent creator wins"])
+		})
+	}
+}
+
+func TestNothingBeginsUnasked(t *testing.T) {
+	dir := t.TempDir()
+	account := (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
+	for _, test := range []struct {
+		name, answer string
+		args         []string
+		code         int
+		says         string
+	}{
+		{"a plan", "", []string{"-plan", account}, 0, "Requests: about"},
+		{"another answer than yes", "y\n", []string{account}, 2, "nothing was done"},
+		{"no answer", "", []string{account}, 2, "nothing was done"},
+		{"no address", "", nil, 2, "usage: certify"},
+		{"a bucket", "", []string{"s3://photos"}, 2, `without the bucket "photos"`},
+		{"a rule that no case has", "", []string{"-run", "W1,X9", account}, 2, `no case has the rule "X9"`},
+		{"an unknown scheme", "", []string{"ftp://"}, 2, "scheme"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := certify(t, test.args...)
+			cmd.Stdin = strings.NewReader(test.answer)
+			said, err := cmd.CombinedOutput()
+			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%v: %s", err, said)
+			require.Contains(t, string(said), test.says)
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Empty(t, left)
+		})
+	}
+}

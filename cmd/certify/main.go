@@ -1,0 +1,83 @@
+// Command certify runs the conformance suite on an account of a store, and writes what it saw
+// into a file. It answers what emulators cannot: whether the real store keeps the contract.
+//
+//	go run github.com/omnibucket/storage/cmd/certify@latest 's3://?region=eu-west-1'
+//	go run github.com/omnibucket/storage/cmd/certify@latest -o r2.json 's3://?endpoint=https://0123abcd.r2.cloudflarestorage.com'
+//
+// The address is that of an account, without a bucket, as [storage.OpenService] takes it. Each
+// case creates a bucket "omnibucket-certify-…" of its own and deletes it. No other bucket is
+// touched. The program says beforehand how many requests it will make, and asks.
+//
+// Flags:
+//
+//	-o FILE      the result; default certified.json
+//	-yes         do not ask
+//	-plan        say what would be done, and end
+//	-run RULES   only the cases of these rules, as "W1,R2"; default all
+//	-parallel N  cases at the same time; default 4
+//	-locks       run the cases of retention and legal hold, too. On Amazon they leave objects
+//	             that nobody can remove before their retention ends
+//
+// The exit status is 0 if every case passed, 1 if one failed, 2 if the program could not begin.
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	_ "github.com/omnibucket/storage/providers/azure" // azblob://
+	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
+	_ "github.com/omnibucket/storage/providers/local" // file://
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+)
+
+func main() {
+	testing.Init()
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-parallel N] [-locks] ADDRESS")
+	}
+	var s settings
+	flag.StringVar(&s.out, "o", "certified.json", "")
+	flag.BoolVar(&s.yes, "yes", false, "")
+	flag.BoolVar(&s.planOnly, "plan", false, "")
+	flag.StringVar(&s.rules, "run", "", "")
+	flag.IntVar(&s.parallel, "parallel", 4, "")
+	flag.BoolVar(&s.locks, "locks", false, "")
+	flag.Parse()
+	if flag.NArg() != 1 || s.parallel < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	s.address = flag.Arg(0)
+	c, err := begin(context.Background(), s)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "certify:", err)
+		os.Exit(2)
+	}
+	fmt.Print(c.plan)
+	if s.planOnly {
+		return
+	}
+	if !s.yes && !agreed(os.Stdin, os.Stdout) {
+		fmt.Fprintln(os.Stderr, "certify: nothing was done")
+		os.Exit(2)
+	}
+	for name, value := range map[string]string{"test.parallel": strconv.Itoa(s.parallel), "test.timeout": "0"} {
+		_ = flag.Set(name, value)
+	}
+	testing.Main(func(string, string) (bool, error) { return true, nil }, c.tests(), nil, nil)
+}
+
+// agreed asks whether to begin.
+func agreed(in io.Reader, out io.Writer) bool {
+	fmt.Fprint(out, "Begin? Type yes: ")
+	answer, _ := bufio.NewReader(in).ReadString('\n')
+	return strings.TrimSpace(answer) == "yes"
+}
