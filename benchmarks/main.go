@@ -2,11 +2,14 @@
 // process, and reports ratios between rows of one run, or stable figures such as
 // allocations. An absolute time is never a result.
 //
-//	go run . [-run REGEXP] [-rounds 5] [-files 100000] [-profile DIR] [-list]
+//	go run . [-run REGEXP] [-rounds 5] [-files 100000] [-profile DIR] [-list] [-record DIR]
 //
 // Each case runs its contenders one after the other, -rounds times. In a round, each
 // runs a fixed number of operations that takes about -per. The output has medians; a
 // ratio is the median of the ratios of each round.
+//
+// With -record, the raw results go into DIR/results.json, where they replace those of the
+// same cases, and a plot of each case in DIR is drawn again.
 //
 // The times of local cases depend on the disk. With TMPDIR=/dev/shm, only the cases
 // that sync use it.
@@ -38,12 +41,15 @@ func main() {
 	flag.Int64Var(&commandLineLarge, "large", commandLineLarge, "`MiB` of the large file in the cases of the command line")
 	names := flag.Bool("list", false, "only print the names of the cases")
 	flag.StringVar(&profiles, "profile", "", "write CPU profiles of the transfers to and from servers into this `directory`")
+	recorded := flag.String("record", "", "write results and plots into this `directory`")
 	flag.Parse()
 	chosen, err := regexp.Compile(*pattern)
 	exitOn(err)
 
 	defer removeCertificate()
 	fmt.Println(machine())
+	all, err := readRecord(*recorded)
+	exitOn(err)
 	missed := 0
 	for _, c := range cases(*files) {
 		if !chosen.MatchString(c.name) {
@@ -56,6 +62,10 @@ func main() {
 		results, err := measure(c, *rounds, *per)
 		exitOn(err)
 		missed += report(os.Stdout, c, results)
+		all.put(recordOf(c, results, time.Now()))
+	}
+	if *recorded != "" {
+		exitOn(all.write(*recorded))
 	}
 	if missed > 0 {
 		fmt.Printf("\n%d goals missed\n", missed)

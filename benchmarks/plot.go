@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+const (
+	plotWidth  = 760 // all in pixels
+	plotMargin = 16
+	barHeight  = 16
+	barStep    = 22
+	nameWidth  = 250
+	valueWidth = 90
+)
+
+// A plotMeasure is one group of bars. A row without it has 0.
+type plotMeasure struct {
+	title string
+	of    func(rowRecord) float64
+	text  func(float64) string
+}
+
+var plotMeasures = []plotMeasure{
+	{"time", func(r rowRecord) float64 { return r.Nanos }, nanos},
+	{"CPU", func(r rowRecord) float64 { return r.CPU }, nanos},
+	{"allocations", func(r rowRecord) float64 { return r.Allocs }, func(n float64) string { return fmt.Sprintf("%.0f", n) }},
+	{"bytes allocated", func(r rowRecord) float64 { return r.Bytes }, size},
+	{"heap at its peak", func(r rowRecord) float64 { return r.PeakHeap }, size},
+	{"resident memory", func(r rowRecord) float64 { return r.Resident }, size},
+	{"requests", sumOfRequests, func(n float64) string { return fmt.Sprintf("%.4g", n) }},
+}
+
+func sumOfRequests(r rowRecord) (sum float64) {
+	for n := range maps.Values(r.Requests) {
+		sum += n
+	}
+	return sum
+}
+
+const plotStyle = `<style>
+text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: 600 } .note { fill: #57606a; font-size: 11px } .bar { fill: #b6bec8 } .ours { fill: #0b6bcb } .value { fill: #57606a }
+@media (prefers-color-scheme: dark) { text { fill: #d7dde4 } .note, .value { fill: #9da7b3 } .bar { fill: #4b5563 } .ours { fill: #58a6ff } }
+</style>`
+
+// plot draws a case as bars: for each measure one for each row, from 0. Shorter is better.
+func plot(k caseRecord) string {
+	var body strings.Builder
+	y := plotMargin + 12
+	y = lines(&body, "title", k.Title, 90, y)
+	for _, m := range plotMeasures {
+		y = plotBars(&body, k, m, y)
+	}
+	y = lines(&body, "note", fmt.Sprintf("Shorter is better. Medians of one run on %s, %s.", k.Run, k.Machine), 120, y+16)
+	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s</svg>\n",
+		plotWidth, y, escape(description(k)), plotStyle, body.String())
+}
+
+func plotBars(w *strings.Builder, k caseRecord, m plotMeasure, y int) int {
+	most := m.of(slices.MaxFunc(k.Rows, func(a, b rowRecord) int { return int(min(1, max(-1, m.of(a)-m.of(b)))) }))
+	if most <= 0 {
+		return y
+	}
+	y += 8
+	fmt.Fprintf(w, "<text class=\"note\" x=\"%d\" y=\"%d\">%s</text>\n", plotMargin, y, m.title)
+	y += 8
+	for _, row := range k.Rows {
+		class := "bar"
+		if row.Name == k.Rows[0].Name {
+			class = "bar ours"
+		}
+		if value := m.of(row); value > 0 {
+			long := max(1, value/most*(plotWidth-2*plotMargin-nameWidth-valueWidth))
+			fmt.Fprintf(w, "<text x=\"%d\" y=\"%d\">%s</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" rx=\"2\"/><text class=\"value\" x=\"%.0f\" y=\"%d\">%s</text>\n",
+				plotMargin, y+barHeight-3, escape(shorten(row.Name, 38)), class, plotMargin+nameWidth, y, long, barHeight,
+				plotMargin+nameWidth+long+6, y+barHeight-3, escape(m.text(value)))
+			y += barStep
+		}
+	}
+	return y + 6
+}
+
+// lines writes text in lines of at most that many letters, and returns the next y.
+func lines(w *strings.Builder, class, text string, most, y int) int {
+	line := ""
+	flush := func() {
+		fmt.Fprintf(w, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, plotMargin, y, escape(line))
+		y += 18
+	}
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+len(word) >= most {
+			flush()
+			line = ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	flush()
+	return y
+}
+
+func shorten(text string, most int) string {
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most-1]) + "…"
+	}
+	return text
+}
+
+// description is what a reader hears who does not see the plot.
+func description(k caseRecord) string {
+	parts := []string{k.Title}
+	for _, row := range k.Rows {
+		parts = append(parts, row.Name+": "+nanos(row.Nanos))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func escape(text string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(text))
+	return b.String()
+}

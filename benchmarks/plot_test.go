@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/xml"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	theirResult = &result{name: "the other <one> & co", nanos: []float64{3e6}, cpu: []float64{1e6}, allocs: []float64{10}, bytes: []float64{2048}}
+	ourResult   = &result{name: ours, nanos: []float64{1e6}, cpu: []float64{1e6}, allocs: []float64{5}, bytes: []float64{1024}, requests: map[string]float64{"PUT": 2}}
+)
+
+func TestAPlotIsXMLThatFitsItsFrame(t *testing.T) {
+	k := recordOf(benchCase{name: "put", title: "1 KiB, put"}, []*result{ourResult, theirResult}, time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC))
+	svg := plot(k)
+	decoder := xml.NewDecoder(strings.NewReader(svg))
+	for {
+		_, err := decoder.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+	}
+	require.Contains(t, svg, "3.00 ms")
+	require.Contains(t, svg, "the other &lt;one&gt; &amp; co")
+	require.Contains(t, svg, "2026-11-21")
+	require.NotContains(t, svg, "resident memory", "it was not measured")
+}
+
+func TestALaterRunReplacesItsCasesOnly(t *testing.T) {
+	dir := t.TempDir()
+	first, err := readRecord(dir)
+	require.NoError(t, err)
+	first.put(caseRecord{Name: "a", Title: "old", Rows: []rowRecord{{Name: ours, Nanos: 1}}})
+	first.put(caseRecord{Name: "b", Title: "kept", Rows: []rowRecord{{Name: ours, Nanos: 1}}})
+	require.NoError(t, first.write(dir))
+	second, err := readRecord(dir)
+	require.NoError(t, err)
+	second.put(caseRecord{Name: "a", Title: "new", Rows: []rowRecord{{Name: ours, Nanos: 1}}})
+	require.NoError(t, second.write(dir))
+	third, err := readRecord(dir)
+	require.NoError(t, err)
+	require.Equal(t, "new", third.Cases[0].Title)
+	require.Equal(t, "kept", third.Cases[1].Title)
+	svg, err := os.ReadFile(filepath.Join(dir, "a.svg"))
+	require.NoError(t, err)
+	require.Contains(t, string(svg), "new")
+}
