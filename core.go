@@ -43,6 +43,10 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		d = layer(d)
 	}
 	desc := d.Describe()
+	reports := newTelemetry(o, desc)
+	if o.attemptSpans {
+		d = reports.traced(d)
+	}
 	c := &core{
 		driver:         d,
 		desc:           desc,
@@ -51,7 +55,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		hooks:          o.hooks,
 		bufferLimit:    o.bufferLimit,
 		retry:          newRetrier(o.retry, &desc),
-		telemetry:      newTelemetry(o, desc),
+		telemetry:      reports,
 		public:         o.public,
 		publicBaseURL:  o.publicBaseURL,
 		signingBaseURL: o.signingBaseURL,

@@ -10,7 +10,8 @@ import (
 
 // An OpenOption fits [New], [Open], [NewService], [OpenService] and a provider's
 // constructor: [WithPublic], [WithPublicBaseURL], [WithSigningBaseURL], [WithVersions],
-// [WithObjectLock], [WithBufferLimit], [WithRetry], [WithHedgedReads], [WithTelemetry], [WithHook], [WithLayer].
+// [WithObjectLock], [WithBufferLimit], [WithRetry], [WithHedgedReads], [WithTelemetry], [WithAttemptSpans], [WithHook],
+// [WithLayer].
 // A provider's own settings are fields of its Config.
 type OpenOption interface{ applyOpen(*openOptions) }
 
@@ -29,6 +30,7 @@ type openOptions struct {
 	meter          metric.MeterProvider
 	hooks          []Hook
 	layers         []Layer
+	attemptSpans   bool
 }
 
 type openOption func(*openOptions)

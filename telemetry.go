@@ -2,7 +2,9 @@ package storage
 
 import (
 	"context"
+	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,6 +69,7 @@ func newTelemetry(o *openOptions, desc Description) *telemetry {
 		attribute.String("omnibucket.provider", desc.Provider),
 		attribute.String("omnibucket.bucket", desc.Bucket),
 	}
+	common = append(common, server(desc.Location)...)
 	t := &telemetry{
 		tracer: tracer.Tracer(instrumentation),
 		startOptions: []trace.SpanStartOption{
@@ -87,9 +90,22 @@ func newTelemetry(o *openOptions, desc Description) *telemetry {
 	if o.tracer == nil && desc.Local && isPlaceholder(tracer) {
 		t.unset = tracer
 	}
-	t.grants, _ = m.Int64Counter("omnibucket.bufferLimit.overgrants", metric.WithUnit("{grant}"),
+	t.grants, _ = m.Int64Counter("omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
 		metric.WithDescription("Buffers granted over the limit of a BufferLimit, because waiting would not have ended."))
 	return t
+}
+
+// server returns the attributes of a store that is reached over HTTP.
+func server(location string) []attribute.KeyValue {
+	u, err := url.Parse(location)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return nil
+	}
+	attributes := []attribute.KeyValue{attribute.String("server.address", u.Hostname())}
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		attributes = append(attributes, attribute.Int("server.port", port))
+	}
+	return attributes
 }
 
 // isPlaceholder reports whether p is what OpenTelemetry hands out until a
@@ -172,7 +188,7 @@ func (t *telemetry) measures(ctx context.Context) bool {
 
 func (t *telemetry) measure(o *operation, err error) {
 	ctx := context.Background() // the caller's may be done
-	attributes := append(make([]attribute.KeyValue, 0, 4), t.common...)
+	attributes := append(make([]attribute.KeyValue, 0, 6), t.common...)
 	attributes = append(attributes, attribute.String("omnibucket.operation", o.name))
 	if err != nil {
 		attributes = append(attributes, errorType(err))

@@ -5,9 +5,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -221,4 +223,43 @@ func TestASpanContainsTheWorkOfAHook(t *testing.T) {
 	_, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
 	require.Same(t, r.spans[0], seen)
+}
+
+// remoteDriver says that memory is a server.
+type remoteDriver struct{ storage.Driver }
+
+func (d remoteDriver) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Location = "https://storage.example.com:8443/account"
+	return desc
+}
+
+func TestTheServerIsNamed(t *testing.T) {
+	r := &recorder{metrics: map[string][]attribute.Set{}}
+	b := storage.New(remoteDriver{memstore.NewDriver(memstore.Config{})}, storage.WithTelemetry(r, recordingMeters{recorder: r}))
+	_, err := b.Exists(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, "storage.example.com", r.spans[0].has("server.address"))
+	require.Equal(t, "8443", r.spans[0].has("server.port"))
+	address, found := r.metrics["omnibucket.operation.duration"][0].Value("server.address")
+	require.True(t, found)
+	require.Equal(t, "storage.example.com", address.AsString())
+}
+
+func TestAttemptsAndPartsAreSpansIfAskedFor(t *testing.T) {
+	r := &recorder{metrics: map[string][]attribute.Set{}}
+	inj := faults.New(faults.Fail(faults.PutPart).Nth(2))
+	b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithAttemptSpans(),
+		storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)), storage.WithPartSize(100), storage.WithConcurrency(1))
+	require.NoError(t, err)
+	var seen []string
+	for _, s := range r.spans {
+		require.True(t, s.ended, s.name)
+		seen = append(seen, strings.TrimSpace(s.name+" "+s.has("omnibucket.part")+" "+s.has("error.type")))
+	}
+	require.Equal(t, []string{
+		"storage.Upload", "storage.driver.BeginParts", "storage.driver.PutPart 1", "storage.driver.PutPart 2 unavailable",
+		"storage.driver.PutPart 2", "storage.driver.PutPart 3", "storage.driver.CompleteParts",
+	}, seen)
 }

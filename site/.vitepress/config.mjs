@@ -16,6 +16,7 @@ const start = [
   ['Errors', 'errors'],
   ['Cookbook', 'cookbook'],
   ['Troubleshooting', 'troubleshooting'],
+  ['Observability', 'observability'],
 ];
 const browsers = [
   ['Browser uploads', 'browser-uploads'],

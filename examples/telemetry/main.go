@@ -1,0 +1,102 @@
+// Telemetry prints the spans and metrics that a program's operations report.
+//
+//	go run ./examples/telemetry
+//	go run ./examples/telemetry -bucket 'file:///tmp/demo?create=true'
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+)
+
+func main() {
+	address := flag.String("bucket", "mem://telemetry", "address of the bucket")
+	flag.Parse()
+	if err := run(context.Background(), *address, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, address string, out io.Writer) error {
+	// A real program sends both to a collector, by the exporters of OpenTelemetry.
+	spans := sdktrace.NewTracerProvider(sdktrace.WithSyncer(printer{out}))
+	reader := sdkmetric.NewManualReader()
+	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	bucket, err := storage.Open(ctx, address, storage.WithTelemetry(spans, metrics), storage.WithAttemptSpans())
+	if err != nil {
+		return err
+	}
+	defer storage.Close(bucket)
+
+	fmt.Fprintln(out, "spans:")
+	if _, err := bucket.Upload(ctx, "telemetry/a.txt", strings.NewReader("hello")); err != nil {
+		return err
+	}
+	if _, _, err := storage.ReadAll(ctx, bucket, "telemetry/missing.txt"); !errors.Is(err, storage.ObjectNotFound) {
+		return err
+	}
+	if err := bucket.Remove(ctx, "telemetry/a.txt"); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "metrics:")
+	return printMetrics(ctx, reader, out)
+}
+
+// A printer is an exporter that prints spans when they end.
+type printer struct{ out io.Writer }
+
+func (p printer) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
+	for _, s := range spans {
+		fmt.Fprintf(p.out, "  %s [%s]%s\n", s.Name(), s.Status().Code, text(s.Attributes()))
+	}
+	return nil
+}
+
+func (printer) Shutdown(context.Context) error { return nil }
+
+func printMetrics(ctx context.Context, reader *sdkmetric.ManualReader, out io.Writer) error {
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(ctx, &all); err != nil {
+		return err
+	}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch data := m.Data.(type) {
+			case metricdata.Histogram[float64]:
+				for _, point := range data.DataPoints {
+					fmt.Fprintf(out, "  %s: %d%s\n", m.Name, point.Count, text(point.Attributes.ToSlice()))
+				}
+			case metricdata.Sum[int64]:
+				for _, point := range data.DataPoints {
+					fmt.Fprintf(out, "  %s: %d%s\n", m.Name, point.Value, text(point.Attributes.ToSlice()))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func text(attributes []attribute.KeyValue) string {
+	var b strings.Builder
+	for _, a := range attributes {
+		if a.Key != "omnibucket.provider" && a.Key != "omnibucket.bucket" { // the same everywhere
+			fmt.Fprintf(&b, " %s=%s", a.Key, a.Value.String())
+		}
+	}
+	return b.String()
+}
