@@ -44,12 +44,13 @@
 // time of a file decides whether it was written while versioning was suspended, and so is a null
 // version.
 //
-// Any other service makes the server a gateway. ETags are then those of S3, or no MD5. The server
-// keeps records of its own under a prefix that clients cannot name. It passes bodies through
-// temporary files. Uploads in parts have no part numbers afterwards, and need a store that takes
-// parts in any order. Suspended versioning, encryption by keys, lifecycle rules and changes of an
-// object's access list are NotImplemented. If the store has no delete markers, a marker ends with the
-// version that it hides.
+// Any other service makes the server a gateway. ETags of objects are then those of S3, or no MD5.
+// The server keeps records of its own under a prefix that clients cannot name. It passes bodies
+// through temporary files. Multipart uploads are open uploads of the store ([storage.OpenUploads]):
+// on Google, and on Azure unless the service was made of a client of the SDK. Nobody but a client
+// ends them, and their objects have no part numbers. Suspended versioning, encryption by keys,
+// lifecycle rules and changes of an object's access list are NotImplemented. If the store has no
+// delete markers, a marker ends with the version that it hides.
 //
 // # Limits
 //

@@ -3,7 +3,6 @@ package s3server
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +35,7 @@ var _ store = (*driverStore)(nil)
 func newDriverStore(c *Config) *driverStore {
 	return &driverStore{
 		account: c.Credentials[0].Account, region: c.Region, natural: newSettings(c), service: c.Service, now: func() time.Time { return c.Now().UTC() }, open: map[string]*driverBucket{},
+		keys: keyLocks{all: map[string]*keyLock{}},
 	}
 }
 
@@ -258,6 +258,9 @@ func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
 		}
+		if err := b.abortUploads(ctx); err != nil {
+			return driverError(err, name)
+		}
 		if err := r.removeAll(ctx, "", b.keepsVersions()); err != nil {
 			return driverError(err, name)
 		}
@@ -326,15 +329,36 @@ func shownTime(t time.Time) time.Time {
 	return t
 }
 
-// keyLocks serialises changes of one key in this process.
-type keyLocks struct{ slots [64]sync.Mutex }
+// keyLocks serialises changes of one key in this process. A change may take as long as its client
+// likes, and changes of other keys do not wait for it.
+type keyLocks struct {
+	mu  sync.Mutex
+	all map[string]*keyLock
+}
 
-var lockSeed = maphash.MakeSeed()
+type keyLock struct {
+	held  sync.Mutex
+	users int // that hold it or wait for it
+}
 
 func (l *keyLocks) lock(key string) (unlock func()) {
-	slot := &l.slots[maphash.String(lockSeed, key)%uint64(len(l.slots))]
-	slot.Lock()
-	return slot.Unlock
+	l.mu.Lock()
+	k := l.all[key]
+	if k == nil {
+		k = &keyLock{}
+		l.all[key] = k
+	}
+	k.users++
+	l.mu.Unlock()
+	k.held.Lock()
+	return func() {
+		k.held.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if k.users--; k.users == 0 {
+			delete(l.all, key)
+		}
+	}
 }
 
 func isCode(err error, code storage.Code) bool { return err != nil && errors.Is(err, code) }

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"fmt"
-	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +18,7 @@ type uploadRecord struct {
 	Initiated  time.Time
 	Initiator  string
 	Upload     string // the driver's name
+	AnyOrder   bool   `json:",omitempty"` // storage.PutRequest.AnyOrder
 	Properties storage.Properties
 	Tags       map[string]string `json:",omitempty"`
 	Retention  storage.Retention
@@ -30,23 +28,7 @@ type uploadRecord struct {
 	Asked      bool
 }
 
-// A partRecord is how a part is stored, under "parts/", the id of the upload, and the number.
-type partRecord struct {
-	Number    int
-	ETag      string
-	Size      int64
-	Kind, Sum string
-	Modified  time.Time
-	Stored    storage.Part // for the driver
-}
-
 func uploadName(id string) string { return "uploads/" + id }
-
-func partsPrefix(id string) string { return "parts/" + id + "/" }
-
-func partRecordName(id string, number int) string {
-	return fmt.Sprintf("%s%05d", partsPrefix(id), number)
-}
 
 func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	b, settings, err := s.bucketOf(ctx, u.bucket)
@@ -56,7 +38,8 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	if err := b.need(storage.MultipartUploads, "multipart upload"); err != nil {
 		return err
 	}
-	if b.has(storage.SequentialParts) {
+	anyOrder := b.takesOpenUploads()
+	if b.has(storage.SequentialParts) && !anyOrder {
 		return newError("NotImplemented").withMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 	u.id, u.initiated = rand.Text()+rand.Text(), s.now()
@@ -70,16 +53,23 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	if err != nil {
 		return err
 	}
+	r.AnyOrder = anyOrder
 	name, err := b.driver.BeginParts(ctx, r)
 	if err != nil {
 		return driverError(err, u.key)
 	}
 	record := &uploadRecord{
-		Key: u.key, Initiated: u.initiated, Initiator: u.initiator, Upload: name, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Key: u.key, Initiated: u.initiated, Initiator: u.initiator, Upload: name, AnyOrder: anyOrder, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
 		Kind: u.kind.name, Covers: u.covers, Asked: u.asked,
 	}
 	_, err = records.put(ctx, uploadName(u.id), record, storage.Condition{})
 	return driverError(err, u.key)
+}
+
+// takesOpenUploads reports whether uploads are those of storage.BeginUpload. On this machine, all
+// uploads take parts in any order, and the records list them.
+func (b *driverBucket) takesOpenUploads() bool {
+	return b.has(storage.OpenUploads) && !b.description().Local
 }
 
 // uploadRequest returns the request of a write by parts.
@@ -134,10 +124,10 @@ func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
 }
 
 // isDropped reports whether the driver has discarded the upload, because nobody has sent a part for
-// long. It then removes the records. Amazon keeps uploads.
+// long. It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
 func (b *driverBucket) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	limit := b.now().Add(-staleupload.Idle)
-	if u.Initiated.After(limit) || b.description().Provider == "s3" {
+	if u.Initiated.After(limit) || u.AnyOrder || b.description().Provider == "s3" {
 		return false, nil
 	}
 	newest, err := r.newest(ctx, partsPrefix(id))
@@ -148,111 +138,6 @@ func (b *driverBucket) isDropped(ctx context.Context, r *records, id string, u *
 		return false, err
 	}
 	return true, b.dropUpload(ctx, id)
-}
-
-func (s *driverStore) putPart(ctx context.Context, u *upload, number int, body *body) (*part, error) {
-	return s.writePart(ctx, u, number, body, body.size, body.digest)
-}
-
-func (s *driverStore) copyPart(ctx context.Context, u *upload, number int, from *version, offset, length int64) (*part, error) {
-	source, err := held(from).open(ctx, offset, length)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = source.Close() }()
-	d := newDigest(u.kind, false)
-	return s.writePart(ctx, u, number, io.TeeReader(source, d), length, d)
-}
-
-// writePart stores a part and its record.
-func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from io.Reader, size int64, d *digest) (*part, error) {
-	b, _, err := s.bucketOf(ctx, u.bucket)
-	if err != nil {
-		return nil, err
-	}
-	records, err := b.openRecords(ctx, true)
-	if err != nil {
-		return nil, err
-	}
-	name := partRecordName(u.id, number)
-	defer s.keys.lock(name)() // so that the record is that of the part
-	r := &storage.PartRequest{Key: escapeKey(u.key), Upload: u.data.(*uploadRecord).Upload, Number: number, Size: size}
-	stored, err := b.putPart(ctx, r, from)
-	if storage.CodeOf(err) == storage.InvalidArgument {
-		return nil, noUpload(u.id)
-	}
-	if err != nil {
-		return nil, driverError(err, u.key)
-	}
-	p := newPart(u, number, d, s.now())
-	if !b.keepsETags() {
-		p.etag = b.etagOf(stored.Tag, stored.Tag)
-	}
-	p.data = &stored
-	record := &partRecord{Number: number, ETag: p.etag, Size: p.size, Sum: p.sum.value, Modified: p.modified, Stored: stored}
-	if p.sum.kind != nil {
-		record.Kind = p.sum.kind.name
-	}
-	if _, err := b.upload(ctx, u.id); err != nil {
-		return nil, err // it has ended meanwhile
-	}
-	_, err = records.put(ctx, name, record, storage.Condition{})
-	return p, driverError(err, u.key)
-}
-
-func (b *driverBucket) putPart(ctx context.Context, r *storage.PartRequest, from io.Reader) (storage.Part, error) {
-	if b.has(storage.StreamingPut | storage.LateMetadata) {
-		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
-			r.CRC32C = crc
-			return nil
-		})
-		return b.driver.PutPart(ctx, r)
-	}
-	file, err := spool(from)
-	if err != nil {
-		return storage.Part{}, err
-	}
-	defer file.close()
-	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
-	return b.driver.PutPart(ctx, r)
-}
-
-func (s *driverStore) parts(ctx context.Context, u *upload, after, most int) (parts []*part, more bool, err error) {
-	b, _, err := s.bucketOf(ctx, u.bucket)
-	if err != nil {
-		return nil, false, err
-	}
-	records, err := b.openRecords(ctx, false)
-	if err != nil || records == nil {
-		return nil, false, err
-	}
-	err = records.each(ctx, partsPrefix(u.id), partRecordName(u.id, after), func(name string) (bool, error) {
-		if more = len(parts) == most; more {
-			return false, nil
-		}
-		record := &partRecord{}
-		if _, err := records.get(ctx, name, record); err != nil {
-			return true, unless(err, storage.ObjectNotFound)
-		}
-		p := &part{number: record.Number, etag: record.ETag, size: record.Size, modified: record.Modified, data: &record.Stored}
-		if kind := kindByName(record.Kind); kind != nil {
-			p.sum = checksum{kind, record.Sum, fullObject}
-		}
-		parts = append(parts, p)
-		return true, nil
-	})
-	if err == nil {
-		_, err = b.upload(ctx, u.id) // else parts may be missing, because it has ended meanwhile
-	}
-	return parts, more, driverError(err, u.key)
-}
-
-// unless returns err, or nil if it has the code.
-func unless(err error, code storage.Code) error {
-	if storage.CodeOf(err) == code {
-		return nil
-	}
-	return err
 }
 
 func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts []*part) (*version, string, error) {
@@ -284,9 +169,13 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	}
 	r.Metadata[reservedName] = kept.Encode()
 	record := u.data.(*uploadRecord)
+	r.AnyOrder = record.AnyOrder
 	attrs, err := b.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
-	if storage.CodeOf(err) == storage.InvalidArgument {
-		return nil, "", newError("InvalidPart", "UploadId", u.id)
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound:
+		return nil, "", b.missing(ctx, u, err)
+	case storage.InvalidArgument, storage.Changed:
+		return nil, "", newError("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
 	}
 	if err != nil {
 		return nil, "", lost(driverError(err, w.key), w.condition)
@@ -294,6 +183,23 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	b.dropUpload(ctx, u.id) // if this fails, the upload is listed until it is aborted
 	v, shown := b.written(ctx, w, settings, attrs, s)
 	return v, shown, nil
+}
+
+// missing returns NoSuchUpload if the store has the upload no more, and then removes its records.
+// Else err is about something else that is missing, such as the source of a part.
+func (b *driverBucket) missing(ctx context.Context, u *upload, err error) error {
+	record := u.data.(*uploadRecord)
+	if !record.AnyOrder {
+		return driverError(err, u.key)
+	}
+	_, gone := b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: escapeKey(u.key), Upload: record.Upload, Limit: 1})
+	if storage.CodeOf(gone) != storage.ObjectNotFound {
+		return driverError(err, u.key)
+	}
+	if err := b.dropUpload(ctx, u.id); err != nil {
+		return driverError(err, u.key)
+	}
+	return noUpload(u.id)
 }
 
 // isCompleted reports whether the upload made the current object of its key, and was interrupted
@@ -322,9 +228,14 @@ func (b *driverBucket) dropUpload(ctx context.Context, id string) error {
 	return records.removeAll(ctx, partsPrefix(id), b.keepsVersions())
 }
 
+// abort waits for a completion in progress: after that, there is no such upload.
 func (s *driverStore) abort(ctx context.Context, u *upload) error {
 	b, _, err := s.bucketOf(ctx, u.bucket)
 	if err != nil {
+		return err
+	}
+	defer s.keys.lock("complete " + u.id)()
+	if _, err := b.upload(ctx, u.id); err != nil {
 		return err
 	}
 	if err := b.driver.AbortParts(ctx, escapeKey(u.key), u.data.(*uploadRecord).Upload); err != nil {
@@ -333,85 +244,24 @@ func (s *driverStore) abort(ctx context.Context, u *upload) error {
 	return driverError(b.dropUpload(ctx, u.id), u.key)
 }
 
-// listUploads reads the records of all uploads, of which there are few, and keeps one page of them.
-func (s *driverStore) listUploads(ctx context.Context, bucket string, l listing, after uploadPosition, show func(u *upload, common string)) (more bool, err error) {
-	b, _, err := s.bucketOf(ctx, bucket)
-	if err != nil {
-		return false, err
+// abortUploads ends all uploads of a bucket that is removed, also those that have no record.
+func (b *driverBucket) abortUploads(ctx context.Context) error {
+	if !b.has(storage.ListedUploads) {
+		return nil
 	}
-	records, err := b.openRecords(ctx, false)
-	if err != nil || records == nil {
-		return false, err
-	}
-	page := &uploadPage{most: l.max + 1}
-	var marker *upload
-	if after.id != "" {
-		if marker, err = b.upload(ctx, after.id); asErrorCode(err, "NoSuchUpload") {
-			err = nil
-		}
-	}
-	if err != nil {
-		return false, err
-	}
-	err = records.each(ctx, "uploads/", "", func(name string) (bool, error) {
-		u, err := b.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+	r := &storage.ListUploadsRequest{Limit: pageLimit}
+	for {
+		page, err := b.driver.ListUploads(ctx, r)
 		if err != nil {
-			if asErrorCode(err, "NoSuchUpload") {
-				err = nil
+			return err
+		}
+		for _, u := range page.Uploads {
+			if err := b.driver.AbortParts(ctx, u.Key, u.Upload); err != nil {
+				return err
 			}
-			return true, err
 		}
-		common, rolled := l.commonPrefix(u.key)
-		later := u.key > after.key || marker != nil && u.key == after.key && compareUploads(u, marker) > 0
-		if strings.HasPrefix(u.key, l.prefix) && later && !(rolled && common == after.key) {
-			page.add(u, common)
-		}
-		return true, nil
-	})
-	if err != nil {
-		return false, driverError(err, bucket)
-	}
-	for i, item := range page.items {
-		if i == l.max {
-			return true, nil
-		}
-		if item.common != "" {
-			show(nil, item.common)
-		} else {
-			show(item.upload, "")
+		if r.Token = page.Token; r.Token == "" {
+			return nil
 		}
 	}
-	return false, nil
-}
-
-func compareUploads(a, b *upload) int {
-	return cmp.Or(strings.Compare(a.key, b.key), a.initiated.Compare(b.initiated), strings.Compare(a.id, b.id))
-}
-
-// An uploadPage keeps the first of the uploads and common prefixes that are added.
-type uploadPage struct {
-	most  int
-	items []uploadItem
-}
-
-type uploadItem struct {
-	upload *upload
-	common string // not "": the item is this prefix
-}
-
-func (p *uploadPage) add(u *upload, common string) {
-	item := uploadItem{u, common}
-	i, found := slices.BinarySearchFunc(p.items, item, compareItems)
-	if found {
-		return
-	}
-	p.items = slices.Insert(p.items, i, item)
-	p.items = p.items[:min(len(p.items), p.most)]
-}
-
-func compareItems(a, b uploadItem) int {
-	if a.common != "" || b.common != "" {
-		return cmp.Or(strings.Compare(cmp.Or(a.common, a.upload.key), cmp.Or(b.common, b.upload.key)))
-	}
-	return compareUploads(a.upload, b.upload)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/gatewaytest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
@@ -75,6 +76,10 @@ func TestTheOtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 			require.NoError(t, err, "%s", output)
 		})
 	}
+}
+
+func TestAServerOverAServiceThatIsFarAway(t *testing.T) {
+	gatewaytest.Run(t, gateway{memstore.NewServiceDriver(memstore.ServiceConfig{})}, gatewaytest.Lacks{})
 }
 
 // A gateway hides what only stores on this machine have: private objects, metadata that a body

@@ -25,8 +25,8 @@ import (
 
 // Lacks are what a gateway to a provider lacks.
 type Lacks struct {
-	Multipart, Versions bool // refused with NotImplemented
-	Tags                bool // not tested: the emulator drops them in silence
+	Versions bool // refused with NotImplemented
+	Tags     bool // not tested: the emulator drops them in silence
 }
 
 // A gateway is a server over a service, with a bucket.
@@ -57,10 +57,11 @@ func Run(t *testing.T, service storage.ServiceDriver, lacks Lacks) {
 	if !lacks.Tags {
 		g.tags()
 	}
-	g.uploads(lacks.Multipart)
+	g.uploads()
 	g.refused()
 	g.removals()
 	g.versions(lacks.Versions)
+	g.part("k", g.begin("k"), 1, "nobody completes it")
 	_, err = g.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: g.bucket})
 	require.NoError(t, err)
 	_, err = g.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: g.bucket})
@@ -198,43 +199,6 @@ func (g *gateway) tags() {
 	tags, err := g.GetObjectTagging(g.Context(), &s3.GetObjectTaggingInput{Bucket: g.bucket, Key: aws.String("plain")})
 	require.NoError(g, err)
 	require.Len(g, tags.TagSet, 1)
-}
-
-func (g *gateway) uploads(lacks bool) {
-	begun, err := g.CreateMultipartUpload(g.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: g.bucket, Key: aws.String("large"), ContentType: aws.String("text/x-test"), Metadata: map[string]string{"color": "blue"},
-	})
-	if lacks {
-		g.fails(err, http.StatusNotImplemented, "NotImplemented")
-		return
-	}
-	require.NoError(g, err)
-	parts := make([]types.CompletedPart, 3)
-	contents := []string{strings.Repeat("1", 5<<10), strings.Repeat("2", 5<<10), "3"}
-	for _, i := range []int{2, 0, 1} {
-		number := aws.Int32(int32(i + 1))
-		part, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId, PartNumber: number, Body: strings.NewReader(contents[i])})
-		require.NoError(g, err)
-		parts[i] = types.CompletedPart{PartNumber: number, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}
-	}
-	listed, err := g.ListParts(g.Context(), &s3.ListPartsInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId})
-	require.NoError(g, err)
-	require.Len(g, listed.Parts, 3)
-	require.NotContains(g, g.keys(), "large")
-	_, err = g.CompleteMultipartUpload(g.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-	})
-	require.NoError(g, err)
-	content, got := g.get("large")
-	require.Equal(g, strings.Join(contents, ""), content)
-	require.Equal(g, []string{"text/x-test", "blue"}, []string{*got.ContentType, got.Metadata["color"]})
-
-	begun, err = g.CreateMultipartUpload(g.Context(), &s3.CreateMultipartUploadInput{Bucket: g.bucket, Key: aws.String("aborted")})
-	require.NoError(g, err)
-	_, err = g.AbortMultipartUpload(g.Context(), &s3.AbortMultipartUploadInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId})
-	require.NoError(g, err)
-	_, err = g.ListParts(g.Context(), &s3.ListPartsInput{Bucket: g.bucket, Key: begun.Key, UploadId: begun.UploadId})
-	g.fails(err, http.StatusNotFound, "NoSuchUpload")
 }
 
 // refused checks the codes of errors that come from the provider.

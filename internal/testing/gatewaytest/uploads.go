@@ -1,0 +1,264 @@
+package gatewaytest
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+)
+
+// uploads checks multipart uploads.
+func (g *gateway) uploads() {
+	g.partsInAnyOrder()
+	g.numbersWithGaps()
+	g.copiedParts()
+	g.refusedParts()
+	g.refusedCompletions()
+	g.uploadsOfOneKey()
+	g.completionsAtOnce()
+	g.abortedUploads()
+	g.abortBesideCompletion()
+}
+
+func (g *gateway) begin(key string, options ...func(*s3.CreateMultipartUploadInput)) *string {
+	g.Helper()
+	in := &s3.CreateMultipartUploadInput{Bucket: g.bucket, Key: &key}
+	for _, o := range options {
+		o(in)
+	}
+	begun, err := g.CreateMultipartUpload(g.Context(), in)
+	require.NoError(g, err)
+	return begun.UploadId
+}
+
+func (g *gateway) part(key string, upload *string, number int32, content string) types.CompletedPart {
+	g.Helper()
+	part, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: &number, Body: strings.NewReader(content)})
+	require.NoError(g, err)
+	return types.CompletedPart{PartNumber: &number, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}
+}
+
+func (g *gateway) complete(key string, upload *string, parts ...types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
+	return g.CompleteMultipartUpload(g.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: g.bucket, Key: &key, UploadId: upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	})
+}
+
+func (g *gateway) abort(key string, upload *string) error {
+	_, err := g.AbortMultipartUpload(g.Context(), &s3.AbortMultipartUploadInput{Bucket: g.bucket, Key: &key, UploadId: upload})
+	return err
+}
+
+// isGone checks that there is no such upload.
+func (g *gateway) isGone(key string, upload *string) {
+	g.Helper()
+	_, err := g.ListParts(g.Context(), &s3.ListPartsInput{Bucket: g.bucket, Key: &key, UploadId: upload})
+	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	require.NotContains(g, g.open(), *upload)
+}
+
+// open returns the ids of the uploads in progress.
+func (g *gateway) open() (ids []string) {
+	g.Helper()
+	pages := s3.NewListMultipartUploadsPaginator(g.Client, &s3.ListMultipartUploadsInput{Bucket: g.bucket, MaxUploads: aws.Int32(1)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(g.Context())
+		require.NoError(g, err)
+		for _, u := range page.Uploads {
+			ids = append(ids, *u.UploadId)
+		}
+	}
+	return ids
+}
+
+// content returns the content of a part that need not be the last.
+func content(text string) string { return strings.Repeat(text, 1<<10) }
+
+func (g *gateway) partsInAnyOrder() {
+	upload := g.begin("large", func(in *s3.CreateMultipartUploadInput) {
+		in.ContentType, in.Metadata = aws.String("text/x-test"), map[string]string{"color": "blue"}
+	})
+	third, replaced := g.part("large", upload, 3, "3"), g.part("large", upload, 1, content("old"))
+	first, second := g.part("large", upload, 1, content("1")), g.part("large", upload, 2, content("2"))
+	sum := md5.Sum([]byte(content("1")))
+	require.Equal(g, `"`+hex.EncodeToString(sum[:])+`"`, *first.ETag)
+	var numbers []int32
+	pages := s3.NewListPartsPaginator(g.Client, &s3.ListPartsInput{Bucket: g.bucket, Key: aws.String("large"), UploadId: upload, MaxParts: aws.Int32(2)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(g.Context())
+		require.NoError(g, err)
+		for _, p := range page.Parts {
+			numbers = append(numbers, *p.PartNumber)
+		}
+		require.Contains(g, []string{*first.ETag, *third.ETag}, *page.Parts[0].ETag)
+	}
+	require.Equal(g, []int32{1, 2, 3}, numbers)
+	require.Contains(g, g.open(), *upload)
+	require.NotContains(g, g.keys(), "large")
+
+	_, err := g.complete("large", upload, replaced, second, third)
+	g.fails(err, http.StatusBadRequest, "InvalidPart")
+	made, err := g.complete("large", upload, first, second, third)
+	require.NoError(g, err)
+	text, got := g.get("large")
+	require.Equal(g, content("1")+content("2")+"3", text)
+	require.Equal(g, []string{"text/x-test", "blue", *made.ETag}, []string{*got.ContentType, got.Metadata["color"], *got.ETag})
+	again, err := g.complete("large", upload, first, second, third)
+	require.NoError(g, err, "the first response may have been lost")
+	require.Equal(g, *made.ETag, *again.ETag)
+	g.isGone("large", upload)
+}
+
+func (g *gateway) numbersWithGaps() {
+	upload := g.begin("gaps")
+	last, first := g.part("gaps", upload, 10_000, ""), g.part("gaps", upload, 7, content("7"))
+	_, err := g.complete("gaps", upload, first, last)
+	require.NoError(g, err)
+	text, _ := g.get("gaps")
+	require.Equal(g, content("7"), text)
+
+	upload = g.begin("gaps")
+	_, err = g.complete("gaps", upload, g.part("gaps", upload, 1, ""))
+	require.NoError(g, err)
+	text, _ = g.get("gaps")
+	require.Empty(g, text)
+}
+
+func (g *gateway) copiedParts() {
+	upload := g.begin("copied")
+	out, err := g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
+		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(1),
+		CopySource: aws.String(*g.bucket + "/large"), CopySourceRange: aws.String("bytes=0-2047"),
+	})
+	require.NoError(g, err)
+	copied := types.CompletedPart{PartNumber: aws.Int32(1), ETag: out.CopyPartResult.ETag, ChecksumCRC32: out.CopyPartResult.ChecksumCRC32}
+	_, err = g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
+		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(2), CopySource: aws.String(*g.bucket + "/missing"),
+	})
+	g.fails(err, http.StatusNotFound, "NoSuchKey")
+	_, err = g.complete("copied", upload, copied, g.part("copied", upload, 2, "end"))
+	require.NoError(g, err)
+	text, _ := g.get("copied")
+	require.Equal(g, content("1")+content("2")+"end", text)
+}
+
+func (g *gateway) refusedParts() {
+	upload := g.begin("refused")
+	for _, number := range []int32{-1, 0, 10_001} {
+		_, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, PartNumber: &number, Body: strings.NewReader("x")})
+		g.fails(err, http.StatusBadRequest, "InvalidArgument")
+	}
+	for key, id := range map[string]string{"refused": "../" + *upload, "other": *upload, "refused/": *upload} {
+		_, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: &key, UploadId: &id, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+		g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	}
+	require.NoError(g, g.abort("refused", upload))
+}
+
+// refusedCompletions leave the object and the upload as they are.
+func (g *gateway) refusedCompletions() {
+	g.put("refused", "old")
+	upload := g.begin("refused")
+	first, small, last := g.part("refused", upload, 1, content("1")), g.part("refused", upload, 2, "2"), g.part("refused", upload, 3, "3")
+	wrong, missing := first, last
+	wrong.ETag, missing.PartNumber = small.ETag, aws.Int32(4)
+	for name, test := range map[string]struct {
+		parts []types.CompletedPart
+		code  string
+	}{
+		"no parts":                        {nil, "MalformedXML"},
+		"the ETag of another part":        {[]types.CompletedPart{wrong, last}, "InvalidPart"},
+		"a part that is missing":          {[]types.CompletedPart{first, missing}, "InvalidPart"},
+		"a descending order":              {[]types.CompletedPart{last, first}, "InvalidPartOrder"},
+		"a part twice":                    {[]types.CompletedPart{first, first}, "InvalidPartOrder"},
+		"a small part that is not a last": {[]types.CompletedPart{first, small, last}, "EntityTooSmall"},
+	} {
+		_, err := g.complete("refused", upload, test.parts...)
+		g.Log(name)
+		g.fails(err, http.StatusBadRequest, test.code)
+	}
+	_, err := g.CompleteMultipartUpload(g.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, IfNoneMatch: aws.String("*"),
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{first, last}},
+	})
+	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
+	text, _ := g.get("refused")
+	require.Equal(g, "old", text)
+	_, err = g.complete("refused", upload, first, last)
+	require.NoError(g, err)
+	text, _ = g.get("refused")
+	require.Equal(g, content("1")+"3", text)
+}
+
+// uploadsOfOneKey do not disturb each other, and no other write disturbs them.
+func (g *gateway) uploadsOfOneKey() {
+	one, two := g.begin("shared"), g.begin("shared")
+	first, second := g.part("shared", one, 1, "one"), g.part("shared", two, 1, "two")
+	g.put("shared", "between")
+	_, err := g.complete("shared", two, second)
+	require.NoError(g, err)
+	_, err = g.complete("shared", one, first)
+	require.NoError(g, err)
+	text, _ := g.get("shared")
+	require.Equal(g, "one", text)
+}
+
+func (g *gateway) completionsAtOnce() {
+	upload := g.begin("at once")
+	parts := []types.CompletedPart{g.part("at once", upload, 1, content("1")), g.part("at once", upload, 2, "2")}
+	results := make([]error, 4)
+	var group sync.WaitGroup
+	for i := range results {
+		group.Go(func() { _, results[i] = g.complete("at once", upload, parts...) })
+	}
+	group.Wait()
+	for _, err := range results {
+		require.NoError(g, err)
+	}
+	text, _ := g.get("at once")
+	require.Equal(g, content("1")+"2", text)
+}
+
+func (g *gateway) abortedUploads() {
+	upload := g.begin("aborted")
+	part := g.part("aborted", upload, 1, "x")
+	require.NoError(g, g.abort("aborted", upload))
+	g.fails(g.abort("aborted", upload), http.StatusNotFound, "NoSuchUpload")
+	_, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: aws.String("aborted"), UploadId: upload, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	_, err = g.complete("aborted", upload, part)
+	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	g.isGone("aborted", upload)
+}
+
+// abortBesideCompletion lets one of them win: there is a whole object, or none.
+func (g *gateway) abortBesideCompletion() {
+	for range 5 {
+		upload := g.begin("contended")
+		parts := []types.CompletedPart{g.part("contended", upload, 1, content("1")), g.part("contended", upload, 2, "2")}
+		var completed, aborted error
+		var group sync.WaitGroup
+		group.Go(func() { _, completed = g.complete("contended", upload, parts...) })
+		group.Go(func() { aborted = g.abort("contended", upload) })
+		group.Wait()
+		require.NotEqual(g, completed == nil, aborted == nil, "completed: %v, aborted: %v", completed, aborted)
+		var e smithy.APIError
+		require.ErrorAs(g, errors.Join(completed, aborted), &e)
+		require.Equal(g, "NoSuchUpload", e.ErrorCode())
+		g.isGone("contended", upload)
+		if completed == nil {
+			text, _ := g.get("contended")
+			require.Equal(g, content("1")+"2", text)
+		}
+		_, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("contended")})
+		require.NoError(g, err)
+	}
+}

@@ -1,0 +1,150 @@
+package s3server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// A partRecord is how a part is stored, under "parts/", the id of the upload, and the number.
+type partRecord struct {
+	Number    int
+	ETag      string
+	Size      int64
+	Kind, Sum string
+	Modified  time.Time
+	Stored    storage.Part // for the driver
+}
+
+func partsPrefix(id string) string { return "parts/" + id + "/" }
+
+func partRecordName(id string, number int) string {
+	return fmt.Sprintf("%s%05d", partsPrefix(id), number)
+}
+
+func (s *driverStore) putPart(ctx context.Context, u *upload, number int, body *body) (*part, error) {
+	return s.writePart(ctx, u, number, body, body.size, body.digest)
+}
+
+func (s *driverStore) copyPart(ctx context.Context, u *upload, number int, from *version, offset, length int64) (*part, error) {
+	source, err := held(from).open(ctx, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = source.Close() }()
+	d := newDigest(u.kind, false)
+	return s.writePart(ctx, u, number, io.TeeReader(source, d), length, d)
+}
+
+// writePart stores a part and its record.
+func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from io.Reader, size int64, d *digest) (*part, error) {
+	b, _, err := s.bucketOf(ctx, u.bucket)
+	if err != nil {
+		return nil, err
+	}
+	records, err := b.openRecords(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	name := partRecordName(u.id, number)
+	defer s.keys.lock(name)() // so that the record is that of the part
+	begun := u.data.(*uploadRecord)
+	r := &storage.PartRequest{Key: escapeKey(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
+	stored, err := b.putPart(ctx, r, from)
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound:
+		return nil, b.missing(ctx, u, err)
+	case storage.InvalidArgument:
+		return nil, noUpload(u.id)
+	}
+	if err != nil {
+		return nil, driverError(err, u.key)
+	}
+	p := newPart(u, number, d, s.now())
+	p.data = &stored
+	record := &partRecord{Number: number, ETag: p.etag, Size: p.size, Sum: p.sum.value, Modified: p.modified, Stored: stored}
+	if p.sum.kind != nil {
+		record.Kind = p.sum.kind.name
+	}
+	if _, err := b.upload(ctx, u.id); err != nil {
+		return nil, err // it has ended meanwhile
+	}
+	_, err = records.put(ctx, name, record, storage.Condition{})
+	return p, driverError(err, u.key)
+}
+
+func (b *driverBucket) putPart(ctx context.Context, r *storage.PartRequest, from io.Reader) (storage.Part, error) {
+	if b.has(storage.StreamingPut | storage.LateMetadata) {
+		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
+			r.CRC32C = crc
+			return nil
+		})
+		return b.driver.PutPart(ctx, r)
+	}
+	file, err := spool(from)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	defer file.close()
+	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
+	return b.driver.PutPart(ctx, r)
+}
+
+func (s *driverStore) parts(ctx context.Context, u *upload, after, most int) (parts []*part, more bool, err error) {
+	b, _, err := s.bucketOf(ctx, u.bucket)
+	if err != nil {
+		return nil, false, err
+	}
+	records, err := b.openRecords(ctx, false)
+	if err != nil || records == nil {
+		return nil, false, err
+	}
+	var names []string
+	err = records.each(ctx, partsPrefix(u.id), partRecordName(u.id, after), func(name string) (bool, error) {
+		if more = len(names) == most; !more {
+			names = append(names, name)
+		}
+		return !more, nil
+	})
+	if err == nil {
+		parts, err = records.parts(ctx, names)
+	}
+	if err == nil {
+		_, err = b.upload(ctx, u.id) // else parts may be missing, because it has ended meanwhile
+	}
+	return parts, more, driverError(err, u.key)
+}
+
+// maxPartReads is the number of records of parts that are read at a time.
+const maxPartReads = 16
+
+// parts reads the records of parts. It leaves out those that are gone.
+func (r *records) parts(ctx context.Context, names []string) ([]*part, error) {
+	parts := make([]*part, len(names))
+	err := parallel.Each(ctx, len(names), maxPartReads, func(ctx context.Context, i int) error {
+		record := &partRecord{}
+		if _, err := r.get(ctx, names[i], record); err != nil {
+			return unless(err, storage.ObjectNotFound)
+		}
+		p := &part{number: record.Number, etag: record.ETag, size: record.Size, modified: record.Modified, data: &record.Stored}
+		if kind := kindByName(record.Kind); kind != nil {
+			p.sum = checksum{kind, record.Sum, fullObject}
+		}
+		parts[i] = p
+		return nil
+	})
+	return slices.DeleteFunc(parts, func(p *part) bool { return p == nil }), err
+}
+
+// unless returns err, or nil if it has the code.
+func unless(err error, code storage.Code) error {
+	if storage.CodeOf(err) == code {
+		return nil
+	}
+	return err
+}
