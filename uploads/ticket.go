@@ -29,8 +29,8 @@ type Ticket struct {
 	Parts   *Parts              `json:"parts,omitempty"`
 	Token   string              `json:"token"`
 	MaxSize int64               `json:"maxSize"` // bytes
-	// ExpiresAt is when Put or Form ends; the upload must start before. Of a ticket in
-	// parts, it is when the ticket ends: Finish must be called before.
+	// ExpiresAt is when Put or Form ends; the upload must start before. A ticket in parts
+	// ends then: all parts must have arrived, and Finish must have been called.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
