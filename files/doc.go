@@ -39,6 +39,13 @@
 // is idle for Config.PartsTTL expires, together with its token. A later part starts
 // another upload, and a part in progress fails with NotFound.
 //
+// # Content
+//
+// Config.Inspect may refuse a file by its content. It sees the whole file after the last
+// part has arrived, and before there is an object under the file's key. Of a file that it
+// refuses, nothing is left: neither bytes nor parts, and the token may be used again.
+// Other calls that wait for the same parts fail with NotFound.
+//
 // # Keys
 //
 // All keys begin with "files/". Use [storage.Prefixed] to give a store a place of its
@@ -67,6 +74,7 @@
 //	PartsChanged     count, name, type or purpose differ from those    409   PreconditionFailed
 //	                 of the earlier parts
 //	Completed        the token has made its file already               409   PreconditionFailed
+//	Refused          for Config.Inspect: the content is not allowed    422   InvalidArgument
 //	Interrupted      the sender stopped in the middle                  400   BodyFailed, Canceled
 //	StoreFailed      bucket or records failed; see Err                 503   the store's
 //
