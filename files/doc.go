@@ -42,8 +42,8 @@
 // # Content
 //
 // Config.Inspect may refuse a file by its content. It sees the whole file after the last
-// part has arrived, and before there is an object under the file's key. Of a file that it
-// refuses, nothing is left: neither bytes nor parts, and the token may be used again.
+// part has arrived, and before there is an object under the file's key. Nothing is left
+// of a file that it refuses, neither bytes nor parts, and the token may be used again.
 // Other calls that wait for the same parts fail with NotFound.
 //
 // # Keys
@@ -54,7 +54,8 @@
 //	files/client/<ID><ext>           bytes of a client file, files/temp/… of a temp file
 //	files/records/client/<ID>.json   its record, with BucketRecords; records/temp/… always
 //	files/parts/client/<hash>/…      an upload in parts, parts/temp/…; the hash is of uploader and token;
-//	                                 its state is in the database if the bucket lacks conditions
+//	                                 its state is in the database if the bucket lacks conditions;
+//	                                 also content that Config.Inspect has not seen yet
 //	files/clock                      written by Sweep and ClearTemp, to know the store's time
 //
 // In a bucket with versions, a removed file stays as a version until a lifecycle rule

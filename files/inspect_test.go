@@ -123,7 +123,7 @@ func TestNothingIsLeftOfARefusedFile(t *testing.T) {
 
 func TestPartsStayIfInspectionFails(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
-		var says error = errors.New("the scanner is not there")
+		says := errors.New("the scanner is not there")
 		f := o.open(t, files.Config{Inspect: func(ctx context.Context, r *files.Record, content *storage.ReaderAt) error {
 			if says != nil {
 				return says
@@ -146,7 +146,7 @@ func TestPartsStayIfInspectionFails(t *testing.T) {
 	})
 }
 
-// What was inspected is what is stored, whoever sends parts meanwhile.
+// The bytes that were inspected are stored, whoever sends parts meanwhile.
 func TestAPartThatArrivesDuringTheInspection(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		var f *fixture
@@ -211,6 +211,37 @@ func TestSweepRemovesWhatWaitedForInspection(t *testing.T) {
 		f.sweep(t)
 		require.Empty(t, under(t, f.bucket, "files/parts/"))
 	})
+}
+
+func TestInspectionInEveryPlace(t *testing.T) {
+	large := strings.Repeat("x", 5<<20) // MinIO joins it without streaming
+	for _, place := range places() {
+		for _, backend := range backends() {
+			t.Run(place.name+", records in "+backend.name, func(t *testing.T) {
+				b := place.open(t)
+				s, err := files.New(b, backend.open(t, b), files.Config{Inspect: noEvil})
+				require.NoError(t, err)
+				send := func(body string, number int) (*files.Record, error) {
+					return s.UploadPart(t.Context(), strings.NewReader(body), part(token, 2, number))
+				}
+				for _, row := range []struct{ last, says string }{{"evil", "refused"}, {"good", ""}} {
+					_, err := send(large, 1)
+					require.NoError(t, err)
+					r, err := send(row.last, 2)
+					require.EqualValues(t, row.says, files.CodeOf(err), "%v", err)
+					if err != nil {
+						require.Empty(t, under(t, b, ""))
+						continue
+					}
+					require.Equal(t, large+row.last, content(t, s, r.ID))
+					require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
+				}
+				_, err = s.Upload(t.Context(), strings.NewReader("evil"), named("note.txt"))
+				require.Equal(t, files.Refused, files.CodeOf(err))
+				require.Len(t, under(t, b, "files/client/"), 1)
+			})
+		}
+	}
 }
 
 func TestARefusedFileOverHTTP(t *testing.T) {
