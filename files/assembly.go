@@ -34,6 +34,10 @@ type assembly struct {
 func (u *partUpload) join(ctx context.Context) (*Record, error) {
 	a := &assembly{partUpload: u, holder: rand.Text()}
 	r, err := a.run(ctx)
+	if _, refused := err.(*refusedError); refused {
+		a.drop(ctx)
+		return nil, toError(err)
+	}
 	if err != nil {
 		a.release(ctx, err)
 		return nil, uploadError(err)

@@ -28,16 +28,37 @@ func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 	if r.MIMEType != "" && !storage.Lacks(a.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(r.MIMEType))
 	}
-	var attrs *storage.Attrs
-	err := a.withHeartbeat(ctx, func() (err error) {
-		attrs, err = a.compose(ctx, a.key(r), opts)
+	err := a.withHeartbeat(ctx, func() error {
+		if a.inspects() {
+			return a.joinInspected(ctx, r, opts)
+		}
+		attrs, err := a.compose(ctx, a.key(r), opts)
+		if err == nil {
+			r.describe(attrs)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.describe(attrs)
 	return r, nil
+}
+
+// joinInspected joins the parts under a key of this call, so that no other call replaces what is
+// inspected there.
+func (a *assembly) joinInspected(ctx context.Context, r *Record, opts []storage.CopyOption) error {
+	waiting := a.partsPrefix() + "joined-" + a.holder + r.FileExt
+	defer a.removeWaiting(ctx, waiting)
+	attrs, err := a.compose(ctx, waiting, opts)
+	if err != nil {
+		return err
+	}
+	r.describe(attrs)
+	if attrs, a.fresh, err = a.admit(ctx, a.kind, r, waiting); err != nil {
+		return err
+	}
+	r.describe(attrs)
+	return nil
 }
 
 // compose joins the parts. It starts again if a part was replaced meanwhile, and

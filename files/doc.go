@@ -39,6 +39,13 @@
 // is idle for Config.PartsTTL expires, together with its token. A later part starts
 // another upload, and a part in progress fails with NotFound.
 //
+// # Content
+//
+// Config.Inspect may refuse a file by its content. It sees the whole file after the last
+// part has arrived, and before there is an object under the file's key. Nothing is left
+// of a file that it refuses, neither bytes nor parts, and the token may be used again.
+// Other calls that wait for the same parts fail with NotFound.
+//
 // # Keys
 //
 // All keys begin with "files/". Use [storage.Prefixed] to give a store a place of its
@@ -47,7 +54,8 @@
 //	files/client/<ID><ext>           bytes of a client file, files/temp/… of a temp file
 //	files/records/client/<ID>.json   its record, with BucketRecords; records/temp/… always
 //	files/parts/client/<hash>/…      an upload in parts, parts/temp/…; the hash is of uploader and token;
-//	                                 its state is in the database if the bucket lacks conditions
+//	                                 its state is in the database if the bucket lacks conditions;
+//	                                 also content that Config.Inspect has not seen yet
 //	files/clock                      written by Sweep and ClearTemp, to know the store's time
 //
 // In a bucket with versions, a removed file stays as a version until a lifecycle rule
@@ -67,6 +75,7 @@
 //	PartsChanged     count, name, type or purpose differ from those    409   PreconditionFailed
 //	                 of the earlier parts
 //	Completed        the token has made its file already               409   PreconditionFailed
+//	Refused          for Config.Inspect: the content is not allowed    422   InvalidArgument
 //	Interrupted      the sender stopped in the middle                  400   BodyFailed, Canceled
 //	StoreFailed      bucket or records failed; see Err                 503   the store's
 //

@@ -20,6 +20,7 @@ const (
 	TooLarge     Code = "too_large"
 	PartsChanged Code = "parts_changed"
 	Completed    Code = "completed"
+	Refused      Code = "refused"
 	Interrupted  Code = "interrupted"
 	StoreFailed  Code = "store_failed"
 
@@ -34,6 +35,7 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	NotFound:     {Storage: storage.ObjectNotFound, Status: http.StatusNotFound},
 	PartsChanged: {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	Completed:    {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+	Refused:      {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 })
 
 // Storage returns the [storage.Code] that an [Error] with this code has if no error
@@ -41,7 +43,7 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 // the code.
 func (c Code) Storage() storage.Code { return meanings.Storage(c) }
 
-// An Error is the error of every method of [Store].
+// An Error is the error of every method of [Store]. Config.Inspect returns one to refuse a file.
 type Error struct {
 	// Field is what the error is about, by its name in requests and records: "ID",
 	// "originalFileName", "MIMEType", "Purpose", "UploadedByUser.ID", "token",
@@ -84,8 +86,11 @@ func toError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if own, ok := err.(*Error); ok {
+	switch own := err.(type) {
+	case *Error:
 		return own
+	case *refusedError:
+		return own.err
 	}
 	if own, ok := errors.AsType[*Error](err); ok && (own.Code == TooLarge || own.Code == StoreFailed) { // of a boundedBody
 		return own

@@ -47,6 +47,31 @@ func Example() {
 	// Report.TXT well <nil>
 }
 
+func ExampleConfig_inspect() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	store, err := files.New(bucket, files.BucketRecords(bucket), files.Config{
+		Inspect: func(_ context.Context, r *files.Record, content *storage.ReaderAt) error {
+			begin := make([]byte, 5)
+			if _, err := content.ReadAt(begin, 0); err != nil && err != io.EOF {
+				return err
+			}
+			if string(begin) != "%PDF-" {
+				return &files.Error{Field: "file", Code: files.Refused, Message: r.OriginalFileName + " is not a PDF."}
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = store.Upload(ctx, strings.NewReader("all is well"), files.UploadOptions{OriginalFileName: "report.pdf"})
+	fmt.Println(files.CodeOf(err))
+	// Output:
+	// refused
+}
+
 func ExampleStore_UploadPart() {
 	ctx := context.Background()
 	bucket := memstore.New()

@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -28,7 +29,8 @@ type operation struct {
 	noBucket  bool // it makes no call to the bucket if the records are in a database
 	// later: a failed pass may have asked about an upload. A pass after another
 	// Config.PartsTTL removes it.
-	later bool
+	later   bool
+	inspect func(context.Context, *files.Record, *storage.ReaderAt) error
 }
 
 var operations = []operation{
@@ -38,6 +40,16 @@ var operations = []operation{
 		do: func(t *testing.T, s *files.Store, _ string) error {
 			_, err := s.Upload(t.Context(), strings.NewReader("new"), named("new.txt"))
 			return err
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			require.GreaterOrEqual(t, len(listed(t, f.Store, files.ListFilter{}, 10)), 2)
+		},
+	},
+	{
+		name: "an upload that is inspected", inspect: noEvil,
+		setUp: func(*testing.T, *fixture) string { return "" },
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			return failure(s.Upload(t.Context(), strings.NewReader("new"), named("new.txt")))
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
 			require.GreaterOrEqual(t, len(listed(t, f.Store, files.ListFilter{}, 10)), 2)
@@ -66,6 +78,39 @@ var operations = []operation{
 			ids := listed(t, f.Store, files.ListFilter{}, 10)
 			require.Len(t, ids, 2, "one for the bystander, one for the parts")
 			require.Equal(t, "abc", content(t, f.Store, ids[1]))
+		},
+	},
+	{
+		name: "a part that completes a file that is inspected", inspect: noEvil,
+		setUp: func(t *testing.T, f *fixture) string {
+			f.send(t, "a", part(token, 2, 1))
+			return ""
+		},
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)))
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			ids := listed(t, f.Store, files.ListFilter{}, 10)
+			require.Len(t, ids, 2, "one for the bystander, one for the parts")
+			require.Equal(t, "ab", content(t, f.Store, ids[1]))
+		},
+	},
+	{
+		name: "a part that completes a file that is refused", inspect: noEvil, noRecords: true, states: true,
+		setUp: func(t *testing.T, f *fixture) string {
+			f.send(t, "ev", part(token, 2, 1))
+			return ""
+		},
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			r, err := s.UploadPart(t.Context(), strings.NewReader("il"), part(token, 2, 2))
+			if code := files.CodeOf(err); r == nil && (err == nil || code == files.Refused || code == files.NotFound) {
+				return nil // the first call may have removed the other part
+			}
+			return err
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			require.Len(t, under(t, f.bucket, "files/client/"), 1, "the bystander's")
+			require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
 		},
 	},
 	{
@@ -197,7 +242,7 @@ func (f *fixture) withRecords(t *testing.T, records files.Records) (*fixture, fu
 	t.Helper()
 	s := *f
 	var err error
-	s.Store, err = files.New(f.bucket, records, files.Config{Now: f.clock.Now})
+	s.Store, err = files.New(f.bucket, records, files.Config{Now: f.clock.Now, Inspect: f.inspect})
 	require.NoError(t, err)
 	return &s, records.(interface{ hit() bool }).hit
 }
@@ -222,7 +267,7 @@ func TestAFaultAtEveryCall(t *testing.T) {
 						t.Parallel()
 						for n := 1; ; n++ {
 							require.LessOrEqual(t, n, maxCalls, "calls without end")
-							f := place.make(t, files.Config{})
+							f := place.make(t, files.Config{Inspect: op.inspect})
 							bystander := f.upload(t, "bystander")
 							f.clock.Advance(time.Second)
 							given := op.setUp(t, f)

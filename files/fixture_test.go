@@ -61,6 +61,7 @@ type fixture struct {
 	// are in the bucket.
 	database *database
 	clock    *clock
+	inspect  func(context.Context, *files.Record, *storage.ReaderAt) error // of the stores beside, too
 }
 
 // inMemory returns a store on a new bucket with a clock that the test controls.
@@ -130,6 +131,10 @@ func (f *fixture) opened(t *testing.T, c files.Config, b storage.Bucket) *fixtur
 		f.records = f.database
 	}
 	c.Now = f.clock.Now
+	if c.Inspect != nil {
+		f.inspect = c.Inspect
+	}
+	c.Inspect = f.inspect
 	var err error
 	f.Store, err = files.New(b, f.records, c)
 	require.NoError(t, err)
@@ -193,7 +198,7 @@ func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	}
 	database := &failingDatabase{failingRecords{Records: f.database, death: d}, f.database}
 	var err error
-	s.Store, err = files.New(s.bucket, database, files.Config{Now: f.clock.Now})
+	s.Store, err = files.New(s.bucket, database, files.Config{Now: f.clock.Now, Inspect: f.inspect})
 	require.NoError(t, err)
 	s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 	return s

@@ -2,6 +2,7 @@ package files
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -22,6 +23,17 @@ type Config struct {
 	// before Sweep removes it; default 24 h. Its token can then be used for another
 	// upload.
 	PartsTTL time.Duration
+	// Inspect looks at the content of each file when all of it has arrived, and before
+	// it is under its key and has a record. If Inspect returns an *[Error], nothing is
+	// left of the file and its parts, and the error is the caller's; its Code is
+	// [Refused], or one of your own. After any other error the parts stay, and one of
+	// them can be sent again. It may be called again for the same parts, also in another
+	// process. A change of r has no effect.
+	//
+	// Until Inspect has returned nil, the content is an object under files/parts/. It is
+	// then copied to its key, which takes longer, and needs twice the space for that time.
+	// nil: any content is stored, under its key at once.
+	Inspect func(ctx context.Context, r *Record, content *storage.ReaderAt) error
 	// Now is the clock of Record.Created; nil is time.Now. Ages do not depend on it.
 	Now func() time.Time
 }

@@ -55,12 +55,23 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	if o.MIMEType != "" && !storage.Lacks(s.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(o.MIMEType))
 	}
-	attrs, err := s.bucket.Upload(ctx, k.key(r), s.bounded(body), opts...)
+	key := k.key(r)
+	if s.inspects() {
+		key = k.waitingKey(r)
+		defer s.removeWaiting(ctx, key)
+	}
+	attrs, err := s.bucket.Upload(ctx, key, s.bounded(body), opts...)
 	if err != nil {
 		return nil, toError(err)
 	}
 	r.describe(attrs)
 	r.Purpose = o.Purpose
+	if s.inspects() {
+		if attrs, _, err = s.admit(ctx, k, r, key); err != nil {
+			return nil, toError(err)
+		}
+		r.describe(attrs)
+	}
 	if err := s.createRecord(ctx, k, r); err != nil {
 		return nil, err
 	}

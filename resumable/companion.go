@@ -12,16 +12,13 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
 const (
 	maxParts = 4 << 20 // bytes of JSON: the ETags of 10,000 parts
 	maxBegin = 64 << 10
-	// basePart is the size of parts of files that fit into the store's number of parts,
-	// in bytes.
-	basePart = 8 << 20
-	partUnit = 1 << 20
 	maxBatch = 1000 // parts in one request for addresses
 )
 
@@ -79,7 +76,7 @@ func (h *Handler) beginParts(c *call) error {
 		return err
 	}
 	limits := upload.Limits()
-	s.PartSize = h.partSize(limits, n.Size)
+	s.PartSize = partsize.For(limits, n.Size, h.basePart)
 	if err := h.save(c.Context(), s); err != nil {
 		h.abandon(c.Context(), upload)
 		return err
@@ -139,26 +136,6 @@ func (h *Handler) abandon(ctx context.Context, upload *storage.MultipartUpload) 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	_ = upload.Abort(ctx)
-}
-
-// partSize returns the size of parts for a file of this size, in bytes; -1: unknown.
-func (h *Handler) partSize(limits storage.PartLimits, size int64) int64 {
-	part := max(h.basePart, limits.MinSize)
-	if limits.MaxParts > 0 && size > 0 {
-		part = max(part, (size+int64(limits.MaxParts)-1)/int64(limits.MaxParts))
-	}
-	unit := min(partUnit, h.basePart)
-	if limits.Unit > 0 {
-		unit = limits.Unit
-	}
-	part = (part + unit - 1) / unit * unit
-	if limits.MaxSize > 0 && part > limits.MaxSize {
-		part = limits.MaxSize
-		if limits.Unit > 0 {
-			part -= part % limits.Unit
-		}
-	}
-	return part
 }
 
 // loadParts reads the session of an upload in parts that the request names.

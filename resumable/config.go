@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
@@ -202,7 +203,7 @@ func NewHandler(bucket storage.ReadWriter, c Config) (*Handler, error) {
 	if storage.Lacks(bucket, storage.OpenUploads) {
 		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no multipart uploads whose parts come in any order")}
 	}
-	h := &Handler{bucket: bucket, config: c, memory: newMemory(c.MemoryLimit), active: map[string]chan struct{}{}, pace: defaultPace, basePart: basePart, claimFor: claimFor}
+	h := &Handler{bucket: bucket, config: c, memory: newMemory(c.MemoryLimit), active: map[string]chan struct{}{}, pace: defaultPace, basePart: partsize.Base, claimFor: claimFor}
 	h.mux = h.routes()
 	return h, nil
 }

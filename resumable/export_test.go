@@ -1,9 +1,13 @@
 package resumable
 
-import "time"
+import (
+	"time"
+
+	"github.com/omnibucket/storage/internal/partsize"
+)
 
 // BasePart is the size of parts of files that are not huge.
-const BasePart = basePart
+const BasePart = partsize.Base
 
 // SetBasePart makes the parts of a handler smaller.
 func (h *Handler) SetBasePart(bytes int64) { h.basePart = bytes }

@@ -23,7 +23,7 @@ type Handler struct {
 	mux    *http.ServeMux
 	memory *memory
 	pace   pace
-	// basePart is the constant; tests make it smaller.
+	// basePart is partsize.Base; tests make it smaller.
 	basePart int64
 	claimFor time.Duration // the constant; tests make it shorter
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partsize"
 )
 
 const (
@@ -330,7 +331,7 @@ func (h *Handler) beginTus(c *call, s *session) error {
 		most = s.Target.MaxSize // 0: parts of the usual size
 	}
 	limits := upload.Limits()
-	s.PartSize = h.partSize(limits, most)
+	s.PartSize = partsize.For(limits, most, h.basePart)
 	if s.PartSize > h.config.MemoryLimit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		h.abandon(c.Context(), upload)
 		return tooLarge("Upload-Length", min(s.PartSize, h.config.MemoryLimit)*int64(max(limits.MaxParts, 1)))

@@ -28,6 +28,7 @@ const (
 	DefaultPendingPrefix = "pending/"
 	DefaultLinkTTL       = time.Hour
 	DefaultUploadTTL     = 15 * time.Minute
+	DefaultPartsFrom     = 100 << 20 // bytes
 )
 
 // Config says which files are accepted and how they are stored. The zero value has
@@ -69,10 +70,15 @@ type Config struct {
 	// DefaultPendingPrefix. It has whole segments and ends in "/".
 	PendingPrefix string
 	// UploadTTL is how long a signed upload may start: 1 s to 7 days, 0:
-	// DefaultUploadTTL.
+	// DefaultUploadTTL. For a file in parts, that is each part. The whole file must arrive
+	// and be finished within a day after UploadTTL.
 	UploadTTL time.Duration
-	// TokenKey signs tickets and has at least 16 bytes. If it is nil, a random key is
-	// drawn: tickets then end with the process, and are not valid in other processes.
+	// PartsFrom is the length from which a signed upload is in parts ([Ticket]), in bytes;
+	// 0: DefaultPartsFrom. If it is negative, or if the bucket cannot sign parts
+	// ([storage.SignedParts]), every file is one request, of at most 5 GiB on S3.
+	PartsFrom int64
+	// TokenKey signs and encrypts tickets and has at least 16 bytes. If it is nil, a random
+	// key is drawn: tickets then end with the process, and are not valid in other processes.
 	TokenKey []byte
 
 	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). Keys are
@@ -100,6 +106,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.LinkTTL, DefaultLinkTTL)
 	setDefault(&c.PendingPrefix, DefaultPendingPrefix)
 	setDefault(&c.UploadTTL, DefaultUploadTTL)
+	setDefault(&c.PartsFrom, DefaultPartsFrom)
 	if c.Types == nil {
 		c.Types = DefaultTypes()
 	}

@@ -19,6 +19,23 @@
 // [Service.Finish] let a browser send the file straight to the store, and inspect it
 // afterwards. [Service.Handler] offers all three over HTTP.
 //
+// # Large files
+//
+// A signed upload of Config.PartsFrom bytes or more is in parts, so a file may be larger
+// than one request, and a client that was interrupted sends only what is missing. Sign
+// begins the store's upload, and the ticket has the size and number of parts. The client
+// gets a request for each part from [Service.SignPart], in any order and again, and asks
+// [Service.StoredParts] what has arrived. [Service.Finish] joins the parts under
+// Config.PendingPrefix, inspects the whole there as any other file, and copies it to its
+// key. If the file is refused, nothing of it is left. [Service.Abort] gives up.
+//
+// The ticket is the only state. It has the store's token of the upload, encrypted with a
+// key that is derived from Config.TokenKey, because that token must stay on the server.
+//
+// The store needs [storage.SignedParts]. On S3, the credentials must be allowed to list
+// the parts of an upload and to abort it. A page needs a CORS rule for PUT. The requests
+// bind no checksum of the part; package resumable offers that, and serves Uppy and tus.
+//
 // # Refused files
 //
 // By default a file must be a JPEG, PNG, GIF, WebP or AVIF. Its header must be sound,
@@ -54,18 +71,21 @@
 //	TooSmall          it is smaller than MinSize                     422   InvalidArgument
 //	TooLarge          it is larger than MaxSize, or too much         413   TooLarge
 //	                  precedes its picture
-//	WrongSize         its length is not the claimed one              422   InvalidArgument
+//	WrongSize         its length, or that of a part, is not the      422   InvalidArgument
+//	                  claimed one
 //	TypeNotAllowed    its content is of another type                 415   InvalidArgument
 //	Damaged           its header contradicts itself or is cut short  422   InvalidArgument
 //	ActiveContent     it holds markup or a script                    422   InvalidArgument
 //	TooManyPixels     it has more than MaxPixels when decoded        422   TooLarge
 //	InvalidValue      a value of the key's pattern is missing,       400   InvalidArgument
-//	                  unknown or unsafe
+//	                  unknown or unsafe, or there is no part of
+//	                  this number
 //	InvalidRequest    the request is malformed                       400   InvalidArgument
 //	InvalidTicket     the token is another user's, or not from here  403   PermissionDenied
-//	TicketExpired     the token is too old, or its file has been     410   InvalidArgument
-//	                  removed
-//	NotUploaded       Finish was called and no file has arrived      409   ObjectNotFound
+//	TicketExpired     the token is too old, its file has been        410   InvalidArgument
+//	                  removed, or its parts were refused or aborted
+//	NotUploaded       Finish was called and no file has arrived,     409   ObjectNotFound
+//	                  or parts are missing
 //	NotYours          the key does not belong to these values        403   PermissionDenied
 //	NotAllowed        Authorize refused, or deleting is not offered  403   PermissionDenied
 //	Unauthenticated   Authorize does not know the user               401   Unauthenticated
@@ -84,10 +104,12 @@
 //
 // A signed upload without Finish leaves an object under Config.PendingPrefix, and
 // nowhere else. One with Finish leaves an empty object there, which keeps its address
-// from working again. An upload can be finished until a day after Config.UploadTTL.
-// Remove older objects with a lifecycle rule of the bucket or with transfer.Expire:
+// from working again. One in parts leaves an upload in progress under that prefix if it is
+// neither finished nor aborted, and otherwise nothing. An upload can be finished until a
+// day after Config.UploadTTL. Remove what is older with lifecycle rules of the bucket or
+// with transfer.Expire; docs/cleanup.md has the rule for parts on each store:
 //
-//	storage.LifecycleRule{Prefix: uploads.DefaultPendingPrefix, ExpireAfterDays: 2}
+//	storage.LifecycleRule{Prefix: uploads.DefaultPendingPrefix, ExpireAfterDays: 2, AbortUploadsAfterDays: 2}
 //
 // An upload whose response was lost ([storage.OutcomeUnknown]) may leave an object
 // under a key that nobody knows.

@@ -58,7 +58,7 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 // An Error is the error of every function of this package, except [New] and
 // [Service.Handler], which return a *storage.Error.
 type Error struct {
-	Field   string // of the form: the file's field, "token", "key", or the name of a value
+	Field   string // of the form or request: the file's field, "token", "parts", "number", "key", or the name of a value
 	Code    Code
 	Message string // a sentence for the sender of the file, in English
 	Name    string // of the file, safe to show; "" if the error is not about one
@@ -79,7 +79,23 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-const fileField = "file" // the field of errors about the file itself
+const (
+	fileField  = "file"  // the field of errors about the file itself
+	tokenField = "token" // the field of errors about the ticket
+)
+
+func invalidTicket() *Error {
+	return refuseField(tokenField, InvalidTicket, "This upload is not yours, or is not known here.")
+}
+
+func ticketTooOld() *Error {
+	return refuseField(tokenField, TicketExpired, "This upload was started too long ago. Send the file again.")
+}
+
+// uploadEnded is the error for an upload in parts that is gone and has no file.
+func uploadEnded() *Error {
+	return refuseField(tokenField, TicketExpired, "This upload has ended, and there is no file of it. Send the file again.")
+}
 
 func refuse(code Code, message string) *Error {
 	return &Error{Field: fileField, Code: code, Message: message, Err: meanings.Storage(code)}

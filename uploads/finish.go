@@ -8,18 +8,23 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Finish inspects a file that was sent with a ticket's Put or Form, and moves it to
-// its final key. token is the ticket's. values are those of [Service.Sign], again
-// from what the application knows of the user. If the file breaks a rule, Finish
-// removes it and returns the reason. If no file has arrived, it fails with
-// NotUploaded. Called again, for example by a client that lost the response, it
-// returns the same file, even if other bytes were sent since. If that file has been
-// removed, it fails with TicketExpired.
+// Finish inspects a file that was sent with a ticket, and moves it to its final key.
+// token is the ticket's. values are those of [Service.Sign], again from what the
+// application knows of the user. Parts are joined first, under a key below
+// Config.PendingPrefix, and the whole is inspected there.
 //
-// The last rule needs a ticket's Put and a store with [storage.SignedIfAbsent]. With a
-// Form, with a store that accepts a file repeatedly, or with Config.Unguarded, a
-// ticket whose file was removed can be used again until it expires. A sender who then
-// calls Finish twice at once, and sends another type in between, may get two files.
+// If the file breaks a rule, Finish removes it and returns the reason; for a part of a
+// wrong length that is WrongSize. If no file has arrived, or parts are missing, it fails
+// with NotUploaded, and what is there stays. Called again, for example by a client that
+// lost the response, it returns the same file, even if other bytes were sent since. If
+// that file has been removed, or if an upload in parts was refused or aborted, it fails
+// with TicketExpired.
+//
+// The rule for a removed file needs a ticket's Parts, or its Put and a store with
+// [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or
+// with Config.Unguarded, a ticket whose file was removed can be used again until it
+// expires. A sender who then calls Finish twice at once, and sends another type in
+// between, may get two files.
 //
 // Finish inspects the copy too, because the sender can write to the pending key until
 // the ticket expires. The stored object has the media type of its content and the
@@ -43,6 +48,11 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 
 func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Error) {
 	pending := s.pendingKey(t)
+	if t.inParts() {
+		if e := s.joinParts(ctx, t); e != nil {
+			return nil, e
+		}
+	}
 	arrived, e := s.inspectStored(ctx, pending, t.size)
 	switch {
 	case e != nil && isGone(e):
@@ -90,9 +100,9 @@ const contentTypeOfSpent = "application/x-omnibucket-finished"
 // markSpent ends a ticket. If the store accepts its file only once, an empty object
 // stays at the pending key, so that the address does not work again. It is removed
 // with everything else that waits there. Otherwise the object is removed, because the
-// sender could replace it anyway.
+// sender could replace it anyway, or if its parts were joined, never again.
 func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
-	if !s.acceptsOnce(t) {
+	if t.inParts() || !s.acceptsOnce(t) {
 		s.discard(ctx, pending)
 		return
 	}
@@ -166,9 +176,11 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Err
 	}
 	switch {
 	case errors.Is(why, errSpent):
-		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file has been removed. Send the file again.")
+		return nil, refuseField(tokenField, TicketExpired, "This upload was finished, and its file has been removed. Send the file again.")
 	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
+	case t.inParts():
+		return nil, uploadEnded()
 	}
 	return nil, notUploadedError()
 }

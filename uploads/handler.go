@@ -1,9 +1,11 @@
 package uploads
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/webapi"
@@ -29,13 +31,17 @@ type HandlerConfig struct {
 const (
 	defaultMaxFiles = 10
 	maxJSON         = 64 << 10
+	finishTimeout   = 15 * time.Minute
 )
 
 // Handler offers the service over HTTP, under the path at which it is mounted:
 //
 //	POST   /                 multipart/form-data with files: 201 {"files": [Result, …]}
 //	POST   /tickets          {"name", "type", "size"}: 201 Ticket, for a file that goes straight to the store
+//	POST   /tickets/parts    {"token", "numbers": [1, 2]}: 200 {"parts": [{"number", "put"}, …]}, requests for up to 1,000 parts
+//	POST   /tickets/stored   {"token"}: 200 {"numbers": [1, …]}, the parts that have arrived
 //	POST   /tickets/finish   {"token"}: 200 Result
+//	POST   /tickets/abort    {"token"}: 204; only for a ticket in parts
 //	DELETE /{key}            204; see DeleteShared
 //
 //	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
@@ -52,6 +58,9 @@ const (
 // own in Authorize:
 //
 //	http.NewCrossOriginProtection().Handler(handler)
+//
+// If the client disconnects, a file is finished all the same: joining and copying a large
+// one may take minutes. A client that asks again gets it.
 //
 // After a refusal, the handler reads up to 4 MiB of the rest, so that the browser
 // sees the response. If there is more, it closes the connection.
@@ -73,7 +82,10 @@ func (s *Service) Handler(c HandlerConfig) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{$}", h.respond(h.storeForm))
 	mux.HandleFunc("POST /tickets", h.respond(h.sign))
+	mux.HandleFunc("POST /tickets/parts", h.respond(h.signParts))
+	mux.HandleFunc("POST /tickets/stored", h.respond(h.storedParts))
 	mux.HandleFunc("POST /tickets/finish", h.respond(h.finish))
+	mux.HandleFunc("POST /tickets/abort", h.respond(h.abort))
 	mux.HandleFunc("DELETE /{key...}", h.respond(h.remove))
 	return mux, nil
 }
@@ -129,14 +141,16 @@ func (h *handler) sign(c *call) (status int, value any, err error) {
 	return http.StatusCreated, t, err
 }
 
+// finish continues if the client disconnects, so that a proxy without patience does not keep a
+// large file from being copied.
 func (h *handler) finish(c *call) (status int, value any, err error) {
-	var asked struct {
-		Token string `json:"token"`
-	}
-	if err := readJSON(c, &asked); err != nil {
+	token, err := readToken(c)
+	if err != nil {
 		return 0, nil, err
 	}
-	r, err := h.service.Finish(c.Context(), asked.Token, c.values)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
+	defer cancel()
+	r, err := h.service.Finish(ctx, token, c.values)
 	return http.StatusOK, r, err
 }
 
@@ -145,6 +159,15 @@ func (h *handler) remove(c *call) (status int, value any, err error) {
 		return 0, nil, refuseField("key", NotAllowed, "Files cannot be removed here.")
 	}
 	return http.StatusNoContent, nil, h.service.Delete(c.Context(), c.PathValue("key"), c.values)
+}
+
+// readToken reads a document that has only a token.
+func readToken(c *call) (string, error) {
+	var asked struct {
+		Token string `json:"token"`
+	}
+	err := readJSON(c, &asked)
+	return asked.Token, err
 }
 
 // readJSON reads a small document, and refuses unknown fields.

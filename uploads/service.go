@@ -2,6 +2,7 @@ package uploads
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
@@ -34,6 +36,8 @@ type Service struct {
 	pattern   *pattern
 	guarded   bool // every write uses IfAbsent
 	tokenKey  []byte
+	sealer    cipher.AEAD
+	basePart  int64 // partsize.Base; tests make it smaller
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
@@ -83,7 +87,7 @@ func New(bucket Bucket, c Config) (*Service, error) {
 	}
 	return &Service{
 		bucket: bucket, config: c, types: types, maxPixels: c.MaxPixels, pattern: p,
-		guarded: storage.Supports(bucket, storage.ConditionalCreate), tokenKey: key,
+		guarded: storage.Supports(bucket, storage.ConditionalCreate), tokenKey: key, sealer: newSealer(key), basePart: partsize.Base,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package uploads
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -18,15 +19,19 @@ type Request struct {
 	Values      Values
 }
 
-// A Ticket lets a client send one file to the store, with the request of Put or with
-// the form; it has one of them. The client then passes Token to Finish. Its JSON is
-// complete, for the client. As text it shows no signature and no token.
+// A Ticket lets a client send one file to the store: with the request of Put, with the
+// form, or in parts, each with a request of [Service.SignPart]. It has one of the three.
+// The client then passes Token to Finish. Its JSON is complete, for the client. As text
+// it shows no signature and no token.
 type Ticket struct {
-	Put       *storage.SignedURL  `json:"put,omitempty"`
-	Form      *storage.SignedForm `json:"form,omitempty"`
-	Token     string              `json:"token"`
-	MaxSize   int64               `json:"maxSize"`   // bytes
-	ExpiresAt time.Time           `json:"expiresAt"` // of Put or Form; the upload must start before
+	Put     *storage.SignedURL  `json:"put,omitempty"`
+	Form    *storage.SignedForm `json:"form,omitempty"`
+	Parts   *Parts              `json:"parts,omitempty"`
+	Token   string              `json:"token"`
+	MaxSize int64               `json:"maxSize"` // bytes
+	// ExpiresAt is when Put or Form ends; the upload must start before. A ticket in parts
+	// ends then: all parts must have arrived, and Finish must have been called.
+	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 // String returns the request without its signature.
@@ -36,6 +41,8 @@ func (t Ticket) String() string {
 		return "ticket for " + t.Put.String()
 	case t.Form != nil:
 		return "ticket for " + t.Form.String()
+	case t.Parts != nil:
+		return fmt.Sprintf("ticket for %d parts", t.Parts.Count)
 	}
 	return "ticket"
 }
@@ -55,6 +62,9 @@ const contentTypeOfPending = "application/octet-stream"
 // ([storage.SignedIfAbsent]). Finish checks everything again, so a store that can do
 // none of this only loses space for a while. If the bucket cannot sign addresses,
 // Sign fails with StoreFailed, which wraps Unsupported.
+//
+// A file of Config.PartsFrom bytes or more is sent in parts. Sign then begins an upload
+// ([storage.BeginUpload]), which is the only request that it makes.
 func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	name := CleanName(r.Name)
 	if e := s.precheck(r); e != nil {
@@ -65,15 +75,19 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 		return nil, storeFailed(err).about(name)
 	}
 	said := ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}
-	t := &Ticket{Token: s.encodeToken(said, r.Values), MaxSize: s.config.MaxSize}
-	if s.usesForm(said) {
+	t := &Ticket{MaxSize: s.config.MaxSize}
+	switch {
+	case s.cuts(said.size):
+		err = s.beginParts(ctx, t, &said)
+	case s.usesForm(said):
 		err = s.signForm(ctx, t, said)
-	} else {
+	default:
 		err = s.signPut(ctx, t, said)
 	}
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
+	t.Token = s.encodeToken(said, r.Values)
 	return t, nil
 }
 
@@ -84,9 +98,9 @@ func (s *Service) usesForm(t ticket) bool {
 }
 
 // acceptsOnce reports whether the store refuses to overwrite the ticket's file and
-// the final object.
+// the final object. The parts of a file are joined once.
 func (s *Service) acceptsOnce(t ticket) bool {
-	return s.guarded && !s.usesForm(t) && storage.Supports(s.bucket, storage.SignedIfAbsent)
+	return t.inParts() || s.guarded && !s.usesForm(t) && storage.Supports(s.bucket, storage.SignedIfAbsent)
 }
 
 // precheck refuses what Finish would certainly refuse.

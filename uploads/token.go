@@ -19,13 +19,19 @@ type ticket struct {
 	issued time.Time         // to the second; the date in the final key
 	size   int64             // bytes, as claimed; 0: not known
 	name   string            // safe to show
+	parts  Parts             // of a ticket in parts
+	upload string            // the store's token of a ticket in parts; "": of any other
 }
 
+func (t ticket) inParts() bool { return t.upload != "" }
+
 const (
-	tokenVersion = 1
-	tokenFixed   = 1 + randomBytes + 8 + 8
+	tokenWhole = 1 // the version of a token for one request
+	tokenParts = 2 // and of one for a file in parts
+	tokenFixed = 1 + randomBytes + 8 + 8
 	// finishWithin is how long an upload may be finished after it could last start.
-	// It allows for large files on slow lines, and a night's sleep.
+	// It allows for large files on slow lines, and a night's sleep. A file in parts is
+	// sent in that time too.
 	finishWithin = 24 * time.Hour
 )
 
@@ -33,33 +39,55 @@ const (
 // place they lead to.
 func (s *Service) encodeToken(t ticket, v Values) string {
 	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
-	b = append(b, tokenVersion)
+	version := byte(tokenWhole)
+	if t.inParts() {
+		version = tokenParts
+	}
+	b = append(b, version)
 	b = append(b, t.random[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.size))
-	b = append(b, t.name...)
+	if t.inParts() {
+		b = s.appendParts(b, t)
+	} else {
+		b = append(b, t.name...)
+	}
 	return base64.RawURLEncoding.EncodeToString(s.sign(b, v).Sum(b))
 }
 
 // decodeToken returns the content of a token. If the token was changed, or is for
 // other values, another key or another place, it fails with InvalidTicket.
 func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
-	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or is not known here.")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < tokenFixed+sha256.Size {
-		return ticket{}, invalid
+		return ticket{}, invalidTicket()
 	}
 	said, proof := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if said[0] != tokenVersion || !hmac.Equal(proof, s.sign(said, v).Sum(nil)) {
-		return ticket{}, invalid
+	if !hmac.Equal(proof, s.sign(said, v).Sum(nil)) {
+		return ticket{}, invalidTicket()
 	}
-	t := ticket{random: [randomBytes]byte(said[1:]), name: string(said[tokenFixed:])}
+	t := ticket{random: [randomBytes]byte(said[1:])}
 	t.issued = time.Unix(int64(binary.BigEndian.Uint64(said[1+randomBytes:])), 0)
 	t.size = int64(binary.BigEndian.Uint64(said[1+randomBytes+8:]))
-	if s.config.Now().After(t.issued.Add(s.config.UploadTTL + finishWithin)) {
-		return ticket{}, refuseField("token", TicketExpired, "This upload was started too long ago. Send the file again.")
+	switch rest := said[tokenFixed:]; said[0] {
+	case tokenWhole:
+		t.name = string(rest)
+	case tokenParts:
+		if !s.readParts(&t, rest) {
+			return ticket{}, invalidTicket()
+		}
+	default:
+		return ticket{}, invalidTicket()
+	}
+	if s.config.Now().After(s.end(t)) {
+		return ticket{}, ticketTooOld()
 	}
 	return t, nil
+}
+
+// end returns when a ticket ends. Until then its file may be finished.
+func (s *Service) end(t ticket) time.Time {
+	return t.issued.UTC().Truncate(time.Second).Add(s.config.UploadTTL + finishWithin)
 }
 
 func (s *Service) sign(said []byte, v Values) hash.Hash {

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -140,13 +141,22 @@ func TestThePageSendsAnyFileStraightToTheStore(t *testing.T) {
 	node, err := exec.LookPath("node")
 	require.NoError(t, err, "node runs the page's code")
 	origin := started(t, "", t.TempDir())
-	for _, row := range []struct{ name, content, words string }{
-		{"an empty file", "", "The file is empty."},
-		{"a page", "<!doctype html><p>me", "This kind of file cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF."},
-		{"a picture", "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;", "stored"},
+	const page, picture = "<!doctype html><p>me", "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+	const refused = "This kind of file cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF."
+	for _, row := range []struct {
+		name, content string
+		more          int // bytes after content
+		words         string
+	}{
+		{"an empty file", "", 0, "The file is empty."},
+		{"a page", page, 0, refused},
+		{"a picture", picture, 0, "stored"},
+		{"a page in parts", page, 17 << 20, refused},
+		{"a picture in parts", picture, 17 << 20, "stored"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			said, err := exec.CommandContext(t.Context(), node, "testdata/send.mjs", origin, base64.StdEncoding.EncodeToString([]byte(row.content))).CombinedOutput()
+			said, err := exec.CommandContext(t.Context(), node, "testdata/send.mjs", origin,
+				base64.StdEncoding.EncodeToString([]byte(row.content)), strconv.Itoa(row.more)).CombinedOutput()
 			require.NoError(t, err, "%s", said)
 			require.Equal(t, row.words+"\n", string(said))
 		})

@@ -42,8 +42,10 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 		return nil, err
 	}
 	service, err := uploads.New(b, uploads.Config{
-		Key:  "users/{user}/{yyyy}/{mm}/{random}{ext}",
-		Link: uploads.SignedLink,
+		Key:       "users/{user}/{yyyy}/{mm}/{random}{ext}",
+		Link:      uploads.SignedLink,
+		MaxSize:   100 << 20,
+		PartsFrom: 16 << 20, // a connection that is lost costs 8 MiB
 	})
 	if err != nil {
 		return nil, errors.Join(err, storage.Close(b))

@@ -27,18 +27,33 @@ async function sendToServer(files) {
 }
 
 // sendToStore requests a ticket, sends the file with it, and finishes the upload. If
-// the size is known and not 0, the ticket is a PUT.
+// the size is known and not 0, the ticket is a PUT, or in parts if the file is large.
 async function sendToStore(file) {
   if (file.size === 0) throw { file: file.name, detail: "The file is empty." };
   const ticket = await ask("tickets", asJSON({ name: file.name, type: file.type, size: file.size }));
+  if (ticket.parts) await sendParts(file, ticket);
+  else await put(ticket.put, file, file.name);
+  show(await ask("tickets/finish", asJSON({ token: ticket.token })));
+}
+
+// sendParts sends one part after the other.
+async function sendParts(file, ticket) {
+  const size = ticket.parts.size;
+  for (let number = 1; number <= ticket.parts.count; number++) {
+    const answer = await ask("tickets/parts", asJSON({ token: ticket.token, numbers: [number] }));
+    await put(answer.parts[0].put, file.slice((number - 1) * size, number * size), file.name);
+  }
+}
+
+// put makes a signed request.
+async function put(signed, body, name) {
   const headers = new Headers();
-  for (const [name, values] of Object.entries(ticket.put.headers || {})) {
+  for (const [name, values] of Object.entries(signed.headers || {})) {
     for (const value of values) headers.append(name, value);
   }
-  const sent = await fetch(ticket.put.url, { method: ticket.put.method, headers, body: file });
+  const sent = await fetch(signed.url, { method: signed.method, headers, body });
   // 412: the file is there already, from a request whose response was lost.
-  if (!sent.ok && sent.status !== 412) throw { file: file.name, detail: "The store refused the file (" + sent.status + ")." };
-  show(await ask("tickets/finish", asJSON({ token: ticket.token })));
+  if (!sent.ok && sent.status !== 412) throw { file: name, detail: "The store refused the file (" + sent.status + ")." };
 }
 
 function show(file) {

@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { createContext, runInContext } from "node:vm";
 
-const [origin, content] = process.argv.slice(2);
+const [origin, content, more] = process.argv.slice(2);
 const element = { addEventListener() {}, append() {}, prepend() {} };
 const page = createContext({
   document: { getElementById: () => element, createElement: () => ({ ...element }) },
   fetch: (address, options) => fetch(new URL(address, origin + "/"), options),
   FormData, Headers,
-  file: new File([Buffer.from(content || "", "base64")], "me.png", { type: "image/png" }),
+  file: new File([Buffer.from(content || "", "base64"), Buffer.alloc(Number(more || 0), " ")], "me.png", { type: "image/png" }),
 });
 runInContext(readFileSync(new URL("../page/app.js", import.meta.url), "utf8"), page);
 try {

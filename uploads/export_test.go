@@ -1,0 +1,13 @@
+package uploads
+
+// SetBasePart makes the parts of a service smaller.
+func (s *Service) SetBasePart(bytes int64) { s.basePart = bytes }
+
+// StoreToken returns the token of the store that a ticket in parts has.
+func (s *Service) StoreToken(token string, v Values) (string, error) {
+	t, e := s.decodeToken(token, v)
+	if e != nil {
+		return "", e
+	}
+	return t.upload, nil
+}
