@@ -212,6 +212,38 @@ func TestOnCompleteIsCalledUntilItSucceeds(t *testing.T) {
 	require.Equal(t, "https://app.example/file", told.Location)
 }
 
+// If a process is killed in OnComplete, whatever the client asks next makes it be called again:
+// a client takes an upload for done that is said to be complete.
+func TestEveryRouteCallsOnCompleteAgain(t *testing.T) {
+	for _, row := range []struct{ name, route string }{
+		{"the parts", ""}, {"an address", "/1"}, {"addresses", "/batch?partNumbers=1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var calls atomic.Int64
+			s := newSite(t, inMemory(t), resumable.Config{ProxyParts: true, OnComplete: func(_ context.Context, u *resumable.Upload) error {
+				u.Location = "https://app.example/file"
+				if calls.Add(1) < 3 {
+					return errors.New("the database is down")
+				}
+				return nil
+			}})
+			u := s.begin(map[string]any{"filename": "file"})
+			signed := u.sign(1, "")
+			sent := u.send(1, []byte("abc"))
+			require.Equal(t, "500 internal", u.complete(sent).refusal(t))
+			require.Equal(t, "423 locked uploadId", s.do("", "PUT", signed.URL, readerOf("abc"), nil).refusal(t))
+			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+row.route, nil, nil) }
+			require.Equal(t, "500 internal", ask().refusal(t))
+			a := ask()
+			require.Equal(t, "409 completed uploadId", a.refusal(t))
+			var told struct{ Location string }
+			a.json(t, &told)
+			require.Equal(t, "https://app.example/file", told.Location)
+			require.EqualValues(t, 3, calls.Load())
+		})
+	}
+}
+
 // Many requests complete one upload at once, in two processes: one succeeds.
 func TestOneOfManyCompletionsSucceeds(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
