@@ -72,9 +72,12 @@
 //
 // # Memory
 //
-// A tus upload holds one part at a time: 8 MiB for files of up to 78 GiB. All of them
-// together are within Config.MemoryLimit. Parts that go straight to the store take none.
-// A client that sends less than 16 KiB in a minute is disconnected; what it sent counts.
+// A tus upload holds at most one part at a time, which is 8 MiB for files of up to 78 GiB. It
+// takes memory as bytes arrive, and gives it back if the client sends nothing for 2 seconds.
+// All uploads together are within Config.MemoryLimit, besides 128 KiB for each connection. If
+// the memory is used up, what has arrived is stored as a segment, which costs a request more.
+// Parts that go straight to the store take no memory. A client that sends less than 16 KiB in
+// a minute is disconnected; what it sent counts.
 //
 // # Errors
 //
