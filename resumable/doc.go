@@ -42,7 +42,7 @@
 // response has it too, each request for a part's address must have crc32c= (four bytes in
 // base64), and the bytes are verified; Azure does not. With size=, the store refuses a part
 // of another size, if it has [storage.SignedSize], and so does the handler. The parameter key
-// may be left out.
+// may be left out. Completing again with the same parts gets the same response, as on S3.
 //
 // The file of /s3/params passes through the handler, because nothing else could bound its
 // size. Set Uppy's shouldUseMultipart to true to send every file in parts.

@@ -54,6 +54,8 @@ type session struct {
 	PartSize int64 `json:"partSize,omitempty"`
 	// PartCount is how many parts make the file, once the client has said so.
 	PartCount int `json:"partCount,omitempty"`
+	// PartsSum identifies the list of parts that the client has said.
+	PartsSum string `json:"partsSum,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
 	// Proxied is set if parts pass through the handler. Secret signs their addresses.
