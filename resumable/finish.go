@@ -175,7 +175,10 @@ func (s *session) stored(phase string, size int64) {
 		s.Tus.Offset = size
 	}
 	if phase == phaseDone {
-		s.Token, s.Claim = "", ""
+		s.Claim = ""
+		if s.Kind != kindParts { // else remove removes parts that come too late
+			s.Token = ""
+		}
 		if s.Tus != nil {
 			s.Tus.Tail = nil
 		}

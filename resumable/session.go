@@ -190,9 +190,10 @@ func (h *Handler) update(ctx context.Context, s *session, change func(*session) 
 }
 
 // remove removes everything of a session: the store's upload, objects and the state,
-// which is last. The session must be aborted or done.
+// which is last. The session must be aborted or done. If the upload is completed, Abort removes
+// only parts that came later.
 func (h *Handler) remove(ctx context.Context, s *session) error {
-	if s.Token != "" && s.Phase != phaseDone {
+	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, h.bucket, s.Token)
 		if err == nil {
 			err = upload.Abort(ctx)

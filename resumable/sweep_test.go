@@ -1,6 +1,7 @@
 package resumable_test
 
 import (
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -38,4 +39,18 @@ func TestSweepReachesEveryUpload(t *testing.T) {
 		}
 	}
 	require.Fail(t, "no Sweep reached the last upload")
+}
+
+// A client may send a part after the completion, at an address that was signed before. Some
+// stores keep it.
+func TestSweepRemovesPartsThatCameTooLate(t *testing.T) {
+	onSignedBuckets(t, func(t *testing.T, open opener, c resumable.Config) {
+		s := newSite(t, open(t), c)
+		u := s.begin(map[string]any{"filename": "a"})
+		signed := u.sign(2, "")
+		require.Equal(t, http.StatusOK, u.complete(u.send(1, content(1000))).StatusCode)
+		s.do("", signed.Method, signed.URL, readerOf("late"), signed.Headers)
+		s.stored("files/alice/a", content(1000))
+		require.Equal(t, []string{"files/alice/a"}, s.tidy())
+	})
 }
