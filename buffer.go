@@ -87,7 +87,8 @@ func (b *buffer) reserve(ctx context.Context, size int64) error {
 
 // grow requests one more chunk, so that a slow source does not hold whole parts. If it has to
 // wait, it requests all that the part of whole bytes still needs. Else every waiting stream
-// would get a piece of a part, and none could send.
+// would get a piece of a part, and none could send. Over the limit it gets one small chunk at a
+// time, because the source may have stalled.
 func (b *buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit().try(int64(first)) {
@@ -99,12 +100,16 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 		size := chunkSize(len(b.chunks) + len(sizes))
 		sizes, total = append(sizes, size), total+int64(size)
 	}
-	over, err := b.limit().acquire(ctx, total)
+	least := min(total, secondChunk)
+	granted, over, err := b.limit().acquire(ctx, b, total, least)
 	if err != nil {
 		return err
 	}
 	if over {
 		b.op.overGrants.Add(1)
+	}
+	if granted < total {
+		sizes = []int{int(least)}
 	}
 	for _, size := range sizes {
 		b.add(size)

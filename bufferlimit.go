@@ -16,7 +16,7 @@ const (
 
 // A BufferLimit bounds the transfer buffers of all buckets that share it. No transfer waits for ever:
 // if no granted buffer is on its way to or from a store, so that only a caller could free one,
-// the next request is granted over the limit. The blocks that [ReaderAt] keeps are part of it, and
+// the next request is granted over the limit, 64 KiB at a time. The blocks that [ReaderAt] keeps are part of it, and
 // give way to transfers.
 type BufferLimit struct {
 	limit int64
@@ -26,6 +26,7 @@ type BufferLimit struct {
 	promised int64     // to downloads that have grown
 	inFlight int       // buffers on their way to or from a store
 	stalled  bool      // the last grant was over the limit, and nothing has moved since
+	favored  *buffer   // got that grant: it is granted more, until it is sent or its source stalls
 	waiting  []*waiter // in order of arrival
 	watch    *time.Timer
 	epoch    uint64    // counts every event, so that the watch sees whether there was one
@@ -34,9 +35,12 @@ type BufferLimit struct {
 }
 
 type waiter struct {
-	bytes int64
-	ready chan struct{} // closed by the grant
-	over  bool
+	owner   *buffer
+	bytes   int64         // wanted
+	least   int64         // granted over the limit
+	ready   chan struct{} // closed by the grant
+	granted int64
+	over    bool
 }
 
 // NewBufferLimit makes a BufferLimit of limit bytes; below 1 MiB it is 1 MiB.
@@ -44,27 +48,29 @@ func NewBufferLimit(limit int64) *BufferLimit { return &BufferLimit{limit: max(l
 
 var defaultBufferLimit = sync.OnceValue(func() *BufferLimit { return NewBufferLimit(defaultBufferLimitBytes) })
 
-// acquire grants bytes, at once or when others have released enough. over reports whether the
-// grant exceeds the limit.
-func (m *BufferLimit) acquire(ctx context.Context, bytes int64) (over bool, err error) {
+// acquire grants bytes, at once or when others have released enough. If only a caller could release
+// them, it grants least, over the limit. owner may be nil. over reports whether the grant exceeds
+// the limit.
+func (m *BufferLimit) acquire(ctx context.Context, owner *buffer, bytes, least int64) (granted int64, over bool, err error) {
+	w := &waiter{owner: owner, bytes: bytes, least: least, ready: make(chan struct{})}
 	m.mu.Lock()
-	if len(m.waiting) == 0 && (m.fits(bytes) || m.used == 0 || m.stalled && m.inFlight == 0) {
-		over = m.used+bytes > m.limit
-		m.used += bytes
-		m.epoch++
-		m.mu.Unlock()
-		return over, nil
+	still := m.stalled && m.inFlight == 0
+	switch {
+	case len(m.waiting) == 0 && (m.fits(bytes) || m.used == 0):
+		m.give(w, bytes)
+	case still && (len(m.waiting) == 0 || owner != nil && owner == m.favored):
+		m.giveOver(w)
+	default:
+		m.waiting = append(m.waiting, w)
+		m.watchForStall()
 	}
-	w := &waiter{bytes: bytes, ready: make(chan struct{})}
-	m.waiting = append(m.waiting, w)
-	m.watchForStall()
 	m.mu.Unlock()
 	select {
 	case <-w.ready:
-		return w.over, nil
+		return w.granted, w.over, nil
 	case <-ctx.Done():
 		m.abandon(w)
-		return false, ctx.Err()
+		return 0, false, ctx.Err()
 	}
 }
 
@@ -103,7 +109,7 @@ func (m *BufferLimit) abandon(w *waiter) {
 			return
 		}
 	}
-	m.used -= w.bytes
+	m.used -= w.granted
 	m.grant()
 }
 
@@ -141,7 +147,7 @@ func (m *BufferLimit) forget(bytes int64) {
 	m.epoch++
 	m.used -= bytes
 	if m.used <= m.limit {
-		m.stalled = false
+		m.stalled, m.favored = false, nil
 	}
 }
 
@@ -153,7 +159,7 @@ func (m *BufferLimit) addInFlight(buffers int) {
 	m.epoch++
 	m.inFlight += buffers
 	if m.inFlight > 0 {
-		m.stalled = false
+		m.stalled, m.favored = false, nil
 	}
 }
 
@@ -164,16 +170,24 @@ func (m *BufferLimit) grant() {
 		if !m.fits(w.bytes) && m.used > 0 {
 			return
 		}
-		m.give(w)
+		m.waiting = m.waiting[1:]
+		m.give(w, w.bytes)
 	}
 }
 
-func (m *BufferLimit) give(w *waiter) {
-	m.waiting = m.waiting[1:]
-	w.over = m.used+w.bytes > m.limit
-	m.used += w.bytes
+// give grants bytes. The lock is held.
+func (m *BufferLimit) give(w *waiter, bytes int64) {
+	w.granted, w.over = bytes, m.used+bytes > m.limit
+	m.used += bytes
 	m.epoch++
 	close(w.ready)
+}
+
+// giveOver grants the least that w can use. If its source stalls too, little is lost. The lock is
+// held.
+func (m *BufferLimit) giveOver(w *waiter) {
+	m.stalled, m.favored = true, w.owner
+	m.give(w, w.least)
 }
 
 // watchForStall starts the timer that checks whether anything moves while a request
@@ -191,8 +205,9 @@ func (m *BufferLimit) watchForStall() {
 			return
 		}
 		if m.inFlight == 0 && m.epoch == seen {
-			m.stalled = true
-			m.give(m.waiting[0])
+			w := m.waiting[0]
+			m.waiting = m.waiting[1:]
+			m.giveOver(w)
 		}
 		if len(m.waiting) > 0 {
 			m.watchForStall()

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"io"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,7 +22,7 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 2 {
 			group.Go(func() {
-				over, err := m.acquire(t.Context(), mib)
+				_, over, err := m.acquire(t.Context(), nil, mib, mib)
 				require.NoError(t, err)
 				require.False(t, over)
 				order = append(order, i)
@@ -59,7 +60,7 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
 		var group sync.WaitGroup
-		group.Go(func() { _, err = m.acquire(ctx, mib) })
+		group.Go(func() { _, _, err = m.acquire(ctx, nil, mib, mib) })
 		synctest.Wait()
 		cancel()
 		group.Wait()
@@ -78,7 +79,7 @@ func TestMemoryGrantsARequestLargerThanItself(t *testing.T) {
 
 func granted(t *testing.T, m *BufferLimit, bytes int64) (over bool) {
 	t.Helper()
-	over, err := m.acquire(t.Context(), bytes)
+	_, over, err := m.acquire(t.Context(), nil, bytes, bytes)
 	require.NoError(t, err)
 	return over
 }
@@ -113,6 +114,55 @@ func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 		// A tenth of what it takes where every chunk waits; how often
 		// stillness is met depends on who runs first.
 		require.Less(t, time.Since(begun), streams*parts*sending+40*stallAfter)
+	})
+}
+
+// A sourceThatStalls delivers some bytes, and no more until the channel is closed.
+type sourceThatStalls struct {
+	left int
+	end  <-chan struct{}
+}
+
+func (s *sourceThatStalls) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		<-s.end
+		return 0, io.EOF
+	}
+	n := min(s.left, len(p))
+	s.left -= n
+	return n, nil
+}
+
+// Clients that send the beginning of a part of unknown length hold little more than they have
+// sent, however many they are. Others proceed.
+func TestStalledSourcesTakeLittleOverTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, sources, sent = 8 * mib, 60, 80 << 10
+		m := NewBufferLimit(limit)
+		o := &operation{core: &core{bufferLimit: m}}
+		end := make(chan struct{})
+		var group sync.WaitGroup
+		for range sources {
+			group.Go(func() {
+				b := newBuffer(o)
+				defer b.free()
+				require.Equal(t, io.EOF, b.fill(t.Context(), &sourceThatStalls{sent, end}, limit+1))
+				require.EqualValues(t, sent, b.size)
+			})
+		}
+		time.Sleep(time.Minute)
+		require.Empty(t, m.waiting)
+		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
+
+		begun := time.Now()
+		b := newBuffer(o)
+		require.NoError(t, b.fill(t.Context(), zeros{}, 5*mib))
+		require.Less(t, time.Since(begun), 2*stallAfter)
+		require.EqualValues(t, 5*mib, b.size)
+		b.free()
+		close(end)
+		group.Wait()
+		require.Zero(t, m.used)
 	})
 }
 

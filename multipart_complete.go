@@ -44,7 +44,9 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // checksum is Unsupported. After any other error than too much the upload stays, and Complete may
 // be called again.
 //
-// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed.
+// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed. If
+// another call replaces a part meanwhile, Complete takes the newer one; with its ETag in WithParts,
+// Complete fails with InvalidArgument.
 //
 // Complete is idempotent: if this upload was completed, in whatever process, it returns the
 // Attrs of the object while the object is there. If the upload was aborted or dropped, or its
@@ -65,24 +67,40 @@ type completion struct {
 	op      operation
 	upload  *MultipartUpload
 	options completeOptions
+	stale   bool // the store refused parts as if they were replaced since they were listed
 }
 
+// maxJoins limits how often Complete joins the parts if others replace them meanwhile.
+const maxJoins = 4
+
 func (c *completion) run(ctx context.Context) (*Attrs, *Error) {
-	listed, e := c.upload.listParts(ctx, &c.op)
-	if e != nil && e.Code != ObjectNotFound {
-		return nil, e
-	}
-	if len(listed) == 0 {
-		if e == nil {
-			e = invalid("parts", "must not be missing: the store has none")
+	var before []Part
+	var refused *Error
+	for range maxJoins {
+		listed, e := c.upload.listParts(ctx, &c.op)
+		if e != nil && e.Code != ObjectNotFound {
+			return nil, e
 		}
-		return c.completedBefore(ctx, e)
+		if len(listed) == 0 {
+			if e == nil {
+				e = invalid("parts", "must not be missing: the store has none")
+			}
+			return c.completedBefore(ctx, e)
+		}
+		parts, e := c.choose(listed)
+		if e != nil {
+			return nil, e
+		}
+		if slices.Equal(parts, before) {
+			return nil, refused
+		}
+		a, e := c.join(ctx, parts)
+		if e == nil || !c.stale {
+			return a, e
+		}
+		before, refused = parts, e
 	}
-	parts, e := c.choose(listed)
-	if e != nil {
-		return nil, e
-	}
-	return c.join(ctx, parts)
+	return nil, refused
 }
 
 // choose returns the parts that make the object.
@@ -197,7 +215,9 @@ func (c *completion) join(ctx context.Context, parts []Part) (*Attrs, *Error) {
 	}
 	a, e := request(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
 	if e != nil && !e.Unknown {
-		return c.completedBefore(ctx, e)
+		a, e = c.completedBefore(ctx, e)
+		c.stale = e != nil && (e.Code == InvalidArgument || e.Code == Changed)
+		return a, e
 	}
 	lost, properties := e != nil, u.record.properties()
 	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"slices"
@@ -278,6 +279,64 @@ func TestAnUploadEndsWhenItsLostCompletionIsFound(t *testing.T) {
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
 	}
+}
+
+// A replacedPart driver stores part 1 again before each of its next completions.
+type replacedPart struct {
+	storage.Driver
+	times int
+}
+
+func (d *replacedPart) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	if d.times > 0 {
+		d.times--
+		_, err := d.PutPart(ctx, &storage.PartRequest{
+			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader("new "), Size: 4, CRC32C: storage.KnownCRC32C(crc32.Checksum([]byte("new "), crc32.MakeTable(crc32.Castagnoli))),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return d.Driver.CompleteParts(ctx, r)
+}
+
+func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
+	replaced := &replacedPart{}
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
+		replaced.Driver = d
+		return replaced
+	}))
+	begin := func() (u *storage.MultipartUpload, part *storage.UploadedPart) {
+		u = beginUpload(t, b)
+		part, err := u.PutPart(t.Context(), 1, strings.NewReader("old "))
+		require.NoError(t, err)
+		_, err = u.PutPart(t.Context(), 2, strings.NewReader("text"))
+		require.NoError(t, err)
+		return u, part
+	}
+	u, _ := begin()
+	replaced.times = 2
+	attrs, err := u.Complete(t.Context())
+	require.NoError(t, err)
+	content, read, err := storage.ReadAll(t.Context(), b, "key")
+	require.NoError(t, err)
+	require.Equal(t, "new text", string(content))
+	require.Equal(t, read.CRC32C, attrs.CRC32C)
+
+	u, part := begin()
+	replaced.times = 1
+	_, err = u.Complete(t.Context(), storage.WithParts(*part, storage.UploadedPart{Number: 2}))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "part 1 must have the ETag")
+
+	u, _ = begin()
+	replaced.times = 1000
+	_, err = u.Complete(t.Context())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Greater(t, replaced.times, 990, "the attempts are bounded")
+	replaced.times = 0
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err, "the upload is still there")
 }
 
 func FuzzContinueUpload(f *testing.F) {

@@ -251,7 +251,7 @@ func TestTransfersEvictBlocksOfAllReaders(t *testing.T) {
 		readAt(t, readers[1], i*mib, 10)
 	}
 	require.Equal(t, int64(mib), m.used)
-	over, err := m.acquire(t.Context(), mib/2)
+	_, over, err := m.acquire(t.Context(), nil, mib/2, mib/2)
 	require.NoError(t, err)
 	require.False(t, over)
 	require.Equal(t, int64(mib), m.used)
@@ -276,7 +276,7 @@ func TestAWaitingTransferGetsTheMemoryOfABlockThatArrives(t *testing.T) {
 		require.Equal(t, int64(mib), m.used)
 		granted := false
 		group.Go(func() {
-			over, err := m.acquire(t.Context(), mib/2)
+			_, over, err := m.acquire(t.Context(), nil, mib/2, mib/2)
 			granted = err == nil && !over
 		})
 		synctest.Wait()

@@ -152,16 +152,22 @@ func (h *Handler) loadParts(c *call) (*session, error) {
 	return s, nil
 }
 
-// openParts reads the session, and continues its upload, which must be open.
+// openParts reads the session, and continues its upload, which must be open. If a call that
+// completes the upload failed or was killed, openParts completes it.
 func (h *Handler) openParts(c *call) (*session, *storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case s.Phase == phaseDone || s.Phase == phaseStored:
+	case s.Phase == phaseDone:
 		return nil, nil, s.completed()
 	case s.claimed(h.config.Now()):
 		return nil, nil, beingCompleted()
+	case s.Phase != phaseOpen:
+		if s, err = h.finishParts(c.Context(), s); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, s.completed()
 	}
 	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 	if err != nil {
@@ -179,15 +185,9 @@ type listedPart struct {
 }
 
 func (h *Handler) listParts(c *call) error {
-	s, upload, err := h.openParts(c)
+	_, upload, err := h.openParts(c)
 	if err != nil {
 		return err
-	}
-	if s.Phase == phaseCompleting { // a client that lost the response asks where to continue
-		if s, err = h.finishParts(c.Context(), s); err != nil {
-			return err
-		}
-		return s.completed()
 	}
 	parts, err := uploadParts(c.Context(), upload)
 	if err != nil {

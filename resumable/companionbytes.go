@@ -119,9 +119,9 @@ func (h *Handler) putPart(c *call) error {
 	case !s.Proxied, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
 		!s.permits(c, h.config.Now()):
 		return notFound()
-	case s.Phase == phaseDone || s.Phase == phaseStored:
+	case s.Phase == phaseDone:
 		return s.completed()
-	case s.Phase == phaseCompleting:
+	case s.Phase != phaseOpen:
 		return beingCompleted()
 	}
 	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)

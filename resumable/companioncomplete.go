@@ -2,6 +2,9 @@ package resumable
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -34,29 +37,57 @@ func (h *Handler) completeParts(c *call) error {
 	if err != nil {
 		return err
 	}
-	if s.Phase == phaseDone {
+	if s.Phase != phaseDone {
+		if s, err = h.completeOpen(c, s, &asked); err != nil {
+			return err
+		}
+	}
+	if s.PartsSum != asked.sum() {
 		return s.completed()
 	}
+	webapi.WriteJSON(c.w, http.StatusOK, "application/json", completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size})
+	return nil
+}
+
+// completeOpen completes an upload. If another request is first, it returns the session as that
+// request left it.
+func (h *Handler) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.Phase == phaseOpen {
 		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 		if err != nil {
-			return storeFailed(err)
+			return nil, storeFailed(err)
 		}
 		if err := h.checkParts(c.Context(), s, upload, parts); err != nil {
-			return h.orCompleted(c, err)
+			return h.doneOr(c, h.orCompleted(c, err))
 		}
-		s.PartCount = len(parts)
+		s.PartCount, s.PartsSum = len(parts), asked.sum()
 	}
 	s, err = h.finishParts(c.Context(), s)
 	if err != nil {
-		return err
+		return h.doneOr(c, err)
 	}
-	webapi.WriteJSON(c.w, http.StatusOK, "application/json", completedUpload{Location: s.Location, Key: s.Target.Key, Size: s.Size})
-	return nil
+	return s, nil
+}
+
+// doneOr returns the session if err says that another request has completed it, else err.
+func (h *Handler) doneOr(c *call, err error) (*session, error) {
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code != Completed {
+		return nil, err
+	}
+	return h.loadParts(c)
+}
+
+// sum identifies the list of parts.
+func (r *completeRequest) sum() string {
+	h := sha256.New()
+	for _, p := range r.Parts {
+		_, _ = fmt.Fprintf(h, "%d %q\n", p.Number, strings.Trim(p.ETag, `"`))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // orCompleted returns err, or if the upload was not found, whether another request has
@@ -112,7 +143,8 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 	return parts, nil
 }
 
-// checkParts compares the parts with those that the store has. If they are more than the file may have, the upload is aborted.
+// checkParts compares the parts with those that the store has. If they are more than the file may
+// have, the upload is aborted.
 func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) error {
 	listed, err := uploadParts(ctx, upload)
 	if err != nil {

@@ -64,8 +64,9 @@ type Config struct {
 	// DefaultPartTTL. It never works longer than its upload.
 	PartTTL time.Duration
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16
-	// MiB; 0: DefaultMemoryLimit. An upload takes one part at a time, of 8 MiB for files
-	// of up to 78 GiB. Others wait for 30 seconds, and then get 503.
+	// MiB; 0: DefaultMemoryLimit. An upload takes at most one part at a time, of 8 MiB for
+	// files of up to 78 GiB, and only as its bytes arrive. If there is no memory, what has
+	// arrived is stored, and the client waits for 30 seconds, and then gets 503.
 	MemoryLimit int64
 
 	// Prefix is where the bucket keeps the state of uploads and content that is not yet

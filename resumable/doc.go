@@ -42,7 +42,7 @@
 // response has it too, each request for a part's address must have crc32c= (four bytes in
 // base64), and the bytes are verified; Azure does not. With size=, the store refuses a part
 // of another size, if it has [storage.SignedSize], and so does the handler. The parameter key
-// may be left out.
+// may be left out. Completing again with the same parts gets the same response, as on S3.
 //
 // The file of /s3/params passes through the handler, because nothing else could bound its
 // size. Set Uppy's shouldUseMultipart to true to send every file in parts.
@@ -72,9 +72,12 @@
 //
 // # Memory
 //
-// A tus upload holds one part at a time: 8 MiB for files of up to 78 GiB. All of them
-// together are within Config.MemoryLimit. Parts that go straight to the store take none.
-// A client that sends less than 16 KiB in a minute is disconnected; what it sent counts.
+// A tus upload holds at most one part at a time, which is 8 MiB for files of up to 78 GiB. It
+// takes memory as bytes arrive, and gives it back if the client sends nothing for 2 seconds.
+// All uploads together are within Config.MemoryLimit, besides 128 KiB for each connection. If
+// the memory is used up, what has arrived is stored as a segment, which costs a request more.
+// Parts that go straight to the store take no memory. A client that sends less than 16 KiB in
+// a minute is disconnected; what it sent counts.
 //
 // # Errors
 //

@@ -19,3 +19,13 @@ func (h *Handler) SetPace(tick, checkpoint, idle time.Duration) {
 
 // SetClaim makes claims shorter.
 func (h *Handler) SetClaim(d time.Duration) { h.claimFor = d }
+
+// SetMemory changes Config.MemoryLimit to any number of bytes.
+func (h *Handler) SetMemory(bytes int64) { h.memory.limit = bytes }
+
+// MemoryUsed returns how many bytes of buffers there are.
+func (h *Handler) MemoryUsed() int64 {
+	h.memory.mu.Lock()
+	defer h.memory.mu.Unlock()
+	return h.memory.used
+}

@@ -52,7 +52,7 @@ func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session,
 
 // claim reserves the session for this call.
 func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
-	claim, user, parts := rand.Text(), s.User, s.PartCount
+	claim, user, parts, sum := rand.Text(), s.User, s.PartCount, s.PartsSum
 	return h.update(ctx, s, func(s *session) (bool, error) {
 		now := h.config.Now()
 		switch {
@@ -63,7 +63,7 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 		case s.claimed(now):
 			return false, beingCompleted()
 		case s.Phase == phaseOpen && s.arrived():
-			s.Phase, s.PartCount = phaseCompleting, parts
+			s.Phase, s.PartCount, s.PartsSum = phaseCompleting, parts, sum
 		}
 		s.Claim, s.ClaimedUntil = claim, now.Add(h.claimFor)
 		if s.Tus != nil {
@@ -175,7 +175,10 @@ func (s *session) stored(phase string, size int64) {
 		s.Tus.Offset = size
 	}
 	if phase == phaseDone {
-		s.Token, s.Claim = "", ""
+		s.Claim = ""
+		if s.Kind != kindParts { // else remove removes parts that come too late
+			s.Token = ""
+		}
 		if s.Tus != nil {
 			s.Tus.Tail = nil
 		}

@@ -25,17 +25,34 @@ func newMemory(limit int64) *memory { return &memory{limit: limit} }
 // memoryWait is how long a request waits for a buffer.
 const memoryWait = 30 * time.Second
 
+// try returns whether there is space for bytes, and takes it. Nobody may wait for space.
+func (m *memory) try(bytes int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.waiting) > 0 || m.used+bytes > m.limit && m.used > 0 {
+		return false
+	}
+	m.used += bytes
+	return true
+}
+
+// contended reports whether a request waits for space.
+func (m *memory) contended() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.waiting) > 0
+}
+
 // acquire waits until there is space for bytes, and returns false after memoryWait or if
 // ctx is done.
 func (m *memory) acquire(ctx context.Context, bytes int64) bool {
-	m.mu.Lock()
-	if len(m.waiting) == 0 && (m.used+bytes <= m.limit || m.used == 0) {
-		m.used += bytes
-		m.mu.Unlock()
+	if m.try(bytes) {
 		return true
 	}
+	m.mu.Lock()
 	w := &memoryWaiter{bytes: bytes, granted: make(chan struct{})}
 	m.waiting = append(m.waiting, w)
+	m.grant() // space may have come meanwhile
 	m.mu.Unlock()
 	timer := time.NewTimer(memoryWait)
 	defer timer.Stop()

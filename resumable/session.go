@@ -54,6 +54,8 @@ type session struct {
 	PartSize int64 `json:"partSize,omitempty"`
 	// PartCount is how many parts make the file, once the client has said so.
 	PartCount int `json:"partCount,omitempty"`
+	// PartsSum identifies the list of parts that the client has said.
+	PartsSum string `json:"partsSum,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
 	// Proxied is set if parts pass through the handler. Secret signs their addresses.
@@ -188,9 +190,10 @@ func (h *Handler) update(ctx context.Context, s *session, change func(*session) 
 }
 
 // remove removes everything of a session: the store's upload, objects and the state,
-// which is last. The session must be aborted or done.
+// which is last. The session must be aborted or done. If the upload is completed, Abort removes
+// only parts that came later.
 func (h *Handler) remove(ctx context.Context, s *session) error {
-	if s.Token != "" && s.Phase != phaseDone {
+	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, h.bucket, s.Token)
 		if err == nil {
 			err = upload.Abort(ctx)

@@ -2,6 +2,7 @@ package resumable
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"iter"
 	"strings"
@@ -14,20 +15,22 @@ import (
 // progress may still write one after its upload was removed.
 const orphanAge = time.Hour
 
-// maxFailures ends a Sweep, so that its errors are bounded.
+// maxFailures ends a Sweep, so that its requests and errors are bounded if the store fails.
 const maxFailures = 100
 
 // Sweep removes what expired uploads left: their state, segments and content, and the
 // store's unfinished uploads. Run it on a schedule, such as every hour; several processes
 // may run it at once. It lists Config.Prefix, and reads the state of each upload there. It
-// continues after failures, and joins up to 100 errors. removed counts the uploads.
+// continues after failures, joins their errors, and ends at the 100th. Each call begins at another
+// place, so that uploads that cannot be removed do not keep the others. removed counts the uploads.
 //
 // An upload that the store began for a request that was killed before its state was
 // written is not known here. A lifecycle rule for incomplete uploads removes it.
 func (h *Handler) Sweep(ctx context.Context) (removed int, err error) {
 	var errs []error
+	start := sessionName(rand.Text())
 	sweep := func(from storage.Lister, f func(group) (bool, error)) {
-		for g, err := range h.groups(ctx, from) {
+		for g, err := range h.groups(ctx, from, start) {
 			gone := false
 			if err == nil {
 				gone, err = f(g)
@@ -62,11 +65,31 @@ type group struct {
 	newest   time.Time
 }
 
-// groups lists the sessions in a bucket.
-func (h *Handler) groups(ctx context.Context, from storage.Lister) iter.Seq2[group, error] {
+// groups lists the sessions in a bucket: those from the name start on, and then those before it.
+func (h *Handler) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		for g, err := range h.groupsAfter(ctx, from, start) {
+			if !yield(g, err) || err != nil {
+				return
+			}
+		}
+		for g, err := range h.groupsAfter(ctx, from, "") {
+			if g.name >= start || !yield(g, err) {
+				return
+			}
+		}
+	}
+}
+
+// groupsAfter lists the sessions in a bucket, in the order of their names.
+func (h *Handler) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
-		for entry, err := range from.List(ctx, storage.WithPrefix(h.config.Prefix)) {
+		opts := []storage.ListOption{storage.WithPrefix(h.config.Prefix)}
+		if start != "" {
+			opts = append(opts, storage.WithStartAfter(h.config.Prefix+start))
+		}
+		for entry, err := range from.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return

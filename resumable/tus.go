@@ -29,6 +29,8 @@ type tusState struct {
 	RawMetadata string   `json:"rawMetadata,omitempty"`
 	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
 	Pieces      []string `json:"pieces,omitempty"` // the names of the sessions that are joined
+	// Final is the upload that joins pieces of which this is the first one.
+	Final string `json:"final,omitempty"`
 
 	// Holder is the request that receives bytes, which wrote the state at Held last.
 	Holder string    `json:"holder,omitempty"`

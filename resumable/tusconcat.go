@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 const (
@@ -46,19 +47,17 @@ func (h *Handler) concatTus(c *call, concat string) error {
 		pieces[i] = piece
 		n.Size += piece.Size
 	}
-	s, err := h.begin(c, kindFinal, n, field)
+	s, err := h.joinedBefore(c, pieces[0], concat)
+	if err == nil && s == nil {
+		s, err = h.beginJoining(c, n, concat, pieces)
+	}
 	if err != nil {
 		return err
 	}
-	s.Tus = &tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat, Offset: n.Size}
-	for _, piece := range pieces {
-		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
-	}
-	if err := h.save(c.Context(), s); err != nil {
-		return err
-	}
-	if s, err = h.finishTus(c.Context(), s, nil); err != nil {
-		return err
+	if s.Phase != phaseDone {
+		if s, err = h.finishTus(c.Context(), s, nil); err != nil {
+			return err
+		}
 	}
 	for _, piece := range pieces {
 		h.expireSoon(c.Context(), piece)
@@ -67,6 +66,47 @@ func (h *Handler) concatTus(c *call, concat string) error {
 	h.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// joinedBefore returns the upload of an equal request, or nil. Its response was lost, or the
+// process was killed, and the client knows nothing of the upload.
+func (h *Handler) joinedBefore(c *call, first *session, concat string) (*session, error) {
+	if first.Tus.Final == "" {
+		return nil, nil
+	}
+	s, err := h.load(c.Context(), first.Tus.Final, c.user)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case s.Kind != kindFinal || s.Tus.Concat != concat || s.Tus.RawMetadata != c.Header.Get("Upload-Metadata"):
+		return nil, nil
+	}
+	return s, nil
+}
+
+// beginJoining saves a new upload of pieces, and its ID in the first of them.
+func (h *Handler) beginJoining(c *call, n UploadRequest, concat string, pieces []*session) (*session, error) {
+	s, err := h.begin(c, kindFinal, n, "Upload-Concat")
+	if err != nil {
+		return nil, err
+	}
+	s.Tus = &tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat, Offset: n.Size}
+	for _, piece := range pieces {
+		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
+	}
+	if err := h.save(c.Context(), s); err != nil {
+		return nil, err
+	}
+	pieces[0], err = h.update(c.Context(), pieces[0], func(first *session) (bool, error) {
+		if first.Phase != phaseDone {
+			return false, notFound()
+		}
+		first.Tus.Final = s.id
+		return true, nil
+	})
+	return s, err
 }
 
 // joinPieces makes the object of a session from its pieces.
@@ -80,8 +120,25 @@ func (h *Handler) joinPieces(s *session) maker {
 		for _, o := range h.writeOptions(s) {
 			opts = append(opts, o)
 		}
-		return storage.Compose(ctx, h.bucket, key, keys, opts...)
+		attrs, err := storage.Compose(ctx, h.bucket, key, keys, opts...)
+		if storage.CodeOf(err) == storage.PreconditionFailed { // by an earlier call?
+			return h.sumOf(ctx, keys), err
+		}
+		return attrs, err
 	}
+}
+
+// sumOf returns size and checksum of objects one after the other, or nil.
+func (h *Handler) sumOf(ctx context.Context, keys []string) *storage.Attrs {
+	size, sum := int64(0), uint32(0)
+	for _, key := range keys {
+		piece, err := h.bucket.Attrs(ctx, key)
+		if err != nil || !piece.CRC32C.Known {
+			return nil
+		}
+		size, sum = size+piece.Size, crc32c.Join(sum, piece.CRC32C.Sum, piece.Size)
+	}
+	return &storage.Attrs{Size: size, CRC32C: storage.KnownCRC32C(sum)}
 }
 
 // expireSoon lets a piece that was joined expire after keepPieces. A failure costs only

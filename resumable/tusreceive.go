@@ -48,7 +48,7 @@ type receiver struct {
 	upload *storage.MultipartUpload // nil if the file fits one part
 	sum    *checksum                // nil: none
 
-	buf      []byte // of the next part; its bytes from have to n are in memory
+	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int
 	saved    int // the bytes of the part that segments have
 	segments []segment
@@ -78,16 +78,13 @@ func (h *Handler) receive(c *call, s *session, sum *checksum) (*session, error) 
 }
 
 func (h *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
-	if !h.memory.acquire(c.Context(), s.PartSize) {
-		return nil, refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
-	}
-	defer h.memory.release(s.PartSize)
 	t := s.Tus
 	r := &receiver{
 		h: h, c: c, ctx: ctx, s: s, sum: sum, holder: t.Holder, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
 	}
 	r.have = int(t.tailSize())
 	r.n, r.saved = r.have, r.have
+	defer r.drop()
 	if s.Token != "" {
 		var err error
 		if r.upload, err = storage.ContinueUpload(ctx, h.bucket, s.Token); err != nil {
@@ -95,19 +92,20 @@ func (h *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session,
 		}
 	}
 	whole, err := r.body(f)
-	if err != nil {
-		if r.sum == nil {
-			err = errors.Join(err, r.checkpoint())
-		}
-		return nil, firstError(err)
+	if err == nil && !whole && sum != nil {
+		err = refuse("body", Interrupted, "The bytes did not arrive completely.")
 	}
-	if err := sum.verify(); err != nil {
+	if err == nil {
+		err = sum.verify()
+	}
+	switch {
+	case err != nil && sum != nil:
+		r.removeUncounted()
 		return nil, err
+	case err != nil:
+		return nil, firstError(errors.Join(err, r.checkpoint()))
 	}
 	if !whole || s.Size < 0 || r.offset < s.Size {
-		if !whole && sum != nil {
-			return nil, refuse("body", Interrupted, "The bytes did not arrive completely.")
-		}
 		r.leaving = true
 		return s, r.checkpoint()
 	}
@@ -116,6 +114,15 @@ func (h *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session,
 		return nil, err
 	}
 	return h.finishTus(ctx, s, content)
+}
+
+// removeUncounted removes the segments that the state does not name.
+func (r *receiver) removeUncounted() {
+	for _, segment := range r.segments {
+		if !slices.Contains(r.s.Tus.Tail, segment) {
+			r.h.removeKeys(r.ctx, r.s, segment.Name)
+		}
+	}
 }
 
 // firstError returns the first of joined errors.
@@ -169,12 +176,9 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 		case <-interrupted:
 			return false, errTaken()
 		case now := <-ticker.C:
-			stalled := now.Sub(lastByte) > pace.checkpoint
-			if r.sum == nil && (stalled && r.s.Tus.Holder != "" || r.n > r.saved && now.Sub(lastStored) > pace.slow) {
-				r.leaving = stalled // a newer request need not wait
-				err := r.checkpoint()
-				r.leaving = false
-				if err != nil {
+			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
+			if stalled || held > pace.slow || held > pace.checkpoint && r.h.memory.contended() {
+				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
 				lastStored = time.Now()
@@ -187,6 +191,22 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 		}
 	}
+}
+
+// giveBack stores what is in memory of a slow client. If the client has stalled, a newer request
+// need not wait for this one.
+func (r *receiver) giveBack(stalled bool) error {
+	switch {
+	case r.sum != nil: // nothing counts before the checksum is verified
+		return r.store()
+	case r.n == r.saved && !(stalled && r.s.Tus.Holder != ""):
+		r.drop()
+		r.have = r.n
+		return nil
+	}
+	r.leaving = stalled
+	defer func() { r.leaving = false }()
+	return r.checkpoint()
 }
 
 // take takes bytes of the body, unless they exceed the limit.
@@ -208,8 +228,10 @@ func (r *receiver) add(data []byte) error {
 				return err
 			}
 		}
-		r.grow(r.n + len(data))
-		n := copy(r.buf[r.n:], data)
+		if err := r.grow(len(data)); err != nil {
+			return err
+		}
+		n := copy(r.buf[r.n-r.have:], data)
 		r.crc = crc32.Update(r.crc, castagnoli, data[:n])
 		r.n, r.offset, data = r.n+n, r.offset+int64(n), data[n:]
 	}
@@ -221,15 +243,49 @@ func (r *receiver) add(data []byte) error {
 
 func (r *receiver) size() int { return int(r.s.PartSize) }
 
-// grow makes space for n bytes, at most a part.
-func (r *receiver) grow(n int) {
-	n = min(n, r.size())
-	if n <= len(r.buf) {
-		return
+// grow makes space for n bytes more, at most to the end of the part. The buffer is small at first,
+// so that a slow client holds little. If there is no memory, the bytes so far become a segment, and
+// grow waits while it holds none.
+func (r *receiver) grow(n int) error {
+	left := r.size() - r.have
+	needed := min(r.n-r.have+n, left)
+	if needed <= len(r.buf) {
+		return nil
 	}
-	larger := make([]byte, min(r.size(), max(n, 2*len(r.buf), 4*pieceBytes)))
-	copy(larger[r.have:], r.buf[min(r.have, len(r.buf)):])
+	space := min(left, max(needed, 2*len(r.buf), 4*pieceBytes))
+	if !r.h.memory.try(int64(space - len(r.buf))) {
+		if err := r.spill(); err != nil {
+			return err
+		}
+		space = min(r.size()-r.have, max(n, 4*pieceBytes))
+		if err := r.waitFor(space); err != nil {
+			return err
+		}
+	}
+	larger := make([]byte, space)
+	copy(larger, r.buf[:r.n-r.have])
 	r.buf = larger
+	return nil
+}
+
+// waitFor waits for memory. It holds none meanwhile, else all could wait for one another.
+func (r *receiver) waitFor(bytes int) error {
+	ctx := r.ctx
+	if r.c != nil {
+		ctx = r.c.Context()
+	}
+	if r.h.memory.acquire(ctx, int64(bytes)) {
+		return nil
+	}
+	return refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
+}
+
+// drop gives the memory back. Bytes that are in no segment are lost.
+func (r *receiver) drop() {
+	if len(r.buf) > 0 {
+		r.h.memory.release(int64(len(r.buf)))
+	}
+	r.buf = nil
 }
 
 // load reads the segments, so that buf has all bytes of the part.
@@ -237,23 +293,59 @@ func (r *receiver) load() error {
 	if r.have == 0 {
 		return nil
 	}
-	r.grow(r.n)
-	at := 0
+	more := max(0, r.n-len(r.buf))
+	if !r.h.memory.try(int64(more)) {
+		if err := r.spill(); err != nil {
+			return err
+		}
+		if err := r.waitFor(r.n); err != nil {
+			return err
+		}
+		more = r.n
+	}
+	whole := make([]byte, len(r.buf)+more)
+	if err := r.readSegments(whole[:r.have]); err != nil {
+		r.h.memory.release(int64(more))
+		return err
+	}
+	copy(whole[r.have:], r.buf[:r.n-r.have])
+	r.buf, r.have = whole, 0
+	return nil
+}
+
+// readSegments reads as many segments as make these bytes.
+func (r *receiver) readSegments(to []byte) error {
 	for _, segment := range r.segments {
-		if at == r.have {
+		if len(to) == 0 {
 			break
 		}
-		data, _, err := storage.ReadAll(r.ctx, r.h.bucket, r.h.objectKey(r.s, segment.Name))
-		if err != nil {
+		if segment.Size > int64(len(to)) {
+			return errSegment
+		}
+		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
 			return r.storeFailed(err)
 		}
-		if int64(len(data)) != segment.Size || at+len(data) > r.have {
-			return &storage.Error{Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says")}
-		}
-		at += copy(r.buf[at:], data)
+		to = to[segment.Size:]
 	}
-	r.have = 0
+	if len(to) > 0 {
+		return errSegment
+	}
 	return nil
+}
+
+var errSegment = &storage.Error{Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says")}
+
+func (r *receiver) readSegment(to []byte, name string) error {
+	reader, err := r.h.bucket.Download(r.ctx, r.h.objectKey(r.s, name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }()
+	if reader.Attrs().Size != int64(len(to)) {
+		return errSegment
+	}
+	_, err = io.ReadFull(reader, to)
+	return err
 }
 
 // storePart stores the bytes in buf as the next part.
@@ -266,11 +358,12 @@ func (r *receiver) storePart() error {
 	if _, err := r.upload.PutPart(ctx, r.parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
 		return r.storeFailed(err)
 	}
-	for _, segment := range r.segments {
-		r.obsolete = append(r.obsolete, segment.Name)
-	}
-	r.parts, r.segments = r.parts+1, nil
+	r.discardSegments()
+	r.parts++
 	r.n, r.have, r.saved = 0, 0, 0
+	if r.h.memory.contended() {
+		r.drop()
+	}
 	if r.sum != nil { // nothing counts before the checksum is verified
 		return nil
 	}
@@ -279,30 +372,52 @@ func (r *receiver) storePart() error {
 
 // checkpoint stores what is in memory, so that the offset counts.
 func (r *receiver) checkpoint() error {
-	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
-	defer cancel()
-	if r.n > r.saved {
-		from := r.saved
-		if len(r.segments) >= maxSegments {
-			if err := r.load(); err != nil {
-				return err
-			}
-			for _, segment := range r.segments {
-				r.obsolete = append(r.obsolete, segment.Name)
-			}
-			r.segments, from = nil, 0
-		}
-		name := tailPrefix + rand.Text()
-		if _, err := r.h.bucket.Upload(ctx, r.h.objectKey(r.s, name), bytes.NewReader(r.buf[from:r.n])); err != nil {
-			return r.storeFailed(err)
-		}
-		r.segments = append(r.segments, segment{name, int64(r.n - from)})
-		r.saved = r.n
+	if err := r.store(); err != nil {
+		return err
 	}
 	if r.offset == r.s.Tus.Offset && !r.leaving {
 		return nil
 	}
 	return r.save()
+}
+
+// store spills what is in memory. If there are many segments, it makes one of them.
+func (r *receiver) store() error {
+	if err := r.spill(); err != nil || len(r.segments) <= maxSegments {
+		return err
+	}
+	if err := r.load(); err != nil {
+		return err
+	}
+	r.discardSegments()
+	r.saved = 0
+	return r.spill()
+}
+
+// spill stores what is in memory as a segment, and gives the memory back.
+func (r *receiver) spill() error {
+	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
+	defer cancel()
+	if r.n > r.saved {
+		name := tailPrefix + rand.Text()
+		if _, err := r.h.bucket.Upload(ctx, r.h.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
+			return r.storeFailed(err)
+		}
+		r.segments = append(r.segments, segment{name, int64(r.n - r.saved)})
+		r.saved = r.n
+	}
+	r.have = r.n
+	r.drop()
+	return nil
+}
+
+// discardSegments forgets the segments, whose bytes are elsewhere now. They are removed when the
+// state does not name them any more.
+func (r *receiver) discardSegments() {
+	for _, segment := range r.segments {
+		r.obsolete = append(r.obsolete, segment.Name)
+	}
+	r.segments = nil
 }
 
 // save makes the offset count. If another request holds the session, it fails.
@@ -333,7 +448,6 @@ func (r *receiver) save() error {
 // is not stored.
 func (r *receiver) last() ([]byte, error) {
 	if r.upload == nil || r.parts == 0 && r.n == 0 {
-		r.grow(r.n)
 		if err := r.load(); err != nil {
 			return nil, err
 		}
@@ -413,7 +527,8 @@ func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 func (h *Handler) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
 		r := &receiver{h: h, ctx: ctx, s: s, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
-		r.n = r.have
+		r.n, r.saved = r.have, r.have
+		defer r.drop()
 		if err := r.load(); err != nil {
 			return nil, err
 		}

@@ -182,18 +182,24 @@ export class Upload extends EventTarget {
   }
 
   // complete sends the missing parts. It asks the store what it has, so that a page need not
-  // read the ETag of its own requests, which some stores do not show to pages.
+  // read the ETag of its own requests, which some stores do not show to pages. If another tab
+  // completes the upload first, it returns the result of that tab.
   async #complete(record, parts, signal) {
     const { retries } = this.#options;
+    const list = () => retry(retries, signal, () => this.#handler.list(record, signal));
     try {
       for (let round = 0; ; round++) {
         const missing = this.#missing(record, parts);
-        if (missing.length === 0) break;
-        if (round > retries) throw new UploadError('The store does not keep the parts of the file.');
-        await this.#sendParts(record, missing, signal);
-        parts = await retry(retries, signal, () => this.#handler.list(record, signal));
+        try {
+          if (missing.length === 0) return await retry(retries, signal, () => this.#handler.complete(record, parts, signal));
+          await this.#sendParts(record, missing, signal);
+        } catch (error) {
+          if (isGone(error)) await list(); // rejects with the result, if there is one
+          if (error.code !== 'parts_changed') throw error; // another tab has sent a part again
+        }
+        if (round >= retries) throw new UploadError('The store does not keep the parts of the file.');
+        parts = await list();
       }
-      return await retry(retries, signal, () => this.#handler.complete(record, parts, signal));
     } catch (error) {
       if (error.result) return error.result; // another tab was first, or a response was lost
       throw error;

@@ -63,6 +63,11 @@ const until = (signal) => new Promise((_, reject) => {
   signal.addEventListener('abort', () => reject(signal.reason));
 });
 const lost = () => new TypeError('fetch failed');
+// signals returns a promise, and the function that fulfils it.
+function signals() {
+  let fulfil;
+  return [new Promise((resolve) => { fulfil = resolve; }), () => fulfil()];
+}
 
 test('the checksum is CRC32C', async () => {
   assert.equal(await crc32c(new Blob(['123456789'])), 0xe3069283);
@@ -270,6 +275,86 @@ test('a lost response to the last request is no failure', async () => {
   };
   await isStored(await new Upload(file, { endpoint, journal: journal() }).start(), file);
   assert.ok(dropped);
+});
+
+// Without locks, as in pages without HTTPS, two tabs may send one upload at once.
+if (globalThis.navigator?.locks) Object.defineProperty(navigator, 'locks', { value: undefined });
+
+for (const [name, held] of [['part', isPart], ['completion', (line) => line.endsWith('/complete')], ['signature', (line) => /^GET .*\/ID\/\d$/.test(line)]]) {
+  test(`a ${name} that comes after another tab has completed the upload is no failure`, async () => {
+    const file = makeFile(2 * partSize);
+    const kept = journal();
+    const [holding, hold] = signals();
+    const [released, release] = signals();
+    let late = false;
+    disturb = async (line) => {
+      if (late || !held(line)) return;
+      late = true;
+      hold();
+      await released;
+    };
+    const second = new Upload(file, { endpoint, journal: kept, concurrency: 1 }).start();
+    await holding;
+    const first = await new Upload(file, { endpoint, journal: kept, concurrency: 1 }).start();
+    release();
+    assert.equal((await second).key, first.key);
+    await isStored(first, file);
+  });
+}
+
+test('a part that comes while another tab completes the upload waits for it', async () => {
+  const file = makeFile(1);
+  const kept = journal();
+  const [holding, hold] = signals();
+  const [released, release] = signals();
+  let late = false;
+  let busy = false;
+  disturb = async (line) => {
+    if (isPart(line) && !late) {
+      late = true;
+      hold();
+      await released;
+    } else if (/^GET .*\/ID$/.test(line) && late && !busy) {
+      busy = true;
+      return new Response(JSON.stringify({ code: 'locked' }), { status: 423 });
+    }
+  };
+  const second = new Upload(file, { endpoint, journal: kept }).start();
+  await holding;
+  busy = true; // not for the first tab
+  const first = await new Upload(file, { endpoint, journal: kept }).start();
+  busy = false;
+  release();
+  assert.equal((await second).key, first.key);
+  assert.ok(busy);
+});
+
+test('a part of an upload that another tab has aborted is a failure', async () => {
+  const file = makeFile(1);
+  const kept = journal();
+  let aborted = false;
+  disturb = async (line) => {
+    if (!isPart(line) || aborted) return;
+    aborted = true;
+    const [{ uploadId }] = kept.all();
+    await network(`${endpoint}/s3/multipart/${uploadId}`, { method: 'DELETE' });
+  };
+  await assert.rejects(new Upload(file, { endpoint, journal: kept }).start(), { status: 404, code: 'not_found' });
+});
+
+test('a part that another tab sends again before the completion is no failure', async () => {
+  const file = makeFile(2 * partSize);
+  let part;
+  let again = false;
+  disturb = async (line, init) => {
+    if (isPart(line)) part = init;
+    if (!line.endsWith('/complete') || again) return;
+    again = true;
+    assert.equal((await network(part.address, part)).status, 200);
+  };
+  await isStored(await new Upload(file, { endpoint, journal: journal() }).start(), file);
+  assert.equal(parts(), 2);
+  assert.equal(requests.filter((line) => line.endsWith('/complete')).length, 2);
 });
 
 test('the store refuses a part that was changed on its way', async () => {

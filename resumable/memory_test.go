@@ -1,0 +1,112 @@
+package resumable_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/resumable"
+)
+
+// sendAndStall sends the first bytes of a file, and no more until stop is called.
+func (s *site) sendAndStall(at, checksum string, data []byte) (stop func()) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	body, more := io.Pipe()
+	var group sync.WaitGroup
+	group.Go(func() {
+		_, _ = s.try(ctx, alice, "PATCH", at, body, headers{
+			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Upload-Checksum": checksum,
+		})
+	})
+	group.Go(func() { _, _ = more.Write(data) })
+	return func() {
+		cancel()
+		_ = more.Close()
+		group.Wait()
+	}
+}
+
+// A slow client holds little more than it has sent, so that others need not wait.
+func TestSlowTusClientsHoldLittle(t *testing.T) {
+	const slow, sent = 8, 100 << 10
+	s := newSite(t, inMemory(t), resumable.Config{MemoryLimit: 16 << 20})
+	s.handler.SetBasePart(resumable.BasePart)
+	s.handler.SetPace(time.Second, time.Minute, time.Minute)
+	data := content(resumable.BasePart + 1000)
+	for i := range slow {
+		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		defer s.sendAndStall(at, "", data[:sent])()
+	}
+	require.Eventually(t, func() bool { return s.handler.MemoryUsed() >= slow*sent }, time.Minute, time.Millisecond)
+	at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+	s.patch(at, 0, data, int64(len(data)))
+	s.stored("files/alice/fast", data)
+	require.LessOrEqual(t, s.handler.MemoryUsed(), int64(slow*256<<10))
+}
+
+// The bytes of a client that sends nothing for a while are stored, and their memory is free.
+func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
+	for _, row := range []struct {
+		name, checksum string
+		counted        int // bytes
+	}{
+		{"without a checksum", "", 900 << 10},
+		{"with a checksum", "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)), 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSite(t, inMemory(t), resumable.Config{})
+			s.handler.SetBasePart(1 << 20)
+			s.handler.SetMemory(1 << 20)
+			s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
+			data := content(1<<20 + 1000)
+			slow := s.create("Upload-Length", size(data), "Upload-Metadata", named("slow"))
+			stop := s.sendAndStall(slow, row.checksum, data[:900<<10])
+			defer stop()
+			require.Eventually(t, func() bool { return s.handler.MemoryUsed() > 512<<10 }, time.Minute, time.Millisecond)
+			at := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+			s.patch(at, 0, data, int64(len(data)))
+			s.stored("files/alice/fast", data)
+			require.EqualValues(t, row.counted, s.offset(slow))
+			s.patch(slow, int64(row.counted), data[row.counted:], int64(len(data)))
+			s.stored("files/alice/slow", data)
+		})
+	}
+}
+
+// Uploads whose parts do not fit into the memory together store what they have, and wait.
+func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
+	s := newSite(t, inMemory(t), resumable.Config{})
+	s.handler.SetBasePart(1 << 20)
+	s.handler.SetMemory(3 << 19)
+	data := content(5<<19 + 1234)
+	sum := sha256.Sum256(data)
+	var group sync.WaitGroup
+	answers := make([]*answer, 12)
+	errs := make([]error, len(answers))
+	for i := range answers {
+		at := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+		if i%3 == 0 {
+			h["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
+		}
+		group.Go(func() { answers[i], errs[i] = s.try(t.Context(), alice, "PATCH", at, bytes.NewReader(data), h) })
+	}
+	group.Wait()
+	for i, a := range answers {
+		require.NoError(t, errs[i])
+		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+		s.stored("files/alice/"+itoa(int64(i)), data)
+	}
+	require.Zero(t, s.handler.MemoryUsed())
+	for _, key := range s.tidy() {
+		require.NotContains(t, key, resumable.DefaultPrefix)
+	}
+}
