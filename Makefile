@@ -76,6 +76,7 @@ powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs
 	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
 
 man: ## writes the manual pages of cmd/omnibucket into dist-man
+	$(GO) test -C cmd/omnibucket -tags man -run TestManualPages .
 	$(GO) run -C cmd/omnibucket -tags man . man ../../dist-man
 
 install-check: ## "go install cmd/omnibucket@version", from a module proxy in a directory

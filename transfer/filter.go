@@ -12,10 +12,10 @@ import (
 // do. Its methods may be called by several goroutines at the same time.
 type Filter struct{ s *settings }
 
-// NewFilter returns the filter of [WithInclude], [WithExclude], [WithKeys], [WithMinSize],
-// [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore] and [WithShard]. Without one of
-// them it selects everything. It ignores other options. If an option is invalid, it fails
-// with InvalidArgument.
+// NewFilter returns the filter of [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
+// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore] and [WithShard].
+// Without one of them it selects everything. It ignores other options. If an option is
+// invalid, it fails with InvalidArgument.
 func NewFilter(opts ...Option) (*Filter, error) {
 	s := readOptions(opts)
 	if s.err != nil {
@@ -31,6 +31,14 @@ func (f *Filter) Selects(entry storage.ListEntry) bool {
 		return !f.s.inExcludedDir(entry.Key)
 	}
 	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
+}
+
+// WithPrefix selects only keys that begin with prefix, of those that the patterns select. A job
+// lists only these keys of a bucket, and reads no directory that cannot have any. [Expire] still
+// lists the prefixes of its rules. The prefix may end anywhere in a segment. [WithDelete] does not
+// remove other keys from the destination. The last WithPrefix replaces others.
+func WithPrefix(prefix string) Option {
+	return option(func(s *settings) { s.prefix = prefix })
 }
 
 // WithKeys selects only keys for which match returns true, of those that the patterns select.

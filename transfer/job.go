@@ -90,7 +90,7 @@ func (j *job) open(op string, dst, src End) (err error) {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
 	}
-	if err := j.excludeResumeDir(); err != nil {
+	if err := j.skipDirs(); err != nil {
 		_, _ = j.src.close(), j.dst.close() // nothing was written
 		return err
 	}
@@ -148,16 +148,15 @@ func (j *job) resumeDirIn(e End) bool {
 	return ok
 }
 
-// excludeResumeDir excludes the directory of WithResume from both ends.
-func (j *job) excludeResumeDir() error {
-	if j.resume == "" {
-		return nil
+// skipDirs makes directories skip that of WithResume. A directory also skips the other end, if
+// that lies in it and is excluded: a file system may have several names for it.
+func (j *job) skipDirs() error {
+	var kept fs.FileInfo
+	if j.resume != "" {
+		kept, _ = os.Stat(j.resume) // a dry run does not create it, nor does a job that uploads nothing
 	}
-	kept, err := os.Stat(j.resume)
-	if err != nil {
-		return nil // a dry run does not create it, nor does a job that uploads nothing
-	}
-	for _, end := range [...]openedEnd{j.src, j.dst} {
+	ends := [...]openedEnd{j.src, j.dst}
+	for i, end := range ends {
 		t, ok := end.(*tree)
 		if !ok || t.root == nil {
 			continue
@@ -166,20 +165,26 @@ func (j *job) excludeResumeDir() error {
 		if err != nil {
 			return fileError("read", "", err)
 		}
-		if os.SameFile(info, kept) {
-			return invalid("WithResume", "must name another directory than the source or destination")
+		if kept != nil {
+			if os.SameFile(info, kept) {
+				return invalid("WithResume", "must name another directory than the source or destination")
+			}
+			t.skipped = append(t.skipped, kept)
 		}
-		t.resumeDir = kept
+		if other, ok := ends[1-i].(*tree); ok && !j.comparing {
+			other.skipped = append(other.skipped, info)
+		}
 	}
 	return nil
 }
 
 // overlap reports whether one end is known to contain the other, unless WithExclude
-// excludes that part. Such a part is never allowed if the destination is a directory.
+// excludes that part. Between a bucket and a destination directory, such a part is never
+// allowed: a file system may have several names for it.
 func (j *job) overlap(dst, src End) bool {
 	to, from := dst.location(), src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
-		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd || !j.inExcludedDir(prefix)) {
+		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd && src.kind != dirEnd || !j.inExcludedDir(prefix)) {
 			return true
 		}
 	}

@@ -24,7 +24,7 @@ func (o *objects) startsAnywhere() bool { return true }
 
 func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		for e, err := range o.from.List(ctx, storage.WithStartAfter(after)) {
+		for e, err := range o.from.List(ctx, storage.WithPrefix(s.prefix), storage.WithStartAfter(after)) {
 			if err != nil {
 				yield(entry{}, err)
 				return

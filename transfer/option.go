@@ -14,16 +14,17 @@ import (
 const maxConcurrency = 10_000
 
 // An Option is an option of every job. A job ignores options that do not apply to it.
-// The options are [WithConcurrency], [WithInclude], [WithExclude], [WithKeys], [WithMinSize],
-// [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithLinks],
-// [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMaxDelete], [WithBackup],
-// [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume], [WithJournal], [WithProgress],
-// [WithChanges] and [WithNow].
+// The options are [WithConcurrency], [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
+// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard],
+// [WithLinks], [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
+// [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
+// [WithJournal], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
 	err         error
 	concurrency int
+	prefix      string
 	include     []string
 	exclude     []string
 	links       bool

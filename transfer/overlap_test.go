@@ -93,6 +93,11 @@ func TestEndsOnThisMachine(t *testing.T) {
 		{"with that directory excluded", "site", "site/public", bucket, dir, leaving("public/"), nil},
 		{"into an excluded directory in it", "site/new", "site", bucket, dir, leaving("new"), nil},
 		{"a part of a bucket beside a directory", "site/new", "site", dir, part("public/"), nil, nil},
+		{"a directory into a directory in it", "site/public", "site", dir, dir, nil, storage.InvalidArgument},
+		{"a directory into an excluded directory in it", "site/new", "site", dir, dir, leaving("/new"), nil},
+		{"a directory into the directory that contains it", "site", "site/public", dir, dir, nil, storage.InvalidArgument},
+		{"a directory into the one above, excluded", "site", "site/public", dir, dir, leaving("/public"), nil},
+		{"a bucket into an excluded directory in it", "site/new", "site", dir, bucket, leaving("/new"), storage.InvalidArgument},
 		{"directories beside each other", "other", "site/public", bucket, dir, nil, nil},
 		{"names with the same prefix", "site/public-old", "site/public", bucket, bucket, nil, nil},
 	} {

@@ -9,6 +9,9 @@ import (
 
 // selects reports whether the job includes key.
 func (s *settings) selects(key string) bool {
+	if !strings.HasPrefix(key, s.prefix) {
+		return false
+	}
 	if len(s.include) > 0 && !matches(s.include, key) {
 		return false
 	}
@@ -45,6 +48,9 @@ func normalizePattern(p string) string {
 
 // excludesDir reports whether everything in a directory is excluded.
 func (s *settings) excludesDir(dir string) bool {
+	if !strings.HasPrefix(dir+"/", s.prefix) && !strings.HasPrefix(s.prefix, dir+"/") {
+		return true
+	}
 	return slices.ContainsFunc(s.exclude, func(p string) bool { return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir) })
 }
 

@@ -112,7 +112,7 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, dec
 // of them.
 func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 	var versions []storage.VersionEntry
-	for v, err := range storage.Versions(ctx, r.bucket) {
+	for v, err := range storage.Versions(ctx, r.bucket, storage.WithPrefix(r.prefix)) {
 		if err != nil {
 			return err
 		}

@@ -31,10 +31,10 @@ var _ openedEnd = (*tree)(nil)
 // A tree is a directory. Files are opened through root, so that no name or link leads
 // outside.
 type tree struct {
-	root        *os.Root    // nil for a destination that does not exist, in a dry run
-	destination bool        // temporary files are swept, and links are not followed
-	resumeDir   fs.FileInfo // the directory of WithResume, which is skipped; or nil
-	sync        bool        // written files are on the disk when the job ends
+	root        *os.Root      // nil for a destination that does not exist, in a dry run
+	destination bool          // temporary files are swept, and links are not followed
+	skipped     []fs.FileInfo // directories: of the other end, and of WithResume
+	sync        bool          // written files are on the disk when the job ends
 
 	mu      sync.Mutex
 	changes map[string]bool // directories that need a sync

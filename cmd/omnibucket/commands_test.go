@@ -371,3 +371,30 @@ func TestVersion(t *testing.T) {
 	require.Contains(t, s.ok("version", "--json"), `"version":`)
 	s.exits(2, "version", "x")
 }
+
+func TestNumbersAndFlagsThatMeanNothing(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"tree", "--depth", "-1", "box:"}, {"find", "--max-depth", "-1", "box:"}, {"sync", "--shard", "+0/3", dir, "box:"}, {"sync", "--shard", "0/+3", dir, "box:"},
+		{"sync", "--max-delete", "3", dir, "box:"}, {"sync", "--empty-source", dir, "box:"},
+	} {
+		_, stderr := s.exits(2, args...)
+		require.Contains(t, stderr, args[1])
+	}
+}
+
+// A job that did not begin has no summary.
+func TestAnArgumentErrorHasNoSummary(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.put("box:a/b", "b")
+	for _, args := range [][]string{{"sync", "box:a", "box:"}, {"sync", "--include", "[", "box:a", "box:b"}, {"sync", "--size-only", "--checksum", "box:a", "box:b"}} {
+		stdout, stderr := s.exits(2, append(args, "--json")...)
+		require.Empty(t, stdout, args)
+		require.NotContains(t, stderr, "transferred", args)
+		_, stderr = s.exits(2, args...)
+		require.NotContains(t, stderr, "transferred", args)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -27,12 +28,13 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 	if err != nil {
 		return err
 	}
-	inner, err := p.destinationBelow(ctx, dst, from)
+	start, _ := literalStart(rest)
+	apart, err := p.keepApart(ctx, dst, from, start, matches)
 	if err != nil {
 		return err
 	}
-	report, err := p.transfer(ctx, dst, from, append(append(opts, inner...), transfer.WithKeys(matches)))
-	if report != nil && report.Transferred+report.Skipped+report.Ignored+report.Failed == 0 && err == nil {
+	report, err := p.transfer(ctx, dst, from, append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
+	if report != nil && isEmpty(report) && err == nil {
 		if src.kind == localPath {
 			if src, err = src.asBucket(); err != nil {
 				return err
@@ -47,25 +49,54 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 	return err
 }
 
-// destinationBelow returns an option that leaves out a destination in a folder of the source, as
-// in "mv '*.jpg' old/".
-func (p *program) destinationBelow(ctx context.Context, dst, from location) ([]transfer.Option, error) {
-	if dst.kind != inBucket {
-		return nil, nil
-	}
-	inner, err := p.place(ctx, dst)
+// keepApart returns an option that keeps a job from reading what it writes, if one end contains
+// the other. A destination in the source is left out: "mv '*.jpg' old/". If the source lies in
+// the destination, as in "mv 'new/*' .", nothing must match that would be written to the source.
+func (p *program) keepApart(ctx context.Context, dst, from location, start string, matches func(key string) bool) ([]transfer.Option, error) {
+	to, err := p.place(ctx, dst)
 	if err != nil {
 		return nil, err
 	}
-	outer, err := p.place(ctx, from)
+	source, err := p.place(ctx, from)
 	if err != nil {
 		return nil, err
 	}
-	folder, ok := serving.Below(inner, outer)
+	folder, ok := serving.Below(to, source)
+	if !ok {
+		if folder, ok = serving.Below(source, to); ok && folder != "" {
+			found, err := p.anyBelow(ctx, from, folder, start, matches)
+			if found || err != nil {
+				return nil, err // the job refuses the ends
+			}
+		}
+	}
 	if !ok || folder == "" {
 		return nil, nil
 	}
 	return []transfer.Option{transfer.WithExclude("/" + literalPattern(folder))}, nil
+}
+
+// anyBelow reports whether a key in a folder of a location matches.
+func (p *program) anyBelow(ctx context.Context, from location, folder, start string, matches func(key string) bool) (bool, error) {
+	if !strings.HasPrefix(folder, start) && !strings.HasPrefix(start, folder) {
+		return false, nil
+	}
+	if from.kind == localPath {
+		var err error
+		if from, err = from.asBucket(); err != nil {
+			return false, err
+		}
+	}
+	bucket, err := p.openFolder(ctx, from)
+	if err != nil {
+		return false, err
+	}
+	for entry, err := range bucket.List(ctx, storage.WithPrefix(folder)) {
+		if err != nil || matches(entry.Key) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // literalPattern returns a pattern that matches only this text.

@@ -69,10 +69,10 @@ func (p *program) emitChange(c transfer.Change) {
 }
 
 // summarize prints the report of a job: with --json as a line of standard output, otherwise
-// on standard error.
-func (p *program) summarize(r *transfer.Report) {
+// on standard error. A job that ended with err before it did anything has none.
+func (p *program) summarize(r *transfer.Report, err error) {
 	switch {
-	case r == nil:
+	case r == nil, err != nil && isEmpty(r):
 	case p.global.json:
 		_ = p.json(summary{
 			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted, Failed: r.Failed,
@@ -81,6 +81,11 @@ func (p *program) summarize(r *transfer.Report) {
 	default:
 		p.note("%s", firstLine(r.String())) // failures are printed as errors
 	}
+}
+
+// isEmpty reports whether a job counted nothing.
+func isEmpty(r *transfer.Report) bool {
+	return r.Transferred+r.Skipped+r.Ignored+r.Deleted+r.Failed == 0
 }
 
 // note prints a line on standard error, unless --quiet was given.

@@ -81,7 +81,7 @@ func (p *program) expire(ctx context.Context, f *expireFlags, text string) error
 	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
 		err = errors.Join(several.Unwrap()...)
 	}
-	p.summarize(report)
+	p.summarize(report, err)
 	return err
 }
 

@@ -33,6 +33,9 @@ slash matches at any depth. Nothing selected is no error.
 			if c.Flags().Changed("limit") && f.limit < 1 {
 				return invalid("--limit must be at least 1", "")
 			}
+			if f.maxDepth < 0 {
+				return invalid("--max-depth must not be negative", "")
+			}
 			f.ls.json = p.global.json
 			return p.find(c.Context(), &f, args)
 		},

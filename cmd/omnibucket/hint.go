@@ -41,16 +41,18 @@ var parameters = map[string]string{
 
 // flagNames has the flag of each option whose flag has another name.
 var flagNames = map[string]string{
-	"WithBackup":           "backup-dir",
-	"WithDefaultRetention": "retention",
-	"WithDownloadName":     "filename",
-	"WithModifiedAfter":    "newer",
-	"WithModifiedBefore":   "older",
-	"WithPublicAccess":     "public",
-	"WithPublicRead":       "public",
-	"WithRestoreDays":      "days",
-	"WithRestoreTier":      "tier",
-	"WithVersioning":       "versioned",
+	"WithBackup":                     "backup-dir",
+	"WithDefaultRetention":           "retention",
+	"WithDownloadName":               "filename",
+	"WithModifiedAfter":              "newer",
+	"WithModifiedBefore":             "older",
+	"WithPublicAccess":               "public",
+	"WithPublicRead":                 "public",
+	"WithResponseContentDisposition": "disposition",
+	"WithResponseContentType":        "content-type",
+	"WithRestoreDays":                "days",
+	"WithRestoreTier":                "tier",
+	"WithVersioning":                 "versioned",
 }
 
 // shellHints has what to do in a shell for advice that needs Go.

@@ -20,6 +20,7 @@ func started(t *testing.T, args ...string) (process *exec.Cmd, in io.WriteCloser
 	require.NoError(t, err)
 	process = exec.CommandContext(t.Context(), program, args...)
 	process.Env = append(os.Environ(), asProgram+"=1")
+	process.Stderr = &strings.Builder{}
 	in, err = process.StdinPipe()
 	require.NoError(t, err)
 	out, err = process.StdoutPipe()

@@ -4,14 +4,15 @@ package main
 
 import (
 	"os"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 )
 
 // With the build tag man, the program has a hidden command that writes its manual pages. The
-// release builds them; "make man" does, too.
+// release builds them; "make man" does, too. Their date is SOURCE_DATE_EPOCH or, without it, now.
 func init() {
 	addBuildCommands = func(root *cobra.Command) {
 		root.AddCommand(&cobra.Command{
@@ -21,9 +22,44 @@ func init() {
 					return err
 				}
 				root.DisableAutoGenTag = true
-				date := time.Unix(0, 0) // the same pages from every build
-				return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "omnibucket", Manual: "omnibucket", Date: &date}, args[0])
+				asMarkdown(root)
+				return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "omnibucket", Manual: "omnibucket"}, args[0])
 			},
 		})
 	}
+}
+
+// asMarkdown rewrites the help of a command and of those below it, which the generator takes for
+// Markdown.
+func asMarkdown(c *cobra.Command) {
+	c.Short, c.Long = markdownOf(c.Short), markdownOf(c.Long)
+	for _, flags := range []*pflag.FlagSet{c.LocalNonPersistentFlags(), c.PersistentFlags()} {
+		flags.VisitAll(func(flag *pflag.Flag) { flag.Usage = markdownOf(flag.Usage) })
+	}
+	for _, below := range c.Commands() {
+		asMarkdown(below)
+	}
+}
+
+var markdownCharacters = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "<", `\<`, "#", `\#`)
+
+// markdownOf returns Markdown that shows a text as it is. Indented lines keep their form.
+func markdownOf(text string) string {
+	const fence = "```"
+	var lines []string
+	inFence := false
+	for line := range strings.SplitSeq(text, "\n") {
+		indented := strings.HasPrefix(line, "  ")
+		if indented != inFence {
+			lines, inFence = append(lines, fence), indented
+		}
+		if !indented {
+			line = markdownCharacters.Replace(line)
+		}
+		lines = append(lines, line)
+	}
+	if inFence {
+		lines = append(lines, fence)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -40,14 +40,12 @@ func (p *program) migrationOptions(ctx context.Context, f *syncFlags, src, dst l
 // parseShard parses I/N.
 func parseShard(text string) (i, n int, err error) {
 	first, second, _ := strings.Cut(text, "/")
-	i, err = strconv.Atoi(first)
-	if err == nil {
-		n, err = strconv.Atoi(second)
-	}
-	if err != nil || i < 0 || i >= n {
+	index, err := strconv.ParseUint(first, 10, 31) // without a sign
+	of, failed := strconv.ParseUint(second, 10, 31)
+	if err != nil || failed != nil || index >= of {
 		return 0, 0, invalid("--shard must have the form I/N, with I from 0 to N-1", "")
 	}
-	return i, n, nil
+	return int(index), int(of), nil
 }
 
 // jobName returns a name for the job from src to dst.

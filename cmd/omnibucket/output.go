@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/cwriter"
 )
 
 // An output is standard output, buffered unless it is a terminal. It keeps the first
@@ -104,11 +105,7 @@ func printable(text string) string {
 
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && cwriter.IsTerminal(int(file.Fd())) // /dev/null is a character device, too
 }
 
 // isBrokenPipe reports whether err means that the reader of a pipe has closed it.

@@ -269,6 +269,13 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	require.Equal(t, "?[31m é日", p.printable("\x1b[31m é日"))
 }
 
+func TestOnlyATerminalIsOne(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, null.Close()) }()
+	require.False(t, isTerminal(null), "it is a character device, as a terminal is")
+}
+
 func TestEveryCommandHasHelp(t *testing.T) {
 	s := newShell(t)
 	p := &program{environment: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}

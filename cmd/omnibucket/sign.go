@@ -19,6 +19,8 @@ type signFlags struct {
 	literal                        bool
 	ttl                            time.Duration
 	contentType, filename, version string
+	disposition                    string
+	head                           bool
 	size                           int64
 	given                          func(flag string) bool
 }
@@ -49,6 +51,8 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	flags.Int64Var(&f.size, "size", 0, "size of the upload in `bytes`")
 	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
 	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
+	flags.StringVar(&f.disposition, "disposition", "", "Content-`Disposition` of the download, such as inline, with which a browser shows it")
+	flags.BoolVar(&f.head, "head", false, "sign a HEAD request, which reads only the attributes")
 	flags.StringVar(&f.version, "version", "", "download this `version`")
 	literalFlag(c, &f.literal)
 	return c
@@ -83,7 +87,16 @@ func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloade
 	if f.given("size") || f.ifAbsent {
 		return nil, invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
 	}
+	if f.given("filename") && f.given("disposition") {
+		return nil, invalid("--filename and --disposition must not be used together", `write the name as in --disposition 'inline; filename="report.pdf"'`)
+	}
 	opts := []storage.SignedDownloadOption{storage.WithTTL(f.ttl)}
+	if f.head {
+		opts = append(opts, storage.WithMethod(http.MethodHead))
+	}
+	if f.given("disposition") {
+		opts = append(opts, storage.WithResponseContentDisposition(f.disposition))
+	}
 	if f.given("content-type") {
 		opts = append(opts, storage.WithResponseContentType(f.contentType))
 	}
@@ -97,8 +110,8 @@ func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloade
 }
 
 func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
-	if f.given("filename") || f.given("version") {
-		return nil, invalid("--filename and --version must not be used with --upload", "")
+	if f.given("filename") || f.given("disposition") || f.given("version") || f.head {
+		return nil, invalid("--filename, --disposition, --head and --version must not be used with --upload", "")
 	}
 	opts := []storage.SignedUploadOption{storage.WithTTL(f.ttl)}
 	if f.given("content-type") {

@@ -51,6 +51,9 @@ to another location before they are replaced or removed.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.limited = c.Flags().Changed("max-delete")
+			if (f.limited || f.emptySource) && !f.remove {
+				return invalid("--max-delete and --empty-source must be used with --delete", "")
+			}
 			return p.sync(c.Context(), &f, args[0], args[1])
 		},
 	}
@@ -124,7 +127,7 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 		opts = append(opts, transfer.WithBackup(end))
 	}
 	report, err := p.transfer(ctx, dst, src, append(opts, more...))
-	p.summarize(report)
+	p.summarize(report, err)
 	return err
 }
 

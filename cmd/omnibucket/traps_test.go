@@ -3,14 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -131,12 +135,7 @@ func TestASignedUploadBindsNoTypeThatNobodyAskedFor(t *testing.T) {
 // The consoles of S3 and Google make a folder as an object whose key ends in a slash.
 func TestAFolderOfAConsoleStopsNoCommand(t *testing.T) {
 	s := newShell(t)
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
-	require.NoError(t, err)
-	defer server.Close()
-	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
-	s.env["OMNIBUCKET_BOX"] = "s3://photos?" + url.Values{"endpoint": {server.URL}, "region": {s3server.DefaultRegion}, "path_style": {"true"}}.Encode()
+	server := s3Box(t, s, s3server.Config{})
 	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, PathStyle: new(true)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
@@ -161,4 +160,112 @@ func TestAFolderOfAConsoleStopsNoCommand(t *testing.T) {
 	require.Equal(t, "x", s.ok("cat", "box:moved/x"))
 	s.ok("rm", "-r", "box:mark")
 	s.exits(3, "ls", "box:mark")
+}
+
+// A host whose clock was ahead wrote the objects. Their time must not hide edits of today.
+func TestAnObjectOfTheFutureHidesNoEdit(t *testing.T) {
+	s := newShell(t)
+	dir, there := t.TempDir(), t.TempDir()
+	bucket := "file://" + filepath.ToSlash(there)
+	writeFiles(t, dir, map[string]string{"a": "version 1"})
+	s.exits(0, "sync", dir, bucket)
+	ahead := time.Now().Add(24 * time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(there, "a"), ahead, ahead))
+	writeFiles(t, dir, map[string]string{"a": "version 2"})
+	_, report := s.synced(dir, bucket)
+	require.Contains(t, report, "1 transferred")
+	require.Equal(t, "version 2", s.ok("cat", bucket+"#a"))
+}
+
+func TestAnInputThatFailsIsNotStored(t *testing.T) {
+	for _, bucket := range []func(*testing.T) string{memory, directory} {
+		s := newShell(t)
+		s.env["OMNIBUCKET_BOX"] = bucket(t)
+		s.put("box:old", "old")
+		for _, key := range []string{"new", "old"} {
+			in := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("the tape is torn")))
+			var errs bytes.Buffer
+			require.Equal(t, 1, run(t.Context(), []string{"cp", "-", "box:" + key}, s.around(in, io.Discard, &errs)))
+			require.Contains(t, errs.String(), "the tape is torn")
+		}
+		require.Equal(t, "old", s.ok("cat", "box:old"))
+		s.exits(3, "cat", "box:new")
+	}
+}
+
+func TestARemovalOfABucketThatFailsKeepsItsSettings(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	bucket := "file://" + filepath.ToSlash(dir) + "/kept"
+	s.ok("mb", "--versioned", "--public", bucket)
+	s.put(bucket+"#a", "one")
+	s.ok("sign", bucket+signingBase+"#a")
+	key := readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key"))
+	s.exits(1, "rb", bucket)
+	require.Regexp(t, `(?m)^versioning +true$`, s.ok("bucket", bucket))
+	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", bucket))
+	require.Equal(t, key, readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key")))
+	s.ok("rm", bucket+"#a")
+	s.exits(0, "undelete", bucket+"#a")
+	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
+}
+
+func TestMetadataKeysAreASCII(t *testing.T) {
+	s := newShell(t)
+	for _, pair := range []string{"\u212aey=v", "é=v", "=v", "a b=v", "none"} {
+		s.exits(2, "cp", "--metadata", pair, "-", memory(t)+"/a")
+	}
+}
+
+// A bucket of a directory once needed 256 files of its own.
+func TestManyBucketsNeedFewOpenFiles(t *testing.T) {
+	var lines strings.Builder
+	for range 8 {
+		bucket := directory(t)
+		for i := range 20 {
+			fmt.Fprintf(&lines, "cp main_test.go %s#%d\n", bucket, i)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "lines")
+	require.NoError(t, os.WriteFile(file, []byte(lines.String()), 0o600))
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 256; exec "$0" run "$1"`, program, file)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "160 commands, 0 failed")
+}
+
+// What a power failure leaves depends on the order of system calls.
+func TestFilesAreOnTheDiskBeforeTheyHaveTheirNames(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	bucket := directory(t)
+	s.put(bucket+"#in/a", "new")
+	for _, row := range []struct {
+		name  string
+		args  []string
+		syncs bool
+	}{
+		{"cp", []string{"cp", bucket + "#in/a", filepath.Join(dir, "a")}, true},
+		{"sync", []string{"sync", bucket + "#in", filepath.Join(dir, "synced")}, true},
+		{"from path to path", []string{"cp", filepath.Join(dir, "a"), filepath.Join(dir, "b")}, true},
+		{"into a bucket", []string{"cp", filepath.Join(dir, "a"), bucket + "#b"}, true},
+		{"--no-sync", []string{"cp", "--no-sync", bucket + "#in/a", filepath.Join(dir, "c")}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			program, err := os.Executable()
+			require.NoError(t, err)
+			trace := filepath.Join(t.TempDir(), "trace")
+			cmd := exec.CommandContext(t.Context(), "strace", append([]string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}, row.args...)...)
+			cmd.Env = append(os.Environ(), asProgram+"=1")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s: strace must be installed, and allowed", out)
+			calls := readFile(t, trace)
+			named := strings.LastIndex(calls, "rename")
+			require.Equal(t, row.syncs, named > 0 && strings.Contains(calls[:named], "sync("), calls)
+			require.Equal(t, row.syncs, named > 0 && strings.Contains(calls[named:], "sync("), calls)
+		})
+	}
 }

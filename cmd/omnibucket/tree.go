@@ -41,6 +41,9 @@ each line, as ls does.
 }
 
 func (p *program) tree(ctx context.Context, f *treeFlags, args []string) error {
+	if f.depth < 0 {
+		return invalid("--depth must not be negative", "")
+	}
 	w, err := newWalk(&f.filter, f.literal)
 	if err != nil {
 		return err

@@ -113,28 +113,28 @@ func (p *program) revert(ctx context.Context, text string, f *filterFlags, liter
 	if err != nil {
 		return err
 	}
-	scope, match, err := p.versionScope(ctx, l, literal)
+	scope, start, match, err := p.versionScope(ctx, l, literal)
 	if err == nil {
 		err = needVersions(scope)
 	}
 	if err != nil {
 		return err
 	}
-	opts = append(append(opts, own...), transfer.WithKeys(match))
+	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
 	report, err := p.runJob(func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) })
 	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
 		err = errors.Join(several.Unwrap()...)
 	}
-	p.summarize(report)
-	if err == nil && l.key != "" && report.Transferred+report.Skipped+report.Ignored+report.Deleted == 0 {
-		err = p.anyVersion(ctx, scope, l, l.hasWildcard && !literal, match)
+	p.summarize(report, err)
+	if err == nil && l.key != "" && isEmpty(report) {
+		err = p.anyVersion(ctx, scope, l, l.hasWildcard && !literal, start, match)
 	}
 	return err
 }
 
 // anyVersion fails if a location names no object that exists or has versions.
-func (p *program) anyVersion(ctx context.Context, scope storage.Bucket, l location, wild bool, match func(key string) bool) error {
-	for v, err := range storage.Versions(ctx, scope) {
+func (p *program) anyVersion(ctx context.Context, scope storage.Bucket, l location, wild bool, start string, match func(key string) bool) error {
+	for v, err := range storage.Versions(ctx, scope, storage.WithPrefix(start)) {
 		if err != nil || match(v.Key) {
 			return err
 		}
@@ -173,9 +173,9 @@ func withVersions(l location) location {
 	return l
 }
 
-// versionScope returns the folder of a location, and which keys in it the location names. The
-// objects may all be removed, so that nothing is looked up.
-func (p *program) versionScope(ctx context.Context, l location, literal bool) (storage.Bucket, func(key string) bool, error) {
+// versionScope returns the folder of a location, and which keys in it the location names, with
+// the text at their start. The objects may all be removed, so that nothing is looked up.
+func (p *program) versionScope(ctx context.Context, l location, literal bool) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
 	folder, rest := l.key, ""
 	wild := l.hasWildcard && !literal
 	switch {
@@ -186,18 +186,15 @@ func (p *program) versionScope(ctx context.Context, l location, literal bool) (s
 	}
 	at := l
 	at.key, at.hasWildcard, at.pattern = folder, false, ""
-	bucket, err := p.openFolder(ctx, at)
-	if err != nil {
-		return nil, nil, err
+	if bucket, err = p.openFolder(ctx, at); err != nil {
+		return nil, "", nil, err
 	}
-	switch {
-	case wild:
-		match, err := matcher(rest, false)
-		return bucket, match, err
-	case rest == "":
-		return bucket, func(string) bool { return true }, nil
+	if wild {
+		start, _ = literalStart(rest)
+		match, err = matcher(rest, false)
+		return bucket, start, match, err
 	}
-	return bucket, func(key string) bool { return key == rest || hasFolder(key, rest) }, nil
+	return bucket, rest, func(key string) bool { return rest == "" || key == rest || hasFolder(key, rest) }, nil
 }
 
 // unarchive starts to restore objects from an archive.

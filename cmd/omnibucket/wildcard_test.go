@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
 )
 
 var wild = []string{"a.jpg", "b.jpg", "b.png", "c[1].jpg", "photos/2025/1.jpg", "photos/2026/1.jpg", "photos/2026/2.png", "photos/2026/deep/3.jpg", "photos/note", "{x}"}
@@ -192,4 +193,72 @@ func TestWildcardsOfAPath(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"[x].txt": "x", "x.txt": "other"})
 	s.ok("cp", "[x].txt", bucket) // a file of this name exists
 	require.Equal(t, "x", s.ok("cat", "--literal", bucket+"/[x].txt"))
+}
+
+// A copy of a few objects must not list the whole folder.
+func TestACopyListsOnlyKeysThatBeginAsItsWildcards(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	keys := []string{"in/a1", "in/a2", "in/b1", "in/b2", "in/bb/3", "in/c1"}
+	for _, key := range keys {
+		s.put("box:"+key, key)
+	}
+	for _, row := range []struct {
+		name   string
+		args   []string
+		prefix string
+	}{
+		{"cp", []string{"cp", "box:in/b*", t.TempDir() + "/"}, "in/b"},
+		{"cp -r", []string{"cp", "-r", "box:in/b*", t.TempDir() + "/"}, "in/b"},
+		{"any depth", []string{"cp", "box:in/b**/*", t.TempDir() + "/"}, "in/b"},
+		{"a literal bracket", []string{"cp", "-r", "box:i[n]/b*", t.TempDir() + "/"}, "i"},
+		{"mv", []string{"mv", "box:in/c*", t.TempDir() + "/"}, "in/c"},
+		{"rm", []string{"rm", "box:in/a1*"}, "in/a1"},
+		{"ls", []string{"ls", "box:in/b*"}, "in/b"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			server.Reset()
+			s.ok(row.args...)
+			require.Positive(t, server.Count("ListObjectsV2"))
+			for _, r := range server.Requests() {
+				if r.Operation == "ListObjectsV2" {
+					require.True(t, strings.HasPrefix(r.Query.Get("prefix"), row.prefix), r.Query)
+				}
+			}
+		})
+	}
+}
+
+// As cp of a shell does, and other than in a tree with -r, where one end must not contain the
+// other.
+func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
+	for _, row := range []struct{ name, source, destination, want string }{
+		{"into a folder beside", "a/*", "a/sub/", "a/1 a/2 a/sub/1 a/sub/2 a/sub/deep/4 a/sub/sub/3"},
+		{"into a new folder", "a/*", "a/new/", "a/1 a/2 a/new/1 a/new/2 a/sub/deep/4 a/sub/sub/3"},
+		{"one level up", "a/*", "", "1 2 a/1 a/2 a/sub/deep/4 a/sub/sub/3"},
+		{"into the folder above", "a/sub/deep/*", "a/sub/", "a/1 a/2 a/sub/4 a/sub/deep/4 a/sub/sub/3"},
+		{"folders one level up", "a/sub/deep/**", "a/", "a/1 a/2 a/4 a/sub/deep/4 a/sub/sub/3"},
+	} {
+		for base, kind := range map[string]string{"./": "a directory", "box:": "a bucket"} {
+			t.Run(row.name+" in "+kind, func(t *testing.T) {
+				s := newShell(t)
+				dir := t.TempDir()
+				t.Chdir(dir)
+				s.env["OMNIBUCKET_BOX"] = "file://" + filepath.ToSlash(dir)
+				writeFiles(t, dir, map[string]string{"a/1": "1", "a/2": "2", "a/sub/sub/3": "3", "a/sub/deep/4": "4"})
+				s.ok("cp", base+row.source, base+row.destination)
+				require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", "box:")))
+			})
+		}
+	}
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"a/1": "1", "a/a/1": "other"})
+	_, stderr := s.exits(2, "cp", "-r", "./a/*", "./") // a/a/1 would replace a/1
+	require.Contains(t, stderr, "must not overlap")
+	require.Equal(t, "1", readFile(t, filepath.Join(dir, "a", "1")))
+	s.ok("cp", "./a/*", "./")
+	require.Equal(t, "1", readFile(t, filepath.Join(dir, "1")))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
@@ -46,7 +47,7 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) error) (awss3.Options, error) {
 	// The defaults mode "auto" of the environment would request the region from the
 	// metadata service now.
-	with = append(with, config.WithDefaultsMode(aws.DefaultsModeStandard))
+	with = append(with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithLogger(logging.Nop{})) // a library prints nothing: errors have it all
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
 		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}

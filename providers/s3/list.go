@@ -30,13 +30,18 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	if r.Token == "" && (r.StartAfter > r.Prefix || strings.HasPrefix(r.StartAfter, r.Prefix)) {
 		in.StartAfter = httpheader.Optional(r.StartAfter)
 	}
+	if _, key, ok := parseKeyToken(r.Token); ok {
+		in.ContinuationToken, in.StartAfter = nil, aws.String(key)
+	}
 	page := &storage.Page{}
 	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
 		return listxml.ReadObjects(response, page, r.Entries)
 	})
+	began := d.clock.now()
 	if _, err := d.client.ListObjectsV2(ctx, in, decode); err != nil {
 		return nil, d.listError(err)
 	}
+	d.continueByKey(r, page, d.clock.now().Sub(began))
 	return page, nil
 }
 

@@ -33,6 +33,37 @@ func TestListRequest(t *testing.T) {
 	}
 }
 
+// The key has a character that separates the parts of a token.
+func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
+	const body = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>a:1</Key><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`
+	for _, row := range []struct {
+		name, profile, token string
+		delimiter            string
+		query, next          string
+	}{
+		{"the first page", "minio", "", "", "encoding-type=url&list-type=2&max-keys=10", "after:1:a:1"},
+		{"the second page", "minio", "after:1:a:1", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a%3A1", "after:2:a:1"},
+		{"the last page by key", "minio", "after:16:a", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a", "next"},
+		{"by token", "minio", "next", "", "continuation-token=next&encoding-type=url&list-type=2&max-keys=10", "next"},
+		{"folders", "minio", "", "/", "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10", "next"},
+		{"another server", "aws", "", "", "encoding-type=url&list-type=2&max-keys=10", "next"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: body})
+			d, began := w.on(t, row.profile), time.Now()
+			d.clock.now = func() time.Time { return began } // each page is quick
+			page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
+			require.NoError(t, err)
+			require.Equal(t, row.next, page.Token)
+			require.Equal(t, []string{"GET /photos?" + row.query + map[bool]string{true: "&start-after=0"}[row.token == ""]}, w.Lines())
+		})
+	}
+	d := &driver{account: &account{profile: Profile{SlowTokens: true}}}
+	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
+	d.continueByKey(&storage.ListRequest{}, page, quickPage+1)
+	require.Equal(t, "next", page.Token, "a page that took long is followed by the server's token")
+}
+
 func TestListResponse(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	w := newStandIn(t, reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>

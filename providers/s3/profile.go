@@ -35,6 +35,7 @@ type Profile struct {
 	OrderedListing bool
 	SlashDelimiter bool // the server lists only with the delimiter "/"; for others the core lists all keys
 	TokenAfterLast bool // a full last page of a listing names a next page, which is empty
+	SlowTokens     bool // the server prepares its continuation tokens, so that the first pages are requested by key
 
 	NoSigning      bool // the server refuses signed URLs and forms
 	ObjectACLs     bool // canned ACLs of objects

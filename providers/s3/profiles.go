@@ -159,6 +159,7 @@ var profiles = []Profile{
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		SlashDelimiter: true,
 		TokenAfterLast: true,
+		SlowTokens:     true, // its source, and measured with 10,000 keys
 		HidesUploads:   true,
 		ShortSegments:  true,
 	},

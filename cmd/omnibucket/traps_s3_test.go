@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// SeaweedFS lists like a directory tree: all of a/ before a-b.
+func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
+	s := newShell(t)
+	s3Box(t, s, s3server.Config{FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}})
+	backup := t.TempDir()
+	keys := []string{"a-b", "a.json", "a/1", "a/2", "a/3", "z"}
+	for _, key := range keys {
+		s.put("box:"+key, "x")
+		writeFiles(t, backup, map[string]string{key: "x"})
+	}
+	for _, args := range [][]string{{"sync", "--delete", "box:", backup}, {"ls", "-r", "box:"}, {"du", "box:"}, {"rm", "-r", "--all", "--dry-run", "box:"}} {
+		_, stderr := s.exits(1, args...)
+		require.Contains(t, stderr, "profile=seaweedfs")
+	}
+	s.env["OMNIBUCKET_BOX"] += "&profile=seaweedfs"
+	s.exits(0, "sync", "--delete", "box:", backup)
+	for _, key := range keys {
+		require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
+	}
+	require.Equal(t, keys, splitLines(s.ok("ls", "-r", "box:")))
+}
+
+func TestAThrottledStoreLosesNoFile(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	dir := t.TempDir()
+	for i := range 60 {
+		writeFiles(t, dir, map[string]string{fmt.Sprintf("%02d", i): "x"})
+	}
+	server.Inject(s3server.Throttle("PutObject", 30))
+	s.exits(0, "sync", dir, "box:")
+	require.Len(t, splitLines(s.ok("ls", "-r", "box:")), 60)
+}
+
+// A script must not take a listing that fails for an empty bucket.
+func TestAListingThatFailsIsNoEmptyBucket(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
+	backup := t.TempDir()
+	for _, skip := range []int{0, 1} { // the first page, or the second one
+		fault := s3server.Fail("ListObjectsV2", "AccessDenied")
+		fault.Skip = skip
+		for _, args := range [][]string{
+			{"ls", "-r", "box:in"}, {"ls", "box:in/*"}, {"find", "box:in"}, {"du", "box:in"}, {"tree", "box:in"}, {"rm", "-r", "box:in"}, {"hash", "box:in"},
+			{"cp", "-r", "box:in", t.TempDir()}, {"mv", "-r", "box:in", t.TempDir()}, {"sync", "--delete", "--empty-source", "box:in", backup}, {"check", "box:in", backup},
+		} {
+			for _, key := range []string{"a", "b", "c", "d"} {
+				s.put("box:in/"+key, "x")
+			}
+			writeFiles(t, backup, map[string]string{"a": "x", "e": "x"})
+			undo := server.Inject(fault)
+			_, stderr := s.exits(1, args...)
+			require.Contains(t, stderr, "permission denied", args)
+			undo()
+			require.FileExists(t, filepath.Join(backup, "e"))
+		}
+	}
+}
+
+func TestADamagedDownloadLeavesNoFile(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_BOX"] += "&profile=minio" // it keeps checksums
+	dir := t.TempDir()
+	s.put("box:in/a", "0123456789")
+	server.Inject(s3server.FlipAt("GetObject", 3))
+	for _, args := range [][]string{{"cp", "box:in/a", dir}, {"cp", "-r", "box:in", dir}, {"sync", "box:in", dir}, {"mv", "box:in/a", dir}} {
+		s.exits(1, args...)
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Empty(t, entries, args)
+	}
+	server.ClearFaults()
+	require.Equal(t, "0123456789", s.ok("cat", "box:in/a"))
+}
+
+// Each setting of a bucket has a permission of its own.
+func TestSettingsThatMayNotBeReadHideNoOthers(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_BOX"] += "&profile=aws"
+	server.Inject(s3server.Fail("GetBucketPolicy*", "AccessDenied"))
+	s.in = `[{"Origins":["*"],"Methods":["GET"]}]`
+	s.ok("bucket", "--cors", "-", "box:")
+	require.Contains(t, s.ok("bucket", "box:"), "GET")
+}
+
+func TestAMissingBucketHasAHint(t *testing.T) {
+	s := newShell(t)
+	s3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], "photos", "phtoos", 1)
+	for _, args := range [][]string{{"ls", "box:"}, {"cat", "box:a"}, {"cp", "-", "box:a"}, {"stat", "box:a"}, {"sync", "box:", t.TempDir()}} {
+		_, stderr := s.exits(3, args...)
+		require.Contains(t, stderr, "bucket not found", args)
+		require.Contains(t, stderr, "hint: ", args)
+	}
+}
+
+func TestALinkTellsWhenItsSessionMayEnd(t *testing.T) {
+	s := newShell(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "ASIAX")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_SESSION_TOKEN", "token")
+	var signed storage.SignedURL
+	require.NoError(t, json.Unmarshal([]byte(s.ok("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")), &signed))
+	require.WithinDuration(t, time.Now().Add(12*time.Hour), signed.ExpiresAt, time.Minute)
+}
+
+func TestLinksOfOtherKindsOfBuckets(t *testing.T) {
+	s := newShell(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?region=eu-west-1&request_payer=requester")))
+	require.NoError(t, err)
+	require.Equal(t, "requester", u.Query().Get("x-amz-request-payer"))
+	_, stderr := s.exits(1, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1") // FSx, which knows no signed URLs
+	require.Contains(t, stderr, "unsupported")
+}
+
+func TestALinkForABrowserToShow(t *testing.T) {
+	s := newShell(t)
+	s3Box(t, s, s3server.Config{})
+	s.put("box:a", "text")
+	text := strings.TrimSpace(s.ok("sign", "--disposition", `inline; filename="test.pdf"`, "box:a"))
+	status, body := get(t, text)
+	require.Equal(t, 200, status, body)
+	require.Contains(t, text, "inline")
+	head := strings.TrimSpace(s.ok("sign", "--head", "box:a"))
+	status, _ = ask(t, request(t, "HEAD", head, ""))
+	require.Equal(t, 200, status)
+	status, _ = get(t, head)
+	require.Equal(t, 403, status)
+}
+
+// Without credentials, Amazon's SDK looks for a service of virtual machines, and warns.
+func TestMissingCredentialsAreOneError(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none,
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "",
+	} {
+		t.Setenv(name, value)
+	}
+	process, in, out := started(t, "ls", "s3://photos?region=eu-west-1")
+	require.NoError(t, in.Close())
+	require.NoError(t, out.Close())
+	require.Equal(t, 1, exitOf(t, process))
+	text := process.Stderr.(fmt.Stringer).String()
+	require.Equal(t, 1, strings.Count(text, "omnibucket: "), text)
+	require.Len(t, splitLines(text), 2, text)
+	require.Contains(t, text, "hint: set AWS_ACCESS_KEY_ID")
+}
