@@ -21,7 +21,10 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The account that made a bucket on MinIO has idle connections.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
 
 // All optional interfaces of iceberg-go's package io.
 var _ interface {

@@ -19,7 +19,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The account that made a bucket on MinIO has idle connections.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
 
 // build makes a database of parts in a directory, and returns its path. 1,000 parts take 1 MB.
 func build(t *testing.T, count int) string {
