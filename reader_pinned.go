@@ -84,8 +84,14 @@ func (o *pinnedObject) changed(a *Attrs) bool {
 	return a.Size != o.attrs.Size || !a.Modified.Equal(o.attrs.Modified)
 }
 
-// readAt fills p with bytes from offset off on, by one request.
-func (o *pinnedObject) readAt(ctx context.Context, p []byte, off int64) (int, error) {
+// readAt fills p with bytes from offset off on, by one request. If call or ctx ends, it fails.
+func (o *pinnedObject) readAt(call, ctx context.Context, p []byte, off int64) (int, error) {
+	if call.Done() != nil {
+		within, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(call, cancel)()
+		ctx = within
+	}
 	from, err := o.open(ctx, "ReadAt", off, int64(len(p)))
 	if err != nil {
 		return 0, err

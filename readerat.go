@@ -69,6 +69,13 @@ type ReaderAt struct {
 
 // ReadAt reads len(p) bytes from offset off. If the object ends earlier, it returns io.EOF.
 func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	return r.ReadAtContext(context.Background(), p, off)
+}
+
+// ReadAtContext is ReadAt for one of several callers: if ctx ends, it fails with Canceled or
+// DeadlineExceeded. The ctx of NewReaderAt governs it too. A block that it began to fetch is kept
+// for others.
+func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
 	switch {
 	case off < 0:
 		return 0, r.invalid("ReadAt", "offset", "must not be negative")
@@ -79,9 +86,11 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	case len(p) == 0:
 		return 0, nil
 	case r.ctx.Err() != nil:
-		return 0, located(r.object.from, "ReadAt", r.object.key, asError(r.ctx, r.ctx.Err()))
+		return 0, r.interrupted(r.ctx, r.ctx.Err())
+	case ctx.Err() != nil:
+		return 0, r.interrupted(ctx, ctx.Err())
 	}
-	n, err := r.readAt(p[:min(int64(len(p)), r.Size()-off)], off)
+	n, err := r.readAt(ctx, p[:min(int64(len(p)), r.Size()-off)], off)
 	if err == nil && n < len(p) {
 		err = io.EOF
 	}
@@ -89,19 +98,29 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // readAt reads bytes that exist.
-func (r *ReaderAt) readAt(p []byte, off int64) (int, error) {
+func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	if r.cacheBytes == 0 {
-		return r.object.readAt(r.ctx, p, off)
+		n, err = r.object.readAt(ctx, r.ctx, p, off)
+	} else {
+		r.starting.Do(func() { r.blocks = newBlockCache(r.ctx, r.object, r.blockSize, r.cacheBytes) })
+		if r.blocks == nil {
+			return 0, r.invalid("ReadAt", "reader", "is closed")
+		}
+		n, err = r.blocks.read(ctx, p, off)
 	}
-	r.starting.Do(func() { r.blocks = newBlockCache(r.ctx, r.object, r.blockSize, r.cacheBytes) })
-	if r.blocks == nil {
-		return 0, r.invalid("ReadAt", "reader", "is closed")
-	}
-	n, err := r.blocks.read(p, off)
-	if err != nil && r.closed.Load() { // Close has interrupted it
+	switch {
+	case err == nil:
+	case r.blocks != nil && r.closed.Load(): // Close has interrupted it
 		err = r.invalid("ReadAt", "reader", "is closed")
+	case ctx.Err() != nil:
+		err = r.interrupted(ctx, err)
 	}
 	return n, err
+}
+
+// interrupted returns the error of a ReadAt that failed with err, maybe because ctx has ended.
+func (r *ReaderAt) interrupted(ctx context.Context, err error) error {
+	return located(r.object.from, "ReadAt", r.object.key, asError(ctx, err))
 }
 
 // Read reads from where the last Read ended, or where Seek has led. If it has read the whole object

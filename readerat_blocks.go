@@ -98,29 +98,31 @@ func (c *blockCache) end(number int64) int64 {
 }
 
 // read fills p with the bytes of the object from off on, all of which exist.
-func (c *blockCache) read(p []byte, off int64) (n int, err error) {
+func (c *blockCache) read(ctx context.Context, p []byte, off int64) (n int, err error) {
 	c.limit.mu.Lock()
 	expected := c.scans.add(off, int64(len(p)))
 	c.limit.mu.Unlock()
 	for n < len(p) && err == nil {
 		var k int
-		k, err = c.readSome(p[n:], off+int64(n), expected)
+		k, err = c.readSome(ctx, p[n:], off+int64(n), expected)
 		n += k
 	}
 	return n, err
 }
 
 // readSome reads up to the end of a block, or more by one request.
-func (c *blockCache) readSome(p []byte, off, expected int64) (int, error) {
+func (c *blockCache) readSome(ctx context.Context, p []byte, off, expected int64) (int, error) {
 	b, direct, err := c.find(off, int64(len(p)), expected)
 	switch {
 	case err != nil:
 		return 0, err
 	case b == nil:
-		return c.object.readAt(c.ctx, p[:direct], off)
+		return c.object.readAt(ctx, c.ctx, p[:direct], off)
 	}
 	select {
 	case <-b.done:
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	case <-c.ctx.Done():
 		return 0, located(c.object.from, "ReadAt", c.object.key, asError(c.ctx, c.ctx.Err()))
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -307,6 +308,51 @@ func TestCloseInterruptsAReadAt(t *testing.T) {
 				require.Zero(t, m.used)
 				_, err = r.ReadAt(make([]byte, 1), 0)
 				require.Equal(t, InvalidArgument, CodeOf(err))
+			})
+		})
+	}
+}
+
+func TestAContextEndsOneReadAtAndNoOther(t *testing.T) {
+	for name, row := range map[string]struct {
+		length int
+		opts   []ReaderAtOption
+	}{
+		"of a block":     {10, []ReaderAtOption{WithBlockSize(100)}},
+		"of many":        {1000, []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
+		"without blocks": {10, []ReaderAtOption{WithBlockCache(0)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &generated{size: 10_000, held: make(chan struct{})}
+				r := openGenerated(t, g, NewBufferLimit(mib), row.opts...)
+				canceled, cancel := context.WithCancel(t.Context())
+				expired, stop := context.WithTimeout(t.Context(), time.Minute)
+				defer stop()
+				var group sync.WaitGroup
+				read := func(ctx context.Context, err *error) {
+					group.Go(func() { _, *err = r.ReadAtContext(ctx, make([]byte, row.length), 500) })
+				}
+				errs := make([]error, 3)
+				read(canceled, &errs[0])
+				read(expired, &errs[1])
+				read(t.Context(), &errs[2])
+				synctest.Wait()
+				cancel()
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				close(g.held)
+				group.Wait()
+				require.NoError(t, errs[2])
+				for i, code := range []Code{Canceled, DeadlineExceeded} {
+					var e *Error
+					require.ErrorAs(t, errs[i], &e)
+					require.Equal(t, code, e.Code, "%v", e)
+					require.Equal(t, "ReadAt", e.Op)
+					require.Equal(t, "k", e.Key)
+				}
+				_, err := r.ReadAtContext(canceled, make([]byte, 1), 500)
+				require.ErrorIs(t, err, context.Canceled, "what is in memory, too")
 			})
 		})
 	}

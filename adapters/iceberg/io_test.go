@@ -1,0 +1,211 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/iotest"
+
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// The account that made a bucket on MinIO has idle connections.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// All optional interfaces of iceberg-go's package io.
+var _ interface {
+	iceio.BulkRemovableIO
+	iceio.ListableIO
+	iceio.MkdirAllIO
+	iceio.ReadFileIO
+	iceio.RemoveAllIO
+	iceio.RenameIO
+	iceio.RenameNoReplaceIO
+	iceio.StatIO
+	iceio.WriteFileIO
+} = (*IO)(nil)
+
+func TestFiles(t *testing.T) {
+	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+		o := New(t.Context(), b, "s3://lake/")
+		content := func(location string) string {
+			text, err := o.ReadFile(location)
+			require.NoError(t, err)
+			return string(text)
+		}
+		for _, row := range []struct {
+			name string
+			run  func(t *testing.T)
+		}{
+			{"a file appears at Close, whole", func(t *testing.T) {
+				w, err := o.Create("s3://lake/a/b c%20d#?.txt")
+				require.NoError(t, err)
+				_, err = w.Write([]byte("some "))
+				require.NoError(t, err)
+				_, err = w.ReadFrom(strings.NewReader("text"))
+				require.NoError(t, err)
+				_, err = o.ReadFile("s3://lake/a/b c%20d#?.txt")
+				require.ErrorIs(t, err, fs.ErrNotExist)
+				require.NoError(t, w.Close())
+				require.NoError(t, w.Close())
+				require.Equal(t, "some text", content("a/b c%20d#?.txt"), "a key is a location, too")
+				_, err = b.Attrs(t.Context(), "a/b c%20d#?.txt")
+				require.NoError(t, err)
+			}},
+			{"a writer whose reader failed stores nothing", func(t *testing.T) {
+				w, err := o.Create("s3://lake/half")
+				require.NoError(t, err)
+				broken := errors.New("broken")
+				_, err = w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)))
+				require.ErrorIs(t, err, broken)
+				require.ErrorIs(t, w.Close(), storage.BodyFailed)
+				_, err = o.Stat("s3://lake/half")
+				require.ErrorIs(t, err, fs.ErrNotExist)
+			}},
+			{"an open file reads, seeks and tells its size", func(t *testing.T) {
+				require.NoError(t, o.WriteFile("s3://lake/n", []byte("0123456789")))
+				f, err := o.Open("s3://lake/n")
+				require.NoError(t, err)
+				info, err := f.Stat()
+				require.NoError(t, err)
+				require.Equal(t, int64(10), info.Size())
+				require.Equal(t, "n", info.Name())
+				p := make([]byte, 4)
+				_, err = f.ReadAt(p, 3)
+				require.NoError(t, err)
+				require.Equal(t, "3456", string(p))
+				_, err = f.Seek(-2, io.SeekEnd)
+				require.NoError(t, err)
+				rest, err := io.ReadAll(f)
+				require.NoError(t, err)
+				require.Equal(t, "89", string(rest))
+				require.NoError(t, f.Close())
+			}},
+			{"a file that is replaced while it is open is an error", func(t *testing.T) {
+				f, err := o.Open("s3://lake/n")
+				require.NoError(t, err)
+				require.NoError(t, o.WriteFile("s3://lake/n", []byte("abcdefghij")))
+				_, err = f.ReadAt(make([]byte, 4), 3)
+				require.ErrorIs(t, err, storage.Changed)
+				require.NoError(t, f.Close())
+			}},
+			{"errors are those of io/fs", func(t *testing.T) {
+				var e *fs.PathError
+				_, err := o.Open("s3://lake/none")
+				require.ErrorIs(t, err, fs.ErrNotExist)
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, "s3://lake/none", e.Path)
+				for _, location := range []string{"s3://other/n", "s3://lakes/n", "gs://lake/n"} {
+					_, err = o.Open(location)
+					require.ErrorIs(t, err, fs.ErrInvalid, location)
+					require.ErrorIs(t, o.WriteFile(location, nil), storage.InvalidArgument)
+				}
+				w, err := o.Create("s3://lake/a\x00b")
+				require.NoError(t, err)
+				require.ErrorIs(t, w.Close(), fs.ErrInvalid)
+			}},
+			{"a move replaces or refuses", func(t *testing.T) {
+				require.NoError(t, o.WriteFile("s3://lake/from", []byte("new")))
+				require.ErrorIs(t, o.RenameNoReplace("s3://lake/from", "s3://lake/n"), fs.ErrExist)
+				require.NoError(t, o.Rename("s3://lake/from", "s3://lake/n"))
+				require.Equal(t, "new", content("s3://lake/n"))
+				require.ErrorIs(t, o.Rename("s3://lake/from", "s3://lake/n"), fs.ErrNotExist)
+				require.NoError(t, o.RenameNoReplace("s3://lake/n", "s3://lake/m"))
+				require.NoError(t, o.Rename("s3://lake/m", "s3://lake/m"))
+				require.Equal(t, "new", content("s3://lake/m"))
+				require.ErrorIs(t, o.Remove("s3://lake/n"), fs.ErrNotExist)
+			}},
+			{"of several moves to one name one wins", func(t *testing.T) {
+				var all sync.WaitGroup
+				var won atomic.Int32
+				for _, name := range []string{"1", "2", "3", "4"} {
+					require.NoError(t, o.WriteFile("s3://lake/claim/"+name, []byte(name)))
+					all.Go(func() {
+						switch err := o.RenameNoReplace("s3://lake/claim/"+name, "s3://lake/claimed"); {
+						case err == nil:
+							won.Add(1)
+						case !errors.Is(err, fs.ErrExist):
+							t.Errorf("%s: %v", name, err)
+						}
+					})
+				}
+				all.Wait()
+				require.Equal(t, int32(1), won.Load())
+			}},
+			{"a directory is made, walked, refused and removed", func(t *testing.T) {
+				require.NoError(t, o.MkdirAll("s3://lake/d/e"))
+				require.NoError(t, o.MkdirAll("s3://lake/d/e/"))
+				require.ErrorIs(t, o.MkdirAll("s3://lake/m"), syscall.ENOTDIR)
+				require.NoError(t, o.WriteFile("s3://lake/d/f", nil))
+				info, err := o.Stat("s3://lake/d/e")
+				require.NoError(t, err)
+				require.True(t, info.IsDir())
+				require.Equal(t, []string{"s3://lake/d", "s3://lake/d/e", "s3://lake/d/f"}, walk(t, o, "s3://lake/d"))
+				require.Equal(t, []string{"d", "d/e", "d/f"}, walk(t, o, "d"))
+				require.Equal(t, walk(t, o, "s3://lake/")[1:], walk(t, o, "s3://lake")[1:])
+				require.ErrorIs(t, o.Remove("s3://lake/d"), syscall.ENOTEMPTY)
+				require.NoError(t, o.Remove("s3://lake/d/e"))
+				require.ErrorIs(t, o.Remove("s3://lake/d/e"), fs.ErrNotExist)
+				require.NoError(t, o.RemoveAll("s3://lake/d"))
+				require.NoError(t, o.RemoveAll("s3://lake/d"))
+				require.ErrorIs(t, o.RemoveAll("s3://lake/"), fs.ErrInvalid)
+			}},
+			{"files are deleted together", func(t *testing.T) {
+				require.NoError(t, o.WriteFile("s3://lake/x", nil))
+				deleted, err := o.DeleteFiles(t.Context(), []string{"s3://lake/x", "s3://lake/none", "s3://other/y"})
+				require.Equal(t, []string{"s3://lake/x", "s3://lake/none"}, deleted)
+				require.ErrorIs(t, err, fs.ErrInvalid)
+				deleted, err = o.DeleteFiles(t.Context(), nil)
+				require.Empty(t, deleted)
+				require.NoError(t, err)
+			}},
+		} {
+			t.Run(row.name, row.run)
+		}
+	})
+}
+
+func walk(t *testing.T, o *IO, location string) (all []string) {
+	t.Helper()
+	require.NoError(t, o.WalkDir(location, func(path string, _ fs.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	}))
+	return all
+}
+
+func TestAFileThatCannotBeDeletedIsNotReportedAsDeleted(t *testing.T) {
+	injector := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
+	single := faults.WithLimits(faults.Limits{MaxBatch: -1})
+	o := New(t.Context(), memstore.New(storage.WithLayer(injector.Layer()), storage.WithLayer(single)), "s3://lake")
+	deleted, err := o.DeleteFiles(t.Context(), []string{"s3://lake/a", "s3://lake/b", "s3://lake/c"})
+	require.Equal(t, []string{"s3://lake/a", "s3://lake/c"}, deleted)
+	require.ErrorIs(t, err, fs.ErrPermission)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	deleted, err = o.DeleteFiles(ctx, []string{"s3://lake/a"})
+	require.Empty(t, deleted)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestARenameThatCannotBeAtomicIsRefused(t *testing.T) {
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate})))
+	o := New(t.Context(), b, "s3://lake")
+	require.NoError(t, o.WriteFile("s3://lake/a", nil))
+	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), errors.ErrUnsupported)
+}

@@ -1,0 +1,65 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/omnibucket/storage"
+)
+
+// together is how many files DeleteFiles removes by one call of RemoveAll, which stops after as many
+// failures.
+const together = 1000
+
+// DeleteFiles removes files in the provider's batches, and continues after failures. A file that
+// does not exist counts as deleted. err joins the errors of the others. ctx governs the call.
+func (o *IO) DeleteFiles(ctx context.Context, locations []string) (deleted []string, err error) {
+	var errs []error
+	for some := range slices.Chunk(locations, together) {
+		gone, err := o.deleteSome(ctx, some)
+		deleted = append(deleted, gone...)
+		errs = append(errs, err)
+	}
+	return deleted, errors.Join(errs...)
+}
+
+func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []string, err error) {
+	var errs []error
+	var keys, files []string
+	for _, location := range locations {
+		key, err := o.key(location)
+		if err != nil {
+			errs = append(errs, failed("remove", location, err))
+			continue
+		}
+		keys, files = append(keys, key), append(files, location)
+	}
+	_, err = storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
+	left, all := map[string]bool{}, false
+	for _, err := range causes(err) {
+		errs = append(errs, err)
+		if e := (*storage.Error)(nil); errors.As(err, &e) && e.Key != "" {
+			left[e.Key] = true
+		} else { // it does not say which files are left
+			all = true
+		}
+	}
+	for i, key := range keys {
+		if !all && !left[key] {
+			deleted = append(deleted, files[i])
+		}
+	}
+	return deleted, errors.Join(errs...)
+}
+
+// causes returns the errors that errors.Join has joined.
+func causes(err error) []error {
+	switch joined := err.(type) {
+	case nil:
+		return nil
+	case interface{ Unwrap() []error }:
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+)
+
+// A modernConn is what a connection of modernc.org/sqlite has for database/sql.
+type modernConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.Pinger
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+// A conn is a connection whose errors have those of its reads.
+type conn struct {
+	modernConn
+	session *session
+	name    string // of session
+}
+
+func (c *conn) Close() error {
+	sessions.remove(c.name)
+	return c.modernConn.Close()
+}
+
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	inner, err := during(ctx, c.session, func() (driver.Stmt, error) { return c.modernConn.PrepareContext(ctx, query) })
+	if err != nil {
+		return nil, err
+	}
+	return &stmt{inner.(modernStmt), c.session}, nil
+}
+
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return during(ctx, c.session, func() (driver.Result, error) { return c.modernConn.ExecContext(ctx, query, args) })
+}
+
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return rowsOf(ctx, c.session, func() (driver.Rows, error) { return c.modernConn.QueryContext(ctx, query, args) })
+}
+
+// A modernStmt is what a statement of modernc.org/sqlite has.
+type modernStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// A stmt is a statement of a conn.
+type stmt struct {
+	modernStmt
+	session *session
+}
+
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	return during(ctx, s.session, func() (driver.Result, error) { return s.modernStmt.ExecContext(ctx, args) })
+}
+
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return rowsOf(ctx, s.session, func() (driver.Rows, error) { return s.modernStmt.QueryContext(ctx, args) })
+}
+
+// modernRows are what the rows of modernc.org/sqlite have.
+type modernRows interface {
+	driver.RowsColumnTypeDatabaseTypeName
+	driver.RowsColumnTypeLength
+	driver.RowsColumnTypeNullable
+	driver.RowsColumnTypePrecisionScale
+	driver.RowsColumnTypeScanType
+}
+
+// A rows is the result of a query. Its context is that of the query.
+type rows struct {
+	modernRows
+	session *session
+	ctx     context.Context
+}
+
+func rowsOf(ctx context.Context, s *session, query func() (driver.Rows, error)) (driver.Rows, error) {
+	inner, err := during(ctx, s, query)
+	if err != nil {
+		return nil, err
+	}
+	return &rows{inner.(modernRows), s, ctx}, nil
+}
+
+func (r *rows) Next(row []driver.Value) error {
+	_, err := during(r.ctx, r.session, func() (struct{}, error) { return struct{}{}, r.modernRows.Next(row) })
+	return err
+}

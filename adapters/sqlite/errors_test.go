@@ -1,0 +1,202 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// scan is a query that reads the whole table.
+const scan = "SELECT number FROM parts WHERE length(picture) > 0"
+
+// opened uploads parts, and opens them as a database with small blocks and few of them, whose
+// first block is in memory.
+func opened(t *testing.T, b storage.Bucket, count int) *sql.DB {
+	t.Helper()
+	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, count))
+	require.NoError(t, err)
+	db, err := Open(t.Context(), b, "parts.db", storage.WithBlockSize(8<<10), storage.WithBlockCache(64<<10))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	var number int
+	require.NoError(t, db.QueryRow("SELECT number FROM parts LIMIT 1").Scan(&number))
+	return db
+}
+
+// readAll returns how many rows a query has, and how it ended.
+func readAll(ctx context.Context, db *sql.DB, query string) (count int, err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		count++
+	}
+	return count, rows.Err()
+}
+
+func TestAnObjectThatIsReplacedOrRemovedIsAnError(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, b storage.Bucket){
+		"replaced": func(t *testing.T, b storage.Bucket) {
+			_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 3000))
+			require.NoError(t, err)
+		},
+		"removed": func(t *testing.T, b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "parts.db")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New()
+			db := opened(t, b, 2000)
+			rows, err := db.Query(scan)
+			require.NoError(t, err)
+			require.True(t, rows.Next())
+			change(t, b)
+			count := 1
+			for rows.Next() {
+				var number int
+				require.NoError(t, rows.Scan(&number))
+				require.Equal(t, count, number)
+				count++
+			}
+			require.ErrorIs(t, rows.Err(), storage.Changed)
+			require.Less(t, count, 2000)
+			var failed *sqlite.Error
+			require.ErrorAs(t, rows.Err(), &failed, "the driver's error is there, too")
+			require.NoError(t, rows.Close())
+
+			_, err = readAll(t.Context(), db, scan)
+			require.ErrorIs(t, err, storage.Changed, "a new query is of the same revision")
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, "parts.db", e.Key)
+		})
+	}
+}
+
+func TestOpenFailsAsNewReaderAtDoes(t *testing.T) {
+	_, err := Open(t.Context(), memstore.New(), "missing.db")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	_, err = Open(t.Context(), memstore.New(), "a.db", storage.WithBlockSize(-1))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestAnObjectThatIsNoDatabaseIsAnErrorOfTheDriver(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "text", strings.NewReader(strings.Repeat("text ", 1000)))
+	require.NoError(t, err)
+	db, err := Open(t.Context(), b, "text")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	_, err = readAll(t.Context(), db, "SELECT * FROM parts")
+	require.ErrorContains(t, err, "file is not a database")
+	require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
+}
+
+func TestAStatementThatWritesIsRefused(t *testing.T) {
+	db := opened(t, memstore.New(), 10)
+	for _, statement := range []string{
+		"INSERT INTO parts (number) VALUES (100)",
+		"UPDATE parts SET price = 0",
+		"DELETE FROM parts",
+		"CREATE TABLE more (a)",
+		"DROP TABLE parts",
+		"VACUUM",
+		"PRAGMA user_version = 7",
+	} {
+		_, err := db.Exec(statement)
+		var failed *sqlite.Error
+		require.ErrorAs(t, err, &failed, statement)
+		require.ErrorContains(t, err, "attempt to write a readonly database", statement)
+	}
+	_, err := db.Exec("CREATE TEMP TABLE chosen AS SELECT * FROM parts WHERE number < 5")
+	require.NoError(t, err, "a temporary table is in memory")
+	count, err := readAll(t.Context(), db, scan)
+	require.NoError(t, err)
+	require.Equal(t, 10, count)
+}
+
+// SQLite takes a page that cannot be read for zeros if it believes that the file ends there.
+func TestALostConnectionIsNotTheEndOfTheFile(t *testing.T) {
+	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		t.Run(lost.Error(), func(t *testing.T) {
+			injector := faults.New()
+			b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			db := opened(t, b, 2000)
+			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("connection: %w", lost)}))
+			count, err := readAll(t.Context(), db, scan)
+			require.ErrorIs(t, err, storage.Unavailable)
+			require.Less(t, count, 2000)
+
+			injector.Set()
+			count, err = readAll(t.Context(), db, scan)
+			require.NoError(t, err, "the next query reads again")
+			require.Equal(t, 2000, count)
+		})
+	}
+}
+
+func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
+	for name, code := range map[string]storage.Code{"canceled": storage.Canceled, "a deadline": storage.DeadlineExceeded} {
+		t.Run(name, func(t *testing.T) {
+			injector := faults.New()
+			b := memstore.New(storage.WithLayer(injector.Layer()))
+			db := opened(t, b, 2000)
+			ctx, cancel := context.WithCancel(t.Context())
+			if code == storage.DeadlineExceeded {
+				ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+			}
+			defer cancel()
+			injector.SetSleep(func(reading context.Context, _ time.Duration) error {
+				if code == storage.Canceled {
+					cancel()
+				}
+				<-reading.Done()
+				return reading.Err()
+			})
+			injector.Set(faults.Delay(faults.Get, time.Hour))
+			_, err := readAll(ctx, db, scan)
+			require.Equal(t, code, storage.CodeOf(err), "%v", err)
+			require.ErrorIs(t, err, ctx.Err())
+		})
+	}
+	t.Run("the context of Open", func(t *testing.T) {
+		b := memstore.New()
+		opened(t, b, 2000)
+		ctx, cancel := context.WithCancel(t.Context())
+		db, err := Open(ctx, b, "parts.db")
+		require.NoError(t, err)
+		cancel()
+		_, err = readAll(t.Context(), db, scan)
+		require.ErrorIs(t, err, storage.Canceled)
+		require.NoError(t, db.Close())
+	})
+}
+
+func TestCloseEndsOpenRows(t *testing.T) {
+	b := memstore.New()
+	opened(t, b, 2000)
+	others := len(sessions.byName)
+	db, err := Open(t.Context(), b, "parts.db")
+	require.NoError(t, err)
+	rows, err := db.Query(scan)
+	require.NoError(t, err)
+	require.True(t, rows.Next())
+	require.NoError(t, db.Close())
+	require.NoError(t, db.Close())
+	for rows.Next() {
+	}
+	require.ErrorIs(t, rows.Err(), storage.InvalidArgument)
+	require.NoError(t, rows.Close())
+	require.Len(t, sessions.byName, others)
+}

@@ -1,0 +1,199 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// The account that made a bucket on MinIO has idle connections.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// build makes a database of parts in a directory, and returns its path. 1,000 parts take 1 MB.
+func build(t *testing.T, count int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "parts.db")
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	for _, statement := range []string{
+		"CREATE TABLE parts (number INTEGER PRIMARY KEY, name TEXT, price INTEGER, picture BLOB)",
+		fmt.Sprintf(`INSERT INTO parts WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < %d)
+			SELECT i, 'part-' || (i * 7919 %% %d), i %% 1000, zeroblob(900) FROM n`, count-1, count),
+		"CREATE INDEX names ON parts (name)",
+	} {
+		_, err := db.Exec(statement)
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Close())
+	return path
+}
+
+// traffic counts the requests of a bucket and the bytes that they deliver.
+type traffic struct{ requests, bytes atomic.Int64 }
+
+func (t *traffic) hook(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+	return nil, func(out storage.Outcome) {
+		t.requests.Add(int64(out.Requests))
+		t.bytes.Add(out.Bytes)
+	}, nil
+}
+
+func (t *traffic) take() (requests, bytes int64) { return t.requests.Swap(0), t.bytes.Swap(0) }
+
+func TestAQueryReadsLittleOfALargeDatabase(t *testing.T) {
+	const count = 50_000 // 51 MB
+	path := build(t, count)
+	var seen traffic
+	hook := storage.WithHook(seen.hook)
+	for name, open := range map[string]func(t *testing.T) storage.Bucket{
+		"memory": func(*testing.T) storage.Bucket { return memstore.New(hook) },
+		"local": func(t *testing.T) storage.Bucket {
+			b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, hook)
+			require.NoError(t, err)
+			return b
+		},
+		"minio": func(t *testing.T) storage.Bucket {
+			b, err := s3.Open(t.Context(), minioserver.NewBucket(t), hook)
+			require.NoError(t, err)
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			attrs, err := storage.UploadFile(t.Context(), b, "catalogs/parts.db", path)
+			require.NoError(t, err)
+			seen.take()
+			db, err := Open(t.Context(), b, "catalogs/parts.db")
+			require.NoError(t, err)
+			defer func() { require.NoError(t, db.Close()) }()
+			for _, row := range []struct {
+				name, query string
+				argument    any
+				want        int
+				requests    int64 // at most
+				bytes       int64 // at most; 0: as many blocks of 64 KiB as requests
+			}{
+				{"by the primary key", "SELECT price FROM parts WHERE number = ?", 31_415, 415, 5, 0},
+				{"the same again", "SELECT price FROM parts WHERE number = ?", 31_415, 415, 0, 0},
+				{"its neighbor", "SELECT price FROM parts WHERE number = ?", 31_416, 416, 0, 0},
+				{"by an index", "SELECT number FROM parts WHERE name = ?", "part-7919", 1, 4, 0},
+				{"the whole table", "SELECT sum(price) FROM parts WHERE number >= ?", 0, count / 1000 * 999 * 500, 80, attrs.Size * 11 / 10},
+				{"sorted without an index", "SELECT number FROM parts WHERE number > ? ORDER BY price DESC, number DESC LIMIT 1", 0, 49_999, 80, attrs.Size * 11 / 10},
+			} {
+				var got int
+				require.NoError(t, db.QueryRowContext(t.Context(), row.query, row.argument).Scan(&got), row.name)
+				require.Equal(t, row.want, got, row.name)
+				requests, bytes := seen.take()
+				t.Logf("%s: %d requests, %d of %d bytes", row.name, requests, bytes, attrs.Size)
+				if row.bytes == 0 {
+					row.bytes = row.requests * 64 << 10
+				}
+				require.LessOrEqual(t, requests, row.requests, row.name)
+				require.LessOrEqual(t, bytes, row.bytes, row.name)
+			}
+		})
+	}
+}
+
+func TestConnectionsTogetherReadABlockOnce(t *testing.T) {
+	var seen traffic
+	b := memstore.New(storage.WithHook(seen.hook))
+	attrs, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 2000))
+	require.NoError(t, err)
+	seen.take()
+	db, err := Open(t.Context(), b, "parts.db")
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for number := i; number < 2000; number += 97 {
+				var name string
+				if err := db.QueryRow("SELECT name FROM parts WHERE number = ?", number).Scan(&name); err != nil || name != fmt.Sprint("part-", number*7919%2000) {
+					t.Errorf("%d: %q, %v", number, name, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, db.Close())
+	_, bytes := seen.take()
+	require.LessOrEqual(t, bytes, attrs.Size)
+}
+
+func TestALargeSortNeedsNoTemporaryFile(t *testing.T) {
+	b := memstore.New()
+	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 10_000))
+	require.NoError(t, err)
+	db, err := Open(t.Context(), b, "parts.db")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	rows, err := db.QueryContext(t.Context(), "SELECT number FROM parts ORDER BY picture, price DESC, number DESC")
+	require.NoError(t, err)
+	var sorted []int
+	for rows.Next() {
+		var number int
+		require.NoError(t, rows.Scan(&number))
+		sorted = append(sorted, number)
+	}
+	require.NoError(t, rows.Err())
+	require.Len(t, sorted, 10_000)
+	require.Equal(t, []int{9999, 8999, 7999}, sorted[:3])
+}
+
+func TestADatabaseOfAWriteAheadLogIsRead(t *testing.T) {
+	path := build(t, 10)
+	written, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
+	require.NoError(t, err)
+	_, err = written.Exec("UPDATE parts SET price = 77 WHERE number = 7")
+	require.NoError(t, err)
+	require.NoError(t, written.Close()) // which ends the log
+	b := memstore.New()
+	_, err = storage.UploadFile(t.Context(), b, "parts.db", path)
+	require.NoError(t, err)
+	db, err := Open(t.Context(), b, "parts.db")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var price int
+	require.NoError(t, db.QueryRow("SELECT price FROM parts WHERE number = 7").Scan(&price))
+	require.Equal(t, 77, price)
+}
+
+func TestStatementsAndColumnsAreThoseOfTheDriver(t *testing.T) {
+	b := memstore.New()
+	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 10))
+	require.NoError(t, err)
+	db, err := Open(t.Context(), b, "parts.db")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	require.NoError(t, db.PingContext(t.Context()))
+	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
+	require.NoError(t, err)
+	statement, err := tx.PrepareContext(t.Context(), "SELECT number, name FROM parts WHERE number < :below")
+	require.NoError(t, err)
+	rows, err := statement.QueryContext(t.Context(), sql.Named("below", 2))
+	require.NoError(t, err)
+	types, err := rows.ColumnTypes()
+	require.NoError(t, err)
+	require.Equal(t, "INTEGER", types[0].DatabaseTypeName())
+	require.Equal(t, "TEXT", types[1].DatabaseTypeName())
+	require.True(t, rows.Next())
+	require.NoError(t, rows.Close())
+	require.NoError(t, statement.Close())
+	require.NoError(t, tx.Commit())
+}
