@@ -10,6 +10,9 @@
 //   - A file that is open for writing is a temporary file of this machine. Close and Sync store
 //     it, whole or not at all. The last one of several writers to close wins. Check the error
 //     of Close.
+//   - If io.Copy or ReadFrom into a file fails, Close stores nothing and fails: the object stays as
+//     it was, and a new one is removed if the store has conditional removals. The method
+//     TransferError(error) of such a file has the same effect.
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
 //     first: an append costs as much as a whole upload.
@@ -107,7 +110,7 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	if storage.Supports(b.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
-	_, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
+	created, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
 	switch {
 	case errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0:
 		return nil, failed("open", name, fs.ErrExist)
@@ -116,7 +119,12 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	case err != nil:
 		return nil, failed("open", name, err)
 	}
-	return b.temporary(name, flag)
+	f, err := b.temporary(name, flag)
+	if err != nil {
+		return nil, err
+	}
+	f.created = created
+	return f, nil
 }
 
 func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
