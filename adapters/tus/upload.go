@@ -155,8 +155,8 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// GetReader reads the content. Of an unfinished upload it reads what has arrived, if no part is
-// whole yet; else the error is ErrIncomplete.
+// GetReader reads the content. If the upload is not finished, it reads what has arrived while no
+// part is whole; else the error is ErrIncomplete.
 func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 	switch {
 	case u.state.Done:
