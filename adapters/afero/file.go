@@ -19,11 +19,13 @@ type readFile struct {
 	closed bool
 }
 
-func (b *bucketFs) read(name string, info fs.FileInfo) (afero.File, error) {
+// read opens an object, with the one request that describes it.
+func (b *bucketFs) read(name string) (afero.File, error) {
 	at, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
 	if err != nil {
 		return nil, failed("open", name, err)
 	}
+	info := fileInfo{storage.FileInfo(at.Attrs())}
 	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), name: name, info: info}, nil
 }
 

@@ -83,6 +83,12 @@ func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(nam
 
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
 	const writes = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_TRUNC
+	if flag&writes == 0 && keyOf(name) != "" {
+		f, err := b.read(name)
+		if !errors.Is(err, storage.ObjectNotFound) {
+			return f, err
+		}
+	}
 	info, err := b.stat(name)
 	switch {
 	case err == nil && info.IsDir() && flag&writes != 0:
@@ -98,7 +104,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	case flag&(os.O_WRONLY|os.O_RDWR) != 0:
 		return b.edit(name, flag)
 	}
-	return b.read(name, info)
+	return b.read(name)
 }
 
 // create stores an empty object and opens it.
