@@ -13,7 +13,11 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.6
 	github.com/go-kit/log v0.2.1
 	github.com/minio/minio-go/v7 v7.4.1
-	github.com/omnibucket/storage v0.0.0-00010101000000-000000000000
+	github.com/omnibucket/storage v0.0.0
+	github.com/omnibucket/storage/adapters/afero v0.0.0
+	github.com/omnibucket/storage/adapters/gocloud v0.0.0
+	github.com/omnibucket/storage/adapters/objstore v0.0.0
+	github.com/spf13/afero v1.15.0
 	github.com/stretchr/testify v1.12.1
 	github.com/thanos-io/objstore v0.0.0-20250804093838-71d60dfee488
 	go.opentelemetry.io/otel/metric v1.47.0
@@ -53,7 +57,6 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sts v1.51.6 // indirect
 	github.com/aws/smithy-go v1.28.8 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
-	github.com/bmatcuk/doublestar/v4 v4.10.4 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2 // indirect
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
@@ -124,3 +127,9 @@ require (
 )
 
 replace github.com/omnibucket/storage => ../
+
+replace github.com/omnibucket/storage/adapters/afero => ../adapters/afero
+
+replace github.com/omnibucket/storage/adapters/gocloud => ../adapters/gocloud
+
+replace github.com/omnibucket/storage/adapters/objstore => ../adapters/objstore

@@ -19,11 +19,13 @@ type readFile struct {
 	closed bool
 }
 
-func (b *bucketFs) read(name string, info fs.FileInfo) (afero.File, error) {
+// read opens an object, with the one request that describes it.
+func (b *bucketFs) read(name string) (afero.File, error) {
 	at, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
 	if err != nil {
 		return nil, failed("open", name, err)
 	}
+	info := fileInfo{storage.FileInfo(at.Attrs())}
 	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), name: name, info: info}, nil
 }
 
@@ -54,7 +56,9 @@ type writeFile struct {
 	*os.File
 	fs      *bucketFs
 	name    string
+	created *storage.Attrs // the empty object that O_CREATE has stored; nil if there was one
 	changed bool
+	broken  error // why the content is not whole; nil if it is
 	closed  bool
 }
 
@@ -131,11 +135,19 @@ func (f *writeFile) WriteString(s string) (int, error) {
 	return f.File.WriteString(s)
 }
 
-// ReadFrom hides the method of *os.File, so that a copy counts as a write.
+// ReadFrom copies r, as io.Copy does. If that fails, Close stores nothing.
 func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
 	f.changed = true
-	return f.File.ReadFrom(r)
+	n, err := f.File.ReadFrom(r)
+	if err != nil {
+		f.TransferError(err)
+	}
+	return n, err
 }
+
+// TransferError makes Sync and Close store nothing, and fail. Package github.com/pkg/sftp calls it
+// if the connection of a client ends before the file is closed.
+func (f *writeFile) TransferError(err error) { f.broken = err }
 
 func (f *writeFile) Truncate(size int64) error {
 	f.changed = true
@@ -144,6 +156,9 @@ func (f *writeFile) Truncate(size int64) error {
 
 // Sync stores what was written.
 func (f *writeFile) Sync() error {
+	if f.broken != nil {
+		return failed("sync", f.name, f.broken)
+	}
 	if !f.changed {
 		return nil
 	}
@@ -165,6 +180,9 @@ func (f *writeFile) Close() error {
 	}
 	f.closed = true
 	defer f.discard()
+	if f.broken != nil && f.created != nil {
+		_ = f.fs.bucket.Remove(f.fs.ctx, keyOf(f.name), storage.IfRevision(f.created.Revision)) // f.broken is the error
+	}
 	return f.Sync()
 }
 

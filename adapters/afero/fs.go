@@ -10,6 +10,9 @@
 //   - A file that is open for writing is a temporary file of this machine. Close and Sync store
 //     it, whole or not at all. The last one of several writers to close wins. Check the error
 //     of Close.
+//   - If io.Copy or ReadFrom into a file fails, Close stores nothing and fails: the object stays as
+//     it was, and a new one is removed if the store has conditional removals. The method
+//     TransferError(error) of such a file has the same effect.
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
 //     first: an append costs as much as a whole upload.
@@ -80,6 +83,12 @@ func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(nam
 
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
 	const writes = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_TRUNC
+	if flag&writes == 0 && keyOf(name) != "" {
+		f, err := b.read(name)
+		if !errors.Is(err, storage.ObjectNotFound) {
+			return f, err
+		}
+	}
 	info, err := b.stat(name)
 	switch {
 	case err == nil && info.IsDir() && flag&writes != 0:
@@ -95,7 +104,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	case flag&(os.O_WRONLY|os.O_RDWR) != 0:
 		return b.edit(name, flag)
 	}
-	return b.read(name, info)
+	return b.read(name)
 }
 
 // create stores an empty object and opens it.
@@ -107,7 +116,7 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	if storage.Supports(b.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
-	_, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
+	created, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
 	switch {
 	case errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0:
 		return nil, failed("open", name, fs.ErrExist)
@@ -116,7 +125,12 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	case err != nil:
 		return nil, failed("open", name, err)
 	}
-	return b.temporary(name, flag)
+	f, err := b.temporary(name, flag)
+	if err != nil {
+		return nil, err
+	}
+	f.created = created
+	return f, nil
 }
 
 func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {

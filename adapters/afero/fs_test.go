@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
@@ -108,6 +109,19 @@ func TestFiles(t *testing.T) {
 		{"O_EXCL refuses a file that is there", func(t *testing.T) {
 			_, err := files.OpenFile("a/b.txt", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0)
 			require.ErrorIs(t, err, fs.ErrExist)
+		}},
+		{"a copy that fails stores nothing", func(t *testing.T) {
+			for _, name := range []string{"a/b.txt", "a/new.txt"} {
+				f, err := files.Create(name)
+				require.NoError(t, err)
+				_, err = io.Copy(f, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
+			}
+			require.Equal(t, "TExt and", content("a/b.txt"))
+			there, err := b.Exists(t.Context(), "a/new.txt")
+			require.NoError(t, err)
+			require.False(t, there)
 		}},
 		{"a folder is renamed with all that is in it", func(t *testing.T) {
 			require.NoError(t, afero.WriteFile(files, "a/c/d", []byte("d"), 0))

@@ -2,12 +2,16 @@ package gocloud
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
@@ -222,4 +226,20 @@ func TestCodes(t *testing.T) {
 	require.Equal(t, gcerrors.FailedPrecondition, gcerrors.Code(b.WriteAll(t.Context(), "a", nil, &blob.WriterOptions{IfNotExist: true})))
 	_, err = b.SignedURL(t.Context(), "a", nil)
 	require.Equal(t, gcerrors.Unimplemented, gcerrors.Code(err), "a bucket in memory without a handler signs nothing")
+}
+
+func TestAnUploadThatFailsLeavesTheOldObject(t *testing.T) {
+	own := memstore.New()
+	b := OpenBucket(own)
+	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("old"), nil))
+	half := func() io.Reader {
+		return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	}
+	err := b.Upload(t.Context(), "a", half(), &blob.WriterOptions{ContentType: "text/plain"})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	sum := md5.Sum([]byte("half and whole"))
+	require.Error(t, b.Upload(t.Context(), "a", strings.NewReader("half"), &blob.WriterOptions{ContentType: "text/plain", ContentMD5: sum[:]}))
+	text, _, err := storage.ReadAll(t.Context(), own, "a")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(text))
 }

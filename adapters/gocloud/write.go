@@ -1,11 +1,7 @@
 package gocloud
 
 import (
-	"bytes"
 	"context"
-	"crypto/md5"
-	"errors"
-	"hash"
 	"io"
 	"mime"
 	"strings"
@@ -18,7 +14,8 @@ import (
 // leastPart is the smallest BufferSize, in bytes, that is used as the size of a part.
 const leastPart = 5 << 20
 
-// NewTypedWriter begins a write. The object is stored by Close.
+// NewTypedWriter begins a write. The object is stored by Close. The Go CDK itself checks ContentMD5,
+// and cancels ctx before Close if it is another one.
 func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o *driver.WriterOptions) (driver.Writer, error) {
 	metadata, err := escapeMetadata(o.Metadata)
 	if err != nil {
@@ -51,11 +48,7 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if err := before(o.BeforeWrite, &opts); err != nil {
 		return nil, err
 	}
-	w := &writer{ctx: ctx, bucket: b.Bucket, key: escapeKey(key), opts: opts, want: o.ContentMD5}
-	if w.want != nil {
-		w.md5 = md5.New()
-	}
-	return w, nil
+	return &writer{ctx: ctx, bucket: b.Bucket, key: escapeKey(key), opts: opts}, nil
 }
 
 // mediaType returns a content type that the library takes. The Go CDK also takes none, and words
@@ -74,10 +67,8 @@ type writer struct {
 	bucket   storage.Bucket
 	key      string
 	opts     []storage.UploadOption
-	want     []byte    // the MD5 of what is written, or nil
-	md5      hash.Hash // nil without want
 	writer   *storage.Writer
-	uploaded bool
+	uploaded bool // Upload was called: Close has nothing to store
 }
 
 // open begins the upload, when the first bytes come.
@@ -88,34 +79,23 @@ func (w *writer) open() *storage.Writer {
 	return w.writer
 }
 
-func (w *writer) Write(p []byte) (int, error) {
-	if w.md5 != nil {
-		w.md5.Write(p)
-	}
-	return w.open().Write(p)
-}
+func (w *writer) Write(p []byte) (int, error) { return w.open().Write(p) }
 
-// Upload stores all of r. A file is read in place, in parallel.
+// Upload stores all of r. A file is read in place, in parallel. The Go CDK calls Close after it, also
+// if it fails.
 func (w *writer) Upload(r io.Reader) error {
-	if w.md5 != nil {
-		_, err := w.open().ReadFrom(io.TeeReader(r, w.md5))
-		return err
-	}
+	w.uploaded = true
 	_, err := w.bucket.Upload(w.ctx, w.key, r, w.opts...)
-	w.uploaded = err == nil
 	return err
 }
 
-// Close stores the object, unless the context is done or the MD5 is another one.
+// Close stores the object, unless the context is done.
 func (w *writer) Close() error {
 	if w.uploaded {
 		return nil
 	}
 	open := w.open()
 	defer func() { _ = open.Close() }()
-	if w.md5 != nil && !bytes.Equal(w.md5.Sum(nil), w.want) {
-		return &storage.Error{Code: storage.ChecksumMismatch, Op: "Upload", Key: w.key, Err: errors.New("the content has another MD5 than ContentMD5")}
-	}
 	_, err := open.Commit()
 	return err
 }

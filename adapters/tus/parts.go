@@ -1,0 +1,183 @@
+package tus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// basePart is the size of parts in bytes, unless the upload would have too many of them.
+	basePart = 8 << 20
+	// deferredParts is how many times larger the parts of an upload of unknown length are.
+	deferredParts = 8
+)
+
+// begin begins the open upload of the store, with parts that fit the size of the whole.
+func (u *upload) begin(ctx context.Context) error {
+	var opts []storage.MultipartOption
+	for _, o := range u.store.options(u.state.Info) {
+		opts = append(opts, o)
+	}
+	begun, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), opts...)
+	if err != nil {
+		return err
+	}
+	u.parts, u.state.Token = begun, begun.Token()
+	u.state.PartSize = partSize(begun.Limits(), u.state.PartSize, u.state.Info.Size)
+	return nil
+}
+
+// partSize returns least, or more if the store takes too few parts for size bytes.
+func partSize(limits storage.PartLimits, least, size int64) int64 {
+	part := max(least, limits.MinSize)
+	if limits.MaxParts > 0 {
+		part = max(part, (size+int64(limits.MaxParts)-1)/int64(limits.MaxParts))
+	}
+	unit := max(limits.Unit, 1)
+	return (part + unit - 1) / unit * unit
+}
+
+// open continues the open upload, or begins it if there is none yet.
+func (u *upload) open(ctx context.Context) (err error) {
+	switch {
+	case u.parts != nil:
+		return nil
+	case u.state.Token == "":
+		return u.begin(ctx)
+	}
+	u.parts, err = storage.ContinueUpload(ctx, u.store.bucket, u.state.Token)
+	return err
+}
+
+// WriteChunk stores the bytes of src. If src fails, the bytes before count.
+//
+// A part is stored when it is whole, and the bytes after the last whole part in the tail object.
+// The state names them after that. So each number of a part always has the same bytes, and the
+// tail object always begins with the bytes that the state counts.
+func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (written int64, err error) {
+	if offset != u.state.Info.Offset {
+		return 0, handler.ErrMismatchOffset
+	}
+	buffer, err := newBuffer()
+	if err != nil {
+		return 0, err
+	}
+	defer buffer.discard()
+	if err := u.fillFromTail(ctx, buffer); err != nil {
+		return 0, err
+	}
+	for {
+		n, readErr := buffer.fill(src, u.state.PartSize)
+		if n > 0 {
+			if err := u.keep(ctx, buffer, n); err != nil {
+				return written, errors.Join(readErr, lost(err))
+			}
+			written += n
+		}
+		if readErr != nil || n == 0 || u.state.Done {
+			return written, readErr
+		}
+	}
+}
+
+// lost returns the error that makes a client ask for the offset, if another server has continued
+// the upload.
+func lost(err error) error {
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		return handler.ErrFileLocked
+	}
+	return err
+}
+
+func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
+	tail, err := u.tail(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := b.fill(tail, u.state.Tail)
+	err = errors.Join(err, tail.Close())
+	if err == nil && n != u.state.Tail {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// keep stores the bytes of b, of which added are new, and counts them.
+func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
+	info := &u.state.Info
+	info.Offset += added
+	last := !info.SizeIsDeferred && info.Offset == info.Size
+	var err error
+	switch {
+	case last && u.state.Token == "":
+		if _, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), u.uploadOptions()...); err == nil {
+			return u.finished(ctx)
+		}
+	case last || b.n == u.state.PartSize:
+		if err = u.putPart(ctx, b.reader(), b.n); err == nil {
+			return b.empty()
+		}
+	default:
+		if _, err = u.store.bucket.Upload(ctx, u.tailKey(), b.reader()); err == nil {
+			u.state.Tail = b.n
+			err = u.save(ctx)
+		}
+	}
+	if err != nil {
+		info.Offset -= added
+	}
+	return err
+}
+
+// putPart stores the next part, and saves the state.
+func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
+	if err := u.open(ctx); err != nil {
+		return err
+	}
+	if _, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size)); err != nil {
+		return err
+	}
+	u.state.Parts++
+	u.state.Tail = 0
+	return u.save(ctx)
+}
+
+// A buffer holds the bytes of one part in a temporary file.
+type buffer struct {
+	file *os.File
+	n    int64
+}
+
+func newBuffer() (*buffer, error) {
+	f, err := os.CreateTemp("", "omnibucket-tus-")
+	if err != nil {
+		return nil, err
+	}
+	return &buffer{file: f}, nil
+}
+
+func (b *buffer) discard() {
+	_ = b.file.Close()
+	_ = os.Remove(b.file.Name())
+}
+
+// fill reads from r until b has size bytes or r ends.
+func (b *buffer) fill(r io.Reader, size int64) (int64, error) {
+	n, err := io.Copy(b.file, io.LimitReader(r, size-b.n))
+	b.n += n
+	return n, err
+}
+
+func (b *buffer) reader() *io.SectionReader { return io.NewSectionReader(b.file, 0, b.n) }
+
+func (b *buffer) empty() error {
+	b.n = 0
+	_, err := b.file.Seek(0, io.SeekStart)
+	return err
+}

@@ -1,0 +1,335 @@
+package tus
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tus/tusd/v2/pkg/handler"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// stores are a bucket of each kind, with a part size that its store takes.
+var stores = []struct {
+	name string
+	part int64
+	open func(t *testing.T) storage.Bucket
+}{
+	{"memory", 1 << 10, func(*testing.T) storage.Bucket { return memstore.New() }},
+	{"local", 1 << 10, func(t *testing.T) storage.Bucket {
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
+		require.NoError(t, err)
+		return b
+	}},
+	{"minio", 5 << 20, func(t *testing.T) storage.Bucket {
+		b, err := s3.Open(t.Context(), minioserver.NewBucket(t))
+		require.NoError(t, err)
+		return b
+	}},
+}
+
+// A server is tusd over a bucket.
+type server struct {
+	t      *testing.T
+	bucket storage.Bucket
+	url    string
+	part   int64
+}
+
+// serve starts tusd on a bucket, with parts of that size.
+func serve(t *testing.T, b storage.Bucket, part int64) server {
+	t.Helper()
+	store, err := New(b, Config{})
+	require.NoError(t, err)
+	store.basePart = part
+	composer := handler.NewStoreComposer()
+	store.UseIn(composer)
+	h, err := handler.NewHandler(handler.Config{BasePath: "/files/", StoreComposer: composer})
+	require.NoError(t, err)
+	s := httptest.NewServer(http.StripPrefix("/files/", h))
+	t.Cleanup(s.Close)
+	return server{t, b, s.URL + "/files/", part}
+}
+
+// do sends a request of tus, and returns its response.
+func (s server) do(method, url string, body io.Reader, want int, headers ...string) *http.Response {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, url, body)
+	require.NoError(s.t, err)
+	request.Header.Set("Tus-Resumable", "1.0.0")
+	if method == http.MethodPatch {
+		request.Header.Set("Content-Type", "application/offset+octet-stream")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(s.t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	require.NoError(s.t, response.Body.Close())
+	response.Body = io.NopCloser(bytes.NewReader(text))
+	require.Equal(s.t, want, response.StatusCode, "%s", text)
+	return response
+}
+
+func (s server) create(headers ...string) (url string) {
+	s.t.Helper()
+	return s.do(http.MethodPost, s.url, nil, http.StatusCreated, headers...).Header.Get("Location")
+}
+
+func (s server) offset(url string) int {
+	s.t.Helper()
+	offset, err := strconv.Atoi(s.do(http.MethodHead, url, nil, http.StatusOK).Header.Get("Upload-Offset"))
+	require.NoError(s.t, err)
+	return offset
+}
+
+// send sends content in chunks of that size.
+func (s server) send(url string, content []byte, chunk int, headers ...string) {
+	s.t.Helper()
+	for at := 0; at < len(content); at += chunk {
+		piece := content[at:min(at+chunk, len(content))]
+		s.do(http.MethodPatch, url, bytes.NewReader(piece), http.StatusNoContent, append([]string{"Upload-Offset", strconv.Itoa(at)}, headers...)...)
+	}
+}
+
+// content is the object of an upload.
+func (s server) content(url string) []byte {
+	s.t.Helper()
+	text, _, err := storage.ReadAll(s.t.Context(), s.bucket, url[strings.LastIndex(url, "/")+1:])
+	require.NoError(s.t, err)
+	return text
+}
+
+func (s server) keys() (keys []string) {
+	s.t.Helper()
+	for entry, err := range s.bucket.List(s.t.Context()) {
+		require.NoError(s.t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+func random(size int64) []byte {
+	content := make([]byte, size)
+	_, _ = rand.Read(content)
+	return content
+}
+
+func TestUploads(t *testing.T) {
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			s := serve(t, store.open(t), store.part)
+			for _, row := range []struct {
+				name        string
+				size, chunk int64
+			}{
+				{"empty", 0, 1}, {"small", 100, 100}, {"small, in chunks", 100, 33},
+				{"one part", store.part, store.part}, {"parts in one chunk", 2*store.part + 7, 2*store.part + 7},
+				{"parts in odd chunks", 2*store.part + 7, store.part*3/4 + 1}, {"whole parts", 2 * store.part, store.part},
+			} {
+				t.Run(row.name, func(t *testing.T) {
+					s.t = t
+					content := random(row.size)
+					url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte("image/png")))
+					s.send(url, content, int(row.chunk))
+					require.Equal(t, len(content), s.offset(url))
+					require.True(t, bytes.Equal(content, s.content(url)))
+					got, err := io.ReadAll(s.do(http.MethodGet, url, nil, http.StatusOK).Body)
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(content, got))
+					s.do(http.MethodDelete, url, nil, http.StatusNoContent)
+					s.do(http.MethodHead, url, nil, http.StatusNotFound)
+					require.Empty(t, s.keys())
+				})
+			}
+		})
+	}
+}
+
+func TestTheLengthMayComeLater(t *testing.T) {
+	for _, store := range stores[:2] {
+		t.Run(store.name, func(t *testing.T) {
+			s := serve(t, store.open(t), store.part)
+			for _, size := range []int64{10, deferredParts*store.part + 10} {
+				content := random(size)
+				url := s.create("Upload-Defer-Length", "1")
+				s.send(url, content, int(size))
+				s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
+				require.True(t, bytes.Equal(content, s.content(url)))
+			}
+		})
+	}
+}
+
+func TestUploadsAreJoined(t *testing.T) {
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			s := serve(t, store.open(t), store.part)
+			var whole []byte
+			var urls []string
+			for _, size := range []int64{store.part + 3, 5} {
+				content := random(size)
+				url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Concat", "partial")
+				s.send(url, content, len(content))
+				whole, urls = append(whole, content...), append(urls, url)
+			}
+			url := s.create("Upload-Concat", "final;"+strings.Join(urls, " "))
+			require.True(t, bytes.Equal(whole, s.content(url)))
+		})
+	}
+}
+
+func TestBytesBeforeAnErrorCount(t *testing.T) {
+	store, err := New(memstore.New(), Config{})
+	require.NoError(t, err)
+	store.basePart = 10
+	u, err := store.NewUpload(t.Context(), handler.FileInfo{Size: 100})
+	require.NoError(t, err)
+	info, err := u.GetInfo(t.Context())
+	require.NoError(t, err)
+	n, err := u.WriteChunk(t.Context(), 0, io.MultiReader(strings.NewReader("twenty-three characters"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Equal(t, int64(23), n)
+	_, err = u.GetReader(t.Context())
+	require.ErrorIs(t, err, ErrIncomplete)
+
+	again, err := store.GetUpload(t.Context(), info.ID) // as another server would
+	require.NoError(t, err)
+	info, err = again.GetInfo(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(23), info.Offset)
+	_, err = again.WriteChunk(t.Context(), 22, strings.NewReader("x"))
+	require.ErrorIs(t, err, handler.ErrMismatchOffset)
+	_, err = again.WriteChunk(t.Context(), 23, strings.NewReader(strings.Repeat("x", 77)))
+	require.NoError(t, err)
+	require.NoError(t, again.FinishUpload(t.Context()))
+	require.NoError(t, again.FinishUpload(t.Context()), "again")
+
+	_, err = u.WriteChunk(t.Context(), 23, strings.NewReader("y"))
+	require.Error(t, err, "a server that has lost its lock stores nothing")
+	text, _, err := storage.ReadAll(t.Context(), store.bucket, info.ID)
+	require.NoError(t, err)
+	require.Equal(t, "twenty-three characters"+strings.Repeat("x", 77), string(text))
+}
+
+func TestKeys(t *testing.T) {
+	b := memstore.New()
+	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
+		return []storage.WriteOption{storage.WithCacheControl("max-age=7")}
+	}})
+	require.NoError(t, err)
+	info := handler.FileInfo{ID: "folder/one", Size: 4, Storage: map[string]string{"Key": "other/two"}}
+	u, err := store.NewUpload(t.Context(), info)
+	require.NoError(t, err)
+	_, err = store.NewUpload(t.Context(), info)
+	require.ErrorIs(t, err, ErrExists)
+	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("text"))
+	require.NoError(t, err)
+	attrs, err := b.Attrs(t.Context(), "other/two")
+	require.NoError(t, err)
+	require.Equal(t, "max-age=7", attrs.CacheControl)
+	for _, id := range []string{"folder/none", "a//b", "", "folder/one.info"} {
+		_, err = store.GetUpload(t.Context(), id)
+		require.ErrorIs(t, err, handler.ErrNotFound, "%q", id)
+	}
+}
+
+func TestABucketMustDoWhatIsNeeded(t *testing.T) {
+	_, err := New(nil, Config{})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = New(memstore.New(storage.WithLayer(unconditional)), Config{})
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// unconditional is a driver without conditional writes.
+func unconditional(d storage.Driver) storage.Driver { return plain{d} }
+
+type plain struct{ storage.Driver }
+
+func (d plain) Describe() storage.Description {
+	description := d.Driver.Describe()
+	description.Features &^= storage.ConditionalUpdate
+	return description
+}
+
+// quick returns a locker that looks often.
+func quick(b storage.ReadWriter) *Locker {
+	return &Locker{bucket: b, poll: time.Millisecond, refresh: 5 * time.Millisecond, dead: 300 * time.Millisecond}
+}
+
+func TestLocks(t *testing.T) {
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			b := store.open(t)
+			one, err := quick(b).NewLock("a")
+			require.NoError(t, err)
+			two, err := quick(b).NewLock("a")
+			require.NoError(t, err)
+			asked := make(chan struct{})
+			require.NoError(t, one.Lock(t.Context(), func() { close(asked) }))
+
+			soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, two.Lock(soon, func() {}), handler.ErrLockTimeout)
+			<-asked
+
+			got := make(chan error)
+			go func() { got <- two.Lock(t.Context(), func() {}) }()
+			require.NoError(t, one.Unlock())
+			require.NoError(t, <-got)
+			require.NoError(t, two.Unlock())
+			there, err := b.Exists(t.Context(), "a.lock")
+			require.NoError(t, err)
+			require.False(t, there)
+		})
+	}
+}
+
+func TestTheHolderMayUnlockWhenItIsAsked(t *testing.T) {
+	locker := quick(memstore.New())
+	one, err := locker.NewLock("a")
+	require.NoError(t, err)
+	unlocked := make(chan error, 1)
+	require.NoError(t, one.Lock(t.Context(), func() { unlocked <- one.Unlock() }))
+	two, err := locker.NewLock("a")
+	require.NoError(t, err)
+	require.NoError(t, two.Lock(t.Context(), func() {}))
+	require.NoError(t, <-unlocked)
+	require.NoError(t, two.Unlock())
+}
+
+func TestALockOfADeadHolderIsTaken(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"dead"}`))
+	require.NoError(t, err)
+	l, err := quick(b).NewLock("a")
+	require.NoError(t, err)
+	asked := make(chan struct{})
+	require.NoError(t, l.Lock(t.Context(), func() { close(asked) }))
+	_, err = b.Upload(t.Context(), "a.lock", strings.NewReader(fmt.Sprintf(`{"Holder":%q}`, "thief")))
+	require.NoError(t, err)
+	<-asked // the holder learns that it has lost the lock
+	require.NoError(t, l.Unlock())
+	there, err := b.Exists(t.Context(), "a.lock")
+	require.NoError(t, err)
+	require.True(t, there, "it is the other's")
+}

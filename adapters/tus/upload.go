@@ -1,0 +1,216 @@
+package tus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+
+	"github.com/omnibucket/storage"
+)
+
+// A state is what the state object of an upload says, in JSON.
+type state struct {
+	Info     handler.FileInfo // Offset counts the bytes that are stored
+	Token    string           // of the open upload of the store; "" if there is none
+	PartSize int64            // bytes of each part but the last
+	Parts    int              // of the open upload
+	Tail     int64            // bytes of the tail object that count: those after the last part
+	Done     bool             // the content is an object
+}
+
+// An upload is one upload of a client. One request at a time has it.
+type upload struct {
+	store    *Store
+	id       string
+	state    state
+	revision string                   // of the state object
+	parts    *storage.MultipartUpload // of state.Token; nil until it is needed
+}
+
+func (u *upload) stateKey() string { return u.id + ".info" }
+func (u *upload) tailKey() string  { return u.id + ".part" }
+func (u *upload) key() string      { return u.state.Info.Storage["Key"] }
+
+func (u *upload) load(ctx context.Context) error {
+	text, attrs, err := storage.ReadAll(ctx, u.store.bucket, u.stateKey())
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &u.state); err != nil || u.key() == "" {
+		return fmt.Errorf("%w: %s is not a state of this store", handler.ErrNotFound, u.stateKey())
+	}
+	u.revision = attrs.Revision
+	return nil
+}
+
+// save stores the state. Without options, it must be the one that was read or saved last.
+func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
+	text, err := json.Marshal(u.state)
+	if err != nil {
+		return err
+	}
+	if len(opts) == 0 {
+		opts = append(opts, storage.IfRevision(u.revision))
+	}
+	opts = append(opts, storage.WithContentType("application/json"))
+	attrs, err := u.store.bucket.Upload(ctx, u.stateKey(), bytes.NewReader(text), opts...)
+	if err != nil {
+		return err
+	}
+	u.revision = attrs.Revision
+	return nil
+}
+
+// GetInfo returns what is known of the upload.
+func (u *upload) GetInfo(context.Context) (handler.FileInfo, error) { return u.state.Info, nil }
+
+// DeclareLength sets the length of the whole.
+func (u *upload) DeclareLength(ctx context.Context, length int64) error {
+	u.state.Info.Size, u.state.Info.SizeIsDeferred = length, false
+	return u.save(ctx)
+}
+
+// FinishUpload makes the object, if no call has made it already.
+func (u *upload) FinishUpload(ctx context.Context) error {
+	if u.state.Done {
+		return nil
+	}
+	if u.state.Token == "" {
+		if err := u.withTail(ctx, func(tail io.Reader) error {
+			_, err := u.store.bucket.Upload(ctx, u.key(), tail, u.uploadOptions()...)
+			return err
+		}); err != nil {
+			return err
+		}
+		return u.finished(ctx)
+	}
+	if u.state.Tail > 0 { // the length was declared after the last byte
+		if err := u.withTail(ctx, func(tail io.Reader) error { return u.putPart(ctx, tail, u.state.Tail) }); err != nil {
+			return err
+		}
+	}
+	if err := u.open(ctx); err != nil {
+		return err
+	}
+	if _, err := u.parts.Complete(ctx, storage.WithSize(u.state.Info.Size)); err != nil {
+		return err
+	}
+	return u.finished(ctx)
+}
+
+// finished saves that the object is there, and removes the tail object.
+func (u *upload) finished(ctx context.Context) error {
+	hasTail := u.state.Token != "" || u.state.Tail > 0
+	u.state.Done, u.state.Tail = true, 0
+	if err := u.save(ctx); err != nil || !hasTail {
+		return err
+	}
+	return u.store.bucket.Remove(ctx, u.tailKey())
+}
+
+// ConcatUploads makes the object of those of other uploads, which stay.
+func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) error {
+	keys := make([]string, len(pieces))
+	for i, piece := range pieces {
+		keys[i] = piece.(*upload).key()
+	}
+	var opts []storage.CopyOption
+	for _, o := range u.store.options(u.state.Info) {
+		opts = append(opts, o)
+	}
+	made, err := storage.Compose(ctx, u.store.bucket, u.key(), keys, opts...)
+	if err != nil {
+		return fmt.Errorf("joining uploads: %w", err)
+	}
+	u.state.Info.Offset = made.Size
+	return u.finished(ctx)
+}
+
+// Terminate removes everything of the upload; the state last, so that it may be repeated.
+func (u *upload) Terminate(ctx context.Context) error {
+	if u.state.Token != "" && !u.state.Done {
+		if err := u.open(ctx); err != nil {
+			return err
+		}
+		if err := u.parts.Abort(ctx); err != nil {
+			return err
+		}
+	}
+	keys := []string{u.tailKey()}
+	if u.state.Done {
+		keys = append(keys, u.key())
+	}
+	for _, key := range append(keys, u.stateKey()) {
+		if err := u.store.bucket.Remove(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GetReader reads the content. If the upload is not finished, it reads what has arrived while no
+// part is whole; else the error is ErrIncomplete.
+func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
+	switch {
+	case u.state.Done:
+		return u.store.bucket.Download(ctx, u.key())
+	case u.state.Parts > 0:
+		return nil, ErrIncomplete
+	}
+	return u.tail(ctx)
+}
+
+// ServeContent responds to a GET or HEAD request, with ranges and conditions.
+func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
+	key, size := u.key(), u.state.Info.Size
+	if !u.state.Done {
+		key, size = u.tailKey(), u.state.Tail
+		if u.state.Parts > 0 || size == 0 {
+			return ErrIncomplete
+		}
+	}
+	at, err := storage.NewReaderAt(ctx, u.store.bucket, key)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = at.Close() }()
+	attrs := at.Attrs()
+	if u.state.Done && attrs.ETag != "" {
+		w.Header().Set("ETag", attrs.ETag)
+	}
+	http.ServeContent(w, r, "", attrs.Modified, io.NewSectionReader(at, 0, min(size, at.Size())))
+	return nil
+}
+
+// tail returns the bytes after the last part.
+func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
+	if u.state.Tail == 0 {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	return u.store.bucket.Download(ctx, u.tailKey(), storage.WithRange(0, u.state.Tail))
+}
+
+// withTail calls f with the bytes after the last part.
+func (u *upload) withTail(ctx context.Context, f func(io.Reader) error) error {
+	tail, err := u.tail(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(tail), tail.Close())
+}
+
+// uploadOptions are the options of the object.
+func (u *upload) uploadOptions() []storage.UploadOption {
+	var opts []storage.UploadOption
+	for _, o := range u.store.options(u.state.Info) {
+		opts = append(opts, o)
+	}
+	return opts
+}

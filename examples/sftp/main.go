@@ -1,0 +1,114 @@
+// Sftp serves a bucket over SFTP. OpenSSH runs it for each connection: it checks keys and
+// passwords, and this program reads and writes objects. In sshd_config:
+//
+//	Subsystem sftp /usr/local/bin/bucketsftp -bucket s3://my-bucket?region=eu-west-1
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"log"
+	"os"
+
+	"github.com/pkg/sftp"
+	files "github.com/spf13/afero"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/afero"
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+)
+
+func main() {
+	address := flag.String("bucket", "mem://files", "address of the bucket")
+	flag.Parse()
+	bucket, err := storage.Open(context.Background(), *address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := serve(context.Background(), bucket, standardStreams{os.Stdin, os.Stdout}); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// standardStreams is the connection that OpenSSH gives.
+type standardStreams struct {
+	io.Reader
+	io.WriteCloser
+}
+
+// serve responds to one client until its connection ends.
+func serve(ctx context.Context, b storage.Bucket, connection io.ReadWriteCloser) error {
+	h := handlers{afero.New(ctx, b)}
+	err := sftp.NewRequestServer(connection, sftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h}).Serve()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// handlers are a file system for package sftp.
+type handlers struct{ files files.Fs }
+
+func (h handlers) Fileread(r *sftp.Request) (io.ReaderAt, error) { return h.files.Open(r.Filepath) }
+
+// Filewrite opens a file, which is stored when the client closes it.
+func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
+	flags, asked := os.O_RDWR, r.Pflags()
+	for flag, set := range map[int]bool{os.O_CREATE: asked.Creat, os.O_TRUNC: asked.Trunc, os.O_EXCL: asked.Excl} {
+		if set {
+			flags |= flag
+		}
+	}
+	return h.files.OpenFile(r.Filepath, flags, 0o644)
+}
+
+func (h handlers) Filecmd(r *sftp.Request) error {
+	switch r.Method {
+	case "Mkdir":
+		return h.files.Mkdir(r.Filepath, 0o755)
+	case "Remove", "Rmdir":
+		return h.files.Remove(r.Filepath)
+	case "Rename":
+		if _, err := h.files.Stat(r.Target); !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(err, fs.ErrExist) // SFTP demands it
+		}
+		return h.files.Rename(r.Filepath, r.Target)
+	case "Setstat":
+		return nil // clients set modes and times after an upload: a bucket has none
+	}
+	return sftp.ErrSSHFxOpUnsupported
+}
+
+// PosixRename replaces a file.
+func (h handlers) PosixRename(r *sftp.Request) error { return h.files.Rename(r.Filepath, r.Target) }
+
+func (h handlers) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
+	switch r.Method {
+	case "List":
+		entries, err := files.ReadDir(h.files, r.Filepath)
+		return listing(entries), err
+	case "Stat":
+		info, err := h.files.Stat(r.Filepath)
+		return listing{info}, err
+	}
+	return nil, sftp.ErrSSHFxOpUnsupported
+}
+
+// A listing has what a client asked for.
+type listing []fs.FileInfo
+
+func (l listing) ListAt(to []fs.FileInfo, offset int64) (int, error) {
+	if offset >= int64(len(l)) {
+		return 0, io.EOF
+	}
+	n := copy(to, l[offset:])
+	if n < len(to) {
+		return n, io.EOF
+	}
+	return n, nil
+}

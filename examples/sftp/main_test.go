@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pkg/sftp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// connect returns a client of a server over b, in this process. end waits until the server has
+// ended.
+func connect(t *testing.T, b storage.Bucket) (c *sftp.Client, end func()) {
+	t.Helper()
+	server, connection := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- serve(t.Context(), b, server) }()
+	c, err := sftp.NewClientPipe(connection, connection)
+	require.NoError(t, err)
+	return c, func() {
+		_ = c.Close()
+		_ = connection.Close()
+		<-served
+	}
+}
+
+func TestSFTP(t *testing.T) {
+	for name, address := range map[string]string{
+		"memory": "mem://sftp",
+		"local":  "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "bucket")) + "?create=true&sync=false",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := storage.Open(t.Context(), address)
+			require.NoError(t, err)
+			c, end := connect(t, b)
+			defer end()
+			content := make([]byte, 3<<20+17)
+			_, _ = rand.Read(content)
+			steps(t, c, b, content)
+		})
+	}
+}
+
+// steps drives a server with every command.
+func steps(t *testing.T, c *sftp.Client, b storage.Bucket, content []byte) {
+	t.Helper()
+	require.NoError(t, c.Mkdir("/reports"))
+	f, err := c.Create("/reports/may.bin")
+	require.NoError(t, err)
+	_, err = f.ReadFrom(bytes.NewReader(content)) // several requests at once
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, c.Chmod("/reports/may.bin", 0o600))
+	stored, _, err := storage.ReadAll(t.Context(), b, "reports/may.bin")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(content, stored))
+
+	info, err := c.Stat("/reports/may.bin")
+	require.NoError(t, err)
+	require.Equal(t, int64(len(content)), info.Size())
+	entries, err := c.ReadDir("/reports")
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.Equal(t, "may.bin", entries[0].Name())
+
+	f, err = c.Open("/reports/may.bin")
+	require.NoError(t, err)
+	read, err := io.ReadAll(f)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.True(t, bytes.Equal(content, read))
+
+	_, err = c.OpenFile("/reports/may.bin", os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	require.Error(t, err)
+	require.NoError(t, c.Rename("/reports/may.bin", "/june.bin"))
+	_, err = c.Stat("/reports/may.bin")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = b.Upload(t.Context(), "july.bin", strings.NewReader("July"))
+	require.NoError(t, err)
+	require.Error(t, c.Rename("/june.bin", "/july.bin"), "a rename of SFTP replaces nothing")
+	require.NoError(t, c.PosixRename("/june.bin", "/july.bin"))
+	require.NoError(t, c.RemoveDirectory("/reports"))
+	require.NoError(t, c.Remove("/july.bin"))
+	entries, err = c.ReadDir("/")
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+func TestAnUploadThatBreaksOffLeavesTheOldFile(t *testing.T) {
+	b, err := storage.Open(t.Context(), "mem://broken")
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a.txt", strings.NewReader("old"))
+	require.NoError(t, err)
+	c, end := connect(t, b)
+	f, err := c.Create("/a.txt")
+	require.NoError(t, err)
+	_, err = f.Write([]byte("ne"))
+	require.NoError(t, err)
+	end() // without closing the file
+	text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(text))
+}

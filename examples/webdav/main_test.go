@@ -1,0 +1,100 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A client makes the requests of WebDAV.
+type client struct {
+	t    *testing.T
+	base string
+}
+
+// do sends a request and returns the status and the body of its response.
+func (c client) do(method, path, body string, headers ...string) (int, string) {
+	c.t.Helper()
+	request, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
+	require.NoError(c.t, err)
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(c.t, err)
+	defer func() { require.NoError(c.t, response.Body.Close()) }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(c.t, err)
+	return response.StatusCode, string(text)
+}
+
+func TestWebDAV(t *testing.T) {
+	for name, address := range map[string]string{
+		"memory": "mem://webdav",
+		"local":  "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "bucket")) + "?create=true&sync=false",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := storage.Open(t.Context(), address)
+			require.NoError(t, err)
+			server := httptest.NewServer(newHandler(b))
+			defer server.Close()
+			c := client{t, server.URL}
+			for _, row := range []struct {
+				name, method, path, body string
+				headers                  []string
+				status                   int
+				contains                 string
+			}{
+				{"a folder", "MKCOL", "/reports", "", nil, 201, ""},
+				{"the folder again", "MKCOL", "/reports", "", nil, 405, ""},
+				{"a file", "PUT", "/reports/may.txt", "in May", nil, 201, ""},
+				{"the folder has the file", "PROPFIND", "/reports/", "", []string{"Depth", "1"}, 207, "<D:href>/reports/may.txt</D:href>"},
+				{"the file's size", "PROPFIND", "/reports/may.txt", "", []string{"Depth", "0"}, 207, "<D:getcontentlength>6</D:getcontentlength>"},
+				{"no mark of a folder", "GET", "/reports/missing", "", nil, 404, ""},
+				{"a range", "GET", "/reports/may.txt", "", []string{"Range", "bytes=3-4"}, 206, "Ma"},
+				{"a new name", "MOVE", "/reports/may.txt", "", []string{"Destination", server.URL + "/june.txt", "Overwrite", "F"}, 201, ""},
+				{"the old name is free", "GET", "/reports/may.txt", "", nil, 404, ""},
+				{"the new name has it", "GET", "/june.txt", "", nil, 200, "in May"},
+				{"a copy", "COPY", "/june.txt", "", []string{"Destination", server.URL + "/july.txt"}, 201, ""},
+				{"no copy over a file", "COPY", "/june.txt", "", []string{"Destination", server.URL + "/july.txt", "Overwrite", "F"}, 412, ""},
+				{"a folder's new name", "MOVE", "/reports", "", []string{"Destination", server.URL + "/old"}, 201, ""},
+				{"a removal", "DELETE", "/july.txt", "", nil, 204, ""},
+				{"it is gone", "GET", "/july.txt", "", nil, 404, ""},
+			} {
+				status, text := c.do(row.method, row.path, row.body, row.headers...)
+				require.Equal(t, row.status, status, "%s: %s", row.name, text)
+				require.Contains(t, text, row.contains, row.name)
+			}
+			text, _, err := storage.ReadAll(t.Context(), b, "june.txt")
+			require.NoError(t, err)
+			require.Equal(t, "in May", string(text))
+		})
+	}
+}
+
+func TestAnUploadThatBreaksOffChangesNothing(t *testing.T) {
+	b, err := storage.Open(t.Context(), "mem://broken")
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a.txt", strings.NewReader("old"))
+	require.NoError(t, err)
+	for _, path := range []string{"/a.txt", "/new.txt"} {
+		half := io.MultiReader(strings.NewReader("ne"), iotest.ErrReader(io.ErrUnexpectedEOF))
+		w := httptest.NewRecorder()
+		newHandler(b).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, path, half))
+		require.Equal(t, http.StatusMethodNotAllowed, w.Code, path)
+	}
+	text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(text))
+	there, err := b.Exists(t.Context(), "new.txt")
+	require.NoError(t, err)
+	require.False(t, there)
+}
