@@ -6,6 +6,7 @@ CC       ?= cc
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Packages to test at the same time: some wait for timers and disks more than they compute.
 TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # These take longest, and begin first.
@@ -17,15 +18,18 @@ DATABASES := files/sqlrecords/databases
 # An example with a library of its own.
 PARQUET := examples/parquet
 # Modules beside the root's. The first ones have tests that need servers.
-TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges adapters/gocloud adapters/objstore adapters/afero adapters/tus examples/webdav examples/sftp
+TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp \
+	adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite
 MODULES := $(TESTED) benchmarks testservers analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
+FULL ?= false
+
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check
+.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check api workflows release-check
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -58,7 +62,14 @@ imports: ## fails if a package imports one that it may not
 prose: ## fails if a comment, a document or a text breaks docs/writing.md
 	$(GO) run ./internal/proselint
 
-lint: fmt imports prose
+api: ## writes the listing of the exported API, which make lint compares
+	$(GO) run ./internal/apilist -w
+
+workflows: ## checks the workflows of GitHub
+	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
+
+lint: fmt imports prose workflows
+	$(GO) run ./internal/apilist
 	$(GO) run $(STATICCHECK) ./...
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \
@@ -81,6 +92,9 @@ man: ## writes the manual pages of cmd/omnibucket into dist-man
 
 install-check: ## "go install cmd/omnibucket@version", from a module proxy in a directory
 	GO="$(GO)" scripts/installcheck
+
+release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=1 builds every program
+	$(GO) run -C release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'
 
 support: ## writes docs/support.md from the results of the suite
 	GO="$(GO)" scripts/support

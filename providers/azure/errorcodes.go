@@ -70,10 +70,11 @@ var errorMeanings = sdkerror.Table{
 		"InvalidBlobTier":                    {Code: storage.InvalidArgument, Hint: "the account does not have this access tier"},
 		"InvalidVersionForPageBlobOperation": {Code: storage.InvalidArgument},
 
-		"RequestBodyTooLarge":              {Code: storage.TooLarge},
-		"BlockCountExceedsLimit":           {Code: storage.TooLarge},
-		"BlockListTooLong":                 {Code: storage.TooLarge},
-		"ContentLengthLargerThanTierLimit": {Code: storage.TooLarge},
+		"RequestBodyTooLarge":                {Code: storage.TooLarge},
+		"BlockCountExceedsLimit":             {Code: storage.TooLarge},
+		"BlockListTooLong":                   {Code: storage.TooLarge},
+		"ContentLengthLargerThanTierLimit":   {Code: storage.TooLarge},
+		"BlobTierInadequateForContentLength": {Code: storage.TooLarge},
 
 		"Md5Mismatch":   {Code: storage.ChecksumMismatch},
 		"Crc64Mismatch": {Code: storage.ChecksumMismatch},

@@ -22,6 +22,12 @@ const (
 	policyHint   = "a policy of the organization forbids this"
 	keyHint      = "the object is encrypted with a customer's key: give it by WithCustomerKey, or WithSourceCustomerKey for the source of a copy"
 	wrongKeyHint = "the object is encrypted with another key than the one given by WithCustomerKey or WithSourceCustomerKey"
+	keyUseHint   = "check the name of the Cloud KMS key, and that it is in the location of the bucket"
+	keyStateHint = "the Cloud KMS key is disabled, destroyed or about to be destroyed"
+	billHint     = "the credentials may not bill the project that was named: grant serviceusage.services.use on it"
+	billingHint  = "the project has no active billing account, or is disabled: check its billing"
+	httpsHint    = "Google demands https: check the endpoint"
+	lengthHint   = "a proxy has removed the Content-Length of the request: uploads need it"
 	noKeyHint    = "the object is not encrypted with a customer's key: omit WithCustomerKey or WithSourceCustomerKey"
 )
 
@@ -54,18 +60,37 @@ var errorMeanings = sdkerror.Table{
 		"resourceNotEncryptedWithCustomerEncryptionKey": {Code: storage.InvalidArgument, Hint: noKeyHint},
 		"ResourceNotEncryptedWithCustomerEncryptionKey": {Code: storage.InvalidArgument, Hint: noKeyHint},
 
-		"userProjectMissing":     {Code: storage.InvalidArgument, Hint: payerHint},
-		"UserProjectMissing":     {Code: storage.InvalidArgument, Hint: payerHint},
-		"ExpiredToken":           {Code: storage.Unauthenticated, Hint: accountHint},
-		"InvalidSecurity":        {Code: storage.Unauthenticated, Hint: accountHint},
-		"AuthenticationRequired": {Code: storage.Unauthenticated, Hint: accountHint},
-		"accountDisabled":        {Code: storage.PermissionDenied, Hint: "the account is disabled: ask the provider why"},
+		"cloudKmsBadKey":                {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"CloudKmsBadKey":                {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"cloudKmsDecryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"CloudKmsDecryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"cloudKmsEncryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"CloudKmsEncryptionKeyNotFound": {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"cloudKmsKeyLocationNotAllowed": {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"CloudKmsKeyLocationNotAllowed": {Code: storage.InvalidArgument, Hint: keyUseHint},
+		"cloudKmsDisabledKey":           {Code: storage.PermissionDenied, Hint: keyStateHint},
+		"CloudKmsDisabledKey":           {Code: storage.PermissionDenied, Hint: keyStateHint},
+
+		"userProjectInvalid":        {Code: storage.InvalidArgument, Hint: payerHint},
+		"UserProjectInvalid":        {Code: storage.InvalidArgument, Hint: payerHint},
+		"UserProjectAccessDenied":   {Code: storage.PermissionDenied, Hint: billHint},
+		"UserProjectAccountProblem": {Code: storage.PermissionDenied, Hint: billingHint},
+		"orgPolicyConstraintFailed": {Code: storage.PermissionDenied, Hint: policyHint},
+		"countryBlocked":            {Code: storage.PermissionDenied},
+		"sslRequired":               {Code: storage.PermissionDenied, Hint: httpsHint},
+		"userProjectMissing":        {Code: storage.InvalidArgument, Hint: payerHint},
+		"UserProjectMissing":        {Code: storage.InvalidArgument, Hint: payerHint},
+		"ExpiredToken":              {Code: storage.Unauthenticated, Hint: accountHint},
+		"InvalidSecurity":           {Code: storage.Unauthenticated, Hint: accountHint},
+		"AuthenticationRequired":    {Code: storage.Unauthenticated, Hint: accountHint},
+		"accountDisabled":           {Code: storage.PermissionDenied, Hint: billingHint},
 	},
 
 	Statuses: map[int]sdkerror.Meaning{
-		http.StatusUnauthorized: {Code: storage.Unauthenticated, Hint: accountHint},
-		http.StatusForbidden:    {Code: storage.PermissionDenied, Hint: deniedHint},
-		http.StatusConflict:     {Code: storage.Unavailable},
+		http.StatusUnauthorized:   {Code: storage.Unauthenticated, Hint: accountHint},
+		http.StatusForbidden:      {Code: storage.PermissionDenied, Hint: deniedHint},
+		http.StatusConflict:       {Code: storage.Unavailable},
+		http.StatusLengthRequired: {Code: storage.InvalidArgument, Hint: lengthHint},
 	},
 }
 
@@ -79,7 +104,7 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	}
 	message := strings.ToLower(response.Message)
 	switch {
-	case isHeld(response):
+	case isKept(response):
 		return sdkerror.Meaning{Code: storage.Locked, Hint: lockedHint}
 	case response.Code == http.StatusNotFound && !namesBucket(response): // the message quotes the key
 	case strings.Contains(message, "uniform bucket-level access"):
@@ -88,6 +113,8 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: publicHint}
 	case response.Code == http.StatusForbidden && strings.Contains(message, "permission denied on cloud kms key"):
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsHint}
+	case response.Code == http.StatusForbidden && strings.Contains(message, " does not have serviceusage.services.use access"):
+		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: billHint}
 	case response.Code == http.StatusPreconditionFailed && strings.Contains(message, "constraints/"):
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: policyHint}
 	case response.Code == http.StatusBadRequest && strings.Contains(message, "requester pays bucket"):
@@ -100,10 +127,17 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	return errorMeanings.Lookup("", response.Code)
 }
 
-// isHeld reports whether a hold protects an object. The reason is that of a missing permission, so
-// only Google's whole beginning counts: other messages quote keys later.
-func isHeld(response *googleapi.Error) bool {
-	return response.Code == http.StatusForbidden && strings.HasPrefix(response.Message, "Object '") && strings.Contains(response.Message, "' is under active ")
+// isKept reports whether a hold or a retention protects an object or a bucket. The reason is that
+// of a missing permission, so only Google's whole beginning counts: other messages quote keys
+// later.
+func isKept(response *googleapi.Error) bool {
+	if response.Code != http.StatusForbidden {
+		return false
+	}
+	object := strings.HasPrefix(response.Message, "Object '")
+	return object && strings.Contains(response.Message, "' is under active ") ||
+		object && strings.Contains(response.Message, "' is subject to bucket's retention policy and ") ||
+		strings.HasPrefix(response.Message, "Cannot reduce retention duration of a locked Retention Policy")
 }
 
 // isMismatch reports whether the message is about a checksum that was sent.

@@ -17,6 +17,14 @@ const (
 	deniedHint  = "the credentials may not do this; without permission to list the bucket, S3 reports missing objects this way too"
 	fileHint    = "this server stores keys as files: it cannot have both a key and one below it, such as a and a/b"
 	aclHint     = "the bucket has ACLs disabled: make it public with a bucket policy and omit WithPublicRead"
+	accountHint = "the provider has restricted the account: ask the provider why"
+	kmsUseHint  = "the credentials may not use the KMS key, which the key's policy and theirs must permit"
+	headerHint  = "the server refuses this header: name the server by its profile, as profile= or Config.Profile"
+	expiredHint = "the signature has expired: check the clock of this machine, and sign the URL again"
+	lockoutHint = "too many requests had wrong credentials: correct them, and wait five minutes"
+	lengthHint  = "a proxy has removed the Content-Length of the request: uploads need it"
+	limitHint   = "the account has reached its limit of buckets: remove some, or ask the provider for more"
+	signUpHint  = "the account does not have this service: sign up or subscribe at the provider"
 )
 
 // errorMeanings has the codes of S3 and of compatible servers, and the statuses
@@ -33,6 +41,8 @@ var errorMeanings = sdkerror.Table{
 
 		"BucketAlreadyExists":     {Code: storage.BucketExists},
 		"BucketAlreadyOwnedByYou": {Code: storage.BucketExists},
+		"BucketConflict":          {Code: storage.BucketExists}, // R2
+		"TooManyBuckets":          {Code: storage.PermissionDenied, Hint: limitHint},
 		"BucketNotEmpty":          {Code: storage.BucketNotEmpty},
 
 		"PreconditionFailed":         {Code: storage.PreconditionFailed},
@@ -52,7 +62,10 @@ var errorMeanings = sdkerror.Table{
 		"InvalidPart":                {Code: storage.InvalidArgument},
 		"InvalidPartOrder":           {Code: storage.InvalidArgument},
 		"EntityTooSmall":             {Code: storage.InvalidArgument},
+		"MissingContentLength":       {Code: storage.InvalidArgument, Hint: lengthHint},
 		"IncompleteBody":             {Code: storage.Unavailable},
+		"ClientDisconnect":           {Code: storage.Unavailable}, // R2
+		"ConnectionClosed":           {Code: storage.Unavailable}, // Wasabi
 		"RequestTimeout":             {Code: storage.Unavailable},
 		"EntityTooLarge":             {Code: storage.TooLarge},
 		"TooManyParts":               {Code: storage.TooLarge},
@@ -79,16 +92,24 @@ var errorMeanings = sdkerror.Table{
 		"XAmzContentSHA256Mismatch":   {Code: storage.ChecksumMismatch},
 		"XAmzContentChecksumMismatch": {Code: storage.ChecksumMismatch},
 
-		"AccessDenied":          {Code: storage.PermissionDenied, Hint: deniedHint},
-		"AllAccessDisabled":     {Code: storage.PermissionDenied},
-		"AccountProblem":        {Code: storage.PermissionDenied, Hint: "the provider has restricted the account: ask the provider why"},
-		"ObjectLocked":          {Code: storage.Locked},
-		"InvalidBucketState":    {Code: storage.Unsupported, Hint: "the bucket's object lock or versioning does not allow this"},
-		"InvalidAccessKeyId":    {Code: storage.Unauthenticated, Hint: keyHint},
-		"SignatureDoesNotMatch": {Code: storage.Unauthenticated, Hint: secretHint},
-		"ExpiredToken":          {Code: storage.Unauthenticated, Hint: sessionHint},
-		"InvalidToken":          {Code: storage.Unauthenticated, Hint: sessionHint},
-		"TokenRefreshRequired":  {Code: storage.Unauthenticated, Hint: sessionHint},
+		"AccessDenied":               {Code: storage.PermissionDenied, Hint: deniedHint},
+		"AllAccessDisabled":          {Code: storage.PermissionDenied},
+		"AccountProblem":             {Code: storage.PermissionDenied, Hint: accountHint},
+		"AccountNotActivated":        {Code: storage.PermissionDenied, Hint: accountHint}, // Wasabi
+		"NotSignedUp":                {Code: storage.PermissionDenied, Hint: signUpHint},
+		"NotEntitled":                {Code: storage.PermissionDenied, Hint: signUpHint}, // R2
+		"ObjectLocked":               {Code: storage.Locked},
+		"ObjectLockedByBucketPolicy": {Code: storage.Locked}, // R2
+		"InvalidBucketState":         {Code: storage.Unsupported, Hint: "the bucket's object lock or versioning does not allow this"},
+		"InvalidAccessKeyId":         {Code: storage.Unauthenticated, Hint: keyHint},
+		"SignatureDoesNotMatch":      {Code: storage.Unauthenticated, Hint: secretHint},
+		"InvalidSecurity":            {Code: storage.Unauthenticated, Hint: keyHint},
+		"Unauthorized":               {Code: storage.Unauthenticated, Hint: keyHint},     // R2
+		"ExpiredRequest":             {Code: storage.Unauthenticated, Hint: expiredHint}, // R2
+		"AuthenticationLockout":      {Code: storage.Unauthenticated, Hint: lockoutHint}, // Wasabi
+		"ExpiredToken":               {Code: storage.Unauthenticated, Hint: sessionHint},
+		"InvalidToken":               {Code: storage.Unauthenticated, Hint: sessionHint},
+		"TokenRefreshRequired":       {Code: storage.Unauthenticated, Hint: sessionHint},
 		// The driver takes the difference from the response and corrects the next attempt.
 		"RequestTimeTooSkewed": {Code: storage.Unauthenticated, Retryable: true, Hint: clockHint},
 
@@ -145,6 +166,10 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 		return sdkerror.Meaning{Code: storage.Unsupported, Hint: lockHint}
 	}
 	switch {
+	case code == "AccessDenied" && isAboutKMS(message):
+		m.Hint = kmsUseHint
+	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2
+		m = sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
 	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):
 		return sdkerror.Meaning{Code: storage.Internal} // an unknown conflict: a retry may be of no use
 	case status == http.StatusTooManyRequests:
@@ -153,6 +178,11 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 		m.Code = storage.RateLimited
 	}
 	return m
+}
+
+// isAboutKMS reports whether a refusal is about a key of KMS, and not about the object.
+func isAboutKMS(message string) bool {
+	return strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")
 }
 
 // mayBeWrongRegion reports whether the response may be about the region. HEAD

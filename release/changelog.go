@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A section is one release in the changelog.
+type section struct {
+	name, date string // "Unreleased" has no date
+	text       string
+}
+
+var sectionHead = regexp.MustCompile(`(?m)^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{2}))?$`)
+
+// sections returns the releases, in the order of the file.
+func sections(changelog string) []section {
+	heads := sectionHead.FindAllStringSubmatchIndex(changelog, -1)
+	all := make([]section, len(heads))
+	for i, h := range heads {
+		end := len(changelog)
+		if i+1 < len(heads) {
+			end = heads[i+1][0]
+		}
+		all[i] = section{name: changelog[h[2]:h[3]], text: strings.TrimSpace(changelog[h[1]:end])}
+		if h[4] >= 0 {
+			all[i].date = changelog[h[4]:h[5]]
+		}
+	}
+	return all
+}
+
+// checkChangelog checks that the changelog has an entry for the release, or for the next one.
+func checkChangelog(r *repository) error {
+	text, err := os.ReadFile(filepath.Join(r.root, "CHANGELOG.md"))
+	if err != nil {
+		return err
+	}
+	found, err := entryOf(string(text), r.version)
+	if err == nil {
+		fmt.Printf("%s has %d lines\n", found.name, strings.Count(found.text, "\n")+1)
+	}
+	return err
+}
+
+// entryOf returns the section of a version, or the unreleased one for "".
+func entryOf(changelog, version string) (section, error) {
+	all := sections(changelog)
+	if len(all) == 0 || all[0].name != "Unreleased" {
+		return section{}, errors.New("the first section must be [Unreleased]")
+	}
+	name := strings.TrimPrefix(version, "v")
+	if version == "" {
+		name = "Unreleased"
+	}
+	for _, s := range all {
+		switch {
+		case s.name != name:
+		case s.name != "Unreleased" && s.date == "":
+			return section{}, fmt.Errorf("[%s] must have a date: ## [%s] - 2026-12-31", name, name)
+		case !strings.Contains(s.text, "\n- "):
+			return section{}, fmt.Errorf("[%s] must have entries", name)
+		default:
+			return s, nil
+		}
+	}
+	return section{}, fmt.Errorf("[%s] is missing", name)
+}

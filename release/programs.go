@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A system is what programs are built for.
+type system struct{ os, arch string }
+
+func (s system) env() []string { return []string{"GOOS=" + s.os, "GOARCH=" + s.arch, "CGO_ENABLED=0"} }
+
+// releaser is the part of .goreleaser.yaml that says what is built.
+type releaser struct {
+	Builds []struct {
+		Dir    string   `yaml:"dir"`
+		Tags   []string `yaml:"tags"`
+		GOOS   []string `yaml:"goos"`
+		GOARCH []string `yaml:"goarch"`
+	} `yaml:"builds"`
+}
+
+// checkPrograms resolves the packages of every program that .goreleaser.yaml builds, for each of
+// its systems. It builds s3server for each operating system and, if all is set, the programs of
+// .goreleaser.yaml, too.
+func checkPrograms(r *repository) error {
+	text, err := os.ReadFile(filepath.Join(r.root, ".goreleaser.yaml"))
+	if err != nil {
+		return err
+	}
+	var config releaser
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return err
+	}
+	if len(config.Builds) == 0 {
+		return fmt.Errorf(".goreleaser.yaml builds nothing")
+	}
+	for _, build := range config.Builds {
+		for _, s := range systems(build.GOOS, build.GOARCH) {
+			if err := r.resolve(build.Dir, build.Tags, s); err != nil {
+				return err
+			}
+			if !r.full {
+				continue
+			}
+			fmt.Println("building", build.Dir, "for", s.os, s.arch)
+			if err := r.command(build.Dir, s.env(), r.golang, "build", "-tags", strings.Join(build.Tags, ","), "-trimpath", "-o", os.DevNull, "."); err != nil {
+				return err
+			}
+		}
+		for _, name := range build.GOOS {
+			fmt.Println("building cmd/s3server for", name)
+			if err := r.command(".", system{name, "amd64"}.env(), r.golang, "build", "-trimpath", "-o", os.DevNull, "./cmd/s3server"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func systems(names, archs []string) []system {
+	var all []system
+	for _, name := range names {
+		for _, arch := range archs {
+			all = append(all, system{name, arch})
+		}
+	}
+	return all
+}
+
+// resolve lists all packages of a program for a system. A package without files for the system is
+// an error.
+func (r *repository) resolve(dir string, tags []string, s system) error {
+	cmd := exec.Command(r.golang, "list", "-deps", "-tags", strings.Join(tags, ","), "-f", "{{if .Error}}{{.ImportPath}}: {{.Error}}{{end}}", "-e", ".")
+	cmd.Dir = filepath.Join(r.root, dir)
+	cmd.Env = append(os.Environ(), s.env()...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("go list %s for %s/%s: %w", dir, s.os, s.arch, err)
+	}
+	broken := slices.DeleteFunc(strings.Split(string(out), "\n"), func(line string) bool { return strings.TrimSpace(line) == "" })
+	if len(broken) > 0 {
+		return fmt.Errorf("%s for %s/%s: %s", dir, s.os, s.arch, strings.Join(broken, "; "))
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const changelog = `# Changelog
+
+## [Unreleased]
+
+### Added
+- One thing.
+
+## [0.2.0]
+
+### Added
+- Another thing.
+
+## [0.1.0] - 2026-12-31
+
+### Added
+- The first thing.
+
+## [0.0.1] - 2026-01-01
+`
+
+func TestTheChangelogHasAnEntryForEachRelease(t *testing.T) {
+	for version, row := range map[string]struct{ text, problem string }{
+		"":       {"### Added\n- One thing.", ""},
+		"v0.1.0": {"### Added\n- The first thing.", ""},
+		"v0.2.0": {"", "must have a date"},
+		"v0.0.1": {"", "must have entries"},
+		"v0.3.0": {"", "is missing"},
+	} {
+		found, err := entryOf(changelog, version)
+		if row.problem != "" {
+			require.ErrorContains(t, err, row.problem, version)
+			continue
+		}
+		require.NoError(t, err, version)
+		require.Equal(t, row.text, found.text, version)
+	}
+	_, err := entryOf("# Changelog\n\n## [0.1.0] - 2026-12-31\n- a\n", "")
+	require.ErrorContains(t, err, "must be [Unreleased]")
+}
+
+func TestModulesOfThisRepositoryGetNoTag(t *testing.T) {
+	for dir, want := range map[string]bool{
+		".": true, "cmd/omnibucket": true, "adapters/afero": true, "analyzers": true,
+		"benchmarks": false, "testservers/minio": false, "examples/parquet": false, "files/sqlrecords/databases": false,
+	} {
+		require.Equal(t, want, isPublished(dir), dir)
+	}
+}
+
+func TestModulesWithoutUpdatesAreFound(t *testing.T) {
+	config := `
+updates:
+  - package-ecosystem: gomod
+    directories: ["/", "/adapters/*"]
+  - package-ecosystem: npm
+    directories: ["/judges"]
+`
+	missing, err := withoutUpdates([]byte(config), []string{".", "adapters/afero", "judges"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"judges"}, missing)
+}
+
+func TestSystems(t *testing.T) {
+	require.Equal(t, []system{{"linux", "amd64"}, {"linux", "arm64"}}, systems([]string{"linux"}, []string{"amd64", "arm64"}))
+}
