@@ -50,6 +50,11 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 	pending := s.pendingKey(t)
 	if t.inParts() {
 		if e := s.joinParts(ctx, t); e != nil {
+			if errors.Is(e, storage.OutcomeUnknown) { // another call may have joined and moved them
+				if r, _ := s.findFinished(ctx, t, v, e); r != nil {
+					return r, nil
+				}
+			}
 			return nil, e
 		}
 	}
