@@ -48,15 +48,18 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 
 func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Error) {
 	pending := s.pendingKey(t)
+	var failed *Error // to join the parts; another call may have joined them meanwhile, and moved the file
 	if t.inParts() {
-		if e := s.joinParts(ctx, t); e != nil {
-			return nil, e
-		}
+		failed = s.joinParts(ctx, t)
 	}
 	arrived, e := s.inspectStored(ctx, pending, t.size)
 	switch {
 	case e != nil && isGone(e):
-		return s.findFinished(ctx, t, v, e)
+		r, none := s.findFinished(ctx, t, v, e)
+		if none != nil && failed != nil {
+			return nil, failed
+		}
+		return r, none
 	case e != nil && !isRefusal(e):
 		return nil, e
 	}

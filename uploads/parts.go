@@ -7,7 +7,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
-	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // Parts say how the client cuts its file.
@@ -25,7 +24,7 @@ func (p Parts) sizeOf(number int, size int64) int64 {
 func (p Parts) check(stored []storage.UploadedPart, size int64) *Error {
 	for _, part := range stored {
 		if want := p.sizeOf(part.Number, size); part.Size != want {
-			return wrongPart(fmt.Sprintf("Part %d has %d bytes in place of %d. Start again.", part.Number, part.Size, max(want, 0)))
+			return refuseField(partsField, WrongSize, fmt.Sprintf("Part %d has %d bytes in place of %d. Start again.", part.Number, part.Size, max(want, 0)))
 		}
 	}
 	for number := 1; number <= p.Count; number++ {
@@ -37,8 +36,6 @@ func (p Parts) check(stored []storage.UploadedPart, size int64) *Error {
 }
 
 const partsField = "parts" // the field of errors about parts that were sent
-
-func wrongPart(message string) *Error { return refuseField(partsField, WrongSize, message) }
 
 // cuts reports whether a file of this size is sent in parts.
 func (s *Service) cuts(size int64) bool {
@@ -212,12 +209,8 @@ func (s *Service) joinParts(ctx context.Context, t ticket) *Error {
 		}
 		_, err = upload.Complete(ctx)
 	}
-	switch storage.CodeOf(err) {
-	case "", storage.ObjectNotFound:
+	if err == nil || storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil
-	case storage.InvalidArgument, storage.TooLarge: // a part was replaced meanwhile
-		abandon(ctx, upload)
-		return wrongPart("The parts do not make the file that was announced, of " + webapi.Bytes(t.size) + ". Start again.")
 	}
-	return storeFailed(err)
+	return storeFailed(err) // also if a part was replaced meanwhile, or another call joins them
 }

@@ -296,6 +296,44 @@ func TestFinishingPartsAtOnceMakesOneFile(t *testing.T) {
 	})
 }
 
+// fake-gcs-server fails with 500 if another call removes the parts while it joins them.
+func TestFinishFindsTheFileOfAnotherCallIfJoiningFails(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		meanwhile bool
+		code      uploads.Code
+	}{{"the other call was first", true, ""}, {"there is no other call", false, uploads.StoreFailed}} {
+		t.Run(row.name, func(t *testing.T) {
+			var other func()
+			b := partStore{inMemory(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(next storage.Driver) storage.Driver {
+				return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call != "CompleteParts" || other == nil {
+						return next(ctx)
+					}
+					do := other
+					other = nil
+					do()
+					return &storage.Error{Code: storage.Unavailable, Unknown: true}
+				})
+			})), smallPart}
+			s := b.inParts(t, uploads.Config{Key: ofMe})
+			ticket := b.sign(t, s)
+			sendParts(t, s, ticket, b.fileOf(aPNG()))
+			other = func() {
+				if row.meanwhile {
+					_, err := s.Finish(t.Context(), ticket.Token, me)
+					require.NoError(t, err)
+				}
+			}
+			_, err := s.Finish(t.Context(), ticket.Token, me)
+			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
+			_, err = s.Finish(t.Context(), ticket.Token, me)
+			require.NoError(t, err)
+			require.Len(t, keys(t, b.bucket), 1)
+		})
+	}
+}
+
 func TestATicketInPartsIsValidForOneUserPlaceAndTime(t *testing.T) {
 	b := partStore{inMemory(t), smallPart}
 	now := time.Now()
