@@ -16,8 +16,8 @@ const (
 
 // A BufferLimit bounds the transfer buffers of all buckets that share it. No transfer waits for ever:
 // if no granted buffer is on its way to or from a store, so that only a caller could free one,
-// the next request is granted over the limit, 64 KiB at a time. The blocks that [ReaderAt] keeps are part of it, and
-// give way to transfers.
+// the next request is granted over the limit. Such a grant is of 64 KiB at a time. The blocks that
+// [ReaderAt] keeps are part of the limit, and give way to transfers.
 type BufferLimit struct {
 	limit int64
 

@@ -269,12 +269,16 @@ func (d *driver) droppedError(ctx context.Context, e *storage.Error, c *blockLis
 	return e
 }
 
-// AbortParts removes the parts of an open upload. Otherwise it does nothing: uncommitted blocks
+// AbortParts removes the parts of an open upload to this key. Otherwise it does nothing: uncommitted blocks
 // are invisible, and the service drops them a week after the last one was sent. Dropping them at
 // once would need a write to the key.
-func (d *driver) AbortParts(ctx context.Context, _, upload string) error {
-	if u, err := parseOpenUpload(upload); err == nil {
-		return d.removeComponents(ctx, u)
+func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+	u, err := parseOpenUpload(upload)
+	if err != nil {
+		return nil // it has no parts that can be removed
 	}
-	return nil
+	if marked, err := d.markedKey(ctx, u); err != nil || marked != "" && marked != key {
+		return err
+	}
+	return d.removeComponents(ctx, u)
 }

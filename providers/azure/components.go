@@ -279,6 +279,18 @@ func (d *driver) isOpen(ctx context.Context, u *openUpload) (bool, error) {
 	return err == nil, err
 }
 
+// markedKey returns the key of an upload, or "" if it has no marker any more.
+func (d *driver) markedKey(ctx context.Context, u *openUpload) (string, error) {
+	marker, err := d.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return components.Key(marker.Metadata), nil
+}
+
 // removeComponents removes all blobs of an upload, however they came there. The marker is first: if
 // the removal is interrupted, or another process lists the parts meanwhile, nobody makes an object
 // of those that remain.

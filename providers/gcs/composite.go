@@ -130,6 +130,20 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	return attrs, nil
 }
 
+// abortComponents removes the objects of an upload to a key. An upload to another key stays.
+func (d *driver) abortComponents(ctx context.Context, key, upload string) error {
+	name, err := parseCompositeUpload(upload)
+	if err == nil && name.open {
+		switch marked, err := d.markedKey(ctx, &name); {
+		case err != nil:
+			return translate(err)
+		case marked != "" && marked != key:
+			return nil
+		}
+	}
+	return d.removeComponents(ctx, upload)
+}
+
 // removeComponents removes all objects of an upload. The marker is first: if the removal is
 // interrupted, or another process lists the parts meanwhile, nobody makes an object of those that
 // remain.

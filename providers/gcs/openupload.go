@@ -63,6 +63,15 @@ func (d *driver) hasMarker(ctx context.Context, name *compositeUpload) (bool, er
 	return len(found) > 0, err
 }
 
+// markedKey returns the key of an upload, or "" if it has no marker any more.
+func (d *driver) markedKey(ctx context.Context, name *compositeUpload) (string, error) {
+	found, _, err := d.listPage(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "")
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return components.Key(found[0].Metadata), nil
+}
+
 // listedParts are the fields of a part that a listing requests.
 var listedParts = []string{"Name", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
 

@@ -129,7 +129,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 // AbortParts removes the session and its bytes.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	if d.isComposite(upload) {
-		return d.removeComponents(ctx, upload)
+		return d.abortComponents(ctx, key, upload)
 	}
 	s, err := d.session(upload)
 	if err != nil {

@@ -23,7 +23,7 @@ var probeResults = map[string]struct {
 	"minio": {
 		s3.Conditions{Create: true, Update: true, Complete: true},
 		[]string{
-			"a listing accepts a delimiter other than a slash", "a full last page of a listing names no next page",
+			"a listing accepts a delimiter other than a slash", "uploads in progress are listed", "a full last page of a listing names no next page",
 			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
 		},
 	},
@@ -57,6 +57,7 @@ func TestProbe(t *testing.T) {
 				require.True(t, report.Profile.OrderedListing)
 				require.Equal(t, named.SlashDelimiter, report.Profile.SlashDelimiter)
 				require.Equal(t, named.TokenAfterLast, report.Profile.TokenAfterLast)
+				require.Equal(t, named.HidesUploads, report.Profile.HidesUploads)
 				require.Equal(t, named.SignedUploads, report.Profile.SignedUploads)
 				require.True(t, report.Profile.Copy && report.Profile.CopyParts && report.Profile.SignedForms)
 				require.NotEqual(t, s3.BatchNone, report.Profile.Batch)

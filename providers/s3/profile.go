@@ -20,8 +20,8 @@ type Profile struct {
 	// longer than the transfer. Without TLS, such a body always has its MD5.
 	ContentMD5 bool
 
-	// HidesUploads says that ListMultipartUploads omits uploads in progress, unless its prefix
-	// is a whole key.
+	// HidesUploads says that ListMultipartUploads omits uploads in progress, as MinIO's does unless
+	// its prefix is a whole key, or that the server is not known to list them.
 	HidesUploads bool
 
 	EqualParts      bool        // all parts of an upload except the last must have the same size

@@ -288,7 +288,9 @@ var profiles = []Profile{
 	{
 		// The careful profile: no conditions until s3probe has tested them, no checksum
 		// header, because some servers refuse it, and no feature that servers often lack.
+		// MinIO, behind whatever host, omits uploads in progress from listings.
 		Name:           "unknown",
+		HidesUploads:   true,
 		Batch:          BatchMD5,
 		Copy:           true,
 		CopyParts:      true,

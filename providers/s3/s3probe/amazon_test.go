@@ -80,8 +80,10 @@ const (
 	customerCheck  = "only a customer's key reads its object, over TLS"
 	customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
 
-	tagsCheck = "tags of writes, copies and their own calls"
-	kmsCheck  = "an object is encrypted with a key of a KMS"
+	tagsCheck    = "tags of writes, copies and their own calls"
+	kmsCheck     = "an object is encrypted with a key of a KMS"
+	uploadsCheck = "uploads in progress are listed"
+
 	holdCheck = "a legal hold keeps a version, in a bucket with object lock"
 )
 
@@ -102,6 +104,7 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 		"conditions of deletes ignored":                 {s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
 		"conditions of copies ignored":                  {s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
 		"checksums ignored":                             {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not match its CRC32C is refused", Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && !p.ContentMD5 }},
+		"no listing of uploads":                         {s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"}, uploadsCheck, Refused, func(p s3.Profile) bool { return p.HidesUploads }},
 		"no copies":                                     {s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"}, "a server-side copy", Refused, func(p s3.Profile) bool { return !p.Copy }},
 		"no copied parts":                               {s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", Refused, func(p s3.Profile) bool { return !p.CopyParts }},
 		"no batches":                                    {s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch delete", Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},

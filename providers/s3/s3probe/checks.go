@@ -56,6 +56,7 @@ var checks = []check{
 	{name: "a listing is in byte order across pages", run: checkOrder, set: func(p *s3.Profile, ok bool) { p.OrderedListing = ok }},
 	{name: "a listing accepts a delimiter other than a slash", run: checkDelimiter, set: func(p *s3.Profile, ok bool) { p.SlashDelimiter = !ok }},
 	{name: "a full last page of a listing names no next page", run: checkLastPage, set: func(p *s3.Profile, ok bool) { p.TokenAfterLast = !ok }},
+	{name: "uploads in progress are listed", run: checkUploads, set: func(p *s3.Profile, ok bool) { p.HidesUploads = !ok }},
 	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
 	conditionCheck("compare-and-swap on Put", checkUpdate, func(c *s3.Conditions) *bool { return &c.Update }),
 	conditionCheck("both on completing a multipart upload", checkComplete, func(c *s3.Conditions) *bool { return &c.Complete }),

@@ -92,8 +92,8 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// without returns the names of the conditions and checksums that the profile declares and
-// the other one does not.
+// without returns the names of what the profile declares and the other one does not: conditions,
+// checksums, and what else cannot be noticed by its absence.
 func without(profile, other *s3.Profile) (names []string) {
 	declared, proven := profile.Conditions, other.Conditions
 	for _, c := range []struct {
@@ -106,6 +106,7 @@ func without(profile, other *s3.Profile) (names []string) {
 		{"both on a copy", declared.Copy, proven.Copy},
 		{"a conditional delete", declared.Remove, proven.Remove},
 		{"tags", profile.Tags, other.Tags},
+		{"the listing of uploads", !profile.HidesUploads, !other.HidesUploads},
 		{"the CRC32C of a body", profile.Checksum >= s3.ChecksumHeader, other.Checksum >= s3.ChecksumHeader},
 		{"the CRC32C of a multipart upload", profile.Checksum >= s3.ChecksumFullObject, other.Checksum >= s3.ChecksumFullObject},
 	} {
