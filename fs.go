@@ -121,20 +121,26 @@ func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 }
 
 func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
+	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < maxKeyBytes {
+		entries, err := f.entries(name)
+		if err != nil {
+			return nil, f.fail("readdir", name, err)
+		}
+		if len(entries) > 0 {
+			return entries, nil
+		}
+	}
+	// It is an empty directory, a file or nothing.
 	isDir, err := f.isDir(name)
 	if err == nil && !isDir {
 		if _, err = f.b.Attrs(f.ctx, f.root+name); err == nil {
 			err = errors.New("not a directory")
 		}
 	}
-	var entries []fs.DirEntry
-	if err == nil {
-		entries, err = f.entries(name)
-	}
 	if err != nil {
 		return nil, f.fail("readdir", name, err)
 	}
-	return entries, nil
+	return []fs.DirEntry{}, nil
 }
 
 // entries returns the content of a directory, by name. In key order "x-y" is before "x/"; by

@@ -175,8 +175,8 @@ func count(t *testing.T, b storage.Bucket) (objects int) {
 	return objects
 }
 
-// The catalog in the bucket commits by RenameNoReplace, which is atomic here. A commit on another
-// one fails, as iceberg-go has it.
+// The catalog in the bucket commits by RenameNoReplace, which has one winner. For the others the
+// append fails.
 func TestOfCommitsAtOnceThoseThatSucceedAreThere(t *testing.T) {
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
 		c := inBucket(t, register(t, b))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"regexp"
 	"testing"
@@ -61,6 +62,31 @@ func TestAPlainReaderAtTakesHardlyMoreForALargeTable(t *testing.T) {
 	require.LessOrEqual(t, float64(seen.requests.Load()), 1.3*float64(known.ideal.requests))
 	require.LessOrEqual(t, float64(seen.bytes.Load()), 1.3*float64(known.ideal.bytes))
 	require.Equal(t, sums(rows), got)
+}
+
+// The files of storage.FS read at offsets, so that they need no code of ours.
+func TestAFileOfFSIsRead(t *testing.T) {
+	b := memstore.New()
+	_, err := upload(t.Context(), b, "tables/trips", 1000)
+	require.NoError(t, err)
+	f, err := storage.FS(t.Context(), b).Open("tables/trips")
+	require.NoError(t, err)
+	defer f.Close()
+	info, err := f.Stat()
+	require.NoError(t, err)
+	file, err := parquet.OpenFile(f.(io.ReaderAt), info.Size())
+	require.NoError(t, err)
+	rows := parquet.NewGenericReader[trip](file)
+	trips := make([]trip, 1000)
+	count, err := rows.Read(trips)
+	require.True(t, err == nil || err == io.EOF, err)
+	require.Equal(t, 1000, count)
+	require.NoError(t, rows.Close())
+	var fares float64
+	for _, one := range trips {
+		fares += one.Fare
+	}
+	require.Equal(t, sums(1000)["fare"], fares)
 }
 
 // sums adds up what upload writes.

@@ -1,0 +1,81 @@
+package iceberg
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	parquetfile "github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// The files of storage.FS are what the Parquet reader of arrow-go takes: one column of two is read
+// without the other.
+func TestFilesOfFSAreReadByArrow(t *testing.T) {
+	const rows = 20_000
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "id", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "remark", Type: arrow.BinaryTypes.String},
+	}, nil)
+	builder := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer builder.Release()
+	for id := range rows {
+		builder.Field(0).(*array.Int64Builder).Append(int64(id))
+		builder.Field(1).(*array.StringBuilder).Append(fmt.Sprint(id, strings.Repeat("-", 100)))
+	}
+	batch := builder.NewRecordBatch()
+	defer batch.Release()
+
+	var requests, bytes atomic.Int64
+	count := storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return nil, func(out storage.Outcome) {
+			requests.Add(int64(out.Requests))
+			bytes.Add(out.Bytes)
+		}, nil
+	})
+	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+		to := storage.NewWriter(t.Context(), b, "tables/remarks.parquet")
+		defer to.Close()
+		// The writer of Arrow closes what it writes to, also after an error. Commit stores the object.
+		w, err := pqarrow.NewFileWriter(schema, struct{ io.Writer }{to}, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+		require.NoError(t, err)
+		require.NoError(t, w.Write(batch))
+		require.NoError(t, w.Close())
+		attrs, err := to.Commit()
+		require.NoError(t, err)
+
+		requests.Store(0)
+		bytes.Store(0)
+		f, err := storage.FS(t.Context(), b).Open("tables/remarks.parquet")
+		require.NoError(t, err)
+		opened, err := parquetfile.NewParquetReader(f.(parquet.ReaderAtSeeker))
+		require.NoError(t, err)
+		reader, err := pqarrow.NewFileReader(opened, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+		require.NoError(t, err)
+		table, err := reader.ReadRowGroups(t.Context(), []int{0}, []int{0})
+		require.NoError(t, err)
+		defer table.Release()
+		require.NoError(t, opened.Close())
+		require.Equal(t, int64(rows), table.NumRows())
+		var next int64
+		for _, chunk := range table.Column(0).Data().Chunks() {
+			for _, id := range chunk.(*array.Int64).Int64Values() {
+				require.Equal(t, next, id)
+				next++
+			}
+		}
+		t.Logf("%d requests, %d of %d bytes", requests.Load(), bytes.Load(), attrs.Size)
+		require.Less(t, bytes.Load(), attrs.Size/4, "the other column is not read")
+		require.LessOrEqual(t, requests.Load(), int64(12))
+	}, count)
+}

@@ -1,0 +1,47 @@
+package storage_test
+
+import (
+	"context"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestADirectoryIsReadByOneListing(t *testing.T) {
+	requests := 0
+	b := memstore.New(storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return nil, func(out storage.Outcome) { requests += out.Requests }, nil
+	}))
+	for _, key := range []string{"a/b/c", "a/d"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+		require.NoError(t, err)
+	}
+	for name, row := range map[string]struct {
+		names    []string
+		err      error
+		requests int
+	}{
+		".":    {[]string{"a"}, nil, 1},
+		"a":    {[]string{"b", "d"}, nil, 1},
+		"a/b":  {[]string{"c"}, nil, 1},
+		"none": {nil, fs.ErrNotExist, 3},
+		"../a": {nil, fs.ErrInvalid, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests = 0
+			entries, err := fs.ReadDir(storage.FS(t.Context(), b), name)
+			var names []string
+			for _, entry := range entries {
+				names = append(names, entry.Name())
+			}
+			require.ErrorIs(t, err, row.err)
+			require.Equal(t, row.names, names)
+			require.Equal(t, row.requests, requests)
+		})
+	}
+}
