@@ -17,7 +17,7 @@ DATABASES := files/sqlrecords/databases
 # An example with a library of its own.
 PARQUET := examples/parquet
 # Modules beside the root's. The first ones have tests that need servers.
-TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges adapters/gocloud adapters/objstore adapters/afero adapters/tus examples/webdav examples/sftp
+TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges adapters/gocloud adapters/objstore adapters/afero adapters/tus examples/webdav examples/sftp examples/migrating
 MODULES := $(TESTED) benchmarks testservers analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
