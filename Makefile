@@ -18,7 +18,7 @@ DATABASES := files/sqlrecords/databases
 # An example with a library of its own.
 PARQUET := examples/parquet
 # Modules beside the root's. The first ones have tests that need servers.
-TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp \
+TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp examples/migrating \
 	adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite
 MODULES := $(TESTED) benchmarks testservers analyzers
 # Runs a command here with real servers: docs/testing.md.

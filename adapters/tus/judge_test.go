@@ -13,10 +13,9 @@ import (
 )
 
 // ownTests are tests of tusd's filestore. Its other tests look for the bytes of an unfinished
-// upload, or for the directories of an upload, in the file system: TestCreateDirectories,
-// TestCustomRelativePath, TestCustomAbsolutePath, TestCustomPermissions. In a bucket, an object
-// appears when all of its bytes have arrived, and there are no modes. TestKeys has what
-// they ask of IDs with slashes and of other keys.
+// upload in the file system: TestCreateDirectories, TestCustomRelativePath and
+// TestCustomAbsolutePath. In a bucket, an object appears when all of its bytes have arrived.
+// TestKeys has what they ask of IDs with slashes and of other keys.
 const ownTests = "^(TestFilestore|TestNotFound|TestConcatUploads|TestDeclareLength)$"
 
 // Tusd's own tests of its filestore judge the adapter on each store: in a copy of tusd, the adapter

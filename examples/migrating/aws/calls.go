@@ -1,0 +1,78 @@
+package aws
+
+//lint:file-ignore SA1019 The manager is deprecated, and most programs use it.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	ours3 "github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// The calls of docs/migrating/aws-sdk.md, so that they compile.
+var _ = []any{theirs, managers, ours}
+
+func theirs(ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient, bucket, key, p, source, etag string, n int32, r io.Reader, deletes *types.Delete, tags *types.Tagging, err error) {
+	s3.NewFromConfig(config)
+	c.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: r})
+	c.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	_ = s3.GetObjectInput{Range: aws.String("bytes=100-299")}
+	c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+	s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &p})
+	s3.NewListObjectVersionsPaginator(c, &s3.ListObjectVersionsInput{Bucket: &bucket})
+	c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+	c.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &bucket, Delete: deletes})
+	c.CopyObject(ctx, &s3.CopyObjectInput{Bucket: &bucket, Key: &key, CopySource: &source})
+	c.PutObjectTagging(ctx, &s3.PutObjectTaggingInput{Bucket: &bucket, Key: &key, Tagging: tags})
+	presign.PresignGetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	presign.PresignPutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key})
+	c.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
+	_ = s3.PutObjectInput{IfNoneMatch: aws.String("*")}
+	_ = s3.PutObjectInput{IfMatch: &etag}
+	var missing *types.NoSuchKey
+	_ = errors.As(err, &missing)
+}
+
+func managers(ctx context.Context, c *s3.Client, bucket, key string, r io.Reader, w io.WriterAt, dir string) {
+	manager.NewUploader(c).Upload(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: r})
+	manager.NewDownloader(c).Download(ctx, w, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	m := transfermanager.New(c)
+	m.UploadObject(ctx, &transfermanager.UploadObjectInput{Bucket: &bucket, Key: &key, Body: r})
+	m.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: &bucket, Key: &key})
+	m.DownloadObject(ctx, &transfermanager.DownloadObjectInput{Bucket: &bucket, Key: &key, WriterAt: w})
+	m.UploadDirectory(ctx, &transfermanager.UploadDirectoryInput{Bucket: &bucket, Source: &dir})
+}
+
+func ours(ctx context.Context, b storage.Bucket, c *s3.Client, bucket, key, path, p, dir, revision, from, to string, ttl time.Duration, r io.Reader, keys iter.Seq[string], t map[string]string, err error) {
+	ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c})
+	b.Upload(ctx, key, r)
+	b.Download(ctx, key)
+	_ = storage.WithRange(100, 200)
+	b.Attrs(ctx, key)
+	b.List(ctx, storage.WithPrefix(p))
+	storage.Versions(ctx, b)
+	b.Remove(ctx, key)
+	storage.RemoveAll(ctx, b, keys)
+	storage.Copy(ctx, b, to, b, from)
+	storage.SetTags(ctx, b, key, t)
+	b.SignedDownloadURL(ctx, key, storage.WithTTL(ttl))
+	b.SignedUploadURL(ctx, key, storage.WithTTL(ttl))
+	storage.BeginUpload(ctx, b, key)
+	_ = storage.IfAbsent()
+	_ = storage.IfRevision(revision)
+	_ = errors.Is(err, storage.ObjectNotFound)
+	storage.DownloadFile(ctx, b, key, path)
+	_ = transfer.Upload
+	storage.As[*s3.Client](b)
+}

@@ -1,0 +1,75 @@
+package minio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/url"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/tags"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// The calls of docs/migrating/minio-go.md, so that they compile.
+var _ = []any{theirs, ours}
+
+func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string, creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo, dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values, err error) {
+	minio.New(endpoint, &minio.Options{Creds: creds, Region: region})
+	c.MakeBucket(ctx, bucket, minio.MakeBucketOptions{})
+	c.PutObject(ctx, bucket, key, r, size, minio.PutObjectOptions{})
+	c.FPutObject(ctx, bucket, key, path, minio.PutObjectOptions{})
+	c.GetObject(ctx, bucket, key, minio.GetObjectOptions{})
+	var get minio.GetObjectOptions
+	get.SetRange(100, 299)
+	c.FGetObject(ctx, bucket, key, path, minio.GetObjectOptions{})
+	c.StatObject(ctx, bucket, key, minio.StatObjectOptions{})
+	c.ListObjects(ctx, bucket, minio.ListObjectsOptions{Prefix: p})
+	c.ListObjects(ctx, bucket, minio.ListObjectsOptions{Prefix: p, Recursive: true})
+	c.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{})
+	c.RemoveObjects(ctx, bucket, objects, minio.RemoveObjectsOptions{})
+	c.CopyObject(ctx, dst, src)
+	c.ComposeObject(ctx, dst, src, src)
+	c.PresignedGetObject(ctx, bucket, key, ttl, query)
+	c.PresignedPutObject(ctx, bucket, key, ttl)
+	c.PresignedPostPolicy(ctx, policy)
+	c.PutObjectTagging(ctx, bucket, key, t, minio.PutObjectTaggingOptions{})
+	var put minio.PutObjectOptions
+	put.SetMatchETagExcept("*")
+	put.SetMatchETag(etag)
+	_ = minio.ToErrorResponse(err).Code == "NoSuchKey"
+	core.NewMultipartUpload(ctx, bucket, key, minio.PutObjectOptions{})
+	c.ListIncompleteUploads(ctx, bucket, p, true)
+}
+
+func ours(ctx context.Context, b storage.Bucket, service *storage.Service, bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader, keys iter.Seq[string], sources []string, t map[string]string, err error) {
+	s3.Open(ctx, s3.Config{Bucket: bucket, Endpoint: endpoint, Region: region})
+	service.CreateBucket(ctx, bucket)
+	b.Upload(ctx, key, r)
+	storage.UploadFile(ctx, b, key, path)
+	b.Download(ctx, key)
+	storage.NewReaderAt(ctx, b, key)
+	_ = storage.WithRange(100, 200)
+	storage.DownloadFile(ctx, b, key, path)
+	b.Attrs(ctx, key)
+	b.List(ctx, storage.WithPrefix(p), storage.WithDelimiter("/"))
+	b.List(ctx, storage.WithPrefix(p))
+	b.Remove(ctx, key)
+	storage.RemoveAll(ctx, b, keys)
+	storage.Copy(ctx, b, to, b, from)
+	storage.Compose(ctx, b, to, sources)
+	b.SignedDownloadURL(ctx, key, storage.WithTTL(ttl))
+	b.SignedUploadURL(ctx, key, storage.WithTTL(ttl))
+	storage.SignedUploadForm(ctx, b, key, 1, size)
+	storage.SetTags(ctx, b, key, t)
+	_ = storage.IfAbsent()
+	_ = storage.IfRevision(revision)
+	_ = errors.Is(err, storage.ObjectNotFound)
+	storage.BeginUpload(ctx, b, key)
+	storage.ListUploads(ctx, b, storage.WithPrefix(p))
+}

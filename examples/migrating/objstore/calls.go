@@ -1,0 +1,52 @@
+// Package objstore has the calls of docs/migrating/objstore.md, so that they compile.
+package objstore
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	thanos "github.com/thanos-io/objstore"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/objstore"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+var _ = []any{adapter, theirs, ours}
+
+func adapter(bucket storage.Bucket) thanos.Bucket {
+	b := objstore.New(bucket, objstore.Config{Name: "blocks"}) // an objstore.Bucket of Thanos
+	return b
+}
+
+func theirs(ctx context.Context, b thanos.Bucket, name, dir string, off, length int64, r io.Reader, f func(string) error, err error) {
+	b.Upload(ctx, name, r)
+	b.Get(ctx, name)
+	b.GetRange(ctx, name, off, length)
+	b.Attributes(ctx, name)
+	b.Exists(ctx, name)
+	b.Delete(ctx, name)
+	b.Iter(ctx, dir, f)
+	b.Iter(ctx, dir, f, thanos.WithRecursiveIter())
+	b.IsObjNotFoundErr(err)
+	b.IsAccessDeniedErr(err)
+	thanos.NewInMemBucket()
+	_, _ = thanos.UploadDir, thanos.DownloadDir
+}
+
+func ours(ctx context.Context, b storage.Bucket, name, dir string, off, length int64, r io.Reader, err error) {
+	b.Upload(ctx, name, r)
+	b.Download(ctx, name)
+	b.Download(ctx, name, storage.WithRange(off, length))
+	b.Attrs(ctx, name)
+	b.Exists(ctx, name)
+	b.Remove(ctx, name)
+	b.List(ctx, storage.WithPrefix(dir+"/"), storage.WithDelimiter("/"))
+	b.List(ctx, storage.WithPrefix(dir+"/"))
+	_ = errors.Is(err, storage.ObjectNotFound)
+	_ = errors.Is(err, storage.PermissionDenied)
+	memstore.New()
+	_, _ = transfer.Upload, transfer.Download
+}
