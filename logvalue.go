@@ -1,0 +1,66 @@
+package storage
+
+import "log/slog"
+
+// LogValue returns the error as attributes for [log/slog]: code, op, provider, bucket, key,
+// status, request_id, retryable, unknown, hint and cause. It leaves out those that are not set.
+// The cause is masked as in [Error.Error], and the key is cut there, too.
+func (e *Error) LogValue() slog.Value {
+	if e == nil {
+		return slog.Value{}
+	}
+	attrs := []slog.Attr{slog.String("code", string(e.Code))}
+	for _, text := range []struct{ name, value string }{
+		{"op", e.Op}, {"provider", e.Provider}, {"bucket", e.Bucket}, {"key", cutKey(e.Key)},
+	} {
+		attrs = appendText(attrs, text.name, text.value)
+	}
+	if e.Status != 0 {
+		attrs = append(attrs, slog.Int("status", e.Status))
+	}
+	attrs = appendText(attrs, "request_id", e.RequestID)
+	if e.Retryable {
+		attrs = append(attrs, slog.Bool("retryable", true))
+	}
+	if e.RetryAfter > 0 {
+		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter))
+	}
+	if e.Unknown {
+		attrs = append(attrs, slog.Bool("unknown", true))
+	}
+	attrs = appendText(attrs, "hint", e.Hint)
+	if e.Err != nil {
+		attrs = appendText(attrs, "cause", redact(e.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// LogValue returns the attributes that identify the object, for [log/slog]: key, size,
+// content_type, revision, version, modified and crc32c, if they are known. It leaves out metadata,
+// which may be personal.
+func (a *Attrs) LogValue() slog.Value {
+	if a == nil {
+		return slog.Value{}
+	}
+	attrs := []slog.Attr{slog.String("key", cutKey(a.Key)), slog.Int64("size", a.Size)}
+	attrs = appendText(attrs, "content_type", a.ContentType)
+	attrs = appendText(attrs, "revision", a.Revision)
+	attrs = appendText(attrs, "version", a.Version)
+	if !a.Modified.IsZero() {
+		attrs = append(attrs, slog.Time("modified", a.Modified))
+	}
+	if a.CRC32C.Known {
+		attrs = append(attrs, slog.String("crc32c", a.CRC32C.String()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+func appendText(attrs []slog.Attr, name, value string) []slog.Attr {
+	if value == "" {
+		return attrs
+	}
+	return append(attrs, slog.String(name, value))
+}
+
+// cutKey returns at most as many bytes as the longest key has. A caller may have passed more.
+func cutKey(key string) string { return key[:min(len(key), maxKeyBytes)] }
