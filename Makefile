@@ -93,7 +93,7 @@ man: ## writes the manual pages of cmd/omnibucket into dist-man
 install-check: ## "go install cmd/omnibucket@version", from a module proxy in a directory
 	GO="$(GO)" scripts/installcheck
 
-release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=1 builds every program
+release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=true builds every program
 	$(GO) run -C release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'
 
 support: ## writes docs/support.md from the results of the suite

@@ -2,45 +2,65 @@ package storage
 
 import "log/slog"
 
-// LogValue makes log/slog log e as a group: code, op, provider, bucket, key, status, request_id,
-// retryable, and msg, which is [Error.Error]. Empty fields are left out. No value is a secret.
+// LogValue returns the error as attributes for [log/slog]: code, op, provider, bucket, key,
+// status, request_id, retryable, unknown, hint and cause. It leaves out those that are not set.
+// The cause is masked as in [Error.Error], and the key is cut there, too.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}
 	}
 	attrs := []slog.Attr{slog.String("code", string(e.Code))}
 	for _, text := range []struct{ name, value string }{
-		{"op", e.Op}, {"provider", e.Provider}, {"bucket", e.Bucket}, {"key", e.Key}, {"request_id", e.RequestID},
+		{"op", e.Op}, {"provider", e.Provider}, {"bucket", e.Bucket}, {"key", cutKey(e.Key)},
 	} {
-		if text.value != "" {
-			attrs = append(attrs, slog.String(text.name, text.value))
-		}
+		attrs = appendText(attrs, text.name, text.value)
 	}
 	if e.Status != 0 {
 		attrs = append(attrs, slog.Int("status", e.Status))
 	}
+	attrs = appendText(attrs, "request_id", e.RequestID)
 	if e.Retryable {
 		attrs = append(attrs, slog.Bool("retryable", true))
 	}
-	return slog.GroupValue(append(attrs, slog.String("msg", e.Error()))...)
+	if e.RetryAfter > 0 {
+		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter))
+	}
+	if e.Unknown {
+		attrs = append(attrs, slog.Bool("unknown", true))
+	}
+	attrs = appendText(attrs, "hint", e.Hint)
+	if e.Err != nil {
+		attrs = appendText(attrs, "cause", redact(e.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
 }
 
-// LogValue makes log/slog log a as a group: key, size, content_type, revision, version and
-// modified. Empty fields are left out. Metadata and tags, which are the user's, are not logged.
+// LogValue returns the attributes that identify the object, for [log/slog]: key, size,
+// content_type, revision, version, modified and crc32c, if they are known. It leaves out metadata,
+// which may be personal.
 func (a *Attrs) LogValue() slog.Value {
 	if a == nil {
 		return slog.Value{}
 	}
-	attrs := []slog.Attr{slog.String("key", a.Key), slog.Int64("size", a.Size)}
-	for _, text := range []struct{ name, value string }{
-		{"content_type", a.ContentType}, {"revision", a.Revision}, {"version", a.Version},
-	} {
-		if text.value != "" {
-			attrs = append(attrs, slog.String(text.name, text.value))
-		}
-	}
+	attrs := []slog.Attr{slog.String("key", cutKey(a.Key)), slog.Int64("size", a.Size)}
+	attrs = appendText(attrs, "content_type", a.ContentType)
+	attrs = appendText(attrs, "revision", a.Revision)
+	attrs = appendText(attrs, "version", a.Version)
 	if !a.Modified.IsZero() {
 		attrs = append(attrs, slog.Time("modified", a.Modified))
 	}
+	if a.CRC32C.Known {
+		attrs = append(attrs, slog.String("crc32c", a.CRC32C.String()))
+	}
 	return slog.GroupValue(attrs...)
 }
+
+func appendText(attrs []slog.Attr, name, value string) []slog.Attr {
+	if value == "" {
+		return attrs
+	}
+	return append(attrs, slog.String(name, value))
+}
+
+// cutKey returns at most as many bytes as the longest key has. A caller may have passed more.
+func cutKey(key string) string { return key[:min(len(key), maxKeyBytes)] }

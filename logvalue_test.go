@@ -2,41 +2,58 @@ package storage_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/memstore"
 )
 
-func logged(value any) string {
-	var text bytes.Buffer
-	slog.New(slog.NewTextHandler(&text, nil)).Info("done", "it", value)
-	return text.String()
+// logged returns what slog writes of a value.
+func logged(t *testing.T, value any) string {
+	t.Helper()
+	var out bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key != "value" {
+			return slog.Attr{} // time, level and message
+		}
+		return a
+	}}))
+	logger.Info("", "value", value)
+	return strings.TrimSpace(out.String())
 }
 
-func TestErrorsAreLoggedByTheirFields(t *testing.T) {
-	_, err := memstore.New().Attrs(t.Context(), "missing")
-	line := logged(err)
-	for _, want := range []string{`it.code="object not found"`, "it.op=Attrs", "it.provider=memory", "it.key=missing", "it.msg="} {
-		require.Contains(t, line, want)
+func TestErrorsAreLoggedByAttributes(t *testing.T) {
+	for name, row := range map[string]struct {
+		err  *storage.Error
+		want string
+	}{
+		"the whole error": {
+			&storage.Error{
+				Code: storage.RateLimited, Op: "Upload", Provider: "s3", Bucket: "photos", Key: "a", Status: 503, RequestID: "R1",
+				Retryable: true, RetryAfter: time.Second, Unknown: true, Hint: "slow down", Err: errors.New("busy"),
+			},
+			`{"value":{"code":"rate limited","op":"Upload","provider":"s3","bucket":"photos","key":"a","status":503,"request_id":"R1","retryable":true,"retry_after":1000000000,"unknown":true,"hint":"slow down","cause":"busy"}}`,
+		},
+		"only a code":       {&storage.Error{Code: storage.Internal}, `{"value":{"code":"internal"}}`},
+		"a signed address":  {&storage.Error{Code: storage.Internal, Err: errors.New("GET https://h/k?sig=SECRET")}, `{"value":{"code":"internal","cause":"GET https://h/k?REDACTED"}}`},
+		"no error":          {nil, `{"value":null}`},
+		"a key without end": {&storage.Error{Code: storage.InvalidArgument, Key: strings.Repeat("k", 2000)}, `{"value":{"code":"invalid argument","key":"` + strings.Repeat("k", 1024) + `"}}`},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, logged(t, row.err)) })
 	}
-	require.NotContains(t, line, "it.status", "there was no HTTP")
-	var none *storage.Error
-	require.NotPanics(t, func() { logged(none) })
 }
 
-func TestAttrsAreLoggedWithoutMetadata(t *testing.T) {
-	attrs, err := memstore.New().Upload(t.Context(), "a.txt", strings.NewReader("text"), storage.WithMetadata(map[string]string{"owner": "secret-name"}))
-	require.NoError(t, err)
-	line := logged(attrs)
-	for _, want := range []string{"it.key=a.txt", "it.size=4", `it.content_type="text/plain; charset=utf-8"`, "it.revision="} {
-		require.Contains(t, line, want)
+func TestAttributesOfObjectsAreLoggedWithoutMetadata(t *testing.T) {
+	a := &storage.Attrs{
+		Key: "a", Size: 5, Revision: "s3:1", Version: "v1", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: storage.KnownCRC32C(1),
+		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"name": "Ada"}},
 	}
-	require.NotContains(t, line, "secret-name")
-	var none *storage.Attrs
-	require.NotPanics(t, func() { logged(none) })
+	require.Equal(t, `{"value":{"key":"a","size":5,"content_type":"text/plain","revision":"s3:1","version":"v1","modified":"2026-01-02T03:04:05Z","crc32c":"`+a.CRC32C.String()+`"}}`, logged(t, a))
+	require.Equal(t, `{"value":{"key":"b","size":0}}`, logged(t, &storage.Attrs{Key: "b"}))
+	require.Equal(t, `{"value":null}`, logged(t, (*storage.Attrs)(nil)))
 }

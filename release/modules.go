@@ -46,17 +46,25 @@ func checkArchives(r *repository) error {
 	if err != nil {
 		return err
 	}
+	export, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(export) }()
+	if err := r.command(".", nil, "sh", "-c", `git archive HEAD | tar -x -C "$0"`, export); err != nil {
+		return err
+	}
 	var failed []error
 	for _, dir := range dirs {
 		if isPublished(dir) {
-			failed = append(failed, r.checkArchive(dir))
+			failed = append(failed, r.checkArchive(export, dir))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func (r *repository) checkArchive(dir string) error {
-	name := filepath.Join(r.root, dir, "go.mod")
+func (r *repository) checkArchive(export, dir string) error {
+	name := filepath.Join(export, dir, "go.mod")
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
@@ -65,13 +73,13 @@ func (r *repository) checkArchive(dir string) error {
 	if err != nil {
 		return err
 	}
-	own, sub := path.Join(library, dir), strings.TrimPrefix(dir, ".")
+	own := path.Join(library, dir)
 	if file.Module.Mod.Path != own {
 		return fmt.Errorf("%s/go.mod: the module must be %s", dir, own)
 	}
 	var size counter
 	version := module.Version{Path: own, Version: cmp.Or(r.version, "v0.0.1-check")}
-	if err := zip.CreateFromVCS(&size, version, r.root, "HEAD", sub); err != nil {
+	if err := zip.CreateFromDir(&size, version, filepath.Dir(name)); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	fmt.Printf("%-28s %5d KiB%s\n", dir, size>>10, pending(file))

@@ -13,6 +13,22 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
+// Without a key, the default credential chain of the Azure SDK is used, as after "az login". The
+// address of this bucket is azblob://photos?account=acme.
+func ExampleOpen() {
+	ctx := context.Background()
+	bucket, err := azure.Open(ctx, azure.Config{Bucket: "photos", Account: "acme"})
+	if err != nil {
+		return
+	}
+	defer storage.Close(bucket)
+	attrs, err := bucket.Upload(ctx, "cat.jpg", strings.NewReader("…"), storage.IfAbsent())
+	if err != nil {
+		return
+	}
+	fmt.Println(attrs.Revision) // for storage.IfRevision
+}
+
 // A key that Azure does not keep is given to the write and to each read.
 func ExampleWithCustomerKey() {
 	ctx := context.Background()

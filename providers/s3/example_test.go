@@ -3,6 +3,7 @@ package s3_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,21 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/s3"
 )
+
+// Credentials come from the environment, as for Amazon's tools. A compatible server has an
+// endpoint, and a profile says what it enforces. The address of this bucket is
+// s3://photos?endpoint=https://0123abcd.r2.cloudflarestorage.com.
+func ExampleOpen() {
+	ctx := context.Background()
+	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Endpoint: "https://0123abcd.r2.cloudflarestorage.com"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer storage.Close(bucket)
+	_, err = bucket.Upload(ctx, "cat.jpg", strings.NewReader("…"), storage.IfAbsent())
+	fmt.Println(errors.Is(err, storage.PreconditionFailed)) // true, if the object exists
+}
 
 // Every object that is written is encrypted with a key of AWS KMS. The address is
 // s3://invoices?region=eu-west-1&kms_key=….

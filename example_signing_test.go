@@ -1,0 +1,48 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A signed URL lets anyone store one object, with one type and at most one hour from now. Send
+// it to a browser as JSON: it has the URL, the method and the headers to send.
+func ExampleSignedURL() {
+	ctx := context.Background()
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com")) // serve.NewHandler answers there; a cloud signs its own
+	signed, err := bucket.SignedUploadURL(ctx, "avatars/42.png",
+		storage.WithContentType("image/png"), storage.WithTTL(time.Hour))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(signed.Method, signed.Header.Get("Content-Type"))
+	fmt.Println(signed) // a log shows no signature
+	// Output:
+	// PUT image/png
+	// PUT https://files.example.com/avatars/42.png?REDACTED
+}
+
+// A form lets a browser send a file of 1 byte to 5 MiB without any script.
+func ExampleSignedUploadForm() {
+	ctx := context.Background()
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
+	form, err := storage.SignedUploadForm(ctx, bucket, "avatars/42.png", 1, 5<<20, storage.WithContentType("image/png"))
+	if errors.Is(err, storage.Unsupported) { // Azure and R2 have no forms
+		return
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("<form action=%q method=post enctype=multipart/form-data>\n", form.URL)
+	fmt.Println(form.Fields["key"]) // each field becomes an <input type=hidden>
+	// Output:
+	// <form action="https://files.example.com/" method=post enctype=multipart/form-data>
+	// avatars/42.png
+}
