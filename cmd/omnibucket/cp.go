@@ -175,7 +175,7 @@ func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error
 	}
 	if src.kind == localPath {
 		return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-			return storage.UploadFile(ctx, bucket, dst.key, src.path, extended(f.write.forUpload(), moving)...)
+			return uploadPath(ctx, bucket, dst.key, src.path, extended(f.write.forUpload(), moving))
 		})
 	}
 	return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {

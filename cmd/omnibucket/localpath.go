@@ -28,7 +28,8 @@ func (l location) asBucket() (location, error) {
 		return l.inDirectory(l.path, "")
 	}
 	dir, key := splitWildcards(filepath.Clean(l.path))
-	if key == "" {
+	exact := key == "" // of a file, whose name may have such characters
+	if exact {
 		dir, key = filepath.Split(filepath.Clean(l.path))
 	}
 	if dir == "" {
@@ -37,7 +38,9 @@ func (l location) asBucket() (location, error) {
 	if endsAsFolder(l.path) {
 		key = asFolder(key)
 	}
-	return l.inDirectory(dir, filepath.ToSlash(key))
+	in, err := l.inDirectory(dir, filepath.ToSlash(key))
+	in.hasWildcard = in.hasWildcard && !exact
+	return in, err
 }
 
 // asEntry returns the location of a path in the bucket of its parent directory: a directory
@@ -51,7 +54,9 @@ func (l location) asEntry() (location, error) {
 	if isDirectory(path) || endsAsFolder(l.path) {
 		key = asFolder(key)
 	}
-	return l.inDirectory(filepath.Dir(path), key)
+	in, err := l.inDirectory(filepath.Dir(path), key)
+	in.hasWildcard = false // it is the name of a file
+	return in, err
 }
 
 // splitWildcards splits a path before its first element with a wildcard. The key is "" if

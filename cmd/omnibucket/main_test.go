@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -49,6 +51,33 @@ func TestASignalInterrupts(t *testing.T) {
 		require.Equal(t, 130, exitOf(t, process))
 	}
 	require.Empty(t, newShell(t).ok("ls", bucket))
+}
+
+// Opening a pipe that nobody writes to blocks.
+func TestASignalInterruptsTheWaitForANamedPipe(t *testing.T) {
+	bucket := directory(t)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	s := newShell(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	timer := time.AfterFunc(100*time.Millisecond, cancel)
+	defer timer.Stop()
+	require.Equal(t, 130, run(ctx, []string{"cp", pipe, bucket + "#a"}, s.around(nil, io.Discard, io.Discard)))
+	writer, err := os.OpenFile(pipe, os.O_RDWR, 0) // ends the wait
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+
+	pipe += "2" // of the first one, a reader may still be ending
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	process, in, _ := started(t, "cp", pipe, bucket+"#b")
+	require.NoError(t, in.Close())
+	writer, err = os.OpenFile(pipe, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = io.WriteString(writer, "piped")
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	require.NoError(t, process.Wait())
+	require.Equal(t, "piped", s.ok("cat", bucket+"#b"))
 }
 
 func TestHeadMayCloseThePipe(t *testing.T) {

@@ -193,6 +193,10 @@ func TestWildcardsOfAPath(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"[x].txt": "x", "x.txt": "other"})
 	s.ok("cp", "[x].txt", bucket) // a file of this name exists
 	require.Equal(t, "x", s.ok("cat", "--literal", bucket+"/[x].txt"))
+	writeFiles(t, dir, map[string]string{"*": "star"})
+	require.Equal(t, "star", s.ok("cat", "./*"))
+	s.ok("rm", "./*")
+	require.Equal(t, "x", s.ok("cat", "./[x].txt"), "only the file of this name was removed")
 }
 
 // A copy of a few objects must not list the whole folder.
