@@ -56,11 +56,11 @@ func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from
 	begun := u.data.(*uploadRecord)
 	r := &storage.PartRequest{Key: escapeKey(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
 	stored, err := b.putPart(ctx, r, from)
-	switch storage.CodeOf(err) {
-	case storage.ObjectNotFound:
-		return nil, b.missing(ctx, u, err)
-	case storage.InvalidArgument:
-		return nil, noUpload(u.id)
+	switch code := storage.CodeOf(err); code {
+	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
+		if b.isLost(ctx, u) || code == storage.InvalidArgument {
+			return nil, noUpload(u.id)
+		}
 	}
 	if err != nil {
 		return nil, driverError(err, u.key)

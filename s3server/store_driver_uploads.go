@@ -171,9 +171,10 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	record := u.data.(*uploadRecord)
 	r.AnyOrder = record.AnyOrder
 	attrs, err := b.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
+	if err != nil && (b.isCompleted(ctx, u) || b.isLost(ctx, u)) {
+		return nil, "", noUpload(u.id) // another server was faster, or another program has removed it
+	}
 	switch storage.CodeOf(err) {
-	case storage.ObjectNotFound:
-		return nil, "", b.missing(ctx, u, err)
 	case storage.InvalidArgument, storage.Changed:
 		return nil, "", newError("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
 	}
@@ -185,21 +186,15 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	return v, shown, nil
 }
 
-// missing returns NoSuchUpload if the store has the upload no more, and then removes its records.
-// Else err is about something else that is missing, such as the source of a part.
-func (b *driverBucket) missing(ctx context.Context, u *upload, err error) error {
+// isLost reports whether the store has an upload no more, because another program has removed it.
+// It then removes the records.
+func (b *driverBucket) isLost(ctx context.Context, u *upload) bool {
 	record := u.data.(*uploadRecord)
 	if !record.AnyOrder {
-		return driverError(err, u.key)
+		return false
 	}
-	_, gone := b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: escapeKey(u.key), Upload: record.Upload, Limit: 1})
-	if storage.CodeOf(gone) != storage.ObjectNotFound {
-		return driverError(err, u.key)
-	}
-	if err := b.dropUpload(ctx, u.id); err != nil {
-		return driverError(err, u.key)
-	}
-	return noUpload(u.id)
+	_, err := b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: escapeKey(u.key), Upload: record.Upload, Limit: 1})
+	return storage.CodeOf(err) == storage.ObjectNotFound && b.dropUpload(ctx, u.id) == nil
 }
 
 // isCompleted reports whether the upload made the current object of its key, and was interrupted

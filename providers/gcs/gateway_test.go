@@ -13,5 +13,5 @@ func TestAServerOfS3OverGoogle(t *testing.T) {
 	s := needServer(t)
 	service, err := gcs.NewServiceDriver(t.Context(), gcs.Config{Project: "project", Endpoint: s.endpoint})
 	require.NoError(t, err)
-	gatewaytest.Run(t, service, gatewaytest.Lacks{Tags: true})
+	gatewaytest.Run(t, service, gatewaytest.Lacks{Tags: true, Generations: true})
 }

@@ -26,14 +26,17 @@ import (
 // Lacks are what a gateway to a provider lacks.
 type Lacks struct {
 	Versions bool // refused with NotImplemented
-	Tags     bool // not tested: the emulator drops them in silence
+	// These are not tested, because the emulator ignores them.
+	Tags, Generations bool
 }
 
 // A gateway is a server over a service, with a bucket.
 type gateway struct {
 	*testing.T
 	*s3.Client
-	bucket *string
+	service storage.ServiceDriver
+	other   *s3.Client // of another server, as if it were another process
+	bucket  *string
 }
 
 var buckets atomic.Int64
@@ -41,14 +44,8 @@ var buckets atomic.Int64
 // Run tests a server over service, which it closes.
 func Run(t *testing.T, service storage.ServiceDriver, lacks Lacks) {
 	t.Cleanup(func() { _ = service.Close() })
-	server, err := s3server.Start(s3server.Config{Service: service, Limits: s3server.Limits{MinPartSize: 1 << 10}})
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	g := &gateway{T: t, bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1)))}
-	g.Client = s3.New(s3.Options{
-		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: server.Client(),
-		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
-	})
+	g := &gateway{T: t, service: service, bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1)))}
+	g.Client, g.other = g.start(), g.start()
 	g.buckets()
 	g.objects()
 	g.conditions()
@@ -58,14 +55,28 @@ func Run(t *testing.T, service storage.ServiceDriver, lacks Lacks) {
 		g.tags()
 	}
 	g.uploads()
+	if !lacks.Generations {
+		g.partBesideCompletion()
+	}
 	g.refused()
 	g.removals()
 	g.versions(lacks.Versions)
 	g.part("k", g.begin("k"), 1, "nobody completes it")
-	_, err = g.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: g.bucket})
+	_, err := g.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: g.bucket})
 	require.NoError(t, err)
 	_, err = g.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: g.bucket})
 	g.fails(err, http.StatusNotFound, "NotFound")
+}
+
+// start starts a server, and returns a client of it.
+func (g *gateway) start() *s3.Client {
+	server, err := s3server.Start(s3server.Config{Service: g.service, Limits: s3server.Limits{MinPartSize: 1 << 10}})
+	require.NoError(g, err)
+	g.Cleanup(server.Close)
+	return s3.New(s3.Options{
+		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: server.Client(),
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+	})
 }
 
 func (g *gateway) fails(err error, status int, code string) {

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
 )
 
 // uploads checks multipart uploads.
@@ -24,8 +26,11 @@ func (g *gateway) uploads() {
 	g.refusedCompletions()
 	g.uploadsOfOneKey()
 	g.completionsAtOnce()
+	g.manyParts()
 	g.abortedUploads()
 	g.abortBesideCompletion()
+	g.completionsOfTwoServers()
+	g.lostUploads()
 }
 
 func (g *gateway) begin(key string, options ...func(*s3.CreateMultipartUploadInput)) *string {
@@ -47,9 +52,13 @@ func (g *gateway) part(key string, upload *string, number int32, content string)
 }
 
 func (g *gateway) complete(key string, upload *string, parts ...types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
-	return g.CompleteMultipartUpload(g.Context(), &s3.CompleteMultipartUploadInput{
+	return g.CompleteMultipartUpload(g.Context(), g.completion(key, upload, parts...))
+}
+
+func (g *gateway) completion(key string, upload *string, parts ...types.CompletedPart) *s3.CompleteMultipartUploadInput {
+	return &s3.CompleteMultipartUploadInput{
 		Bucket: g.bucket, Key: &key, UploadId: upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-	})
+	}
 }
 
 func (g *gateway) abort(key string, upload *string) error {
@@ -185,10 +194,9 @@ func (g *gateway) refusedCompletions() {
 		g.Log(name)
 		g.fails(err, http.StatusBadRequest, test.code)
 	}
-	_, err := g.CompleteMultipartUpload(g.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, IfNoneMatch: aws.String("*"),
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{first, last}},
-	})
+	in := g.completion("refused", upload, first, last)
+	in.IfNoneMatch = aws.String("*")
+	_, err := g.CompleteMultipartUpload(g.Context(), in)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
 	text, _ := g.get("refused")
 	require.Equal(g, "old", text)
@@ -196,6 +204,100 @@ func (g *gateway) refusedCompletions() {
 	require.NoError(g, err)
 	text, _ = g.get("refused")
 	require.Equal(g, content("1")+"3", text)
+}
+
+// manyParts are more than Google joins in one request, and their key has a name of its own.
+func (g *gateway) manyParts() {
+	for _, key := range []string{"a//b", "folder/"} {
+		upload, parts := g.begin(key), make([]types.CompletedPart, 40)
+		var group sync.WaitGroup
+		for i := range parts {
+			group.Go(func() {
+				out, err := g.UploadPart(g.Context(), &s3.UploadPartInput{
+					Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: aws.Int32(int32(i + 1)), Body: strings.NewReader(content(string(rune('A' + i)))),
+				})
+				if err == nil {
+					parts[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}
+				}
+			})
+		}
+		group.Wait()
+		_, err := g.complete(key, upload, parts...)
+		require.NoError(g, err)
+		text, _ := g.get(key)
+		for i := range parts {
+			require.Equal(g, content(string(rune('A'+i))), text[i<<10:][:1<<10])
+		}
+	}
+}
+
+// completionsOfTwoServers make one object, although no lock is shared.
+func (g *gateway) completionsOfTwoServers() {
+	for range 5 {
+		upload := g.begin("two servers")
+		in := g.completion("two servers", upload, g.part("two servers", upload, 1, content("1")), g.part("two servers", upload, 2, "2"))
+		var results [2]error
+		var group sync.WaitGroup
+		for i, server := range []*s3.Client{g.Client, g.other} {
+			group.Go(func() { _, results[i] = server.CompleteMultipartUpload(g.Context(), in) })
+		}
+		group.Wait()
+		require.NoError(g, errors.Join(results[:]...))
+		text, _ := g.get("two servers")
+		require.Equal(g, content("1")+"2", text)
+		_, err := g.other.CompleteMultipartUpload(g.Context(), in)
+		require.NoError(g, err, "again")
+		g.isGone("two servers", upload)
+	}
+}
+
+// partBesideCompletion replaces a part, by another server, while an object is made of it: the object
+// has the old part, or there is none.
+func (g *gateway) partBesideCompletion() {
+	for range 5 {
+		upload := g.begin("replaced")
+		in := g.completion("replaced", upload, g.part("replaced", upload, 1, content("1")), g.part("replaced", upload, 2, "2"))
+		var completed error
+		var group sync.WaitGroup
+		group.Go(func() { _, completed = g.CompleteMultipartUpload(g.Context(), in) })
+		group.Go(func() {
+			_, _ = g.other.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: in.Key, UploadId: upload, PartNumber: aws.Int32(1), Body: strings.NewReader(content("new"))})
+		})
+		group.Wait()
+		if completed == nil {
+			text, _ := g.get("replaced")
+			require.Equal(g, content("1")+"2", text)
+			continue
+		}
+		g.fails(completed, http.StatusBadRequest, "InvalidPart")
+		require.NoError(g, g.abort("replaced", upload))
+	}
+}
+
+// lostUploads are those that another program has removed from the store.
+func (g *gateway) lostUploads() {
+	driver, err := g.service.Driver(*g.bucket)
+	require.NoError(g, err)
+	if driver.Describe().Features&storage.ListedUploads == 0 {
+		return
+	}
+	lose := func() (upload *string, part types.CompletedPart) {
+		upload = g.begin("lost")
+		part = g.part("lost", upload, 1, "x")
+		page, err := driver.ListUploads(g.Context(), &storage.ListUploadsRequest{Prefix: "lost", Limit: 10})
+		require.NoError(g, err)
+		require.Len(g, page.Uploads, 1)
+		require.NoError(g, driver.AbortParts(g.Context(), page.Uploads[0].Key, page.Uploads[0].Upload))
+		return upload, part
+	}
+	upload, _ := lose()
+	_, err = g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: aws.String("lost"), UploadId: upload, PartNumber: aws.Int32(2), Body: strings.NewReader("x")})
+	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	require.NotContains(g, g.keys(), "lost")
+	upload, part := lose()
+	_, err = g.complete("lost", upload, part)
+	g.fails(err, http.StatusNotFound, "NoSuchUpload")
+	g.isGone("lost", upload)
 }
 
 // uploadsOfOneKey do not disturb each other, and no other write disturbs them.
