@@ -8,17 +8,12 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-const (
-	racers = 8 // concurrent calls in a race
+const racers = 8 // concurrent calls in a race
 
-	// A race finds a gap between the test of a condition and the write only if it
-	// hits the gap. With writers, each of them may show it, because the winners are
-	// counted. A delete shows it only if a write happens in the gap.
-	writeRaces = 5
-)
-
-// deleteRaces is lower in tests that are not about races.
-var deleteRaces = 50
+// A race finds a gap between the test of a condition and the write only if it hits the gap. With
+// writers, each of them may show it, because the winners are counted. A delete shows it only if a
+// write happens in the gap. Tests that are not about races lower these numbers.
+var writeRaces, deleteRaces = 5, 50
 
 // repeatRace returns a step that runs a race n times.
 func repeatRace(n int, newRace func(round int) step) step {
