@@ -50,14 +50,14 @@ func readAll(ctx context.Context, db *sql.DB, query string) (count int, err erro
 func TestAnObjectThatIsReplacedOrRemovedIsAnError(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, b storage.Bucket){
 		"replaced": func(t *testing.T, b storage.Bucket) {
-			_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 3000))
+			_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 700))
 			require.NoError(t, err)
 		},
 		"removed": func(t *testing.T, b storage.Bucket) { require.NoError(t, b.Remove(t.Context(), "parts.db")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
-			db := opened(t, b, 2000)
+			db := opened(t, b, 500)
 			rows, err := db.Query(scan)
 			require.NoError(t, err)
 			require.True(t, rows.Next())
@@ -70,7 +70,7 @@ func TestAnObjectThatIsReplacedOrRemovedIsAnError(t *testing.T) {
 				count++
 			}
 			require.ErrorIs(t, rows.Err(), storage.Changed)
-			require.Less(t, count, 2000)
+			require.Less(t, count, 500)
 			var failed *sqlite.Error
 			require.ErrorAs(t, rows.Err(), &failed, "the driver's error is there, too")
 			require.NoError(t, rows.Close())
@@ -132,16 +132,16 @@ func TestALostConnectionIsNotTheEndOfTheFile(t *testing.T) {
 		t.Run(lost.Error(), func(t *testing.T) {
 			injector := faults.New()
 			b := memstore.New(storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			db := opened(t, b, 2000)
+			db := opened(t, b, 500)
 			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("connection: %w", lost)}))
 			count, err := readAll(t.Context(), db, scan)
 			require.ErrorIs(t, err, storage.Unavailable)
-			require.Less(t, count, 2000)
+			require.Less(t, count, 500)
 
 			injector.Set()
 			count, err = readAll(t.Context(), db, scan)
 			require.NoError(t, err, "the next query reads again")
-			require.Equal(t, 2000, count)
+			require.Equal(t, 500, count)
 		})
 	}
 }
@@ -151,7 +151,7 @@ func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
 			b := memstore.New(storage.WithLayer(injector.Layer()))
-			db := opened(t, b, 2000)
+			db := opened(t, b, 500)
 			ctx, cancel := context.WithCancel(t.Context())
 			if code == storage.DeadlineExceeded {
 				ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -172,7 +172,7 @@ func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
 	}
 	t.Run("the context of Open", func(t *testing.T) {
 		b := memstore.New()
-		opened(t, b, 2000)
+		opened(t, b, 500)
 		ctx, cancel := context.WithCancel(t.Context())
 		db, err := Open(ctx, b, "parts.db")
 		require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
 
 func TestCloseEndsOpenRows(t *testing.T) {
 	b := memstore.New()
-	opened(t, b, 2000)
+	opened(t, b, 500)
 	others := len(sessions.byName)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)

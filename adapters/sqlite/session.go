@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"strconv"
 	"sync"
 
 	"modernc.org/sqlite/vfs"
@@ -75,14 +75,12 @@ var sessions = &sessionSet{byName: map[string]*session{}}
 type sessionSet struct {
 	mu     sync.Mutex
 	byName map[string]*session
-	count  int // of all so far
 }
 
 func (set *sessionSet) add(s *session) (name string) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	set.count++
-	name = "object-" + strconv.Itoa(set.count)
+	name = rand.Text() // SQL of another connection cannot attach it
 	set.byName[name] = s
 	return name
 }
