@@ -18,6 +18,7 @@ import (
 
 // An answer is a response that Google is known to send, and what the caller must learn from it.
 // The rows are facts that others have documented or recorded; nothing here was asked of Google.
+// Where a page gives a status and a code without the text, the message says the same in our words.
 type answer struct {
 	call    string // of answeredCalls
 	status  int

@@ -22,7 +22,8 @@ import (
 
 // An answer is a response that a service is known to send, and what the caller must learn from
 // it. The rows are facts that others have documented or recorded; nothing here was asked of a
-// service.
+// service. Where a page gives a status and a code without the text, the message says the same in
+// our words.
 type answer struct {
 	call    string // of calls
 	status  int
@@ -116,8 +117,8 @@ var amazonStates = []answer{
 	{"download if unchanged", 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-Match</Condition>", "", storage.PreconditionFailed, "", recorded("test_precondition_failed_error")},
 	{"attrs if unchanged", 412, "", "", "", "", storage.PreconditionFailed, "", recorded("test_s3_get_object_preconditions[head_object]")},
 	{"upload if absent", 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-None-Match</Condition>", "", storage.PreconditionFailed, "", amazonErrors},
-	{"upload if unchanged", 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-Match</Condition>", "", storage.PreconditionFailed, "", amazonErrors},
-	{"upload if unchanged", 404, "NoSuchKey", "The specified key does not exist.", "<Key>k</Key>", "", storage.PreconditionFailed, "", "https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"},
+	{"upload if unchanged", 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-Match</Condition>", "", storage.PreconditionFailed, "", recorded("test_put_object_if_match")},
+	{"upload if unchanged", 404, "NoSuchKey", "The specified key does not exist.", "<Key>k</Key>", "", storage.PreconditionFailed, "", recorded("test_put_object_if_match")},
 	{"download", 403, "InvalidObjectState", "The operation is not valid for the object's storage class", "<StorageClass>DEEP_ARCHIVE</StorageClass>", "", storage.Archived, "Restore", recorded("test_s3_get_deep_archive_object_restore")},
 	{"restore", 409, "RestoreAlreadyInProgress", "Object restore is already in progress", "", "", "", "", amazonErrors},
 	{"restore", 503, "GlacierExpeditedRetrievalNotAvailable", "Glacier expedited retrievals are currently not available, please try again later", "", "", storage.Unavailable, "Standard", "https://docs.aws.amazon.com/AmazonS3/latest/API/API_RestoreObject.html"},
