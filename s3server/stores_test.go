@@ -54,28 +54,26 @@ const onGateways = "^Test(EveryKey|KeysThat|Listings|ArgumentsOfAList|Conditions
 // ofDirectories are tests that start their own directory.
 const ofDirectories = "^(TestADirectory|TestAnyKey|TestObjectsAreFiles|TestPrefixesOfEscapedKeys|TestNothingAcknowledged)"
 
-func TestTheOtherStoresPassTheTestsOfThisPackage(t *testing.T) {
+func TestADirectoryPassesTheTestsOfThisPackage(t *testing.T) {
+	runOnStore(t, "directory", ".", ofDirectories, objectsRemember)
+}
+
+func TestFurtherStoresPassTheTestsOfThisPackage(t *testing.T) {
+	t.Run("service", func(t *testing.T) { runOnStore(t, "service", ".", ofDirectories, objectsRemember, noOrderOfIDs) })
+	t.Run("gateway", func(t *testing.T) { runOnStore(t, "gateway", onGateways, ofDirectories, "ListingsShowRestored") })
+}
+
+// runOnStore runs the tests of this package in another process, which keeps its buckets in a store.
+func runOnStore(t *testing.T, store, run string, skipped ...string) {
+	t.Helper()
 	if os.Getenv(storeVariable) != "" {
-		t.Skip("this test runs the others")
+		t.Skip("this process is the other one")
 	}
-	for store, skipped := range map[string][]string{
-		"directory": {objectsRemember},
-		"service":   {objectsRemember, noOrderOfIDs},
-		"gateway":   nil,
-	} {
-		t.Run(store, func(t *testing.T) {
-			t.Parallel()
-			run := "."
-			skipped := append(skipped, ofDirectories)
-			if store == "gateway" {
-				run, skipped = onGateways, append(skipped, "ListingsShowRestored")
-			}
-			command := exec.Command(os.Args[0], "-test.run", run, "-test.skip", strings.Join(skipped, "|"))
-			command.Env = append(os.Environ(), storeVariable+"="+store)
-			output, err := command.CombinedOutput()
-			require.NoError(t, err, "%s", output)
-		})
-	}
+	t.Parallel()
+	command := exec.Command(os.Args[0], "-test.run", run, "-test.skip", strings.Join(skipped, "|"))
+	command.Env = append(os.Environ(), storeVariable+"="+store)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }
 
 func TestAServerOverAServiceThatIsFarAway(t *testing.T) {

@@ -23,11 +23,6 @@ func behind(layer storage.Layer) storagetest.Open {
 	}
 }
 
-func TestRunOnMemory(t *testing.T) {
-	unlisted(t) // without signing, which needs a server; memstore's own tests have one
-	storagetest.Run(t, memory)
-}
-
 func TestRunDriverOnMemory(t *testing.T) {
 	unlisted(t)
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver { return memstore.NewDriver(memstore.Config{}) })
@@ -90,6 +85,7 @@ func TestRunOnAStoreThatKeepsVersions(t *testing.T) {
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
 }
 
+// It runs all other cases, without signing, which needs a server.
 func TestSkippedCasesAreListed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("OMNIBUCKET_SUPPORT", dir)

@@ -124,89 +124,100 @@ var (
 	notOfTheClient = storagetest.SkipRules("no client changes this", "K3", "K4", "K5", "R6", "R7", "R8", "V-FS")
 )
 
+// A setting is a way to configure the driver, with the cases that it leaves out.
+type setting struct {
+	column string
+	config func(t *testing.T, endpoint string) gcs.Config
+	left   map[string]string // with fake-gcs-server
+	opt    storagetest.Option
+}
+
+var (
+	composite = setting{"parallel composite", func(_ *testing.T, endpoint string) gcs.Config {
+		return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
+	}, uncomposed, notOfUploads}
+	givenClient = setting{"a given client", func(t *testing.T, endpoint string) gcs.Config {
+		return gcs.Config{Client: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
+	}, nil, notOfTheClient}
+)
+
 func TestConformance(t *testing.T) {
+	needServer(t).conform(t, setting{"gcs (fake-gcs-server)", func(_ *testing.T, endpoint string) gcs.Config {
+		return gcs.Config{Endpoint: endpoint, SigningKey: signingkey.File()}
+	}, unresumed, storagetest.WithName("gcs (fake-gcs-server)")})
+}
+
+func TestFurtherConformance(t *testing.T) {
 	s := needServer(t)
-	for _, row := range []struct {
-		column string
-		config func(t *testing.T) gcs.Config
-		left   map[string]string
-		opt    storagetest.Option
-	}{
-		{"gcs (fake-gcs-server)", func(*testing.T) gcs.Config { return gcs.Config{SigningKey: signingkey.File()} }, unresumed, storagetest.WithName("gcs (fake-gcs-server)")},
-		{"parallel composite", func(*testing.T) gcs.Config { return gcs.Config{ParallelComposite: true} }, uncomposed, notOfUploads},
-		{"a given client", func(t *testing.T) gcs.Config {
-			return gcs.Config{Client: sdkClient(t, s.endpoint, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
-		}, nil, notOfTheClient},
-	} {
+	for _, row := range []setting{composite, givenClient} {
 		t.Run(row.column, func(t *testing.T) {
-			if row.column != "gcs (fake-gcs-server)" {
-				t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-			}
-			opts := []storagetest.Option{
-				row.opt,
-				storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-					c := row.config(t)
-					c.Bucket = s.bucket(t, true)
-					return s.open(t, c, append(opts, storage.WithVersions())...)
-				}),
-			}
-			for _, left := range []map[string]string{unjudged, row.left} {
-				for name, reason := range left {
-					opts = append(opts, storagetest.Skip(name, reason))
-				}
-			}
-			storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
-				c := row.config(t)
-				c.Bucket = s.bucket(t, false)
-				if c.Client == nil {
-					c.Endpoint = s.endpoint
-				}
-				d, err := gcs.NewDriver(t.Context(), c)
-				require.NoError(t, err)
-				return merged{d}
-			}, opts...)
+			t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+			s.conform(t, row)
 		})
 	}
 }
 
-// The rule server implements Google's documentation, unlike other servers that
-// tests can run. The vectors check signatures.
-func TestConformanceToGooglesRules(t *testing.T) {
-	for _, row := range []struct {
-		column string
-		config func(t *testing.T, s *ruleServer) gcs.Config
-		opt    storagetest.Option
-	}{
-		{"gcs", func(_ *testing.T, s *ruleServer) gcs.Config { return gcs.Config{Endpoint: s.URL} }, storagetest.WithName("gcs")},
-		{"parallel composite", func(_ *testing.T, s *ruleServer) gcs.Config {
-			return gcs.Config{Endpoint: s.URL, ParallelComposite: true}
-		}, notOfUploads},
-		{"a given client", func(t *testing.T, s *ruleServer) gcs.Config {
-			return gcs.Config{Client: sdkClient(t, s.URL, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
-		}, notOfTheClient},
-	} {
-		t.Run(row.column, func(t *testing.T) {
-			if row.column != "gcs" {
-				t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-			}
-			s := startRuleServer(t)
-			open := func(t *testing.T, bucket ruleBucket) storage.Driver {
-				c := row.config(t, s)
-				c.Bucket = s.bucket(bucket)
-				d, err := gcs.NewDriver(t.Context(), c)
-				require.NoError(t, err)
-				return d
-			}
-			storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, ruleBucket{}) },
-				row.opt,
-				storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-					return storage.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
-				}),
-				storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-					return storage.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
-				}))
-		})
+// conform runs the suite on fake-gcs-server.
+func (s *testServer) conform(t *testing.T, row setting) {
+	t.Helper()
+	opts := []storagetest.Option{
+		row.opt,
+		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			c := row.config(t, s.endpoint)
+			c.Bucket = s.bucket(t, true)
+			return s.open(t, c, append(opts, storage.WithVersions())...)
+		}),
 	}
+	for _, left := range []map[string]string{unjudged, row.left} {
+		for name, reason := range left {
+			opts = append(opts, storagetest.Skip(name, reason))
+		}
+	}
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+		c := row.config(t, s.endpoint)
+		c.Bucket = s.bucket(t, false)
+		d, err := gcs.NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return merged{d}
+	}, opts...)
+}
+
+// The rule server implements Google's documentation, unlike other servers that tests can run. Its
+// uploads in parallel run with the race detector, as TestSigningConformance does.
+func TestConformanceToGooglesRules(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	conformToRules(t, composite)
+}
+
+func TestFurtherConformanceToGooglesRules(t *testing.T) {
+	t.Run("gcs", func(t *testing.T) {
+		conformToRules(t, setting{"gcs", func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }, nil, storagetest.WithName("gcs")})
+	})
+	t.Run(givenClient.column, func(t *testing.T) {
+		t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+		conformToRules(t, givenClient)
+	})
+}
+
+// conformToRules runs the suite on a new rule server.
+func conformToRules(t *testing.T, row setting) {
+	t.Helper()
+	s := startRuleServer(t)
+	open := func(t *testing.T, bucket ruleBucket) storage.Driver {
+		c := row.config(t, s.URL)
+		c.Bucket = s.bucket(bucket)
+		d, err := gcs.NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return d
+	}
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, ruleBucket{}) },
+		row.opt,
+		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			return storage.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
+		}),
+		storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			return storage.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
+		}))
 }
 
 func TestServiceConformance(t *testing.T) {

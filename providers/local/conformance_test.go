@@ -31,7 +31,7 @@ func driverOf(t *testing.T, c local.Config) storage.Driver {
 }
 
 // NoSync changes only writes. TestDriverConformance runs all cases.
-func TestConformanceWithoutSync(t *testing.T) {
+func TestFurtherConformanceWithoutSync(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	opts := excluded()
 	for _, c := range storagetest.Cases() {

@@ -73,7 +73,7 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 }
 
 // The server keeps its buckets in a directory, or in another service.
-func TestConformanceOfAServerOverAnotherStore(t *testing.T) {
+func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	for name, service := range map[string]func(t *testing.T) storage.ServiceDriver{
 		"directory": func(t *testing.T) storage.ServiceDriver {
@@ -116,7 +116,7 @@ func TestConformanceOfAServerOverAnotherStore(t *testing.T) {
 
 // The server lists like a directory tree. The rules of reads, writes and failures do not depend
 // on that.
-func TestConformanceOfAServerThatListsLikeATree(t *testing.T) {
+func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{Strict: true, FolderOrder: true, Limits: s3server.Limits{MinPartSize: least}})

@@ -99,7 +99,7 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 // Without a profile, what no response shows stays Unsupported, and the suite passes. A
 // profile changes neither keys, listings nor parallel reads, so their cases do not run again.
 // The server is ours, because others refuse keys.
-func TestConformanceWithoutAProfile(t *testing.T) {
+func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
