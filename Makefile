@@ -17,10 +17,11 @@ TESTFLAGS ?=
 DATABASES := files/sqlrecords/databases
 # An example with a library of its own.
 PARQUET := examples/parquet
-# Modules beside the root's. The first ones have tests that need servers.
-TESTED  := cmd/omnibucket $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp examples/migrating \
-	adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite
-MODULES := $(TESTED) benchmarks testservers analyzers
+# Modules beside the root's whose tests need servers. Those whose code runs goroutines of its own
+# are tested with the race detector.
+RACED  := cmd/omnibucket adapters/gocloud adapters/objstore adapters/afero adapters/tus
+PLAIN  := $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp examples/migrating adapters/iceberg adapters/sqlite
+MODULES := $(RACED) $(PLAIN) benchmarks testservers analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
@@ -29,13 +30,13 @@ FULL ?= false
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check api workflows release-check
+.PHONY: test site run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check api workflows release-check
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 GO='$(GO)' TOGETHER='$(TOGETHER)' LONGEST='$(LONGEST)' MODULES='$(TESTED)' $(WITH_SERVERS) scripts/tests $(TESTFLAGS)
+	CGO_ENABLED=1 GO='$(GO)' TOGETHER='$(TOGETHER)' LONGEST='$(LONGEST)' RACED='$(RACED)' PLAIN='$(PLAIN)' $(WITH_SERVERS) scripts/tests $(TESTFLAGS)
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
@@ -75,6 +76,9 @@ lint: fmt imports prose workflows
 		echo "staticcheck ($$module)"; \
 		(cd $$module && $(GO) run $(STATICCHECK) ./...) || exit 1; \
 	done
+
+site: ## builds the site of the documentation into site/.vitepress/dist
+	cd site && npm ci --no-audit --no-fund --loglevel=error && npm run build
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd benchmarks && $(GO) run . -rounds $(ROUNDS)
