@@ -208,6 +208,7 @@ func TestOpening(t *testing.T) {
 	require.NoError(t, storage.Close(encrypted))
 	withRole, err := openWithRole(t.Context(), cfg)
 	require.NoError(t, err)
+	require.Equal(t, "http://127.0.0.1:9000", *localClient().Options().BaseEndpoint)
 	_, ok := clientBelow(withRole)
 	require.True(t, ok)
 
