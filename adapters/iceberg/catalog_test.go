@@ -138,7 +138,7 @@ func TestATableIsWrittenReadAndPurged(t *testing.T) {
 				first := tbl.CurrentSnapshot().SnapshotID
 				tbl, err = tbl.Append(ctx, trips(t, tbl, 1000, 500), nil)
 				require.NoError(t, err)
-				tbl, err = tbl.Delete(ctx, iceberg.LessThan(iceberg.Reference("id"), int64(100)), nil)
+				_, err = tbl.Delete(ctx, iceberg.LessThan(iceberg.Reference("id"), int64(100)), nil)
 				require.NoError(t, err)
 
 				tbl, err = c.LoadTable(ctx, name)
