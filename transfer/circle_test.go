@@ -62,7 +62,7 @@ func codes(report *transfer.Report) map[storage.Code]int64 {
 }
 
 func TestATreeComesBackIdentical(t *testing.T) {
-	files, largest := treeSize(t, 2000, 20<<20)
+	files, largest := treeSize(t, 600, 20<<20)
 	h := plant(t, files, largest)
 	back := t.TempDir()
 	goRound(t, h, []stop{

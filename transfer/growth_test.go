@@ -51,7 +51,7 @@ func (e endless) Remove(context.Context, string, ...storage.RemoveOption) error 
 }
 
 func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
-	const keys = 200_000
+	const keys = 100_000
 	var peak uint64
 	var removed atomic.Int64
 	src := endless{Bucket: memstore.New(), keys: keys, peak: &peak}
