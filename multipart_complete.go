@@ -68,11 +68,14 @@ type completion struct {
 	upload  *MultipartUpload
 	options completeOptions
 	stale   bool // the store refused parts as if they were replaced since they were listed
+	aborted bool // the parts were too much
 }
 
 // maxJoins limits how often Complete joins the parts if others replace them meanwhile.
 const maxJoins = 4
 
+// run lists the parts again after a refusal: meanwhile another call may have replaced some, or
+// completed the upload, so that the store was removing them.
 func (c *completion) run(ctx context.Context) (*Attrs, *Error) {
 	var before []Part
 	var refused *Error
@@ -87,18 +90,19 @@ func (c *completion) run(ctx context.Context) (*Attrs, *Error) {
 			}
 			return c.completedBefore(ctx, e)
 		}
-		parts, e := c.choose(listed)
-		if e != nil {
-			return nil, e
-		}
-		if slices.Equal(parts, before) {
+		if slices.Equal(listed, before) {
 			return nil, refused
 		}
-		a, e := c.join(ctx, parts)
-		if e == nil || !c.stale {
-			return a, e
+		r, e := c.plan(ctx, listed)
+		if e == nil {
+			var a *Attrs
+			if a, e = c.join(ctx, r); e == nil || !c.stale {
+				return a, e
+			}
+		} else if c.aborted {
+			return nil, e
 		}
-		before, refused = parts, e
+		before, refused = listed, e
 	}
 	return nil, refused
 }
@@ -192,27 +196,32 @@ func (c *completion) checksum(r *CompleteRequest) (CRC32C, *Error) {
 	return sum, nil
 }
 
-// join checks the parts and makes the object of them.
-func (c *completion) join(ctx context.Context, parts []Part) (*Attrs, *Error) {
-	u := c.upload
-	r := &CompleteRequest{Upload: u.record.Upload, Parts: parts}
-	put := u.put
-	r.Put = &put
+// plan chooses and checks the parts. It aborts the upload if they are too much.
+func (c *completion) plan(ctx context.Context, listed []Part) (*CompleteRequest, *Error) {
+	parts, e := c.choose(listed)
+	if e != nil {
+		return nil, e
+	}
+	put := c.upload.put
+	r := &CompleteRequest{Upload: c.upload.record.Upload, Parts: parts, Put: &put}
 	put.Size, _ = objectSum(r)
 	if tooMuch, e := c.checkTotal(put.Size); e != nil {
-		if tooMuch {
+		if c.aborted = tooMuch; tooMuch {
 			m := &multipart{w: &write{op: &c.op}, id: r.Upload}
 			m.abort(ctx, e)
 		}
 		return nil, e
 	}
-	e := c.checkParts(parts)
-	if e != nil {
+	if e := c.checkParts(parts); e != nil {
 		return nil, e
 	}
-	if put.CRC32C, e = c.checksum(r); e != nil {
-		return nil, e
-	}
+	put.CRC32C, e = c.checksum(r)
+	return r, e
+}
+
+// join makes the object of the parts.
+func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Error) {
+	u, put := c.upload, r.Put
 	a, e := request(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)

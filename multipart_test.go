@@ -339,6 +339,60 @@ func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
 	require.NoError(t, err, "the upload is still there")
 }
 
+// A fasterCompletion driver completes an upload while its parts are listed, so that the last of
+// them is missing from the list.
+type fasterCompletion struct {
+	storage.Driver
+	complete func()
+}
+
+func (d *fasterCompletion) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
+	page, err := d.Driver.ListParts(ctx, r)
+	if complete := d.complete; complete != nil && err == nil {
+		d.complete = nil
+		complete()
+		page.Parts = page.Parts[:len(page.Parts)-1]
+	}
+	return page, err
+}
+
+func TestTwoCompletionsAtTheSameTimeReturnTheObject(t *testing.T) {
+	two := []storage.UploadedPart{{Number: 1}, {Number: 2}}
+	sum := crc32.Checksum([]byte("one two"), crc32.MakeTable(crc32.Castagnoli))
+	for name, opts := range map[string][]storage.CompleteOption{
+		"all parts": nil, "a size": {storage.WithSize(7)}, "a checksum": {storage.WithCRC32C(sum)}, "two parts": {storage.WithParts(two...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faster := &fasterCompletion{}
+			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
+				faster.Driver = d
+				return faster
+			}))
+			u := beginUpload(t, b)
+			for i, text := range []string{"one ", "two"} {
+				_, err := u.PutPart(t.Context(), 1+i, strings.NewReader(text))
+				require.NoError(t, err)
+			}
+			var first *storage.Attrs
+			faster.complete = func() {
+				var err error
+				first, err = u.Complete(t.Context(), opts...)
+				require.NoError(t, err)
+			}
+			second, err := u.Complete(t.Context(), opts...)
+			require.NoError(t, err)
+			require.Equal(t, first.Revision, second.Revision)
+
+			u = beginUpload(t, b)
+			_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
+			require.NoError(t, err)
+			faster.complete = func() { require.NoError(t, u.Abort(t.Context())) }
+			_, err = u.Complete(t.Context(), opts...)
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+		})
+	}
+}
+
 func FuzzContinueUpload(f *testing.F) {
 	b := memstore.New()
 	u, err := storage.BeginUpload(f.Context(), b, "key", storage.WithMetadata(map[string]string{"a": "b"}), storage.WithSize(3))

@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -8,6 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -91,4 +95,56 @@ func TestBucketsAreListedAndRemoved(t *testing.T) {
 	failsWith(t, remove(), 404, "NoSuchBucket")
 	_, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
 	failsWith(t, err, 404, "NotFound")
+}
+
+// A busyService calls meanwhile after it has made a bucket.
+type busyService struct {
+	storage.ServiceDriver
+	meanwhile func()
+}
+
+func (s *busyService) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+	info, err := s.ServiceDriver.CreateBucket(ctx, r)
+	if s.meanwhile != nil {
+		f := s.meanwhile
+		s.meanwhile = nil
+		f()
+	}
+	return info, err
+}
+
+func (s *busyService) PrivateDriver(ctx context.Context, bucket string, create bool) (storage.Driver, error) {
+	return s.ServiceDriver.(storage.PrivateDriver).PrivateDriver(ctx, bucket, create)
+}
+
+func TestCallsThatMakeAndRemoveABucketAtTheSameTimeConflict(t *testing.T) {
+	directory, err := local.NewServiceDriver(t.TempDir(), local.ServiceConfig{NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = directory.Close() })
+	for store, service := range map[string]storage.ServiceDriver{
+		"directory": directory, "memory": memstore.NewServiceDriver(memstore.ServiceConfig{}),
+	} {
+		busy := &busyService{ServiceDriver: service}
+		s := start(t, s3server.Config{Service: busy})
+		create := func() error {
+			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("busy")})
+			return err
+		}
+		remove := func() error {
+			_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("busy")})
+			return err
+		}
+		busy.meanwhile = func() { require.NoError(t, create()) }
+		failsWith(t, create(), 409, "OperationAborted")
+		require.NoError(t, remove(), store)
+		busy.meanwhile = func() { require.NoError(t, remove()) }
+		failsWith(t, create(), 409, "OperationAborted")
+		busy.meanwhile = func() {
+			require.NoError(t, remove())
+			require.NoError(t, create())
+		}
+		failsWith(t, create(), 409, "OperationAborted")
+		require.NoError(t, remove(), store)
+		require.NoError(t, create(), store)
+	}
 }

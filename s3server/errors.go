@@ -150,6 +150,7 @@ var errorCatalogue = map[string]entry{
 	"NotModified":                                {304, "Not Modified"},
 	"ObjectLockConfigurationNotFoundError":       {404, "Object Lock configuration does not exist for this bucket"},
 	"ObjectNotInActiveTierError":                 {403, "The source object of the COPY operation is not in the active tier and is only stored in Amazon S3 Glacier."},
+	"OperationAborted":                           {409, "A conflicting conditional operation is currently in progress against this resource. Please try again."},
 	"OwnershipControlsNotFoundError":             {404, "The bucket ownership controls were not found"},
 	"PermanentRedirect":                          {301, "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint."},
 	"PolicyTooLarge":                             {400, "Policy exceeds the maximum allowed document size."},

@@ -18,9 +18,8 @@ import (
 // from each other and from all natural ones, except that a segment that begins with "!%" is
 // escaped, too.
 //
-// Listings are in the order of the driver's names, in which an escaped segment comes at the place
-// of "!%". S3's order is another one if a sibling comes before that place: if it begins with a
-// space, for example. A page continues where the one before has ended all the same.
+// A driver lists an escaped segment at the place of "!%". A nameWalk lists it at its place in S3's
+// order.
 const escapeMark = "!%"
 
 // escapeKey returns the driver's key of an S3 key.

@@ -179,5 +179,5 @@ func (h *Handler) parseToken(token string) (position, error) {
 		return position{}, newError("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).withMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])
-	return position{key: message[1:], prefix: message[0] == 'p', shown: true}, nil
+	return position{key: message[1:], prefix: message[0] == 'p'}, nil
 }

@@ -97,7 +97,6 @@ type removal struct {
 type position struct {
 	key    string
 	prefix bool
-	shown  bool // a listing has shown it, so that it is a name and no mere place
 }
 
 // A versionPosition is after a key or, with an id, after that version of the key.

@@ -158,7 +158,11 @@ func (s *driverStore) createBucket(ctx context.Context, b *bucket) (created bool
 	if err != nil {
 		return false, err
 	}
-	return true, opened.write(ctx, b, &cachedBucket{})
+	err = opened.write(ctx, b, &cachedBucket{})
+	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound) {
+		err = newError("OperationAborted") // another call has changed or removed the bucket meanwhile
+	}
+	return true, err
 }
 
 func (s *driverStore) changeBucket(ctx context.Context, name string, change func(*bucket) error) error {
@@ -267,7 +271,7 @@ func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
 	}
 	if err := s.service.DeleteBucket(ctx, name); err != nil {
 		if b.records != nil && b.records.prefix != "" { // an object has come meanwhile
-			err = errors.Join(err, b.write(ctx, old, &cachedBucket{}))
+			return errors.Join(driverError(err, name), b.write(ctx, old, &cachedBucket{}))
 		}
 		return driverError(err, name)
 	}

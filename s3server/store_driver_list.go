@@ -65,11 +65,6 @@ func (l *driverListing) accepts(name string, isPrefix bool) (key, common string,
 	return key, common, true
 }
 
-// request returns the request of a listing after a driver's name.
-func (l *driverListing) request(prefix, after string) *storage.ListRequest {
-	return &storage.ListRequest{Prefix: prefix, StartAfter: after, Limit: min(l.max+1, pageLimit)}
-}
-
 func (s *driverStore) list(ctx context.Context, bucket string, l listing, after position, show func(v *version, common string)) (more bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
@@ -85,107 +80,43 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	if after.prefix {
 		page.after = after.key
 	}
-	start, err := b.startName(ctx, page.listing, after)
-	if err != nil {
+	if err := b.finishPrefix(ctx, page, after, show); err != nil {
 		return false, err
 	}
-	if err := b.finishPrefix(ctx, page, after, start, show); err != nil {
-		return false, err
-	}
-	for _, prefix := range escapePrefix(l.prefix) {
-		var failed error
-		request := page.request(prefix, start)
-		request.Delimiter = l.delimiter
-		err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
-			if e.Key <= start && !e.IsPrefix {
-				return true
-			}
-			key, common, ok := page.accepts(e.Key, e.IsPrefix)
-			if !ok {
-				return !page.more
-			}
-			if common != "" {
-				show(nil, common)
-				return true
-			}
-			v, err := b.entry(ctx, key, &storage.VersionEntry{ListEntry: *e})
-			switch failed = err; {
-			case v == nil: // removed meanwhile
-				page.shown--
-			default:
-				show(v, "")
-			}
-			return failed == nil
-		})
-		if err == nil {
-			err = failed
+	_, err = b.walk(l, after.key, func(e *listedEntry) (bool, error) {
+		key, common, ok := page.accepts(e.Key, e.IsPrefix)
+		if !ok {
+			return !page.more, nil
 		}
-		if err != nil || page.more {
-			return page.more, err
+		if common != "" {
+			show(nil, common)
+			return true, nil
 		}
-	}
-	return false, nil
+		v, err := b.entry(ctx, key, e.VersionEntry)
+		if v == nil { // removed meanwhile
+			page.shown--
+			return err == nil, err
+		}
+		show(v, "")
+		return true, nil
+	}).run(ctx)
+	return page.more, err
 }
 
 // finishPrefix shows the common prefix of a key once more after which a page begins, if there are
-// later keys with the prefix. A driver may leave it out, because it is less than the key.
-func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, start string, show func(v *version, common string)) error {
+// later keys with the prefix. The walk leaves it out, because it is less than the key.
+func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, show func(v *version, common string)) error {
 	common, rolled := page.commonPrefix(after.key)
 	if !rolled || after.prefix {
 		return nil
 	}
-	request := page.request(escapeKey(strings.TrimSuffix(common, "/"))+"/", start)
-	request.Limit = 2
-	found := false
-	err := b.eachName(ctx, request, func(e *storage.ListEntry) bool {
-		found = e.Key > start && !isRecord(e.Key)
-		return !found
-	})
-	if found {
+	page.after = common
+	_, err := b.walk(listing{prefix: common, max: 1}, after.key, func(*listedEntry) (bool, error) {
 		page.shown++
 		show(nil, common)
-	}
-	page.after = common
+		return false, nil
+	}).run(ctx)
 	return err
-}
-
-// startName returns the driver's name after which a listing continues. If a key that must be
-// escaped is that of no object, and perhaps never was, the client means its place in S3's order.
-// Keys with empty segments were objects: clients remove a page before they ask for the next one.
-func (b *driverBucket) startName(ctx context.Context, l listing, after position) (string, error) {
-	key, name := after.key, escapeKey(after.key)
-	if name == key || key == "" {
-		return key, nil
-	}
-	if common, rolled := l.commonPrefix(key); after.prefix && rolled && common == key {
-		return startPrefix(key), nil
-	}
-	if after.shown {
-		return name, nil
-	}
-	_, err := b.driver.Head(ctx, &storage.GetRequest{Key: name, Length: -1})
-	switch storage.CodeOf(err) {
-	case storage.ObjectNotFound:
-		if strings.Contains(key, "//") {
-			if folder, found := strings.CutSuffix(key, "/"); found {
-				return escapeKey(folder) + "/", nil
-			}
-			return name, nil
-		}
-		return key, nil
-	case "":
-		return name, nil
-	}
-	return "", driverError(err, key)
-}
-
-// startPrefix returns the driver's name of a common prefix, which comes before all names with it.
-func startPrefix(key string) string {
-	if folder, found := strings.CutSuffix(key, "/"); found {
-		return escapeKey(folder) + "/"
-	}
-	prefixes := escapePrefix(key)
-	return prefixes[len(prefixes)-1]
 }
 
 // entry returns the version of an entry. On this machine it reads the object, which has the entity
@@ -235,26 +166,8 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 			return p.more, err
 		}
 	}
-	start, err := b.startName(ctx, l, position{key: after.key, prefix: p.after != "", shown: after.id != ""})
-	if err != nil {
-		return false, err
-	}
-	for _, prefix := range escapePrefix(l.prefix) {
-		request := p.request(prefix, start)
-		if !b.description().Local {
-			request.StartAfter = "" // drivers need not know it here
-		}
-		err := b.eachVersion(ctx, request, func(e *listedEntry) (bool, error) {
-			if e.Key <= start && !e.IsPrefix {
-				return true, nil
-			}
-			return p.add(ctx, e)
-		})
-		if err != nil || p.more {
-			return p.more, err
-		}
-	}
-	return false, nil
+	_, err = b.walkVersions(l, after.key, func(e *listedEntry) (bool, error) { return p.add(ctx, e) }).run(ctx)
+	return p.more, err
 }
 
 // A versionListing collects one page of versions.
