@@ -195,6 +195,7 @@ func (c *completion) checksum(r *CompleteRequest) (CRC32C, *Error) {
 // join checks the parts and makes the object of them.
 func (c *completion) join(ctx context.Context, parts []Part) (*Attrs, *Error) {
 	u := c.upload
+	c.stale = false
 	r := &CompleteRequest{Upload: u.record.Upload, Parts: parts}
 	put := u.put
 	r.Put = &put
