@@ -222,6 +222,7 @@ func (c *completion) plan(ctx context.Context, listed []Part) (*CompleteRequest,
 // join makes the object of the parts.
 func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Error) {
 	u, put := c.upload, r.Put
+	c.stale = false
 	a, e := request(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)

@@ -285,13 +285,15 @@ func TestAnUploadEndsWhenItsLostCompletionIsFound(t *testing.T) {
 type replacedPart struct {
 	storage.Driver
 	times int
+	text  string
 }
 
 func (d *replacedPart) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	if d.times > 0 {
 		d.times--
 		_, err := d.PutPart(ctx, &storage.PartRequest{
-			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader("new "), Size: 4, CRC32C: storage.KnownCRC32C(crc32.Checksum([]byte("new "), crc32.MakeTable(crc32.Castagnoli))),
+			Key: r.Put.Key, Upload: r.Upload, Number: 1, Body: strings.NewReader(d.text), Size: int64(len(d.text)),
+			CRC32C: storage.KnownCRC32C(crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli))),
 		})
 		if err != nil {
 			return nil, err
@@ -301,7 +303,7 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *storage.CompleteReq
 }
 
 func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
-	replaced := &replacedPart{}
+	replaced := &replacedPart{text: "new "}
 	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
 		replaced.Driver = d
 		return replaced
@@ -391,6 +393,25 @@ func TestTwoCompletionsAtTheSameTimeReturnTheObject(t *testing.T) {
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
 	}
+}
+
+// The first join is refused because the part was replaced. The second one is not tried, because the
+// part that replaced it is too long. That error is the one that counts.
+func TestCompleteRefusesAPartThatIsReplacedByOneTooLong(t *testing.T) {
+	replaced := &replacedPart{text: "too long"}
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
+		replaced.Driver = d
+		return replaced
+	}))
+	u := beginUpload(t, b, storage.WithSize(4))
+	_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+	require.NoError(t, err)
+	replaced.times = 1
+	_, err = u.Complete(t.Context())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "the 4 bytes of WithSize, and have 8")
+	_, err = u.Parts(t.Context())
+	require.ErrorIs(t, err, storage.ObjectNotFound, "the client lied")
 }
 
 func FuzzContinueUpload(f *testing.F) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"mime/multipart"
 	"net/http/httptest"
 	"net/textproto"
@@ -102,6 +103,16 @@ func TestAFormEnforcesItsBounds(t *testing.T) {
 		require.Equal(t, 204, s.post(f, fieldsOf(f, text)).Code)
 		s.holds("a", text)
 	}
+}
+
+func TestAFormMayHaveTheLargestBound(t *testing.T) {
+	s := newSite(t)
+	f := s.form("key", 1, math.MaxInt64)
+	w := s.post(f, fieldsOf(f, "text"))
+	require.Equal(t, 204, w.Code, w.Body.String())
+	data, _, err := storage.ReadAll(t.Context(), s.bucket, "key")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
 }
 
 func TestAFormIsRefused(t *testing.T) {

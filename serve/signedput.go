@@ -127,8 +127,8 @@ type boundedBody struct {
 var errBounds = errors.New("the length of the body is not the signed one")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.max >= 0 {
-		p = p[:min(int64(len(p)), b.max-b.read+1)]
+	if left := b.max - b.read; b.max >= 0 && int64(len(p)) > left {
+		p = p[:left+1] // one more, to know whether there is more
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)

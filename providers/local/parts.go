@@ -206,7 +206,7 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 			return nil, err
 		}
 	}
-	st.attrs = newAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
+	st.attrs, st.upload = newAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C), from.dir
 	return s.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 

@@ -34,6 +34,42 @@ func (s *subject) uploads() []string {
 	return found
 }
 
+// Calls that join the parts at the same time make one object: the later ones must not replace what
+// the first has returned, or what somebody stored since.
+func TestAnUploadIsCompletedOnce(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			r := &storage.PutRequest{Key: "k", Size: -1}
+			for range 50 {
+				upload := s.begin(r)
+				parts := []storage.Part{s.part(upload, 1, "one"), s.part(upload, 2, "two")}
+				made, errs := make([]*storage.Attrs, 4), make([]error, 4)
+				var wg sync.WaitGroup
+				for i := range made {
+					wg.Go(func() {
+						made[i], errs[i] = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+					})
+				}
+				wg.Wait()
+				objects := 0
+				for i := range made {
+					if errs[i] == nil {
+						objects++
+						require.Equal(t, made[i], s.head("k"))
+						continue
+					}
+					code := storage.CodeOf(errs[i]) // Unavailable if the first call removed what this one was joining
+					require.True(t, code == storage.InvalidArgument || code == storage.Unavailable, "%v", errs[i])
+				}
+				require.Equal(t, 1, objects)
+			}
+			require.Empty(t, s.uploads())
+			require.Empty(t, s.leftovers())
+		})
+	}
+}
+
 func TestParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {

@@ -96,7 +96,18 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 	}
 	at := candidates{store: s, l: l, plain: target}
 	defer at.close()
-	return s.place(ctx, key, &at, st, c)
+	if st.upload == nil {
+		return s.place(ctx, key, &at, st, c)
+	}
+	if _, err := st.upload.stat(uploadKeyName); isNoObject(err) {
+		return errUpload // another call has completed or aborted it since the parts were joined
+	} else if err != nil {
+		return failure(err)
+	}
+	if err := s.place(ctx, key, &at, st, c); err != nil {
+		return err
+	}
+	return s.endUpload(st.upload, target)
 }
 
 // place checks the condition and renames. The caller holds the lock of the key.

@@ -128,6 +128,9 @@ type stagedFile struct {
 	// held is nil, unless the file is one that parts share. Its lock keeps their writers away.
 	// If the file is not placed, it stays.
 	held *os.File
+	// upload is the directory of the upload whose parts the file has, or nil. Placing the file
+	// ends the upload.
+	upload *dir
 }
 
 // stage makes an empty staged file.

@@ -101,6 +101,18 @@ func readKey(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, maxKey+1))
 }
 
+// endUpload removes the key file of an upload whose object was placed in target, once that is
+// durable. The caller holds the lock of the key, so that no other call places the object again.
+func (s *store) endUpload(upload, target *dir) error {
+	if s.sync {
+		if err := target.sync(); err != nil {
+			return unknownOutcome(err)
+		}
+	}
+	_ = s.root.Remove(upload.path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
+	return nil
+}
+
 // removeUpload first removes the key file. If it is interrupted, or another call lists the parts
 // meanwhile, nobody makes an object of those that remain.
 func (s *store) removeUpload(ctx context.Context, upload string) error {
