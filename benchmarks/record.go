@@ -27,7 +27,7 @@ type caseRecord struct {
 	Rows     []rowRecord       `json:"rows"`     // ours first
 }
 
-// A rowRecord has medians for an operation. What was not measured is 0.
+// A rowRecord has medians for an operation. A figure that was not measured is 0.
 type rowRecord struct {
 	Name     string             `json:"name"`
 	Nanos    float64            `json:"nanos"`
