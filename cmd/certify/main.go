@@ -5,8 +5,12 @@
 //	go run github.com/omnibucket/storage/cmd/certify@latest -o r2.json 's3://?endpoint=https://0123abcd.r2.cloudflarestorage.com'
 //
 // The address is that of an account, without a bucket, as [storage.OpenService] takes it. Each
-// case creates a bucket "omnibucket-certify-…" of its own and deletes it. No other bucket is
-// touched. The program says beforehand how many requests it will make, and asks.
+// case creates a bucket "omnibucket-certify-…" or "storagetest-…" of its own and deletes it. No
+// other bucket is touched. The program says beforehand how many requests it will make, and asks.
+// It then tries the credentials on one bucket, before the first case.
+//
+// SIGINT and SIGTERM stop it: no further case begins, and its buckets are deleted. It names each
+// bucket that it cannot delete. A second signal ends it at once.
 //
 // Flags:
 //
@@ -18,18 +22,22 @@
 //	-locks       run the cases of retention and legal hold, too. On Amazon they leave objects
 //	             that nobody can remove before their retention ends
 //
-// The exit status is 0 if every case passed, 1 if one failed, 2 if the program could not begin.
+// The exit status is 0 if every case passed; 1 if one failed, if the program was interrupted, if a
+// bucket stays or if the result could not be written; 2 if the program could not begin.
 package main
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	_ "github.com/omnibucket/storage/providers/azure" // azblob://
@@ -69,10 +77,42 @@ func main() {
 		fmt.Fprintln(os.Stderr, "certify: nothing was done")
 		os.Exit(2)
 	}
+	if err := prepare(c); err != nil {
+		fmt.Fprintln(os.Stderr, "certify:", err)
+		os.Exit(2)
+	}
 	for name, value := range map[string]string{"test.parallel": strconv.Itoa(s.parallel), "test.timeout": "0"} {
 		_ = flag.Set(name, value)
 	}
 	testing.Main(func(string, string) (bool, error) { return true, nil }, c.tests(), nil, nil)
+}
+
+// prepare makes sure, before any case, that the result can be written and that the credentials
+// suffice. From then on, a signal ends the program in order.
+func prepare(c *certification) error {
+	if err := writable(c.out); err != nil {
+		return fmt.Errorf("-o: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		c.interrupted.Store(true)
+		cancel()
+		fmt.Fprintf(os.Stderr, "certify: stopping, and deleting these buckets; a second signal ends the program at once: %s\n", strings.Join(c.made.all(), " "))
+	}()
+	if err := c.try(ctx); err != nil {
+		return err
+	}
+	if c.interrupted.Load() {
+		return errors.New("interrupted")
+	}
+	var err error
+	c.dir, err = os.MkdirTemp("", "certify-")
+	return err
 }
 
 // agreed asks whether to begin.
