@@ -98,12 +98,12 @@ func (c *certification) tryObject(ctx context.Context, name string) error {
 	return bucket.Remove(ctx, "try")
 }
 
-// sweep deletes every bucket that still exists, and returns an error that names those that stay.
+// sweep deletes every bucket that still exists, and returns an error that names those that may stay.
 func (c *certification) sweep(ctx context.Context) error {
 	var failures []error
 	for _, name := range c.made.all() {
 		if err := c.erase(ctx, name); err != nil {
-			failures = append(failures, fmt.Errorf("bucket %s stays: %w", name, err))
+			failures = append(failures, fmt.Errorf("bucket %s may still exist: %w", name, err))
 		}
 	}
 	return errors.Join(failures...)

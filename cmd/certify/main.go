@@ -10,7 +10,8 @@
 // It then tries the credentials on one bucket, before the first case.
 //
 // SIGINT and SIGTERM stop it: no further case begins, and its buckets are deleted. It names each
-// bucket that it cannot delete. A second signal ends it at once.
+// bucket that it cannot delete. A second signal, a second later or more, ends it at once; it then
+// names each bucket that may still exist.
 //
 // Flags:
 //
@@ -39,6 +40,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	_ "github.com/omnibucket/storage/providers/azure" // azblob://
 	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
@@ -99,10 +101,15 @@ func prepare(c *certification) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		signal.Stop(signals)
 		c.interrupted.Store(true)
 		cancel()
-		fmt.Fprintf(os.Stderr, "certify: stopping, and deleting these buckets; a second signal ends the program at once: %s\n", strings.Join(c.made.all(), " "))
+		fmt.Fprintln(os.Stderr, "certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once")
+		for first := time.Now(); time.Since(first) < time.Second; { // some senders signal the process and its group
+			<-signals
+		}
+		_ = os.RemoveAll(c.dir)
+		fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "))
+		os.Exit(1)
 	}()
 	if err := c.try(ctx); err != nil {
 		return err
