@@ -23,8 +23,9 @@
 //	-locks       run the cases of retention and legal hold, too. On Amazon they leave objects
 //	             that nobody can remove before their retention ends
 //
-// The exit status is 0 if every case passed; 1 if one failed, if the program was interrupted, if a
-// bucket stays or if the result could not be written; 2 if the program could not begin.
+// The exit status is 0 if every case passed, and 2 if the program could not begin. It is 1 if a case
+// failed, the program was interrupted, the result could not be written, or a bucket may still exist.
+// With -locks, a bucket that stays does not count as a failure.
 package main
 
 import (
