@@ -3,7 +3,6 @@ package iceberg
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,8 +10,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
-	parquetfile "github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/stretchr/testify/require"
 
@@ -44,21 +41,12 @@ func TestFilesOfFSAreReadByArrow(t *testing.T) {
 		}, nil
 	})
 	onEachStore(t, func(t *testing.T, b storage.Bucket) {
-		to := storage.NewWriter(t.Context(), b, "tables/remarks.parquet")
-		defer to.Close()
-		// The writer of Arrow closes what it writes to, also after an error. Commit stores the object.
-		w, err := pqarrow.NewFileWriter(schema, struct{ io.Writer }{to}, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
-		require.NoError(t, err)
-		require.NoError(t, w.Write(batch))
-		require.NoError(t, w.Close())
-		attrs, err := to.Commit()
+		attrs, err := writeTable(t.Context(), b, "tables/remarks.parquet", batch)
 		require.NoError(t, err)
 
 		requests.Store(0)
 		bytes.Store(0)
-		f, err := storage.FS(t.Context(), b).Open("tables/remarks.parquet")
-		require.NoError(t, err)
-		opened, err := parquetfile.NewParquetReader(f.(parquet.ReaderAtSeeker))
+		opened, err := openTable(t.Context(), b, "tables/remarks.parquet")
 		require.NoError(t, err)
 		reader, err := pqarrow.NewFileReader(opened, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 		require.NoError(t, err)

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -100,4 +105,66 @@ func TestNothingBeginsUnasked(t *testing.T) {
 			require.Empty(t, left)
 		})
 	}
+}
+
+// An operator may have the wrong directory, a full disk or no patience.
+func TestNoBucketStaysInSilence(t *testing.T) {
+	left := func(t *testing.T, dir string) []string {
+		t.Helper()
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		var names []string
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), ".") {
+				names = append(names, e.Name())
+			}
+		}
+		return names
+	}
+	account := func(dir string) string { return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String() }
+
+	t.Run("a result that cannot be written stops before the first bucket", func(t *testing.T) {
+		dir := t.TempDir()
+		cmd := certify(t, "-yes", "-o", filepath.Join(dir, "missing", "r.json"), account(dir))
+		said, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		require.Equal(t, 2, cmd.ProcessState.ExitCode(), "%s", said)
+		require.Contains(t, string(said), "-o: ")
+		require.Empty(t, left(t, dir))
+	})
+	t.Run("credentials that create no bucket", func(t *testing.T) {
+		t.Setenv("AWS_ACCESS_KEY_ID", "key")
+		t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+		refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+		}))
+		t.Cleanup(refusing.Close)
+		out := filepath.Join(t.TempDir(), "r.json")
+		cmd := certify(t, "-yes", "-o", out, "s3://?path_style=true&endpoint="+refusing.URL)
+		said, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		require.Equal(t, 2, cmd.ProcessState.ExitCode(), "%s", said)
+		require.Contains(t, string(said), "permission denied")
+		require.NoFileExists(t, out)
+	})
+	t.Run("an interruption", func(t *testing.T) {
+		if runtime.GOOS == "windows" {
+			t.Skip("a process cannot interrupt another")
+		}
+		dir, out := t.TempDir(), filepath.Join(t.TempDir(), "r.json")
+		cmd := certify(t, "-yes", "-o", out, account(dir))
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &said
+		require.NoError(t, cmd.Start())
+		require.Eventually(t, func() bool { return len(left(t, dir)) > 3 }, time.Minute, time.Millisecond)
+		for range 2 { // as a sender does that signals a process and its group
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		}
+		require.Error(t, cmd.Wait())
+		require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", &said)
+		require.Contains(t, said.String(), "stopping")
+		require.Contains(t, said.String(), "no result was written")
+		require.Empty(t, left(t, dir), "%s", &said)
+		require.NoFileExists(t, out)
+	})
 }

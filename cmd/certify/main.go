@@ -5,8 +5,13 @@
 //	go run github.com/omnibucket/storage/cmd/certify@latest -o r2.json 's3://?endpoint=https://0123abcd.r2.cloudflarestorage.com'
 //
 // The address is that of an account, without a bucket, as [storage.OpenService] takes it. Each
-// case creates a bucket "omnibucket-certify-…" of its own and deletes it. No other bucket is
-// touched. The program says beforehand how many requests it will make, and asks.
+// case creates a bucket "omnibucket-certify-…" or "storagetest-…" of its own and deletes it. No
+// other bucket is touched. The program says beforehand how many requests it will make, and asks.
+// It then tries the credentials on one bucket, before the first case.
+//
+// SIGINT and SIGTERM stop it: no further case begins, and its buckets are deleted. It names each
+// bucket that it cannot delete. A second signal, a second later or more, ends it at once; it then
+// names each bucket that may still exist.
 //
 // Flags:
 //
@@ -18,19 +23,25 @@
 //	-locks       run the cases of retention and legal hold, too. On Amazon they leave objects
 //	             that nobody can remove before their retention ends
 //
-// The exit status is 0 if every case passed, 1 if one failed, 2 if the program could not begin.
+// The exit status is 0 if every case passed, and 2 if the program could not begin. It is 1 if a case
+// failed, the program was interrupted, the result could not be written, or a bucket may still exist.
+// With -locks, a bucket that stays does not count as a failure.
 package main
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	_ "github.com/omnibucket/storage/providers/azure" // azblob://
 	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
@@ -69,10 +80,47 @@ func main() {
 		fmt.Fprintln(os.Stderr, "certify: nothing was done")
 		os.Exit(2)
 	}
+	if err := prepare(c); err != nil {
+		fmt.Fprintln(os.Stderr, "certify:", err)
+		os.Exit(2)
+	}
 	for name, value := range map[string]string{"test.parallel": strconv.Itoa(s.parallel), "test.timeout": "0"} {
 		_ = flag.Set(name, value)
 	}
 	testing.Main(func(string, string) (bool, error) { return true, nil }, c.tests(), nil, nil)
+}
+
+// prepare makes sure, before any case, that the result can be written and that the credentials
+// suffice. From then on, a signal ends the program in order.
+func prepare(c *certification) error {
+	if err := writable(c.out); err != nil {
+		return fmt.Errorf("-o: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		c.interrupted.Store(true)
+		cancel()
+		fmt.Fprintln(os.Stderr, "certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once")
+		for first := time.Now(); time.Since(first) < time.Second; { // some senders signal the process and its group
+			<-signals
+		}
+		_ = os.RemoveAll(c.dir)
+		fmt.Fprintln(os.Stderr, "certify: ended at once; these buckets may still exist:", strings.Join(c.made.all(), " "))
+		os.Exit(1)
+	}()
+	if err := c.try(ctx); err != nil {
+		return err
+	}
+	if c.interrupted.Load() {
+		return errors.New("interrupted")
+	}
+	var err error
+	c.dir, err = os.MkdirTemp("", "certify-")
+	return err
 }
 
 // agreed asks whether to begin.

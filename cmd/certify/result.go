@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -35,6 +37,25 @@ type result struct {
 	Suites []storagetest.Support `json:"suites,omitempty"` // none if a case failed
 }
 
+// finish deletes what is left of the buckets, and writes the result.
+func (c *certification) finish(t *testing.T) {
+	left := c.sweep(context.WithoutCancel(t.Context()))
+	if left != nil {
+		fmt.Fprintln(os.Stderr, "certify:", left)
+	}
+	if c.interrupted.Load() {
+		fmt.Fprintln(os.Stderr, "certify: interrupted; no result was written")
+		t.Fail()
+	} else {
+		c.write(t)
+	}
+	require.NoError(t, os.RemoveAll(c.dir))
+	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
+	if left != nil && !c.locks {
+		t.Fail() // with -locks, buckets stay as long as the store keeps the promise
+	}
+}
+
 func (c *certification) write(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,10 +79,28 @@ func (c *certification) write(t *testing.T) {
 	}
 	data, err := json.MarshalIndent(r, "", "\t")
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(c.out, append(data, '\n'), 0o600))
-	require.NoError(t, os.RemoveAll(c.dir))
-	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
-	fmt.Printf("%d requests, %d MiB, %d cases failed. The result is in %s\n", r.Requests, r.Bytes>>20, len(c.failed), c.out)
+	where := "in " + c.out
+	if err := os.WriteFile(c.out, append(data, '\n'), 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, "certify: the result cannot be written:", err)
+		fmt.Printf("%s\n", data)
+		where = "above"
+		t.Fail()
+	}
+	fmt.Printf("%d requests, %d MiB, %d cases failed. The result is %s\n", r.Requests, r.Bytes>>20, len(c.failed), where)
+}
+
+// writable reports why a file cannot be written. It changes no file and leaves none.
+func writable(path string) error {
+	_, missing := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	err = f.Close()
+	if errors.Is(missing, fs.ErrNotExist) {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 func version() string {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -34,10 +33,13 @@ type certification struct {
 	settings
 	service *storage.Service
 	driver  storage.ServiceDriver // of the same account
-	name    string                // every bucket begins with it
+	name    string                // every bucket of the suite begins with it
 	plan    string
 	dir     string // results of the suite
 	began   time.Time
+
+	made        ledger
+	interrupted atomic.Bool
 
 	buckets  atomic.Int64
 	requests atomic.Int64
@@ -54,25 +56,29 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if err := knownRules(s.rules); err != nil {
 		return nil, err
 	}
-	service, err := storage.OpenService(ctx, s.address)
-	if err != nil {
+	c := &certification{settings: s, name: "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]), began: time.Now()}
+	var err error
+	if c.service, err = c.open(ctx); err != nil {
 		return nil, err
 	}
-	driver, err := storage.OpenServiceDriver(ctx, s.address)
-	if err != nil {
+	if c.driver, err = storage.OpenServiceDriver(ctx, s.address); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "certify-")
-	if err != nil {
-		return nil, err
-	}
-	c := &certification{settings: s, service: service, driver: driver, dir: dir, name: "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]), began: time.Now()}
 	c.plan = fmt.Sprintf(`Account: %s
-Cases: %d, on up to as many buckets %s-N, %d at the same time. Each bucket is deleted.
+Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
 Requests: about %d to objects, and about %d to create, empty and delete buckets.
 Bytes: about %d MiB in all. The store bills requests and bytes.
 `, s.address, len(c.cases()), c.name, s.parallel, requestsOfACase*len(c.cases()), 8*len(c.cases()), bytesOfACase*len(c.cases())>>20)
 	return c, nil
+}
+
+// open opens the account. The ledger has the buckets that are created there.
+func (c *certification) open(ctx context.Context) (*storage.Service, error) {
+	driver, err := storage.OpenServiceDriver(ctx, c.address)
+	if err != nil {
+		return nil, err
+	}
+	return storage.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted}), nil
 }
 
 // These are means of a run of all cases on MinIO.
@@ -116,13 +122,13 @@ func (c *certification) tests() []testing.InternalTest {
 	if c.rules == "" {
 		all = append(all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets}, testing.InternalTest{Name: "speed", F: c.measure})
 	}
-	return append(all, testing.InternalTest{Name: "result", F: c.write})
+	return append(all, testing.InternalTest{Name: "result", F: c.finish})
 }
 
 func (c *certification) suite(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	opts := []storagetest.Option{
-		storagetest.WithOpener(c.open),
+		storagetest.WithOpener(c.openBucket),
 		storagetest.WithVersionedOpen(c.opener(storage.WithVersions(), storage.WithVersioning(true))),
 		storagetest.WithLockingOpen(c.opener(storage.WithVersions(), storage.WithObjectLock())),
 	}
@@ -136,7 +142,8 @@ func (c *certification) suiteOfBuckets(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	storagetest.RunService(t, func(t *testing.T) *storage.Service {
 		t.Cleanup(func() { c.note(t) })
-		service, err := storage.OpenService(t.Context(), c.address)
+		c.skipIfInterrupted(t)
+		service, err := c.open(t.Context())
 		require.NoError(t, err)
 		return service
 	}, c.withoutLocks()...)
@@ -150,15 +157,22 @@ func (c *certification) withoutLocks() []storagetest.Option {
 	return []storagetest.Option{storagetest.SkipRules("not asked for", "G3")}
 }
 
-// note keeps the name of a case that failed.
+// note keeps the name of a case that failed, or of a suite that failed outside its cases.
 func (c *certification) note(t *testing.T) {
 	if !t.Failed() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if isCase := strings.Count(t.Name(), "/") > 1; isCase && !slices.Contains(c.failed, t.Name()) {
+	if !slices.ContainsFunc(c.failed, func(name string) bool { return name == t.Name() || strings.HasPrefix(name, t.Name()+"/") }) {
 		c.failed = append(c.failed, t.Name())
+	}
+}
+
+// skipIfInterrupted ends a case before it does anything. The program then writes no result.
+func (c *certification) skipIfInterrupted(t *testing.T) {
+	if c.interrupted.Load() {
+		t.SkipNow()
 	}
 }
 
@@ -167,6 +181,7 @@ func (c *certification) note(t *testing.T) {
 func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) storage.Driver {
 	t.Helper()
 	t.Cleanup(func() { c.note(t) })
+	c.skipIfInterrupted(t)
 	name := fmt.Sprintf("%s-%d", c.name, c.buckets.Add(1))
 	_, err := c.service.CreateBucket(t.Context(), name, settings...)
 	if storage.CodeOf(err) == storage.Unsupported && len(settings) > 0 {
@@ -179,15 +194,15 @@ func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption
 	return driver
 }
 
-func (c *certification) open(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
-	return storage.New(d, append([]storage.OpenOption{storage.WithHook(c.count)}, opts...)...)
+func (c *certification) openBucket(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+	return storage.New(d, append([]storage.OpenOption{storage.WithHook(c.countUntilInterrupted)}, opts...)...)
 }
 
 // opener returns a function that creates a bucket with this setting and opens it so.
 func (c *certification) opener(as storage.OpenOption, setting storage.BucketOption) storagetest.Open {
 	return func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		t.Helper()
-		return c.open(t, c.newBucket(t, setting), append([]storage.OpenOption{as}, opts...)...)
+		return c.openBucket(t, c.newBucket(t, setting), append([]storage.OpenOption{as}, opts...)...)
 	}
 }
 
@@ -199,40 +214,18 @@ func (c *certification) count(ctx context.Context, _ storage.Operation) (context
 	}, nil
 }
 
-// remove empties a bucket and deletes it. A bucket that stays fails the case.
-func (c *certification) remove(t *testing.T, name string) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Minute)
-	defer stop()
-	bucket, err := c.service.Bucket(name, storage.WithHook(c.count), storage.WithVersions())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(bucket)) }()
-	require.NoError(t, empty(ctx, bucket))
-	if err := c.service.DeleteBucket(ctx, name); storage.CodeOf(err) != storage.BucketNotFound {
-		require.NoError(t, err, "bucket %s stays", name)
+// countUntilInterrupted is count for the operations of cases, which fail after an interruption.
+func (c *certification) countUntilInterrupted(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	if c.interrupted.Load() {
+		return nil, nil, storage.Canceled
 	}
+	return c.count(ctx, op)
 }
 
-// empty removes every object, version and upload.
-func empty(ctx context.Context, bucket storage.Bucket) error {
-	for upload, err := range storage.ListUploads(ctx, bucket) {
-		if err != nil {
-			break // the store does not list them, or the bucket is gone
-		}
-		if err := storage.AbortUpload(ctx, bucket, upload); err != nil {
-			return err
-		}
+// remove empties a bucket and deletes it. A bucket that stays fails the case, unless what it holds
+// is locked: finish names that.
+func (c *certification) remove(t *testing.T, name string) {
+	if err := c.erase(context.WithoutCancel(t.Context()), name); storage.CodeOf(err) != storage.Locked {
+		require.NoError(t, err, "bucket %s stays", name)
 	}
-	for version, err := range storage.Versions(ctx, bucket) {
-		if err != nil {
-			break // the store keeps none
-		}
-		if err := bucket.Remove(ctx, version.Key, storage.WithVersion(version.Version)); err != nil {
-			return err
-		}
-	}
-	_, err := storage.RemoveMatching(ctx, bucket, nil)
-	if storage.CodeOf(err) == storage.BucketNotFound {
-		return nil
-	}
-	return err
 }

@@ -33,7 +33,7 @@ type quantiles struct {
 }
 
 func (c *certification) measure(t *testing.T) {
-	bucket := c.open(t, c.newBucket(t))
+	bucket := c.openBucket(t, c.newBucket(t))
 	ctx := t.Context()
 	content := make([]byte, 1<<10)
 	key := func(i int) string { return fmt.Sprintf("small/%02d", i) }

@@ -17,7 +17,7 @@ import (
 )
 
 // The calls of docs/migrating/minio-go.md, so that they compile.
-var _ = []any{theirs, ours}
+var _ = []any{theirs, ours, toS3Server}
 
 func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string, creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo, dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values, err error) {
 	minio.New(endpoint, &minio.Options{Creds: creds, Region: region})

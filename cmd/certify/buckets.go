@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A ledger has the names of the buckets that the program made and that may still exist.
+type ledger struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+// add reports whether name is new.
+func (l *ledger) add(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.names == nil {
+		l.names = map[string]bool{}
+	}
+	isNew := !l.names[name]
+	l.names[name] = true
+	return isNew
+}
+
+func (l *ledger) remove(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.names, name)
+}
+
+func (l *ledger) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.names))
+}
+
+// An account writes into a ledger which buckets are created and deleted.
+type account struct {
+	storage.ServiceDriver
+	made        *ledger
+	interrupted *atomic.Bool
+}
+
+// CreateBucket fails with Canceled after an interruption.
+func (a *account) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+	if a.interrupted.Load() {
+		return nil, storage.Canceled
+	}
+	isNew := a.made.add(r.Name) // before the request, whose response may be lost
+	info, err := a.ServiceDriver.CreateBucket(ctx, r)
+	if isNew && storage.CodeOf(err) == storage.BucketExists {
+		a.made.remove(r.Name) // it is somebody else's
+	}
+	return info, err
+}
+
+func (a *account) DeleteBucket(ctx context.Context, name string) error {
+	err := a.ServiceDriver.DeleteBucket(ctx, name)
+	if err == nil || storage.CodeOf(err) == storage.BucketNotFound {
+		a.made.remove(name)
+	}
+	return err
+}
+
+// try does what every case needs on one bucket: it creates it, writes, reads, removes, deletes it.
+// If the credentials do not suffice for that, no other bucket is created.
+func (c *certification) try(ctx context.Context) error {
+	name := c.name + "-0"
+	_, err := c.service.CreateBucket(ctx, name)
+	if err == nil {
+		err = c.tryObject(ctx, name)
+	}
+	return errors.Join(err, c.sweep(context.WithoutCancel(ctx)))
+}
+
+func (c *certification) tryObject(ctx context.Context, name string) error {
+	bucket, err := c.service.Bucket(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = storage.Close(bucket) }()
+	if _, err := bucket.Upload(ctx, "try", strings.NewReader("try")); err != nil {
+		return err
+	}
+	if _, _, err := storage.ReadAll(ctx, bucket, "try"); err != nil {
+		return err
+	}
+	return bucket.Remove(ctx, "try")
+}
+
+// sweep deletes every bucket that still exists, and returns an error that names those that may stay.
+func (c *certification) sweep(ctx context.Context) error {
+	var failures []error
+	for _, name := range c.made.all() {
+		if err := c.erase(ctx, name); err != nil {
+			failures = append(failures, fmt.Errorf("bucket %s may still exist: %w", name, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// erase empties a bucket and deletes it. It succeeds if there is no such bucket.
+func (c *certification) erase(ctx context.Context, name string) error {
+	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
+	defer stop()
+	bucket, err := c.service.Bucket(name, storage.WithHook(c.count), storage.WithVersions())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = storage.Close(bucket) }()
+	if err := empty(ctx, bucket); err != nil {
+		return err
+	}
+	if err := c.service.DeleteBucket(ctx, name); storage.CodeOf(err) != storage.BucketNotFound {
+		return err
+	}
+	c.made.remove(name) // the service may have found that out without its driver
+	return nil
+}
+
+// empty removes every object, version and upload.
+func empty(ctx context.Context, bucket storage.Bucket) error {
+	for upload, err := range storage.ListUploads(ctx, bucket) {
+		if err != nil {
+			break // the store does not list them, or the bucket is gone
+		}
+		if err := storage.AbortUpload(ctx, bucket, upload); err != nil {
+			return err
+		}
+	}
+	for version, err := range storage.Versions(ctx, bucket) {
+		if err != nil {
+			break // the store keeps none
+		}
+		if err := bucket.Remove(ctx, version.Key, storage.WithVersion(version.Version)); err != nil {
+			return err
+		}
+	}
+	_, err := storage.RemoveMatching(ctx, bucket, nil)
+	if storage.CodeOf(err) == storage.BucketNotFound {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,50 @@
+package readme
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A reader must find every function of the package, every Code and every parameter of an address
+// on the page that lists them.
+func TestPagesListEverything(t *testing.T) {
+	for _, test := range []struct {
+		page, file string
+		name       *regexp.Regexp
+		written    string // how the page writes what follows a name
+	}{
+		{"docs/options.md", "api.txt", regexp.MustCompile(`(?m)^github\.com/omnibucket/storage: func ([A-Z]\w*)`), "`"},
+		{"docs/errors.md", "errors.go", regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), "` |"},
+		{"docs/stores.md", "storage.go", inParams("commonParameters"), "="},
+		{"docs/stores.md", "providers/local/address.go", inParams("Params:"), "="},
+		{"docs/stores.md", "providers/s3/address.go", inParams("Params:"), "="},
+		{"docs/stores.md", "providers/gcs/address.go", inParams("Params:"), "="},
+		{"docs/stores.md", "providers/azure/address.go", inParams("Params:"), "="},
+	} {
+		page, file := read(t, test.page), read(t, test.file)
+		names := test.name.FindAllStringSubmatch(file, -1)
+		if test.name.NumSubexp() == 2 { // a list of names
+			names = regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(names[0][2], -1)
+		}
+		require.Greater(t, len(names), 3, test.file)
+		for _, name := range names {
+			require.Contains(t, page, "`"+name[1]+test.written, "%s lacks a name of %s", test.page, test.file)
+		}
+	}
+}
+
+// inParams finds the list of strings after a name.
+func inParams(name string) *regexp.Regexp {
+	return regexp.MustCompile(`(` + name + `) .*\[\]string\{([^}]*)\}`)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	require.NoError(t, err)
+	return string(text)
+}
