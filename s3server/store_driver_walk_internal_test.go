@@ -138,8 +138,10 @@ func TestListingsOfHostileKeysAreInByteOrder(t *testing.T) {
 			t.Cleanup(func() { _ = service.Close() })
 			return service
 		},
-		"memory":  func(*testing.T) storage.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
-		"records": func(*testing.T) storage.ServiceDriver { return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})} },
+		"memory": func(*testing.T) storage.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
+		"records": func(*testing.T) storage.ServiceDriver {
+			return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+		},
 	}
 	for name, service := range services {
 		for _, versioned := range []bool{false, true} {

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -283,4 +284,46 @@ func TestSymbolicLinks(t *testing.T) {
 	b, err := os.ReadFile(outside)
 	require.NoError(t, err)
 	require.Equal(t, "secret", string(b))
+}
+
+// TestHostileKeysAreInByteOrder lists keys that other drivers of this directory may have written,
+// and that the disk cannot have as names.
+func TestHostileKeysAreInByteOrder(t *testing.T) {
+	pieces := []string{"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\", "~", "^", "=", "+", "é", "\uffff", reserved, reserved + "%", "%0a", "^a"}
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			keys := []string{"newli\ne.txt", "file.txt", "newli.txt", strings.Repeat("l", 300) + "\n", strings.Repeat("l", 300)}
+			for range 60 {
+				key := "k"
+				for range 1 + random.IntN(5) {
+					key += pieces[random.IntN(len(pieces))]
+				}
+				if _, ok := s.live.names().locate(key); ok {
+					keys = append(keys, key)
+				}
+			}
+			slices.Sort(keys)
+			keys = slices.Compact(keys)
+			for _, key := range keys {
+				s.put(key, "x")
+			}
+			require.Equal(t, keys, s.list(storage.ListRequest{Limit: 1}))
+			for i, key := range keys {
+				require.Equal(t, append([]string(nil), keys[i+1:]...), s.list(storage.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
+				prefix := key[:random.IntN(len(key)+1)]
+				var want []string
+				for _, other := range keys {
+					if rest, ok := strings.CutPrefix(other, prefix); ok {
+						if end := strings.IndexByte(rest, '/'); end >= 0 {
+							other = prefix + rest[:end+1]
+						}
+						want = append(want, other)
+					}
+				}
+				require.Equal(t, slices.Compact(want), s.list(storage.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}), "%q", prefix)
+			}
+		})
+	}
 }
