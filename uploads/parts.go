@@ -57,7 +57,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 	}
 	limits := upload.Limits()
 	part := partsize.For(limits, said.size, s.basePart)
-	said.parts = Parts{Size: part, Count: int((said.size + part - 1) / part)}
+	said.parts = Parts{Size: part, Count: int((said.size-1)/part + 1)}
 	// Signing makes no request, and fails here if the credentials cannot sign.
 	if _, err := upload.SignPart(ctx, said.parts.Count); err != nil {
 		abandon(ctx, upload)

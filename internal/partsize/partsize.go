@@ -15,7 +15,7 @@ const unit = 1 << 20
 func For(limits storage.PartLimits, size, base int64) int64 {
 	part := max(base, limits.MinSize)
 	if limits.MaxParts > 0 && size > 0 {
-		part = max(part, (size+int64(limits.MaxParts)-1)/int64(limits.MaxParts))
+		part = max(part, (size-1)/int64(limits.MaxParts)+1)
 	}
 	round := min(unit, base)
 	if limits.Unit > 0 {

@@ -188,12 +188,17 @@ func (s *store) privateMode(key string) (uint32, error) {
 	return old.meta.mode | 0o600, nil // CompleteParts must be able to read it
 }
 
-func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (a *storage.Attrs, err error) {
 	from, err := s.upload(ctx, r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
 	}
 	defer from.close()
+	defer func() {
+		if _, ended := from.dir.stat(uploadKeyName); err != nil && isNoObject(ended) {
+			_ = s.removeUpload(ctx, r.Upload) // the call that ended it could not remove the files of this one
+		}
+	}()
 	st, run := s.sharedRun(from.dir, r.Parts)
 	if st == nil {
 		if st, err = s.stage(ctx); err != nil {
