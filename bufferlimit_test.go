@@ -151,6 +151,7 @@ func TestStalledSourcesTakeLittleOverTheLimit(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Empty(t, m.waiting)
 		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
 
