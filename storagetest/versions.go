@@ -98,7 +98,8 @@ var versionCases = []Case{
 				case entry.Version == two.Version && !entry.NoncurrentSince.IsZero():
 					require.False(t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified), "this is when it was removed")
 				case !entry.IsDeleteMarker && entry.Version != two.Version:
-					require.True(t, entry.NoncurrentSince.Equal(since), "as before")
+					// versitygw writes the replaced version again, which changes its time.
+					require.WithinDuration(t, since, entry.NoncurrentSince, aSecond, "as before")
 				}
 			}
 		},
