@@ -144,88 +144,40 @@ var documentedAnswers = []answer{
 // An answeredCall makes one request that is answered, among others that succeed.
 type answeredCall struct {
 	request string // is a pattern for the request line of the answered one
-	make    func(context.Context, storage.Bucket, *storage.Service) error
+	make    wiretest.Call
 }
 
 const anyRevision = "azure:" + etag
 
 // answeredCalls are the operations, by the names that answers use.
 var answeredCalls = map[string]answeredCall{
-	"attrs":                   {`^HEAD /photos/k$`, attrs()},
-	"attrs if changed":        {`^HEAD /photos/k$`, attrs(storage.IfRevisionNot(anyRevision))},
-	"attrs if unchanged":      {`^HEAD /photos/k$`, attrs(storage.IfRevision(anyRevision))},
-	"attributes of a version": {`^HEAD /photos/k\?versionid=`, attrs(storage.WithVersion(version))},
-	"download":                {`^GET /photos/k$`, readObject()},
-	"download a range":        {`^GET /photos/k$`, readObject(storage.WithRange(32, 10))},
-	"download if changed":     {`^GET /photos/k$`, readObject(storage.IfRevisionNot(anyRevision))},
-	"download if unchanged":   {`^GET /photos/k$`, readObject(storage.IfRevision(anyRevision))},
-	"read a version":          {`^GET /photos/k\?versionid=`, readObject(storage.WithVersion(version))},
-	"upload":                  {`^PUT /photos/k$`, upload()},
-	"upload if absent":        {`^PUT /photos/k$`, upload(storage.IfAbsent())},
-	"upload if unchanged":     {`^PUT /photos/k$`, upload(storage.IfRevision(anyRevision))},
+	"attrs":                   {`^HEAD /photos/k$`, wiretest.Attrs()},
+	"attrs if changed":        {`^HEAD /photos/k$`, wiretest.Attrs(storage.IfRevisionNot(anyRevision))},
+	"attrs if unchanged":      {`^HEAD /photos/k$`, wiretest.Attrs(storage.IfRevision(anyRevision))},
+	"attributes of a version": {`^HEAD /photos/k\?versionid=`, wiretest.Attrs(storage.WithVersion(version))},
+	"download":                {`^GET /photos/k$`, wiretest.Download()},
+	"download a range":        {`^GET /photos/k$`, wiretest.Download(storage.WithRange(32, 10))},
+	"download if changed":     {`^GET /photos/k$`, wiretest.Download(storage.IfRevisionNot(anyRevision))},
+	"download if unchanged":   {`^GET /photos/k$`, wiretest.Download(storage.IfRevision(anyRevision))},
+	"read a version":          {`^GET /photos/k\?versionid=`, wiretest.Download(storage.WithVersion(version))},
+	"upload":                  {`^PUT /photos/k$`, wiretest.Upload()},
+	"upload if absent":        {`^PUT /photos/k$`, wiretest.Upload(storage.IfAbsent())},
+	"upload if unchanged":     {`^PUT /photos/k$`, wiretest.Upload(storage.IfRevision(anyRevision))},
 	"part":                    {`^PUT /photos/k\?blockid=.*comp=block$`, uploadInParts},
 	"complete":                {`^PUT /photos/k\?comp=blocklist$`, uploadInParts},
-	"copy":                    {`^PUT /photos/k$`, copyOnto},
-	"list":                    {`^GET /photos\?comp=list&`, list},
-	"remove":                  {`^DELETE /photos/k$`, remove()},
-	"remove if unchanged":     {`^DELETE /photos/k$`, remove(storage.IfRevision(anyRevision))},
-	"remove a version":        {`^DELETE /photos/k\?versionid=`, remove(storage.WithVersion(version))},
-	"create a bucket":         {`^PUT /photos\?restype=container`, makeBucket},
-	"delete a bucket":         {`^DELETE /photos\?restype=container`, deleteBucket},
-}
-
-func attrs(opts ...storage.AttrsOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, err := b.Attrs(ctx, "k", opts...)
-		return err
-	}
-}
-
-func readObject(opts ...storage.DownloadOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, _, err := storage.ReadAll(ctx, b, "k", opts...)
-		return err
-	}
-}
-
-func upload(opts ...storage.UploadOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, err := b.Upload(ctx, "k", strings.NewReader("hello"), opts...)
-		return err
-	}
+	"copy":                    {`^PUT /photos/k$`, wiretest.Copy},
+	"list":                    {`^GET /photos\?comp=list&`, wiretest.List},
+	"remove":                  {`^DELETE /photos/k$`, wiretest.Remove()},
+	"remove if unchanged":     {`^DELETE /photos/k$`, wiretest.Remove(storage.IfRevision(anyRevision))},
+	"remove a version":        {`^DELETE /photos/k\?versionid=`, wiretest.Remove(storage.WithVersion(version))},
+	"create a bucket":         {`^PUT /photos\?restype=container`, wiretest.CreateBucket},
+	"delete a bucket":         {`^DELETE /photos\?restype=container`, wiretest.DeleteBucket},
 }
 
 func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
 	body := strings.NewReader(strings.Repeat("x", 3<<20))
 	_, err := b.Upload(ctx, "k", body, storage.WithPartSize(1<<20), storage.WithConcurrency(1), storage.IfRevision(anyRevision))
 	return err
-}
-
-func copyOnto(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	_, err := storage.Copy(ctx, b, "k", b, "s")
-	return err
-}
-
-func list(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	for _, err := range b.List(ctx) {
-		return err
-	}
-	return nil
-}
-
-func remove(opts ...storage.RemoveOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		return b.Remove(ctx, "k", opts...)
-	}
-}
-
-func makeBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	_, err := s.CreateBucket(ctx, "photos")
-	return err
-}
-
-func deleteBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	return s.DeleteBucket(ctx, "photos")
 }
 
 // reply returns the response.
@@ -290,11 +242,7 @@ func testAnswer(t *testing.T, a *answer) {
 		require.NoError(t, err)
 		return
 	}
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, a.want, e.Code, "%v (%s)", err, a.source)
-	require.Equal(t, sdkerror.IsRetryable(a.want), e.Retryable, "%v", err)
-	require.Contains(t, e.Hint, a.hint)
+	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want), a.hint, a.source)
 	if a.want != storage.RangeNotSatisfiable && a.code != "InvalidBlockList" { // they are errors of the core and of the driver
 		require.Equal(t, a.status, e.Status)
 	}

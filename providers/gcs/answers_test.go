@@ -136,91 +136,34 @@ var documentedAnswers = []answer{
 type answeredCall struct {
 	request string // is a pattern for the request line of the answered one
 	xml     bool   // it is of the XML API
-	make    func(context.Context, storage.Bucket, *storage.Service) error
+	make    wiretest.Call
 }
 
 const anyRevision = "gcs:1700000000000001"
 
 // answeredCalls are the operations, by the names that answers use.
 var answeredCalls = map[string]answeredCall{
-	"attrs":               {`^GET /storage/v1/b/photos/o/k\b`, false, attrs()},
-	"attrs if changed":    {`^GET /storage/v1/b/photos/o/k\b`, false, attrs(storage.IfRevisionNot(anyRevision))},
-	"download":            {`^GET /photos/k\b`, true, download()},
-	"download a range":    {`^GET /photos/k\b`, true, download(storage.WithRange(32, 10))},
-	"upload":              {`^POST /upload/`, false, upload()},
-	"upload if absent":    {`^POST /upload/`, false, upload(storage.IfAbsent())},
-	"public upload":       {`^POST /upload/`, false, upload(storage.WithPublicRead())},
-	"copy":                {`^POST /storage/v1/b/photos/o/s/rewriteTo/`, false, copyOnto},
+	"attrs":               {`^GET /storage/v1/b/photos/o/k\b`, false, wiretest.Attrs()},
+	"attrs if changed":    {`^GET /storage/v1/b/photos/o/k\b`, false, wiretest.Attrs(storage.IfRevisionNot(anyRevision))},
+	"download":            {`^GET /photos/k\b`, true, wiretest.Download()},
+	"download a range":    {`^GET /photos/k\b`, true, wiretest.Download(storage.WithRange(32, 10))},
+	"upload":              {`^POST /upload/`, false, wiretest.Upload()},
+	"upload if absent":    {`^POST /upload/`, false, wiretest.Upload(storage.IfAbsent())},
+	"public upload":       {`^POST /upload/`, false, wiretest.Upload(storage.WithPublicRead())},
+	"copy":                {`^POST /storage/v1/b/photos/o/s/rewriteTo/`, false, wiretest.Copy},
 	"compose":             {`^POST /storage/v1/b/photos/o/k/compose`, false, compose},
-	"list":                {`^GET /storage/v1/b/photos/o\?`, false, list},
-	"remove":              {`^DELETE /storage/v1/b/photos/o/k\b`, false, remove()},
-	"remove if unchanged": {`^DELETE /storage/v1/b/photos/o/k\b`, false, remove(storage.IfRevision(anyRevision))},
-	"set tags":            {`^PATCH /storage/v1/b/photos/o/k\b`, false, setTags},
-	"create a bucket":     {`^POST /storage/v1/b\?`, false, createBucket},
-	"delete a bucket":     {`^DELETE /storage/v1/b/photos\?`, false, deleteBucket},
-	"read a bucket":       {`^GET /storage/v1/b/photos\?`, false, readBucket},
+	"list":                {`^GET /storage/v1/b/photos/o\?`, false, wiretest.List},
+	"remove":              {`^DELETE /storage/v1/b/photos/o/k\b`, false, wiretest.Remove()},
+	"remove if unchanged": {`^DELETE /storage/v1/b/photos/o/k\b`, false, wiretest.Remove(storage.IfRevision(anyRevision))},
+	"set tags":            {`^PATCH /storage/v1/b/photos/o/k\b`, false, wiretest.SetTags},
+	"create a bucket":     {`^POST /storage/v1/b\?`, false, wiretest.CreateBucket},
+	"delete a bucket":     {`^DELETE /storage/v1/b/photos\?`, false, wiretest.DeleteBucket},
+	"read a bucket":       {`^GET /storage/v1/b/photos\?`, false, wiretest.ReadBucket},
 	"update a bucket":     {`^PATCH /storage/v1/b/photos\?`, false, updateBucket},
-}
-
-func attrs(opts ...storage.AttrsOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, err := b.Attrs(ctx, "k", opts...)
-		return err
-	}
-}
-
-func download(opts ...storage.DownloadOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, _, err := storage.ReadAll(ctx, b, "k", opts...)
-		return err
-	}
-}
-
-func upload(opts ...storage.UploadOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, err := b.Upload(ctx, "k", strings.NewReader("hello"), opts...)
-		return err
-	}
-}
-
-func copyOnto(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	_, err := storage.Copy(ctx, b, "k", b, "s")
-	return err
 }
 
 func compose(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
 	_, err := storage.Compose(ctx, b, "k", []string{"s", "t"})
-	return err
-}
-
-func list(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	for _, err := range b.List(ctx) {
-		return err
-	}
-	return nil
-}
-
-func remove(opts ...storage.RemoveOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		return b.Remove(ctx, "k", opts...)
-	}
-}
-
-func setTags(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	return storage.SetTags(ctx, b, "k", map[string]string{"a": "b"})
-}
-
-func createBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	_, err := s.CreateBucket(ctx, "photos")
-	return err
-}
-
-func deleteBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	return s.DeleteBucket(ctx, "photos")
-}
-
-func readBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	_, err := s.BucketInfo(ctx, "photos")
 	return err
 }
 
@@ -278,11 +221,7 @@ func testAnswer(t *testing.T, a *answer) {
 		require.NoError(t, err)
 		return
 	}
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, a.want, e.Code, "%v (%s)", err, a.source)
-	require.Equal(t, sdkerror.IsRetryable(a.want), e.Retryable, "%v", err)
-	require.Contains(t, e.Hint, a.hint)
+	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want), a.hint, a.source)
 	if a.want != storage.RangeNotSatisfiable { // the core's own error
 		require.Equal(t, a.status, e.Status)
 		require.Equal(t, "R1", e.RequestID)

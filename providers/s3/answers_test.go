@@ -260,7 +260,7 @@ var wasabiAnswers = []answer{
 type call struct {
 	method, path string
 	parameter    string // that the answered request has, if it is not ""
-	make         func(context.Context, storage.Bucket, *storage.Service) error
+	make         wiretest.Call
 }
 
 const (
@@ -270,55 +270,34 @@ const (
 
 // calls are the operations, by the names that answers use.
 var calls = map[string]call{
-	"attrs":                      {http.MethodHead, object, "", attrs()},
-	"attrs if unchanged":         {http.MethodHead, object, "", attrs(storage.IfRevision(revision))},
-	"attributes of a version":    {http.MethodHead, object, "versionId", attrs(storage.WithVersion("v1"))},
-	"download":                   {http.MethodGet, object, "", download()},
-	"download a range":           {http.MethodGet, object, "", download(storage.WithRange(1024, 3073))},
-	"download if changed":        {http.MethodGet, object, "", download(storage.IfRevisionNot(revision))},
-	"download if unchanged":      {http.MethodGet, object, "", download(storage.IfRevision(revision))},
-	"read a version":             {http.MethodGet, object, "versionId", download(storage.WithVersion("v1"))},
-	"upload":                     {http.MethodPut, object, "", upload()},
-	"upload if absent":           {http.MethodPut, object, "", upload(storage.IfAbsent())},
-	"upload if unchanged":        {http.MethodPut, object, "", upload(storage.IfRevision(revision))},
-	"upload in a class":          {http.MethodPut, object, "", upload(storage.WithStorageClass("OUTPOSTS"))},
-	"upload with a KMS key":      {http.MethodPut, object, "", upload(WithKMSKey("fake-key-id"))},
+	"attrs":                      {http.MethodHead, object, "", wiretest.Attrs()},
+	"attrs if unchanged":         {http.MethodHead, object, "", wiretest.Attrs(storage.IfRevision(revision))},
+	"attributes of a version":    {http.MethodHead, object, "versionId", wiretest.Attrs(storage.WithVersion("v1"))},
+	"download":                   {http.MethodGet, object, "", wiretest.Download()},
+	"download a range":           {http.MethodGet, object, "", wiretest.Download(storage.WithRange(1024, 3073))},
+	"download if changed":        {http.MethodGet, object, "", wiretest.Download(storage.IfRevisionNot(revision))},
+	"download if unchanged":      {http.MethodGet, object, "", wiretest.Download(storage.IfRevision(revision))},
+	"read a version":             {http.MethodGet, object, "versionId", wiretest.Download(storage.WithVersion("v1"))},
+	"upload":                     {http.MethodPut, object, "", wiretest.Upload()},
+	"upload if absent":           {http.MethodPut, object, "", wiretest.Upload(storage.IfAbsent())},
+	"upload if unchanged":        {http.MethodPut, object, "", wiretest.Upload(storage.IfRevision(revision))},
+	"upload in a class":          {http.MethodPut, object, "", wiretest.Upload(storage.WithStorageClass("OUTPOSTS"))},
+	"upload with a KMS key":      {http.MethodPut, object, "", wiretest.Upload(WithKMSKey("fake-key-id"))},
 	"part":                       {http.MethodPut, object, "partNumber", uploadInParts},
 	"complete":                   {http.MethodPost, object, "uploadId", uploadInParts},
-	"copy":                       {http.MethodPut, object, "", copyOnto},
-	"list":                       {http.MethodGet, bucket, "list-type", list},
-	"remove":                     {http.MethodDelete, object, "", remove()},
-	"remove a version":           {http.MethodDelete, object, "versionId", remove(storage.WithVersion("v1"))},
-	"set tags":                   {http.MethodPut, object, "tagging", setTags},
+	"copy":                       {http.MethodPut, object, "", wiretest.Copy},
+	"list":                       {http.MethodGet, bucket, "list-type", wiretest.List},
+	"remove":                     {http.MethodDelete, object, "", wiretest.Remove()},
+	"remove a version":           {http.MethodDelete, object, "versionId", wiretest.Remove(storage.WithVersion("v1"))},
+	"set tags":                   {http.MethodPut, object, "tagging", wiretest.SetTags},
 	"set a retention":            {http.MethodPut, object, "retention", setRetention},
 	"restore":                    {http.MethodPost, object, "restore", restore},
-	"create a bucket":            {http.MethodPut, bucket, "", createBucket},
-	"delete a bucket":            {http.MethodDelete, bucket, "", deleteBucket},
+	"create a bucket":            {http.MethodPut, bucket, "", wiretest.CreateBucket},
+	"delete a bucket":            {http.MethodDelete, bucket, "", wiretest.DeleteBucket},
 	"end versions":               {http.MethodPut, bucket, "versioning", endVersions},
-	"read the CORS rules":        {http.MethodGet, bucket, "cors", readBucket},
-	"read the lifecycle":         {http.MethodGet, bucket, "lifecycle", readBucket},
-	"read the default retention": {http.MethodGet, bucket, "object-lock", readBucket},
-}
-
-func attrs(opts ...storage.AttrsOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, err := b.Attrs(ctx, "k", opts...)
-		return err
-	}
-}
-
-func download(opts ...storage.DownloadOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, _, err := storage.ReadAll(ctx, b, "k", opts...)
-		return err
-	}
-}
-
-func upload(opts ...storage.UploadOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		_, err := b.Upload(ctx, "k", strings.NewReader("hello"), opts...)
-		return err
-	}
+	"read the CORS rules":        {http.MethodGet, bucket, "cors", wiretest.ReadBucket},
+	"read the lifecycle":         {http.MethodGet, bucket, "lifecycle", wiretest.ReadBucket},
+	"read the default retention": {http.MethodGet, bucket, "object-lock", wiretest.ReadBucket},
 }
 
 func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
@@ -334,28 +313,6 @@ func uploadInParts(ctx context.Context, b storage.Bucket, _ *storage.Service) er
 	return err
 }
 
-func copyOnto(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	_, err := storage.Copy(ctx, b, "k", b, "s")
-	return err
-}
-
-func list(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	for _, err := range b.List(ctx) {
-		return err
-	}
-	return nil
-}
-
-func remove(opts ...storage.RemoveOption) func(context.Context, storage.Bucket, *storage.Service) error {
-	return func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-		return b.Remove(ctx, "k", opts...)
-	}
-}
-
-func setTags(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
-	return storage.SetTags(ctx, b, "k", map[string]string{"a": "b"})
-}
-
 func setRetention(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
 	return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
 }
@@ -364,22 +321,8 @@ func restore(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
 	return storage.Restore(ctx, b, "k")
 }
 
-func createBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	_, err := s.CreateBucket(ctx, "photos")
-	return err
-}
-
-func deleteBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	return s.DeleteBucket(ctx, "photos")
-}
-
 func endVersions(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
 	_, err := s.UpdateBucket(ctx, "photos", storage.WithVersioning(false))
-	return err
-}
-
-func readBucket(ctx context.Context, _ storage.Bucket, s *storage.Service) error {
-	_, err := s.BucketInfo(ctx, "photos")
 	return err
 }
 
@@ -459,11 +402,7 @@ func testAnswer(t *testing.T, service string, a *answer, use func(*driver) *driv
 		require.NoError(t, err)
 		return
 	}
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, a.want, e.Code, "%v (%s)", err, a.source)
-	require.Equal(t, sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed", e.Retryable, "%v", err)
-	require.Contains(t, e.Hint, a.hint)
+	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed", a.hint, a.source)
 	if a.want != storage.RangeNotSatisfiable { // the core's own error
 		require.Equal(t, a.status, e.Status)
 		require.Equal(t, "R1", e.RequestID)
