@@ -5,8 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/internal/testing/owntests"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -30,39 +28,9 @@ const ownTests = "^(TestRead0|TestOpenFile|TestCreate|TestRename|TestRemove|Test
 // Afero's own tests judge the adapter on each store: a copy of afero gets a file that puts it into
 // their list of file systems.
 func TestAferosOwnTests(t *testing.T) {
-	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/spf13/afero").Output()
-	require.NoError(t, err)
-	dir := t.TempDir()
-	afero := filepath.Join(dir, "afero")
-	require.NoError(t, os.CopyFS(afero, os.DirFS(strings.TrimSpace(string(output)))))
-	copyFile(t, "testdata/omnibucket_test.go.txt", filepath.Join(afero, "omnibucket_test.go"), "")
-	copyFile(t, "go.mod", filepath.Join(dir, "judge.mod"), "\nreplace github.com/spf13/afero => "+afero+"\n")
-	copyFile(t, "go.sum", filepath.Join(dir, "judge.sum"), "")
-	program := filepath.Join(dir, "afero.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-modfile", filepath.Join(dir, "judge.mod"), "-o", program, "github.com/spf13/afero")
-	built, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", built)
-
-	for name, address := range map[string]string{
-		"memory": "mem://afero",
-		"local":  "file://" + filepath.ToSlash(filepath.Join(dir, "bucket")) + "?create=true&sync=false",
-		"minio":  minioserver.Address(t),
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := exec.CommandContext(t.Context(), program, "-test.run", ownTests, "-test.v")
-			c.Dir, c.Env = dir, append(os.Environ(), "OMNIBUCKET_AFERO="+address)
-			output, err := c.CombinedOutput()
-			require.NoError(t, err, "%s", output)
-			require.Equal(t, strings.Count(ownTests, "|")+1, strings.Count(string(output), "--- PASS"), "%s", output)
-		})
-	}
-}
-
-func copyFile(t *testing.T, from, to, more string) {
-	t.Helper()
-	text, err := os.ReadFile(from)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(to, append(text, more...), 0o600))
+	judge := owntests.Copy(t, "github.com/spf13/afero")
+	judge.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
+	judge.Run(t, "github.com/spf13/afero", "OMNIBUCKET_AFERO", strings.Count(ownTests, "|")+1, "-test.run", ownTests)
 }
 
 func TestFiles(t *testing.T) {

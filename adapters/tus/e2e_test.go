@@ -4,10 +4,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/owntests"
 )
 
 // Tusd's end-to-end tests judge its server over the adapter: in a copy of tusd, the adapter takes
@@ -30,10 +31,10 @@ func TestTusdsEndToEndTests(t *testing.T) {
 		require.NoError(t, err, "%s %s: %s", name, args, output)
 		return string(output)
 	}
-	tusd := filepath.Join(dir, "tusd")
-	copyModule(t, strings.TrimSpace(run(".", "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tus/tusd/v2")), tusd)
-	copyFile(t, "testdata/filestore.go.txt", filepath.Join(tusd, "pkg", "filestore", "filestore.go"), "")
-	copyFile(t, "testdata/filelocker.go.txt", filepath.Join(tusd, "pkg", "filelocker", "filelocker.go"), "")
+	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
+	judge.Add(t, "testdata/filestore.go.txt", "pkg/filestore/filestore.go")
+	judge.Add(t, "testdata/filelocker.go.txt", "pkg/filelocker/filelocker.go")
+	tusd := judge.Dir
 	require.NoError(t, os.Remove(filepath.Join(tusd, "pkg", "filelocker", "filelocker_test.go")))
 	run(tusd, "go", "mod", "edit",
 		"-require", "github.com/omnibucket/storage@v0.0.0", "-replace", "github.com/omnibucket/storage="+own,
