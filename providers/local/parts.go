@@ -195,7 +195,10 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (a *storag
 	}
 	defer from.close()
 	defer func() {
-		if _, ended := from.dir.stat(uploadKeyName); err != nil && isNoObject(ended) {
+		if err == nil {
+			return
+		}
+		if _, ended := from.dir.stat(uploadKeyName); isNoObject(ended) {
 			_ = s.removeUpload(ctx, r.Upload) // the call that ended it could not remove the files of this one
 		}
 	}()
