@@ -1,11 +1,12 @@
 package resumable
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // One request at a time receives the bytes of an upload: the holder, whose name is in the
@@ -69,20 +70,9 @@ func (h *Handler) settledTus(c *call) (*session, error) {
 			return s, nil
 		}
 		h.interrupt(s.name)
-		if err := wait(c.Context(), lockPoll); err != nil {
-			return nil, err
+		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
+			return nil, storeFailed(err)
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return storeFailed(ctx.Err())
 	}
 }
 

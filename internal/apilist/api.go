@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"go/ast"
 	"go/doc"
 	"go/parser"
 	"go/token"
-	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/golist"
 )
 
 // A pkg is one package in the output of go list.
@@ -31,7 +26,8 @@ func (p *pkg) isPublic() bool {
 
 // apiOf returns a sorted line for each exported name and field of the public packages.
 func apiOf(patterns ...string) ([]string, error) {
-	packages, err := list(patterns)
+	// For Linux, whatever this machine is, so that the listing is the same.
+	packages, err := golist.Packages[pkg]("Dir,ImportPath,Name,GoFiles", []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"}, patterns...)
 	if err != nil {
 		return nil, err
 	}
@@ -48,28 +44,6 @@ func apiOf(patterns ...string) ([]string, error) {
 	}
 	slices.Sort(lines)
 	return slices.Compact(lines), nil
-}
-
-// list runs "go list" for Linux, whatever this machine is, so that the listing is the same.
-func list(patterns []string) ([]pkg, error) {
-	cmd := exec.Command("go", append([]string{"list", "-json=Dir,ImportPath,Name,GoFiles"}, patterns...)...)
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
-	}
-	var packages []pkg
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p pkg
-		switch err := decoder.Decode(&p); {
-		case errors.Is(err, io.EOF):
-			return packages, nil
-		case err != nil:
-			return nil, err
-		}
-		packages = append(packages, p)
-	}
 }
 
 // api returns the lines of one package. The parser leaves out comments, and package doc what is

@@ -5,13 +5,10 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
+
+	"github.com/omnibucket/storage/internal/golist"
 )
 
 func main() {
@@ -29,30 +26,10 @@ func main() {
 }
 
 func run(patterns ...string) ([]string, error) {
-	packages, err := list(patterns)
+	// "go list" leaves out tests and their imports.
+	packages, err := golist.Packages[pkg]("ImportPath,Imports,Deps", nil, patterns...)
 	if err != nil {
 		return nil, err
 	}
 	return check(packages), nil
-}
-
-// list runs "go list", which leaves out tests and their imports.
-func list(patterns []string) ([]pkg, error) {
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, patterns...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
-	}
-	var packages []pkg
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p pkg
-		switch err := decoder.Decode(&p); {
-		case errors.Is(err, io.EOF):
-			return packages, nil
-		case err != nil:
-			return nil, err
-		}
-		packages = append(packages, p)
-	}
 }
