@@ -1,16 +1,14 @@
 package resumable_test
 
 import (
-	"fmt"
 	"net/url"
 	"os"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
@@ -73,48 +71,19 @@ func served(t *testing.T, open func(base string) (storage.Bucket, error)) storag
 }
 
 func onMinIO(t *testing.T) storage.Bucket {
-	endpoint := server(t, "MINIO")
+	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_MINIO")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
-	return fresh(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}})
+	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}})
 }
 
 func onGCS(t *testing.T) storage.Bucket {
-	return fresh(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {server(t, "GCS")}})
+	return freshbucket.Open(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {freshbucket.Server(t, "OMNIBUCKET_TEST_GCS")}})
 }
 
 func onAzurite(t *testing.T) storage.Bucket {
-	endpoint := server(t, "AZURITE")
+	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-	return fresh(t, "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}})
-}
-
-// server returns the address of a server, or fails the test.
-func server(t *testing.T, name string) string {
-	t.Helper()
-	endpoint := os.Getenv("OMNIBUCKET_TEST_" + name)
-	if endpoint == "" {
-		t.Fatalf(`OMNIBUCKET_TEST_%s is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio,gcs,azurite -- go test ./resumable`, name)
-	}
-	return endpoint
-}
-
-var bucketNumber atomic.Int64
-
-// fresh creates a bucket. It is not removed, because the servers end with the tests.
-func fresh(t *testing.T, scheme string, query url.Values) storage.Bucket {
-	t.Helper()
-	service, err := storage.OpenService(t.Context(), scheme+"://?"+query.Encode())
-	require.NoError(t, err)
-	name := fmt.Sprintf("resumable-%d-%d", time.Now().UnixNano(), bucketNumber.Add(1))
-	_, err = service.CreateBucket(t.Context(), name)
-	require.NoError(t, err)
-	b, err := storage.Open(t.Context(), scheme+"://"+name+"?"+query.Encode())
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, storage.Close(b))
-		require.NoError(t, service.Close())
-	})
-	return b
+	return freshbucket.Open(t, "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}})
 }

@@ -1,16 +1,15 @@
 package uploads_test
 
 import (
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
@@ -42,46 +41,19 @@ const smallPart = 1 << 10
 
 func onGCS(t *testing.T) storage.Bucket {
 	t.Helper()
-	endpoint := server(t, "OMNIBUCKET_TEST_GCS")
+	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_GCS")
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, signingkey.File(), 0o600))
-	return fresh(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}})
+	return freshbucket.Open(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}})
 }
 
 func onAzurite(t *testing.T) storage.Bucket {
 	t.Helper()
-	endpoint := server(t, "OMNIBUCKET_TEST_AZURITE")
+	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-	return fresh(t, "azblob", url.Values{"endpoint": {endpoint}})
-}
-
-// server returns the address of a server, or fails the test.
-func server(t *testing.T, variable string) string {
-	t.Helper()
-	endpoint := os.Getenv(variable)
-	if endpoint == "" {
-		t.Fatal(variable + ` is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio,gcs,azurite -- go test ./uploads`)
-	}
-	return endpoint
-}
-
-// fresh creates a bucket. It is not removed, because the servers end with the tests.
-func fresh(t *testing.T, scheme string, query url.Values) storage.Bucket {
-	t.Helper()
-	service, err := storage.OpenService(t.Context(), scheme+"://?"+query.Encode())
-	require.NoError(t, err)
-	name := fmt.Sprintf("uploads-%d-%d", time.Now().UnixNano(), bucketNumber.Add(1))
-	_, err = service.CreateBucket(t.Context(), name)
-	require.NoError(t, err)
-	b, err := storage.Open(t.Context(), scheme+"://"+name+"?"+query.Encode())
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, storage.Close(b))
-		require.NoError(t, service.Close())
-	})
-	return b
+	return freshbucket.Open(t, "azblob", url.Values{"endpoint": {endpoint}})
 }
 
 // inParts returns a service whose signed uploads are all in parts.

@@ -1,0 +1,42 @@
+// Package freshbucket opens empty buckets on the servers that testservers has started.
+package freshbucket
+
+import (
+	"crypto/rand"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// Server returns the address of a server, which the variable has, or fails the test.
+func Server(t *testing.T, variable string) string {
+	t.Helper()
+	endpoint := os.Getenv(variable)
+	if endpoint == "" {
+		t.Fatal(variable + ` is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio,gcs,azurite -- go test …`)
+	}
+	return endpoint
+}
+
+// Open creates a bucket in the account of an address with this scheme and query. The bucket is not
+// removed, because the servers end with the tests.
+func Open(t *testing.T, scheme string, query url.Values) storage.Bucket {
+	t.Helper()
+	service, err := storage.OpenService(t.Context(), scheme+"://?"+query.Encode())
+	require.NoError(t, err)
+	name := "test-" + strings.ToLower(rand.Text())
+	_, err = service.CreateBucket(t.Context(), name)
+	require.NoError(t, err)
+	b, err := storage.Open(t.Context(), scheme+"://"+name+"?"+query.Encode())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(b))
+		require.NoError(t, service.Close())
+	})
+	return b
+}
