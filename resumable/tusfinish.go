@@ -1,0 +1,64 @@
+package resumable
+
+import (
+	"bytes"
+	"context"
+	"hash/crc32"
+
+	"github.com/omnibucket/storage"
+)
+
+// finishTus makes the object. content is the whole file, if it is not stored yet.
+func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
+	if s.Kind == kindFinal {
+		return h.finish(ctx, s, h.joinPieces(s))
+	}
+	t := *s.Tus
+	token := s.Token
+	if content != nil {
+		t.CRC = crc32.Checksum(content, castagnoli)
+	}
+	done, err := h.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		if token == "" || t.Parts == 0 {
+			return h.storeWhole(ctx, s, key, content, t.CRC)
+		}
+		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
+		if err != nil {
+			return nil, err
+		}
+		opts := []storage.CompleteOption{storage.WithParts(numbered(t.Parts)...), storage.WithSize(s.Size)}
+		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(t.CRC))...)
+		if storage.CodeOf(err) == storage.Unsupported { // the store does not tell the checksums of parts
+			attrs, err = upload.Complete(ctx, opts...)
+		}
+		return attrs, err
+	})
+	if err == nil && token != "" && t.Parts == 0 {
+		if upload, err := storage.ContinueUpload(ctx, h.bucket, token); err == nil {
+			h.abandon(ctx, upload)
+		}
+	}
+	return done, err
+}
+
+// storeWhole stores a file that fits one part.
+func (h *Handler) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
+	if content == nil { // an earlier call stored it as segments
+		r := &receiver{h: h, ctx: ctx, s: s, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
+		r.n, r.saved = r.have, r.have
+		defer r.drop()
+		if err := r.load(); err != nil {
+			return nil, err
+		}
+		content = r.buf[:r.n]
+	}
+	opts := []storage.UploadOption{storage.WithSize(int64(len(content))), storage.WithCRC32C(crc)}
+	for _, o := range h.writeOptions(s) {
+		opts = append(opts, o)
+	}
+	attrs, err := h.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
+	if storage.CodeOf(err) == storage.PreconditionFailed { // by an earlier call?
+		return &storage.Attrs{Size: int64(len(content)), CRC32C: storage.KnownCRC32C(crc)}, err
+	}
+	return attrs, err
+}
