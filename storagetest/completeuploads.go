@@ -1,0 +1,159 @@
+package storagetest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+var completeUploadCases = []Case{
+	{
+		Name: "Complete refuses parts that do not make the object", Rule: "U3",
+		Explanation: "missing parts, other ETags, a wrong order and too few bytes are InvalidArgument; the upload stays and completes with the right ones",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a", storage.WithSize(4))
+			second := t.putPart(u, 2, "dropped")
+			refused := func(text string, opts ...storage.CompleteOption) {
+				t.Helper()
+				_, err := u.Complete(t.Context(), opts...)
+				require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), text)
+			}
+			refused("part 1 must")
+			short := t.putPart(u, 1, "x")
+			refused("parts must have the 4 bytes", storage.WithParts(*short))
+			first := t.putPart(u, 1, "text")
+			refused("WithParts must", storage.WithParts())
+			refused("WithParts must", storage.WithParts(*second, *first))
+			refused("WithParts must", storage.WithParts(*first, *first))
+			refused("WithParts must", storage.WithParts(*second))
+			refused("part 3 must", storage.WithParts(*first, *second, storage.UploadedPart{Number: 3}))
+			refused("part 1 must", storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"other"`}))
+			refused("parts must have the 5 bytes", storage.WithParts(*first), storage.WithSize(5))
+			t.requireMissing(b, "a")
+			_, err := u.Complete(t.Context(), storage.WithParts(*first))
+			require.NoError(t, err)
+			t.requireContent(b, "a", "text")
+			require.Zero(t, t.countPendingUploads())
+		},
+	},
+	{
+		Name: "parts of another size than the store takes are refused", Rule: "U3",
+		Explanation: "with a least size, a unit or equal parts, Complete names the part before the store is asked, and the upload stays",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			for name, limits := range map[string]faults.Limits{
+				"least size": {MinPartSize: t.unit},
+				"unit":       {PartUnit: 5},
+				"equal":      {EqualParts: true},
+			} {
+				b := t.openLimited(limits)
+				u := t.begin(b, "a")
+				for number, text := range []string{"four", "three", "end"} {
+					t.putPart(u, number+1, text)
+				}
+				_, err := u.Complete(t.Context())
+				require.Regexp(t, "part [12] must have", t.requireCode(err, storage.InvalidArgument).Error(), name)
+				parts, err := u.Parts(t.Context())
+				require.NoError(t, err)
+				require.Len(t, parts, 3)
+				require.NoError(t, u.Abort(t.Context()))
+			}
+		},
+	},
+	{
+		Name: "more bytes than were declared abort an open upload", Rule: "U3",
+		Explanation: "with WithSize and with WithMaxSize, also if the parts came from elsewhere: InvalidArgument, and nothing is left",
+		Needs:       storage.OpenUploads,
+		run: func(t *T) {
+			for _, o := range []storage.MultipartOption{storage.WithSize(3), storage.WithMaxSize(3)} {
+				b := t.open()
+				u := t.begin(b, "a", o)
+				t.putPart(u, 1, "text")
+				_, err := t.continued(b, u).Complete(t.Context())
+				require.Contains(t, t.requireCode(err, storage.InvalidArgument).Error(), "parts must have")
+				t.requireMissing(b, "a")
+				require.Zero(t, t.countPendingUploads())
+				_, err = u.Complete(t.Context())
+				t.requireGone(err)
+			}
+			_, err := storage.BeginUpload(t.Context(), t.open(), "a", storage.WithMaxSize(0))
+			t.requireCode(err, storage.InvalidArgument)
+		},
+	},
+	{
+		Name: "Complete is idempotent", Rule: "U3",
+		Explanation: "a second Complete, in any process, returns the object while it is there; afterwards, and after Abort, every call is ObjectNotFound, and Abort succeeds",
+		Needs:       storage.OpenUploads | storage.Metadata,
+		run: func(t *T) {
+			b := t.open()
+			u := t.begin(b, "a", storage.WithMetadata(map[string]string{"k": "v"}))
+			t.putPart(u, 1, "text")
+			first, err := u.Complete(t.Context())
+			require.NoError(t, err)
+			for range 2 {
+				again, err := t.continued(b, u).Complete(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, first.Revision, again.Revision)
+				require.Equal(t, first.Size, again.Size)
+				require.Equal(t, first.Metadata, again.Metadata)
+			}
+			require.NoError(t, u.Abort(t.Context()))
+			t.requireContent(b, "a", "text")
+			t.put(b, "a", "another")
+			_, err = u.Complete(t.Context())
+			t.requireGone(err)
+			t.requireContent(b, "a", "another")
+
+			u = t.begin(b, "b")
+			t.putPart(u, 1, "text")
+			require.NoError(t, u.Abort(t.Context()))
+			require.NoError(t, u.Abort(t.Context()))
+			_, err = u.Complete(t.Context())
+			t.requireGone(err)
+			_, err = u.Parts(t.Context())
+			t.requireGone(err)
+			_, err = u.PutPart(t.Context(), 1, strings.NewReader("late"))
+			t.requireGone(err)
+			t.requireMissing(b, "b")
+		},
+	},
+	{
+		Name: "a lost response of an open upload is reconciled", Rule: "W7",
+		Explanation: "of a part, which is sent again, and of Complete, which finds its object by the write id, with and without a condition",
+		Needs:       storage.OpenUploads | storage.Metadata,
+		run: func(t *T) {
+			b := t.open()
+			var opts []storage.MultipartOption
+			if t.has(storage.ConditionalCreate) {
+				opts = append(opts, storage.IfAbsent())
+			}
+			for _, opts := range [][]storage.MultipartOption{nil, opts} {
+				key := fmt.Sprint("key", len(opts))
+				u := t.begin(b, key, opts...)
+				t.faults.Set(
+					faults.DropResponse(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
+					faults.Fail(faults.ListParts).Nth(1), faults.DropResponse(faults.CompleteParts).Nth(1),
+				)
+				t.putPart(u, 1, "text")
+				_, err := u.Complete(t.Context())
+				t.faults.Set()
+				require.NoError(t, err, "%v", t.faults)
+				t.requireContent(b, key, "text")
+			}
+			u := t.begin(b, "lost")
+			t.putPart(u, 1, "text")
+			t.faults.Set(faults.DropResponse(faults.CompleteParts), faults.Fail(faults.Head))
+			_, err := u.Complete(t.Context())
+			t.faults.Set()
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			_, err = u.Complete(t.Context())
+			require.NoError(t, err)
+		},
+	},
+}
