@@ -5,10 +5,10 @@ import (
 	"runtime/debug"
 )
 
-// limitMemory collects garbage when the heap has grown by half, in place of double. The heap is
+// limitMemory collects garbage when the heap has grown by three tenths, in place of double. The heap is
 // small, so that this costs little time. GOGC in the environment comes first.
 func limitMemory() {
-	const percent = 50
+	const percent = 30
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
 	}
