@@ -15,6 +15,7 @@ type benchCase struct {
 	name, title string
 	rows        []row // ours first, for ratios
 	goals       []goal
+	grows       *growth // nil if the case has one size
 }
 
 // A row is one contender. Its set-up is not measured. op does n operations.

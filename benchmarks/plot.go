@@ -22,16 +22,18 @@ type plotMeasure struct {
 	title string
 	of    func(rowRecord) float64
 	text  func(float64) string
+	curve bool    // it is drawn over size
+	base  float64 // of its axis there
 }
 
 var plotMeasures = []plotMeasure{
-	{"time", func(r rowRecord) float64 { return r.Nanos }, nanos},
-	{"CPU", func(r rowRecord) float64 { return r.CPU }, nanos},
-	{"allocations", func(r rowRecord) float64 { return r.Allocs }, func(n float64) string { return fmt.Sprintf("%.0f", n) }},
-	{"bytes allocated", func(r rowRecord) float64 { return r.Bytes }, size},
-	{"heap at its peak", func(r rowRecord) float64 { return r.PeakHeap }, size},
-	{"resident memory", func(r rowRecord) float64 { return r.Resident }, size},
-	{"requests", sumOfRequests, func(n float64) string { return fmt.Sprintf("%.4g", n) }},
+	{title: "time", of: func(r rowRecord) float64 { return r.Nanos }, text: nanos, curve: true, base: 10},
+	{title: "CPU", of: func(r rowRecord) float64 { return r.CPU }, text: nanos},
+	{title: "allocations", of: func(r rowRecord) float64 { return r.Allocs }, text: func(n float64) string { return fmt.Sprintf("%.0f", n) }},
+	{title: "bytes allocated", of: func(r rowRecord) float64 { return r.Bytes }, text: size, curve: true, base: 16},
+	{title: "heap at its peak", of: func(r rowRecord) float64 { return r.PeakHeap }, text: size, curve: true, base: 4},
+	{title: "resident memory", of: func(r rowRecord) float64 { return r.Resident }, text: size, curve: true, base: 4},
+	{title: "requests", of: sumOfRequests, text: func(n float64) string { return fmt.Sprintf("%.4g", n) }},
 }
 
 func sumOfRequests(r rowRecord) (sum float64) {

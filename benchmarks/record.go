@@ -25,6 +25,15 @@ type caseRecord struct {
 	Machine  string            `json:"machine"`
 	Versions map[string]string `json:"versions"` // of the peers' modules
 	Rows     []rowRecord       `json:"rows"`     // ours first
+	Growth   *growthRecord     `json:"growth,omitempty"`
+}
+
+// A growthRecord tells of which curves the case is a point.
+type growthRecord struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	At    int    `json:"at"`
+	Text  string `json:"text"` // At with its unit
 }
 
 // A rowRecord has medians for an operation. A figure is 0 if it was not measured.
@@ -41,6 +50,9 @@ type rowRecord struct {
 
 func recordOf(c benchCase, results []*result, now time.Time) caseRecord {
 	k := caseRecord{Name: c.name, Title: c.title, Run: now.Format(time.DateOnly), Machine: machine(), Versions: versions()}
+	if g := c.grows; g != nil {
+		k.Growth = &growthRecord{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
+	}
 	for _, r := range results {
 		row := rowRecord{Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests}
 		if r.resident != nil {
@@ -98,7 +110,7 @@ func (r *record) put(k caseRecord) {
 	slices.SortFunc(r.Cases, func(a, b caseRecord) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// write stores the record, and a plot of each case.
+// write stores the record, and a plot of each case or of each growth.
 func (r *record) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -108,8 +120,24 @@ func (r *record) write(dir string) error {
 		return err
 	}
 	errs := []error{os.WriteFile(filepath.Join(dir, recordFile), append(data, '\n'), 0o644)}
-	for _, k := range r.Cases {
-		errs = append(errs, os.WriteFile(filepath.Join(dir, k.Name+".svg"), []byte(plot(k)), 0o644))
+	for name, svg := range r.plots() {
+		errs = append(errs, os.WriteFile(filepath.Join(dir, name+".svg"), []byte(svg), 0o644))
 	}
 	return errors.Join(errs...)
+}
+
+// plots returns all plots by their names.
+func (r *record) plots() map[string]string {
+	plots, growing := map[string]string{}, map[string][]caseRecord{}
+	for _, k := range r.Cases {
+		if k.Growth == nil {
+			plots[k.Name] = plot(k)
+		} else {
+			growing[k.Growth.Name] = append(growing[k.Growth.Name], k)
+		}
+	}
+	for name, points := range growing {
+		plots[name] = plotGrowth(points)
+	}
+	return plots
 }

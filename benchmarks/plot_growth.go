@@ -1,0 +1,119 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+const (
+	curveLeft   = 90 // all in pixels
+	curveHeight = 190
+	legendStep  = 20
+)
+
+// curveStyle has a line of its own for each row. Ours is solid, thick and blue.
+const curveStyle = `<style>
+.curve { fill: none; stroke: #6e7781; stroke-width: 1.5 } .c0 { stroke: #0b6bcb; stroke-width: 3 } .c1 { stroke-dasharray: 7 3 } .c2 { stroke-dasharray: 2 3 } .c3 { stroke-dasharray: 9 3 2 3 } .c4 { stroke-dasharray: 14 4 } .grid { stroke: #d0d7de; stroke-width: 1 } .tick { fill: #57606a; font-size: 11px }
+@media (prefers-color-scheme: dark) { .curve { stroke: #9da7b3 } .c0 { stroke: #58a6ff } .grid { stroke: #30363d } .tick { fill: #9da7b3 } }
+</style>`
+
+// An axis maps values to pixels, by their logarithms.
+type axis struct{ least, most, from, to float64 }
+
+func (a axis) pixel(value float64) float64 {
+	if a.most == a.least {
+		return (a.from + a.to) / 2
+	}
+	return a.from + (math.Log(value)-math.Log(a.least))/(math.Log(a.most)-math.Log(a.least))*(a.to-a.from)
+}
+
+// plotGrowth draws the points of one growth as curves, one for each row: a panel for time, and one
+// for the memory that was measured. Both axes are logarithmic, so that a straight line to the upper
+// right is linear growth.
+func plotGrowth(points []caseRecord) string {
+	points = slices.SortedFunc(slices.Values(points), func(a, b caseRecord) int { return cmp.Compare(a.Growth.At, b.Growth.At) })
+	last := points[len(points)-1]
+	var body strings.Builder
+	y := lines(&body, "title", last.Growth.Title, 90, plotMargin+12)
+	for i, row := range last.Rows {
+		fmt.Fprintf(&body, "<path class=\"curve c%d\" d=\"M%d %dh40\"/><text x=\"%d\" y=\"%d\">%s</text>\n", i, plotMargin, y+2, plotMargin+50, y+6, escape(row.Name))
+		y += legendStep
+	}
+	for _, m := range plotMeasures {
+		if m.curve {
+			y = plotPanel(&body, points, m, y)
+		}
+	}
+	y = lines(&body, "note", fmt.Sprintf("Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine), 120, y+20)
+	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s\n%s</svg>\n",
+		plotWidth, y, escape(growthDescription(points)), plotStyle, curveStyle, body.String())
+}
+
+// plotPanel draws one measure, and returns the next y. It draws nothing if no row has the measure.
+func plotPanel(w *strings.Builder, points []caseRecord, m plotMeasure, top int) int {
+	var values []float64
+	for _, k := range points {
+		for _, row := range k.Rows {
+			if value := m.of(row); value > 0 {
+				values = append(values, value)
+			}
+		}
+	}
+	if len(values) == 0 {
+		return top
+	}
+	top += 14
+	fmt.Fprintf(w, "<text class=\"note\" x=\"%d\" y=\"%d\">%s</text>\n", plotMargin, top, m.title)
+	ticks := ticksAround(slices.Min(values), slices.Max(values), m.base)
+	x := axis{float64(points[0].Growth.At), float64(points[len(points)-1].Growth.At), curveLeft, plotWidth - 3*plotMargin}
+	y := axis{ticks[0], ticks[len(ticks)-1], float64(top + 12 + curveHeight), float64(top + 12)}
+	for _, tick := range ticks {
+		fmt.Fprintf(w, "<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", x.from, y.pixel(tick), x.to, curveLeft-8, y.pixel(tick)+4, m.text(tick))
+	}
+	for _, k := range points {
+		fmt.Fprintf(w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n", x.pixel(float64(k.Growth.At)), y.from+16, escape(k.Growth.Text))
+	}
+	for i, row := range points[len(points)-1].Rows {
+		curve(w, points, i, row.Name, m, x, y)
+	}
+	return int(y.from) + 26
+}
+
+// curve draws the line of the row with that name.
+func curve(w *strings.Builder, points []caseRecord, class int, name string, m plotMeasure, x, y axis) {
+	path, move := "", "M"
+	for _, k := range points {
+		at := slices.IndexFunc(k.Rows, func(r rowRecord) bool { return r.Name == name })
+		if at < 0 || m.of(k.Rows[at]) <= 0 {
+			continue
+		}
+		path += fmt.Sprintf("%s%.1f %.1f", move, x.pixel(float64(k.Growth.At)), y.pixel(m.of(k.Rows[at])))
+		move = "L"
+	}
+	fmt.Fprintf(w, "<path class=\"curve c%d\" d=\"%s\"/>\n", class, path)
+}
+
+// ticksAround returns powers of base, the first not above least and the last not below most.
+func ticksAround(least, most, base float64) []float64 {
+	tick := math.Pow(base, math.Floor(math.Log(least)/math.Log(base)))
+	ticks := []float64{tick}
+	for tick < most {
+		tick *= base
+		ticks = append(ticks, tick)
+	}
+	return ticks
+}
+
+// growthDescription is what a reader hears who does not see the curves.
+func growthDescription(points []caseRecord) string {
+	parts := []string{points[0].Growth.Title}
+	for _, k := range points {
+		for _, row := range k.Rows {
+			parts = append(parts, k.Growth.Text+", "+row.Name+": "+nanos(row.Nanos))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
