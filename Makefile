@@ -27,10 +27,13 @@ WITH_SERVERS := $(GO) run -C testservers . --
 
 FULL ?= false
 
+# The cases of make plots.
+PLOTS := ^(memory-(put-1k|get-1k|put-1m|list-all)|local-list-all|s3-(put-1k|get-1k|list|sign-get|upload-stream|upload-in-place|upload-32-near|download-in-order|download-file)|gcs-uploads-1000|azure-(upload-stream|download)|(s3-)?growth-.*)$$
+
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test site run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check api workflows release-check
+.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -82,6 +85,9 @@ site: ## builds the site of the documentation into site/.vitepress/dist
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd benchmarks && $(GO) run . -rounds $(ROUNDS)
+
+plots: ## measures again what docs/performance.md shows, and draws its plots; on a quiet machine
+	cd benchmarks && $(GO) run . -run '$(PLOTS)' -rounds $(ROUNDS) -record ../docs/pictures/benchmarks
 
 fuzz: ## every fuzz target for FUZZTIME
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)

@@ -168,6 +168,7 @@ type clientCase struct {
 	do          work
 	contenders  []contender
 	goals       []goal
+	grows       *growth // nil if the case has one size
 
 	// amount, if set, is done once, by each contender in a process of its own.
 	amount int
@@ -183,7 +184,7 @@ func (c clientCase) fullName() string {
 }
 
 func (c clientCase) benchCase() benchCase {
-	all := benchCase{name: c.fullName(), title: c.title, goals: c.goals}
+	all := benchCase{name: c.fullName(), title: c.title, goals: c.goals, grows: c.grows}
 	for _, contender := range c.contenders {
 		setup := func(e *env) (func(int) error, error) { return c.setup(e, contender) }
 		all.rows = append(all.rows, row{name: contender.name, setup: setup, once: contender.once || c.heap, single: c.amount > 0})

@@ -47,7 +47,7 @@ var (
 )
 
 func clientCases() []clientCase {
-	return slices.Concat(smallCases(), randomCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases())
+	return slices.Concat(smallCases(), randomCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases(), growthTransfers())
 }
 
 func smallCases() []clientCase {

@@ -20,6 +20,8 @@ const curveStyle = `<style>
 @media (prefers-color-scheme: dark) { .curve { stroke: #9da7b3 } .c0 { stroke: #58a6ff } .grid { stroke: #30363d } .tick { fill: #9da7b3 } }
 </style>`
 
+var roundTick = strings.NewReplacer(".00 ", " ", ".0 ", " ")
+
 // An axis maps values to pixels, by their logarithms.
 type axis struct{ least, most, from, to float64 }
 
@@ -71,15 +73,15 @@ func plotPanel(w *strings.Builder, points []caseRecord, m plotMeasure, top int) 
 	x := axis{float64(points[0].Growth.At), float64(points[len(points)-1].Growth.At), curveLeft, plotWidth - 3*plotMargin}
 	y := axis{ticks[0], ticks[len(ticks)-1], float64(top + 12 + curveHeight), float64(top + 12)}
 	for _, tick := range ticks {
-		fmt.Fprintf(w, "<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", x.from, y.pixel(tick), x.to, curveLeft-8, y.pixel(tick)+4, m.text(tick))
+		fmt.Fprintf(w, "<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", x.from, y.pixel(tick), x.to, curveLeft-8, y.pixel(tick)+4, roundTick.Replace(m.text(tick)))
 	}
 	for _, k := range points {
-		fmt.Fprintf(w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n", x.pixel(float64(k.Growth.At)), y.from+16, escape(k.Growth.Text))
+		fmt.Fprintf(w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n", x.pixel(float64(k.Growth.At)), y.from+18, escape(k.Growth.Text))
 	}
 	for i, row := range points[len(points)-1].Rows {
 		curve(w, points, i, row.Name, m, x, y)
 	}
-	return int(y.from) + 26
+	return int(y.from) + 28
 }
 
 // curve draws the line of the row with that name.

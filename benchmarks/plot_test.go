@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -52,4 +54,27 @@ func TestALaterRunReplacesItsCasesOnly(t *testing.T) {
 	svg, err := os.ReadFile(filepath.Join(dir, "a.svg"))
 	require.NoError(t, err)
 	require.Contains(t, string(svg), "new")
+}
+
+func TestAGrowthIsOnePlotOfAllItsSizes(t *testing.T) {
+	all := &record{}
+	for _, n := range []int{1000, 100, 10} { // in any order
+		c := benchCase{name: fmt.Sprintf("list-%d", n), grows: &growth{"list", "list all keys", n, keyCount}}
+		k := recordOf(c, []*result{ourResult, theirResult}, time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC))
+		k.Rows[0].Nanos = float64(n) * 1e3
+		all.put(k)
+	}
+	plots := all.plots()
+	require.Len(t, plots, 1)
+	svg := plots["list"]
+	require.NoError(t, xml.Unmarshal([]byte(svg), &struct{}{}))
+	for _, text := range []string{">10 keys<", ">100 keys<", ">1000 keys<", ">1 ms<", ">time<", ">bytes allocated<", "the other &lt;one&gt;"} {
+		require.Contains(t, svg, text)
+	}
+	require.NotContains(t, svg, "resident memory", "it was not measured")
+	require.NotContains(t, svg, "NaN")
+	require.NotContains(t, svg, "Inf")
+	line := regexp.MustCompile(`c0" d="M([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)"`).FindStringSubmatch(svg)
+	require.NotNil(t, line, "ours has three points")
+	require.Equal(t, "90.0", line[1], "the smallest is first")
 }
