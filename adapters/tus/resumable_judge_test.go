@@ -23,8 +23,8 @@ import (
 // which uploads there are; here they are made by requests, on each store. Then the requests of the
 // case are sent, and the responses must be those that tusd expects.
 
-// caseFiles are the files with requests of tus 1.0. Of the others, get_test.go has downloads, and
-// cors_test.go, hooks_test.go, context_test.go and the rest have tusd's own configuration.
+// caseFiles are the files with requests of tus 1.0. The others are not read:
+// get_test.go has downloads, and cors_test.go, hooks_test.go and the rest tusd's own configuration.
 var caseFiles = []string{"post_test.go", "patch_test.go", "head_test.go", "options_test.go", "terminate_test.go", "concat_test.go"}
 
 // leftOutCases are not asked, with those below them.
