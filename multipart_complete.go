@@ -69,6 +69,9 @@ type completion struct {
 	options completeOptions
 	stale   bool // the store refused parts as if they were replaced since they were listed
 	aborted bool // the parts were too much
+	// overtaken says that another write replaced the object after guard looked.
+	overtaken bool
+	joins     int
 }
 
 // maxJoins limits how often Complete joins the parts if others replace them meanwhile.
@@ -90,9 +93,10 @@ func (c *completion) run(ctx context.Context) (*Attrs, *Error) {
 			}
 			return c.completedBefore(ctx, e)
 		}
-		if slices.Equal(listed, before) {
+		if slices.Equal(listed, before) && !c.overtaken {
 			return nil, refused
 		}
+		c.joins++
 		r, e := c.plan(ctx, listed)
 		if e == nil {
 			var a *Attrs
@@ -219,19 +223,46 @@ func (c *completion) plan(ctx context.Context, listed []Part) (*CompleteRequest,
 	return r, e
 }
 
+// guard gives a completion without a condition that of the object that the key has now, if the store
+// could make the object again while another call makes it. It returns the object if another call has
+// made it. The last try has no condition, because others may write to the key all the time. Without
+// permission to read, there is none either.
+func (c *completion) guard(ctx context.Context, put *PutRequest) *Attrs {
+	core := c.op.core
+	if !core.desc.CompletesAgain || !core.has(ConditionalCreate|ConditionalUpdate) || put.Condition != (Condition{}) || c.joins == maxJoins {
+		return nil
+	}
+	found, e := head(ctx, &c.op, &GetRequest{Key: c.op.key, Length: -1, Native: put.Native, Auxiliary: true})
+	switch {
+	case e != nil && e.Code == ObjectNotFound:
+		put.Condition.Absent = true
+	case e != nil:
+	case c.upload.record.WriteID != "" && holdsWriteID(found.Metadata, c.upload.record.WriteID):
+		c.dropParts(ctx)
+		return c.op.toUser(found)
+	default:
+		put.Condition.Revision = found.Revision
+	}
+	return nil
+}
+
 // join makes the object of the parts.
 func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Error) {
 	u, put := c.upload, r.Put
-	c.stale = false
+	c.stale, c.overtaken = false, false
+	if made := c.guard(ctx, put); made != nil {
+		return made, nil
+	}
 	a, e := request(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)
-		c.stale = e != nil && (e.Code == InvalidArgument || e.Code == Changed)
+		c.overtaken = e != nil && e.Code == PreconditionFailed && u.put.Condition == (Condition{})
+		c.stale = c.overtaken || e != nil && (e.Code == InvalidArgument || e.Code == Changed)
 		return a, e
 	}
 	lost, properties := e != nil, u.record.properties()
 	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
-		properties: properties, controls: put.Controls, size: put.Size, crc: put.CRC32C, condition: put.Condition, writeID: u.record.WriteID,
+		properties: properties, controls: put.Controls, size: put.Size, crc: put.CRC32C, condition: u.put.Condition, writeID: u.record.WriteID,
 	})
 	if lost && e == nil {
 		c.dropParts(ctx)

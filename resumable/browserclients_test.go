@@ -2,6 +2,7 @@ package resumable_test
 
 import (
 	"crypto/rand"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,7 @@ type browserCase struct {
 
 var browserCases = []browserCase{
 	{"whole", []string{"ours", "uppy", "tus"}, (*browserRun).whole},
+	{"in one request", []string{"uppy"}, (*browserRun).inOneRequest},
 	{"reload", []string{"ours", "uppy", "tus"}, (*browserRun).reload},
 	{"cut", []string{"ours", "uppy", "tus"}, (*browserRun).cut},
 	{"offline", []string{"ours"}, (*browserRun).offline},
@@ -50,6 +52,10 @@ func TestBrowserClients(t *testing.T) {
 			uppys := site
 			if store.needsHeaders {
 				uppys = newBrowserSite(t, store, resumable.Config{ProxyParts: true})
+			}
+			if store.needsHeaders {
+				c := browserCase{run: (*browserRun).fails}
+				t.Run("without ProxyParts/uppy", func(t *testing.T) { runBrowserCase(t, b, site, false, c, "uppy") })
 			}
 			all := store.name == "memory" || os.Getenv("OMNIBUCKET_BROWSERS") == "all"
 			for _, c := range browserCases {
@@ -123,6 +129,24 @@ func (r *browserRun) whole() {
 	tab.begin(r.client, r.path)
 	r.isStored(1, tab.result())
 	require.Equal(r, int64(len(r.content)), r.wire.bytes(), "every byte is sent once")
+}
+
+// inOneRequest checks a file that Uppy does not send in parts: a form, through the handler.
+func (r *browserRun) inOneRequest() {
+	tab := r.open("")
+	defer tab.close()
+	tab.choose(r.path)
+	tab.evaluate(fmt.Sprintf("void window.begin(%q, { inOneRequest: true })", r.client))
+	r.isStored(1, tab.result())
+}
+
+// fails checks that nothing is stored, and that the page learns it.
+func (r *browserRun) fails() {
+	tab := r.open("")
+	defer tab.close()
+	tab.begin(r.client, r.path)
+	require.NotEmpty(r, tab.result().Error)
+	require.Empty(r, r.site.completed(filepath.Base(r.path)))
 }
 
 // beginAndHold begins the upload, and returns when at least one part is stored and the rest

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -373,6 +374,62 @@ func TestS3FileInOneRequest(t *testing.T) {
 	a = s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
 	require.Equal(t, "412 exists key", a.refusal(t))
 	require.Equal(t, "415 type_not_allowed type", s.do(alice, "GET", "/s3/params?type=text%2Fhtml", nil, nil).refusal(t))
+}
+
+// formOf returns a form as Uppy 6 sends it, with its content type.
+func formOf(t *testing.T, field string, data []byte) ([]byte, string) {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	require.NoError(t, form.WriteField("key", "files/alice/other"))
+	file, err := form.CreateFormFile(field, "blob")
+	require.NoError(t, err)
+	_, err = file.Write(data)
+	require.NoError(t, err)
+	require.NoError(t, form.Close())
+	return body.Bytes(), form.FormDataContentType()
+}
+
+func TestS3FileInAForm(t *testing.T) {
+	onBuckets(t, func(t *testing.T, open opener) {
+		s := newSite(t, open(t), resumable.Config{MaxSize: 1 << 20})
+		var request struct{ URL string }
+		post := func(body []byte, kind string) *answer {
+			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": kind})
+		}
+		whole, kind := formOf(t, "file", content(1<<20))
+		large, largeKind := formOf(t, "file", content(1<<20+1))
+		huge, hugeKind := formOf(t, "file", content(2<<20))
+		other, otherKind := formOf(t, "other", []byte("x"))
+		padded, paddedKind := formOf(t, "other", content(1<<20+1<<16))
+		for _, row := range []struct {
+			name string
+			body []byte
+			kind string
+			want string
+		}{
+			{"no form", whole, "text/plain", "415 unsupported_type Content-Type"},
+			{"no boundary", whole, "multipart/form-data", "415 unsupported_type Content-Type"},
+			{"no file", other, otherKind, "400 invalid_value file"},
+			{"too large", large, largeKind, "413 too_large body"},
+			{"much too large", huge, hugeKind, "413 too_large Content-Length"},
+			{"too large a field", padded, paddedKind, "413 too_large Content-Length"},
+			{"another boundary", whole, otherKind, "400 interrupted body"},
+			{"cut in the file", whole[:1<<19], kind, "400 interrupted"},
+			{"cut in a field", whole[:20], kind, "400 interrupted body"},
+		} {
+			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
+			require.Equal(t, row.want, post(row.body, row.kind).refusal(t), row.name)
+			s.missing("files/alice/a.txt")
+		}
+		a := post(whole, kind)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		require.NotEmpty(t, a.Header.Get("ETag"))
+		s.stored("files/alice/a.txt", content(1<<20))
+		s.missing("files/alice/other")
+		require.Equal(t, "409 completed uploadId", post(whole, kind).refusal(t))
+		require.Equal(t, []string{"files/alice/a.txt"}, s.tidy())
+	})
 }
 
 func TestPagesOfOtherOrigins(t *testing.T) {

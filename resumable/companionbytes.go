@@ -64,7 +64,7 @@ func (h *Handler) putSingle(c *call) error {
 	case s.Phase == phaseDone:
 		return s.completed()
 	}
-	body, err := c.boundedBody(s.Target.MaxSize)
+	body, size, err := c.file(s.Target.MaxSize)
 	if err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func (h *Handler) putSingle(c *call) error {
 		for _, o := range h.writeOptions(s) {
 			opts = append(opts, o)
 		}
-		if c.ContentLength >= 0 {
-			opts = append(opts, storage.WithSize(c.ContentLength))
+		if size >= 0 {
+			opts = append(opts, storage.WithSize(size))
 		}
 		counted := &summedBody{from: body}
 		attrs, err := h.bucket.Upload(ctx, key, counted, opts...)

@@ -64,9 +64,11 @@ type Config struct {
 	// DefaultPartTTL. It never works longer than its upload.
 	PartTTL time.Duration
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16
-	// MiB; 0: DefaultMemoryLimit. An upload takes at most one part at a time, of 8 MiB for
-	// files of up to 78 GiB, and only as its bytes arrive. If there is no memory, what has
-	// arrived is stored, and the client waits for 30 seconds, and then gets 503.
+	// MiB; 0: DefaultMemoryLimit. A quarter is for the requests that send bytes, each of
+	// which takes 32 KiB: by default 512 at once. The rest is for parts. An upload takes at
+	// most one part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes
+	// arrive. If there is no memory, what has arrived is stored, and the client waits for 30
+	// seconds, and then gets 503. A file whose parts exceed the rest is too large.
 	MemoryLimit int64
 
 	// Prefix is where the bucket keeps the state of uploads and content that is not yet
@@ -204,7 +206,11 @@ func NewHandler(bucket storage.ReadWriter, c Config) (*Handler, error) {
 	if storage.Lacks(bucket, storage.OpenUploads) {
 		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no multipart uploads whose parts come in any order")}
 	}
-	h := &Handler{bucket: bucket, config: c, memory: newMemory(c.MemoryLimit), active: map[string]chan struct{}{}, pace: defaultPace, basePart: partsize.Base, claimFor: claimFor}
+	feeds := c.MemoryLimit / feedsShare
+	h := &Handler{
+		bucket: bucket, config: c, memory: newMemory(c.MemoryLimit - feeds), feeds: newMemory(feeds),
+		active: map[string]chan struct{}{}, pace: defaultPace, basePart: partsize.Base, claimFor: claimFor,
+	}
 	h.mux = h.routes()
 	return h, nil
 }

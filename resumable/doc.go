@@ -45,7 +45,8 @@
 // may be left out. Completing again with the same parts gets the same response, as on S3.
 //
 // The file of /s3/params passes through the handler, because nothing else could bound its
-// size. Set Uppy's shouldUseMultipart to true to send every file in parts.
+// size. It is the body of a PUT, or the field "file" of a form that is sent by POST, as by
+// version 6 of Uppy. Set Uppy's shouldUseMultipart to true to send every file in parts.
 //
 // The extensions of tus are creation, creation-with-upload, creation-defer-length,
 // expiration, termination, checksum and concatenation. A completed file is not removed by
@@ -70,12 +71,24 @@
 // that it received are stored first, and its client gets 423. tus clients then ask for the
 // offset and continue, so two tabs with the same upload take turns.
 //
+// # Stopping a server
+//
+// If the context of a request ends, as with the BaseContext of the server, the bytes so far are
+// stored, and the client gets 503. Cancel that context before [http.Server.Shutdown], which
+// otherwise waits until all clients have sent their files:
+//
+//	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
+//	…
+//	cancel()
+//	err := server.Shutdown(context.Background())
+//
 // # Memory
 //
 // A tus upload holds at most one part at a time, which is 8 MiB for files of up to 78 GiB. It
 // takes memory as bytes arrive, and gives it back if the client sends nothing for 2 seconds.
-// All uploads together are within Config.MemoryLimit, besides 128 KiB for each connection. If
-// the memory is used up, what has arrived is stored as a segment, which costs a request more.
+// All uploads together are within Config.MemoryLimit, with 32 KiB for each request that sends
+// bytes. If the memory is used up, what has arrived is stored as a segment, which costs a
+// request more.
 // Parts that go straight to the store take no memory. A client that sends less than 16 KiB in
 // a minute is disconnected; what it sent counts.
 //
@@ -106,7 +119,7 @@
 //	interrupted       the client stopped in the middle                   400
 //	internal          a function of the application failed               500
 //	store_failed      the bucket failed                                  503
-//	busy              Config.MemoryLimit is used up                      503
+//	busy              Config.MemoryLimit is used up, or the server stops 503
 //
 // Functions of [Config] may return an [*Error] with a code and status of their own.
 package resumable

@@ -104,13 +104,28 @@ func beingCompleted() *Error {
 	return refuse("uploadId", Locked, "This upload is being completed. Try again in a moment.")
 }
 
+func busy() *Error {
+	return refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
+}
+
+// errStopping is for a request whose context was canceled, usually because the server stops. Clients
+// repeat a request after 503.
+func errStopping() *Error {
+	return &Error{Code: Busy, Message: "The server is stopping. Try again in a moment.", Err: context.Canceled}
+}
+
 // storeFailed returns the error for an error of the bucket.
 func storeFailed(err error) error {
 	if _, own := errors.AsType[*Error](err); own {
 		return err
 	}
-	if storage.CodeOf(err) == storage.BodyFailed || errors.Is(err, context.Canceled) {
+	switch {
+	case storage.CodeOf(err) == storage.BodyFailed:
 		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
+	case errors.Is(err, context.Canceled): // by the server, or by a client that reads no response
+		e := errStopping()
+		e.Err = err
+		return e
 	}
 	return &Error{Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
 }
@@ -154,7 +169,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = meanings.Status(e.Code)
 	}
 	if status >= http.StatusInternalServerError {
-		if h.config.OnError != nil {
+		if h.config.OnError != nil && !errors.Is(err, context.Canceled) {
 			h.config.OnError(r, err)
 		}
 		wait := time.Second

@@ -9,6 +9,9 @@ import (
 // BasePart is the size of parts of files that are not huge.
 const BasePart = partsize.Base
 
+// FeedBytes is the memory of a request that sends bytes.
+const FeedBytes = feedBytes
+
 // SetBasePart makes the parts of a handler smaller.
 func (h *Handler) SetBasePart(bytes int64) { h.basePart = bytes }
 
@@ -23,9 +26,22 @@ func (h *Handler) SetClaim(d time.Duration) { h.claimFor = d }
 // SetMemory changes Config.MemoryLimit to any number of bytes.
 func (h *Handler) SetMemory(bytes int64) { h.memory.limit = bytes }
 
-// MemoryUsed returns how many bytes of buffers there are.
-func (h *Handler) MemoryUsed() int64 {
-	h.memory.mu.Lock()
-	defer h.memory.mu.Unlock()
-	return h.memory.used
+// SetFeeds sets how many requests may send bytes at once, and how long others wait.
+func (h *Handler) SetFeeds(n int64, wait time.Duration) {
+	h.feeds.limit, h.feeds.wait = n*feedBytes, wait
+}
+
+// FeedsUsed returns how many bytes the requests that send bytes have.
+func (h *Handler) FeedsUsed() int64 { return h.feeds.inUse() }
+
+// Memory returns the bytes that all buffers may take.
+func (h *Handler) Memory() int64 { return h.memory.limit + h.feeds.limit }
+
+// MemoryUsed returns how many bytes of parts there are.
+func (h *Handler) MemoryUsed() int64 { return h.memory.inUse() }
+
+func (m *memory) inUse() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used
 }

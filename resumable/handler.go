@@ -21,7 +21,8 @@ type Handler struct {
 	bucket storage.ReadWriter
 	config Config
 	mux    *http.ServeMux
-	memory *memory
+	memory *memory // of parts and segments
+	feeds  *memory // of the connections of tus
 	pace   pace
 	// basePart is partsize.Base; tests make it smaller.
 	basePart int64
@@ -42,6 +43,7 @@ func (h *Handler) routes() *http.ServeMux {
 	mux.HandleFunc("DELETE /s3/multipart/{id}", h.respond(h.authorized(h.abortParts)))
 	mux.HandleFunc("GET /s3/params", h.respond(h.authorized(h.beginSingle)))
 	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
+	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
 	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
 	tus := h.respondTus
 	mux.HandleFunc("/tus", tus)
@@ -67,10 +69,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A call is one request.
 type call struct {
 	*http.Request
-	w    http.ResponseWriter
-	user string
-	// bodyRead is set once the body was read as far as it will be.
-	bodyRead bool
+	w       http.ResponseWriter
+	user    string
+	refused *feed // of the body of a request that is refused after some of it was received
 }
 
 // respond runs f. f either responds, or returns an error before it has written anything.

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// A memory bounds the buffers of all tus uploads. Buffers are granted in order.
+// A memory bounds buffers of all tus uploads. Buffers are granted in order.
 type memory struct {
 	limit int64
+	wait  time.Duration // memoryWait; tests make it shorter
 
 	mu      sync.Mutex
 	used    int64
@@ -20,7 +21,7 @@ type memoryWaiter struct {
 	granted chan struct{}
 }
 
-func newMemory(limit int64) *memory { return &memory{limit: limit} }
+func newMemory(limit int64) *memory { return &memory{limit: limit, wait: memoryWait} }
 
 // memoryWait is how long a request waits for a buffer.
 const memoryWait = 30 * time.Second
@@ -43,7 +44,7 @@ func (m *memory) contended() bool {
 	return len(m.waiting) > 0
 }
 
-// acquire waits until there is space for bytes, and returns false after memoryWait or if
+// acquire waits until there is space for bytes, and returns false after wait or if
 // ctx is done.
 func (m *memory) acquire(ctx context.Context, bytes int64) bool {
 	if m.try(bytes) {
@@ -54,7 +55,7 @@ func (m *memory) acquire(ctx context.Context, bytes int64) bool {
 	m.waiting = append(m.waiting, w)
 	m.grant() // space may have come meanwhile
 	m.mu.Unlock()
-	timer := time.NewTimer(memoryWait)
+	timer := time.NewTimer(m.wait)
 	defer timer.Stop()
 	select {
 	case <-w.granted:

@@ -110,3 +110,29 @@ func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
 		require.NotContains(t, key, resumable.DefaultPrefix)
 	}
 }
+
+// Requests that send bytes take memory, too. One for which there is none gets 503, and its client
+// continues later.
+func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
+	s := newSite(t, inMemory(t), resumable.Config{MemoryLimit: 20 << 20})
+	require.EqualValues(t, 20<<20, s.handler.Memory())
+	s.handler.SetFeeds(3, 50*time.Millisecond)
+	var stops []func()
+	for i := range 3 {
+		at := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
+		stops = append(stops, s.sendAndStall(at, "", content(100)))
+	}
+	require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 3*resumable.FeedBytes }, time.Minute, time.Millisecond)
+	at := s.create("Upload-Length", "1000", "Upload-Metadata", named("late"))
+	a := s.tus("PATCH", at, content(1000), "Upload-Offset", "0")
+	require.Equal(t, "503 busy", a.refusal(t))
+	require.NotEmpty(t, a.Header.Get("Retry-After"))
+	for _, stop := range stops {
+		stop()
+	}
+	require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 0 }, time.Minute, time.Millisecond)
+	require.Zero(t, s.offset(at))
+	s.patch(at, 0, content(1000), 1000)
+	s.stored("files/alice/late", content(1000))
+	require.Zero(t, s.handler.FeedsUsed())
+}

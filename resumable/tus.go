@@ -91,12 +91,17 @@ func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{Request: r, w: w}
-	if err := h.serveTus(c); err != nil {
-		if !c.bodyRead {
-			discard(w, r)
-		}
-		h.fail(w, r, err)
+	err := h.serveTus(c)
+	switch {
+	case err == nil:
+		return
+	case c.refused == nil:
+		discard(w, r)
+	default:
+		c.refused.closeAfterResponse()
+		defer c.refused.drain(r.Context())
 	}
+	h.fail(w, r, err)
 }
 
 func (h *Handler) serveTus(c *call) error {
@@ -334,9 +339,9 @@ func (h *Handler) beginTus(c *call, s *session) error {
 	}
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, h.basePart)
-	if s.PartSize > h.config.MemoryLimit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+	if s.PartSize > h.memory.limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		h.abandon(c.Context(), upload)
-		return tooLarge("Upload-Length", min(s.PartSize, h.config.MemoryLimit)*int64(max(limits.MaxParts, 1)))
+		return tooLarge("Upload-Length", min(s.PartSize, h.memory.limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
 		bound := s.PartSize * int64(limits.MaxParts)

@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -8,7 +9,12 @@ import (
 )
 
 const (
-	pieceBytes = 64 << 10
+	pieceBytes = 16 << 10
+	// feedBytes is the memory of a feed: one piece is read while another is used.
+	feedBytes = 2 * pieceBytes
+	// feedsShare is the part of Config.MemoryLimit that all feeds may take. They have memory of
+	// their own, because requests that each have a feed would otherwise wait for one another.
+	feedsShare = 4
 	drainFor   = 5 * time.Second
 )
 
@@ -25,21 +31,29 @@ type feed struct {
 	stop   chan struct{}
 	ended  chan struct{}
 	w      http.ResponseWriter
+	memory *memory
 	over   bool // the last piece was received
 }
 
-func newFeed(c *call) *feed {
+// newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
+// Its memory is within Config.MemoryLimit.
+func (h *Handler) newFeed(c *call, left int64) (*feed, error) {
+	if !h.feeds.acquire(c.Context(), feedBytes) {
+		return nil, busy()
+	}
 	f := &feed{
 		pieces: make(chan piece), free: make(chan []byte, 2),
-		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w,
+		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w, memory: h.feeds,
 	}
 	f.free <- make([]byte, pieceBytes)
 	f.free <- make([]byte, pieceBytes)
-	go f.read(c.Body)
-	return f
+	go f.read(c.Body, left)
+	return f, nil
 }
 
-func (f *feed) read(body io.Reader) {
+// read reads at most one byte more than is allowed at once: a chunked body fills the buffer before
+// it returns, however slowly the bytes come.
+func (f *feed) read(body io.Reader, left int64) {
 	defer close(f.ended)
 	for {
 		var buf []byte
@@ -48,7 +62,13 @@ func (f *feed) read(body io.Reader) {
 		case <-f.stop:
 			return
 		}
+		if left >= 0 {
+			buf = buf[:min(int64(len(buf)), left+1)]
+		}
 		n, err := body.Read(buf)
+		if left -= int64(n); left < 0 { // too many bytes, which are refused
+			left = -1
+		}
 		select {
 		case f.pieces <- piece{buf[:n], err}:
 		case <-f.stop:
@@ -66,10 +86,29 @@ func (f *feed) recycle(p piece) {
 	f.free <- p.data[:cap(p.data)]
 }
 
-// drain reads the rest of a refused body for a moment, so that the client sees the
-// response and not a reset.
-func (f *feed) drain() {
-	timer := time.NewTimer(drainFor)
+// closeAfterResponse lets the connection end after the response, unless the body is over. It must be
+// called before the response is written.
+func (f *feed) closeAfterResponse() {
+	if !f.over {
+		f.w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(f.w).EnableFullDuplex() // the body is still read, by drain
+	}
+}
+
+// drain sends the response, and reads the rest of the body for a moment, so that a client that
+// still sends sees the response and not a reset. Then it ends the feed. If the server stops, the
+// moment is short.
+func (f *feed) drain(ctx context.Context) {
+	defer f.close(true)
+	if f.over {
+		return
+	}
+	_ = http.NewResponseController(f.w).Flush()
+	wait := drainFor
+	if ctx.Err() != nil {
+		wait = stopAfter
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for left := maxDrain; left > 0; {
 		select {
@@ -86,20 +125,25 @@ func (f *feed) drain() {
 	}
 }
 
-// close ends the feed. It must be called before the response is written. If the body is not
-// over, a deadline ends the Read in progress, and with it the connection. If a middleware
-// hides the connection, the Read ends with the request.
-func (f *feed) close() {
+// close ends the feed. If the body is not over, a deadline ends the Read in progress, and with it
+// the connection. If a middleware hides the connection, the Read ends with the request. Without a
+// response, which has to be written yet, the deadline is taken back.
+func (f *feed) close(responded bool) {
+	defer f.memory.release(feedBytes)
 	close(f.stop)
 	if f.over {
 		<-f.ended
 		return
 	}
-	f.w.Header().Set("Connection", "close")
+	if !responded {
+		f.w.Header().Set("Connection", "close")
+	}
 	conn := http.NewResponseController(f.w)
 	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
 		return
 	}
 	<-f.ended
-	_ = conn.SetReadDeadline(time.Time{})
+	if !responded {
+		_ = conn.SetReadDeadline(time.Time{})
+	}
 }

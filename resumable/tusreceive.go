@@ -28,6 +28,8 @@ var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second
 const (
 	// maxSegments bounds the objects after the last part. More are joined.
 	maxSegments = 32
+	// stopAfter is how long what a client has sent is still taken if the context of its request ends.
+	stopAfter = 20 * time.Millisecond
 	// storeTimeout bounds the requests that store what has arrived, which continue if the
 	// client disconnects.
 	storeTimeout = 5 * time.Minute
@@ -64,13 +66,24 @@ type receiver struct {
 func (h *Handler) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
-	f := newFeed(c)
-	defer f.close()
-	c.bodyRead = true
+	left := s.tusLimit()
+	if left >= 0 {
+		left -= s.Tus.Offset
+	}
+	f, err := h.newFeed(c, left)
+	if err != nil {
+		h.letGo(ctx, s)
+		return nil, err
+	}
+	defer func() {
+		if c.refused == nil {
+			f.close(false)
+		}
+	}()
 	done, err := h.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		h.letGo(ctx, s)
-		f.drain()
+		c.refused = f // the response comes first
 		return nil, err
 	}
 	return done, nil
@@ -132,12 +145,12 @@ func firstError(err error) error {
 	return err
 }
 
-// limit returns how many bytes the file may have, or -1.
-func (r *receiver) limit() int64 {
-	if r.s.Size >= 0 {
-		return r.s.Size
+// tusLimit returns how many bytes the file may have, or -1.
+func (s *session) tusLimit() int64 {
+	if s.Size >= 0 {
+		return s.Size
 	}
-	if most := r.s.Target.MaxSize; most > 0 {
+	if most := s.Target.MaxSize; most > 0 {
 		return most
 	}
 	return -1
@@ -151,6 +164,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	pace := &r.h.pace
 	ticker := time.NewTicker(pace.tick)
 	defer ticker.Stop()
+	canceled, stopped := r.c.Context().Done(), (<-chan time.Time)(nil)
 	now := time.Now()
 	lastByte, lastStored, windowBegan, windowBytes := now, now, now, int64(0)
 	for {
@@ -174,6 +188,10 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 		case <-interrupted:
 			return false, errTaken()
+		case <-canceled: // by the server, or by a client that has gone: what it has sent is taken first
+			canceled, stopped = nil, time.After(stopAfter)
+		case <-stopped:
+			return false, errStopping()
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
 			if stalled || held > pace.slow || held > pace.checkpoint && r.h.memory.contended() {
@@ -210,7 +228,7 @@ func (r *receiver) giveBack(stalled bool) error {
 
 // take takes bytes of the body, unless they exceed the limit.
 func (r *receiver) take(data []byte) error {
-	if limit := r.limit(); limit >= 0 && int64(len(data)) > limit-r.offset {
+	if limit := r.s.tusLimit(); limit >= 0 && int64(len(data)) > limit-r.offset {
 		return tooLarge("body", limit)
 	}
 	return r.add(data)

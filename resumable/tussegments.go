@@ -44,7 +44,7 @@ func (r *receiver) waitFor(bytes int) error {
 	if r.h.memory.acquire(ctx, int64(bytes)) {
 		return nil
 	}
-	return refuse("", Busy, "Too many files arrive at once. Try again in a moment.")
+	return busy()
 }
 
 // drop gives the memory back. Bytes that are in no segment are lost.

@@ -1,8 +1,10 @@
 package storagetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/stretchr/testify/require"
 
@@ -121,6 +123,34 @@ var completeUploadCases = []Case{
 			_, err = u.PutPart(t.Context(), 1, strings.NewReader("late"))
 			t.requireGone(err)
 			t.requireMissing(b, "b")
+		},
+	},
+	{
+		Name: "completions at once make one object", Rule: "U3",
+		Explanation: "of an upload without a condition, in several processes: all return the revision that the object has, also if it replaced another one",
+		Needs:       storage.OpenUploads | storage.Metadata,
+		run: func(t *T) {
+			b := t.open()
+			for _, key := range []string{"new", "old", "new", "old"} {
+				t.put(b, "old", "before")
+				u := t.begin(b, key)
+				t.putPart(u, 1, body(t.unit, 1))
+				t.putPart(u, 2, "end")
+				var group sync.WaitGroup
+				made, errs := make([]*storage.Attrs, 3), make([]error, 3)
+				for i := range made {
+					process := t.continued(b, u)
+					group.Go(func() { made[i], errs[i] = process.Complete(t.Context()) })
+				}
+				group.Wait()
+				require.NoError(t, errors.Join(errs...))
+				there, err := b.Attrs(t.Context(), key)
+				require.NoError(t, err)
+				for _, attrs := range made {
+					require.Equal(t, there.Revision, attrs.Revision, "the object was made again")
+				}
+				require.NoError(t, b.Remove(t.Context(), "new"))
+			}
 		},
 	},
 	{

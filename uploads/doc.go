@@ -86,6 +86,7 @@
 //	                  removed, or its parts were refused or aborted
 //	NotUploaded       Finish was called and no file has arrived,     409   ObjectNotFound
 //	                  or parts are missing
+//	Finished          Abort was called, and the file is complete     409   PreconditionFailed
 //	NotYours          the key does not belong to these values        403   PermissionDenied
 //	NotAllowed        Authorize refused, or deleting is not offered  403   PermissionDenied
 //	Unauthenticated   Authorize does not know the user               401   Unauthenticated

@@ -30,6 +30,7 @@ const (
 	InvalidTicket   Code = "invalid_ticket"
 	TicketExpired   Code = "ticket_expired"
 	NotUploaded     Code = "not_uploaded"
+	Finished        Code = "finished"
 	NotYours        Code = "not_yours"
 	NotAllowed      Code = "not_allowed"
 	Unauthenticated Code = "unauthenticated"
@@ -52,6 +53,7 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	InvalidTicket:  {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
 	TicketExpired:  {Storage: storage.InvalidArgument, Status: http.StatusGone},
 	NotUploaded:    {Storage: storage.ObjectNotFound, Status: http.StatusConflict},
+	Finished:       {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	NotYours:       {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
 })
 

@@ -41,7 +41,7 @@ const (
 //	POST   /tickets/parts    {"token", "numbers": [1, 2]}: 200 {"parts": [{"number", "put"}, …]}, requests for up to 1,000 parts
 //	POST   /tickets/stored   {"token"}: 200 {"numbers": [1, …]}, the parts that have arrived
 //	POST   /tickets/finish   {"token"}: 200 Result
-//	POST   /tickets/abort    {"token"}: 204; only for a ticket in parts
+//	POST   /tickets/abort    {"token"}: 204; only for a ticket in parts, and 409 if the file is complete
 //	DELETE /{key}            204; see DeleteShared
 //
 //	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))

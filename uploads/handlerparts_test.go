@@ -69,8 +69,9 @@ func TestPartsOverHTTP(t *testing.T) {
 	require.Equal(t, []string{answer["key"].(string)}, keys(t, s.bucket))
 	status, problem = s.post("42", "/tickets/stored", only)
 	require.Equal(t, http.StatusGone, status, problem)
-	status, _ = s.post("42", "/tickets/abort", only)
-	require.Equal(t, http.StatusNoContent, status)
+	status, answer = s.post("42", "/tickets/abort", only)
+	require.Equal(t, http.StatusConflict, status)
+	require.Equal(t, "finished", answer["code"])
 	require.Len(t, keys(t, s.bucket), 1)
 }
 

@@ -174,9 +174,13 @@ func (s *Service) StoredParts(ctx context.Context, token string, values Values) 
 	return numbers, nil
 }
 
-// Abort ends a ticket in parts whose file was not finished, and removes what has arrived. If it has
-// ended before, Abort succeeds; a finished file stays. If the ticket is not in parts, it fails with
-// InvalidValue.
+// Abort ends a ticket in parts, and removes what has arrived. If nothing is left of the ticket,
+// Abort succeeds. If the ticket is not in parts, it fails with InvalidValue.
+//
+// If the file is complete, Abort fails with Finished, and the file stays: Finish returns it, and
+// [Service.Delete] removes it. That is so even if no call of Finish has returned the file, because
+// the process ended in the middle of it. If Finish runs at the same time, the file may still
+// appear.
 func (s *Service) Abort(ctx context.Context, token string, values Values) error {
 	t, upload, e := s.decodeParts(ctx, token, values)
 	if e != nil {
@@ -189,7 +193,13 @@ func (s *Service) Abort(ctx context.Context, token string, values Values) error 
 	if err != nil {
 		return storeFailed(err).about(t.name)
 	}
-	return nil
+	switch _, e = s.findFinished(ctx, t, values, notUploadedError()); {
+	case e == nil:
+		e = refuseField(tokenField, Finished, "This file is complete. It was not removed.")
+	case e.Code == TicketExpired: // there is no file
+		return nil
+	}
+	return e.about(t.name)
 }
 
 // joinParts makes the pending file of the parts. If an earlier call has done that, or if the upload

@@ -121,7 +121,7 @@ func TestAFileInPartsIsFinished(t *testing.T) {
 		require.Equal(t, r.Key, again.Key)
 		_, err = s.StoredParts(t.Context(), ticket.Token, me)
 		refusedAs(t, err, uploads.TicketExpired, "token")
-		require.NoError(t, s.Abort(t.Context(), ticket.Token, me))
+		refusedAs(t, s.Abort(t.Context(), ticket.Token, me), uploads.Finished, "token")
 		require.Equal(t, []string{r.Key}, keys(t, b.bucket), "it was finished before")
 		sendPart(t, s, ticket, 1, bytesOf(ticket, 1, b.fileOf(aGIF(3, 2)))) // some stores cannot tell that the upload is completed
 		again, err = s.Finish(t.Context(), ticket.Token, me)
@@ -134,6 +134,7 @@ func TestAFileInPartsIsFinished(t *testing.T) {
 		require.NoError(t, s.Delete(t.Context(), r.Key, me))
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		refusedAs(t, err, uploads.TicketExpired, "token")
+		require.NoError(t, s.Abort(t.Context(), ticket.Token, me))
 		require.Empty(t, keys(t, b.bucket))
 	})
 }

@@ -83,6 +83,7 @@ func TestTheFlowInABrowser(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			bucket := row.bucket(t)
+			before := residentMemory(t, true)
 			runFlow(t, browserRun{
 				Playwright: playwright,
 				Chromium:   chromium,
@@ -97,6 +98,10 @@ func TestTheFlowInABrowser(t *testing.T) {
 				Keyboard:   []string{"by-keyboard.png"},
 				Large:      large,
 			})
+			if most := residentMemory(t, false); row.flow == "large" {
+				t.Logf("%d MiB in the largest file, %d MiB of memory above the %d MiB before", largeMiB(t), most-before, before)
+				require.LessOrEqual(t, most, before+moreResident)
+			}
 		})
 	}
 }

@@ -44,6 +44,7 @@ func (d *driver) Describe() storage.Description {
 		Provider:       provider,
 		Bucket:         d.bucket,
 		CountsRequests: d.http != nil,
+		CompletesAgain: true,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |

@@ -27,16 +27,20 @@ func Server(t *testing.T, variable string) string {
 // removed, because the servers end with the tests.
 func Open(t *testing.T, scheme string, query url.Values) storage.Bucket {
 	t.Helper()
+	b, err := storage.Open(t.Context(), Address(t, scheme, query))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// Address creates a bucket as Open does, and returns its address.
+func Address(t *testing.T, scheme string, query url.Values) string {
+	t.Helper()
 	service, err := storage.OpenService(t.Context(), scheme+"://?"+query.Encode())
 	require.NoError(t, err)
 	name := "test-" + strings.ToLower(rand.Text())
 	_, err = service.CreateBucket(t.Context(), name)
 	require.NoError(t, err)
-	b, err := storage.Open(t.Context(), scheme+"://"+name+"?"+query.Encode())
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, storage.Close(b))
-		require.NoError(t, service.Close())
-	})
-	return b
+	require.NoError(t, service.Close())
+	return scheme + "://" + name + "?" + query.Encode()
 }

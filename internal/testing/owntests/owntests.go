@@ -64,6 +64,16 @@ func (j *Judge) Add(t *testing.T, from, to string) {
 	copyFile(t, from, filepath.Join(j.Dir, to), "")
 }
 
+// Replace replaces a text that occurs once in a file of the copy.
+func (j *Judge) Replace(t *testing.T, path, old, by string) {
+	t.Helper()
+	path = filepath.Join(j.Dir, path)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(text), old), "%s in %s", old, path)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, by, 1)), 0o600))
+}
+
 // Run runs the tests of a package of the copy in memory, in a directory and on MinIO. The variable
 // has the address of the store. flags select the tests, and passed is how many must pass.
 func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...string) {

@@ -12,9 +12,10 @@ const clients = {
     return upload.start();
   },
 
-  async uppy(file, progress) {
+  async uppy(file, progress, options) {
     const [{ default: Uppy }, { default: AwsS3 }] = await Promise.all([import('./clients/uppy.js'), import('./clients/aws-s3.js')]);
     const uppy = new Uppy().use(AwsS3, { companionEndpoint: '/uploads', shouldUseMultipart: true });
+    if (options?.inOneRequest) uppy.getPlugin('AwsS3').setOptions({ shouldUseMultipart: false });
     const id = uppy.addFile({ name: file.name, type: file.type, data: file });
     continueUppy(uppy, id, file);
     uppy.on('upload-progress', (_, { bytesUploaded }) => progress(bytesUploaded));

@@ -1,0 +1,63 @@
+package tus
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/owntests"
+)
+
+// endToEndTests are tusd's end-to-end tests that judge package resumable. Two are left out:
+//
+//   - TestNetworkReadTimeout wants tusd's flag -network-timeout, and 500 after it. Resumable waits
+//     for a client for a minute, and acknowledges what has arrived after two seconds: the tests
+//     TestAStalledTusClientGivesItsMemoryBack and TestASilentClientIsLetGo of that package.
+//   - TestStopUpload wants the hooks of tusd's command.
+const endToEndTests = "^(TestSuccessfulUpload|TestUnexpectedNetworkClose|TestUnexpectedNetworkReset|TestLockRelease|TestUploadLengthExceeded|TestShutdown)$"
+
+// endToEndDifferences are what tusd's tests expect and tus does not say.
+var endToEndDifferences = []struct{ file, tusd, ours string }{
+	// Clients repeat a request after 423, and do not after 400.
+	{"e2e_test.go", "patchRes.StatusCode != http.StatusBadRequest", "patchRes.StatusCode != http.StatusLocked"},
+	// The codes of errors.
+	{"e2e_test.go", `"ERR_UPLOAD_INTERRUPTED"`, `"locked"`},
+	{"e2e_test.go", `"ERR_UPLOAD_SIZE_EXCEEDED"`, `"too_large"`},
+	{"e2e_unix_test.go", `"ERR_SERVER_SHUTDOWN"`, `"busy"`},
+	// Tusd completes a file with the first bytes of a client that sends more than it announced.
+	// Resumable makes no file of them.
+	{"e2e_test.go", "if offset != uploadLength {", "if offset >= uploadLength {"},
+}
+
+// Tusd's end-to-end tests, a client with a network that fails, judge package resumable on each
+// store. They measure times, so that they run only if OMNIBUCKET_TUSD_E2E is set, as by "make tusd".
+func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
+	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
+		t.Skip("OMNIBUCKET_TUSD_E2E is not set: the test measures times")
+	}
+	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
+	for _, d := range endToEndDifferences {
+		judge.Replace(t, filepath.Join("internal", "e2e", d.file), d.tusd, d.ours)
+	}
+	program := filepath.Join(t.TempDir(), "e2e.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", program, "./internal/e2e")
+	build.Dir = judge.Dir
+	built, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", built)
+	own, err := os.Executable()
+	require.NoError(t, err)
+	for _, store := range resumableStores {
+		t.Run(store.name, func(t *testing.T) {
+			address := store.address(t)
+			c := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", endToEndTests)
+			c.Dir, c.Env = judge.Dir, append(os.Environ(), "TUSD_BINARY="+own, serveVariable+"="+address)
+			output, err := c.CombinedOutput()
+			require.NoError(t, err, "%s", output)
+			require.Equal(t, strings.Count(endToEndTests, "|")+1, strings.Count(string(output), "\n--- PASS"), "%s", output)
+		})
+	}
+}

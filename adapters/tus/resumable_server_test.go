@@ -1,0 +1,102 @@
+package tus
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/resumable"
+)
+
+// serveVariable makes the program of the tests a server of package resumable over the bucket of
+// this address: tusd's end-to-end tests start it in place of tusd.
+const serveVariable = "OMNIBUCKET_TUSD_SERVE"
+
+func TestMain(m *testing.M) {
+	address := os.Getenv(serveVariable)
+	if address == "" {
+		os.Exit(m.Run())
+	}
+	if err := serveResumable(address); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// serveResumable serves until the process is interrupted. The flags are tusd's, and are not read.
+func serveResumable(address string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	bucket, err := storage.Open(ctx, address)
+	if err != nil {
+		return err
+	}
+	handler, err := resumable.NewHandler(bucket, resumableConfig(nil))
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: asTusd(handler), BaseContext: func(net.Listener) context.Context { return ctx }}
+	ended := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		ended <- server.Shutdown(context.Background())
+	}()
+	fmt.Printf("You can now upload files to: http://%s/files/\n", listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return errors.Join(<-ended, storage.Close(bucket))
+}
+
+// resumableConfig lets everybody upload. completed gets the key of each file.
+func resumableConfig(completed func(key string)) resumable.Config {
+	return resumable.Config{
+		Authorize: func(*http.Request) (string, error) { return "somebody", nil },
+		Begin: func(*http.Request, string, resumable.UploadRequest) (*resumable.Target, error) {
+			return &resumable.Target{Key: "files/" + rand.Text()}, nil
+		},
+		OnComplete: func(_ context.Context, u *resumable.Upload) error {
+			if completed != nil {
+				completed(u.Key)
+			}
+			return nil
+		},
+	}
+}
+
+// asTusd serves a handler where tusd serves its own. Its tests use Location without resolving it,
+// so the host of the request is added.
+func asTusd(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner := r.Clone(r.Context())
+		inner.URL.Path = strings.Replace(r.URL.Path, "/files/", "/tus/", 1)
+		handler.ServeHTTP(&absoluteLocation{ResponseWriter: w, base: "http://" + r.Host}, inner)
+	})
+}
+
+type absoluteLocation struct {
+	http.ResponseWriter
+	base string
+}
+
+func (w *absoluteLocation) WriteHeader(status int) {
+	if path := w.Header().Get("Location"); strings.HasPrefix(path, "/") {
+		w.Header().Set("Location", w.base+path)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets [http.ResponseController] reach the connection.
+func (w *absoluteLocation) Unwrap() http.ResponseWriter { return w.ResponseWriter }
