@@ -34,6 +34,7 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 		return err
 	}
 	report, err := p.transfer(ctx, dst, from, append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
+	p.summarizeCopy(report, err)
 	if report != nil && isEmpty(report) && err == nil {
 		if src.kind == localPath {
 			if src, err = src.asBucket(); err != nil {

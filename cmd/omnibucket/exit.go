@@ -83,7 +83,7 @@ func (p *program) printError(err error) {
 	defer p.printing.Unlock()
 	x := p.explain(err)
 	if p.global.json {
-		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.what, x.hints}) // text never fails
+		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.what, x.hints, x.requests}) // text never fails
 		_, _ = fmt.Fprintf(p.err, "%s\n", text)
 		return
 	}
@@ -105,6 +105,12 @@ func (p *program) printError(err error) {
 		}
 		_, _ = fmt.Fprintf(p.err, "hint: %s\n", printable(hint))
 	}
+	for i, id := range x.requests {
+		if i == maxPrintedErrors {
+			break
+		}
+		_, _ = fmt.Fprintf(p.err, "request: %s\n", printable(id))
+	}
 }
 
 // An errorLine is an error with --json, on standard error.
@@ -113,4 +119,6 @@ type errorLine struct {
 	Code  storage.Code `json:"code,omitempty"`
 	Error string       `json:"error"`
 	Hints []string     `json:"hints,omitempty"`
+
+	Requests []string `json:"requests,omitempty"` // their ids, with --verbose
 }

@@ -127,7 +127,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown flag", 2, "unknown flag: --fast", []string{"ls", "--fast", bucket}},
 		{"a flag's value", 2, "invalid argument", []string{"ls", "--limit", "many", bucket}},
 		{"too few arguments", 2, `Run "omnibucket cp --help" for usage.`, []string{"cp", "a"}},
-		{"too many arguments", 2, "accepts 1 arg(s)", []string{"ls", bucket, bucket}},
+		{"too many arguments", 2, "accepts 1 arg(s)", []string{"mb", bucket, bucket}},
 		{"no address", 2, "argument must be an address", []string{"ls", "-"}},
 		{"a path that does not exist", 3, "object not found", []string{"ls", "photos"}},
 		{"a name that is not set", 2, "OMNIBUCKET_MY_PHOTOS is not set", []string{"ls", "my-photos:a"}},
