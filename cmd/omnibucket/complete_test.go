@@ -43,6 +43,7 @@ func TestCompletions(t *testing.T) {
 		{"buckets of an account", []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:8]}, []string{bucket + "/"}},
 		{"a bucket that does not exist", []string{"ls", "mem://no-such-bucket/"}, nil},
 		{"a name that is not set", []string{"ls", "nosuch:a"}, nil},
+		{"commands for help", []string{"help", "syn"}, []string{"sync"}},
 		{"names of the configuration", []string{"config", "remove", ""}, []string{"box"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 	case err == nil:
 		return 0
 	case p.command == nil:
-		p.printError(err)
+		p.printError(withSuggestion(err))
 		_, _ = fmt.Fprintf(p.err, "Run \"%s --help\" for usage.\n", command.CommandPath())
 		return exitUsage
 	case !errors.As(err, &reported):
@@ -62,6 +62,15 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 		return int(status)
 	}
 	return exitCode(storage.CodeOf(err))
+}
+
+// withSuggestion returns the error of an unknown command with cobra's suggestions as a hint.
+func withSuggestion(err error) error {
+	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if !suggested {
+		return err
+	}
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "did you mean " + strings.Join(strings.Fields(others), " or ") + "?"}
 }
 
 func exitCode(code storage.Code) int {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"math"
 	"os"
@@ -219,16 +218,4 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, invalid(flag+" must be a time, such as 2026-11-21, 2026-11-21T08:00:00Z, or 7d for that long ago", "")
-}
-
-// hasMatch reports whether wildcards match anything.
-func (p *program) hasMatch(ctx context.Context, l location) (bool, error) {
-	bucket, err := p.open(ctx, l)
-	if err != nil {
-		return false, err
-	}
-	for _, err := range expand(ctx, bucket, l) {
-		return err == nil, err
-	}
-	return false, nil
 }

@@ -158,18 +158,20 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 }
 
 // noise matches what SDKs add to the message of a server, such as the id of a request.
-var noise = regexp.MustCompile(`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |RequestID: [^,]*, |HostID: [^,]*, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `)
+var noise = regexp.MustCompile(`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `)
 
 // withoutNoise returns the text of an error without what only an operator of the server needs: the
 // cause if its code says all, and otherwise what SDKs add.
 func withoutNoise(e *storage.Error, text string) string {
-	if e.Err == nil || e.Status == 0 {
+	if e.Err == nil {
 		return text
 	}
 	cause := e.Err.Error()
 	switch e.Code {
 	case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed, storage.BucketExists, storage.BucketNotEmpty:
-		return strings.TrimSuffix(text, ": "+cause)
+		if e.Status != 0 { // of a server
+			return strings.TrimSuffix(text, ": "+cause)
+		}
 	}
 	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
 }

@@ -192,6 +192,7 @@ Exit codes:
 		root.AddCommand(make())
 	}
 	addBuildCommands(root)
+	root.SetHelpCommand(helpCommand(root))
 	p.completeLocations(root)
 	p.completeInPlainBash(root)
 	return root
