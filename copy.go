@@ -101,10 +101,13 @@ func (c *copyOp) openSource(ctx context.Context, src *bucket) *Error {
 }
 
 // sourceError returns an error of the source, with its own bucket and key, as one of
-// Copy.
+// Copy. PreconditionFailed would say that a condition of this call is not met.
 func sourceError(err error) *Error {
 	e := ownError(err)
 	e.Op = "Copy"
+	if e.Code == PreconditionFailed {
+		e.Code = Changed
+	}
 	return e
 }
 

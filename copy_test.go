@@ -120,3 +120,35 @@ func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
 		}
 	}
 }
+
+// A condition of the call guards the destination only.
+func TestAConditionOfASourceIsNoneOfTheCopy(t *testing.T) {
+	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "a user's": usersBucket{memstore.New()}, "by the store": nil} {
+		for _, failing := range []string{"Get", "Head"} {
+			failed := false
+			src := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver {
+				return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call == failing && !failed {
+						failed = true
+						return &storage.Error{Code: storage.PreconditionFailed}
+					}
+					return next(ctx)
+				})
+			}))
+			_, err := src.Upload(t.Context(), "k", strings.NewReader("x"))
+			require.NoError(t, err)
+			to := dst
+			if to == nil {
+				to = src
+			}
+			_, err = storage.Copy(t.Context(), to, "to", src, "k", storage.IfAbsent())
+			if !failed {
+				require.NoError(t, err, name)
+				require.NoError(t, to.Remove(t.Context(), "to"))
+				continue
+			}
+			require.ErrorIs(t, err, storage.Changed, "%s, %s", name, failing)
+			require.NotErrorIs(t, err, storage.PreconditionFailed, "%s, %s", name, failing)
+		}
+	}
+}

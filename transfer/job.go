@@ -63,6 +63,8 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return invalid("end", "must be a directory, or a bucket that is not nil")
 	case !j.comparing && j.overlap(dst, src):
 		return invalid("source and destination", "must not overlap")
+	case j.comparing && j.missingOnly:
+		return invalid("WithMissingOnly", "must not be used with Compare")
 	case j.checksum && j.sizeOnly:
 		return invalid("WithSizeOnly", "must not be used with WithChecksum")
 	case j.move && (j.remove || j.sizeOnly):

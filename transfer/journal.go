@@ -111,8 +111,8 @@ type journalStep struct {
 
 // job describes the options that decide which files a job does.
 func (s *settings) job() string {
-	return fmt.Sprintf("prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t links %t move %t",
-		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.links, s.move)
+	return fmt.Sprintf("prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
+		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.missingOnly, s.links, s.move)
 }
 
 // load reads the journal. It returns the key after which the job continues.

@@ -180,15 +180,8 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		})
 		return true
 	}
-	if t.known && t.dst.size == t.src.size {
-		switch {
-		case j.sizeOnly:
-			t.comparison = same
-		case j.checksum:
-			t.comparison = unclear
-		default:
-			t.comparison = j.transferrer.compare(t.src, t.dst)
-		}
+	if t.known {
+		t.comparison = j.compareKnown(&t)
 	}
 	switch t.comparison {
 	case same:
@@ -204,6 +197,21 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// compareKnown compares a file of the source with that of the destination.
+func (j *job) compareKnown(t *task) comparison {
+	switch {
+	case j.missingOnly:
+		return same
+	case t.dst.size != t.src.size:
+		return differs
+	case j.sizeOnly:
+		return same
+	case j.checksum:
+		return unclear
+	}
+	return j.transferrer.compare(t.src, t.dst)
 }
 
 // paths are earlier keys below which a later one may lie. Each is a prefix of the

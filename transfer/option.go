@@ -43,6 +43,7 @@ type settings struct {
 	backup      End    // or none
 	only        func(key string) bool
 	sizeOnly    bool
+	missingOnly bool
 	move        bool
 	journal     *journal
 	// the selection by size, time and shard
@@ -137,6 +138,11 @@ func WithChecksum() Option { return option(func(s *settings) { s.checksum = true
 // WithSizeOnly takes files of equal size for the same, whatever their time and content are.
 // Together with [WithChecksum], the job fails with InvalidArgument.
 func WithSizeOnly() Option { return option(func(s *settings) { s.sizeOnly = true }) }
+
+// WithMissingOnly transfers only files that the destination does not have, and skips others,
+// whatever their size, time and content are. With [WithMove] the source of a skipped file stays.
+// A file that appears at the destination after the listing of its folder may be replaced.
+func WithMissingOnly() Option { return option(func(s *settings) { s.missingOnly = true }) }
 
 // WithDelete removes files from the destination that the source does not have, at the
 // end of the job. If a listing failed or ctx is done, it removes nothing. Files that

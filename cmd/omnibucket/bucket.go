@@ -137,10 +137,14 @@ func (p *program) bucket(ctx context.Context, text string, opts []storage.Bucket
 		return p.statBucket(ctx, l, p.global.json)
 	}
 	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
-		if !p.global.dryRun {
-			if _, err := s.UpdateBucket(ctx, bucket, opts...); err != nil {
-				return err
-			}
+		var err error
+		if p.global.dryRun {
+			_, err = s.BucketInfo(ctx, bucket)
+		} else {
+			_, err = s.UpdateBucket(ctx, bucket, opts...)
+		}
+		if err != nil {
+			return err
 		}
 		p.emit(event{Event: "changed", Key: bucket}, "changed "+p.printable(bucket))
 		return nil

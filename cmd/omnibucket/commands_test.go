@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestMv(t *testing.T) {
@@ -78,6 +81,7 @@ func TestFilters(t *testing.T) {
 		{"include", []string{"--include", "*.log"}, "sub/new.log sub/old.log"},
 		{"exclude", []string{"--exclude", "sub", "--exclude", "skip/"}, "new.txt old.txt"},
 		{"exclude from a file", []string{"--exclude-from", list}, "new.txt old.txt"},
+		{"include from a file", []string{"--include-from", list, "--exclude", "old*"}, "skip/x sub/new.log"},
 		{"at least", []string{"--min-size", "3"}, "new.txt sub/new.log"},
 		{"at most", []string{"--max-size", "1B"}, "old.txt skip/x"},
 		{"newer than a duration", []string{"--newer", "2d"}, "new.txt skip/x sub/new.log"},
@@ -109,6 +113,8 @@ func TestFilters(t *testing.T) {
 		s.exits(2, append(append([]string{"find"}, flags...), bucket)...)
 	}
 	s.exits(3, "find", "--exclude-from", list+"-none", bucket)
+	require.NoError(t, os.WriteFile(list, []byte("# nothing\n"), 0o644))
+	s.exits(2, "rm", "-r", "--all", "--include-from", list, bucket)
 	s.exits(2, "cp", "--older", "1d", filepath.Join(dir, "old.txt"), memory(t))
 }
 
@@ -123,8 +129,12 @@ func TestSizesAndDurations(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got, text)
 	}
-	require.Equal(t, "1.5 KiB", humanSize(1536))
-	require.Equal(t, "7.0 EiB", humanSize(7<<60))
+	for size, want := range map[int64]string{
+		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 1<<20 - 1: "1.0 MiB", 1<<50 - 1: "1.0 PiB", 1 << 50: "1.0 PiB", 7 << 60: "7.0 EiB",
+		math.MaxInt64: "8.0 EiB",
+	} {
+		require.Equal(t, want, formatSize(size))
+	}
 }
 
 func TestDu(t *testing.T) {
@@ -237,7 +247,7 @@ func TestDiffAndCheck(t *testing.T) {
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, "1 the same")
 	stdout, _ = s.exits(1, "check", "--json", "--include", "changed", "box:t", dir)
-	require.Equal(t, `{"key":"changed","difference":"different"}`+"\n", stdout)
+	require.Contains(t, stdout, `{"key":"changed","difference":"different"}`+"\n"+`{"event":"summary","same":0,"different":1,"onlyFirst":0,"onlySecond":0,"notCompared":0,`)
 	s.exits(0, "check", "box:t", "box:t")
 	s.exits(3, "check", dir+"/none", "box:t")
 	s.exits(3, "check", dir, "box:none")
@@ -286,6 +296,15 @@ func TestVersionedStores(t *testing.T) {
 	s.exits(2, "restore", "--at", "soon", "box:p")
 	s.exits(2, "restore", "--at", "1d", "--days", "1", "box:p")
 	s.exits(2, "restore", "--at", "1d", "--tier", "Bulk", "box:p")
+	s3Box(t, s, s3server.Config{}) // which lists the current versions of any bucket
+	s.put("box:a", "a")
+	for _, args := range [][]string{{"undelete", "box:a"}, {"undelete", "box:"}, {"restore", "--at", "1h", "box:a"}} {
+		_, stderr = s.exits(1, args...)
+		require.Contains(t, stderr, "the bucket keeps no old versions", args)
+	}
+	s.ok("bucket", "--versioning", "on", "box:")
+	s.put("box:a", "b")
+	s.exits(0, "undelete", "box:a")
 	plain := "mem://without-versions-of-undelete"
 	s.put(plain+"/a", "a")
 	s.exits(1, "undelete", plain)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -124,13 +125,31 @@ func (p *program) compare(ctx context.Context, f *compareFlags, first, second st
 		err = errors.Join(several.Unwrap()...)
 	}
 	if ctx.Err() == nil && result.Same+result.Different+result.OnlyFirst+result.OnlySecond+result.NotCompared > 0 {
-		p.note("%d the same, %d different, %d only in the first, %d only in the second, %d not compared",
-			result.Same, result.Different, result.OnlyFirst, result.OnlySecond, result.NotCompared)
+		p.summarizeComparison(result)
 	}
 	if err == nil && different {
 		return reportedError{errDiffer}
 	}
 	return err
+}
+
+func (p *program) summarizeComparison(c *transfer.Comparison) {
+	if p.global.json {
+		_ = p.json(comparisonLine{"summary", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared, c.Duration.Round(time.Millisecond).Seconds()})
+		return
+	}
+	p.note("%d the same, %d different, %d only in the first, %d only in the second, %d not compared", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared)
+}
+
+// A comparisonLine is the last line of diff and check in JSON.
+type comparisonLine struct {
+	Event       string  `json:"event"` // "summary"
+	Same        int64   `json:"same"`
+	Different   int64   `json:"different"`
+	OnlyFirst   int64   `json:"onlyFirst"`
+	OnlySecond  int64   `json:"onlySecond"`
+	NotCompared int64   `json:"notCompared"`
+	Seconds     float64 `json:"seconds"`
 }
 
 // A differenceLine is a Difference in JSON.

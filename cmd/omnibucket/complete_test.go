@@ -43,6 +43,7 @@ func TestCompletions(t *testing.T) {
 		{"buckets of an account", []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:8]}, []string{bucket + "/"}},
 		{"a bucket that does not exist", []string{"ls", "mem://no-such-bucket/"}, nil},
 		{"a name that is not set", []string{"ls", "nosuch:a"}, nil},
+		{"commands for help", []string{"help", "syn"}, []string{"sync"}},
 		{"names of the configuration", []string{"config", "remove", ""}, []string{"box"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -59,4 +60,42 @@ func TestCompletions(t *testing.T) {
 	for _, name := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.NotEmpty(t, s.ok("completion", name))
 	}
+}
+
+// No machine of the tests has PowerShell. The script must register itself, ask the program in the
+// way that the tests above do, and have balanced brackets and quotes.
+func TestTheScriptForPowerShell(t *testing.T) {
+	script := newShell(t).ok("completion", "powershell")
+	for _, part := range []string{
+		"Register-ArgumentCompleter -CommandName 'omnibucket' -ScriptBlock", "$RequestComp=\"$Program __complete $Arguments\"",
+		"[System.Management.Automation.CompletionResult]", "$ShellCompDirectiveNoSpace", `-replace`,
+	} {
+		require.Contains(t, script, part)
+	}
+	var open []byte
+	closing := map[byte]byte{'(': ')', '{': '}', '[': ']'}
+	for number, line := range splitLines(script) {
+		for i := 0; i < len(line); i++ {
+			switch c := line[i]; c {
+			case '#':
+				i = len(line)
+			case '`':
+				i++
+			case '\'', '"':
+				for i++; i < len(line) && line[i] != c; i++ {
+					if c == '"' && line[i] == '`' {
+						i++
+					}
+				}
+				require.Less(t, i, len(line), "line %d has an open quote: %s", number+1, line)
+			case '(', '{', '[':
+				open = append(open, closing[c])
+			case ')', '}', ']':
+				require.NotEmpty(t, open, "line %d: %s", number+1, line)
+				require.Equal(t, open[len(open)-1], c, "line %d: %s", number+1, line)
+				open = open[:len(open)-1]
+			}
+		}
+	}
+	require.Empty(t, open)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -21,10 +22,13 @@ const rangesAtOnce = 8
 
 const noSyncUsage = "do not wait until files are on the disk; a power failure may leave them empty"
 
+const ignoreExistingUsage = "skip files that the destination has, although they differ"
+
 // cpFlags are the flags of cp.
 type cpFlags struct {
 	recursive bool
 	noSync    bool
+	missing   bool // --ignore-existing
 	move      bool // mv
 	literal   bool
 	filter    filterFlags
@@ -83,6 +87,7 @@ func (f *cpFlags) register(c *cobra.Command) {
 	}
 	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, what)
 	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
+	c.Flags().BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
 	literalFlag(c, &f.literal)
 	f.filter.register(c)
 }
@@ -97,24 +102,74 @@ func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destinat
 	case len(sources) > 1 && !f.recursive && !isFolderTarget(dst), len(sources) > 1 && f.recursive && !writtenAsFolder(dst):
 		return invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
-	return p.each(ctx, sources, func(source string) error {
-		src, err := p.locate(source)
-		if err != nil {
+	if len(sources) > 1 {
+		if err := p.checkNames(f, sources); err != nil {
 			return err
 		}
-		if err := checkEnds(f, src, dst); err != nil {
-			return err
-		}
-		switch {
-		case src.isWild() && !f.literal:
-			return p.cpMatching(ctx, f, src, dst)
-		case f.recursive:
-			return p.cpTree(ctx, f, src, dst)
-		case f.filter.given():
-			return invalid("flags that select files need -r or wildcards", "")
-		}
-		return p.cpOne(ctx, f, src, dst)
+	}
+	if len(sources) == 1 || f.recursive || p.anyWild(f, sources) { // jobs copy in parallel
+		return p.each(ctx, sources, func(source string) error { return p.cpSource(ctx, f, source, dst) })
+	}
+	p.together = p.startTogether(len(sources))
+	defer p.together.end()
+	return p.eachAtOnce(ctx, sources, func(ctx context.Context, source string) func() error {
+		err := p.cpSource(ctx, f, source, dst)
+		return func() error { return err }
 	})
+}
+
+// cpSource copies what one source names.
+func (p *program) cpSource(ctx context.Context, f *cpFlags, source string, dst location) error {
+	src, err := p.locate(source)
+	if err != nil {
+		return err
+	}
+	if err := checkEnds(f, src, dst); err != nil {
+		return err
+	}
+	switch {
+	case src.isWild() && !f.literal:
+		return p.cpMatching(ctx, f, src, dst)
+	case f.recursive:
+		return p.cpTree(ctx, f, src, dst)
+	case f.filter.given():
+		return invalid("flags that select files need -r or wildcards", "")
+	case f.missing:
+		return invalid("--ignore-existing needs -r or wildcards", "for one object, --if-absent fails with exit code 4 if the destination exists")
+	}
+	return p.cpOne(ctx, f, src, dst)
+}
+
+// anyWild reports whether a source has wildcards.
+func (p *program) anyWild(f *cpFlags, sources []string) bool {
+	return slices.ContainsFunc(sources, func(source string) bool {
+		src, err := p.locate(source)
+		return err == nil && src.isWild() && !f.literal
+	})
+}
+
+// checkNames refuses sources with one name: one would replace another at the destination, of which
+// mv would leave nothing.
+func (p *program) checkNames(f *cpFlags, sources []string) error {
+	named := map[string]bool{}
+	for _, source := range sources {
+		src, err := p.locate(source)
+		if err != nil || src.isWild() && !f.literal { // its own copy reports the error
+			continue
+		}
+		name := ""
+		switch {
+		case src.kind == inBucket && !src.isFolder():
+			name = path.Base(src.key)
+		case src.kind == localPath && !endsAsFolder(src.path):
+			name = filepath.Base(src.path)
+		}
+		if name != "" && named[name] {
+			return invalid("sources must not have one name, "+printable(name)+": one would replace the other", "copy them one after the other, to different destinations")
+		}
+		named[name] = true
+	}
+	return nil
 }
 
 // checkEnds refuses sources and destinations that cp does not support, and flags

@@ -33,20 +33,42 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 	if err != nil {
 		return err
 	}
+	if dst.kind == localPath && !isDirectory(dst.path) { // the job would create it, also for nothing
+		if err := p.mustMatch(ctx, src, f.recursive); err != nil {
+			return err
+		}
+	}
 	report, err := p.transfer(ctx, dst, from, append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
+	p.summarizeCopy(report, err)
 	if report != nil && isEmpty(report) && err == nil {
-		if src.kind == localPath {
-			if src, err = src.asBucket(); err != nil {
-				return err
-			}
-		}
-		matched, err := p.hasMatch(ctx, src) // the filter may have skipped all
-		if err == nil && !matched {
-			err = errNoMatch(src, "object")
-		}
-		return err
+		return p.mustMatch(ctx, src, f.recursive) // the filter may have skipped all
 	}
 	return err
+}
+
+// mustMatch fails if wildcards match no object or, with recursive, no folder either.
+func (p *program) mustMatch(ctx context.Context, l location, recursive bool) error {
+	if l.kind == localPath {
+		var err error
+		if l, err = l.asBucket(); err != nil {
+			return err
+		}
+	}
+	bucket, err := p.open(ctx, l)
+	if err != nil {
+		return err
+	}
+	folders := false
+	for entry, err := range expand(ctx, bucket, l) {
+		if err != nil || !entry.IsPrefix || recursive {
+			return err
+		}
+		folders = true
+	}
+	if folders {
+		return errOnlyFolders(l, "to copy everything in them, use -r")
+	}
+	return errNoMatch(l, "object")
 }
 
 // keepApart returns an option that keeps a job from reading what it writes, if one end contains

@@ -28,8 +28,16 @@ func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) err
 	if err != nil {
 		return err
 	}
-	_, err = p.transfer(ctx, dst, src, opts)
+	report, err := p.transfer(ctx, dst, src, opts)
+	p.summarizeCopy(report, err)
 	return err
+}
+
+// summarizeCopy prints the report of a copy with --json or --verbose: cp of a shell prints none.
+func (p *program) summarizeCopy(report *transfer.Report, err error) {
+	if p.global.json || p.global.verbose {
+		p.summarize(report, err)
+	}
 }
 
 // treeOptions returns the flags as options of a job.
@@ -37,6 +45,9 @@ func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	opts, err := f.filter.options()
 	if f.move {
 		opts = append(opts, transfer.WithMove())
+	}
+	if f.missing {
+		opts = append(opts, transfer.WithMissingOnly())
 	}
 	if f.noSync {
 		opts = append(opts, transfer.WithNoSync())

@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 const (
@@ -68,4 +71,46 @@ func TestTheShortestSessionOfTheManualWorks(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(out))
+}
+
+// The module "release" checks that the rest of the manifest is a Job.
+func TestTheJobOfTheManualHasAValidCommandLine(t *testing.T) {
+	block := regexp.MustCompile("(?s)```yaml\n(apiVersion:.*?)```").FindStringSubmatch(readFile(t, manual))
+	require.NotNil(t, block)
+	var job struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Args []string `yaml:"args"`
+					} `yaml:"containers"`
+				} `yaml:"spec"`
+			} `yaml:"template"`
+		} `yaml:"spec"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(block[1]), &job))
+	require.Len(t, job.Spec.Template.Spec.Containers, 1)
+	args := job.Spec.Template.Spec.Containers[0].Args
+
+	s := newShell(t)
+	s.env["OMNIBUCKET_STATE"], s.env["OMNIBUCKET_OLD"], s.env["OMNIBUCKET_NEW"] = memory(t)+"-state", memory(t)+"-old", memory(t)+"-new"
+	s.put("old:a", "a")
+	for i, arg := range args {
+		arg = strings.ReplaceAll(arg, "$(SHARD)", "63")
+		for address, name := range map[string]string{"s3://migration-state/": "state:", "s3://old-bucket": "old:", "gs://new-bucket": "new:"} {
+			before, after, found := strings.Cut(arg, address)
+			if found {
+				l, err := parseLocation(address+after, nil)
+				require.NoError(t, err)
+				arg = before + name + l.key
+			}
+		}
+		require.NotContains(t, arg, "://", "an address that this test does not replace")
+		args[i] = arg
+	}
+	s.ok(args...)
+	for i := range 64 { // the key has one of the shards
+		s.ok(append(args, "--shard="+strconv.Itoa(i)+"/64")...)
+	}
+	require.Equal(t, "a", s.ok("cat", "new:a"))
 }

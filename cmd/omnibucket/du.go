@@ -103,7 +103,7 @@ func (p *program) printUsage(f *duFlags, u usage) error {
 	case p.global.json:
 		return p.json(u)
 	case f.human:
-		p.printf("%10s  %10d  %s\n", humanSize(u.Bytes), u.Objects, p.printable(name))
+		p.printf("%10s  %10d  %s\n", formatSize(u.Bytes), u.Objects, p.printable(name))
 	default:
 		p.printf("%14d  %10d  %s\n", u.Bytes, u.Objects, p.printable(name))
 	}

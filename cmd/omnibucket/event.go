@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -90,9 +91,23 @@ func isEmpty(r *transfer.Report) bool {
 
 // note prints a line on standard error, unless --quiet was given.
 func (p *program) note(format string, arguments ...any) {
-	if !p.global.quiet {
-		_, _ = fmt.Fprintf(p.err, format+"\n", arguments...)
+	if p.global.quiet {
+		return
 	}
+	line := fmt.Sprintf(format, arguments...)
+	p.printing.Lock()
+	defer p.printing.Unlock()
+	if p.global.json {
+		text, _ := json.Marshal(noteLine{"note", line}) // text never fails
+		line = string(text)
+	}
+	_, _ = fmt.Fprintln(p.err, line)
+}
+
+// A noteLine is a note with --json, on standard error.
+type noteLine struct {
+	Event string `json:"event"` // "note"
+	Note  string `json:"note"`
 }
 
 var errDryRunReason = errors.New("the command cannot predict this change")

@@ -48,7 +48,7 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 	case err == nil:
 		return 0
 	case p.command == nil:
-		p.printError(err)
+		p.printError(withSuggestion(err))
 		_, _ = fmt.Fprintf(p.err, "Run \"%s --help\" for usage.\n", command.CommandPath())
 		return exitUsage
 	case !errors.As(err, &reported):
@@ -62,6 +62,15 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 		return int(status)
 	}
 	return exitCode(storage.CodeOf(err))
+}
+
+// withSuggestion returns the error of an unknown command with cobra's suggestions as a hint.
+func withSuggestion(err error) error {
+	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if !suggested {
+		return err
+	}
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "did you mean " + strings.Join(strings.Fields(others), " or ") + "?"}
 }
 
 func exitCode(code storage.Code) int {
@@ -83,7 +92,7 @@ func (p *program) printError(err error) {
 	defer p.printing.Unlock()
 	x := p.explain(err)
 	if p.global.json {
-		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.what, x.hints}) // text never fails
+		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.what, x.hints, x.requests}) // text never fails
 		_, _ = fmt.Fprintf(p.err, "%s\n", text)
 		return
 	}
@@ -105,6 +114,12 @@ func (p *program) printError(err error) {
 		}
 		_, _ = fmt.Fprintf(p.err, "hint: %s\n", printable(hint))
 	}
+	for i, id := range x.requests {
+		if i == maxPrintedErrors {
+			break
+		}
+		_, _ = fmt.Fprintf(p.err, "request: %s\n", printable(id))
+	}
 }
 
 // An errorLine is an error with --json, on standard error.
@@ -113,4 +128,6 @@ type errorLine struct {
 	Code  storage.Code `json:"code,omitempty"`
 	Error string       `json:"error"`
 	Hints []string     `json:"hints,omitempty"`
+
+	Requests []string `json:"requests,omitempty"` // their ids, with --verbose
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +20,8 @@ import (
 
 // filterFlags are the flags that select files, of each command that walks.
 type filterFlags struct {
-	include, exclude, excludeFrom  []string
+	include, includeFrom           []string
+	exclude, excludeFrom           []string
 	minSize, maxSize, newer, older string
 	names                          []string
 	flags                          *pflag.FlagSet
@@ -31,6 +32,7 @@ func (f *filterFlags) register(c *cobra.Command) {
 	f.flags = c.Flags()
 	own := pflag.NewFlagSet("", pflag.ContinueOnError)
 	own.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
+	own.StringArrayVar(&f.includeFrom, "include-from", nil, "select only keys that match a pattern in this `file`; may be repeated")
 	own.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
 	own.StringArrayVar(&f.excludeFrom, "exclude-from", nil, "skip keys that match a pattern in this `file`; may be repeated")
 	own.StringVar(&f.minSize, "min-size", "", "select only files of at least this `size`, such as 10M")
@@ -54,19 +56,25 @@ func (f *filterFlags) given() bool {
 // options returns the filter as options of a job.
 func (f *filterFlags) options() ([]transfer.Option, error) {
 	var opts []transfer.Option
-	if len(f.include) > 0 {
-		opts = append(opts, transfer.WithInclude(f.include...))
-	}
-	exclude := f.exclude
-	for _, path := range f.excludeFrom {
-		more, err := readPatterns(path)
-		if err != nil {
-			return nil, err
+	for _, list := range []struct {
+		name            string
+		patterns, files []string
+		with            func(...string) transfer.Option
+	}{{"--include-from", f.include, f.includeFrom, transfer.WithInclude}, {"--exclude-from", f.exclude, f.excludeFrom, transfer.WithExclude}} {
+		patterns := slices.Clone(list.patterns)
+		for _, path := range list.files {
+			more, err := readPatterns(list.name, path)
+			if err != nil {
+				return nil, err
+			}
+			patterns = append(patterns, more...)
 		}
-		exclude = append(exclude[:len(exclude):len(exclude)], more...)
-	}
-	if len(exclude) > 0 {
-		opts = append(opts, transfer.WithExclude(exclude...))
+		switch {
+		case len(patterns) > 0:
+			opts = append(opts, list.with(patterns...))
+		case len(list.files) > 0 && list.name == "--include-from": // nothing would mean everything
+			return nil, invalid("--include-from must have a pattern", "")
+		}
 	}
 	for _, flag := range []struct {
 		name, value string
@@ -118,7 +126,7 @@ func selectsBelow(filter *transfer.Filter, folder string, e storage.ListEntry) b
 }
 
 // readPatterns reads the patterns of a file, one in each line, without comments.
-func readPatterns(path string) ([]string, error) {
+func readPatterns(flag, path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
@@ -131,16 +139,16 @@ func readPatterns(path string) ([]string, error) {
 		switch {
 		case line == "", strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "!"):
-			return nil, invalid(`--exclude-from must not have a pattern that begins with "!"`, `write "\!" for a name that begins with "!"`)
+			return nil, invalid(flag+` must not have a pattern that begins with "!"`, `write "\!" for a name that begins with "!"`)
 		default:
 			patterns = append(patterns, line)
 		}
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, invalid("--exclude-from must have patterns of at most 64 KiB", "")
+		return nil, invalid(flag+" must have patterns of at most 64 KiB", "")
 	case err != nil:
-		return nil, invalid("--exclude-from must name a file that can be read: "+err.Error(), "")
+		return nil, invalid(flag+" must name a file that can be read: "+err.Error(), "")
 	}
 	return patterns, nil
 }
@@ -210,16 +218,4 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, invalid(flag+" must be a time, such as 2026-11-21, 2026-11-21T08:00:00Z, or 7d for that long ago", "")
-}
-
-// hasMatch reports whether wildcards match anything.
-func (p *program) hasMatch(ctx context.Context, l location) (bool, error) {
-	bucket, err := p.open(ctx, l)
-	if err != nil {
-		return false, err
-	}
-	for _, err := range expand(ctx, bucket, l) {
-		return err == nil, err
-	}
-	return false, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // findFlags are the flags of find.
 type findFlags struct {
-	ls              lsFlags // only long and json
+	ls              lsFlags // only long, human and json
 	filter          filterFlags
 	literal, print0 bool
 	maxDepth, limit int
@@ -42,6 +42,7 @@ slash matches at any depth. Nothing selected is no error.
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&f.ls.long, "long", "l", false, "print size, time and key")
+	flags.BoolVarP(&f.ls.human, "human", "H", false, "with -l: print sizes in KiB, MiB and so on")
 	flags.BoolVarP(&f.print0, "print0", "0", false, "end each key with a zero byte, for xargs -0")
 	flags.IntVar(&f.maxDepth, "max-depth", 0, "find only objects of up to this `number` of levels below the address")
 	flags.IntVar(&f.limit, "limit", 0, "print at most this `number`")

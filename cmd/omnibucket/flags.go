@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,6 +17,8 @@ type globalFlags struct {
 
 	concurrency int // 0: as many as help
 	bwlimit     string
+	timeout     time.Duration // 0: the library's
+	retries     int           // used if the flag is given
 
 	endpoint, region, profile, awsProfile string
 
@@ -33,11 +36,13 @@ func (f *globalFlags) register(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print changes without making them")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object in each line")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each change, and request ids in errors")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print each change, and in errors request ids and all that the server says")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress, summaries or notes")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
 	flags.StringVar(&f.bwlimit, "bwlimit", "", "bytes a second, such as 10M, or a `timetable`, such as \"08:00,512K 19:00,off\"")
+	flags.DurationVar(&f.timeout, "timeout", 0, "give a request up, or try it again, after this `duration` of silence (default 30s)")
+	flags.IntVar(&f.retries, "retries", 4, "how many `times` a failed request is tried again; by default more if a store throttles")
 	flags.StringVar(&f.endpoint, "endpoint", "", "`URL` of the server, for addresses without endpoint=")
 	flags.StringVar(&f.region, "region", "", "`region`, for addresses without region=")
 	flags.StringVar(&f.profile, "profile", "", "`name` of the kind of S3 server, such as minio, for addresses without profile=")
@@ -109,6 +114,9 @@ func (p *program) checkGlobals(c *cobra.Command) error {
 	if f.concurrency < 1 && c.Flag("concurrency").Changed {
 		return invalid("--concurrency must be at least 1", "")
 	}
+	if err := p.checkRetries(c); err != nil {
+		return err
+	}
 	if f.verbose && f.quiet {
 		return invalid("--verbose and --quiet must not be used together", "")
 	}
@@ -116,6 +124,23 @@ func (p *program) checkGlobals(c *cobra.Command) error {
 		return err
 	}
 	return p.selectCredentials()
+}
+
+// checkRetries checks --timeout and --retries, and makes the policy of every bucket.
+func (p *program) checkRetries(c *cobra.Command) error {
+	f := &p.global
+	if f.timeout <= 0 && c.Flag("timeout").Changed {
+		return invalid("--timeout must be positive", "write it as 30s or 2m")
+	}
+	p.retry = storage.RetryPolicy{Stall: f.timeout}
+	if !c.Flag("retries").Changed {
+		return nil
+	}
+	if f.retries < 0 || f.retries > 1000 {
+		return invalid("--retries must be from 0 to 1000", "")
+	}
+	p.retry.Attempts = f.retries + 1
+	return nil
 }
 
 // notInDryRun refuses --dry-run for a command that cannot predict its changes.

@@ -76,7 +76,7 @@ func (p *program) hash(ctx context.Context, f *hashFlags, args []string) error {
 		return err
 	}
 	// Objects are read in parallel, and printed in their order.
-	n := hashedAtOnce
+	n := argumentsAtOnce
 	if p.global.concurrency > 0 {
 		n = p.global.concurrency
 	}
@@ -106,9 +106,6 @@ func (p *program) hash(ctx context.Context, f *hashFlags, args []string) error {
 	})
 	return errors.Join(err, queue.wait(), failed)
 }
-
-// hashedAtOnce is the number of objects that are read in parallel.
-const hashedAtOnce = 16
 
 // sum returns the checksum of an object that the store keeps, or reads the object.
 func (f *hashFlags) sum(ctx context.Context, b storage.Bucket, key string, sum hash.Hash) (text string, size int64, err error) {

@@ -44,6 +44,7 @@ var flagNames = map[string]string{
 	"WithBackup":                     "backup-dir",
 	"WithDefaultRetention":           "retention",
 	"WithDownloadName":               "filename",
+	"WithMissingOnly":                "ignore-existing",
 	"WithModifiedAfter":              "newer",
 	"WithModifiedBefore":             "older",
 	"WithPublicAccess":               "public",
@@ -58,6 +59,7 @@ var flagNames = map[string]string{
 // shellHints has what to do in a shell for advice that needs Go.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted": "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
+	"import the provider's package: it registers its scheme":                                 addressHint,
 	"if the bucket keeps versions, open it with WithVersions or versions=true":               "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
 }
 
@@ -116,16 +118,24 @@ func translateHint(command *cobra.Command, hint string) string {
 
 // An explanation is an error for users of a command: what happened, and what to do.
 type explanation struct {
-	what  string   // a line for each of several errors
-	hints []string // each once
+	what     string   // a line for each of several errors
+	hints    []string // each once
+	requests []string // the ids of requests
 }
 
 // explain returns err for users of command: without names of Go, and with flags in place of
-// options.
-func explain(command *cobra.Command, err error) explanation {
+// options. With verbose it has all that the server and its SDK say.
+func explain(command *cobra.Command, err error, verbose bool) explanation {
 	x := explanation{what: err.Error()}
 	eachError(err, func(e *storage.Error) {
-		x.what = strings.ReplaceAll(x.what, e.Error(), withoutGo(command, e))
+		text := withoutGo(command, e)
+		if verbose && e.RequestID != "" {
+			x.requests = append(x.requests, e.RequestID)
+		}
+		if !verbose {
+			text = withoutNoise(e, text)
+		}
+		x.what = strings.ReplaceAll(x.what, e.Error(), text)
 		if hint := translateHint(command, e.Hint); hint != "" && !slices.Contains(x.hints, hint) {
 			x.hints = append(x.hints, hint)
 		}
@@ -147,6 +157,25 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 	return text
 }
 
+// noise matches what SDKs add to the message of a server, such as the id of a request.
+var noise = regexp.MustCompile(`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `)
+
+// withoutNoise returns the text of an error without what only an operator of the server needs: the
+// cause if its code says all, and otherwise what SDKs add.
+func withoutNoise(e *storage.Error, text string) string {
+	if e.Err == nil {
+		return text
+	}
+	cause := e.Err.Error()
+	switch e.Code {
+	case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed, storage.BucketExists, storage.BucketNotEmpty:
+		if e.Status != 0 { // of a server
+			return strings.TrimSuffix(text, ": "+cause)
+		}
+	}
+	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
+}
+
 // withoutCalls writes the name of a function as words: SignedUploadURL is "signed upload URL".
 func withoutCalls(text string) string {
 	return unsupportedCall.ReplaceAllStringFunc(text, func(found string) string {
@@ -159,19 +188,8 @@ func withoutCalls(text string) string {
 	})
 }
 
-// explain returns err for users of the current command. With --verbose it has the ids of
-// requests.
-func (p *program) explain(err error) explanation {
-	x := explain(p.command, err)
-	if p.global.verbose {
-		eachError(err, func(e *storage.Error) {
-			if e.RequestID != "" {
-				x.hints = append(x.hints, "request "+e.RequestID)
-			}
-		})
-	}
-	return x
-}
+// explain returns err for users of the current command.
+func (p *program) explain(err error) explanation { return explain(p.command, err, p.global.verbose) }
 
 // eachError calls visit for each error of the library in err's tree.
 func eachError(err error, visit func(*storage.Error)) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
@@ -114,7 +115,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			command, _, err := p.rootCommand().Find([]string{row.command})
 			require.NoError(t, err)
-			require.Equal(t, row.want, printed(explain(command, row.err)))
+			require.Equal(t, row.want, printed(explain(command, row.err, false)))
 		})
 	}
 }
@@ -138,13 +139,45 @@ func TestTheHintForAServerWithoutAProfileNamesNoGo(t *testing.T) {
 			_, err = b.Attrs(t.Context(), "k") // its response names the server
 			require.Error(t, err)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
-			require.True(t, strings.HasSuffix(printed(explain(command, err)), row.want), printed(explain(command, err)))
+			require.True(t, strings.HasSuffix(printed(explain(command, err, false)), row.want), printed(explain(command, err, false)))
 		})
 	}
 }
 
+// One line says what happened. The ids of requests come with --verbose.
+func TestMessagesOfServers(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	for _, command := range []string{"cat", "stat"} {
+		_, stderr := s.exits(3, command, "box:none")
+		require.Equal(t, `omnibucket: "none" in s3 bucket "photos": object not found`+"\n", stderr)
+		_, stderr = s.exits(3, command, "-v", "box:none")
+		require.Regexp(t, `StatusCode: 404(.|\n)*\nrequest: \w+\n$`, stderr)
+	}
+	server.Inject(s3server.Fail("*", "AccessDenied"))
+	for _, args := range [][]string{{"cat", "box:a"}, {"ls", "box:"}, {"cp", "-", "box:a"}, {"bucket", "box:"}} {
+		_, stderr := s.exits(1, args...)
+		first, _, _ := strings.Cut(stderr, "\n")
+		require.Regexp(t, `^omnibucket: (\S+ )?in s3 bucket "photos": permission denied: \w+: \w[\w ]+\.?$`, first, args)
+		require.NotContains(t, stderr, "request")
+	}
+	_, stderr := s.exits(1, "cat", "--json", "-v", "box:a")
+	require.Regexp(t, `"requests":\["\w+"\]`, stderr)
+	_, stderr = s.exits(2, "ls", "ftp://a/b")
+	require.NotContains(t, stderr, "package")
+
+	onGCS(t, s, func(path, _ string) (int, string) {
+		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
+			return 200, `{"name":"photos"}`
+		}
+		return 404, `{"error":{"code":404,"message":"No such object: photos/none"}}`
+	})
+	_, stderr = s.exits(3, "cat", "box:none")
+	require.Equal(t, `omnibucket: "none" in gcs bucket "photos": object not found`+"\n", stderr)
+}
+
 func TestAnInvalidCommandLineHasNoFlags(t *testing.T) {
-	require.Equal(t, "unsupported", printed(explain(nil, &storage.Error{Code: storage.Unsupported, Hint: "omit WithPublicRead"})))
+	require.Equal(t, "unsupported", printed(explain(nil, &storage.Error{Code: storage.Unsupported, Hint: "omit WithPublicRead"}, false)))
 }
 
 func printed(x explanation) string {

@@ -54,7 +54,7 @@ func (p *program) selectCredentials() error {
 
 // openOptions returns the options for every bucket.
 func (p *program) openOptions() []storage.OpenOption {
-	var opts []storage.OpenOption
+	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
 	for _, layer := range p.layers {
 		opts = append(opts, storage.WithLayer(layer))
 	}

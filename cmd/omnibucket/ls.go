@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type lsFlags struct {
 	versions, buckets bool
 	literal           bool
 	filter            filterFlags
+	human             bool
 	startAfter        string
 	limit             []storage.ListOption // or nil
 	limitCount        int                  // 0 for no limit
@@ -25,7 +27,7 @@ type lsFlags struct {
 func (p *program) lsCommand() *cobra.Command {
 	var f lsFlags
 	c := &cobra.Command{
-		Use:   "ls [flags] ADDRESS",
+		Use:   "ls [flags] ADDRESS...",
 		Short: "List objects, folders, versions or buckets",
 		Long: `Lists the object with exactly this key or, if there is none, the content of the
 folder of this name, one level deep. Folders end in "/".
@@ -34,19 +36,20 @@ folder of this name, one level deep. Folders end in "/".
   omnibucket ls -r -l file:///srv/files
   omnibucket ls -r --json --limit 100 gs://photos
   omnibucket ls --buckets 's3://?region=eu-west-1'`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("limit") {
 				f.limit = []storage.ListOption{storage.WithLimit(f.limitCount)}
 			}
 			f.json = p.global.json
-			return p.ls(c.Context(), &f, args[0])
+			return p.each(c.Context(), args, func(text string) error { return p.ls(c.Context(), &f, text) })
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not only one level")
 	flags.BoolVarP(&f.long, "long", "l", false, "print size, time and key")
-	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number`")
+	flags.BoolVarP(&f.human, "human", "H", false, "with -l: print sizes in KiB, MiB and so on")
+	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number` for each address")
 	flags.StringVar(&f.startAfter, "start-after", "", "list only keys after this `key`")
 	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")
 	literalFlag(c, &f.literal)
@@ -209,11 +212,19 @@ func (p *program) printEntry(f *lsFlags, e storage.ListEntry) error {
 	case f.long && e.IsPrefix:
 		p.printf("%12s  %-20s  %s\n", "-", "-", p.printable(e.Key))
 	case f.long:
-		p.printf("%12d  %-20s  %s\n", e.Size, formatTime(e.Modified), p.printable(e.Key))
+		p.printf("%12s  %-20s  %s\n", f.size(e.Size), formatTime(e.Modified), p.printable(e.Key))
 	default:
 		p.printf("%s\n", p.printable(e.Key))
 	}
 	return p.out.err
+}
+
+// size returns a size as the flags say.
+func (f *lsFlags) size(n int64) string {
+	if f.human {
+		return formatSize(n)
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // formatTime returns a time in the format of all commands, or "-" if the store has

@@ -24,13 +24,13 @@ func (p *program) lsBuckets(ctx context.Context, f *lsFlags, l location) (result
 	case f.limit != nil && f.limitCount < 1:
 		return invalid("--limit must be at least 1", "")
 	}
-	service, err := storage.OpenService(ctx, l.address())
+	service, err := storage.OpenService(ctx, l.address(), storage.WithRetry(p.retry))
 	if err != nil {
 		with, found := withRegion(ctx, l, err)
 		if !found {
 			return err
 		}
-		if service, err = storage.OpenService(ctx, with.address()); err != nil {
+		if service, err = storage.OpenService(ctx, with.address(), storage.WithRetry(p.retry)); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,10 @@ func (p *program) lsVersions(ctx context.Context, f *lsFlags, bucket storage.Lis
 			return nil
 		}
 	}
-	if key != "" {
+	switch {
+	case hasAny(ctx, bucket, key): // what a listing of versions leaves out has none
+		return errNoVersions
+	case key != "":
 		return errNothingUnder(key)
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +45,9 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 		return err
 	}
 	return p.useService(ctx, l, func(s *storage.Service, bucket string) (err error) {
-		if !p.global.dryRun {
+		if p.global.dryRun {
+			err = mustBeMissing(ctx, s, bucket)
+		} else {
 			_, err = s.CreateBucket(ctx, bucket, opts...)
 		}
 		if err == nil {
@@ -52,4 +55,16 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 		}
 		return err
 	})
+}
+
+// mustBeMissing fails if a bucket exists, as creating it would.
+func mustBeMissing(ctx context.Context, s *storage.Service, bucket string) error {
+	switch info, err := s.BucketInfo(ctx, bucket); {
+	case err == nil:
+		return &storage.Error{Code: storage.BucketExists, Provider: info.Provider, Bucket: bucket}
+	case errors.Is(err, storage.BucketNotFound):
+		return nil
+	default:
+		return err
+	}
 }

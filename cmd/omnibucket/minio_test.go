@@ -97,6 +97,22 @@ func TestHostileKeysOnARealServer(t *testing.T) {
 	s.ok("rb", "--force", "box:")
 }
 
+// MinIO has no rules that only end uploads.
+func TestARuleThatOnlyAbortsUploadsOnARealServer(t *testing.T) {
+	s := newShell(t)
+	bucket, parameters := onMinIO(t)
+	s.env["OMNIBUCKET_BOX"] = bucket + parameters
+	s.ok("mb", "box:")
+	s.in = `[{"AbortUploadsAfterDays":3}]`
+	_, stderr := s.exits(1, "bucket", "--lifecycle", "-", "box:")
+	require.Contains(t, stderr, "unsupported")
+	require.Contains(t, stderr, "hint: this server has no rules that only abort uploads")
+	s.in = `[{"Prefix":"tmp/","ExpireAfterDays":3}]`
+	s.ok("bucket", "--lifecycle", "-", "box:")
+	require.Contains(t, s.ok("bucket", "box:"), "tmp/")
+	s.ok("rb", "--force", "box:")
+}
+
 func TestVersionsOnARealServer(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)

@@ -23,18 +23,28 @@ func (p *program) one(ctx context.Context, name string, src, dst location, move 
 	if p.global.concurrency > 0 {
 		moving = append(moving, storage.WithConcurrency(p.global.concurrency))
 	}
-	bar := p.startProgress()
-	if bar != nil {
-		moving = append(moving, bar.bytes())
-	}
-	attrs, err := move(moving)
-	p.endProgress(bar)
+	attrs, err := p.showing(move, moving)
 	if err != nil {
 		return err
 	}
 	e.Bytes, e.Version = attrs.Size, attrs.Version
 	p.emit(e, text)
 	return nil
+}
+
+// showing moves one object and shows its progress.
+func (p *program) showing(move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption) (*storage.Attrs, error) {
+	if p.together != nil {
+		report, end := p.together.begin()
+		defer end()
+		return move(append(moving, storage.WithProgress(report)))
+	}
+	bar := p.startProgress()
+	defer p.endProgress(bar)
+	if bar != nil {
+		moving = append(moving, bar.bytes())
+	}
+	return move(moving)
 }
 
 // extended returns options with those that say how bytes move.

@@ -21,11 +21,12 @@ type openBuckets struct {
 // their flags.
 type bucketKey struct {
 	address, limit string
+	retry          storage.RetryPolicy
 	dryRun         bool
 }
 
 func (p *program) bucketKey(l location) bucketKey {
-	return bucketKey{l.address(), p.global.bwlimit, p.global.dryRun}
+	return bucketKey{l.address(), p.global.bwlimit, p.retry, p.global.dryRun}
 }
 
 // open opens the bucket of a location, once for each address. run closes it.
@@ -86,7 +87,7 @@ func (p *program) useService(ctx context.Context, l location, do func(s *storage
 	if err != nil {
 		return err
 	}
-	service, err := storage.OpenService(ctx, address)
+	service, err := storage.OpenService(ctx, address, storage.WithRetry(p.retry))
 	if err != nil {
 		with, found := withRegion(ctx, l, err)
 		if !found {
@@ -95,7 +96,7 @@ func (p *program) useService(ctx context.Context, l location, do func(s *storage
 		if address, bucket, err = with.splitAccount(); err != nil {
 			return err
 		}
-		if service, err = storage.OpenService(ctx, address); err != nil {
+		if service, err = storage.OpenService(ctx, address, storage.WithRetry(p.retry)); err != nil {
 			return err
 		}
 	}

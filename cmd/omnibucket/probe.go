@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/spf13/cobra"
@@ -55,6 +56,32 @@ func (p *program) probe(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
+	if p.global.json {
+		return p.json(newProbeLine(report))
+	}
 	_, err = fmt.Fprint(p.out, report)
 	return err
+}
+
+// A probeLine is a report in JSON.
+type probeLine struct {
+	Server  string      `json:"server"`
+	Bucket  string      `json:"bucket"`
+	Profile string      `json:"profile,omitempty"` // that the server answers as
+	Checks  []checkLine `json:"checks"`
+	Left    string      `json:"left,omitempty"`
+}
+
+type checkLine struct {
+	Name    string `json:"name"`
+	Verdict string `json:"verdict"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+func newProbeLine(r *s3probe.Report) probeLine {
+	line := probeLine{Server: r.Server, Bucket: r.Bucket, Profile: r.Answers, Left: r.Left}
+	for _, c := range r.Checks {
+		line.Checks = append(line.Checks, checkLine{c.Name, strings.ToLower(c.Verdict.String()), c.Detail})
+	}
+	return line
 }

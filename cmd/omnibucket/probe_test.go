@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +35,12 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	address := "s3://photos/tmp?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, s.ok("probe", address))
-	require.Regexp(t, `(?m)^ +IGNORED +create-only on Put`, s.ok("probe", address+"&profile=garage"))
+	var report probeLine
+	require.NoError(t, json.Unmarshal([]byte(s.ok("probe", "--json", address+"&profile=garage")), &report))
+	require.Equal(t, "photos", report.Bucket)
+	i := slices.IndexFunc(report.Checks, func(c checkLine) bool { return c.Name == "create-only on Put" })
+	require.GreaterOrEqual(t, i, 0)
+	require.Equal(t, "ignored", report.Checks[i].Verdict)
 }
 
 func TestProbeIsForS3(t *testing.T) {

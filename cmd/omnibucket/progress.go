@@ -99,7 +99,7 @@ func (b *progressBar) text() string {
 	if b.files {
 		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, more)
 	}
-	line += fmt.Sprintf("%s/%s%s, %s/s, ETA %s", formatBytes(s.Bytes), formatBytes(s.TotalBytes), more, formatBytes(int64(s.Rate)), remaining(s))
+	line += fmt.Sprintf("%s/%s%s, %s/s, ETA %s", formatSize(s.Bytes), formatSize(s.TotalBytes), more, formatSize(int64(s.Rate)), remaining(s))
 	if s.Failed > 0 {
 		line += fmt.Sprintf(", %d failed", s.Failed)
 	}
@@ -120,16 +120,4 @@ func remaining(s transfer.Progress) string {
 		return fmt.Sprintf("%d:%02d:%02d", int(left.Hours()), int(left.Minutes())%60, int(left.Seconds())%60)
 	}
 	return fmt.Sprintf("%d:%02d", int(left.Minutes()), int(left.Seconds())%60)
-}
-
-// formatBytes returns a number of bytes for people, with binary units.
-func formatBytes(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/(1<<10), 0
-	for value >= 1023.95 && unit < 4 {
-		value, unit = value/(1<<10), unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
 }

@@ -37,7 +37,10 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 			}
 		}()
 		if p.global.dryRun {
-			_, err := s.BucketInfo(ctx, bucket)
+			info, err := s.BucketInfo(ctx, bucket)
+			if err == nil && !force {
+				err = useBucket(s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) })
+			}
 			return err
 		}
 		err = s.DeleteBucket(ctx, bucket)
@@ -54,6 +57,17 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 		}
 		return err
 	})
+}
+
+// mustBeEmpty fails if a bucket has objects, as removing it would.
+func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
+	for _, err := range b.List(ctx, storage.WithLimit(1)) {
+		if err == nil {
+			err = &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
+		}
+		return err
+	}
+	return nil
 }
 
 // useBucket opens a bucket of an account while it calls do.

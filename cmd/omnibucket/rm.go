@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,65 +63,85 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.each(ctx, args, func(text string) error {
-		l, err := p.locateEntry(text)
-		if err != nil {
-			return err
-		}
-		if f.recursive && !f.all && l.path != "" && isDots(l.path) {
-			return invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed")
-		}
-		bucket, err := p.open(ctx, l)
-		switch {
-		case err != nil:
-			return err
-		case l.hasWildcard && !f.literal:
-			return p.rmMatching(ctx, f, filter, bucket, l)
-		case f.recursive && l.key == "" && !f.all:
-			return invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket")
-		case f.recursive:
-			return p.rmFolder(ctx, filter, bucket, asFolder(l.key), asFolder(l.key))
-		case f.filter.given():
-			return invalid("flags that select files need -r or wildcards", "")
-		case l.isFolder():
-			return invalid("key must not be that of a folder", "use -r to remove everything in the folder")
-		}
-		return p.rmOne(ctx, f, bucket, l.key)
-	})
+	if f.recursive { // which removes in parallel
+		return p.each(ctx, args, func(text string) error { return p.rmArgument(ctx, f, filter, text)() })
+	}
+	return p.eachAtOnce(ctx, args, func(ctx context.Context, text string) func() error { return p.rmArgument(ctx, f, filter, text) })
 }
 
-// rmOne removes one object. If the object did not exist, it says so: the key may be
-// misspelt.
-func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) error {
+// rmArgument removes what an argument names. It returns what reports that.
+func (p *program) rmArgument(ctx context.Context, f *rmFlags, filter *transfer.Filter, text string) (finish func() error) {
+	done := func(err error) func() error { return func() error { return err } }
+	l, err := p.locateEntry(text)
+	if err != nil {
+		return done(err)
+	}
+	if f.recursive && !f.all && l.path != "" && isDots(l.path) {
+		return done(invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed"))
+	}
+	bucket, err := p.open(ctx, l)
+	switch {
+	case err != nil:
+		return done(err)
+	case l.hasWildcard && !f.literal:
+		return done(p.rmMatching(ctx, f, filter, bucket, l))
+	case f.recursive && l.key == "" && !f.all:
+		return done(invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"))
+	case f.recursive:
+		return done(p.rmFolder(ctx, filter, bucket, asFolder(l.key), asFolder(l.key)))
+	case f.filter.given():
+		return done(invalid("flags that select files need -r or wildcards", ""))
+	case l.isFolder():
+		return done(invalid("key must not be that of a folder", "use -r to remove everything in the folder"))
+	}
+	return p.rmOne(ctx, f, bucket, l.key)
+}
+
+// rmOne removes one object, and returns what reports that. If the object did not exist, it says
+// so: the key may be misspelt.
+func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) (finish func() error) {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
 	if !p.global.dryRun {
 		err = bucket.Remove(ctx, key, f.options...)
 	}
-	switch {
-	case err != nil:
-		return err
-	case missing:
-		p.printNothingRemoved(ctx, bucket, key)
-	default:
-		p.emitRemoved(key, 0)
+	return func() error {
+		switch {
+		case err != nil:
+			return err
+		case missing:
+			p.printNothingRemoved(ctx, bucket, key)
+		default:
+			p.emitRemoved(key, 0)
+		}
+		return nil
 	}
-	return nil
 }
 
-// printNothingRemoved reports that an object or folder does not exist.
+// printNothingRemoved reports that an object does not exist.
 func (p *program) printNothingRemoved(ctx context.Context, bucket storage.Lister, key string) {
 	what := fmt.Sprintf("object %q does not exist", key)
-	if strings.HasSuffix(key, "/") || key == "" {
-		what = fmt.Sprintf("no object is under %q", key)
-	} else {
-		for _, err := range bucket.List(ctx, storage.WithPrefix(asFolder(key)), storage.WithLimit(1)) {
-			if err == nil {
-				what += fmt.Sprintf(" (to remove everything under %q, use -r)", asFolder(key))
-			}
-		}
+	if hasAny(ctx, bucket, asFolder(key)) {
+		what += fmt.Sprintf(" (to remove everything under %q, use -r)", asFolder(key))
 	}
 	p.note("omnibucket: nothing was removed: %s", printable(what))
+}
+
+// printNothingBelow reports that a folder has no objects, or none that the flags select.
+func (p *program) printNothingBelow(ctx context.Context, bucket storage.Lister, folder string) {
+	what := fmt.Sprintf("no object is under %q", folder)
+	if hasAny(ctx, bucket, folder) {
+		what = fmt.Sprintf("the flags select no object under %q", folder)
+	}
+	p.note("omnibucket: nothing was removed: %s", printable(what))
+}
+
+// hasAny reports whether a bucket is known to have a key with a prefix.
+func hasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
+	for _, err := range bucket.List(ctx, storage.WithPrefix(prefix), storage.WithLimit(1)) {
+		return err == nil
+	}
+	return false
 }
 
 // emitRemoved reports a removed object.
@@ -146,7 +165,7 @@ func (p *program) rmFolder(ctx context.Context, filter *transfer.Filter, bucket 
 			}
 		}
 		if !found {
-			p.printNothingRemoved(ctx, bucket, prefix)
+			p.printNothingBelow(ctx, bucket, prefix)
 		}
 		return nil
 	}
@@ -158,7 +177,7 @@ func (p *program) rmFolder(ctx context.Context, filter *transfer.Filter, bucket 
 		return true
 	}, storage.WithPrefix(prefix))
 	if err == nil && removed == 0 && ctx.Err() == nil {
-		p.printNothingRemoved(ctx, bucket, prefix)
+		p.printNothingBelow(ctx, bucket, prefix)
 	}
 	return err
 }

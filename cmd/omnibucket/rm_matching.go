@@ -45,12 +45,7 @@ func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.F
 	case f.recursive && folders > 0:
 		return p.rmFolders(ctx, filter, bucket, l, top)
 	case objects == 0 && folders > 0:
-		e := errNoMatch(l, "object")
-		var own *storage.Error
-		if errors.As(e, &own) {
-			own.Hint = "folders match: to remove everything in them, use -r"
-		}
-		return e
+		return errOnlyFolders(l, "to remove everything in them, use -r")
 	case objects == 0:
 		return errNoMatch(l, "object")
 	}

@@ -85,6 +85,17 @@ func TestRmReportsMissingObjects(t *testing.T) {
 	}
 }
 
+func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a/b")
+	for _, more := range [][]string{nil, {"--dry-run"}} {
+		_, stderr := s.exits(0, append(more, "rm", "-r", "--older", "1d", "box:a")...)
+		require.Equal(t, "omnibucket: nothing was removed: the flags select no object under \"a/\"\n", stderr)
+	}
+	_, stderr := s.exits(0, "rm", "--json", "box:none")
+	require.Equal(t, `{"event":"note","note":"omnibucket: nothing was removed: object \"none\" does not exist"}`+"\n", stderr)
+}
+
 func TestRmRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)

@@ -26,10 +26,12 @@ type program struct {
 	printing sync.Mutex // of lines that several goroutines print
 	buckets  *openBuckets
 	inBatch  bool           // a line of run
+	together *together      // the progress of several objects, or nil
 	command  *cobra.Command // nil: the command line is invalid
 	global   globalFlags
 	config   configuration
 	layers   []storage.Layer // of every bucket
+	retry    storage.RetryPolicy
 }
 
 // run runs the program and returns the exit code.
@@ -82,6 +84,41 @@ func (p *program) each(ctx context.Context, arguments []string, do func(argument
 	return first
 }
 
+// eachAtOnce is each for work in parallel. The functions that the work returns are called in the
+// order of the arguments.
+func (p *program) eachAtOnce(ctx context.Context, arguments []string, work func(ctx context.Context, argument string) (finish func() error)) error {
+	n := argumentsAtOnce
+	if p.global.concurrency > 0 {
+		n = p.global.concurrency
+	}
+	queue := newQueue(ctx, n)
+	defer queue.cancel()
+	var first error
+	for _, argument := range arguments {
+		err := queue.add(func(ctx context.Context) func() error {
+			finish := work(ctx, argument)
+			return func() error {
+				err := finish()
+				if err != nil && ctx.Err() == nil { // the others continue
+					p.printError(err)
+					if first == nil {
+						first = reportedError{err}
+					}
+					err = nil
+				}
+				return err
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return errors.Join(queue.wait(), first)
+}
+
+// argumentsAtOnce is the number of arguments of cp, mv and rm that are done in parallel.
+const argumentsAtOnce = 16
+
 // commands has what makes each command, by its name.
 func (p *program) commands() map[string]func() *cobra.Command {
 	return map[string]func() *cobra.Command{
@@ -89,7 +126,7 @@ func (p *program) commands() map[string]func() *cobra.Command {
 		"diff": p.diffCommand, "du": p.duCommand, "expire": p.expireCommand, "find": p.findCommand, "hash": p.hashCommand,
 		"head": p.headCommand, "ls": p.lsCommand, "mb": p.mbCommand, "mv": p.mvCommand, "probe": p.probeCommand,
 		"rb": p.rbCommand, "restore": p.restoreCommand, "rm": p.rmCommand, "run": p.runCommand, "serve": p.serveCommand,
-		"sign": p.signCommand, "stat": p.statCommand, "sync": p.syncCommand, "tree": p.treeCommand, "undelete": p.undeleteCommand,
+		"sign": p.signCommand, "stat": p.statCommand, "sync": p.syncCommand, "tag": p.tagCommand, "tree": p.treeCommand, "undelete": p.undeleteCommand,
 		"version": p.versionCommand,
 	}
 }
@@ -155,6 +192,7 @@ Exit codes:
 		root.AddCommand(make())
 	}
 	addBuildCommands(root)
+	root.SetHelpCommand(helpCommand(root))
 	p.completeLocations(root)
 	p.completeInPlainBash(root)
 	return root

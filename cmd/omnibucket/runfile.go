@@ -101,7 +101,11 @@ func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
 	case err != nil:
 		return err
 	}
-	p.note("%d commands, %d failed", b.lines, b.failed)
+	if p.global.json {
+		_ = p.json(batchLine{"summary", b.lines, b.failed}) // p.out keeps the error
+	} else {
+		p.note("%d commands, %d failed", b.lines, b.failed)
+	}
 	if b.failed > 0 {
 		return reportedError{exitStatus(b.code)}
 	}
@@ -203,6 +207,13 @@ type commandLine struct {
 	Command  string  `json:"command"`
 	ExitCode int     `json:"exitCode"`
 	Seconds  float64 `json:"seconds"`
+}
+
+// A batchLine is the last line of run in JSON.
+type batchLine struct {
+	Event    string `json:"event"` // "summary"
+	Commands int    `json:"commands"`
+	Failed   int    `json:"failed"`
 }
 
 // report prints what a line printed, and its result.

@@ -88,9 +88,24 @@ func (p *program) serve(ctx context.Context, text, listen string, listing bool) 
 	if err != nil {
 		return err
 	}
-	p.printf("%s/\n", base)
-	p.out.flush()
+	p.printURL(base + "/")
 	return httpserver.Serve(ctx, listener, handler)
+}
+
+// printURL prints the URL of a server that accepts requests.
+func (p *program) printURL(url string) {
+	if p.global.json {
+		_ = p.json(servingLine{"serving", url}) // p.out keeps the error
+	} else {
+		p.printf("%s\n", url)
+	}
+	p.out.flush()
+}
+
+// A servingLine has the URL of a server in JSON.
+type servingLine struct {
+	Event string `json:"event"` // "serving"
+	URL   string `json:"url"`
 }
 
 // handler serves the folder as files. If the bucket has no server of its own, it also

@@ -66,10 +66,7 @@ func (p *program) serveS3(c *cobra.Command, args []string, f *s3Flags, listen st
 			return err
 		}
 	}
-	return f.Serve(ctx, s3command.Environment{Err: p.err, Lookup: p.lookup, Ready: func(url string) {
-		p.printf("%s\n", url)
-		p.out.flush()
-	}}, service)
+	return f.Serve(ctx, s3command.Environment{Err: p.err, Lookup: p.lookup, Ready: p.printURL}, service)
 }
 
 // serviceDriver opens the account of a location. A path is that of a directory whose

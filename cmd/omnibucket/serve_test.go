@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -56,6 +57,18 @@ func (s *shell) serving(args ...string) string {
 	})
 	require.NoError(s.t, err)
 	return strings.TrimSpace(line)
+}
+
+func TestTheURLOfAServerAsJSON(t *testing.T) {
+	s := newShell(t)
+	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "key", "secret-of-a-test"
+	for _, args := range [][]string{{directory(t)}, {"--s3"}} {
+		var line servingLine
+		require.NoError(t, json.Unmarshal([]byte(s.serving(append(args, "--json")...)), &line))
+		require.Equal(t, "serving", line.Event)
+		status, _ := get(t, line.URL)
+		require.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, status)
+	}
 }
 
 func TestServe(t *testing.T) {

@@ -2,16 +2,15 @@ package main
 
 import "fmt"
 
-// humanSize returns a number of bytes with a unit.
-func humanSize(n int64) string {
+// formatSize returns a number of bytes for people, in units of 1024.
+func formatSize(n int64) string {
 	const units = "KMGTPE"
-	if n < 1024 {
+	if n < 1<<10 {
 		return fmt.Sprintf("%d B", n)
 	}
-	size, unit := float64(n), -1
-	for size >= 1024 && unit < len(units)-1 {
-		size /= 1024
-		unit++
+	size, unit := float64(n)/(1<<10), 0
+	for size >= 1023.95 && unit < len(units)-1 { // less is not rounded up to 1024.0
+		size, unit = size/(1<<10), unit+1
 	}
 	return fmt.Sprintf("%.1f %ciB", size, units[unit])
 }

@@ -19,7 +19,7 @@ func (p *program) statCommand() *cobra.Command {
 	var literal bool
 	var version string
 	c := &cobra.Command{
-		Use:   "stat [flags] ADDRESS",
+		Use:   "stat [flags] ADDRESS...",
 		Short: "Show all attributes of an object, or of a bucket",
 		Long: `Shows all attributes that the store has of an object or, without a key, of the
 bucket. Unknown attributes are omitted.
@@ -27,13 +27,14 @@ bucket. Unknown attributes are omitted.
 		Example: `  omnibucket stat 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket stat --json file:///srv/files#report.pdf
   omnibucket stat gs://photos`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var opts []storage.AttrsOption
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))
 			}
-			return p.stat(c.Context(), args[0], p.global.json, literal, opts)
+			shown := 0
+			return p.each(c.Context(), args, func(text string) error { return p.stat(c.Context(), text, literal, opts, &shown) })
 		},
 	}
 	c.Flags().StringVar(&version, "version", "", "show this `version`")
@@ -41,7 +42,13 @@ bucket. Unknown attributes are omitted.
 	return c
 }
 
-func (p *program) stat(ctx context.Context, text string, asJSON, literal bool, opts []storage.AttrsOption) error {
+// stat shows what an argument names, after an empty line if it is not the first.
+func (p *program) stat(ctx context.Context, text string, literal bool, opts []storage.AttrsOption, shown *int) error {
+	separate := func() {
+		if *shown++; *shown > 1 && !p.global.json {
+			p.printf("\n")
+		}
+	}
 	l, err := p.locateInBucket(text)
 	if err != nil {
 		return err
@@ -50,19 +57,16 @@ func (p *program) stat(ctx context.Context, text string, asJSON, literal bool, o
 		if len(opts) > 0 {
 			return invalid("--version must be used with a key", "")
 		}
-		return p.statBucket(ctx, l, asJSON)
+		separate()
+		return p.statBucket(ctx, l, p.global.json)
 	}
-	first := true
 	return p.eachMatch(ctx, text, literal, func(b storage.Bucket, l location) error {
 		attrs, err := b.Attrs(ctx, l.key, opts...)
 		if err != nil {
 			return err
 		}
-		if !first && !asJSON {
-			p.printf("\n")
-		}
-		first = false
-		return p.printAttrs(attrs, asJSON)
+		separate()
+		return p.printAttrs(attrs, p.global.json)
 	})
 }
 

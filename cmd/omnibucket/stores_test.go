@@ -3,11 +3,15 @@ package main
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -85,6 +89,50 @@ func testNewCommands(t *testing.T, s *shell) {
 	require.Contains(t, stdout, "photos/b.jpg\n")
 	require.Equal(t, "d.png\nphotos/b.jpg\n", s.ok("rm", "-v", "--all", "box:**"))
 	s.exits(3, "rm", "box:p*")
+}
+
+// Whenever mv is killed, each object is at one of the two places.
+func TestAKilledMvLosesNothingOnRealServers(t *testing.T) {
+	const objects = 60
+	for _, store := range realStores {
+		endpoint := os.Getenv("OMNIBUCKET_TEST_" + store.name)
+		require.NotEmpty(t, endpoint, `run the tests by "go run -C testservers . -only minio,gcs,azurite -- …"`)
+		t.Run(store.name, func(t *testing.T) {
+			s := newShell(t)
+			var random [8]byte
+			_, _ = rand.Read(random[:])
+			s.env["OMNIBUCKET_BOX"] = store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint)
+			t.Setenv("OMNIBUCKET_BOX", s.env["OMNIBUCKET_BOX"])
+			s.ok("mb", "box:")
+			dir := t.TempDir()
+			for i := range objects {
+				writeFiles(t, dir, map[string]string{strconv.Itoa(i): strings.Repeat("x", i)})
+			}
+			s.ok("cp", "-r", dir+"/", "box:from")
+			kills := 0
+			for wait := 20 * time.Millisecond; wait < time.Minute; wait += wait / 3 {
+				process, in, out := started(t, "mv", "-r", "box:from/", "box:to")
+				require.NoError(t, in.Close())
+				timer := time.AfterFunc(wait, func() { _ = process.Process.Kill() })
+				_, _ = io.Copy(io.Discard, out)
+				timer.Stop()
+				ended := process.Wait()
+				found := map[string]bool{}
+				for key := range strings.FieldsSeq(s.ok("find", "box:")) {
+					found[path.Base(key)] = true
+				}
+				require.Len(t, found, objects)
+				if ended == nil {
+					break
+				}
+				kills++
+			}
+			require.Positive(t, kills)
+			s.exits(3, "ls", "box:from")
+			s.exits(0, "check", dir, "box:to")
+			s.ok("rb", "--force", "box:")
+		})
+	}
 }
 
 func hashOf(s *shell, text string) string {

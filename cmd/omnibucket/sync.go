@@ -13,7 +13,7 @@ import (
 // syncFlags are the flags of sync.
 type syncFlags struct {
 	remove, checksum, links, noSync bool
-	emptySource, sizeOnly           bool
+	emptySource, sizeOnly, missing  bool
 	filter                          filterFlags
 	shard, journal                  string
 	resume, backup                  string
@@ -64,6 +64,7 @@ to another location before they are replaced or removed.`,
 	flags.StringVar(&f.backup, "backup-dir", "", "copy files to this `location` before they are replaced or removed")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
+	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
 	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1")
 	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
 	f.filter.register(c)
@@ -81,13 +82,13 @@ func (p *program) syncOptions(f *syncFlags) ([]transfer.Option, error) {
 	}{
 		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource},
 		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
-		{f.sizeOnly, transfer.WithSizeOnly},
+		{f.sizeOnly, transfer.WithSizeOnly}, {f.missing, transfer.WithMissingOnly},
 	} {
 		if flag.given {
 			opts = append(opts, flag.with())
 		}
 	}
-	if f.resume != "" {
+	if f.filter.flags.Changed("resume") {
 		switch l, err := p.locate(f.resume); {
 		case err != nil:
 			return nil, err
@@ -115,7 +116,7 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 	if err != nil {
 		return err
 	}
-	if f.backup != "" {
+	if f.filter.flags.Changed("backup-dir") { // a variable that is not set must not mean no backup
 		l, err := p.locate(f.backup)
 		if err != nil {
 			return err

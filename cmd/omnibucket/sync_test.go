@@ -232,7 +232,7 @@ func TestTheStateOfSyncHasAPlaceOfItsOwn(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	for _, args := range [][]string{
-		{"--resume", "box:"}, {"--resume", "none:"}, {"--journal", "none:"}, {"--backup-dir", "none:"},
+		{"--resume", ""}, {"--backup-dir", ""}, {"--resume", "box:"}, {"--resume", "none:"}, {"--journal", "none:"}, {"--backup-dir", "none:"},
 		{"--journal", "box:in/j"}, {"--journal", "files"}, {"--journal", filepath.Join(dir, "files", "x")},
 	} {
 		s.exits(2, append([]string{"sync", "files", "box:in"}, args...)...)

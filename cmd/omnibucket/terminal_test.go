@@ -76,6 +76,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 3<<20), "src/b": strings.Repeat("x", 3<<20), "out/.keep": ""})
 	for _, row := range []struct{ name, command, shows string }{
 		{"a job", "omnibucket sync -v --bwlimit 2M src file://$PWD/out", "/2 files, "},
+		{"several files", "omnibucket cp --bwlimit 2M src/a src/b file://$PWD/out#both/", "/2 files, "},
 		{"a large file", "omnibucket cp --bwlimit 2M src/a file://$PWD/out#copy", " MiB, "},
 	} {
 		t.Run(row.name, func(t *testing.T) {

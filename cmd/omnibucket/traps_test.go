@@ -210,6 +210,65 @@ func TestARemovalOfABucketThatFailsKeepsItsSettings(t *testing.T) {
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
 }
 
+// Some stores trim values of metadata, and some cut them off.
+func TestAnyTextFitsIntoMetadataIfItIsEncoded(t *testing.T) {
+	for _, bucket := range []func(*testing.T) string{memory, directory} {
+		s := newShell(t)
+		s.env["OMNIBUCKET_BOX"] = bucket(t)
+		for value, encoded := range map[string]string{" leading.txt": "%20leading.txt", "tab\t.txt": "tab%09.txt", "caf\xc3": "caf%C3"} {
+			_, stderr := s.exits(2, "cp", "--metadata", "name="+value, "-", "box:a")
+			require.Contains(t, stderr, `--metadata value of "name" must be`)
+			require.Contains(t, stderr, "hint: percent-encode the value\n")
+			s.ok("cp", "--metadata", "name="+encoded, "-", "box:a")
+			require.Equal(t, encoded, statOf(s, "box:a").Metadata["name"])
+		}
+		s.ok("cp", "--metadata", "name=日本 é.txt", "-", "box:a")
+		require.Equal(t, "日本 é.txt", statOf(s, "box:a").Metadata["name"])
+	}
+}
+
+// zip, tar and cp -r copy no extended attributes.
+func TestAttributesSurviveACopyOfTheFiles(t *testing.T) {
+	s := newShell(t)
+	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copied")
+	at := func(dir string) string { return "file://" + filepath.ToSlash(dir) + "?sidecars=true#a/b" }
+	s.ok("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", at(dir))
+	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
+	attrs := statOf(s, at(copied))
+	require.Equal(t, "text/x-test", attrs.ContentType)
+	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
+}
+
+func TestSettingsOfABucketInMemory(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.ok("mb", bucket)
+	s.in = `[{"Origins":["https://example.com"],"Methods":["PUT"]}]`
+	s.ok("bucket", "--cors", "-", bucket)
+	require.Contains(t, s.ok("bucket", "--json", bucket), `"Origins":["https://example.com"]`)
+}
+
+// A cleaner of temporary files, or an operator, removes what is being written.
+func TestAnUploadWhoseTemporaryFileVanishesFails(t *testing.T) {
+	dir := t.TempDir()
+	process, in, _ := started(t, "cp", "-", "file://"+filepath.ToSlash(dir)+"#a")
+	staged := filepath.Join(dir, ".omnibucket", "tmp")
+	written := 0
+	for {
+		n, err := io.WriteString(in, moreThanAPipeHolds)
+		require.NoError(t, err)
+		written += n
+		if entries, _ := os.ReadDir(staged); len(entries) > 0 {
+			break
+		}
+		require.Less(t, written, 1<<30)
+	}
+	require.NoError(t, os.RemoveAll(staged))
+	require.NoError(t, in.Close())
+	require.Equal(t, 1, exitOf(t, process))
+	newShell(t).exits(3, "stat", "file://"+filepath.ToSlash(dir)+"#a")
+}
+
 func TestMetadataKeysAreASCII(t *testing.T) {
 	s := newShell(t)
 	for _, pair := range []string{"\u212aey=v", "é=v", "=v", "a b=v", "none"} {
@@ -243,6 +302,7 @@ func TestFilesAreOnTheDiskBeforeTheyHaveTheirNames(t *testing.T) {
 	dir := t.TempDir()
 	bucket := directory(t)
 	s.put(bucket+"#in/a", "new")
+	s.ok("bucket", "--public", "on", bucket)
 	for _, row := range []struct {
 		name  string
 		args  []string
@@ -252,6 +312,7 @@ func TestFilesAreOnTheDiskBeforeTheyHaveTheirNames(t *testing.T) {
 		{"sync", []string{"sync", bucket + "#in", filepath.Join(dir, "synced")}, true},
 		{"from path to path", []string{"cp", filepath.Join(dir, "a"), filepath.Join(dir, "b")}, true},
 		{"into a bucket", []string{"cp", filepath.Join(dir, "a"), bucket + "#b"}, true},
+		{"settings", []string{"bucket", "--public", "off", bucket}, true},
 		{"--no-sync", []string{"cp", "--no-sync", bucket + "#in/a", filepath.Join(dir, "c")}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -93,7 +93,7 @@ func (p *program) branch(ctx context.Context, f *treeFlags, w *walk, r root, fol
 			return err
 		}
 	case f.long && !e.IsPrefix:
-		p.printf("%s%s%s  (%s)\n", indent, line, name, humanSize(e.Size))
+		p.printf("%s%s%s  (%s)\n", indent, line, name, formatSize(e.Size))
 	default:
 		p.printf("%s%s%s\n", indent, line, name)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -126,10 +127,41 @@ func (p *program) revert(ctx context.Context, text string, f *filterFlags, liter
 		err = errors.Join(several.Unwrap()...)
 	}
 	p.summarize(report, err)
-	if err == nil && l.key != "" && isEmpty(report) {
+	if err != nil || !isEmpty(report) {
+		return err
+	}
+	if l.key != "" {
 		err = p.anyVersion(ctx, scope, l, l.hasWildcard && !literal, start, match)
 	}
+	if err == nil || errors.Is(err, storage.ObjectNotFound) {
+		err = cmp.Or(p.mustKeepVersions(ctx, l, scope), err)
+	}
 	return err
+}
+
+// mustKeepVersions fails if a bucket is known to keep no old versions. Without a setting of their
+// own, most stores list the current objects as the only versions.
+func (p *program) mustKeepVersions(ctx context.Context, l location, scope storage.Bucket) error {
+	if l.scheme == "gs" { // which has a version of any object
+		l.key, l.prefix = "", ""
+		return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
+			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning {
+				return errNoVersions
+			}
+			return nil // it is not known
+		})
+	}
+	none := false
+	for v, err := range storage.Versions(ctx, scope, storage.WithLimit(1000)) {
+		if err != nil || v.Version != "null" { // as S3 calls that of an object without versions
+			return nil
+		}
+		none = true
+	}
+	if none || hasAny(ctx, scope, "") {
+		return errNoVersions
+	}
+	return nil
 }
 
 // anyVersion fails if a location names no object that exists or has versions.
@@ -150,10 +182,12 @@ func needVersions(bucket storage.Bucket) error {
 	if storage.Supports(bucket, storage.Versioning) {
 		return nil
 	}
-	return &storage.Error{
-		Code: storage.Unsupported, Err: errors.New("the bucket keeps no old versions"),
-		Hint: `to keep them from now on, use "omnibucket bucket --versioning on"`,
-	}
+	return errNoVersions
+}
+
+var errNoVersions = &storage.Error{
+	Code: storage.Unsupported, Err: errors.New("the bucket keeps no old versions"),
+	Hint: `to keep them from now on, use "omnibucket bucket --versioning on"`,
 }
 
 // withVersions returns a location whose bucket is opened with its versions.
@@ -204,10 +238,14 @@ func (p *program) unarchive(ctx context.Context, args []string, literal bool, op
 			if l.isFolder() {
 				return invalid("key must not be that of a folder", `use a wildcard, such as "**"`)
 			}
-			if !p.global.dryRun {
-				if err := storage.Restore(ctx, b, l.key, opts...); err != nil {
-					return err
-				}
+			var err error
+			if p.global.dryRun {
+				_, err = b.Attrs(ctx, l.key)
+			} else {
+				err = storage.Restore(ctx, b, l.key, opts...)
+			}
+			if err != nil {
+				return err
 			}
 			p.emit(event{Event: "restoring", Key: l.key}, "restoring "+p.printable(l.key))
 			return nil

@@ -195,6 +195,11 @@ func errNoMatch(l location, what string) error {
 	}
 }
 
+// errOnlyFolders is the error of wildcards that match folders and no object.
+func errOnlyFolders(l location, hint string) error {
+	return &storage.Error{Code: storage.ObjectNotFound, Key: l.key, Err: errors.New("no object matches the wildcards"), Hint: "folders match: " + hint}
+}
+
 // eachMatch calls do with each object that an argument names: that of its key, or those that
 // match its wildcards. After a failure it prints the error and continues.
 func (p *program) eachMatch(ctx context.Context, text string, literal bool, do func(b storage.Bucket, l location) error) error {

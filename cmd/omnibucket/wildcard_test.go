@@ -50,6 +50,24 @@ func TestExpansion(t *testing.T) {
 	}
 }
 
+func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"d/sub/a": "a"})
+	withObjects(t, s, memory(t), "d/sub/a")
+	for _, source := range []string{"box:d/*", "./d/*"} {
+		for command, says := range map[string]string{"cp": "to copy everything", "mv": "to copy everything"} {
+			_, stderr := s.exits(3, command, source, "./out/")
+			require.Contains(t, stderr, "hint: folders match: "+says)
+			require.NoDirExists(t, "out")
+		}
+	}
+	s.ok("cp", "--older", "1d", "box:d/sub/*", "./out/") // matches, and is not selected
+	s.ok("cp", "-r", "box:d/*", "./out/")
+	require.FileExists(t, filepath.Join(dir, "out", "sub", "a"))
+}
+
 func TestAnEscapedWildcardIsLiteral(t *testing.T) {
 	for _, row := range []struct {
 		text, want string

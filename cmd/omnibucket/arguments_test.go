@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A shell expands *.jpg to many arguments.
+func TestManyArgumentsAreDoneInParallel(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	dir := t.TempDir()
+	var files, keys []string
+	for i := range 48 {
+		name := fmt.Sprintf("%02d.jpg", i)
+		writeFiles(t, dir, map[string]string{name: "x"})
+		files, keys = append(files, filepath.Join(dir, name)), append(keys, "box:in/"+name)
+	}
+	const slow = 100 * time.Millisecond // 48 requests one after the other take five seconds
+	for _, operation := range []string{"PutObject", "GetObject", "DeleteObject"} {
+		server.Inject(s3server.Delay(operation, slow))
+	}
+	for _, args := range [][]string{
+		append(append([]string{"cp"}, files...), "box:in/"), append(append([]string{"mv"}, keys...), dir), append(append([]string{"cp"}, files...), "box:in/"),
+		append([]string{"rm"}, keys...),
+	} {
+		began := time.Now()
+		s.ok(args...)
+		require.Less(t, time.Since(began), 24*slow, args[0])
+	}
+	s.exits(3, "ls", "box:in/")
+}
+
+func TestFailuresOfManyArgumentsAreInTheirOrder(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	var keys []string
+	for i := range 40 {
+		key := fmt.Sprintf("box:%02d", i)
+		if keys = append(keys, key); i%4 > 0 {
+			s.put(key, "x")
+		}
+	}
+	_, stderr := s.exits(3, append(append([]string{"cp"}, keys...), t.TempDir())...)
+	lines := splitLines(stderr)
+	require.Len(t, lines, 10)
+	for i, line := range lines {
+		require.Contains(t, line, fmt.Sprintf("%02d", 4*i))
+	}
+	stdout, stderr := s.exits(0, append([]string{"rm", "-v"}, keys...)...)
+	require.Len(t, splitLines(stdout), 30)
+	require.IsIncreasing(t, splitLines(stdout))
+	require.Len(t, splitLines(stderr), 10)
+	require.IsIncreasing(t, splitLines(stderr))
+}
+
+// One would replace the other, of which mv would leave nothing.
+func TestSourcesWithOneNameAreRefused(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	withObjects(t, s, memory(t), "x/a", "y/a", "x/t/1", "y/t/1")
+	writeFiles(t, dir, map[string]string{"x/a": "file"})
+	before := s.ok("ls", "-r", "box:")
+	for _, args := range [][]string{
+		{"mv", "box:x/a", "box:y/a", "box:to/"}, {"cp", "box:x/a", "box:y/a", dir}, {"cp", "box:x/a", filepath.Join(dir, "x", "a"), "box:to/"},
+		{"mv", "-r", "box:x/t", "box:y/t", "box:to/"}, {"cp", "-r", "box:x/t", "box:y/t", dir + "/"},
+	} {
+		_, stderr := s.exits(2, args...)
+		require.Contains(t, stderr, "must not have one name", args)
+		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
+	}
+	s.ok("cp", "-r", "box:x/t/", "box:y/t/", "box:to/") // their contents, on purpose
+	s.ok("cp", "box:x/a", "box:x/t/1", dir)
+}
+
+func TestSeveralAddressesAreListedAndShown(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a", "p/1", "q/2")
+	require.Equal(t, "p/1\nq/2\na\n", s.ok("ls", "box:p", "box:q/", "box:a"))
+	stdout, stderr := s.exits(3, "ls", "box:p", "box:none", "box:q")
+	require.Equal(t, "p/1\nq/2\n", stdout)
+	require.Contains(t, stderr, "none")
+	require.Equal(t, 2, strings.Count(s.ok("stat", "--json", "box:a", "box:p/1"), "\n"))
+	require.Equal(t, 2, strings.Count(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n"))
+}
+
+func TestSizesForPeople(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.put("box:a", strings.Repeat("x", 1536))
+	s.put("box:f/b", "x")
+	for _, args := range [][]string{{"ls", "-r", "-l", "-H", "box:"}, {"find", "-l", "--human", "box:"}} {
+		require.Regexp(t, `^     1.5 KiB  \S+Z  a\n         1 B  \S+Z  f/b\n$`, s.ok(args...))
+	}
+	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lH", "box:"))
+}
+
+func TestACopyOfATreeHasASummaryOnRequest(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	stdout, stderr := s.exits(0, "cp", "-r", dir+"/", "box:one")
+	require.Empty(t, stdout+stderr)
+	_, stderr = s.exits(0, "cp", "-r", "-v", dir+"/", "box:two")
+	require.Contains(t, stderr, "2 transferred")
+	for _, args := range [][]string{{"cp", "-r", "box:one/", "box:three"}, {"mv", "-r", "box:three/", "box:four"}, {"mv", "box:four/*", "box:five/"}} {
+		lines, _ := s.events(0, args...)
+		require.Equal(t, "summary", lines[len(lines)-1]["event"], args)
+		require.Equal(t, 2.0, lines[len(lines)-1]["transferred"], args)
+	}
+}
+
+func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "new", "b": "new"})
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	for _, args := range [][]string{{"sync", dir, "box:to"}, {"cp", "-r", dir + "/", "box:to"}, {"cp", dir + "/*", "box:to/"}, {"mv", "-r", dir + "/", "box:to"}} {
+		s.put("box:to/a", "kept, although it differs")
+		s.exits(0, append(args, "--ignore-existing")...)
+		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
+		require.Equal(t, "new", s.ok("cat", "box:to/b"), args)
+		s.ok("rm", "box:to/b")
+	}
+	require.Equal(t, "new", readFile(t, filepath.Join(dir, "a")), "mv leaves what it did not copy")
+	require.NoFileExists(t, filepath.Join(dir, "b"))
+	_, stderr := s.exits(2, "cp", "--ignore-existing", filepath.Join(dir, "a"), "box:to/a")
+	require.Contains(t, stderr, "hint: for one object, --if-absent")
+}
+
+func TestADryRunFailsAsTheCommandWould(t *testing.T) {
+	s := newShell(t)
+	parent := directory(t)
+	s.ok("mb", parent+"/made")
+	s.put(parent+"/made#a", "a")
+	for code, rows := range map[int][][]string{
+		1: {{"mb", parent + "/made"}, {"rb", parent + "/made"}},
+		3: {{"rb", parent + "/none"}, {"bucket", "--public", "on", parent + "/none"}, {"tag", "--set", "a=b", parent + "/made#none"}, {"restore", "--days", "1", parent + "/made#none"}},
+	} {
+		for _, args := range rows {
+			_, withDryRun := s.exits(code, append(args, "--dry-run")...)
+			_, without := s.exits(code, args...)
+			require.Equal(t, strings.SplitN(without, "\n", 2)[0], strings.SplitN(withDryRun, "\n", 2)[0], args)
+		}
+	}
+	_, err := os.Stat(filepath.FromSlash(strings.TrimPrefix(parent, "file://") + "/made"))
+	require.NoError(t, err)
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// helpCommand returns a command like cobra's own, which fails if it does not know a command.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about a command",
+		Long:  "Prints what a command does, its flags and examples.",
+		Example: `  omnibucket help cp
+  omnibucket help config add`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, text string) (names []string, _ cobra.ShellCompDirective) {
+			if above, _, err := root.Find(args); err == nil {
+				for _, c := range above.Commands() {
+					if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), text) {
+						names = append(names, c.Name()+"\t"+c.Short)
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			about, _, err := root.Find(args)
+			if err != nil {
+				return invalid("argument must be a command", `"omnibucket help" lists the commands`)
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+// tagFlags are the flags of tag.
+type tagFlags struct {
+	set            []string
+	remove         []string
+	clear, literal bool
+	attrs          []storage.AttrsOption
+	change         []storage.SetOption
+}
+
+func (p *program) tagCommand() *cobra.Command {
+	var f tagFlags
+	var version string
+	c := &cobra.Command{
+		Use:   "tag [flags] ADDRESS...",
+		Short: "Show or change the tags of objects",
+		Long: `Shows the tags of objects, one in each line, or changes them. The bytes and the time of an
+object stay.
+` + wildcardHelp,
+		Example: `  omnibucket tag 's3://photos/2026/a.jpg?region=eu-west-1'
+  omnibucket tag --set state=done --set owner=me 'photos:2026/*.jpg'
+  omnibucket tag --remove state photos:2026/a.jpg`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.clear && len(f.remove) > 0 {
+				return invalid("--clear and --remove must not be used together", "")
+			}
+			if c.Flags().Changed("version") {
+				f.attrs, f.change = append(f.attrs, storage.WithVersion(version)), append(f.change, storage.WithVersion(version))
+			}
+			set, err := parsePairs("--set", f.set)
+			if err != nil {
+				return err
+			}
+			return p.each(c.Context(), args, func(text string) error {
+				return p.eachMatch(c.Context(), text, f.literal, func(b storage.Bucket, l location) error {
+					return p.tag(c.Context(), &f, set, b, l.key)
+				})
+			})
+		},
+	}
+	flags := c.Flags()
+	flags.StringArrayVar(&f.set, "set", nil, "add or replace the tag `key=value`; may be repeated")
+	flags.StringArrayVar(&f.remove, "remove", nil, "remove the tag of this `key`; may be repeated")
+	flags.BoolVar(&f.clear, "clear", false, "remove all other tags")
+	flags.StringVar(&version, "version", "", "show or change the tags of this `version`")
+	literalFlag(c, &f.literal)
+	return c
+}
+
+// A tagLine has the tags of an object in JSON.
+type tagLine struct {
+	Key  string            `json:"key"`
+	Tags map[string]string `json:"tags"`
+}
+
+func (p *program) tag(ctx context.Context, f *tagFlags, set map[string]string, b storage.Bucket, key string) error {
+	changes := len(set) > 0 || len(f.remove) > 0 || f.clear
+	tags := map[string]string{}
+	if !changes || !f.clear || p.global.dryRun { // otherwise the old ones do not matter
+		old, err := storage.Tags(ctx, b, key, f.attrs...)
+		if err != nil {
+			return err
+		}
+		maps.Copy(tags, old)
+	}
+	if !changes {
+		return p.printTags(key, tags)
+	}
+	if f.clear {
+		clear(tags)
+	}
+	for _, name := range f.remove {
+		delete(tags, name)
+	}
+	maps.Copy(tags, set)
+	if !p.global.dryRun {
+		if err := storage.SetTags(ctx, b, key, tags, f.change...); err != nil {
+			return err
+		}
+	}
+	p.emit(event{Event: "changed", Key: key}, "changed "+p.printable(key))
+	return nil
+}
+
+// printTags prints the key of an object and its tags. Only --json is safe to parse.
+func (p *program) printTags(key string, tags map[string]string) error {
+	if p.global.json {
+		return p.json(tagLine{key, tags})
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		b.WriteString("  " + name + "=" + tags[name])
+	}
+	p.printf("%s\n", p.printable(key+b.String()))
+	return p.out.err
+}

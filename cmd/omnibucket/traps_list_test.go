@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A trap is a defect that the library, the program or a document once had.
+type trap struct {
+	what string
+	// test is the function that shows that it is gone: one of this package or, with in, of another
+	// one. A name with spaces is that of a case of the conformance suite.
+	test string
+	in   string // a directory of the repository
+	why  string // why no command can show it, if in is set
+}
+
+// traps has the 86 defects of November 2026, in the order of their numbers.
+var traps = []trap{
+	{what: "a listing leaves keys out, and sync deletes the good copies", test: "TestSyncDeletesNothingThatAServerListsLate"},
+	{what: "sync --delete removes its own source", test: "TestSyncNeverRemovesItsOwnSource"},
+	{what: "an empty or mistyped source empties the destination", test: "TestAnEmptySourceRemovesNothing"},
+	{what: "--exclude '*.jpg' protects the top level only", test: "TestPatternsWithoutASlashMatchAtAnyDepth"},
+	{what: "an unset name becomes a local directory", test: "TestAnInvalidAddressIsNotAPath"},
+	{what: "rm with a wildcard or a folder's name removes nothing and says nothing", test: "TestRmReportsMissingObjects"},
+	{what: "a throttled store is given up in half a second", test: "TestAThrottledStoreLosesNoFile"},
+	{what: "downloaded files are empty after a power failure", test: "TestFilesAreOnTheDiskBeforeTheyHaveTheirNames"},
+	{what: "a private bucket is public again after a power failure", test: "TestFilesAreOnTheDiskBeforeTheyHaveTheirNames"}, // internal/powercut cuts a real disk off
+	{what: "a failed removal of a bucket takes its settings", test: "TestARemovalOfABucketThatFailsKeepsItsSettings"},
+	{what: "a canceled read runs to its end", test: "TestAnInterruptEndsACommandInItsMiddle"},
+	{what: "a short body of a Bucket of another package truncates a file", test: "TestAForeignBodyIsCounted", in: ".", why: "commands open only our own buckets"},
+	{what: "an upload whose source failed stores half an object", test: "TestAnInputThatFailsIsNotStored"},
+	{what: "Close without Commit loses an object", test: "a Writer stores only at Commit", in: "storagetest", why: "no command writes through a Writer"},
+	{what: "a panic in a source's ReadAt kills the process", test: "TestAPanicReachesTheCaller", in: ".", why: "the sources of commands are files, which do not panic"},
+	{what: "a copy into a Bucket that changes bodies fails", test: "TestACopyIntoABucketThatChangesBodies", in: ".", why: "commands open only our own buckets"},
+	{what: "Finish keeps smuggled headers", test: "TestFinishKeepsNoAttributeThatTheSenderSet", in: "uploads", why: "no command receives uploads of browsers"},
+	{what: "one SVG costs seconds of CPU", test: "TestInspectionTakesTimeInProportion", in: "uploads", why: "no command inspects content"},
+	{what: "a wrong clock stops a leased job for years", test: "TestALeaseFromTheFutureCountsAsExpired", in: "transfer", why: "no command takes a lease"},
+	{what: "a console's folder marker stops every transfer", test: "TestAFolderOfAConsoleStopsNoCommand"},
+	{what: "metadata has - for _, and shows the library's own id", test: "TestMetadataOnAServerThatRenamesIt"},
+	{what: "probe declares a conditional delete that loses writes", test: "TestProbeKnowsTheRacesOfTheProfileInTheAddress"},
+	{what: "a signed URL claims to outlive its session", test: "TestALinkTellsWhenItsSessionMayEnd"},
+	{what: "a change that was made is reported as denied", test: "TestSettingsThatMayNotBeReadHideNoOthers"},
+	{what: "access points of FSx are taken for buckets of Amazon", test: "TestLinksOfOtherKindsOfBuckets"},
+	{what: "profile=spaces without an endpoint goes to Amazon", test: "TestAProfileNamesItsServer"},
+	{what: "a signed upload binds a type that nobody asked for", test: "TestASignedUploadBindsNoTypeThatNobodyAskedFor"},
+	{what: "calls on a silent server wait for ever", test: "TestASilentServerIsGivenUp"},
+	{what: "the metric of durations has one useful bucket", test: "TestDurationsAreCountedByTheConventions", in: ".", why: "the program has no metrics"},
+	{what: "a missing directory is an internal error", test: "TestCpCreatesTheDirectoryOfADestination"},
+	{what: "an error of a copy's source is taken for a failed condition", test: "TestASourceThatChangesIsNoFailedCondition"},
+	{what: "errors do not name provider and bucket", test: "TestEveryErrorNamesItsBucket", in: ".", why: "messages of commands have neither field"},
+	{what: "a metadata key that is not ASCII is accepted", test: "TestMetadataKeysAreASCII"},
+	{what: "an error's text holds a key of 1 MiB", test: "TestAnErrorDoesNotRepeatALongKey"},
+	{what: "a far range is an internal error", test: "TestARangeAfterTheEndIsNoInternalError"},
+	{what: "a canceled listing runs to the end of its page", test: "a canceled listing makes no further request", in: "storagetest", why: "the rest of a page takes less time than a signal"},
+	{what: "Overlap is true although neither argument is a bucket", test: "TestOverlap", in: ".", why: "commands compare only buckets"},
+	{what: "a prefix is dropped beside an object of its name", test: "TestAFolderBesideAnObjectOfItsName"},
+	{what: "operations after Close are internal errors", test: "Close is final and idempotent", in: "storagetest", why: "a command closes its buckets at its end"},
+	{what: "a driver may keep the pointer of a checksum", test: "a driver does not keep requests", in: "storagetest", why: "it is a trap for authors of drivers"},
+	{what: "an unsupported condition has no hint", test: "TestAnUnsupportedConditionNamesTheProfile"},
+	{what: "expected results are errors of spans", test: "TestExistsOfAMissingObjectIsNotAFailure", in: ".", why: "the program has no spans"},
+	{what: "refusals do not say what to check", test: "TestAMissingBucketHasAHint"},
+	{what: "hosts of Amazon's other partitions are not known", test: "TestAmazonsHostsAreKnown"},
+	{what: "signed links of a bucket whose requester pays are refused", test: "TestLinksOfOtherKindsOfBuckets"},
+	{what: "a momentary failure of STS is final", test: "TestAServiceOfCredentialsThatFails"},
+	{what: "the SDK's own logging is silent", test: "TestRequestsAreLoggedAsTheConfigurationAsks", in: "providers/s3", why: "only Go code configures the SDK"},
+	{what: "a start before the prefix is sent, and some servers list nothing", test: "TestAStartBeforeTheFolderIsNotSent"},
+	{what: "MinIO's pages of other delimiters, and its token on a last page", test: "a delimiter that the store does not support", in: "storagetest", why: "commands list by \"/\", and to the end"},
+	{what: "a rule that only ends uploads is the caller's mistake on MinIO", test: "TestARuleThatOnlyAbortsUploadsOnARealServer"},
+	{what: "an impossible part size is accepted", test: "part sizes outside the provider's are refused", in: "storagetest", why: "no command has a part size"},
+	{what: "a missing object is taken for a missing bucket", test: "TestAMissingObjectIsNoMissingBucket"},
+	{what: "a token of another universe goes to Google's cloud", test: "TestCredentialsGoToTheirOwnUniverse", in: "providers/gcs", why: "it needs an account in such a cloud"},
+	{what: "a source that is removed during a copy is a missing bucket", test: "TestCopyErrors", in: "providers/azure", why: "a command cannot be stopped between its requests"},
+	{what: "another tool's blocks lock a key for a week", test: "TestBlocksThatAnotherToolLeftBehindKeepNothingOut", in: "providers/azure", why: "no command of ours leaves such blocks behind"},
+	{what: "signed URLs have a fixed version of the service", test: "TestRequestsAndSignaturesHaveTheConfiguredVersion", in: "providers/azure", why: "only Go code configures the version"},
+	{what: "a bucket needs 256 open files", test: "TestManyBucketsNeedFewOpenFiles"},
+	{what: "overwriting widens the mode of a file", test: "TestOverwritingKeepsTheModeOfAFile"},
+	{what: "a clock that is ahead hides later edits", test: "TestAnObjectOfTheFutureHidesNoEdit"},
+	{what: "a large age overflows and removes too much", test: "TestAnAgeOfManyYearsRemovesNothing"},
+	{what: "an early refusal of a form is lost", test: "TestAFormIsReadToItsEndIfAFileIsRefused", in: "uploads", why: "no command serves package files"},
+	{what: "one malformed id refuses a whole deletion", test: "TestAMalformedIDHasItsOwnResult", in: "files", why: "no command serves package files"},
+	{what: "the client of package files has no codes", test: "TestErrorsHaveTheServersResponse", in: "files/filesclient", why: "no command is its client"},
+	{what: "the exit code of a missing source, and units", test: "TestAMissingSourceIsNotFound"},
+	{what: "documents are wrong", test: "TestTheManualHasEveryCommandAndExitCode"},
+	{what: "no inline signed download, and no signed HEAD", test: "TestALinkForABrowserToShow"},
+	{what: "hooks count calls of drivers in place of requests", test: "CountedRequests", in: "internal/testing/wiretest", why: "the program has no hooks"},
+	{what: "the module requires drivers of databases", test: "TestTheModuleRequiresNoDatabaseDriver", in: "internal/importrules", why: "it is a file of the module"},
+	{what: "a bucket of a service does not know that it keeps versions", test: "TestVersionedStores"},
+	{what: "package files needs conditions of its bucket", test: "TestRecordsInADatabaseNeedNoConditionsOfTheBucket", in: "files", why: "no command serves package files"},
+	{what: "package uploads cannot make an object public", test: "TestStoredFilesCanBePublic", in: "uploads", why: "no command receives uploads of browsers"},
+	{what: "a miss costs two requests", test: "TestAMissChecksTheBucketOnlyOnceAMinute", in: "providers/s3", why: "the first miss of a process may"},
+	{what: "a bundle of certificates is parsed at each Open", test: "TestCertificatesAreParsedOnceUntilTheFileChanges", in: "providers/s3", why: "a command opens a bucket once"},
+	{what: "zip and tar lose attributes of local objects", test: "TestAttributesSurviveACopyOfTheFiles"},
+	{what: "attributes are no fs.FileInfo", test: "TestAttrsAsAFile", in: ".", why: "it is a type of Go"},
+	{what: "listings have no metadata", test: "entries have their attributes", in: "storagetest", why: "no command prints the metadata of a listing"},
+	{what: "values of metadata are refused, and nothing says how to encode them", test: "TestAnyTextFitsIntoMetadataIfItIsEncoded"},
+	{what: "adjacent reads are a request each", test: "adjacent ReadAts are one request for each block", in: "storagetest", why: "commands read whole ranges"},
+	{what: "a bucket in memory has no CORS", test: "TestSettingsOfABucketInMemory"},
+	{what: "an error of Update's function is a failed read of the body", test: "TestAnErrorOfUpdatesChangeIsBodyFailed", in: ".", why: "no command calls Update"},
+	{what: "the types of As are not documented", why: "it is a document of Go's packages"},
+	{what: "a listing that fails looks like an empty bucket", test: "TestAListingThatFailsIsNoEmptyBucket"},
+	{what: "go.mod needs a release of Go without a policy", why: "it is a line of a file"},
+	{what: "a program for Azure links Apache Arrow", why: "Azure's SDK imports it"},
+	{what: "an upload whose temporary file is gone never ends", test: "TestAnUploadWhoseTemporaryFileVanishesFails"},
+	{what: "Windows: a key below another key hangs", test: "TestWindows", in: "providers/local", why: "it needs Windows code: make wine"},
+}
+
+func TestEveryTrapHasATest(t *testing.T) {
+	require.Len(t, traps, 86)
+	for i, row := range traps {
+		name := fmt.Sprintf("D%d: %s", i+1, row.what)
+		require.NotEmpty(t, row.what)
+		require.Equal(t, row.in != "" || row.test == "", row.why != "", name)
+		if row.test == "" {
+			continue
+		}
+		dir := "."
+		if row.in != "" {
+			dir = filepath.Join("../..", row.in)
+		}
+		sought := "func " + row.test + "("
+		if strings.Contains(row.test, " ") {
+			sought = `"` + row.test + `"`
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		require.NoError(t, err)
+		found := false
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			found = found || filepath.Base(file) != "traps_list_test.go" && strings.Contains(string(text), sought)
+		}
+		require.True(t, found, "%s: %s has no test %q", name, dir, row.test)
+	}
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// withoutUnderscores makes box: a bucket of a server that returns "-" for each "_" in the names
+// of metadata, as Ceph before Quincy does.
+func withoutUnderscores(t *testing.T, s *shell) {
+	t.Helper()
+	server := s3Box(t, s, s3server.Config{})
+	behind, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	transport := &http.Transport{}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(behind)
+			r.Out.Host = r.In.Host // which is signed
+		},
+		ModifyResponse: func(r *http.Response) error {
+			for name, values := range r.Header {
+				if strings.HasPrefix(name, "X-Amz-Meta-") {
+					delete(r.Header, name)
+					r.Header[http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))] = values
+				}
+			}
+			return nil
+		},
+	})
+	t.Cleanup(func() {
+		proxy.Close()
+		transport.CloseIdleConnections()
+	})
+	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1)
+}
+
+func TestMetadataOnAServerThatRenamesIt(t *testing.T) {
+	s := newShell(t)
+	withoutUnderscores(t, s)
+	s.env["OMNIBUCKET_CEPH"] = s.env["OMNIBUCKET_BOX"] + "&profile=ceph"
+	for _, row := range []struct {
+		name string
+		want map[string]string
+	}{
+		{"ceph", map[string]string{"owner_id": "7", "a-b": "c"}},
+		{"box", map[string]string{"owner-id": "7", "a-b": "c"}}, // nobody said what server it is
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			s.in = strings.Repeat("x", 17<<20) // in parts, which have the library's own id
+			s.ok("cp", "--metadata", "owner_id=7", "--metadata", "a-b=c", "-", row.name+":a")
+			require.Equal(t, row.want, statOf(s, row.name+":a").Metadata)
+			s.ok("cp", row.name+":a", row.name+":copy")
+			require.Equal(t, row.want, statOf(s, row.name+":copy").Metadata)
+		})
+	}
+}
+
+// silent returns the address of a server that accepts connections and never responds.
+func silent(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var open []net.Conn
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				break
+			}
+			open = append(open, conn)
+		}
+		for _, conn := range open {
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-ended
+	})
+	return "http://" + listener.Addr().String()
+}
+
+func TestASilentServerIsGivenUp(t *testing.T) {
+	s := newShell(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	at := silent(t)
+	for name, bucket := range map[string]string{
+		"s3": "s3://photos?region=us-east-1&path_style=true&endpoint=" + at, "gs": "gs://photos?anonymous=true&endpoint=" + at,
+		"azblob": "azblob://photos?account=me&anonymous=true&endpoint=" + at + "/me",
+	} {
+		s.env["OMNIBUCKET_BOX"] = bucket
+		for _, args := range [][]string{
+			{"ls", "box:"}, {"cat", "box:a"}, {"stat", "box:a"}, {"cp", filepath.Join(dir, "a"), "box:a"}, {"rm", "-r", "box:a"}, {"sync", dir, "box:a"}, {"bucket", "box:"},
+		} {
+			began := time.Now()
+			_, stderr := s.exits(1, append(args, "--timeout", "100ms", "--retries", "0")...)
+			require.Contains(t, stderr, "unavailable", "%s: %q", name, args)
+			require.Less(t, time.Since(began), 10*time.Second, "%s: %q", name, args)
+		}
+	}
+}
+
+func TestRetriesAreCounted(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	server.Inject(s3server.Fail("GetObject", "InternalError"))
+	for retries, want := range map[string]int{"0": 1, "2": 3} {
+		server.Reset()
+		s.exits(1, "cat", "--retries", retries, "box:a")
+		require.Equal(t, want, server.Count("GetObject"))
+	}
+	for _, flags := range [][]string{{"--retries", "-1"}, {"--retries", "x"}, {"--timeout", "0"}, {"--timeout", "-1s"}, {"--timeout", "5"}} {
+		s.exits(2, append(flags, "ls", "box:")...)
+	}
+}
+
+// A script that creates an object only once must not take it for created.
+func TestASourceThatChangesIsNoFailedCondition(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_FROM"] = s.env["OMNIBUCKET_BOX"] + "&profile=minio"
+	s3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_BOX"] += "&profile=minio"
+	s.put("from:a", "a")
+	server.Inject(s3server.Fail("GetObject", "PreconditionFailed"))
+	for _, to := range []string{"box:a", memory(t) + "/a", directory(t) + "#a"} {
+		_, stderr := s.exits(1, "cp", "--if-absent", "from:a", to)
+		require.Contains(t, stderr, "changed")
+		s.exits(3, "stat", to)
+	}
+	s.exits(1, "mv", "--if-absent", "from:a", "box:a")
+	server.ClearFaults()
+	require.Equal(t, "a", s.ok("cat", "from:a"))
+	s.ok("cp", "--if-absent", "from:a", "box:a")
+	s.exits(4, "cp", "--if-absent", "from:a", "box:a")
+}
+
+// onGCS makes box: a bucket of a server of Google's protocol with these responses by the path
+// and the query's prefix.
+func onGCS(t *testing.T, s *shell, respond func(path, prefix string) (status int, body string)) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status, body := respond(r.URL.Path, r.URL.Query().Get("prefix"))
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	s.env["OMNIBUCKET_BOX"] = "gs://photos?anonymous=true&endpoint=" + server.URL
+}
+
+// Google's own test server sends an object "a/" and the prefix "a/" in one page.
+func TestAFolderBesideAnObjectOfItsName(t *testing.T) {
+	s := newShell(t)
+	item := func(name string) string {
+		return `{"name":"` + name + `","bucket":"photos","size":"0","generation":"1","metageneration":"1","updated":"2026-11-21T08:00:00Z"}`
+	}
+	onGCS(t, s, func(_, prefix string) (int, string) {
+		if strings.HasPrefix(prefix, "a/") {
+			return 200, `{"items":[` + item("a/") + `,` + item("a/x") + `]}`
+		}
+		return 200, `{"items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
+	})
+	require.Equal(t, "a/\nb\n", s.ok("ls", "box:"))
+	require.Equal(t, ".\n├── a/\n│   └── x\n└── b\n", s.ok("tree", "box:"))
+	require.Equal(t, "a/x\n", s.ok("ls", "box:*/x"))
+}
+
+func TestAMissingObjectIsNoMissingBucket(t *testing.T) {
+	s := newShell(t)
+	onGCS(t, s, func(path, _ string) (int, string) {
+		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
+			return 200, `{"name":"photos"}`
+		}
+		return 404, `{"error":{"code":404,"message":"Live version of object b/my-bucket does not exist."}}`
+	})
+	for _, args := range [][]string{{"stat", "box:my-bucket"}, {"cat", "box:bucket does not exist"}} {
+		_, stderr := s.exits(3, args...)
+		require.Contains(t, stderr, "object not found")
+	}
+}
+
+func TestAStartBeforeTheFolderIsNotSent(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	s.put("box:a/1", "x")
+	server.Reset()
+	require.Equal(t, "a/1\n", s.ok("ls", "--start-after", "a", "box:a/"))
+	for _, r := range server.Requests() {
+		require.Empty(t, r.Query.Get("start-after"), "some servers then list nothing")
+	}
+}
+
+// A momentary failure is not the user's mistake.
+func TestAServiceOfCredentialsThatFails(t *testing.T) {
+	s := newShell(t)
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	t.Cleanup(sts.Close)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{
+		"config":      "[profile app]\nrole_arn = arn:aws:iam::123456789012:role/app\nsource_profile = own\nregion = eu-west-1\n",
+		"credentials": "[own]\naws_access_key_id = key\naws_secret_access_key = secret\n",
+	})
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": filepath.Join(dir, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"), "AWS_PROFILE": "app",
+		"AWS_ENDPOINT_URL_STS": sts.URL, "AWS_MAX_ATTEMPTS": "1",
+	} {
+		t.Setenv(name, value)
+	}
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+		t.Setenv(name, "") // it is put back
+		require.NoError(t, os.Unsetenv(name))
+	}
+	_, stderr := s.exits(1, "cat", "--retries", "0", "s3://photos/a")
+	require.Contains(t, stderr, "unavailable")
+	require.NotContains(t, stderr, "unauthenticated")
+}
+
+func TestAmazonsHostsAreKnown(t *testing.T) {
+	s := newShell(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	for host, region := range map[string]string{"s3-us-west-2.amazonaws.com": "us-west-2", "s3.eusc-de-east-1.amazonaws.eu": "eusc-de-east-1", "s3.us-iso-east-1.c2s.ic.gov": "us-iso-east-1"} {
+		u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?endpoint=https://"+host)))
+		require.NoError(t, err)
+		require.Contains(t, u.Query().Get("X-Amz-Credential"), "/"+region+"/s3/")
+	}
+}
