@@ -30,7 +30,7 @@ FULL ?= false
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test site run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers man install-check api workflows release-check
+.PHONY: test site run vet lint fmt imports prose bench fuzz support powercut wine s3api browsers tusd man install-check api workflows release-check
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -113,6 +113,9 @@ browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and
 	@scripts/programs nodejs npm chromium
 	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
 		$(GO) test -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./resumable ./examples/browserupload
+
+tusd: ## tusd's end-to-end tests judge adapters/tus in memory, in a directory and on MinIO
+	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C testservers . -only minio -- $(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
 
 wine: ## runs the local driver's tests on Windows code, with Wine
 	GO="$(GO)" scripts/wine
