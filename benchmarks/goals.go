@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // These goals name their row, for cases with several rows of ours.
 
@@ -27,6 +30,32 @@ func faster(one, other string, factor float64) goal {
 		seen := ratio(rows[other].nanos, rows[one].nanos)
 		return fmt.Sprintf("%.3g ×", seen), seen >= factor
 	}}
+}
+
+// notSlower requires that the best round of one row is as fast as the best of the other. Rows whose
+// requests a server on this machine answers in the same time differ by up to noise.
+func notSlower(one, other string) goal {
+	const noise = 0.05
+	return goal{fmt.Sprintf("%s: not slower than %s", one, other), func(rows map[string]*result) (string, bool) {
+		seen := slices.Min(rows[other].nanos) / slices.Min(rows[one].nanos)
+		return fmt.Sprintf("%.3g × as fast", seen), seen >= 1-noise
+	}}
+}
+
+// noMoreRequests requires that one row sends no more requests than the other.
+func noMoreRequests(one, other string) goal {
+	return goal{fmt.Sprintf("%s: no more requests than %s", one, other), func(rows map[string]*result) (string, bool) {
+		seen, most := rows[one].sent(), rows[other].sent()
+		return fmt.Sprintf("%g and %g", seen, most), seen <= most
+	}}
+}
+
+// sent returns how many requests one operation sent.
+func (r *result) sent() (total float64) {
+	for _, n := range r.requests {
+		total += n
+	}
+	return total
 }
 
 // lessCPU requires that one row uses at most factor times the CPU time of the other.
@@ -66,10 +95,7 @@ func noRequest(one, operation string) goal {
 // operation.
 func requestsAtMost(one string, most float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g requests", one, most), func(rows map[string]*result) (string, bool) {
-		seen := 0.0
-		for _, n := range rows[one].requests {
-			seen += n
-		}
+		seen := rows[one].sent()
 		return fmt.Sprintf("%g", seen), seen <= most
 	}}
 }
