@@ -188,10 +188,12 @@ func (p *proxy) remove() {
 		}
 	}
 	downloads := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download", filepath.FromSlash(library))
-	for _, pattern := range []string{filepath.Join(downloads, "@v", p.version+".*"), filepath.Join(downloads, "adapters", "*", "@v", p.version+".*")} {
-		found, _ := filepath.Glob(pattern)
-		for _, file := range found {
-			_ = os.Remove(file)
+	for _, dir := range []string{downloads, filepath.Join(downloads, "adapters", "*")} {
+		for _, file := range []string{p.version + ".*", "list"} {
+			found, _ := filepath.Glob(filepath.Join(dir, "@v", file))
+			for _, name := range found {
+				_ = os.Remove(name)
+			}
 		}
 	}
 }
