@@ -14,6 +14,7 @@ import (
 // A readFile is an object that is open for reading.
 type readFile struct {
 	*io.SectionReader
+	fs     *bucketFs
 	name   string
 	info   fs.FileInfo
 	object *storage.ReaderAt
@@ -27,7 +28,7 @@ func (b *bucketFs) read(name string) (afero.File, error) {
 		return nil, failed("open", name, err)
 	}
 	info := fileInfo{storage.FileInfo(at.Attrs())}
-	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), name: name, info: info, object: at}, nil
+	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), fs: b, name: name, info: info, object: at}, nil
 }
 
 func (f *readFile) Name() string                       { return f.name }
@@ -56,6 +57,31 @@ func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
 		return 0, failed("read", f.name, fs.ErrClosed)
 	}
 	return f.SectionReader.ReadAt(p, off)
+}
+
+// WriteTo writes the rest of the file to w, as io.Copy does, by one download of the same revision.
+func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
+	if f.closed {
+		return 0, failed("read", f.name, fs.ErrClosed)
+	}
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil || at >= f.Size() {
+		return 0, err
+	}
+	opts := []storage.DownloadOption{storage.WithRange(at, -1)}
+	if revision := f.object.Attrs().Revision; revision != "" {
+		opts = append(opts, storage.IfRevision(revision))
+	}
+	r, err := f.fs.bucket.Download(f.fs.ctx, keyOf(f.name), opts...)
+	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
+		err = storage.Changed
+	}
+	if err != nil {
+		return 0, failed("read", f.name, err)
+	}
+	n, err = r.WriteTo(w)
+	_, seekErr := f.Seek(at+n, io.SeekStart)
+	return n, errors.Join(err, r.Close(), seekErr)
 }
 
 func (f *readFile) Write([]byte) (int, error)          { return 0, readOnly(f.name) }

@@ -198,12 +198,47 @@ func TestAFileThatIsOpenForReading(t *testing.T) {
 	require.NoError(t, afero.WriteFile(files, "a", []byte(strings.Repeat("y", 1<<20)), 0))
 	_, err = f.ReadAt(make([]byte, 10), 1<<20-10)
 	require.ErrorIs(t, err, storage.Changed, "it is one revision throughout")
+	_, err = io.Copy(io.Discard, f)
+	require.ErrorIs(t, err, storage.Changed)
+	require.NoError(t, b.Remove(t.Context(), "a"))
+	_, err = io.Copy(io.Discard, f)
+	require.ErrorIs(t, err, storage.Changed)
 	require.NoError(t, f.Close())
+	_, err = io.Copy(io.Discard, f)
+	require.ErrorIs(t, err, fs.ErrClosed)
 	_, err = f.Read(make([]byte, 1))
 	require.ErrorIs(t, err, fs.ErrClosed)
 	_, err = f.ReadAt(make([]byte, 1), 0)
 	require.ErrorIs(t, err, fs.ErrClosed)
 	require.ErrorIs(t, f.Close(), fs.ErrClosed)
+}
+
+func TestACopyOfTheRestOfAFile(t *testing.T) {
+	var requests atomic.Int32
+	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		requests.Add(1)
+		return ctx, nil, nil
+	}))
+	files := New(t.Context(), b)
+	require.NoError(t, afero.WriteFile(files, "a", []byte("0123456789"), 0))
+	f, err := files.Open("a")
+	require.NoError(t, err)
+	_, err = f.Seek(4, io.SeekStart)
+	require.NoError(t, err)
+	requests.Store(0)
+	var text strings.Builder
+	n, err := io.Copy(&text, f)
+	require.NoError(t, err)
+	require.Equal(t, int64(6), n)
+	require.Equal(t, "456789", text.String())
+	require.Equal(t, int32(1), requests.Load())
+	n, err = io.Copy(&text, f)
+	require.NoError(t, err)
+	require.Zero(t, n, "at its end")
+	at, err := f.Seek(-2, io.SeekCurrent)
+	require.NoError(t, err)
+	require.Equal(t, int64(8), at)
+	require.NoError(t, f.Close())
 }
 
 func TestHostileNames(t *testing.T) {
