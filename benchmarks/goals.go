@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // These goals name their row, for cases with several rows of ours.
 
@@ -32,12 +29,12 @@ func faster(one, other string, factor float64) goal {
 	}}
 }
 
-// notSlower requires that the best round of one row is as fast as the best of the other. Rows whose
-// requests a server on this machine answers in the same time differ by up to noise.
+// notSlower requires that one row is as fast as the other. Rows that wait for the same requests to a
+// server on this machine differ by noise.
 func notSlower(one, other string) goal {
 	const noise = 0.05
 	return goal{fmt.Sprintf("%s: not slower than %s", one, other), func(rows map[string]*result) (string, bool) {
-		seen := slices.Min(rows[other].nanos) / slices.Min(rows[one].nanos)
+		seen := ratio(rows[other].nanos, rows[one].nanos)
 		return fmt.Sprintf("%.3g × as fast", seen), seen >= 1-noise
 	}}
 }
