@@ -121,8 +121,8 @@ browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and
 		$(GO) test -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./resumable ./examples/browserupload
 
 tusd: ## tusd's end-to-end tests judge package resumable on every store, and adapters/tus
-	OMNIBUCKET_TUSD_E2E=mem://tus $(GO) run -C testservers . -only minio,gcs,azurite -- \
-		$(GO) test -C adapters/tus -count 1 -timeout 30m -run TestTusdsEndToEndTests .
+	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C testservers . -only minio,gcs,azurite -- \
+		$(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
 
 wine: ## runs the local driver's tests on Windows code, with Wine
 	GO="$(GO)" scripts/wine

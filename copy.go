@@ -17,7 +17,7 @@ import (
 // The source is pinned to one revision: if it changes meanwhile, Copy fails with
 // Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] selects
 // the version of the source. A copy of an object onto itself restores a version, or
-// changes attributes.
+// changes attributes. If the returned Attrs are not needed, [WithoutAttrs] saves a request on S3.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	c := &copyOp{src: src, srcKey: srcKey}
 	failed := c.req.apply(opts)
@@ -113,6 +113,12 @@ func sourceError(err error) *Error {
 
 // serverCopy copies inside the provider.
 func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
+	if c.copiesUnseen() {
+		a, e := c.copyUnseen(ctx, from)
+		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
+			return a, e
+		} // else the attributes of the source show what the matter is
+	}
 	d := &c.source.d
 	source, e := head(d.ctx, &d.op, &d.req)
 	if e != nil {
@@ -150,6 +156,23 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
 		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
 	})
+}
+
+// copiesUnseen reports whether nothing but the returned Attrs takes a look at the source: a
+// condition needs a write id, and an option other properties, in the metadata of the copy.
+func (c *copyOp) copiesUnseen() bool {
+	r, target := &c.req, c.op.core
+	return target.desc.CopiesUnseen && r.set.withoutAttrs && r.set.given == 0 && r.Condition == (Condition{}) &&
+		target.has(Metadata|ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
+}
+
+// copyUnseen copies a source whose attributes nobody has read. A write id in its metadata does no
+// harm in the copy: rule W7.
+func (c *copyOp) copyUnseen(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
+	r := c.req
+	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
+	r.Source, r.ReplaceTags = from, r.set.tags
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
 }
 
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option

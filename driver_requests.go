@@ -142,7 +142,7 @@ type (
 	CopyRequest struct {
 		Source     ObjectRef
 		Key        string
-		Properties      // complete: the source's, with what options replaced
+		Properties      // complete: the source's, with what options replaced; empty if Source.Attrs is nil
 		Replace    bool // false: equal to the source's
 		Controls        // Tags are complete: the source's (none with Description.CopiesTags), or those that replace them
 		// ReplaceTags is false if the tags are the source's.

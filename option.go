@@ -38,7 +38,8 @@ type (
 	// A RemoveOption fits Remove: WithVersion, IfRevision, WithGovernanceBypass, WithNative.
 	RemoveOption interface{ applyRemove(*DeleteRequest) }
 	// A CopyOption fits Copy and Compose: the write options (see UploadOption), IfRevision,
-	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative, WithSourceNative.
+	// WithVersion, WithConcurrency, WithProgress, WithResume, WithNative, WithSourceNative,
+	// WithoutAttrs.
 	CopyOption interface{ applyCopy(*CopyRequest) }
 	// A SignedUploadOption fits SignedUploadURL and SignedUploadForm: the write options (see
 	// UploadOption), WithTTL, WithSize, WithCRC32C, WithNative.
@@ -154,6 +155,7 @@ type settings struct {
 	noSync        bool  // WithNoSync was given
 	tags          bool  // WithTags was given
 	lock          bool  // WithRetention or WithLegalHold was given
+	withoutAttrs  bool  // WithoutAttrs was given
 }
 
 // listSettings are settings of listings.

@@ -156,6 +156,17 @@ func WithSourceNative(provider string, value any) CopyOption {
 	return sourceNativeOption{provider: provider, value: value}
 }
 
+type withoutAttrsOption struct{}
+
+func (withoutAttrsOption) applyCopy(r *CopyRequest) { r.set.withoutAttrs = true }
+
+// WithoutAttrs lets [Copy] leave the attributes of the source unread. On S3, a copy inside the
+// store is then one request instead of two, unless another option sets a condition or replaces
+// a property. Such a copy has the default storage class of its bucket. The returned Attrs have only
+// Key and what the store answered, such as ETag, Revision and Version: Size is -1. Compose ignores
+// the option.
+func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
+
 type nativeAttrsOption struct{}
 
 func (nativeAttrsOption) applyDownload(r *GetRequest) { r.NativeAttrs = true }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/go-kit/log"
@@ -144,6 +145,9 @@ func minioGoCloud(ctx context.Context, bucket string, server jobServer) (adapter
 	client := awss3.New(awss3.Options{
 		Region: s3Region, BaseEndpoint: &server.endpoint, UsePathStyle: true,
 		Credentials: awscredentials.NewStaticCredentialsProvider(server.key, server.secret, ""),
+		// As config.LoadDefaultConfig sets them: a download is verified, as ours is.
+		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation:                aws.ResponseChecksumValidationWhenSupported,
 		DisableLogOutputChecksumValidationSkipped: true,
 	})
 	b, err := s3blob.OpenBucket(ctx, client, bucket, nil)

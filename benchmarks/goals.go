@@ -29,6 +29,32 @@ func faster(one, other string, factor float64) goal {
 	}}
 }
 
+// notSlower requires that one row is as fast as the other. Rows that wait for the same requests to a
+// server on this machine differ by noise.
+func notSlower(one, other string) goal {
+	const noise = 0.05
+	return goal{fmt.Sprintf("%s: not slower than %s", one, other), func(rows map[string]*result) (string, bool) {
+		seen := ratio(rows[other].nanos, rows[one].nanos)
+		return fmt.Sprintf("%.3g × as fast", seen), seen >= 1-noise
+	}}
+}
+
+// noMoreRequests requires that one row sends no more requests than the other.
+func noMoreRequests(one, other string) goal {
+	return goal{fmt.Sprintf("%s: no more requests than %s", one, other), func(rows map[string]*result) (string, bool) {
+		seen, most := rows[one].sent(), rows[other].sent()
+		return fmt.Sprintf("%g and %g", seen, most), seen <= most
+	}}
+}
+
+// sent returns how many requests one operation sent.
+func (r *result) sent() (total float64) {
+	for _, n := range r.requests {
+		total += n
+	}
+	return total
+}
+
 // lessCPU requires that one row uses at most factor times the CPU time of the other.
 func lessCPU(one, other string, factor float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other), func(rows map[string]*result) (string, bool) {
@@ -66,10 +92,7 @@ func noRequest(one, operation string) goal {
 // operation.
 func requestsAtMost(one string, most float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g requests", one, most), func(rows map[string]*result) (string, bool) {
-		seen := 0.0
-		for _, n := range rows[one].requests {
-			seen += n
-		}
+		seen := rows[one].sent()
 		return fmt.Sprintf("%g", seen), seen <= most
 	}}
 }

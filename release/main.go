@@ -1,6 +1,6 @@
 // Release is a dry run of a release. It checks the changelog, the listing of the API, the archives
-// of the modules, the programs for every system, and that the updates of dependencies cover every
-// module. It changes nothing:
+// of the modules, that other programs can import the adapters, the programs for every system, and
+// that the updates of dependencies cover every module. It changes nothing:
 //
 //	go run -C release .                      # is the next release in order?
 //	go run -C release . -version v0.1.0      # as the workflow of the tag runs it
@@ -27,6 +27,7 @@ var checks = []check{
 	{"exported API", checkAPI},
 	{"updates of dependencies", checkUpdates},
 	{"archives of modules", checkArchives},
+	{"programs of others with the adapters", checkConsumers},
 	{"programs", checkPrograms},
 }
 

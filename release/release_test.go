@@ -55,6 +55,12 @@ func TestModulesOfThisRepositoryGetNoTag(t *testing.T) {
 	}
 }
 
+func TestAReleasedModuleReplacesNothing(t *testing.T) {
+	text, err := released([]byte("module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v0.0.0\n\texample.com/b v1.0.0\n)\n\nreplace "+library+" => ../..\n"), "v1.2.3")
+	require.NoError(t, err)
+	require.Equal(t, "module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v1.2.3\n\texample.com/b v1.0.0\n)\n", string(text))
+}
+
 func TestModulesWithoutUpdatesAreFound(t *testing.T) {
 	config := `
 updates:

@@ -83,6 +83,54 @@ var copyCases = []Case{
 		},
 	},
 	{
+		Name: "a copy whose Attrs are not needed", Rule: "W4",
+		Explanation: "with WithoutAttrs the copy is the object with its attributes, in fewer requests where the store can, and other options and errors are as without it",
+		run: func(t *T) {
+			for path, b := range t.copyPaths() {
+				t.put(b, "a", "text", t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}))
+				returned, err := storage.Copy(t.Context(), b, "b", b, "a", storage.WithoutAttrs())
+				require.NoError(t, err, path)
+				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
+				require.Equal(t, source.Properties, copied.Properties, path)
+				require.Equal(t, copied.Revision, returned.Revision, path)
+				require.Equal(t, "b", returned.Key)
+				require.Contains(t, []int64{-1, 4}, returned.Size)
+				t.requireContent(b, "b", "text")
+
+				_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithoutAttrs())
+				require.NoError(t, err, "%s: onto itself", path)
+				require.Equal(t, source.Properties, t.attrs(b, "a").Properties, path)
+				_, err = storage.Copy(t.Context(), b, "b", b, "missing", storage.WithoutAttrs())
+				failure := t.requireNothingDone(err, storage.ObjectNotFound)
+				require.Equal(t, "missing", failure.Key, path)
+				t.requireContent(b, "b", "text")
+				_, err = storage.Copy(t.Context(), b, "c", b, "a", storage.WithoutAttrs(), t.contentType("text/x-new"))
+				require.NoError(t, err, path)
+				require.Equal(t, t.attrs(b, "a").Metadata, t.attrs(b, "c").Metadata, path)
+			}
+		},
+	},
+	{
+		Name: "a copy whose Attrs are not needed keeps tags", Rule: "G2",
+		Explanation: "the copy has the tags of its source, or those of WithTags",
+		Needs:       storage.ObjectTags,
+		run: func(t *T) {
+			for path, b := range t.copyPaths() {
+				t.put(b, "a", "text", storage.WithTags(map[string]string{"of": "source"}))
+				for key, row := range map[string]struct {
+					opts []storage.CopyOption
+					want string
+				}{"kept": {nil, "source"}, "given": {[]storage.CopyOption{storage.WithTags(map[string]string{"of": "copy"})}, "copy"}} {
+					_, err := storage.Copy(t.Context(), b, key, b, "a", append(row.opts, storage.WithoutAttrs())...)
+					require.NoError(t, err, path)
+					tags, err := storage.Tags(t.Context(), b, key)
+					require.NoError(t, err, path)
+					require.Equal(t, map[string]string{"of": row.want}, tags, path)
+				}
+			}
+		},
+	},
+	{
 		Name: "a copy of a missing object", Rule: "E2",
 		Explanation: "the error is ObjectNotFound with the source's key, and the destination keeps its object",
 		run: func(t *T) {
@@ -201,9 +249,11 @@ var copyCases = []Case{
 		run: func(t *T) {
 			for _, b := range t.copyPaths() {
 				t.puts(b, "a", "b")
-				_, err := storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
-				t.requireNothingDone(err, storage.PreconditionFailed)
-				require.ErrorIs(t, err, fs.ErrExist)
+				for _, opts := range [][]storage.CopyOption{nil, {storage.WithoutAttrs()}} {
+					_, err := storage.Copy(t.Context(), b, "b", b, "a", append(opts, storage.IfAbsent())...)
+					t.requireNothingDone(err, storage.PreconditionFailed)
+					require.ErrorIs(t, err, fs.ErrExist)
+				}
 				t.requireContent(b, "b", "b")
 			}
 		},

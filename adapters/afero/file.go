@@ -14,8 +14,10 @@ import (
 // A readFile is an object that is open for reading.
 type readFile struct {
 	*io.SectionReader
+	fs     *bucketFs
 	name   string
 	info   fs.FileInfo
+	object *storage.ReaderAt
 	closed bool
 }
 
@@ -26,7 +28,7 @@ func (b *bucketFs) read(name string) (afero.File, error) {
 		return nil, failed("open", name, err)
 	}
 	info := fileInfo{storage.FileInfo(at.Attrs())}
-	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), name: name, info: info}, nil
+	return &readFile{SectionReader: io.NewSectionReader(at, 0, at.Size()), fs: b, name: name, info: info, object: at}, nil
 }
 
 func (f *readFile) Name() string                       { return f.name }
@@ -40,7 +42,46 @@ func (f *readFile) Close() error {
 		return failed("close", f.name, fs.ErrClosed)
 	}
 	f.closed = true
-	return nil
+	return failed("close", f.name, f.object.Close())
+}
+
+func (f *readFile) Read(p []byte) (int, error) {
+	if f.closed {
+		return 0, failed("read", f.name, fs.ErrClosed)
+	}
+	return f.SectionReader.Read(p)
+}
+
+func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.closed {
+		return 0, failed("read", f.name, fs.ErrClosed)
+	}
+	return f.SectionReader.ReadAt(p, off)
+}
+
+// WriteTo writes the rest of the file to w, as io.Copy does, by one download of the same revision.
+func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
+	if f.closed {
+		return 0, failed("read", f.name, fs.ErrClosed)
+	}
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil || at >= f.Size() {
+		return 0, err
+	}
+	opts := []storage.DownloadOption{storage.WithRange(at, -1)}
+	if revision := f.object.Attrs().Revision; revision != "" {
+		opts = append(opts, storage.IfRevision(revision))
+	}
+	r, err := f.fs.bucket.Download(f.fs.ctx, keyOf(f.name), opts...)
+	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
+		err = storage.Changed
+	}
+	if err != nil {
+		return 0, failed("read", f.name, err)
+	}
+	n, err = r.WriteTo(w)
+	_, seekErr := f.Seek(at+n, io.SeekStart)
+	return n, errors.Join(err, r.Close(), seekErr)
 }
 
 func (f *readFile) Write([]byte) (int, error)          { return 0, readOnly(f.name) }
@@ -87,7 +128,7 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	return f, nil
 }
 
-// temporary opens an empty temporary file, which loses its name at once where the system can.
+// temporary opens an empty temporary file.
 func (b *bucketFs) temporary(name string, flag int) (*writeFile, error) {
 	f, err := os.CreateTemp("", "omnibucket-afero-")
 	if err != nil {
@@ -121,28 +162,34 @@ func (f *writeFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.n
 func (f *writeFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.name) }
 
 func (f *writeFile) Write(p []byte) (int, error) {
-	f.changed = true
-	return f.File.Write(p)
+	n, err := f.File.Write(p)
+	return n, f.wrote(err)
 }
 
 func (f *writeFile) WriteAt(p []byte, offset int64) (int, error) {
-	f.changed = true
-	return f.File.WriteAt(p, offset)
+	n, err := f.File.WriteAt(p, offset)
+	return n, f.wrote(err)
 }
 
 func (f *writeFile) WriteString(s string) (int, error) {
-	f.changed = true
-	return f.File.WriteString(s)
+	n, err := f.File.WriteString(s)
+	return n, f.wrote(err)
 }
 
-// ReadFrom copies r, as io.Copy does. If that fails, Close stores nothing.
+// ReadFrom copies r, as io.Copy does.
 func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
-	f.changed = true
 	n, err := f.File.ReadFrom(r)
-	if err != nil {
+	return n, f.wrote(err)
+}
+
+// wrote notes that the content has changed. If err is not nil, a part of it may be missing, as on
+// a full disk: Close stores nothing then.
+func (f *writeFile) wrote(err error) error {
+	f.changed = true
+	if err != nil && !f.closed {
 		f.TransferError(err)
 	}
-	return n, err
+	return err
 }
 
 // TransferError makes Sync and Close store nothing, and fail. Package github.com/pkg/sftp calls it
@@ -150,8 +197,7 @@ func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
 func (f *writeFile) TransferError(err error) { f.broken = err }
 
 func (f *writeFile) Truncate(size int64) error {
-	f.changed = true
-	return f.File.Truncate(size)
+	return f.wrote(f.File.Truncate(size))
 }
 
 // Sync stores what was written.

@@ -10,8 +10,8 @@
 //   - A file that is open for writing is a temporary file of this machine. Close and Sync store
 //     it, whole or not at all. The last one of several writers to close wins. Check the error
 //     of Close.
-//   - If io.Copy or ReadFrom into a file fails, Close stores nothing and fails: the object stays as
-//     it was, and a new one is removed if the store has conditional removals. The method
+//   - If a Write, or io.Copy into a file, fails, Close stores nothing and fails: the object stays
+//     as it was, and a new one is removed if the store has conditional removals. The method
 //     TransferError(error) of such a file has the same effect.
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
@@ -19,8 +19,9 @@
 //   - A file that is open for reading reads only the requested bytes from the store, of one
 //     revision throughout.
 //   - Rename copies inside the store, then removes: it takes longer for a large object, and a
-//     folder costs two requests for each object in it. It is not atomic. If it is cut, both names
-//     may be there, and never neither.
+//     folder costs three requests for each object in it. It is not atomic. If it is cut, both
+//     names may be there, and never neither. A file replaces a file, and a folder takes the place
+//     of nothing or of an empty folder.
 //   - There are no directories: one exists while an object is below it, or while the empty object
 //     that Mkdir leaves in it is there ([Marker], which listings do not show).
 //   - There are no modes, owners and times to set: Chmod, Chown and Chtimes fail with
@@ -34,6 +35,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -67,10 +69,14 @@ func keyOf(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+filepath.ToSlash(name)), "/")
 }
 
-// failed makes an error that os and io/fs know.
+// failed makes an error that os and io/fs know. os.IsNotExist, which package afero uses, does not
+// look into errors of this library.
 func failed(op, name string, err error) error {
-	if err == nil {
+	switch storage.CodeOf(err) {
+	case "":
 		return nil
+	case storage.ObjectNotFound:
+		err = fs.ErrNotExist
 	}
 	return &os.PathError{Op: op, Path: name, Err: err}
 }
@@ -85,7 +91,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	const writes = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_TRUNC
 	if flag&writes == 0 && keyOf(name) != "" {
 		f, err := b.read(name)
-		if !errors.Is(err, storage.ObjectNotFound) {
+		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
 	}
@@ -177,7 +183,9 @@ func (b *bucketFs) Remove(name string) error {
 	case len(entries) > 0:
 		return failed("remove", name, syscall.ENOTEMPTY)
 	}
-	return failed("remove", name, b.bucket.Remove(b.ctx, keyOf(name)+"/"+Marker))
+	marks := []string{keyOf(name) + "/" + Marker, keyOf(name) + "/"} // other tools leave the second
+	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(marks))
+	return failed("remove", name, err)
 }
 
 func (b *bucketFs) RemoveAll(name string) error {
@@ -202,10 +210,13 @@ func (b *bucketFs) Rename(from, to string) error {
 	if source == target {
 		return nil
 	}
+	if err := b.replaces(info, to); err != nil {
+		return failed("rename", to, err)
+	}
 	if !info.IsDir() {
 		return failed("rename", from, b.move(source, target))
 	}
-	if strings.HasPrefix(target+"/", source+"/") {
+	if source == "" || strings.HasPrefix(target+"/", source+"/") {
 		return failed("rename", from, fs.ErrInvalid)
 	}
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
@@ -217,6 +228,31 @@ func (b *bucketFs) Rename(from, to string) error {
 		}
 	}
 	return nil
+}
+
+// replaces checks that a file or directory may take the place of what is at a path, as on a disk.
+func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
+	if keyOf(to) == "" || path.Base(keyOf(to)) == Marker {
+		return fs.ErrInvalid
+	}
+	target, err := b.stat(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !target.IsDir() && source.IsDir():
+		return syscall.ENOTDIR
+	case !target.IsDir():
+		return nil
+	case !source.IsDir():
+		return syscall.EISDIR
+	}
+	entries, err := b.entries(to)
+	if err == nil && len(entries) > 0 {
+		err = syscall.ENOTEMPTY
+	}
+	return err
 }
 
 // move copies an object, and then removes it.

@@ -1,16 +1,20 @@
 package afero
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/iotest"
 
 	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -132,4 +136,180 @@ func TestFiles(t *testing.T) {
 	} {
 		t.Run(row.name, row.run)
 	}
+}
+
+func TestRenamesReplaceWhatADiskWouldReplace(t *testing.T) {
+	for _, row := range []struct {
+		name, from, to string
+		want           error
+	}{
+		{"a file replaces a file", "file", "other", nil},
+		{"a file does not replace a folder", "file", "full", syscall.EISDIR},
+		{"a file does not replace an empty folder", "file", "empty", syscall.EISDIR},
+		{"a folder does not replace a file", "full", "other", syscall.ENOTDIR},
+		{"a folder takes the place of an empty one", "full", "empty", nil},
+		{"a folder is not merged into another", "full", "second", syscall.ENOTEMPTY},
+		{"nothing replaces the root", "full", "/", fs.ErrInvalid},
+		{"the root stays", "/", "new", fs.ErrInvalid},
+		{"nothing gets the hidden name", "file", "full/" + Marker, fs.ErrInvalid},
+		{"a missing file", "none", "new", fs.ErrNotExist},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			files := New(t.Context(), memstore.New())
+			for _, name := range []string{"file", "other", "full/a", "second/a"} {
+				require.NoError(t, afero.WriteFile(files, name, []byte(name), 0))
+			}
+			require.NoError(t, files.Mkdir("empty", 0))
+			require.ErrorIs(t, files.Rename(row.from, row.to), row.want)
+			text, err := afero.ReadFile(files, "second/a")
+			require.NoError(t, err)
+			require.Equal(t, "second/a", string(text))
+			if row.want == nil {
+				_, err = files.Stat(row.from)
+				require.True(t, os.IsNotExist(err), "%v", err)
+			}
+		})
+	}
+}
+
+func TestAWriteThatFailsStoresNothing(t *testing.T) {
+	files := New(t.Context(), memstore.New())
+	require.NoError(t, afero.WriteFile(files, "a", []byte("old"), 0))
+	f, err := files.OpenFile("a", os.O_RDWR, 0)
+	require.NoError(t, err)
+	require.NoError(t, f.(*writeFile).File.Close()) // as a disk that takes no more
+	_, err = f.Write([]byte("new"))
+	require.Error(t, err)
+	require.Error(t, f.Close())
+	text, err := afero.ReadFile(files, "a")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(text))
+}
+
+func TestAFileThatIsOpenForReading(t *testing.T) {
+	b := memstore.New()
+	files := New(t.Context(), b)
+	long := strings.Repeat("x", 1<<20)
+	require.NoError(t, afero.WriteFile(files, "a", []byte(long), 0))
+	f, err := files.Open("a")
+	require.NoError(t, err)
+	_, err = io.ReadFull(f, make([]byte, 10))
+	require.NoError(t, err)
+	require.NoError(t, afero.WriteFile(files, "a", []byte(strings.Repeat("y", 1<<20)), 0))
+	_, err = f.ReadAt(make([]byte, 10), 1<<20-10)
+	require.ErrorIs(t, err, storage.Changed, "it is one revision throughout")
+	_, err = io.Copy(io.Discard, f)
+	require.ErrorIs(t, err, storage.Changed)
+	require.NoError(t, b.Remove(t.Context(), "a"))
+	_, err = io.Copy(io.Discard, f)
+	require.ErrorIs(t, err, storage.Changed)
+	require.NoError(t, f.Close())
+	_, err = io.Copy(io.Discard, f)
+	require.ErrorIs(t, err, fs.ErrClosed)
+	_, err = f.Read(make([]byte, 1))
+	require.ErrorIs(t, err, fs.ErrClosed)
+	_, err = f.ReadAt(make([]byte, 1), 0)
+	require.ErrorIs(t, err, fs.ErrClosed)
+	require.ErrorIs(t, f.Close(), fs.ErrClosed)
+}
+
+func TestACopyOfTheRestOfAFile(t *testing.T) {
+	var requests atomic.Int32
+	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		requests.Add(1)
+		return ctx, nil, nil
+	}))
+	files := New(t.Context(), b)
+	require.NoError(t, afero.WriteFile(files, "a", []byte("0123456789"), 0))
+	f, err := files.Open("a")
+	require.NoError(t, err)
+	_, err = f.Seek(4, io.SeekStart)
+	require.NoError(t, err)
+	requests.Store(0)
+	var text strings.Builder
+	n, err := io.Copy(&text, f)
+	require.NoError(t, err)
+	require.Equal(t, int64(6), n)
+	require.Equal(t, "456789", text.String())
+	require.Equal(t, int32(1), requests.Load())
+	n, err = io.Copy(&text, f)
+	require.NoError(t, err)
+	require.Zero(t, n, "at its end")
+	at, err := f.Seek(-2, io.SeekCurrent)
+	require.NoError(t, err)
+	require.Equal(t, int64(8), at)
+	require.NoError(t, f.Close())
+}
+
+func TestHostileNames(t *testing.T) {
+	b := memstore.New()
+	files := New(t.Context(), b)
+	for name, key := range map[string]string{
+		"../../etc/passwd": "etc/passwd", "/a/./b/../c": "a/c", "a//b": "a/b", "%2e%2e/x": "%2e%2e/x", "- $(x)": "- $(x)",
+	} {
+		require.NoError(t, afero.WriteFile(files, name, []byte("text"), 0), name)
+		there, err := b.Exists(t.Context(), key)
+		require.NoError(t, err)
+		require.True(t, there, name)
+	}
+	for _, name := range []string{"a\x00b", "a\nb", "a\xffb", "dir/" + Marker, strings.Repeat("x", 1025), "..."} {
+		_, err := files.Create(name)
+		require.ErrorIs(t, err, fs.ErrInvalid, "%q", name)
+	}
+}
+
+func TestOneOfSeveralCreatesAFile(t *testing.T) {
+	files := New(t.Context(), memstore.New())
+	var made atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			f, err := files.OpenFile("a", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0)
+			if err == nil {
+				made.Add(1)
+				assert.NoError(t, f.Close())
+				return
+			}
+			assert.ErrorIs(t, err, fs.ErrExist)
+		})
+	}
+	group.Wait()
+	require.Equal(t, int32(1), made.Load())
+}
+
+func TestACanceledContextStoresNothing(t *testing.T) {
+	b := memstore.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	f, err := New(ctx, b).Create("a")
+	require.NoError(t, err)
+	_, err = f.WriteString("half")
+	require.NoError(t, err)
+	cancel()
+	require.ErrorIs(t, f.Close(), context.Canceled)
+	attrs, err := b.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	require.Zero(t, attrs.Size)
+}
+
+// Other tools mark a folder by an object whose key ends in a slash.
+func TestFoldersOfOtherTools(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherTool{next} }))
+	_, err := b.Upload(t.Context(), "folder!", strings.NewReader(""))
+	require.NoError(t, err)
+	files := New(t.Context(), b)
+	info, err := files.Stat("folder")
+	require.NoError(t, err)
+	require.True(t, info.IsDir())
+	require.NoError(t, files.Remove("folder"))
+	_, err = files.Stat("folder")
+	require.True(t, os.IsNotExist(err), "%v", err)
+}
+
+// otherTool stores a slash in place of "!".
+type otherTool struct{ storage.Driver }
+
+func (d otherTool) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	other := *r
+	other.Key = strings.ReplaceAll(r.Key, "!", "/")
+	return d.Driver.Put(ctx, &other)
 }

@@ -46,9 +46,11 @@ func escape(text string, whole bool) string {
 	return out.String()
 }
 
-// mustEscape reports whether the rune at i cannot stand there in a key.
+// mustEscape reports whether the rune at i cannot stand there in a key, or may begin an escape.
 func mustEscape(runes []rune, i int, last bool) bool {
 	switch r := runes[i]; r {
+	case '_':
+		return string(runes[i:min(i+len("__0x"), len(runes))]) == "__0x"
 	case '/':
 		return i == 0 || last || runes[i-1] == '/' || runes[i-1] == '.'
 	case '.':
@@ -76,6 +78,20 @@ func unescapeKey(key string) string {
 	})
 }
 
+// stored calls do with the key under which the adapter stores an object. If there is none, it calls
+// do with the key as it is: other programs may have stored "dir/" or "a//b". If that fails too, it
+// returns the first failure.
+func stored[T any](key string, do func(key string) (T, error)) (T, error) {
+	own := escapeKey(key)
+	result, err := do(own)
+	if own != key && storage.CodeOf(err) == storage.ObjectNotFound {
+		if other, err := do(key); err == nil {
+			return other, nil
+		}
+	}
+	return result, err
+}
+
 const hexPrefix = "x-hex-"
 
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
@@ -87,7 +103,7 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return nil, &storage.Error{Code: storage.InvalidArgument, Op: "Upload", Err: errors.New("metadata must be valid UTF-8")}
 		}
-		if !plainName.MatchString(name) || strings.HasPrefix(name, hexPrefix) || strings.HasPrefix(name, "omnibucket") {
+		if !plainName.MatchString(name) || unescapeName(name) != name || strings.HasPrefix(name, "omnibucket") {
 			name = hexPrefix + hex.EncodeToString([]byte(name))
 		}
 		out[name] = storage.EncodeMetadataValue(value)
@@ -101,12 +117,17 @@ func unescapeMetadata(metadata map[string]string) map[string]string {
 	}
 	out := make(map[string]string, len(metadata))
 	for name, value := range metadata {
-		if digits, found := strings.CutPrefix(name, hexPrefix); found {
-			if raw, err := hex.DecodeString(digits); err == nil {
-				name = string(raw)
-			}
-		}
-		out[name] = storage.DecodeMetadataValue(value)
+		out[unescapeName(name)] = storage.DecodeMetadataValue(value)
 	}
 	return out
+}
+
+// unescapeName returns the name that escapeMetadata or a driver of the Go CDK has escaped.
+func unescapeName(name string) string {
+	if digits, found := strings.CutPrefix(name, hexPrefix); found {
+		if raw, err := hex.DecodeString(digits); err == nil {
+			return string(raw)
+		}
+	}
+	return unescapeKey(storage.DecodeMetadataValue(name))
 }

@@ -13,13 +13,15 @@
 //   - Reads continue after a lost connection and never join two revisions of an object.
 //   - Delete of a key that does not exist fails with NotFound, as the Go CDK asks; the library's
 //     Remove succeeds. Delete therefore makes one request more.
+//   - Copy leaves the storage class to the destination on S3, as s3blob does.
 //   - A content type that is not type/subtype, or none, becomes application/octet-stream.
 //   - Signed URLs for DELETE, and those that demand that there is no content type, are
 //     Unimplemented. Headers that a store needs with a signed PUT, such as Azure's
 //     x-ms-blob-type, do not fit into a URL: take them from the library's SignedUploadURL.
 //   - Keys that the library refuses ("a//b", "dir/", control characters) are escaped as the
 //     Go CDK's own drivers escape: "__0x2f__" is a slash. So are names of metadata, as
-//     hexadecimal digits after "x-hex-".
+//     hexadecimal digits after "x-hex-". If an object has such a key as it is, because another
+//     program or s3blob has stored it, it is found too.
 //   - A store that lists in another order than that of bytes fails to list (Unsupported).
 //
 // As of a bucket takes a *[storage.Bucket]; that of attributes and readers a **[storage.Attrs];
@@ -112,7 +114,7 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 		return gcerrors.AlreadyExists
 	case storage.InvalidArgument, storage.RangeNotSatisfiable, storage.TooLarge, storage.BodyFailed, storage.ChecksumMismatch:
 		return gcerrors.InvalidArgument
-	case storage.PreconditionFailed, storage.Changed, storage.Locked, storage.BucketNotEmpty, storage.NotModified:
+	case storage.PreconditionFailed, storage.Changed, storage.Locked, storage.Archived, storage.BucketNotEmpty, storage.NotModified:
 		return gcerrors.FailedPrecondition
 	case storage.PermissionDenied, storage.Unauthenticated:
 		return gcerrors.PermissionDenied
@@ -145,7 +147,7 @@ func before[T any](call func(func(any) bool) error, opts *[]T) error {
 }
 
 func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes, error) {
-	a, err := b.Attrs(ctx, escapeKey(key))
+	a, err := stored(key, func(key string) (*storage.Attrs, error) { return b.Attrs(ctx, key) })
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +169,13 @@ func attrsAs(a *storage.Attrs) func(any) bool {
 }
 
 func (b *bucket) Copy(ctx context.Context, to, from string, o *driver.CopyOptions) error {
-	var opts []storage.CopyOption
+	opts := []storage.CopyOption{storage.WithoutAttrs()}
 	if err := before(o.BeforeCopy, &opts); err != nil {
 		return err
 	}
-	_, err := storage.Copy(ctx, b.Bucket, escapeKey(to), b.Bucket, escapeKey(from), opts...)
+	_, err := stored(from, func(from string) (*storage.Attrs, error) {
+		return storage.Copy(ctx, b.Bucket, escapeKey(to), b.Bucket, from, opts...)
+	})
 	return err
 }
 
@@ -180,11 +184,13 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 	if err := before(o.BeforeDelete, &opts); err != nil {
 		return err
 	}
-	key = escapeKey(key)
-	if _, err := b.Attrs(ctx, key); err != nil {
-		return err
-	}
-	return b.Remove(ctx, key, opts...)
+	_, err := stored(key, func(key string) (any, error) {
+		if _, err := b.Attrs(ctx, key); err != nil {
+			return nil, err
+		}
+		return nil, b.Remove(ctx, key, opts...)
+	})
+	return err
 }
 
 func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {

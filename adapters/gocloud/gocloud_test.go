@@ -9,10 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
@@ -196,11 +200,99 @@ func TestEscapedKeys(t *testing.T) {
 		"a.":            "a__0x2e__",
 		"tab\tand\\":    "tab__0x9__and__0x5c__",
 		"☺/größe":       "☺/größe",
+		"a__0x2f__b":    "a__0x5f___0x2f__b",
+		"__0x2f_\t":     "__0x5f___0x2f___0x9__",
 		"a\uFFFE\uFFFF": "a__0xfffe____0xffff__",
 	} {
 		require.Equal(t, stored, escapeKey(key))
 		require.Equal(t, key, unescapeKey(stored))
 	}
+}
+
+func FuzzKeys(f *testing.F) {
+	for _, seed := range []string{"a//b/", "___0x2f__", "__0x2f_\t_0x5f__", "..", "_\x7f0x2f__"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		if !utf8.ValidString(key) {
+			t.Skip("the library refuses it")
+		}
+		require.Equal(t, key, unescapeKey(escapeKey(key)))
+		require.Equal(t, key, unescapeKey(escapePrefix(key)))
+	})
+}
+
+// Other programs and s3blob may store keys that this library refuses to write, and metadata that
+// is escaped.
+func TestObjectsOfOtherPrograms(t *testing.T) {
+	own := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherProgram{next} }))
+	for _, key := range []string{"dir!", "a!!b"} {
+		_, err := own.Upload(t.Context(), key, strings.NewReader("text"), storage.WithMetadata(map[string]string{"note": "100%25 of%20it"}))
+		require.NoError(t, err)
+	}
+	b := OpenBucket(own)
+	for _, key := range []string{"dir/", "a//b"} {
+		t.Run(key, func(t *testing.T) {
+			attrs, err := b.Attributes(t.Context(), key)
+			require.NoError(t, err)
+			require.Equal(t, map[string]string{"note": "100% of it"}, attrs.Metadata)
+			text, err := b.ReadAll(t.Context(), key)
+			require.NoError(t, err)
+			require.Equal(t, "text", string(text))
+			require.NoError(t, b.Copy(t.Context(), "copy", key, nil))
+			require.NoError(t, b.Delete(t.Context(), key))
+			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), key)))
+		})
+	}
+}
+
+// otherProgram stores a slash in place of "!".
+type otherProgram struct{ storage.Driver }
+
+func (d otherProgram) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	other := *r
+	other.Key = strings.ReplaceAll(r.Key, "!", "/")
+	return d.Driver.Put(ctx, &other)
+}
+
+// A writer that nobody has written to stores an empty object; one whose context has ended stores
+// nothing.
+func TestWriters(t *testing.T) {
+	own := memstore.New()
+	b := OpenBucket(own)
+	write := func(ctx context.Context, text string) (*blob.Writer, error) {
+		w, err := b.NewWriter(ctx, "a", &blob.WriterOptions{ContentType: "text/plain"})
+		require.NoError(t, err)
+		_, err = io.WriteString(w, text)
+		return w, err
+	}
+	w, err := write(t.Context(), "")
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.NoError(t, w.Close(), "again")
+	attrs, err := own.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	require.Zero(t, attrs.Size)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	w, err = write(ctx, "half")
+	require.NoError(t, err)
+	cancel()
+	require.Equal(t, gcerrors.Canceled, gcerrors.Code(w.Close()))
+
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			w, err := write(t.Context(), strings.Repeat(strconv.Itoa(i), 10))
+			if assert.NoError(t, err) {
+				assert.NoError(t, w.Close())
+			}
+		})
+	}
+	group.Wait()
+	text, err := b.ReadAll(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat(string(text[:1]), 10), string(text), "one of the writers, whole")
 }
 
 func TestContentMD5IsVerified(t *testing.T) {

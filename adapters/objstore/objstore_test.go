@@ -1,9 +1,14 @@
 package objstore
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -75,4 +80,42 @@ func TestErrorsAreTold(t *testing.T) {
 	require.False(t, b.IsAccessDeniedErr(err))
 	require.True(t, b.IsAccessDeniedErr(&storage.Error{Code: storage.PermissionDenied}))
 	require.False(t, b.IsObjNotFoundErr(nil))
+	require.True(t, b.IsObjNotFoundErr(fmt.Errorf("reading the meta file: %w", err)))
+}
+
+func TestCallsThatFailLeaveWhatWasThere(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	for _, name := range []string{"a/1", "a/2", "a/3"} {
+		require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("text")))
+	}
+	stopped := errors.New("enough")
+	seen := 0
+	require.ErrorIs(t, b.Iter(t.Context(), "a/", func(string) error {
+		seen++
+		return stopped
+	}), stopped)
+	require.Equal(t, 1, seen, "the first error ends the listing")
+	require.NoError(t, b.Iter(t.Context(), "/", func(name string) error { return errors.New(name) }), "no object is below the root's slash")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, b.Iter(ctx, "a", func(string) error { return nil }), context.Canceled)
+	require.ErrorIs(t, b.Upload(ctx, "a/1", strings.NewReader("new")), context.Canceled)
+	require.ErrorIs(t, b.Upload(t.Context(), "a/1", iotest.ErrReader(io.ErrUnexpectedEOF)), io.ErrUnexpectedEOF)
+	for _, name := range []string{"a//b", "dir/", "../a", "", "tab\t"} {
+		require.ErrorIs(t, b.Upload(t.Context(), name, strings.NewReader("x")), storage.InvalidArgument, "%q", name)
+	}
+
+	r, err := b.GetRange(t.Context(), "a/1", 1, 2)
+	require.NoError(t, err)
+	size, err := thanos.TryToGetSize(r)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), size)
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Equal(t, "ex", string(text))
+	require.NoError(t, r.Close())
+	require.NoError(t, r.Close(), "again")
+	_, err = b.GetRange(t.Context(), "a/1", 5, 1)
+	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
 }

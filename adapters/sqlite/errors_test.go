@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +103,34 @@ func TestAnObjectThatIsNoDatabaseIsAnErrorOfTheDriver(t *testing.T) {
 	_, err = readAll(t.Context(), db, "SELECT * FROM parts")
 	require.ErrorContains(t, err, "file is not a database")
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
+}
+
+func TestADamagedDatabaseIsAnErrorOfTheDriver(t *testing.T) {
+	whole, err := os.ReadFile(build(t, 500))
+	require.NoError(t, err)
+	for name, damage := range map[string]func(content []byte) []byte{
+		"cut":               func(content []byte) []byte { return content[:len(content)/2+100] },
+		"cut to its header": func(content []byte) []byte { return content[:100] },
+		"overwritten": func(content []byte) []byte {
+			for i := 4096; i < len(content); i++ {
+				content[i] ^= 0xA5
+			}
+			return content
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New()
+			_, err := b.Upload(t.Context(), "a.db", bytes.NewReader(damage(bytes.Clone(whole))))
+			require.NoError(t, err)
+			db, err := Open(t.Context(), b, "a.db")
+			require.NoError(t, err)
+			defer func() { require.NoError(t, db.Close()) }()
+			_, err = readAll(t.Context(), db, scan)
+			var failed *sqlite.Error
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
+		})
+	}
 }
 
 func TestAStatementThatWritesIsRefused(t *testing.T) {

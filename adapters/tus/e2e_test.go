@@ -8,38 +8,45 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/testing/minioserver"
 	"github.com/omnibucket/storage/internal/testing/owntests"
 )
 
-// Tusd's end-to-end tests judge its server over the adapter: in a copy of tusd, the adapter takes
-// the place of the store and the locks of files. The test downloads and builds all that tusd
-// needs, and measures times, so that it runs only if OMNIBUCKET_TUSD_E2E is an address of a bucket:
+// Tusd's end-to-end tests judge its command over the adapter on each store: in a copy of tusd, the
+// file that chooses stores and locks is the one that docs/migrating/tusd.md shows. The test
+// downloads and builds all that tusd needs, and measures times, so that it runs only if
+// OMNIBUCKET_TUSD_E2E is set:
 //
-//	OMNIBUCKET_TUSD_E2E='mem://tus' go test -C adapters/tus -run TestTusdsEndToEndTests -timeout 30m .
+//	make tusd
 func TestTusdsEndToEndTests(t *testing.T) {
-	address := os.Getenv("OMNIBUCKET_TUSD_E2E")
-	if address == "" {
-		t.Skip("OMNIBUCKET_TUSD_E2E is not set: the test builds tusd's command, which takes minutes")
+	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
+		t.Skip("OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes")
 	}
 	own, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	run := func(in, name string, args ...string) string {
+	run := func(t *testing.T, in string, env []string, name string, args ...string) string {
 		c := exec.CommandContext(t.Context(), name, args...)
-		c.Dir, c.Env = in, append(os.Environ(), "OMNIBUCKET_TUS="+address, "TUSD_BINARY="+filepath.Join(dir, "tusd.bin"))
+		c.Dir, c.Env = in, append(os.Environ(), env...)
 		output, err := c.CombinedOutput()
 		require.NoError(t, err, "%s %s: %s", name, args, output)
 		return string(output)
 	}
 	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
-	judge.Add(t, "testdata/filestore.go.txt", "pkg/filestore/filestore.go")
-	judge.Add(t, "testdata/filelocker.go.txt", "pkg/filelocker/filelocker.go")
-	tusd := judge.Dir
-	require.NoError(t, os.Remove(filepath.Join(tusd, "pkg", "filelocker", "filelocker_test.go")))
-	run(tusd, "go", "mod", "edit",
+	judge.Add(t, "testdata/composer.go.txt", "cmd/tusd/cli/composer.go")
+	tusd, binary := judge.Dir, filepath.Join(dir, "tusd.bin")
+	run(t, tusd, nil, "go", "mod", "edit",
 		"-require", "github.com/omnibucket/storage@v0.0.0", "-replace", "github.com/omnibucket/storage="+own,
 		"-require", "github.com/omnibucket/storage/adapters/tus@v0.0.0", "-replace", "github.com/omnibucket/storage/adapters/tus="+filepath.Join(own, "adapters", "tus"))
-	run(tusd, "go", "mod", "tidy")
-	run(tusd, "go", "build", "-o", filepath.Join(dir, "tusd.bin"), "./cmd/tusd")
-	t.Log(run(tusd, "go", "test", "-count", "1", "-v", "./internal/e2e"))
+	run(t, tusd, nil, "go", "mod", "tidy")
+	run(t, tusd, nil, "go", "build", "-o", binary, "./cmd/tusd")
+	for name, address := range map[string]string{
+		"memory": "mem://tus",
+		"local":  "file://" + filepath.ToSlash(filepath.Join(dir, "bucket")) + "?create=true&sync=false",
+		"minio":  minioserver.Address(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Log(run(t, tusd, []string{"TUSD_EXTRA_ARGS=-upload-dir=" + address, "TUSD_BINARY=" + binary}, "go", "test", "-count", "1", "-v", "./internal/e2e"))
+		})
+	}
 }

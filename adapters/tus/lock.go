@@ -10,7 +10,6 @@ import (
 	"github.com/tus/tusd/v2/pkg/handler"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // A Locker gives locks of uploads to any number of servers with the same bucket. A lock is an
@@ -99,7 +98,7 @@ func (l *lock) acquire(ctx context.Context) error {
 				seen = asked // the holder has not written this one
 			}
 		}
-		if err := ctxtime.Sleep(ctx, l.locker.poll); err != nil {
+		if err := sleep(ctx, l.locker.poll); err != nil {
 			return err
 		}
 	}
@@ -109,7 +108,7 @@ func (l *lock) acquire(ctx context.Context) error {
 // calls requestUnlock once.
 func (l *lock) hold(ctx context.Context, requestUnlock func()) {
 	refreshed, asked := time.Now(), false
-	for beat := 1; ctxtime.Sleep(ctx, l.locker.poll) == nil; beat++ {
+	for beat := 1; sleep(ctx, l.locker.poll) == nil; beat++ {
 		found, revision, err := l.read(ctx)
 		mine := err == nil && found.Holder == l.holder
 		if ctx.Err() != nil {
@@ -176,4 +175,16 @@ func (l *lock) read(ctx context.Context) (c claim, revision string, err error) {
 		return c, "", err
 	}
 	return c, attrs.Revision, json.Unmarshal(text, &c)
+}
+
+// sleep waits for d, or until ctx ends. It returns the error of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/tus/tusd/v2/pkg/handler"
 
@@ -59,7 +60,7 @@ func (u *upload) open(ctx context.Context) (err error) {
 //
 // A part is stored when it is whole, and the bytes after the last whole part in the tail object.
 // The state names them after that. So each number of a part always has the same bytes, and the
-// tail object always begins with the bytes that the state counts.
+// tail object always begins with the bytes that the state counts (see putTail).
 func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (written int64, err error) {
 	if offset != u.state.Info.Offset {
 		return 0, handler.ErrMismatchOffset
@@ -124,7 +125,7 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 			return b.empty()
 		}
 	default:
-		if _, err = u.store.bucket.Upload(ctx, u.tailKey(), b.reader()); err == nil {
+		if err = u.putTail(ctx, b); err == nil {
 			u.state.Tail = b.n
 			err = u.save(ctx)
 		}
@@ -133,6 +134,46 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 		info.Offset -= added
 	}
 	return err
+}
+
+// tailPart is the metadata of the tail object that says of which part it is the beginning.
+const tailPart = "part"
+
+// putTail stores the bytes of b in the tail object, unless that has them already. Another server
+// may have taken the lock meanwhile: a tail never replaces a longer one of its part, or one of a
+// later part.
+func (u *upload) putTail(ctx context.Context, b *buffer) error {
+	part := u.state.Parts + 1
+	about := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
+	condition := storage.UploadOption(storage.IfAbsent())
+	if u.state.TailRevision != "" {
+		condition = storage.IfRevision(u.state.TailRevision)
+	}
+	for {
+		made, err := u.store.bucket.Upload(ctx, u.tailKey(), b.reader(), about, condition)
+		if err == nil {
+			u.state.TailRevision = made.Revision
+		}
+		if storage.CodeOf(err) != storage.PreconditionFailed {
+			return err
+		}
+		found, failed := u.store.bucket.Attrs(ctx, u.tailKey())
+		if storage.CodeOf(failed) == storage.ObjectNotFound && u.state.TailRevision != "" {
+			u.state.TailRevision, condition = "", storage.IfAbsent()
+			continue
+		}
+		if failed != nil {
+			return failed
+		}
+		switch there, _ := strconv.Atoi(found.Metadata[tailPart]); {
+		case there > part:
+			return err
+		case there == part && found.Size >= b.n:
+			u.state.TailRevision = found.Revision
+			return nil
+		}
+		condition = storage.IfRevision(found.Revision)
+	}
 }
 
 // putPart stores the next part, and saves the state.

@@ -231,6 +231,61 @@ func TestBytesBeforeAnErrorCount(t *testing.T) {
 	require.Equal(t, "twenty-three characters"+strings.Repeat("x", 77), string(text))
 }
 
+// A server that has lost its lock, and continues with an older state, does no harm to the bytes that
+// another one has acknowledged.
+func TestAServerThatHasLostItsLockChangesNoTail(t *testing.T) {
+	for _, row := range stores {
+		t.Run(row.name, func(t *testing.T) {
+			store, err := New(row.open(t), Config{})
+			require.NoError(t, err)
+			store.basePart = row.part
+			content := random(2*row.part - 1)
+			begun, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
+			require.NoError(t, err)
+			write := func(u handler.Upload, from, to int64) error {
+				_, err := u.WriteChunk(t.Context(), from, bytes.NewReader(content[from:to]))
+				return err
+			}
+			require.NoError(t, write(begun, 0, 100))
+			for _, at := range []int64{300, row.part, row.part + 50, row.part + 200} {
+				holder, err := store.GetUpload(t.Context(), "a")
+				require.NoError(t, err)
+				info, err := holder.GetInfo(t.Context())
+				require.NoError(t, err)
+				stale, err := store.GetUpload(t.Context(), "a")
+				require.NoError(t, err)
+				require.NoError(t, write(holder, info.Offset, at))
+				require.ErrorIs(t, write(stale, info.Offset, info.Offset+10), handler.ErrFileLocked)
+				require.ErrorIs(t, write(begun, 100, 150), handler.ErrFileLocked, "with the oldest state")
+			}
+			last, err := store.GetUpload(t.Context(), "a")
+			require.NoError(t, err)
+			require.NoError(t, write(last, row.part+200, int64(len(content))))
+			require.NoError(t, last.FinishUpload(t.Context()))
+			text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(content, text))
+		})
+	}
+}
+
+// A server died after it had stored the tail, and before it had saved the state.
+func TestATailWithoutAStateIsReplaced(t *testing.T) {
+	store, err := New(memstore.New(), Config{})
+	require.NoError(t, err)
+	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10})
+	require.NoError(t, err)
+	_, err = store.bucket.Upload(t.Context(), "a.part", strings.NewReader("01"), storage.WithMetadata(map[string]string{"part": "1"}))
+	require.NoError(t, err)
+	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("012345"))
+	require.NoError(t, err)
+	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
+	require.NoError(t, err)
+	text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
+	require.NoError(t, err)
+	require.Equal(t, "0123456789", string(text))
+}
+
 func TestKeys(t *testing.T) {
 	b := memstore.New()
 	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/tus/tusd/v2/pkg/handler"
@@ -22,7 +23,9 @@ type state struct {
 	PartSize int64            // bytes of each part but the last
 	Parts    int              // of the open upload
 	Tail     int64            // bytes of the tail object that count: those after the last part
-	Done     bool             // the content is an object
+	// TailRevision is that of the tail object when it was stored last; "" before.
+	TailRevision string
+	Done         bool // the content is an object
 }
 
 // An upload is one upload of a client. One request at a time has it.
@@ -107,7 +110,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 
 // finished saves that the object is there, and removes the tail object.
 func (u *upload) finished(ctx context.Context) error {
-	hasTail := u.state.Token != "" || u.state.Tail > 0
+	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done, u.state.Tail = true, 0
 	if err := u.save(ctx); err != nil || !hasTail {
 		return err
@@ -189,12 +192,21 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 	return nil
 }
 
-// tail returns the bytes after the last part.
+// tail returns the bytes after the last part. If another server has continued the upload, the tail
+// object may have those of a later part: the error is handler.ErrFileLocked.
 func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
 	if u.state.Tail == 0 {
 		return io.NopCloser(strings.NewReader("")), nil
 	}
-	return u.store.bucket.Download(ctx, u.tailKey(), storage.WithRange(0, u.state.Tail))
+	r, err := u.store.bucket.Download(ctx, u.tailKey(), storage.WithRange(0, u.state.Tail))
+	if err != nil {
+		return nil, err
+	}
+	if r.Attrs().Metadata[tailPart] != strconv.Itoa(u.state.Parts+1) {
+		_ = r.Close()
+		return nil, handler.ErrFileLocked
+	}
+	return r, nil
 }
 
 // withTail calls f with the bytes after the last part.

@@ -47,6 +47,7 @@ var unjudged = map[string]string{
 	"tags change without a write":                             noContexts,
 	"tags of versions":                                        noContexts,
 	"a copy keeps the tags":                                   noContexts,
+	"a copy whose Attrs are not needed keeps tags":            noContexts,
 	"a joined object has the tags of the options":             noContexts,
 	"tags through a narrowed reference":                       noContexts,
 	"what is under retention stays":                           noLocks,

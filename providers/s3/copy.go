@@ -23,6 +23,10 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if r.ReplaceTags && !d.profile.Tags {
 		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
 	}
+	unseen := r.Source.Attrs == nil && r.Source.Revision == ""
+	if unseen && d.isItself(r) {
+		return nil, storage.Unsupported // the request must have the attributes
+	}
 	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
 		if !d.profile.CopyParts {
 			return nil, storage.Unsupported
@@ -32,6 +36,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	attrs, err := d.copyObject(ctx, r)
 	if err == nil {
 		return attrs, nil
+	}
+	if unseen && isTooLargeToCopy(err) {
+		return nil, storage.Unsupported // the parts must be of one revision
 	}
 	if isTooLargeToCopy(err) && d.profile.CopyParts {
 		size, err := d.sizeOf(ctx, r.Source)
@@ -90,7 +97,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 	customizeSource(in, r.Source.Native)
 	// S3 refuses a copy onto itself without a change. Replacing the attributes with the
 	// same ones counts as a change.
-	if r.Replace || r.Source.Bucket == d.bucket && r.Source.Key == r.Key {
+	if r.Replace || d.isItself(r) {
 		in.MetadataDirective = types.MetadataDirectiveReplace
 		in.ContentType = httpheader.Optional(r.ContentType)
 		in.ContentEncoding = httpheader.Optional(r.ContentEncoding)
@@ -118,6 +125,11 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		attrs.CRC32C = fullObjectCRC(result.ChecksumCRC32C, result.ChecksumType)
 	}
 	return attrs, nil
+}
+
+// isItself reports whether an object is copied onto itself.
+func (d *driver) isItself(r *storage.CopyRequest) bool {
+	return r.Source.Bucket == d.bucket && r.Source.Key == r.Key
 }
 
 // isTooLargeToCopy reports whether a CopyObject failed because of the size. That saves

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -287,5 +288,43 @@ func TestComposeOfLargeSources(t *testing.T) {
 	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
 		ranges := split(storage.ObjectRef{}, row.size, d.rangeLength(row.size))
 		require.Len(t, ranges, row.n)
+	}
+}
+
+// A copy whose Attrs are not needed is one request. If that is refused, the attributes of the
+// source decide.
+func TestCopyWithoutAttrs(t *testing.T) {
+	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
+	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}
+	tooLarge := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	for _, row := range []struct {
+		name    string
+		to      string
+		opts    []storage.CopyOption
+		replies []reply
+		lines   []string
+		code    storage.Code
+		size    int64
+	}{
+		{name: "one request", replies: []reply{{Body: copied}}, lines: []string{put}, size: -1},
+		{name: "with other tags", opts: []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})}, replies: []reply{{Body: copied}}, lines: []string{put}, size: -1},
+		{name: "with other attributes", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, replies: []reply{there, {Body: copied}}, lines: []string{head, put}, size: 3},
+		{name: "create-only", opts: []storage.CopyOption{storage.IfAbsent()}, replies: []reply{there, {Body: copied}}, lines: []string{head, put}, size: 3},
+		{name: "onto itself", to: "from", replies: []reply{there, {Body: copied}}, lines: []string{head, "PUT /photos/from?x-id=CopyObject"}, size: 3},
+		{name: "too large for one request", replies: []reply{tooLarge, there, {Body: copied}}, lines: []string{put, head, put}, size: 3},
+		{name: "a missing source", replies: []reply{failing(404, "NoSuchKey", ""), {Status: 404}, {}}, lines: []string{put, head, "HEAD /photos"}, code: storage.ObjectNotFound},
+		{name: "a lost response is not followed by a look", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, lines: []string{put}, code: storage.Unavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.replies...)
+			b := storage.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			attrs, err := storage.Copy(t.Context(), b, cmp.Or(row.to, "to"), b, "from", append(row.opts, storage.WithoutAttrs())...)
+			require.Equal(t, row.lines, w.Lines())
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			if err == nil {
+				require.Equal(t, row.size, attrs.Size)
+				require.Equal(t, "s3:\"c\"", attrs.Revision)
+			}
+		})
 	}
 }

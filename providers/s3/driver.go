@@ -47,6 +47,7 @@ func (d *driver) Describe() storage.Description {
 		SlashDelimiter: p.SlashDelimiter,
 		TokenAfterLast: p.TokenAfterLast,
 		CopiesTags:     true,
+		CopiesUnseen:   true,
 
 		MaxPutSize:  p.putLimit(),
 		MinPartSize: minPartSize,

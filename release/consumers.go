@@ -1,0 +1,199 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
+)
+
+// checkConsumers builds a program in a module of its own with each adapter, which "go get" gets from
+// a module proxy in a directory. There the adapter is as after the release: it requires a version of
+// the library, and replaces nothing.
+func checkConsumers(r *repository) error {
+	dirs, err := r.moduleDirs()
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return err
+	}
+	p := &proxy{r: r, work: work, version: fmt.Sprintf("v0.0.1-check.%d", time.Now().Unix())}
+	defer p.remove()
+	if err := r.command(".", nil, "sh", "-c", `mkdir "$0" && git archive HEAD | tar -x -C "$0"`, p.export()); err != nil {
+		return err
+	}
+	if err := p.publish("."); err != nil {
+		return err
+	}
+	var failed []error
+	for _, dir := range dirs {
+		if !strings.HasPrefix(dir, "adapters/") {
+			continue
+		}
+		err := r.importsNothingInternal(dir)
+		if err == nil {
+			err = p.publish(dir)
+		}
+		if err == nil {
+			err = p.build(dir)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", dir, err))
+			continue
+		}
+		fmt.Printf("%-28s builds in another module\n", dir)
+	}
+	return errors.Join(failed...)
+}
+
+// importsNothingInternal fails if a package of the module imports an internal package of the
+// library. A program may have a newer library than the adapter requires.
+func (r *repository) importsNothingInternal(dir string) error {
+	cmd := exec.Command(r.golang, "list", "-f", `{{join .Imports "\n"}}`, "./...")
+	cmd.Dir = filepath.Join(r.root, dir)
+	imports, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	for name := range strings.Lines(string(imports)) {
+		if strings.HasPrefix(name, library+"/internal/") {
+			return fmt.Errorf("a package that a program imports must not import %s: its next version may be another", strings.TrimSpace(name))
+		}
+	}
+	return nil
+}
+
+// A proxy is a module proxy in a directory, with one version of the library and of its modules.
+type proxy struct {
+	r             *repository
+	work, version string
+}
+
+func (p *proxy) export() string { return filepath.Join(p.work, "export") }
+
+// publish puts a module of the last commit into the proxy.
+func (p *proxy) publish(dir string) error {
+	own := path.Join(library, dir)
+	from, to := filepath.Join(p.export(), dir), filepath.Join(p.work, "proxy", own, "@v")
+	name := filepath.Join(from, "go.mod")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if text, err = released(text, p.version); err != nil {
+		return err
+	}
+	info, err := json.Marshal(map[string]any{"Version": p.version, "Time": time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	archive, err := os.Create(filepath.Join(to, p.version+".zip"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(name, text, 0o600),
+		os.WriteFile(filepath.Join(to, p.version+".mod"), text, 0o600),
+		os.WriteFile(filepath.Join(to, p.version+".info"), info, 0o600),
+		zip.CreateFromDir(archive, module.Version{Path: own, Version: p.version}, from),
+		archive.Close(),
+	)
+}
+
+// released returns the go.mod of a module for its tag: it requires a version of the library, and
+// replaces nothing.
+func released(text []byte, version string) ([]byte, error) {
+	file, err := modfile.Parse("go.mod", text, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, replaced := range file.Replace {
+		if err := file.DropReplace(replaced.Old.Path, replaced.Old.Version); err != nil {
+			return nil, err
+		}
+	}
+	for _, required := range file.Require {
+		if strings.HasPrefix(required.Mod.Path+"/", library+"/") {
+			if err := file.AddRequire(required.Mod.Path, version); err != nil {
+				return nil, err
+			}
+		}
+	}
+	file.Cleanup()
+	return file.Format()
+}
+
+// build builds a program that imports the module.
+func (p *proxy) build(dir string) error {
+	own := path.Join(library, dir)
+	program := filepath.Join(p.work, "program", dir)
+	if err := os.MkdirAll(program, 0o755); err != nil {
+		return err
+	}
+	main := fmt.Sprintf("package main\n\nimport _ %q\n\nfunc main() {}\n", own)
+	if err := os.WriteFile(filepath.Join(program, "main.go"), []byte(main), 0o600); err != nil {
+		return err
+	}
+	others, err := exec.Command(p.r.golang, "env", "GOPROXY").Output()
+	if err != nil {
+		return err
+	}
+	env := []string{
+		"GOPROXY=file://" + filepath.ToSlash(filepath.Join(p.work, "proxy")) + "," + strings.TrimSpace(string(others)),
+		"GONOSUMDB=" + cmp.Or(os.Getenv("GONOSUMDB"), library) + "," + library, "GOFLAGS=-mod=mod", "GOWORK=off",
+	}
+	for _, args := range [][]string{{"mod", "init", "example.com/program"}, {"get", own + "@" + p.version}, {"build", "-o", os.DevNull, "."}} {
+		cmd := exec.Command(p.r.golang, args...)
+		cmd.Dir, cmd.Env = program, append(os.Environ(), env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w\n%s", args[0], err, out)
+		}
+	}
+	return nil
+}
+
+// remove removes the proxy, and its modules from the cache of the Go command.
+func (p *proxy) remove() {
+	_ = os.RemoveAll(p.work)
+	cache, err := exec.Command(p.r.golang, "env", "GOMODCACHE").Output()
+	if err != nil {
+		return
+	}
+	root := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(library))
+	for _, pattern := range []string{root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version)} {
+		found, _ := filepath.Glob(pattern)
+		for _, dir := range found {
+			_ = filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
+				if err == nil && entry.IsDir() {
+					_ = os.Chmod(name, 0o755) // the Go command writes modules that cannot be changed
+				}
+				return nil
+			})
+			_ = os.RemoveAll(dir)
+		}
+	}
+	downloads := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download", filepath.FromSlash(library))
+	for _, dir := range []string{downloads, filepath.Join(downloads, "adapters", "*")} {
+		for _, file := range []string{p.version + ".*", "list"} {
+			found, _ := filepath.Glob(filepath.Join(dir, "@v", file))
+			for _, name := range found {
+				_ = os.Remove(name)
+			}
+		}
+	}
+}
