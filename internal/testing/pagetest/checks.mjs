@@ -2,7 +2,7 @@
 // have names, and Tab reaches them.
 import assert from 'node:assert/strict';
 
-// fits checks that nothing is wider than the narrowest screen.
+// fits checks that nothing is wider than a screen, by default the narrowest.
 export async function fits(page, width = 360) {
   await page.setViewportSize({ width, height: 740 });
   const { whole, wide } = await page.evaluate((limit) => ({
@@ -122,6 +122,7 @@ export async function everything(page) {
   await reachable(page);
   await readable(page);
   await fits(page);
+  await fits(page, 1400);
   await page.setViewportSize(before);
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'no-preference' });
 }
