@@ -33,7 +33,7 @@ PLOTS := ^(memory-(put-1k|get-1k|put-1m|list-all)|local-list-all|s3-(put-1k|get-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd
+.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd pictures
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -82,6 +82,11 @@ lint: fmt imports prose workflows
 
 site: ## builds the site of the documentation into site/.vitepress/dist
 	cd site && npm ci --no-audit --no-fund --loglevel=error && npm run build
+
+pictures: ## draws the pictures of the documentation again, in Chromium
+	@scripts/programs nodejs npm chromium
+	OMNIBUCKET_DRAW=1 $(GO) run -C testservers . -only chromium -- \
+		$(GO) test -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd benchmarks && $(GO) run . -rounds $(ROUNDS)

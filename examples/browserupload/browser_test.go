@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,23 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/pagetest"
 )
-
-// A browserRun is one run of testdata/flow.mjs, which reads it as JSON.
-type browserRun struct {
-	Playwright string   `json:"playwright"` // the module
-	Chromium   string   `json:"chromium"`   // the program
-	Flow       string   `json:"flow"`
-	Name       string   `json:"name"` // part of the names of screenshots
-	URL        string   `json:"url"`
-	Bucket     string   `json:"bucket"`
-	Public     bool     `json:"public"`
-	Files      string   `json:"files"`     // a directory
-	Artifacts  string   `json:"artifacts"` // a directory
-	Images     []string `json:"images"`    // selected together
-	Keyboard   []string `json:"keyboard"`  // selected by keyboard, one at a time
-	Large      []string `json:"large"`     // sent in parts
-}
 
 // largeMiB is the size of the larger of the large files, in MiB.
 func largeMiB(t *testing.T) int64 {
@@ -62,10 +45,8 @@ func largeFiles(t *testing.T, dir string) []string {
 }
 
 func TestTheFlowInABrowser(t *testing.T) {
-	chromium, playwright := need(t, "OMNIBUCKET_TEST_CHROMIUM"), need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT")
 	files := testFiles(t)
 	large := largeFiles(t, files)
-	artifacts := artifactsDir(t)
 	for _, row := range []struct {
 		name   string
 		flow   string
@@ -77,6 +58,7 @@ func TestTheFlowInABrowser(t *testing.T) {
 		{"minio", "whole", minioBucket, []string{"-create"}},
 		{"azurite", "whole", azuriteBucket, []string{"-create"}},
 		{"memory in trouble", "trouble", memoryBucket, nil},
+		{"memory with hostile names", "names", memoryBucket, nil},
 		{"local with large files", "large", localBucket, nil},
 		{"memory without a CORS rule", "no cors", memoryBucket, []string{"-cors=false"}},
 		{"azurite without a CORS rule", "no cors", azuriteBucket, []string{"-create", "-cors=false"}},
@@ -84,19 +66,14 @@ func TestTheFlowInABrowser(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			bucket := row.bucket(t)
 			before := residentMemory(t, true)
-			runFlow(t, browserRun{
-				Playwright: playwright,
-				Chromium:   chromium,
-				Flow:       row.flow,
-				Name:       filepath.Base(t.Name()),
-				URL:        startSite(t, append(row.args, "-bucket", bucket)...),
-				Bucket:     withoutQuery(bucket),
-				Public:     slices.Contains(row.args, "-public"),
-				Files:      files,
-				Artifacts:  artifacts,
-				Images:     []string{"gradient.jpg", "Größe & Form ☕.png", "stripes.gif"},
-				Keyboard:   []string{"by-keyboard.png"},
-				Large:      large,
+			runFlow(t, row.flow, map[string]any{
+				"url":      startSite(t, append(row.args, "-bucket", bucket)...),
+				"bucket":   withoutQuery(bucket),
+				"public":   slices.Contains(row.args, "-public"),
+				"files":    files,
+				"images":   []string{"gradient.jpg", "Größe & Form ☕.png", "stripes.gif"}, // selected together
+				"keyboard": []string{"by-keyboard.png"},                                   // selected by keyboard
+				"large":    large,                                                         // sent in parts
 			})
 			if most := residentMemory(t, false); row.flow == "large" {
 				t.Logf("%d MiB in the largest file, %d MiB of memory above the %d MiB before", largeMiB(t), most-before, before)
@@ -106,40 +83,32 @@ func TestTheFlowInABrowser(t *testing.T) {
 	}
 }
 
-func runFlow(t *testing.T, run browserRun) {
-	t.Helper()
-	document, err := json.Marshal(run)
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(largeMiB(t))*time.Second/2)
-	defer cancel()
-	said, err := exec.CommandContext(ctx, "node", "testdata/flow.mjs", string(document)).CombinedOutput()
-	t.Logf("%s", said)
-	require.NoError(t, err, "the screenshots are in %s", run.Artifacts)
+// TestPictures takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
+func TestPictures(t *testing.T) {
+	files := t.TempDir()
+	images := []string{"Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg"}
+	pagetest.Landscapes(t, files, append(images, "Misty hills.jpg", "Full moon.jpg")...)
+	require.NoError(t, os.WriteFile(filepath.Join(files, "notes.txt"), []byte("No image.\n"), 0o600))
+	for name, mib := range map[string]int64{"survey-2026.tar": 120, "backup.zip": 40, "seminar.mp4": 24} {
+		path := filepath.Join(files, name)
+		require.NoError(t, os.WriteFile(path, []byte(name), 0o600))
+		require.NoError(t, os.Truncate(path, mib<<20))
+	}
+	runFlow(t, "pictures", map[string]any{
+		"url":      startSite(t, "-bucket", "mem://photos"),
+		"files":    files,
+		"images":   images,
+		"keyboard": []string{"Misty hills.jpg"},
+		"large":    []string{"survey-2026.tar", "backup.zip"},
+		"drawTo":   pagetest.DrawTo(t),
+	})
 }
 
-// need returns a variable that testservers sets.
-func need(t *testing.T, variable string) string {
+func runFlow(t *testing.T, flow string, input map[string]any) {
 	t.Helper()
-	value := os.Getenv(variable)
-	if value == "" {
-		t.Fatalf("%s is not set: \"make test\" starts what this test needs, as does: go run -C testservers . -only minio,azurite,chromium -- go test ./examples/browserupload", variable)
-	}
-	return value
-}
-
-// artifactsDir is where the screenshots are stored.
-func artifactsDir(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("OMNIBUCKET_ARTIFACTS")
-	if dir == "" {
-		var err error
-		dir, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own, because it is read after the test
-		require.NoError(t, err)
-	}
-	dir, err := filepath.Abs(filepath.Join(dir, "browserupload"))
-	require.NoError(t, err)
-	t.Logf("screenshots: %s", dir)
-	return dir
+	input["flow"] = flow
+	input["name"] = filepath.Base(t.Name()) // in the names of screenshots
+	pagetest.Run(t, "browserupload", "testdata/flow.mjs", 2*time.Minute+time.Duration(largeMiB(t))*time.Second/2, input)
 }
 
 var served = regexp.MustCompile(`Open (\S+) `)
@@ -184,10 +153,10 @@ func memoryBucket(t *testing.T) string {
 
 func minioBucket(t *testing.T) string {
 	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
-	t.Setenv("AWS_SECRET_ACCESS_KEY", need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
+	t.Setenv("AWS_ACCESS_KEY_ID", pagetest.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", pagetest.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AWS_SESSION_TOKEN", "")
-	address := "s3://" + bucketName() + "?region=us-east-1&path_style=true&endpoint=" + need(t, "OMNIBUCKET_TEST_MINIO")
+	address := "s3://" + bucketName() + "?region=us-east-1&path_style=true&endpoint=" + pagetest.Need(t, "OMNIBUCKET_TEST_MINIO")
 	t.Cleanup(func() { removeBucket(t, address) })
 	return address
 }
@@ -198,8 +167,8 @@ func azuriteBucket(t *testing.T) string {
 	t.Helper()
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", "devstoreaccount2")
-	t.Setenv("AZURE_STORAGE_KEY", need(t, "OMNIBUCKET_TEST_AZURITE_KEY"))
-	address := "azblob://" + bucketName() + "?endpoint=" + need(t, "OMNIBUCKET_TEST_AZURITE_OTHER")
+	t.Setenv("AZURE_STORAGE_KEY", pagetest.Need(t, "OMNIBUCKET_TEST_AZURITE_KEY"))
+	address := "azblob://" + bucketName() + "?endpoint=" + pagetest.Need(t, "OMNIBUCKET_TEST_AZURITE_OTHER")
 	t.Cleanup(func() { removeBucket(t, address) })
 	return address
 }

@@ -19,9 +19,10 @@ const (
 
 // A galleryImage is an image as the page shows it.
 type galleryImage struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	Size int64  `json:"size"` // bytes
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Size     int64     `json:"size"` // bytes
+	Modified time.Time `json:"modified"`
 	link
 }
 
@@ -97,7 +98,7 @@ func (s *site) image(ctx context.Context, id string) (*galleryImage, error) {
 	if name == "" {
 		name = id // it was not uploaded by this program
 	}
-	return &galleryImage{ID: id, Name: name, Size: attrs.Size, link: *l}, nil
+	return &galleryImage{ID: id, Name: name, Size: attrs.Size, Modified: attrs.Modified, link: *l}, nil
 }
 
 // linkTo returns the image's public address if the bucket has one, otherwise a signed

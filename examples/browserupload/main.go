@@ -112,6 +112,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		return err
 	}
 	defer func() { result = errors.Join(result, site.Close()) }()
+	handler, err := site.handler()
+	if err != nil {
+		return err
+	}
 	_, _ = fmt.Fprintf(stdout, "bucket  %s\nstore   %s\nCORS    %s\nOpen %s/ and stop with Ctrl-C.\n",
 		site.name, strings.Join(site.storeOrigins, " "), site.corsNote, own[0])
 	var sweeping sync.WaitGroup
@@ -119,7 +123,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sweeping.Go(func() { site.sweepUntil(ctx) })
-	return serveUntil(ctx, listener, site.handler())
+	return serveUntil(ctx, listener, handler)
 }
 
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {

@@ -1,51 +1,39 @@
 package main
 
 import (
+	"context"
 	"embed"
+	"fmt"
 	"io/fs"
 	"net/http"
-	"strings"
 
+	"github.com/omnibucket/storage/examples/internal/pages"
 	"github.com/omnibucket/storage/resumable"
 )
 
 //go:embed page
-var page embed.FS
+var files embed.FS
 
-// routePage serves the page: three kinds of files, all embedded, and the script of package
-// resumable.
-func (s *site) routePage(mux *http.ServeMux) {
-	files, err := fs.Sub(page, "page")
+// routePage serves the pages, and the script of package resumable.
+func (s *site) routePage(mux *http.ServeMux) error {
+	own, err := fs.Sub(files, "page")
 	if err != nil {
-		panic(err) // the pattern of embed above is wrong
+		return err
 	}
-	server := http.FileServerFS(files)
-	mux.Handle("GET /upload.js", resumable.Script())
-	policy := s.contentSecurityPolicy()
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-cache")
-		server.ServeHTTP(w, r)
+	handler, err := pages.Handler(pages.Site{
+		Example: "browserupload",
+		Files:   own,
+		Links:   []pages.Link{{Address: ".", Name: "Images"}, {Address: "large.html", Name: "Large files"}},
+		Data: map[string]string{
+			"Bucket":      s.name,
+			"LargestFile": fmt.Sprintf("%d GiB", int64(largestFile)>>30),
+		},
+		Origins: func(context.Context) []string { return s.storeOrigins },
 	})
-}
-
-// contentSecurityPolicy lets the page load its own files, show images from the store
-// and send files there. A policy without the store blocks uploads before they are
-// sent, which looks much like a missing CORS rule.
-func (s *site) contentSecurityPolicy() string {
-	store := strings.Join(s.storeOrigins, " ")
-	return strings.Join([]string{
-		"default-src 'none'",
-		"script-src 'self'",
-		"style-src 'self'",
-		"img-src 'self' " + store,
-		"connect-src 'self' " + store,
-		"base-uri 'none'",
-		"form-action 'none'",
-		"frame-ancestors 'none'",
-		"require-trusted-types-for 'script'",
-	}, "; ")
+	if err != nil {
+		return err
+	}
+	mux.Handle("GET /", handler)
+	mux.Handle("GET /upload.js", resumable.Script())
+	return nil
 }

@@ -130,15 +130,17 @@ func (s *site) Close() error {
 	return storage.Close(s.bucket)
 }
 
-func (s *site) handler() http.Handler {
+func (s *site) handler() (http.Handler, error) {
 	own := http.NewServeMux()
-	s.routePage(own)
+	if err := s.routePage(own); err != nil {
+		return nil, err
+	}
 	s.routeAPI(own)
 	mux := http.NewServeMux()
 	mux.Handle("/", own)
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.large))
 	// A form or script of another site in the visitor's browser must not delete.
-	return http.NewCrossOriginProtection().Handler(mux)
+	return http.NewCrossOriginProtection().Handler(mux), nil
 }
 
 // accountOf splits a bucket's address. The account's address is the same without the

@@ -3,12 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,6 +17,7 @@ import (
 
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/filesclient"
+	"github.com/omnibucket/storage/internal/testing/pagetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -108,34 +106,14 @@ func TestTheCommandLineIsChecked(t *testing.T) {
 }
 
 func TestThePageInABrowser(t *testing.T) {
-	artifacts := os.Getenv("OMNIBUCKET_ARTIFACTS")
-	if artifacts == "" {
-		var err error
-		artifacts, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own, because it is read after the test
-		require.NoError(t, err)
-	}
-	artifacts, err := filepath.Abs(filepath.Join(artifacts, "fileserver"))
-	require.NoError(t, err)
-	document, err := json.Marshal(map[string]string{
-		"playwright": need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"),
-		"chromium":   need(t, "OMNIBUCKET_TEST_CHROMIUM"),
-		"url":        start(t),
-		"artifacts":  artifacts,
-	})
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	said, err := exec.CommandContext(ctx, "node", "testdata/flow.mjs", string(document)).CombinedOutput()
-	t.Logf("%s", said)
-	require.NoError(t, err, "the screenshots are in %s", artifacts)
+	pagetest.Run(t, "fileserver", "testdata/flow.mjs", 2*time.Minute, map[string]any{"flow": "whole", "url": start(t)})
 }
 
-// need returns a variable that testservers sets.
-func need(t *testing.T, variable string) string {
-	t.Helper()
-	value := os.Getenv(variable)
-	if value == "" {
-		t.Fatalf("%s is not set: \"make test\" starts what this test needs, as does: go run -C testservers . -only chromium -- go test ./examples/fileserver", variable)
-	}
-	return value
+// TestPictures takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
+func TestPictures(t *testing.T) {
+	dir := t.TempDir()
+	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
+	pagetest.Run(t, "fileserver", "testdata/flow.mjs", 2*time.Minute, map[string]any{
+		"flow": "pictures", "name": "pictures", "url": start(t), "files": dir, "drawTo": pagetest.DrawTo(t),
+	})
 }

@@ -2,12 +2,11 @@ package main
 
 import (
 	"embed"
-	"encoding/json"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"strings"
 
+	"github.com/omnibucket/storage/examples/internal/pages"
 	"github.com/omnibucket/storage/files"
 )
 
@@ -25,37 +24,21 @@ func site(store *files.Store, s settings) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := json.Marshal(map[string]float64{"tempSeconds": s.tempAge.Seconds()})
+	own, err := fs.Sub(page, "page")
 	if err != nil {
 		return nil, err
 	}
-	pages, err := fs.Sub(page, "page")
+	handler, err := pages.Handler(pages.Site{
+		Example: "fileserver",
+		Files:   own,
+		Data:    map[string]float64{"TempSeconds": s.tempAge.Seconds()},
+	})
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/", http.StripPrefix("/api", api))
-	mux.HandleFunc("GET /settings.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(settings)
-	})
-	mux.Handle("/", guarded(http.FileServerFS(pages)))
+	mux.Handle("/", handler)
 	// A form or script of another site in the visitor's browser must not delete.
 	return http.NewCrossOriginProtection().Handler(mux), nil
-}
-
-// guarded lets the page load only its own files.
-func guarded(next http.Handler) http.Handler {
-	policy := strings.Join([]string{
-		"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
-		"base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
-	}, "; ")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-cache")
-		next.ServeHTTP(w, r)
-	})
 }

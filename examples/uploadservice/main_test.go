@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"image"
 	"image/png"
@@ -11,15 +10,15 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/omnibucket/storage/internal/testing/pagetest"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -136,31 +135,21 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 	require.Equal(t, content, body)
 }
 
-// An empty file has no size that could be signed.
-func TestThePageSendsAnyFileStraightToTheStore(t *testing.T) {
-	node, err := exec.LookPath("node")
-	require.NoError(t, err, "node runs the page's code")
-	origin := started(t, "", t.TempDir())
-	const page, picture = "<!doctype html><p>me", "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
-	const refused = "This kind of file cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF."
-	for _, row := range []struct {
-		name, content string
-		more          int // bytes after content
-		words         string
-	}{
-		{"an empty file", "", 0, "The file is empty."},
-		{"a page", page, 0, refused},
-		{"a picture", picture, 0, "stored"},
-		{"a page in parts", page, 17 << 20, refused},
-		{"a picture in parts", picture, 17 << 20, "stored"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			said, err := exec.CommandContext(t.Context(), node, "testdata/send.mjs", origin,
-				base64.StdEncoding.EncodeToString([]byte(row.content)), strconv.Itoa(row.more)).CombinedOutput()
-			require.NoError(t, err, "%s", said)
-			require.Equal(t, row.words+"\n", string(said))
-		})
-	}
+func TestThePageInABrowser(t *testing.T) {
+	dir := t.TempDir()
+	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
+	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", 2*time.Minute, map[string]any{
+		"flow": "whole", "url": started(t, "", t.TempDir()), "files": dir,
+	})
+}
+
+// TestPictures takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
+func TestPictures(t *testing.T) {
+	dir := t.TempDir()
+	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
+	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", 2*time.Minute, map[string]any{
+		"flow": "pictures", "name": "pictures", "url": started(t, "", t.TempDir()), "files": dir, "drawTo": pagetest.DrawTo(t),
+	})
 }
 
 func jsonOf(t *testing.T, v any) string {
@@ -195,7 +184,7 @@ func TestErrorsAreSentences(t *testing.T) {
 
 func TestThePageIsServed(t *testing.T) {
 	origin := started(t, "", t.TempDir())
-	for _, path := range []string{"/", "/app.js", "/style.css"} {
+	for _, path := range []string{"/", "/app.js", "/shared/style.css"} {
 		answer, err := client.Get(origin + path)
 		require.NoError(t, err)
 		require.NoError(t, answer.Body.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -13,10 +14,13 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/examples/internal/pages"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/uploads"
 )
+
+const maxSize = 100 << 20 // bytes of a picture
 
 // A site is the service, its bucket, and a page to try it.
 type site struct {
@@ -44,7 +48,7 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 	service, err := uploads.New(b, uploads.Config{
 		Key:       "users/{user}/{yyyy}/{mm}/{random}{ext}",
 		Link:      uploads.SignedLink,
-		MaxSize:   100 << 20,
+		MaxSize:   maxSize,
 		PartsFrom: 16 << 20, // a connection that is lost costs 8 MiB
 	})
 	if err != nil {
@@ -72,7 +76,16 @@ func (s *site) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := fs.Sub(page, "page")
+	own, err := fs.Sub(page, "page")
+	if err != nil {
+		return nil, err
+	}
+	handler, err := pages.Handler(pages.Site{
+		Example: "uploadservice",
+		Files:   own,
+		Data:    map[string]string{"LargestFile": fmt.Sprintf("%d MiB", maxSize>>20)},
+		Origins: s.storeOrigins,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -80,27 +93,16 @@ func (s *site) handler() (http.Handler, error) {
 	// A form of another site in the visitor's browser must not upload or delete.
 	mux.Handle("/uploads/", http.NewCrossOriginProtection().Handler(http.StripPrefix("/uploads", h)))
 	mux.Handle("/files/", serve.NewHandler(s.bucket))
-	mux.Handle("/", s.withPolicy(http.FileServerFS(files)))
+	mux.Handle("/", handler)
 	return mux, nil
 }
 
 //go:embed page
 var page embed.FS
 
-// withPolicy lets the page load its own files, and connect to the store.
-func (s *site) withPolicy(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		store := s.storeOrigins(r.Context())
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; "+
-			"img-src 'self' "+store+"; connect-src 'self' "+store+"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		h.ServeHTTP(w, r)
-	})
-}
-
 // storeOrigins returns the origins of signed addresses, where files are sent to and
 // shown from.
-func (s *site) storeOrigins(ctx context.Context) string {
+func (s *site) storeOrigins(ctx context.Context) []string {
 	origins := map[string]bool{}
 	add := func(signed *storage.SignedURL, err error) {
 		if err != nil {
@@ -112,5 +114,5 @@ func (s *site) storeOrigins(ctx context.Context) string {
 	}
 	add(s.bucket.SignedUploadURL(ctx, "probe"))
 	add(s.bucket.SignedDownloadURL(ctx, "probe"))
-	return strings.Join(slices.Sorted(maps.Keys(origins)), " ")
+	return slices.Sorted(maps.Keys(origins))
 }

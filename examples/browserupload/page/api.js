@@ -1,5 +1,5 @@
 // Requests to the page's own server.
-import { Failure } from './words.js';
+import { Failure } from './shared/transfer.js';
 
 export async function call(method, path, body) {
   let response;
@@ -18,19 +18,4 @@ export async function call(method, path, body) {
     throw new Failure(answer.error ?? `The server answered ${response.status}.`, response.status >= 500);
   }
   return answer;
-}
-
-const live = document.getElementById('live');
-let said = [];
-
-// say makes a screen reader read text after its current text. Texts of the same
-// moment are joined, because only the last change would be read.
-export function say(text) {
-  said.push(text);
-  if (said.length === 1) {
-    setTimeout(() => {
-      live.textContent = said.join(' ');
-      said = [];
-    }, 100);
-  }
 }

@@ -26,17 +26,17 @@ export const setPurpose = (id, purpose) => ask(`files/${id}/purpose`, json('PUT'
 export const contentOf = (record, temp) => `api/${temp ? 'temp-files' : 'files'}/${record.ID}/content`;
 
 // upload sends a file in one request, or in parts if partSize is not 0.
-export async function upload(file, { purpose, temp, partSize, onProgress }) {
+export async function upload(file, { purpose, temp, partSize, signal, onProgress }) {
   const path = temp ? 'temp-files' : 'files';
   const fields = purpose && !temp ? { Purpose: purpose } : {};
-  if (!partSize || file.size <= partSize) return send(path, fields, file, file.name, onProgress);
-  return uploadParts(`${path}/parts`, fields, file, partSize, onProgress);
+  if (!partSize || file.size <= partSize) return send(path, fields, file, file.name, signal, onProgress);
+  return uploadParts(`${path}/parts`, fields, file, partSize, signal, onProgress);
 }
 
 const partsAtOnce = 3;
 const attempts = 3;
 
-async function uploadParts(path, fields, file, partSize, onProgress) {
+async function uploadParts(path, fields, file, partSize, signal, onProgress) {
   const count = Math.ceil(file.size / partSize);
   const token = crypto.randomUUID();
   const sent = new Array(count).fill(0);
@@ -46,7 +46,7 @@ async function uploadParts(path, fields, file, partSize, onProgress) {
     while (next < count) {
       const index = next++;
       const bytes = file.slice(index * partSize, (index + 1) * partSize);
-      const answer = await again(() => send(path, { ...fields, originalFileName: file.name, token, count, part: index + 1 }, bytes, file.name, (part) => {
+      const answer = await again(signal, () => send(path, { ...fields, originalFileName: file.name, token, count, part: index + 1 }, bytes, file.name, signal, (part) => {
         sent[index] = part * bytes.size;
         onProgress(sent.reduce((a, b) => a + b) / file.size);
       }));
@@ -59,12 +59,13 @@ async function uploadParts(path, fields, file, partSize, onProgress) {
 }
 
 // again repeats a part if the server or the connection failed.
-async function again(f) {
+async function again(signal, f) {
   for (let attempt = 1; ; attempt++) {
     try {
+      signal.throwIfAborted();
       return await f();
     } catch (error) {
-      if (attempt === attempts || error instanceof Problem && error.status < 500 && error.status !== 429) throw error;
+      if (signal.aborted || attempt === attempts || error instanceof Problem && error.status < 500 && error.status !== 429) throw error;
     }
     await new Promise((done) => setTimeout(done, 300 * 2 ** attempt));
   }
@@ -73,7 +74,7 @@ async function again(f) {
 // send uses XMLHttpRequest, because fetch does not report progress. The file is the
 // last field. If the response to a part was lost and all parts have arrived, sending
 // it again fails, and the error has the record.
-function send(path, fields, bytes, name, onProgress) {
+function send(path, fields, bytes, name, signal, onProgress) {
   return new Promise((resolve, reject) => {
     const form = new FormData();
     for (const [field, value] of Object.entries(fields)) form.append(field, value);
@@ -82,6 +83,8 @@ function send(path, fields, bytes, name, onProgress) {
     request.open('POST', `api/${path}`);
     request.responseType = 'json';
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
+    request.onabort = () => reject(signal.reason);
+    signal.addEventListener('abort', () => request.abort());
     request.onerror = () => reject(new Error('The server does not answer.'));
     request.onload = () => {
       const answer = request.response ?? {};

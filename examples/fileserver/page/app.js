@@ -1,32 +1,22 @@
 import * as api from './api.js';
+import { onDrop } from './shared/chooser.js';
+import { confirmed } from './shared/confirm.js';
+import { button, element, time } from './shared/elements.js';
+import { duration, shown, size } from './shared/format.js';
+import { say } from './shared/live.js';
+import { isPicture, storedThumbnail } from './shared/thumbnail.js';
+import { Failure, Transfer, clearDone } from './shared/transfer.js';
 
-const element = (id) => document.getElementById(id);
-const say = (words) => { element('live').textContent = words; };
+const get = (id) => document.getElementById(id);
 
-const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-function size(bytes) {
-  let unit = 0;
-  for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;
-  return `${bytes.toLocaleString(undefined, { maximumFractionDigits: 1 })} ${units[unit]}`;
-}
-
-// span returns a duration in words, in the largest unit that fits a whole number of
-// times.
-function span(seconds) {
-  for (const [unit, length] of [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]]) {
-    if (seconds >= length && seconds % length === 0) return new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'long' }).format(seconds / length);
-  }
-  return `${seconds} s`;
-}
-
-// attempt runs f, and shows an error at the top of the page.
+// attempt runs f, and shows an error above the list.
 async function attempt(f) {
-  element('problem').textContent = '';
+  get('problem').textContent = '';
   try {
     return await f();
   } catch (error) {
-    element('problem').textContent = error.message;
-    element('problem').scrollIntoView({ block: 'nearest' });
+    get('problem').textContent = error.message;
+    get('problem').scrollIntoView({ block: 'nearest' });
   }
 }
 
@@ -34,71 +24,77 @@ async function attempt(f) {
 
 let nextPage;
 
-const chosen = () => [...element('list').querySelectorAll('input:checked')].map((box) => box.closest('.file'));
-const offerDeletion = () => { element('delete-chosen').hidden = chosen().length === 0; };
+const selected = () => [...get('list').querySelectorAll('input:checked')].map((box) => box.closest('.file'));
+const offerDeletion = () => { get('delete-chosen').hidden = selected().length === 0; };
 
 function rowOf(record, temp) {
-  const row = element('row').content.firstElementChild.cloneNode(true);
+  const name = shown(record.OriginalFileName);
+  const address = api.contentOf(record, temp);
+  const type = record.MIMEType.split(';')[0];
+  const facts = [size(record.OriginalLength), type, record.Purpose].filter(Boolean).map((fact) => `${fact} · `);
+  const row = element('li', { className: 'file' },
+    storedThumbnail(record.OriginalFileName, isPicture(type) ? address : ''),
+    element('p', { className: 'name' }, name),
+    element('p', { className: 'facts' }, ...facts, time(record.Created)));
   row.dataset.id = record.ID;
-  row.querySelector('.name span').textContent = record.OriginalFileName;
-  const created = new Date(record.Created).toLocaleString();
-  row.querySelector('.facts').textContent = [size(record.OriginalLength), record.MIMEType, record.Purpose, created].filter(Boolean).join(' · ');
-  const link = row.querySelector('a');
-  link.href = api.contentOf(record, temp);
-  link.setAttribute('aria-label', `Download ${record.OriginalFileName}`);
-  if (temp) {
-    for (const part of row.querySelectorAll('input, button')) part.remove();
-    return row;
+  const actions = element('div', { className: 'actions' },
+    element('a', { className: 'button', href: address, download: '', ariaLabel: `Download: ${name}` }, 'Download'));
+  if (!temp) {
+    row.classList.add('selectable');
+    const box = element('input', { type: 'checkbox', ariaLabel: `Select: ${name}` });
+    box.addEventListener('change', offerDeletion);
+    row.prepend(box);
+    actions.append(
+      button('Purpose', record.OriginalFileName, () => askPurpose(row, record)),
+      button('Delete', record.OriginalFileName, () => attempt(() => removeRow(row, record)), 'danger'));
   }
-  row.querySelector('input').addEventListener('change', offerDeletion);
-  const remove = row.querySelector('.delete');
-  remove.setAttribute('aria-label', `Delete ${record.OriginalFileName}`);
-  remove.addEventListener('click', () => attempt(() => removeRow(row, record)));
-  const purpose = row.querySelector('.set-purpose');
-  purpose.setAttribute('aria-label', `Purpose of ${record.OriginalFileName}`);
-  purpose.addEventListener('click', () => askPurpose(row, record));
+  row.append(actions);
   return row;
 }
 
 async function removeRow(row, record) {
+  const name = shown(record.OriginalFileName);
+  if (!await confirmed('Delete this file?', `${name} will be gone for good.`)) return;
   await api.remove(record.ID);
   const neighbour = row.nextElementSibling ?? row.previousElementSibling;
   row.remove();
-  (neighbour?.querySelector('.delete') ?? element('list-title')).focus(); // otherwise the focus is lost with its row
-  afterChange(`${record.OriginalFileName} is deleted.`);
+  (neighbour?.querySelector('.danger') ?? get('list-title')).focus(); // otherwise the focus is lost with its row
+  afterChange(`${name} is deleted.`);
 }
 
 function afterChange(words) {
   offerDeletion();
-  element('note').textContent = element('list').children.length ? '' : 'Nothing here yet.';
-  say(words);
+  get('empty').hidden = get('list').children.length > 0;
+  if (words) say(words);
 }
 
 async function showPage(first) {
   const query = {};
-  const purpose = element('filter-purpose').value.trim();
+  const purpose = get('filter-purpose').value.trim();
   if (purpose) query.purpose = purpose;
   if (!first) query.pageToken = nextPage;
   const page = await api.list(query);
-  if (first) element('list').replaceChildren();
-  element('list').append(...page.Items.map((record) => rowOf(record)));
+  if (first) get('list').replaceChildren();
+  get('list').append(...page.Items.map((record) => rowOf(record)));
   nextPage = page.NextPageToken;
-  element('more').hidden = !nextPage;
+  get('more').hidden = !nextPage;
+  get('empty').textContent = purpose ? `No file has the purpose “${shown(purpose)}”.` : 'Nothing here yet. What you upload appears here.';
   afterChange('');
 }
 
-element('more').addEventListener('click', () => attempt(() => showPage(false)));
-element('filter').addEventListener('submit', (event) => {
+get('more').addEventListener('click', () => attempt(() => showPage(false)));
+get('filter').addEventListener('submit', (event) => {
   event.preventDefault();
   attempt(() => showPage(true));
 });
 
-element('delete-chosen').addEventListener('click', () => attempt(async () => {
-  const rows = chosen();
+get('delete-chosen').addEventListener('click', () => attempt(async () => {
+  const rows = selected();
+  if (!await confirmed('Delete the selected files?', `${rows.length} will be gone for good.`)) return;
   const { Items } = await api.removeMany(rows.map((row) => row.dataset.id));
   const kept = Items.filter((item) => !item.Deleted);
   for (const row of rows) if (!kept.some((item) => item.ID === row.dataset.id)) row.remove();
-  element('list-title').focus();
+  get('list-title').focus();
   afterChange(`${rows.length - kept.length} files are deleted.`);
   if (kept.length) throw new Error(`${kept.length} files are still there: ${kept[0].Error?.message ?? ''}`);
 }));
@@ -106,57 +102,62 @@ element('delete-chosen').addEventListener('click', () => attempt(async () => {
 // The purpose of a file.
 
 function askPurpose(row, record) {
-  const dialog = element('purpose-dialog');
-  element('purpose-name').textContent = record.OriginalFileName;
-  element('new-purpose').value = record.Purpose ?? '';
+  const dialog = get('purpose-dialog');
+  get('purpose-name').textContent = shown(record.OriginalFileName);
+  get('new-purpose').value = record.Purpose ?? '';
   dialog.returnValue = '';
   dialog.onclose = () => {
     if (dialog.returnValue !== 'save') return;
     attempt(async () => {
-      const changed = await api.setPurpose(record.ID, element('new-purpose').value.trim());
-      const fresh = rowOf(changed);
+      const fresh = rowOf(await api.setPurpose(record.ID, get('new-purpose').value.trim()));
       row.replaceWith(fresh);
-      fresh.querySelector('.set-purpose').focus();
-      afterChange(`The purpose of ${record.OriginalFileName} is changed.`);
+      fresh.querySelector('button').focus();
+      afterChange(`The purpose of ${shown(record.OriginalFileName)} is changed.`);
     });
   };
   dialog.showModal();
 }
-element('purpose-cancel').addEventListener('click', () => element('purpose-dialog').close());
+get('purpose-cancel').addEventListener('click', () => get('purpose-dialog').close());
 
 // Uploads.
 
-element('upload').addEventListener('submit', (event) => {
+get('upload').addEventListener('submit', (event) => {
   event.preventDefault();
-  attempt(async () => {
-    const [file] = element('file').files;
-    const temp = element('temp').checked;
-    const [button, progress] = [event.submitter ?? event.target.querySelector('button'), element('progress')];
-    button.disabled = true;
-    progress.hidden = false;
-    try {
-      const record = await api.upload(file, {
-        temp,
-        purpose: element('purpose').value.trim(),
-        partSize: Number(element('part-size').value),
-        onProgress: (done) => { progress.value = done; },
-      });
-      element(temp ? 'temp-list' : 'list').prepend(rowOf(record, temp));
-      element('temp-files').hidden = element('temp-list').children.length === 0;
-      element('file').value = '';
-      afterChange(`${record.OriginalFileName} is uploaded.`);
-    } finally {
-      button.disabled = false;
-      progress.hidden = true;
-      progress.value = 0;
-      button.focus();
-    }
-  });
+  const list = get('uploads');
+  clearDone(list);
+  const options = { temp: get('temp').checked, purpose: get('purpose').value.trim(), partSize: Number(get('part-size').value) };
+  for (const file of get('file').files) {
+    new Transfer(file, list, get('file'), (row, signal) => send(file, { ...options, signal, onProgress: (done) => row.progress(done * file.size) })).start();
+  }
+  get('file').value = '';
+  describeChoice();
 });
-element('temp').addEventListener('change', (event) => { element('purpose').disabled = event.target.checked; });
 
-attempt(async () => {
-  const settings = await fetch('settings.json').then((response) => response.json());
-  element('temp-age').textContent = span(settings.tempSeconds);
-  await showPage(true);
+async function send(file, options) {
+  let record;
+  try {
+    record = await api.upload(file, options);
+  } catch (error) {
+    throw new Failure(error.message, !(error instanceof api.Problem) || error.status >= 500);
+  }
+  get(options.temp ? 'temp-list' : 'list').prepend(rowOf(record, options.temp));
+  get('temp-files').hidden = get('temp-list').children.length === 0;
+  afterChange('');
+}
+
+// describeChoice shows what the button will upload.
+function describeChoice() {
+  const files = [...get('file').files];
+  const total = size(files.reduce((sum, file) => sum + file.size, 0));
+  const what = files.length === 1 ? shown(files[0].name) : `${files.length} files`;
+  get('chosen').textContent = files.length === 0 ? 'Choose files' : `${what}, ${total}`;
+}
+get('file').addEventListener('change', describeChoice);
+onDrop((files) => {
+  get('file').files = files;
+  describeChoice();
 });
+get('temp').addEventListener('change', (event) => { get('purpose').disabled = event.target.checked; });
+
+get('temp-age').textContent = duration(Number(get('temp-age').dataset.seconds));
+attempt(() => showPage(true));

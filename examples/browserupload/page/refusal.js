@@ -1,23 +1,5 @@
-// Errors in words for the user.
-
-// A Failure's message is shown unchanged. If again is true, a second try may help.
-export class Failure extends Error {
-  constructor(message, again = false) {
-    super(message);
-    this.again = again;
-  }
-}
-
-export function size(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} KiB`;
-  const [unit, name] = bytes < 1 << 30 ? [1 << 20, 'MiB'] : [1 << 30, 'GiB'];
-  return `${(bytes / unit).toFixed(1).replace('.0', '')} ${name}`;
-}
-
-export function listOf(words, last) {
-  return `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
-}
+// Refusals of the store, in words for the user.
+import { Failure } from './shared/transfer.js';
 
 // refusal explains the status of a refused upload. The body is for programmers, but
 // S3, Google and Azure all say there if a link has expired.

@@ -1,0 +1,150 @@
+// Package pages serves the pages of the examples, in one layout with one stylesheet.
+package pages
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed layout.html shared
+var common embed.FS
+
+// A Site is the pages of an example.
+type Site struct {
+	// Example is the name of its directory.
+	Example string
+	// Files has the pages and their scripts. A page is an HTML file that defines the templates
+	// title, lead, script and main. Scripts import common modules from ./shared/.
+	Files fs.FS
+	// Links lead to the pages, if there are several.
+	Links []Link
+	// Data is the data of the templates.
+	Data any
+	// Origins returns the origins of the store, to which scripts may connect, and from which
+	// images may come. If it is nil, they use only the site itself.
+	Origins func(context.Context) []string
+}
+
+// A Link leads to a page.
+type Link struct {
+	Address string // "." for index.html
+	Name    string
+}
+
+// contentTypes has all kinds of files that sites have.
+var contentTypes = map[string]string{
+	".css":  "text/css; charset=utf-8",
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+// A file is complete: nothing is read or rendered when it is requested.
+type file struct {
+	contentType string
+	content     []byte
+}
+
+// Handler serves the site at its root. It fails if a template is invalid, or if a file is of
+// another kind than HTML, CSS, JavaScript and SVG.
+func Handler(s Site) (http.Handler, error) {
+	files := map[string]file{}
+	for _, from := range []fs.FS{common, s.Files} {
+		err := fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || name == "layout.html" {
+				return err
+			}
+			content, err := fs.ReadFile(from, name)
+			if err != nil {
+				return err
+			}
+			kind := path.Ext(name)
+			if contentTypes[kind] == "" {
+				return fmt.Errorf("pages: %s is of an unknown kind", name)
+			}
+			if kind == ".html" {
+				if content, err = s.render(name, string(content)); err != nil {
+					return err
+				}
+			}
+			files["/"+strings.TrimSuffix(name, "index.html")] = file{contentTypes[kind], content}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s.guard(files), nil
+}
+
+// render puts a page into the layout. The package html/template escapes all data.
+func (s *Site) render(name, source string) ([]byte, error) {
+	layout, err := template.ParseFS(common, "layout.html")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := layout.New(name).Parse(source); err != nil {
+		return nil, err
+	}
+	type link struct {
+		Link
+		Current bool
+	}
+	var links []link
+	for _, l := range s.Links {
+		links = append(links, link{l, l.Address == name || l.Address == "." && name == "index.html"})
+	}
+	var page bytes.Buffer
+	err = layout.Execute(&page, map[string]any{"Example": s.Example, "Links": links, "Data": s.Data})
+	return page.Bytes(), err
+}
+
+// guard serves files with a policy by which a page loads only its own files, and connects only
+// to its own server and the store. A policy without the store blocks uploads before they are
+// sent, which looks much like a missing CORS rule.
+func (s *Site) guard(files map[string]file) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", s.policy(r.Context()))
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-cache")
+		found, ok := files[r.URL.Path]
+		switch {
+		case !ok:
+			http.NotFound(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		default:
+			h.Set("Content-Type", found.contentType)
+			_, _ = w.Write(found.content)
+		}
+	})
+}
+
+func (s *Site) policy(ctx context.Context) string {
+	own := "'self'"
+	if s.Origins != nil {
+		own = strings.Join(append([]string{own}, s.Origins(ctx)...), " ")
+	}
+	return strings.Join([]string{
+		"default-src 'none'",
+		"script-src 'self'",
+		"style-src 'self'",
+		"img-src " + own,
+		"connect-src " + own,
+		"base-uri 'none'",
+		"form-action 'none'",
+		"frame-ancestors 'none'",
+		"require-trusted-types-for 'script'",
+		"trusted-types 'none'",
+	}, "; ")
+}

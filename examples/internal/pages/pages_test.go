@@ -1,0 +1,99 @@
+package pages
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+const page = `{{define "title"}}{{.}}{{end}}{{define "lead"}}<code title="{{.}}">{{.}}</code>{{end}}
+{{define "script"}}<script type="module" src="app.js"></script>{{end}}{{define "main"}}<p>{{.}}</p>{{end}}`
+
+func ask(t *testing.T, s Site, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	h, err := Handler(s)
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w
+}
+
+func siteWith(files map[string]string) Site {
+	site := fstest.MapFS{}
+	for name, content := range files {
+		site[name] = &fstest.MapFile{Data: []byte(content)}
+	}
+	return Site{Example: "demo", Files: site}
+}
+
+func TestDataIsText(t *testing.T) {
+	s := siteWith(map[string]string{"index.html": page})
+	s.Data = `"><script>alert(1)</script></title>`
+	s.Links = []Link{{"javascript:alert(1)", "<b>bold</b>"}}
+	body := ask(t, s, "GET", "/").Body.String()
+	require.NotContains(t, body, "<script>")
+	require.NotContains(t, body, "</title></title>")
+	require.NotContains(t, body, "<b>")
+	require.NotContains(t, body, "javascript:")
+	require.Contains(t, body, "<p>&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;/title&gt;</p>")
+}
+
+func TestOneLinkLeadsToThePageItself(t *testing.T) {
+	s := siteWith(map[string]string{"index.html": page, "other.html": page})
+	s.Data = "Files"
+	s.Links = []Link{{".", "First"}, {"other.html", "Second"}}
+	require.Contains(t, ask(t, s, "GET", "/").Body.String(), `<a href="." aria-current="page">First</a>`)
+	require.Contains(t, ask(t, s, "GET", "/other.html").Body.String(), `<a href="other.html" aria-current="page">Second</a>`)
+}
+
+func TestFilesAreServedByTheirNames(t *testing.T) {
+	s := siteWith(map[string]string{"index.html": page, "app.js": "import './shared/live.js';"})
+	for _, row := range []struct {
+		name, method, path string
+		status             int
+		contentType        string
+	}{
+		{"the page", "GET", "/", 200, "text/html; charset=utf-8"},
+		{"a script", "GET", "/app.js", 200, "text/javascript; charset=utf-8"},
+		{"the stylesheet", "GET", "/shared/style.css", 200, "text/css; charset=utf-8"},
+		{"the icon", "HEAD", "/shared/icon.svg", 200, "image/svg+xml"},
+		{"the layout", "GET", "/layout.html", 404, "text/plain; charset=utf-8"},
+		{"a directory", "GET", "/shared/", 404, "text/plain; charset=utf-8"},
+		{"a method that changes something", "POST", "/", 405, "text/plain; charset=utf-8"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := ask(t, s, row.method, row.path)
+			require.Equal(t, row.status, w.Code)
+			require.Equal(t, row.contentType, w.Header().Get("Content-Type"))
+			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
+		})
+	}
+}
+
+func TestThePolicyNamesTheStore(t *testing.T) {
+	s := siteWith(map[string]string{"index.html": page})
+	policy := ask(t, s, "GET", "/").Header().Get("Content-Security-Policy")
+	require.Contains(t, policy, "default-src 'none'")
+	require.Contains(t, policy, "connect-src 'self';")
+	s.Origins = func(context.Context) []string { return []string{"https://store.example.com"} }
+	policy = ask(t, s, "GET", "/").Header().Get("Content-Security-Policy")
+	require.Contains(t, policy, "connect-src 'self' https://store.example.com;")
+	require.Contains(t, policy, "img-src 'self' https://store.example.com;")
+	require.NotContains(t, policy, "unsafe")
+}
+
+func TestInvalidSitesFail(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"a page without templates": {"index.html": "<p>"},
+		"an invalid template":      {"index.html": "{{"},
+		"an unknown kind of file":  {"notes.txt": ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Handler(siteWith(files))
+			require.Error(t, err)
+		})
+	}
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/pagetest"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+func TestThePageInABrowser(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	origin := "http://" + server.Listener.Addr().String()
+	bucket, err := local.Open(t.TempDir(), local.Config{}, storage.WithSigningBaseURL(origin+"/store"))
+	require.NoError(t, err)
+	server.Config.Handler = handler(bucket)
+	server.Start()
+	t.Cleanup(func() {
+		server.Close()
+		require.NoError(t, storage.Close(bucket))
+	})
+	dir := t.TempDir()
+	pagetest.Landscapes(t, dir, "Lake at dawn.jpg")
+	pagetest.Run(t, "signedupload", "testdata/flow.mjs", time.Minute, map[string]any{"url": origin, "files": dir})
+	var keys []string
+	for entry, err := range bucket.List(t.Context(), storage.WithPrefix("pictures/")) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	require.Len(t, keys, 1)
+}
+
+func TestTheGuideHasThePage(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/getting-started.md")
+	require.NoError(t, err)
+	require.Contains(t, string(guide), "```html\n"+string(page)+"```")
+}

@@ -1,0 +1,29 @@
+// The page in a real browser. The Go test beside it has the fields of its input.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { named } from '../../../internal/testing/pagetest/checks.mjs';
+import { start, walk } from '../../../internal/testing/pagetest/browser.mjs';
+
+const test = JSON.parse(process.argv[2]);
+const session = await start(test);
+const { page, expectComplaints } = session;
+const tells = (text) => page.locator('#state', { hasText: text }).waitFor();
+
+async function refusesWords() {
+  await page.goto(test.url);
+  await named(page);
+  await page.locator('#file').setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('No picture.') });
+  await tells('Choose a picture of at most 10 MiB.');
+  expectComplaints(/400/);
+}
+
+async function uploadsAndShows() {
+  await page.locator('#file').setInputFiles(path.join(test.files, 'Lake at dawn.jpg'));
+  await tells('Stored');
+  const picture = page.locator('#picture');
+  await picture.evaluate((img) => img.decode());
+  assert.equal(await picture.evaluate((img) => img.naturalWidth), 1200);
+  assert.equal(await page.locator('#bar').evaluate((bar) => bar.value), 1);
+}
+
+await walk(session, [refusesWords, uploadsAndShows]);

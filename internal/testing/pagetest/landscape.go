@@ -1,0 +1,89 @@
+package pagetest
+
+import (
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A scene has the colors of a landscape: of the sky at its top and its bottom, of the sun, and of
+// the nearest hills.
+type scene struct{ top, bottom, sun, near color.RGBA }
+
+var scenes = []scene{
+	{rgb(0x2b4c8c), rgb(0xf6c6a0), rgb(0xfff1cf), rgb(0x1c2b3f)},
+	{rgb(0x6fb7e8), rgb(0xe9f5fb), rgb(0xffffff), rgb(0x1f5a3c)},
+	{rgb(0x3a1f4f), rgb(0xf08a5d), rgb(0xffd9a0), rgb(0x24122f)},
+	{rgb(0x8fc7c2), rgb(0xfaf3dd), rgb(0xfffdf2), rgb(0x2f5d62)},
+	{rgb(0x0d1b3d), rgb(0x4a6aa5), rgb(0xf4f6ff), rgb(0x0a1226)},
+	{rgb(0xf2b5b0), rgb(0xfdf0e4), rgb(0xffffff), rgb(0x6b3f52)},
+}
+
+func rgb(v uint32) color.RGBA { return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 255} }
+
+// Landscapes writes pictures for screenshots, one for each name.
+func Landscapes(t *testing.T, dir string, names ...string) []string {
+	t.Helper()
+	var paths []string
+	for i, name := range names {
+		path := filepath.Join(dir, name)
+		f, err := os.Create(path)
+		require.NoError(t, err)
+		require.NoError(t, jpeg.Encode(f, landscape(1200, 900, i), &jpeg.Options{Quality: 92}))
+		require.NoError(t, f.Close())
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// landscape draws a sky with a sun, and five ranges of hills.
+func landscape(w, h, number int) image.Image {
+	s := scenes[number%len(scenes)]
+	random := rand.New(rand.NewPCG(uint64(number), 7))
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	sunX, sunY, radius := float64(w)*(0.2+0.6*random.Float64()), float64(h)*(0.25+0.2*random.Float64()), float64(h)*0.07
+	for y := range h {
+		sky := mix(s.top, s.bottom, float64(y)/float64(h)*1.3)
+		for x := range w {
+			distance := math.Hypot(float64(x)-sunX, float64(y)-sunY)
+			glow := 0.55 * math.Exp(-distance/float64(h)*4)
+			if distance < radius {
+				glow = 1
+			}
+			img.SetRGBA(x, y, mix(sky, s.sun, glow))
+		}
+	}
+	const ranges = 5
+	for r := range ranges {
+		base := float64(h) * (0.5 + 0.11*float64(r))
+		waves := [3][2]float64{}
+		for i := range waves {
+			waves[i] = [2]float64{float64(i*2+1) * (0.6 + random.Float64()), 2 * math.Pi * random.Float64()}
+		}
+		hill := mix(s.bottom, s.near, 0.25+0.75*float64(r)/(ranges-1))
+		for x := range w {
+			top := base
+			for i, wave := range waves {
+				top += float64(h) * 0.07 / float64(i+1) * math.Sin(2*math.Pi*wave[0]*float64(x)/float64(w)+wave[1])
+			}
+			for y := max(0, int(top)); y < h; y++ {
+				img.SetRGBA(x, y, hill)
+			}
+		}
+	}
+	return img
+}
+
+// mix returns a color between a and b: a for 0, b for 1.
+func mix(a, b color.RGBA, share float64) color.RGBA {
+	share = min(1, max(0, share))
+	between := func(x, y uint8) uint8 { return uint8(float64(x) + (float64(y)-float64(x))*share) }
+	return color.RGBA{between(a.R, b.R), between(a.G, b.G), between(a.B, b.B), 255}
+}

@@ -1,0 +1,73 @@
+// Package pagetest tests pages of the examples in a real browser, which scripts of Node.js drive.
+package pagetest
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Run runs a script with Node.js until it ends, or limit has passed. The script gets input as
+// JSON. It fails the test if it does not end with 0.
+//
+// input also gets "browser": what the function start of browser.mjs needs. Screenshots are
+// stored in $OMNIBUCKET_ARTIFACTS/example, by default in a temporary directory.
+func Run(t *testing.T, example, script string, limit time.Duration, input map[string]any) {
+	t.Helper()
+	artifacts := artifactsDir(t, example)
+	input["browser"] = map[string]any{
+		"chromium":   Need(t, "OMNIBUCKET_TEST_CHROMIUM"),
+		"playwright": Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"),
+		"artifacts":  artifacts,
+	}
+	document, err := json.Marshal(input)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, "node", script, string(document)).CombinedOutput()
+	t.Logf("%s", said)
+	require.NoError(t, err, "the screenshots are in %s", artifacts)
+}
+
+// Need returns a variable that testservers sets.
+func Need(t *testing.T, variable string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" {
+		t.Fatalf("%s is not set: \"make test\" starts what this test needs; docs/testing.md has the command for one package", variable)
+	}
+	return value
+}
+
+// DrawTo returns the directory of the documentation's pictures if OMNIBUCKET_DRAW is set,
+// otherwise "". The test runs in a directory of examples.
+func DrawTo(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("OMNIBUCKET_DRAW") == "" {
+		return ""
+	}
+	dir, err := filepath.Abs(filepath.Join("..", "..", "docs", "pictures"))
+	require.NoError(t, err)
+	return dir
+}
+
+func artifactsDir(t *testing.T, example string) string {
+	t.Helper()
+	dir := os.Getenv("OMNIBUCKET_ARTIFACTS")
+	if dir == "" {
+		var err error
+		dir, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own, because it is read after the test
+		require.NoError(t, err)
+	}
+	dir, err := filepath.Abs(filepath.Join(dir, example))
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	t.Logf("screenshots: %s", dir)
+	return dir
+}
