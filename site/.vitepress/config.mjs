@@ -10,12 +10,17 @@ const repository = 'https://github.com/omnibucket/storage';
 
 const start = [
   ['Getting started', 'getting-started'],
+  ['Testing your backend', 'testing-your-backend'],
   ['Stores', 'stores'],
   ['Permissions', 'permissions'],
   ['Options and functions', 'options'],
   ['Errors', 'errors'],
   ['Cookbook', 'cookbook'],
+  ['Conditions', 'conditions'],
+  ['Signed URLs', 'signed-urls'],
+  ['Jobs', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],
+  ['FAQ', 'faq'],
   ['Observability', 'observability'],
 ];
 const browsers = [
@@ -40,9 +45,11 @@ const trust = [
   ['Certified', 'certified'],
   ['The contract', 'contract'],
   ['Reliability', 'reliability'],
+  ['Versions and releases', 'versions'],
   ['Architecture', 'architecture'],
+  ['Writing a driver', 'writing-a-driver'],
   ['Decisions', 'decisions/'],
-  ['Testing', 'testing'],
+  ['Tests of this repository', 'testing'],
   ['Writing', 'writing'],
 ];
 
