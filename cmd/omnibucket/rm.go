@@ -92,7 +92,7 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 }
 
 // rmOne removes one object. If the object did not exist, it says so: the key may be
-// misspelt.
+// misspelled.
 func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) error {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
