@@ -58,6 +58,9 @@ const group = (text, pages) => ({
   items: pages.map(([name, page]) => ({ text: name, link: `/${page}` })),
 });
 
+// Tables of these pages need the room of the outline.
+const wide = ['permissions.md', 'support.md', 'comparison.md', 'reliability.md'];
+
 // Links from docs/ to other folders lead to the repository.
 function linkOutside(markdown) {
   markdown.core.ruler.push('outside', ({ tokens, env }) => {
@@ -77,6 +80,9 @@ export default {
   srcDir: '../docs',
   rewrites: (page) => page.replace(/README\.md$/, 'index.md'),
   cleanUrls: true,
+  transformPageData(page) {
+    if (wide.includes(page.relativePath)) page.frontmatter.aside = false;
+  },
   markdown: { config: linkOutside },
   // The pages are outside this folder, where the packages are.
   vite: { resolve: { alias: { vue: fileURLToPath(new URL('../node_modules/vue', import.meta.url)) } } },
