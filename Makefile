@@ -6,6 +6,7 @@ CC       ?= cc
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+MISSPELL := github.com/golangci/misspell/cmd/misspell@v0.8.0
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Packages to test at the same time: some wait for timers and disks more than they compute.
 TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
@@ -33,7 +34,7 @@ PLOTS := ^(memory-(put-1k|get-1k|put-1m|list-all)|local-list-all|s3-(put-1k|get-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd pictures
+.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd pictures spelling
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -72,7 +73,10 @@ api: ## writes the listing of the exported API, which make lint compares
 workflows: ## checks the workflows of GitHub
 	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
 
-lint: fmt imports prose workflows
+spelling: ## fails if a comment in Go has a common mistake; "make site" checks the pages by a dictionary
+	@find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 $(GO) run $(MISSPELL) -error -locale US -source go
+
+lint: fmt imports prose spelling workflows
 	$(GO) run ./internal/apilist
 	$(GO) run $(STATICCHECK) ./...
 	@for module in $(MODULES); do \
@@ -80,8 +84,10 @@ lint: fmt imports prose workflows
 		(cd $$module && $(GO) run $(STATICCHECK) ./...) || exit 1; \
 	done
 
-site: ## builds the site of the documentation into site/.vitepress/dist
-	cd site && npm ci --no-audit --no-fund --loglevel=error && npm run build
+site: ## checks the spelling of the documentation, and builds its site into site/.vitepress/dist
+	@command -v npm >/dev/null || { echo "make site: npm, which comes with Node.js, is missing" >&2; exit 1; }
+	@cd site && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel=error; } || { echo "make site: npm cannot install the packages of site/package-lock.json: it needs npm's registry, or a cache that has them" >&2; exit 1; }
+	cd site && npm run --silent spelling && npm run --silent build
 
 pictures: ## draws the pictures of the documentation again, in Chromium
 	@scripts/programs nodejs npm chromium

@@ -7,7 +7,7 @@ import (
 )
 
 // A Bucket is a flat set of objects, ordered by the UTF-8 bytes of their keys. Every method
-// is safe for concurrent use, honours ctx until it returns, and returns errors that are
+// is safe for concurrent use, honors ctx until it returns, and returns errors that are
 // *[Error].
 //
 // A function should take the smallest interface that it needs: each one below is one
@@ -18,7 +18,7 @@ import (
 // Bucket never gains a method. A type of yours may implement it or one permission of it, or
 // embed it and override a method: the functions of this package call only its methods. They
 // use a faster path, with the same permissions, only for values returned by [New] and [Ref],
-// which they recognise by type.
+// which they recognize by type.
 type Bucket interface {
 	Uploader
 	Downloader

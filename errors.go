@@ -67,7 +67,7 @@ func (c Code) Is(target error) bool {
 
 // An Error is what every function of this package fails with; [RemoveAll] joins several. To
 // test for a missing object, use errors.Is(err, fs.ErrNotExist): os.IsNotExist, which is
-// older than errors.Is, recognises only the errors of package os.
+// older than errors.Is, recognizes only the errors of package os.
 type Error struct {
 	Code       Code
 	Op         string // the method or function: "Upload"

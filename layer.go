@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// A Layer wraps a driver to change its behaviour: a fault injector and a throttle are layers. A
+// A Layer wraps a driver to change its behavior: a fault injector and a throttle are layers. A
 // layer that changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List,
 // Copy, Compose, Sign, SignPart and Locate together, or remove the features in Describe. Calls of methods that
 // it does not override do not pass it.

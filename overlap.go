@@ -15,10 +15,10 @@ func init() { serving.Below = below }
 // Buckets, or results of [Ref] or [Prefixed]; any other value overlaps nothing.
 //
 // Two prefixes of one bucket overlap if one is a beginning of the other. A bucket that
-// is opened twice is recognised if both were opened with the same credential. Buckets
+// is opened twice is recognized if both were opened with the same credential. Buckets
 // in directories of this machine overlap if one directory lies in the other, also
 // through symbolic links: Overlap looks at these directories, and makes no request.
-// Values of a type of your own are recognised only if they are equal.
+// Values of a type of your own are recognized only if they are equal.
 func Overlap(a, b any) bool {
 	if _, ok := below(a, b); ok {
 		return true

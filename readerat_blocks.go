@@ -133,7 +133,7 @@ func (c *blockCache) readSome(ctx context.Context, p []byte, off, expected int64
 	return copy(p, b.data[off-c.start(b.number):]), nil
 }
 
-// find returns the block with the byte at off, and begins to fetch it and its neighbours
+// find returns the block with the byte at off, and begins to fetch it and its neighbors
 // if necessary: up to expected, if the reader will probably read so far. If it returns none, the
 // next direct bytes are to be read directly.
 func (c *blockCache) find(off, length, expected int64) (b *block, direct int64, err error) {
@@ -365,7 +365,7 @@ func (c *blockCache) close() {
 }
 
 // directReads remembers where the latest reads ended that bypassed the cache, so that
-// sequential ones are recognised.
+// sequential ones are recognized.
 type directReads struct {
 	ends [8]struct{ block, run int64 }
 	next int

@@ -23,7 +23,7 @@ type source struct {
 }
 
 // randomAccess is a body that is read in place: bytes.Reader, strings.Reader,
-// io.SectionReader, *ReaderAt. An *os.File has no Size; it is recognised by its
+// io.SectionReader, *ReaderAt. An *os.File has no Size; it is recognized by its
 // type, so that a struct that embeds one keeps its own Read.
 type randomAccess interface {
 	io.ReaderAt

@@ -15,7 +15,7 @@ import (
 )
 
 // WithResume records in the file at path how far a multipart upload has come. The same call
-// resumes an upload that was cancelled, that failed for a reason that passes, or whose process
+// resumes an upload that was canceled, that failed for a reason that passes, or whose process
 // was killed. A part that the store has is not sent again if the body still has the same
 // bytes there, compared by CRC32C. The file does not hold the body. It is created when the
 // first part begins and removed when the upload has ended. A body that goes in one request

@@ -333,7 +333,7 @@ func shownTime(t time.Time) time.Time {
 	return t
 }
 
-// keyLocks serialises changes of one key in this process. A change may take as long as its client
+// keyLocks serializes changes of one key in this process. A change may take as long as its client
 // likes, and changes of other keys do not wait for it.
 type keyLocks struct {
 	mu  sync.Mutex

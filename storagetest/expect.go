@@ -224,7 +224,7 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 // errBoom is the error of the suite's failing readers.
 var errBoom = errors.New("boom")
 
-// canceled returns a context that is already cancelled.
+// canceled returns a context that is already canceled.
 func canceled(t *T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

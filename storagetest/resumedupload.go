@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An interruptedUpload was cancelled when one of its three parts was in the store.
+// An interruptedUpload was canceled when one of its three parts was in the store.
 type interruptedUpload struct {
 	bucket storage.Bucket
 	text   string

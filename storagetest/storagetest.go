@@ -6,7 +6,7 @@
 //		storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return mystore.New(…) })
 //	}
 //
-// The suite is a table of named cases. Each case proves one behaviour of one rule in
+// The suite is a table of named cases. Each case proves one behavior of one rule in
 // docs/contract.md, and prints the rule and an explanation if it fails. A case names
 // the features that it needs. If the bucket does not declare them, the case proves that
 // using them is Unsupported and makes no request.

@@ -73,7 +73,7 @@ func TestDeletingRemovesEmptyDirectories(t *testing.T) {
 	require.DirExists(t, filepath.Join(dir, "was empty"), "it was empty before the job")
 }
 
-// A directory whose volume is not mounted is empty, and so is a misspelt prefix.
+// A directory whose volume is not mounted is empty, and so is a misspelled prefix.
 func TestAnEmptySourceDeletesNothing(t *testing.T) {
 	bucket := func(keys ...string) func(t *testing.T) transfer.End {
 		return func(t *testing.T) transfer.End {

@@ -154,7 +154,7 @@ func (l *journal) begin(key string) *list.Element {
 	return l.steps.PushBack(&journalStep{key: key})
 }
 
-// end notes that a file is done. Neighbours that are done become one step, so that there are
+// end notes that a file is done. Neighbors that are done become one step, so that there are
 // at most about twice as many steps as files in progress.
 func (l *journal) end(at *list.Element, counts journalCounts) {
 	if l == nil || at == nil {

@@ -149,7 +149,7 @@ func WithMissingOnly() Option { return option(func(s *settings) { s.missingOnly 
 // may lie below a link that could not be followed stay, too.
 //
 // If the source has no file and the destination has files to remove, the job removes
-// nothing and fails with ObjectNotFound: a misspelt prefix and a volume that is not
+// nothing and fails with ObjectNotFound: a misspelled prefix and a volume that is not
 // mounted are empty, too. To remove the files, use [WithEmptySource].
 func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
 

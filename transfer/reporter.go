@@ -11,7 +11,7 @@ type reporter struct {
 	meter
 	mu        sync.Mutex
 	report    Report
-	changesMu sync.Mutex // serialises calls of onChange
+	changesMu sync.Mutex // serializes calls of onChange
 	onChange  func(Change)
 }
 

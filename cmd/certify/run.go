@@ -28,6 +28,10 @@ type settings struct {
 // lockRules are about retention and legal hold.
 var lockRules = []string{"G2", "G3"}
 
+// notAsked is why the suite leaves out the cases that the flags leave out. The result does not list
+// them: its fields rules and locks have the flags.
+const notAsked = "not asked for"
+
 // A certification is one run of the program.
 type certification struct {
 	settings
@@ -135,7 +139,7 @@ func (c *certification) suite(t *testing.T) {
 		storagetest.WithLockingOpen(c.opener(storage.WithVersions(), storage.WithObjectLock())),
 	}
 	if rules := c.leftOut(); len(rules) > 0 {
-		opts = append(opts, storagetest.SkipRules("not asked for", rules...))
+		opts = append(opts, storagetest.SkipRules(notAsked, rules...))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return c.newBucket(t) }, opts...)
 }
@@ -156,7 +160,7 @@ func (c *certification) withoutLocks() []storagetest.Option {
 	if c.locks {
 		return nil
 	}
-	return []storagetest.Option{storagetest.SkipRules("not asked for", "G3")}
+	return []storagetest.Option{storagetest.SkipRules(notAsked, "G3")}
 }
 
 // note keeps the name of a case that failed, or of a suite that failed outside its cases.

@@ -98,7 +98,7 @@ func (p *program) rmArgument(ctx context.Context, f *rmFlags, filter *transfer.F
 }
 
 // rmOne removes one object, and returns what reports that. If the object did not exist, it says
-// so: the key may be misspelt.
+// so: the key may be misspelled.
 func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) (finish func() error) {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists

@@ -144,7 +144,7 @@ func (p *program) syncEnds(ctx context.Context, f *syncFlags, source, destinatio
 		return src, dst, err
 	}
 	if folder := src.prefix + src.key; src.kind == inBucket && folder != "" && (src.hasWildcard || f.remove) && !f.emptySource {
-		// A misspelt folder is empty, even if the destination is empty, too. Usually,
+		// A misspelled folder is empty, even if the destination is empty, too. Usually,
 		// so is one that is written with wildcards.
 		full, err := p.hasObjects(ctx, src)
 		if err == nil && !full {

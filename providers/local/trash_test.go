@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// createPublicBucket makes a bucket whose settings the tests can recognise.
+// createPublicBucket makes a bucket whose settings the tests can recognize.
 func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	t.Helper()
 	yes := true

@@ -91,7 +91,7 @@ type Profile struct {
 const ProbedSuffix = " (probed)"
 
 // Conditions has the requests whose conditions a server enforces atomically. A server
-// that honours If-None-Match for PutObject may ignore it for CopyObject.
+// that honors If-None-Match for PutObject may ignore it for CopyObject.
 type Conditions struct {
 	Create   bool // If-None-Match: * on PutObject
 	Update   bool // If-Match on PutObject

@@ -10,12 +10,17 @@ const repository = 'https://github.com/omnibucket/storage';
 
 const start = [
   ['Getting started', 'getting-started'],
+  ['Testing your backend', 'testing-your-backend'],
   ['Stores', 'stores'],
   ['Permissions', 'permissions'],
   ['Options and functions', 'options'],
   ['Errors', 'errors'],
   ['Cookbook', 'cookbook'],
+  ['Conditions', 'conditions'],
+  ['Signed URLs', 'signed-urls'],
+  ['Jobs', 'jobs'],
   ['Troubleshooting', 'troubleshooting'],
+  ['FAQ', 'faq'],
   ['Observability', 'observability'],
 ];
 const browsers = [
@@ -40,9 +45,11 @@ const trust = [
   ['Certified', 'certified'],
   ['The contract', 'contract'],
   ['Reliability', 'reliability'],
+  ['Versions and releases', 'versions'],
   ['Architecture', 'architecture'],
+  ['Writing a driver', 'writing-a-driver'],
   ['Decisions', 'decisions/'],
-  ['Testing', 'testing'],
+  ['Tests of this repository', 'testing'],
   ['Writing', 'writing'],
 ];
 
@@ -50,6 +57,9 @@ const group = (text, pages) => ({
   text,
   items: pages.map(([name, page]) => ({ text: name, link: `/${page}` })),
 });
+
+// Tables of these pages need the room of the outline.
+const wide = ['permissions.md', 'support.md', 'comparison.md', 'reliability.md'];
 
 // Links from docs/ to other folders lead to the repository.
 function linkOutside(markdown) {
@@ -70,6 +80,9 @@ export default {
   srcDir: '../docs',
   rewrites: (page) => page.replace(/README\.md$/, 'index.md'),
   cleanUrls: true,
+  transformPageData(page) {
+    if (wide.includes(page.relativePath)) page.frontmatter.aside = false;
+  },
   markdown: { config: linkOutside },
   // The pages are outside this folder, where the packages are.
   vite: { resolve: { alias: { vue: fileURLToPath(new URL('../node_modules/vue', import.meta.url)) } } },

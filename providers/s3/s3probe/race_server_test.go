@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A racyServer honours every condition, but the operations in gap test it and write a
+// A racyServer honors every condition, but the operations in gap test it and write a
 // while later. It supports the requests of the checks of conditions. It is an
 // http.RoundTripper, so that it uses the clock of synctest.
 type racyServer struct {

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheProgramUsesTheDriver(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out))
+	require.Equal(t, "precondition failed\nunsupported\nall is well (text/plain; charset=utf-8)\n", out.String())
+}

@@ -1,0 +1,29 @@
+package shelf
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/examples/driver/shelfserver"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+func newTestDriver(t *testing.T) storage.Driver {
+	server := httptest.NewServer(shelfserver.New())
+	t.Cleanup(server.Close)
+	return newDriver(strings.TrimPrefix(server.URL, "http://"))
+}
+
+func TestConformance(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of the stores has no column for it
+	storagetest.RunDriver(t, newTestDriver)
+}
+
+func TestOpenRefusesAnAddressWithAPath(t *testing.T) {
+	_, err := storage.Open(t.Context(), "shelf://127.0.0.1:8080/photos")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}

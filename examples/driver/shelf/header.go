@@ -1,0 +1,108 @@
+package shelf
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// metaPrefix begins the name of a header that holds metadata.
+const metaPrefix = "Meta-"
+
+// headerOf returns the headers of a write: the object's properties, its checksum and the condition.
+func headerOf(r *storage.PutRequest) http.Header {
+	header := conditionHeader(r.Condition)
+	for name, value := range map[string]string{
+		"Content-Type":        r.ContentType,
+		"Content-Encoding":    r.ContentEncoding,
+		"Content-Disposition": r.ContentDisposition,
+		"Content-Language":    r.ContentLanguage,
+		"Cache-Control":       r.CacheControl,
+		"Crc32c":              r.CRC32C.String(),
+	} {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	for name, value := range r.Metadata {
+		header.Set(metaPrefix+name, value)
+	}
+	return header
+}
+
+// conditionHeader returns the headers of a condition, which the store checks.
+func conditionHeader(c storage.Condition) http.Header {
+	header := http.Header{}
+	switch {
+	case c.Absent:
+		header.Set("If-None-Match", "*")
+	case c.Revision != "":
+		header.Set("If-Match", strconv.Quote(c.Revision))
+	case c.NotRevision != "":
+		header.Set("If-None-Match", strconv.Quote(c.NotRevision))
+	}
+	return header
+}
+
+// attrsOf reads the headers of a response. The revision is the ETag, which the store changes with
+// every write.
+func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
+	size, err := strconv.ParseInt(header.Get("Object-Size"), 10, 64)
+	modified, errTime := http.ParseTime(header.Get("Last-Modified"))
+	sum, errSum := strconv.ParseUint(header.Get("Crc32c"), 16, 32)
+	if err = errors.Join(err, errTime, errSum); err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the headers of the response are not those of a shelf: %w", err)}
+	}
+	attrs := &storage.Attrs{
+		Key: key, Size: size, ETag: header.Get("ETag"), Revision: strings.Trim(header.Get("ETag"), `"`),
+		Modified: modified.UTC(), CRC32C: storage.KnownCRC32C(uint32(sum)),
+		Properties: storage.Properties{
+			ContentType:        header.Get("Content-Type"),
+			ContentEncoding:    header.Get("Content-Encoding"),
+			ContentDisposition: header.Get("Content-Disposition"),
+			ContentLanguage:    header.Get("Content-Language"),
+			CacheControl:       header.Get("Cache-Control"),
+			Metadata:           map[string]string{},
+		},
+	}
+	for name := range header {
+		if own, found := strings.CutPrefix(name, metaPrefix); found {
+			attrs.Metadata[strings.ToLower(own)] = header.Get(name)
+		}
+	}
+	return attrs, nil
+}
+
+// readHeaderOf returns the headers of a read. A whole read has no Range.
+func readHeaderOf(r *storage.GetRequest) http.Header {
+	header := conditionHeader(r.Condition)
+	switch {
+	case r.Suffix > 0:
+		header.Set("Range", fmt.Sprintf("bytes=-%d", r.Suffix))
+	case r.Length >= 0:
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Offset, r.Offset+r.Length-1))
+	case r.Offset > 0:
+		header.Set("Range", fmt.Sprintf("bytes=%d-", r.Offset))
+	}
+	return header
+}
+
+// checkRange fails if the response has other bytes than r asks for. A proxy may have dropped Range.
+func checkRange(r *storage.GetRequest, size int64, response *http.Response) error {
+	from, to, err := r.Span(size)
+	if err != nil {
+		return err
+	}
+	first, last := int64(0), size-1
+	if response.StatusCode == http.StatusPartialContent {
+		_, err = fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last)
+	}
+	if err != nil || first != from || last != to-1 {
+		return &storage.Error{Code: storage.Internal, Err: errors.New("the response has other bytes than the request asked for")}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package shelf
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/httpdriver"
+)
+
+// A page is the store's response to a listing.
+type page struct {
+	Entries []struct {
+		Key      string
+		IsPrefix bool
+		Size     int64
+		ETag     string
+		Modified time.Time
+	}
+	Next string
+}
+
+// List returns one page as the store sends it. The token is the last key of the page before.
+func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	after := r.StartAfter
+	if r.Token != "" {
+		after = r.Token
+	}
+	found, err := d.page(ctx, url.Values{
+		"prefix": {r.Prefix}, "delimiter": {r.Delimiter}, "after": {after}, "limit": {strconv.Itoa(r.Limit)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	result := &storage.Page{Entries: r.Entries[:0], Token: found.Next}
+	for _, e := range found.Entries {
+		entry := storage.ListEntry{Key: e.Key, IsPrefix: e.IsPrefix}
+		if !e.IsPrefix {
+			entry.Size, entry.ETag, entry.Revision, entry.Modified = e.Size, e.ETag, strings.Trim(e.ETag, `"`), e.Modified
+		}
+		result.Entries = append(result.Entries, entry)
+	}
+	return result, nil
+}
+
+func (d *driver) page(ctx context.Context, query url.Values) (*page, error) {
+	response, err := d.send(ctx, request{method: http.MethodGet, query: query})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 8<<20)) // a store that sends more is not this one
+	if err != nil {
+		return nil, httpdriver.NetworkError(err)
+	}
+	found := &page{}
+	if err := json.Unmarshal(text, found); err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Err: err}
+	}
+	return found, nil
+}

@@ -1,0 +1,65 @@
+package shelfserver
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxPage is how many entries a page has at most.
+const maxPage = 500
+
+// A page is the response to a listing.
+type page struct {
+	Entries []entry `json:"entries"`
+	// Next is the value of after for the next page. The last page has none.
+	Next string `json:"next,omitempty"`
+}
+
+// An entry is an object, or a prefix, which ends in the delimiter.
+type entry struct {
+	Key      string    `json:"key"`
+	IsPrefix bool      `json:"isPrefix,omitempty"`
+	Size     int       `json:"size"`
+	ETag     string    `json:"etag"`
+	Modified time.Time `json:"modified"`
+}
+
+func (s *Server) list(w http.ResponseWriter, query url.Values) {
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if err != nil || limit < 1 {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	writeJSON(w, s.page(query.Get("prefix"), query.Get("delimiter"), query.Get("after"), min(limit, maxPage)))
+}
+
+func (s *Server) page(prefix, delimiter, after string, limit int) page {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := page{Entries: []entry{}}
+	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
+		rest, found := strings.CutPrefix(key, prefix)
+		if !found {
+			continue
+		}
+		o := s.objects[key]
+		e := entry{Key: key, Size: len(o.content), ETag: o.etag, Modified: o.modified}
+		if name, _, below := strings.Cut(rest, delimiter); below && delimiter != "" {
+			e = entry{Key: prefix + name + delimiter, IsPrefix: true}
+		}
+		if e.Key <= after {
+			continue
+		}
+		if len(p.Entries) == limit {
+			p.Next = after
+			break
+		}
+		p.Entries, after = append(p.Entries, e), e.Key
+	}
+	return p
+}

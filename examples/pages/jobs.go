@@ -1,0 +1,50 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// publish makes the objects below site/ the files of a directory, and removes objects that have no
+// file any more.
+func publish(ctx context.Context, bucket storage.Bucket, dir string) (*transfer.Report, error) {
+	return transfer.Upload(ctx, storage.Prefixed(bucket, "site/"), dir,
+		transfer.WithExclude(".git", "*.tmp"),
+		transfer.WithDelete(), transfer.WithMaxDelete(100))
+}
+
+// backUp copies what is new to a bucket of any other store.
+func backUp(ctx context.Context, backup, photos storage.ReadWriter) error {
+	report, err := transfer.Sync(ctx, transfer.Bucket(backup), transfer.Bucket(photos))
+	fmt.Println(report) // also after an error
+	for _, failure := range report.Failures {
+		if !errors.Is(failure.Err, storage.Changed) { // else the next run copies it
+			fmt.Println(failure.Key, failure.Err)
+		}
+	}
+	return err
+}
+
+// cleanUp removes temporary files after a week and uploads that nobody has finished in three days. It
+// runs once a day in one of the processes that call it, until ctx is done.
+func cleanUp(ctx context.Context, bucket storage.Bucket, options ...transfer.EveryOption) error {
+	job := func(ctx context.Context) error {
+		_, err := transfer.Expire(ctx, bucket, []transfer.ExpireRule{
+			{Prefix: "temp/", Age: 7 * 24 * time.Hour},
+			{UploadsAge: 3 * 24 * time.Hour},
+		})
+		return err
+	}
+	options = append(options, transfer.WithLease(bucket, "jobs/clean-up.lease"))
+	return transfer.Every(ctx, 24*time.Hour, job, options...)
+}
+
+// undo brings all objects back to what they were at a time. The bucket keeps versions.
+func undo(ctx context.Context, bucket storage.Bucket, at time.Time) (*transfer.Report, error) {
+	return transfer.RestoreAt(ctx, bucket, at, transfer.WithDelete())
+}

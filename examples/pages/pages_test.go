@@ -1,0 +1,163 @@
+package pages
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+func put(t *testing.T, bucket storage.Uploader, key, text string) string {
+	t.Helper()
+	attrs, err := bucket.Upload(t.Context(), key, strings.NewReader(text))
+	require.NoError(t, err)
+	return attrs.Revision
+}
+
+func TestOneWorkerClaimsAJob(t *testing.T) {
+	bucket := memstore.New()
+	claims := make(chan bool)
+	for i := range 8 {
+		go func() {
+			claimed, err := claim(t.Context(), bucket, "7", fmt.Sprint("worker ", i))
+			claims <- claimed && err == nil
+		}()
+	}
+	winners := 0
+	for range 8 {
+		if <-claims {
+			winners++
+		}
+	}
+	require.Equal(t, 1, winners)
+}
+
+func TestADraftIsSavedOverItsOwnRevisionOnly(t *testing.T) {
+	bucket := memstore.New()
+	first := put(t, bucket, "drafts/7.md", "one")
+	second, err := save(t.Context(), bucket, "two", first)
+	require.NoError(t, err)
+	require.NotEqual(t, first, second)
+	_, err = save(t.Context(), bucket, "three", first)
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+}
+
+func TestSettingsAreReadIfTheyHaveChanged(t *testing.T) {
+	bucket := memstore.New()
+	revision := put(t, bucket, "settings.json", "{}")
+	_, changed, err := refresh(t.Context(), bucket, revision)
+	require.NoError(t, err)
+	require.False(t, changed)
+	put(t, bucket, "settings.json", `{"dark":true}`)
+	text, changed, err := refresh(t.Context(), bucket, revision)
+	require.NoError(t, err)
+	require.True(t, changed)
+	require.Equal(t, `{"dark":true}`, string(text))
+}
+
+func TestAStoreWithoutConditionsIsRefused(t *testing.T) {
+	bucket, err := openForJobs(t.Context(), "mem://jobs")
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(bucket))
+}
+
+func TestSignedRequestsOfADirectory(t *testing.T) {
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	defer server.Close()
+	bucket, files, err := openWithURLs(filepath.Join(t.TempDir(), "files"), server.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(bucket)) }()
+	handler = files
+
+	signed, err := allowUpload(t.Context(), bucket, "cat.png", 3)
+	require.NoError(t, err)
+	for _, row := range []struct {
+		body   string
+		status int
+	}{
+		{"four", http.StatusRequestEntityTooLarge},
+		{"PNG", http.StatusOK},
+		{"PNG", http.StatusPreconditionFailed},
+	} {
+		status, err := send(t.Context(), signed, int64(len(row.body)), strings.NewReader(row.body))
+		require.NoError(t, err)
+		require.Equal(t, row.status, status, row.body)
+	}
+
+	put(t, bucket, "reports/2026-11.pdf", "%PDF")
+	address, err := linkReport(t.Context(), bucket)
+	require.NoError(t, err)
+	response, err := http.Get(address)
+	require.NoError(t, err)
+	var text bytes.Buffer
+	_, err = text.ReadFrom(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, "%PDF", text.String())
+	require.Contains(t, response.Header.Get("Content-Disposition"), "Report November.pdf")
+}
+
+func TestPublish(t *testing.T) {
+	bucket, dir := memstore.New(), t.TempDir()
+	put(t, bucket, "site/old.html", "old")
+	for _, name := range []string{"index.html", "draft.tmp"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))
+	}
+	report, err := publish(t.Context(), bucket, dir)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Transferred)
+	require.EqualValues(t, 1, report.Deleted)
+}
+
+func TestBackUp(t *testing.T) {
+	photos, backup := memstore.New(), memstore.New()
+	put(t, photos, "cat.jpg", "meow")
+	require.NoError(t, backUp(t.Context(), backup, photos))
+	found, err := backup.Exists(t.Context(), "cat.jpg")
+	require.NoError(t, err)
+	require.True(t, found)
+}
+
+func TestCleanUpRunsAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var runs []transfer.Run
+	record := func(run transfer.Run) {
+		runs = append(runs, run)
+		cancel() // a test ends
+	}
+	err := cleanUp(ctx, memstore.New(), transfer.WithRuns(record), transfer.WithJitter(time.Millisecond))
+	require.ErrorIs(t, err, storage.Canceled)
+	require.Len(t, runs, 1)
+	require.NoError(t, runs[0].Err)
+}
+
+func TestUndo(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	bucket := storage.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return now }}))
+	put(t, bucket, "a", "good")
+	at := now.Add(time.Minute)
+	now = now.Add(time.Hour)
+	put(t, bucket, "a", "bad")
+	put(t, bucket, "b", "bad")
+	_, err := undo(t.Context(), bucket, at)
+	require.NoError(t, err)
+	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
+	require.NoError(t, err)
+	require.Equal(t, "good", string(text))
+	found, err := bucket.Exists(t.Context(), "b")
+	require.NoError(t, err)
+	require.False(t, found)
+}

@@ -1,0 +1,54 @@
+package pages
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/serve"
+)
+
+// linkReport returns an address that lets anyone read one report for ten minutes. A browser saves it
+// under a name that people can read.
+func linkReport(ctx context.Context, bucket storage.SignedDownloader) (string, error) {
+	signed, err := bucket.SignedDownloadURL(ctx, "reports/2026-11.pdf",
+		storage.WithTTL(10*time.Minute), storage.WithDownloadName("Report November.pdf"))
+	if err != nil {
+		return "", err
+	}
+	return signed.URL, nil
+}
+
+// allowUpload returns a request that stores one picture of this size under this key, once. Send it to
+// the client as JSON.
+func allowUpload(ctx context.Context, bucket storage.SignedUploader, key string, size int64) (*storage.SignedURL, error) {
+	return bucket.SignedUploadURL(ctx, key,
+		storage.WithContentType("image/png"), storage.WithSize(size), storage.IfAbsent(), storage.WithTTL(time.Hour))
+}
+
+// send makes a signed request, with its method and all of its headers.
+func send(ctx context.Context, signed *storage.SignedURL, size int64, body io.Reader) (int, error) {
+	request, err := signed.Request(ctx, body)
+	if err != nil {
+		return 0, err
+	}
+	request.ContentLength = size
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// openWithURLs opens a directory whose signed URLs begin with base, and returns the handler that
+// answers them there.
+func openWithURLs(dir, base string) (storage.Bucket, http.Handler, error) {
+	bucket, err := local.Open(dir, local.Config{Create: true}, storage.WithSigningBaseURL(base))
+	if err != nil {
+		return nil, nil, err
+	}
+	return bucket, serve.NewHandler(bucket), nil
+}

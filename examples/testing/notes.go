@@ -1,0 +1,54 @@
+// Package notes is a small backend. docs/testing-your-backend.md shows how it is tested.
+package notes
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Store is what the backend needs of a bucket: no listing and no removing.
+type Store interface {
+	storage.Uploader
+	storage.Downloader
+}
+
+// NewHandler returns the backend: PUT /notes/7 creates a note, GET /notes/7 reads it.
+func NewHandler(store Store) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
+		_, err := store.Upload(r.Context(), "notes/"+r.PathValue("id")+".txt", r.Body, storage.IfAbsent())
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+	})
+	mux.HandleFunc("GET /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
+		note, err := store.Download(r.Context(), "notes/"+r.PathValue("id")+".txt")
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		defer func() { _ = note.Close() }()
+		_, _ = io.Copy(w, note) // the client is gone, or the note has changed
+	})
+	return mux
+}
+
+// fail responds with the status of an error of the store.
+func fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound:
+		status = http.StatusNotFound
+	case storage.PreconditionFailed:
+		status = http.StatusConflict
+	case storage.InvalidArgument:
+		status = http.StatusBadRequest
+	case storage.Unavailable, storage.RateLimited:
+		status = http.StatusServiceUnavailable
+	}
+	http.Error(w, http.StatusText(status), status)
+}
