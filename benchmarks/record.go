@@ -28,7 +28,7 @@ type caseRecord struct {
 	Growth   *growthRecord     `json:"growth,omitempty"`
 }
 
-// A growthRecord tells of which curves the case is a point.
+// A growthRecord says of which curves the case is a point.
 type growthRecord struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
