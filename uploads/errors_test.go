@@ -25,7 +25,7 @@ func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 	byStorage := map[storage.Code]string{
 		storage.InvalidArgument: "InvalidArgument", storage.TooLarge: "TooLarge", storage.PermissionDenied: "PermissionDenied",
 		storage.Unauthenticated: "Unauthenticated", storage.ObjectNotFound: "ObjectNotFound", storage.Internal: "Internal",
-		storage.BodyFailed: "BodyFailed, Canceled", storage.Unavailable: "the store's",
+		storage.BodyFailed: "BodyFailed, Canceled", storage.Unavailable: "the store's", storage.PreconditionFailed: "PreconditionFailed",
 	}
 	for code, m := range meanings {
 		var name strings.Builder
