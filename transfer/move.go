@@ -28,8 +28,11 @@ var errSourceChanged = errors.New("source changed while it was moved, and was no
 var errOneObject = errors.New("source and destination seem to be one object, which was not removed")
 
 // sameObject reports whether two objects have all in common that a listing shows: one bucket may
-// have two addresses. A copy is younger than its source.
+// have two addresses. A copy is younger than its source, or has another revision.
 func sameObject(src, dst entry) bool {
+	if src.revision != "" && dst.revision != "" && src.revision != dst.revision {
+		return false
+	}
 	return src.etag != "" && src.etag == dst.etag && src.size == dst.size && !src.modified.IsZero() && src.modified.Equal(dst.modified)
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -147,6 +148,31 @@ func TestMoveRefuses(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument, "onto itself")
+}
+
+// hasty is a store whose objects are all written in one moment, with the ETag of their content.
+type hasty struct{ storage.Driver }
+
+func (d hasty) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		for i := range page.Entries {
+			page.Entries[i].ETag, page.Entries[i].Modified = "content", time.Unix(1_800_000_000, 0)
+		}
+	}
+	return page, err
+}
+
+// A move that was cut after a copy continues, although the copy has the time of its source.
+func TestAMoveContinuesIfACopyIsAsOldAsItsSource(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return hasty{d} }))
+	for _, key := range []string{"from/a", "to/a"} {
+		_, err := b.Upload(t.Context(), key, file("text"))
+		require.NoError(t, err)
+	}
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(storage.Prefixed(b, "to/")), transfer.Bucket(storage.Prefixed(b, "from/")), transfer.WithMove())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }
 
 // Two addresses of one bucket are not known to overlap.

@@ -86,7 +86,7 @@ func (p *program) checkOther(ctx context.Context, before *storage.Attrs, src, ds
 		return err
 	}
 	there, err := bucket.Attrs(ctx, dst.key)
-	if err == nil && before.ETag != "" && there.ETag == before.ETag && there.Modified.Equal(before.Modified) {
+	if err == nil && before.ETag != "" && there.ETag == before.ETag && there.Revision == before.Revision && there.Modified.Equal(before.Modified) {
 		return invalid("source and destination seem to be one object", "check that they are not two addresses of one bucket")
 	}
 	return nil // copying returns any other error

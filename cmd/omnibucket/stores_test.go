@@ -125,6 +125,7 @@ func TestAKilledMvLosesNothingOnRealServers(t *testing.T) {
 				if ended == nil {
 					break
 				}
+				require.Equal(t, -1, process.ProcessState.ExitCode(), "it was killed: %s", process.Stderr)
 				kills++
 			}
 			require.Positive(t, kills)
