@@ -1,9 +1,12 @@
+//go:build unix
+
 package tus
 
 import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,7 +31,11 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	run := func(t *testing.T, in string, env []string, name string, args ...string) string {
 		c := exec.CommandContext(t.Context(), name, args...)
 		c.Dir, c.Env = in, append(os.Environ(), env...)
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		output, err := c.CombinedOutput()
+		if c.Process != nil {
+			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // tusd's tests may leave a server behind
+		}
 		require.NoError(t, err, "%s %s: %s", name, args, output)
 		return string(output)
 	}

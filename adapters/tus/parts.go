@@ -158,7 +158,10 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 			return err
 		}
 		found, failed := u.store.bucket.Attrs(ctx, u.tailKey())
-		if storage.CodeOf(failed) == storage.ObjectNotFound && u.state.TailRevision != "" {
+		if storage.CodeOf(failed) == storage.ObjectNotFound {
+			if !u.isCurrent(ctx) {
+				return err // another server has finished the upload, and removed its tail
+			}
 			u.state.TailRevision, condition = "", storage.IfAbsent()
 			continue
 		}
@@ -174,6 +177,12 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 		}
 		condition = storage.IfRevision(found.Revision)
 	}
+}
+
+// isCurrent reports whether the state is still the one that was read or saved last.
+func (u *upload) isCurrent(ctx context.Context) bool {
+	found, err := u.store.bucket.Attrs(ctx, u.stateKey())
+	return err == nil && found.Revision == u.revision
 }
 
 // putPart stores the next part, and saves the state.

@@ -265,8 +265,37 @@ func TestAServerThatHasLostItsLockChangesNoTail(t *testing.T) {
 			text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, text))
+			require.Error(t, write(begun, 100, 150), "after the end")
+			left, err := store.bucket.Exists(t.Context(), "a.part")
+			require.NoError(t, err)
+			require.False(t, left)
 		})
 	}
+}
+
+// A tail that somebody has removed while it counts no bytes is stored again.
+func TestATailThatIsGoneIsStoredAgain(t *testing.T) {
+	store, err := New(memstore.New(), Config{})
+	require.NoError(t, err)
+	store.basePart = 4
+	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		at   int64
+		text string
+	}{{0, "01"}, {2, "23"}, {4, "45"}} {
+		if row.at == 4 {
+			require.NoError(t, store.bucket.Remove(t.Context(), "a.part"))
+		}
+		_, err = u.WriteChunk(t.Context(), row.at, strings.NewReader(row.text))
+		require.NoError(t, err)
+	}
+	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
+	require.NoError(t, err)
+	require.NoError(t, u.FinishUpload(t.Context()))
+	text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
+	require.NoError(t, err)
+	require.Equal(t, "0123456789", string(text))
 }
 
 // A server died after it had stored the tail, and before it had saved the state.
@@ -328,7 +357,7 @@ func (d plain) Describe() storage.Description {
 
 // quick returns a locker that looks often.
 func quick(b storage.ReadWriter) *Locker {
-	return &Locker{bucket: b, poll: time.Millisecond, refresh: 5 * time.Millisecond, dead: 300 * time.Millisecond}
+	return &Locker{bucket: b, poll: time.Millisecond, refresh: 5 * time.Millisecond, dead: 10 * time.Second}
 }
 
 func TestLocks(t *testing.T) {
@@ -342,10 +371,12 @@ func TestLocks(t *testing.T) {
 			asked := make(chan struct{})
 			require.NoError(t, one.Lock(t.Context(), func() { close(asked) }))
 
-			soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			defer cancel()
-			require.ErrorIs(t, two.Lock(soon, func() {}), handler.ErrLockTimeout)
-			<-asked
+			waiting, cancel := context.WithCancel(t.Context())
+			go func() {
+				<-asked // the holder knows that another request waits
+				cancel()
+			}()
+			require.ErrorIs(t, two.Lock(waiting, func() {}), handler.ErrLockTimeout)
 
 			got := make(chan error)
 			go func() { got <- two.Lock(t.Context(), func() {}) }()
@@ -376,7 +407,9 @@ func TestALockOfADeadHolderIsTaken(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"dead"}`))
 	require.NoError(t, err)
-	l, err := quick(b).NewLock("a")
+	locker := quick(b)
+	locker.dead = 300 * time.Millisecond
+	l, err := locker.NewLock("a")
 	require.NoError(t, err)
 	asked := make(chan struct{})
 	require.NoError(t, l.Lock(t.Context(), func() { close(asked) }))
