@@ -26,9 +26,10 @@ func (s *Server) Env() []string {
 }
 
 // Address returns the address of a bucket for [storage.Open]. It has no credentials:
-// storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which [Server.Env] has.
+// storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which [Server.Env] has. Its
+// profile is that of Amazon, whose rules the server keeps.
 func (s *Server) Address(bucket string) string {
-	query := url.Values{"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}}
+	query := url.Values{"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}, "profile": {"aws"}}
 	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
 }
 

@@ -61,6 +61,8 @@ func TestTheEnvironmentIsAllThatAnSDKNeeds(t *testing.T) {
 			content, _, err := storage.ReadAll(t.Context(), b, "k")
 			require.NoError(t, err)
 			require.Equal(t, "content", string(content))
+			_, err = b.Upload(t.Context(), "k", strings.NewReader("other"), storage.IfAbsent())
+			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err), "%v", err)
 			require.NoError(t, storage.Close(b))
 		})
 	}

@@ -39,5 +39,5 @@ func openS3(t *testing.T) (storage.Bucket, error) {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
-	return storage.Open(t.Context(), server.Address("notes")+"&profile=aws") // it keeps Amazon's rules
+	return storage.Open(t.Context(), server.Address("notes"))
 }
