@@ -305,7 +305,12 @@ func (h *Handler) deleteTus(c *call) error {
 		return err
 	}
 	h.interrupt(s.name)
-	err = h.abort(c.Context(), s)
+	if s.finishing() {
+		s, err = h.finishTus(c.Context(), s, nil)
+	}
+	if err == nil {
+		err = h.abort(c.Context(), s)
+	}
 	if e, ok := err.(*Error); ok && e.Code == Completed {
 		told := *e
 		told.Status = http.StatusForbidden // 409 would be tried again
