@@ -51,8 +51,8 @@
 // The extensions of tus are creation, creation-with-upload, creation-defer-length,
 // expiration, termination, checksum and concatenation. A completed file is not removed by
 // DELETE: it is the application's. If a call that completed an upload failed or was killed, DELETE
-// completes the upload first, because its object may be there. Of a file of at most one part that
-// came in one request, this is not known, and an object that is there stays.
+// completes the upload first, because its object may be there. This is not known if a file of at
+// most one part came in one request: then an object that is there stays.
 //
 // # State
 //
