@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -95,6 +96,9 @@ func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		return
+	case c.refused == nil && errors.Is(err, errNoFeed):
+		closeAfterResponse(w)
+		defer c.drainWithoutFeed()
 	case c.refused == nil:
 		discard(w, r)
 	default:
