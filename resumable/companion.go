@@ -226,6 +226,9 @@ func etagOf(p storage.UploadedPart) string {
 
 func (h *Handler) abortParts(c *call) error {
 	s, err := h.loadParts(c)
+	if err == nil && s.finishing() {
+		s, err = h.finishParts(c.Context(), s)
+	}
 	if err != nil {
 		return err
 	}

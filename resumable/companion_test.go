@@ -402,19 +402,25 @@ func TestS3FileInAForm(t *testing.T) {
 		huge, hugeKind := formOf(t, "file", content(2<<20))
 		other, otherKind := formOf(t, "other", []byte("x"))
 		padded, paddedKind := formOf(t, "other", content(1<<20+1<<16))
+		header, headerKind := formOf(t, "file", content(10))
+		header = bytes.Replace(header, []byte(`filename="`), []byte(`filename="`+strings.Repeat("x", 1<<17)), 1)
+		field, fieldKind := formOf(t, "file", content(10))
+		field = bytes.Replace(field, []byte("files/alice/other"), content(1<<17), 1)
 		for _, row := range []struct {
 			name string
 			body []byte
 			kind string
 			want string
 		}{
+			{"a long header", header, headerKind, "400 invalid_value file"},
+			{"a long field", field, fieldKind, "400 invalid_value file"},
 			{"no form", whole, "text/plain", "415 unsupported_type Content-Type"},
 			{"no boundary", whole, "multipart/form-data", "415 unsupported_type Content-Type"},
 			{"no file", other, otherKind, "400 invalid_value file"},
 			{"too large", large, largeKind, "413 too_large body"},
 			{"much too large", huge, hugeKind, "413 too_large Content-Length"},
 			{"too large a field", padded, paddedKind, "413 too_large Content-Length"},
-			{"another boundary", whole, otherKind, "400 interrupted body"},
+			{"another boundary", whole, otherKind, "400 invalid_value file"},
 			{"cut in the file", whole[:1<<19], kind, "400 interrupted"},
 			{"cut in a field", whole[:20], kind, "400 interrupted body"},
 		} {

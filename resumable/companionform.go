@@ -6,6 +6,8 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 const (
@@ -40,7 +42,8 @@ func (c *call) formFile(most int64) (io.Reader, error) {
 	if err != nil {
 		return nil, tooLarge("Content-Length", most)
 	}
-	form := multipart.NewReader(body, parameters["boundary"])
+	fields := &formFields{from: body, left: maxEnvelope}
+	form := multipart.NewReader(fields, parameters["boundary"])
 	for range maxFields {
 		switch part, err := form.NextPart(); {
 		case err == io.EOF:
@@ -48,13 +51,35 @@ func (c *call) formFile(most int64) (io.Reader, error) {
 		case err != nil:
 			return nil, formFailed(err)
 		case part.FormName() != "file":
-		case most > 0:
-			return &limitedBody{from: part, left: most, most: most}, nil
 		default:
+			fields.over = true
+			if most > 0 {
+				return &limitedBody{from: part, left: most, most: most}, nil
+			}
 			return part, nil
 		}
 	}
 	return nil, invalid("file", "The form has too many fields before the file.")
+}
+
+// formFields limits the bytes of a form before its file. The package mime/multipart would hold up
+// to 10 MiB of a header.
+type formFields struct {
+	from io.Reader
+	left int
+	over bool // the file follows
+}
+
+func (f *formFields) Read(p []byte) (int, error) {
+	if f.over {
+		return f.from.Read(p)
+	}
+	if f.left <= 0 {
+		return 0, invalid("file", "The form has more than "+webapi.Bytes(maxEnvelope)+" before the file.")
+	}
+	n, err := f.from.Read(p[:min(len(p), f.left)])
+	f.left -= n
+	return n, err
 }
 
 // formFailed returns the error for a form that cannot be read.

@@ -284,6 +284,50 @@ func TestManyCompletionsMakeOneObject(t *testing.T) {
 	sites[0].stored("files/alice/file", content(1000))
 }
 
+// Two requests complete one upload at once with different lists of parts. The first one fails in the
+// middle: the object is still made of its parts.
+func TestTheFirstListOfPartsIsThatOfTheObject(t *testing.T) {
+	driver := memstore.NewDriver(memstore.Config{})
+	layered := func(each func(call string, next func() error) error) *site {
+		return newSite(t, storage.New(driver, storage.WithLayer(func(next storage.Driver) storage.Driver {
+			return storage.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+				return each(call, func() error { return next(ctx) })
+			})
+		})), resumable.Config{ProxyParts: true})
+	}
+	failing := layered(func(call string, next func() error) error {
+		if call == "CompleteParts" {
+			return &storage.Error{Code: storage.Internal, Err: errDead}
+		}
+		return next()
+	})
+	listed, goOn := make(chan struct{}), make(chan struct{})
+	wait := sync.OnceFunc(func() { close(listed); <-goOn })
+	slow := layered(func(call string, next func() error) error {
+		err := next()
+		if call == "ListParts" {
+			wait()
+		}
+		return err
+	})
+	s := newSite(t, storage.New(driver), resumable.Config{ProxyParts: true})
+	u := s.begin(map[string]any{"filename": "file"})
+	one, two := u.send(1, content(part)), u.send(2, content(100))
+	completeAt := func(s *site, parts ...sentPart) *answer {
+		mine := *u
+		mine.s = s
+		return mine.complete(parts...)
+	}
+	second := make(chan *answer, 1)
+	go func() { second <- completeAt(slow, one, two) }()
+	<-listed
+	require.Equal(t, "503 store_failed", completeAt(failing, one).refusal(t))
+	close(goOn)
+	require.Equal(t, "423 locked uploadId", (<-second).refusal(t))
+	require.Equal(t, http.StatusOK, u.complete(one).StatusCode)
+	s.stored("files/alice/file", content(part))
+}
+
 // Two tabs send one file by one upload at once, in two processes. Each continues where
 // HEAD says.
 func TestTwoTabsAtOnce(t *testing.T) {

@@ -60,7 +60,7 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case s.claimed(now):
+		case s.claimed(now), s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
 		case s.Phase == phaseOpen && s.arrived():
 			s.Phase, s.PartCount, s.PartsSum = phaseCompleting, parts, sum

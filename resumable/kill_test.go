@@ -258,6 +258,61 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 	}
 }
 
+// A server is killed at each of its calls while it completes an upload, and the client gives up. If
+// the object is there, the application gets to know of it, and the client too.
+func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
+	data := content(part + 5000)
+	inspect := func(context.Context, *resumable.Upload, *storage.ReaderAt) error { return nil }
+	for _, row := range []struct {
+		name    string
+		inspect func(context.Context, *resumable.Upload, *storage.ReaderAt) error
+		after   bool // the call
+		parts   bool // in place of tus
+	}{
+		{"parts, before", nil, false, true}, {"parts, after", nil, true, true},
+		{"inspected parts, before", inspect, false, true}, {"inspected parts, after", inspect, true, true},
+		{"tus, before", nil, false, false}, {"tus, after", nil, true, false},
+		{"inspected tus, before", inspect, false, false}, {"inspected tus, after", inspect, true, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			completed := 0
+			for at := 1; ; at++ {
+				require.Less(t, at, 60)
+				driver, told := memstore.NewDriver(memstore.Config{}), 0
+				c := resumable.Config{ProxyParts: true, Inspect: row.inspect, OnComplete: func(context.Context, *resumable.Upload) error { told++; return nil }}
+				s := newSite(t, storage.New(driver), c)
+				d := &death{at: at, after: row.after}
+				mortal := newSite(t, storage.New(driver, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+				address := ""
+				if row.parts {
+					u := s.begin(map[string]any{"filename": "file"})
+					sent := u.send(1, data)
+					address, u.s = s.base+"/s3/multipart/"+u.UploadID, mortal
+					u.complete(sent)
+				} else {
+					address = s.create("Upload-Length", size(data))
+					mortal.send("PATCH", address, data, "Upload-Offset", "0")
+				}
+				if !d.reached() {
+					break
+				}
+				s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+				a := s.tus("DELETE", address, nil)
+				if a.StatusCode < 300 {
+					require.Empty(t, s.tidy(), "killed at call %d", at)
+					continue
+				}
+				completed++
+				require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", at)
+				require.Positive(t, told, "killed at call %d", at)
+				s.stored("files/alice/file", data)
+				require.Equal(t, []string{"files/alice/file"}, s.tidy(), "killed at call %d", at)
+			}
+			require.Positive(t, completed)
+		})
+	}
+}
+
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 	for at := 1; ; at++ {

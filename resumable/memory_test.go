@@ -127,6 +127,10 @@ func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
 	a := s.tus("PATCH", at, content(1000), "Upload-Offset", "0")
 	require.Equal(t, "503 busy", a.refusal(t))
 	require.NotEmpty(t, a.Header.Get("Retry-After"))
+	stuck, began := newStuckBody(content(100)), time.Now()
+	defer stuck.end()
+	require.Equal(t, "503 busy", (<-s.patchAndStall(at, stuck)).refusal(t))
+	require.Less(t, time.Since(began), 4*time.Second, "the response does not wait for the body")
 	for _, stop := range stops {
 		stop()
 	}

@@ -216,6 +216,12 @@ func (h *Handler) removeObjects(ctx context.Context, s *session) error {
 	return err
 }
 
+// finishing reports whether the object may exist, and the application does not know it yet: a call
+// that made it failed or was killed. Such a session is finished before it can be aborted.
+func (s *session) finishing() bool {
+	return s.Kind != kindPartial && (s.Phase == phaseCompleting || s.Phase == phaseStored)
+}
+
 // abort ends a session that is not done, and removes it. Requests in progress find out
 // with their next write.
 func (h *Handler) abort(ctx context.Context, s *session) error {
@@ -223,9 +229,9 @@ func (h *Handler) abort(ctx context.Context, s *session) error {
 		switch {
 		case s.Phase == phaseAborted:
 			return false, nil
-		case s.Phase == phaseStored, s.Phase == phaseDone && s.Kind != kindPartial:
+		case s.Phase == phaseDone && s.Kind != kindPartial:
 			return false, s.completed()
-		case s.claimed(h.config.Now()):
+		case s.claimed(h.config.Now()), s.finishing():
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted

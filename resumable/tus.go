@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -95,6 +96,9 @@ func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		return
+	case c.refused == nil && errors.Is(err, errNoFeed):
+		closeAfterResponse(w)
+		defer c.drainWithoutFeed()
 	case c.refused == nil:
 		discard(w, r)
 	default:
@@ -305,7 +309,12 @@ func (h *Handler) deleteTus(c *call) error {
 		return err
 	}
 	h.interrupt(s.name)
-	err = h.abort(c.Context(), s)
+	if s.finishing() {
+		s, err = h.finishTus(c.Context(), s, nil)
+	}
+	if err == nil {
+		err = h.abort(c.Context(), s)
+	}
 	if e, ok := err.(*Error); ok && e.Code == Completed {
 		told := *e
 		told.Status = http.StatusForbidden // 409 would be tried again

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/omnibucket/storage"
 )
 
 const (
@@ -35,11 +37,17 @@ type feed struct {
 	over   bool // the last piece was received
 }
 
+// errNoFeed is for a request that has waited for memory already: its response does not wait for the
+// body.
+var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes")}
+
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
 func (h *Handler) newFeed(c *call, left int64) (*feed, error) {
 	if !h.feeds.acquire(c.Context(), feedBytes) {
-		return nil, busy()
+		e := busy()
+		e.Err = errNoFeed
+		return nil, e
 	}
 	f := &feed{
 		pieces: make(chan piece), free: make(chan []byte, 2),
@@ -90,8 +98,28 @@ func (f *feed) recycle(p piece) {
 // called before the response is written.
 func (f *feed) closeAfterResponse() {
 	if !f.over {
-		f.w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(f.w).EnableFullDuplex() // the body is still read, by drain
+		closeAfterResponse(f.w)
+	}
+}
+
+func closeAfterResponse(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).EnableFullDuplex() // the body is still read, by drain
+}
+
+func drainTime(ctx context.Context) time.Duration {
+	if ctx.Err() != nil {
+		return stopAfter
+	}
+	return drainFor
+}
+
+// drainWithoutFeed is drain for a request that has no feed.
+func (c *call) drainWithoutFeed() {
+	conn := http.NewResponseController(c.w)
+	_ = conn.Flush()
+	if conn.SetReadDeadline(time.Now().Add(drainTime(c.Context()))) == nil {
+		_, _ = io.CopyN(io.Discard, c.Body, int64(maxDrain))
 	}
 }
 
@@ -104,11 +132,7 @@ func (f *feed) drain(ctx context.Context) {
 		return
 	}
 	_ = http.NewResponseController(f.w).Flush()
-	wait := drainFor
-	if ctx.Err() != nil {
-		wait = stopAfter
-	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(drainTime(ctx))
 	defer timer.Stop()
 	for left := maxDrain; left > 0; {
 		select {
