@@ -10,7 +10,9 @@
 // # What changes in meaning
 //
 //   - Errors wrap a *[storage.Error]: ErrorAs finds it, and gcerrors.Code tells its category.
-//   - Reads continue after a lost connection and never join two revisions of an object.
+//   - Reads continue after a lost connection and never join two revisions of an object. But Seek of
+//     a blob.Reader opens the object again, and then reads the revision that is there: use
+//     storage.NewReaderAt on the *storage.Bucket of As for random access to one revision.
 //   - Delete of a key that does not exist fails with NotFound, as the Go CDK asks; the library's
 //     Remove succeeds. Delete therefore makes one request more.
 //   - Copy leaves the storage class to the destination on S3, as s3blob does.
