@@ -98,12 +98,12 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	}
 	info, err := b.stat(name)
 	switch {
+	case err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
+		return nil, failed("open", name, fs.ErrExist)
 	case err == nil && info.IsDir() && flag&writes != 0:
 		return nil, failed("open", name, syscall.EISDIR)
 	case err == nil && info.IsDir():
 		return &dir{fs: b, name: name, info: info}, nil
-	case err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
-		return nil, failed("open", name, fs.ErrExist)
 	case errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0:
 		return b.create(name, flag)
 	case err != nil:

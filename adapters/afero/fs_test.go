@@ -275,6 +275,10 @@ func TestOneOfSeveralCreatesAFile(t *testing.T) {
 	}
 	group.Wait()
 	require.Equal(t, int32(1), made.Load())
+
+	require.NoError(t, files.Mkdir("folder", 0))
+	_, err := files.OpenFile("folder", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0)
+	require.ErrorIs(t, err, fs.ErrExist, "a folder has the name")
 }
 
 func TestACanceledContextStoresNothing(t *testing.T) {
