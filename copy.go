@@ -172,7 +172,11 @@ func (c *copyOp) copyUnseen(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
 	r.Source, r.ReplaceTags = from, r.set.tags
-	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
+	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
+	if a != nil {
+		a.ContentType = "" // that of the source, which nobody has read
+	}
+	return a, e
 }
 
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option

@@ -21,6 +21,8 @@ import (
 type againDriver struct {
 	storage.Driver
 	before, after func(ctx context.Context, call int) // of the write of the object; nil: nothing
+	lost          int                                 // how many of the first calls lose their responses
+	noHead        bool                                // the attributes may not be read
 
 	mu         sync.Mutex
 	parts      map[int][]byte
@@ -64,10 +66,20 @@ func (d *againDriver) CompleteParts(ctx context.Context, r *storage.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
+	if call <= d.lost {
+		return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
+	}
 	if d.after != nil {
 		d.after(ctx, call)
 	}
 	return attrs, d.Driver.AbortParts(ctx, put.Key, r.Upload)
+}
+
+func (d *againDriver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	if d.noHead {
+		return nil, storage.PermissionDenied
+	}
+	return d.Driver.Head(ctx, r)
 }
 
 func newAgainBucket(t *testing.T) (*againDriver, storage.Bucket, *storage.MultipartUpload) {
@@ -147,4 +159,51 @@ func TestACompletionKeepsItsOwnCondition(t *testing.T) {
 	_, err = u.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Len(t, d.conditions, 1)
+}
+
+// A completion whose responses are lost has made the object once.
+func TestACompletionWhoseResponseIsLostMakesOneObject(t *testing.T) {
+	for _, there := range []bool{false, true} {
+		for lost := 1; lost <= 2; lost++ {
+			d, b, u := newAgainBucket(t)
+			d.lost = lost
+			if there {
+				_, err := b.Upload(t.Context(), "key", strings.NewReader("another"))
+				require.NoError(t, err)
+			}
+			var first *storage.Attrs
+			d.before = func(ctx context.Context, call int) {
+				if call == 2 {
+					var err error
+					first, err = b.Attrs(ctx, "key")
+					require.NoError(t, err)
+				}
+			}
+			made, err := u.Complete(t.Context())
+			require.NoError(t, err)
+			data, attrs, err := storage.ReadAll(t.Context(), b, "key")
+			require.NoError(t, err)
+			require.Equal(t, "first second", string(data))
+			require.Equal(t, made.Revision, attrs.Revision)
+			require.Equal(t, first.Revision, made.Revision)
+			again, err := u.Complete(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, made.Revision, again.Revision)
+		}
+	}
+}
+
+// Without permission to read, a completion has no condition.
+func TestACompletionWithoutPermissionToRead(t *testing.T) {
+	d, b, u := newAgainBucket(t)
+	_, err := b.Upload(t.Context(), "key", strings.NewReader("another"))
+	require.NoError(t, err)
+	d.noHead = true
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []storage.Condition{{}}, d.conditions)
+	d.noHead = false
+	data, _, err := storage.ReadAll(t.Context(), b, "key")
+	require.NoError(t, err)
+	require.Equal(t, "first second", string(data))
 }

@@ -97,7 +97,8 @@ type writeFile struct {
 	*os.File
 	fs      *bucketFs
 	name    string
-	created *storage.Attrs // the empty object that O_CREATE has stored; nil if there was one
+	created *storage.Attrs         // the empty object that O_CREATE has stored; nil if there was one
+	options []storage.UploadOption // the properties of the object whose content was downloaded
 	changed bool
 	broken  error // why the content is not whole; nil if it is
 	closed  bool
@@ -115,6 +116,7 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	}
 	r, err := b.bucket.Download(b.ctx, keyOf(name))
 	if err == nil {
+		f.options = propertiesOf(r.Attrs())
 		_, err = r.WriteTo(f.File)
 		err = errors.Join(err, r.Close())
 	}
@@ -126,6 +128,27 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 		return nil, failed("open", name, err)
 	}
 	return f, nil
+}
+
+// propertiesOf returns the options that store an object with the properties and metadata of another.
+func propertiesOf(a *storage.Attrs) []storage.UploadOption {
+	var opts []storage.UploadOption
+	for _, property := range []struct {
+		value string
+		with  func(string) storage.WriteOption
+	}{
+		{a.ContentType, storage.WithContentType}, {a.ContentEncoding, storage.WithContentEncoding},
+		{a.ContentDisposition, storage.WithContentDisposition}, {a.ContentLanguage, storage.WithContentLanguage},
+		{a.CacheControl, storage.WithCacheControl},
+	} {
+		if property.value != "" {
+			opts = append(opts, property.with(property.value))
+		}
+	}
+	if len(a.Metadata) > 0 {
+		opts = append(opts, storage.WithMetadata(a.Metadata))
+	}
+	return opts
 }
 
 // temporary opens an empty temporary file.
@@ -208,15 +231,23 @@ func (f *writeFile) Sync() error {
 	if !f.changed {
 		return nil
 	}
-	info, err := f.File.Stat()
-	if err == nil {
-		_, err = f.fs.bucket.Upload(f.fs.ctx, keyOf(f.name), io.NewSectionReader(f.File, 0, info.Size()))
+	err := f.store(f.options)
+	if errors.Is(err, storage.InvalidArgument) && f.options != nil {
+		err = f.store(nil) // another tool has given the object properties that the library does not write
 	}
 	if err != nil {
 		return failed("sync", f.name, err)
 	}
 	f.changed = false
 	return nil
+}
+
+func (f *writeFile) store(opts []storage.UploadOption) error {
+	info, err := f.File.Stat()
+	if err == nil {
+		_, err = f.fs.bucket.Upload(f.fs.ctx, keyOf(f.name), io.NewSectionReader(f.File, 0, info.Size()), opts...)
+	}
+	return err
 }
 
 // Close stores what was written.

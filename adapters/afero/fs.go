@@ -15,7 +15,8 @@
 //     TransferError(error) of such a file has the same effect.
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
-//     first: an append costs as much as a whole upload.
+//     first: an append costs as much as a whole upload. The object keeps its content type, its
+//     other properties and its metadata.
 //   - A file that is open for reading reads only the requested bytes from the store, of one
 //     revision throughout.
 //   - Rename copies inside the store, then removes: it takes longer for a large object, and a
@@ -97,12 +98,12 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	}
 	info, err := b.stat(name)
 	switch {
+	case err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
+		return nil, failed("open", name, fs.ErrExist)
 	case err == nil && info.IsDir() && flag&writes != 0:
 		return nil, failed("open", name, syscall.EISDIR)
 	case err == nil && info.IsDir():
 		return &dir{fs: b, name: name, info: info}, nil
-	case err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0:
-		return nil, failed("open", name, fs.ErrExist)
 	case errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0:
 		return b.create(name, flag)
 	case err != nil:
@@ -220,8 +221,12 @@ func (b *bucketFs) Rename(from, to string) error {
 		return failed("rename", from, fs.ErrInvalid)
 	}
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
+		moved := target + entry.Key[len(source):]
+		if strings.HasSuffix(moved, "/") { // other tools mark a folder so
+			moved += Marker
+		}
 		if err == nil {
-			err = b.move(entry.Key, target+entry.Key[len(source):])
+			err = b.move(entry.Key, moved)
 		}
 		if err != nil {
 			return failed("rename", from, err)

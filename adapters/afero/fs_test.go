@@ -275,6 +275,10 @@ func TestOneOfSeveralCreatesAFile(t *testing.T) {
 	}
 	group.Wait()
 	require.Equal(t, int32(1), made.Load())
+
+	require.NoError(t, files.Mkdir("folder", 0))
+	_, err := files.OpenFile("folder", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0)
+	require.ErrorIs(t, err, fs.ErrExist, "a folder has the name")
 }
 
 func TestACanceledContextStoresNothing(t *testing.T) {
@@ -305,11 +309,70 @@ func TestFoldersOfOtherTools(t *testing.T) {
 	require.True(t, os.IsNotExist(err), "%v", err)
 }
 
-// otherTool stores a slash in place of "!".
+func TestFoldersOfOtherToolsAreRenamed(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherTool{next} }))
+	for _, key := range []string{"folder!", "folder/a", "folder/sub!"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
+		require.NoError(t, err)
+	}
+	files := New(t.Context(), b)
+	require.NoError(t, files.Rename("folder", "new"))
+	_, err := files.Stat("folder")
+	require.True(t, os.IsNotExist(err), "%v", err)
+	info, err := files.Stat("new/sub")
+	require.NoError(t, err)
+	require.True(t, info.IsDir())
+	infos, err := afero.ReadDir(files, "new")
+	require.NoError(t, err)
+	require.Len(t, infos, 2)
+}
+
+func TestAnAppendKeepsPropertiesAndMetadata(t *testing.T) {
+	for _, flag := range []int{os.O_APPEND | os.O_WRONLY, os.O_RDWR} {
+		b := memstore.New()
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithContentType("image/png"), storage.WithContentLanguage("de"),
+			storage.WithContentDisposition("inline"), storage.WithContentEncoding("x-none"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
+		require.NoError(t, err)
+		before, err := b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		f, err := New(t.Context(), b).OpenFile("a", flag, 0)
+		require.NoError(t, err)
+		_, err = f.WriteString("more")
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		after, err := b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		require.NotEqual(t, before.Revision, after.Revision)
+		require.Equal(t, before.Properties, after.Properties)
+	}
+}
+
+// Properties that only other tools write do not keep a file from being stored.
+func TestAnAppendToAnObjectOfAnotherTool(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherTool{next} }))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"odd": "true"}))
+	require.NoError(t, err)
+	attrs, err := b.Attrs(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, "binary", attrs.ContentType)
+	f, err := New(t.Context(), b).OpenFile("a", os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(" and more")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	text, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "text and more", string(text))
+}
+
+// otherTool stores a slash in place of "!", and odd properties.
 type otherTool struct{ storage.Driver }
 
 func (d otherTool) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	other := *r
 	other.Key = strings.ReplaceAll(r.Key, "!", "/")
+	if r.Metadata["odd"] != "" {
+		other.ContentType = "binary"
+	}
 	return d.Driver.Put(ctx, &other)
 }

@@ -12,32 +12,37 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// escapeKey returns key with the characters escaped that the library's rules refuse there. The
-// escape is that of the Go CDK's own drivers.
-func escapeKey(key string) string {
-	return escape(key, true)
-}
+// end is an escape of nothing. It ends a key whose last character cannot be the last one of a key,
+// so that the stored key still begins with every prefix of the key.
+const end = "__0x__"
 
-// escapePrefix is escapeKey for a prefix, whose last character need not end a key.
-func escapePrefix(prefix string) string { return escape(prefix, false) }
+// escapeKey returns key with the characters escaped that the library's rules refuse there. The
+// escape is that of the Go CDK's own drivers, except for the end.
+func escapeKey(key string) string {
+	stored := escapePrefix(key)
+	if strings.HasSuffix(stored, "/") || strings.HasSuffix(stored, ".") {
+		stored += end
+	}
+	return stored
+}
 
 // escapeDelimiter escapes only what no key can have anywhere.
 func escapeDelimiter(delimiter string) string {
-	if delimiter == "/" || delimiter == "." {
+	if delimiter == "/" {
 		return delimiter
 	}
 	return escapePrefix(delimiter)
 }
 
-func escape(text string, whole bool) string {
-	if !utf8.ValidString(text) {
-		return text // the library refuses it
+// escapePrefix is escapeKey for a prefix, whose last character need not end a key.
+func escapePrefix(prefix string) string {
+	if !utf8.ValidString(prefix) {
+		return prefix // the library refuses it
 	}
-	runes := []rune(text)
+	runes := []rune(prefix)
 	var out strings.Builder
 	for i, r := range runes {
-		last := whole && i == len(runes)-1
-		if mustEscape(runes, i, last) {
+		if mustEscape(runes, i) {
 			fmt.Fprintf(&out, "__0x%x__", r)
 		} else {
 			out.WriteRune(r)
@@ -47,14 +52,12 @@ func escape(text string, whole bool) string {
 }
 
 // mustEscape reports whether the rune at i cannot stand there in a key, or may begin an escape.
-func mustEscape(runes []rune, i int, last bool) bool {
+func mustEscape(runes []rune, i int) bool {
 	switch r := runes[i]; r {
 	case '_':
 		return string(runes[i:min(i+len("__0x"), len(runes))]) == "__0x"
 	case '/':
-		return i == 0 || last || runes[i-1] == '/' || runes[i-1] == '.'
-	case '.':
-		return last
+		return i == 0 || runes[i-1] == '/' || runes[i-1] == '.'
 	case '\\', 0x7F, 0xFFFE, 0xFFFF:
 		return true
 	default:
@@ -68,6 +71,9 @@ var escaped = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
 func unescapeKey(key string) string {
 	if !strings.Contains(key, "__0x") {
 		return key
+	}
+	if cut, found := strings.CutSuffix(key, end); found && (strings.HasSuffix(cut, "/") || strings.HasSuffix(cut, ".")) {
+		key = cut
 	}
 	return escaped.ReplaceAllStringFunc(key, func(found string) string {
 		r, err := strconv.ParseUint(found[4:len(found)-2], 16, 32)

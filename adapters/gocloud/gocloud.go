@@ -10,7 +10,9 @@
 // # What changes in meaning
 //
 //   - Errors wrap a *[storage.Error]: ErrorAs finds it, and gcerrors.Code tells its category.
-//   - Reads continue after a lost connection and never join two revisions of an object.
+//   - Reads continue after a lost connection and never join two revisions of an object. But Seek of
+//     a blob.Reader opens the object again, and then reads the revision that is there: use
+//     storage.NewReaderAt on the *storage.Bucket of As for random access to one revision.
 //   - Delete of a key that does not exist fails with NotFound, as the Go CDK asks; the library's
 //     Remove succeeds. Delete therefore makes one request more.
 //   - Copy leaves the storage class to the destination on S3, as s3blob does.
@@ -19,7 +21,8 @@
 //     Unimplemented. Headers that a store needs with a signed PUT, such as Azure's
 //     x-ms-blob-type, do not fit into a URL: take them from the library's SignedUploadURL.
 //   - Keys that the library refuses ("a//b", "dir/", control characters) are escaped as the
-//     Go CDK's own drivers escape: "__0x2f__" is a slash. So are names of metadata, as
+//     Go CDK's own drivers escape: "__0x2f__" is a slash. A slash or dot at the end of a key stays,
+//     and "__0x__" follows it. So are names of metadata, as
 //     hexadecimal digits after "x-hex-". If an object has such a key as it is, because another
 //     program or s3blob has stored it, it is found too.
 //   - A store that lists in another order than that of bytes fails to list (Unsupported).

@@ -194,10 +194,11 @@ func TestEscapedKeys(t *testing.T) {
 	for key, stored := range map[string]string{
 		"photos/1.jpg":  "photos/1.jpg",
 		"a//b":          "a/__0x2f__b",
-		"dir/":          "dir__0x2f__",
+		"dir/":          "dir/__0x__",
 		"/a":            "__0x2f__a",
 		"../a":          "..__0x2f__a",
-		"a.":            "a__0x2e__",
+		"a.":            "a.__0x__",
+		"dir//":         "dir/__0x2f__",
 		"tab\tand\\":    "tab__0x9__and__0x5c__",
 		"☺/größe":       "☺/größe",
 		"a__0x2f__b":    "a__0x5f___0x2f__b",
@@ -220,6 +221,52 @@ func FuzzKeys(f *testing.F) {
 		require.Equal(t, key, unescapeKey(escapeKey(key)))
 		require.Equal(t, key, unescapeKey(escapePrefix(key)))
 	})
+}
+
+// A listing has all keys that begin with its prefix, and no others, however they are stored.
+func TestPrefixesOfEscapedKeys(t *testing.T) {
+	keys := []string{
+		"a", "a.", "a..", "a./b", "a/", "a/.", "a//", "a//b", "a/b", "a/b/", "a\\b", "a\tb", "a_b", "a__0x", "a__0x2f__b", "a__b", "/", "//", "/a", ".", "_", "__0x__",
+	}
+	b := OpenBucket(memstore.New())
+	prefixes := map[string]bool{"": true}
+	for _, key := range keys {
+		require.NoError(t, b.WriteAll(t.Context(), key, []byte(key), nil), key)
+		for end := range key {
+			prefixes[key[:end+1]] = true
+		}
+	}
+	for prefix := range prefixes {
+		var want, listed []string
+		for _, key := range keys {
+			if strings.HasPrefix(key, prefix) {
+				want = append(want, key)
+			}
+		}
+		list := b.List(&blob.ListOptions{Prefix: prefix})
+		for entry, err := list.Next(t.Context()); err != io.EOF; entry, err = list.Next(t.Context()) {
+			require.NoError(t, err)
+			listed = append(listed, entry.Key)
+		}
+		require.ElementsMatch(t, want, listed, "%q", prefix)
+	}
+}
+
+// The mark of a folder is in the folder.
+func TestAListingOfAFolderHasItsMark(t *testing.T) {
+	b := OpenBucket(memstore.New())
+	for _, key := range []string{"dir/", "dir/a", "other"} {
+		require.NoError(t, b.WriteAll(t.Context(), key, nil, nil))
+	}
+	for prefix, want := range map[string][]string{"": {"dir/ true", "other false"}, "dir/": {"dir/ false", "dir/a false"}} {
+		page, _, err := b.ListPage(t.Context(), blob.FirstPageToken, 10, &blob.ListOptions{Prefix: prefix, Delimiter: "/"})
+		require.NoError(t, err)
+		var listed []string
+		for _, entry := range page {
+			listed = append(listed, fmt.Sprint(entry.Key, " ", entry.IsDir))
+		}
+		require.ElementsMatch(t, want, listed, "%q", prefix)
+	}
 }
 
 // Other programs and s3blob may store keys that this library refuses to write, and metadata that

@@ -3,6 +3,7 @@ package gocloud
 import (
 	"context"
 	"io"
+	"strings"
 
 	"gocloud.dev/blob/driver"
 
@@ -28,10 +29,14 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if err != nil {
 		return nil, err
 	}
-	out := &driver.ListPage{Objects: make([]*driver.ListObject, len(page.Entries)), NextPageToken: []byte(page.Token)}
-	for i, entry := range page.Entries {
-		out.Objects[i] = &driver.ListObject{
-			Key: unescapeKey(entry.Key), ModTime: entry.Modified, Size: entry.Size, IsDir: entry.IsPrefix,
+	out := &driver.ListPage{Objects: make([]*driver.ListObject, 0, len(page.Entries)), NextPageToken: []byte(page.Token)}
+	for _, entry := range page.Entries {
+		key := unescapeKey(entry.Key)
+		if !strings.HasPrefix(key, o.Prefix) {
+			continue // it begins with the underscores of an escape
+		}
+		out.Objects = append(out.Objects, &driver.ListObject{
+			Key: key, ModTime: entry.Modified, Size: entry.Size, IsDir: entry.IsPrefix,
 			AsFunc: func(target any) bool {
 				p, ok := target.(*storage.ListEntry)
 				if ok {
@@ -39,7 +44,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 				}
 				return ok
 			},
-		}
+		})
 	}
 	return out, nil
 }

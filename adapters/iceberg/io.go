@@ -143,10 +143,19 @@ func (o *IO) Rename(from, to string) error { return o.move("rename", from, to) }
 
 // RenameNoReplace moves a file if there is none at its new location. If there is one, it fails
 // with fs.ErrExist. The file appears at its new location atomically, and then disappears from the
-// old one. It fails with Unsupported if the store has no conditional writes.
+// old one. If it cannot be removed there, it stays, and RenameNoReplace succeeds: a catalog has
+// committed by then, and must not take it for a failure. RenameNoReplace fails with Unsupported if
+// the store has no conditional writes.
 func (o *IO) RenameNoReplace(from, to string) error {
-	return o.move("rename", from, to, storage.IfAbsent())
+	err := o.move("rename", from, to, storage.IfAbsent())
+	if errors.Is(err, errLeft) {
+		return nil
+	}
+	return err
 }
+
+// errLeft is the cause of the error of a move that has not removed the old file.
+var errLeft = errors.New("the old file is left")
 
 func (o *IO) move(op, from, to string, opts ...storage.CopyOption) error {
 	source, err := o.key(from)
@@ -158,7 +167,9 @@ func (o *IO) move(op, from, to string, opts ...storage.CopyOption) error {
 		_, err = storage.Copy(o.ctx, o.bucket, target, o.bucket, source, opts...)
 	}
 	if err == nil && target != source {
-		err = o.bucket.Remove(o.ctx, source)
+		if left := o.bucket.Remove(o.ctx, source); left != nil {
+			err = fmt.Errorf("%w: %w", errLeft, left)
+		}
 	}
 	return failed(op, to, err)
 }

@@ -209,3 +209,16 @@ func TestARenameThatCannotBeAtomicIsRefused(t *testing.T) {
 	require.NoError(t, o.WriteFile("s3://lake/a", nil))
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), errors.ErrUnsupported)
 }
+
+// A commit that is there has succeeded: a catalog that is told otherwise lets its caller repeat it.
+func TestARenameThatLeavesTheOldFileIsDone(t *testing.T) {
+	injector := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
+	o := New(t.Context(), memstore.New(storage.WithLayer(injector.Layer())), "s3://lake")
+	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
+	require.NoError(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"))
+	text, err := o.ReadFile("s3://lake/b")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), fs.ErrExist)
+	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission)
+}

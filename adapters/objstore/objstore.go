@@ -16,6 +16,7 @@ package objstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -84,8 +85,12 @@ func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	return sized(b.own.Download(ctx, name))
 }
 
-// GetRange reads length bytes from off; -1 reads to the end.
+// GetRange reads length bytes from off; -1 reads to the end. Other negative numbers, which mean more
+// to the library, are InvalidArgument.
 func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
+	if off < 0 || length < -1 {
+		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "GetRange", Key: name, Err: errors.New("off must be at least 0, and length at least -1")}
+	}
 	return sized(b.own.Download(ctx, name, storage.WithRange(off, length)))
 }
 

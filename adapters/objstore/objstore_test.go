@@ -118,4 +118,8 @@ func TestCallsThatFailLeaveWhatWasThere(t *testing.T) {
 	require.NoError(t, r.Close(), "again")
 	_, err = b.GetRange(t.Context(), "a/1", 5, 1)
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+	for _, of := range [][2]int64{{-1, -1}, {-1, 1}, {0, -2}, {2, -5}} {
+		_, err = b.GetRange(t.Context(), "a/1", of[0], of[1])
+		require.ErrorIs(t, err, storage.InvalidArgument, "%v", of)
+	}
 }

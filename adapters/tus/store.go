@@ -25,6 +25,8 @@
 //   - The content of an unfinished upload can be read only while it has no whole part.
 //   - A temporary file of this machine holds the part that is being received: 8 MiB for uploads of
 //     up to 78 GiB, and 64 MiB if the length comes later.
+//   - If a server dies before it has made the object of bytes that have arrived, the next request
+//     for the upload makes it. Tusd calls no hook that the upload is finished then.
 //   - A hook that sets an ID that an upload has already gets the error ERR_UPLOAD_EXISTS.
 //   - Uploads that another store of tusd has begun are not found: let them finish there.
 package tus

@@ -24,6 +24,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // stores are a bucket of each kind, with a part size that its store takes.
@@ -271,6 +272,51 @@ func TestAServerThatHasLostItsLockChangesNoTail(t *testing.T) {
 			require.False(t, left)
 		})
 	}
+}
+
+// A server died, or the store failed, after the last part was stored and before the object was made.
+// A client that asks for the offset learns that it has sent everything, and sends nothing more.
+func TestAnUploadWhoseEndFailedIsFinishedWhenItIsAskedFor(t *testing.T) {
+	for _, row := range stores {
+		t.Run(row.name, func(t *testing.T) {
+			s := serve(t, row.open(t), row.part)
+			store, err := New(s.bucket, Config{})
+			require.NoError(t, err)
+			store.basePart = row.part
+			for id, size := range map[string]int64{"whole": 2 * row.part, "odd": row.part + 7} {
+				content := random(size)
+				u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: size})
+				require.NoError(t, err)
+				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
+				require.NoError(t, err)
+				there, err := s.bucket.Exists(t.Context(), id)
+				require.NoError(t, err)
+				require.False(t, there)
+				require.Equal(t, int(size), s.offset(s.url+id))
+				require.True(t, bytes.Equal(content, s.content(s.url+id)))
+			}
+		})
+	}
+}
+
+// While the object cannot be made, the client is not told that everything is there.
+func TestAnEndThatFailsAgainIsAnError(t *testing.T) {
+	injector := faults.New()
+	s := serve(t, memstore.New(storage.WithLayer(injector.Layer())), 4)
+	content := random(10)
+	url := s.create("Upload-Length", "10")
+	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
+	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError, "Upload-Offset", "0")
+	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+	injector.Set()
+	require.Equal(t, 10, s.offset(url))
+	require.True(t, bytes.Equal(content, s.content(url)))
+
+	url = s.create("Upload-Length", "10")
+	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
+	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError, "Upload-Offset", "0")
+	s.do(http.MethodDelete, url, nil, http.StatusNoContent)
+	s.do(http.MethodHead, url, nil, http.StatusNotFound)
 }
 
 // A tail that somebody has removed while it counts no bytes is stored again.

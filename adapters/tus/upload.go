@@ -71,8 +71,16 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	return nil
 }
 
-// GetInfo returns what is known of the upload.
-func (u *upload) GetInfo(context.Context) (handler.FileInfo, error) { return u.state.Info, nil }
+// GetInfo returns what is known of the upload. If all bytes have arrived, GetInfo makes the object
+// first: an earlier request may have failed to. Tusd would not try again, because a client that
+// learns that it has sent everything sends nothing more.
+func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
+	info := u.state.Info
+	if info.SizeIsDeferred || info.IsFinal || info.Offset < info.Size {
+		return info, nil
+	}
+	return info, u.FinishUpload(ctx)
+}
 
 // DeclareLength sets the length of the whole.
 func (u *upload) DeclareLength(ctx context.Context, length int64) error {

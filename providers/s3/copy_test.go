@@ -323,6 +323,7 @@ func TestCopyWithoutAttrs(t *testing.T) {
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, row.size, attrs.Size)
+				require.Equal(t, row.size < 0, attrs.ContentType == "", "unknown if nobody has read it")
 				require.Equal(t, "s3:\"c\"", attrs.Revision)
 			}
 		})
