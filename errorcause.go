@@ -78,7 +78,11 @@ func classify(err error) Code {
 
 // advise adds a hint to a Code that means the same for every provider.
 func (e *Error) advise() {
-	if e.Code == BucketNotFound && e.Hint == "" {
+	switch {
+	case e.Hint != "":
+	case e.Code == PreconditionFailed && e.absent:
+		e.Hint = "the key exists already"
+	case e.Code == BucketNotFound:
 		e.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"
 	}
 }

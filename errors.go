@@ -65,9 +65,10 @@ func (c Code) Is(target error) bool {
 	return s != nil && s == target
 }
 
-// An Error is what every function of this package fails with; [RemoveAll] joins several. To
-// test for a missing object, use errors.Is(err, fs.ErrNotExist): os.IsNotExist, which is
-// older than errors.Is, recognizes only the errors of package os.
+// An Error is what every function of this package fails with; [RemoveAll] joins several. Test
+// for its Code by errors.Is(err, storage.ObjectNotFound), or switch on [CodeOf]. A missing
+// object is fs.ErrNotExist too, for errors.Is but not for os.IsNotExist, which recognizes only
+// the errors of package os.
 type Error struct {
 	Code       Code
 	Op         string // the method or function: "Upload"

@@ -190,3 +190,17 @@ func TestSignedValuesShowNoSecretAsText(t *testing.T) {
 	}
 	require.NotContains(t, u.LogValue().String()+f.LogValue().String()+c.LogValue().String(), "SECRET")
 }
+
+func TestAFailedIfAbsentSaysThatTheKeyExists(t *testing.T) {
+	ctx, b := t.Context(), memstore.New()
+	attrs, err := b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
+	require.NoError(t, err)
+	_, err = b.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())
+	require.EqualError(t, err, `storage: Upload "a" in memory bucket "memory": precondition failed (the key exists already)`)
+	_, err = storage.Copy(ctx, b, "a", b, "a", storage.IfAbsent())
+	require.ErrorContains(t, err, "(the key exists already)")
+
+	_, err = b.Upload(ctx, "b", strings.NewReader("y"), storage.IfRevision(attrs.Revision))
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.NotContains(t, err.Error(), "exists")
+}

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// A Reader is an open download. Its methods are for one goroutine at a time, but
-// Close may be called at any time, and more than once.
+// A Reader is an open download, which holds a connection or buffers until Close. Its methods
+// are for one goroutine at a time, but Close may be called at any time, and more than once.
 type Reader struct {
 	attrs  *Attrs
 	offset int64

@@ -140,6 +140,15 @@ func open[D any](ctx context.Context, op, address string, opts []OpenOption, cho
 	return d, append(common, opts...), nil
 }
 
+// packageOf has the packages of this module by scheme, for whoever forgot to import one.
+var packageOf = map[string]string{
+	"mem":    "github.com/omnibucket/storage/memstore",
+	"file":   "github.com/omnibucket/storage/providers/local",
+	"s3":     "github.com/omnibucket/storage/providers/s3",
+	"gs":     "github.com/omnibucket/storage/providers/gcs",
+	"azblob": "github.com/omnibucket/storage/providers/azure",
+}
+
 func parseAddress(address string) (*url.URL, Opener, *Error) {
 	if address == "" {
 		return nil, Opener{}, invalid("address", "must not be empty")
@@ -158,7 +167,10 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 	}
 	if !known {
 		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", quoted(u.Scheme), strings.Join(schemes, ", ")))
-		e.Hint = "import the provider's package: it registers its scheme"
+		e.Hint = "import the package that registers the scheme"
+		if path, ours := packageOf[u.Scheme]; ours {
+			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
+		}
 		return nil, Opener{}, e
 	}
 	if u.User != nil {

@@ -20,8 +20,9 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 	return w
 }
 
-// A Writer is an upload that is written to. Its methods are for one goroutine at a time.
-// It runs one goroutine from the first Write until Commit or Close.
+// A Writer is an upload that is written to. Commit stores the object; Close without Commit
+// discards it. Its methods are for one goroutine at a time. It runs one goroutine from the
+// first Write until Commit or Close.
 type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc

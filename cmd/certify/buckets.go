@@ -58,8 +58,11 @@ func (a *account) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*
 	}
 	isNew := a.made.add(r.Name) // before the request, whose response may be lost
 	info, err := a.ServiceDriver.CreateBucket(ctx, r)
-	if isNew && storage.CodeOf(err) == storage.BucketExists {
-		a.made.remove(r.Name) // it is somebody else's
+	switch storage.CodeOf(err) {
+	case storage.BucketExists, storage.PermissionDenied, storage.Unauthenticated:
+		if isNew {
+			a.made.remove(r.Name) // it is somebody else's, or nobody's
+		}
 	}
 	return info, err
 }

@@ -91,6 +91,7 @@ func TestNothingBeginsUnasked(t *testing.T) {
 		{"another answer than yes", "y\n", []string{account}, 2, "nothing was done"},
 		{"no answer", "", []string{account}, 2, "nothing was done"},
 		{"no address", "", nil, 2, "usage: certify"},
+		{"help", "", []string{"-h"}, 0, "-plan        say what would be done, and end"},
 		{"a bucket", "", []string{"s3://photos"}, 2, `without the bucket "photos"`},
 		{"a rule that no case has", "", []string{"-run", "W1,X9", account}, 2, `no case has the rule "X9"`},
 		{"an unknown scheme", "", []string{"ftp://"}, 2, "scheme"},

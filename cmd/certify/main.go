@@ -49,11 +49,23 @@ import (
 	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
+const usage = `usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-parallel N] [-locks] ADDRESS
+
+It runs the conformance suite on an account of a store: s3://?region=eu-west-1, gs://?project=mine,
+azblob://?account=name or file:///an/empty/directory?create=true. Each case makes a bucket of its own
+and deletes it.
+
+  -o FILE      the result; default certified.json
+  -yes         do not ask
+  -plan        say what would be done, and end
+  -run RULES   only the cases of these rules, as "W1,R2"; default all
+  -parallel N  cases at the same time; default 4
+  -locks       run the cases of retention and legal hold, too
+`
+
 func main() {
 	testing.Init()
-	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-parallel N] [-locks] ADDRESS")
-	}
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	var s settings
 	flag.StringVar(&s.out, "o", "certified.json", "")
 	flag.BoolVar(&s.yes, "yes", false, "")

@@ -89,7 +89,7 @@ func (c *certification) open(ctx context.Context) (*storage.Service, error) {
 // These are means of a run of all cases on MinIO.
 const (
 	requestsOfACase = 30
-	bytesOfACase    = 1 << 20
+	bytesOfACase    = 8 << 20
 )
 
 func knownRules(list string) error {

@@ -59,7 +59,8 @@ var flagNames = map[string]string{
 // shellHints has what to do in a shell for advice that needs Go.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted": "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
-	"import the provider's package: it registers its scheme":                                 addressHint,
+	"to create the directory, set Config.Create or create=true in the address":               "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
+	"import the package that registers the scheme":                                           addressHint,
 	"if the bucket keeps versions, open it with WithVersions or versions=true":               "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
 }
 

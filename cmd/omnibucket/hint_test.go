@@ -62,7 +62,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		},
 		"a field of Config and its parameter": {
 			"ls", &storage.Error{Code: storage.BucketNotFound, Hint: "to create the directory, set Config.Create or create=true in the address"},
-			"bucket not found\nhint: to create the directory, set create=true in the address",
+			"bucket not found\nhint: to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
 		},
 		"a field of Config, its parameter and a variable": {
 			"ls", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("region is not known"), Hint: "set Config.Region, region= in the address, or AWS_REGION"},

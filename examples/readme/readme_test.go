@@ -72,10 +72,6 @@ func TestStoresOfTheDocsOpen(t *testing.T) {
 	require.Equal(t, "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b.jpg", address)
 }
 
-func TestTheGreetingIsReadBack(t *testing.T) {
-	require.NoError(t, greet(t.Context()))
-}
-
 var (
 	code    = regexp.MustCompile("(?s)```.*?```|`[^`]*`")
 	link    = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)

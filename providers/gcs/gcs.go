@@ -2,6 +2,9 @@
 //
 //	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos"})
 //
+// [Config] says where credentials come from: by default, they are the application default
+// credentials.
+//
 // Every write makes a new generation, which is the object's Revision. If the
 // bucket keeps versions, it is also the object's Version. Reads deliver the stored
 // bytes: an object that is stored with Content-Encoding gzip is not decompressed.

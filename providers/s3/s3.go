@@ -5,6 +5,9 @@
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Region: "eu-west-1"})
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Endpoint: "https://nyc3.digitaloceanspaces.com"})
 //
+// Without credentials in [Config] they come from the SDK's default chain: the environment
+// (AWS_ACCESS_KEY_ID), files, roles.
+//
 // A [Profile] says what a server can do. It is chosen by the endpoint's host, or by
 // name. An unknown server gets the careful profile "unknown", which declares no
 // conditions. Package s3probe tests what such a server enforces.
