@@ -81,6 +81,23 @@ func TestSourcesWithOneNameAreRefused(t *testing.T) {
 	s.ok("cp", "box:x/a", "box:x/t/1", dir)
 }
 
+// Of two files with one name, mv would leave one.
+func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
+	before := s.ok("ls", "-r", "box:")
+	for _, args := range [][]string{
+		{"box:x/*", "box:y/*", "box:to/"}, {"-r", "box:x/", "box:y/", "box:to/"}, {"box:x/*", "box:y/a", "box:to/"},
+		{"-r", "box:x/", "box:x/t/a", "box:to/"}, {"box:*", "box:x/*", "box:to/"}, {"-r", "box:a", "box:x/", "box:to/"},
+	} {
+		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
+		require.Contains(t, stderr, "sources must be in one folder", args)
+		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
+	}
+	s.ok("mv", "box:x/*.jpg", "box:x/a", "box:x/?", "box:to/", "-r")
+	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.ok("ls", "-r", "box:"))
+}
+
 func TestSeveralAddressesAreListedAndShown(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "p/1", "q/2")
@@ -133,8 +150,14 @@ func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
 	}
 	require.Equal(t, "new", readFile(t, filepath.Join(dir, "a")), "mv leaves what it did not copy")
 	require.NoFileExists(t, filepath.Join(dir, "b"))
-	_, stderr := s.exits(2, "cp", "--ignore-existing", filepath.Join(dir, "a"), "box:to/a")
-	require.Contains(t, stderr, "hint: for one object, --if-absent")
+	a := filepath.Join(dir, "a")
+	for _, args := range [][]string{{"cp", a, "box:to/a"}, {"cp", "-r", a, "box:to/"}, {"mv", a, "box:to/"}, {"cp", "box:to/a", "box:to/a"}, {"mv", "box:to/a", a}, {"cp", a, a}} {
+		s.exits(0, append(args, "--ignore-existing")...)
+		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
+		require.Equal(t, "new", readFile(t, a), args)
+	}
+	s.ok("cp", "--ignore-existing", a, "box:to/new")
+	require.Equal(t, "new", s.ok("cat", "box:to/new"))
 }
 
 func TestADryRunFailsAsTheCommandWould(t *testing.T) {
