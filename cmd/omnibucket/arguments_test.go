@@ -81,7 +81,7 @@ func TestSourcesWithOneNameAreRefused(t *testing.T) {
 	s.ok("cp", "box:x/a", "box:x/t/1", dir)
 }
 
-// Of two files with one name, mv would leave one.
+// One of two files with one name would be lost.
 func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
