@@ -136,6 +136,21 @@ func TestACopyOfATreeHasASummaryOnRequest(t *testing.T) {
 	}
 }
 
+func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	if err := os.Symlink("a", filepath.Join(dir, "link")); err != nil {
+		t.Skip(err)
+	}
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	for _, args := range [][]string{{"cp", "-r", dir, "box:one"}, {"cp", dir + "/*", "box:two/"}, {"mv", "-r", dir, "box:three"}} {
+		_, stderr := s.exits(0, args...)
+		require.Equal(t, "omnibucket: symbolic links and special files were not copied: 1\n", stderr, args)
+	}
+	s.ok("cp", "-r", "-q", dir, "box:four")
+}
+
 func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
