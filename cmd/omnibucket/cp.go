@@ -271,6 +271,15 @@ func (p *program) exists(ctx context.Context, dst location) (bool, error) {
 
 // cpTo copies one file or object to a destination that is not a folder.
 func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error {
+	if p.global.dryRun && f.write.ifAbsent {
+		there, err := p.exists(ctx, dst)
+		if err == nil && there {
+			err = &storage.Error{Code: storage.PreconditionFailed, Key: dst.key}
+		}
+		if err != nil {
+			return err
+		}
+	}
 	switch {
 	case src.kind == localPath && dst.kind == localPath:
 		return p.cpFile(ctx, f, src, dst)
@@ -324,13 +333,18 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 }
 
 // checkRegular refuses a destination that is not a file. A download refuses a device, but would
-// replace a link to one, such as /dev/stdout.
+// replace a link to one, such as /dev/stdout, which leads through /proc to any kind of file.
 func checkRegular(dst location) error {
+	if to, err := os.Readlink(dst.path); err == nil && strings.HasPrefix(to, "/proc/") {
+		return errNotRegular
+	}
 	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {
-		return invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
+		return errNotRegular
 	}
 	return nil
 }
+
+var errNotRegular = invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
 
 // makeDirectory creates the directory for a download if it does not exist and the
 // object does.
