@@ -97,7 +97,7 @@ func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
 	err = b.run(c.Context(), beginning, stop, from)
 	switch {
 	case c.Context().Err() != nil:
-		return c.Context().Err()
+		return &storage.Error{Code: storage.Canceled, Err: c.Context().Err()}
 	case err != nil:
 		return err
 	}
