@@ -81,6 +81,23 @@ func TestSourcesWithOneNameAreRefused(t *testing.T) {
 	s.ok("cp", "box:x/a", "box:x/t/1", dir)
 }
 
+// One of two files with one name would be lost.
+func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
+	before := s.ok("ls", "-r", "box:")
+	for _, args := range [][]string{
+		{"box:x/*", "box:y/*", "box:to/"}, {"-r", "box:x/", "box:y/", "box:to/"}, {"box:x/*", "box:y/a", "box:to/"},
+		{"-r", "box:x/", "box:x/t/a", "box:to/"}, {"box:*", "box:x/*", "box:to/"}, {"-r", "box:a", "box:x/", "box:to/"},
+	} {
+		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
+		require.Contains(t, stderr, "sources must be in one folder", args)
+		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
+	}
+	s.ok("mv", "box:x/*.jpg", "box:x/a", "box:x/?", "box:to/", "-r")
+	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.ok("ls", "-r", "box:"))
+}
+
 func TestSeveralAddressesAreListedAndShown(t *testing.T) {
 	s := newShell(t)
 	withObjects(t, s, memory(t), "a", "p/1", "q/2")
@@ -119,6 +136,21 @@ func TestACopyOfATreeHasASummaryOnRequest(t *testing.T) {
 	}
 }
 
+func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	if err := os.Symlink("a", filepath.Join(dir, "link")); err != nil {
+		t.Skip(err)
+	}
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	for _, args := range [][]string{{"cp", "-r", dir, "box:one"}, {"cp", dir + "/*", "box:two/"}, {"mv", "-r", dir, "box:three"}} {
+		_, stderr := s.exits(0, args...)
+		require.Equal(t, "omnibucket: symbolic links and special files were not copied: 1\n", stderr, args)
+	}
+	s.ok("cp", "-r", "-q", dir, "box:four")
+}
+
 func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -133,8 +165,14 @@ func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
 	}
 	require.Equal(t, "new", readFile(t, filepath.Join(dir, "a")), "mv leaves what it did not copy")
 	require.NoFileExists(t, filepath.Join(dir, "b"))
-	_, stderr := s.exits(2, "cp", "--ignore-existing", filepath.Join(dir, "a"), "box:to/a")
-	require.Contains(t, stderr, "hint: for one object, --if-absent")
+	a := filepath.Join(dir, "a")
+	for _, args := range [][]string{{"cp", a, "box:to/a"}, {"cp", "-r", a, "box:to/"}, {"mv", a, "box:to/"}, {"cp", "box:to/a", "box:to/a"}, {"mv", "box:to/a", a}, {"cp", a, a}} {
+		s.exits(0, append(args, "--ignore-existing")...)
+		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
+		require.Equal(t, "new", readFile(t, a), args)
+	}
+	s.ok("cp", "--ignore-existing", a, "box:to/new")
+	require.Equal(t, "new", s.ok("cat", "box:to/new"))
 }
 
 func TestADryRunFailsAsTheCommandWould(t *testing.T) {
@@ -142,15 +180,21 @@ func TestADryRunFailsAsTheCommandWould(t *testing.T) {
 	parent := directory(t)
 	s.ok("mb", parent+"/made")
 	s.put(parent+"/made#a", "a")
+	s.put(parent+"/made#b", "b")
 	for code, rows := range map[int][][]string{
 		1: {{"mb", parent + "/made"}, {"rb", parent + "/made"}},
-		3: {{"rb", parent + "/none"}, {"bucket", "--public", "on", parent + "/none"}, {"tag", "--set", "a=b", parent + "/made#none"}, {"restore", "--days", "1", parent + "/made#none"}},
+		2: {{"cp", parent + "/made#a", parent + "/made#..%2Fa"}},
+		3: {{"cp", parent + "/made#a", parent + "/none#a"}, {"rb", parent + "/none"}, {"bucket", "--public", "on", parent + "/none"}, {"tag", "--set", "a=b", parent + "/made#none"}, {"restore", "--days", "1", parent + "/made#none"}},
 	} {
 		for _, args := range rows {
 			_, withDryRun := s.exits(code, append(args, "--dry-run")...)
 			_, without := s.exits(code, args...)
 			require.Equal(t, strings.SplitN(without, "\n", 2)[0], strings.SplitN(withDryRun, "\n", 2)[0], args)
 		}
+	}
+	for to, code := range map[string]int{"b": 4, "c": 0} {
+		s.exits(code, "cp", "--if-absent", "--dry-run", parent+"/made#a", parent+"/made#"+to)
+		s.exits(code, "cp", "--if-absent", parent+"/made#a", parent+"/made#"+to)
 	}
 	_, err := os.Stat(filepath.FromSlash(strings.TrimPrefix(parent, "file://") + "/made"))
 	require.NoError(t, err)

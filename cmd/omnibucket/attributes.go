@@ -35,6 +35,7 @@ func (a *attributes) register(c *cobra.Command) {
 type writeOptions struct {
 	attributes  []storage.WriteOption
 	revision    []storage.RevisionOption // of the replaced object
+	ifAbsent    bool                     // which is one of the attributes, too
 	conditional bool                     // whether there is a condition
 }
 
@@ -81,6 +82,7 @@ func (a *attributes) read(c *cobra.Command) (writeOptions, error) {
 	if c.Flags().Changed("if-revision") {
 		w.revision = append(w.revision, storage.IfRevision(a.revision))
 	}
+	w.ifAbsent = a.ifAbsent
 	w.conditional = a.ifAbsent || len(w.revision) > 0
 	return w, nil
 }

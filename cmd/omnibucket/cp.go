@@ -103,7 +103,11 @@ func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destinat
 		return invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
 	if len(sources) > 1 {
-		if err := p.checkNames(f, sources); err != nil {
+		err := p.checkNames(f, sources)
+		if err == nil && f.move {
+			err = p.checkContents(f, sources)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -134,8 +138,6 @@ func (p *program) cpSource(ctx context.Context, f *cpFlags, source string, dst l
 		return p.cpTree(ctx, f, src, dst)
 	case f.filter.given():
 		return invalid("flags that select files need -r or wildcards", "")
-	case f.missing:
-		return invalid("--ignore-existing needs -r or wildcards", "for one object, --if-absent fails with exit code 4 if the destination exists")
 	}
 	return p.cpOne(ctx, f, src, dst)
 }
@@ -168,6 +170,38 @@ func (p *program) checkNames(f *cpFlags, sources []string) error {
 			return invalid("sources must not have one name, "+printable(name)+": one would replace the other", "copy them one after the other, to different destinations")
 		}
 		named[name] = true
+	}
+	return nil
+}
+
+// checkContents refuses to move what is in several folders into one: of two files with one name,
+// nothing could tell that both were there before, so that one would be lost. Names that are all
+// relative to one folder are different.
+func (p *program) checkContents(f *cpFlags, sources []string) error {
+	folders, contents := map[string]bool{}, false
+	for _, source := range sources {
+		src, err := p.locate(source)
+		if err != nil { // its own move reports the error
+			continue
+		}
+		switch {
+		case src.isWild() && !f.literal:
+			src, _ = wildFolder(src)
+			contents = true
+		case treeName(src) == "":
+			contents = true
+		case src.kind == inBucket:
+			src.key = strings.TrimSuffix(src.key, path.Base(src.key))
+		case src.kind == localPath:
+			src.path = filepath.Dir(src.path)
+		}
+		if src.kind == localPath {
+			src.path = filepath.Clean(src.path)
+		}
+		folders[src.path+src.addressWithKey()] = true
+	}
+	if contents && len(folders) > 1 {
+		return invalid("sources must be in one folder if one of them has wildcards or ends in \"/\": a file would replace another of its name", "move them one after the other, to different destinations")
 	}
 	return nil
 }
@@ -208,14 +242,44 @@ func (p *program) cpOne(ctx context.Context, f *cpFlags, src, dst location) erro
 			return err
 		}
 	}
+	if f.missing {
+		if there, err := p.exists(ctx, dst); there || err != nil {
+			return err
+		}
+	}
 	if f.move {
 		return p.mvOne(ctx, src, dst, func() error { return p.cpTo(ctx, f, src, dst) })
 	}
 	return p.cpTo(ctx, f, src, dst)
 }
 
+// exists reports whether a destination that is not a folder exists.
+func (p *program) exists(ctx context.Context, dst location) (bool, error) {
+	if dst.kind == localPath {
+		_, err := os.Lstat(dst.path)
+		return err == nil, nil // writing returns any other error
+	}
+	if dst.kind != inBucket {
+		return false, nil
+	}
+	bucket, err := p.open(ctx, dst)
+	if err != nil {
+		return false, err
+	}
+	return bucket.Exists(ctx, dst.key)
+}
+
 // cpTo copies one file or object to a destination that is not a folder.
 func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error {
+	if p.global.dryRun && f.write.ifAbsent {
+		there, err := p.exists(ctx, dst)
+		if err == nil && there {
+			err = &storage.Error{Code: storage.PreconditionFailed, Key: dst.key}
+		}
+		if err != nil {
+			return err
+		}
+	}
 	switch {
 	case src.kind == localPath && dst.kind == localPath:
 		return p.cpFile(ctx, f, src, dst)
@@ -269,13 +333,18 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 }
 
 // checkRegular refuses a destination that is not a file. A download refuses a device, but would
-// replace a link to one, such as /dev/stdout.
+// replace a link to one, such as /dev/stdout, which leads through /proc to any kind of file.
 func checkRegular(dst location) error {
+	if to, err := os.Readlink(dst.path); err == nil && strings.HasPrefix(to, "/proc/") {
+		return errNotRegular
+	}
 	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {
-		return invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
+		return errNotRegular
 	}
 	return nil
 }
+
+var errNotRegular = invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
 
 // makeDirectory creates the directory for a download if it does not exist and the
 // object does.

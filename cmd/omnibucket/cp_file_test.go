@@ -49,3 +49,21 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no temporary file stays")
 }
+
+// A link to a file of /proc, such as /dev/stdout, would be replaced by a file.
+func TestALinkToProcIsNoDestination(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a")
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if _, err := os.Stat("/proc/self/exe"); err != nil || os.Symlink("/proc/self/exe", link) != nil {
+		t.Skip("this system has no such file")
+	}
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	for _, source := range []string{"box:a", filepath.Join(dir, "a")} {
+		_, stderr := s.exits(2, "cp", source, link)
+		require.Contains(t, stderr, "must be a regular file")
+		_, err := os.Readlink(link)
+		require.NoError(t, err)
+	}
+}

@@ -39,7 +39,7 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 		}
 	}
 	report, err := p.transfer(ctx, dst, from, append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
-	p.summarizeCopy(report, err)
+	p.summarizeCopy(from, report, err)
 	if report != nil && isEmpty(report) && err == nil {
 		return p.mustMatch(ctx, src, f.recursive) // the filter may have skipped all
 	}

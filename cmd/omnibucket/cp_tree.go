@@ -29,14 +29,17 @@ func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) err
 		return err
 	}
 	report, err := p.transfer(ctx, dst, src, opts)
-	p.summarizeCopy(report, err)
+	p.summarizeCopy(src, report, err)
 	return err
 }
 
 // summarizeCopy prints the report of a copy with --json or --verbose: cp of a shell prints none.
-func (p *program) summarizeCopy(report *transfer.Report, err error) {
+// It always says that links and special files of a directory were not copied.
+func (p *program) summarizeCopy(src location, report *transfer.Report, err error) {
 	if p.global.json || p.global.verbose {
 		p.summarize(report, err)
+	} else if report != nil && report.Ignored > 0 && src.kind == localPath {
+		p.note("omnibucket: symbolic links and special files were not copied: %d", report.Ignored)
 	}
 }
 

@@ -149,3 +149,20 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 	_, stderr = s.exits(2, "sync", "--backup-dir", bucket+"/site/old", dir, bucket+"/site")
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
+
+// Each line of standard error is JSON, also if the command line is invalid.
+func TestInvalidCommandLinesInJSON(t *testing.T) {
+	s := newShell(t)
+	s.in = "ls 'box:\nls --none\nnone\n"
+	for _, args := range [][]string{{"ls"}, {"ls", "--none"}, {"none"}, {"lss"}, {"config", "none"}, {"run", "-"}} {
+		_, stderr := s.exits(2, append(args, "--json")...)
+		require.NotEmpty(t, stderr, args)
+		for text := range strings.Lines(stderr) {
+			var line map[string]any
+			require.NoError(t, json.Unmarshal([]byte(text), &line), text)
+			require.Equal(t, "error", line["event"])
+			require.Equal(t, "invalid argument", line["code"])
+			require.Equal(t, args[0] == "run", line["line"] != nil)
+		}
+	}
+}

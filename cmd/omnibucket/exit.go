@@ -48,8 +48,7 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 	case err == nil:
 		return 0
 	case p.command == nil:
-		p.printError(withSuggestion(err))
-		_, _ = fmt.Fprintf(p.err, "Run \"%s --help\" for usage.\n", command.CommandPath())
+		p.printUsageError(withSuggestion(err), fmt.Sprintf("Run \"%s --help\" for usage.", command.CommandPath()))
 		return exitUsage
 	case !errors.As(err, &reported):
 		p.printError(err)
@@ -62,6 +61,20 @@ func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err e
 		return int(status)
 	}
 	return exitCode(storage.CodeOf(err))
+}
+
+// printUsageError prints the error of an invalid command line, and what shows the valid ones.
+func (p *program) printUsageError(err error, usage string) {
+	if !p.global.json {
+		p.printError(err)
+		_, _ = fmt.Fprintln(p.err, usage)
+		return
+	}
+	var own *storage.Error
+	if !errors.As(err, &own) {
+		err = &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: usage}
+	}
+	p.printError(err)
 }
 
 // withSuggestion returns the error of an unknown command with cobra's suggestions as a hint.

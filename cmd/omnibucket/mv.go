@@ -53,6 +53,9 @@ func (p *program) mvOne(ctx context.Context, src, dst location, cp func() error)
 		if err != nil {
 			return &storage.Error{Code: storage.ObjectNotFound, Key: src.path, Err: err}
 		}
+		if !before.Mode().IsRegular() { // a device or a pipe is not what was read from it
+			return invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")
+		}
 		if err := cp(); err != nil || p.global.dryRun {
 			return err
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,4 +30,21 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	}
 	s.ok("mv", "box:a", "same:b")
 	require.Equal(t, "b\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"))
+}
+
+// A device is not what can be read from it.
+func TestMvRemovesNoDevice(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	device := filepath.Join(t.TempDir(), "device")
+	if err := os.Symlink(os.DevNull, device); err != nil { // if mv has a bug, it removes the link
+		t.Skip(err)
+	}
+	for _, to := range []string{"box:a", filepath.Join(t.TempDir(), "a")} {
+		_, stderr := s.exits(2, "mv", device, to)
+		require.Contains(t, stderr, "must be a regular file")
+		_, err := os.Lstat(device)
+		require.NoError(t, err)
+	}
+	require.Empty(t, s.ok("ls", "box:"))
 }

@@ -8,13 +8,16 @@ import (
 )
 
 // one moves one object, shows its progress and reports it as an event. With --dry-run it only
-// checks that the source exists.
+// checks that the source exists, and that the bucket and key of the destination may.
 func (p *program) one(ctx context.Context, name string, src, dst location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
 	e := event{Event: name, Source: p.nameOf(src), Destination: p.nameOf(dst)}
 	text := name + " " + p.printable(e.Source) + " to " + p.printable(e.Destination)
 	if p.global.dryRun {
 		var err error
 		if e.Bytes, err = p.sizeOf(ctx, src); err == nil {
+			err = p.checkDestination(ctx, dst)
+		}
+		if err == nil {
 			p.emit(e, text)
 		}
 		return err
@@ -29,6 +32,24 @@ func (p *program) one(ctx context.Context, name string, src, dst location, move 
 	}
 	e.Bytes, e.Version = attrs.Size, attrs.Version
 	p.emit(e, text)
+	return nil
+}
+
+// checkDestination fails if nothing can be written to a destination in a bucket, as far as reading
+// it shows. It may be allowed to write what it must not read.
+func (p *program) checkDestination(ctx context.Context, dst location) error {
+	if dst.kind != inBucket {
+		return nil
+	}
+	bucket, err := p.open(ctx, dst)
+	if err != nil {
+		return err
+	}
+	_, err = bucket.Exists(ctx, dst.key)
+	switch storage.CodeOf(err) {
+	case storage.InvalidArgument, storage.BucketNotFound:
+		return err
+	}
 	return nil
 }
 

@@ -150,34 +150,25 @@ func (p *program) emitRemoved(key string, size int64) {
 }
 
 // rmFolder removes all objects with a prefix that the filter selects, whose patterns are relative
-// to top. With -v, it prints a key before
-// removing the object; failures are also printed as errors.
+// to top.
 func (p *program) rmFolder(ctx context.Context, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
-	if p.global.dryRun {
-		found := false
+	found := false
+	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
-			if err != nil {
-				return err
+			if err == nil && !selectsBelow(filter, top, entry) {
+				continue
 			}
-			if selectsBelow(filter, top, entry) {
-				found = true
-				p.emitRemoved(entry.Key, entry.Size)
+			found = true
+			if !yield(entry, err) {
+				return
 			}
 		}
-		if !found {
-			p.printNothingBelow(ctx, bucket, prefix)
-		}
-		return nil
 	}
-	removed, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
-		if ctx.Err() != nil || !selectsBelow(filter, top, entry) {
-			return false
-		}
-		p.emitRemoved(entry.Key, entry.Size)
-		return true
-	}, storage.WithPrefix(prefix))
-	if err == nil && removed == 0 && ctx.Err() == nil {
+	if err := p.removeOrShow(ctx, bucket, selected); err != nil {
+		return err
+	}
+	if !found && ctx.Err() == nil {
 		p.printNothingBelow(ctx, bucket, prefix)
 	}
-	return err
+	return nil
 }

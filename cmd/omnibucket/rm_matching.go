@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/transfer"
@@ -17,28 +16,25 @@ func (p *program) rmMatching(ctx context.Context, f *rmFlags, filter *transfer.F
 		return invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
 	}
 	top, _ := splitPattern(l.glob()) // patterns of the filter are relative to it, as for cp
-	objects, folders, failed := 0, 0, error(nil)
-	_, err := storage.RemoveAll(ctx, bucket, func(yield func(string) bool) {
+	objects, folders := 0, 0
+	err := p.removeOrShow(ctx, bucket, func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range expand(ctx, bucket, l) {
 			switch {
-			case err != nil:
-				failed = err
-				return
-			case entry.IsPrefix:
+			case err == nil && entry.IsPrefix:
 				folders++
-			default:
+				continue
+			case err == nil:
 				objects++
 				if !selectsBelow(filter, top, entry) {
 					continue
 				}
-				p.emitRemoved(entry.Key, entry.Size)
-				if !p.global.dryRun && !yield(entry.Key) {
-					return
-				}
+			}
+			if !yield(entry, err) {
+				return
 			}
 		}
 	})
-	if err = errors.Join(err, failed); err != nil {
+	if err != nil {
 		return err
 	}
 	switch {

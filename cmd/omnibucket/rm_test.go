@@ -1,9 +1,12 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestRm(t *testing.T) {
@@ -128,4 +131,24 @@ func TestRmRefuses(t *testing.T) {
 	}
 	s.t = t
 	require.Equal(t, "a/b\n", s.ok("ls", "-r", bucket))
+}
+
+// A line of an event says what happened, not what was tried.
+func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
+	s := newShell(t)
+	server := s3Box(t, s, s3server.Config{})
+	for _, key := range []string{"d/1", "d/2", "d/3"} {
+		s.put("box:"+key, "x")
+	}
+	server.Inject(s3server.Fail("DeleteObject*", "AccessDenied"))
+	for args, failed := range map[string]int{"-r box:d": 3, "box:d/*": 3, "box:d/1 box:d/2": 0} {
+		stdout, stderr := s.exits(1, append([]string{"rm", "--json"}, strings.Fields(args)...)...)
+		require.NotContains(t, stdout, `"removed"`, args)
+		require.Equal(t, failed, strings.Count(stdout, `"event":"failed"`), stdout)
+		require.Contains(t, stderr, "d/1")
+	}
+	server.ClearFaults()
+	stdout, _ := s.exits(0, "rm", "-r", "--json", "box:d")
+	require.Equal(t, 3, strings.Count(stdout, `"event":"removed"`), stdout)
+	s.exits(3, "ls", "box:d")
 }

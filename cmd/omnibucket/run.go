@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -61,6 +62,9 @@ func runShared(ctx context.Context, args []string, around environment, shared *o
 		err = errors.Join(err, p.buckets.close())
 	}
 	p.out.flush()
+	if p.command == nil && slices.ContainsFunc(args, func(arg string) bool { return arg == "--json" || arg == "--json=true" }) { // the flags were perhaps not read
+		p.global.json = true
+	}
 	return p.exitCodeFor(ctx, command, err)
 }
 

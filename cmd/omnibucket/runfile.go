@@ -97,7 +97,7 @@ func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
 	err = b.run(c.Context(), beginning, stop, from)
 	switch {
 	case c.Context().Err() != nil:
-		return c.Context().Err()
+		return &storage.Error{Code: storage.Canceled, Err: c.Context().Err()}
 	case err != nil:
 		return err
 	}
@@ -145,7 +145,10 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 		words, err := splitWords(lines.Text())
 		switch {
 		case err != nil:
-			b.report(stop, number, lines.Text(), exitUsage, nil, "omnibucket: "+err.Error()+"\n", 0)
+			var errs bytes.Buffer
+			printer := &program{environment: environment{err: &errs}, global: b.program.global}
+			printer.printError(err)
+			b.report(stop, number, lines.Text(), exitUsage, nil, errs.String(), 0)
 			continue
 		case len(words) == 0:
 			continue
@@ -225,7 +228,7 @@ func (b *batch) report(stop func(), number int, text string, code int, out *line
 	}
 	for line := range strings.Lines(errs) {
 		if b.program.global.json {
-			_, _ = io.WriteString(b.err, line)
+			_, _ = fmt.Fprintf(b.err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{")) // all are objects
 			continue
 		}
 		_, _ = fmt.Fprintf(b.err, "line %d: %s", number, line)
@@ -310,7 +313,7 @@ func splitWords(line string) ([]string, error) {
 		case '\'':
 			end := strings.IndexByte(line[i+1:], '\'')
 			if end < 0 {
-				return nil, errors.New("invalid argument: a quote must be closed")
+				return nil, invalid("a quote must be closed", "")
 			}
 			word.WriteString(line[i+1 : i+1+end])
 			inWord, i = true, i+1+end
@@ -350,5 +353,5 @@ func unquote(word *strings.Builder, text string) (end int, err error) {
 			word.WriteByte(c)
 		}
 	}
-	return 0, errors.New("invalid argument: a quote must be closed")
+	return 0, invalid("a quote must be closed", "")
 }
