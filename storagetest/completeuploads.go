@@ -127,7 +127,7 @@ var completeUploadCases = []Case{
 	},
 	{
 		Name: "completions at once make one object", Rule: "U3",
-		Explanation: "of an upload without a condition, in several processes: all return the revision that the object has, also if it replaced another one",
+		Explanation: "of an upload without a condition, in one process and in others: all return the revision that the object has, also if it replaced another one",
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run: func(t *T) {
 			b := t.open()
@@ -137,10 +137,10 @@ var completeUploadCases = []Case{
 				t.putPart(u, 1, body(t.unit, 1))
 				t.putPart(u, 2, "end")
 				var group sync.WaitGroup
-				made, errs := make([]*storage.Attrs, 3), make([]error, 3)
-				for i := range made {
-					process := t.continued(b, u)
-					group.Go(func() { made[i], errs[i] = process.Complete(t.Context()) })
+				callers := []*storage.MultipartUpload{u, u, t.continued(b, u), t.continued(b, u)}
+				made, errs := make([]*storage.Attrs, len(callers)), make([]error, len(callers))
+				for i, caller := range callers {
+					group.Go(func() { made[i], errs[i] = caller.Complete(t.Context()) })
 				}
 				group.Wait()
 				require.NoError(t, errors.Join(errs...))
