@@ -9,7 +9,14 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-func init() { serving.Below = below }
+func init() { serving.Below, serving.Prefix = below, folderOf }
+
+// folderOf returns the prefix of all keys of a Bucket.
+func folderOf(b any) (prefix string, ok bool) {
+	whole, prefix := reached(b)
+	_, ok = whole.(*core)
+	return prefix, ok
+}
 
 // Overlap reports whether a and b are known to reach the same objects. Both must be
 // Buckets, or results of [Ref] or [Prefixed]; any other value overlaps nothing.

@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // WithMove removes each file from the source after it was transferred, or if the destination
@@ -34,6 +35,20 @@ func sameObject(src, dst entry) bool {
 		return false
 	}
 	return src.etag != "" && src.etag == dst.etag && src.size == dst.size && !src.modified.IsZero() && src.modified.Equal(dst.modified)
+}
+
+// haveOtherKeys reports whether no file has the same key at both ends, so that two addresses of
+// one bucket do not make them one object. A copy may have the time of its source: some stores
+// list seconds.
+func (j *job) haveOtherKeys() bool {
+	src, ok := j.src.(*objects)
+	dst, both := j.dst.(*objects)
+	if !ok || !both {
+		return false
+	}
+	from, ok := serving.Prefix(src.from)
+	to, both := serving.Prefix(dst.bucket)
+	return ok && both && from != to
 }
 
 // finishMove removes a file of the source that the destination has.

@@ -20,3 +20,7 @@ type Directory string
 // reaches. It returns the prefix there: "", or one that ends in a slash. Both arguments
 // are Buckets, as for storage.Overlap, or Directories. The root package sets Below.
 var Below func(inner, outer any) (prefix string, ok bool)
+
+// Prefix returns the folder of all keys of a Bucket, and whether b is one. The root package sets
+// Prefix.
+var Prefix func(b any) (prefix string, ok bool)
