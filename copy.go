@@ -113,8 +113,8 @@ func sourceError(err error) *Error {
 
 // serverCopy copies inside the provider.
 func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
-	if c.copiesUnseen() {
-		a, e := c.copyUnseen(ctx, from)
+	if c.copiesWithoutAttrs() {
+		a, e := c.copyWithoutAttrs(ctx, from)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
 			return a, e
 		} // else the attributes of the source show what the matter is
@@ -158,17 +158,17 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	})
 }
 
-// copiesUnseen reports whether nothing but the returned Attrs takes a look at the source: a
+// copiesWithoutAttrs reports whether nothing but the returned Attrs takes a look at the source: a
 // condition needs a write id, and an option other properties, in the metadata of the copy.
-func (c *copyOp) copiesUnseen() bool {
+func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesUnseen && r.set.withoutAttrs && r.set.given == 0 && r.Condition == (Condition{}) &&
+	return target.desc.CopiesWithoutAttrs && r.set.withoutAttrs && r.set.given == 0 && r.Condition == (Condition{}) &&
 		target.has(Metadata|ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
-// copyUnseen copies a source whose attributes nobody has read. A write id in its metadata does no
+// copyWithoutAttrs copies a source whose attributes nobody has read. A write id in its metadata does no
 // harm in the copy: rule W7.
-func (c *copyOp) copyUnseen(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
+func (c *copyOp) copyWithoutAttrs(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
 	r.Source, r.ReplaceTags = from, r.set.tags

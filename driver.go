@@ -216,10 +216,10 @@ type Description struct {
 	// CopyRequest.ReplaceTags is true. The core then does not read them for it, and Tags are
 	// only those that replace them.
 	CopiesTags bool
-	// CopiesUnseen declares that Copy takes a source without Attrs and Revision. It copies one
+	// CopiesWithoutAttrs declares that Copy takes a source without Attrs and Revision. It copies one
 	// revision with its tags and properties, except the storage class. If it fails for a reason
 	// that lasts, such as Unsupported, the core reads the attributes and calls Copy again.
-	CopiesUnseen bool
+	CopiesWithoutAttrs bool
 
 	// CheckNative accepts a value of WithNative, or says why not. The value of another driver's
 	// option is Unsupported. It is nil if the driver has no options of its own.

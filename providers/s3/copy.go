@@ -23,8 +23,8 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if r.ReplaceTags && !d.profile.Tags {
 		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
 	}
-	unseen := r.Source.Attrs == nil && r.Source.Revision == ""
-	if unseen && d.isItself(r) {
+	withoutAttrs := r.Source.Attrs == nil && r.Source.Revision == ""
+	if withoutAttrs && d.isItself(r) {
 		return nil, storage.Unsupported // the request must have the attributes
 	}
 	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
@@ -37,7 +37,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err == nil {
 		return attrs, nil
 	}
-	if unseen && isTooLargeToCopy(err) {
+	if withoutAttrs && isTooLargeToCopy(err) {
 		return nil, storage.Unsupported // the parts must be of one revision
 	}
 	if isTooLargeToCopy(err) && d.profile.CopyParts {

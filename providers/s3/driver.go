@@ -43,11 +43,11 @@ func (d *driver) Describe() storage.Description {
 		SigningHint:   d.signingHint(),
 		FeatureHint:   d.featureHint(),
 
-		FolderOrder:    !p.OrderedListing,
-		SlashDelimiter: p.SlashDelimiter,
-		TokenAfterLast: p.TokenAfterLast,
-		CopiesTags:     true,
-		CopiesUnseen:   true,
+		FolderOrder:        !p.OrderedListing,
+		SlashDelimiter:     p.SlashDelimiter,
+		TokenAfterLast:     p.TokenAfterLast,
+		CopiesTags:         true,
+		CopiesWithoutAttrs: true,
 
 		MaxPutSize:  p.putLimit(),
 		MinPartSize: minPartSize,
