@@ -9,13 +9,13 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-func init() { serving.Below, serving.Prefix = below, folderOf }
+func init() { serving.Below, serving.Beside = below, beside }
 
-// folderOf returns the prefix of all keys of a Bucket.
-func folderOf(b any) (prefix string, ok bool) {
-	whole, prefix := reached(b)
-	_, ok = whole.(*core)
-	return prefix, ok
+// beside reports whether a and b are known to be folders of one bucket, neither in the other.
+func beside(a, b any) bool {
+	from, under := reached(a)
+	to, over := reached(b)
+	return sameBucket(from, to) && !strings.HasPrefix(under, over) && !strings.HasPrefix(over, under)
 }
 
 // Overlap reports whether a and b are known to reach the same objects. Both must be

@@ -174,7 +174,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 			return true
 		}
 	}
-	if j.move && t.known && sameObject(t.src, t.dst) && !j.haveOtherKeys() {
+	if j.move && t.known && sameObject(t.src, t.dst) && !j.areFolders() {
 		j.taskFailed(ctx, t.src.key, &storage.Error{
 			Code: storage.InvalidArgument, Op: "Sync", Key: t.src.key, Err: errOneObject, Hint: "check that source and destination are not two addresses of one bucket",
 		})

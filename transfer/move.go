@@ -37,18 +37,12 @@ func sameObject(src, dst entry) bool {
 	return src.etag != "" && src.etag == dst.etag && src.size == dst.size && !src.modified.IsZero() && src.modified.Equal(dst.modified)
 }
 
-// haveOtherKeys reports whether no file has the same key at both ends, so that two addresses of
-// one bucket do not make them one object. A copy may have the time of its source: some stores
-// list seconds.
-func (j *job) haveOtherKeys() bool {
+// areFolders reports whether both ends are folders of one bucket, so that they cannot be two
+// addresses of one object. A copy may have the time of its source: some stores list seconds.
+func (j *job) areFolders() bool {
 	src, ok := j.src.(*objects)
 	dst, both := j.dst.(*objects)
-	if !ok || !both {
-		return false
-	}
-	from, ok := serving.Prefix(src.from)
-	to, both := serving.Prefix(dst.bucket)
-	return ok && both && from != to
+	return ok && both && serving.Beside(src.from, dst.bucket)
 }
 
 // finishMove removes a file of the source that the destination has.

@@ -21,6 +21,6 @@ type Directory string
 // are Buckets, as for storage.Overlap, or Directories. The root package sets Below.
 var Below func(inner, outer any) (prefix string, ok bool)
 
-// Prefix returns the folder of all keys of a Bucket, and whether b is one. The root package sets
-// Prefix.
-var Prefix func(b any) (prefix string, ok bool)
+// Beside reports whether two Buckets are known to be folders of one bucket, neither in the other,
+// so that no object is in both. The root package sets Beside.
+var Beside func(a, b any) bool
