@@ -73,7 +73,7 @@ func TestAJournalStopsAtAFailure(t *testing.T) {
 func TestADeletingJobBeginsAgain(t *testing.T) {
 	state := memstore.New()
 	src, b := filled(t, []string{"a", "b"}), filled(t, []string{"0", "z"})
-	_, err := state.Upload(t.Context(), "j", file(`{"job":"prefix \"\" include [] exclude [] size 0-0 shard 0/0 checksum false size only false links false move false","after":"eg=="}`))
+	_, err := state.Upload(t.Context(), "j", file(`{"job":"prefix \"\" include [] exclude [] size 0-0 shard 0/0 checksum false size only false missing only false links false move false","after":"eg=="}`))
 	require.NoError(t, err)
 	report, err := transfer.Copy(t.Context(), b, src, transfer.WithJournal(state, "j"), transfer.WithDelete())
 	require.NoError(t, err)
