@@ -1,9 +1,6 @@
 package main
 
-import (
-	"net/http"
-	"net/url"
-)
+import "net/http"
 
 // Azurite checks signatures, shared access signatures, conditions and block lists. It
 // is built without the optional databases for its tables.
@@ -22,14 +19,6 @@ const (
 	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// keepAlive makes Azurite keep an idle connection for four minutes, as Azure does. Otherwise it
-// closes one after five seconds, and a request that is on its way at that moment is reset. Its
-// flag blobKeepAliveTimeout has no effect, because the program reads another name.
-const keepAlive = `import http from "node:http"
-const create = http.createServer
-const forMinutes = {get: () => 240000, set() {}}
-http.createServer = (...given) => Object.defineProperty(create(...given), "keepAliveTimeout", forMinutes)`
-
 func launchAzurite(p instance) (launch, error) {
 	name, port, err := splitHost(p)
 	if err != nil {
@@ -42,10 +31,7 @@ func launchAzurite(p instance) (launch, error) {
 			"--skipApiVersionCheck", // SDKs are newer
 			"--disableTelemetry",
 		},
-		env: []string{
-			"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey,
-			"NODE_OPTIONS=--import=data:text/javascript," + url.PathEscape(keepAlive),
-		},
+		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey},
 
 		ready:       address + "?comp=list",
 		readyStatus: http.StatusForbidden, // the response to an unsigned request
