@@ -53,6 +53,13 @@ func (p *program) emit(e event, text string) {
 	}
 }
 
+// flushEvents writes what was reported. If nobody reads it, the context ends.
+func (p *program) flushEvents() {
+	p.printing.Lock()
+	defer p.printing.Unlock()
+	p.out.flush()
+}
+
 const failedEvent = "failed"
 
 // emitFailure reports the failure of one object. Its error is printed at the end.

@@ -85,5 +85,6 @@ func (p *program) removeGroup(ctx context.Context, bucket storage.Remover, group
 			p.emitFailure(entry.Key, failure)
 		}
 	}
+	p.flushEvents()
 	return failures
 }
