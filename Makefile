@@ -29,7 +29,7 @@ WITH_SERVERS := $(GO) run -C testservers . --
 FULL ?= false
 
 # The cases of make plots.
-PLOTS := ^(memory-(put-1k|get-1k|put-1m|list-all)|local-list-all|s3-(put-1k|get-1k|list|sign-get|upload-stream|upload-in-place|upload-32-near|download-in-order|download-file)|gcs-uploads-1000|azure-(upload-stream|download)|(s3-)?growth-.*)$$
+PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-.*)$$
 
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
