@@ -34,7 +34,7 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd pictures spelling
+.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd objstore pictures spelling
 
 test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -134,6 +134,9 @@ browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and
 tusd: ## tusd's end-to-end tests judge package resumable on every store, and adapters/tus
 	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C testservers . -only minio,gcs,azurite -- \
 		$(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
+
+objstore: ## the conditional uploads of adapters/objstore, with objstore's main branch or OBJSTORE=version
+	GO="$(GO)" $(GO) run -C testservers . -only minio -- scripts/objstore $(OBJSTORE)
 
 wine: ## runs the local driver's tests on Windows code, with Wine
 	GO="$(GO)" scripts/wine

@@ -12,6 +12,17 @@
 //   - Upload stores an object whole or not at all, on every store, and retries.
 //   - Delete succeeds if there is no object.
 //   - Iter and IterWithAttributes are in byte order on every store.
+//
+// # Conditional uploads
+//
+// Versions of objstore after August 2025 have conditional uploads and a wider interface. Build with
+// the tag objstore_conditions if your program requires such a version:
+//
+//	go build -tags objstore_conditions ./...
+//
+// WithIfNotExists and WithIfMatch are then what the bucket can do, as SupportedObjectUploadOptions
+// tells; WithIfNotMatch is not supported. The version of an object is its [storage.Attrs].Revision,
+// of type ETag on every store.
 package objstore
 
 import (
@@ -57,14 +68,16 @@ func (b *bucket) IsAccessDeniedErr(err error) bool {
 	return slices.Contains([]storage.Code{storage.PermissionDenied, storage.Unauthenticated}, storage.CodeOf(err))
 }
 
-// Upload stores an object. A file is read in place, in parallel.
-func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options ...thanos.ObjectUploadOption) error {
-	var opts []storage.UploadOption
-	if contentType := thanos.ApplyObjectUploadOptions(options...).ContentType; contentType != "" {
-		opts = append(opts, storage.WithContentType(contentType))
+// IsConditionNotMetErr is part of the interface in versions with conditional uploads.
+func (b *bucket) IsConditionNotMetErr(err error) bool {
+	return storage.CodeOf(err) == storage.PreconditionFailed
+}
+
+func contentType(params thanos.UploadObjectParams) []storage.UploadOption {
+	if params.ContentType == "" {
+		return nil
 	}
-	_, err := b.own.Upload(ctx, name, r, opts...)
-	return err
+	return []storage.UploadOption{storage.WithContentType(params.ContentType)}
 }
 
 func (b *bucket) Delete(ctx context.Context, name string) error { return b.own.Remove(ctx, name) }
@@ -78,7 +91,7 @@ func (b *bucket) Attributes(ctx context.Context, name string) (thanos.ObjectAttr
 	if err != nil {
 		return thanos.ObjectAttributes{}, err
 	}
-	return thanos.ObjectAttributes{Size: a.Size, LastModified: a.Modified}, nil
+	return b.attributes(a), nil
 }
 
 func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {

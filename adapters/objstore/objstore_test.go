@@ -21,21 +21,23 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
+var stores = map[string]func(t *testing.T) storage.Bucket{
+	"memory": func(*testing.T) storage.Bucket { return memstore.New() },
+	"local": func(t *testing.T) storage.Bucket {
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
+		require.NoError(t, err)
+		return b
+	},
+	"minio": func(t *testing.T) storage.Bucket {
+		b, err := s3.Open(t.Context(), minioserver.NewBucket(t))
+		require.NoError(t, err)
+		return b
+	},
+}
+
 // Thanos' own test judges the adapter on each store.
 func TestAcceptance(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) storage.Bucket{
-		"memory": func(*testing.T) storage.Bucket { return memstore.New() },
-		"local": func(t *testing.T) storage.Bucket {
-			b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
-			require.NoError(t, err)
-			return b
-		},
-		"minio": func(t *testing.T) storage.Bucket {
-			b, err := s3.Open(t.Context(), minioserver.NewBucket(t))
-			require.NoError(t, err)
-			return b
-		},
-	} {
+	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			b := New(open(t), Config{Name: "blocks"})
 			thanos.AcceptanceTest(t, thanos.WrapWithMetrics(b, nil, "blocks"))

@@ -1,0 +1,68 @@
+//go:build objstore_conditions
+
+package objstore
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	thanos "github.com/thanos-io/objstore"
+
+	"github.com/omnibucket/storage"
+)
+
+// SupportedObjectUploadOptions lists a condition only if the store guarantees it.
+func (b *bucket) SupportedObjectUploadOptions() []thanos.ObjectUploadOptionType {
+	supported := []thanos.ObjectUploadOptionType{thanos.ContentType}
+	if storage.Supports(b.own, storage.ConditionalCreate) {
+		supported = append(supported, thanos.IfNotExists)
+	}
+	if storage.Supports(b.own, storage.ConditionalUpdate) {
+		supported = append(supported, thanos.IfMatch)
+	}
+	return supported
+}
+
+// Upload stores an object. A file is read in place, in parallel.
+func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options ...thanos.ObjectUploadOption) error {
+	if err := thanos.ValidateUploadOptions(b.SupportedObjectUploadOptions(), options...); err != nil {
+		return err
+	}
+	params := thanos.ApplyObjectUploadOptions(options...)
+	opts := contentType(params)
+	switch {
+	case params.IfNotExists:
+		opts = append(opts, storage.IfAbsent())
+	case params.Condition != nil:
+		return b.uploadIfMatch(ctx, name, r, params.Condition, opts)
+	}
+	_, err := b.own.Upload(ctx, name, r, opts...)
+	return err
+}
+
+func (b *bucket) uploadIfMatch(ctx context.Context, name string, r io.Reader, version *thanos.ObjectVersion, opts []storage.UploadOption) error {
+	notMet := func(cause error) error {
+		return &storage.Error{Code: storage.PreconditionFailed, Op: "Upload", Key: name, Err: cause}
+	}
+	if version.Type != thanos.ETag {
+		return notMet(errors.New("the versions of this bucket are of type ETag"))
+	}
+	_, err := b.own.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
+	if errors.Is(err, storage.InvalidArgument) {
+		// The provider has no such revision, so the object does not have it either.
+		a, attrsErr := b.own.Attrs(ctx, name)
+		if errors.Is(attrsErr, storage.ObjectNotFound) || attrsErr == nil && a.Revision != version.Value {
+			return notMet(err)
+		}
+	}
+	return err
+}
+
+func (b *bucket) attributes(a *storage.Attrs) thanos.ObjectAttributes {
+	attributes := thanos.ObjectAttributes{Size: a.Size, LastModified: a.Modified}
+	if storage.Supports(b.own, storage.ConditionalUpdate) {
+		attributes.Version = &thanos.ObjectVersion{Type: thanos.ETag, Value: a.Revision}
+	}
+	return attributes
+}

@@ -1,0 +1,138 @@
+//go:build objstore_conditions
+
+package objstore
+
+import (
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	thanos "github.com/thanos-io/objstore"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+func TestConditionsAreThoseOfTheStore(t *testing.T) {
+	full := []thanos.ObjectUploadOptionType{thanos.ContentType, thanos.IfNotExists, thanos.IfMatch}
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, full, New(open(t), Config{}).SupportedObjectUploadOptions())
+		})
+	}
+	t.Run("an S3 server that is not known", func(t *testing.T) {
+		unknown, err := s3.Open(t.Context(), s3.Config{
+			Bucket: "blocks", Region: "us-east-1", Endpoint: "http://127.0.0.1:1", AccessKeyID: "key", SecretKey: "secret",
+		})
+		require.NoError(t, err)
+		b := New(unknown, Config{})
+		require.Equal(t, full[:1], b.SupportedObjectUploadOptions())
+		err = b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists())
+		require.ErrorIs(t, err, thanos.ErrUploadOptionNotSupported)
+	})
+}
+
+func TestConditionalUploads(t *testing.T) {
+	for store, open := range stores {
+		t.Run(store, func(t *testing.T) {
+			b := New(open(t), Config{})
+			for _, name := range []string{"there", "changed", "removed"} {
+				require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("old")))
+			}
+			versions := map[string]*thanos.ObjectVersion{}
+			for _, name := range []string{"there", "changed", "removed"} {
+				a, err := b.Attributes(t.Context(), name)
+				require.NoError(t, err)
+				versions[name] = a.Version
+			}
+			require.NoError(t, b.Upload(t.Context(), "changed", strings.NewReader("newer")))
+			require.NoError(t, b.Delete(t.Context(), "removed"))
+			for name, row := range map[string]struct {
+				key     string
+				option  thanos.ObjectUploadOption
+				refused bool
+			}{
+				"absent, and must be":              {"absent", thanos.WithIfNotExists(), false},
+				"there, and must be absent":        {"changed", thanos.WithIfNotExists(), true},
+				"the version that is there":        {"there", thanos.WithIfMatch(versions["there"]), false},
+				"a version before the last change": {"changed", thanos.WithIfMatch(versions["changed"]), true},
+				"a version of a removed object":    {"removed", thanos.WithIfMatch(versions["removed"]), true},
+				"an ETag that no store makes":      {"changed", thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag, Value: "none"}), true},
+				"a generation":                     {"changed", thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.Generation, Value: "1"}), true},
+				"an empty version":                 {"changed", thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag}), true},
+			} {
+				t.Run(name, func(t *testing.T) {
+					err := b.Upload(t.Context(), row.key, strings.NewReader(name), row.option)
+					require.Equal(t, row.refused, err != nil, "%v", err)
+					require.Equal(t, row.refused, b.IsConditionNotMetErr(err), "%v", err)
+					if !row.refused {
+						require.Equal(t, name, read(t, b, row.key))
+					}
+				})
+			}
+			require.Equal(t, "newer", read(t, b, "changed"), "no refused upload wrote")
+			there, err := b.Exists(t.Context(), "removed")
+			require.NoError(t, err)
+			require.False(t, there, "no refused upload made it again")
+		})
+	}
+}
+
+func TestOneOfSeveralUploadsWithIfNotExistsWins(t *testing.T) {
+	for store, open := range stores {
+		t.Run(store, func(t *testing.T) {
+			b := New(open(t), Config{})
+			errs := make([]error, 8)
+			var wg sync.WaitGroup
+			for i := range errs {
+				wg.Go(func() {
+					errs[i] = b.Upload(t.Context(), "lock", strings.NewReader(strings.Repeat("x", i)), thanos.WithIfNotExists())
+				})
+			}
+			wg.Wait()
+			won := -1
+			for i, err := range errs {
+				if err == nil {
+					require.Negative(t, won, "two won")
+					won = i
+					continue
+				}
+				require.True(t, b.IsConditionNotMetErr(err), "%v", err)
+			}
+			require.GreaterOrEqual(t, won, 0, "nobody won")
+			require.Len(t, read(t, b, "lock"), won)
+		})
+	}
+}
+
+func TestUploadOptionsThatAreInvalid(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	version := &thanos.ObjectVersion{Type: thanos.ETag, Value: "1"}
+	for name, row := range map[string]struct {
+		options []thanos.ObjectUploadOption
+		want    error
+	}{
+		"no version":         {[]thanos.ObjectUploadOption{thanos.WithIfMatch(nil)}, thanos.ErrUploadOptionInvalid},
+		"two conditions":     {[]thanos.ObjectUploadOption{thanos.WithIfNotExists(), thanos.WithIfMatch(version)}, thanos.ErrUploadOptionInvalid},
+		"other than version": {[]thanos.ObjectUploadOption{thanos.WithIfNotMatch(version)}, thanos.ErrUploadOptionNotSupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := b.Upload(t.Context(), "a", strings.NewReader("text"), row.options...)
+			require.ErrorIs(t, err, row.want)
+			require.False(t, b.IsConditionNotMetErr(err))
+		})
+	}
+	require.NoError(t, b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists(), thanos.WithContentType("text/x-test")))
+}
+
+func read(t *testing.T, b thanos.Bucket, name string) string {
+	t.Helper()
+	r, err := b.Get(t.Context(), name)
+	require.NoError(t, err)
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	return string(text)
+}
