@@ -72,6 +72,12 @@ type reader struct {
 	attrs driver.ReaderAttributes
 }
 
+// maxRead is how much of a buffer one Read fills. The Go CDK reads into 1 MiB, which is more than a
+// processor keeps at hand between the read, the checksum and the write.
+const maxRead = 128 << 10
+
+func (r *reader) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), maxRead)]) }
+
 func (r *reader) Attributes() *driver.ReaderAttributes { return &r.attrs }
 
 func (r *reader) As(target any) bool { return attrsAs(r.Reader.Attrs())(target) }
