@@ -94,9 +94,10 @@ func readOnly(name string) error { return failed("write", name, fs.ErrPermission
 // A writeFile is an object that is open for writing: a temporary file of this machine until it is
 // stored.
 type writeFile struct {
-	*os.File
+	temp    *os.File
 	fs      *bucketFs
 	name    string
+	appends bool                   // O_APPEND
 	created *storage.Attrs         // the empty object that O_CREATE has stored; nil if there was one
 	options []storage.UploadOption // the properties of the object whose content was downloaded
 	changed bool
@@ -117,11 +118,11 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	r, err := b.bucket.Download(b.ctx, keyOf(name))
 	if err == nil {
 		f.options = propertiesOf(r.Attrs())
-		_, err = r.WriteTo(f.File)
+		_, err = r.WriteTo(f.temp)
 		err = errors.Join(err, r.Close())
 	}
 	if err == nil && flag&os.O_APPEND == 0 {
-		_, err = f.File.Seek(0, io.SeekStart)
+		_, err = f.temp.Seek(0, io.SeekStart)
 	}
 	if err != nil {
 		f.discard()
@@ -153,30 +154,40 @@ func propertiesOf(a *storage.Attrs) []storage.UploadOption {
 
 // temporary opens an empty temporary file.
 func (b *bucketFs) temporary(name string, flag int) (*writeFile, error) {
-	f, err := os.CreateTemp("", "omnibucket-afero-")
+	temp, err := os.CreateTemp("", "omnibucket-afero-")
 	if err != nil {
 		return nil, failed("open", name, err)
 	}
-	if flag&os.O_APPEND != 0 {
-		if opened, err := os.OpenFile(f.Name(), os.O_RDWR|os.O_APPEND, 0o600); err == nil {
-			_ = f.Close()
-			f = opened
+	f := &writeFile{temp: temp, fs: b, name: name, appends: flag&os.O_APPEND != 0}
+	if f.appends {
+		_ = temp.Close()
+		if f.temp, err = os.OpenFile(temp.Name(), os.O_RDWR|os.O_APPEND, 0o600); err != nil {
+			_ = os.Remove(temp.Name())
+			return nil, failed("open", name, err)
 		}
 	}
-	return &writeFile{File: f, fs: b, name: name}, nil
+	return f, nil
 }
 
 func (f *writeFile) discard() {
-	_ = f.File.Close()
-	_ = os.Remove(f.File.Name())
+	_ = f.temp.Close()
+	_ = os.Remove(f.temp.Name())
+}
+
+// named returns an error of the temporary file under the name of this one.
+func (f *writeFile) named(err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok && of.Path == f.temp.Name() {
+		return &fs.PathError{Op: of.Op, Path: f.name, Err: of.Err}
+	}
+	return err
 }
 
 func (f *writeFile) Name() string { return f.name }
 
 func (f *writeFile) Stat() (fs.FileInfo, error) {
-	info, err := f.File.Stat()
+	info, err := f.temp.Stat()
 	if err != nil {
-		return nil, failed("stat", f.name, err)
+		return nil, f.named(err)
 	}
 	return namedInfo{fileInfo{info}, keyOf(f.name)}, nil
 }
@@ -184,30 +195,58 @@ func (f *writeFile) Stat() (fs.FileInfo, error) {
 func (f *writeFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.name) }
 func (f *writeFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.name) }
 
+func (f *writeFile) Read(p []byte) (int, error) {
+	n, err := f.temp.Read(p)
+	return n, f.named(err)
+}
+
+func (f *writeFile) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := f.temp.ReadAt(p, offset)
+	return n, f.named(err)
+}
+
+func (f *writeFile) Seek(offset int64, whence int) (int64, error) {
+	at, err := f.temp.Seek(offset, whence)
+	return at, f.named(err)
+}
+
 func (f *writeFile) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
+	n, err := f.temp.Write(p)
 	return n, f.wrote(err)
 }
 
+// WriteAt refuses a negative offset and a file of O_APPEND, as os.File does. That changes nothing.
 func (f *writeFile) WriteAt(p []byte, offset int64) (int, error) {
-	n, err := f.File.WriteAt(p, offset)
+	if offset < 0 || f.appends {
+		return 0, failed("write", f.name, fs.ErrInvalid)
+	}
+	n, err := f.temp.WriteAt(p, offset)
 	return n, f.wrote(err)
 }
 
 func (f *writeFile) WriteString(s string) (int, error) {
-	n, err := f.File.WriteString(s)
+	n, err := f.temp.WriteString(s)
 	return n, f.wrote(err)
 }
 
 // ReadFrom copies r, as io.Copy does.
 func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
-	n, err := f.File.ReadFrom(r)
+	n, err := f.temp.ReadFrom(r)
 	return n, f.wrote(err)
+}
+
+// Truncate refuses a negative size, which changes nothing.
+func (f *writeFile) Truncate(size int64) error {
+	if size < 0 {
+		return failed("truncate", f.name, fs.ErrInvalid)
+	}
+	return f.wrote(f.temp.Truncate(size))
 }
 
 // wrote notes that the content has changed. If err is not nil, a part of it may be missing, as on
 // a full disk: Close stores nothing then.
 func (f *writeFile) wrote(err error) error {
+	err = f.named(err)
 	f.changed = true
 	if err != nil && !f.closed {
 		f.TransferError(err)
@@ -218,10 +257,6 @@ func (f *writeFile) wrote(err error) error {
 // TransferError makes Sync and Close store nothing, and fail. Package github.com/pkg/sftp calls it
 // if the connection of a client ends before the file is closed.
 func (f *writeFile) TransferError(err error) { f.broken = err }
-
-func (f *writeFile) Truncate(size int64) error {
-	return f.wrote(f.File.Truncate(size))
-}
 
 // Sync stores what was written.
 func (f *writeFile) Sync() error {
@@ -243,9 +278,9 @@ func (f *writeFile) Sync() error {
 }
 
 func (f *writeFile) store(opts []storage.UploadOption) error {
-	info, err := f.File.Stat()
+	info, err := f.temp.Stat()
 	if err == nil {
-		_, err = f.fs.bucket.Upload(f.fs.ctx, keyOf(f.name), io.NewSectionReader(f.File, 0, info.Size()), opts...)
+		_, err = f.fs.bucket.Upload(f.fs.ctx, keyOf(f.name), io.NewSectionReader(f.temp, 0, info.Size()), opts...)
 	}
 	return err
 }

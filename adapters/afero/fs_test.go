@@ -177,7 +177,7 @@ func TestAWriteThatFailsStoresNothing(t *testing.T) {
 	require.NoError(t, afero.WriteFile(files, "a", []byte("old"), 0))
 	f, err := files.OpenFile("a", os.O_RDWR, 0)
 	require.NoError(t, err)
-	require.NoError(t, f.(*writeFile).File.Close()) // as a disk that takes no more
+	require.NoError(t, f.(*writeFile).temp.Close()) // as a disk that takes no more
 	_, err = f.Write([]byte("new"))
 	require.Error(t, err)
 	require.Error(t, f.Close())
@@ -376,3 +376,49 @@ func (d otherTool) Put(ctx context.Context, r *storage.PutRequest) (*storage.Att
 	}
 	return d.Driver.Put(ctx, &other)
 }
+
+func TestACallThatIsRefusedKeepsTheFile(t *testing.T) {
+	for name, row := range map[string]struct {
+		flag int
+		call func(afero.File) error
+	}{
+		"WriteAt before the beginning":  {os.O_RDWR, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), -1)) }},
+		"WriteAt of O_APPEND":           {os.O_RDWR | os.O_APPEND, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), 0)) }},
+		"Truncate to less than nothing": {os.O_RDWR, func(f afero.File) error { return f.Truncate(-1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := New(t.Context(), memstore.New())
+			require.NoError(t, afero.WriteFile(fsys, "a", []byte("text"), 0o644))
+			f, err := fsys.OpenFile("a", row.flag, 0o644)
+			require.NoError(t, err)
+			require.ErrorIs(t, row.call(f), fs.ErrInvalid)
+			_, err = f.Seek(0, io.SeekEnd)
+			require.NoError(t, err)
+			_, err = f.WriteString(" and more")
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			text, err := afero.ReadFile(fsys, "a")
+			require.NoError(t, err)
+			require.Equal(t, "text and more", string(text))
+		})
+	}
+}
+
+func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	f, err := fsys.Create("folder/a")
+	require.NoError(t, err)
+	_, seekErr := f.Seek(-1, io.SeekStart)
+	_, readErr := f.ReadAt(make([]byte, 1), -1)
+	require.NoError(t, f.Close())
+	_, writeErr := f.Write([]byte("x"))
+	_, lateErr := f.Read(make([]byte, 1))
+	_, statErr := f.Stat()
+	for call, err := range map[string]error{"Seek": seekErr, "ReadAt": readErr, "Write": writeErr, "Read": lateErr, "Stat": statErr} {
+		of, ok := errors.AsType[*fs.PathError](err)
+		require.True(t, ok, "%s: %v", call, err)
+		require.Equal(t, "folder/a", of.Path, call)
+	}
+}
+
+func onlyError(_ int, err error) error { return err }
