@@ -3,6 +3,7 @@ package afero
 import (
 	"io"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -28,26 +29,55 @@ func notDir(name string) error { return failed("readdir", name, syscall.ENOTDIR)
 
 // entries returns the files and directories of a directory, by name.
 func (b *bucketFs) entries(name string) ([]fs.FileInfo, error) {
+	var infos []fs.FileInfo
+	for info, err := range b.list(name) {
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	slices.SortStableFunc(infos, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
+	return infos, nil
+}
+
+// checkEmpty fails with ENOTEMPTY if a directory has an entry. It reads one page of the listing.
+func (b *bucketFs) checkEmpty(name string) error {
+	for _, err := range b.list(name) {
+		if err != nil {
+			return err
+		}
+		return syscall.ENOTEMPTY
+	}
+	return nil
+}
+
+// list yields the files and directories of a directory, in the order of the keys.
+func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 	prefix := keyOf(name)
 	if prefix != "" {
 		prefix += "/"
 	}
-	var infos []fs.FileInfo
-	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(prefix), storage.WithDelimiter("/")) {
-		if err != nil {
-			return nil, err
-		}
-		base := strings.TrimSuffix(entry.Key[len(prefix):], "/")
-		switch {
-		case base == "" || base == Marker && !entry.IsPrefix:
-		case entry.IsPrefix:
-			infos = append(infos, dirInfo(base))
-		default:
-			infos = append(infos, entryInfo{base, entry.Size, entry.Modified})
+	return func(yield func(fs.FileInfo, error) bool) {
+		for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(prefix), storage.WithDelimiter("/")) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			base := strings.TrimSuffix(entry.Key[len(prefix):], "/")
+			var info fs.FileInfo
+			switch {
+			case base == "" || base == Marker && !entry.IsPrefix:
+				continue
+			case entry.IsPrefix:
+				info = dirInfo(base)
+			default:
+				info = entryInfo{base, entry.Size, entry.Modified}
+			}
+			if !yield(info, nil) {
+				return
+			}
 		}
 	}
-	slices.SortStableFunc(infos, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
-	return infos, nil
 }
 
 // An entryInfo describes a file of a listing.

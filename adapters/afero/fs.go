@@ -177,12 +177,8 @@ func (b *bucketFs) Remove(name string) error {
 	if !info.IsDir() {
 		return failed("remove", name, b.bucket.Remove(b.ctx, keyOf(name)))
 	}
-	entries, err := b.entries(name)
-	switch {
-	case err != nil:
+	if err := b.checkEmpty(name); err != nil {
 		return failed("remove", name, err)
-	case len(entries) > 0:
-		return failed("remove", name, syscall.ENOTEMPTY)
 	}
 	marks := []string{keyOf(name) + "/" + Marker, keyOf(name) + "/"} // other tools leave the second
 	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(marks))
@@ -253,11 +249,7 @@ func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
 	case !source.IsDir():
 		return syscall.EISDIR
 	}
-	entries, err := b.entries(to)
-	if err == nil && len(entries) > 0 {
-		err = syscall.ENOTEMPTY
-	}
-	return err
+	return b.checkEmpty(to)
 }
 
 // move copies an object, and then removes it.
