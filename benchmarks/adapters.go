@@ -79,38 +79,30 @@ func casesOf[S closer](c adapterCase[S], adapters []adapter[S], peers ...adapter
 }
 
 func storeCases() []benchCase {
-	const middle = 64 * kilobyte
+	goCloud, objstore := minioRow(goCloudS3, minioGoCloud), minioRow(objstoreS3, minioObjstore)
 	var cases []benchCase
-	for _, c := range []struct {
-		name, title string
-		op          func(*env, adapterStore) (func(int) error, error)
-		copies      bool
-	}{
-		{"put-1k", "put 1 KiB that is in memory", adapterPut(kilobyte), false},
-		{"put-8m", "put 8 MiB that is in memory", adapterPut(8 * mebibyte), false},
-		{"get-1k", "copy 1 KiB to an io.Writer", adapterDownload(adapterKey, kilobyte), false},
-		{"get-8m", "copy 8 MiB to an io.Writer", adapterDownload(adapterKey, 8*mebibyte), false},
-		{"range-64k", "read 64 KiB in the middle of 8 MiB", adapterRange(8*mebibyte, 4*mebibyte, middle), false},
-		{"list-1000", "list a folder of 1,000 keys with their sizes", adapterList(1000), false},
-		{"attrs", "the attributes of one object", adapterAttrs, false},
-		{"exists", "whether an object is there: one that is, and one that is not", adapterExists, false},
-		{"delete", "put 1 KiB, and delete it", adapterDelete, false},
-		{"copy", "copy an object of 1 KiB in its bucket", adapterCopy, true},
+	for _, c := range []adapterCase[adapterStore]{
+		{name: "put-1k", title: "put 1 KiB that is in memory", op: adapterPut(kilobyte)},
+		{name: "put-8m", title: "put 8 MiB that is in memory", op: adapterPut(8 * mebibyte)},
+		{name: "get-1k", title: "copy 1 KiB to an io.Writer", op: adapterDownload(adapterKey, kilobyte)},
+		{name: "get-8m", title: "copy 8 MiB to an io.Writer", op: adapterDownload(adapterKey, 8*mebibyte)},
+		{name: "range-64k", title: "read 64 KiB in the middle of 8 MiB", op: adapterRange(8*mebibyte, 4*mebibyte, 64*kilobyte)},
+		{name: "list-1000", title: "list a folder of 1,000 keys with their sizes", op: adapterList(1000)},
+		{name: "attrs", title: "the attributes of one object", op: adapterAttrs},
+		{name: "exists", title: "whether an object is there: one that is, and one that is not", op: adapterExists},
+		{name: "delete", title: "put 1 KiB, and delete it", op: adapterDelete},
 	} {
-		goals := []goal{notSlower(viaGoCloud, goCloudS3)}
+		c.goals = []goal{notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3), noMoreRequests(viaObjstore, objstoreS3)}
 		if c.name != "put-8m" { // s3blob keeps 16 MiB in memory before it sends parts
-			goals = append(goals, noMoreRequests(viaGoCloud, goCloudS3))
+			c.goals = append(c.goals, noMoreRequests(viaGoCloud, goCloudS3))
 		}
-		adapters, peers := storeAdapters, []adapterRow[adapterStore]{minioRow(goCloudS3, minioGoCloud)}
-		if c.copies { // the interfaces of objstore and afero have no copy
-			adapters = slices.DeleteFunc(slices.Clone(adapters), func(a adapter[adapterStore]) bool { return a.name == viaObjstore || a.name == viaAfero })
-		} else {
-			peers = append(peers, minioRow(objstoreS3, minioObjstore))
-			goals = append(goals, notSlower(viaObjstore, objstoreS3), noMoreRequests(viaObjstore, objstoreS3))
-		}
-		cases = append(cases, casesOf(adapterCase[adapterStore]{c.name, c.title, c.op, goals}, adapters, peers...)...)
+		cases = append(cases, casesOf(c, storeAdapters, goCloud, objstore)...)
 	}
-	return cases
+	copies := adapterCase[adapterStore]{
+		"copy", "copy an object of 1 KiB in its bucket", adapterCopy,
+		[]goal{notSlower(viaGoCloud, goCloudS3), noMoreRequests(viaGoCloud, goCloudS3)},
+	}
+	return append(cases, casesOf(copies, storeAdapters[:2], goCloud)...) // the others have no copy
 }
 
 // An adapterRow is a contender of the adapters' cases.
@@ -151,17 +143,22 @@ func adapterRows[S closer](op func(*env, S) (func(int) error, error), contenders
 // adapterKey is in a folder, because file systems list folders.
 const adapterKey = "folder/key"
 
+// repeated returns an op that does one thing n times.
+func repeated(do func() error) func(n int) error {
+	return func(n int) error {
+		for range n {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 func adapterPut(size int) func(*env, adapterStore) (func(int) error, error) {
 	return func(e *env, s adapterStore) (func(int) error, error) {
 		data := make([]byte, size)
-		return func(n int) error {
-			for range n {
-				if err := s.put(e.ctx, adapterKey, data); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error { return s.put(e.ctx, adapterKey, data) }), nil
 	}
 }
 
@@ -169,31 +166,17 @@ func adapterPut(size int) func(*env, adapterStore) (func(int) error, error) {
 func adapterUpload(size int) func(*env, adapterStore) (func(int) error, error) {
 	return func(e *env, s adapterStore) (func(int) error, error) {
 		data := make([]byte, size)
-		return func(n int) error {
-			for range n {
-				if err := s.upload(e.ctx, adapterKey, asStream(data)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error { return s.upload(e.ctx, adapterKey, asStream(data)) }), nil
 	}
 }
 
-// afterPut does n operations on an object of that size, which is put first.
+// afterPut repeats an operation on an object of that size, which is put first.
 func afterPut(key string, size int, do func(ctx context.Context, s adapterStore) error) func(*env, adapterStore) (func(int) error, error) {
 	return func(e *env, s adapterStore) (func(int) error, error) {
 		if err := s.put(e.ctx, key, make([]byte, size)); err != nil {
 			return nil, err
 		}
-		return func(n int) error {
-			for range n {
-				if err := do(e.ctx, s); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error { return do(e.ctx, s) }), nil
 	}
 }
 
@@ -238,14 +221,10 @@ func adapterList(keys int) func(*env, adapterStore) (func(int) error, error) {
 				return nil, err
 			}
 		}
-		return func(n int) error {
-			for range n {
-				if got, err := listed(e.ctx, s, "folder/"); err != nil || got != keys {
-					return errors.Join(err, checkCount(got, keys))
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error {
+			got, err := listed(e.ctx, s, "folder/")
+			return errors.Join(err, checkCount(got, keys))
+		}), nil
 	}
 }
 
@@ -258,7 +237,7 @@ func (s own) exists(ctx context.Context, key string) (bool, error) { return s.bu
 func (s own) remove(ctx context.Context, key string) error         { return s.bucket.Remove(ctx, key) }
 
 func (s own) copyTo(ctx context.Context, to, from string) error {
-	_, err := storage.Copy(ctx, s.bucket, to, s.bucket, from)
+	_, err := storage.Copy(ctx, s.bucket, to, s.bucket, from, storage.WithoutAttrs())
 	return err
 }
 

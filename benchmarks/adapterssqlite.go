@@ -83,18 +83,13 @@ func sqliteOpened(do func(ctx context.Context, db *sql.DB) error) func(*env, sql
 		if err := s.put(e); err != nil {
 			return nil, err
 		}
-		return func(n int) error {
-			for range n {
-				db, end, err := s.open(e.ctx, s.bucket)
-				if err != nil {
-					return err
-				}
-				if err := errors.Join(do(e.ctx, db), end()); err != nil {
-					return err
-				}
+		return repeated(func() error {
+			db, end, err := s.open(e.ctx, s.bucket)
+			if err != nil {
+				return err
 			}
-			return nil
-		}, nil
+			return errors.Join(do(e.ctx, db), end())
+		}), nil
 	}
 }
 
@@ -109,14 +104,7 @@ func sqliteAgain(do func(ctx context.Context, db *sql.DB) error) func(*env, sqli
 			return nil, err
 		}
 		e.cleanup = append(e.cleanup, end)
-		return func(n int) error {
-			for range n {
-				if err := do(e.ctx, db); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error { return do(e.ctx, db) }), nil
 	}
 }
 

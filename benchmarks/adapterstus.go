@@ -69,14 +69,7 @@ func tusCases() []benchCase {
 func tusUpload(size, piece int) func(*env, tusStore) (func(int) error, error) {
 	return func(e *env, s tusStore) (func(int) error, error) {
 		data := make([]byte, size)
-		return func(n int) error {
-			for range n {
-				if err := s.receive(e.ctx, data, piece); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error { return s.receive(e.ctx, data, piece) }), nil
 	}
 }
 
