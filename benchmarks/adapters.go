@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/adapters/gocloud"
@@ -29,82 +30,100 @@ type adapterStore interface {
 	copyTo(ctx context.Context, to, from string) error // errors.ErrUnsupported if the library has none
 }
 
-// adapters are this library and its adapters, over one bucket.
-var adapters = []struct {
+// An adapter makes a store of our bucket. The first of a case makes the direct calls.
+type adapter[S closer] struct {
 	name string
-	over func(ctx context.Context, b storage.Bucket) adapterStore
-}{
-	{ours, func(_ context.Context, b storage.Bucket) adapterStore { return own{bucket: b} }},
-	{viaGoCloud, func(_ context.Context, b storage.Bucket) adapterStore { return goCloud{bucket: gocloud.OpenBucket(b)} }},
-	{viaObjstore, func(_ context.Context, b storage.Bucket) adapterStore {
-		return objstoreBucket{objstore.New(b, objstore.Config{Name: "benchmarks"})}
-	}},
-	{viaAfero, func(ctx context.Context, b storage.Bucket) adapterStore { return newAferoStore(ctx, b) }},
+	over func(ctx context.Context, b storage.Bucket) (S, error)
 }
 
-// adapterCases compare each adapter with the direct calls: on memory and, if it runs, on MinIO,
+type closer interface{ close() error }
+
+// directCalls are the calls of this library.
+var directCalls = adapter[adapterStore]{ours, func(_ context.Context, b storage.Bucket) (adapterStore, error) { return own{bucket: b}, nil }}
+
+// storeAdapters are the adapters that have most operations of a bucket.
+var storeAdapters = []adapter[adapterStore]{
+	directCalls,
+	{viaGoCloud, func(_ context.Context, b storage.Bucket) (adapterStore, error) {
+		return goCloud{bucket: gocloud.OpenBucket(b)}, nil
+	}},
+	{viaObjstore, func(_ context.Context, b storage.Bucket) (adapterStore, error) {
+		return objstoreBucket{objstore.New(b, objstore.Config{Name: "benchmarks"})}, nil
+	}},
+	{viaAfero, func(ctx context.Context, b storage.Bucket) (adapterStore, error) { return newAferoStore(ctx, b), nil }},
+}
+
+// adapterCases compare each adapter with the direct calls: in memory and, if it runs, on MinIO,
 // where the drivers of the other libraries compete too:
 //
 //	go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run adapters -per 1s
 func adapterCases() []benchCase {
-	const middle = 64 * kilobyte
-	var cases []benchCase
-	for _, c := range []struct {
-		name, title string
-		op          func(*env, adapterStore) (func(int) error, error)
-		copies      bool
-	}{
-		{"put-1k", "put 1 KiB that is in memory", adapterPut(kilobyte), false},
-		{"put-8m", "put 8 MiB that is in memory", adapterPut(8 * mebibyte), false},
-		{"get-1k", "copy 1 KiB to an io.Writer", adapterGet(kilobyte), false},
-		{"get-8m", "copy 8 MiB to an io.Writer", adapterGet(8 * mebibyte), false},
-		{"range-64k", "read 64 KiB in the middle of 8 MiB", adapterRange(8*mebibyte, 4*mebibyte, middle), false},
-		{"list-1000", "list a folder of 1,000 keys with their sizes", adapterList(1000), false},
-		{"attrs", "the attributes of one object", adapterAttrs, false},
-		{"exists", "whether an object is there: one that is, and one that is not", adapterExists, false},
-		{"delete", "put 1 KiB, and delete it", adapterDelete, false},
-		{"copy", "copy an object of 1 KiB in its bucket", adapterCopy, true},
-	} {
-		cases = append(cases, benchCase{name: "adapters-memory-" + c.name, title: c.title, rows: adapterRows(c.op, c.copies, adaptersInMemory())})
-		if os.Getenv(minioVariable) == "" {
-			continue
-		}
-		goals := []goal{notSlower(viaGoCloud, goCloudS3)}
-		if c.name != "put-8m" { // s3blob keeps 16 MiB in memory before it sends parts
-			goals = append(goals, noMoreRequests(viaGoCloud, goCloudS3))
-		}
-		if !c.copies {
-			goals = append(goals, notSlower(viaObjstore, objstoreS3), noMoreRequests(viaObjstore, objstoreS3))
-		}
-		cases = append(cases, benchCase{name: "adapters-minio-" + c.name, title: c.title, rows: adapterRows(c.op, c.copies, adaptersOnMinIO()), goals: goals})
+	return slices.Concat(storeCases(), icebergCases(), tusCases(), sqliteCases())
+}
+
+// An adapterCase compares stores of type S.
+type adapterCase[S closer] struct {
+	name, title string
+	op          func(*env, S) (func(int) error, error)
+	goals       []goal // on MinIO
+}
+
+// casesOf returns the case in memory and, if it runs, the one on MinIO, where peers compete too.
+func casesOf[S closer](c adapterCase[S], adapters []adapter[S], peers ...adapterRow[S]) []benchCase {
+	all := []benchCase{{name: "adapters-memory-" + c.name, title: c.title, rows: adapterRows(c.op, inMemory(adapters))}}
+	if os.Getenv(minioVariable) == "" {
+		return all
 	}
-	return cases
+	rows := adapterRows(c.op, append(onMinIO(adapters), peers...))
+	return append(all, benchCase{name: "adapters-minio-" + c.name, title: c.title, rows: rows, goals: c.goals})
+}
+
+func storeCases() []benchCase {
+	goCloud, objstore := minioRow(goCloudS3, minioGoCloud), minioRow(objstoreS3, minioObjstore)
+	var cases []benchCase
+	for _, c := range []adapterCase[adapterStore]{
+		{name: "put-1k", title: "put 1 KiB that is in memory", op: adapterPut(kilobyte)},
+		{name: "put-8m", title: "put 8 MiB that is in memory", op: adapterPut(8 * mebibyte)},
+		{name: "get-1k", title: "copy 1 KiB to an io.Writer", op: adapterDownload(adapterKey, kilobyte)},
+		{name: "get-8m", title: "copy 8 MiB to an io.Writer", op: adapterDownload(adapterKey, 8*mebibyte)},
+		{name: "range-64k", title: "read 64 KiB in the middle of 8 MiB", op: adapterRange(8*mebibyte, 4*mebibyte, 64*kilobyte)},
+		{name: "list-1000", title: "list a folder of 1,000 keys with their sizes", op: adapterList(1000)},
+		{name: "attrs", title: "the attributes of one object", op: adapterAttrs},
+		{name: "exists", title: "whether an object is there: one that is, and one that is not", op: adapterExists},
+		{name: "delete", title: "put 1 KiB, and delete it", op: adapterDelete},
+	} {
+		c.goals = []goal{notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3), noMoreRequests(viaObjstore, objstoreS3)}
+		if c.name != "put-8m" { // s3blob keeps 16 MiB in memory before it sends parts
+			c.goals = append(c.goals, noMoreRequests(viaGoCloud, goCloudS3))
+		}
+		cases = append(cases, casesOf(c, storeAdapters, goCloud, objstore)...)
+	}
+	copies := adapterCase[adapterStore]{
+		"copy", "copy an object of 1 KiB in its bucket", adapterCopy,
+		[]goal{notSlower(viaGoCloud, goCloudS3), noMoreRequests(viaGoCloud, goCloudS3)},
+	}
+	return append(cases, casesOf(copies, storeAdapters[:2], goCloud)...) // the others have no copy
 }
 
 // An adapterRow is a contender of the adapters' cases.
-type adapterRow struct {
+type adapterRow[S closer] struct {
 	name string
-	open func(e *env) (adapterStore, error)
-	// count opens the same store through a server that counts requests; nil: they are not counted.
-	count func(e *env) (adapterStore, func() map[string]int, error)
+	open func(e *env) (S, error)
+	// count opens the same store through a server that counts its traffic; nil: it is not counted.
+	count func(e *env) (S, func() traffic, error)
 }
 
-func adaptersInMemory() []adapterRow {
-	var rows []adapterRow
+func inMemory[S closer](adapters []adapter[S]) []adapterRow[S] {
+	var rows []adapterRow[S]
 	for _, a := range adapters {
-		rows = append(rows, adapterRow{name: a.name, open: func(e *env) (adapterStore, error) {
-			return a.over(e.ctx, memstore.New()), nil
-		}})
+		rows = append(rows, adapterRow[S]{name: a.name, open: func(e *env) (S, error) { return a.over(e.ctx, memstore.New()) }})
 	}
 	return rows
 }
 
-func adapterRows(op func(*env, adapterStore) (func(int) error, error), copies bool, contenders []adapterRow) []row {
+func adapterRows[S closer](op func(*env, S) (func(int) error, error), contenders []adapterRow[S]) []row {
 	var rows []row
 	for _, c := range contenders {
-		if copies && (c.name == viaObjstore || c.name == viaAfero || c.name == objstoreS3) {
-			continue // their interfaces have no copy
-		}
 		rows = append(rows, row{name: c.name, setup: func(e *env) (func(int) error, error) {
 			s, err := c.open(e)
 			if err != nil {
@@ -124,51 +143,64 @@ func adapterRows(op func(*env, adapterStore) (func(int) error, error), copies bo
 // adapterKey is in a folder, because file systems list folders.
 const adapterKey = "folder/key"
 
+// repeated returns an op that does one thing n times.
+func repeated(do func() error) func(n int) error {
+	return func(n int) error {
+		for range n {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 func adapterPut(size int) func(*env, adapterStore) (func(int) error, error) {
 	return func(e *env, s adapterStore) (func(int) error, error) {
 		data := make([]byte, size)
-		return func(n int) error {
-			for range n {
-				if err := s.put(e.ctx, adapterKey, data); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error { return s.put(e.ctx, adapterKey, data) }), nil
 	}
 }
 
-// afterPut does n operations on an object of that size.
-func afterPut(size int, do func(ctx context.Context, s adapterStore) error) func(*env, adapterStore) (func(int) error, error) {
+// adapterUpload puts a body of unknown length.
+func adapterUpload(size int) func(*env, adapterStore) (func(int) error, error) {
 	return func(e *env, s adapterStore) (func(int) error, error) {
-		if err := s.put(e.ctx, adapterKey, make([]byte, size)); err != nil {
+		data := make([]byte, size)
+		return repeated(func() error { return s.upload(e.ctx, adapterKey, asStream(data)) }), nil
+	}
+}
+
+// afterPut repeats an operation on an object of that size, which is put first.
+func afterPut(key string, size int, do func(ctx context.Context, s adapterStore) error) func(*env, adapterStore) (func(int) error, error) {
+	return func(e *env, s adapterStore) (func(int) error, error) {
+		if err := s.put(e.ctx, key, make([]byte, size)); err != nil {
 			return nil, err
 		}
-		return func(n int) error {
-			for range n {
-				if err := do(e.ctx, s); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error { return do(e.ctx, s) }), nil
 	}
 }
 
-func adapterGet(size int) func(*env, adapterStore) (func(int) error, error) {
-	return afterPut(size, func(ctx context.Context, s adapterStore) error {
-		got, err := s.download(ctx, adapterKey, struct{ io.Writer }{io.Discard})
+func adapterReadAll(size int) func(*env, adapterStore) (func(int) error, error) {
+	return afterPut(adapterKey, size, func(ctx context.Context, s adapterStore) error {
+		got, err := s.get(ctx, adapterKey)
+		return errors.Join(err, checkCount(got, size))
+	})
+}
+
+func adapterDownload(key string, size int) func(*env, adapterStore) (func(int) error, error) {
+	return afterPut(key, size, func(ctx context.Context, s adapterStore) error {
+		got, err := s.download(ctx, key, struct{ io.Writer }{io.Discard})
 		return errors.Join(err, checkCount(int(got), size))
 	})
 }
 
 func adapterRange(size int, offset, length int64) func(*env, adapterStore) (func(int) error, error) {
-	return afterPut(size, func(ctx context.Context, s adapterStore) error { return s.readRange(ctx, adapterKey, offset, length) })
+	return afterPut(adapterKey, size, func(ctx context.Context, s adapterStore) error { return s.readRange(ctx, adapterKey, offset, length) })
 }
 
 var (
-	adapterAttrs  = afterPut(kilobyte, func(ctx context.Context, s adapterStore) error { return s.attrs(ctx, adapterKey) })
-	adapterExists = afterPut(kilobyte, func(ctx context.Context, s adapterStore) error {
+	adapterAttrs  = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error { return s.attrs(ctx, adapterKey) })
+	adapterExists = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
 		there, err := s.exists(ctx, adapterKey)
 		missing, missingErr := s.exists(ctx, "folder/none")
 		if !there || missing {
@@ -176,10 +208,10 @@ var (
 		}
 		return errors.Join(err, missingErr)
 	})
-	adapterDelete = afterPut(kilobyte, func(ctx context.Context, s adapterStore) error {
+	adapterDelete = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
 		return errors.Join(s.put(ctx, "folder/other", smallObject), s.remove(ctx, "folder/other"))
 	})
-	adapterCopy = afterPut(kilobyte, func(ctx context.Context, s adapterStore) error { return s.copyTo(ctx, "folder/copy", adapterKey) })
+	adapterCopy = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error { return s.copyTo(ctx, "folder/copy", adapterKey) })
 )
 
 func adapterList(keys int) func(*env, adapterStore) (func(int) error, error) {
@@ -189,14 +221,10 @@ func adapterList(keys int) func(*env, adapterStore) (func(int) error, error) {
 				return nil, err
 			}
 		}
-		return func(n int) error {
-			for range n {
-				if got, err := listed(e.ctx, s, "folder/"); err != nil || got != keys {
-					return errors.Join(err, checkCount(got, keys))
-				}
-			}
-			return nil
-		}, nil
+		return repeated(func() error {
+			got, err := listed(e.ctx, s, "folder/")
+			return errors.Join(err, checkCount(got, keys))
+		}), nil
 	}
 }
 
@@ -209,7 +237,7 @@ func (s own) exists(ctx context.Context, key string) (bool, error) { return s.bu
 func (s own) remove(ctx context.Context, key string) error         { return s.bucket.Remove(ctx, key) }
 
 func (s own) copyTo(ctx context.Context, to, from string) error {
-	_, err := storage.Copy(ctx, s.bucket, to, s.bucket, from)
+	_, err := storage.Copy(ctx, s.bucket, to, s.bucket, from, storage.WithoutAttrs())
 	return err
 }
 

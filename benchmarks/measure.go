@@ -37,6 +37,8 @@ type env struct {
 	// requests returns the requests of the case's server so far, by operation. It is
 	// nil if there is no server.
 	requests func() (map[string]int, error)
+	// received returns the bytes of all responses so far; nil: they are not counted.
+	received func() int
 }
 
 func newEnv(ctx context.Context) *env {
@@ -68,6 +70,7 @@ type result struct {
 
 	resident []float64          // bytes above the start, at most; of a process of its own
 	requests map[string]float64 // an operation, in the last round
+	received float64            // bytes of responses, likewise; 0 if not counted
 }
 
 // A childReport is what a process of its own measured in one operation. It
@@ -147,7 +150,7 @@ func (r *result) run(op func(int) error, n int) error {
 	return nil
 }
 
-// runCounted runs n operations and counts their requests.
+// runCounted runs n operations and counts their requests, and the bytes of the responses.
 func (r *result) runCounted(e *env, op func(int) error, n int) error {
 	if e.requests == nil {
 		return r.run(op, n)
@@ -156,8 +159,15 @@ func (r *result) runCounted(e *env, op func(int) error, n int) error {
 	if err != nil {
 		return err
 	}
+	var received int
+	if e.received != nil {
+		received = e.received()
+	}
 	if err := r.run(op, n); err != nil {
 		return err
+	}
+	if e.received != nil {
+		r.received = float64(e.received()-received) / float64(n)
 	}
 	after, err := e.requests()
 	r.requests = since(before, after, n)

@@ -46,6 +46,7 @@ type rowRecord struct {
 	PeakHeap float64            `json:"peakHeap,omitempty"` // bytes above the start
 	Resident float64            `json:"resident,omitempty"` // bytes above the start
 	Requests map[string]float64 `json:"requests,omitempty"`
+	Received float64            `json:"received,omitempty"` // bytes of responses
 }
 
 func recordOf(c benchCase, results []*result, now time.Time) caseRecord {
@@ -54,7 +55,7 @@ func recordOf(c benchCase, results []*result, now time.Time) caseRecord {
 		k.Growth = &growthRecord{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
 	}
 	for _, r := range results {
-		row := rowRecord{Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests}
+		row := rowRecord{Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests, Received: r.received}
 		if r.resident != nil {
 			row.Resident = median(r.resident)
 		}
@@ -71,7 +72,7 @@ func recordOf(c benchCase, results []*result, now time.Time) caseRecord {
 
 // peers are the modules whose versions a record names.
 var peers = []string{
-	"gocloud.dev", "github.com/thanos-io/objstore", "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/",
+	"gocloud.dev", "github.com/apache/iceberg-go", "github.com/thanos-io/objstore", "github.com/tus/tusd/v2", "modernc.org/sqlite", "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/",
 	"cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob",
 }
 

@@ -110,7 +110,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	return missed
 }
 
-// usage returns the requests and memory of a row as text.
+// usage returns the memory and traffic of a row as text.
 func usage(r *result) string {
 	var words []string
 	if median(r.resident) > 0 {
@@ -118,6 +118,9 @@ func usage(r *result) string {
 	}
 	for _, operation := range slices.Sorted(maps.Keys(r.requests)) {
 		words = append(words, fmt.Sprintf("%.4g %s", r.requests[operation], operation))
+	}
+	if r.received > 0 {
+		words = append(words, size(r.received)+" received")
 	}
 	return strings.Join(words, ", ")
 }

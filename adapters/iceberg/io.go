@@ -13,6 +13,8 @@
 //     Close returns the same. If a Write failed, Close stores nothing and fails.
 //   - An open file is one revision throughout: if the object is replaced or removed, reading it
 //     fails with Changed. ReadAt keeps blocks and reads ahead ([storage.NewReaderAt]).
+//   - Open makes one request: for the attributes of a file, or for the content of one that ends in
+//     ".avro", because manifests are read from start to end.
 //   - RenameNoReplace is atomic if the store has conditional writes, and otherwise Unsupported:
 //     of several writers one wins. The Hadoop catalog commits by it. Rename and RenameNoReplace
 //     copy inside the store, then remove.
@@ -78,24 +80,6 @@ func failed(op, location string, err error) error {
 	}
 	return &fs.PathError{Op: op, Path: location, Err: err}
 }
-
-// Open opens a file for reading. Its Close must be called.
-func (o *IO) Open(location string) (iceio.File, error) {
-	key, err := o.key(location)
-	if err != nil {
-		return nil, failed("open", location, err)
-	}
-	r, err := storage.NewReaderAt(o.ctx, o.bucket, key)
-	if err != nil {
-		return nil, failed("open", location, err)
-	}
-	return &file{r}, nil
-}
-
-// A file is an object that is open for reading.
-type file struct{ *storage.ReaderAt }
-
-func (f *file) Stat() (fs.FileInfo, error) { return storage.FileInfo(f.Attrs()), nil }
 
 // ReadFile reads a file by one request.
 func (o *IO) ReadFile(location string) ([]byte, error) {
@@ -180,7 +164,7 @@ func (o *IO) Remove(location string) error {
 	if err != nil {
 		return failed("remove", location, err)
 	}
-	info, err := fs.Stat(o.files(), pathOf(key))
+	info, err := o.stat(key)
 	switch {
 	case err != nil:
 	case info.IsDir():
@@ -233,11 +217,30 @@ func (o *IO) files() fs.FS { return storage.FS(o.ctx, o.bucket) }
 // pathOf returns the path of a key in files.
 func pathOf(key string) string { return path.Clean(key) }
 
-// Stat describes a file or a directory. It fails with fs.ErrNotExist if there is neither.
+// Stat describes a file or a directory; the file if there are both. It fails with fs.ErrNotExist if
+// there is neither.
 func (o *IO) Stat(location string) (fs.FileInfo, error) {
 	key, err := o.key(location)
 	if err != nil {
 		return nil, failed("stat", location, err)
+	}
+	info, err := o.stat(key)
+	if err != nil {
+		return nil, failed("stat", location, err)
+	}
+	return info, nil
+}
+
+// stat looks for a file first, because most are: that is one request.
+func (o *IO) stat(key string) (fs.FileInfo, error) {
+	if fs.ValidPath(key) && key != "." {
+		attrs, err := o.bucket.Attrs(o.ctx, key)
+		switch {
+		case err == nil:
+			return storage.FileInfo(attrs), nil
+		case storage.CodeOf(err) != storage.ObjectNotFound:
+			return nil, err
+		}
 	}
 	return fs.Stat(o.files(), pathOf(key))
 }

@@ -222,3 +222,100 @@ func TestARenameThatLeavesTheOldFileIsDone(t *testing.T) {
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), fs.ErrExist)
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission)
 }
+
+func TestCallsMakeFewRequests(t *testing.T) {
+	var requests atomic.Int64
+	hook := storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return ctx, func(out storage.Outcome) { requests.Add(int64(out.Requests)) }, nil
+	})
+	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+		o := New(t.Context(), b, "s3://lake")
+		content := strings.Repeat("manifest", 10_000)
+		for _, key := range []string{"m/a.avro", "m/a.parquet"} {
+			require.NoError(t, o.WriteFile(key, []byte(content)))
+		}
+		readAll := func(t *testing.T, key string) {
+			f, err := o.Open(key)
+			require.NoError(t, err)
+			text, err := io.ReadAll(f)
+			require.NoError(t, err)
+			require.Equal(t, content, string(text))
+			require.NoError(t, f.Close())
+		}
+		for _, row := range []struct {
+			name string
+			want int64
+			run  func(t *testing.T)
+		}{
+			{"reading a manifest", 1, func(t *testing.T) { readAll(t, "m/a.avro") }},
+			{"reading a data file from start to end", 2, func(t *testing.T) { readAll(t, "m/a.parquet") }},
+			{"opening a manifest", 1, func(t *testing.T) {
+				f, err := o.Open("m/a.avro")
+				require.NoError(t, err)
+				require.NoError(t, f.Close())
+			}},
+			{"describing a file", 1, func(t *testing.T) {
+				info, err := o.Stat("m/a.parquet")
+				require.NoError(t, err)
+				require.Equal(t, "a.parquet", info.Name())
+				require.Equal(t, int64(len(content)), info.Size())
+			}},
+			{"walking a directory", 2, func(t *testing.T) { require.Len(t, walk(t, o, "m"), 3) }},
+			{"removing a file", 2, func(t *testing.T) { require.NoError(t, o.Remove("m/a.parquet")) }},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				requests.Store(0)
+				row.run(t)
+				require.Equal(t, row.want, requests.Load())
+			})
+		}
+	}, hook)
+}
+
+func TestAManifestCanBeReadAtOffsets(t *testing.T) {
+	onEachStore(t, func(t *testing.T, b storage.Bucket) {
+		o := New(t.Context(), b, "s3://lake")
+		require.NoError(t, o.WriteFile("a.avro", []byte("0123456789")))
+		f, err := o.Open("a.avro")
+		require.NoError(t, err)
+		read := func(length int) string {
+			p := make([]byte, length)
+			_, err := io.ReadFull(f, p)
+			require.NoError(t, err)
+			return string(p)
+		}
+		require.Equal(t, "012", read(3))
+		p := make([]byte, 4)
+		_, err = f.ReadAt(p, 5)
+		require.NoError(t, err)
+		require.Equal(t, "5678", string(p))
+		require.Equal(t, "34", read(2))
+		_, err = f.Seek(1, io.SeekStart)
+		require.NoError(t, err)
+		require.Equal(t, "123", read(3))
+		_, err = f.Seek(0, io.SeekStart)
+		require.NoError(t, err)
+		require.Equal(t, "0123456789", read(10), "the first request is used once")
+		require.NoError(t, o.WriteFile("a.avro", []byte("abcdefghij")))
+		_, err = f.Seek(0, io.SeekStart)
+		require.NoError(t, err)
+		_, err = f.Read(p)
+		require.ErrorIs(t, err, storage.Changed)
+		require.NoError(t, f.Close())
+		_, err = o.Open("none.avro")
+		require.ErrorIs(t, err, fs.ErrNotExist)
+	})
+}
+
+func TestAFileBesideADirectoryOfItsNameIsFound(t *testing.T) {
+	o := New(t.Context(), memstore.New(), "s3://lake")
+	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
+	require.NoError(t, o.WriteFile("s3://lake/a/b", nil))
+	info, err := o.Stat("s3://lake/a")
+	require.NoError(t, err)
+	require.False(t, info.IsDir())
+	require.NoError(t, o.Remove("s3://lake/a"))
+	info, err = o.Stat("s3://lake/a")
+	require.NoError(t, err)
+	require.True(t, info.IsDir())
+}

@@ -44,11 +44,12 @@ type claim struct {
 
 // A lock is a lock of one request.
 type lock struct {
-	locker *Locker
-	key    string
-	holder string
-	end    context.CancelFunc
-	ended  chan struct{}
+	locker   *Locker
+	key      string
+	holder   string
+	revision string // of the object as the holder has written it last
+	end      context.CancelFunc
+	ended    chan struct{}
 }
 
 // Lock waits until it has the lock, and asks its holder for it. If ctx ends first, the error is
@@ -70,11 +71,11 @@ func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	return nil
 }
 
-func (l *lock) acquire(ctx context.Context) error {
+func (l *lock) acquire(ctx context.Context) (err error) {
 	var seen string // the revision that another holder has written
 	var since time.Time
 	for {
-		_, err := l.write(ctx, claim{Holder: l.holder}, storage.IfAbsent())
+		l.revision, err = l.write(ctx, claim{Holder: l.holder}, storage.IfAbsent())
 		if storage.CodeOf(err) != storage.PreconditionFailed {
 			return err
 		}
@@ -87,7 +88,7 @@ func (l *lock) acquire(ctx context.Context) error {
 		case revision != seen:
 			seen, since = revision, time.Now()
 		case time.Since(since) > l.locker.dead:
-			_, err := l.write(ctx, claim{Holder: l.holder}, storage.IfRevision(seen))
+			l.revision, err = l.write(ctx, claim{Holder: l.holder}, storage.IfRevision(seen))
 			if storage.CodeOf(err) != storage.PreconditionFailed {
 				return err
 			}
@@ -116,8 +117,8 @@ func (l *lock) hold(ctx context.Context, requestUnlock func()) {
 		}
 		if mine && time.Since(refreshed) >= l.locker.refresh {
 			found.Beat = beat
-			if _, err := l.write(ctx, found, storage.IfRevision(revision)); err == nil {
-				refreshed = time.Now()
+			if written, err := l.write(ctx, found, storage.IfRevision(revision)); err == nil {
+				refreshed, l.revision = time.Now(), written
 			}
 		}
 		lost := err == nil && !mine || storage.CodeOf(err) == storage.ObjectNotFound || time.Since(refreshed) > l.locker.dead
@@ -137,6 +138,13 @@ func (l *lock) Unlock() error {
 	<-l.ended
 	ctx, cancel := context.WithTimeout(context.Background(), l.locker.dead)
 	defer cancel()
+	conditional := storage.Supports(l.locker.bucket, storage.ConditionalRemove)
+	if conditional { // usually nobody else has written the object
+		err := l.locker.bucket.Remove(ctx, l.key, storage.IfRevision(l.revision))
+		if storage.CodeOf(err) != storage.PreconditionFailed {
+			return err
+		}
+	}
 	for {
 		found, revision, err := l.read(ctx)
 		if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && found.Holder != l.holder {
@@ -146,7 +154,7 @@ func (l *lock) Unlock() error {
 			return err
 		}
 		var opts []storage.RemoveOption
-		if storage.Supports(l.locker.bucket, storage.ConditionalRemove) {
+		if conditional {
 			opts = append(opts, storage.IfRevision(revision))
 		}
 		err = l.locker.bucket.Remove(ctx, l.key, opts...)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -434,6 +435,18 @@ func TestLocks(t *testing.T) {
 			require.False(t, there)
 		})
 	}
+}
+
+func TestALockThatNobodyElseWantsIsTwoRequests(t *testing.T) {
+	var requests atomic.Int64
+	b := memstore.New(storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return ctx, func(out storage.Outcome) { requests.Add(int64(out.Requests)) }, nil
+	}))
+	l, err := newLocker(b).NewLock("a")
+	require.NoError(t, err)
+	require.NoError(t, l.Lock(t.Context(), func() {}))
+	require.NoError(t, l.Unlock())
+	require.Equal(t, int64(2), requests.Load())
 }
 
 func TestTheHolderMayUnlockWhenItIsAsked(t *testing.T) {

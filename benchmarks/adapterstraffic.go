@@ -1,0 +1,106 @@
+package main
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+)
+
+// A traffic is what a store has sent and received.
+type traffic struct {
+	requests map[string]int // by method
+	received int            // bytes of the bodies of responses
+}
+
+// add adds the traffic of n operations that have each caused as much as one.
+func (t *traffic) add(one traffic, n int) {
+	for method, requests := range one.requests {
+		t.requests[method] += n * requests
+	}
+	t.received += n * one.received
+}
+
+// countedOp returns run, which adds the traffic of its operations to that of e. It is counted once,
+// through a server between the store and MinIO, which is not part of what is measured.
+func countedOp[S closer](e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error) (func(int) error, error) {
+	s, counts, err := c.count(e)
+	if err != nil {
+		return nil, err
+	}
+	e.cleanup = append(e.cleanup, s.close)
+	counted, err := op(e, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := counted(1); err != nil { // what only the first operation asks does not count
+		return nil, err
+	}
+	before := counts()
+	if err := counted(1); err != nil {
+		return nil, err
+	}
+	one := counts()
+	one.add(before, -1)
+	const name = "adapters-traffic"
+	total, ok := e.shared[name].(*traffic)
+	if !ok {
+		total = &traffic{requests: map[string]int{}}
+		e.shared[name] = total
+		e.requests = func() (map[string]int, error) { return maps.Clone(total.requests), nil }
+		e.received = func() int { return total.received }
+	}
+	return func(n int) error {
+		total.add(one, n)
+		return run(n)
+	}, nil
+}
+
+// countingProxy starts a server that counts the traffic of target.
+func (e *env) countingProxy(target string) (address string, counts func() traffic, err error) {
+	to, err := url.Parse(target)
+	if err != nil {
+		return "", nil, err
+	}
+	var mu sync.Mutex
+	seen := traffic{requests: map[string]int{}}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host // the signature has it
+			mu.Lock()
+			defer mu.Unlock()
+			seen.requests[r.In.Method]++
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Body = countedBody{r.Body, func(n int) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen.received += n
+			}}
+			return nil
+		},
+	}
+	server := httptest.NewServer(proxy)
+	e.cleanup = append(e.cleanup, func() error { server.Close(); return nil })
+	return server.URL, func() traffic {
+		mu.Lock()
+		defer mu.Unlock()
+		return traffic{maps.Clone(seen.requests), seen.received}
+	}, nil
+}
+
+// A countedBody tells how many bytes each Read returns.
+type countedBody struct {
+	io.ReadCloser
+	count func(n int)
+}
+
+func (b countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.count(n)
+	return n, err
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+	"github.com/tus/tusd/v2/pkg/memorylocker"
+	"github.com/tus/tusd/v2/pkg/s3store"
+	"golang.org/x/exp/slog"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/tus"
+)
+
+const (
+	viaTus      = "adapters/tus"
+	viaTusAlone = "adapters/tus, tusd's memorylocker"
+	tusdS3      = "tusd s3store and memorylocker"
+)
+
+// A tusStore receives a file in pieces.
+type tusStore interface {
+	receive(ctx context.Context, data []byte, piece int) error
+	close() error
+}
+
+var tusAdapters = []adapter[tusStore]{
+	{ours, func(_ context.Context, b storage.Bucket) (tusStore, error) { return writerStore{b}, nil }},
+	{viaTus, openTus()},
+	{viaTusAlone, openTus(memorylocker.New())},
+}
+
+// openTus returns tusd with adapters/tus. The locks, if any, take the place of those of the adapter.
+func openTus(locks ...composed) func(context.Context, storage.Bucket) (tusStore, error) {
+	return func(_ context.Context, b storage.Bucket) (tusStore, error) {
+		store, err := tus.New(b, tus.Config{})
+		if err != nil {
+			return nil, err
+		}
+		key := handler.FileInfoChanges{Storage: map[string]string{"Key": adapterKey}}
+		return newTusServer(key, append([]composed{store}, locks...)...)
+	}
+}
+
+// tusCases compare uploads through tusd's handler: with adapters/tus, and with tusd's own store for S3.
+// Tusd's locks for it hold in one process. Those of adapters/tus hold for any number of servers, so
+// one row has tusd's locks, too. The direct calls are a storage.Writer, which cannot resume.
+func tusCases() []benchCase {
+	goals := []goal{notSlower(viaTusAlone, tusdS3), noMoreRequests(viaTusAlone, tusdS3)}
+	var cases []benchCase
+	for _, c := range []adapterCase[tusStore]{
+		{"1k", "an upload of 1 KiB by tus", tusUpload(kilobyte, kilobyte), goals},
+		{"16m", "an upload of 16 MiB by tus, 4 MiB a request", tusUpload(16*mebibyte, 4*mebibyte), goals},
+	} {
+		c.name = "tus-" + c.name
+		cases = append(cases, casesOf(c, tusAdapters, minioRow(tusdS3, minioTusd))...)
+	}
+	return cases
+}
+
+func tusUpload(size, piece int) func(*env, tusStore) (func(int) error, error) {
+	return func(e *env, s tusStore) (func(int) error, error) {
+		data := make([]byte, size)
+		return repeated(func() error { return s.receive(e.ctx, data, piece) }), nil
+	}
+}
+
+// writerStore writes the pieces.
+type writerStore struct{ bucket storage.Bucket }
+
+func (s writerStore) receive(ctx context.Context, data []byte, piece int) error {
+	w := storage.NewWriter(ctx, s.bucket, adapterKey)
+	for p := range slices.Chunk(data, piece) {
+		if _, err := w.Write(p); err != nil {
+			return errors.Join(err, w.Close())
+		}
+	}
+	_, err := w.Commit()
+	return errors.Join(err, w.Close())
+}
+
+func (s writerStore) close() error { return storage.Close(s.bucket) }
+
+// minioTusd is tusd as its command sets it up for S3.
+func minioTusd(_ context.Context, bucket string, server jobServer) (tusStore, error) {
+	return newTusServer(handler.FileInfoChanges{ID: adapterKey}, s3store.New(bucket, server.client()), memorylocker.New())
+}
+
+// A tusServer is tusd's handler, without a network.
+type tusServer struct{ handler http.Handler }
+
+// A composed is a store or a locker of tusd's composer.
+type composed interface {
+	UseIn(c *handler.StoreComposer)
+}
+
+// newTusServer composes a handler, of which later parts count. key gives each upload the same key, so
+// that the bucket does not grow.
+func newTusServer(key handler.FileInfoChanges, parts ...composed) (tusStore, error) {
+	composer := handler.NewStoreComposer()
+	for _, p := range parts {
+		p.UseIn(composer)
+	}
+	h, err := handler.NewHandler(handler.Config{
+		BasePath: tusPath, StoreComposer: composer,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})),
+		PreUploadCreateCallback: func(handler.HookEvent) (handler.HTTPResponse, handler.FileInfoChanges, error) {
+			return handler.HTTPResponse{}, key, nil
+		},
+	})
+	return tusServer{http.StripPrefix(tusPath, h)}, err
+}
+
+const tusPath = "/files/"
+
+func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
+	header, err := s.do(ctx, http.MethodPost, tusPath, nil, "Upload-Length", strconv.Itoa(len(data)))
+	if err != nil {
+		return err
+	}
+	at, offset := header.Get("Location"), 0
+	for p := range slices.Chunk(data, piece) {
+		_, err := s.do(ctx, http.MethodPatch, at, bytes.NewReader(p), "Upload-Offset", strconv.Itoa(offset))
+		if err != nil {
+			return err
+		}
+		offset += len(p)
+	}
+	return nil
+}
+
+// do makes a request, whose context ends with it, as in a server.
+func (s tusServer) do(ctx context.Context, method, at string, body io.Reader, name, value string) (http.Header, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	request := httptest.NewRequestWithContext(ctx, method, at, body)
+	request.Header.Set("Tus-Resumable", "1.0.0")
+	request.Header.Set(name, value)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/offset+octet-stream")
+	}
+	response := httptest.NewRecorder()
+	s.handler.ServeHTTP(response, request)
+	if response.Code/100 != 2 {
+		return nil, fmt.Errorf("%s %s: %d: %s", method, at, response.Code, response.Body)
+	}
+	return response.Header(), nil
+}
+
+func (tusServer) close() error { return nil }
