@@ -1,7 +1,6 @@
 package resumable
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -95,17 +94,13 @@ func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
 	err := h.serveTus(c)
 	switch {
 	case err == nil:
-		return
-	case c.refused == nil && errors.Is(err, errNoFeed):
-		closeAfterResponse(w)
-		defer c.drainWithoutFeed()
 	case c.refused == nil:
-		discard(w, r)
+		h.refuse(w, r, err)
 	default:
 		c.refused.closeAfterResponse()
 		defer c.refused.drain(r.Context())
+		h.fail(w, r, err)
 	}
-	h.fail(w, r, err)
 }
 
 func (h *Handler) serveTus(c *call) error {
