@@ -52,9 +52,10 @@
 //
 // The extensions of tus are creation, creation-with-upload, creation-defer-length,
 // expiration, termination, checksum and concatenation. A completed file is not removed by
-// DELETE: it is the application's. If a call that completed an upload failed or was killed, DELETE
-// completes the upload first, because its object may be there. This is not known if a file of at
-// most one part came in one request: then an object that is there stays.
+// DELETE: it is the application's. If a call that completed an upload failed or was killed, its
+// object may be there: then DELETE completes the upload, calls Config.OnComplete, and is refused
+// as for any completed file. The object of a file of at most one part is recognized by its size and
+// CRC32C. If the store has no CRC32C of it, DELETE ends the upload, and the object stays.
 //
 // # State
 //

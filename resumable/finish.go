@@ -53,6 +53,10 @@ func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session,
 // claim reserves the session for this call.
 func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 	claim, user, parts, sum := rand.Text(), s.User, s.PartCount, s.PartsSum
+	var whole *fileSum
+	if s.Tus != nil {
+		whole = s.Tus.Whole
+	}
 	return h.update(ctx, s, func(s *session) (bool, error) {
 		now := h.config.Now()
 		switch {
@@ -67,7 +71,7 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 		}
 		s.Claim, s.ClaimedUntil = claim, now.Add(h.claimFor)
 		if s.Tus != nil {
-			s.Tus.Holder = ""
+			s.Tus.Holder, s.Tus.Whole = "", whole
 		}
 		return true, nil
 	})
