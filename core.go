@@ -105,6 +105,25 @@ type bucket struct {
 	bad    *Error // of the prefix: every operation fails with it
 }
 
+// Close releases what opening b took: connections, the handle of a local directory. After
+// that, every operation on b, and on results of [Ref] and [Prefixed] of b, fails with
+// InvalidArgument. Whether operations in progress fail depends on the provider. Close of a
+// result of Ref or Prefixed does nothing.
+func Close(b Bucket) error {
+	switch b := b.(type) {
+	case *bucket:
+		if b.mask != everything || b.prefix != "" || b.bad != nil {
+			return nil
+		}
+		return b.core.close()
+	case *view:
+		return nil
+	case interface{ Close() error }:
+		return b.Close()
+	}
+	return nil
+}
+
 func (c *core) close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {
@@ -123,32 +142,6 @@ func (c *core) checkOpen() *Error {
 		return &Error{Code: InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again"}
 	}
 	return nil
-}
-
-// has reports whether the features f are in force.
-func (c *core) has(f Features) bool { return c.features&f == f }
-
-// need returns Unsupported if the driver does not declare f.
-func (c *core) need(f Features, what string) *Error {
-	if c.has(f) {
-		return nil
-	}
-	hint := c.desc.FeatureHint
-	if hint != "" {
-		hint = c.driver.Describe().FeatureHint
-	}
-	if f == Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
-		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
-	}
-	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
-}
-
-// needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
-func (c *core) needVersion(s *settings) *Error {
-	if !s.version {
-		return nil
-	}
-	return c.need(Versioning, "WithVersion")
 }
 
 // tagged returns a revision with the provider's name, so that it is not mistaken for one of
@@ -190,22 +183,4 @@ func (c *core) condition(cond *Condition, update Features) *Error {
 		return e
 	}
 	return nil
-}
-
-// natives checks that the driver takes the options, and returns their values.
-func (c *core) natives(given []native) ([]any, *Error) {
-	if len(given) == 0 {
-		return nil, nil
-	}
-	values := make([]any, len(given))
-	for i, n := range given {
-		if n.provider != c.desc.Provider || c.desc.CheckNative == nil {
-			return nil, unsupported("an option of "+n.provider+" does not fit "+c.desc.Provider+" here", "")
-		}
-		if err := c.desc.CheckNative(n.value); err != nil {
-			return nil, ownError(err)
-		}
-		values[i] = n.value
-	}
-	return values, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -213,44 +212,6 @@ func invalid(argument, rule string) *Error {
 
 func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
-}
-
-// A bodyError keeps the error of a caller's reader reachable, but does not match as an error of
-// the upload. A failed download that is used as a body is not a failed condition.
-type bodyError struct{ err error }
-
-func (e bodyError) Error() string { return e.err.Error() }
-
-func (e bodyError) As(target any) bool { return errors.As(e.err, target) }
-
-func (e bodyError) Is(target error) bool {
-	if _, isCode := target.(Code); isCode || target == fs.ErrExist {
-		return false
-	}
-	for _, s := range sentinels {
-		if target == s {
-			return false
-		}
-	}
-	return errors.Is(e.err, target)
-}
-
-func bodyFailed(err error) *Error {
-	return &Error{Code: BodyFailed, Err: bodyError{err}}
-}
-
-// Addresses in errors of SDKs and of net/http carry signatures in their query.
-var (
-	addressQuery = regexp.MustCompile(`(?i)(https?://[^\s"'?]+\?)[^\s"'<>]+`)
-	secretParam  = regexp.MustCompile(`(?i)\b(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|secretkey|accountkey|sharedaccesssignature)=[^\s&"'<>;]+`)
-)
-
-func redact(text string) string {
-	if !strings.ContainsRune(text, '=') {
-		return text
-	}
-	text = addressQuery.ReplaceAllString(text, "${1}REDACTED")
-	return secretParam.ReplaceAllString(text, "${1}=REDACTED")
 }
 
 func mismatch(want, got CRC32C) *Error {

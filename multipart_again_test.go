@@ -31,7 +31,7 @@ type againDriver struct {
 
 func (d *againDriver) Describe() storage.Description {
 	desc := d.Driver.Describe()
-	desc.CompletesAgain = true
+	desc.NonIdempotentCompletion = true
 	return desc
 }
 

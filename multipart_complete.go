@@ -229,7 +229,7 @@ func (c *completion) plan(ctx context.Context, listed []Part) (*CompleteRequest,
 // permission to read, there is none either.
 func (c *completion) guard(ctx context.Context, put *PutRequest) *Attrs {
 	core := c.op.core
-	if !core.desc.CompletesAgain || !core.has(ConditionalCreate|ConditionalUpdate) || put.Condition != (Condition{}) || c.joins == maxJoins {
+	if !core.desc.NonIdempotentCompletion || !core.has(ConditionalCreate|ConditionalUpdate) || put.Condition != (Condition{}) || c.joins == maxJoins {
 		return nil
 	}
 	found, e := head(ctx, &c.op, &GetRequest{Key: c.op.key, Length: -1, Native: put.Native, Auxiliary: true})

@@ -163,8 +163,9 @@ func (withoutAttrsOption) applyCopy(r *CopyRequest) { r.set.withoutAttrs = true 
 // WithoutAttrs lets [Copy] leave the attributes of the source unread. On S3, a copy inside the
 // store is then one request instead of two, unless another option sets a condition or replaces
 // a property. Such a copy has the default storage class of its bucket. The returned Attrs have only
-// Key and what the store answered, such as ETag, Revision and Version: Size is -1. Compose ignores
-// the option.
+// Key and what the store answered, such as ETag, Revision and Version: Size is -1. If no response
+// comes within two minutes, the size is read after all, and the copy is requested again with the time
+// that an object of this size may take. Compose ignores the option.
 func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
 
 type nativeAttrsOption struct{}

@@ -246,51 +246,28 @@ func (r *removeOp) send(ctx context.Context, o *operation, requests []DeleteRequ
 // again in a smaller one. supported is false if the provider refuses batches.
 func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest) (failed []*Error, supported bool) {
 	failed = make([]*Error, len(requests))
-	left := make([]int, len(requests))
+	left := make([]int, len(requests)) // the requests of the next batch, by their index
 	for i := range left {
 		left[i] = i
 	}
 	var tried tries
-	for attempt := 1; ; attempt++ {
-		batch := make([]DeleteRequest, len(left))
-		for i, at := range left {
-			batch[i] = requests[at]
-		}
+	for first := true; ; first = false {
 		if o.startAttempt(ctx) != nil {
 			gaveUpAll(ctx, o, failed, left)
 			return failed, true
 		}
-		errs := o.core.driver.DeleteBatch(ctx, batch)
-		if attempt > 1 && allUnsupported(errs) {
+		errs := sendBatch(ctx, o, requests, left)
+		switch refused := allUnsupported(errs); {
+		case refused && first:
+			return nil, false
+		case refused:
 			parallel.All(len(left), singlesAtOnce, func(i int) error {
 				failed[left[i]] = removeOne(ctx, o, &requests[left[i]])
 				return nil
 			})
 			return failed, true
 		}
-		var again []int
-		var why *Error // the first that may pass; RateLimited before any other
-		for i, at := range left {
-			var err error = Internal
-			if i < len(errs) {
-				err = errs[i]
-			}
-			if err == nil {
-				failed[at] = nil
-				continue
-			}
-			e := asError(ctx, err)
-			if e.Code == Unsupported && attempt == 1 && len(left) == len(requests) && allUnsupported(errs) {
-				return nil, false
-			}
-			if e.Retryable {
-				again = append(again, at)
-				if why == nil || e.Code == RateLimited && why.Code != RateLimited {
-					why = e
-				}
-			}
-			failed[at] = removeFailure(e)
-		}
+		again, why := sortBatch(ctx, errs, left, failed)
 		o.endAttempt(why)
 		if len(again) == 0 || ctx.Err() != nil {
 			return failed, true
@@ -305,6 +282,39 @@ func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest) (f
 		}
 		left = again
 	}
+}
+
+// sendBatch removes the requests that are left, and returns an error or nil for each.
+func sendBatch(ctx context.Context, o *operation, requests []DeleteRequest, left []int) []error {
+	batch := make([]DeleteRequest, len(left))
+	for i, at := range left {
+		batch[i] = requests[at]
+	}
+	errs := o.core.driver.DeleteBatch(ctx, batch)
+	for len(errs) < len(left) {
+		errs = append(errs, Internal)
+	}
+	return errs
+}
+
+// sortBatch notes what became of the requests that were left. It returns those that may be sent
+// again, and why: RateLimited before any other reason.
+func sortBatch(ctx context.Context, errs []error, left []int, failed []*Error) (again []int, why *Error) {
+	for i, at := range left {
+		if errs[i] == nil {
+			failed[at] = nil
+			continue
+		}
+		e := asError(ctx, errs[i])
+		if e.Retryable {
+			again = append(again, at)
+			if why == nil || e.Code == RateLimited && why.Code != RateLimited {
+				why = e
+			}
+		}
+		failed[at] = removeFailure(e)
+	}
+	return again, why
 }
 
 // gaveUpAll is gaveUp for the requests of a batch that are left.

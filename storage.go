@@ -24,10 +24,7 @@ package storage
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -138,89 +135,4 @@ func open[D any](ctx context.Context, op, address string, opts []OpenOption, cho
 		return fail(asError(ctx, err))
 	}
 	return d, append(common, opts...), nil
-}
-
-// packageOf has the packages of this module by scheme, for whoever forgot to import one.
-var packageOf = map[string]string{
-	"mem":    "github.com/omnibucket/storage/memstore",
-	"file":   "github.com/omnibucket/storage/providers/local",
-	"s3":     "github.com/omnibucket/storage/providers/s3",
-	"gs":     "github.com/omnibucket/storage/providers/gcs",
-	"azblob": "github.com/omnibucket/storage/providers/azure",
-}
-
-func parseAddress(address string) (*url.URL, Opener, *Error) {
-	if address == "" {
-		return nil, Opener{}, invalid("address", "must not be empty")
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		// The error of url.Parse quotes the address, which may hold a secret.
-		return nil, Opener{}, invalid("address", "must be a URL, such as mem://name or file:///path, with its parts escaped")
-	}
-	registry.RLock()
-	opener, known := registry.openers[u.Scheme]
-	schemes := slices.Sorted(maps.Keys(registry.openers))
-	registry.RUnlock()
-	if u.Scheme == "" {
-		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
-	}
-	if !known {
-		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", quoted(u.Scheme), strings.Join(schemes, ", ")))
-		e.Hint = "import the package that registers the scheme"
-		if path, ours := packageOf[u.Scheme]; ours {
-			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
-		}
-		return nil, Opener{}, e
-	}
-	if u.User != nil {
-		return nil, Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
-	}
-	if u.Fragment != "" {
-		return nil, Opener{}, invalid("address", `must not have a fragment; escape "#" as %23`)
-	}
-	return u, opener, checkParams(u, opener.Params)
-}
-
-var commonParameters = []string{"public", "public_base_url", "signing_base_url", "versions", "object_lock"}
-
-func checkParams(u *url.URL, own []string) *Error {
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return invalid("address", "has a query that cannot be read")
-	}
-	known := slices.Sorted(slices.Values(slices.Concat(own, commonParameters)))
-	for name, values := range query {
-		if !slices.Contains(known, name) {
-			return invalid("address", fmt.Sprintf("has parameter %s; known to %s are: %s", quoted(name), u.Scheme, strings.Join(known, ", ")))
-		}
-		if len(values) > 1 {
-			return invalid("address", "has parameter "+quoted(name)+" more than once")
-		}
-	}
-	return nil
-}
-
-func commonParams(u *url.URL) ([]OpenOption, *Error) {
-	var opts []OpenOption
-	query := u.Query()
-	for name, option := range map[string]func() OpenOption{"public": WithPublic, "versions": WithVersions,
-		"object_lock": func() OpenOption { return WithObjectLock() }} {
-		switch query.Get(name) {
-		case "true":
-			opts = append(opts, option())
-		case "false":
-		default:
-			if query.Has(name) {
-				return nil, invalid("address", "has a parameter "+name+" that is neither true nor false")
-			}
-		}
-	}
-	if query.Has("public_base_url") {
-		opts = append(opts, WithPublicBaseURL(query.Get("public_base_url")))
-	}
-	if query.Has("signing_base_url") {
-		opts = append(opts, WithSigningBaseURL(query.Get("signing_base_url")))
-	}
-	return opts, nil
 }

@@ -58,15 +58,9 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.op.prefix {
 				continue
 			}
-			entry.Key = entry.Key[len(l.op.prefix):]
+			l.versionToUser(&entry, &newer)
 			if entry.Key < newer.Key {
 				return errOrder
-			}
-			entry.Revision = l.op.core.tagged(entry.Revision)
-			// If the store does not report it, a version was current until the next one was
-			// written.
-			if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
-				entry.NoncurrentSince = newer.Modified
 			}
 			newer = entry
 			if !yield(entry, nil) {
@@ -83,5 +77,15 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 			return errRepeats
 		}
 		l.req.Token = page.Token
+	}
+}
+
+// versionToUser removes the prefix and tags the revision. If the store does not report until when a
+// version was current, it was so until the next one was written: newer, if that has the same key.
+func (l *listOp) versionToUser(entry, newer *VersionEntry) {
+	entry.Key = entry.Key[len(l.op.prefix):]
+	entry.Revision = l.op.core.tagged(entry.Revision)
+	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
+		entry.NoncurrentSince = newer.Modified
 	}
 }

@@ -36,8 +36,7 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		asked.Body = body
 		c := &call{Request: &asked, w: w}
 		if err := f(c); err != nil {
-			body.drain(w, r)
-			h.fail(c, err)
+			h.refuse(c, body, err)
 		}
 	}
 }
@@ -56,16 +55,15 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// drain reads the rest of a refused body. If the connection is closed while the
-// client is still sending, for example after a proxy's "Connection: close", the
-// client sees a reset instead of the response. A client that waits for "100 Continue"
-// has sent nothing yet. Reading a longer or slower body costs more than the response
-// is worth.
-func (b *requestBody) drain(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.ProtoMajor != 1 || !b.started && r.Header.Get("Expect") != "" {
+// refuse responds with err, and reads the rest of the body. A client that waits for
+// "100 Continue" has sent nothing yet. Reading a longer or slower body costs more than the
+// response is worth.
+func (h *handler) refuse(c *call, body *requestBody, err error) {
+	if body.ReadCloser == nil || body.ReadCloser == http.NoBody || c.ProtoMajor != 1 || !body.started && c.Header.Get("Expect") != "" {
+		h.fail(c, err)
 		return
 	}
-	drain.Body(w, b.ReadCloser, maxDrain)
+	drain.Respond(c.Context(), c.w, body.ReadCloser, maxDrain, func() { h.fail(c, err) })
 }
 
 // authorized returns f for authorized requests.

@@ -19,7 +19,7 @@ import (
 )
 
 // An opener opens a new bucket, whose signed addresses work.
-type opener func(t *testing.T) storage.Bucket
+type opener func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
 // backends are the stores. "make test" starts the servers.
 var backends = []struct {
@@ -50,15 +50,15 @@ func onSignedBuckets(t *testing.T, f func(t *testing.T, open opener, c resumable
 	t.Run("memory through the handler", func(t *testing.T) { f(t, inMemory, resumable.Config{ProxyParts: true}) })
 }
 
-func inMemory(t *testing.T) storage.Bucket {
+func inMemory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return served(t, func(base string) (storage.Bucket, error) {
-		return memstore.New(storage.WithSigningBaseURL(base)), nil
+		return memstore.New(append(opts, storage.WithSigningBaseURL(base))...), nil
 	})
 }
 
-func inADirectory(t *testing.T) storage.Bucket {
+func inADirectory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return served(t, func(base string) (storage.Bucket, error) {
-		return local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
+		return local.Open(t.TempDir(), local.Config{NoSync: true}, append(opts, storage.WithSigningBaseURL(base))...)
 	})
 }
 
@@ -70,20 +70,20 @@ func served(t *testing.T, open func(base string) (storage.Bucket, error)) storag
 	return server.Bucket
 }
 
-func onMinIO(t *testing.T) storage.Bucket {
+func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_MINIO")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
-	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}})
+	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}, opts...)
 }
 
-func onGCS(t *testing.T) storage.Bucket {
-	return freshbucket.Open(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {freshbucket.Server(t, "OMNIBUCKET_TEST_GCS")}})
+func onGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	return freshbucket.Open(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {freshbucket.Server(t, "OMNIBUCKET_TEST_GCS")}}, opts...)
 }
 
-func onAzurite(t *testing.T) storage.Bucket {
+func onAzurite(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-	return freshbucket.Open(t, "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}})
+	return freshbucket.Open(t, "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}, opts...)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -61,10 +62,10 @@ func (h *Handler) completeOpen(c *call, s *session, asked *completeRequest) (*se
 		if err != nil {
 			return nil, storeFailed(err)
 		}
-		if err := h.checkParts(c.Context(), s, upload, parts); err != nil {
+		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
 			return h.doneOr(c, h.orCompleted(c, err))
 		}
-		s.PartCount, s.PartsSum = len(parts), asked.sum()
+		s.PartsSum = asked.sum()
 	}
 	s, err = h.finishParts(c.Context(), s)
 	if err != nil {
@@ -109,14 +110,51 @@ func (h *Handler) orCompleted(c *call, err error) error {
 
 // finishParts makes the object of the parts.
 func (h *Handler) finishParts(ctx context.Context, s *session) (*session, error) {
-	token, parts := s.Token, numbered(s.PartCount)
+	token, parts := s.Token, numbered(len(s.ETags))
+	for i, etag := range s.ETags {
+		parts[i].ETag = etag
+	}
 	return h.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
 		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
 		if err != nil {
 			return nil, err
 		}
-		return upload.Complete(ctx, storage.WithParts(parts...))
+		attrs, err := upload.Complete(ctx, storage.WithParts(parts...))
+		if storage.CodeOf(err) != storage.InvalidArgument {
+			return attrs, err
+		}
+		stored, failed := upload.Parts(ctx)
+		if e := changedPart(parts, stored); failed == nil && e != nil {
+			e.Err = err
+			return nil, replacedPart{e}
+		}
+		return nil, err
 	})
+}
+
+// A replacedPart says that a part was sent again after checkParts looked.
+type replacedPart struct{ refusal *Error }
+
+func (e replacedPart) Error() string { return e.refusal.Error() }
+
+// changedPart returns an error if the store has another part than one that is named by its ETag.
+func changedPart(named, stored []storage.UploadedPart) *Error {
+	for i, p := range named {
+		there := slices.IndexFunc(stored, func(s storage.UploadedPart) bool { return s.Number == p.Number })
+		if there >= 0 && !sameETag(p.ETag, stored[there].ETag) {
+			return partChanged(i, p.Number)
+		}
+	}
+	return nil
+}
+
+// sameETag reports whether two ETags are the same, or one of them is not known.
+func sameETag(a, b string) bool {
+	return a == "" || b == "" || strings.Trim(a, `"`) == strings.Trim(b, `"`)
+}
+
+func partChanged(place, number int) *Error {
+	return refuse(fmt.Sprintf("parts[%d].ETag", place), PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", number))
 }
 
 // numbered returns the parts 1 to n.
@@ -143,13 +181,15 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 	return parts, nil
 }
 
-// checkParts compares the parts with those that the store has. If they are more than the file may
-// have, the upload is aborted.
-func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) error {
+// checkParts compares the parts with those that the store has, and returns the store's ETags of
+// those that the client named by one. If the parts are more than the file may have, the upload is
+// aborted.
+func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
 	listed, err := uploadParts(ctx, upload)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	etags = make([]string, len(parts))
 	stored := make(map[int]storage.UploadedPart, len(listed))
 	for _, p := range listed {
 		stored[p.Number] = p
@@ -160,17 +200,20 @@ func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.Mu
 		field := fmt.Sprintf("parts[%d]", i)
 		switch {
 		case !ok:
-			return refuse(field, PartsMissing, fmt.Sprintf("Part %d has not arrived.", p.Number))
-		case p.ETag != "" && there.ETag != "" && strings.Trim(p.ETag, `"`) != strings.Trim(there.ETag, `"`):
-			return refuse(field+".ETag", PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
+			return nil, refuse(field, PartsMissing, fmt.Sprintf("Part %d has not arrived.", p.Number))
+		case !sameETag(p.ETag, there.ETag):
+			return nil, partChanged(i, p.Number)
 		case i < len(parts)-1 && there.Size < limits.MinSize:
-			return refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, webapi.Bytes(limits.MinSize)))
+			return nil, refuse(field, PartTooSmall, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, webapi.Bytes(limits.MinSize)))
 		}
 		total += there.Size
+		if p.ETag != "" {
+			etags[i] = there.ETag
+		}
 	}
 	switch most := s.Target.MaxSize; {
 	case s.Size >= 0 && total < s.Size:
-		return refuse("parts", PartsMissing, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
+		return nil, refuse("parts", PartsMissing, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:
 		err = refuse("size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
 	case most > 0 && total > most:
@@ -178,8 +221,8 @@ func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.Mu
 	}
 	if err != nil {
 		if failed := h.abort(ctx, s); failed != nil {
-			return failed
+			return nil, failed
 		}
 	}
-	return err
+	return etags, err
 }

@@ -43,8 +43,10 @@
 // base64), and the bytes are verified; Azure does not. With size=, the store refuses a part
 // of another size, if it has [storage.SignedSize], and so does the handler. The parameter key
 // may be left out. Completing again with the same parts gets the same response, as on S3.
-// ETags are compared before the parts are joined: if a part is sent again in that moment, the file
-// may have the newer one. The address of a part with crc32c= stores no other bytes.
+// If a part is sent again after the client named its ETag, the completion fails with parts_changed,
+// and the upload stays open: list the parts, and complete again. The stores themselves verify the
+// ETag when they join the parts. A part that is named by "" as its ETag may be any. The address of a
+// part with crc32c= stores no other bytes.
 //
 // The file of /s3/params passes through the handler, because nothing else could bound its
 // size. It is the body of a PUT, or the field "file" of a form that is sent by POST, as by
@@ -52,9 +54,10 @@
 //
 // The extensions of tus are creation, creation-with-upload, creation-defer-length,
 // expiration, termination, checksum and concatenation. A completed file is not removed by
-// DELETE: it is the application's. If a call that completed an upload failed or was killed, DELETE
-// completes the upload first, because its object may be there. This is not known if a file of at
-// most one part came in one request: then an object that is there stays.
+// DELETE: it is the application's. If a call that completed an upload failed or was killed, its
+// object may be there: then DELETE completes the upload, calls Config.OnComplete, and is refused
+// as for any completed file. The object of a file of at most one part is recognized by its size and
+// CRC32C. If the store has no CRC32C of it, DELETE ends the upload, and the object stays.
 //
 // # State
 //

@@ -52,7 +52,11 @@ func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session,
 
 // claim reserves the session for this call.
 func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
-	claim, user, parts, sum := rand.Text(), s.User, s.PartCount, s.PartsSum
+	claim, user, etags, sum := rand.Text(), s.User, s.ETags, s.PartsSum
+	var whole *fileSum
+	if s.Tus != nil {
+		whole = s.Tus.Whole
+	}
 	return h.update(ctx, s, func(s *session) (bool, error) {
 		now := h.config.Now()
 		switch {
@@ -63,11 +67,11 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 		case s.claimed(now), s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
 		case s.Phase == phaseOpen && s.arrived():
-			s.Phase, s.PartCount, s.PartsSum = phaseCompleting, parts, sum
+			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
 		s.Claim, s.ClaimedUntil = claim, now.Add(h.claimFor)
 		if s.Tus != nil {
-			s.Tus.Holder = ""
+			s.Tus.Holder, s.Tus.Whole = "", whole
 		}
 		return true, nil
 	})
@@ -291,11 +295,15 @@ func (h *Handler) inspect(ctx context.Context, u *Upload, content string) error 
 // An inspectError is an error of Config.Inspect that does not refuse the content.
 type inspectError struct{ error }
 
-// dropIfRefused removes a session that can never complete. It returns err as the client
-// sees it.
+// dropIfRefused removes a session that can never complete, and opens one again of which a part was
+// replaced. It returns err as the client sees it.
 func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) error {
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
+	}
+	if replaced, ok := err.(replacedPart); ok {
+		_, _ = h.advance(ctx, s, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
+		return replaced.refusal
 	}
 	e, refused := errors.AsType[*Error](err)
 	if !refused {

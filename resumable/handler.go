@@ -78,8 +78,7 @@ type call struct {
 func (h *Handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(&call{Request: r, w: w}); err != nil {
-			discard(w, r)
-			h.fail(w, r, err)
+			h.refuse(w, r, err)
 		}
 	}
 }
@@ -87,12 +86,14 @@ func (h *Handler) respond(f func(*call) error) http.HandlerFunc {
 // maxDrain is how many bytes of a refused body are still read.
 const maxDrain = 4 << 20
 
-// discard reads the rest of a refused body. A client that waits for "100 Continue" has
-// sent nothing yet.
-func discard(w http.ResponseWriter, r *http.Request) {
-	if r.Body != nil && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
-		drain.Body(w, r.Body, maxDrain)
+// refuse responds with err, and reads the rest of the body. A client that waits for
+// "100 Continue" has sent nothing yet.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
+		h.fail(w, r, err)
+		return
 	}
+	drain.Respond(r.Context(), w, r.Body, maxDrain, func() { h.fail(w, r, err) })
 }
 
 // authorized returns f for authorized requests.

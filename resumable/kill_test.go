@@ -261,21 +261,25 @@ func TestAFileInOneRequestIsToldAfterAKill(t *testing.T) {
 // A server is killed at each of its calls while it completes an upload, and the client gives up. If
 // the object is there, the application gets to know of it, and the client too.
 func TestAnUploadThatWasCompletedByAKilledServerIsNotAborted(t *testing.T) {
-	data := content(part + 5000)
+	small, large := content(300), content(part+5000)
 	inspect := func(context.Context, *resumable.Upload, *storage.ReaderAt) error { return nil }
 	for _, row := range []struct {
 		name    string
 		inspect func(context.Context, *resumable.Upload, *storage.ReaderAt) error
 		after   bool // the call
 		parts   bool // in place of tus
+		data    []byte
 	}{
-		{"parts, before", nil, false, true}, {"parts, after", nil, true, true},
-		{"inspected parts, before", inspect, false, true}, {"inspected parts, after", inspect, true, true},
-		{"tus, before", nil, false, false}, {"tus, after", nil, true, false},
-		{"inspected tus, before", inspect, false, false}, {"inspected tus, after", inspect, true, false},
+		{"parts, before", nil, false, true, large}, {"parts, after", nil, true, true, large},
+		{"inspected parts, before", inspect, false, true, large}, {"inspected parts, after", inspect, true, true, large},
+		{"tus, before", nil, false, false, large}, {"tus, after", nil, true, false, large},
+		{"inspected tus, before", inspect, false, false, large}, {"inspected tus, after", inspect, true, false, large},
+		{"tus in one request, before", nil, false, false, small}, {"tus in one request, after", nil, true, false, small},
+		{"inspected tus in one request, before", inspect, false, false, small},
+		{"inspected tus in one request, after", inspect, true, false, small},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			completed := 0
+			completed, data := 0, row.data
 			for at := 1; ; at++ {
 				require.Less(t, at, 60)
 				driver, told := memstore.NewDriver(memstore.Config{}), 0

@@ -24,7 +24,8 @@ const (
 	kindFinal   = "final"   // tus: a file joined from pieces
 )
 
-// The phases of a session. A session only moves forward.
+// The phases of a session. A session only moves forward, except that it is open again if a part was
+// replaced while it was completing.
 const (
 	phaseOpen       = ""           // bytes arrive
 	phaseCompleting = "completing" // all bytes have arrived; the object is being made
@@ -52,8 +53,8 @@ type session struct {
 	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
 
 	PartSize int64 `json:"partSize,omitempty"`
-	// PartCount is how many parts make the file, once the client has said so.
-	PartCount int `json:"partCount,omitempty"`
+	// ETags are those of the parts that make the file, once the client has named them; "" is any.
+	ETags []string `json:"etags,omitempty"`
 	// PartsSum identifies the list of parts that the client has said.
 	PartsSum string `json:"partsSum,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.

@@ -1,7 +1,6 @@
 package resumable
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,6 +25,9 @@ type tusState struct {
 	Parts  int       `json:"parts,omitempty"`
 	Tail   []segment `json:"tail,omitempty"`
 	CRC    uint32    `json:"crc,omitempty"` // CRC32C of Offset bytes
+	// Whole is the file that a call stores from memory. If the call is killed, the object may be
+	// there.
+	Whole *fileSum `json:"whole,omitempty"`
 
 	RawMetadata string   `json:"rawMetadata,omitempty"`
 	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
@@ -36,6 +38,12 @@ type tusState struct {
 	// Holder is the request that receives bytes, which wrote the state at Held last.
 	Holder string    `json:"holder,omitempty"`
 	Held   time.Time `json:"held,omitzero"`
+}
+
+// A fileSum identifies the content of a file.
+type fileSum struct {
+	Size int64  `json:"size"`
+	CRC  uint32 `json:"crc"` // CRC32C
 }
 
 // A segment is an object with bytes after the last part.
@@ -95,17 +103,13 @@ func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
 	err := h.serveTus(c)
 	switch {
 	case err == nil:
-		return
-	case c.refused == nil && errors.Is(err, errNoFeed):
-		closeAfterResponse(w)
-		defer c.drainWithoutFeed()
 	case c.refused == nil:
-		discard(w, r)
+		h.refuse(w, r, err)
 	default:
 		c.refused.closeAfterResponse()
 		defer c.refused.drain(r.Context())
+		h.fail(w, r, err)
 	}
-	h.fail(w, r, err)
 }
 
 func (h *Handler) serveTus(c *call) error {
@@ -309,7 +313,7 @@ func (h *Handler) deleteTus(c *call) error {
 		return err
 	}
 	h.interrupt(s.name)
-	if s.finishing() {
+	if s, err = h.finishWhole(c.Context(), s); err == nil && s.finishing() {
 		s, err = h.finishTus(c.Context(), s, nil)
 	}
 	if err == nil {

@@ -37,8 +37,6 @@ type feed struct {
 	over   bool // the last piece was received
 }
 
-// errNoFeed is for a request that has waited for memory already: its response does not wait for the
-// body.
 var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes")}
 
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
@@ -98,13 +96,9 @@ func (f *feed) recycle(p piece) {
 // called before the response is written.
 func (f *feed) closeAfterResponse() {
 	if !f.over {
-		closeAfterResponse(f.w)
+		f.w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(f.w).EnableFullDuplex() // the body is still read, by drain
 	}
-}
-
-func closeAfterResponse(w http.ResponseWriter) {
-	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).EnableFullDuplex() // the body is still read, by drain
 }
 
 func drainTime(ctx context.Context) time.Duration {
@@ -112,15 +106,6 @@ func drainTime(ctx context.Context) time.Duration {
 		return stopAfter
 	}
 	return drainFor
-}
-
-// drainWithoutFeed is drain for a request that has no feed.
-func (c *call) drainWithoutFeed() {
-	conn := http.NewResponseController(c.w)
-	_ = conn.Flush()
-	if conn.SetReadDeadline(time.Now().Add(drainTime(c.Context()))) == nil {
-		_, _ = io.CopyN(io.Discard, c.Body, int64(maxDrain))
-	}
 }
 
 // drain sends the response, and reads the rest of the body for a moment, so that a client that

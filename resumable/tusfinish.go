@@ -17,6 +17,7 @@ func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 	token := s.Token
 	if content != nil {
 		t.CRC = crc32.Checksum(content, castagnoli)
+		s.Tus.Whole = &fileSum{Size: int64(len(content)), CRC: t.CRC}
 	}
 	done, err := h.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || t.Parts == 0 {
@@ -61,4 +62,28 @@ func (h *Handler) storeWhole(ctx context.Context, s *session, key string, conten
 		return &storage.Attrs{Size: int64(len(content)), CRC32C: storage.KnownCRC32C(crc)}, err
 	}
 	return attrs, err
+}
+
+// finishWhole completes an upload whose object a call stored from memory before it failed or was
+// killed. If the object is not there, it returns the session as it is.
+func (h *Handler) finishWhole(ctx context.Context, s *session) (*session, error) {
+	whole := s.Tus.Whole
+	if whole == nil || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(h.config.Now()) {
+		return s, nil
+	}
+	there, err := h.bucket.Attrs(ctx, s.Target.Key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return s, nil
+	case err != nil:
+		return nil, storeFailed(err)
+	case there.Size != whole.Size, there.CRC32C != storage.KnownCRC32C(whole.CRC):
+		return s, nil
+	}
+	return h.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		if key == s.Target.Key {
+			return there, nil
+		}
+		return storage.Copy(ctx, h.bucket, key, h.bucket, s.Target.Key) // for Config.Inspect
+	})
 }

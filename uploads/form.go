@@ -7,31 +7,28 @@ import (
 	"math"
 	"mime/multipart"
 	"net/http"
-
-	"github.com/omnibucket/storage/internal/drain"
 )
 
 const (
 	maxFormFields = 100      // parts without a file, which are skipped
 	formOverhead  = 1 << 20  // bytes of such parts, and of boundaries and headers
 	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
-	maxDrain      = 4 << 20  // bytes of a refused form that are still read
 )
 
 // storeForm stores every file of a form, or none.
 func (h *handler) storeForm(c *call) (status int, value any, err error) {
-	whole := http.MaxBytesReader(c.w, c.Body, h.maxBody())
-	frame := &frameReader{from: whole}
+	body := c.Body
+	frame := &frameReader{from: http.MaxBytesReader(c.w, body, h.maxBody())}
 	c.Body = frame
 	parts, err := c.MultipartReader()
 	if err != nil {
 		return 0, nil, refuseField("", InvalidRequest, "The files must be sent as multipart/form-data.")
 	}
+	c.form = body
 	var stored []*Result
 	defer func() {
 		if err != nil {
 			h.discardAll(c.Context(), stored)
-			drain.Body(c.w, whole, maxDrain)
 		}
 	}()
 	for fields := 0; ; {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -100,6 +101,7 @@ type call struct {
 	*http.Request
 	w      http.ResponseWriter
 	values Values
+	form   io.Reader // the body, if it is a form that is being read
 }
 
 // respond writes the result of f, as JSON if it is not nil.
@@ -110,22 +112,37 @@ func (h *handler) respond(f func(*call) (status int, value any, err error)) http
 		header.Set("X-Content-Type-Options", "nosniff")
 		values, err := h.config.Authorize(r)
 		if err != nil {
-			if r.Body != nil && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" { // otherwise it was not sent yet
-				drain.Body(w, r.Body, maxDrain)
-			}
-			h.fail(w, r, unauthorized(err))
+			h.refuse(&call{Request: r, w: w}, unauthorized(err))
 			return
 		}
-		status, value, err := f(&call{r, w, values})
+		c := &call{Request: r, w: w, values: values}
+		status, value, err := f(c)
 		switch {
 		case err != nil:
-			h.fail(w, r, err)
+			h.refuse(c, err)
 		case value == nil:
 			w.WriteHeader(status)
 		default:
 			webapi.WriteJSON(w, status, "application/json", value)
 		}
 	}
+}
+
+// maxDrain is how many bytes of a refused body are still read.
+const maxDrain = 4 << 20
+
+// refuse responds with err, and reads the rest of the body. A client that waits for
+// "100 Continue" has sent nothing yet.
+func (h *handler) refuse(c *call, err error) {
+	rest := c.form
+	if rest == nil && c.Header.Get("Expect") == "" {
+		rest = c.Body
+	}
+	if rest == nil || rest == http.NoBody || c.ProtoMajor != 1 {
+		h.fail(c.w, c.Request, err)
+		return
+	}
+	drain.Respond(c.Context(), c.w, rest, maxDrain, func() { h.fail(c.w, c.Request, err) })
 }
 
 func (h *handler) sign(c *call) (status int, value any, err error) {

@@ -41,10 +41,10 @@ const (
 // Describe returns the features and limits.
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
-		Provider:       provider,
-		Bucket:         d.bucket,
-		CountsRequests: d.http != nil,
-		CompletesAgain: true,
+		Provider:                provider,
+		Bucket:                  d.bucket,
+		CountsRequests:          d.http != nil,
+		NonIdempotentCompletion: true,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |

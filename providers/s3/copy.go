@@ -23,9 +23,8 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if r.ReplaceTags && !d.profile.Tags {
 		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
 	}
-	withoutAttrs := r.Source.Attrs == nil && r.Source.Revision == ""
-	if withoutAttrs && d.isItself(r) {
-		return nil, storage.Unsupported // the request must have the attributes
+	if r.Source.Attrs == nil && r.Source.Revision == "" {
+		return d.copyWithoutAttrs(ctx, r)
 	}
 	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
 		if !d.profile.CopyParts {
@@ -33,12 +32,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		}
 		return d.copyInParts(ctx, r, source.Size)
 	}
-	attrs, err := d.copyObject(ctx, r)
+	attrs, err := d.copyObject(ctx, r, knownSize(r.Source))
 	if err == nil {
 		return attrs, nil
-	}
-	if withoutAttrs && isTooLargeToCopy(err) {
-		return nil, storage.Unsupported // the parts must be of one revision
 	}
 	if isTooLargeToCopy(err) && d.profile.CopyParts {
 		size, err := d.sizeOf(ctx, r.Source)
@@ -47,10 +43,43 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		}
 		return d.copyInParts(ctx, r, size)
 	}
-	return nil, d.withCopyKeyHint(d.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
+	return nil, d.copyFailed(ctx, err, r)
+}
+
+// copyWithoutAttrs copies a source of which nothing is known. If no response comes in the time for
+// assumedSize, it requests the size, and then the copy again with the time for that size.
+func (d *driver) copyWithoutAttrs(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+	if d.isItself(r) {
+		return nil, storage.Unsupported // the request must have the attributes
+	}
+	attrs, err := d.copyObject(ctx, r, assumedSize)
+	unknown := false
+	if transport.Stalled(err) && ctx.Err() == nil {
+		if size, failed := d.sizeOf(ctx, r.Source); failed == nil {
+			unknown = asError(err).Unknown
+			attrs, err = d.copyObject(ctx, r, size)
+		}
+	}
+	switch {
+	case err == nil:
+		return attrs, nil
+	case isTooLargeToCopy(err):
+		return nil, storage.Unsupported // the parts must be of one revision
+	}
+	e := asError(d.copyFailed(ctx, err, r))
+	e.Unknown = e.Unknown || unknown
+	return nil, e
+}
+
+// copyFailed returns the error for a CopyObject that failed.
+func (d *driver) copyFailed(ctx context.Context, err error, r *storage.CopyRequest) error {
+	return d.withCopyKeyHint(d.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
 
 const (
+	// assumedSize is how many bytes a source of unknown size has at first: its copy may take two
+	// minutes.
+	assumedSize = 360 << 20
 	// maxCopyTimeout is the longest time that the server may take to copy. Many
 	// servers send no byte before the end.
 	maxCopyTimeout = 15 * time.Minute
@@ -76,7 +105,8 @@ func knownSize(r storage.ObjectRef) int64 {
 	return r.Attrs.Size
 }
 
-func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+// copyObject sends one CopyObject for a source of size bytes, or -1.
+func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
 		Bucket:            d.name(),
 		Key:               &r.Key,
@@ -111,7 +141,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CopyObject(withCopyTimeout(ctx, knownSize(r.Source)), in)
+		out, err = d.client.CopyObject(withCopyTimeout(ctx, size), in)
 		return err
 	})
 	if err != nil {

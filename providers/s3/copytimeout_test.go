@@ -2,9 +2,11 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +75,54 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 				began := time.Now()
 				require.NoError(t, row.run(opened.(*driver)))
 				require.Equal(t, 10*time.Minute, time.Since(began))
+			})
+		})
+	}
+}
+
+// A copy of unknown size whose response is lost costs two minutes. Then its size decides how long the
+// server may take.
+func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		size  int64
+		slow  []time.Duration // of each CopyObject
+		takes time.Duration
+		lines int
+		code  storage.Code
+	}{
+		{"a fast copy", 9, []time.Duration{time.Minute}, time.Minute, 1, ""},
+		{"a lost response", 9, []time.Duration{time.Hour, 0}, 2 * time.Minute, 3, ""},
+		{"a large object", 5 << 30, []time.Duration{time.Hour, 14 * time.Minute}, 16 * time.Minute, 3, ""},
+		{"two lost responses", 9, []time.Duration{time.Hour, time.Hour}, 3 * time.Minute, 3, storage.Unavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lines, copies := 0, 0
+				client := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+					lines++
+					if r.Method == http.MethodHead {
+						w.Header().Set("Content-Length", strconv.FormatInt(row.size, 10))
+						return
+					}
+					copies++
+					wait := time.NewTimer(row.slow[copies-1])
+					defer wait.Stop()
+					select {
+					case <-wait.C:
+						_, _ = io.WriteString(w, copied)
+					case <-r.Context().Done():
+					}
+				})
+				p, _ := NamedProfile("aws")
+				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
+				require.NoError(t, err)
+				b, began := storage.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), time.Now()
+				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
+				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+				require.Equal(t, row.code != "", errors.Is(err, storage.OutcomeUnknown))
+				require.Equal(t, row.takes, time.Since(began))
+				require.Equal(t, row.lines, lines)
 			})
 		})
 	}

@@ -25,9 +25,9 @@ func Server(t *testing.T, variable string) string {
 
 // Open creates a bucket in the account of an address with this scheme and query. The bucket is not
 // removed, because the servers end with the tests.
-func Open(t *testing.T, scheme string, query url.Values) storage.Bucket {
+func Open(t *testing.T, scheme string, query url.Values, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	b, err := storage.Open(t.Context(), Address(t, scheme, query))
+	b, err := storage.Open(t.Context(), Address(t, scheme, query), opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b

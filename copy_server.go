@@ -1,0 +1,93 @@
+package storage
+
+import "context"
+
+// serverCopy copies inside the provider.
+func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
+	if c.copiesWithoutAttrs() {
+		a, e := c.copyWithoutAttrs(ctx, from)
+		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
+			return a, e
+		} // else the attributes of the source show what the matter is
+	}
+	d := &c.source.d
+	source, e := head(d.ctx, &d.op, &d.req)
+	if e != nil {
+		return nil, sourceError(d.fail(e))
+	}
+	r := c.req
+	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
+	from.Native = d.req.Native
+	r.Source = from
+	marked := holdsReserved(source.Metadata)
+	source.Metadata = d.op.core.decodeMetadata(source.Metadata)
+	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
+	c.op.core.dropProperties(&merged)
+	if !c.op.core.has(ContentProperties) {
+		merged.ContentType = contentType("", c.op.key, nil)
+	}
+	kept := 0 // tags that the store copies
+	switch {
+	case !c.keepsTags(source.TagCount > 0):
+	case c.op.core.desc.CopiesTags:
+		kept = source.TagCount
+	default:
+		if r.Tags, e = c.sourceTags(); e != nil {
+			return nil, e
+		}
+	}
+	r.ReplaceTags = r.set.tags
+	writeID := ""
+	if r.Condition != (Condition{}) {
+		writeID = c.op.core.newWriteID()
+	}
+	r.Properties = merged
+	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
+	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
+		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
+	})
+}
+
+// copiesWithoutAttrs reports whether nothing but the returned Attrs takes a look at the source: a
+// condition needs a write id, and an option other properties, in the metadata of the copy.
+func (c *copyOp) copiesWithoutAttrs() bool {
+	r, target := &c.req, c.op.core
+	return target.desc.CopiesWithoutAttrs && r.set.withoutAttrs && r.set.given == 0 && r.Condition == (Condition{}) &&
+		target.has(Metadata|ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
+}
+
+// copyWithoutAttrs copies a source whose attributes nobody has read. A write id in its metadata does no
+// harm in the copy: rule W7.
+func (c *copyOp) copyWithoutAttrs(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
+	r := c.req
+	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
+	r.Source, r.ReplaceTags = from, r.set.tags
+	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
+	if a != nil {
+		a.ContentType = "" // that of the source, which nobody has read
+	}
+	return a, e
+}
+
+// writeOnServer makes the driver call that copies or joins objects inside the provider.
+func writeOnServer(ctx context.Context, o *operation, call func(context.Context) (*Attrs, error), in *intent) (*Attrs, *Error) {
+	a, e := request(ctx, o, call)
+	if e != nil && e.Code == ObjectNotFound { // a source was there a moment ago
+		e.Code = Changed
+	}
+	return finishWrite(ctx, o, a, e, in)
+}
+
+// mergeProperties returns the source's properties with those that were given.
+func mergeProperties(source, with Properties, given property) Properties {
+	for _, text := range textProperties {
+		if given&text.bit != 0 {
+			*text.of(&source) = *text.of(&with)
+		}
+	}
+	if given&propMetadata != 0 {
+		source.Metadata = with.Metadata
+	}
+	return source
+}

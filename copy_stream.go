@@ -1,0 +1,126 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"io"
+)
+
+// streamCopy streams between two buckets, within the destination's operation.
+func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
+	from, e := c.download(ctx)
+	if e != nil {
+		return nil, e
+	}
+	defer func() { _ = from.Close() }()
+	source := from.Attrs()
+	r := c.req.put()
+	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.req.set.given)
+	r.ContentType = cmp.Or(r.ContentType, "application/octet-stream")
+	c.op.core.dropProperties(&r.Properties)
+	if !c.keepsClass() {
+		r.StorageClass = ""
+	}
+	mayHave := source.TagCount > 0 || c.source != nil && c.source.d.op.core.desc.TagsByHead
+	if c.keepsTags(mayHave) {
+		r.Tags, e = c.sourceTags()
+		if e == nil && c.req.Source.Version == "" && (len(r.Tags) > 0 || source.TagCount > 0) {
+			e = c.checkSource(source)
+		}
+		if e != nil {
+			return nil, e
+		}
+	}
+	r.Size, r.CRC32C = source.Size, source.CRC32C
+	return storeSource(ctx, &c.op, r, &sourceBody{from: from})
+}
+
+// put returns the request that stores what r copies, without what the source decides.
+func (r *CopyRequest) put() PutRequest {
+	return PutRequest{
+		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls,
+		set: settings{concurrency: r.set.concurrency, progress: r.set.progress, resumeFile: r.set.resumeFile},
+	}
+}
+
+// storeSource stores what a body reads from objects.
+func storeSource(ctx context.Context, o *operation, r PutRequest, body interface {
+	io.Reader
+	sourceFailure() error
+}) (*Attrs, *Error) {
+
+	w := &write{op: o, req: r}
+	if e := w.open(body); e != nil {
+		return nil, e
+	}
+	a, e := w.store(ctx)
+	if failed := body.sourceFailure(); failed != nil && e != nil && e.Code == BodyFailed {
+		e = sourceFailed(ctx, failed)
+	}
+	return a, e
+}
+
+// download opens the source's bytes.
+func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
+	if r := c.source; r != nil {
+		if e := r.d.open(); e != nil {
+			return nil, sourceError(r.d.fail(e))
+		}
+		r.present()
+		return r, nil
+	}
+	var opts []DownloadOption
+	if c.req.set.version {
+		opts = append(opts, WithVersion(c.req.Source.Version))
+	}
+	for _, n := range c.req.set.sourceNatives {
+		opts = append(opts, nativeOption(n))
+	}
+	if c.req.set.concurrency > 0 {
+		opts = append(opts, WithConcurrency(int(c.req.set.concurrency)))
+	}
+	r, err := c.src.Download(ctx, c.srcKey, opts...)
+	if err != nil {
+		e := asError(ctx, err)
+		e.Op = "Copy"
+		e.Key = cmp.Or(e.Key, c.srcKey)
+		if e.Code == PreconditionFailed { // not a condition of this call
+			e.Code, e.Err = Changed, bodyError{err}
+		}
+		return nil, e
+	}
+	return r, nil
+}
+
+// sourceFailed returns the error of a copy whose source failed with err. The Code is
+// not the source's: PreconditionFailed would say that the destination exists.
+func sourceFailed(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		return asError(ctx, ctx.Err())
+	}
+	source, e := ownError(err), bodyFailed(err)
+	switch source.Code {
+	case Changed, PreconditionFailed, ObjectNotFound, RangeNotSatisfiable: // it was there when it was opened
+		e.Code = Changed
+	}
+	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID
+	e.Retryable, e.RetryAfter = source.Retryable, source.RetryAfter
+	return e
+}
+
+// A sourceBody is a download that is uploaded. It keeps the error of the download: to
+// Copy that is an error of the source, not of a body.
+type sourceBody struct {
+	from   io.Reader
+	failed error
+}
+
+func (b *sourceBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if err != nil && err != io.EOF {
+		b.failed = err
+	}
+	return n, err
+}
+
+func (b *sourceBody) sourceFailure() error { return b.failed }

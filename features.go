@@ -1,0 +1,83 @@
+package storage
+
+// Features are the abilities that a driver declares.
+type Features uint64
+
+// The features. An operation that needs one that is not declared fails with Unsupported.
+const (
+	StreamingPut        Features = 1 << iota // Put takes a body of unknown size, without buffering it
+	MultipartUploads                         // BeginParts, PutPart, CompleteParts, AbortParts
+	EqualParts                               // all parts but the last must have one size
+	ConditionalCreate                        // IfAbsent on Put, parts and Copy, atomically
+	ConditionalUpdate                        // IfRevision on Put, parts and Copy, atomically
+	ConditionalRemove                        // IfRevision on Delete, atomically
+	UniqueRevisions                          // no two writes share a revision, not even of equal content
+	ServerCopy                               // Copy, without moving bytes through this process
+	ServerCompose                            // Compose, without moving bytes through this process
+	Versioning                               // the store can keep versions; in force if the bucket is opened WithVersions or is known to keep them
+	SignedURLs                               // signed upload and download addresses
+	SignedContentType                        // the store enforces WithContentType; else it is only a header to send
+	SignedSize                               // WithSize on a signed upload
+	SignedIfAbsent                           // IfAbsent on a signed upload
+	SignedForms                              // SignedUploadForm
+	ObjectACLs                               // WithPublicRead
+	StorageClasses                           // WithStorageClass
+	OrderedListing                           // List is in byte order; every bucket that New accepts, with FolderOrder too
+	SequentialParts                          // parts are sent one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
+	SignedHead                               // WithMethod(http.MethodHead): the address cannot read bytes
+	Metadata                                 // WithMetadata; without it no write id is stored, so a lost response of a conditional write stays OutcomeUnknown
+	ContentProperties                        // WithContentType, -Encoding, -Disposition, -Language and WithCacheControl; without it the type is the key extension's
+	StoredChecksums                          // reads return the CRC32C of the content that was written
+	KeysBesideFolders                        // "a" and "a/b" at once; without it the driver refuses the second one with Unsupported
+	LongSegments                             // segments of a key may be longer than 255 bytes
+	ObjectTags                               // WithTags, Tags, SetTags
+	ObjectLock                               // WithRetention, WithLegalHold, SetRetention, SetLegalHold; a bucket may be made without it
+	Restoring                                // Restore
+	SignedTags                               // WithTags on a signed upload, enforced: a client can neither leave them out nor change them
+	SignedLocks                              // WithRetention and WithLegalHold on a signed upload, likewise
+	LateMetadata                             // Put reads PutRequest.Metadata after Body, which may add to the map until its end; CompleteParts keeps the metadata of its own request
+	OpenUploads                              // BeginUpload: parts come in any order, again, and from any process (PutRequest.AnyOrder); ListParts
+	SignedParts                              // SignPart, with OpenUploads
+	ListedUploads                            // ListUploads
+	SignedPartChecksums                      // WithCRC32C on a signed part, enforced
+)
+
+// Supports reports whether b declares all of features. b is a [Bucket] or a result of [Ref];
+// for any other type it returns false.
+func Supports(b any, features Features) bool {
+	own, ok := b.(*bucket)
+	return ok && own.core.features&features == features
+}
+
+// Lacks reports whether b is known not to declare all of features. Unlike !Supports, it
+// returns false for a type of your own, because this package does not know its features.
+func Lacks(b any, features Features) bool {
+	own, ok := b.(*bucket)
+	return ok && own.core.features&features != features
+}
+
+// has reports whether the features f are in force.
+func (c *core) has(f Features) bool { return c.features&f == f }
+
+// need returns Unsupported if the driver does not declare f.
+func (c *core) need(f Features, what string) *Error {
+	if c.has(f) {
+		return nil
+	}
+	hint := c.desc.FeatureHint
+	if hint != "" {
+		hint = c.driver.Describe().FeatureHint
+	}
+	if f == Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
+		hint = "if the bucket keeps versions, open it with WithVersions or versions=true"
+	}
+	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
+}
+
+// needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
+func (c *core) needVersion(s *settings) *Error {
+	if !s.version {
+		return nil
+	}
+	return c.need(Versioning, "WithVersion")
+}

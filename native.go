@@ -1,0 +1,36 @@
+package storage
+
+// As returns the provider's own client of b, for what this package does not cover:
+//
+//	client, ok := storage.As[*s3.Client](bucket)
+//
+// Each driver has one type: *s3.Client of aws-sdk-go-v2's service/s3 for S3, *storage.Client
+// of cloud.google.com/go/storage for Google, *container.Client of azblob for Azure (also if a
+// *service.Client was supplied), *os.Root for a local directory. Memory has none. For any
+// other T, and for results of [Ref] and [Prefixed], As returns false.
+func As[T any](b Bucket) (T, bool) {
+	if own, ok := b.(*bucket); ok && own.mask == everything && own.prefix == "" && own.bad == nil {
+		native, ok := own.core.driver.Native().(T)
+		return native, ok
+	}
+	var none T
+	return none, false
+}
+
+// natives checks that the driver takes the options, and returns their values.
+func (c *core) natives(given []native) ([]any, *Error) {
+	if len(given) == 0 {
+		return nil, nil
+	}
+	values := make([]any, len(given))
+	for i, n := range given {
+		if n.provider != c.desc.Provider || c.desc.CheckNative == nil {
+			return nil, unsupported("an option of "+n.provider+" does not fit "+c.desc.Provider+" here", "")
+		}
+		if err := c.desc.CheckNative(n.value); err != nil {
+			return nil, ownError(err)
+		}
+		values[i] = n.value
+	}
+	return values, nil
+}
