@@ -8,21 +8,23 @@ ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MISSPELL := github.com/golangci/misspell/cmd/misspell@v0.8.0
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-# Packages to test at the same time: some wait for timers and disks more than they compute.
-TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Packages to test at the same time, in each of the two groups of scripts/tests: some wait for
+# timers and disks more than they compute.
+TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 # These take longest, and begin first.
-LONGEST := ./providers/s3 ./resumable ./providers/gcs ./s3server ./providers/local ./transfer ./providers/azure ./examples/browserupload ./providers/s3/s3probe
+LONGEST := ./providers/s3 ./examples/browserupload ./resumable ./s3server ./providers/azure ./providers/gcs ./files ./uploads ./providers/s3/s3probe
+# "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
+# with its layers, and the drivers and jobs that run most of its goroutines. "make race" tests all.
+RACED := ./providers/local ./transfer . ./storagetest/... ./diskcache ./serve ./memstore ./bandwidth ./httpdriver ./internal/...
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # The tests of files/sqlrecords that need a database are a separate module.
 DATABASES := files/sqlrecords/databases
 # An example with a library of its own.
 PARQUET := examples/parquet
-# Modules beside the root's whose tests need servers. Those whose code runs goroutines of its own
-# are tested with the race detector.
-RACED  := cmd/omnibucket adapters/gocloud adapters/objstore adapters/afero adapters/tus
-PLAIN  := $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp examples/migrating adapters/iceberg adapters/sqlite
-MODULES := $(RACED) $(PLAIN) benchmarks testservers analyzers
+# Modules beside the root's whose tests need servers.
+SERVED  := cmd/omnibucket adapters/gocloud adapters/objstore adapters/afero adapters/tus $(DATABASES) $(PARQUET) judges release examples/webdav examples/sftp examples/migrating adapters/iceberg adapters/sqlite
+MODULES := $(SERVED) benchmarks testservers analyzers
 # Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
@@ -34,13 +36,23 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 
-.PHONY: test site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd objstore pictures spelling
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd objstore pictures spelling
 
-test: ## every test, with real servers and the race detector, which needs a C compiler
-	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
-	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
+test race: export GO := $(GO)
+test race: export CGO_ENABLED := 1
+test race: export TOGETHER := $(TOGETHER)
+test race: export LONGEST := $(LONGEST)
+test race: export RACED := $(RACED)
+test race: export MODULES := $(SERVED)
+race: export RACE := all
+
+test: ## every test, with real servers; the core with the race detector, which needs a C compiler
+race: ## every test with the race detector and real servers; each night, and before a release
+test race:
+	@command -v $(GO) >/dev/null || { echo "make $@: Go is missing" >&2; exit 1; }
+	@command -v $(CC) >/dev/null || { echo "make $@: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 GO='$(GO)' TOGETHER='$(TOGETHER)' LONGEST='$(LONGEST)' RACED='$(RACED)' PLAIN='$(PLAIN)' $(WITH_SERVERS) scripts/tests $(TESTFLAGS)
+	$(WITH_SERVERS) scripts/tests $(TESTFLAGS)
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
@@ -74,7 +86,7 @@ workflows: ## checks the workflows of GitHub
 	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
 
 spelling: ## fails if a comment in Go has a common mistake; "make site" checks the pages by a dictionary
-	@find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 $(GO) run $(MISSPELL) -error -locale US -source go
+	@find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 $(GO) run $(MISSPELL) -error -locale US -source go
 
 lint: fmt imports prose spelling workflows
 	$(GO) run ./internal/apilist

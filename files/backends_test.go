@@ -1,7 +1,6 @@
 package files_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -23,14 +22,4 @@ func backends() []backend {
 		{"another bucket", func(*testing.T, storage.Bucket) files.Records { return files.BucketRecords(memstore.New()) }},
 		{"a database", func(*testing.T, storage.Bucket) files.Records { return newDatabase(time.Now) }},
 	}
-}
-
-// needServer returns a variable that names a server, or fails the test.
-func needServer(t *testing.T, variable string) string {
-	t.Helper()
-	value := os.Getenv(variable)
-	if value == "" {
-		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -only minio -- go test ./files/...", variable)
-	}
-	return value
 }

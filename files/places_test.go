@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
@@ -52,7 +53,7 @@ var bucketNumber atomic.Int64
 
 func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	endpoint := needServer(t, minioVariable)
+	endpoint := testserver.Need(t, minioVariable)
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
 	account, err := s3.NewService(t.Context(), s3.Config{

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -13,17 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-// need returns a variable that testservers sets.
-func need(t *testing.T, variable string) string {
-	t.Helper()
-	value := os.Getenv(variable)
-	if value == "" {
-		t.Fatalf("%s is not set: \"make test\" starts what this test needs, as does: go run -C testservers . -only minio,gcs,azurite,chromium,uploadclients -- go test ./resumable", variable)
-	}
-	return value
-}
+	"github.com/omnibucket/storage/internal/testing/testserver"
+)
 
 // A browser is Chromium, driven by testdata/browser/drive.mjs.
 type browser struct {
@@ -43,7 +34,7 @@ type reply struct {
 
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
-	cmd := exec.Command("node", "testdata/browser/drive.mjs", need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"), need(t, "OMNIBUCKET_TEST_CHROMIUM"))
+	cmd := exec.Command("node", "testdata/browser/drive.mjs", testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"), testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM"))
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	_ "github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
@@ -51,24 +52,24 @@ func localAccount(t *testing.T) string {
 }
 
 func minioAccount(t *testing.T) string {
-	t.Setenv("AWS_ACCESS_KEY_ID", need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
-	t.Setenv("AWS_SECRET_ACCESS_KEY", need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
+	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AWS_SESSION_TOKEN", "")
-	return "s3://?region=us-east-1&profile=minio&endpoint=" + need(t, "OMNIBUCKET_TEST_MINIO")
+	return "s3://?region=us-east-1&profile=minio&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 }
 
 func gcsAccount(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(path, signingkey.File(), 0o600))
-	return "gs://?project=project&signing_key=" + url.QueryEscape(path) + "&endpoint=" + need(t, "OMNIBUCKET_TEST_GCS")
+	return "gs://?project=project&signing_key=" + url.QueryEscape(path) + "&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_GCS")
 }
 
 // azuriteAccount is an account of its own, because CORS rules belong to the account.
 func azuriteAccount(t *testing.T) string {
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", "devstoreaccount3")
-	t.Setenv("AZURE_STORAGE_KEY", need(t, "OMNIBUCKET_TEST_AZURITE_KEY"))
-	return "azblob://?endpoint=" + need(t, "OMNIBUCKET_TEST_AZURITE_BROWSER")
+	t.Setenv("AZURE_STORAGE_KEY", testserver.Need(t, "OMNIBUCKET_TEST_AZURITE_KEY"))
+	return "azblob://?endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_AZURITE_BROWSER")
 }
 
 // A browserSite is a page, the handler, and a store of another origin.
@@ -111,7 +112,7 @@ func newBrowserSite(t *testing.T, store browserStore, config resumable.Config) *
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServer(http.Dir("testdata/browser")))
 	mux.Handle("/upload.js", resumable.Script())
-	mux.Handle("/clients/", http.StripPrefix("/clients/", http.FileServer(http.Dir(need(t, "OMNIBUCKET_TEST_UPLOADCLIENTS")))))
+	mux.Handle("/clients/", http.StripPrefix("/clients/", http.FileServer(http.Dir(testserver.Need(t, "OMNIBUCKET_TEST_UPLOADCLIENTS")))))
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
 	s.toServer.next = mux
 	return s
@@ -156,7 +157,7 @@ func openForPage(t *testing.T, store browserStore, page, stored string, w *wire)
 	base := stored
 	var endpoint *url.URL
 	if store.proxied != "" {
-		endpoint, err = url.Parse(need(t, store.proxied))
+		endpoint, err = url.Parse(testserver.Need(t, store.proxied))
 		require.NoError(t, err)
 		base += endpoint.Path
 	}

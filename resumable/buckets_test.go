@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
@@ -71,18 +72,18 @@ func served(t *testing.T, open func(base string) (storage.Bucket, error)) storag
 }
 
 func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_MINIO")
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
 	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}, opts...)
 }
 
 func onGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-	return freshbucket.Open(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {freshbucket.Server(t, "OMNIBUCKET_TEST_GCS")}}, opts...)
+	return freshbucket.Open(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}}, opts...)
 }
 
 func onAzurite(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_AZURITE")
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
 	return freshbucket.Open(t, "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}, opts...)

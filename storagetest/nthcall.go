@@ -66,24 +66,29 @@ func (op operation) withFaults(t *T, retried bool) {
 	if !retried {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	}
-	whole := open(t, opts...)
+	var driver storage.Driver
+	whole := open(t, append(opts, storage.WithLayer(func(d storage.Driver) storage.Driver {
+		driver = d
+		return d
+	}))...)
+	retrying := storage.New(driver) // so that a connection that a real server drops fails no preparation
 	run := 0
-	prepare := func() (storage.Bucket, any) {
+	prepare := func() (b, checked storage.Bucket, given any) {
 		run++
-		t.faults.Set()
-		view := storage.Prefixed(whole, fmt.Sprintf("run-%d/", run))
-		return view, op.setUp(t, view)
+		prefix := fmt.Sprintf("run-%d/", run)
+		checked = storage.Prefixed(retrying, prefix)
+		return storage.Prefixed(whole, prefix), checked, op.setUp(t, checked)
 	}
-	b, given := prepare()
-	before := t.snapshot(b)
+	b, checked, given := prepare()
+	before := t.snapshot(checked)
 	want, err := op.do(t.Context(), t, b, given)
 	require.NoError(t, err, "without a fault")
-	after := t.snapshot(b)
+	after := t.snapshot(checked)
 
 	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.DropResponse} {
 		for n := 1; ; n++ {
 			require.LessOrEqual(t, n, maxCalls, "too many calls")
-			b, given := prepare()
+			b, checked, given := prepare()
 			rule := kind(faults.Any).Nth(n)
 			t.faults.Reset()
 			t.faults.Set(rule)
@@ -91,7 +96,7 @@ func (op operation) withFaults(t *T, retried bool) {
 			t.faults.Set()
 			hit := len(t.faults.Hits()) > 0
 			op.judge(t, fmt.Sprintf("%v: %v", rule, err), verdict{
-				err: err, got: got, want: want, now: t.snapshot(b), before: before, after: after, retried: retried,
+				err: err, got: got, want: want, now: t.snapshot(checked), before: before, after: after, retried: retried,
 			})
 			if !hit {
 				break

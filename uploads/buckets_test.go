@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
@@ -55,10 +56,7 @@ var bucketNumber atomic.Int64
 func onMinIO(t *testing.T) storage.Bucket {
 	t.Helper()
 	const variable = "OMNIBUCKET_TEST_MINIO"
-	endpoint := os.Getenv(variable)
-	if endpoint == "" {
-		t.Fatal(variable + ` is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio -- go test ./uploads`)
-	}
+	endpoint := testserver.Need(t, variable)
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
 	c := s3.Config{

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/providers/local"
@@ -41,7 +42,7 @@ const smallPart = 1 << 10
 
 func onGCS(t *testing.T) storage.Bucket {
 	t.Helper()
-	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_GCS")
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, signingkey.File(), 0o600))
 	return freshbucket.Open(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}})
@@ -49,7 +50,7 @@ func onGCS(t *testing.T) storage.Bucket {
 
 func onAzurite(t *testing.T) storage.Bucket {
 	t.Helper()
-	endpoint := freshbucket.Server(t, "OMNIBUCKET_TEST_AZURITE")
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))

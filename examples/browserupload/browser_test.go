@@ -18,6 +18,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/pagetest"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // largeMiB is the size of the larger of the large files, in MiB.
@@ -153,10 +154,10 @@ func memoryBucket(t *testing.T) string {
 
 func minioBucket(t *testing.T) string {
 	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", pagetest.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
-	t.Setenv("AWS_SECRET_ACCESS_KEY", pagetest.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
+	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AWS_SESSION_TOKEN", "")
-	address := "s3://" + bucketName() + "?region=us-east-1&path_style=true&endpoint=" + pagetest.Need(t, "OMNIBUCKET_TEST_MINIO")
+	address := "s3://" + bucketName() + "?region=us-east-1&path_style=true&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	t.Cleanup(func() { removeBucket(t, address) })
 	return address
 }
@@ -167,8 +168,8 @@ func azuriteBucket(t *testing.T) string {
 	t.Helper()
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", "devstoreaccount2")
-	t.Setenv("AZURE_STORAGE_KEY", pagetest.Need(t, "OMNIBUCKET_TEST_AZURITE_KEY"))
-	address := "azblob://" + bucketName() + "?endpoint=" + pagetest.Need(t, "OMNIBUCKET_TEST_AZURITE_OTHER")
+	t.Setenv("AZURE_STORAGE_KEY", testserver.Need(t, "OMNIBUCKET_TEST_AZURITE_KEY"))
+	address := "azblob://" + bucketName() + "?endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_AZURITE_OTHER")
 	t.Cleanup(func() { removeBucket(t, address) })
 	return address
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 const printed = `filed 2026/1001.txt
@@ -44,11 +44,11 @@ func TestTheProgramIsTheSameInMemoryAndOnADirectory(t *testing.T) {
 }
 
 func TestTheProgramIsTheSameOnMinIOWithAKMSKey(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
-	t.Setenv("AWS_SECRET_ACCESS_KEY", need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
+	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AWS_SESSION_TOKEN", "")
-	kms := need(t, "OMNIBUCKET_TEST_MINIO_KMS_KEY")
-	server := "?profile=minio&region=us-east-1&path_style=true&endpoint=" + need(t, "OMNIBUCKET_TEST_MINIO")
+	kms := testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KMS_KEY")
+	server := "?profile=minio&region=us-east-1&path_style=true&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	for name, address := range map[string]string{
 		"example-invoices":     "s3://example-invoices" + server,
 		"example-invoices-kms": "s3://example-invoices-kms" + server + "&kms_key=" + url.QueryEscape(kms),
@@ -69,13 +69,6 @@ func removeBucket(t *testing.T, address, name string) {
 	require.NoError(t, err)
 	require.NoError(t, service.DeleteBucket(context.Background(), name))
 	require.NoError(t, service.Close())
-}
-
-func need(t *testing.T, variable string) string {
-	t.Helper()
-	value := os.Getenv(variable)
-	require.NotEmpty(t, value, `%s is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio -- go test ./examples/invoices`, variable)
-	return value
 }
 
 func TestCreateNeedsABucket(t *testing.T) {

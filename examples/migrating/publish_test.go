@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
@@ -23,6 +22,7 @@ import (
 	"github.com/omnibucket/storage/examples/migrating/azure"
 	"github.com/omnibucket/storage/examples/migrating/gcs"
 	"github.com/omnibucket/storage/examples/migrating/minio"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	ourazure "github.com/omnibucket/storage/providers/azure"
 	ourgcs "github.com/omnibucket/storage/providers/gcs"
 	ours3 "github.com/omnibucket/storage/providers/s3"
@@ -74,9 +74,7 @@ func TestBothProgramsDoTheSame(t *testing.T) {
 // variable returns what testservers says of a server.
 func variable(t *testing.T, name string) string {
 	t.Helper()
-	value := os.Getenv("OMNIBUCKET_TEST_" + name)
-	require.NotEmpty(t, value, "OMNIBUCKET_TEST_%s is not set: run the tests by \"go run -C testservers . -only minio,gcs,azurite -- …\"", name)
-	return value
+	return testserver.Need(t, "OMNIBUCKET_TEST_"+name)
 }
 
 func minioService(t *testing.T) *storage.Service {

@@ -23,6 +23,11 @@ func TestADownloadNeverMixesRevisions(t *testing.T) {
 	wiretest.DownloadPinsRevision(t, s.root(), s.openAt(t))
 }
 
+func TestAStaleConnectionIsNoticedOnlyByTheDriver(t *testing.T) {
+	s := needAzurite(t)
+	wiretest.StaleConnections(t, s.root(), s.openAt(t))
+}
+
 // A file is replaced and restored between three calls with one journal. The
 // responses to the second call are lost.
 func TestAResumedUploadNeverMixesBodies(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/azure"
 )
 
@@ -26,11 +27,7 @@ type azuriteServer struct {
 // needAzurite returns the emulator. If there is none, it fails the test.
 func needAzurite(t *testing.T) *azuriteServer {
 	t.Helper()
-	const variable = "OMNIBUCKET_TEST_AZURITE"
-	s := &azuriteServer{endpoint: os.Getenv(variable)}
-	if s.endpoint == "" {
-		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -- go test ./providers/azure", variable)
-	}
+	s := &azuriteServer{endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")}
 	// The public key of the emulator's account.
 	key, err := service.NewSharedKeyCredential("devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -20,10 +21,7 @@ import (
 // (see testservers).
 func signingService(t *testing.T) *storage.Service {
 	t.Helper()
-	endpoint := os.Getenv("OMNIBUCKET_TEST_AZURITE")
-	if endpoint == "" {
-		t.Fatal(`OMNIBUCKET_TEST_AZURITE is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -- go test ./providers/azure`)
-	}
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	s, err := NewService(t.Context(), Config{Endpoint: endpoint})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -52,7 +50,7 @@ func createBucket(t *testing.T, s *storage.Service, name string, opts ...storage
 
 func signingDriver(t *testing.T, name string) *driver {
 	t.Helper()
-	d, err := NewDriver(t.Context(), Config{Bucket: name, Endpoint: os.Getenv("OMNIBUCKET_TEST_AZURITE")})
+	d, err := NewDriver(t.Context(), Config{Bucket: name, Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d.(*driver)

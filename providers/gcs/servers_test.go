@@ -16,6 +16,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
@@ -26,15 +27,10 @@ type testServer struct {
 	raw      *sdk.Client // a client of the SDK, for checks without the driver
 }
 
-const serverVariable = "OMNIBUCKET_TEST_GCS"
-
 // needServer returns the server. If there is none, it fails the test.
 func needServer(t *testing.T) *testServer {
 	t.Helper()
-	endpoint := os.Getenv(serverVariable)
-	if endpoint == "" {
-		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -- go test ./providers/gcs", serverVariable)
-	}
+	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
 	return &testServer{endpoint: endpoint, raw: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true})}
 }
 

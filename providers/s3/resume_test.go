@@ -25,6 +25,11 @@ func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	}
 }
 
+func TestAStaleConnectionIsNoticedOnlyByTheDriver(t *testing.T) {
+	s := needServer(t, "minio")
+	wiretest.StaleConnections(t, s.endpoint, s.openAt(t))
+}
+
 // openAt returns a function that opens a bucket at the server, or at a proxy.
 func (s *testServer) openAt(t *testing.T) wiretest.OpenAt {
 	bucket := s.bucket(t, false)

@@ -15,6 +15,8 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // A testServer is a real server that "make test" has started: see testservers.
@@ -33,10 +35,7 @@ var serverNames = []string{"minio", "versitygw"}
 func needServer(t *testing.T, name string) *testServer {
 	t.Helper()
 	variable := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-	s := &testServer{name: name, endpoint: os.Getenv(variable), key: os.Getenv(variable + "_KEY"), secret: os.Getenv(variable + "_SECRET")}
-	if s.endpoint == "" {
-		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -- go test ./providers/s3", variable)
-	}
+	s := &testServer{name: name, endpoint: testserver.Need(t, variable), key: os.Getenv(variable + "_KEY"), secret: os.Getenv(variable + "_SECRET")}
 	s.raw = s.clientOver(withoutKeepAlive())
 	return s
 }

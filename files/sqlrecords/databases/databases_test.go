@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/files/sqlrecords"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // A database is a kind of database that the records are tested on.
@@ -63,16 +64,11 @@ func createSQLite(t *testing.T) string {
 	return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db")) + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"
 }
 
-const postgresVariable = "OMNIBUCKET_TEST_POSTGRES"
-
 var databaseNumber atomic.Int64
 
 func createPostgreSQL(t *testing.T) string {
 	t.Helper()
-	address := os.Getenv(postgresVariable)
-	if address == "" {
-		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -only postgres -- go test -C files/sqlrecords/databases ./...", postgresVariable)
-	}
+	address := testserver.Need(t, "OMNIBUCKET_TEST_POSTGRES")
 	server, err := sql.Open("pgx", address)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })

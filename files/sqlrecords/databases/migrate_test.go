@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files/sqlrecords"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 func TestConcurrentStartsMigrateOnce(t *testing.T) {
@@ -154,7 +155,7 @@ func roleWithoutCreate(t *testing.T, d database, address string) string {
 		_, err := db.ExecContext(context.WithoutCancel(t.Context()), statement)
 		require.NoError(t, err, statement)
 	}
-	server, err := sql.Open(d.driver, os.Getenv(postgresVariable))
+	server, err := sql.Open(d.driver, testserver.Need(t, "OMNIBUCKET_TEST_POSTGRES"))
 	require.NoError(t, err)
 	do(server, "CREATE ROLE "+role+" LOGIN PASSWORD 'p'")
 	owner := d.open(t, address)

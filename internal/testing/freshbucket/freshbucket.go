@@ -4,23 +4,19 @@ package freshbucket
 import (
 	"crypto/rand"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // Server returns the address of a server, which the variable has, or fails the test.
 func Server(t *testing.T, variable string) string {
 	t.Helper()
-	endpoint := os.Getenv(variable)
-	if endpoint == "" {
-		t.Fatal(variable + ` is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio,gcs,azurite -- go test …`)
-	}
-	return endpoint
+	return testserver.Need(t, variable)
 }
 
 // Open creates a bucket in the account of an address with this scheme and query. The bucket is not

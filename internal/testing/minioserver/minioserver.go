@@ -4,28 +4,23 @@ package minioserver
 import (
 	"crypto/rand"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
 // NewBucket creates a bucket and returns its configuration. It fails the test if no MinIO runs.
 func NewBucket(t *testing.T) s3.Config {
 	t.Helper()
-	need := func(variable string) string {
-		value := os.Getenv(variable)
-		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C testservers . -only minio -- …\"", variable)
-		return value
-	}
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
 	c := s3.Config{
-		Endpoint: need("OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: need("OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: need("OMNIBUCKET_TEST_MINIO_SECRET"),
+		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
+		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
 	}
 	account, err := s3.NewService(t.Context(), c)
 	require.NoError(t, err)

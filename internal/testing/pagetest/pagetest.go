@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // Run runs a script with Node.js until it ends, or limit has passed. The script gets input as
@@ -22,8 +24,8 @@ func Run(t *testing.T, example, script string, limit time.Duration, input map[st
 	t.Helper()
 	artifacts := artifactsDir(t, example)
 	input["browser"] = map[string]any{
-		"chromium":   Need(t, "OMNIBUCKET_TEST_CHROMIUM"),
-		"playwright": Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"),
+		"chromium":   testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM"),
+		"playwright": testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"),
 		"artifacts":  artifacts,
 	}
 	document, err := json.Marshal(input)
@@ -33,16 +35,6 @@ func Run(t *testing.T, example, script string, limit time.Duration, input map[st
 	said, err := exec.CommandContext(ctx, "node", script, string(document)).CombinedOutput()
 	t.Logf("%s", said)
 	require.NoError(t, err, "the screenshots are in %s", artifacts)
-}
-
-// Need returns a variable that testservers sets.
-func Need(t *testing.T, variable string) string {
-	t.Helper()
-	value := os.Getenv(variable)
-	if value == "" {
-		t.Fatalf("%s is not set: \"make test\" starts what this test needs; docs/testing.md has the command for one package", variable)
-	}
-	return value
 }
 
 // DrawTo returns the directory of the documentation's pictures if OMNIBUCKET_DRAW is set,

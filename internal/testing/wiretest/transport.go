@@ -88,6 +88,7 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 	const stall = time.Second // a busy machine takes a while to send the request
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			var accepted sync.Map
