@@ -44,7 +44,7 @@ object stay.
 			if err != nil {
 				return err
 			}
-			return p.each(c.Context(), args, func(text string) error {
+			return each(c.Context(), p, args, func(text string) error {
 				return p.eachMatch(c.Context(), text, f.literal, func(b storage.Bucket, l location) error {
 					return p.tag(c.Context(), &f, set, b, l.key)
 				})

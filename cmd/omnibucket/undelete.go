@@ -233,7 +233,7 @@ func (p *program) versionScope(ctx context.Context, l location, literal bool) (b
 
 // unarchive starts to restore objects from an archive.
 func (p *program) unarchive(ctx context.Context, args []string, literal bool, opts []storage.RestoreOption) error {
-	return p.each(ctx, args, func(text string) error {
+	return each(ctx, p, args, func(text string) error {
 		return p.eachMatch(ctx, text, literal, func(b storage.Bucket, l location) error {
 			if l.isFolder() {
 				return invalid("key must not be that of a folder", `use a wildcard, such as "**"`)
