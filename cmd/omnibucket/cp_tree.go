@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"path"
 	"path/filepath"
 
@@ -116,9 +115,7 @@ func (p *program) transfer(ctx context.Context, dst, src location, own []transfe
 	report, err := p.runJob(func(opts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Sync(ctx, to, from, append(opts, own...)...)
 	})
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
-		err = errors.Join(several.Unwrap()...)
-	}
+	err = inLines(err)
 	return report, err
 }
 

@@ -123,9 +123,7 @@ func (p *program) revert(ctx context.Context, text string, f *filterFlags, liter
 	}
 	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
 	report, err := p.runJob(func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) })
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
-		err = errors.Join(several.Unwrap()...)
-	}
+	err = inLines(err)
 	p.summarize(report, err)
 	if err != nil || !isEmpty(report) {
 		return err
