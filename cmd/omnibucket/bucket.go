@@ -106,7 +106,7 @@ func (p *program) readRules(flag, path string, rules any) error {
 		defer func() { _ = file.Close() }()
 		from = file
 	}
-	decoder := json.NewDecoder(from)
+	decoder := json.NewDecoder(withoutMark(from))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(rules); err != nil && !errors.Is(err, io.EOF) {
 		return invalid(flag+" must be a file with a JSON array of rules: "+err.Error(), "see the output of bucket --json")

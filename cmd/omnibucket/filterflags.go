@@ -133,7 +133,7 @@ func readPatterns(flag, path string) ([]string, error) {
 	}
 	defer func() { _ = file.Close() }()
 	var patterns []string
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(withoutMark(file))
 	for lines.Scan() {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"io/fs"
@@ -47,4 +48,14 @@ func uploadPath(ctx context.Context, bucket storage.Bucket, key, path string, op
 	body, release := interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(path) })
 	defer release()
 	return bucket.Upload(ctx, key, body, opts...)
+}
+
+// withoutMark returns a text without the byte order mark that editors of Windows write before it.
+func withoutMark(text io.Reader) io.Reader {
+	const mark = "\uFEFF"
+	b := bufio.NewReader(text)
+	if start, _ := b.Peek(len(mark)); string(start) == mark { // reading returns any error
+		_, _ = b.Discard(len(mark))
+	}
+	return b
 }
