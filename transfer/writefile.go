@@ -88,6 +88,36 @@ func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os
 	return t.noteChange(path.Dir(key))
 }
 
+func (t *tree) checkWrite(key string, known bool) error {
+	err := checkPath(key)
+	if err == nil && t.root != nil {
+		if _, err = t.checkTarget(key, known); err == nil {
+			err = t.checkDirs(key)
+		}
+	}
+	if err != nil {
+		return fileError("write", key, err)
+	}
+	return nil
+}
+
+// checkDirs fails if a file is in the way of a directory of key.
+func (t *tree) checkDirs(key string) error {
+	for i, c := range []byte(key) {
+		if c != '/' {
+			continue
+		}
+		info, err := t.root.Lstat(key[:i])
+		switch {
+		case err != nil:
+			return nil // nothing below it exists either
+		case !info.IsDir():
+			return collision(key, key[:i])
+		}
+	}
+	return nil
+}
+
 // closeFile closes a complete file and sets its time. It syncs the content before the
 // file gets its name, because a name may survive a power failure that unsynced
 // content does not.
