@@ -137,11 +137,9 @@ func (p *program) bucket(ctx context.Context, text string, opts []storage.Bucket
 		return p.statBucket(ctx, l, p.global.json)
 	}
 	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
-		var err error
-		if p.global.dryRun {
+		_, err := s.UpdateBucket(ctx, bucket, opts...)
+		if err = ofDryRun(err); err == nil && p.global.dryRun {
 			_, err = s.BucketInfo(ctx, bucket)
-		} else {
-			_, err = s.UpdateBucket(ctx, bucket, opts...)
 		}
 		if err != nil {
 			return err

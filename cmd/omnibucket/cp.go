@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -180,15 +181,6 @@ func (p *program) exists(ctx context.Context, dst location) (bool, error) {
 
 // cpTo copies one file or object to a destination that is not a folder.
 func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error {
-	if p.global.dryRun && f.write.ifAbsent {
-		there, err := p.exists(ctx, dst)
-		if err == nil && there {
-			err = &storage.Error{Code: storage.PreconditionFailed, Key: dst.key}
-		}
-		if err != nil {
-			return err
-		}
-	}
 	switch {
 	case src.kind == localPath && dst.kind == localPath:
 		return p.cpFile(ctx, f, src, dst)
@@ -202,13 +194,17 @@ func (p *program) cpTo(ctx context.Context, f *cpFlags, src, dst location) error
 		return err
 	}
 	if src.kind == localPath {
-		return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-			return uploadPath(ctx, bucket, dst.key, src.path, extended(f.write.forUpload(), moving))
+		return p.one(ctx, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+			return p.uploadPath(ctx, bucket, dst.key, src.path, extended(f.write.forUpload(), moving))
 		})
 	}
-	return p.one(ctx, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-		body, release := p.input(ctx)
-		defer release()
+	return p.one(ctx, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+		var body io.Reader = strings.NewReader("")
+		if !p.global.dryRun { // which must not wait for input
+			var release func()
+			body, release = p.input(ctx)
+			defer release()
+		}
 		return bucket.Upload(ctx, dst.key, body, extended(f.write.forUpload(), moving)...)
 	})
 }
@@ -229,10 +225,10 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 	if dst.kind == stream {
 		return p.download(ctx, bucket, src.key, opts)
 	}
-	if err := checkRegular(dst); err != nil {
+	if err := checkFile(dst); err != nil {
 		return err
 	}
-	return p.one(ctx, "downloaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+	return p.one(ctx, f, "downloaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
 		if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
 			return nil, err
 		}
@@ -241,16 +237,33 @@ func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) erro
 	})
 }
 
-// checkRegular refuses a destination that is not a file. A download refuses a device, but would
-// replace a link to one, such as /dev/stdout, which leads through /proc to any kind of file.
-func checkRegular(dst location) error {
+// checkFile refuses a destination that is not a file, or that is below a file. A download refuses a
+// device, but would replace a link to one, such as /dev/stdout, which leads through /proc to any
+// kind of file.
+func checkFile(dst location) error {
 	if to, err := os.Readlink(dst.path); err == nil && strings.HasPrefix(to, "/proc/") {
 		return errNotRegular
 	}
 	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {
 		return errNotRegular
 	}
-	return nil
+	return checkDirectory(filepath.Dir(dst.path))
+}
+
+// checkDirectory refuses a directory that cannot be made, because a file has its name or that of a
+// directory above it.
+func checkDirectory(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		above := filepath.Dir(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return invalid("destination must be in a directory, and "+printable(dir)+" is none", "")
+		case err == nil, above == dir:
+			return nil // writing returns any other error
+		}
+		dir = above
+	}
 }
 
 var errNotRegular = invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
@@ -284,7 +297,7 @@ func (p *program) cpBetween(ctx context.Context, f *cpFlags, src, dst location) 
 	for _, o := range f.version {
 		opts = append(opts, o)
 	}
-	return p.one(ctx, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
+	return p.one(ctx, f, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
 		return storage.Copy(ctx, to, dst.key, from, src.key, extended(opts, moving)...)
 	})
 }

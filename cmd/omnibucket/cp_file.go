@@ -21,10 +21,13 @@ func (p *program) cpFile(ctx context.Context, f *cpFlags, src, dst location) err
 		}
 		return err
 	}
-	if err := checkRegular(dst); err != nil {
+	if err := checkFile(dst); err != nil {
 		return err
 	}
-	return p.one(ctx, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
+	if err := checkContent(src.path, dst.path); err != nil {
+		return err
+	}
+	return p.one(ctx, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		n, err := copyFile(ctx, src.path, dst.path, !f.noSync)
 		return &storage.Attrs{Size: n}, err
 	})
@@ -32,10 +35,22 @@ func (p *program) cpFile(ctx context.Context, f *cpFlags, src, dst location) err
 
 var errSame = invalid("source and destination must not be the same", "")
 
-func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
-	if info, err := os.Stat(source); err == nil && !info.Mode().IsRegular() { // opening a pipe may block
-		return 0, invalid("source must be a regular file", `for standard input, use "-" as the source`)
+// checkContent refuses a source that is not a file, or that is the destination under another name.
+func checkContent(source, destination string) error {
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil // opening it returns the error
 	}
+	if !info.Mode().IsRegular() { // opening a pipe may block
+		return invalid("source must be a regular file", `for standard input, use "-" as the source`)
+	}
+	if there, err := os.Stat(destination); err == nil && os.SameFile(there, info) {
+		return errSame
+	}
+	return nil
+}
+
+func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
 	from, err := os.Open(source)
 	if err != nil {
 		return 0, err
@@ -44,9 +59,6 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	info, err := from.Stat()
 	if err != nil {
 		return 0, err
-	}
-	if there, err := os.Stat(destination); err == nil && os.SameFile(there, info) {
-		return 0, errSame
 	}
 	dir := filepath.Dir(destination)
 	if err := makeDirectories(dir, sync); err != nil {

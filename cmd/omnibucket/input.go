@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/omnibucket/storage"
 )
@@ -41,9 +42,12 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 }
 
 // uploadPath uploads a file, or what another process writes to a named pipe.
-func uploadPath(ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption) (*storage.Attrs, error) {
+func (p *program) uploadPath(ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption) (*storage.Attrs, error) {
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
 		return storage.UploadFile(ctx, bucket, key, path, opts...)
+	}
+	if p.global.dryRun { // which must take nothing from the pipe
+		return bucket.Upload(ctx, key, strings.NewReader(""), opts...)
 	}
 	body, release := interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(path) })
 	defer release()

@@ -78,7 +78,11 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 
 // openService opens the account at an address.
 func (p *program) openService(ctx context.Context, address string) (*storage.Service, error) {
-	return storage.OpenService(ctx, address, storage.WithRetry(p.retry))
+	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
+	if p.global.dryRun {
+		opts = append(opts, storage.WithHook(refuseChanges))
+	}
+	return storage.OpenService(ctx, address, opts...)
 }
 
 // useService calls do with the account of a bucket, and the bucket's name.

@@ -102,8 +102,8 @@ func (p *program) rmArgument(ctx context.Context, f *rmFlags, filter *transfer.F
 func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) (finish func() error) {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
-	if !p.global.dryRun {
-		err = bucket.Remove(ctx, key, f.options...)
+	if failed := ofDryRun(bucket.Remove(ctx, key, f.options...)); failed != nil || !p.global.dryRun {
+		err = failed
 	}
 	return func() error {
 		switch {

@@ -86,10 +86,8 @@ func (p *program) tag(ctx context.Context, f *tagFlags, set map[string]string, b
 		delete(tags, name)
 	}
 	maps.Copy(tags, set)
-	if !p.global.dryRun {
-		if err := storage.SetTags(ctx, b, key, tags, f.change...); err != nil {
-			return err
-		}
+	if err := ofDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
+		return err
 	}
 	p.emit(event{Event: "changed", Key: key}, "changed "+p.printable(key))
 	return nil
