@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -62,10 +63,24 @@ func runShared(ctx context.Context, args []string, around environment, shared *o
 		err = errors.Join(err, p.buckets.close())
 	}
 	p.out.flush()
-	if p.command == nil && slices.ContainsFunc(args, func(arg string) bool { return arg == "--json" || arg == "--json=true" }) { // the flags were perhaps not read
-		p.global.json = true
+	if p.command == nil { // the flags were perhaps not read
+		p.global.json = p.wantsJSON(args)
 	}
 	return p.exitCodeFor(ctx, command, err)
+}
+
+// wantsJSON reports whether arguments that are invalid, or the environment, ask for JSON.
+func (p *program) wantsJSON(args []string) bool {
+	text, _ := p.lookup(settingVariable("json"))
+	for _, arg := range args {
+		if arg == "--json" {
+			text = "true"
+		} else if value, ok := strings.CutPrefix(arg, "--json="); ok {
+			text = value
+		}
+	}
+	wants, err := strconv.ParseBool(text)
+	return wants && err == nil
 }
 
 // each calls do for each argument. After a failure it prints the error and continues.
@@ -171,8 +186,7 @@ Exit codes:
 		if !*ofProgram {
 			return c.Help()
 		}
-		p.printf("%s\n", version())
-		return nil
+		return p.printProgram()
 	}
 	p.global.register(root)
 	if make, known := p.commands()[name]; known {
