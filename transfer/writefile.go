@@ -48,7 +48,8 @@ func collision(key, file string) error {
 // writeFile has write fill a temporary file and then renames it to key: with its
 // time, and never incomplete. If known is set, the destination had a file, which is
 // replaced.
-func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) error {
+func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) (err error) {
+	defer func() { err = withoutTemp(err, key) }()
 	if err := checkPath(key); err != nil {
 		return err
 	}
@@ -116,6 +117,23 @@ func (t *tree) checkDirs(key string) error {
 		}
 	}
 	return nil
+}
+
+// withoutTemp returns an error of a temporary file as one of the file that it becomes: its own name
+// would tell nobody anything.
+func withoutTemp(err error, key string) error {
+	named := func(name string) bool { return isTemp(path.Base(filepath.ToSlash(name))) }
+	switch failed := err.(type) {
+	case *fs.PathError:
+		if named(failed.Path) {
+			return &fs.PathError{Op: failed.Op, Path: key, Err: failed.Err}
+		}
+	case *os.LinkError:
+		if named(failed.Old) {
+			return &fs.PathError{Op: failed.Op, Path: key, Err: failed.Err}
+		}
+	}
+	return err
 }
 
 // closeFile closes a complete file and sets its time. It syncs the content before the

@@ -92,7 +92,7 @@ func (f *configFileText) write() error {
 	}
 	temp, err := os.CreateTemp(filepath.Dir(f.path), ".config-*.yaml") // for the user only
 	if err != nil {
-		return err
+		return ofFile(err, f.path)
 	}
 	defer func() { _ = os.Remove(temp.Name()) }()
 	if _, err = temp.Write(b.Bytes()); err == nil {
@@ -102,7 +102,7 @@ func (f *configFileText) write() error {
 		err = closed
 	}
 	if err != nil {
-		return err
+		return ofFile(err, f.path)
 	}
 	return os.Rename(temp.Name(), f.path)
 }

@@ -66,22 +66,36 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	}
 	to, err := os.CreateTemp(dir, ".omnibucket-*.tmp")
 	if err != nil {
-		return 0, err
+		return 0, ofFile(err, destination)
 	}
 	defer func() { // no effect after the rename
 		_ = to.Close()
 		_ = os.Remove(to.Name())
 	}()
-	if n, err = io.Copy(to, contextReader{ctx, from}); err != nil {
-		return n, err
+	if n, err = io.Copy(to, contextReader{ctx, from}); err == nil {
+		err = finishFile(to, info, sync)
 	}
-	if err := finishFile(to, info, sync); err != nil {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok && failed.Path == to.Name() {
+		err = ofFile(err, destination)
+	}
+	if err != nil {
 		return n, err
 	}
 	if err := os.Rename(to.Name(), destination); err != nil || !sync {
-		return n, err
+		return n, ofFile(err, destination)
 	}
 	return n, durable.SyncDir(dir)
+}
+
+// ofFile returns an error of a temporary file as one of the file that it becomes.
+func ofFile(err error, path string) error {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+	}
+	if failed, ok := errors.AsType[*os.LinkError](err); ok {
+		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+	}
+	return err
 }
 
 // finishFile closes a complete file, which has the permissions and time of another.
