@@ -28,6 +28,11 @@ func TestAByteOrderMarkIsNoPartOfAFile(t *testing.T) {
 	write(mark)
 	require.Equal(t, "a\nb\n", s.ok("ls", "--exclude-from", file, "box:"))
 
+	write("\xff\xfeb\x00\r\x00\n\x00") // UTF-16
+	_, stderr := s.exits(2, "rm", "-r", "--all", "--exclude-from", file, "box:")
+	require.Contains(t, stderr, "--exclude-from must name a file of text in UTF-8")
+	s.exits(2, "ls", "--include-from", file, "box:")
+
 	write(mark + "cat box:a\n")
 	stdout, _ := s.exits(0, "run", file)
 	require.Equal(t, "a", stdout)
