@@ -48,5 +48,8 @@ type openedEnd interface {
 	// remove removes the keys. It calls gone for each that was removed and failed for
 	// each that was not.
 	remove(ctx context.Context, keys iter.Seq[string], gone func(key string), failed func(key string, err error))
+	// checkWrite fails if a file with this key cannot be written, as far as its name and those
+	// of the existing files show. known reports whether there is a file.
+	checkWrite(key string, known bool) error
 	close() error
 }

@@ -316,6 +316,10 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
 	}
 	if j.dryRun {
+		if err := j.checkWrite(key, t.known); err != nil {
+			j.taskFailed(ctx, key, err)
+			return
+		}
 		j.transferred(key, t.known, t.src.size, 0)
 		return
 	}
@@ -349,6 +353,14 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 	j.transferred(key, t.known, stored, reported)
 	j.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
 	j.slots.ended(stored, *n)
+}
+
+// checkWrite fails if the destination cannot hold a file. A comparison writes none.
+func (j *job) checkWrite(key string, known bool) error {
+	if j.comparing {
+		return nil
+	}
+	return j.dst.checkWrite(key, known)
 }
 
 func (j *job) taskFailed(ctx context.Context, key string, err error) {

@@ -126,6 +126,14 @@ func TestAnErrorNamesTheObstacleInTheDirectory(t *testing.T) {
 	require.Equal(t, "mine", string(data))
 }
 
+func TestAnErrorDoesNotNameTheTemporaryFile(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	_, err := transfer.Download(t.Context(), evil{memstore.New(), []string{long}}, t.TempDir())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, `file name too long`)
+	require.NotContains(t, err.Error(), ".omnibucket-")
+}
+
 func TestFolderMarkersAreSkipped(t *testing.T) {
 	// Our buckets never write one, but consoles do.
 	src := markers{memstore.New()}

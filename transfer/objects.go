@@ -20,6 +20,9 @@ type objects struct {
 
 func (o *objects) close() error { return nil }
 
+// checkWrite returns nil: only writing shows which keys a bucket takes.
+func (o *objects) checkWrite(string, bool) error { return nil }
+
 func (o *objects) startsAnywhere() bool { return true }
 
 func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {

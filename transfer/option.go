@@ -164,8 +164,8 @@ func WithEmptySource() Option { return option(func(s *settings) { s.emptySource 
 // then the complete old or new one.
 func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) }
 
-// WithDryRun compares, counts and reports changes without making them. It does not
-// predict failures.
+// WithDryRun compares, counts and reports changes without making them. It predicts only the
+// failures that the names in a destination directory show.
 func WithDryRun() Option { return option(func(s *settings) { s.dryRun = true }) }
 
 // WithRule sets the attributes of written objects by key: content type,

@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -213,6 +214,39 @@ func TestADryRunWritesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(3), report.Transferred)
 	require.NoDirExists(t, missing)
+}
+
+func TestADryRunPredictsFailuresOfNames(t *testing.T) {
+	failures := func(r *transfer.Report) map[string]string {
+		failed := map[string]string{}
+		for _, f := range r.Failures {
+			failed[f.Key] = string(storage.CodeOf(f.Err)) + ": " + errors.Unwrap(f.Err).Error()
+		}
+		return failed
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644))
+	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
+	src := evil{memstore.New(), []string{"../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it", "folder", "link", "link/x", "new"}}
+	dry, err := transfer.Download(t.Context(), src, dir, transfer.WithDryRun())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	report, err := transfer.Download(t.Context(), src, dir)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Len(t, report.Failures, 7)
+	require.Equal(t, failures(report), failures(dry))
+	require.Equal(t, report.Transferred, dry.Transferred)
+
+	dry, err = transfer.Download(t.Context(), src, filepath.Join(dir, "missing"), transfer.WithDryRun())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Len(t, dry.Failures, 5, "keys that are in the way of each other, too")
+
+	b := memstore.New()
+	_, err = b.Upload(t.Context(), "folder", file("x"))
+	require.NoError(t, err)
+	compared, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Dir(dir), nil)
+	require.NoError(t, err, "a comparison writes no files")
+	require.Zero(t, compared.NotCompared)
 }
 
 func TestTheLargestConcurrencyIsBounded(t *testing.T) {

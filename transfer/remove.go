@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/joined"
 )
 
 // removeExtraneous removes files from the destination that the source does not have.
@@ -100,7 +101,7 @@ func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(s
 func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone func(string), failed func(string, error)) {
 	_, err := storage.RemoveAll(ctx, b, slices.Values(keys))
 	still := map[string]error{}
-	for _, err := range unjoin(err) {
+	for _, err := range joined.Errors(err) {
 		var own *storage.Error
 		if !errors.As(err, &own) || own.Key == "" { // without a key: RemoveAll ended early
 			for _, key := range keys {
@@ -117,15 +118,4 @@ func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone fun
 			gone(key)
 		}
 	}
-}
-
-// unjoin returns the errors that errors.Join has joined.
-func unjoin(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		return all.Unwrap()
-	}
-	return []error{err}
 }

@@ -17,9 +17,9 @@ type everyOption func(*schedule)
 
 func (o everyOption) applyEvery(s *schedule) { o(s) }
 
-// WithJitter delays each run by a random time up to d, so that programs that start
-// together do not run together. The default is a tenth of the interval. If d is
-// negative, [Every] fails with InvalidArgument.
+// WithJitter delays each run by a random time up to d, also the first, so that programs
+// that start together do not run together. The default is a tenth of the interval. With 0,
+// [Every] runs the job immediately. If d is negative, Every fails with InvalidArgument.
 func WithJitter(d time.Duration) EveryOption {
 	return everyOption(func(s *schedule) {
 		if d < 0 {
@@ -72,9 +72,9 @@ type Run struct {
 // errLeaseLost is the cause for which the ctx of a job is done.
 var errLeaseLost = &storage.Error{Code: storage.Changed, Op: "Every", Err: errors.New("lease was lost: another process may run the job now")}
 
-// Every runs job immediately, and again when interval has passed since the last
-// start, until ctx is done. Runs never overlap: if one takes longer than interval,
-// the next follows it. Every waits for a run in progress, and then returns Canceled
+// Every runs job, and again when interval has passed since the last start, until ctx is
+// done. Each run, also the first, is delayed by [WithJitter]. Runs never overlap: if one
+// takes longer than interval, the next follows it. Every waits for a run in progress, and then returns Canceled
 // or DeadlineExceeded. If interval is not positive, it returns InvalidArgument. It
 // also returns any error that prevents all runs. An error of job does not end Every;
 // [WithRuns] reports it.

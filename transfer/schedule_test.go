@@ -22,7 +22,7 @@ const leaseKey = "jobs/clean-up.lease"
 
 // These tests run in a bubble, in which time passes when all goroutines wait.
 
-func TestEveryRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
+func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
@@ -50,8 +50,7 @@ func TestJitterDelaysRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour)
 		defer cancel()
-		began := time.Now()
-		last := began
+		last := time.Now()
 		var delays []time.Duration
 		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
 			delays = append(delays, time.Since(last))
@@ -66,6 +65,24 @@ func TestJitterDelaysRuns(t *testing.T) {
 			different[d] = true
 		}
 		require.Greater(t, len(different), 80)
+	})
+}
+
+// Programs that are deployed together start together.
+func TestJitterDelaysTheFirstRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		delays := map[time.Duration]bool{}
+		for range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			began := time.Now()
+			_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
+				delays[time.Since(began)] = true
+				cancel()
+				return nil
+			}, transfer.WithJitter(time.Minute))
+			require.Less(t, time.Since(began), time.Minute)
+		}
+		require.Greater(t, len(delays), 10)
 	})
 }
 

@@ -48,7 +48,8 @@ func collision(key, file string) error {
 // writeFile has write fill a temporary file and then renames it to key: with its
 // time, and never incomplete. If known is set, the destination had a file, which is
 // replaced.
-func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) error {
+func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) (err error) {
+	defer func() { err = withoutTemp(err, key) }()
 	if err := checkPath(key); err != nil {
 		return err
 	}
@@ -86,6 +87,53 @@ func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os
 		return err
 	}
 	return t.noteChange(path.Dir(key))
+}
+
+func (t *tree) checkWrite(key string, known bool) error {
+	err := checkPath(key)
+	if err == nil && t.root != nil {
+		if _, err = t.checkTarget(key, known); err == nil {
+			err = t.checkDirs(key)
+		}
+	}
+	if err != nil {
+		return fileError("write", key, err)
+	}
+	return nil
+}
+
+// checkDirs fails if a file is in the way of a directory of key.
+func (t *tree) checkDirs(key string) error {
+	for i, c := range []byte(key) {
+		if c != '/' {
+			continue
+		}
+		info, err := t.root.Lstat(key[:i])
+		switch {
+		case err != nil:
+			return nil // nothing below it exists either
+		case !info.IsDir():
+			return collision(key, key[:i])
+		}
+	}
+	return nil
+}
+
+// withoutTemp returns an error of a temporary file as one of the file that it becomes: its own name
+// would tell nobody anything.
+func withoutTemp(err error, key string) error {
+	named := func(name string) bool { return isTemp(path.Base(filepath.ToSlash(name))) }
+	switch failed := err.(type) {
+	case *fs.PathError:
+		if named(failed.Path) {
+			return &fs.PathError{Op: failed.Op, Path: key, Err: failed.Err}
+		}
+	case *os.LinkError:
+		if named(failed.Old) {
+			return &fs.PathError{Op: failed.Op, Path: key, Err: failed.Err}
+		}
+	}
+	return err
 }
 
 // closeFile closes a complete file and sets its time. It syncs the content before the

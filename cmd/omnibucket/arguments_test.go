@@ -174,28 +174,3 @@ func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
 	s.ok("cp", "--ignore-existing", a, "box:to/new")
 	require.Equal(t, "new", s.ok("cat", "box:to/new"))
 }
-
-func TestADryRunFailsAsTheCommandWould(t *testing.T) {
-	s := newShell(t)
-	parent := directory(t)
-	s.ok("mb", parent+"/made")
-	s.put(parent+"/made#a", "a")
-	s.put(parent+"/made#b", "b")
-	for code, rows := range map[int][][]string{
-		1: {{"mb", parent + "/made"}, {"rb", parent + "/made"}},
-		2: {{"cp", parent + "/made#a", parent + "/made#..%2Fa"}},
-		3: {{"cp", parent + "/made#a", parent + "/none#a"}, {"rb", parent + "/none"}, {"bucket", "--public", "on", parent + "/none"}, {"tag", "--set", "a=b", parent + "/made#none"}, {"restore", "--days", "1", parent + "/made#none"}},
-	} {
-		for _, args := range rows {
-			_, withDryRun := s.exits(code, append(args, "--dry-run")...)
-			_, without := s.exits(code, args...)
-			require.Equal(t, strings.SplitN(without, "\n", 2)[0], strings.SplitN(withDryRun, "\n", 2)[0], args)
-		}
-	}
-	for to, code := range map[string]int{"b": 4, "c": 0} {
-		s.exits(code, "cp", "--if-absent", "--dry-run", parent+"/made#a", parent+"/made#"+to)
-		s.exits(code, "cp", "--if-absent", parent+"/made#a", parent+"/made#"+to)
-	}
-	_, err := os.Stat(filepath.FromSlash(strings.TrimPrefix(parent, "file://") + "/made"))
-	require.NoError(t, err)
-}

@@ -69,15 +69,15 @@ func (p *program) bucketOptions(c *cobra.Command, f *bucketFlags) ([]storage.Buc
 		opts = append(opts, flag.with(flag.value == "on"))
 	}
 	if c.Flags().Changed("cors") {
-		var rules []storage.CORSRule
-		if err := p.readRules("--cors", f.cors, &rules); err != nil {
+		rules, err := readRules[storage.CORSRule](p, "--cors", f.cors)
+		if err != nil {
 			return nil, err
 		}
 		opts = append(opts, storage.WithCORS(rules...))
 	}
 	if c.Flags().Changed("lifecycle") {
-		var rules []storage.LifecycleRule
-		if err := p.readRules("--lifecycle", f.lifecycle, &rules); err != nil {
+		rules, err := readRules[storage.LifecycleRule](p, "--lifecycle", f.lifecycle)
+		if err != nil {
 			return nil, err
 		}
 		opts = append(opts, storage.WithLifecycle(rules...))
@@ -92,28 +92,35 @@ func (p *program) bucketOptions(c *cobra.Command, f *bucketFlags) ([]storage.Buc
 	return opts, nil
 }
 
-// readRules reads the JSON array of a file. A field that no rule has is refused.
-func (p *program) readRules(flag, path string, rules any) error {
+// readRules reads the JSON array of a file, and nothing else: a file that is not what it seems must
+// not remove rules. A field that no rule has is refused.
+func readRules[T any](p *program, flag, path string) ([]T, error) {
 	if path == "none" {
-		return nil
+		return nil, nil
 	}
 	from := p.in
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
-			return &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+			return nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
 		}
 		defer func() { _ = file.Close() }()
 		from = file
 	}
-	decoder := json.NewDecoder(from)
+	decoder := json.NewDecoder(withoutMark(from))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(rules); err != nil && !errors.Is(err, io.EOF) {
-		return invalid(flag+" must be a file with a JSON array of rules: "+err.Error(), "see the output of bucket --json")
-	} else if err != nil {
-		return invalid(flag+" must be a file with a JSON array of rules", `to remove all rules, use "none"`)
+	rule := flag + " must be a file with a JSON array of rules"
+	var rules []T
+	switch err := decoder.Decode(&rules); {
+	case errors.Is(err, io.EOF), err == nil && rules == nil: // nothing, or null
+		return nil, invalid(rule, `to remove all rules, use "none"`)
+	case err != nil:
+		return nil, invalid(rule+": "+err.Error(), "see the output of bucket --json")
 	}
-	return nil
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, invalid(rule+", and nothing after it", "see the output of bucket --json")
+	}
+	return rules, nil
 }
 
 func parseRetention(text string) (storage.RetentionMode, int, error) {
@@ -137,11 +144,9 @@ func (p *program) bucket(ctx context.Context, text string, opts []storage.Bucket
 		return p.statBucket(ctx, l, p.global.json)
 	}
 	return p.useService(ctx, l, func(s *storage.Service, bucket string) error {
-		var err error
-		if p.global.dryRun {
+		_, err := s.UpdateBucket(ctx, bucket, opts...)
+		if err = ofDryRun(err); err == nil && p.global.dryRun {
 			_, err = s.BucketInfo(ctx, bucket)
-		} else {
-			_, err = s.UpdateBucket(ctx, bucket, opts...)
 		}
 		if err != nil {
 			return err

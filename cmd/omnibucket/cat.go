@@ -30,7 +30,7 @@ bytes; a negative OFFSET counts from the end.
 			if err != nil {
 				return err
 			}
-			return p.each(c.Context(), args, func(text string) error { return p.cat(c.Context(), text, literal, opts) })
+			return each(c.Context(), p, args, func(text string) error { return p.cat(c.Context(), text, literal, opts) })
 		},
 	}
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")

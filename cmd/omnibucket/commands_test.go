@@ -349,6 +349,17 @@ func TestBucket(t *testing.T) {
 	require.NoError(t, os.WriteFile(rules, []byte(`[{"Prefx":"tmp/"}]`), 0o644))
 	_, stderr := s.exits(2, "bucket", "--lifecycle", rules, address)
 	require.Contains(t, stderr, "Prefx")
+	require.NoError(t, os.WriteFile(rules, []byte(`[{"Prefix":"tmp/","ExpireAfterDays":7}]`), 0o644))
+	s.ok("bucket", "--lifecycle", rules, address)
+	for _, text := range []string{"null", "", " ", "{}", `[{"Prefix":"tmp/","ExpireAfterDays":8}] []`, "[] rest", "["} {
+		s.in = text
+		s.exits(2, "bucket", "--lifecycle", "-", address)
+		require.Contains(t, s.ok("bucket", "--json", address), `"ExpireAfterDays":7`, "%q must not change rules", text)
+	}
+	s.in = "[]"
+	s.ok("bucket", "--lifecycle", "-", address)
+	require.NotContains(t, s.ok("bucket", "--json", address), "ExpireAfterDays")
+	s.in = ""
 	s.exits(2, "bucket", "--versioning", "maybe", address)
 	s.exits(2, "bucket", "--retention", "forever", address)
 	s.exits(2, "bucket", "--cors", "-", address)

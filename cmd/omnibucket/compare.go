@@ -121,9 +121,7 @@ func (p *program) compare(ctx context.Context, f *compareFlags, first, second st
 		different = true
 		p.printDifference(d)
 	}, opts...)
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
-		err = errors.Join(several.Unwrap()...)
-	}
+	err = inLines(err)
 	if ctx.Err() == nil && result.Same+result.Different+result.OnlyFirst+result.OnlySecond+result.NotCompared > 0 {
 		p.summarizeComparison(result)
 	}

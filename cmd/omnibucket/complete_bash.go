@@ -37,6 +37,7 @@ func (p *program) completeInPlainBash(root *cobra.Command) {
 	if err != nil {
 		return
 	}
+	c.Parent().RunE = func(c *cobra.Command, _ []string) error { return c.Help() } // so that it refuses an unknown shell
 	generate := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if _, err := io.WriteString(p.out, bashFallback); err != nil {

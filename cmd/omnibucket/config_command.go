@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"text/tabwriter"
-
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -38,7 +40,9 @@ environment variables and files.`,
 		Long:    `Adds a name for an address, or for a directory of this machine.`,
 		Example: "  omnibucket config add photos 's3://photos?region=eu-west-1'\n  omnibucket config add disk ./files",
 		Args:    cobra.ExactArgs(2),
-		RunE:    func(_ *cobra.Command, args []string) error { return p.configAdd(args[0], args[1], replace) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.configAdd(c.Context(), args[0], args[1], replace)
+		},
 	}
 	add.Flags().BoolVar(&replace, "replace", false, "replace the address of a name that exists")
 	c.AddCommand(
@@ -52,19 +56,19 @@ environment variables and files.`,
 			Use: "remove NAME...", Short: "Remove named locations", Long: "Removes names from the file. Their buckets and directories stay.",
 			Example: "  omnibucket config remove photos\n  omnibucket config remove photos disk", Args: cobra.MinimumNArgs(1),
 			ValidArgsFunction: p.completeConfigNames,
-			RunE:              func(_ *cobra.Command, args []string) error { return p.configRemove("locations", args) },
+			RunE:              func(c *cobra.Command, args []string) error { return p.configRemove(c.Context(), "locations", args) },
 		},
 		&cobra.Command{
 			Use: "set FLAG VALUE", Short: "Set the value of a global flag for every command", Long: "Sets the value of a global flag for every command that does not have it.",
 			Example: "  omnibucket config set concurrency 64\n  omnibucket config set bwlimit 10M", Args: cobra.ExactArgs(2),
 			ValidArgsFunction: p.completeSettings,
-			RunE:              func(_ *cobra.Command, args []string) error { return p.configSet(args[0], args[1]) },
+			RunE:              func(c *cobra.Command, args []string) error { return p.configSet(c.Context(), args[0], args[1]) },
 		},
 		&cobra.Command{
 			Use: "unset FLAG...", Short: "Remove settings", Long: "Removes settings from the file.",
 			Example: "  omnibucket config unset bwlimit\n  omnibucket config unset bwlimit concurrency", Args: cobra.MinimumNArgs(1),
 			ValidArgsFunction: p.completeSettings,
-			RunE:              func(_ *cobra.Command, args []string) error { return p.configRemove("settings", args) },
+			RunE:              func(c *cobra.Command, args []string) error { return p.configRemove(c.Context(), "settings", args) },
 		},
 		&cobra.Command{
 			Use: "show", Short: "Show the file and the settings in effect", Long: "Shows the path of the file, and each setting in effect.",
@@ -75,7 +79,7 @@ environment variables and files.`,
 	return c
 }
 
-func (p *program) configAdd(name, address string, replace bool) error {
+func (p *program) configAdd(ctx context.Context, name, address string, replace bool) error {
 	if !addressForm.MatchString(address) {
 		l, err := p.locate(address)
 		if err == nil && l.kind != localPath {
@@ -92,18 +96,18 @@ func (p *program) configAdd(name, address string, replace bool) error {
 	if err := checkLocation(name, address); err != nil {
 		return err
 	}
-	for was, other := range p.config.Locations {
-		if variableOf(was) == variableOf(name) && (other != address || was != name) && !replace {
-			return invalid("name "+was+" must not exist already", "to replace its address, use --replace")
+	return p.changeConfig(ctx, func(f *configFileText) error {
+		for was, other := range f.config.Locations {
+			if variableOf(was) == variableOf(name) && (other != address || was != name) && !replace {
+				return invalid("name "+was+" must not exist already", "to replace its address, use --replace")
+			}
 		}
-	}
-	return p.changeConfig(func(f *configFileText) error {
 		f.set("locations", name, address)
 		return nil
 	})
 }
 
-func (p *program) configSet(name, value string) error {
+func (p *program) configSet(ctx context.Context, name, value string) error {
 	flag, err := p.setting(name)
 	if err != nil {
 		return err
@@ -119,7 +123,7 @@ func (p *program) configSet(name, value string) error {
 	if err != nil {
 		return err
 	}
-	return p.changeConfig(func(f *configFileText) error {
+	return p.changeConfig(ctx, func(f *configFileText) error {
 		f.set("settings", name, value)
 		return nil
 	})
@@ -134,8 +138,8 @@ func (p *program) setting(name string) (*pflag.Flag, error) {
 	return flag, nil
 }
 
-func (p *program) configRemove(section string, names []string) error {
-	return p.changeConfig(func(f *configFileText) error {
+func (p *program) configRemove(ctx context.Context, section string, names []string) error {
+	return p.changeConfig(ctx, func(f *configFileText) error {
 		for _, name := range names {
 			if !f.remove(section, name) {
 				return &storage.Error{Code: storage.ObjectNotFound, Err: fmt.Errorf("the configuration has no %s", printable(name)), Hint: "\"omnibucket config show\" shows the file"}
@@ -145,12 +149,27 @@ func (p *program) configRemove(section string, names []string) error {
 	})
 }
 
-// changeConfig changes the file, or with --dry-run only checks the change.
-func (p *program) changeConfig(change func(*configFileText) error) error {
-	if p.configFile() == "" {
+// changeConfig changes the file, or with --dry-run only checks the change. Missing directories are
+// created, for the user only.
+func (p *program) changeConfig(ctx context.Context, change func(*configFileText) error) error {
+	path := p.configFile()
+	if path == "" {
 		return invalid("the system must have a directory of configurations, such as that of HOME", "use --config to name a file")
 	}
-	f, err := readConfigFile(p.configFile())
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // a link to a file under version control stays
+	}
+	if !p.global.dryRun {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		unlock, err := lockBeside(ctx, path)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	f, err := readConfigFile(path)
 	if err == nil {
 		err = change(f)
 	}

@@ -12,6 +12,7 @@ import (
 // of lines stay.
 type configFileText struct {
 	path     string
+	config   configuration
 	document yaml.Node
 }
 
@@ -21,7 +22,7 @@ func readConfigFile(path string) (*configFileText, error) {
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
-	if _, err := parseConfig(path, text); err != nil {
+	if f.config, err = parseConfig(path, text); err != nil {
 		return nil, err
 	}
 	if err := yaml.Unmarshal(text, &f.document); err != nil {
@@ -81,7 +82,7 @@ func removeKey(mapping *yaml.Node, key string) bool {
 	return false
 }
 
-// write replaces the file atomically. Missing directories are created, for the user only.
+// write replaces the file atomically.
 func (f *configFileText) write() error {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
@@ -89,16 +90,9 @@ func (f *configFileText) write() error {
 	if err := encoder.Encode(&f.document); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
-		return err
-	}
-	path := f.path
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // a link to a file under version control stays
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".config-*.yaml") // for the user only
+	temp, err := os.CreateTemp(filepath.Dir(f.path), ".config-*.yaml") // for the user only
 	if err != nil {
-		return err
+		return ofFile(err, f.path)
 	}
 	defer func() { _ = os.Remove(temp.Name()) }()
 	if _, err = temp.Write(b.Bytes()); err == nil {
@@ -108,7 +102,7 @@ func (f *configFileText) write() error {
 		err = closed
 	}
 	if err != nil {
-		return err
+		return ofFile(err, f.path)
 	}
-	return os.Rename(temp.Name(), path)
+	return os.Rename(temp.Name(), f.path)
 }

@@ -21,10 +21,13 @@ func (p *program) cpFile(ctx context.Context, f *cpFlags, src, dst location) err
 		}
 		return err
 	}
-	if err := checkRegular(dst); err != nil {
+	if err := checkFile(dst); err != nil {
 		return err
 	}
-	return p.one(ctx, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
+	if err := checkContent(src.path, dst.path); err != nil {
+		return err
+	}
+	return p.one(ctx, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		n, err := copyFile(ctx, src.path, dst.path, !f.noSync)
 		return &storage.Attrs{Size: n}, err
 	})
@@ -32,10 +35,22 @@ func (p *program) cpFile(ctx context.Context, f *cpFlags, src, dst location) err
 
 var errSame = invalid("source and destination must not be the same", "")
 
-func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
-	if info, err := os.Stat(source); err == nil && !info.Mode().IsRegular() { // opening a pipe may block
-		return 0, invalid("source must be a regular file", `for standard input, use "-" as the source`)
+// checkContent refuses a source that is not a file, or that is the destination under another name.
+func checkContent(source, destination string) error {
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil // opening it returns the error
 	}
+	if !info.Mode().IsRegular() { // opening a pipe may block
+		return invalid("source must be a regular file", `for standard input, use "-" as the source`)
+	}
+	if there, err := os.Stat(destination); err == nil && os.SameFile(there, info) {
+		return errSame
+	}
+	return nil
+}
+
+func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
 	from, err := os.Open(source)
 	if err != nil {
 		return 0, err
@@ -45,31 +60,42 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if err != nil {
 		return 0, err
 	}
-	if there, err := os.Stat(destination); err == nil && os.SameFile(there, info) {
-		return 0, errSame
-	}
 	dir := filepath.Dir(destination)
 	if err := makeDirectories(dir, sync); err != nil {
 		return 0, err
 	}
 	to, err := os.CreateTemp(dir, ".omnibucket-*.tmp")
 	if err != nil {
-		return 0, err
+		return 0, ofFile(err, destination)
 	}
 	defer func() { // no effect after the rename
 		_ = to.Close()
 		_ = os.Remove(to.Name())
 	}()
-	if n, err = io.Copy(to, contextReader{ctx, from}); err != nil {
-		return n, err
+	if n, err = io.Copy(to, contextReader{ctx, from}); err == nil {
+		err = finishFile(to, info, sync)
 	}
-	if err := finishFile(to, info, sync); err != nil {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok && failed.Path == to.Name() {
+		err = ofFile(err, destination)
+	}
+	if err != nil {
 		return n, err
 	}
 	if err := os.Rename(to.Name(), destination); err != nil || !sync {
-		return n, err
+		return n, ofFile(err, destination)
 	}
 	return n, durable.SyncDir(dir)
+}
+
+// ofFile returns an error of a temporary file as one of the file that it becomes.
+func ofFile(err error, path string) error {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+	}
+	if failed, ok := errors.AsType[*os.LinkError](err); ok {
+		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+	}
+	return err
 }
 
 // finishFile closes a complete file, which has the permissions and time of another.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +67,17 @@ func TestALinkToProcIsNoDestination(t *testing.T) {
 		_, err := os.Readlink(link)
 		require.NoError(t, err)
 	}
+}
+
+func TestAnErrorOfCpDoesNotNameTheTemporaryFile(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	long := filepath.Join(dir, strings.Repeat("x", 300))
+	_, stderr := s.exits(1, "cp", filepath.Join(dir, "a"), long)
+	require.Contains(t, stderr, "rename "+long+": ")
+	require.NotContains(t, stderr, ".omnibucket-")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
 }

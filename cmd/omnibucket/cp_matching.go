@@ -25,6 +25,9 @@ func (p *program) cpMatching(ctx context.Context, f *cpFlags, src, dst location)
 		return err
 	}
 	opts, err := f.treeOptions()
+	if err == nil {
+		err = p.checkAttributes(ctx, f, dst)
+	}
 	if err != nil {
 		return err
 	}

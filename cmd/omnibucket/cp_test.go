@@ -175,7 +175,7 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"file": "kept"})
 	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "none")+"/")
 	_, stderr := s.exits(2, "cp", bucket+"/x", filepath.Join(dir, "file", "x"))
-	require.Contains(t, stderr, "path must be in a directory that exists")
+	require.Contains(t, stderr, "destination must be in a directory")
 	require.NotContains(t, stderr, ".omnibucket-")
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)

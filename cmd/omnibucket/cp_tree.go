@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/transfer"
@@ -25,6 +25,9 @@ func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) err
 		}
 	}
 	opts, err := f.treeOptions()
+	if err == nil {
+		err = p.checkAttributes(ctx, f, dst)
+	}
 	if err != nil {
 		return err
 	}
@@ -59,6 +62,19 @@ func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 		opts = append(opts, transfer.WithRule(func(string) []storage.WriteOption { return f.write.attributes }))
 	}
 	return opts, err
+}
+
+// checkAttributes fails in a dry run if the destination refuses the attributes of the flags.
+func (p *program) checkAttributes(ctx context.Context, f *cpFlags, dst location) error {
+	if !p.global.dryRun || dst.kind != inBucket || f.write.isEmpty() {
+		return nil
+	}
+	bucket, err := p.openFolder(ctx, dst)
+	if err != nil {
+		return err
+	}
+	_, err = bucket.Upload(ctx, "any", strings.NewReader(""), f.write.forUpload()...)
+	return ofDryRun(err)
 }
 
 // isTree reports whether a source of cp -r is a tree rather than one file or object.
@@ -105,6 +121,11 @@ func treeName(src location) string {
 
 // transfer runs a job of package transfer from src to dst.
 func (p *program) transfer(ctx context.Context, dst, src location, own []transfer.Option) (*transfer.Report, error) {
+	if dst.kind == localPath {
+		if err := checkDirectory(dst.path); err != nil {
+			return nil, err
+		}
+	}
 	to, err := p.end(ctx, dst)
 	if err != nil {
 		return nil, err
@@ -116,9 +137,7 @@ func (p *program) transfer(ctx context.Context, dst, src location, own []transfe
 	report, err := p.runJob(func(opts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Sync(ctx, to, from, append(opts, own...)...)
 	})
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
-		err = errors.Join(several.Unwrap()...)
-	}
+	err = inLines(err)
 	return report, err
 }
 

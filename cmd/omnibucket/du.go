@@ -50,7 +50,7 @@ func (p *program) du(ctx context.Context, f *duFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.each(ctx, args, func(text string) error {
+	return each(ctx, p, args, func(text string) error {
 		return p.eachRoot(ctx, text, w, func(r root) error { return p.duRoot(ctx, f, w, r) })
 	})
 }

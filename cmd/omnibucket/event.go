@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -116,5 +115,3 @@ type noteLine struct {
 	Event string `json:"event"` // "note"
 	Note  string `json:"note"`
 }
-
-var errDryRunReason = errors.New("the command cannot predict this change")

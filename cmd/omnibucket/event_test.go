@@ -66,6 +66,39 @@ func TestEventsOfCommands(t *testing.T) {
 	require.Equal(t, "error", failure["event"])
 }
 
+func TestJSONOfInvalidCommands(t *testing.T) {
+	s := newShell(t)
+	for _, row := range []struct {
+		name, variable string
+		args           []string
+		json           bool
+	}{
+		{"a flag", "", []string{"ls", "--json", "--nothing"}, true},
+		{"a flag with a value", "", []string{"cp", "--json=1"}, true},
+		{"a flag that is off", "true", []string{"cp", "--json=false"}, false},
+		{"the environment", "true", []string{"cp"}, true},
+		{"the environment, off", "0", []string{"cp"}, false},
+		{"an unknown command", "1", []string{"nothing"}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			s.env["OMNIBUCKET_FLAG_JSON"] = row.variable
+			_, stderr := s.exits(2, row.args...)
+			require.Equal(t, row.json, json.Valid([]byte(stderr)), stderr)
+		})
+	}
+	s.t, s.env["OMNIBUCKET_FLAG_JSON"] = t, ""
+	require.Equal(t, s.ok("version", "--json"), s.ok("--version", "--json"))
+}
+
+func TestCompletionRefusesAnUnknownShell(t *testing.T) {
+	s := newShell(t)
+	stdout, stderr := s.exits(2, "completion", "bsh")
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, `unknown command "bsh"`)
+	require.Contains(t, s.ok("completion"), "bash")
+}
+
 func TestADryRunOfAnyCommandChangesNothing(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/joined"
 )
 
 // The exit codes, which the help of the root command lists.
@@ -34,6 +35,9 @@ func (e reportedError) Unwrap() error { return e.error }
 func invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
 }
+
+// inLines returns an error that is printed in a line for each error that err joins.
+func inLines(err error) error { return errors.Join(joined.Errors(err)...) }
 
 // exitCodeFor prints err and returns the exit code. An error of the output comes
 // first, because it ended the command.

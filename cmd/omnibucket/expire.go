@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,9 +77,7 @@ func (p *program) expire(ctx context.Context, f *expireFlags, text string) error
 	report, err := p.runJob(func(more ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Expire(ctx, bucket, rules, append(more, opts...)...)
 	})
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
-		err = errors.Join(several.Unwrap()...)
-	}
+	err = inLines(err)
 	p.summarize(report, err)
 	return err
 }

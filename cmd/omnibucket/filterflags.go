@@ -133,10 +133,12 @@ func readPatterns(flag, path string) ([]string, error) {
 	}
 	defer func() { _ = file.Close() }()
 	var patterns []string
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(withoutMark(file))
 	for lines.Scan() {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		switch {
+		case strings.IndexByte(line, 0) >= 0: // UTF-16, as PowerShell writes: no pattern would match
+			return nil, invalid(flag+" must name a file of text in UTF-8", "")
 		case line == "", strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "!"):
 			return nil, invalid(flag+` must not have a pattern that begins with "!"`, `write "\!" for a name that begins with "!"`)

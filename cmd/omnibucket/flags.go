@@ -143,14 +143,6 @@ func (p *program) checkRetries(c *cobra.Command) error {
 	return nil
 }
 
-// notInDryRun refuses --dry-run for a command that cannot predict its changes.
-func (p *program) notInDryRun() error {
-	if p.global.dryRun {
-		return invalid("--dry-run must not be used with "+p.command.Name(), "")
-	}
-	return nil
-}
-
 // withParameters returns a location with the parameters of the flags that its address does
 // not have.
 func (f *globalFlags) withParameters(l location) location {
@@ -169,6 +161,3 @@ func (f *globalFlags) withParameters(l location) location {
 	}
 	return l
 }
-
-// errDryRun is the error of a request that would change something.
-var errDryRun = &storage.Error{Code: storage.Unsupported, Err: errDryRunReason, Hint: "omit --dry-run to make the change"}

@@ -76,26 +76,15 @@ func (p *program) hash(ctx context.Context, f *hashFlags, args []string) error {
 		return err
 	}
 	// Objects are read in parallel, and printed in their order.
-	n := argumentsAtOnce
-	if p.global.concurrency > 0 {
-		n = p.global.concurrency
-	}
-	var failed error
-	queue := newQueue(ctx, n)
-	defer queue.cancel()
+	q := p.newQueue(ctx)
+	defer q.cancel()
 	err = p.eachFile(ctx, args, w, func(r root, e storage.ListEntry) error {
-		return queue.add(func(ctx context.Context) func() error {
+		return q.add(func(ctx context.Context) func() error {
 			sum, size, err := f.sum(ctx, r.bucket, e.Key, make())
 			return func() error {
 				switch {
-				case err != nil && ctx.Err() != nil:
+				case err != nil:
 					return err
-				case err != nil: // the others are printed
-					p.printError(err)
-					if failed == nil {
-						failed = reportedError{err}
-					}
-					return nil
 				case p.global.json:
 					return p.json(hashLine{e.Key, size, f.algorithm, sum})
 				}
@@ -104,7 +93,7 @@ func (p *program) hash(ctx context.Context, f *hashFlags, args []string) error {
 			}
 		})
 	})
-	return errors.Join(err, queue.wait(), failed)
+	return errors.Join(err, q.wait())
 }
 
 // sum returns the checksum of an object that the store keeps, or reads the object.

@@ -38,7 +38,7 @@ func (p *program) headCommand() *cobra.Command {
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))
 			}
-			return p.each(c.Context(), args, func(text string) error {
+			return each(c.Context(), p, args, func(text string) error {
 				return p.eachMatch(c.Context(), text, literal, func(b storage.Bucket, l location) error {
 					return p.head(c.Context(), b, l.key, lines, bytes, opts)
 				})

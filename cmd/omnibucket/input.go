@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/omnibucket/storage"
 )
@@ -40,11 +42,24 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 }
 
 // uploadPath uploads a file, or what another process writes to a named pipe.
-func uploadPath(ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption) (*storage.Attrs, error) {
+func (p *program) uploadPath(ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption) (*storage.Attrs, error) {
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
 		return storage.UploadFile(ctx, bucket, key, path, opts...)
+	}
+	if p.global.dryRun { // which must take nothing from the pipe
+		return bucket.Upload(ctx, key, strings.NewReader(""), opts...)
 	}
 	body, release := interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(path) })
 	defer release()
 	return bucket.Upload(ctx, key, body, opts...)
+}
+
+// withoutMark returns a text without the byte order mark that editors of Windows write before it.
+func withoutMark(text io.Reader) io.Reader {
+	const mark = "\uFEFF"
+	b := bufio.NewReader(text)
+	if start, _ := b.Peek(len(mark)); string(start) == mark { // reading returns any error
+		_, _ = b.Discard(len(mark))
+	}
+	return b
 }

@@ -1,14 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"io/fs"
-	"net/url"
 	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/bandwidth"
@@ -59,39 +53,7 @@ func (p *program) openOptions() []storage.OpenOption {
 		opts = append(opts, storage.WithLayer(layer))
 	}
 	if p.global.dryRun {
-		opts = append(opts, storage.WithLayer(readOnly))
+		opts = append(opts, storage.WithHook(refuseChanges), storage.WithLayer(readOnly))
 	}
 	return opts
-}
-
-// addressToOpen returns the address of a location for storage.Open. With --dry-run, a directory
-// that would be created is an empty bucket in memory.
-func (p *program) addressToOpen(l location) string {
-	if !p.global.dryRun || l.scheme != "file" {
-		return l.address()
-	}
-	query, err := url.ParseQuery(l.query)
-	dir, failed := url.PathUnescape(l.dir)
-	if err != nil || failed != nil || query.Get("create") != "true" {
-		return l.address()
-	}
-	if runtime.GOOS == "windows" {
-		dir = strings.TrimPrefix(dir, "/")
-	}
-	if _, err := os.Stat(filepath.FromSlash(dir)); !errors.Is(err, fs.ErrNotExist) {
-		return l.address()
-	}
-	return "mem://dry-run"
-}
-
-// readOnly refuses all requests that change something, so that no command with --dry-run
-// changes anything, even by mistake.
-func readOnly(d storage.Driver) storage.Driver {
-	return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-		switch {
-		case call == "Get", call == "Head", call == "Tags", strings.HasPrefix(call, "List"), strings.HasPrefix(call, "Sign"):
-			return next(ctx)
-		}
-		return errDryRun
-	})
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 )
 
 // checkPath refuses a path that is the name of a location, and of no file.
@@ -98,4 +99,27 @@ func (l location) addressWithKey() string {
 		return l.address() + "#" + key
 	}
 	return l.scheme + "://" + l.host + "/" + key + l.parameters()
+}
+
+// endsAsFolder reports whether a path ends in a separator, or in "." or "..".
+func endsAsFolder(path string) bool {
+	base := path
+	for i := len(path) - 1; i >= 0; i-- {
+		if os.IsPathSeparator(path[i]) {
+			base = path[i+1:]
+			break
+		}
+	}
+	return base == "" || base == "." || base == ".."
+}
+
+// isDots reports whether a path ends in "." or "..", which do not show what directory they are.
+func isDots(path string) bool {
+	path = strings.TrimRightFunc(path, func(r rune) bool { return r < utf8.RuneSelf && os.IsPathSeparator(byte(r)) })
+	return path != "" && endsAsFolder(path)
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -42,7 +42,7 @@ folder of this name, one level deep. Folders end in "/".
 				f.limit = []storage.ListOption{storage.WithLimit(f.limitCount)}
 			}
 			f.json = p.global.json
-			return p.each(c.Context(), args, func(text string) error { return p.ls(c.Context(), &f, text) })
+			return each(c.Context(), p, args, func(text string) error { return p.ls(c.Context(), &f, text) })
 		},
 	}
 	flags := c.Flags()

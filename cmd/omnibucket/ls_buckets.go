@@ -24,15 +24,9 @@ func (p *program) lsBuckets(ctx context.Context, f *lsFlags, l location) (result
 	case f.limit != nil && f.limitCount < 1:
 		return invalid("--limit must be at least 1", "")
 	}
-	service, err := storage.OpenService(ctx, l.address(), storage.WithRetry(p.retry))
+	service, err := inRegion(ctx, l, func(l location) (*storage.Service, error) { return p.openService(ctx, l.address()) })
 	if err != nil {
-		with, found := withRegion(ctx, l, err)
-		if !found {
-			return err
-		}
-		if service, err = storage.OpenService(ctx, with.address(), storage.WithRetry(p.retry)); err != nil {
-			return err
-		}
+		return err
 	}
 	defer func() { result = errors.Join(result, service.Close()) }()
 	count := 0

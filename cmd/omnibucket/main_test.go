@@ -91,6 +91,28 @@ func TestHeadMayCloseThePipe(t *testing.T) {
 	require.Equal(t, 141, exitOf(t, process))
 }
 
+func TestAFullOutputIsAFailure(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	defer func() { require.NoError(t, full.Close()) }()
+	s := newShell(t)
+	bucket := directory(t)
+	s.put(bucket+"#a", "a")
+	program, err := os.Executable()
+	require.NoError(t, err)
+	for _, args := range [][]string{{"ls", bucket}, {"cat", bucket + "#a"}, {"rm", "-v", bucket + "#a"}, {"run", "-"}, {"completion", "bash"}} {
+		process := exec.CommandContext(t.Context(), program, args...)
+		process.Env = append(os.Environ(), asProgram+"=1")
+		var errs strings.Builder
+		process.Stdin, process.Stdout, process.Stderr = strings.NewReader("version\n"), full, &errs
+		require.NoError(t, process.Start())
+		require.Equal(t, 1, exitOf(t, process), args)
+		require.Contains(t, errs.String(), "omnibucket: writing the output: ", args)
+	}
+}
+
 // Whenever mv is killed, each file is at one of the two places.
 func TestAKilledMvLosesNothing(t *testing.T) {
 	const files = 100

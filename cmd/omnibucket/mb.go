@@ -45,10 +45,9 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 		return err
 	}
 	return p.useService(ctx, l, func(s *storage.Service, bucket string) (err error) {
-		if p.global.dryRun {
+		_, err = s.CreateBucket(ctx, bucket, opts...)
+		if err = ofDryRun(err); err == nil && p.global.dryRun {
 			err = mustBeMissing(ctx, s, bucket)
-		} else {
-			_, err = s.CreateBucket(ctx, bucket, opts...)
 		}
 		if err == nil {
 			p.emit(event{Event: "created", Key: bucket}, "created "+p.printable(bucket))

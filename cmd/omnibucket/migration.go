@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,12 +28,12 @@ func (p *program) migrationOptions(ctx context.Context, f *syncFlags, src, dst l
 		opts = append(opts, transfer.WithShard(i, n))
 		part = fmt.Sprintf("%d-of-%d", i, n)
 	}
-	if !f.filter.flags.Changed("journal") || p.global.dryRun { // a dry run keeps no journal, and makes no folder for it
+	if !f.filter.flags.Changed("journal") {
 		return opts, nil
 	}
 	bucket, err := p.journalBucket(ctx, f.journal)
-	if err != nil {
-		return nil, err
+	if err != nil || bucket == nil {
+		return opts, err
 	}
 	// Each pair of ends has a journal of its own, so that one folder does for many jobs.
 	return append(opts, transfer.WithJournal(bucket, "journal-"+jobName(src, dst)+"-"+part+".json")), nil
@@ -66,7 +68,8 @@ func jobName(src, dst location) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// journalBucket opens the folder of --journal. A directory is created if necessary.
+// journalBucket opens the folder of --journal. A directory is created if necessary or, in a dry run,
+// nil is returned: the job keeps no journal then.
 func (p *program) journalBucket(ctx context.Context, text string) (storage.Bucket, error) {
 	l, err := p.locate(text)
 	switch {
@@ -81,7 +84,11 @@ func (p *program) journalBucket(ctx context.Context, text string) (storage.Bucke
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(path, 0o777); err != nil {
+	if p.global.dryRun {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+	} else if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, err
 	}
 	if l, err = l.inDirectory(path, ""); err != nil {

@@ -2,20 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/omnibucket/storage"
 )
 
 // one moves one object, shows its progress and reports it as an event. With --dry-run it only
-// checks that the source exists, and that the bucket and key of the destination may.
-func (p *program) one(ctx context.Context, name string, src, dst location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
+// checks that the source exists, and that the destination may.
+func (p *program) one(ctx context.Context, f *cpFlags, name string, src, dst location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
 	e := event{Event: name, Source: p.nameOf(src), Destination: p.nameOf(dst)}
 	text := name + " " + p.printable(e.Source) + " to " + p.printable(e.Destination)
 	if p.global.dryRun {
-		var err error
-		if e.Bytes, err = p.sizeOf(ctx, src); err == nil {
-			err = p.checkDestination(ctx, dst)
+		err := p.checkDestination(ctx, f, dst, move)
+		if err == nil {
+			e.Bytes, err = p.sizeOf(ctx, src, f.version)
 		}
 		if err == nil {
 			p.emit(e, text)
@@ -35,20 +36,35 @@ func (p *program) one(ctx context.Context, name string, src, dst location, move 
 	return nil
 }
 
-// checkDestination fails if nothing can be written to a destination in a bucket, as far as reading
-// it shows. It may be allowed to write what it must not read.
-func (p *program) checkDestination(ctx context.Context, dst location) error {
+// checkDestination fails if nothing can be written to a destination in a bucket, or its conditions are
+// not met, as far as beginning to move and reading show. It may be allowed to write what it must not
+// read.
+func (p *program) checkDestination(ctx context.Context, f *cpFlags, dst location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
 	if dst.kind != inBucket {
 		return nil
+	}
+	_, refused := move(nil)
+	if err := ofDryRun(refused); err != nil {
+		return err
 	}
 	bucket, err := p.open(ctx, dst)
 	if err != nil {
 		return err
 	}
-	_, err = bucket.Exists(ctx, dst.key)
-	switch storage.CodeOf(err) {
-	case storage.InvalidArgument, storage.BucketNotFound:
+	var revision []storage.AttrsOption
+	for _, o := range f.write.revision {
+		revision = append(revision, o)
+	}
+	_, err = bucket.Attrs(ctx, dst.key, revision...)
+	switch code := storage.CodeOf(err); {
+	case code == storage.InvalidArgument, code == storage.BucketNotFound, code == storage.PreconditionFailed:
 		return err
+	case f.write.ifAbsent && err == nil, len(revision) > 0 && code == storage.ObjectNotFound:
+		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.key}
+		if own, ok := errors.AsType[*storage.Error](refused); ok { // which names the bucket
+			unmet.Provider, unmet.Bucket, unmet.Key = own.Provider, own.Bucket, own.Key
+		}
+		return unmet
 	}
 	return nil
 }
@@ -78,14 +94,18 @@ func extended[O any](opts []O, moving []storage.TransferOption) []O {
 }
 
 // sizeOf returns the size of a source that exists.
-func (p *program) sizeOf(ctx context.Context, src location) (int64, error) {
+func (p *program) sizeOf(ctx context.Context, src location, version []storage.VersionOption) (int64, error) {
 	switch src.kind {
 	case inBucket:
 		bucket, err := p.open(ctx, src)
 		if err != nil {
 			return 0, err
 		}
-		attrs, err := bucket.Attrs(ctx, src.key)
+		var opts []storage.AttrsOption
+		for _, o := range version {
+			opts = append(opts, o)
+		}
+		attrs, err := bucket.Attrs(ctx, src.key, opts...)
 		if err != nil {
 			return 0, err
 		}

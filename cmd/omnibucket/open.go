@@ -38,14 +38,9 @@ func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOpti
 	if !opened {
 		opts = append(opts, p.openOptions()...)
 		var err error
-		if bucket, err = storage.Open(ctx, p.addressToOpen(l), opts...); err != nil {
-			with, found := withRegion(ctx, l, err)
-			if !found {
-				return nil, err
-			}
-			if bucket, err = storage.Open(ctx, with.address(), opts...); err != nil {
-				return nil, err
-			}
+		bucket, err = inRegion(ctx, l, func(l location) (storage.Bucket, error) { return storage.Open(ctx, p.addressToOpen(l), opts...) })
+		if err != nil {
+			return nil, err
 		}
 		if p.buckets.by == nil {
 			p.buckets.by = map[bucketKey]storage.Bucket{}
@@ -81,24 +76,28 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 	return bucket, l, err
 }
 
+// openService opens the account at an address.
+func (p *program) openService(ctx context.Context, address string) (*storage.Service, error) {
+	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
+	if p.global.dryRun {
+		opts = append(opts, storage.WithHook(refuseChanges))
+	}
+	return storage.OpenService(ctx, address, opts...)
+}
+
 // useService calls do with the account of a bucket, and the bucket's name.
 func (p *program) useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
-	address, bucket, err := l.splitAccount()
+	bucket := ""
+	service, err := inRegion(ctx, l, func(l location) (*storage.Service, error) {
+		address, name, err := l.splitAccount()
+		if err != nil {
+			return nil, err
+		}
+		bucket = name
+		return p.openService(ctx, address)
+	})
 	if err != nil {
 		return err
-	}
-	service, err := storage.OpenService(ctx, address, storage.WithRetry(p.retry))
-	if err != nil {
-		with, found := withRegion(ctx, l, err)
-		if !found {
-			return err
-		}
-		if address, bucket, err = with.splitAccount(); err != nil {
-			return err
-		}
-		if service, err = storage.OpenService(ctx, address, storage.WithRetry(p.retry)); err != nil {
-			return err
-		}
 	}
 	return errors.Join(do(service, bucket), service.Close())
 }

@@ -1,19 +1,29 @@
 package main
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
-// A queue does work in parallel, and finishes it in the order in which it was added. One
-// goroutine adds and waits.
+// atOnce is how many arguments or objects a command handles in parallel.
+const atOnce = 16
+
+// A queue does work in parallel, and finishes it in the order in which it was added. If work
+// fails, it prints the error and continues. One goroutine adds and waits.
 type queue struct {
 	ctx    context.Context
 	cancel func() // ends the work that has begun
 	limit  int
 	begun  []chan func() error
+	failed failures
 }
 
-func newQueue(ctx context.Context, limit int) *queue {
+func (p *program) newQueue(ctx context.Context) *queue {
 	ctx, cancel := context.WithCancel(ctx)
-	q := &queue{ctx: ctx, limit: limit}
+	q := &queue{ctx: ctx, limit: atOnce, failed: failures{program: p}}
+	if p.global.concurrency > 0 {
+		q.limit = p.global.concurrency
+	}
 	q.cancel = func() {
 		cancel()
 		for _, done := range q.begun { // no goroutine outlives the command
@@ -24,8 +34,8 @@ func newQueue(ctx context.Context, limit int) *queue {
 	return q
 }
 
-// add starts work. If the limit is reached, it first waits for the oldest, and returns the
-// error of its finish.
+// add starts work. If the limit is reached, it first waits for the oldest. It returns an error if
+// ctx is done.
 func (q *queue) add(work func(ctx context.Context) (finish func() error)) error {
 	var err error
 	if len(q.begun) == q.limit {
@@ -41,7 +51,7 @@ func (q *queue) add(work func(ctx context.Context) (finish func() error)) error 
 func (q *queue) next() error {
 	done := q.begun[0]
 	q.begun = q.begun[1:]
-	return (<-done)()
+	return q.failed.add(q.ctx, (<-done)())
 }
 
 // wait finishes all work and returns the first error.
@@ -49,8 +59,8 @@ func (q *queue) wait() error {
 	for len(q.begun) > 0 {
 		if err := q.next(); err != nil {
 			q.cancel()
-			return err
+			return errors.Join(err, q.failed.first)
 		}
 	}
-	return nil
+	return q.failed.first
 }

@@ -39,7 +39,7 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 		if p.global.dryRun {
 			info, err := s.BucketInfo(ctx, bucket)
 			if err == nil && !force {
-				err = useBucket(s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) })
+				err = useBucket(s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }, storage.WithVersions())
 			}
 			return err
 		}
@@ -59,13 +59,23 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	})
 }
 
-// mustBeEmpty fails if a bucket has objects, as removing it would.
+// mustBeEmpty fails if a bucket has objects or versions, as removing it would.
 func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
+	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
 	for _, err := range b.List(ctx, storage.WithLimit(1)) {
 		if err == nil {
-			err = &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
+			err = notEmpty
 		}
 		return err
+	}
+	if !storage.Supports(b, storage.Versioning) {
+		return nil
+	}
+	for _, err := range storage.Versions(ctx, b, storage.WithLimit(1)) {
+		if err == nil {
+			return notEmpty
+		}
+		break // removing the bucket needs no permission to list versions
 	}
 	return nil
 }

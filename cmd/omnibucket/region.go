@@ -20,6 +20,20 @@ const (
 // regionServer is Amazon's server, which tells the region of any bucket.
 var regionServer = "https://s3.amazonaws.com"
 
+// inRegion opens a location. If that fails because the address needs a region, it opens the location
+// again with the region that Amazon tells.
+func inRegion[T any](ctx context.Context, l location, open func(l location) (T, error)) (T, error) {
+	opened, err := open(l)
+	if err == nil {
+		return opened, nil
+	}
+	with, found := withRegion(ctx, l, err)
+	if !found {
+		return opened, err
+	}
+	return open(with)
+}
+
 // withRegion returns the address of a location with the region that Amazon tells, if err says
 // that opening it needs one.
 func withRegion(ctx context.Context, l location, err error) (with location, found bool) {

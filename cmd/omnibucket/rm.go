@@ -64,9 +64,9 @@ func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 		return err
 	}
 	if f.recursive { // which removes in parallel
-		return p.each(ctx, args, func(text string) error { return p.rmArgument(ctx, f, filter, text)() })
+		return each(ctx, p, args, func(text string) error { return p.rmArgument(ctx, f, filter, text)() })
 	}
-	return p.eachAtOnce(ctx, args, func(ctx context.Context, text string) func() error { return p.rmArgument(ctx, f, filter, text) })
+	return eachAtOnce(ctx, p, args, func(ctx context.Context, text string) func() error { return p.rmArgument(ctx, f, filter, text) })
 }
 
 // rmArgument removes what an argument names. It returns what reports that.
@@ -102,8 +102,8 @@ func (p *program) rmArgument(ctx context.Context, f *rmFlags, filter *transfer.F
 func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) (finish func() error) {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
-	if !p.global.dryRun {
-		err = bucket.Remove(ctx, key, f.options...)
+	if failed := ofDryRun(bucket.Remove(ctx, key, f.options...)); failed != nil || !p.global.dryRun {
+		err = failed
 	}
 	return func() error {
 		switch {

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/joined"
 )
 
 const (
@@ -64,12 +65,7 @@ func (p *program) removeGroup(ctx context.Context, bucket storage.Remover, group
 			}
 		}
 	})
-	var failures []error
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		failures = several.Unwrap()
-	} else if err != nil {
-		failures = []error{err}
-	}
+	failures := joined.Errors(err)
 	left := map[string]error{}
 	for _, failure := range failures {
 		var own *storage.Error

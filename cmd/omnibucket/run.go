@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -62,66 +63,68 @@ func runShared(ctx context.Context, args []string, around environment, shared *o
 		err = errors.Join(err, p.buckets.close())
 	}
 	p.out.flush()
-	if p.command == nil && slices.ContainsFunc(args, func(arg string) bool { return arg == "--json" || arg == "--json=true" }) { // the flags were perhaps not read
-		p.global.json = true
+	if p.command == nil { // the flags were perhaps not read
+		p.global.json = p.wantsJSON(args)
 	}
 	return p.exitCodeFor(ctx, command, err)
 }
 
-// each calls do for each argument. After a failure it prints the error and continues.
-// It returns the first error.
-func (p *program) each(ctx context.Context, arguments []string, do func(argument string) error) error {
-	var first error
-	for _, argument := range arguments {
-		err := do(argument)
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return err
-		default:
-			p.printError(err)
-			if first == nil {
-				first = reportedError{err}
-			}
+// wantsJSON reports whether arguments that are invalid, or the environment, ask for JSON.
+func (p *program) wantsJSON(args []string) bool {
+	text, _ := p.lookup(settingVariable("json"))
+	for _, arg := range args {
+		if arg == "--json" {
+			text = "true"
+		} else if value, ok := strings.CutPrefix(arg, "--json="); ok {
+			text = value
 		}
 	}
-	return first
+	wants, err := strconv.ParseBool(text)
+	return wants && err == nil
+}
+
+// each calls do for each argument. After a failure it prints the error and continues.
+// It returns the first error.
+func each[T any](ctx context.Context, p *program, arguments []T, do func(argument T) error) error {
+	failed := failures{program: p}
+	for _, argument := range arguments {
+		if err := failed.add(ctx, do(argument)); err != nil {
+			return err
+		}
+	}
+	return failed.first
 }
 
 // eachAtOnce is each for work in parallel. The functions that the work returns are called in the
 // order of the arguments.
-func (p *program) eachAtOnce(ctx context.Context, arguments []string, work func(ctx context.Context, argument string) (finish func() error)) error {
-	n := argumentsAtOnce
-	if p.global.concurrency > 0 {
-		n = p.global.concurrency
-	}
-	queue := newQueue(ctx, n)
-	defer queue.cancel()
-	var first error
+func eachAtOnce[T any](ctx context.Context, p *program, arguments []T, work func(ctx context.Context, argument T) (finish func() error)) error {
+	q := p.newQueue(ctx)
+	defer q.cancel()
 	for _, argument := range arguments {
-		err := queue.add(func(ctx context.Context) func() error {
-			finish := work(ctx, argument)
-			return func() error {
-				err := finish()
-				if err != nil && ctx.Err() == nil { // the others continue
-					p.printError(err)
-					if first == nil {
-						first = reportedError{err}
-					}
-					err = nil
-				}
-				return err
-			}
-		})
-		if err != nil {
+		if err := q.add(func(ctx context.Context) func() error { return work(ctx, argument) }); err != nil {
 			return err
 		}
 	}
-	return errors.Join(queue.wait(), first)
+	return q.wait()
 }
 
-// argumentsAtOnce is the number of arguments of cp, mv and rm that are done in parallel.
-const argumentsAtOnce = 16
+// failures are the errors of a command that continues after them.
+type failures struct {
+	program *program
+	first   error // that was printed, or nil
+}
+
+// add prints an error, which may be nil. It returns the error if ctx is done: the command ends.
+func (f *failures) add(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	f.program.printError(err)
+	if f.first == nil {
+		f.first = reportedError{err}
+	}
+	return nil
+}
 
 // commands has what makes each command, by its name.
 func (p *program) commands() map[string]func() *cobra.Command {
@@ -183,8 +186,7 @@ Exit codes:
 		if !*ofProgram {
 			return c.Help()
 		}
-		p.printf("%s\n", version())
-		return nil
+		return p.printProgram()
 	}
 	p.global.register(root)
 	if make, known := p.commands()[name]; known {

@@ -41,8 +41,8 @@ func (p *program) runCommand() *cobra.Command {
 		Short: "Run many commands in one process, several at a time",
 		Long: `Runs the commands in a file, or in standard input if FILE is "-": one in each line, without
 "omnibucket", and quoted as in a POSIX shell. Nothing is expanded but the wildcards of the
-commands. Empty lines and lines that begin with "#" are ignored. Lines run in any order; a
-line "wait" waits for all lines before it.
+commands. A "#" at the start of a word begins a comment, unless it is quoted. Lines run in any
+order; a line "wait" waits for all lines before it.
 
 The output of a line is not mixed with that of another. Errors begin with the number of
 their line. With -v or --json, prints the exit code of each line. A failure does not end the
@@ -139,7 +139,7 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 	var running sync.WaitGroup
 	defer running.Wait()
 	slots := make(chan struct{}, b.flags.lines)
-	lines := bufio.NewScanner(from)
+	lines := bufio.NewScanner(withoutMark(from))
 	lines.Buffer(nil, longestLine)
 	for number := 1; lines.Scan(); number++ {
 		words, err := splitWords(lines.Text())
@@ -294,36 +294,36 @@ func (noInput) Read([]byte) (int, error) {
 	return 0, errors.New("a line of run has no standard input")
 }
 
-// splitWords splits a line into words as a POSIX shell does, without expansions.
+// splitWords splits a line into words as a POSIX shell does, without expansions. A "#" that begins a
+// word begins a comment.
 func splitWords(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
 	inWord := false
-	if strings.HasPrefix(strings.TrimSpace(line), "#") {
-		return nil, nil
-	}
 	for i := 0; i < len(line); i++ {
-		switch c := line[i]; c {
-		case ' ', '\t', '\r':
+		switch c := line[i]; {
+		case c == '#' && !inWord:
+			return words, nil
+		case c == ' ', c == '\t', c == '\r':
 			if inWord {
 				words = append(words, word.String())
 				word.Reset()
 				inWord = false
 			}
-		case '\'':
+		case c == '\'':
 			end := strings.IndexByte(line[i+1:], '\'')
 			if end < 0 {
 				return nil, invalid("a quote must be closed", "")
 			}
 			word.WriteString(line[i+1 : i+1+end])
 			inWord, i = true, i+1+end
-		case '"':
+		case c == '"':
 			end, err := unquote(&word, line[i+1:])
 			if err != nil {
 				return nil, err
 			}
 			inWord, i = true, i+1+end
-		case '\\':
+		case c == '\\':
 			if i++; i == len(line) {
 				return nil, errors.New("invalid argument: a line must not end in a backslash")
 			}

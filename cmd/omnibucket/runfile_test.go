@@ -21,7 +21,11 @@ func TestSplitWords(t *testing.T) {
 	}{
 		{"", nil}, {"  # a comment", nil}, {"cp a b", []string{"cp", "a", "b"}}, {" cp\ta  b\r", []string{"cp", "a", "b"}},
 		{`cp 'a b' "c d"`, []string{"cp", "a b", "c d"}}, {`cp a\ b 'it'\''s' "\"q\" \n"`, []string{"cp", "a b", "it's", `"q" \n`}},
-		{`ls ''`, []string{"ls", ""}}, {"ls a#b", []string{"ls", "a#b"}}, {"ls $HOME", []string{"ls", "$HOME"}},
+		{`ls ''`, []string{"ls", ""}}, {"ls a#b", []string{"ls", "a#b"}},
+		{"cp a b # c d", []string{"cp", "a", "b"}}, {"cp a b #'c", []string{"cp", "a", "b"}}, {"cp a\t#", []string{"cp", "a"}},
+		{`cp '# a' "#b" \#c`, []string{"cp", "# a", "#b", "#c"}}, {`ls ''#a`, []string{"ls", "#a"}},
+		{"cp file:///srv#a b: # c", []string{"cp", "file:///srv#a", "b:"}},
+		{"ls $HOME", []string{"ls", "$HOME"}},
 	} {
 		got, err := splitWords(row.line)
 		require.NoError(t, err)
@@ -81,6 +85,16 @@ func TestRunRunsEachLine(t *testing.T) {
 	require.Contains(t, stderr, "patterns of at most 64 KiB")
 	s.exits(2, "ls", "--exclude-from", dir, "box:")
 	s.exits(2, "run", "--lines", "0", file)
+}
+
+// Without it, the comment would name sources and a destination.
+func TestACommentMayFollowACommand(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a", "b", "c#d")
+	s.in = "rm box:a # and not box:b\nrm 'box:c#d' #box:b\ncat box:b# #\n"
+	_, stderr := s.exits(3, "run", "--lines", "1", "-")
+	require.Contains(t, stderr, "line 3: ")
+	require.Equal(t, "b\n", s.ok("ls", "box:"))
 }
 
 // Lines with the same --bwlimit share it, whatever their buckets are.

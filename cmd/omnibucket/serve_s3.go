@@ -38,6 +38,9 @@ func (f *s3Flags) refuse(c *cobra.Command) error {
 }
 
 func (p *program) serveS3(c *cobra.Command, args []string, f *s3Flags, listen string) error {
+	if err := p.notInDryRun(); err != nil {
+		return err
+	}
 	ctx := c.Context()
 	var other *pflag.Flag
 	c.Flags().Visit(func(set *pflag.Flag) {

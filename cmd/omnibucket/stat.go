@@ -34,7 +34,7 @@ bucket. Unknown attributes are omitted.
 				opts = append(opts, storage.WithVersion(version))
 			}
 			shown := 0
-			return p.each(c.Context(), args, func(text string) error { return p.stat(c.Context(), text, literal, opts, &shown) })
+			return each(c.Context(), p, args, func(text string) error { return p.stat(c.Context(), text, literal, opts, &shown) })
 		},
 	}
 	c.Flags().StringVar(&version, "version", "", "show this `version`")

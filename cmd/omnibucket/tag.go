@@ -44,7 +44,7 @@ object stay.
 			if err != nil {
 				return err
 			}
-			return p.each(c.Context(), args, func(text string) error {
+			return each(c.Context(), p, args, func(text string) error {
 				return p.eachMatch(c.Context(), text, f.literal, func(b storage.Bucket, l location) error {
 					return p.tag(c.Context(), &f, set, b, l.key)
 				})
@@ -86,10 +86,8 @@ func (p *program) tag(ctx context.Context, f *tagFlags, set map[string]string, b
 		delete(tags, name)
 	}
 	maps.Copy(tags, set)
-	if !p.global.dryRun {
-		if err := storage.SetTags(ctx, b, key, tags, f.change...); err != nil {
-			return err
-		}
+	if err := ofDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
+		return err
 	}
 	p.emit(event{Event: "changed", Key: key}, "changed "+p.printable(key))
 	return nil

@@ -48,7 +48,7 @@ func (p *program) tree(ctx context.Context, f *treeFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.each(ctx, args, func(text string) error {
+	return each(ctx, p, args, func(text string) error {
 		return p.eachRoot(ctx, text, w, func(r root) error {
 			if !p.global.json {
 				p.printf("%s\n", p.printable(cmp.Or(r.name(), ".")))

@@ -68,14 +68,14 @@ stat shows when they can be read.
 			case given("at") && (given("tier") || given("version")):
 				return invalid("--tier and --version must be used with --days", "")
 			case given("days"):
-				opts := []storage.RestoreOption{storage.WithRestoreDays(days)}
+				opts, attrs := []storage.RestoreOption{storage.WithRestoreDays(days)}, []storage.AttrsOption(nil)
 				if given("tier") {
 					opts = append(opts, storage.WithRestoreTier(tier))
 				}
 				if given("version") {
-					opts = append(opts, storage.WithVersion(version))
+					opts, attrs = append(opts, storage.WithVersion(version)), append(attrs, storage.WithVersion(version))
 				}
-				return p.unarchive(c.Context(), args, literal, opts)
+				return p.unarchive(c.Context(), args, literal, opts, attrs)
 			case len(args) != 1:
 				return invalid("--at must be used with one address", "")
 			}
@@ -123,9 +123,7 @@ func (p *program) revert(ctx context.Context, text string, f *filterFlags, liter
 	}
 	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
 	report, err := p.runJob(func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) })
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
-		err = errors.Join(several.Unwrap()...)
-	}
+	err = inLines(err)
 	p.summarize(report, err)
 	if err != nil || !isEmpty(report) {
 		return err
@@ -231,18 +229,16 @@ func (p *program) versionScope(ctx context.Context, l location, literal bool) (b
 	return bucket, rest, func(key string) bool { return rest == "" || key == rest || hasFolder(key, rest) }, nil
 }
 
-// unarchive starts to restore objects from an archive.
-func (p *program) unarchive(ctx context.Context, args []string, literal bool, opts []storage.RestoreOption) error {
-	return p.each(ctx, args, func(text string) error {
+// unarchive starts to restore objects from an archive. attrs are the options of their attributes.
+func (p *program) unarchive(ctx context.Context, args []string, literal bool, opts []storage.RestoreOption, attrs []storage.AttrsOption) error {
+	return each(ctx, p, args, func(text string) error {
 		return p.eachMatch(ctx, text, literal, func(b storage.Bucket, l location) error {
 			if l.isFolder() {
 				return invalid("key must not be that of a folder", `use a wildcard, such as "**"`)
 			}
-			var err error
-			if p.global.dryRun {
-				_, err = b.Attrs(ctx, l.key)
-			} else {
-				err = storage.Restore(ctx, b, l.key, opts...)
+			err := ofDryRun(storage.Restore(ctx, b, l.key, opts...))
+			if err == nil && p.global.dryRun {
+				_, err = b.Attrs(ctx, l.key, attrs...)
 			}
 			if err != nil {
 				return err

@@ -21,12 +21,15 @@ func (p *program) versionCommand() *cobra.Command {
 		Example: `  omnibucket version
   omnibucket version --json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if p.global.json {
-				return p.json(versionReport{version(), runtime.GOOS, runtime.GOARCH})
-			}
-			p.printf("%s\n", version())
-			return nil
-		},
+		RunE: func(*cobra.Command, []string) error { return p.printProgram() },
 	}
+}
+
+// printProgram prints the version of the program.
+func (p *program) printProgram() error {
+	if p.global.json {
+		return p.json(versionReport{version(), runtime.GOOS, runtime.GOARCH})
+	}
+	p.printf("%s\n", version())
+	return nil
 }

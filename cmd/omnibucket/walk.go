@@ -131,7 +131,7 @@ func isMarker(e storage.ListEntry) bool {
 // eachFile calls do with each object that the arguments name and the filter selects.
 func (p *program) eachFile(ctx context.Context, args []string, w *walk, do func(r root, e storage.ListEntry) error) error {
 	enough := false
-	return p.each(ctx, args, func(text string) error {
+	return each(ctx, p, args, func(text string) error {
 		if enough {
 			return nil
 		}

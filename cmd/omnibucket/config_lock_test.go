@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Each command has opened the file itself, as processes do.
+func TestCommandsThatChangeTheConfigurationAtOnceLoseNothing(t *testing.T) {
+	s, path := configured(t, "")
+	const commands = 40
+	codes := make([]int, commands)
+	var running sync.WaitGroup
+	for i := range commands {
+		running.Go(func() {
+			codes[i] = run(t.Context(), []string{"config", "add", fmt.Sprintf("box%02d", i), "mem://box"}, s.around(nil, io.Discard, io.Discard))
+		})
+	}
+	running.Wait()
+	require.Equal(t, make([]int, commands), codes)
+	require.Len(t, splitLines(s.ok("config", "list")), commands)
+	entries, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "no lock and no temporary file stays")
+}
+
+func TestOnlyOneOfTwoCommandsAddsAName(t *testing.T) {
+	for range 10 {
+		s, _ := configured(t, "")
+		var codes [4]int
+		var running sync.WaitGroup
+		for i := range codes {
+			running.Go(func() {
+				codes[i] = run(t.Context(), []string{"config", "add", "box", fmt.Sprintf("mem://box%d", i)}, s.around(nil, io.Discard, io.Discard))
+			})
+		}
+		running.Wait()
+		added := 0
+		for _, code := range codes {
+			if code == 0 {
+				added++
+			}
+		}
+		require.Equal(t, 1, added, codes)
+	}
+}
+
+func TestAnInterruptEndsTheWaitForTheConfiguration(t *testing.T) {
+	s, path := configured(t, "")
+	unlock, err := lockBeside(t.Context(), path)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int)
+	go func() {
+		ended <- run(ctx, []string{"config", "add", "box", "mem://box"}, s.around(nil, io.Discard, io.Discard))
+	}()
+	s.ok("config", "list") // reading waits for nobody
+	cancel()
+	require.Equal(t, 130, <-ended)
+	unlock()
+	require.Empty(t, s.ok("config", "list"))
+	s.ok("config", "add", "box", "mem://box")
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A dry run refuses what the command refuses, with the same words, and does not change anything.
+func TestADryRunFailsAsTheCommandWould(t *testing.T) {
+	s := newShell(t)
+	parent := directory(t)
+	s.ok("mb", parent+"/made")
+	s.put(parent+"/made#a", "a")
+	s.put(parent+"/made#b", "b")
+	for code, rows := range map[int][][]string{
+		1: {{"mb", parent + "/made"}, {"rb", parent + "/made"}},
+		2: {{"cp", parent + "/made#a", parent + "/made#..%2Fa"}},
+		3: {{"cp", parent + "/made#a", parent + "/none#a"}, {"rb", parent + "/none"}, {"bucket", "--public", "on", parent + "/none"}, {"tag", "--set", "a=b", parent + "/made#none"}, {"restore", "--days", "1", parent + "/made#none"}},
+	} {
+		for _, args := range rows {
+			_, withDryRun := s.exits(code, append(args, "--dry-run")...)
+			_, without := s.exits(code, args...)
+			require.Equal(t, strings.SplitN(without, "\n", 2)[0], strings.SplitN(withDryRun, "\n", 2)[0], args)
+		}
+	}
+	for to, code := range map[string]int{"b": 4, "c": 0} {
+		s.exits(code, "cp", "--if-absent", "--dry-run", parent+"/made#a", parent+"/made#"+to)
+		s.exits(code, "cp", "--if-absent", parent+"/made#a", parent+"/made#"+to)
+	}
+	_, err := os.Stat(filepath.FromSlash(strings.TrimPrefix(parent, "file://") + "/made"))
+	require.NoError(t, err)
+}
+
+func TestADryRunRefusesWhatTheCommandRefuses(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a", "folder/x": "x"})
+	t.Chdir(dir)
+	require.NoError(t, os.Link("a", "hard"))
+	parent := directory(t)
+	s.ok("mb", parent+"/made")
+	s.ok("mb", "--versioned", parent+"/kept")
+	s3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_PLAIN"] = s.env["OMNIBUCKET_BOX"] + "&profile=r2"
+	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"], s.env["OMNIBUCKET_KEPT"] = memory(t), parent+"/made", parent+"/kept"
+	s.put("kept:a", "a")
+	s.put("plain:a", "a")
+	for _, box := range []string{"box:", "disk:"} {
+		s.put(box+"a", "a")
+		s.put(box+"folder/x", "x")
+		s.put(box+"folder/hard", "h")
+	}
+	for _, row := range []struct {
+		name string
+		code int
+		args []string
+	}{
+		{"attributes that no store takes", 2, []string{"cp", "--content-type", "picture", "a", "box:b"}},
+		{"attributes of a copy", 2, []string{"cp", "--metadata", "a b=1", "box:a", "box:b"}},
+		{"attributes of standard input", 2, []string{"cp", "--content-language", "\n", "-", "box:b"}},
+		{"attributes of a moved file", 2, []string{"mv", "--cache-control", "\n", "a", "box:b"}},
+		{"tags of a store without them", 1, []string{"cp", "--tag", "a=b", "a", "plain:b"}},
+		{"tags of a copy to a store without them", 1, []string{"cp", "--tag", "a=b", "disk:a", "plain:b"}},
+		{"a condition of rm that a store does not have", 1, []string{"rm", "--if-revision", "x", "plain:a"}},
+		{"a revision of a copy", 4, []string{"cp", "--if-revision", "memory:0", "box:a", "box:folder/x"}},
+		{"a revision of an upload", 4, []string{"cp", "--if-revision", "memory:0", "a", "box:a"}},
+		{"a revision of what does not exist", 4, []string{"cp", "--if-revision", "memory:0", "a", "box:none"}},
+		{"a condition of an upload", 4, []string{"cp", "--if-absent", "a", "box:a"}},
+		{"a key that no store takes", 2, []string{"cp", "a", "box:x//y"}},
+		{"a key of standard input", 2, []string{"cp", "-", "box:x//y"}},
+		{"a version of a bucket without versions", 1, []string{"cp", "--version", "none", "disk:a", "b"}},
+		{"a version of another bucket", 2, []string{"cp", "--version", "none", "kept:a", "b"}},
+		{"a version to restore", 2, []string{"restore", "--days", "1", "--version", "none", "kept:a"}},
+		{"a destination below a file", 2, []string{"cp", "box:a", "a/b"}},
+		{"a destination below a file, copied", 2, []string{"cp", "folder/x", "a/b/c"}},
+		{"a link to the source", 2, []string{"cp", "a", "hard"}},
+		{"a device as a source", 2, []string{"cp", os.DevNull, "b"}},
+		{"a device as a moved source", 2, []string{"mv", os.DevNull, "box:b"}},
+		{"a missing source", 3, []string{"cp", "box:none", "b"}},
+		{"a missing file", 3, []string{"cp", "none", "box:b"}},
+		{"the source itself", 2, []string{"mv", "box:a", "box:a"}},
+		{"a directory", 2, []string{"cp", "folder", "box:b"}},
+		{"a revision of rm", 4, []string{"rm", "--if-revision", "memory:0", "box:a"}},
+		{"a version of rm without versions", 1, []string{"rm", "--version", "1", "disk:a"}},
+		{"a name of a bucket", 2, []string{"mb", "file://" + filepath.ToSlash(dir) + "/UPPER"}},
+		{"settings of a bucket", 2, []string{"bucket", "--region", "x", "--cors", "-", "disk:"}},
+		{"tags that no store takes", 2, []string{"tag", "--set", "=1", "box:a"}},
+		{"an archive of a store without one", 1, []string{"restore", "--days", "1", "plain:a"}},
+		{"days of an archive", 2, []string{"restore", "--days", "0", "box:a"}},
+		{"a tree below a file", 2, []string{"cp", "-r", "disk:", "a/b"}},
+		{"a tree to a file", 2, []string{"sync", "disk:", "a"}},
+		{"a journal in the source", 2, []string{"sync", "--journal", "folder", "folder", "box:"}},
+		{"a journal on standard output", 2, []string{"sync", "--journal", "-", "folder", "box:"}},
+		{"a tree below itself", 2, []string{"cp", "-r", "folder", "folder/inner/"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			_, withDryRun := s.exits(row.code, append([]string{"--dry-run"}, row.args...)...)
+			_, without := s.exits(row.code, row.args...)
+			require.Equal(t, firstLine(without), firstLine(withDryRun))
+		})
+	}
+}
+
+func TestADryRunRefusesAttributesOfTrees(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	s3Box(t, s, s3server.Config{})
+	s.env["OMNIBUCKET_BOX"] += "&profile=r2"
+	s.put("box:in/x", "x")
+	for _, args := range [][]string{{"cp", "-r", dir + "/", "box:"}, {"cp", dir + "/*", "box:"}, {"cp", "-r", "box:in/", "box:out"}} {
+		for _, more := range [][]string{nil, {"--dry-run"}} {
+			_, stderr := s.exits(1, append(append(args, "--tag", "a=b"), more...)...)
+			require.Contains(t, stderr, "unsupported")
+		}
+	}
+	require.Equal(t, "in/x\n", s.ok("ls", "-r", "box:"))
+}
+
+// A dry run must not wait for somebody who types, or take what another process needs.
+func TestADryRunReadsNoInput(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	in, _, err := os.Pipe()
+	require.NoError(t, err)
+	require.Zero(t, run(t.Context(), []string{"cp", "--dry-run", "-", "box:a"}, s.around(in, &strings.Builder{}, &strings.Builder{})))
+	require.NoError(t, in.Close())
+}
+
+func TestRbOfABucketWithVersionsIsRefusedInADryRun(t *testing.T) {
+	s := newShell(t)
+	address := directory(t) + "/kept"
+	s.ok("mb", "--versioned", address)
+	s.put(address+"#a", "a")
+	s.ok("rm", address+"#a")
+	for _, more := range [][]string{{"--dry-run"}, nil} {
+		_, stderr := s.exits(1, append([]string{"rb", address}, more...)...)
+		require.Contains(t, stderr, "not empty")
+	}
+	s.exits(0, "rb", "--force", "--dry-run", address)
+	s.ok("rb", "--force", address)
+}
+
+func TestServeS3RefusesADryRun(t *testing.T) {
+	s := newShell(t)
+	_, stderr := s.exits(2, "serve", "--s3", "--dry-run", filepath.Join(t.TempDir(), "new"))
+	require.Contains(t, stderr, "--dry-run must not be used with serve")
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mark is the byte order mark of UTF-8, which editors of Windows write.
+const mark = "\uFEFF"
+
+func TestAByteOrderMarkIsNoPartOfAFile(t *testing.T) {
+	s := newShell(t)
+	withObjects(t, s, memory(t), "a", "b")
+	file := filepath.Join(t.TempDir(), "file")
+	write := func(text string) {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+	write(mark + "a\r\n")
+	require.Equal(t, "a\n", s.ok("ls", "--include-from", file, "box:"))
+	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
+	write(mark + "# a comment\na\n")
+	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
+	write("a\n" + mark + "b\n")
+	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"), "only at the start")
+	write(mark)
+	require.Equal(t, "a\nb\n", s.ok("ls", "--exclude-from", file, "box:"))
+
+	write("\xff\xfeb\x00\r\x00\n\x00") // UTF-16
+	_, stderr := s.exits(2, "rm", "-r", "--all", "--exclude-from", file, "box:")
+	require.Contains(t, stderr, "--exclude-from must name a file of text in UTF-8")
+	s.exits(2, "ls", "--include-from", file, "box:")
+
+	write(mark + "cat box:a\n")
+	stdout, _ := s.exits(0, "run", file)
+	require.Equal(t, "a", stdout)
+	s.in = mark + "cat box:b"
+	stdout, _ = s.exits(0, "run", "-")
+	require.Equal(t, "b", stdout)
+
+	write(mark + "locations:\n  marked: " + memory(t) + "\n")
+	require.Equal(t, "a\n", s.ok("ls", "--config", file, "--exclude", "b", "marked:"))
+	s.ok("config", "add", "--config", file, "other", "mem://other")
+	require.Equal(t, "marked  "+memory(t)+"\nother   mem://other\n", s.ok("config", "list", "--config", file))
+
+	made := directory(t) + "/made"
+	s.ok("mb", made)
+	write(mark + `[{"Prefix":"tmp/","ExpireAfterDays":7}]`)
+	s.ok("bucket", "--lifecycle", file, made)
+}

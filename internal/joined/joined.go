@@ -1,0 +1,14 @@
+// Package joined takes joined errors apart.
+package joined
+
+// Errors returns the errors that [errors.Join], or another type with the method Unwrap() []error,
+// has joined. It returns nil for nil, and any other error alone.
+func Errors(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		return several.Unwrap()
+	}
+	return []error{err}
+}
