@@ -33,9 +33,15 @@ func (b *bucketFs) read(name string) (afero.File, error) {
 
 func (f *readFile) Name() string                       { return f.name }
 func (f *readFile) Stat() (fs.FileInfo, error)         { return f.info, nil }
-func (f *readFile) Sync() error                        { return nil }
 func (f *readFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.name) }
 func (f *readFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.name) }
+
+func (f *readFile) Sync() error {
+	if f.closed {
+		return failed("sync", f.name, fs.ErrClosed)
+	}
+	return nil
+}
 
 func (f *readFile) Close() error {
 	if f.closed {
@@ -121,7 +127,7 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 		_, err = r.WriteTo(f.temp)
 		err = errors.Join(err, r.Close())
 	}
-	if err == nil && flag&os.O_APPEND == 0 {
+	if err == nil {
 		_, err = f.temp.Seek(0, io.SeekStart)
 	}
 	if err != nil {
@@ -260,6 +266,13 @@ func (f *writeFile) TransferError(err error) { f.broken = err }
 
 // Sync stores what was written.
 func (f *writeFile) Sync() error {
+	if f.closed {
+		return failed("sync", f.name, fs.ErrClosed)
+	}
+	return f.save()
+}
+
+func (f *writeFile) save() error {
 	if f.broken != nil {
 		return failed("sync", f.name, f.broken)
 	}
@@ -295,7 +308,7 @@ func (f *writeFile) Close() error {
 	if f.broken != nil && f.created != nil {
 		_ = f.fs.bucket.Remove(f.fs.ctx, keyOf(f.name), storage.IfRevision(f.created.Revision)) // f.broken is the error
 	}
-	return f.Sync()
+	return f.save()
 }
 
 // namedInfo describes the temporary file under the name of the object.

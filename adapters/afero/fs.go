@@ -89,7 +89,7 @@ func (b *bucketFs) Create(name string) (afero.File, error) {
 func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(name, os.O_RDONLY, 0) }
 
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
-	const writes = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_TRUNC
+	const writes = os.O_WRONLY | os.O_RDWR | os.O_CREATE | os.O_TRUNC
 	if flag&writes == 0 && keyOf(name) != "" {
 		f, err := b.read(name)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -128,9 +128,11 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	case errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0:
 		return nil, failed("open", name, fs.ErrExist)
 	case errors.Is(err, storage.PreconditionFailed): // another one was first
-		return b.edit(name, flag)
+		return b.OpenFile(name, flag&^os.O_CREATE, fileMode)
 	case err != nil:
 		return nil, failed("open", name, err)
+	case flag&(os.O_WRONLY|os.O_RDWR) == 0:
+		return b.read(name)
 	}
 	f, err := b.temporary(name, flag)
 	if err != nil {

@@ -422,3 +422,48 @@ func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 }
 
 func onlyError(_ int, err error) error { return err }
+
+// The flags have the meaning that package os gives them.
+func TestFlags(t *testing.T) {
+	for name, row := range map[string]struct {
+		path string
+		flag int
+		read string
+		want error // of a write; nil if it succeeds
+	}{
+		"O_APPEND reads from the beginning":         {"a", os.O_RDWR | os.O_APPEND, "text", nil},
+		"O_CREATE alone does not write":             {"new", os.O_CREATE, "", fs.ErrPermission},
+		"O_CREATE alone does not write what exists": {"a", os.O_CREATE, "text", fs.ErrPermission},
+		"O_APPEND alone does not write":             {"a", os.O_APPEND, "text", fs.ErrPermission},
+		"O_APPEND alone opens a directory":          {"folder", os.O_APPEND, "", syscall.EISDIR},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := New(t.Context(), memstore.New())
+			require.NoError(t, afero.WriteFile(fsys, "a", []byte("text"), 0o644))
+			require.NoError(t, fsys.Mkdir("folder", 0o755))
+			f, err := fsys.OpenFile(row.path, row.flag, 0o644)
+			require.NoError(t, err)
+			text := make([]byte, 10)
+			n, _ := f.Read(text)
+			require.Equal(t, row.read, string(text[:n]))
+			_, err = f.WriteString(" and more")
+			require.ErrorIs(t, err, row.want)
+			require.NoError(t, f.Close())
+			text, err = afero.ReadFile(fsys, row.path)
+			if row.want == nil {
+				require.NoError(t, err)
+				require.Equal(t, "text and more", string(text))
+			}
+		})
+	}
+}
+
+func TestSyncAfterCloseFails(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	for _, open := range []func(string) (afero.File, error){fsys.Create, fsys.Open} {
+		f, err := open("a")
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		require.ErrorIs(t, f.Sync(), fs.ErrClosed)
+	}
+}
