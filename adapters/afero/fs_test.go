@@ -467,3 +467,51 @@ func TestSyncAfterCloseFails(t *testing.T) {
 		require.ErrorIs(t, f.Sync(), fs.ErrClosed)
 	}
 }
+
+// As with os.File. Package github.com/pkg/sftp calls WriteAt and ReadAt from several goroutines.
+func TestAFileIsUsedByGoroutines(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	f, err := fsys.Create("a")
+	require.NoError(t, err)
+	inParallel := func(call func(offset int64) error) {
+		var group sync.WaitGroup
+		for i := range 8 {
+			group.Go(func() {
+				for j := range 8 {
+					assert.NoError(t, call(int64(i*8+j)))
+				}
+			})
+		}
+		group.Wait()
+	}
+	inParallel(func(offset int64) error { return onlyError(f.WriteAt([]byte("x"), offset)) })
+	inParallel(func(int64) error { return f.Sync() })
+	require.NoError(t, f.Close())
+	text, err := afero.ReadFile(fsys, "a")
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("x", 64), string(text))
+
+	f, err = fsys.Open("a")
+	require.NoError(t, err)
+	inParallel(func(offset int64) error { return onlyError(f.ReadAt(make([]byte, 1), offset)) })
+	var group sync.WaitGroup
+	group.Go(func() { _, _ = f.ReadAt(make([]byte, 1), 0) })
+	assert.NoError(t, f.Close())
+	group.Wait()
+}
+
+func TestACloseDuringWritesStoresOrFails(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	f, err := fsys.Create("a")
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for err := error(nil); err == nil; {
+				_, err = f.WriteAt([]byte("x"), 0)
+			}
+		})
+	}
+	assert.NoError(t, f.Close())
+	group.Wait()
+}
