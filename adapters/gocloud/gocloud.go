@@ -16,7 +16,9 @@
 //   - Delete of a key that does not exist fails with NotFound, as the Go CDK asks; the library's
 //     Remove succeeds. Delete therefore makes one request more.
 //   - Copy leaves the storage class to the destination on S3, as s3blob does.
-//   - A content type that is not type/subtype, or none, becomes application/octet-stream.
+//   - A content type that is not type/subtype, or none, becomes application/octet-stream. On a
+//     store without [storage.ContentProperties], it is the one that the key's extension implies.
+//   - BufferSize is the size of a part, in whole MiB, if it is at least 5 MiB and the store has parts.
 //   - Signed URLs for DELETE, and those that demand that there is no content type, are
 //     Unimplemented. Headers that a store needs with a signed PUT, such as Azure's
 //     x-ms-blob-type, do not fit into a URL: take them from the library's SignedUploadURL.

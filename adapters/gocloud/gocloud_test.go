@@ -357,6 +357,38 @@ func TestContentMD5IsVerified(t *testing.T) {
 	require.NoError(t, storage.Close(own), "Close of the adapter leaves the bucket open")
 }
 
+// BufferSize is a hint, and the Go CDK gives each object a content type: a store may take parts of
+// certain sizes only, or have neither parts nor content types.
+func TestStoresThatTakeLess(t *testing.T) {
+	content := []byte(strings.Repeat("0123456789", 2<<20))
+	for name, change := range map[string]func(*storage.Description){
+		"as on Google": func(d *storage.Description) { d.PartUnit = 256 << 10 },
+		"no parts":     func(d *storage.Description) { d.Features &^= storage.MultipartUploads | storage.ContentProperties },
+	} {
+		for _, size := range []int{1, 5 << 20, 5<<20 + 1, 10_000_000} {
+			t.Run(name+" "+strconv.Itoa(size), func(t *testing.T) {
+				b := OpenBucket(memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherParts{next, change} })))
+				require.NoError(t, b.WriteAll(t.Context(), "a", content, &blob.WriterOptions{BufferSize: size, MaxConcurrency: 2}))
+				text, err := b.ReadAll(t.Context(), "a")
+				require.NoError(t, err)
+				require.Equal(t, content, text)
+			})
+		}
+	}
+}
+
+// otherParts declares other parts.
+type otherParts struct {
+	storage.Driver
+	change func(*storage.Description)
+}
+
+func (d otherParts) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	d.change(&desc)
+	return desc
+}
+
 func TestCodes(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	_, err := b.ReadAll(t.Context(), "none")
