@@ -293,6 +293,37 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 	}
 }
 
+// An object that another program has stored does not come back if its key is written and deleted.
+func TestADeleteRemovesTheObjectOfAnotherProgramToo(t *testing.T) {
+	own := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherProgram{next} }))
+	b := OpenBucket(own)
+	for _, key := range []string{"dir/", "a//b", "tab\t", "zero\x00"} {
+		_, err := own.Upload(t.Context(), strings.ReplaceAll(key, "/", "!"), strings.NewReader("old"))
+		require.Equal(t, strings.HasSuffix(key, "/") || strings.Contains(key, "//"), err == nil, "%q: %v", key, err)
+		require.NoError(t, b.WriteAll(t.Context(), key, []byte("new"), nil))
+		require.NoError(t, b.Delete(t.Context(), key))
+		exists, err := b.Exists(t.Context(), key)
+		require.NoError(t, err)
+		require.False(t, exists, "%q", key)
+	}
+}
+
+// MinIO responds to a request for "/a" with the object "a".
+func TestAKeyWithASlashAtItsBeginningIsAnotherOne(t *testing.T) {
+	own, _ := onMinIO(t)
+	b := OpenBucket(own)
+	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("text"), nil))
+	exists, err := b.Exists(t.Context(), "/a")
+	require.NoError(t, err)
+	require.False(t, exists)
+	require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), "/a")))
+	require.NoError(t, b.WriteAll(t.Context(), "/a", []byte("other"), nil))
+	require.NoError(t, b.Delete(t.Context(), "/a"))
+	text, err := b.ReadAll(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+}
+
 // otherProgram stores a slash in place of "!".
 type otherProgram struct{ storage.Driver }
 
