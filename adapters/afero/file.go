@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/afero"
 
@@ -18,7 +20,7 @@ type readFile struct {
 	name   string
 	info   fs.FileInfo
 	object *storage.ReaderAt
-	closed bool
+	closed atomic.Bool
 }
 
 // read opens an object, with the one request that describes it.
@@ -33,27 +35,32 @@ func (b *bucketFs) read(name string) (afero.File, error) {
 
 func (f *readFile) Name() string                       { return f.name }
 func (f *readFile) Stat() (fs.FileInfo, error)         { return f.info, nil }
-func (f *readFile) Sync() error                        { return nil }
 func (f *readFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.name) }
 func (f *readFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.name) }
 
+func (f *readFile) Sync() error {
+	if f.closed.Load() {
+		return failed("sync", f.name, fs.ErrClosed)
+	}
+	return nil
+}
+
 func (f *readFile) Close() error {
-	if f.closed {
+	if f.closed.Swap(true) {
 		return failed("close", f.name, fs.ErrClosed)
 	}
-	f.closed = true
 	return failed("close", f.name, f.object.Close())
 }
 
 func (f *readFile) Read(p []byte) (int, error) {
-	if f.closed {
+	if f.closed.Load() {
 		return 0, failed("read", f.name, fs.ErrClosed)
 	}
 	return f.SectionReader.Read(p)
 }
 
 func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
-	if f.closed {
+	if f.closed.Load() {
 		return 0, failed("read", f.name, fs.ErrClosed)
 	}
 	return f.SectionReader.ReadAt(p, off)
@@ -61,7 +68,7 @@ func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
 
 // WriteTo writes the rest of the file to w, as io.Copy does, by one download of the same revision.
 func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
-	if f.closed {
+	if f.closed.Load() {
 		return 0, failed("read", f.name, fs.ErrClosed)
 	}
 	at, err := f.Seek(0, io.SeekCurrent)
@@ -100,9 +107,11 @@ type writeFile struct {
 	appends bool                   // O_APPEND
 	created *storage.Attrs         // the empty object that O_CREATE has stored; nil if there was one
 	options []storage.UploadOption // the properties of the object whose content was downloaded
+	closed  atomic.Bool
+
+	mu      sync.Mutex // guards what follows
 	changed bool
 	broken  error // why the content is not whole; nil if it is
-	closed  bool
 }
 
 // edit opens an object, with its content unless flag truncates it.
@@ -121,7 +130,7 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 		_, err = r.WriteTo(f.temp)
 		err = errors.Join(err, r.Close())
 	}
-	if err == nil && flag&os.O_APPEND == 0 {
+	if err == nil {
 		_, err = f.temp.Seek(0, io.SeekStart)
 	}
 	if err != nil {
@@ -247,19 +256,35 @@ func (f *writeFile) Truncate(size int64) error {
 // a full disk: Close stores nothing then.
 func (f *writeFile) wrote(err error) error {
 	err = f.named(err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.changed = true
-	if err != nil && !f.closed {
-		f.TransferError(err)
+	if err != nil && !f.closed.Load() {
+		f.broken = err
 	}
 	return err
 }
 
 // TransferError makes Sync and Close store nothing, and fail. Package github.com/pkg/sftp calls it
 // if the connection of a client ends before the file is closed.
-func (f *writeFile) TransferError(err error) { f.broken = err }
+func (f *writeFile) TransferError(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken = err
+}
 
 // Sync stores what was written.
 func (f *writeFile) Sync() error {
+	if f.closed.Load() {
+		return failed("sync", f.name, fs.ErrClosed)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.save()
+}
+
+// save is for a caller that has locked f.mu.
+func (f *writeFile) save() error {
 	if f.broken != nil {
 		return failed("sync", f.name, f.broken)
 	}
@@ -287,15 +312,16 @@ func (f *writeFile) store(opts []storage.UploadOption) error {
 
 // Close stores what was written.
 func (f *writeFile) Close() error {
-	if f.closed {
+	if f.closed.Swap(true) {
 		return failed("close", f.name, fs.ErrClosed)
 	}
-	f.closed = true
 	defer f.discard()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.broken != nil && f.created != nil {
 		_ = f.fs.bucket.Remove(f.fs.ctx, keyOf(f.name), storage.IfRevision(f.created.Revision)) // f.broken is the error
 	}
-	return f.Sync()
+	return f.save()
 }
 
 // namedInfo describes the temporary file under the name of the object.

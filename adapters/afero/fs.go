@@ -17,6 +17,9 @@
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
 //     first: an append costs as much as a whole upload. The object keeps its content type, its
 //     other properties and its metadata.
+//   - O_TRUNC without O_WRONLY or O_RDWR has no effect. A file of O_WRONLY can be read too.
+//   - If an object is renamed or removed while a file is open for writing, Close stores what was
+//     written under the name at OpenFile.
 //   - A file that is open for reading reads only the requested bytes from the store, of one
 //     revision throughout.
 //   - Rename copies inside the store, then removes: it takes longer for a large object, and a
@@ -24,9 +27,11 @@
 //     names may be there, and never neither. A file replaces a file, and a folder takes the place
 //     of nothing or of an empty folder.
 //   - There are no directories: one exists while an object is below it, or while the empty object
-//     that Mkdir leaves in it is there ([Marker], which listings do not show).
+//     that Mkdir leaves in it is there ([Marker], which listings do not show). The directory of
+//     a new file need not exist, and one file may have the name of another one's directory.
 //   - There are no modes, owners and times to set: Chmod, Chown and Chtimes fail with
-//     errors.ErrUnsupported. Files have the mode 0644 and directories 0755.
+//     errors.ErrUnsupported. Files have the mode 0644 and directories 0755. CopyOnWriteFs and
+//     CacheOnReadFs set times in their layer: it can be the base of these only.
 package afero
 
 import (
@@ -89,7 +94,7 @@ func (b *bucketFs) Create(name string) (afero.File, error) {
 func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(name, os.O_RDONLY, 0) }
 
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
-	const writes = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREATE | os.O_TRUNC
+	const writes = os.O_WRONLY | os.O_RDWR | os.O_CREATE | os.O_TRUNC
 	if flag&writes == 0 && keyOf(name) != "" {
 		f, err := b.read(name)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -128,9 +133,11 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	case errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0:
 		return nil, failed("open", name, fs.ErrExist)
 	case errors.Is(err, storage.PreconditionFailed): // another one was first
-		return b.edit(name, flag)
+		return b.OpenFile(name, flag&^os.O_CREATE, fileMode)
 	case err != nil:
 		return nil, failed("open", name, err)
+	case flag&(os.O_WRONLY|os.O_RDWR) == 0:
+		return b.read(name)
 	}
 	f, err := b.temporary(name, flag)
 	if err != nil {

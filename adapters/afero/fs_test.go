@@ -422,3 +422,96 @@ func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 }
 
 func onlyError(_ int, err error) error { return err }
+
+// The flags have the meaning that package os gives them.
+func TestFlags(t *testing.T) {
+	for name, row := range map[string]struct {
+		path string
+		flag int
+		read string
+		want error // of a write; nil if it succeeds
+	}{
+		"O_APPEND reads from the beginning":         {"a", os.O_RDWR | os.O_APPEND, "text", nil},
+		"O_CREATE alone does not write":             {"new", os.O_CREATE, "", fs.ErrPermission},
+		"O_CREATE alone does not write what exists": {"a", os.O_CREATE, "text", fs.ErrPermission},
+		"O_APPEND alone does not write":             {"a", os.O_APPEND, "text", fs.ErrPermission},
+		"O_APPEND alone opens a directory":          {"folder", os.O_APPEND, "", syscall.EISDIR},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := New(t.Context(), memstore.New())
+			require.NoError(t, afero.WriteFile(fsys, "a", []byte("text"), 0o644))
+			require.NoError(t, fsys.Mkdir("folder", 0o755))
+			f, err := fsys.OpenFile(row.path, row.flag, 0o644)
+			require.NoError(t, err)
+			text := make([]byte, 10)
+			n, _ := f.Read(text)
+			require.Equal(t, row.read, string(text[:n]))
+			_, err = f.WriteString(" and more")
+			require.ErrorIs(t, err, row.want)
+			require.NoError(t, f.Close())
+			text, err = afero.ReadFile(fsys, row.path)
+			if row.want == nil {
+				require.NoError(t, err)
+				require.Equal(t, "text and more", string(text))
+			}
+		})
+	}
+}
+
+func TestSyncAfterCloseFails(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	for _, open := range []func(string) (afero.File, error){fsys.Create, fsys.Open} {
+		f, err := open("a")
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		require.ErrorIs(t, f.Sync(), fs.ErrClosed)
+	}
+}
+
+// As with os.File. Package github.com/pkg/sftp calls WriteAt and ReadAt from several goroutines.
+func TestAFileIsUsedByGoroutines(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	f, err := fsys.Create("a")
+	require.NoError(t, err)
+	inParallel := func(call func(offset int64) error) {
+		var group sync.WaitGroup
+		for i := range 8 {
+			group.Go(func() {
+				for j := range 8 {
+					assert.NoError(t, call(int64(i*8+j)))
+				}
+			})
+		}
+		group.Wait()
+	}
+	inParallel(func(offset int64) error { return onlyError(f.WriteAt([]byte("x"), offset)) })
+	inParallel(func(int64) error { return f.Sync() })
+	require.NoError(t, f.Close())
+	text, err := afero.ReadFile(fsys, "a")
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("x", 64), string(text))
+
+	f, err = fsys.Open("a")
+	require.NoError(t, err)
+	inParallel(func(offset int64) error { return onlyError(f.ReadAt(make([]byte, 1), offset)) })
+	var group sync.WaitGroup
+	group.Go(func() { _, _ = f.ReadAt(make([]byte, 1), 0) })
+	assert.NoError(t, f.Close())
+	group.Wait()
+}
+
+func TestACloseDuringWritesStoresOrFails(t *testing.T) {
+	fsys := New(t.Context(), memstore.New())
+	f, err := fsys.Create("a")
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for err := error(nil); err == nil; {
+				_, err = f.WriteAt([]byte("x"), 0)
+			}
+		})
+	}
+	assert.NoError(t, f.Close())
+	group.Wait()
+}

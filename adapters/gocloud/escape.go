@@ -1,6 +1,7 @@
 package gocloud
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -84,18 +85,27 @@ func unescapeKey(key string) string {
 	})
 }
 
-// stored calls do with the key under which the adapter stores an object. If there is none, it calls
-// do with the key as it is: other programs may have stored "dir/" or "a//b". If that fails too, it
-// returns the first failure.
-func stored[T any](key string, do func(key string) (T, error)) (T, error) {
+// stored calls do with the key under which the adapter stores an object. If there is none, and the
+// bucket lists the key as it is, it calls do with that: other programs may have stored "dir/" or
+// "a//b". If that fails too, it returns the first failure.
+func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error)) (T, error) {
 	own := escapeKey(key)
 	result, err := do(own)
-	if own != key && storage.CodeOf(err) == storage.ObjectNotFound {
+	if own != key && storage.CodeOf(err) == storage.ObjectNotFound && listed(ctx, b, key) {
 		if other, err := do(key); err == nil {
 			return other, nil
 		}
 	}
 	return result, err
+}
+
+// listed reports whether a listing has the key. A request for the key does not tell: MinIO responds
+// to "/a" with the object "a". So it does to a listing of one entry, which therefore has two.
+func listed(ctx context.Context, b storage.Bucket, key string) bool {
+	for entry, err := range b.List(ctx, storage.WithPrefix(key), storage.WithLimit(2)) {
+		return err == nil && entry.Key == key
+	}
+	return false
 }
 
 const hexPrefix = "x-hex-"

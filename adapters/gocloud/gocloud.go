@@ -16,15 +16,18 @@
 //   - Delete of a key that does not exist fails with NotFound, as the Go CDK asks; the library's
 //     Remove succeeds. Delete therefore makes one request more.
 //   - Copy leaves the storage class to the destination on S3, as s3blob does.
-//   - A content type that is not type/subtype, or none, becomes application/octet-stream.
+//   - A content type that is not type/subtype, or none, becomes application/octet-stream. On a
+//     store without [storage.ContentProperties], it is the one that the key's extension implies.
+//   - BufferSize is the size of a part, in whole MiB, if it is at least 5 MiB and the store has parts.
 //   - Signed URLs for DELETE, and those that demand that there is no content type, are
 //     Unimplemented. Headers that a store needs with a signed PUT, such as Azure's
 //     x-ms-blob-type, do not fit into a URL: take them from the library's SignedUploadURL.
 //   - Keys that the library refuses ("a//b", "dir/", control characters) are escaped as the
 //     Go CDK's own drivers escape: "__0x2f__" is a slash. A slash or dot at the end of a key stays,
-//     and "__0x__" follows it. So are names of metadata, as
-//     hexadecimal digits after "x-hex-". If an object has such a key as it is, because another
-//     program or s3blob has stored it, it is found too.
+//     and "__0x__" follows it. So are names of metadata, as hexadecimal digits after "x-hex-".
+//   - If another program or s3blob has stored such a key as it is, the object is found too: the
+//     adapter looks for the key in a listing. A write leaves that object as it is, so that a
+//     listing has the key twice until Delete removes both.
 //   - A store that lists in another order than that of bytes fails to list (Unsupported).
 //
 // As of a bucket takes a *[storage.Bucket]; that of attributes and readers a **[storage.Attrs];
@@ -150,7 +153,7 @@ func before[T any](call func(func(any) bool) error, opts *[]T) error {
 }
 
 func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes, error) {
-	a, err := stored(key, func(key string) (*storage.Attrs, error) { return b.Attrs(ctx, key) })
+	a, err := stored(ctx, b.Bucket, key, func(key string) (*storage.Attrs, error) { return b.Attrs(ctx, key) })
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +179,7 @@ func (b *bucket) Copy(ctx context.Context, to, from string, o *driver.CopyOption
 	if err := before(o.BeforeCopy, &opts); err != nil {
 		return err
 	}
-	_, err := stored(from, func(from string) (*storage.Attrs, error) {
+	_, err := stored(ctx, b.Bucket, from, func(from string) (*storage.Attrs, error) {
 		return storage.Copy(ctx, b.Bucket, escapeKey(to), b.Bucket, from, opts...)
 	})
 	return err
@@ -187,12 +190,18 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 	if err := before(o.BeforeDelete, &opts); err != nil {
 		return err
 	}
-	_, err := stored(key, func(key string) (any, error) {
+	remove := func(key string) (any, error) {
 		if _, err := b.Attrs(ctx, key); err != nil {
 			return nil, err
 		}
 		return nil, b.Remove(ctx, key, opts...)
-	})
+	}
+	_, err := stored(ctx, b.Bucket, key, remove)
+	if err != nil || escapeKey(key) == key || !listed(ctx, b.Bucket, key) {
+		return err
+	}
+	// The key would still be there, because another program has stored it as it is.
+	_, err = remove(key)
 	return err
 }
 

@@ -293,6 +293,37 @@ func TestObjectsOfOtherPrograms(t *testing.T) {
 	}
 }
 
+// An object that another program has stored does not come back if its key is written and deleted.
+func TestADeleteRemovesTheObjectOfAnotherProgramToo(t *testing.T) {
+	own := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherProgram{next} }))
+	b := OpenBucket(own)
+	for _, key := range []string{"dir/", "a//b", "tab\t", "zero\x00"} {
+		_, err := own.Upload(t.Context(), strings.ReplaceAll(key, "/", "!"), strings.NewReader("old"))
+		require.Equal(t, strings.HasSuffix(key, "/") || strings.Contains(key, "//"), err == nil, "%q: %v", key, err)
+		require.NoError(t, b.WriteAll(t.Context(), key, []byte("new"), nil))
+		require.NoError(t, b.Delete(t.Context(), key))
+		exists, err := b.Exists(t.Context(), key)
+		require.NoError(t, err)
+		require.False(t, exists, "%q", key)
+	}
+}
+
+// MinIO responds to a request for "/a" with the object "a".
+func TestAKeyWithASlashAtItsBeginningIsAnotherOne(t *testing.T) {
+	own, _ := onMinIO(t)
+	b := OpenBucket(own)
+	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("text"), nil))
+	exists, err := b.Exists(t.Context(), "/a")
+	require.NoError(t, err)
+	require.False(t, exists)
+	require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), "/a")))
+	require.NoError(t, b.WriteAll(t.Context(), "/a", []byte("other"), nil))
+	require.NoError(t, b.Delete(t.Context(), "/a"))
+	text, err := b.ReadAll(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
+}
+
 // otherProgram stores a slash in place of "!".
 type otherProgram struct{ storage.Driver }
 
@@ -355,6 +386,38 @@ func TestContentMD5IsVerified(t *testing.T) {
 	require.False(t, exists)
 	require.NoError(t, b.Close())
 	require.NoError(t, storage.Close(own), "Close of the adapter leaves the bucket open")
+}
+
+// BufferSize is a hint, and the Go CDK gives each object a content type: a store may take parts of
+// certain sizes only, or have neither parts nor content types.
+func TestStoresThatTakeLess(t *testing.T) {
+	content := []byte(strings.Repeat("0123456789", 2<<20))
+	for name, change := range map[string]func(*storage.Description){
+		"as on Google": func(d *storage.Description) { d.PartUnit = 256 << 10 },
+		"no parts":     func(d *storage.Description) { d.Features &^= storage.MultipartUploads | storage.ContentProperties },
+	} {
+		for _, size := range []int{1, 5 << 20, 5<<20 + 1, 10_000_000} {
+			t.Run(name+" "+strconv.Itoa(size), func(t *testing.T) {
+				b := OpenBucket(memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver { return otherParts{next, change} })))
+				require.NoError(t, b.WriteAll(t.Context(), "a", content, &blob.WriterOptions{BufferSize: size, MaxConcurrency: 2}))
+				text, err := b.ReadAll(t.Context(), "a")
+				require.NoError(t, err)
+				require.Equal(t, content, text)
+			})
+		}
+	}
+}
+
+// otherParts declares other parts.
+type otherParts struct {
+	storage.Driver
+	change func(*storage.Description)
+}
+
+func (d otherParts) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	d.change(&desc)
+	return desc
 }
 
 func TestCodes(t *testing.T) {

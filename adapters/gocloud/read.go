@@ -58,7 +58,7 @@ func (b *bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 	if err := before(o.BeforeRead, &opts); err != nil {
 		return nil, err
 	}
-	r, err := stored(key, func(key string) (*storage.Reader, error) { return b.Download(ctx, key, opts...) })
+	r, err := stored(ctx, b.Bucket, key, func(key string) (*storage.Reader, error) { return b.Download(ctx, key, opts...) })
 	if err != nil {
 		return nil, err
 	}

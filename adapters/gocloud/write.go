@@ -11,8 +11,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// leastPart is the smallest BufferSize, in bytes, that is used as the size of a part.
-const leastPart = 5 << 20
+// leastPart is the smallest BufferSize, in bytes, that is used as the size of a part. partUnit is
+// that of which a part is a multiple: Google takes only multiples of 256 KiB.
+const (
+	leastPart = 5 << 20
+	partUnit  = 1 << 20
+)
 
 // NewTypedWriter begins a write. The object is stored by Close. The Go CDK itself checks ContentMD5,
 // and cancels ctx before Close if it is another one.
@@ -21,7 +25,10 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if err != nil {
 		return nil, err
 	}
-	opts := []storage.UploadOption{storage.WithContentType(mediaType(contentType))}
+	var opts []storage.UploadOption
+	if storage.Supports(b.Bucket, storage.ContentProperties) {
+		opts = append(opts, storage.WithContentType(mediaType(contentType)))
+	}
 	if len(metadata) > 0 {
 		opts = append(opts, storage.WithMetadata(metadata))
 	}
@@ -39,8 +46,8 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if o.IfNotExist {
 		opts = append(opts, storage.IfAbsent())
 	}
-	if o.BufferSize >= leastPart {
-		opts = append(opts, storage.WithPartSize(int64(o.BufferSize)))
+	if o.BufferSize >= leastPart && storage.Supports(b.Bucket, storage.MultipartUploads) {
+		opts = append(opts, storage.WithPartSize(int64(o.BufferSize/partUnit*partUnit)))
 	}
 	if o.MaxConcurrency > 0 {
 		opts = append(opts, storage.WithConcurrency(o.MaxConcurrency))
