@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/minioserver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	_ "github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
@@ -26,10 +27,10 @@ var resumableStores = []struct {
 	}},
 	{"minio", minioserver.Address},
 	{"gcs", func(t *testing.T) string {
-		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {freshbucket.Server(t, "OMNIBUCKET_TEST_GCS")}})
+		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
 	}},
 	{"azurite", func(t *testing.T) string {
-		endpoint, account := freshbucket.Server(t, "OMNIBUCKET_TEST_AZURITE"), os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
+		endpoint, account := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"), os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
 		t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 		t.Setenv("AZURE_STORAGE_ACCOUNT", account)
 		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
