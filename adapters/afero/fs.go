@@ -10,9 +10,10 @@
 //   - A file that is open for writing is a temporary file of this machine. Close and Sync store
 //     it, whole or not at all. The last one of several writers to close wins. Check the error
 //     of Close.
-//   - If a Write, or io.Copy into a file, fails, Close stores nothing and fails: the object stays
-//     as it was, and a new one is removed if the store has conditional removals. The method
-//     TransferError(error) of such a file has the same effect.
+//   - If a Write, or io.Copy into a file, fails, Close stores nothing and fails. The method
+//     TransferError(error) of such a file has the same effect. If Close fails, the object stays as
+//     it was, and a new one is removed if the store has conditional removals: that takes up to 10
+//     seconds, also if ctx is done.
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
 //     first: an append costs as much as a whole upload. The object keeps its content type, its
