@@ -29,7 +29,8 @@
 //     of nothing or of an empty folder.
 //   - There are no directories: one exists while an object is below it, or while the empty object
 //     that Mkdir leaves in it is there ([Marker], which listings do not show). The directory of
-//     a new file need not exist, and one file may have the name of another one's directory.
+//     a new file need not exist. One file may have the name of another one's directory, if the
+//     store has [storage.KeysBesideFolders].
 //   - There are no modes, owners and times to set: Chmod, Chown and Chtimes fail with
 //     errors.ErrUnsupported. Files have the mode 0644 and directories 0755. CopyOnWriteFs and
 //     CacheOnReadFs set times in their layer: it can be the base of these only.
