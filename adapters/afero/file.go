@@ -1,12 +1,14 @@
 package afero
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/afero"
 
@@ -310,6 +312,9 @@ func (f *writeFile) store(opts []storage.UploadOption) error {
 	return err
 }
 
+// uncreateTimeout bounds the removal after a Close that has failed.
+const uncreateTimeout = 10 * time.Second
+
 // Close stores what was written.
 func (f *writeFile) Close() error {
 	if f.closed.Swap(true) {
@@ -318,10 +323,19 @@ func (f *writeFile) Close() error {
 	defer f.discard()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.broken != nil && f.created != nil {
-		_ = f.fs.bucket.Remove(f.fs.ctx, keyOf(f.name), storage.IfRevision(f.created.Revision)) // f.broken is the error
+	err := f.save()
+	if err != nil && f.created != nil {
+		f.uncreate()
 	}
-	return f.save()
+	return err
+}
+
+// uncreate removes the empty object of O_CREATE, also if the context is done. The error of Close is
+// why, and nobody waits for another one.
+func (f *writeFile) uncreate() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.fs.ctx), uncreateTimeout)
+	defer cancel()
+	_ = f.fs.bucket.Remove(ctx, keyOf(f.name), storage.IfRevision(f.created.Revision))
 }
 
 // namedInfo describes the temporary file under the name of the object.

@@ -10,9 +10,10 @@
 //   - A file that is open for writing is a temporary file of this machine. Close and Sync store
 //     it, whole or not at all. The last one of several writers to close wins. Check the error
 //     of Close.
-//   - If a Write, or io.Copy into a file, fails, Close stores nothing and fails: the object stays
-//     as it was, and a new one is removed if the store has conditional removals. The method
-//     TransferError(error) of such a file has the same effect.
+//   - If a Write, or io.Copy into a file, fails, Close stores nothing and fails. The method
+//     TransferError(error) of such a file has the same effect. If Close fails, the object stays as
+//     it was, and a new one is removed if the store has conditional removals: that takes up to 10
+//     seconds, also if ctx is done.
 //   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
 //     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
 //     first: an append costs as much as a whole upload. The object keeps its content type, its
@@ -28,7 +29,8 @@
 //     of nothing or of an empty folder.
 //   - There are no directories: one exists while an object is below it, or while the empty object
 //     that Mkdir leaves in it is there ([Marker], which listings do not show). The directory of
-//     a new file need not exist, and one file may have the name of another one's directory.
+//     a new file need not exist. One file may have the name of another one's directory, if the
+//     store has [storage.KeysBesideFolders].
 //   - There are no modes, owners and times to set: Chmod, Chown and Chtimes fail with
 //     errors.ErrUnsupported. Files have the mode 0644 and directories 0755. CopyOnWriteFs and
 //     CacheOnReadFs set times in their layer: it can be the base of these only.

@@ -290,9 +290,42 @@ func TestACanceledContextStoresNothing(t *testing.T) {
 	require.NoError(t, err)
 	cancel()
 	require.ErrorIs(t, f.Close(), context.Canceled)
-	attrs, err := b.Attrs(t.Context(), "a")
+	there, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
-	require.Zero(t, attrs.Size)
+	require.False(t, there, "the empty object of O_CREATE is removed")
+}
+
+// As if the client of a web server goes away during an upload.
+func TestACopyThatFailsWithItsContextLeavesNoNewFile(t *testing.T) {
+	b := memstore.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	f, err := New(ctx, b).Create("a")
+	require.NoError(t, err)
+	cancel()
+	_, err = io.Copy(f, iotest.ErrReader(io.ErrUnexpectedEOF))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
+	there, err := b.Exists(t.Context(), "a")
+	require.NoError(t, err)
+	require.False(t, there)
+}
+
+// Close does not take back a Sync.
+func TestACloseThatFailsKeepsWhatSyncStored(t *testing.T) {
+	b := memstore.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	f, err := New(ctx, b).Create("a")
+	require.NoError(t, err)
+	_, err = f.WriteString("text")
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	_, err = f.WriteString(" and more")
+	require.NoError(t, err)
+	cancel()
+	require.ErrorIs(t, f.Close(), context.Canceled)
+	text, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(text))
 }
 
 // Other tools mark a folder by an object whose key ends in a slash.

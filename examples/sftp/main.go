@@ -64,8 +64,33 @@ func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
 			flags |= flag
 		}
 	}
-	return h.files.OpenFile(r.Filepath, flags, 0o644)
+	f, err := h.files.OpenFile(r.Filepath, flags, 0o644)
+	if err != nil || !asked.Append {
+		return f, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return appended{f, info.Size()}, nil
 }
+
+// An appended file takes writes after its old end, as OpenSSH sends them. Other clients count from
+// 0, and would overwrite what is there.
+type appended struct {
+	files.File
+	end int64
+}
+
+func (f appended) WriteAt(p []byte, offset int64) (int, error) {
+	if offset < f.end {
+		return 0, sftp.ErrSSHFxOpUnsupported
+	}
+	return f.File.WriteAt(p, offset)
+}
+
+// TransferError keeps the old content if the connection ends before the file is closed.
+func (f appended) TransferError(err error) { f.File.(sftp.TransferError).TransferError(err) }
 
 func (h handlers) Filecmd(r *sftp.Request) error {
 	switch r.Method {
@@ -79,9 +104,20 @@ func (h handlers) Filecmd(r *sftp.Request) error {
 		}
 		return h.files.Rename(r.Filepath, r.Target)
 	case "Setstat":
+		if attributes := r.Attributes(); attributes != nil && r.AttrFlags().Size {
+			return h.truncate(r.Filepath, int64(attributes.Size))
+		}
 		return nil // clients set modes and times after an upload: a bucket has none
 	}
 	return sftp.ErrSSHFxOpUnsupported
+}
+
+func (h handlers) truncate(name string, size int64) error {
+	f, err := h.files.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Close())
 }
 
 // PosixRename replaces a file.

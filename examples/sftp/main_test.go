@@ -110,3 +110,45 @@ func TestAnUploadThatBreaksOffLeavesTheOldFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
 }
+
+// A client sends the offset of each write, which begins at the end of the file or at 0.
+func TestAnAppendNeverOverwrites(t *testing.T) {
+	for name, row := range map[string]struct {
+		offset int64
+		want   string
+	}{
+		"from the end, as reput of OpenSSH":   {3, "oldnew"},
+		"from 0, as OpenFile of package sftp": {0, "old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := storage.Open(t.Context(), "mem://"+strings.Fields(name)[1])
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), "a.txt", strings.NewReader("old"))
+			require.NoError(t, err)
+			c, end := connect(t, b)
+			defer end()
+			f, err := c.OpenFile("/a.txt", os.O_WRONLY|os.O_APPEND)
+			require.NoError(t, err)
+			_, err = f.WriteAt([]byte("new"), row.offset)
+			require.Equal(t, row.offset == 0, err != nil, "%v", err)
+			require.NoError(t, f.Close())
+			text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
+			require.NoError(t, err)
+			require.Equal(t, row.want, string(text))
+		})
+	}
+}
+
+func TestTruncate(t *testing.T) {
+	b, err := storage.Open(t.Context(), "mem://truncated")
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a.txt", strings.NewReader("text"))
+	require.NoError(t, err)
+	c, end := connect(t, b)
+	defer end()
+	require.NoError(t, c.Truncate("/a.txt", 2))
+	text, _, err := storage.ReadAll(t.Context(), b, "a.txt")
+	require.NoError(t, err)
+	require.Equal(t, "te", string(text))
+	require.ErrorIs(t, c.Truncate("/none", 2), fs.ErrNotExist)
+}
