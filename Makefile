@@ -11,6 +11,8 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Packages to test at the same time, in each of the two groups of scripts/tests: some wait for
 # timers and disks more than they compute.
 TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
+# Cases of one package to run at the same time: many wait for a server or a timer.
+PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
 LONGEST := ./providers/s3 ./examples/browserupload ./resumable ./s3server ./providers/azure ./providers/gcs ./files ./uploads ./providers/s3/s3probe
 # "make test" tests these packages with the race detector, and S3's conformance on MinIO: the core
@@ -41,6 +43,7 @@ SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
 test race: export TOGETHER := $(TOGETHER)
+test race: export PARALLEL := $(PARALLEL)
 test race: export LONGEST := $(LONGEST)
 test race: export RACED := $(RACED)
 test race: export MODULES := $(SERVED)
