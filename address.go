@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// packageOf has the packages of this module by scheme, for whoever forgot to import one.
+// packageOf has the packages of this module by scheme, for a hint to import one.
 var packageOf = map[string]string{
 	"mem":    "github.com/omnibucket/storage/memstore",
 	"file":   "github.com/omnibucket/storage/providers/local",

@@ -14,10 +14,11 @@ const (
 	stallAfter = 10 * time.Millisecond
 )
 
-// A BufferLimit bounds the transfer buffers of all buckets that share it. No transfer waits for ever:
-// if no granted buffer is on its way to or from a store, so that only a caller could free one,
-// the next request is granted over the limit. Such a grant is of 64 KiB at a time. The blocks that
-// [ReaderAt] keeps are part of the limit, and give way to transfers.
+// A BufferLimit bounds the transfer buffers of all buckets that share it. The blocks that [ReaderAt]
+// keeps are part of the limit, and give way to transfers.
+//
+// No transfer waits for ever. If no granted buffer is on its way to or from a store, only a caller
+// could free one: then the next request is granted 64 KiB over the limit.
 type BufferLimit struct {
 	limit int64
 

@@ -8,7 +8,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 		a, e := c.copyWithoutAttrs(ctx, from)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
 			return a, e
-		} // else the attributes of the source show what the matter is
+		} // else the attributes of the source show why
 	}
 	d := &c.source.d
 	source, e := head(d.ctx, &d.op, &d.req)
@@ -49,23 +49,24 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	})
 }
 
-// copiesWithoutAttrs reports whether nothing but the returned Attrs takes a look at the source: a
-// condition needs a write id, and an option other properties, in the metadata of the copy.
+// copiesWithoutAttrs reports whether the copy can be made without the attributes of the source. A
+// condition needs a write id in the metadata of the copy, and an option may replace properties:
+// both write all properties again.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
 	return target.desc.CopiesWithoutAttrs && r.set.withoutAttrs && r.set.given == 0 && r.Condition == (Condition{}) &&
 		target.has(Metadata|ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
-// copyWithoutAttrs copies a source whose attributes nobody has read. A write id in its metadata does no
-// harm in the copy: rule W7.
+// copyWithoutAttrs copies a source whose attributes were not read. If its metadata has a write id, the
+// copy has it, too: rule W7 permits that.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.d.req.Native
 	r.Source, r.ReplaceTags = from, r.set.tags
 	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
 	if a != nil {
-		a.ContentType = "" // that of the source, which nobody has read
+		a.ContentType = "" // that of the source, which was not read
 	}
 	return a, e
 }
@@ -73,7 +74,7 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from ObjectRef) (*Attrs, 
 // writeOnServer makes the driver call that copies or joins objects inside the provider.
 func writeOnServer(ctx context.Context, o *operation, call func(context.Context) (*Attrs, error), in *intent) (*Attrs, *Error) {
 	a, e := request(ctx, o, call)
-	if e != nil && e.Code == ObjectNotFound { // a source was there a moment ago
+	if e != nil && e.Code == ObjectNotFound { // the source existed before this request
 		e.Code = Changed
 	}
 	return finishWrite(ctx, o, a, e, in)

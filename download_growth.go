@@ -57,8 +57,8 @@ func (g *growth) measure(now time.Duration) (rate float64, slow bool) {
 	return rate, rate < fastConnection && 2*g.waited > now-g.begun
 }
 
-// grow cuts what the first connection, of that rate, has not delivered: it goes on for a
-// while, and parallel ranges, which the next read begins, follow it.
+// grow divides what the first connection, of that rate, has not delivered. The connection
+// delivers a little more. The next read begins parallel ranges for the rest.
 func (d *download) grow(rate float64) {
 	const keep = 2 << 20 // by then, the first ranges have come
 	d.mu.Lock()

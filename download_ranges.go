@@ -137,9 +137,9 @@ func (f *rangeFetcher) turn(before <-chan struct{}) (alone bool, err error) {
 	return false, ctxtime.Sleep(f.ctx, moment)
 }
 
-// canSplit reports whether the requested range may be long enough for parallel ranges.
-// The last bytes of an object are counted from an end that is not known yet; a range
-// that begins past the end of any object is not worth it either.
+// canSplit reports whether the requested range may be long enough for parallel ranges. A
+// suffix is not split, because the end of the object is not known yet. Nor is a range that
+// begins past the end of any object.
 func (d *download) canSplit() bool {
 	req := &d.req
 	return req.Suffix == 0 && (req.Length < 0 || req.Length > firstRangeBytes) && req.Offset <= math.MaxInt64-firstRangeBytes

@@ -119,7 +119,7 @@ func createBeside(path string) (*os.File, error) {
 	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+rand.Text())
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
-		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name would tell nobody anything
+		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name means nothing to the caller
 	}
 	if err != nil || !replaces {
 		return file, err

@@ -12,8 +12,8 @@ import (
 )
 
 // WithHedgedReads makes a second request if a read waits longer for its first response than
-// 95 percent of the recent ones did, or up to twice as long after many such requests. The first
-// response is used, and the other request is canceled. Downloads are hedged, with all their
+// 95 percent of the recent ones did. After many such requests, it waits up to twice as long. The
+// first response is used, and the other request is canceled. Downloads are hedged, with all their
 // ranges, and so are Attrs and Exists. It shortens the rare long waits of a store, at the cost
 // of at most 5 percent more reads.
 //

@@ -270,9 +270,9 @@ func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Err
 	return attrs, e
 }
 
-// dropParts ends an upload of which the object is there, and of which the store may still have the
-// parts: a call that did not learn that it made the object has left them. Later, another Complete
-// would replace a newer object.
+// dropParts ends an upload whose object exists. The store may still have its parts, because a call
+// that made the object did not get the response. Otherwise a later Complete could replace a newer
+// object.
 func (c *completion) dropParts(ctx context.Context) {
 	m := &multipart{w: &write{op: &c.op}, id: c.upload.record.Upload}
 	m.abort(ctx, &Error{})

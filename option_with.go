@@ -197,10 +197,9 @@ func WithPartSize(bytes int64) UploadOption {
 	})
 }
 
-// WithConcurrency orders how many requests one transfer makes at once: n from the
-// beginning, as far as the object is long enough, and at most 1,000 for an upload or a
-// download to a file. With 1 there is one connection. If n is below 1, the operation fails
-// with InvalidArgument.
+// WithConcurrency sets how many requests one transfer makes at once: n from the beginning, if the
+// object is long enough. An upload and a download to a file make at most 1,000. With 1 there is
+// one connection. If n is below 1, the operation fails with InvalidArgument.
 //
 // The [BufferLimit] bounds the buffers of all these requests, except for a download to a
 // file, which needs 128 KiB for each.
@@ -258,8 +257,8 @@ func WithNoSync() DownloadOption {
 	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
 }
 
-// WithMaxGap sets up to how many bytes [ReadRanges] reads in vain between two ranges to read both
-// by one request. The default is 128 KiB; 0 merges only ranges that touch or overlap. Below 0 the
+// WithMaxGap sets how large a gap between two ranges may be, in bytes, for [ReadRanges] to read both
+// ranges and the gap by one request. The default is 128 KiB; 0 merges only ranges that touch or overlap. Below 0 the
 // operation fails with InvalidArgument. Other downloads ignore it.
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *GetRequest) {

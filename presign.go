@@ -30,10 +30,11 @@ func (o ttlOption) applySignedPart(r *partOptions)     { r.ttl = o.check(&r.set)
 
 // WithTTL sets how long a signed address is valid: from 1 second to 7 days, else signing
 // fails with InvalidArgument. The default is 1 hour. If the credentials expire earlier, so
-// does the address; [SignedURL].ExpiresAt tells when. AWS Lambda, containers and CI pass
-// credentials in AWS_SESSION_TOKEN without the time at which they expire: then the address
-// is signed for at most 12 hours, and may expire earlier with its session. Set
-// AWS_CREDENTIAL_EXPIRATION to that time.
+// does the address; [SignedURL].ExpiresAt tells when.
+//
+// AWS Lambda, containers and CI pass credentials in AWS_SESSION_TOKEN without the time at
+// which they expire. Then the address is signed for at most 12 hours, and may expire earlier
+// with its session. Set AWS_CREDENTIAL_EXPIRATION to that time.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 type signedDownloadOption func(*SignRequest)

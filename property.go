@@ -304,8 +304,8 @@ func (c *core) decodeMetadata(metadata map[string]string) map[string]string {
 }
 
 // contentType implements rule W9: the type that was given, else that of the key's
-// extension, else that of the first bytes. sniff, if it is not nil, returns those; it
-// is called only if it is needed.
+// extension, else that of the first bytes. sniff returns the first bytes, and is called
+// only if they are needed. It may be nil.
 func contentType(given, key string, sniff func() []byte) string {
 	if given != "" {
 		return given

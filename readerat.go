@@ -16,10 +16,11 @@ import (
 // ReadAt fetches and keeps blocks ([WithBlockSize], [WithBlockCache]), so that small reads near
 // each other are one request for each block, and concurrent ReadAts of a block share one. If
 // access is sequential, the next blocks are read ahead, up to 2 MiB in a request. After two
-// sequential reads the next one is expected to be as long, as for columns of a table, and is one
-// request if it is no longer than 2 MiB. A longer
-// ReadAt is one request for what is not in memory, and is not kept. Reads that follow one
-// another share one connection, and use no blocks.
+// sequential reads, as of columns of a table, the next one is expected to be as long. If it is no
+// longer than 2 MiB, it is one request.
+//
+// A ReadAt that needs more than would be read ahead is one request for what is not in memory, and is
+// not kept. Reads by Read that follow one another share one connection, and use no blocks.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader

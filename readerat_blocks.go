@@ -228,9 +228,9 @@ func (c *blockCache) reserve(first, n int64) []*block {
 	return blocks
 }
 
-// reserveAhead adds up to n blocks to be read ahead. They replace no block that nobody has
-// read yet: else several sequential readers would evict what was read ahead for the others. If
-// they are expected to be read, they do replace one that nobody has read for long.
+// reserveAhead adds up to n blocks to be read ahead. They do not replace an unread block:
+// otherwise several sequential readers would evict what was read ahead for the others. If the
+// new blocks are expected to be read, they replace an unread block that is old.
 func (c *blockCache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
 		bytes := c.memory(number, 1)

@@ -1,9 +1,9 @@
 package storage
 
 // Scans are the latest series of ReadAts that each begin where the one before ended. Several may
-// be in progress at once, as when columns of a table are read together. A reader whose last two
-// scans were long probably begins another one: it is fetched at once, as far as the shorter of
-// the two, in place of requests that double.
+// be in progress at once, as when columns of a table are read together. If the last two scans were
+// long, the next one probably is, too. Then it is fetched at once, up to the length of the shorter
+// of the two. Otherwise its requests double in size.
 type scans struct {
 	latest [8]scan // a ring
 	count  int     // of all so far

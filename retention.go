@@ -64,8 +64,8 @@ func WithGovernanceBypass() BypassOption { return bypassOption{} }
 
 // SetRetention sets how long the object is kept; the zero [Retention] ends it. An object under
 // retention can be kept longer by anybody who may write it. To shorten or end a retention in the
-// mode [Governance], or to change its mode, give [WithGovernanceBypass]; without it, and for every
-// such change in the mode [Compliance], SetRetention fails with Locked.
+// mode [Governance], or to change its mode, give [WithGovernanceBypass]: otherwise SetRetention
+// fails with Locked. In the mode [Compliance], every such change fails with Locked.
 //
 // A bucket that is narrowed by [Ref] needs Upload. A retention that has passed already is
 // InvalidArgument. If there is no object, it fails with ObjectNotFound; if the store lacks

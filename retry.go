@@ -12,7 +12,7 @@ import (
 type RetryPolicy struct {
 	// Attempts bounds how often one request is made, the first attempt included. The default
 	// is 5, and 12 for a request that the store throttles ([RateLimited]). 1 turns retries
-	// off, and with them the slowing of the whole bucket: every failure is returned at once.
+	// off: every failure is returned at once. Then throttling does not slow the bucket, either.
 	Attempts int
 	// MaxDelay is the longest wait between two attempts, by default 20 s. The
 	// first wait is up to 50 ms and doubles each time, with full jitter. After
@@ -26,7 +26,8 @@ type RetryPolicy struct {
 	// Stall is how long a connection may move no byte in either direction before it counts as
 	// dropped, by default 30 s. It holds for every request. While a large body is sent, it is
 	// four times as long, because the system buffers a megabyte or more without reporting
-	// progress; after the body it is twice as long. A server-side copy may take longer.
+	// progress; after the body it is twice as long. A server-side copy may take longer: on S3
+	// a minute and one second for each 6 MiB of the object, at most 15 minutes.
 	Stall time.Duration
 }
 

@@ -50,9 +50,8 @@ func (s *Service) do(ctx context.Context, op, name string, checked *Error, f fun
 }
 
 // CreateBucket creates a bucket. If anybody has a bucket of that name, it fails with
-// BucketExists. A name has 3 to 63 characters of a-z, 0-9 and "-", a letter or digit at both
-// ends, and no "--", so that every provider accepts it; else CreateBucket fails with
-// InvalidArgument.
+// BucketExists. Every provider accepts a name of 3 to 63 characters of a-z, 0-9 and "-", with a
+// letter or digit at both ends and without "--". Any other name is InvalidArgument.
 func (s *Service) CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
 	if e == nil {

@@ -146,7 +146,7 @@ type body struct {
 
 // Read does not deliver the last bytes of a body that is not as declared:
 // io.ReadFull ignores an error returned with the last bytes. It does not panic: an
-// HTTP client reads the body in a goroutine of its own, and nobody can recover there.
+// HTTP client reads the body in a goroutine of its own, and no caller can recover there.
 func (b *body) Read(p []byte) (n int, err error) {
 	b.caught.Do(func() { n, err = b.next(p) }, func() {
 		b.broken = errPanicked("")

@@ -228,9 +228,9 @@ func (m *multipart) uploadMissing(e *Error) bool {
 	return m.resumed && e != nil && (e.Code == InvalidArgument || e.Code == ObjectNotFound || mustRestart(e))
 }
 
-// reconcileResumed determines whether an earlier call completed the upload, if its
-// completion failed with e: the upload is missing, or another object is there.
-// completing says that the journal had noted the completion before.
+// reconcileResumed determines whether an earlier call completed the upload. The completion
+// failed with e, because the upload is missing or another object is there. completing says
+// that the journal had noted the completion before.
 func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing bool, size int64) (*Attrs, *Error) {
 	w := m.w
 	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})

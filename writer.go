@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// NewWriter is Upload for code that writes. Commit stores the object; Close without
-// Commit discards it and returns an error, so that code which takes Close for the commit
-// (as in gocloud and Google's SDK) does not lose objects silently. "defer w.Close()" is
-// always right. ctx governs the writer until then.
+// NewWriter is Upload for code that writes. Commit stores the object. Close without Commit
+// discards it and returns an error: in gocloud and Google's SDK Close commits, and code that
+// expects that must not lose objects silently. "defer w.Close()" is always right. ctx governs
+// the writer until then.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{done: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancel(ctx)

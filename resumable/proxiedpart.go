@@ -49,3 +49,85 @@ func (s *session) permits(c *call, now time.Time) bool {
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
 	return err == nil && now.Unix() <= expires
 }
+
+// putPart stores one part of an upload whose parts pass through the handler.
+func (h *Handler) putPart(c *call) error {
+	s, err := h.loadProxied(c)
+	if err != nil {
+		return err
+	}
+	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+	if err != nil {
+		return storeFailed(err)
+	}
+	limits := upload.Limits()
+	number, err := partNumber("partNumber", c.PathValue("part"), limits)
+	if err != nil {
+		return err
+	}
+	most := limits.MaxSize
+	for _, bound := range []int64{s.Size, s.Target.MaxSize} {
+		if bound > 0 && (most == 0 || bound < most) {
+			most = bound
+		}
+	}
+	body, err := c.boundedBody(most)
+	if err != nil {
+		return err
+	}
+	opts, err := h.proxiedPartOptions(c, s, limits)
+	if err != nil {
+		return err
+	}
+	part, err := upload.PutPart(c.Context(), number, body, opts...)
+	switch storage.CodeOf(err) {
+	case "":
+	case storage.ObjectNotFound:
+		return notFound()
+	case storage.TooLarge:
+		return refuse("body", TooLarge, "The part is too large.")
+	case storage.ChecksumMismatch:
+		return refuse("crc32c", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
+	default:
+		return storeFailed(err)
+	}
+	c.w.Header().Set("ETag", etagOf(*part))
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// loadProxied reads the session of a part that passes through the handler. The address is the
+// permission.
+func (h *Handler) loadProxied(c *call) (*session, error) {
+	s, err := h.loadAny(c.Context(), c.PathValue("id"))
+	switch {
+	case err != nil:
+		return nil, err
+	case !s.Proxied, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
+		!s.permits(c, h.config.Now()):
+		return nil, notFound()
+	case s.Phase == phaseDone:
+		return nil, s.completed()
+	case s.Phase != phaseOpen:
+		return nil, beingCompleted()
+	}
+	return s, nil
+}
+
+// proxiedPartOptions returns the size and checksum that the part must have.
+func (h *Handler) proxiedPartOptions(c *call, s *session, limits storage.PartLimits) (opts []storage.PartOption, err error) {
+	size, err := h.partSizeOf(c, s, limits)
+	switch {
+	case err != nil:
+		return nil, err
+	case size >= 0 && c.ContentLength >= 0 && c.ContentLength != size:
+		return nil, invalid("Content-Length", "The address is for a part of another size.")
+	case max(size, c.ContentLength) >= 0:
+		opts = append(opts, storage.WithSize(max(size, c.ContentLength)))
+	}
+	sum, err := s.checksumOf(c)
+	if err == nil && sum.Known {
+		opts = append(opts, storage.WithCRC32C(sum.Sum))
+	}
+	return opts, err
+}

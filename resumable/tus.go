@@ -158,28 +158,8 @@ func (h *Handler) createTus(c *call) error {
 	if strings.HasPrefix(concat, "final;") {
 		return h.concatTus(c, concat)
 	}
-	n := UploadRequest{Size: -1, Partial: concat == "partial"}
-	kind := kindTus
-	switch {
-	case n.Partial:
-		kind = kindPartial
-	case concat != "":
-		return invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
-	}
-	deferred := c.Header.Get("Upload-Defer-Length")
-	length := c.Header.Values("Upload-Length")
-	switch {
-	case deferred != "" && len(length) > 0:
-		return invalid("Upload-Defer-Length", "Upload-Length and Upload-Defer-Length exclude one another.")
-	case deferred != "" && deferred != "1":
-		return invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
-	case deferred == "":
-		var err error
-		if n.Size, err = c.number("Upload-Length"); err != nil {
-			return err
-		}
-	}
-	if err := n.setMetadata(c.Header.Get("Upload-Metadata")); err != nil {
+	n, err := c.tusUpload(concat)
+	if err != nil {
 		return err
 	}
 	sum, err := newChecksum(c.Header.Get("Upload-Checksum"))
@@ -189,6 +169,10 @@ func (h *Handler) createTus(c *call) error {
 	withBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
 	if withBytes && n.Size >= 0 && c.ContentLength > n.Size {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
+	}
+	kind := kindTus
+	if n.Partial {
+		kind = kindPartial
 	}
 	s, err := h.begin(c, kind, n, "Upload-Length")
 	if err != nil {
@@ -210,6 +194,29 @@ func (h *Handler) createTus(c *call) error {
 	h.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// tusUpload reads the headers of a POST that say what is uploaded. concat is Upload-Concat.
+func (c *call) tusUpload(concat string) (UploadRequest, error) {
+	n := UploadRequest{Size: -1, Partial: concat == "partial"}
+	if concat != "" && !n.Partial {
+		return n, invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
+	}
+	deferred := c.Header.Get("Upload-Defer-Length")
+	length := c.Header.Values("Upload-Length")
+	switch {
+	case deferred != "" && len(length) > 0:
+		return n, invalid("Upload-Defer-Length", "Upload-Length and Upload-Defer-Length exclude one another.")
+	case deferred != "" && deferred != "1":
+		return n, invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
+	case deferred == "":
+		var err error
+		if n.Size, err = c.number("Upload-Length"); err != nil {
+			return n, err
+		}
+	}
+	err := n.setMetadata(c.Header.Get("Upload-Metadata"))
+	return n, err
 }
 
 // location returns the address of an upload: below Config.BaseURL, else the path of the

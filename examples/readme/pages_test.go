@@ -20,7 +20,7 @@ func TestPagesListEverything(t *testing.T) {
 		{"docs/options.md", "api.txt", regexp.MustCompile(`(?m)^github\.com/omnibucket/storage: func ([A-Z]\w*)`), "`"},
 		{"docs/errors.md", "errors.go", regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), "` |"},
 		{"docs/troubleshooting.md", "errors.go", regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), "` |"},
-		{"docs/stores.md", "storage.go", inParams("commonParameters"), "="},
+		{"docs/stores.md", "address.go", inParams("commonParameters"), "="},
 		{"docs/stores.md", "providers/local/address.go", inParams("Params:"), "="},
 		{"docs/stores.md", "providers/s3/address.go", inParams("Params:"), "="},
 		{"docs/stores.md", "providers/gcs/address.go", inParams("Params:"), "="},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,15 +99,14 @@ func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lines, copies := 0, 0
+				var lines, copies atomic.Int32
 				client := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
-					lines++
+					lines.Add(1)
 					if r.Method == http.MethodHead {
 						w.Header().Set("Content-Length", strconv.FormatInt(row.size, 10))
 						return
 					}
-					copies++
-					wait := time.NewTimer(row.slow[copies-1])
+					wait := time.NewTimer(row.slow[copies.Add(1)-1])
 					defer wait.Stop()
 					select {
 					case <-wait.C:
@@ -122,7 +122,7 @@ func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				require.Equal(t, row.code != "", errors.Is(err, storage.OutcomeUnknown))
 				require.Equal(t, row.takes, time.Since(began))
-				require.Equal(t, row.lines, lines)
+				require.EqualValues(t, row.lines, lines.Load())
 			})
 		})
 	}
