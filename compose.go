@@ -57,7 +57,7 @@ func (c *composeOp) open(b *bucket, key string, failed error) *Error {
 	c.req.Source.Native = native
 	for i, key := range c.srcKeys {
 		c.srcKeys[i] = b.prefix + key
-		if e := checkReadKey(c.srcKeys[i]); e != nil {
+		if e := b.core.checkReadKey(c.srcKeys[i]); e != nil {
 			return e
 		}
 	}

@@ -45,7 +45,7 @@ func (d *mapDriver) Describe() storage.Description {
 		Features: storage.StreamingPut | storage.OrderedListing | storage.UniqueRevisions |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-			storage.KeysBesideFolders | storage.LongSegments,
+			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes,
 	}
 }
 

@@ -40,6 +40,7 @@ const (
 	SignedParts                              // SignPart, with OpenUploads
 	ListedUploads                            // ListUploads
 	SignedPartChecksums                      // WithCRC32C on a signed part, enforced
+	LeadingSlashes                           // "/a", which other tools may have written, is not "a"; without it, keys and prefixes that begin with "/" are Unsupported
 )
 
 // Supports reports whether b declares all of features. b is a [Bucket] or a result of [Ref];

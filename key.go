@@ -14,7 +14,7 @@ const (
 // checkWriteKey implements rule K1: keys that every provider can store and every client can
 // address, including S3's XML, signed URLs in browsers, and file systems.
 func checkWriteKey(key string) *Error {
-	if err := checkReadKey(key); err != nil {
+	if err := checkAnyKey(key); err != nil {
 		return err
 	}
 	switch {
@@ -76,7 +76,23 @@ func hasLongSegment(key string) bool {
 }
 
 // checkReadKey implements rule K2: objects that other tools wrote can be read.
-func checkReadKey(key string) *Error {
+func (c *core) checkReadKey(key string) *Error {
+	if e := checkAnyKey(key); e != nil {
+		return e
+	}
+	return c.checkLeadingSlash(key)
+}
+
+// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store may
+// take another object for it.
+func (c *core) checkLeadingSlash(key string) *Error {
+	if !strings.HasPrefix(key, "/") {
+		return nil
+	}
+	return c.need(LeadingSlashes, `a key or prefix that begins with "/"`)
+}
+
+func checkAnyKey(key string) *Error {
 	switch {
 	case key == "":
 		return invalid("key", "must not be empty")

@@ -79,6 +79,9 @@ func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 		}
 	}
 	r.Prefix = b.prefix + r.Prefix
+	if e := b.core.checkLeadingSlash(r.Prefix); e != nil {
+		return e
+	}
 	if r.StartAfter != "" {
 		r.StartAfter = b.prefix + r.StartAfter
 	}

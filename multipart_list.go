@@ -40,6 +40,9 @@ func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Up
 		}
 		o.key += r.Prefix
 		if e == nil {
+			e = own.core.checkLeadingSlash(o.key)
+		}
+		if e == nil {
 			ctx, e = o.begin(ctx)
 		}
 		stopped := false
@@ -100,7 +103,7 @@ func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 		e = invalid("entry", "must be one that ListUploads has yielded")
 	}
 	if e == nil {
-		e = checkReadKey(o.key)
+		e = o.core.checkReadKey(o.key)
 	}
 	if e == nil {
 		e = own.core.need(MultipartUploads, name)

@@ -115,7 +115,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	_ = each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) }) // open returns it
 	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(r.Method, http.MethodGet))
 	if e == nil {
-		e = checkReadKey(s.op.key)
+		e = s.op.core.checkReadKey(s.op.key)
 	}
 	if e == nil && r.Method == http.MethodHead {
 		if e = s.op.core.need(SignedHead, "a signed HEAD"); e != nil {
@@ -246,7 +246,7 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	o := &operation{}
 	e := o.prepare(b, mayPublicURL, "PublicURL", key)
 	if e == nil {
-		e = checkReadKey(o.key)
+		e = o.core.checkReadKey(o.key)
 	}
 	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
 		e = &Error{Code: NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublic"}

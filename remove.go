@@ -41,7 +41,7 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) e
 
 // resolveRemove checks a removal, and completes its request.
 func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
-	if e := checkReadKey(key); e != nil {
+	if e := c.checkReadKey(key); e != nil {
 		return e
 	}
 	r.Key = key
@@ -194,15 +194,19 @@ func (r *removeOp) removeGroup(keys []string) []error {
 	for i, key := range keys {
 		whole := r.own.prefix + key
 		o.keys = append(o.keys, whole)
-		if bad := checkReadKey(whole); bad != nil && e == nil {
+		if bad := r.own.core.checkReadKey(whole); bad != nil && e == nil {
 			errs[i] = keyError(o, bad, whole)
 			continue
 		}
 		requests = append(requests, DeleteRequest{Key: whole})
 		slots = append(slots, i)
 	}
+	if len(requests) == 0 {
+		_ = o.end(nil)
+		return errs
+	}
 	ctx := r.ctx
-	if e == nil && len(requests) > 0 {
+	if e == nil {
 		ctx, e = o.begin(ctx)
 	}
 	if e != nil {

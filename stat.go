@@ -62,7 +62,7 @@ func head(ctx context.Context, o *operation, r *GetRequest) (*Attrs, *Error) {
 
 // resolveRead checks what all reads have in common, and completes the request.
 func (c *core) resolveRead(key string, r *GetRequest) (e *Error) {
-	if e = checkReadKey(key); e != nil {
+	if e = c.checkReadKey(key); e != nil {
 		return e
 	}
 	r.Key = key

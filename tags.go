@@ -101,7 +101,7 @@ func (c *changeOp) run(ctx context.Context, b Uploader, name, key string, need F
 
 // resolveChange checks the key and the options, and completes the request.
 func (c *core) resolveChange(key string, r *ChangeRequest) (e *Error) {
-	if e = checkReadKey(key); e != nil {
+	if e = c.checkReadKey(key); e != nil {
 		return e
 	}
 	r.Key = key

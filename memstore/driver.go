@@ -21,7 +21,7 @@ const features = storage.StreamingPut | storage.MultipartUploads |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
 	storage.Versioning | storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-	storage.KeysBesideFolders | storage.LongSegments | storage.ObjectTags | storage.ObjectLock |
+	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 	storage.Restoring | storage.LateMetadata | storage.OpenUploads | storage.ListedUploads | signFeatures
 
 // driver reaches one bucket of an account by name, as a cloud's does: the

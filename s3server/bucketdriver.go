@@ -34,7 +34,7 @@ var _ storage.Driver = (*bucketDriver)(nil)
 func (d *bucketDriver) Describe() storage.Description {
 	features := storage.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
-		storage.LongSegments | storage.StorageClasses | storage.ObjectTags | storage.Versioning
+		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning
 	description := storage.Description{
 		Provider: "s3server", Bucket: d.bucket, Location: d.handler.id, Local: true, ASCIIMetadata: true,
 		EnableVersions: d.enableVersions,

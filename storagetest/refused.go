@@ -97,6 +97,7 @@ var refusals = []refusal{
 	{storage.Metadata, metadataRefused},
 	{storage.ContentProperties, contentPropertiesRefused},
 	{storage.LongSegments, longSegmentsRefused},
+	{storage.LeadingSlashes, leadingSlashesRefused},
 	{storage.KeysBesideFolders, keysBesideFoldersRefused},
 	{storage.StoredChecksums, checksumsNotStored},
 	{storage.ObjectTags, tagsRefused},

@@ -133,7 +133,7 @@ func bucketCases() []Case {
 		copyCases, versionCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
 		signingCases, signedKeyCases(), publicCases,
 		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
-		refusalCases, nthCallCases(),
+		refusalCases, leadingSlashCases, nthCallCases(),
 	)
 }
 
@@ -290,6 +290,7 @@ var featureNames = []struct {
 	{storage.SignedParts, "SignedParts"},
 	{storage.ListedUploads, "ListedUploads"},
 	{storage.SignedPartChecksums, "SignedPartChecksums"},
+	{storage.LeadingSlashes, "LeadingSlashes"},
 }
 
 func namesOf(f storage.Features) []string {

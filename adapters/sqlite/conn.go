@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 )
 
 // A modernConn is what a connection of modernc.org/sqlite has for database/sql.
@@ -20,13 +21,14 @@ type modernConn interface {
 // A conn is a connection whose errors have those of its reads.
 type conn struct {
 	modernConn
-	session *session
-	name    string // of session
+	connector *connector
+	session   *session
+	name      string // of session
 }
 
 func (c *conn) Close() error {
 	sessions.remove(c.name)
-	return c.modernConn.Close()
+	return errors.Join(c.modernConn.Close(), c.connector.release())
 }
 
 func (c *conn) Prepare(query string) (driver.Stmt, error) {

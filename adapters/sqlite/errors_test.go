@@ -213,7 +213,7 @@ func TestAContextEndsAQueryThatWaitsForTheStore(t *testing.T) {
 	})
 }
 
-func TestCloseEndsOpenRows(t *testing.T) {
+func TestOpenRowsOutliveClose(t *testing.T) {
 	b := memstore.New()
 	opened(t, b, 500)
 	others := len(sessions.byName)
@@ -224,9 +224,14 @@ func TestCloseEndsOpenRows(t *testing.T) {
 	require.True(t, rows.Next())
 	require.NoError(t, db.Close())
 	require.NoError(t, db.Close())
+	read := 1
 	for rows.Next() {
+		read++
 	}
-	require.ErrorIs(t, rows.Err(), storage.InvalidArgument)
+	require.NoError(t, rows.Err())
+	require.Equal(t, 500, read)
 	require.NoError(t, rows.Close())
+	_, err = db.Query(scan)
+	require.Error(t, err, "no query begins after Close")
 	require.Len(t, sessions.byName, others)
 }

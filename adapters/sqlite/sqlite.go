@@ -31,13 +31,16 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
+	"sync"
 
 	"modernc.org/sqlite"
 
 	"github.com/omnibucket/storage"
 )
 
-// Open returns the SQLite database in an object. Close of the result must be called.
+// Open returns the SQLite database in an object. Close of the result must be called. As with any
+// *sql.DB, rows that are open then can still be read; the object is closed after the last of them.
 //
 // ctx governs all reads until Close; the context of a query governs those of the query. The
 // options are those of [storage.NewReaderAt]. [storage.WithBlockCache] sets how many bytes all
@@ -56,8 +59,14 @@ func Open(ctx context.Context, b interface {
 	return sql.OpenDB(&connector{reader: reader}), nil
 }
 
-// A connector connects to one revision of an object.
-type connector struct{ reader *storage.ReaderAt }
+// A connector connects to one revision of an object. The last one of its connections closes the
+// object, because a connection with open rows outlives Close of the *sql.DB.
+type connector struct {
+	reader *storage.ReaderAt
+	mu     sync.Mutex
+	conns  int // that are open
+	closed bool
+}
 
 func (c *connector) Driver() driver.Driver { return &sqlite.Driver{} }
 
@@ -68,6 +77,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Op: "Connect", Err: err}
 	}
+	c.hold()
 	s := &session{reader: c.reader}
 	name := sessions.add(s)
 	// Without "immutable", SQLite looks for a journal before each query.
@@ -78,10 +88,35 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	if err != nil {
 		sessions.remove(name)
-		return nil, err
+		return nil, errors.Join(err, c.release())
 	}
-	return &conn{modernConn: inner.(modernConn), session: s, name: name}, nil
+	return &conn{modernConn: inner.(modernConn), connector: c, session: s, name: name}, nil
+}
+
+func (c *connector) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conns++
+}
+
+func (c *connector) release() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conns--
+	return c.closeUnused()
 }
 
 // Close is called by Close of the *sql.DB.
-func (c *connector) Close() error { return c.reader.Close() }
+func (c *connector) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	return c.closeUnused()
+}
+
+func (c *connector) closeUnused() error {
+	if !c.closed || c.conns > 0 {
+		return nil
+	}
+	return c.reader.Close()
+}

@@ -33,7 +33,7 @@ const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-	storage.KeysBesideFolders | storage.LongSegments |
+	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 	storage.ObjectTags | storage.ObjectLock | storage.Restoring
 
 // Describe returns the features and limits.

@@ -80,7 +80,7 @@ func (d *driver) Describe() storage.Description {
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
-			storage.KeysBesideFolders | storage.LongSegments |
+			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.LateMetadata |
 			storage.OpenUploads | storage.ListedUploads | signFeatures,
 		Versioned:        d.versions.Load(),

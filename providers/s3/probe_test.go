@@ -25,6 +25,7 @@ var probeResults = map[string]struct {
 		[]string{
 			"a listing accepts a delimiter other than a slash", "uploads in progress are listed", "a full last page of a listing names no next page",
 			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
+			"a key that begins with a slash is another key",
 		},
 	},
 	"versitygw": {
@@ -32,6 +33,7 @@ var probeResults = map[string]struct {
 		[]string{
 			"a full last page of a listing names no next page", "an object is encrypted with a key of a KMS",
 			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
+			"a key that begins with a slash is another key",
 		},
 	},
 }

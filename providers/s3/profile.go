@@ -82,6 +82,10 @@ type Profile struct {
 	// key has at most 255 bytes.
 	ShortSegments bool
 
+	// LeadingSlashes says that the server keeps a "/" at the beginning of a key. MinIO removes it, so
+	// that a removal of "/a" would remove "a".
+	LeadingSlashes bool
+
 	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", because the server
 	// returns "_" as "-".
 	EscapeUnderscores bool
@@ -172,6 +176,7 @@ func (p *Profile) features() storage.Features {
 		storage.StorageClasses:    p.StorageClasses,
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,
+		storage.LeadingSlashes:    p.LeadingSlashes,
 		storage.ObjectTags:        p.Tags,
 		storage.Restoring:         p.Restore,
 		storage.ObjectLock:        p.locks(),

@@ -22,7 +22,7 @@ func TestFeatures(t *testing.T) {
 		tags, locks            = storage.ObjectTags | storage.SignedTags, storage.ObjectLock | storage.SignedLocks
 	)
 	want := map[string]storage.Features{
-		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums | tags | locks | storage.Restoring,
+		"aws":       all | storage.LeadingSlashes | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums | tags | locks | storage.Restoring,
 		"spaces":    all | compose | versions | acls | forms,
 		"r2":        all | create | update | storage.EqualParts | classes | signedCreate | storage.SignedPartChecksums,
 		"b2":        all | compose | versions | locks,

@@ -38,6 +38,7 @@ var profiles = []Profile{
 		VirtualHost:     true,
 		Hosts:           amazonHosts(),
 		OrderedListing:  true,
+		LeadingSlashes:  true,
 		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{

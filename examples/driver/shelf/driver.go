@@ -47,7 +47,7 @@ func newDriver(host string) *driver {
 func (d *driver) Describe() storage.Description {
 	return storage.Description{
 		Provider: "shelf", Bucket: "shelf", Location: "http://" + d.host,
-		Features: storage.OrderedListing | storage.KeysBesideFolders | storage.LongSegments |
+		Features: storage.OrderedListing | storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.UniqueRevisions |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.MultipartUploads,

@@ -104,6 +104,7 @@ var features = []struct{ name, words string }{
 	{"StoredChecksums", "reads return the CRC32C"},
 	{"KeysBesideFolders", "`a` and `a/b` at once"},
 	{"LongSegments", "segments of more than 255 bytes"},
+	{"LeadingSlashes", "reads and removals of a key that begins with `/`"},
 	{"ObjectTags", "`WithTags`, `Tags`, `SetTags`"},
 	{"ObjectLock", "`WithRetention`, `WithLegalHold`"},
 	{"Restoring", "`Restore`"},

@@ -56,6 +56,7 @@ var checks = []check{
 	{name: "a listing is in byte order across pages", run: checkOrder, set: func(p *s3.Profile, ok bool) { p.OrderedListing = ok }},
 	{name: "a listing accepts a delimiter other than a slash", run: checkDelimiter, set: func(p *s3.Profile, ok bool) { p.SlashDelimiter = !ok }},
 	{name: "a full last page of a listing names no next page", run: checkLastPage, set: func(p *s3.Profile, ok bool) { p.TokenAfterLast = !ok }},
+	{name: "a key that begins with a slash is another key", run: checkLeadingSlash, set: func(p *s3.Profile, ok bool) { p.LeadingSlashes = ok }},
 	{name: "uploads in progress are listed", run: checkUploads, set: func(p *s3.Profile, ok bool) { p.HidesUploads = !ok }},
 	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
 	conditionCheck("compare-and-swap on Put", checkUpdate, func(c *s3.Conditions) *bool { return &c.Update }),
@@ -179,6 +180,27 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 			return inconclusive("reading the attributes", err)
 		}
 	}
+}
+
+// checkLeadingSlash looks whether "/key" is another object than "key".
+func checkLeadingSlash(ctx context.Context, p *probe) (Verdict, string) {
+	return runSteps(
+		expectSuccess("writing", func() error { _, err := p.put(ctx, "slash", "", storage.Condition{}); return err }),
+		func() (Verdict, string) {
+			err := retry(ctx, func() error {
+				_, err := p.Head(ctx, &storage.GetRequest{Key: "/" + p.prefix + "slash", Length: -1})
+				return err
+			})
+			switch storage.CodeOf(err) {
+			case storage.ObjectNotFound:
+				return Enforced, ""
+			case "":
+				return Ignored, `"/key" is taken for "key"`
+			default:
+				return inconclusive("reading the attributes", err)
+			}
+		},
+	)
 }
 
 func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
