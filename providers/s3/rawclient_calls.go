@@ -116,6 +116,8 @@ func (c *rawClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, _
 	switch {
 	case err != nil:
 		return nil, err
+	case failed != nil && failed.response != nil && failed.response.StatusCode == http.StatusNotFound:
+		return nil, missing(failed.response)
 	case failed != nil:
 		return sdkClient{c.client}.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 	}

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -114,6 +117,31 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			require.Equal(t, wrapped, own)
 		})
 	}
+}
+
+func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
+	w := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Amz-Request-Id": "request", "X-Amz-Id-2": "host"}})
+	d := w.on(t, "aws")
+	_, want := sdkOnly(d).Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	_, got := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	var w1, g1 *storage.Error
+	require.ErrorAs(t, want, &w1)
+	require.ErrorAs(t, got, &g1)
+	require.Equal(t, w1.Err.Error(), g1.Err.Error())
+	require.IsType(t, w1.Err, g1.Err)
+	for _, err := range []error{want, got} {
+		var response awss3.ResponseError
+		require.ErrorAs(t, err, &response)
+		require.Equal(t, "host", response.ServiceHostID())
+		require.Equal(t, "request", response.ServiceRequestID())
+		var modeled *types.NotFound
+		require.ErrorAs(t, err, &modeled)
+		var status *awshttp.ResponseError
+		require.ErrorAs(t, err, &status)
+		require.Equal(t, 404, status.HTTPStatusCode())
+	}
+	w1.Err, g1.Err = nil, nil
+	require.Equal(t, *w1, *g1)
 }
 
 func TestRawClientWithoutCredentials(t *testing.T) {

@@ -1,0 +1,44 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// missing returns the SDK's error for a HeadObject of a key without an object. The SDK makes it four
+// times as slowly, and a program that asks whether an object exists gets it often.
+func missing(response *http.Response) error {
+	_ = response.Body.Close()
+	h := response.Header
+	return &smithy.OperationError{ServiceID: awss3.ServiceID, OperationName: "HeadObject", Err: &responseError{
+		ResponseError: &awshttp.ResponseError{
+			ResponseError: &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: response}, Err: &types.NotFound{}},
+			RequestID:     h.Get("X-Amz-Request-Id"),
+		},
+		hostID: h.Get("X-Amz-Id-2"),
+	}}
+}
+
+// A responseError is an error of a response of S3, as [awss3.ResponseError] wants it.
+type responseError struct {
+	*awshttp.ResponseError
+	hostID string
+}
+
+var _ awss3.ResponseError = (*responseError)(nil)
+
+func (e *responseError) ServiceHostID() string { return e.hostID }
+
+func (e *responseError) Error() string {
+	return fmt.Sprintf("https response error StatusCode: %d, RequestID: %s, HostID: %s, %v", e.HTTPStatusCode(), e.RequestID, e.hostID, e.Err)
+}
+
+// As finds the embedded error, which Unwrap skips.
+func (e *responseError) As(target any) bool { return errors.As(e.ResponseError, target) }
