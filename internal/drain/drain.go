@@ -5,6 +5,7 @@ package drain
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -25,41 +26,59 @@ const (
 // bytes and for 30 seconds, or until ctx is done. If the body does not end in 200 milliseconds, the
 // response comes first, and closes the connection.
 //
+// No Read is in progress during the response: that of [http.MaxBytesReader] may change its header.
+// Therefore a chunked body is not read on after the response, because its reader keeps the error of
+// a Read that was ended.
+//
 // A middleware may hide the connection, and so its deadline, from [http.ResponseController]. Then
-// only the server's ReadTimeout ends a client that sends nothing; its response has been sent.
+// the response comes with the end of the body, or after 30 seconds, and only the server's
+// ReadTimeout ends a client that sends nothing.
 func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
-	r := &reading{ended: make(chan struct{}), until: time.Now().Add(limit)}
-	go r.run(rest, max)
-	if r.wait(ctx, grace) {
-		if !r.whole {
-			w.Header().Set("Connection", "close")
-		}
-		respond()
-		r.caught.Raise()
-		return
+	conn, until := http.NewResponseController(w), time.Now().Add(limit)
+	first := begin(rest, max, until)
+	over := first.wait(ctx, grace)
+	stopped := !over && first.stop(conn)
+	if !over && !stopped {
+		over = first.wait(ctx, time.Until(until))
 	}
-	conn := http.NewResponseController(w)
-	w.Header().Set("Connection", "close")
-	_ = conn.EnableFullDuplex() // the body is still read
-	defer r.end(ctx, conn)
+	if stopped || !over || !first.whole {
+		w.Header().Set("Connection", "close")
+	}
+	if stopped {
+		_ = conn.EnableFullDuplex() // the body is read on
+	}
 	respond()
-	_ = conn.Flush()
+	if stopped && ctx.Err() == nil {
+		_ = conn.Flush()
+		_ = conn.SetReadDeadline(until)
+		second := begin(rest, max-first.bytes, until)
+		_ = second.wait(ctx, time.Until(until)) || second.stop(conn)
+		second.caught.Raise()
+	}
+	if over || stopped {
+		first.caught.Raise()
+	}
 }
 
 // A reading reads the rest of a body in a goroutine of its own.
 type reading struct {
-	ended  chan struct{}
-	whole  bool // the body was read to its end; valid when ended is closed
-	until  time.Time
+	ended chan struct{}
+	// When ended is closed:
+	bytes  int64
+	whole  bool // the body was read to its end
 	caught panics.Caught
 }
 
-func (r *reading) run(rest io.Reader, max int64) {
-	defer close(r.ended)
-	r.caught.Do(func() {
-		_, err := io.CopyN(io.Discard, &timedReader{rest, r.until}, max)
-		r.whole = err == io.EOF
-	}, nil)
+func begin(rest io.Reader, max int64, until time.Time) *reading {
+	r := &reading{ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		r.caught.Do(func() {
+			n, err := io.CopyN(io.Discard, &timedReader{rest, until}, max)
+			r.bytes, r.whole = n, err == io.EOF
+		}, nil)
+	}()
+	return r
 }
 
 // wait waits for the end, and reports whether it has come.
@@ -75,13 +94,14 @@ func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	return false
 }
 
-// end waits for the end of the body, and then ends the Read in progress.
-func (r *reading) end(ctx context.Context, conn *http.ResponseController) {
-	if !r.wait(ctx, time.Until(r.until)) && conn.SetReadDeadline(time.Now()) != nil {
-		return // the Read ends with the request
+// stop ends the Read in progress. If a middleware hides the connection, stop returns false, and the
+// Read ends with the request.
+func (r *reading) stop(conn *http.ResponseController) bool {
+	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
+		return false
 	}
 	<-r.ended
-	r.caught.Raise()
+	return true
 }
 
 type timedReader struct {
