@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,4 +43,26 @@ func TestALimitThatIsReachedDuringTheResponse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 	require.True(t, response.Close)
+}
+
+// A client that sends chunks for a while, as one that does not know the size, sees the response and
+// not a reset.
+func TestAChunkedClientThatKeepsSendingSeesTheResponse(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		drain.Respond(r.Context(), w, r.Body, 4<<20, func() { w.WriteHeader(http.StatusUnauthorized) })
+	}))
+	defer server.Close()
+	pipe, body := io.Pipe()
+	go func() {
+		for range 50 {
+			_, _ = body.Write(make([]byte, 32<<10))
+			time.Sleep(10 * time.Millisecond)
+		}
+		_ = body.Close()
+	}()
+	response, err := server.Client().Post(server.URL, "text/plain", pipe)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	require.False(t, response.Close, "the body was read to its end")
 }
