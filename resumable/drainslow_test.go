@@ -1,6 +1,11 @@
 package resumable_test
 
 import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,4 +30,20 @@ func TestARefusedTusClientThatStallsGetsTheResponseAtOnce(t *testing.T) {
 	a := <-s.patchAndStall("/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", stuck)
 	require.Equal(t, "404 not_found uploadId", a.refusal(t))
 	require.Less(t, time.Since(began), 4*time.Second)
+}
+
+// A limit of the application, in front of the handler, changes the header of the response when a
+// Read reaches it. That is not at the same time as the response. The race detector sees it.
+func TestARefusedTusClientReachesALimitOfTheApplication(t *testing.T) {
+	s := newSite(t, inMemory(t), resumable.Config{})
+	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, 20)))
+	defer limited.Close()
+	for range 20 {
+		address := s.create("Upload-Length", "10")
+		chunked := io.MultiReader(bytes.NewReader(content(40)))
+		a := s.do(alice, "PATCH", limited.URL+address[strings.Index(address, "/uploads/"):], chunked, headers{
+			"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
+		})
+		require.Equal(t, "413 too_large body", a.refusal(t))
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
 )
 
@@ -105,9 +106,9 @@ func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 	case c.refused == nil:
 		h.refuse(w, r, err)
+	case c.refused.close():
+		drain.Respond(r.Context(), w, r.Body, maxDrain, func() { h.fail(w, r, err) })
 	default:
-		c.refused.closeAfterResponse()
-		defer c.refused.drain(r.Context())
 		h.fail(w, r, err)
 	}
 }

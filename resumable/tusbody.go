@@ -1,7 +1,6 @@
 package resumable
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -17,7 +16,6 @@ const (
 	// feedsShare is the part of Config.MemoryLimit that all feeds may take. They have memory of
 	// their own, because requests that each have a feed would otherwise wait for one another.
 	feedsShare = 4
-	drainFor   = 5 * time.Second
 )
 
 // A piece is what one Read of a body returned.
@@ -92,67 +90,23 @@ func (f *feed) recycle(p piece) {
 	f.free <- p.data[:cap(p.data)]
 }
 
-// closeAfterResponse lets the connection end after the response, unless the body is over. It must be
-// called before the response is written.
-func (f *feed) closeAfterResponse() {
-	if !f.over {
-		f.w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(f.w).EnableFullDuplex() // the body is still read, by drain
-	}
-}
-
-func drainTime(ctx context.Context) time.Duration {
-	if ctx.Err() != nil {
-		return stopAfter
-	}
-	return drainFor
-}
-
-// drain sends the response, and reads the rest of the body for a moment, so that a client that
-// still sends sees the response and not a reset. Then it ends the feed. If the server stops, the
-// moment is short.
-func (f *feed) drain(ctx context.Context) {
-	defer f.close(true)
-	if f.over {
-		return
-	}
-	_ = http.NewResponseController(f.w).Flush()
-	timer := time.NewTimer(drainTime(ctx))
-	defer timer.Stop()
-	for left := maxDrain; left > 0; {
-		select {
-		case <-f.ended:
-			return
-		case p := <-f.pieces:
-			left -= len(p.data)
-			if f.recycle(p); f.over {
-				return
-			}
-		case <-timer.C:
-			return
-		}
-	}
-}
-
-// close ends the feed. If the body is not over, a deadline ends the Read in progress, and with it
-// the connection. If a middleware hides the connection, the Read ends with the request. Without a
-// response, which has to be written yet, the deadline is taken back.
-func (f *feed) close(responded bool) {
+// close ends the feed before the response is written, and reports whether nothing reads the body any
+// more. If the body is not over, a deadline ends the Read in progress, and is taken back; the response
+// closes the connection. If a middleware hides the connection, the Read ends with the request.
+func (f *feed) close() bool {
 	defer f.memory.release(feedBytes)
 	close(f.stop)
 	if f.over {
 		<-f.ended
-		return
-	}
-	if !responded {
-		f.w.Header().Set("Connection", "close")
+		return true
 	}
 	conn := http.NewResponseController(f.w)
 	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
-		return
+		f.w.Header().Set("Connection", "close")
+		return false
 	}
 	<-f.ended
-	if !responded {
-		_ = conn.SetReadDeadline(time.Time{})
-	}
+	f.w.Header().Set("Connection", "close") // not earlier: a Read of http.MaxBytesReader may change the header
+	_ = conn.SetReadDeadline(time.Time{})
+	return true
 }

@@ -77,7 +77,7 @@ func (h *Handler) receive(c *call, s *session, sum *checksum) (*session, error) 
 	}
 	defer func() {
 		if c.refused == nil {
-			f.close(false)
+			f.close()
 		}
 	}()
 	done, err := h.receiveHeld(ctx, c, f, s, sum)

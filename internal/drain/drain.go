@@ -5,9 +5,11 @@ package drain
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage/internal/panics"
@@ -16,50 +18,76 @@ import (
 const (
 	// limit is how long a refused body is read. A client may send a byte a minute.
 	limit = 30 * time.Second
-	// grace is how long the response waits for the end of the body, so that the connection of a
-	// small body stays open.
-	grace = 200 * time.Millisecond
+	// grace is how long the response waits for a client that sends nothing, and patience for one that
+	// sends the body, so that the connection of a small body stays open.
+	grace    = 200 * time.Millisecond
+	patience = 5 * time.Second
+	// linger is how long a connection stays open after the response if the body cannot be read on, so
+	// that the client reads the response.
+	linger = 500 * time.Millisecond
 )
 
 // Respond calls respond, which writes the response, and reads the rest of the body, up to max
-// bytes and for 30 seconds, or until ctx is done. If the body does not end in 200 milliseconds, the
-// response comes first, and closes the connection.
+// bytes and for 30 seconds, or until ctx is done. If the client sends nothing for 200 milliseconds, or
+// sends for longer than 5 seconds, the response comes first, and closes the connection.
+//
+// No Read is in progress during the response: that of [http.MaxBytesReader] may change its header.
+// Therefore a chunked body is not read on after the response, because its reader keeps the error of
+// a Read that was ended. Its connection stays open for another 500 milliseconds.
 //
 // A middleware may hide the connection, and so its deadline, from [http.ResponseController]. Then
-// only the server's ReadTimeout ends a client that sends nothing; its response has been sent.
+// the response comes with the end of the body, or after 30 seconds, and only the server's
+// ReadTimeout ends a client that sends nothing.
 func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
-	r := &reading{ended: make(chan struct{}), until: time.Now().Add(limit)}
-	go r.run(rest, max)
-	if r.wait(ctx, grace) {
-		if !r.whole {
-			w.Header().Set("Connection", "close")
-		}
-		respond()
-		r.caught.Raise()
-		return
+	conn, until := http.NewResponseController(w), time.Now().Add(limit)
+	first := begin(rest, max, until)
+	over := first.waitWhileBytesCome(ctx)
+	stopped := !over && first.stop(conn)
+	if !over && !stopped {
+		over = first.wait(ctx, time.Until(until))
 	}
-	conn := http.NewResponseController(w)
-	w.Header().Set("Connection", "close")
-	_ = conn.EnableFullDuplex() // the body is still read
-	defer r.end(ctx, conn)
+	if stopped || !over || !first.whole {
+		w.Header().Set("Connection", "close")
+	}
+	if stopped {
+		_ = conn.EnableFullDuplex() // the body is read on
+	}
 	respond()
-	_ = conn.Flush()
+	if over || stopped {
+		first.caught.Raise()
+	}
+	if (stopped || over && first.timedOut) && ctx.Err() == nil {
+		_ = conn.Flush()
+		_ = conn.SetReadDeadline(until)
+		second := begin(rest, max-first.bytes.Load(), until)
+		_ = second.wait(ctx, time.Until(until)) || second.stop(conn)
+		second.caught.Raise()
+		if second.timedOut && time.Now().Before(until) {
+			pause(ctx, linger)
+		}
+	}
 }
 
 // A reading reads the rest of a body in a goroutine of its own.
 type reading struct {
-	ended  chan struct{}
-	whole  bool // the body was read to its end; valid when ended is closed
-	until  time.Time
-	caught panics.Caught
+	ended chan struct{}
+	bytes atomic.Int64
+	// When ended is closed:
+	whole    bool // the body was read to its end
+	timedOut bool
+	caught   panics.Caught
 }
 
-func (r *reading) run(rest io.Reader, max int64) {
-	defer close(r.ended)
-	r.caught.Do(func() {
-		_, err := io.CopyN(io.Discard, &timedReader{rest, r.until}, max)
-		r.whole = err == io.EOF
-	}, nil)
+func begin(rest io.Reader, max int64, until time.Time) *reading {
+	r := &reading{ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		r.caught.Do(func() {
+			_, err := io.CopyN(io.Discard, &timedReader{rest, until, &r.bytes}, max)
+			r.whole, r.timedOut = err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded)
+		}, nil)
+	}()
+	return r
 }
 
 // wait waits for the end, and reports whether it has come.
@@ -75,23 +103,50 @@ func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	return false
 }
 
-// end waits for the end of the body, and then ends the Read in progress.
-func (r *reading) end(ctx context.Context, conn *http.ResponseController) {
-	if !r.wait(ctx, time.Until(r.until)) && conn.SetReadDeadline(time.Now()) != nil {
-		return // the Read ends with the request
+// waitWhileBytesCome waits for the end until the client stalls, and reports whether it has come.
+func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
+	for until := time.Now().Add(patience); ; {
+		bytes := r.bytes.Load()
+		if r.wait(ctx, grace) {
+			return true
+		}
+		if ctx.Err() != nil || r.bytes.Load() == bytes || !time.Now().Before(until) {
+			return false
+		}
+	}
+}
+
+// pause waits for a while, or until ctx is done.
+func pause(ctx context.Context, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// stop ends the Read in progress. If a middleware hides the connection, stop returns false, and the
+// Read ends with the request.
+func (r *reading) stop(conn *http.ResponseController) bool {
+	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
+		return false
 	}
 	<-r.ended
-	r.caught.Raise()
+	return true
 }
 
 type timedReader struct {
 	from  io.Reader
 	until time.Time
+	bytes *atomic.Int64
 }
 
 func (t *timedReader) Read(p []byte) (int, error) {
 	if !time.Now().Before(t.until) {
 		return 0, os.ErrDeadlineExceeded
 	}
-	return t.from.Read(p)
+	n, err := t.from.Read(p)
+	t.bytes.Add(int64(n))
+	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -16,27 +17,48 @@ import (
 	"github.com/omnibucket/storage/internal/drain"
 )
 
-// A slowReader returns one byte in 5 seconds, and never ends.
-type slowReader struct{}
+// A slowBody returns one byte in 5 seconds, and never ends. It is also the response, whose connection
+// has a deadline.
+type slowBody struct {
+	*httptest.ResponseRecorder
+	moved chan struct{} // the deadline
+}
 
-func (*slowReader) Read([]byte) (int, error) {
-	time.Sleep(5 * time.Second)
-	return 1, nil
+func (b *slowBody) Read([]byte) (int, error) {
+	select {
+	case <-time.After(5 * time.Second):
+		return 1, nil
+	case <-b.moved:
+		return 0, os.ErrDeadlineExceeded
+	}
+}
+
+func (b *slowBody) SetReadDeadline(until time.Time) error {
+	if !until.After(time.Now()) {
+		b.moved <- struct{}{}
+	}
+	return nil
 }
 
 func TestRespond(t *testing.T) {
+	slow := func() *slowBody {
+		return &slowBody{ResponseRecorder: httptest.NewRecorder(), moved: make(chan struct{})}
+	}
 	for name, row := range map[string]struct {
-		body     io.Reader
+		body     io.Reader     // nil: slow
 		after    time.Duration // until the response
 		takes    time.Duration
 		closes   bool
+		hidden   bool
 		canceled bool
 	}{
-		"a short body is read to its end":                         {body: strings.NewReader("text")},
-		"a long body is cut off":                                  {body: strings.NewReader(strings.Repeat("x", 100)), closes: true},
-		"a body that fails is cut off":                            {body: iotest.ErrReader(io.ErrUnexpectedEOF), closes: true},
-		"a slow body is read after the response, for a while":     {body: &slowReader{}, after: 200 * time.Millisecond, takes: 30 * time.Second, closes: true},
-		"a slow body is not read any more if the context is done": {body: &slowReader{}, closes: true, canceled: true},
+		"a short body is read to its end":                            {body: strings.NewReader("text")},
+		"a long body is cut off":                                     {body: strings.NewReader(strings.Repeat("x", 100)), closes: true},
+		"a body that fails is cut off":                               {body: iotest.ErrReader(io.ErrUnexpectedEOF), closes: true},
+		"a slow body is read after the response, for a while":        {after: 200 * time.Millisecond, takes: 30 * time.Second, closes: true},
+		"a slow body is not read any more if the context is done":    {closes: true, canceled: true},
+		"a slow body comes first if a middleware hides the deadline": {after: 30 * time.Second, takes: 30 * time.Second, closes: true, hidden: true},
+		"not if the context is done":                                 {closes: true, hidden: true, canceled: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -45,16 +67,25 @@ func TestRespond(t *testing.T) {
 				if row.canceled {
 					cancel()
 				}
-				w, began, after := httptest.NewRecorder(), time.Now(), time.Duration(-1)
-				drain.Respond(ctx, w, row.body, 10, func() {
+				wire, began, after := slow(), time.Now(), time.Duration(-1)
+				w, body := http.ResponseWriter(wire), row.body
+				if body == nil {
+					body = wire
+				}
+				if row.hidden {
+					w = wire.ResponseRecorder
+				}
+				drain.Respond(ctx, w, body, 10, func() {
 					after = time.Since(began)
 					w.WriteHeader(http.StatusUnauthorized)
 				})
 				require.Equal(t, row.after, after)
 				require.Equal(t, row.takes, time.Since(began))
-				require.Equal(t, row.closes, w.Result().Header.Get("Connection") == "close")
-				require.Equal(t, http.StatusUnauthorized, w.Code)
-				time.Sleep(time.Minute) // the recorder has no deadline, so the last Read is not ended
+				require.Equal(t, row.closes, wire.Result().Header.Get("Connection") == "close")
+				require.Equal(t, http.StatusUnauthorized, wire.Code)
+				if row.hidden {
+					time.Sleep(time.Minute) // the last Read is not ended
+				}
 			})
 		})
 	}

@@ -1,0 +1,68 @@
+package drain_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/drain"
+)
+
+// A limit of the application, in front of the handler, changes the header of the response when a
+// Read reaches it. That is not at the same time as the response.
+func TestALimitThatIsReachedDuringTheResponse(t *testing.T) {
+	responding, sent := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		drain.Respond(r.Context(), w, r.Body, 4<<20, func() {
+			close(responding)
+			<-sent
+			for range 1000 {
+				w.Header().Set("Content-Length", "0")
+			}
+			w.WriteHeader(http.StatusUnauthorized)
+		})
+	}), 10))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n12345")
+	require.NoError(t, err)
+	<-responding
+	_, err = io.WriteString(conn, strings.Repeat("x", 95))
+	require.NoError(t, err)
+	close(sent)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	require.True(t, response.Close)
+}
+
+// A client that sends chunks for a while, as one that does not know the size, sees the response and
+// not a reset.
+func TestAChunkedClientThatKeepsSendingSeesTheResponse(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		drain.Respond(r.Context(), w, r.Body, 4<<20, func() { w.WriteHeader(http.StatusUnauthorized) })
+	}))
+	defer server.Close()
+	pipe, body := io.Pipe()
+	go func() {
+		for range 50 {
+			_, _ = body.Write(make([]byte, 32<<10))
+			time.Sleep(10 * time.Millisecond)
+		}
+		_ = body.Close()
+	}()
+	response, err := server.Client().Post(server.URL, "text/plain", pipe)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	require.False(t, response.Close, "the body was read to its end")
+}
