@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -63,7 +64,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 		_ = second.wait(ctx, time.Until(until)) || second.stop(conn)
 		second.caught.Raise()
 		if second.timedOut && time.Now().Before(until) {
-			pause(ctx, linger)
+			_ = ctxtime.Sleep(ctx, linger)
 		}
 	}
 }
@@ -113,16 +114,6 @@ func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 		if ctx.Err() != nil || r.bytes.Load() == bytes || !time.Now().Before(until) {
 			return false
 		}
-	}
-}
-
-// pause waits for a while, or until ctx is done.
-func pause(ctx context.Context, most time.Duration) {
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 
