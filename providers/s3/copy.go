@@ -46,7 +46,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	return nil, d.copyFailed(ctx, err, r)
 }
 
-// copyWithoutAttrs copies a source of which nothing is known. If no response comes in the time for
+// copyWithoutAttrs copies a source whose size and revision are not known. If no response comes in the time for
 // assumedSize, it requests the size, and then the copy again with the time for that size.
 func (d *driver) copyWithoutAttrs(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	if d.isItself(r) {

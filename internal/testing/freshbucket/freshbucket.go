@@ -10,14 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/testing/testserver"
 )
-
-// Server returns the address of a server, which the variable has, or fails the test.
-func Server(t *testing.T, variable string) string {
-	t.Helper()
-	return testserver.Need(t, variable)
-}
 
 // Open creates a bucket in the account of an address with this scheme and query. The bucket is not
 // removed, because the servers end with the tests.

@@ -36,9 +36,14 @@ func (p *probe) putRequest(ctx context.Context, r *storage.PutRequest) (attrs *s
 	return attrs, err
 }
 
-func (p *probe) head(ctx context.Context, key string) (attrs *storage.Attrs, err error) {
+func (p *probe) head(ctx context.Context, key string) (*storage.Attrs, error) {
+	return p.headWhole(ctx, p.prefix+key)
+}
+
+// headWhole is head for a key with its prefix.
+func (p *probe) headWhole(ctx context.Context, key string) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
-		attrs, err = p.Head(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+		attrs, err = p.Head(ctx, &storage.GetRequest{Key: key, Length: -1})
 		return err
 	})
 	return attrs, err

@@ -170,12 +170,18 @@ func (p *probe) expectObject(ctx context.Context, key, text string) step {
 }
 
 func (p *probe) expectNoObject(ctx context.Context, key string) step {
+	return p.expectMissing(ctx, p.prefix+key, "the object exists, in spite of the response")
+}
+
+// expectMissing expects that there is no object with a whole key; else the server does what there
+// says.
+func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	return func() (Verdict, string) {
-		switch _, err := p.head(ctx, key); storage.CodeOf(err) {
+		switch _, err := p.headWhole(ctx, whole); storage.CodeOf(err) {
 		case storage.ObjectNotFound:
 			return Enforced, ""
 		case "":
-			return Ignored, "the object exists, in spite of the response"
+			return Ignored, there
 		default:
 			return inconclusive("reading the attributes", err)
 		}
@@ -186,20 +192,7 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 func checkLeadingSlash(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
 		expectSuccess("writing", func() error { _, err := p.put(ctx, "slash", "", storage.Condition{}); return err }),
-		func() (Verdict, string) {
-			err := retry(ctx, func() error {
-				_, err := p.Head(ctx, &storage.GetRequest{Key: "/" + p.prefix + "slash", Length: -1})
-				return err
-			})
-			switch storage.CodeOf(err) {
-			case storage.ObjectNotFound:
-				return Enforced, ""
-			case "":
-				return Ignored, `"/key" is taken for "key"`
-			default:
-				return inconclusive("reading the attributes", err)
-			}
-		},
+		p.expectMissing(ctx, "/"+p.prefix+"slash", `"/key" is taken for "key"`),
 	)
 }
 
