@@ -200,7 +200,7 @@ Exit codes:
 	addBuildCommands(root)
 	root.SetHelpCommand(helpCommand(root))
 	p.completeLocations(root)
-	p.completeInPlainBash(root)
+	p.prepareScripts(root)
 	return root
 }
 
