@@ -50,7 +50,7 @@ func TestMvRemovesNoDevice(t *testing.T) {
 	require.Empty(t, s.ok("ls", "box:"))
 }
 
-// What a process has in memory ends with it, and mv would have removed the source.
+// Memory ends with its process, and mv would have removed the source.
 func TestABucketInMemoryIsRefusedIfTheProcessEnds(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "content", "lines": "cp " + filepath.ToSlash(filepath.Join(dir, "file")) + " mem://lines/\nwait\ncat mem://lines/file"})
