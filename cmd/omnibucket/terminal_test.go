@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // A terminal is a window of tmux in which a shell runs.
@@ -22,6 +24,7 @@ type terminal struct {
 // newTerminal starts a shell whose command omnibucket is this program.
 func newTerminal(t *testing.T, shell ...string) *terminal {
 	t.Helper()
+	testserver.Program(t, "tmux")
 	dir := t.TempDir()
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -38,7 +41,7 @@ func (w *terminal) tmux(args ...string) string {
 	cmd := exec.Command("tmux", append([]string{"-S", w.socket}, args...)...)
 	cmd.Env = w.env
 	out, err := cmd.CombinedOutput()
-	require.NoError(w.t, err, "%s: tmux must be installed", out)
+	require.NoError(w.t, err, "%s", out)
 	return string(out)
 }
 
@@ -122,8 +125,7 @@ var completingShells = []struct {
 func TestCompletionInShells(t *testing.T) {
 	for _, shell := range completingShells {
 		t.Run(shell.name, func(t *testing.T) {
-			_, err := exec.LookPath(shell.name)
-			require.NoError(t, err, "%s must be installed, as scripts/programs does", shell.name)
+			testserver.Program(t, shell.name)
 			testCompletion(t, shell.start, shell.load)
 		})
 	}
