@@ -82,4 +82,5 @@ type Description struct {
 	OpenUploadLimits *PartLimits
 	MaxBatch         int // requests in one DeleteBatch; 0: there are no batches
 	MaxPage          int // entries in one List; 0: 1,000
+	MaxEmptyPages    int // pages of a listing in a row that bring no new entry; beyond it the listing is Unavailable; 0: 100
 }
