@@ -141,7 +141,11 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return storage.Part{}, err
 	}
-	out, err := d.blob(u.key(r.Number)).Upload(d.singleAttempt(ctx), body, o)
+	var out blockblob.UploadResponse
+	err = answered(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = d.blob(u.key(r.Number)).Upload(ctx, body, o)
+		return err
+	})
 	if err != nil {
 		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a part is not the object
 	}

@@ -89,8 +89,10 @@ func (d *driver) stageRange(ctx context.Context, key string, n *natives, upload 
 			SourceCustomerProvidedKey:      d.natives(p.ref.Native).key.sourceInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
-		_, err := d.blob(key).StageBlockFromURL(withCopyTimeout(d.singleAttempt(ctx)), id, p.source.address, o)
-		return err
+		return answered(withCopyTimeout(d.singleAttempt(ctx)), func(ctx context.Context) error {
+			_, err := d.blob(key).StageBlockFromURL(ctx, id, p.source.address, o)
+			return err
+		})
 	})
 	if err != nil {
 		return "", d.copyError(ctx, translate(err), p.ref, storage.Condition{})
