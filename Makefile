@@ -36,7 +36,7 @@ FULL ?= false
 PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-.*)$$
 
 # Suites of make s3api: docs/s3api.md.
-SUITES ?= s3-tests,minio-go,s5cmd,rclone,boto3,aws,javascript
+SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
 .PHONY: test race site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd objstore pictures spelling
 

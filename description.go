@@ -68,10 +68,6 @@ type Description struct {
 	// ChecksumWhileSending declares that Put and PutPart take a body of known size whose CRC32C
 	// is known only when it has ended, so that it is read once. StreamingPut includes it.
 	ChecksumWhileSending bool
-	// NonIdempotentCompletion declares that CompleteParts of an upload with AnyOrder makes the object
-	// again if another call is completing the same upload. The core then makes each completion
-	// without a condition conditional on the object that the key has.
-	NonIdempotentCompletion bool
 	// CountsRequests declares that the transport counts HTTP requests. Else
 	// [Outcome.Requests] counts driver calls.
 	CountsRequests bool
@@ -90,4 +86,5 @@ type Description struct {
 	OpenUploadLimits *PartLimits
 	MaxBatch         int // requests in one DeleteBatch; 0: there are no batches
 	MaxPage          int // entries in one List; 0: 1,000
+	MaxEmptyPages    int // pages of a listing in a row that bring no new entry; beyond it the listing is Unavailable; 0: 100
 }

@@ -22,7 +22,8 @@ type listOp struct {
 	// driver is not asked to.
 	after string
 	// spare is the memory of the previous page.
-	spare []ListEntry
+	spare    []ListEntry
+	progress pageProgress
 }
 
 // List yields the matching objects in key order.
@@ -50,8 +51,6 @@ func iterate[E any](ctx context.Context, l *listOp, e *Error, each func(context.
 		yield(none, err)
 	}
 }
-
-var errRepeats = &Error{Code: Internal, Err: errors.New("the provider repeated a page of the listing")}
 
 // errOrder ends a listing that is out of order. A caller that merges listings, or resumes one
 // after its greatest key, would miss a key that comes late.
@@ -173,8 +172,12 @@ func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 // fetch returns one page as the driver does.
 func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 	page, e := request(ctx, &l.op, func(ctx context.Context) (*Page, error) { return l.op.core.driver.List(ctx, r) })
-	if e == nil && page.Token != "" && page.Token == r.Token {
-		e = errRepeats
+	if e == nil {
+		last := ""
+		if n := len(page.Entries); n > 0 {
+			last = page.Entries[n-1].Key
+		}
+		e = l.progress.check(&l.op.core.desc, r.Token, page.Token, last)
 	}
 	return page, e
 }

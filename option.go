@@ -147,6 +147,7 @@ type settings struct {
 	progress      func(done, total int64)
 	maxGap        *int64 // of WithMaxGap; nil: the default
 	resumeFile    string // of WithResume; "": none
+	writeID       string // of package writeid; "": none
 	concurrency   int32
 	given         property
 	maxSize       int64 // of WithMaxSize; 0: none

@@ -41,6 +41,20 @@ var rclone = goModule{
 	program: "rclone.test", args: []string{"test", "-c", "./backend/s3"},
 }
 
+// restic are the tests of restic's backend for S3.
+var restic = goModule{
+	path: "github.com/restic/restic", version: "v0.18.1",
+	sum:     "h1:XmTfPA6+cUP2hPKXjUhHTj0GNfoWM1G1uhf+Ssg/j1M=",
+	program: "restic.test", args: []string{"test", "-c", "./internal/backend/s3"},
+}
+
+// kopia are the tests of kopia's storage for S3.
+var kopia = goModule{
+	path: "github.com/kopia/kopia", version: "v0.21.1",
+	sum:     "h1:e7UU9CqxKtc8DH9zS8KU0h8lV4HM7PA1QWXf5ytiglY=",
+	program: "kopia.test", args: []string{"test", "-c", "./repo/blob/s3"},
+}
+
 // build returns the path of the built program, and builds it if it is missing.
 func (m goModule) build(ctx context.Context) (string, error) {
 	dir, err := ensureCached(ctx, fmt.Sprintf("%s-%s", filepath.Base(filepath.Dir(m.path))+"-"+filepath.Base(m.path), m.version), m.buildInto)

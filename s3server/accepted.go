@@ -93,6 +93,32 @@ var (
 	bodyTable   = headerTable(map[string][]string{"": bodyHeaders})[""]
 )
 
+// missingHeaders are x-amz-* headers to which AWS gives a meaning that this server does not give
+// them in any operation. A name that ends in "*" stands for all that begin with it.
+var missingHeaders = []string{
+	"x-amz-acl*", "x-amz-bucket-namespace", "x-amz-bucket-object-lock-*", "x-amz-checksum-*", "x-amz-copy-source*", "x-amz-create-session-*",
+	"x-amz-grant-*", "x-amz-if-*", "x-amz-mfa", "x-amz-object-lock-*", "x-amz-object-ownership*", "x-amz-rename-source*",
+	"x-amz-s3session-token", "x-amz-server-side-encryption*", "x-amz-tagging*", "x-amz-write-offset-bytes",
+}
+
+// hasMeaning reports whether AWS gives a meaning to a header, as far as this server knows, in
+// whichever operation.
+func hasMeaning(name string) bool {
+	if strings.HasPrefix(name, metadataPrefix) {
+		return true
+	}
+	for _, table := range acceptedHeaders {
+		if table[name] {
+			return true
+		}
+	}
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(missingHeaders, func(missing string) bool {
+		family, all := strings.CutSuffix(missing, "*")
+		return name == family || all && strings.HasPrefix(name, family)
+	})
+}
+
 // headerTable returns the names in the form of [http.Header], with the common ones. A name that
 // ends in "-*" stands for all that begin with it.
 func headerTable(names map[string][]string) map[string]map[string]bool {
@@ -107,8 +133,9 @@ func headerTable(names map[string][]string) map[string]map[string]bool {
 }
 
 // checkHeaders refuses the x-amz-* headers to which AWS gives a meaning that this server does not
-// give them.
-func checkHeaders(operation string, header http.Header) error {
+// give them. A strict server also refuses those that it does not know, because AWS may give them
+// one some day. Proxies and other S3 servers have such headers of their own.
+func (h *Handler) checkHeaders(operation string, header http.Header) error {
 	accepted := acceptedHeaders[operation]
 	switch {
 	case accepted != nil:
@@ -122,7 +149,7 @@ func checkHeaders(operation string, header http.Header) error {
 		case !strings.HasPrefix(name, amzPrefix), accepted[name]:
 		case strings.HasPrefix(name, metadataPrefix) && accepted[metadataPrefix]:
 		case strings.HasPrefix(name, checksumPrefix) && accepted[checksumPrefix] && !slices.Contains(checksumParameters, name):
-		default:
+		case h.config.Strict || hasMeaning(name):
 			return newError("NotImplemented", "Header", strings.ToLower(name))
 		}
 	}

@@ -67,6 +67,36 @@ func TestHeadersThatTheServerLacksAreNotImplemented(t *testing.T) {
 	}
 }
 
+// A server that is not strict ignores headers that AWS does not know, but no header to which AWS
+// gives a meaning.
+func TestUnknownHeadersAreIgnoredUnlessStrict(t *testing.T) {
+	s := startLenient(t, s3server.Config{})
+	s.put(t, "k", "content")
+	for _, row := range []struct {
+		method, path, header string
+		status               int
+	}{
+		{"PUT", "/photos/k", "x-amz-future", http.StatusOK},
+		{"GET", "/photos/k", "x-amz-future", http.StatusOK},
+		{"GET", "/photos", "x-amz-foo", http.StatusOK},
+		{"PUT", "/photos/k", "x-amz-write-offset-bytes", http.StatusNotImplemented},
+		{"PUT", "/photos/k", "x-amz-object-lock-event-hold", http.StatusNotImplemented},
+		{"PUT", "/photos/k", "x-amz-server-side-encryption-future", http.StatusNotImplemented},
+		{"PUT", "/photos/k", "x-amz-metadata-directive", http.StatusNotImplemented},
+		{"GET", "/photos/k", "x-amz-storage-class", http.StatusNotImplemented},
+		{"GET", "/photos/k", "x-amz-meta-a", http.StatusNotImplemented},
+		{"DELETE", "/photos/k", "x-amz-if-match-size", http.StatusNotImplemented},
+		{"DELETE", "/photos/k", "x-amz-if-match-last-modified-time", http.StatusNotImplemented},
+		{"DELETE", "/photos/k", "x-amz-mfa", http.StatusNotImplemented},
+		{"PUT", "/bucket", "x-amz-bucket-namespace", http.StatusNotImplemented},
+		{"GET", "/photos/k", "x-amz-s3session-token", http.StatusNotImplemented},
+	} {
+		response, body := s.signedSend(t, row.method, row.path, "content", map[string]string{row.header: "1"})
+		require.Equal(t, row.status, response.StatusCode, "%s %s: %s", row.method, row.header, body)
+	}
+	require.Equal(t, "content", s.get(t, "k"))
+}
+
 func TestSubresourcesThatTheServerLacksAreNotImplemented(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")

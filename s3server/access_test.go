@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
@@ -81,6 +83,57 @@ func TestHeadersThatNeedAnActionOfTheirOwn(t *testing.T) {
 			require.Equal(t, !allowed && row.action != "", response.StatusCode == 403, "%s, %v: %d", row.name, allowed, response.StatusCode)
 		}
 	}
+}
+
+// A list that gives others permissions needs s3:PutObjectAcl, also if the server is not strict,
+// except for the account that owns the bucket.
+func TestAListForOthersNeedsAnActionOfItsOwn(t *testing.T) {
+	const other, other2 = "210987654321", "310987654321"
+	s := startLenient(t, s3server.Config{Credentials: []s3server.Credential{
+		{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey},
+		{AccessKeyID: "AKIAOTHER", SecretKey: "other-secret", Account: other},
+		{AccessKeyID: "AKIAOTHER2", SecretKey: "other-secret", Account: other2},
+	}})
+	idOf := func(key string) string {
+		out, err := s.client(func(o *s3.Options) {
+			o.Credentials = credentials.NewStaticCredentialsProvider(key, "other-secret", "")
+		}).ListBuckets(t.Context(), &s3.ListBucketsInput{})
+		require.NoError(t, err)
+		return "id=" + *out.Owner.ID
+	}
+	owner, err := s.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	require.NoError(t, err)
+	document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`
+	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
+	require.NoError(t, err)
+	others := s.client(func(o *s3.Options) {
+		o.Credentials = credentials.NewStaticCredentialsProvider("AKIAOTHER", "other-secret", "")
+	})
+	for _, row := range []struct {
+		header, value               string
+		anonymous, another, ofOwner int
+	}{
+		{"x-amz-acl", "public-read", 403, 403, 200},
+		{"x-amz-acl", "authenticated-read", 403, 403, 200},
+		{"x-amz-acl", "private", 200, 200, 200},
+		{"x-amz-acl", "bucket-owner-full-control", 200, 200, 200},
+		{"x-amz-grant-read", `uri="http://acs.amazonaws.com/groups/global/AllUsers"`, 403, 403, 200},
+		{"x-amz-grant-read", idOf("AKIAOTHER2"), 403, 403, 200},
+		{"x-amz-grant-read", idOf("AKIAOTHER"), 403, 200, 200},
+		{"x-amz-grant-full-control", "id=" + *owner.Owner.ID, 200, 200, 200},
+	} {
+		response, body := s.send(t, "PUT", s.URL+"/photos/k", strings.NewReader("x"), http.Header{http.CanonicalHeaderKey(row.header): {row.value}})
+		require.Equal(t, row.anonymous, response.StatusCode, "%v: %s", row, body)
+		for client, want := range map[*s3.Client]int{others: row.another, s.Client: row.ofOwner} {
+			_, err := client.PutObject(t.Context(), putInput("k", "x"), s3.WithAPIOptions(smithyhttp.AddHeaderValue(row.header, row.value)))
+			if want == 200 {
+				require.NoError(t, err, "%v", row)
+				continue
+			}
+			failsWith(t, err, want, "AccessDenied")
+		}
+	}
+	require.Equal(t, 403, s.anonymously(t, "k"))
 }
 
 func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {

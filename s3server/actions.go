@@ -177,7 +177,7 @@ func (a *access) further() (all []furtherAction) {
 	switch a.request.operation {
 	case "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload":
 		if has("X-Amz-Acl") || setsGrants(a.header) {
-			all = append(all, furtherAction{"s3:PutObjectAcl", true})
+			all = append(all, furtherAction{"s3:PutObjectAcl", !a.grantsOthers()})
 		}
 		if has("X-Amz-Tagging") || a.tags != nil {
 			all = append(all, furtherAction{"s3:PutObjectTagging", true})
@@ -196,4 +196,22 @@ func (a *access) further() (all []furtherAction) {
 		}
 	}
 	return all
+}
+
+// grantsOthers reports whether the headers give permissions to anybody but the caller and the
+// owner of the bucket. Policies that let other accounts write often ask for
+// bucket-owner-full-control, and allow s3:PutObject only.
+func (a *access) grantsOthers() bool {
+	switch a.header.Get("X-Amz-Acl") {
+	case "":
+	case "private", "bucket-owner-read", "bucket-owner-full-control":
+		return false
+	default:
+		return true
+	}
+	list, err := a.request.server.readGrants(a.header)
+	return err != nil || slices.ContainsFunc(list, func(g grant) bool {
+		ofCaller := !a.caller.anonymous && g.Grantee == ownerOf(a.caller.account).ID
+		return !ofCaller && g.Grantee != ownerOf(a.bucket.account).ID
+	})
 }

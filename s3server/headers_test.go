@@ -106,11 +106,53 @@ func TestFormsOfTheDateOfASignature(t *testing.T) {
 	}
 }
 
+// minio-go, minio-js, minio-java and Bun do not sign Content-Type, and Evaporate does not sign the
+// hash of the body, which is part of the signature anyway.
+func TestHeadersThatNeedNotBeSigned(t *testing.T) {
+	for _, strict := range []bool{true, false} {
+		s := open(t, s3server.Config{Strict: strict})
+		now := time.Now().UTC()
+		for name, row := range map[string]struct {
+			value  string
+			status int
+		}{
+			"Content-Type":         {"image/png", http.StatusOK},
+			"Cache-Control":        {"no-store", http.StatusOK},
+			"Content-Md5":          {"XUFAKrxLKna5cZ2REBfFkg==", http.StatusOK},
+			"X-Amz-Acl":            {"private", http.StatusForbidden},
+			"X-Amz-Meta-A":         {"b", http.StatusForbidden},
+			"X-Amz-Storage-Class":  {"STANDARD", http.StatusForbidden},
+			"X-Amz-Security-Token": {"x", http.StatusBadRequest},
+		} {
+			header := signedWithDate("PUT", "/photos/k", strings.TrimPrefix(s.URL, "http://"), now, now.Format(http.TimeFormat), false)
+			header.Set(name, row.value)
+			response, body := s.send(t, "PUT", s.URL+"/photos/k", strings.NewReader("hello"), header)
+			require.Equal(t, row.status, response.StatusCode, "strict %v, %s: %s", strict, name, body)
+			if row.status == http.StatusForbidden {
+				require.Equal(t, strings.ToLower(name), errorIn(t, body).HeadersNotSigned)
+			}
+			if name == "Content-Type" {
+				response, _ = s.signedSend(t, "HEAD", "/photos/k", "", nil)
+				require.Equal(t, row.value, response.Header.Get(name))
+			}
+		}
+	}
+}
+
 // signedByDate returns the headers of a request for /photos/none that has no x-amz-date.
 func signedByDate(host string, at time.Time, date string) http.Header {
-	const signed = "date;host;x-amz-content-sha256"
+	return signedWithDate("GET", "/photos/none", host, at, date, true)
+}
+
+// signedWithDate returns the headers of a request that has no x-amz-date. The hash of its body is a
+// signed header, or only part of the signature.
+func signedWithDate(method, path, host string, at time.Time, date string, hashHeader bool) http.Header {
+	signed, headers := "date;host", "date:"+date+"\nhost:"+host+"\n"
+	if hashHeader {
+		signed, headers = signed+";x-amz-content-sha256", headers+"x-amz-content-sha256:UNSIGNED-PAYLOAD\n"
+	}
 	stamp, scope := at.Format("20060102T150405Z"), at.Format("20060102")+"/us-east-1/s3/aws4_request"
-	canonical := "GET\n/photos/none\n\ndate:" + date + "\nhost:" + host + "\nx-amz-content-sha256:UNSIGNED-PAYLOAD\n\n" + signed + "\nUNSIGNED-PAYLOAD"
+	canonical := method + "\n" + path + "\n\n" + headers + "\n" + signed + "\nUNSIGNED-PAYLOAD"
 	hash := sha256.Sum256([]byte(canonical))
 	mac := func(key []byte, text string) []byte {
 		h := hmac.New(sha256.New, key)

@@ -145,7 +145,7 @@ func (f *form) header() http.Header {
 
 // checkFields refuses fields that this server lacks, and another owner than expected.
 func (r *request) checkFields(header http.Header) error {
-	if err := checkHeaders(formFields, header); err != nil {
+	if err := r.server.checkHeaders(formFields, header); err != nil {
 		return err
 	}
 	owner := header.Get("X-Amz-Expected-Bucket-Owner")

@@ -86,6 +86,32 @@ func TestRefusedRequests(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 }
 
+// s3fs ends a document with a line break, and so does "curl --data-binary @file" with most files.
+func TestADocumentMayEndInWhatXMLAllows(t *testing.T) {
+	const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+	for end, status := range map[string]int{
+		"\n":                         200,
+		" \r\n\t":                    200,
+		"<!-- by hand -->\n":         200,
+		"<?editor indent?>":          200,
+		"x":                          400,
+		"\n\x00":                     400,
+		"\u00a0":                     400,
+		"\n<Status/>":                400,
+		"</VersioningConfiguration>": 400,
+		"<!-- open":                  400,
+		"<!DOCTYPE a>":               400,
+		"&amp;":                      400,
+	} {
+		s := start(t, s3server.Config{})
+		response, body := s.signedSend(t, "PUT", "/photos?versioning", document+end, nil)
+		require.Equal(t, status, response.StatusCode, "%q: %s", end, body)
+		if status == 400 {
+			require.Equal(t, "MalformedXML", errorIn(t, body).Code)
+		}
+	}
+}
+
 // TestAPlusInAPathIsASpace tests a rule of S3 that differs from RFC 3986.
 func TestAPlusInAPathIsASpace(t *testing.T) {
 	s := start(t, s3server.Config{})

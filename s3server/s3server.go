@@ -15,7 +15,7 @@
 // XML, bucket policies and object locks, and stores every key that S3 stores. Its errors have AWS's
 // codes. An operation, header or parameter that it does not have returns NotImplemented: it
 // ignores nothing to which AWS gives a meaning. The zero [Config] accepts what other development
-// servers accept, and Config.Strict is AWS to the letter.
+// servers accept, and ignores headers that AWS does not know. Config.Strict is AWS to the letter.
 //
 // # Misbehavior
 //

@@ -102,7 +102,7 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.afterAuth(r); err != nil {
 		return err
 	}
-	if err := checkHeaders(r.operation, r.Header); err != nil {
+	if err := r.server.checkHeaders(r.operation, r.Header); err != nil {
 		return err
 	}
 	if err := r.checkParameters(); err != nil {

@@ -76,10 +76,30 @@ func parseXML(document []byte, v any) error {
 	if err := decoder.Decode(v); err != nil {
 		return newError("MalformedXML")
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return newError("MalformedXML")
+	return checkEnd(decoder)
+}
+
+// checkEnd refuses anything after a document but what XML allows there: white space, comments and
+// processing instructions.
+func checkEnd(decoder *xml.Decoder) error {
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return newError("MalformedXML")
+		}
+		switch token := token.(type) {
+		case xml.Comment, xml.ProcInst:
+		case xml.CharData:
+			if len(bytes.Trim(token, " \t\r\n")) > 0 {
+				return newError("MalformedXML")
+			}
+		default:
+			return newError("MalformedXML")
+		}
 	}
-	return nil
 }
 
 // unknownElements are the elements that a document has and its type has not, which S3 refuses as

@@ -106,7 +106,7 @@ var rules = []rule{
 
 // shipped reports whether a package is more than a suite or a tool for tests.
 func shipped(path string) bool {
-	return path != "storagetest" && path != "files/recordstest" && path != "cmd/certify" && !within(path, "internal/testing")
+	return path != "storagetest" && path != "storagetest/hostile" && path != "files/recordstest" && path != "cmd/certify" && !within(path, "internal/testing")
 }
 
 // check returns a line for each import that breaks a rule.

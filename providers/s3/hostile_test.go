@@ -1,0 +1,54 @@
+package s3_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/hostile"
+)
+
+// knownHostileFailures are the rows that fail. There should be none.
+var knownHostileFailures = map[string]string{
+	"a login page":                  "D103",
+	"a login page without a length": "D103",
+	"an empty JSON object":          "D103",
+	"another XML document":          "D103",
+	"nothing":                       "D103",
+	"an encoding that nobody asked for/Download of a range": "D103",
+}
+
+func TestHostileServers(t *testing.T) {
+	const key, secret, token = "AKIDHOSTILE", "secret key of the test", "the-session-token/of+the-test=="
+	profile, known := s3.NamedProfile("minio")
+	require.True(t, known)
+	hostile.Run(t, hostile.Store{
+		Server: s3server.New(s3server.Config{
+			Buckets:     []string{"photos"},
+			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret, SessionToken: token}},
+		}),
+		Open: func(t *testing.T, address string) storage.Driver {
+			d, err := s3.NewDriver(t.Context(), s3.Config{
+				Bucket: "photos", Endpoint: address, Profile: &profile,
+				AccessKeyID: key, SecretKey: secret, SessionToken: token,
+			})
+			require.NoError(t, err)
+			return d
+		},
+		EmptyPage: emptyPage,
+		Skip:      knownHostileFailures,
+	})
+}
+
+// emptyPage returns a page of a listing without an entry.
+func emptyPage(r *http.Request, token string) (contentType, body string) {
+	if r.URL.Query().Get("list-type") != "2" {
+		return "", ""
+	}
+	return "application/xml", `<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>photos</Name>` +
+		`<IsTruncated>true</IsTruncated><NextContinuationToken>` + token + `</NextContinuationToken></ListBucketResult>`
+}

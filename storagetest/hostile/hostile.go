@@ -1,0 +1,175 @@
+// Package hostile tests how a driver over HTTP treats a server that breaks its responses. It
+// sends a login page in place of a result, a body without an end, empty pages for ever, or a
+// message that quotes the request.
+//
+// [Run] puts a proxy before a true server of the store. For each fault and each operation, it
+// breaks the responses to the first request of the operation and all later ones. It then does the
+// same from the second request, and so on. Whatever comes, an operation that succeeds has told the
+// truth. An operation that fails has changed nothing, or its error says that this is unknown. It
+// ends soon, takes no more of a body than it can use, and shows no secret of its requests.
+//
+//	func TestHostileServers(t *testing.T) {
+//		hostile.Run(t, hostile.Store{
+//			Server: shelfserver.New(),
+//			Open:   func(t *testing.T, address string) storage.Driver { return newDriver(address) },
+//		})
+//	}
+package hostile
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Store is a driver and a true server of its protocol.
+type Store struct {
+	// Server serves the store's protocol for a bucket, which is empty at first. It may be a
+	// proxy of a server in another process.
+	Server http.Handler
+	// Open opens a driver for that bucket. The address is that of a server which passes the
+	// requests to Server, as in "http://127.0.0.1:8080".
+	Open func(t *testing.T, address string) storage.Driver
+	// EmptyPage returns the store's response to r, which asks for a page of a listing. The
+	// page has no entry, and its token is the one given. It returns "" if r asks for
+	// something else. Nil leaves the listings without an end out.
+	EmptyPage func(r *http.Request, token string) (contentType, body string)
+	// Skip has the rows that are left out, with the reason. A row is a fault, as in
+	// "a login page", or a fault and an operation, as in "a login page/SetTags".
+	Skip map[string]string
+}
+
+// Run runs all rows of s. A row has the name of its fault and its operation.
+func Run(t *testing.T, s Store) {
+	t.Helper()
+	honest := newServer(t, s.Server)
+	driver := s.Open(t, honest.URL)
+	bucket := storage.New(driver)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	suite := &suite{store: s, desc: driver.Describe(), honest: bucket}
+	suite.requireKnown(t)
+	for _, f := range faults(&s) {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			for _, o := range operations(&suite.desc) {
+				if f.only != nil && !f.only(&o) {
+					continue
+				}
+				t.Run(o.name, func(t *testing.T) {
+					t.Parallel()
+					suite.run(t, f, o)
+				})
+			}
+		})
+	}
+}
+
+// A suite is one call of Run.
+type suite struct {
+	store  Store
+	desc   storage.Description
+	honest storage.Bucket // on a server that breaks nothing
+	tries  atomic.Int64   // number the prefixes
+}
+
+// requireKnown fails if Skip names a row that does not exist.
+func (s *suite) requireKnown(t *testing.T) {
+	t.Helper()
+	rows := map[string]bool{}
+	for _, f := range faults(&s.store) {
+		rows[f.name] = true
+		for _, o := range operations(&s.desc) {
+			rows[f.name+"/"+o.name] = true
+		}
+	}
+	for name := range s.store.Skip {
+		require.Contains(t, rows, name, "Skip names no row")
+	}
+}
+
+// mostRequests is from how many requests of an operation the responses are broken at most.
+const mostRequests = 8
+
+// run breaks the responses from the first request on, from the second on, and so on.
+func (s *suite) run(t *testing.T, f fault, o operation) {
+	for _, name := range []string{f.name, f.name + "/" + o.name} {
+		if reason := s.store.Skip[name]; reason != "" {
+			t.Skip(reason)
+		}
+	}
+	if lacking := o.needs &^ s.desc.Features; lacking != 0 {
+		t.Skip("the store has no such operation")
+	}
+	for first := 1; first <= mostRequests; first++ {
+		for variant := 0; ; variant++ {
+			tried := s.try(t, f, o, first, variant)
+			if t.Failed() || tried.broken == 0 {
+				return
+			}
+			if !tried.more {
+				break
+			}
+		}
+		if f.firstOnly {
+			return
+		}
+	}
+}
+
+// A tried is how an operation went on a server that breaks its responses.
+type tried struct {
+	fault     *fault
+	operation *operation
+	first     int // the first request whose response is broken
+	variant   int
+	server    *server
+	bucket    storage.Bucket // the honest one, with the try's prefix
+	err       error
+	took      time.Duration
+	broken    int // responses
+	more      bool
+}
+
+func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tried {
+	t.Helper()
+	server := newServer(t, s.store.Server)
+	driver := s.store.Open(t, server.URL)
+	opened := storage.New(driver, storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall}))
+	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
+	r := &tried{fault: &f, operation: &o, first: first, variant: variant, server: server, bucket: storage.Prefixed(s.honest, prefix)}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*maxTime)
+	defer cancel()
+	if o.prepare != nil {
+		require.NoError(t, o.prepare(ctx, r.bucket))
+	}
+	server.begin(&f, first, variant)
+	began := time.Now()
+	r.err = o.do(ctx, storage.Prefixed(opened, prefix))
+	r.took = time.Since(began)
+	r.broken, r.more = server.end()
+	_ = storage.Close(opened)
+	r.judge(t)
+	server.Close()
+	return r
+}
+
+func (r *tried) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the response to request %d was broken", r.first)
+	if r.variant > 0 {
+		fmt.Fprintf(&b, " (variant %d)", r.variant)
+	}
+	for i, line := range r.server.lines() {
+		fmt.Fprintf(&b, "\n%d  %s", i+1, line)
+	}
+	fmt.Fprintf(&b, "\nthe error is: %v", r.err)
+	return b.String()
+}

@@ -1,0 +1,158 @@
+package hostile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	maxTime     = 15 * time.Second // on a slow machine
+	maxRequests = 40
+	// maxTaken is how much of a response may leave the server: the most that a driver reads, and
+	// what the buffers of the two systems hold.
+	maxTaken = 40 << 20
+)
+
+// A lie is the result of an operation that succeeded with something untrue.
+type lie string
+
+func (l lie) Error() string { return "the operation succeeded with something untrue: " + string(l) }
+
+// judge fails the test if the operation broke a promise.
+func (r *tried) judge(t *testing.T) {
+	t.Helper()
+	if r.broken == 0 {
+		require.NoError(t, r.err, "no response was broken. %v", r)
+		return
+	}
+	var untrue lie
+	require.False(t, errors.As(r.err, &untrue), "%v", r)
+	require.Less(t, r.took, maxTime, "it takes too long. %v", r)
+	most := maxRequests
+	if r.fault.requests > 0 {
+		most = r.fault.requests
+	}
+	require.LessOrEqual(t, len(r.server.lines()), most, "too many requests. The error is: %v", r.err)
+	require.LessOrEqual(t, r.server.taken.Load(), int64(maxTaken), "it reads a body without an end. %v", r)
+	for _, secret := range r.server.secrets() {
+		for _, text := range texts(r.err) {
+			require.NotContains(t, text, secret, "a secret of the request is shown. %v", r)
+		}
+	}
+	r.judgeEffect(t)
+	if r.err == nil {
+		require.False(t, r.fault.fails, "it must fail. %v", r)
+		return
+	}
+	var own *storage.Error
+	require.ErrorAs(t, r.err, &own, "%v", r)
+	if len(r.fault.codes) > 0 {
+		require.Contains(t, r.fault.codes, storage.CodeOf(r.err), "%v", r)
+	}
+}
+
+// judgeEffect compares what the operation says of its effect with the bucket.
+func (r *tried) judgeEffect(t *testing.T) {
+	t.Helper()
+	if r.operation.done == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
+	defer cancel()
+	done, err := r.operation.done(ctx, r.bucket)
+	require.NoError(t, err, "%v", r)
+	switch {
+	case r.err == nil:
+		require.True(t, done, "it returned nil and has no effect. %v", r)
+	case done:
+		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "it took effect. %v", r)
+	case r.fault.success && r.first == 1 && r.operation.single:
+		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "only a true response tells. %v", r)
+	}
+}
+
+// texts returns what err, and each error in its tree, shows.
+func texts(err error) []string {
+	if err == nil {
+		return nil
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "error", err)
+	all := []string{err.Error(), log.String()}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		all = append(all, texts(e.Unwrap())...)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, texts(inner)...)
+		}
+	}
+	return all
+}
+
+// secretsOf returns the secrets in a request: in its headers, and in its address.
+func secretsOf(r *http.Request) []string {
+	var found []string
+	add := func(value string) {
+		if len(value) >= 8 && !slices.Contains(found, value) {
+			found = append(found, value)
+		}
+	}
+	for name, values := range r.Header {
+		for _, value := range values {
+			switch name = strings.ToLower(name); {
+			case strings.Contains(name, "authorization"), strings.Contains(name, "cookie"):
+				for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
+					add(secretWord(word))
+				}
+			case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
+				add(value)
+			case strings.Contains(name, "customer-key"), strings.Contains(name, "encryption-key"):
+				add(value)
+			}
+			if at, err := url.Parse(value); err == nil && at.Host != "" {
+				addParameters(at, add)
+			}
+		}
+	}
+	addParameters(r.URL, add)
+	return found
+}
+
+// secretWord returns the secret in a word of a credential: a MAC, a token, or "".
+func secretWord(word string) string {
+	name, value, isPair := strings.Cut(word, "=")
+	switch {
+	case isPair && strings.EqualFold(name, "Signature"):
+		return value
+	case isPair && (name == "Credential" || name == "SignedHeaders"):
+		return ""
+	case strings.Contains(word, ":"): // an account and its MAC
+		return word[strings.LastIndex(word, ":")+1:]
+	case strings.HasPrefix(word, "AWS4-"), strings.HasPrefix(word, "SharedKey"), strings.EqualFold(word, "bearer"):
+		return ""
+	}
+	return word
+}
+
+func addParameters(u *url.URL, add func(string)) {
+	for name, values := range u.Query() {
+		switch strings.ToLower(name) {
+		case "sig", "signature", "x-amz-signature", "x-amz-security-token", "x-goog-signature":
+			for _, value := range values {
+				add(value)
+			}
+		}
+	}
+}

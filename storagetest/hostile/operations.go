@@ -1,0 +1,205 @@
+package hostile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// An operation is one call of a bucket.
+type operation struct {
+	name    string
+	needs   storage.Features
+	single  bool                                        // its first response decides
+	reads   bool                                        // bytes of an object: a body without an end is theirs
+	lists   bool                                        // pages
+	prepare func(context.Context, storage.Bucket) error // on the honest server
+	do      func(ctx context.Context, b storage.Bucket) error
+	// done reports whether the operation took effect. It fails if the bucket has neither what was
+	// there before nor what there should be. Nil means that nothing is changed.
+	done func(context.Context, storage.Bucket) (bool, error)
+}
+
+const (
+	before = "the content before"
+	after  = "the content after, which is longer"
+)
+
+var (
+	listed   = []string{"a", "b", "c/1", "c/2", "d"}
+	tags     = map[string]string{"kind": "new"}
+	metadata = map[string]string{"author": "nobody"}
+)
+
+func operations(desc *storage.Description) []operation {
+	return []operation{
+		{name: "Upload", single: true, prepare: uploaded("a"), done: replaced("a", before, after),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Upload(ctx, "a", strings.NewReader(after))
+				return err
+			}},
+		{name: "Upload with IfAbsent", needs: storage.ConditionalCreate, single: true, done: replaced("a", "", after),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
+				return err
+			}},
+		uploadInParts(desc),
+		{name: "Copy", needs: storage.ServerCopy, prepare: uploaded("a"), done: replaced("copy", "", before),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Copy(ctx, b, "copy", b, "a")
+				return err
+			}},
+		{name: "Remove", single: true, prepare: uploaded("a"), done: replaced("a", before, ""),
+			do: func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }},
+		{name: "RemoveAll", prepare: uploaded("a", "b", "d"), done: removed("a", "b", "d"),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				n, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "d"}))
+				if err == nil && n != 3 {
+					return lie(fmt.Sprintf("%d of 3 objects are removed", n))
+				}
+				return err
+			}},
+		{name: "SetTags", needs: storage.ObjectTags, prepare: uploaded("a"), done: tagged,
+			do: func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) }},
+		{name: "Tags", needs: storage.ObjectTags, prepare: uploaded("a"), do: readTags},
+		{name: "Attrs", prepare: uploaded("a"), do: readAttrs},
+		{name: "Download", reads: true, prepare: uploaded("a"),
+			do: func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before) }},
+		{name: "Download of a range", reads: true, prepare: uploaded("a"),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return download(ctx, b, before[4:11], storage.WithRange(4, 7))
+			}},
+		{name: "List", lists: true, prepare: uploaded(listed...),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return list(ctx, b, listed, storage.WithPageSize(2))
+			}},
+		{name: "List with a delimiter", lists: true, prepare: uploaded(listed...),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return list(ctx, b, []string{"a", "b", "c/", "d"}, storage.WithDelimiter("/"))
+			}},
+	}
+}
+
+// uploadInParts is an upload of two parts.
+func uploadInParts(desc *storage.Description) operation {
+	size := max(1<<10, desc.MinPartSize)
+	content := strings.Repeat("p", int(size)) + after
+	return operation{
+		name: "Upload in parts", needs: storage.MultipartUploads, prepare: uploaded("a"), done: replaced("a", before, content),
+		do: func(ctx context.Context, b storage.Bucket) error {
+			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
+			return err
+		},
+	}
+}
+
+func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
+	return func(ctx context.Context, b storage.Bucket) error {
+		var opts []storage.UploadOption
+		if storage.Supports(b, storage.Metadata) {
+			opts = append(opts, storage.WithMetadata(metadata))
+		}
+		for _, key := range keys {
+			if _, err := b.Upload(ctx, key, strings.NewReader(before), opts...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// replaced reports whether the content of key, which was from, is to. "" means that there is
+// no object.
+func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool, error) {
+	return func(ctx context.Context, b storage.Bucket) (bool, error) {
+		content, _, err := storage.ReadAll(ctx, b, key)
+		switch {
+		case err != nil && !errors.Is(err, storage.ObjectNotFound):
+			return false, err
+		case string(content) == to:
+			return true, nil
+		case string(content) == from:
+			return false, nil
+		}
+		return false, fmt.Errorf("the object has %d bytes, which are neither of the two contents", len(content))
+	}
+}
+
+// removed reports whether one of keys is no more there.
+func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
+	return func(ctx context.Context, b storage.Bucket) (bool, error) {
+		gone := 0
+		for _, key := range keys {
+			there, err := b.Exists(ctx, key)
+			if err != nil {
+				return false, err
+			}
+			if !there {
+				gone++
+			}
+		}
+		return gone == len(keys), nil
+	}
+}
+
+func tagged(ctx context.Context, b storage.Bucket) (bool, error) {
+	found, err := storage.Tags(ctx, b, "a")
+	return maps.Equal(found, tags), err
+}
+
+func readTags(ctx context.Context, b storage.Bucket) error {
+	found, err := storage.Tags(ctx, b, "a")
+	if err == nil && len(found) != 0 {
+		return lie(fmt.Sprintf("the object has the tags %v", found))
+	}
+	return err
+}
+
+func readAttrs(ctx context.Context, b storage.Bucket) error {
+	attrs, err := b.Attrs(ctx, "a")
+	if err == nil {
+		return compareAttrs(b, attrs)
+	}
+	return err
+}
+
+// compareAttrs compares what the requests of all stores return.
+func compareAttrs(b storage.Bucket, attrs *storage.Attrs) error {
+	if attrs.Size != int64(len(before)) {
+		return lie(fmt.Sprintf("the size is %d", attrs.Size))
+	}
+	if storage.Supports(b, storage.Metadata) && !maps.Equal(attrs.Metadata, metadata) {
+		return lie(fmt.Sprintf("the metadata is %v", attrs.Metadata))
+	}
+	return nil
+}
+
+func download(ctx context.Context, b storage.Bucket, want string, opts ...storage.DownloadOption) error {
+	content, attrs, err := storage.ReadAll(ctx, b, "a", opts...)
+	if err != nil {
+		return err
+	}
+	if string(content) != want {
+		return lie(fmt.Sprintf("the content is %.100q", content))
+	}
+	return compareAttrs(b, attrs)
+}
+
+func list(ctx context.Context, b storage.Bucket, want []string, opts ...storage.ListOption) error {
+	var found []string
+	for entry, err := range b.List(ctx, opts...) {
+		if err != nil {
+			return err
+		}
+		found = append(found, entry.Key)
+	}
+	if !slices.Equal(found, want) {
+		return lie(fmt.Sprintf("the listing is %q", found))
+	}
+	return nil
+}

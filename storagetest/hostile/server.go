@@ -1,0 +1,227 @@
+package hostile
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A server passes requests to the true server, and breaks the responses that it is told to.
+type server struct {
+	*httptest.Server
+	truth http.Handler
+	taken atomic.Int64 // the most bytes of one broken response that left
+
+	mu      sync.Mutex
+	fault   *fault // nil: nothing is broken
+	first   int
+	variant int
+	broken  int
+	more    bool // the fault has a further variant
+	asked   []string
+	hidden  []string
+	open    []net.Conn
+}
+
+func newServer(t *testing.T, truth http.Handler) *server {
+	t.Helper()
+	s := &server{truth: truth}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// begin breaks the responses from request first on.
+func (s *server) begin(f *fault, first, variant int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault, s.first, s.variant, s.asked = f, first, variant, nil
+}
+
+// end closes all broken connections. It returns how many responses were broken, and
+// whether the fault has a further variant.
+func (s *server) end() (broken int, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = nil
+	for _, c := range s.open {
+		_ = c.Close()
+	}
+	return s.broken, s.more
+}
+
+func (s *server) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+func (s *server) secrets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.hidden)
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	f, variant := s.fault, s.variant
+	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
+	if f == nil || len(s.asked) < s.first {
+		s.mu.Unlock()
+		s.truth.ServeHTTP(w, r)
+		return
+	}
+	s.broken++
+	s.hidden = append(s.hidden, secretsOf(r)...)
+	x := &exchange{server: s, request: r, variant: variant, nth: s.broken}
+	s.mu.Unlock()
+
+	quoted := quote(r)
+	if f.instead {
+		_, _ = io.Copy(io.Discard, r.Body)
+	} else {
+		x.truth = record(s.truth, w, r)
+	}
+	c, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(2 * maxTime))
+	s.mu.Lock()
+	s.open = append(s.open, c)
+	s.mu.Unlock()
+	x.quoted, x.conn = quoted, c
+	f.respond(x)
+	// Closing a connection of which something was not read yet would reset it.
+	if tcp, ok := c.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
+// quote returns the request line and the headers, as a gateway shows them.
+func quote(r *http.Request) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s; ", r.Method, r.RequestURI)
+	for name, values := range r.Header {
+		for _, value := range values {
+			fmt.Fprintf(&b, "%s: %s; ", name, value)
+		}
+	}
+	return b.String()
+}
+
+// An exchange is one request whose response is broken.
+type exchange struct {
+	server  *server
+	request *http.Request
+	variant int
+	nth     int       // of the responses that are broken in this try, from 1
+	truth   *recorded // the true response; nil if the request was not passed on
+	quoted  string
+	conn    net.Conn
+	sent    int64 // bytes
+}
+
+// write sends bytes, and reports whether the client still takes them.
+func (x *exchange) write(p []byte) bool {
+	n, err := x.conn.Write(p)
+	x.sent += int64(n)
+	for most := x.server.taken.Load(); x.sent > most && !x.server.taken.CompareAndSwap(most, x.sent); {
+		most = x.server.taken.Load()
+	}
+	return err == nil
+}
+
+func (x *exchange) print(format string, args ...any) bool {
+	return x.write(fmt.Appendf(nil, format, args...))
+}
+
+// oneMore tells that the fault has a further variant.
+func (x *exchange) oneMore() {
+	x.server.mu.Lock()
+	defer x.server.mu.Unlock()
+	x.server.more = true
+}
+
+// respond sends a whole response.
+func (x *exchange) respond(status int, contentType, body string) {
+	if x.request.Method == http.MethodHead {
+		x.print("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", status, http.StatusText(status), contentType, len(body))
+		return
+	}
+	x.print("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, http.StatusText(status), contentType, len(body), body)
+}
+
+// A recorded is a response of the true server.
+type recorded struct {
+	under  http.ResponseWriter
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+// record has the true server respond.
+func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
+	to := &recorded{under: w, header: http.Header{}}
+	truth.ServeHTTP(to, r)
+	_, _ = io.Copy(io.Discard, r.Body)
+	to.WriteHeader(http.StatusOK)
+	if to.hasBody(r) {
+		to.header.Set("Content-Length", fmt.Sprint(to.body.Len()))
+	}
+	if to.header.Get("Date") == "" {
+		to.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	to.header.Set("Connection", "close")
+	return to
+}
+
+func (r *recorded) hasBody(of *http.Request) bool {
+	return of.Method != http.MethodHead && r.status != http.StatusNoContent && r.status != http.StatusNotModified
+}
+
+func (r *recorded) Header() http.Header { return r.header }
+
+func (r *recorded) WriteHeader(status int) {
+	if r.status == 0 && status >= 200 {
+		r.status = status
+	}
+}
+
+func (r *recorded) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	return r.body.Write(p)
+}
+
+// Flush does nothing: the response is sent when it is whole.
+func (r *recorded) Flush() {}
+
+// Unwrap is for http.ResponseController.
+func (r *recorded) Unwrap() http.ResponseWriter { return r.under }
+
+// head returns the status line and the headers, without the empty line.
+func (r *recorded) head() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", r.status, http.StatusText(r.status))
+	_ = r.header.Write(&b)
+	return b.String()
+}
+
+// raw returns the response as it is sent.
+func (r *recorded) raw(of *http.Request) []byte {
+	raw := []byte(r.head() + "\r\n")
+	if r.hasBody(of) {
+		raw = append(raw, r.body.Bytes()...)
+	}
+	return raw
+}
