@@ -47,7 +47,7 @@ func sinceStart() time.Duration { return time.Since(processStart) }
 var spanNames = func() map[string]string {
 	names := map[string]string{}
 	for _, op := range [...]string{
-		"Upload", "Download", "List", "ListPage", "Versions", "Attrs", "Exists", "Remove", "RemoveAll", "Copy", "Compose",
+		"Upload", "Download", "List", "ListPage", "Versions", "Attrs", "Exists", "Remove", "RemoveAll", "RemoveVersions", "Copy", "Compose",
 		"SignedUploadURL", "SignedDownloadURL", "SignedUploadForm",
 		"BeginUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "AbortUpload", "ListUploads",
 		"CreateBucket", "BucketInfo", "UpdateBucket", "DeleteBucket", "Buckets", "Credentials",
