@@ -122,13 +122,23 @@ func (s *Service) info(ctx context.Context, op, name string, checked *Error, f f
 // Buckets yields the account's buckets by name, and at most one error, last.
 func (s *Service) Buckets(ctx context.Context) iter.Seq2[BucketInfo, error] {
 	return func(yield func(BucketInfo, error) bool) {
-		token, stopped := "", false
-		for !stopped {
+		token := ""
+		var progress pageProgress
+		for {
 			var page []BucketInfo
 			next := ""
 			err := s.do(ctx, "Buckets", "", nil, func(ctx context.Context) (err error) {
-				page, next, err = s.driver.ListBuckets(ctx, token)
-				return err
+				if page, next, err = s.driver.ListBuckets(ctx, token); err != nil {
+					return err
+				}
+				last := ""
+				if n := len(page); n > 0 {
+					last = page[n-1].Name
+				}
+				if e := progress.check(&s.core.desc, token, next, last); e != nil {
+					return e
+				}
+				return nil
 			})
 			if err != nil {
 				yield(BucketInfo{}, err)
@@ -140,8 +150,9 @@ func (s *Service) Buckets(ctx context.Context) iter.Seq2[BucketInfo, error] {
 					return
 				}
 			}
-			stopped = next == "" || next == token
-			token = next
+			if token = next; token == "" {
+				return
+			}
 		}
 	}
 }
@@ -158,6 +169,8 @@ func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 		defer func() { _ = d.Close() }()
 		// Azure would delete everything. A page without entries may have a token for a page
 		// with entries, because drivers leave out folder markers.
+		desc := d.Describe()
+		var progress pageProgress
 		for token := ""; ; {
 			page, err := d.List(ctx, &ListRequest{Limit: 1, Token: token})
 			switch {
@@ -167,8 +180,9 @@ func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 				return BucketNotEmpty
 			case page.Token == "":
 				return s.driver.DeleteBucket(ctx, name)
-			case page.Token == token:
-				return errRepeats
+			}
+			if e := progress.check(&desc, token, page.Token, ""); e != nil {
+				return e
 			}
 			token = page.Token
 		}

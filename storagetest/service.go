@@ -192,6 +192,41 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
+		Case{Name: "a bucket that is deleted and created again", Rule: "E2", Explanation: "a Bucket value outlives its bucket: after DeleteBucket its operations are BucketNotFound, and after CreateBucket they work again, on the new bucket"},
+		func(s *S) {
+			name := s.create()
+			b := s.bucket(name)
+			s.T.put(b, "a", "old")
+			r, err := b.Download(s.T.Context(), "a")
+			require.NoError(s.T, err)
+			require.NoError(s.T, b.Remove(s.T.Context(), "a"))
+			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
+			require.NoError(s.T, r.Close())
+			for operation, err := range map[string]error{
+				"Upload":   second(b.Upload(s.T.Context(), "a", strings.NewReader("x"), storage.IfAbsent())),
+				"Download": second(b.Download(s.T.Context(), "a")),
+				"Attrs":    second(b.Attrs(s.T.Context(), "a")),
+				"Remove":   b.Remove(s.T.Context(), "a"),
+				"ListPage": second(storage.ListPage(s.T.Context(), b, "")),
+				"Copy":     second(storage.Copy(s.T.Context(), b, "b", b, "a")),
+			} {
+				require.Equal(s.T, storage.BucketNotFound, storage.CodeOf(err), "%s: %v", operation, err)
+			}
+
+			_, err = s.CreateBucket(s.T.Context(), name)
+			if storage.CodeOf(err) == storage.Unavailable {
+				return // Azure keeps the name of a deleted container for at least 30 seconds
+			}
+			require.NoError(s.T, err)
+			require.Empty(s.T, s.T.keys(b))
+			_, err = b.Upload(s.T.Context(), "a", strings.NewReader("new"), storage.IfAbsent())
+			require.NoError(s.T, err)
+			_, err = s.bucket(name).Upload(s.T.Context(), "a", strings.NewReader("other"), storage.IfAbsent())
+			s.T.requireCode(err, storage.PreconditionFailed)
+			s.T.requireContent(b, "a", "new")
+		},
+	},
+	{
 		Case{Name: "buckets of one account are apart", Rule: "B1", Explanation: "a key in one bucket is not in the other, and a copy goes between them"},
 		func(s *S) {
 			one, two := s.bucket(s.create()), s.bucket(s.create())

@@ -80,13 +80,25 @@ func (d *dir) stat(base string) (meta, error) {
 	return metaOf(&st), nil
 }
 
-// statSelf returns the meta of d, and whether d still has a name.
-func (d *dir) statSelf() (m meta, linked bool, err error) {
+// statSelf returns the meta of d.
+func (d *dir) statSelf() (meta, error) {
 	var st unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
-		return meta{}, false, err
+		return meta{}, err
 	}
-	return metaOf(&st), st.Nlink > 0, nil
+	return metaOf(&st), nil
+}
+
+// isAt reports whether path leads to d. While d is open, no other directory has its inode.
+func (d *dir) isAt(path string) (bool, error) {
+	var self, there unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil {
+		return false, err
+	}
+	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &self) }); err != nil {
+		return false, err
+	}
+	return self.Dev == there.Dev && self.Ino == there.Ino, nil
 }
 
 func (d *dir) mkdir(base string) error {

@@ -43,7 +43,7 @@ func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 		w, err := s.newStagingDir()
 		if w != nil || err != nil {
 			s.staging = w
-			if w != nil && s.managed { // Open of a bucket without a service sweeps
+			if w != nil { // the sweep of Open may have swept another directory
 				_ = s.sweepStaging()
 			}
 			return w, err
@@ -61,7 +61,7 @@ func (s *store) newStagingDir() (*stagingDir, error) {
 		if err := s.makeReservedDir(); err != nil {
 			return nil, err
 		}
-		return nil, s.notDeleted()
+		return nil, s.checkPlace()
 	}
 	if err != nil {
 		return nil, failure(err)
