@@ -33,4 +33,7 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 		}
 	}
 	require.True(t, project.Release.Draft, "a person publishes it")
+	require.Len(t, project.SBOMs, 1)
+	require.Len(t, project.Signs, 1)
+	require.Equal(t, "checksum", project.Signs[0].Artifacts)
 }
