@@ -435,7 +435,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 		if !b.description().Local {
 			return newError("NotImplemented").withMessage("The store behind this server cannot change this of an object")
 		}
-		tags[reservedName] = rest
+		tags[reservedTag] = rest
 	}
 	r.Tags = tags
 	return b.driver.SetTags(ctx, r)
@@ -444,5 +444,5 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 // hasChanges reports whether the object already has the reserved tag.
 func (b *driverBucket) hasChanges(ctx context.Context, r *storage.ChangeRequest) bool {
 	tags, err := b.driver.Tags(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
-	return err == nil && tags[reservedName] != ""
+	return err == nil && tags[reservedTag] != ""
 }

@@ -46,10 +46,9 @@ const (
 // Describe returns the features and limits.
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
-		Provider:                provider,
-		Bucket:                  d.bucket,
-		CountsRequests:          d.http != nil,
-		NonIdempotentCompletion: true,
+		Provider:       provider,
+		Bucket:         d.bucket,
+		CountsRequests: d.http != nil,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |

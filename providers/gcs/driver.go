@@ -62,7 +62,6 @@ func (d *driver) Describe() storage.Description {
 	if d.http != nil {
 		desc.Features |= storage.OpenUploads | storage.ListedUploads
 		desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
-		desc.NonIdempotentCompletion = true
 	}
 	switch {
 	case d.http == nil:

@@ -28,7 +28,7 @@ func TestTheCommandNamesThePackage(t *testing.T) {
 }
 
 // Without a server or program, a test is skipped, unless the environment requires all of them.
-func TestWhatIsMissingSkipsATestOrFailsIt(t *testing.T) {
+func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
 	if what := os.Getenv("OMNIBUCKET_TESTSERVER_CHILD"); what == "server" {
 		Need(t, "OMNIBUCKET_TEST_MINIO")
 	} else if what == "program" {
@@ -52,7 +52,7 @@ func TestWhatIsMissingSkipsATestOrFailsIt(t *testing.T) {
 }
 
 // "make test", "make race" and .ci/run run scripts/tests.
-func TestWhatMakeTestRunsRequiresEverything(t *testing.T) {
+func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
 	script, err := os.ReadFile("../../../scripts/tests")
 	require.NoError(t, err)
 	require.Contains(t, string(script), "\nexport "+Required+"=1")
