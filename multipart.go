@@ -189,8 +189,11 @@ func (u *MultipartUpload) listParts(ctx context.Context, o *operation) ([]Part, 
 			r.After = part.Number
 			parts = append(parts, part)
 		}
-		if !page.More || len(page.Parts) == 0 {
+		if !page.More {
 			break
+		}
+		if len(page.Parts) == 0 {
+			return nil, &Error{Code: Unavailable, Err: errors.New("the store listed no part, and says that there are more")}
 		}
 	}
 	u.mu.Lock()

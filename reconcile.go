@@ -14,6 +14,7 @@ type intent struct {
 	crc        CRC32C
 	condition  Condition
 	writeID    string // "": the write has none
+	named      bool   // writeID is of the caller, and an earlier call may have used it
 }
 
 // finishWrite returns what a write has stored, as the user sees it, or why it
@@ -55,6 +56,9 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 	if e.Code == PreconditionFailed && cond.Absent {
 		e.absent = true
 	}
+	if want.named && e.Code == PreconditionFailed && cond.Absent && want.writeID != "" {
+		e.Unknown = true // an earlier call may have been applied
+	}
 	if e.Unknown && e.Code == PreconditionFailed && !o.core.has(Metadata) {
 		e.Code = OutcomeUnknown
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
@@ -64,7 +68,7 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 		return nil, e
 	}
 	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
-	if failed == nil && holdsWriteID(found.Metadata, want.writeID) {
+	if failed == nil && holdsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}
 	if e.Code != PreconditionFailed {
@@ -87,4 +91,9 @@ func errOverwritten(e *Error) *Error {
 		Hint:    "read the object to see what it holds",
 		Status:  e.Status,
 	}
+}
+
+// otherContent reports whether an earlier call with the same write id stored other bytes.
+func (in *intent) otherContent(found *Attrs) bool {
+	return in.named && in.crc.Known && found.CRC32C.Known && found.CRC32C != in.crc
 }

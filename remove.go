@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 const (
@@ -109,19 +110,20 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 
 // RemoveMatching removes every object of a listing that match accepts (nil: all), as
 // [RemoveAll] does; err joins an error of the listing too. It skips the prefixes of a
-// listing with a delimiter.
+// listing with a delimiter, and the lease of a job of package transfer that runs with ctx.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
 }, match func(ListEntry) bool, opts ...ListOption) (removed int, err error) {
 	var listed error
+	held := serving.HeldIn(ctx, b)
 	removed, err = RemoveAll(ctx, b, func(yield func(string) bool) {
 		for entry, failed := range b.List(ctx, opts...) {
 			if failed != nil {
 				listed = failed
 				return
 			}
-			if entry.IsPrefix || match != nil && !match(entry) {
+			if entry.IsPrefix || slices.Contains(held, entry.Key) || match != nil && !match(entry) {
 				continue
 			}
 			if !yield(entry.Key) {

@@ -163,7 +163,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 	var tried tries
 	for {
 		if w.writeID == "" {
-			w.writeID = w.op.core.newWriteID()
+			w.writeID = w.op.core.newWriteID(w.req.set.writeID)
 			w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()

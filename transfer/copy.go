@@ -79,7 +79,19 @@ func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests
 	if err != nil {
 		return 0, err
 	}
-	return attrs.Size, nil
+	if attrs.Size == src.size {
+		return attrs.Size, nil
+	}
+	now, err := c.from.Attrs(ctx, src.key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound: // removed since
+		return attrs.Size, nil
+	case err != nil:
+		return 0, err
+	case now.Revision == src.revision: // not changed since it was listed
+		now.Size = attrs.Size
+	}
+	return attrs.Size, checkListedSize("Copy", src, now)
 }
 
 // options returns the options of the rule, after the locks of the source.

@@ -77,6 +77,9 @@ func (d *downloader) transfer(ctx context.Context, src entry, known bool, reques
 		return 0, err
 	}
 	defer func() { _ = r.Close() }() // always nil
+	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
+		return 0, err
+	}
 	err = d.to.writeFile(src.key, known, defaultPermissions, func(f *os.File) (_ time.Time, err error) {
 		stored, err = r.WriteTo(f)
 		return fileTime(r.Attrs(), src), err

@@ -2,8 +2,11 @@ package transfer
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
+
+	"github.com/omnibucket/storage"
 )
 
 // An entry is a file or object of one end.
@@ -15,6 +18,19 @@ type entry struct {
 	revision string // of an object
 	etag     string // of an object
 	err      error  // of the kinds broken and unlisted
+}
+
+// checkListedSize returns Internal if an object has another size than the same revision had in the
+// listing. A proxy that drops the length of a response makes an object look empty.
+func checkListedSize(op string, listed entry, found *storage.Attrs) error {
+	if listed.revision == "" || found.Revision != listed.revision || found.Size == listed.size {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Internal, Op: op, Key: listed.key,
+		Err:  fmt.Errorf("the object has %d bytes in the listing, and %d when it is read", listed.size, found.Size),
+		Hint: "look for a proxy between here and the store that changes responses",
+	}
 }
 
 type entryKind int

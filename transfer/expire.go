@@ -84,6 +84,7 @@ func Expire(ctx context.Context, b interface {
 	e := &expiry{settings: readOptions(opts), rules: rules, lister: b, remover: b}
 	e.tags, _ = b.(storage.AttrsReader)
 	e.uploader, _ = b.(storage.Uploader)
+	e.leaveOutHeld(ctx, b)
 	e.begin(e.settings)
 	early := e.check()
 	if early == nil {
@@ -217,9 +218,11 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 
 func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *panics.Group) error {
 	requests := newSemaphore(e.concurrency)
+	selecting := *e.settings
+	selecting.held = nil // old versions of a lease are not the lease
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge, now) }
-		if v.Key == "" || !e.selectsFile(v.Key, v.Size, v.Modified) || !old(e.rules[rule]) {
+		if v.Key == "" || !selecting.selectsFile(v.Key, v.Size, v.Modified) || !old(e.rules[rule]) {
 			return nil
 		}
 		selects := e.selector(rule, v.Key, old)

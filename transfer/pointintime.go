@@ -83,6 +83,7 @@ type reverting struct {
 
 func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, decide func([]storage.VersionEntry) reversion) (*Report, error) {
 	r := &reverting{settings: readOptions(opts), bucket: b, decide: decide}
+	r.leaveOutHeld(ctx, b)
 	r.begin(r.settings)
 	switch {
 	case r.err != nil:

@@ -19,6 +19,7 @@ type environment struct {
 	out    io.Writer
 	err    io.Writer
 	lookup func(name string) (value string, set bool) // an environment variable
+	ends   bool                                       // the process ends with the command, and what it has in memory
 }
 
 // A program is one run of one command.
@@ -200,7 +201,7 @@ Exit codes:
 	addBuildCommands(root)
 	root.SetHelpCommand(helpCommand(root))
 	p.completeLocations(root)
-	p.completeInPlainBash(root)
+	p.prepareScripts(root)
 	return root
 }
 

@@ -60,3 +60,12 @@ func RangeIgnored() *storage.Error {
 		Hint: "look for a proxy between here and the store that removes the Range header",
 	}
 }
+
+// LengthMissing returns the error for a response without a length, which a proxy has
+// compressed or replaced. To take it as empty would lose the content.
+func LengthMissing() *storage.Error {
+	return &storage.Error{
+		Code: storage.Internal, Err: errors.New("the response has no Content-Length"),
+		Hint: "the size of the object is unknown: check for a proxy that compresses responses",
+	}
+}

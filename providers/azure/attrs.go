@@ -6,6 +6,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // propertiesOf returns what the response to a read has in common with that to a HEAD.
@@ -34,7 +35,15 @@ func propertiesOf(out *blob.DownloadResponse, inferred bool) *blob.GetProperties
 	}
 }
 
-// attrsOf returns the attributes in the response to a HEAD.
+// attrsOfHead returns the attributes in the response to a HEAD, which must have the size.
+func attrsOfHead(p *blob.GetPropertiesResponse, key string) (*storage.Attrs, error) {
+	if p.ContentLength == nil {
+		return nil, httpheader.LengthMissing()
+	}
+	return attrsOf(p, key), nil
+}
+
+// attrsOf returns the attributes in the response to a read or a HEAD.
 func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: key,

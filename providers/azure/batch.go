@@ -68,7 +68,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
 	var out container.SubmitBatchResponse
-	err := writes(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), func(ctx context.Context) (err error) {
+	err := writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		defer func() {
 			if isAccepted(response) {
 				if recover() != nil {
@@ -77,7 +77,10 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 				}
 			}
 		}()
-		out, err = d.container.SubmitBatch(ctx, batch, nil)
+		out, err = d.container.SubmitBatch(policy.WithCaptureResponse(ctx, &response), batch, nil)
+		if err == nil {
+			err = checkAnswer(response)
+		}
 		return err
 	})
 	if err == nil {
@@ -89,7 +92,7 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 			return nil, whole
 		}
 		if e.Code == storage.Internal { // the SDK's text contains the response
-			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errUnreadable}
+			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: pageHint, Err: errUnreadable}
 		}
 		e.Unknown = true
 	}

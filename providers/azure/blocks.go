@@ -95,7 +95,11 @@ func (d *driver) stageBlock(ctx context.Context, key, id string, send func(id st
 	if err = send(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
 	}
-	out, listErr := d.blob(key).GetBlockList(d.singleAttempt(ctx), blockblob.BlockListTypeUncommitted, nil)
+	var out blockblob.GetBlockListResponse
+	listErr := answered(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = d.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
+		return err
+	})
 	if listErr != nil || len(out.UncommittedBlocks) == 0 {
 		return "", err
 	}
@@ -155,8 +159,10 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 			CPKScopeInfo:            n.scopeInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		_, err := d.blob(r.Key).StageBlock(d.singleAttempt(ctx), id, body, o)
-		return err
+		return answered(d.singleAttempt(ctx), func(ctx context.Context) error {
+			_, err := d.blob(r.Key).StageBlock(ctx, id, body, o)
+			return err
+		})
 	})
 	if err != nil {
 		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a block is not the object

@@ -77,7 +77,7 @@ func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*sto
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
+	out, err := ask(ctx, d.account, b.GetProperties, d.propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -86,7 +86,7 @@ func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*sto
 		}
 		return nil, e
 	}
-	return attrsOf(&out, source.Key), nil
+	return attrsOfHead(&out, source.Key)
 }
 
 // sameHeaders reports whether a copy has the same content headers as its source.

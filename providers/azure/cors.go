@@ -35,7 +35,7 @@ func (b *managedContainer) setCORS(ctx context.Context, rules []storage.CORSRule
 }
 
 func (b *managedContainer) cors(ctx context.Context) ([]storage.CORSRule, error) {
-	p, err := b.service.GetProperties(ctx, nil)
+	p, err := ask(ctx, b.account, b.service.GetProperties, nil)
 	if err != nil {
 		return nil, reads(err)
 	}

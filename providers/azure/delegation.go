@@ -141,7 +141,7 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	var response *http.Response
 	from, until := start.Format(sasTime), end.Format(sasTime)
 	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.singleAttempt(ctx), &response), service.KeyInfo{Start: &from, Expiry: &until}, nil)
-	err = reads(err)
+	err = reads(verify(response, err))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, sdkerror.WithHint(err, userKeyHint)
 	}

@@ -53,6 +53,7 @@ func newKeyServer(t *testing.T) *keyServer {
 		}
 		s.asked.Add(1)
 		s.last.Store(&info)
+		w.Header().Set(requestIDHeader, "R1")
 		s.answer(w, info)
 	}))
 	t.Cleanup(s.Close)

@@ -33,7 +33,6 @@ var (
 	translate = translator.Translate
 	asError   = translator.AsError
 	reads     = translator.Read
-	writes    = translator.Write
 )
 
 // mayHaveBeenSent reports whether err is the error of an interrupted request,
@@ -57,6 +56,9 @@ func fromResponse(err error) *storage.Error {
 	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: message, status: response.StatusCode, sdk: err})
 	e.RequestID = header.Get("X-Ms-Request-Id")
 	e.RetryAfter = retryAfter(header)
+	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that the request cannot have
+		e.Hint = pageHint
+	}
 	return e
 }
 

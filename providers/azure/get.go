@@ -34,6 +34,11 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		return nil, nil, err
 	}
 	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), o)
+	if err == nil {
+		if err = checkAnswer(response); err != nil {
+			_ = response.Body.Close()
+		}
+	}
 	switch {
 	case err != nil:
 		return nil, nil, d.readError(ctx, err, r)
@@ -83,8 +88,11 @@ func (d *driver) getSuffix(ctx context.Context, r *storage.GetRequest) (*storage
 // whether the tier is the account's default, which the SDK omits.
 func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRequest) (*storage.Attrs, error) {
 	size := int64(0)
-	if out.ContentLength != nil {
+	switch {
+	case out.ContentLength != nil:
 		size = *out.ContentLength
+	case out.ContentRange == nil:
+		return nil, httpheader.LengthMissing()
 	}
 	switch {
 	case out.ContentRange != nil:
@@ -119,11 +127,14 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if n := d.natives(r.Native); !r.Auxiliary && len(n.options) > 0 && !slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
 		return nil, lacksFunction("GetProperties")
 	}
-	out, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(r.Condition, r.Native))
+	out, err := ask(ctx, d.account, b.GetProperties, d.propertiesOptions(r.Condition, r.Native))
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
 	}
-	attrs := attrsOf(&out, r.Key)
+	attrs, err := attrsOfHead(&out, r.Key)
+	if err != nil {
+		return nil, err
+	}
 	if r.NativeAttrs {
 		attrs.Native = out
 	}

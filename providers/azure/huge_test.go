@@ -46,6 +46,7 @@ func newSink(t *testing.T) *sink {
 			s.checksum.Store(&checksum)
 		}
 		w.Header().Set("ETag", `"1"`)
+		w.Header().Set("X-Ms-Request-Id", "R1")
 		w.WriteHeader(http.StatusCreated)
 	}))
 	t.Cleanup(s.Close)

@@ -45,7 +45,7 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 // properties returns the container's properties. If the container is missing, it
 // returns BucketNotFound.
 func (b *managedContainer) properties(ctx context.Context) (container.GetPropertiesResponse, error) {
-	p, err := b.container.GetProperties(ctx, nil)
+	p, err := ask(ctx, b.account, b.container.GetProperties, nil)
 	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // the 404 to a HEAD has no code
 		err = storage.BucketNotFound
 	}
@@ -61,7 +61,7 @@ func public(access *container.PublicAccessType) bool {
 // setPublic changes whether everyone can read the blobs. It sends the stored
 // access policies too, because Azure would remove them otherwise.
 func (b *managedContainer) setPublic(ctx context.Context, wanted bool) error {
-	now, err := b.container.GetAccessPolicy(ctx, nil)
+	now, err := ask(ctx, b.account, b.container.GetAccessPolicy, nil)
 	if err != nil {
 		return reads(err)
 	}

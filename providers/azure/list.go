@@ -149,18 +149,17 @@ func isDirectory(p *container.BlobProperties) bool {
 
 // listPage returns one page of the service, flat or with a delimiter.
 func (d *driver) listPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
-	ctx = d.singleAttempt(ctx)
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions{
 			Include: o.Include, Marker: o.Marker, MaxResults: o.MaxResults, Prefix: o.Prefix, StartFrom: o.StartFrom,
 		}
-		out, err := d.container.NewListBlobsFlatPager(&flat).NextPage(ctx)
+		out, err := nextPage(ctx, d.account, d.container.NewListBlobsFlatPager(&flat))
 		if err == nil && out.Segment != nil {
 			items = out.Segment.BlobItems
 		}
 		return items, nil, deref(out.NextMarker), err
 	}
-	out, err := d.container.NewListBlobsHierarchyPager(delimiter, o).NextPage(ctx)
+	out, err := nextPage(ctx, d.account, d.container.NewListBlobsHierarchyPager(delimiter, o))
 	if err == nil && out.Segment != nil {
 		items, prefixes = out.Segment.BlobItems, out.Segment.BlobPrefixes
 	}

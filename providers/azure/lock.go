@@ -73,7 +73,7 @@ func (d *driver) checkLocks(ctx context.Context, c *storage.Controls) error {
 // canLock requests whether the container can lock objects. If the credential may not know, the
 // service decides.
 func (d *driver) canLock(ctx context.Context) error {
-	p, err := d.container.GetProperties(d.singleAttempt(ctx), nil)
+	p, err := ask(ctx, d.account, d.container.GetProperties, nil)
 	if err != nil {
 		e := asError(reads(err))
 		switch e.Code {
@@ -96,7 +96,7 @@ func (d *driver) properties(ctx context.Context, key, version string, c storage.
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := b.GetProperties(d.singleAttempt(ctx), d.propertiesOptions(c, values))
+	found, err := ask(ctx, d.account, b.GetProperties, d.propertiesOptions(c, values))
 	if err != nil {
 		return nil, nil, reads(err)
 	}

@@ -17,7 +17,7 @@ import (
 var (
 	locking  = said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"}}
 	lockless = said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Immutable-Storage-With-Versioning-Enabled": "false"}}
-	changed  = said{Header: map[string]string{"Date": aTime}}
+	changed  = said{Header: map[string]string{"Date": aTime, "X-Ms-Immutability-Policy-Until-Date": aTime, "X-Ms-Legal-Hold": "true"}}
 )
 
 const containerRequest = "GET /photos?restype=container"
@@ -169,7 +169,11 @@ func TestSetRetention(t *testing.T) {
 		"none without one":                   {free, none, false, container, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.found, locking)
+			answer := locking // to a question about the container
+			if row.request == set || row.request == removed {
+				answer = changed
+			}
+			s := newScript(t, row.found, answer)
 			err := s.driver(t).SetRetention(t.Context(), &storage.ChangeRequest{Key: "a", Retention: row.to, BypassGovernance: row.bypass})
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			want := []string{"HEAD /photos/a"}

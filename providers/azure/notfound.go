@@ -29,7 +29,7 @@ func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest
 func (d *driver) recheck(ctx context.Context, key, version string) *storage.Error {
 	b, err := d.version(key, version)
 	if err == nil {
-		_, err = b.GetProperties(d.singleAttempt(ctx), nil)
+		_, err = ask(ctx, d.account, b.GetProperties, nil)
 	}
 	if err != nil {
 		return translate(err)
@@ -52,7 +52,7 @@ func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
 
 // headContainer returns nil if the container exists.
 func (d *driver) headContainer(ctx context.Context) *storage.Error {
-	if _, err := d.container.GetProperties(d.singleAttempt(ctx), nil); err != nil {
+	if _, err := ask(ctx, d.account, d.container.GetProperties, nil); err != nil {
 		return translate(err)
 	}
 	return nil

@@ -60,6 +60,7 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		entries = append(entries, blobEntry(key))
 	}
 	answer := listing(marker, entries...)
+	w.Header().Set(requestIDHeader, "R1")
 	_, _ = fmt.Fprint(w, answer.Body)
 }
 

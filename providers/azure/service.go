@@ -182,7 +182,7 @@ func (b *managedContainer) checkEmpty(ctx context.Context) error {
 		MaxResults: to.Ptr(int32(1)), Include: container.ListBlobsInclude{Versions: true},
 	})
 	for pager.More() {
-		page, err := pager.NextPage(ctx)
+		page, err := nextPage(ctx, b.account, pager)
 		if err != nil {
 			return reads(err)
 		}
@@ -200,7 +200,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if token != "" {
 		o.Marker = &token
 	}
-	response, err := s.service.NewListContainersPager(o).NextPage(s.singleAttempt(ctx))
+	response, err := nextPage(ctx, s.account, s.service.NewListContainersPager(o))
 	if err != nil {
 		return nil, "", reads(err)
 	}

@@ -41,6 +41,8 @@ func newStandIn(t *testing.T, answers map[string]reply) *standIn {
 		if !known {
 			answer = reply{status: http.StatusNotFound, code: "ResourceNotFound"}
 		}
+		w.Header().Set(requestIDHeader, "R1")
+		w.Header().Set("ETag", etag)
 		for name, value := range answer.header {
 			w.Header().Set(name, value)
 		}

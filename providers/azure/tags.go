@@ -22,7 +22,7 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 	if err := mustApply(d.natives(r.Native), o, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags }); err != nil {
 		return nil, err
 	}
-	out, err := d.blob(r.Key).GetTags(d.singleAttempt(ctx), o)
+	out, err := ask(ctx, d.account, d.blob(r.Key).GetTags, o)
 	if err != nil {
 		return nil, d.readError(ctx, err, r)
 	}

@@ -19,6 +19,7 @@ func newScript(t *testing.T, answers ...said) *script {
 	t.Helper()
 	s := &script{wiretest.NewServer(t, answers...)}
 	s.Root = "/" + emulatorAccount
+	s.Header = map[string]string{requestIDHeader: "R1", "ETag": etag}
 	return s
 }
 

@@ -40,7 +40,7 @@ var unjudged = map[string]string{
 	"conditions guard Compose":                                 noConditions,
 	"an open upload replaces one revision":                     noConditions,
 	"an open upload checks its condition when it is completed": noConditions,
-	"completions at once make one object":                      noConditions,
+	"completions beside writes and removals":                   noConditions,
 
 	"tags come back as they were given":                       noContexts,
 	"a write replaces all tags":                               noContexts,

@@ -124,7 +124,7 @@ func sizeOf(response *http.Response, r *storage.GetRequest) (int64, error) {
 	}
 	if httpheader.Range(r, maxObject) == "" || size == 0 && response.StatusCode == http.StatusOK {
 		if size < 0 {
-			return 0, &storage.Error{Code: storage.Internal, Err: errors.New("the response has no length")}
+			return 0, httpheader.LengthMissing()
 		}
 		return size, nil
 	}

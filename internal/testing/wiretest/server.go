@@ -56,6 +56,7 @@ type Server struct {
 	Before func(*http.Request) // runs before the reply; may be nil
 	// Answer returns the reply to each request, in place of the canned ones; may be nil.
 	Answer func(Request) Reply
+	Header map[string]string // of every reply that has no other value for it
 
 	mu       sync.Mutex
 	requests []Request
@@ -103,7 +104,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	for name, value := range s.Header {
+		w.Header().Set(name, value)
+	}
 	for name, value := range a.Header {
+		if value == "" { // sent without it
+			w.Header().Del(name)
+			continue
+		}
 		w.Header().Set(name, value)
 	}
 	if a.Status == 0 {

@@ -1,0 +1,157 @@
+package azure
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/omnibucket/storage"
+)
+
+// The SDK believes a response because of its status. A proxy, a captive portal or a wrong
+// endpoint sends a 200 to everything, so a success must also carry what the service documents for
+// that request. Every response of the service has an id of the request.
+
+const requestIDHeader = "X-Ms-Request-Id"
+
+// An evidence is what the response to a kind of request carries besides the id.
+type evidence struct {
+	header string // "" if there is none
+	root   string // root element of the document; "" if the response has none
+}
+
+// evidences has the kinds by method, restype and comp. A kind that is missing has the id only.
+//
+// https://learn.microsoft.com/rest/api/storageservices/operations-on-blobs
+// https://learn.microsoft.com/rest/api/storageservices/operations-on-containers
+var evidences = map[[3]string]evidence{
+	{http.MethodGet, "", ""}:                          {header: "ETag"}, // Get Blob
+	{http.MethodHead, "", ""}:                         {header: "ETag"}, // Get Blob Properties
+	{http.MethodPut, "", ""}:                          {header: "ETag"}, // Put Blob, Copy Blob From URL
+	{http.MethodPut, "", "blocklist"}:                 {header: "ETag"},
+	{http.MethodGet, "", "blocklist"}:                 {root: "BlockList"},
+	{http.MethodGet, "", "tags"}:                      {root: "Tags"},
+	{http.MethodPut, "", "legalhold"}:                 {header: "X-Ms-Legal-Hold"},
+	{http.MethodPut, "", "immutabilityPolicies"}:      {header: "X-Ms-Immutability-Policy-Until-Date"},
+	{http.MethodGet, "container", "list"}:             {root: "EnumerationResults"},
+	{http.MethodGet, "", "list"}:                      {root: "EnumerationResults"}, // of containers
+	{http.MethodGet, "container", ""}:                 {header: "ETag"},
+	{http.MethodPut, "container", ""}:                 {header: "ETag"},
+	{http.MethodGet, "container", "acl"}:              {header: "ETag", root: "SignedIdentifiers"},
+	{http.MethodPut, "container", "acl"}:              {header: "ETag"},
+	{http.MethodGet, "service", "properties"}:         {root: "StorageServiceProperties"},
+	{http.MethodPost, "service", "userdelegationkey"}: {root: "UserDelegationKey"},
+}
+
+// pageHint is for a response that is not the service's.
+const pageHint = "the endpoint answers like a web page: check endpoint="
+
+// errNoEvidence is in the error for a success that is not the service's.
+var errNoEvidence = errors.New("the response is not one of Azure Blob Storage")
+
+// ask makes one request of the SDK that changes nothing.
+func ask[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (T, error) {
+	var out T
+	err := answered(a.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = request(ctx, o)
+		return err
+	})
+	return out, err
+}
+
+// nextPage requests one page of a listing.
+func nextPage[T any](ctx context.Context, a *account, pager *runtime.Pager[T]) (T, error) {
+	var out T
+	err := answered(a.singleAttempt(ctx), func(ctx context.Context) (err error) {
+		out, err = pager.NextPage(ctx)
+		return err
+	})
+	return out, err
+}
+
+// writes makes one request that changes something, and translates its error. If the response is
+// not the service's, the outcome is unknown.
+func writes(ctx context.Context, do func(context.Context) error) error {
+	return translator.Write(ctx, func(ctx context.Context) error {
+		err := answered(ctx, do)
+		if e, ok := err.(*storage.Error); ok && errors.Is(e, errNoEvidence) {
+			e.Unknown = true
+		}
+		return err
+	})
+}
+
+// answered calls do, which makes one request, and checks a successful response.
+func answered(ctx context.Context, do func(context.Context) error) error {
+	var response *http.Response
+	err := do(policy.WithCaptureResponse(ctx, &response))
+	return verify(response, err)
+}
+
+// verify returns err, or the error for a successful response that is not the service's.
+func verify(response *http.Response, err error) error {
+	if response == nil || responseOf(err) != nil {
+		return err
+	}
+	if lacking := checkAnswer(response); lacking != nil {
+		return lacking
+	}
+	return err
+}
+
+// checkAnswer returns an error if a successful response lacks what the service sends. The error
+// for another status is nil.
+func checkAnswer(response *http.Response) error {
+	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
+		return nil
+	}
+	query := response.Request.URL.Query()
+	want := evidences[[3]string{response.Request.Method, query.Get("restype"), query.Get("comp")}]
+	for _, name := range []string{requestIDHeader, want.header} {
+		if name != "" && response.Header.Get(name) == "" {
+			return noEvidence(response, "it has no "+name)
+		}
+	}
+	if want.root == "" {
+		return nil
+	}
+	document, err := runtime.Payload(response) // which the SDK has read
+	if err != nil {
+		return nil // the SDK reports it
+	}
+	if root := rootOf(document); root != want.root {
+		return noEvidence(response, "its document is not "+want.root)
+	}
+	return nil
+}
+
+func noEvidence(response *http.Response, why string) *storage.Error {
+	return &storage.Error{
+		Code:      storage.Unavailable,
+		Status:    response.StatusCode,
+		RequestID: response.Header.Get(requestIDHeader),
+		Retryable: true,
+		Hint:      pageHint,
+		Err:       fmt.Errorf("%w: %s", errNoEvidence, why),
+	}
+}
+
+// rootOf returns the name of a document's root element, or "".
+func rootOf(document []byte) string {
+	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(document, []byte("\ufeff"))))
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		if root, ok := token.(xml.StartElement); ok {
+			return root.Name.Local
+		}
+	}
+}
