@@ -39,6 +39,10 @@ type Description struct {
 	// In one folder, List must be in the order of names, in which "a/" counts as "a", or in
 	// byte order.
 	FolderOrder bool
+	// StartsAfter, beside OrderedListing, reports whether List of a prefix with StartAfter is known
+	// to return everything after key. Else the core lists from the start of the prefix and drops
+	// the entries up to key. nil: it always does.
+	StartsAfter func(prefix, key string) bool
 	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the
 	// core lists all keys and finds the prefixes itself.
 	SlashDelimiter bool

@@ -54,7 +54,9 @@ func (s *remoteStore) Head(context.Context, *storage.GetRequest) (*storage.Attrs
 	return nil, storage.Unsupported
 }
 
-func (s *remoteStore) Delete(context.Context, *storage.DeleteRequest) error { return storage.Unsupported }
+func (s *remoteStore) Delete(context.Context, *storage.DeleteRequest) error {
+	return storage.Unsupported
+}
 
 type pausedBody struct {
 	ctx  context.Context

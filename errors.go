@@ -74,6 +74,7 @@ type Error struct {
 	Provider   string // "s3"
 	Bucket     string
 	Key        string
+	Version    string        // of RemoveVersions: that which may still be there
 	Hint       string        // what to check or do, if that is known
 	Status     int           // HTTP status, or 0
 	RequestID  string        // the provider's, for its support
@@ -99,6 +100,11 @@ func (e *Error) Error() string {
 	}
 	if e.Key != "" {
 		b.WriteString(quoted(e.Key))
+		b.WriteByte(' ')
+	}
+	if e.Version != "" {
+		b.WriteString("version ")
+		b.WriteString(quoted(e.Version))
 		b.WriteByte(' ')
 	}
 	if e.Bucket != "" {

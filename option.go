@@ -45,7 +45,8 @@ type (
 	// UploadOption), WithTTL, WithSize, WithCRC32C, WithNative.
 	SignedUploadOption interface{ applySignedUpload(*SignRequest) }
 	// A SignedDownloadOption fits SignedDownloadURL: WithTTL, WithVersion, WithMethod,
-	// WithDownloadName, WithResponseContentType, WithResponseContentDisposition, WithNative.
+	// WithDownloadName, WithInlineName, WithResponseContentType, WithResponseContentDisposition,
+	// WithNative.
 	SignedDownloadOption interface{ applySignedDownload(*SignRequest) }
 )
 

@@ -309,6 +309,8 @@ func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) erro
 		case code == storage.InvalidArgument, code == storage.TooLarge, code == storage.ChecksumMismatch:
 			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
 			e.Err = err
+		case code == storage.Unsupported: // what Inspect has changed, or a key beside a folder
+			e = unsupported(err)
 		case code == storage.ObjectNotFound: // the store has dropped the upload
 			e = notFound()
 			e.Err = err

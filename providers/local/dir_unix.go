@@ -24,7 +24,7 @@ func retryEINTR(call func() error) error {
 }
 
 func metaOf(st *unix.Stat_t) meta {
-	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink), mode: uint32(st.Mode) & 0o777}
+	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink), mode: uint32(st.Mode) & 0o777, uid: st.Uid}
 	switch uint32(st.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:
 		m.kind = kindFile
