@@ -118,15 +118,16 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 		r.Size += c.sources[i].Size
 	}
 	writeID := ""
-	if c.req.Condition != (Condition{}) {
-		writeID = core.newWriteID()
+	if c.req.Condition != (Condition{}) || c.req.set.writeID != "" {
+		writeID = core.newWriteID(c.req.set.writeID)
 	}
 	r.Metadata = core.encodeMetadata(c.req.Metadata, writeID)
 	if known {
 		r.CRC32C = KnownCRC32C(crc)
 	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
-		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition, writeID: writeID,
+		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,
+		writeID: writeID, named: c.req.set.writeID != "",
 	})
 }
 

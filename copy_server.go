@@ -38,14 +38,15 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	}
 	r.ReplaceTags = r.set.tags
 	writeID := ""
-	if r.Condition != (Condition{}) {
-		writeID = c.op.core.newWriteID()
+	if r.Condition != (Condition{}) || r.set.writeID != "" {
+		writeID = c.op.core.newWriteID(r.set.writeID)
 	}
 	r.Properties = merged
 	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
 	r.Replace = r.set.given != 0 || marked || writeID != "" || !c.op.core.has(Metadata|ContentProperties)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{
-		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
+		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition,
+		writeID: writeID, named: r.set.writeID != "",
 	})
 }
 

@@ -39,7 +39,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 func (r *CopyRequest) put() PutRequest {
 	return PutRequest{
 		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls,
-		set: settings{concurrency: r.set.concurrency, progress: r.set.progress, resumeFile: r.set.resumeFile},
+		set: settings{concurrency: r.set.concurrency, progress: r.set.progress, resumeFile: r.set.resumeFile, writeID: r.set.writeID},
 	}
 }
 

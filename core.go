@@ -27,6 +27,7 @@ type core struct {
 	closed   atomic.Bool
 	closing  sync.Once
 	closeErr error
+	forget   func() // of the service that opened it; else nil
 }
 
 // New makes a [Bucket] of a [Driver]; providers return no other implementation. Everything
@@ -127,6 +128,9 @@ func Close(b Bucket) error {
 func (c *core) close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {
+		if c.forget != nil {
+			c.forget()
+		}
 		if err := c.driver.Close(); err != nil {
 			e := ownError(err)
 			e.Op, e.Provider, e.Bucket = "Close", c.desc.Provider, c.desc.Bucket

@@ -39,6 +39,10 @@ type Description struct {
 	// In one folder, List must be in the order of names, in which "a/" counts as "a", or in
 	// byte order.
 	FolderOrder bool
+	// StartsAfter, beside OrderedListing, reports whether List of a prefix with StartAfter is known
+	// to return everything after key. Else the core lists from the start of the prefix and drops
+	// the entries up to key. nil: it always does.
+	StartsAfter func(prefix, key string) bool
 	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the
 	// core lists all keys and finds the prefixes itself.
 	SlashDelimiter bool
@@ -64,10 +68,6 @@ type Description struct {
 	// ChecksumWhileSending declares that Put and PutPart take a body of known size whose CRC32C
 	// is known only when it has ended, so that it is read once. StreamingPut includes it.
 	ChecksumWhileSending bool
-	// NonIdempotentCompletion declares that CompleteParts of an upload with AnyOrder makes the object
-	// again if another call is completing the same upload. The core then makes each completion
-	// without a condition conditional on the object that the key has.
-	NonIdempotentCompletion bool
 	// CountsRequests declares that the transport counts HTTP requests. Else
 	// [Outcome.Requests] counts driver calls.
 	CountsRequests bool
@@ -86,4 +86,5 @@ type Description struct {
 	OpenUploadLimits *PartLimits
 	MaxBatch         int // requests in one DeleteBatch; 0: there are no batches
 	MaxPage          int // entries in one List; 0: 1,000
+	MaxEmptyPages    int // pages of a listing in a row that bring no new entry; beyond it the listing is Unavailable; 0: 100
 }

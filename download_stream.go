@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/wire"
 )
 
 // freshStart is after how many bytes a connection counts as one that works. The
@@ -68,7 +69,7 @@ func (s *stream) get(ctx context.Context) (*Attrs, error) {
 // getWatched gives the connection a context of its own, which lives as long as the
 // body, and gives up if no response comes for too long.
 func (s *stream) getWatched(ctx context.Context) (*Attrs, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(wire.WithContent(ctx, s))
 	waited := time.AfterFunc(s.d.op.core.retry.stall, cancel)
 	attrs, body, err := s.d.op.hedgedGet(ctx, s.req)
 	if err != nil {
@@ -172,7 +173,7 @@ func (s *stream) reconnect() (io.Reader, *Error) {
 		}
 		return nil, e
 	}
-	if attrs.Revision != pinned {
+	if attrs.Revision != pinned || s.d.attrs != nil && attrs.Size != s.d.attrs.Size {
 		s.drop()
 		return nil, &Error{Code: Changed}
 	}
@@ -182,7 +183,8 @@ func (s *stream) reconnect() (io.Reader, *Error) {
 	return nil, errClosed
 }
 
-// readWatched makes one Read, and interrupts it if no byte comes for too long.
+// readWatched makes one Read, and interrupts it if no byte comes for too long. The transport leaves
+// that to it.
 func (s *stream) readWatched(body io.Reader, p []byte) (int, error) {
 	if s.d.op.core.desc.Local {
 		return body.Read(p)
@@ -198,6 +200,14 @@ func (s *stream) readWatched(body io.Reader, p []byte) (int, error) {
 	n, err := body.Read(p)
 	s.watchdog.Stop()
 	return n, err
+}
+
+// Pause stops the watchdog until the Read that is under way returns: it has its bytes, and a layer
+// holds them back.
+func (s *stream) Pause() {
+	if s.watchdog != nil {
+		s.watchdog.Stop()
+	}
 }
 
 // interrupt makes a Read that waits return.

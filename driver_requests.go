@@ -59,6 +59,9 @@ type (
 		// Last, with SequentialParts, is the part that ends the object; it is not among
 		// Parts. Else it is nil.
 		Last *PartRequest
+		// Call, with AnyOrder, distinguishes this call of Complete from other ones of the same
+		// upload. It is the same if the request is repeated.
+		Call string
 	}
 	// A ListPartsRequest asks for the parts of an upload.
 	ListPartsRequest struct {

@@ -28,6 +28,20 @@ func ExampleSignedURL() {
 	// PUT https://files.example.com/avatars/42.png?REDACTED
 }
 
+// A link shows a report in the browser, and gives it a name there.
+func ExampleWithInlineName() {
+	ctx := context.Background()
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
+	signed, err := bucket.SignedDownloadURL(ctx, "reports/7f3a",
+		storage.WithInlineName("Übersicht.pdf"), storage.WithResponseContentType("application/pdf"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(signed.Method)
+	// Output: GET
+}
+
 // A form lets a browser send a file of 1 byte to 5 MiB without any script.
 func ExampleSignedUploadForm() {
 	ctx := context.Background()

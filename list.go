@@ -17,9 +17,13 @@ const (
 type listOp struct {
 	op   operation
 	req  ListRequest
-	last string // the greatest key or prefix yielded so far
+	last string // the greatest key or prefix so far
+	// after is the key of WithStartAfter or of a token. Entries up to it are dropped, also if the
+	// driver is not asked to.
+	after string
 	// spare is the memory of the previous page.
-	spare []ListEntry
+	spare    []ListEntry
+	progress pageProgress
 }
 
 // List yields the matching objects in key order.
@@ -47,8 +51,6 @@ func iterate[E any](ctx context.Context, l *listOp, e *Error, each func(context.
 		yield(none, err)
 	}
 }
-
-var errRepeats = &Error{Code: Internal, Err: errors.New("the provider repeated a page of the listing")}
 
 // errOrder ends a listing that is out of order. A caller that merges listings, or resumes one
 // after its greatest key, would miss a key that comes late.
@@ -85,7 +87,7 @@ func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 	if r.StartAfter != "" {
 		r.StartAfter = b.prefix + r.StartAfter
 	}
-	l.last = r.StartAfter
+	l.after = r.StartAfter
 	return nil
 }
 
@@ -109,6 +111,7 @@ func (l *listOp) pageSize(standard int) int {
 
 // each yields entry by entry, page by page.
 func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *Error {
+	l.startFromPrefix()
 	if l.derives() {
 		return l.eachDerived(ctx, yield)
 	}
@@ -122,7 +125,7 @@ func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *E
 			return asError(ctx, err)
 		}
 		l.req.Limit = size
-		if bounded {
+		if bounded && !l.readsFromStart() {
 			l.req.Limit = min(size, left)
 		}
 		page, e := l.next(ctx, next)
@@ -169,8 +172,12 @@ func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 // fetch returns one page as the driver does.
 func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 	page, e := request(ctx, &l.op, func(ctx context.Context) (*Page, error) { return l.op.core.driver.List(ctx, r) })
-	if e == nil && page.Token != "" && page.Token == r.Token {
-		e = errRepeats
+	if e == nil {
+		last := ""
+		if n := len(page.Entries); n > 0 {
+			last = page.Entries[n-1].Key
+		}
+		e = l.progress.check(&l.op.core.desc, r.Token, page.Token, last)
 	}
 	return page, e
 }
@@ -186,24 +193,25 @@ func (l *listOp) filter(page *Page) *Error {
 
 // ascend drops entries that are outside of the prefix, at or before WithStartAfter, or equal to
 // the last entry. Any other entry that is not greater than the last one is an error: without
-// it, callers would act on an incomplete listing.
+// it, callers would act on an incomplete listing. That holds before WithStartAfter, too: a key
+// that comes late there was missed by the caller who continues after it.
 func (l *listOp) ascend(page *Page, r *ListRequest) *Error {
 	kept := 0
 	for i := range page.Entries {
 		entry := &page.Entries[i]
-		if !l.wants(entry, r) {
+		if !strings.HasPrefix(entry.Key, r.Prefix) || entry.Key == l.last {
+			continue
+		}
+		if entry.Key < l.last {
+			return errOrder
+		}
+		l.last = entry.Key
+		if !l.wants(entry) {
 			continue
 		}
 		if rollsUp(entry, r) {
 			*entry = ListEntry{Key: entry.Key, IsPrefix: true}
 		}
-		if entry.Key <= l.last {
-			if entry.Key == l.last {
-				continue
-			}
-			return errOrder
-		}
-		l.last = entry.Key
 		if kept < i {
 			page.Entries[kept] = *entry
 		}
@@ -213,10 +221,10 @@ func (l *listOp) ascend(page *Page, r *ListRequest) *Error {
 	return nil
 }
 
-// wants reports whether the entry was asked for. A folder marker with the name of a Prefixed
-// view has no key in the view.
-func (l *listOp) wants(entry *ListEntry, r *ListRequest) bool {
-	return strings.HasPrefix(entry.Key, r.Prefix) && entry.Key > r.StartAfter && (l.op.prefix == "" || entry.Key != l.op.prefix)
+// wants reports whether an entry of the prefix was asked for. A folder marker with the name of a
+// Prefixed view has no key in the view.
+func (l *listOp) wants(entry *ListEntry) bool {
+	return entry.Key > l.after && (l.op.prefix == "" || entry.Key != l.op.prefix)
 }
 
 // rollsUp reports whether the entry is an object whose key is its own common prefix: some

@@ -32,6 +32,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	if e != nil {
 		return nil, l.op.end(e)
 	}
+	l.startFromPrefix()
 	size := l.req.Limit
 	if l.derives() {
 		page, e := l.pageDerived(ctx, size)
@@ -41,6 +42,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	if unsure { // only an entry after the page proves that there is a next page
 		l.req.Limit = min(size+1, l.op.core.maxPage())
 	}
+	begin := l.req.Token
 	var before []ListEntry
 	for {
 		page, e := l.page(ctx)
@@ -49,6 +51,11 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		}
 		if before != nil {
 			page.Entries = append(before, page.Entries...)
+		}
+		if len(page.Entries) > size && !l.startsAfter(l.op.prefix+page.Entries[size-1].Key) {
+			l.req.Token, l.req.Limit, l.last = begin, size, ""
+			before, unsure = nil, false // there is a next page, which only the driver's token begins
+			continue
 		}
 		if len(page.Entries) > size { // Azure's driver returns more if it has to sort
 			page.Entries = page.Entries[:size]
@@ -90,7 +97,7 @@ func (l *listOp) openPage(token string) *Error {
 			return nil
 		case mark == pageMark(l, rest, afterKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
 			l.req.StartAfter = l.op.prefix + rest
-			l.last = l.req.StartAfter
+			l.after = l.req.StartAfter
 			return nil
 		}
 	}

@@ -77,7 +77,7 @@ func (l *listOp) rollingUp(to visit) visit {
 		start := len(l.req.Prefix)
 		if i := strings.Index(entry.Key[start:], l.req.Delimiter); i >= 0 {
 			entry = ListEntry{Key: entry.Key[:start+i+len(l.req.Delimiter)], IsPrefix: true}
-			if entry.Key == last || entry.Key <= l.req.StartAfter {
+			if entry.Key == last || entry.Key <= l.after {
 				return nil
 			}
 			last = entry.Key
@@ -93,9 +93,9 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
 	level := &level{visit: func(entry ListEntry) *Error {
 		switch {
-		case deep && entry.IsPrefix && (entry.Key > l.req.StartAfter || strings.HasPrefix(l.req.StartAfter, entry.Key)):
+		case deep && entry.IsPrefix && (entry.Key > l.after || strings.HasPrefix(l.after, entry.Key)):
 			return l.folder(ctx, entry.Key, deep, to)
-		case deep && entry.IsPrefix || !l.wants(&entry, &l.req):
+		case deep && entry.IsPrefix || !l.wants(&entry):
 			return nil
 		}
 		return to(entry)

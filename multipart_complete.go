@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/omnibucket/storage/internal/hexid"
 )
 
 // completeOptions are the options of Complete.
@@ -54,7 +56,7 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // cannot tell, so that a second Complete is ObjectNotFound. A lost response is reconciled, as for
 // Upload; if that fails, errors.Is(err, OutcomeUnknown), and Complete may be called again.
 func (u *MultipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
-	c := &completion{upload: u, options: completeOptions{size: -1}}
+	c := &completion{upload: u, options: completeOptions{size: -1}, call: hexid.New(writeIDBytes / 2)}
 	e := u.prepare(&c.op, mayUpload, "CompleteUpload")
 	if e == nil {
 		e = optionFailure(each(&c.options.set, opts, func(o CompleteOption) { o.applyComplete(&c.options) }))
@@ -67,11 +69,9 @@ type completion struct {
 	op      operation
 	upload  *MultipartUpload
 	options completeOptions
-	stale   bool // the store refused parts as if they were replaced since they were listed
-	aborted bool // the parts were too much
-	// overtaken says that another write replaced the object after guard looked.
-	overtaken bool
-	joins     int
+	call    string // CompleteRequest.Call
+	stale   bool   // the store refused parts as if they were replaced since they were listed
+	aborted bool   // the parts were too much
 }
 
 // maxJoins limits how often Complete joins the parts if others replace them meanwhile.
@@ -93,10 +93,9 @@ func (c *completion) run(ctx context.Context) (*Attrs, *Error) {
 			}
 			return c.completedBefore(ctx, e)
 		}
-		if slices.Equal(listed, before) && !c.overtaken {
+		if slices.Equal(listed, before) {
 			return nil, refused
 		}
-		c.joins++
 		r, e := c.plan(ctx, listed)
 		if e == nil {
 			var a *Attrs
@@ -207,7 +206,7 @@ func (c *completion) plan(ctx context.Context, listed []Part) (*CompleteRequest,
 		return nil, e
 	}
 	put := c.upload.put
-	r := &CompleteRequest{Upload: c.upload.record.Upload, Parts: parts, Put: &put}
+	r := &CompleteRequest{Upload: c.upload.record.Upload, Parts: parts, Put: &put, Call: c.call}
 	put.Size, _ = objectSum(r)
 	if tooMuch, e := c.checkTotal(put.Size); e != nil {
 		if c.aborted = tooMuch; tooMuch {
@@ -223,41 +222,14 @@ func (c *completion) plan(ctx context.Context, listed []Part) (*CompleteRequest,
 	return r, e
 }
 
-// guard gives a completion without a condition that of the object that the key has now, if the store
-// could make the object again while another call makes it. It returns the object if another call has
-// made it. The last try has no condition, because others may write to the key all the time. Without
-// permission to read, there is none either.
-func (c *completion) guard(ctx context.Context, put *PutRequest) *Attrs {
-	core := c.op.core
-	if !core.desc.NonIdempotentCompletion || !core.has(ConditionalCreate|ConditionalUpdate) || put.Condition != (Condition{}) || c.joins == maxJoins {
-		return nil
-	}
-	found, e := head(ctx, &c.op, &GetRequest{Key: c.op.key, Length: -1, Native: put.Native, Auxiliary: true})
-	switch {
-	case e != nil && e.Code == ObjectNotFound:
-		put.Condition.Absent = true
-	case e != nil:
-	case c.upload.record.WriteID != "" && holdsWriteID(found.Metadata, c.upload.record.WriteID):
-		c.dropParts(ctx)
-		return c.op.toUser(found)
-	default:
-		put.Condition.Revision = found.Revision
-	}
-	return nil
-}
-
 // join makes the object of the parts.
 func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Error) {
 	u, put := c.upload, r.Put
-	c.stale, c.overtaken = false, false
-	if made := c.guard(ctx, put); made != nil {
-		return made, nil
-	}
+	c.stale = false
 	a, e := request(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)
-		c.overtaken = e != nil && e.Code == PreconditionFailed && u.put.Condition == (Condition{})
-		c.stale = c.overtaken || e != nil && (e.Code == InvalidArgument || e.Code == Changed)
+		c.stale = e != nil && (e.Code == InvalidArgument || e.Code == Changed)
 		return a, e
 	}
 	lost, properties := e != nil, u.record.properties()
@@ -271,8 +243,7 @@ func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Err
 }
 
 // dropParts ends an upload whose object exists. The store may still have its parts, because a call
-// that made the object did not get the response. Otherwise a later Complete could replace a newer
-// object.
+// that made the object did not get the response.
 func (c *completion) dropParts(ctx context.Context) {
 	m := &multipart{w: &write{op: &c.op}, id: c.upload.record.Upload}
 	m.abort(ctx, &Error{})

@@ -68,6 +68,7 @@ func onlyPrefix(r *ListRequest) *Error {
 
 func listUploads(ctx context.Context, o *operation, yield func(UploadEntry) bool) *Error {
 	r := &ListUploadsRequest{Prefix: o.key, Limit: partsPage}
+	var progress pageProgress
 	for {
 		page, e := request(ctx, o, func(ctx context.Context) (*UploadPage, error) { return o.core.driver.ListUploads(ctx, r) })
 		if e != nil {
@@ -83,9 +84,14 @@ func listUploads(ctx context.Context, o *operation, yield func(UploadEntry) bool
 				return nil
 			}
 		}
-		if r.Token = page.Token; r.Token == "" {
-			return nil
+		last := ""
+		if n := len(page.Uploads); n > 0 {
+			last = page.Uploads[n-1].Key + "\x00" + page.Uploads[n-1].Upload
 		}
+		if e := progress.check(&o.core.desc, r.Token, page.Token, last); e != nil || page.Token == "" {
+			return e
+		}
+		r.Token = page.Token
 	}
 }
 

@@ -44,7 +44,7 @@ type uploadRecord struct {
 // newUploadRecord describes an upload that r begins; Upload is set when it has begun.
 func newUploadRecord(c *core, r *PutRequest) uploadRecord {
 	u := uploadRecord{
-		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(),
+		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
 		Type: r.ContentType, Encoding: r.ContentEncoding, Named: r.ContentDisposition, Language: r.ContentLanguage,
 		Cache: r.CacheControl, Class: r.StorageClass, Metadata: maps.Clone(r.Metadata),
 		Tags: r.Tags, Mode: r.Retention.Mode, Hold: r.LegalHold, Public: r.PublicRead,

@@ -45,7 +45,8 @@ type (
 	// UploadOption), WithTTL, WithSize, WithCRC32C, WithNative.
 	SignedUploadOption interface{ applySignedUpload(*SignRequest) }
 	// A SignedDownloadOption fits SignedDownloadURL: WithTTL, WithVersion, WithMethod,
-	// WithDownloadName, WithResponseContentType, WithResponseContentDisposition, WithNative.
+	// WithDownloadName, WithInlineName, WithResponseContentType, WithResponseContentDisposition,
+	// WithNative.
 	SignedDownloadOption interface{ applySignedDownload(*SignRequest) }
 )
 
@@ -147,6 +148,7 @@ type settings struct {
 	progress      func(done, total int64)
 	maxGap        *int64 // of WithMaxGap; nil: the default
 	resumeFile    string // of WithResume; "": none
+	writeID       string // of package writeid; "": none
 	concurrency   int32
 	given         property
 	maxSize       int64 // of WithMaxSize; 0: none

@@ -1,6 +1,10 @@
 package storage
 
-import "math"
+import (
+	"math"
+
+	"github.com/omnibucket/storage/internal/writeid"
+)
 
 // written points to the part that all requests for a write have in common.
 type written struct {
@@ -22,6 +26,17 @@ func (o writeOption) applyCopy(r *CopyRequest) {
 func (o writeOption) applySignedUpload(r *SignRequest) {
 	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
 }
+
+// A writeIDOption is the option of package writeid.
+type writeIDOption string
+
+func (o writeIDOption) applyUpload(r *PutRequest)      { r.set.writeID = string(o) }
+func (o writeIDOption) applyMultipart(*PutRequest)     {} // an open upload has an id of its own
+func (o writeIDOption) applyCopy(r *CopyRequest)       { r.set.writeID = string(o) }
+func (o writeIDOption) applySignedUpload(*SignRequest) {}
+func (o writeIDOption) applyAttrs(r *GetRequest)       { r.set.writeID = string(o) }
+
+func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
 
 func propertyOption(p property, set func(*Properties)) WriteOption {
 	return writeOption(func(w written) {

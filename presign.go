@@ -53,14 +53,33 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 }
 
 // WithDownloadName makes a browser save the object under this name (Content-Disposition:
-// attachment, RFC 6266). It excludes [WithResponseContentDisposition]: the last one wins.
+// attachment, RFC 6266). [WithInlineName] makes it show the object. WithDownloadName,
+// WithInlineName and [WithResponseContentDisposition] exclude each other: the last one wins.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignRequest) {
-		if filename == "" || len(filename) > maxHeaderBytes || !plainText(filename) {
+		if !validFileName(filename) {
 			r.set.fail("WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
 		}
 		r.ResponseName, r.ResponseContentDisposition = filename, ""
 	})
+}
+
+// WithInlineName makes a browser show the object, and save it under this name
+// (Content-Disposition: inline, RFC 6266). The handler of package serve still serves as an
+// attachment what a browser could execute. WithInlineName, [WithDownloadName] and
+// [WithResponseContentDisposition] exclude each other: the last one wins.
+func WithInlineName(filename string) SignedDownloadOption {
+	return signedDownloadOption(func(r *SignRequest) {
+		if !validFileName(filename) {
+			r.set.fail("WithInlineName", "must be text of 1 to 1,024 bytes without control characters")
+			return
+		}
+		r.ResponseName, r.ResponseContentDisposition = "", disposition("inline", filename)
+	})
+}
+
+func validFileName(name string) bool {
+	return name != "" && len(name) <= maxHeaderBytes && plainText(name)
 }
 
 // WithResponseContentDisposition makes the store serve the object with this

@@ -14,6 +14,7 @@ type intent struct {
 	crc        CRC32C
 	condition  Condition
 	writeID    string // "": the write has none
+	named      bool   // writeID is of the caller, and an earlier call may have used it
 }
 
 // finishWrite returns what a write has stored, as the user sees it, or why it
@@ -49,25 +50,30 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 
 // reconcile determines whether a failed write took effect. If an attempt may have
 // reached the store (e.Unknown), it reads the object's attributes: the write id
-// decides whether they are of this write.
+// decides whether they are of this write. So it does if a refusal follows an earlier
+// failure, because a gateway may have answered 408, 429 or 503 after the effect.
 func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attrs, *Error) {
 	cond := want.condition
 	if e.Code == PreconditionFailed && cond.Absent {
 		e.absent = true
+	}
+	if want.named && e.Code == PreconditionFailed && cond.Absent && want.writeID != "" {
+		e.Unknown = true // an earlier call may have been applied
 	}
 	if e.Unknown && e.Code == PreconditionFailed && !o.core.has(Metadata) {
 		e.Code = OutcomeUnknown
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
 		return nil, e
 	}
-	if !e.Unknown || want.writeID == "" || ctx.Err() != nil {
+	refused := e.repeated && (!e.Retryable || mustRestart(e))
+	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
 	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
-	if failed == nil && holdsWriteID(found.Metadata, want.writeID) {
+	if failed == nil && holdsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}
-	if e.Code != PreconditionFailed {
+	if e.Code != PreconditionFailed || !e.Unknown {
 		return nil, e // nothing is proven: the request may still be in progress
 	}
 	if cond.Absent && failed == nil {
@@ -87,4 +93,9 @@ func errOverwritten(e *Error) *Error {
 		Hint:    "read the object to see what it holds",
 		Status:  e.Status,
 	}
+}
+
+// otherContent reports whether an earlier call with the same write id stored other bytes.
+func (in *intent) otherContent(found *Attrs) bool {
+	return in.named && in.crc.Known && found.CRC32C.Known && found.CRC32C != in.crc
 }

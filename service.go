@@ -2,9 +2,14 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"maps"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"weak"
 )
 
 // A Service manages the buckets of one account at one provider.
@@ -14,6 +19,9 @@ type Service struct {
 	core   *core // without a driver: hooks, retries, telemetry
 
 	versions sync.Map // true by name, for the buckets that are known to keep versions
+
+	mu      sync.Mutex
+	buckets map[weak.Pointer[core]]struct{} // open; weak, because a program may forget to close them
 }
 
 // NewService makes a [Service] of a [ServiceDriver], with the hooks, telemetry, retries and
@@ -40,6 +48,9 @@ func (s *Service) do(ctx context.Context, op, name string, checked *Error, f fun
 	e := checked
 	if s.core.bad != nil {
 		e = s.core.bad
+	}
+	if s.core.closed.Load() {
+		e = errServiceClosed()
 	}
 	if e == nil {
 		if ctx, e = o.begin(ctx); e == nil {
@@ -122,13 +133,23 @@ func (s *Service) info(ctx context.Context, op, name string, checked *Error, f f
 // Buckets yields the account's buckets by name, and at most one error, last.
 func (s *Service) Buckets(ctx context.Context) iter.Seq2[BucketInfo, error] {
 	return func(yield func(BucketInfo, error) bool) {
-		token, stopped := "", false
-		for !stopped {
+		token := ""
+		var progress pageProgress
+		for {
 			var page []BucketInfo
 			next := ""
 			err := s.do(ctx, "Buckets", "", nil, func(ctx context.Context) (err error) {
-				page, next, err = s.driver.ListBuckets(ctx, token)
-				return err
+				if page, next, err = s.driver.ListBuckets(ctx, token); err != nil {
+					return err
+				}
+				last := ""
+				if n := len(page); n > 0 {
+					last = page[n-1].Name
+				}
+				if e := progress.check(&s.core.desc, token, next, last); e != nil {
+					return e
+				}
+				return nil
 			})
 			if err != nil {
 				yield(BucketInfo{}, err)
@@ -140,8 +161,9 @@ func (s *Service) Buckets(ctx context.Context) iter.Seq2[BucketInfo, error] {
 					return
 				}
 			}
-			stopped = next == "" || next == token
-			token = next
+			if token = next; token == "" {
+				return
+			}
 		}
 	}
 }
@@ -158,6 +180,8 @@ func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 		defer func() { _ = d.Close() }()
 		// Azure would delete everything. A page without entries may have a token for a page
 		// with entries, because drivers leave out folder markers.
+		desc := d.Describe()
+		var progress pageProgress
 		for token := ""; ; {
 			page, err := d.List(ctx, &ListRequest{Limit: 1, Token: token})
 			switch {
@@ -167,8 +191,9 @@ func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 				return BucketNotEmpty
 			case page.Token == "":
 				return s.driver.DeleteBucket(ctx, name)
-			case page.Token == token:
-				return errRepeats
+			}
+			if e := progress.check(&desc, token, page.Token, ""); e != nil {
+				return e
 			}
 			token = page.Token
 		}
@@ -192,6 +217,9 @@ func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 	if e := checkOpenName(name); e != nil {
 		return fail(e)
 	}
+	if s.core.closed.Load() {
+		return fail(errServiceClosed())
+	}
 	d, err := s.driver.Driver(name)
 	if err != nil {
 		return fail(ownError(err))
@@ -204,7 +232,38 @@ func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 		_ = d.Close()
 		return fail(&e)
 	}
+	if !s.add(b.core) { // Close was faster
+		_ = b.core.close()
+		return fail(errServiceClosed())
+	}
 	return b, nil
+}
+
+func errServiceClosed() *Error {
+	return &Error{Code: InvalidArgument, Err: errors.New("the service is closed"), Hint: "open it again"}
+}
+
+// add makes Close close the bucket. It returns false if the service is closed.
+func (s *Service) add(c *core) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.core.closed.Load() {
+		return false
+	}
+	if s.buckets == nil {
+		s.buckets = map[weak.Pointer[core]]struct{}{}
+	}
+	p := weak.Make(c)
+	s.buckets[p] = struct{}{}
+	c.forget = func() { s.forget(p) }
+	runtime.AddCleanup(c, s.forget, p)
+	return true
+}
+
+func (s *Service) forget(p weak.Pointer[core]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.buckets, p)
 }
 
 // Credentials returns what another S3 client needs to reach the bucket. If the provider does
@@ -221,14 +280,26 @@ func (s *Service) Credentials(ctx context.Context, name string) (*Credentials, e
 	return c, nil
 }
 
-// Close releases what opening the service took, and closes its buckets.
+// Close closes the buckets that [Service.Bucket] opened, and releases what opening the service
+// took. After that, every operation on them and on the service fails with InvalidArgument.
 func (s *Service) Close() error {
 	s.core.closing.Do(func() {
+		s.mu.Lock()
+		s.core.closed.Store(true)
+		open := slices.Collect(maps.Keys(s.buckets))
+		s.mu.Unlock()
+		var failures []error
+		for _, p := range open {
+			if c := p.Value(); c != nil {
+				failures = append(failures, c.close())
+			}
+		}
 		if err := s.driver.Close(); err != nil {
 			e := ownError(err)
 			e.Op, e.Provider = "Close", s.core.desc.Provider
-			s.core.closeErr = e
+			failures = append(failures, e)
 		}
+		s.core.closeErr = errors.Join(failures...)
 	})
 	return s.core.closeErr
 }

@@ -1,6 +1,9 @@
 package storage
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
 func (b *bucket) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
@@ -39,6 +42,9 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 	var a *Attrs
 	if e == nil {
 		a, e = head(ctx, o, r)
+	}
+	if e == nil && r.set.writeID != "" && !holdsWriteID(a.Metadata, r.set.writeID) {
+		e = &Error{Code: ObjectNotFound, Err: errors.New("the object is of another write")}
 	}
 	if e != nil {
 		// To Exists, a missing object is a result: hooks and telemetry see no failure.

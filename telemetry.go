@@ -43,20 +43,6 @@ var processStart = time.Now()
 
 func sinceStart() time.Duration { return time.Since(processStart) }
 
-// spanNames has the names of all operations, so that no call builds one.
-var spanNames = func() map[string]string {
-	names := map[string]string{}
-	for _, op := range [...]string{
-		"Upload", "Download", "List", "ListPage", "Versions", "Attrs", "Exists", "Remove", "RemoveAll", "Copy", "Compose",
-		"SignedUploadURL", "SignedDownloadURL", "SignedUploadForm",
-		"BeginUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "AbortUpload", "ListUploads",
-		"CreateBucket", "BucketInfo", "UpdateBucket", "DeleteBucket", "Buckets", "Credentials",
-	} {
-		names[op] = "storage." + op
-	}
-	return names
-}()
-
 func newTelemetry(o *openOptions, desc Description) *telemetry {
 	tracer, meter := o.tracer, o.meter
 	if tracer == nil {
@@ -128,7 +114,7 @@ func (t *telemetry) start(ctx context.Context, o *operation) context.Context {
 	if t.idle() {
 		return ctx
 	}
-	ctx, span := t.tracer.Start(ctx, spanNames[o.name], t.startOptions...)
+	ctx, span := t.tracer.Start(ctx, "storage."+o.name, t.startOptions...)
 	if span.IsRecording() {
 		if o.key != "" {
 			span.SetAttributes(attribute.String("omnibucket.key", o.key))

@@ -172,8 +172,8 @@ func (w *write) store(ctx context.Context) (*Attrs, *Error) {
 
 // storeBody chooses between one Put and parts by what is known of the body.
 func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
-	if w.req.Condition != (Condition{}) && w.writeID == "" {
-		w.writeID = w.op.core.newWriteID()
+	if (w.req.Condition != (Condition{}) || w.req.set.writeID != "") && w.writeID == "" {
+		w.writeID = w.op.core.newWriteID(w.req.set.writeID)
 	}
 	w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
 	if w.src.at == nil {
@@ -185,11 +185,14 @@ func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
 	return w.storeParts(ctx, nil, nil)
 }
 
-// newWriteID returns an id that distinguishes one write from any other; "" if the store has
-// no metadata to keep it in.
-func (c *core) newWriteID() string {
-	if !c.has(Metadata) {
+// newWriteID returns named, or if that is "" an id that distinguishes one write from any other.
+// It returns "" if the store has no metadata to keep it in.
+func (c *core) newWriteID(named string) string {
+	switch {
+	case !c.has(Metadata):
 		return ""
+	case named != "":
+		return named
 	}
 	return hexid.New(writeIDBytes / 2)
 }
@@ -329,7 +332,8 @@ func (w *write) finish(ctx context.Context, a *Attrs, e *Error, size int64) (*At
 	properties := w.req.Properties
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
-		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition, writeID: w.writeID,
+		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
+		writeID: w.writeID, named: w.req.set.writeID != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

@@ -70,11 +70,12 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 				return nil
 			}
 		}
-		if page.Token == "" {
-			return nil
+		last := ""
+		if n := len(page.Entries); n > 0 {
+			last = page.Entries[n-1].Key + "\x00" + page.Entries[n-1].Version
 		}
-		if page.Token == l.req.Token {
-			return errRepeats
+		if e := l.progress.check(&l.op.core.desc, l.req.Token, page.Token, last); e != nil || page.Token == "" {
+			return e
 		}
 		l.req.Token = page.Token
 	}

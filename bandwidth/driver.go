@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wire"
 )
 
 // A driver limits the bodies of its requests.
@@ -100,6 +101,7 @@ type downloadBody struct {
 func (b *downloadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Download
 	n, err := b.ReadCloser.Read(p[:atOnce(rate, len(p))])
+	wire.Pause(b.ctx)
 	if failed := b.limiter.received(b.ctx, n); failed != nil && err == nil {
 		err = failed
 	}

@@ -54,6 +54,10 @@ type TransportOptions struct {
 
 // NewTransport returns a transport for bulk transfers. It uses HTTP/1.1, because
 // HTTP/2 would put all requests to a host on one connection.
+//
+// The transport bounds what a server can send: 64 KiB of an error, and 16 MiB of any other
+// response, except the bytes of an object that the core reads. It masks the credentials of a
+// request in the error that responds to it.
 func NewTransport(o TransportOptions) http.RoundTripper {
 	return transport.New(transport.Options{Stall: o.Stall, Answer: o.Response, TLS: o.TLS})
 }
@@ -77,10 +81,18 @@ func StatusError(response *http.Response) *storage.Error {
 	return meaning.NewError(response.StatusCode, response.Header, errors.New("HTTP status "+response.Status))
 }
 
+// UnexpectedResponse returns the error for a response with a successful status that is not the
+// store's: it lacks what the store always sends, as the login page of a proxy does. Its
+// Code is Unavailable, and [Write] sets Unknown. problem says what is wrong with the response.
+func UnexpectedResponse(response *http.Response, problem string) *storage.Error {
+	meaning := sdkerror.Meaning{Code: storage.Unavailable, Hint: "check the endpoint: it responds like a web page"}
+	return meaning.NewError(response.StatusCode, response.Header, errors.New("unexpected response: "+problem))
+}
+
 // Write calls do, which sends the requests of one write, and returns its error as
 // a *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken
 // effect. That is so if a request was sent and got no response, if the response was
-// cut off, or if its status is 500, 502 or 504.
+// cut off, or if its status is 499 or a server error other than 501 and 503.
 func Write(ctx context.Context, do func(context.Context) error) error {
 	err := translator.Write(ctx, do)
 	if e, ok := err.(*storage.Error); ok {

@@ -29,14 +29,11 @@ func checkConsumers(r *repository) error {
 	if err != nil {
 		return err
 	}
-	p := &proxy{r: r, work: work, version: fmt.Sprintf("v0.0.1-check.%d", time.Now().Unix())}
+	p, err := newProxy(r, work)
+	if err != nil {
+		return err
+	}
 	defer p.remove()
-	if err := r.command(".", nil, "sh", "-c", `mkdir "$0" && git archive HEAD | tar -x -C "$0"`, p.export()); err != nil {
-		return err
-	}
-	if err := p.publish("."); err != nil {
-		return err
-	}
 	var failed []error
 	for _, dir := range dirs {
 		if !strings.HasPrefix(dir, "adapters/") {
@@ -81,6 +78,20 @@ type proxy struct {
 	work, version string
 }
 
+// newProxy returns a proxy in the directory work, with the library.
+func newProxy(r *repository, work string) (*proxy, error) {
+	p := &proxy{r: r, work: work, version: fmt.Sprintf("v0.0.1-check.%d", time.Now().Unix())}
+	err := r.command(".", nil, "sh", "-c", `mkdir "$0" && git archive HEAD | tar -x -C "$0"`, p.export())
+	if err == nil {
+		err = p.publish(".")
+	}
+	if err != nil {
+		p.remove()
+		return nil, err
+	}
+	return p, nil
+}
+
 func (p *proxy) export() string { return filepath.Join(p.work, "export") }
 
 // publish puts a module of the last commit into the proxy.
@@ -110,6 +121,7 @@ func (p *proxy) publish(dir string) error {
 		os.WriteFile(name, text, 0o600),
 		os.WriteFile(filepath.Join(to, p.version+".mod"), text, 0o600),
 		os.WriteFile(filepath.Join(to, p.version+".info"), info, 0o600),
+		os.WriteFile(filepath.Join(to, "list"), []byte(p.version+"\n"), 0o600),
 		zip.CreateFromDir(archive, module.Version{Path: own, Version: p.version}, from),
 		archive.Close(),
 	)
@@ -149,14 +161,11 @@ func (p *proxy) build(dir string) error {
 	if err := os.WriteFile(filepath.Join(program, "main.go"), []byte(main), 0o600); err != nil {
 		return err
 	}
-	others, err := exec.Command(p.r.golang, "env", "GOPROXY").Output()
+	env, err := p.env()
 	if err != nil {
 		return err
 	}
-	env := []string{
-		"GOPROXY=file://" + filepath.ToSlash(filepath.Join(p.work, "proxy")) + "," + strings.TrimSpace(string(others)),
-		"GONOSUMDB=" + cmp.Or(os.Getenv("GONOSUMDB"), library) + "," + library, "GOFLAGS=-mod=mod", "GOWORK=off",
-	}
+	env = append(env, "GOFLAGS=-mod=mod")
 	for _, args := range [][]string{{"mod", "init", "example.com/program"}, {"get", own + "@" + p.version}, {"build", "-o", os.DevNull, "."}} {
 		cmd := exec.Command(p.r.golang, args...)
 		cmd.Dir, cmd.Env = program, append(os.Environ(), env...)
@@ -165,6 +174,15 @@ func (p *proxy) build(dir string) error {
 		}
 	}
 	return nil
+}
+
+// env returns the variables with which the Go command gets the library from the proxy.
+func (p *proxy) env() ([]string, error) {
+	others, err := exec.Command(p.r.golang, "env", "GOPROXY").Output()
+	return []string{
+		"GOPROXY=file://" + filepath.ToSlash(filepath.Join(p.work, "proxy")) + "," + strings.TrimSpace(string(others)),
+		"GONOSUMDB=" + cmp.Or(os.Getenv("GONOSUMDB"), library) + "," + library, "GOWORK=off",
+	}, err
 }
 
 // remove removes the proxy, and its modules from the cache of the Go command.

@@ -23,7 +23,8 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 
 	dockerfile, err := os.ReadFile("../cmd/omnibucket/Dockerfile")
 	require.NoError(t, err)
-	require.Contains(t, string(dockerfile), "-tags "+strings.Join(build.Tags, ",")+" -ldflags='"+build.Ldflags[0]+"'", "the container has the program of the release")
+	flags := strings.ReplaceAll(build.Ldflags[0], "{{ .Tag }}", "$VERSION")
+	require.Contains(t, string(dockerfile), "-tags "+strings.Join(build.Tags, ",")+` -ldflags="`+flags+`"`, "the container has the program of the release")
 	require.True(t, slices.Contains(build.Flags, "-trimpath"))
 
 	require.Len(t, project.Archives, 1)
@@ -33,4 +34,7 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 		}
 	}
 	require.True(t, project.Release.Draft, "a person publishes it")
+	require.Len(t, project.SBOMs, 1)
+	require.Len(t, project.Signs, 1)
+	require.Equal(t, "checksum", project.Signs[0].Artifacts)
 }

@@ -69,7 +69,7 @@ func (h *Handler) putSingle(c *call) error {
 		return err
 	}
 	s, err = h.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := []storage.UploadOption{}
+		opts := []storage.UploadOption{s.writeID()}
 		for _, o := range h.writeOptions(s) {
 			opts = append(opts, o)
 		}
@@ -78,12 +78,17 @@ func (h *Handler) putSingle(c *call) error {
 		}
 		counted := &summedBody{from: body}
 		attrs, err := h.bucket.Upload(ctx, key, counted, opts...)
-		if storage.CodeOf(err) == storage.PreconditionFailed { // by an earlier call?
-			if _, failed := io.Copy(io.Discard, counted); failed == nil {
-				attrs = &storage.Attrs{Size: counted.bytes, CRC32C: storage.KnownCRC32C(counted.crc)}
-			}
+		if err != nil || s.Target.Overwrite {
+			return attrs, err
 		}
-		return attrs, err
+		// An earlier request of this address may have stored a file, before all of this one was read.
+		if _, err := io.Copy(io.Discard, counted); err != nil {
+			return nil, &storage.Error{Code: storage.BodyFailed, Err: err}
+		}
+		if attrs.Size != counted.bytes || attrs.CRC32C.Known && attrs.CRC32C.Sum != counted.crc {
+			return nil, exists()
+		}
+		return attrs, nil
 	})
 	if err != nil {
 		return err

@@ -103,7 +103,8 @@ type UploadRequest struct {
 	Partial bool
 }
 
-// A Target is where a file is stored, and how.
+// A Target is where a file is stored, and how. If the bucket lacks a feature that it asks for,
+// the upload is refused before any byte, with 501, and Config.OnError is told.
 type Target struct {
 	Key string
 	// ContentType is the media type; "": that of the key's extension, else
@@ -116,7 +117,8 @@ type Target struct {
 	Tags               map[string]string
 	MaxSize            int64 // bytes; 0: Config.MaxSize
 	// Overwrite lets the file replace an object under Key. Otherwise the upload fails if
-	// there is one, which needs a bucket with [storage.ConditionalCreate].
+	// there is one, which needs a bucket with [storage.ConditionalCreate]. Without
+	// [storage.Metadata], an upload whose response was lost fails too.
 	Overwrite bool
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/writeid"
 )
 
 const (
@@ -18,6 +19,7 @@ const (
 	// disconnects.
 	finishTimeout = 15 * time.Minute
 	cleanUpFor    = 30 * time.Second
+	writeIDLength = 32
 )
 
 // A maker makes the object of a session under key. It may be called again.
@@ -53,10 +55,7 @@ func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session,
 // claim reserves the session for this call.
 func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 	claim, user, etags, sum := rand.Text(), s.User, s.ETags, s.PartsSum
-	var whole *fileSum
-	if s.Tus != nil {
-		whole = s.Tus.Whole
-	}
+	whole := s.Tus != nil && s.Tus.Whole
 	return h.update(ctx, s, func(s *session) (bool, error) {
 		now := h.config.Now()
 		switch {
@@ -217,7 +216,7 @@ func (h *Handler) storeKey(s *session) string {
 // makeObject makes the object under its key.
 func (h *Handler) makeObject(ctx context.Context, s *session, u *Upload, make maker) (*storage.Attrs, error) {
 	if !h.staged(s.Kind) {
-		return h.makeOnce(ctx, s, s.Target.Key, make)
+		return h.makeOnce(ctx, s.Target.Key, make)
 	}
 	content := h.objectKey(s, contentName)
 	if s.Kind != kindPartial && s.Token == "" {
@@ -246,36 +245,33 @@ func (h *Handler) makeObject(ctx context.Context, s *session, u *Upload, make ma
 	if err := h.inspect(ctx, u, content); err != nil {
 		return nil, err
 	}
-	return h.makeOnce(ctx, s, s.Target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := []storage.CopyOption{}
+	return h.makeOnce(ctx, s.Target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := []storage.CopyOption{s.writeID()}
 		if u.ContentType != attrs.ContentType {
 			opts = append(opts, storage.WithContentType(u.ContentType))
 		}
 		if !s.Target.Overwrite {
 			opts = append(opts, storage.IfAbsent())
 		}
-		copied, err := storage.Copy(ctx, h.bucket, key, h.bucket, content, opts...)
-		if storage.CodeOf(err) == storage.PreconditionFailed {
-			return attrs, err // makeOnce compares
-		}
-		return copied, err
+		return storage.Copy(ctx, h.bucket, key, h.bucket, content, opts...)
 	})
 }
 
-// makeOnce makes the object under its key. If there is one already, it may be the one that
-// an earlier call made before it was killed: then it has the same content.
-func (h *Handler) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
+// makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
+// maker finds that object by its write id.
+func (h *Handler) makeOnce(ctx context.Context, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return made, err
 	}
-	there, failed := h.bucket.Attrs(ctx, key)
-	if failed == nil && made != nil && there.Size == made.Size && there.CRC32C.Known && there.CRC32C == made.CRC32C {
-		return there, nil
-	}
 	e := exists()
 	e.Err = err
 	return nil, e
+}
+
+// writeID returns the option that marks the object as that of this session.
+func (s *session) writeID() storage.WriteOption {
+	return writeid.Option(s.name[:writeIDLength]).(storage.WriteOption)
 }
 
 // inspect calls Config.Inspect.
@@ -313,6 +309,8 @@ func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) erro
 		case code == storage.InvalidArgument, code == storage.TooLarge, code == storage.ChecksumMismatch:
 			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
 			e.Err = err
+		case code == storage.Unsupported: // what Inspect has changed, or a key beside a folder
+			e = unsupported(err)
 		case code == storage.ObjectNotFound: // the store has dropped the upload
 			e = notFound()
 			e.Err = err

@@ -168,7 +168,12 @@ func (h *Handler) begin(c *call, kind string, n UploadRequest, sizeField string)
 	if s.Target.MaxSize > 0 && n.Size > s.Target.MaxSize {
 		return nil, tooLarge(sizeField, s.Target.MaxSize)
 	}
-	if s.Target.ContentType == "" {
+	if s.Kind != kindPartial {
+		if err := h.checkFeatures(&s.Target); err != nil {
+			return nil, err
+		}
+	}
+	if s.Target.ContentType == "" && !storage.Lacks(h.bucket, storage.ContentProperties) {
 		s.Target.ContentType = cmp.Or(mediatype.ByExtension(s.Target.Key), "application/octet-stream")
 	}
 	if s.Kind != kindPartial && !s.Target.Overwrite {
@@ -194,6 +199,8 @@ func (h *Handler) beginUpload(ctx context.Context, s *session, more ...storage.M
 		return nil, e
 	case code == storage.InvalidArgument: // a Target of Config.Begin
 		return nil, err
+	case code == storage.Unsupported:
+		return nil, unsupported(err)
 	case err != nil:
 		return nil, storeFailed(err)
 	}

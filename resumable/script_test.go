@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
 	"github.com/omnibucket/storage/serve"
@@ -37,7 +38,7 @@ func TestScript(t *testing.T) {
 	mux.Handle("/store/", serve.NewHandler(bucket))
 	mux.Handle("/objects/", http.StripPrefix("/objects/", serve.FileServer(bucket)))
 
-	cmd := exec.CommandContext(t.Context(), "node", "--test", "testdata/upload.test.mjs")
+	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "node"), "--test", "testdata/upload.test.mjs")
 	cmd.Env = append(os.Environ(), "OMNIBUCKET_ENDPOINT="+server.URL+"/uploads")
 	said, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", said)

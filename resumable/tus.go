@@ -26,9 +26,9 @@ type tusState struct {
 	Parts  int       `json:"parts,omitempty"`
 	Tail   []segment `json:"tail,omitempty"`
 	CRC    uint32    `json:"crc,omitempty"` // CRC32C of Offset bytes
-	// Whole is the file that a call stores from memory. If the call is killed, the object may be
+	// Whole is set if a call stores the file from memory. If the call is killed, the object may be
 	// there.
-	Whole *fileSum `json:"whole,omitempty"`
+	Whole bool `json:"storingWhole,omitempty"`
 
 	RawMetadata string   `json:"rawMetadata,omitempty"`
 	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
@@ -39,12 +39,6 @@ type tusState struct {
 	// Holder is the request that receives bytes, which wrote the state at Held last.
 	Holder string    `json:"holder,omitempty"`
 	Held   time.Time `json:"held,omitzero"`
-}
-
-// A fileSum identifies the content of a file.
-type fileSum struct {
-	Size int64  `json:"size"`
-	CRC  uint32 `json:"crc"` // CRC32C
 }
 
 // A segment is an object with bytes after the last part.

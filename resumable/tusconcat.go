@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 const (
@@ -116,29 +115,12 @@ func (h *Handler) joinPieces(s *session) maker {
 		for i, name := range s.Tus.Pieces {
 			keys[i] = h.objectKey(&session{name: name}, contentName)
 		}
-		opts := []storage.CopyOption{}
+		opts := []storage.CopyOption{s.writeID()}
 		for _, o := range h.writeOptions(s) {
 			opts = append(opts, o)
 		}
-		attrs, err := storage.Compose(ctx, h.bucket, key, keys, opts...)
-		if storage.CodeOf(err) == storage.PreconditionFailed { // by an earlier call?
-			return h.sumOf(ctx, keys), err
-		}
-		return attrs, err
+		return storage.Compose(ctx, h.bucket, key, keys, opts...)
 	}
-}
-
-// sumOf returns size and checksum of objects one after the other, or nil.
-func (h *Handler) sumOf(ctx context.Context, keys []string) *storage.Attrs {
-	size, sum := int64(0), uint32(0)
-	for _, key := range keys {
-		piece, err := h.bucket.Attrs(ctx, key)
-		if err != nil || !piece.CRC32C.Known {
-			return nil
-		}
-		size, sum = size+piece.Size, crc32c.Join(sum, piece.CRC32C.Sum, piece.Size)
-	}
-	return &storage.Attrs{Size: size, CRC32C: storage.KnownCRC32C(sum)}
 }
 
 // expireSoon lets a piece that was joined expire after keepPieces. A failure costs only

@@ -17,7 +17,7 @@ func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 	token := s.Token
 	if content != nil {
 		t.CRC = crc32.Checksum(content, castagnoli)
-		s.Tus.Whole = &fileSum{Size: int64(len(content)), CRC: t.CRC}
+		s.Tus.Whole = true
 	}
 	done, err := h.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || t.Parts == 0 {
@@ -53,32 +53,25 @@ func (h *Handler) storeWhole(ctx context.Context, s *session, key string, conten
 		}
 		content = r.buf[:r.n]
 	}
-	opts := []storage.UploadOption{storage.WithSize(int64(len(content))), storage.WithCRC32C(crc)}
+	opts := []storage.UploadOption{storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID()}
 	for _, o := range h.writeOptions(s) {
 		opts = append(opts, o)
 	}
-	attrs, err := h.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
-	if storage.CodeOf(err) == storage.PreconditionFailed { // by an earlier call?
-		return &storage.Attrs{Size: int64(len(content)), CRC32C: storage.KnownCRC32C(crc)}, err
-	}
-	return attrs, err
+	return h.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
 }
 
 // finishWhole completes an upload whose object a call stored from memory before it failed or was
 // killed. If the object is not there, it returns the session as it is.
 func (h *Handler) finishWhole(ctx context.Context, s *session) (*session, error) {
-	whole := s.Tus.Whole
-	if whole == nil || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(h.config.Now()) {
+	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(h.config.Now()) {
 		return s, nil
 	}
-	there, err := h.bucket.Attrs(ctx, s.Target.Key)
+	there, err := h.bucket.Attrs(ctx, s.Target.Key, s.writeID().(storage.AttrsOption))
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return s, nil
 	case err != nil:
 		return nil, storeFailed(err)
-	case there.Size != whole.Size, there.CRC32C != storage.KnownCRC32C(whole.CRC):
-		return s, nil
 	}
 	return h.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if key == s.Target.Key {

@@ -10,15 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/s3server"
 )
 
 // TestCurl sends a signed request with a client that does not know S3.
 func TestCurl(t *testing.T) {
-	path, err := exec.LookPath("curl")
-	if err != nil {
-		t.Fatal("curl is missing: run \"make test\", which installs it")
-	}
+	path := testserver.Program(t, "curl")
 	s := start(t, s3server.Config{})
 	sign := s3.NewPresignClient(s.Client)
 	file := filepath.Join(t.TempDir(), "body")

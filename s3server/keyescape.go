@@ -3,11 +3,13 @@ package s3server
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
 )
 
 // S3 has keys that a storage.Driver refuses (rule K1): with empty segments, as the folder marker
-// "dir/" and "a//b", with the segments "." and "..", or with control characters. Such a segment
-// is escaped:
+// "dir/" and "a//b", with the segments "." and "..", or with control characters. In a directory,
+// such a segment is escaped:
 //
 //	dir/       dir/!%
 //	a//b       a/!%/b
@@ -18,36 +20,62 @@ import (
 // from each other and from all natural ones, except that a segment that begins with "!%" is
 // escaped, too.
 //
+// Other tools write such keys to the buckets of providers, and a gateway must reach them (rule K2).
+// There, only the segments are escaped that the provider cannot have.
+//
 // A driver lists an escaped segment at the place of "!%". A nameWalk lists it at its place in S3's
 // order.
 const escapeMark = "!%"
 
-// escapeKey returns the driver's key of an S3 key.
-func escapeKey(key string) string {
-	if isNatural(key) {
+// A naming says which segments a store has under their own names although rule K1 refuses them. That
+// of a directory is zero.
+type naming struct {
+	empty  bool // empty ones, but for the first
+	slash  bool // an empty first one
+	others bool // all others but "." and ".."
+}
+
+// naming returns the naming of the store. Azure takes a backslash for a slash, and advises against
+// names that end in a dot.
+func (b *driverBucket) naming() naming {
+	d := b.description()
+	if d.Local {
+		return naming{}
+	}
+	return naming{empty: true, slash: d.Features&storage.LeadingSlashes != 0, others: d.Provider != "azure"}
+}
+
+// escape returns the driver's key of an S3 key.
+func (n naming) escape(key string) string {
+	if n.isNatural(key, true) {
 		return key
 	}
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
-		segments[i] = escapeSegment(s)
+		segments[i] = n.escapeSegment(s, i == 0)
 	}
 	return strings.Join(segments, "/")
 }
 
-func isNatural(key string) bool {
-	for segment := range strings.SplitSeq(key, "/") {
-		if !isNaturalSegment(segment) {
+// isNatural reports whether no segment is escaped. whole says that they begin a key.
+func (n naming) isNatural(segments string, whole bool) bool {
+	for segment := range strings.SplitSeq(segments, "/") {
+		if !n.isNaturalSegment(segment, whole) {
 			return false
 		}
+		whole = false
 	}
 	return true
 }
 
-func isNaturalSegment(s string) bool {
-	if s == "" || s[len(s)-1] == '.' || strings.HasPrefix(s, escapeMark) || !utf8.ValidString(s) {
+func (n naming) isNaturalSegment(s string, first bool) bool {
+	switch {
+	case s == "":
+		return n.empty && (n.slash || !first)
+	case s == ".", s == "..", strings.HasPrefix(s, escapeMark), !utf8.ValidString(s):
 		return false
 	}
-	return strings.IndexFunc(s, mustEscape) < 0
+	return n.others || s[len(s)-1] != '.' && strings.IndexFunc(s, mustEscape) < 0
 }
 
 // mustEscape reports whether rule K1 forbids a character.
@@ -55,8 +83,8 @@ func mustEscape(c rune) bool {
 	return c < 0x20 || c == 0x7F || c == '\\' || c == 0xFFFE || c == 0xFFFF
 }
 
-func escapeSegment(s string) string {
-	if isNaturalSegment(s) {
+func (n naming) escapeSegment(s string, first bool) string {
+	if n.isNaturalSegment(s, first) {
 		return s
 	}
 	return escapeMark + escapeText(s, true)
@@ -87,9 +115,9 @@ func escapeText(s string, whole bool) string {
 	return b.String()
 }
 
-// unescapeKey returns the S3 key of a driver's key. It returns false if no S3 key has that name.
+// unescape returns the S3 key of a driver's key. It returns false if no S3 key has that name.
 // A prefix that ends in a slash is a key whose last segment is missing.
-func unescapeKey(name string, isPrefix bool) (string, bool) {
+func (n naming) unescape(name string, isPrefix bool) (string, bool) {
 	if !strings.Contains(name, escapeMark) {
 		return name, true
 	}
@@ -103,7 +131,7 @@ func unescapeKey(name string, isPrefix bool) (string, bool) {
 			continue
 		}
 		plain, ok := unescapeText(text)
-		if !ok || escapeSegment(plain) != s {
+		if !ok || n.escapeSegment(plain, i == 0) != s {
 			return "", false
 		}
 		segments[i] = plain
@@ -131,18 +159,18 @@ func unescapeText(text string) (string, bool) {
 	return string(b), true
 }
 
-// escapePrefix returns prefixes of the driver's keys that cover all keys with an S3 prefix, in
+// prefixes returns prefixes of the driver's keys that cover all keys with an S3 prefix, in
 // byte order. A key with the prefix has one of them; other keys may, too.
-func escapePrefix(prefix string) []string {
+func (n naming) prefixes(prefix string) []string {
 	folder, last := "", prefix
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
-		folder, last = escapeKey(prefix[:i])+"/", prefix[i+1:]
+		folder, last = n.escape(prefix[:i])+"/", prefix[i+1:]
 	}
 	if last == "" {
 		return []string{folder}
 	}
 	escaped := folder + escapeMark + escapeText(strings.TrimRight(last, "."), false)
-	if strings.IndexFunc(last, mustEscape) >= 0 || strings.HasPrefix(last, escapeMark) {
+	if n.escapesAll(last) {
 		return []string{escaped}
 	}
 	natural := folder + last
@@ -153,4 +181,9 @@ func escapePrefix(prefix string) []string {
 		return []string{natural, escaped}
 	}
 	return []string{escaped, natural}
+}
+
+// escapesAll reports whether every segment that begins so is escaped.
+func (n naming) escapesAll(begin string) bool {
+	return strings.HasPrefix(begin, escapeMark) || !n.others && strings.IndexFunc(begin, mustEscape) >= 0
 }

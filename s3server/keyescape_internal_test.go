@@ -30,16 +30,44 @@ func TestKeysAreEscapedReversibly(t *testing.T) {
 		" a/!b/!!c":   " a/!b/!!c",
 		"bad\xffutf8": "!%bad%FFutf8",
 	} {
-		got := escapeKey(key)
+		got := naming{}.escape(key)
 		require.Equal(t, want, got, "%q", key)
-		back, ok := unescapeKey(got, false)
+		back, ok := naming{}.unescape(got, false)
 		require.True(t, ok, "%q", key)
 		require.Equal(t, key, back)
 	}
 	for _, name := range []string{"!%a", "!%%2", "!%%2e", "!%%%x", recordPrefix + "bucket"} {
-		_, ok := unescapeKey(name, false)
+		_, ok := naming{}.unescape(name, false)
 		require.False(t, ok, "no S3 key has the name %q", name)
 	}
+}
+
+// A gateway has the names that other tools give, as far as the provider can have them.
+func TestAGatewayEscapesOnlyWhatAProviderCannotHave(t *testing.T) {
+	s3, minio, azure := naming{empty: true, slash: true, others: true}, naming{empty: true, others: true}, naming{empty: true, slash: true}
+	for key, want := range map[string][3]string{
+		"dir/":       {"dir/", "dir/", "dir/"},
+		"a//b":       {"a//b", "a//b", "a//b"},
+		"/a":         {"/a", "!%/a", "/a"},
+		"/":          {"/", "!%/", "/"},
+		"//a":        {"//a", "!%//a", "//a"},
+		"a/./b":      {"a/!%%2E/b", "a/!%%2E/b", "a/!%%2E/b"},
+		"..":         {"!%.%2E", "!%.%2E", "!%.%2E"},
+		"end.":       {"end.", "end.", "!%end%2E"},
+		"tab\there":  {"tab\there", "tab\there", "!%tab%09here"},
+		`back\slash`: {`back\slash`, `back\slash`, "!%back%5Cslash"},
+		"!%":         {"!%!%25", "!%!%25", "!%!%25"},
+		"b\xff":      {"!%b%FF", "!%b%FF", "!%b%FF"},
+	} {
+		for i, n := range []naming{s3, minio, azure} {
+			require.Equal(t, want[i], n.escape(key), "%q", key)
+			back, ok := n.unescape(want[i], false)
+			require.True(t, ok, "%q", key)
+			require.Equal(t, key, back)
+		}
+	}
+	_, ok := s3.unescape("dir/!%", false)
+	require.False(t, ok)
 }
 
 func TestEveryKeyWithAPrefixHasAnEscapedPrefix(t *testing.T) {
@@ -47,10 +75,12 @@ func TestEveryKeyWithAPrefixHasAnEscapedPrefix(t *testing.T) {
 	for _, key := range keys {
 		for end := range len(key) + 1 {
 			prefix := key[:end]
-			regions := escapePrefix(prefix)
-			require.True(t, slices.IsSorted(regions))
-			name := escapeKey(key)
-			require.True(t, slices.ContainsFunc(regions, func(r string) bool { return strings.HasPrefix(name, r) }), "%q of %q: %q not in %q", prefix, key, name, regions)
+			for _, n := range []naming{{}, {empty: true}, {empty: true, slash: true}, {empty: true, others: true}, {empty: true, slash: true, others: true}} {
+				regions := n.prefixes(prefix)
+				require.True(t, slices.IsSorted(regions))
+				name := n.escape(key)
+				require.True(t, slices.ContainsFunc(regions, func(r string) bool { return strings.HasPrefix(name, r) }), "%q of %q: %q not in %q", prefix, key, name, regions)
+			}
 		}
 	}
 }
@@ -60,12 +90,12 @@ func FuzzEscapeKey(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		name := escapeKey(key)
-		back, ok := unescapeKey(name, false)
+		name := naming{}.escape(key)
+		back, ok := naming{}.unescape(name, false)
 		require.True(t, ok)
 		require.Equal(t, key, back)
 		if key != "" {
-			require.True(t, isNatural(name) || strings.Contains(name, escapeMark))
+			require.True(t, (naming{}).isNatural(name, true) || strings.Contains(name, escapeMark))
 		}
 	})
 }

@@ -20,9 +20,6 @@ type loggingStatus struct {
 // putLogging keeps the configuration. The server writes no log. AWS delivers logs on a best-effort
 // basis within hours, so that no client can rely on one.
 func (r *request) putLogging() error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	document, err := r.readDocument()
 	if err != nil {
 		return err

@@ -86,6 +86,19 @@ func TestRefusedRequests(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 }
 
+// s3cmd sends these settings without a digest, and AWS takes them.
+func TestSettingsThatNeedNoDigest(t *testing.T) {
+	s := start(t, s3server.Config{})
+	for path, document := range map[string]string{
+		"/photos?website":        "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>",
+		"/photos?requestPayment": "<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>",
+		"/photos?logging":        "<BucketLoggingStatus/>",
+	} {
+		response, body := s.signedSend(t, "PUT", path, document, nil)
+		require.Equal(t, 200, response.StatusCode, "%s: %s", path, body)
+	}
+}
+
 // s3fs ends a document with a line break, and so does "curl --data-binary @file" with most files.
 func TestADocumentMayEndInWhatXMLAllows(t *testing.T) {
 	const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"

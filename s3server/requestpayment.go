@@ -29,9 +29,6 @@ func (r *request) getRequestPayment() error {
 }
 
 func (r *request) putRequestPayment() error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked requestPayment
 	if err := r.readXML(&asked); err != nil {
 		return err

@@ -39,6 +39,7 @@ func (b *driverBucket) eachName(ctx context.Context, r *storage.ListRequest, f f
 // A driverListing collects one page.
 type driverListing struct {
 	listing
+	names naming
 	after string // a common prefix that was shown before this page
 	last  string // that was shown last
 	shown int
@@ -48,7 +49,7 @@ type driverListing struct {
 // accepts reports whether a key or common prefix is to be shown next, and with which common
 // prefix. It sets more if the page is full.
 func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
-	key, ok = unescapeKey(name, isPrefix)
+	key, ok = l.names.unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.prefix) {
 		return "", "", false
 	}
@@ -70,7 +71,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 	if err != nil {
 		return false, err
 	}
-	page := &driverListing{listing: l}
+	page := &driverListing{listing: l, names: b.naming()}
 	if l.max == 0 {
 		return false, nil
 	}
@@ -157,7 +158,7 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 	if l.isSorted() {
 		return b.listVersionsSorted(ctx, l, after, show)
 	}
-	p := &versionListing{driverListing: driverListing{listing: l}, bucket: b, show: show}
+	p := &versionListing{driverListing: driverListing{listing: l, names: b.naming()}, bucket: b, show: show}
 	if common, rolled := l.commonPrefix(after.key); rolled && common == after.key {
 		p.after = common
 	}

@@ -101,7 +101,7 @@ func (b *driverBucket) versionsOf(ctx context.Context, key string, f func(*liste
 
 // storedOf is versionsOf with null versions that were replaced.
 func (b *driverBucket) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
-	name := escapeKey(key)
+	name := b.naming().escape(key)
 	return b.eachStored(ctx, &storage.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil

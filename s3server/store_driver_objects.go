@@ -18,9 +18,13 @@ import (
 	"github.com/omnibucket/storage/internal/mediatype"
 )
 
-// reservedName is the name of the metadata, and of the tag, in which this server keeps what a
-// driver has no place for. Clients never see it.
-const reservedName = "s3server"
+// reservedName is the name of the metadata in which this server keeps what a driver has no place
+// for, and reservedTag that of the tag. Clients never see them, and S3 lets no client set a tag with
+// the prefix "aws:".
+const (
+	reservedName = "s3server"
+	reservedTag  = "aws:s3server"
+)
 
 // The entries of the reserved metadata, in the form of a URL's query.
 const (
@@ -204,13 +208,13 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		o.lock.hold = "ON"
 	}
 	for name, value := range tags {
-		if name != reservedName {
+		if name != reservedTag {
 			o.tags = append(o.tags, tag{name, value})
 		}
 	}
 	slices.SortFunc(o.tags, func(x, y tag) int { return strings.Compare(x.Key, y.Key) })
 	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
-	later, _ := url.ParseQuery(tags[reservedName])
+	later, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, kept)
 	o.restoreChanges(later)
 	return v

@@ -13,6 +13,7 @@ import (
 // because only some of them are escaped. Each page reads all names.
 type sortedPage struct {
 	listing
+	names   naming
 	isAfter func(key string) bool
 	items   []sortedItem
 }
@@ -24,8 +25,8 @@ type sortedItem struct {
 	listedEntry
 }
 
-func newSortedPage(l listing, isAfter func(key string) bool) *sortedPage {
-	return &sortedPage{listing: l, isAfter: isAfter}
+func newSortedPage(l listing, names naming, isAfter func(key string) bool) *sortedPage {
+	return &sortedPage{listing: l, names: names, isAfter: isAfter}
 }
 
 // isSorted reports whether a listing needs a sortedPage.
@@ -33,7 +34,7 @@ func (l listing) isSorted() bool { return l.delimiter != "" && l.delimiter != "/
 
 // add adds an entry of the driver. The entries of one key come in their order.
 func (p *sortedPage) add(e *listedEntry) {
-	key, ok := unescapeKey(e.Key, false)
+	key, ok := p.names.unescape(e.Key, false)
 	if !ok || isRecord(e.Key) || !strings.HasPrefix(key, p.prefix) || !p.isAfter(key) {
 		return
 	}
@@ -78,10 +79,10 @@ func (p *sortedPage) each(f func(key string, e *listedEntry, common string) erro
 }
 
 func (b *driverBucket) listSorted(ctx context.Context, l listing, after position, show func(v *version, common string)) (more bool, err error) {
-	page := newSortedPage(l, func(key string) bool {
+	page := newSortedPage(l, b.naming(), func(key string) bool {
 		return key > after.key && (!after.prefix || !strings.HasPrefix(key, after.key))
 	})
-	for _, prefix := range escapePrefix(l.prefix) {
+	for _, prefix := range b.naming().prefixes(l.prefix) {
 		err := b.eachName(ctx, &storage.ListRequest{Prefix: prefix}, func(e *storage.ListEntry) bool {
 			page.add(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
 			return true
@@ -106,13 +107,13 @@ func (b *driverBucket) listSorted(ctx context.Context, l listing, after position
 func (b *driverBucket) listVersionsSorted(ctx context.Context, l listing, after versionPosition, show func(v *version, latest bool, common string)) (more bool, err error) {
 	common, rolled := l.commonPrefix(after.key)
 	within := after.id != "" // still among the versions of the key that are on the page before
-	page := newSortedPage(l, func(key string) bool {
+	page := newSortedPage(l, b.naming(), func(key string) bool {
 		return key > after.key && !(rolled && common == after.key && strings.HasPrefix(key, after.key)) || key == after.key && after.id != "" && !within
 	})
-	for _, prefix := range escapePrefix(l.prefix) {
+	for _, prefix := range b.naming().prefixes(l.prefix) {
 		err := b.eachVersion(ctx, &storage.ListRequest{Prefix: prefix}, func(e *listedEntry) (bool, error) {
 			page.add(e)
-			if e.id == after.id && e.Key == escapeKey(after.key) {
+			if e.id == after.id && e.Key == b.naming().escape(after.key) {
 				within = false
 			}
 			return true, nil

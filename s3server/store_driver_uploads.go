@@ -134,7 +134,7 @@ func (b *driverBucket) isDropped(ctx context.Context, r *records, id string, u *
 	if err != nil || newest.After(limit) {
 		return false, err
 	}
-	if err := b.driver.AbortParts(ctx, escapeKey(u.Key), u.Upload); err != nil { // a sweep may come later
+	if err := b.driver.AbortParts(ctx, b.naming().escape(u.Key), u.Upload); err != nil { // a sweep may come later
 		return false, err
 	}
 	return true, b.dropUpload(ctx, id)
@@ -193,7 +193,7 @@ func (b *driverBucket) isLost(ctx context.Context, u *upload) bool {
 	if !record.AnyOrder {
 		return false
 	}
-	_, err := b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: escapeKey(u.key), Upload: record.Upload, Limit: 1})
+	_, err := b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: b.naming().escape(u.key), Upload: record.Upload, Limit: 1})
 	return storage.CodeOf(err) == storage.ObjectNotFound && b.dropUpload(ctx, u.id) == nil
 }
 
@@ -208,7 +208,7 @@ func (b *driverBucket) isCompleted(ctx context.Context, u *upload) bool {
 	if v.upload != u.id {
 		return false
 	}
-	return b.driver.AbortParts(ctx, escapeKey(u.key), u.data.(*uploadRecord).Upload) == nil && b.dropUpload(ctx, u.id) == nil
+	return b.driver.AbortParts(ctx, b.naming().escape(u.key), u.data.(*uploadRecord).Upload) == nil && b.dropUpload(ctx, u.id) == nil
 }
 
 // dropUpload removes the records of an upload.
@@ -233,7 +233,7 @@ func (s *driverStore) abort(ctx context.Context, u *upload) error {
 	if _, err := b.upload(ctx, u.id); err != nil {
 		return err
 	}
-	if err := b.driver.AbortParts(ctx, escapeKey(u.key), u.data.(*uploadRecord).Upload); err != nil {
+	if err := b.driver.AbortParts(ctx, b.naming().escape(u.key), u.data.(*uploadRecord).Upload); err != nil {
 		return driverError(err, u.key)
 	}
 	return driverError(b.dropUpload(ctx, u.id), u.key)

@@ -50,7 +50,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	if err != nil {
 		return nil, err
 	}
-	request := &storage.GetRequest{Key: escapeKey(key), Version: version, Length: -1}
+	request := &storage.GetRequest{Key: b.naming().escape(key), Version: version, Length: -1}
 	h := &heldObject{bucket: b}
 	if b.description().Local {
 		h.attrs, h.body, err = b.driver.Get(ctx, request)
@@ -185,7 +185,7 @@ func (b *driverBucket) putRequest(ctx context.Context, w *write, settings *bucke
 	if err != nil {
 		return nil, nil, err
 	}
-	return &storage.PutRequest{Key: escapeKey(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
+	return &storage.PutRequest{Key: b.naming().escape(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
 }
 
 func (b *driverBucket) controls(o *object) (c storage.Controls, err error) {
@@ -435,7 +435,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 		if !b.description().Local {
 			return newError("NotImplemented").withMessage("The store behind this server cannot change this of an object")
 		}
-		tags[reservedName] = rest
+		tags[reservedTag] = rest
 	}
 	r.Tags = tags
 	return b.driver.SetTags(ctx, r)
@@ -444,5 +444,5 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 // hasChanges reports whether the object already has the reserved tag.
 func (b *driverBucket) hasChanges(ctx context.Context, r *storage.ChangeRequest) bool {
 	tags, err := b.driver.Tags(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
-	return err == nil && tags[reservedName] != ""
+	return err == nil && tags[reservedTag] != ""
 }

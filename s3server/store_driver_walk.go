@@ -16,6 +16,7 @@ import (
 // names that are not escaped. It enters an escaped folder with a nameWalk of its own.
 type nameWalk struct {
 	listing
+	names     naming
 	after     string // keys up to this one are left out
 	name, key string // the folder, for the driver and for S3: "", or they end in a slash
 	inner     bool   // the folder is escaped, and this walk part of another one
@@ -52,7 +53,7 @@ const maxName = 1024
 
 // walk returns the walk of a listing.
 func (b *driverBucket) walk(l listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
-	w := &nameWalk{listing: l, after: after, seeks: true, show: show}
+	w := &nameWalk{listing: l, names: b.naming(), after: after, seeks: true, show: show}
 	w.each = func(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
 		var failed error
 		err := b.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
@@ -62,7 +63,7 @@ func (b *driverBucket) walk(l listing, after string, show func(e *listedEntry) (
 		return cmp.Or(err, failed)
 	}
 	if i := strings.LastIndexByte(l.prefix, '/'); i >= 0 {
-		w.name, w.key = escapeKey(l.prefix[:i])+"/", l.prefix[:i+1]
+		w.name, w.key = w.names.escape(l.prefix[:i])+"/", l.prefix[:i+1]
 	}
 	return w
 }
@@ -106,7 +107,7 @@ func (w *nameWalk) last() string {
 // request returns the request for the names that are not escaped, or nil if there are none.
 func (w *nameWalk) request() *storage.ListRequest {
 	last := w.last()
-	if strings.IndexFunc(last, mustEscape) >= 0 || strings.HasPrefix(last, escapeMark) {
+	if w.names.escapesAll(last) {
 		return nil
 	}
 	r := &storage.ListRequest{Prefix: w.name + last, Delimiter: w.delimiter, Limit: min(w.max+1, pageLimit)}
@@ -145,7 +146,7 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	}
 	rest := w.after[len(w.key):]
 	for end := strings.IndexByte(rest, '/'); end >= 0; {
-		if !isNatural(rest[:end]) {
+		if !w.names.isNatural(rest[:end], w.key == "") {
 			return nil
 		}
 		if err := w.list(ctx, w.name+rest[:end+1]); err != nil {
@@ -266,8 +267,8 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 			if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
 				name, isFolder = e.Key[:len(n.name)+i+1], true
 			}
-			key, ok := unescapeKey(name[len(n.name):], isFolder)
-			if key = n.key + key; ok && !isRecord(name) {
+			key, ok := w.names.unescape(name, isFolder)
+			if ok && !isRecord(name) {
 				n.add(escapedName{key: key, name: name, entry: *e}, w)
 			}
 			if to := name + lastName; isFolder && !e.IsPrefix && w.seeks && e.Key < to && len(to) <= maxName {

@@ -53,7 +53,7 @@ func storeOfKeys(t *testing.T, service storage.ServiceDriver, versioned bool, ke
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for _, key := range keys {
-		_, err := opened.driver.Put(t.Context(), &storage.PutRequest{Key: escapeKey(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
+		_, err := opened.driver.Put(t.Context(), &storage.PutRequest{Key: naming{}.escape(key), Body: strings.NewReader(""), CRC32C: storage.KnownCRC32C(crc32c.Sum(nil))})
 		require.NoError(t, err, "%q", key)
 	}
 	return &listedStore{s, keys}

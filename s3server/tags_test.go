@@ -46,6 +46,27 @@ func TestTags(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "v"}, s.tags(t, "k"))
 }
 
+// A tag with the name of the server is nothing but a tag.
+func TestATagNamedLikeTheServerIsATag(t *testing.T) {
+	s := startLenient(t, s3server.Config{})
+	in := putInput("k", "content")
+	in.ACL, in.Tagging = types.ObjectCannedACLPublicRead, aws.String("s3server=k%3DGLACIER")
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	want := map[string]string{"s3server": "k=GLACIER"}
+	require.Equal(t, want, s.tags(t, "k"))
+	require.Equal(t, "content", s.get(t, "k"))
+	require.Equal(t, 200, s.anonymously(t, "k"), "the list is still there")
+	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
+	require.NoError(t, err)
+	require.Equal(t, want, s.tags(t, "k"))
+	require.Equal(t, 403, s.anonymously(t, "k"))
+	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	require.Empty(t, s.tags(t, "k"))
+	require.Equal(t, 403, s.anonymously(t, "k"))
+}
+
 func TestRefusedTags(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "x")

@@ -146,9 +146,6 @@ func (r *routingRule) target(key string) string {
 }
 
 func (r *request) putWebsite() error {
-	if err := r.needDigest(); err != nil {
-		return err
-	}
 	var asked websiteConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err

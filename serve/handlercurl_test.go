@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 )
@@ -19,11 +20,11 @@ import (
 func curl(t *testing.T, body string, args ...string) string {
 	t.Helper()
 	args = append([]string{"--silent", "--globoff", "--path-as-is", "--write-out", "%{http_code}"}, args...)
-	command := exec.CommandContext(t.Context(), "curl", args...)
+	command := exec.CommandContext(t.Context(), testserver.Program(t, "curl"), args...)
 	command.Stdin = strings.NewReader(body)
 	var out bytes.Buffer
 	command.Stdout = &out
-	require.NoError(t, command.Run(), "this test needs curl")
+	require.NoError(t, command.Run())
 	return out.String()
 }
 

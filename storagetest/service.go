@@ -44,7 +44,7 @@ func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...
 				})
 				account := open(t)
 				t.Cleanup(func() { require.NoError(t, account.Close()) })
-				s := &S{T: newT(t, nil, o, storage.Description{}), Service: account}
+				s := &S{T: newT(t, nil, o, storage.Description{}), Service: account, open: open}
 				c.run(s)
 				report.provider(s.provider)
 			})
@@ -58,6 +58,7 @@ type S struct {
 	*T
 	*storage.Service
 
+	open     func(t *testing.T) *storage.Service
 	provider string
 }
 
@@ -189,6 +190,67 @@ var serviceCases = []serviceCase{
 			for _, err := range b.List(s.T.Context()) {
 				s.T.requireCode(err, storage.BucketNotFound)
 			}
+		},
+	},
+	{
+		Case{Name: "a bucket that is deleted and created again", Rule: "E2", Explanation: "a Bucket value outlives its bucket: after DeleteBucket its operations are BucketNotFound, and after CreateBucket they work again, on the new bucket"},
+		func(s *S) {
+			name := s.create()
+			b := s.bucket(name)
+			s.T.put(b, "a", "old")
+			r, err := b.Download(s.T.Context(), "a")
+			require.NoError(s.T, err)
+			require.NoError(s.T, b.Remove(s.T.Context(), "a"))
+			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
+			require.NoError(s.T, r.Close())
+			for operation, err := range map[string]error{
+				"Upload":   second(b.Upload(s.T.Context(), "a", strings.NewReader("x"), storage.IfAbsent())),
+				"Download": second(b.Download(s.T.Context(), "a")),
+				"Attrs":    second(b.Attrs(s.T.Context(), "a")),
+				"Remove":   b.Remove(s.T.Context(), "a"),
+				"ListPage": second(storage.ListPage(s.T.Context(), b, "")),
+				"Copy":     second(storage.Copy(s.T.Context(), b, "b", b, "a")),
+			} {
+				require.Equal(s.T, storage.BucketNotFound, storage.CodeOf(err), "%s: %v", operation, err)
+			}
+
+			_, err = s.CreateBucket(s.T.Context(), name)
+			if storage.CodeOf(err) == storage.Unavailable {
+				return // Azure keeps the name of a deleted container for at least 30 seconds
+			}
+			require.NoError(s.T, err)
+			require.Empty(s.T, s.T.keys(b))
+			_, err = b.Upload(s.T.Context(), "a", strings.NewReader("new"), storage.IfAbsent())
+			require.NoError(s.T, err)
+			_, err = s.bucket(name).Upload(s.T.Context(), "a", strings.NewReader("other"), storage.IfAbsent())
+			s.T.requireCode(err, storage.PreconditionFailed)
+			s.T.requireContent(b, "a", "new")
+		},
+	},
+	{
+		Case{Name: "a closed service", Rule: "E6", Explanation: "every operation on a closed service and on its buckets is InvalidArgument"},
+		func(s *S) {
+			name := s.create()
+			account := s.open(s.T.T)
+			b, err := account.Bucket(name)
+			require.NoError(s.T, err)
+			view := storage.Prefixed(b, "a/")
+			require.NoError(s.T, account.Close())
+			require.NoError(s.T, account.Close())
+			for operation, err := range map[string]error{
+				"CreateBucket": second(account.CreateBucket(s.T.Context(), s.name())),
+				"BucketInfo":   second(account.BucketInfo(s.T.Context(), name)),
+				"DeleteBucket": account.DeleteBucket(s.T.Context(), name),
+				"Bucket":       second(account.Bucket(name)),
+				"Upload":       second(b.Upload(s.T.Context(), "a", strings.NewReader("x"))),
+				"Exists":       second(view.Exists(s.T.Context(), "a")),
+			} {
+				require.Equal(s.T, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", operation, err)
+			}
+			for _, err := range account.Buckets(s.T.Context()) {
+				s.T.requireCode(err, storage.InvalidArgument)
+			}
+			require.NoError(s.T, storage.Close(b))
 		},
 	},
 	{

@@ -136,6 +136,24 @@ var signingCases = []Case{
 		},
 	},
 	{
+		Name: "a signed download that is shown has a name", Rule: "S3",
+		Explanation: "a browser shows the object and saves it under the name that the signer chose, in any script",
+		Needs:       storage.SignedURLs,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "x", t.contentType("application/pdf"), t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")))
+			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("other"), storage.WithInlineName("R\u00e9sum\u00e9 \"1\".pdf"))
+			require.NoError(t, err)
+			response := t.do(signed, nil, nil)
+			require.Equal(t, http.StatusOK, response.status, response.body)
+			require.Equal(t, "inline; filename=\"R_sum_ _1_.pdf\"; filename*=UTF-8''R%C3%A9sum%C3%A9%20%221%22.pdf", response.header.Get("Content-Disposition"))
+			for _, bad := range []string{"", "a\r\nb", strings.Repeat("x", 1025)} {
+				_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithInlineName(bad))
+				t.requireNothingDone(err, storage.InvalidArgument)
+			}
+		},
+	},
+	{
 		Name: "a signed download has the disposition that was signed", Rule: "S3",
 		Explanation: "the disposition is the signer's own, for example inline with a file name",
 		Needs:       storage.SignedURLs,

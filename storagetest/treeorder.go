@@ -38,7 +38,7 @@ var treeCases = []Case{
 		Name: "a listing in another order is an error", Rule: "K4",
 		Explanation: "a key out of order ends the listing with Unsupported, so that nothing acts on an incomplete listing",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(treeOrder(false)))
+			b := t.open(storage.WithLayer(treeOrder(believed)))
 			t.puts(b, "a/1", "a/2", "a-b", "c")
 			for _, size := range []int{1, 2, 3, 100} {
 				require.NotEmpty(t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
@@ -63,7 +63,7 @@ var treeCases = []Case{
 		Name: "a start, a limit and a token in a tree", Rule: "K4",
 		Explanation: "folders before the start are skipped, and the listing ends at its limit",
 		run: func(t *T) {
-			b := t.open(storage.WithLayer(treeOrder(true)))
+			b := t.open(storage.WithLayer(treeOrder(declared)))
 			t.puts(b, aroundAFolder...)
 			made := t.countRequests(func() {
 				require.Equal(t, []string{"b/1", "c"}, t.keys(b, storage.WithStartAfter("a0")))
@@ -76,6 +76,11 @@ var treeCases = []Case{
 			require.Equal(t, len(aroundAFolder), removed)
 			require.Empty(t, t.keys(b))
 		},
+	},
+	{
+		Name: "a listing begins in the middle only if nothing is left out", Rule: "K4",
+		Explanation: "with StartsAfter, a start, a token and a limit leave nothing out: in tree order the listing fails, in byte order it is read from the start",
+		run:         listingFromTheStart,
 	},
 	{
 		Name: "a repeated prefix is no disorder", Rule: "L1",
@@ -175,7 +180,7 @@ var treeCases = []Case{
 }
 
 func listingOfATree(t *T) {
-	b := t.open(storage.WithLayer(treeOrder(true)))
+	b := t.open(storage.WithLayer(treeOrder(declared)))
 	t.puts(b, aroundAFolder...)
 	sizes := []int{1, 2, 3, 1000}
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
@@ -236,23 +241,92 @@ func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error)
 	return last
 }
 
+func listingFromTheStart(t *T) {
+	tree := t.open(storage.WithLayer(treeOrder(unproven)))
+	t.puts(tree, aroundAFolder...)
+	for _, size := range []int{1, 3, 100} {
+		for _, after := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
+			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after)), storage.Unsupported)
+			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/")), storage.Unsupported)
+		}
+		require.Equal(t, []string{"a/3"}, t.keys(tree, storage.WithPrefix("a/"), storage.WithStartAfter("a/2b/c"), storage.WithPageSize(size)), "no disorder")
+	}
+	onePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
+	if onePage {
+		_, err := storage.ListPage(t.Context(), tree, "", storage.WithStartAfter("a-b"))
+		require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+	}
+
+	b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &earlyEnd{next} }))
+	t.puts(b, aroundAFolder...)
+	for _, opts := range [][]storage.ListOption{
+		nil, {storage.WithDelimiter("/")}, {storage.WithDelimiter("-")}, {storage.WithPrefix("a/")}, {storage.WithPrefix("a/2b/")}, {storage.WithPrefix("c")},
+	} {
+		var r storage.ListRequest
+		require.NoError(t, r.Apply(opts...))
+		for _, after := range []string{"a", "a-", "a-b", "a.c", "a/2", "a0", "z"} {
+			want := model(aroundAFolder, r.Prefix, r.Delimiter, after)
+			started := append(slices.Clip(opts), storage.WithStartAfter(after))
+			require.Equal(t, want, t.keys(b, append(started, storage.WithPageSize(2))...), "%+v after %q", r, after)
+			if want = want[:min(2, len(want))]; len(want) > 0 {
+				require.Equal(t, want, t.keys(b, append(started, storage.WithLimit(2))...), "%+v after %q", r, after)
+			}
+		}
+		want := model(aroundAFolder, r.Prefix, r.Delimiter, "")
+		for size := 1; size <= len(want); size++ {
+			require.Equal(t, want, t.pages(b, size, opts...), "%+v in pages of %d", r, size)
+		}
+	}
+}
+
+// An earlyEnd ends each listing after a key in a folder, as MinIO may, and pages may have a token
+// that leads to no entry.
+type earlyEnd struct{ storage.Driver }
+
+func (d *earlyEnd) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.StartsAfter = func(_, key string) bool { return !strings.Contains(key, "/") }
+	desc.TokenAfterLast = true
+	return desc
+}
+
+func (d *earlyEnd) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if r.Token == "" && strings.Contains(r.StartAfter, "/") {
+		return &storage.Page{}, nil
+	}
+	return d.Driver.List(ctx, r)
+}
+
+// A treeClaim is what a store that lists like a tree declares.
+type treeClaim int
+
+const (
+	declared treeClaim = iota // FolderOrder
+	unproven                  // OrderedListing, of which StartsAfter knows nothing
+	believed                  // OrderedListing
+)
+
 // treeOrder returns a layer that lists as SeaweedFS does: like a directory tree, also
-// in pages, with a delimiter and with a start. It declares FolderOrder if declared is
-// true.
-func treeOrder(declared bool) storage.Layer {
-	return func(next storage.Driver) storage.Driver { return &treeLister{next, declared} }
+// in pages, with a delimiter and with a start.
+func treeOrder(claim treeClaim) storage.Layer {
+	return func(next storage.Driver) storage.Driver { return &treeLister{next, claim} }
 }
 
 type treeLister struct {
 	storage.Driver
-	declared bool
+	claim treeClaim
 }
 
 func (d *treeLister) Describe() storage.Description {
 	desc := d.Driver.Describe()
 	desc.Features |= storage.OrderedListing
-	if desc.FolderOrder = d.declared; d.declared {
+	desc.FolderOrder, desc.StartsAfter = false, nil
+	switch d.claim {
+	case declared:
+		desc.FolderOrder = true
 		desc.Features &^= storage.OrderedListing
+	case unproven:
+		desc.StartsAfter = func(string, string) bool { return false }
 	}
 	return desc
 }

@@ -38,6 +38,7 @@ func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, 
 
 func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
 	j.settings = readOptions(opts)
+	j.leaveOutHeld(ctx, dst.location(), src.location(), j.backup.location())
 	j.begin(j.settings)
 	early := j.open(op, dst, src)
 	if early == nil {

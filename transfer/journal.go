@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -72,12 +71,8 @@ func (l *journal) liesIn(s *settings, e End) bool {
 	if l == nil {
 		return false
 	}
-	if prefix, ok := serving.Below(l.bucket, e.location()); ok {
-		return !s.inExcludedDir(prefix + l.key)
-	}
-	prefix, ok := serving.Below(e.location(), l.bucket)
-	rest, below := strings.CutPrefix(l.key, prefix)
-	return ok && below && !s.inExcludedDir(rest)
+	key, ok := serving.KeyIn(l.bucket, l.key, e.location())
+	return ok && !s.inExcludedDir(key)
 }
 
 // A journalState is the content of the object.

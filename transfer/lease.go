@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 const (
@@ -167,7 +168,7 @@ func (l *lease) runHolding(ctx context.Context, job func(context.Context) error)
 	err := func() error {
 		defer cancel(nil)
 		defer ended()
-		return job(running)
+		return job(serving.Hold(running, l.bucket, l.key))
 	}()
 	renewing.Wait()
 	if lost != nil {

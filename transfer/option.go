@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // maxConcurrency is more than the number of connections that any machine has.
@@ -51,6 +53,15 @@ type settings struct {
 	hasMaxSize                    bool
 	modifiedAfter, modifiedBefore time.Time
 	shard, shards                 uint64
+
+	held []string // the keys of leases under which the job runs, which it leaves out
+}
+
+// leaveOutHeld leaves out the leases under which the job runs, if they lie in its ends.
+func (s *settings) leaveOutHeld(ctx context.Context, locations ...any) {
+	for _, in := range locations {
+		s.held = append(s.held, serving.HeldIn(ctx, in)...)
+	}
 }
 
 type option func(*settings)

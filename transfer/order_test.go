@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/transfer"
@@ -101,4 +102,24 @@ func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
 	defer cancel()
 	_, err := transfer.Copy(ctx, restarting{filled(t, keysN(5000))}, filled(t, []string{"z/z"}))
 	require.ErrorContains(t, err, "order of keys")
+}
+
+// A listing in tree order ends with an error. The journal has the last key before it: what lies
+// before that key in byte order, and comes after it in the tree, was not copied.
+func TestAJournalDoesNotContinueAListingInTreeOrder(t *testing.T) {
+	for _, profile := range []string{"unknown", "minio"} {
+		t.Run(profile, func(t *testing.T) {
+			b := onServer(t, s3server.Config{Strict: true, FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}}, profile)
+			for _, key := range []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"} {
+				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+				require.NoError(t, err)
+			}
+			state, dir := memstore.New(), t.TempDir()
+			for range 3 {
+				_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b), transfer.WithJournal(state, "j"))
+				require.ErrorIs(t, err, storage.Unsupported)
+				require.ErrorContains(t, err, "byte order")
+			}
+		})
+	}
 }

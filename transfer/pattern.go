@@ -15,7 +15,7 @@ func (s *settings) selects(key string) bool {
 	if len(s.include) > 0 && !matches(s.include, key) {
 		return false
 	}
-	if s.only != nil && !s.only(key) {
+	if s.only != nil && !s.only(key) || slices.Contains(s.held, key) {
 		return false
 	}
 	return !s.inExcludedDir(key) && !matches(s.exclude, key)

@@ -35,7 +35,8 @@ func WithJitter(d time.Duration) EveryOption {
 // dies, another process takes over after about two minutes. If the bucket does not
 // support [storage.IfAbsent] and [storage.IfRevision] on Upload, [Every] fails with
 // Unsupported before it runs anything. While the job runs, the object is written
-// every 15 seconds: a bucket that keeps versions keeps all of them.
+// every 15 seconds: a bucket that keeps versions keeps all of them. The jobs of this package and
+// [storage.RemoveMatching] leave the object out if they run with the ctx of job.
 //
 // The clocks of the processes may differ by less than a minute. A time in the object
 // that is further in the future was written by a wrong clock: it counts as passed,

@@ -132,7 +132,7 @@ func (s *Service) signPut(ctx context.Context, t *Ticket, said ticket) (err erro
 	if said.size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(said.size))
 	}
-	if storage.Supports(s.bucket, storage.SignedIfAbsent) {
+	if storage.Supports(s.bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
 	t.Put, err = s.bucket.SignedUploadURL(ctx, s.pendingKey(said), opts...)

@@ -81,6 +81,9 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 	}
 	if c.Options == nil {
 		c.Options = fileType
+		if storage.Lacks(b, storage.ContentProperties) {
+			c.Options = func(handler.FileInfo) []storage.WriteOption { return nil }
+		}
 	}
 	return &Store{bucket: b, options: c.Options, basePart: basePart, locks: newLocker(b)}, nil
 }

@@ -62,7 +62,9 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	if len(opts) == 0 {
 		opts = append(opts, storage.IfRevision(u.revision))
 	}
-	opts = append(opts, storage.WithContentType("application/json"))
+	if !storage.Lacks(u.store.bucket, storage.ContentProperties) {
+		opts = append(opts, storage.WithContentType("application/json"))
+	}
 	attrs, err := u.store.bucket.Upload(ctx, u.stateKey(), bytes.NewReader(text), opts...)
 	if err != nil {
 		return err

@@ -402,6 +402,15 @@ func TestVersion(t *testing.T) {
 	s.exits(2, "version", "x")
 }
 
+// A release is built at a tag of the library, which is no tag of this module.
+func TestAReleaseSaysItsVersion(t *testing.T) {
+	s := newShell(t)
+	release = "v0.1.0"
+	defer func() { release = "" }()
+	require.Contains(t, s.ok("version"), "omnibucket v0.1.0 ")
+	require.Contains(t, s.ok("version", "--json"), `"omnibucket v0.1.0 `)
+}
+
 func TestNumbersAndFlagsThatMeanNothing(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t)

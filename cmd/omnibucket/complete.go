@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,7 +76,10 @@ func completePaths(text string) []string {
 	var found []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if !strings.HasPrefix(name, base) || base == "" && strings.HasPrefix(name, ".") {
+		switch {
+		case !strings.HasPrefix(name, base), base == "" && strings.HasPrefix(name, "."):
+			continue
+		case !isCompletable(filepath.ToSlash(dir + name)), strings.HasPrefix(dir+name, "-"): // or a flag
 			continue
 		}
 		if entry.IsDir() || isDirectory(filepath.Join(in, name)) {
@@ -113,18 +117,20 @@ func (p *program) completeKeys(ctx context.Context, text string, l location) []s
 }
 
 // withKey returns the text of an argument with a key in place of its own, or "" if a shell
-// could not show it.
+// might read the key as something else. The key of an address is escaped.
 func withKey(text string, l location, key string) string {
-	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' }) || !strings.HasPrefix(key, l.key) {
+	if !strings.HasPrefix(key, l.key) {
 		return ""
 	}
 	if !addressForm.MatchString(text) {
+		if !isCompletable(key) {
+			return ""
+		}
 		name, _, _ := strings.Cut(text, ":")
 		return name + ":" + key
 	}
-	l.key = key
 	l.query = writtenQuery(text) // without the parameters of flags
-	return l.addressWithKey()
+	return l.addressWith(inShell((&url.URL{Path: l.prefix + key}).EscapedPath()))
 }
 
 // writtenQuery returns the parameters that an address has.
@@ -147,7 +153,7 @@ func (p *program) completeBuckets(ctx context.Context, text string, l location) 
 		if err != nil || len(found) == completionLimit {
 			break
 		}
-		if strings.HasPrefix(info.Name, l.host) {
+		if strings.HasPrefix(info.Name, l.host) && isCompletable(info.Name) {
 			completed := l.scheme + "://" + info.Name + "/"
 			if query := writtenQuery(text); query != "" {
 				completed += "?" + query

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +15,34 @@ func (s *shell) completions(args ...string) []string {
 	stdout, _ := s.exits(0, append([]string{"__complete"}, args...)...)
 	lines := splitLines(stdout)
 	return lines[:len(lines)-1] // the last one is the directive
+}
+
+func TestCompletionsHaveNothingThatAShellReads(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	s.env["XDG_CONFIG_HOME"] = dir
+	bucket := memory(t)
+	s.ok("config", "add", "box", bucket)
+	names := []string{"é 1", "year=2026", "a@b%+,c", "🙂"}
+	for _, bad := range []string{"$", "`", "'", `"`, "(", ")", "{", "}", "[", "]", "<", ">", "|", "&", ";", "*", "?", "!", "~", "#", "^", "\u2019", "\u201d", "\u2014", "\u00a0", "\u202e", "\u200b"} {
+		names = append(names, "x"+bad+"1")
+	}
+	for _, name := range names {
+		s.put("box:"+name, "")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	for _, name := range []string{"-rf", "--all", " space", "space ", "line\nbreak", "tab\tx", `back\slash`, "\xff", "\x1b[2J"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	require.ElementsMatch(t, []string{"box:a@b%+,c", "box:year=2026", "box:é 1", "box:🙂"}, s.completions("ls", "box:"))
+	require.ElementsMatch(t, []string{"box:", "a@b%+,c", "omnibucket/", "year=2026", "é 1", "🙂"}, s.completions("ls", ""))
+	all := s.completions("ls", bucket+"/")
+	require.Len(t, all, len(names))
+	for _, address := range all {
+		require.Regexp(t, `^[A-Za-z0-9_./:@%+,=-]+$`, address)
+		require.Empty(t, s.ok("cat", address), "the address is that of the object")
+	}
 }
 
 func TestCompletions(t *testing.T) {

@@ -202,6 +202,10 @@ func TestAMissingSourceIsNotFound(t *testing.T) {
 		{"an object", []string{"cp", bucket + "/none", dir}},
 		{"an object, copied", []string{"cp", bucket + "/none", bucket + "/b"}},
 		{"a directory to sync", []string{"sync", none, bucket}},
+		{"a folder to sync", []string{"sync", bucket + "/typo", dir}},
+		{"a folder to sync with a slash", []string{"sync", bucket + "/typo/", dir}},
+		{"an object to sync", []string{"sync", bucket + "/a", dir}},
+		{"wildcards to sync", []string{"sync", bucket + "/*.txt", dir}},
 		{"a bucket to sync", []string{"sync", "file://" + filepath.ToSlash(none), bucket}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

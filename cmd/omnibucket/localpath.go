@@ -91,7 +91,11 @@ func (l location) inDirectory(dir, key string) (location, error) {
 
 // addressWithKey returns the whole address of a location in a bucket.
 func (l location) addressWithKey() string {
-	key := (&url.URL{Path: l.prefix + l.key}).EscapedPath()
+	return l.addressWith((&url.URL{Path: l.prefix + l.key}).EscapedPath())
+}
+
+// addressWith returns the address with an escaped key.
+func (l location) addressWith(key string) string {
 	switch {
 	case key == "":
 		return l.address()

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // The pages show the help as it is: patterns keep their asterisks, and tables their lines.
@@ -18,7 +20,7 @@ func TestManualPages(t *testing.T) {
 	s := newShell(t)
 	s.ok("man", dir)
 	page := func(name string) string {
-		out, err := exec.CommandContext(t.Context(), "man", "-E", "ascii", "-l", filepath.Join(dir, name+".1")).Output()
+		out, err := exec.CommandContext(t.Context(), testserver.Program(t, "man"), "-E", "ascii", "-l", filepath.Join(dir, name+".1")).Output()
 		require.NoError(t, err)
 		return string(out)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,4 +48,35 @@ func TestMvRemovesNoDevice(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Empty(t, s.ok("ls", "box:"))
+}
+
+// Memory ends with its process, and mv would have removed the source.
+func TestABucketInMemoryIsRefusedIfTheProcessEnds(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"file": "content", "lines": "cp " + filepath.ToSlash(filepath.Join(dir, "file")) + " mem://lines/\nwait\ncat mem://lines/file"})
+	file := filepath.Join(dir, "file")
+	ends := func(args ...string) (code int, errs string) {
+		process, in, out := started(t, args...)
+		require.NoError(t, in.Close())
+		_, err := io.Copy(io.Discard, out)
+		require.NoError(t, err)
+		_ = process.Wait()
+		return process.ProcessState.ExitCode(), process.Stderr.(*strings.Builder).String()
+	}
+	for _, args := range [][]string{
+		{"mv", file, "mem://x/"}, {"cp", file, "mem://x/"}, {"mv", "-r", dir + "/", "mem://x"}, {"sync", dir, "mem://x"}, {"mb", "mem://x"},
+		{"sync", "--delete", "--backup-dir", "mem://x", dir, "file://" + filepath.ToSlash(t.TempDir())},
+	} {
+		code, errs := ends(args...)
+		require.Equal(t, 2, code, "%s: %s", args, errs)
+		require.Contains(t, errs, "a bucket in memory ends with the command", args)
+		require.Contains(t, errs, "hint: use mem: in the lines", args)
+		require.Equal(t, "content", readFile(t, file), args)
+	}
+	for _, args := range [][]string{
+		{"run", filepath.Join(dir, "lines")}, {"sign", "mem://x/key?signing_base_url=http://127.0.0.1:8080/.signed"},
+	} {
+		code, errs := ends(args...)
+		require.Zero(t, code, "%s: %s", args, errs)
+	}
 }

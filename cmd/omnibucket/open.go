@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/omnibucket/storage"
@@ -31,6 +32,9 @@ func (p *program) bucketKey(l location) bucketKey {
 
 // open opens the bucket of a location, once for each address. run closes it.
 func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOption) (storage.Bucket, error) {
+	if err := p.checkMemory(l.scheme); err != nil {
+		return nil, err
+	}
 	p.buckets.mu.Lock()
 	defer p.buckets.mu.Unlock()
 	key := p.bucketKey(l)
@@ -48,6 +52,15 @@ func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOpti
 		p.buckets.by[key] = bucket
 	}
 	return withPrefix(bucket, l.prefix), nil
+}
+
+// checkMemory refuses a store in memory for a command with whose process it would end: what mv moves
+// there would be lost.
+func (p *program) checkMemory(scheme string) error {
+	if scheme != "mem" || !p.ends || p.command != nil && (p.command.Name() == "serve" || p.command.Name() == "sign") {
+		return nil
+	}
+	return invalid("a bucket in memory ends with the command", "use mem: in the lines of a file of \"omnibucket run\" or with \"omnibucket serve\", or a directory: file:///absolute/directory")
 }
 
 // openFolder opens the folder of a location as a bucket.
@@ -78,6 +91,10 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 
 // openService opens the account at an address.
 func (p *program) openService(ctx context.Context, address string) (*storage.Service, error) {
+	scheme, _, _ := strings.Cut(address, ":")
+	if err := p.checkMemory(scheme); err != nil {
+		return nil, err
+	}
 	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
 	if p.global.dryRun {
 		opts = append(opts, storage.WithHook(refuseChanges))

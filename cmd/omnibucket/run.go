@@ -19,6 +19,7 @@ type environment struct {
 	out    io.Writer
 	err    io.Writer
 	lookup func(name string) (value string, set bool) // an environment variable
+	ends   bool                                       // the process ends with the command, and what it has in memory
 }
 
 // A program is one run of one command.
@@ -194,13 +195,15 @@ Exit codes:
 		root.AddCommand(make())
 		return root
 	}
-	for _, make := range p.commands() {
-		root.AddCommand(make())
+	for name, make := range p.commands() {
+		c := make()
+		c.SuggestFor = otherNames[name]
+		root.AddCommand(c)
 	}
 	addBuildCommands(root)
 	root.SetHelpCommand(helpCommand(root))
 	p.completeLocations(root)
-	p.completeInPlainBash(root)
+	p.prepareScripts(root)
 	return root
 }
 

@@ -135,7 +135,7 @@ func (p *program) sync(ctx context.Context, f *syncFlags, source, destination st
 const emptySourceHint = "check the source, or use --empty-source to delete everything"
 
 // syncEnds parses the source and destination. It refuses a source whose emptiness
-// would remove everything.
+// would remove everything, and a folder that does not exist.
 func (p *program) syncEnds(ctx context.Context, f *syncFlags, source, destination string) (src, dst location, err error) {
 	if src, err = p.locate(source); err != nil {
 		return src, dst, err
@@ -143,11 +143,14 @@ func (p *program) syncEnds(ctx context.Context, f *syncFlags, source, destinatio
 	if dst, err = p.locate(destination); err != nil {
 		return src, dst, err
 	}
-	if folder := src.prefix + src.key; src.kind == inBucket && folder != "" && (src.hasWildcard || f.remove) && !f.emptySource {
+	if folder := src.prefix + src.key; src.kind == inBucket && (src.key != "" || folder != "" && f.remove) && !f.emptySource {
 		// A misspelled folder is empty, even if the destination is empty, too. Usually,
 		// so is one that is written with wildcards.
 		full, err := p.hasObjects(ctx, src)
-		if err == nil && !full {
+		switch {
+		case err == nil && !full && !f.remove:
+			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: asFolder(src.key), Err: errors.New("the source has no files"), Hint: "check the folder; to copy one object, use cp"}
+		case err == nil && !full:
 			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("nothing was deleted, because the source has no files"), Hint: emptySourceHint}
 		}
 		return src, dst, err

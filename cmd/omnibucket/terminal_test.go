@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // A terminal is a window of tmux in which a shell runs.
@@ -22,6 +24,7 @@ type terminal struct {
 // newTerminal starts a shell whose command omnibucket is this program.
 func newTerminal(t *testing.T, shell ...string) *terminal {
 	t.Helper()
+	testserver.Program(t, "tmux")
 	dir := t.TempDir()
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -38,7 +41,7 @@ func (w *terminal) tmux(args ...string) string {
 	cmd := exec.Command("tmux", append([]string{"-S", w.socket}, args...)...)
 	cmd.Env = w.env
 	out, err := cmd.CombinedOutput()
-	require.NoError(w.t, err, "%s: tmux must be installed", out)
+	require.NoError(w.t, err, "%s", out)
 	return string(out)
 }
 
@@ -122,8 +125,7 @@ var completingShells = []struct {
 func TestCompletionInShells(t *testing.T) {
 	for _, shell := range completingShells {
 		t.Run(shell.name, func(t *testing.T) {
-			_, err := exec.LookPath(shell.name)
-			require.NoError(t, err, "%s must be installed, as scripts/programs does", shell.name)
+			testserver.Program(t, shell.name)
 			testCompletion(t, shell.start, shell.load)
 		})
 	}
@@ -131,7 +133,7 @@ func TestCompletionInShells(t *testing.T) {
 
 func testCompletion(t *testing.T, start []string, load string) {
 	w := newTerminal(t, start...)
-	writeFiles(t, w.dir, map[string]string{"disk/photos/2026/a.jpg": "a", "disk/photos/2026/b c.jpg": "b", "disk/notes.txt": "n", "site/index.html": "x"})
+	writeFiles(t, w.dir, map[string]string{"disk/photos/2026/a.jpg": "a", "disk/photos/2026/b c.jpg": "b", "disk/photos/2026/d e1": "", "disk/photos/2026/d e2": "", "disk/notes.txt": "n", "site/index.html": "x"})
 	w.types(load+"; omnibucket config add disk ./disk; clear; echo ready", "Enter")
 	w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
 	for _, row := range []struct{ name, text, becomes string }{
@@ -141,6 +143,7 @@ func testCompletion(t *testing.T, start []string, load string) {
 		{"a key", "omnibucket ls disk:no", "omnibucket ls disk:notes.txt"},
 		{"a folder", "omnibucket ls disk:photos/2", "omnibucket ls disk:photos/2026/"},
 		{"a key with a space", "omnibucket ls disk:photos/2026/b", `omnibucket ls disk:photos/2026/b\ c.jpg`},
+		{"keys with a space", "omnibucket ls disk:photos/2026/d", `omnibucket ls disk:photos/2026/d\ e`},
 		{"a path", "omnibucket serve si", "omnibucket serve site/"},
 		{"a setting", "omnibucket config set bwl", "omnibucket config set bwlimit"},
 	} {
@@ -151,6 +154,40 @@ func testCompletion(t *testing.T, start []string, load string) {
 			w.tmux("send-keys", "C-u")
 			w.types("clear; echo next", "Enter")
 			w.shows("next", func(screen string) bool { return strings.HasPrefix(screen, "next\n") })
+		})
+	}
+}
+
+// Each name begins with another letter. As a command, each would make the file pwned.
+var commandsAsNames = []string{
+	"a$(touch${IFS}pwned)", "b`touch${IFS}pwned`", "c;touch pwned;", "d&touch pwned&", "e|touch pwned|", "f'$(touch pwned)'", `g"$(touch pwned)"`,
+	"h>pwned>", "i(touch pwned)", "j\ntouch pwned\n", "k <(touch pwned) ", `l\\$(touch pwned)`, "m-x=$(touch${IFS}pwned)=", "n {x,$(touch pwned)} ", "o !$(touch pwned) ",
+}
+
+// Two names that differ at their ends make a shell insert what they have in common.
+func TestNoShellExecutesTheTextOfAName(t *testing.T) {
+	for _, shell := range completingShells {
+		t.Run(shell.name, func(t *testing.T) {
+			w := newTerminal(t, shell.start...)
+			files := map[string]string{"disk/pair x1": "", "disk/pair x2": ""}
+			for _, name := range commandsAsNames {
+				files["disk/"+name+"1"], files["disk/"+name+"2"] = "", ""
+				files["files/"+name+"1/below"], files["files/"+name+"2/below"] = "", ""
+			}
+			writeFiles(t, w.dir, files)
+			w.types(shell.load+"; omnibucket config add disk ./disk; clear; echo ready", "Enter")
+			w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
+			texts := []string{"omnibucket ls disk:pair\\ x", "omnibucket cp 'disk:a$(touch pwned)1' disk:pair", "omnibucket ls 'disk:m-x=$(touch${IFS}pwned)="}
+			for _, name := range commandsAsNames {
+				texts = append(texts, "omnibucket ls disk:"+name[:1], "omnibucket ls files/"+name[:1], "omnibucket ls file://"+w.dir+"/disk#"+name[:1])
+			}
+			for _, text := range texts {
+				w.types(text, "Tab", "Tab")
+				w.types(strings.Repeat("'", strings.Count(text, "'")%2), "Enter", "Enter") // the first one chooses in fish
+				w.types("clear; echo next", "Enter")
+				w.shows("next after "+text, func(screen string) bool { return strings.HasPrefix(screen, "next\n") })
+				require.NoFileExists(t, filepath.Join(w.dir, "pwned"), text)
+			}
 		})
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -319,10 +320,10 @@ func TestFilesAreOnTheDiskBeforeTheyHaveTheirNames(t *testing.T) {
 			program, err := os.Executable()
 			require.NoError(t, err)
 			trace := filepath.Join(t.TempDir(), "trace")
-			cmd := exec.CommandContext(t.Context(), "strace", append([]string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}, row.args...)...)
+			cmd := exec.CommandContext(t.Context(), testserver.Program(t, "strace"), append([]string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}, row.args...)...)
 			cmd.Env = append(os.Environ(), asProgram+"=1")
 			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s: strace must be installed, and allowed", out)
+			require.NoError(t, err, "%s: strace must be allowed", out)
 			calls := readFile(t, trace)
 			named := strings.LastIndex(calls, "rename")
 			require.Equal(t, row.syncs, named > 0 && strings.Contains(calls[:named], "sync("), calls)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"encoding/json"
+	"flag"
 	"log"
 	"net/http"
 	"strings"
@@ -19,14 +20,16 @@ import (
 var page []byte
 
 func main() {
+	addr := flag.String("addr", "localhost:8080", "host:port of the page")
+	flag.Parse()
 	// A directory has no server: the signed addresses are below this one, and handler serves them.
 	bucket, err := storage.Open(context.Background(), "file:///tmp/pictures?create=true",
-		storage.WithSigningBaseURL("http://localhost:8080/store"))
+		storage.WithSigningBaseURL("http://"+*addr+"/store"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Print("open http://localhost:8080/")
-	log.Fatal(http.ListenAndServe("localhost:8080", handler(bucket)))
+	log.Print("open http://" + *addr + "/")
+	log.Fatal(http.ListenAndServe(*addr, handler(bucket)))
 }
 
 func handler(bucket storage.Bucket) http.Handler {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"syscall"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/transport"
@@ -37,6 +38,8 @@ func FromNetwork(err error, hints NetworkHints) *storage.Error {
 	var network net.Error
 	e := &storage.Error{Err: err}
 	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		e.Code, e.Retryable, e.Hint = storage.RateLimited, true, "raise the limit of open files (ulimit -n), or make fewer calls at once"
 	case errors.As(err, &certificate):
 		e.Code, e.Hint = storage.Internal, hints.BadCertificate
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -22,12 +22,13 @@ var statusCodes = map[int]storage.Code{
 	http.StatusRequestEntityTooLarge:        storage.TooLarge,
 	http.StatusRequestedRangeNotSatisfiable: storage.RangeNotSatisfiable,
 	http.StatusTooManyRequests:              storage.RateLimited,
-	http.StatusInternalServerError:          storage.Unavailable,
 	http.StatusNotImplemented:               storage.Unsupported,
-	http.StatusBadGateway:                   storage.Unavailable,
-	http.StatusServiceUnavailable:           storage.Unavailable,
-	http.StatusGatewayTimeout:               storage.Unavailable,
+	statusClientClosed:                      storage.Unavailable,
 }
+
+// statusClientClosed is what nginx, MinIO and others say of a request whose client they believe
+// to be gone. It may have taken effect.
+const statusClientClosed = 499
 
 // CodeFromStatus returns the code for an HTTP status. It returns Internal if the
 // meaning depends on the provider, as for redirects and 409.
@@ -35,8 +36,8 @@ func CodeFromStatus(status int) storage.Code {
 	if code, known := statusCodes[status]; known {
 		return code
 	}
-	if status >= 200 && status < 300 {
-		return storage.Unavailable // the response was cut off
+	if status >= 200 && status < 300 || status >= 500 { // it was cut off, or a gateway's own: 507, 520 to 530, 598
+		return storage.Unavailable
 	}
 	return storage.Internal
 }
@@ -63,10 +64,13 @@ func RetryAfter(h http.Header) time.Duration {
 
 // MaybeApplied reports whether a request may have taken effect although its
 // response has the given status. It is [Translator.MaybeApplied] for stores whose
-// 503 is a refusal and whose other server errors promise nothing.
+// 501 and 503 are refusals. Other server errors, which a gateway may have made up, promise
+// nothing.
 func MaybeApplied(status int) bool {
-	switch status {
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+	switch {
+	case status == http.StatusNotImplemented, status == http.StatusServiceUnavailable:
+		return false
+	case status >= 500, status == statusClientClosed:
 		return true
 	}
 	return status >= 200 && status < 300 // it took effect, and the response was cut off

@@ -48,6 +48,10 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 		{"504", responseError{504}, true},
 		{"200 whose body was cut off", responseError{200}, true},
 		{"503 is a refusal", responseError{503}, false},
+		{"499, the client seemed gone", responseError{499}, true},
+		{"501 is a refusal", responseError{501}, false},
+		{"507, of a gateway's disk", responseError{507}, true},
+		{"520, of a gateway", responseError{520}, true},
 		{"412", responseError{412}, false},
 		{"sent whole, through our transport", &transport.Error{Sent: true, Err: errSent}, true},
 		{"sent through another transport", errSent, true},
@@ -182,7 +186,8 @@ func TestFromListing(t *testing.T) {
 func TestCodeFromStatus(t *testing.T) {
 	for status, want := range map[int]storage.Code{
 		200: storage.Unavailable, 304: storage.NotModified, 302: storage.Internal, 404: storage.ObjectNotFound, 409: storage.Internal,
-		412: storage.PreconditionFailed, 416: storage.RangeNotSatisfiable, 418: storage.Internal, 429: storage.RateLimited, 503: storage.Unavailable, 505: storage.Internal,
+		412: storage.PreconditionFailed, 416: storage.RangeNotSatisfiable, 418: storage.Internal, 429: storage.RateLimited, 503: storage.Unavailable, 505: storage.Unavailable,
+		499: storage.Unavailable, 501: storage.Unsupported, 507: storage.Unavailable, 520: storage.Unavailable, 524: storage.Unavailable, 598: storage.Unavailable,
 	} {
 		require.Equal(t, want, CodeFromStatus(status), status)
 	}

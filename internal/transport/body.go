@@ -100,12 +100,25 @@ type responseBody struct {
 	exchange *exchange
 	once     sync.Once
 	err      error // of Close
+
+	unwatched bool // somebody else times the Reads
+	bounded   bool
+	left      int64 // bytes, if bounded
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
-	b.exchange.wait(b.exchange.stall)
+	if !b.unwatched {
+		b.exchange.wait(b.exchange.stall)
+	}
 	n, err := b.inner.Read(p)
-	b.exchange.rest()
+	if !b.unwatched {
+		b.exchange.rest()
+	}
+	if b.bounded {
+		if b.left -= int64(n); b.left < 0 {
+			return 0, &Error{Sent: true, Err: ErrTooLong}
+		}
+	}
 	switch err {
 	case nil:
 		return n, nil

@@ -110,14 +110,15 @@ func (x *exchange) requestContext() context.Context {
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
-// begin starts the clock of a request that is made by somebody who may tell
-// nothing of it.
+// begin starts the clock of a request. Somebody else's client may tell nothing of it. Ours waits for
+// a connection first, if there are as many as there may be.
 func (x *exchange) begin() {
-	if !x.foreign {
-		return
-	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if !x.foreign {
+		x.waitLocked(connectionWait)
+		return
+	}
 	if x.whole {
 		x.waitLocked(x.answer)
 	} else {

@@ -27,7 +27,8 @@ const (
 	idleConnections = 256              // for one host: the most transfers that one process runs at once, with some to spare
 	idleTimeout     = 90 * time.Second // below the four minutes after which load balancers forget a connection
 	keepAlive       = 30 * time.Second
-	bufferSize      = 16 << 10 // bytes, each way: a TLS record. Four times that costs a thousand connections 96 MiB and gains nothing over TLS
+	connectionWait  = 5 * time.Minute // for another request to end; it ends a deadlock of calls that each hold a connection
+	bufferSize      = 16 << 10        // bytes, each way: a TLS record. Four times that costs a thousand connections 96 MiB and gains nothing over TLS
 )
 
 // Options tune a Transport. Zero fields are the defaults.
@@ -82,6 +83,7 @@ func New(o Options) *Transport {
 			Protocols:             &protocols,
 			DisableCompression:    true, // stored bytes, never decompressed
 			MaxIdleConnsPerHost:   idleConnections,
+			MaxConnsPerHost:       maxConnections(),
 			IdleConnTimeout:       idleTimeout,
 			ExpectContinueTimeout: time.Second,
 			ReadBufferSize:        bufferSize,
@@ -155,6 +157,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	response, err := t.next().RoundTrip(out)
 	if err != nil {
 		failure := x.fail(err)
+		failure.Err = maskError(failure.Err, r)
 		x.end()
 		if failure.Sent {
 			counter.lost()
@@ -163,13 +166,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	}
 	x.answered()
 	counter.response()
-	if response.Body == nil || response.Body == http.NoBody {
-		x.end()
-		return response, nil
-	}
-	x.reply.inner, x.reply.exchange = response.Body, x
-	response.Body = &x.reply
-	return response, nil
+	return x.bound(r, response, call)
 }
 
 // CloseIdleConnections closes connections that no request uses. It may be

@@ -27,3 +27,28 @@ func Of(ctx context.Context) *Call {
 	c, _ := ctx.Value(callKey{}).(*Call)
 	return c
 }
+
+// A Watch times the Reads of a body.
+type Watch interface {
+	// Pause stops the clock until the Read that is under way returns.
+	Pause()
+}
+
+type contentKey struct{}
+
+// WithContent tells the transport that a response under the context may be the content of an
+// object, whose Reads are timed by w. All other successful responses are documents, whose
+// length has a bound.
+func WithContent(ctx context.Context, w Watch) context.Context {
+	return context.WithValue(ctx, contentKey{}, w)
+}
+
+// IsContent reports whether ctx is from WithContent.
+func IsContent(ctx context.Context) bool { return ctx.Value(contentKey{}) != nil }
+
+// Pause pauses the Watch of ctx. A layer calls it in a Read that has its bytes and waits.
+func Pause(ctx context.Context) {
+	if w, ok := ctx.Value(contentKey{}).(Watch); ok {
+		w.Pause()
+	}
+}

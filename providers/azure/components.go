@@ -163,7 +163,7 @@ func (d *driver) checkOpen(ctx context.Context, u *openUpload, number int) error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	_ = d.Delete(ctx, &storage.DeleteRequest{Key: u.key(number)})
-	return errNoUpload
+	return components.ErrEnded
 }
 
 // ListParts lists the blobs of an upload. The first page begins with the marker.
@@ -188,14 +188,14 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 		}
 		for _, item := range items {
 			number, ok := components.Number(u.prefix, deref(item.Name))
-			open = open || deref(item.Name) == u.marker()
+			open = open || deref(item.Name) == u.marker() && u.takesParts(item)
 			if ok && number > r.After && item.Properties != nil { // a server may ignore StartFrom
 				page.Parts = append(page.Parts, u.part(number, item))
 			}
 		}
 		switch {
 		case !open:
-			return nil, errNoUpload
+			return nil, components.ErrEnded
 		case len(page.Parts) > r.Limit:
 			page.Parts, page.More = page.Parts[:r.Limit], true
 			return page, nil
@@ -206,16 +206,20 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 	}
 }
 
+// takesParts reports whether the upload with this marker is open.
+func (u *openUpload) takesParts(item *container.BlobItem) bool {
+	metadata, _ := decodeMetadata(item.Metadata, 0)
+	return components.IsOpen(metadata)
+}
+
 func (u *openUpload) part(number int, item *container.BlobItem) storage.Part {
 	e := listEntry(item)
 	return storage.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
 }
 
-// errNoUpload is for an upload that was completed or aborted.
-var errNoUpload = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
-
 // completeComponents copies the parts as blocks, and removes them. The last request has the
-// write's condition and properties. If it fails, the parts stay for another attempt.
+// write's condition and properties. If it fails, the parts stay for another attempt. Calls at once
+// make one object; see components.Completion.
 func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
@@ -228,26 +232,26 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := d.copyRanges(ctx, ranges, &blockList{
-		key:        r.Put.Key,
-		properties: &r.Put.Properties,
-		controls:   &r.Put.Controls,
-		condition:  r.Put.Condition,
-		crc:        r.Put.CRC32C,
-		size:       size,
-	})
-	if storage.CodeOf(err) == storage.Changed { // a part was replaced or removed
-		if open, openErr := d.isOpen(ctx, u); openErr == nil && !open {
-			return nil, errNoUpload
-		}
+	list := &blockList{key: r.Put.Key, properties: &r.Put.Properties, controls: &r.Put.Controls, crc: r.Put.CRC32C, size: size}
+	var ids []string
+	completion := components.Completion{
+		Store: d, Marker: u.marker(),
+		Prepare: func(ctx context.Context) (err error) {
+			if ids, err = d.stageRanges(ctx, ranges, list); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
+				return err
+			}
+			if open, openErr := d.isOpen(ctx, u); openErr == nil && !open {
+				return components.ErrEnded
+			}
+			return err
+		},
+		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
+			list.condition = condition
+			return d.commitCopied(ctx, ids, list)
+		},
+		Drop: func(ctx context.Context) error { return d.removeComponents(ctx, u) },
 	}
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
-	defer cancel()
-	_ = d.removeComponents(ctx, u)
-	return attrs, nil
+	return completion.Run(ctx, r)
 }
 
 // partRanges returns the ranges to copy, and their size. If they were more than the blocks of a
@@ -274,13 +278,13 @@ func (d *driver) partRanges(ctx context.Context, u *openUpload, r *storage.Compl
 	return ranges, size, nil
 }
 
-// isOpen reports whether the upload has its marker.
+// isOpen reports whether the upload can take parts.
 func (d *driver) isOpen(ctx context.Context, u *openUpload) (bool, error) {
-	_, err := d.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
+	marker, err := d.Head(ctx, &storage.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil && components.IsOpen(marker.Metadata), err
 }
 
 // markedKey returns the key of an upload, or "" if it has no marker any more.

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/azure"
 )
 
 // names returns the names of all blobs, including this package's own.
@@ -194,4 +196,14 @@ func TestOpenUploadsAreListed(t *testing.T) {
 		require.NoError(t, storage.AbortUpload(t.Context(), b, entry))
 	}
 	require.Empty(t, s.names(t, name))
+}
+
+func TestAnUploadWhosePartsStayIsCompletedOnce(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	wiretest.CompletedOnce(t, func(client *http.Client) storage.Bucket {
+		b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, HTTPClient: client})
+		require.NoError(t, err)
+		return b
+	})
 }

@@ -39,7 +39,12 @@ func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
 
 // A write to the key drops the blocks that a completion has copied. The parts stay.
 func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
-	s := newScript(t, created, refusing(http.StatusBadRequest, codeBlocksDropped))
+	s := newScript(t,
+		anObject(""), created, // the marker, the block
+		anObject("old"), created, // the decision over the object
+		refusing(http.StatusBadRequest, codeBlocksDropped),
+		anObject("old"), anObject("old"), created, // which is the same: the decision is taken back
+	)
 	d := s.driver(t)
 	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
 		Put: &storage.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []storage.Part{{Number: 1, Tag: etag, Size: 5}},
@@ -49,9 +54,16 @@ func TestACompletionWhoseBlocksWereDroppedCanBeRepeated(t *testing.T) {
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
 	require.NotEqual(t, http.StatusConflict, e.Status, "the core must not begin another upload")
-	block := s.Requests()[0]
-	require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
-	require.Len(t, s.Requests(), 2, "no part is removed")
+	asked := s.Requests()
+	require.Len(t, asked, 8, "no part is removed")
+	require.Equal(t, etag, asked[1].Header.Get("X-Ms-Source-If-Match"))
+	for i, decided := range map[int]bool{3: true, 7: false} {
+		marker := asked[i]
+		require.Contains(t, marker.Path, "-begun")
+		require.Equal(t, etag, marker.Header.Get("If-Match"))
+		require.Equal(t, decided, marker.Header.Get("X-Ms-Meta-Omnibucketdecision") != "")
+	}
+	require.Equal(t, etag, asked[4].Header.Get("If-Match"))
 }
 
 func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {

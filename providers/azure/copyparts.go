@@ -38,6 +38,15 @@ func (d *driver) copyBlockSize() int64 { return cmp.Or(d.copyBlock, copyparts.De
 // copyRanges makes an object of ranges. If it fails, it leaves uncommitted
 // blocks; see AbortParts.
 func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
+	ids, err := d.stageRanges(ctx, ranges, c)
+	if err != nil {
+		return nil, err
+	}
+	return d.commitCopied(ctx, ids, c)
+}
+
+// stageRanges copies ranges as blocks, and returns their ids.
+func (d *driver) stageRanges(ctx context.Context, ranges []copyRange, c *blockList) (ids []string, err error) {
 	n, err := d.writeNatives(c.controls.Native)
 	if err != nil {
 		return nil, err
@@ -46,14 +55,16 @@ func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockLis
 		return nil, err // before the blocks are sent
 	}
 	upload := newUploadID()
-	ids := make([]string, len(ranges))
+	ids = make([]string, len(ranges))
 	err = copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
 		ids[i], err = d.stageRange(ctx, c.key, n, upload, i+1, &ranges[i])
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
+	return ids, err
+}
+
+// commitCopied makes the object of blocks that were copied.
+func (d *driver) commitCopied(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
 	attrs, err := d.commit(ctx, ids, c)
 	if err != nil {
 		return nil, err

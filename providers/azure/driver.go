@@ -35,16 +35,20 @@ const (
 	maxBlocks    = 50_000
 	partSize     = 8 << 20 // this package's choice: 64 MiB take nine requests
 	maxPage      = 5000
-	maxBatch     = 256
+
+	// maxEmptyPages is high because a hierarchical listing and one that crosses a partition may
+	// have many pages without an entry, each with a marker:
+	// https://learn.microsoft.com/rest/api/storageservices/list-blobs
+	maxEmptyPages = 1000
+	maxBatch      = 256
 )
 
 // Describe returns the features and limits.
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
-		Provider:                provider,
-		Bucket:                  d.bucket,
-		CountsRequests:          d.http != nil,
-		NonIdempotentCompletion: true,
+		Provider:       provider,
+		Bucket:         d.bucket,
+		CountsRequests: d.http != nil,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |
@@ -61,6 +65,7 @@ func (d *driver) Describe() storage.Description {
 		PartSize:      partSize,
 		MaxParts:      maxBlocks,
 		MaxPage:       maxPage,
+		MaxEmptyPages: maxEmptyPages,
 	}
 	if d.canAuthorizeSource() { // to copy the parts
 		desc.Features |= storage.OpenUploads

@@ -97,13 +97,26 @@ func (c *composition) parameters(contexts *gcs.ObjectContexts) (url.Values, erro
 }
 
 func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
-	ctx = c.with(ctx, c.call)
-	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // it takes as long as a rewrite
+	if err := c.reduce(ctx); err != nil {
+		return nil, err
+	}
+	return c.join(ctx)
+}
+
+// reduce makes intermediate objects until one request can compose them.
+func (c *composition) reduce(ctx context.Context) error {
+	ctx = transport.WithAnswer(c.with(ctx, c.call), transport.DefaultAnswer) // it takes as long as a rewrite
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
-			return nil, c.sourceError(err)
+			return c.sourceError(err)
 		}
 	}
+	return nil
+}
+
+// join makes the request that makes the object.
+func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
+	ctx = transport.WithAnswer(c.with(ctx, c.call), transport.DefaultAnswer)
 	composer := c.target.ComposerFrom(c.sources...)
 	composer.ObjectAttrs = *c.attrs
 	composer.Name = ""

@@ -95,7 +95,8 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 
 // completeComponents composes the parts and then removes them. The last request
 // has the write's condition, attributes and checksum. If it fails, the parts stay
-// for another attempt or for AbortParts.
+// for another attempt or for AbortParts. Calls at once for one open upload make one
+// object; see components.Completion.
 func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -105,7 +106,7 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
-	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix
+	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix+"1"+randomName()+"-" // after all parts
 	for _, part := range r.Parts {
 		n, err := parseGeneration("part", part.Tag)
 		if err != nil {
@@ -114,20 +115,24 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 		c.sources = append(c.sources, d.handle().Object(name.key(part.Number)).Generation(n))
 	}
 	sources := slices.Clone(c.sources)
+	if name.open {
+		return d.completeOpen(ctx, r, &name, c)
+	}
 	attrs, err := c.run(ctx)
 	if err != nil {
-		e := translate(err)
-		if e.Code == storage.Changed { // another process has removed or replaced parts
-			return nil, d.partsLostError(ctx, e, &name)
-		}
-		return nil, d.lockError(ctx, e, &r.Put.Controls)
+		return nil, d.joinError(ctx, err, &name, &r.Put.Controls)
 	}
-	if name.open {
-		d.discardUpload(ctx, r.Upload) // clients may have sent other parts
-	} else {
-		d.discard(ctx, append(sources, c.intermediate...))
-	}
+	d.discard(ctx, append(sources, c.intermediate...))
 	return attrs, nil
+}
+
+// joinError returns the error of a composition of parts.
+func (d *driver) joinError(ctx context.Context, err error, name *compositeUpload, controls *storage.Controls) error {
+	e := translate(err)
+	if e.Code == storage.Changed { // another process has removed or replaced parts
+		return d.partsLostError(ctx, e, name)
+	}
+	return d.lockError(ctx, e, controls)
 }
 
 // abortComponents removes the objects of an upload to a key. An upload to another key stays.

@@ -23,6 +23,10 @@ const (
 	chunkUnit = 256 << 10 // bytes: chunks of a resumable upload are a multiple of it
 	maxPage   = 1000
 
+	// maxEmptyPages is high because a page without an entry has a token if what it has looked at is
+	// deleted: https://cloud.google.com/storage/docs/json_api/v1/objects/list
+	maxEmptyPages = 1000
+
 	// maxComponents is a limit of this package: each level of 32 adds a request
 	// that takes as long as the others.
 	maxComponents = 10_000
@@ -51,13 +55,13 @@ func (d *driver) Describe() storage.Description {
 		MaxSize:       maxObject,
 		MaxPutSize:    maxObject,
 		MaxPage:       maxPage,
+		MaxEmptyPages: maxEmptyPages,
 
 		CountsRequests: d.http != nil,
 	}
 	if d.http != nil {
 		desc.Features |= storage.OpenUploads | storage.ListedUploads
 		desc.OpenUploadLimits = &storage.PartLimits{MinSize: 1, MaxSize: maxObject, MaxParts: maxComponents}
-		desc.NonIdempotentCompletion = true
 	}
 	switch {
 	case d.http == nil:

@@ -22,7 +22,7 @@ var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       isClientError,
-	MaybeApplied:    func(status int) bool { return status >= 500 },
+	MaybeApplied:    func(status int) bool { return status >= 500 || sdkerror.MaybeApplied(status) },
 }
 
 var (

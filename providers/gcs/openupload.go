@@ -54,26 +54,61 @@ func (d *driver) checkOpen(ctx context.Context, name *compositeUpload, part, gen
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	_ = d.Delete(ctx, &storage.DeleteRequest{Key: part, Version: generation})
-	return errNoUpload
+	return components.ErrEnded
 }
 
 // hasMarker reports whether an upload is open.
 func (d *driver) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
-	found, _, err := d.listPage(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name"}, 1, "")
-	return len(found) > 0, err
+	found, err := d.listMarker(ctx, name)
+	return found != nil && components.IsOpen(found.Metadata), err
+}
+
+// listMarker returns the marker of an upload, or nil.
+func (d *driver) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
+	found, _, err := d.listPage(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "")
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// completeOpen makes the object of an open upload. Then it removes all objects of the upload, because
+// clients may have sent other parts.
+func (d *driver) completeOpen(ctx context.Context, r *storage.CompleteRequest, name *compositeUpload, c *composition) (*storage.Attrs, error) {
+	target := d.handle().Object(r.Put.Key)
+	completion := components.Completion{
+		Store: d, Marker: name.marker(),
+		Prepare: func(ctx context.Context) error {
+			if err := c.reduce(ctx); err != nil {
+				return d.joinError(ctx, err, name, &r.Put.Controls)
+			}
+			return nil
+		},
+		Commit: func(ctx context.Context, condition storage.Condition) (attrs *storage.Attrs, err error) {
+			if c.target, err = withCondition(c.key.on(target), condition); err == nil {
+				attrs, err = c.join(ctx)
+			}
+			if err != nil {
+				return nil, d.joinError(ctx, err, name, &r.Put.Controls)
+			}
+			return attrs, nil
+		},
+		Drop: func(ctx context.Context) error { return d.removeComponents(ctx, r.Upload) },
+	}
+	return completion.Run(ctx, r)
 }
 
 // markedKey returns the key of an upload, or "" if it has no marker any more.
 func (d *driver) markedKey(ctx context.Context, name *compositeUpload) (string, error) {
-	found, _, err := d.listPage(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "")
-	if err != nil || len(found) == 0 {
+	found, err := d.listMarker(ctx, name)
+	if found == nil {
 		return "", err
 	}
-	return components.Key(found[0].Metadata), nil
+	return components.Key(found.Metadata), nil
 }
 
 // listedParts are the fields of a part that a listing requests.
-var listedParts = []string{"Name", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
+var listedParts = []string{"Name", "Metadata", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
 
 // ListParts makes one request. The first page begins with the marker.
 func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
@@ -91,8 +126,8 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 		return nil, err
 	}
 	if r.After == 0 {
-		if len(found) == 0 || found[0].Name != name.marker() {
-			return nil, errNoUpload
+		if len(found) == 0 || found[0].Name != name.marker() || !components.IsOpen(found[0].Metadata) {
+			return nil, components.ErrEnded
 		}
 		found = found[1:]
 	}
@@ -113,9 +148,6 @@ func listedPart(number int, o *gcs.ObjectAttrs) storage.Part {
 	return storage.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C}
 }
 
-// errNoUpload is for an upload that was completed or aborted.
-var errNoUpload = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
-
 // partsLostError returns the error for parts that are not there when they are composed. An open
 // upload tells a part that was replaced meanwhile from an upload that is gone; any other restarts.
 func (d *driver) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
@@ -126,17 +158,9 @@ func (d *driver) partsLostError(ctx context.Context, e *storage.Error, name *com
 	case err != nil:
 		return translate(err)
 	case !open:
-		return errNoUpload
+		return components.ErrEnded
 	}
 	return e
-}
-
-// discardUpload removes all objects of an upload that is completed. It has its own deadline, as
-// discard has.
-func (d *driver) discardUpload(ctx context.Context, upload string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
-	defer cancel()
-	_ = d.removeComponents(ctx, upload)
 }
 
 // SignPart signs a request that stores a part as an object. Nothing else of the bucket can be

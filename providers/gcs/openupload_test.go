@@ -156,3 +156,13 @@ func TestASignedPartStoresOneComponent(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 }
+
+func TestAnUploadWhosePartsStayIsCompletedOnce(t *testing.T) {
+	s := startRuleServer(t)
+	bucket := s.bucket(ruleBucket{})
+	wiretest.CompletedOnce(t, func(client *http.Client) storage.Bucket {
+		b, err := gcs.Open(t.Context(), gcs.Config{Bucket: bucket, Endpoint: s.URL, HTTPClient: client})
+		require.NoError(t, err)
+		return b
+	})
+}

@@ -24,6 +24,7 @@ type meta struct {
 	mtime int64 // Unix time in nanoseconds
 	kind  kind
 	mode  uint32 // permissions; 0 on Windows
+	uid   uint32 // owner; 0 on Windows
 	links int    // number of names of the file; 0 if unknown
 }
 

@@ -24,7 +24,7 @@ func retryEINTR(call func() error) error {
 }
 
 func metaOf(st *unix.Stat_t) meta {
-	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink), mode: uint32(st.Mode) & 0o777}
+	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink), mode: uint32(st.Mode) & 0o777, uid: st.Uid}
 	switch uint32(st.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:
 		m.kind = kindFile
@@ -80,13 +80,25 @@ func (d *dir) stat(base string) (meta, error) {
 	return metaOf(&st), nil
 }
 
-// statSelf returns the meta of d, and whether d still has a name.
-func (d *dir) statSelf() (m meta, linked bool, err error) {
+// statSelf returns the meta of d.
+func (d *dir) statSelf() (meta, error) {
 	var st unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
-		return meta{}, false, err
+		return meta{}, err
 	}
-	return metaOf(&st), st.Nlink > 0, nil
+	return metaOf(&st), nil
+}
+
+// isAt reports whether path leads to d. While d is open, no other directory has its inode.
+func (d *dir) isAt(path string) (bool, error) {
+	var self, there unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil {
+		return false, err
+	}
+	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &self) }); err != nil {
+		return false, err
+	}
+	return self.Dev == there.Dev && self.Ino == there.Ino, nil
 }
 
 func (d *dir) mkdir(base string) error {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"unsafe"
 
@@ -46,18 +45,26 @@ func (h dirHandle) close() { _ = h.file.Close() }
 
 func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) }
 
-// statSelf returns the meta of d, and whether d still has a name. It looks up the name,
-// because a handle does not show that its directory was removed.
-func (d *dir) statSelf() (meta, bool, error) {
+// statSelf returns the meta of d.
+func (d *dir) statSelf() (meta, error) {
 	fi, err := d.handle.file.Stat()
 	if err != nil {
-		return meta{}, false, err
+		return meta{}, err
 	}
-	named, err := os.Stat(filepath.Join(d.root.Name(), filepath.FromSlash(d.path)))
-	if err != nil && !isNotExist(err) && !inUse(err) { // if it is in use, it is about to be removed
-		return meta{}, false, err
+	return metaOfInfo(fi, 0), nil
+}
+
+// isAt reports whether path leads to d. While d is open, no other directory has its number.
+func (d *dir) isAt(path string) (bool, error) {
+	there, err := os.Stat(path)
+	if inUse(err) {
+		return false, fs.ErrNotExist // it is about to be removed
 	}
-	return metaOfInfo(fi, 0), err == nil && os.SameFile(fi, named), nil
+	if err != nil {
+		return false, err
+	}
+	self, err := d.handle.file.Stat()
+	return err == nil && os.SameFile(self, there), err
 }
 
 // stat returns the meta of an entry. It opens a file to get its identity, which entries

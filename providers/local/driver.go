@@ -15,24 +15,25 @@ import (
 var _ storage.Driver = (*driver)(nil)
 
 // A driver has no state except open directories. It opens them on first use, so that a
-// bucket can be named before it exists.
+// bucket can be named before it exists. It opens them again if its path leads to another
+// directory: the bucket was deleted and created again, or restored from a backup.
 type driver struct {
 	storage.UnimplementedDriver
 	parent       string // absolute; the account, which contains the directory of the bucket
 	bucket       string // the directory's name
+	path         string // of the directory
 	managed      bool   // by a service: the directory must lie in parent, even through symbolic links
 	sync         bool
 	visible      bool   // write visible sidecars
 	fileMode     uint32 // 0 means 0666 without the umask
 	clock        clock
-	versions     atomic.Bool                    // whether they are kept
-	locksObjects atomic.Bool                    // opened WithObjectLock
-	configKeys   signedurl.Keys                 // from Config
-	ownKeys      atomic.Pointer[signedurl.Keys] // from the directory, once read
+	versions     atomic.Bool    // whether they are kept
+	locksObjects atomic.Bool    // opened WithObjectLock
+	configKeys   signedurl.Keys // from Config
 
 	mu     sync.Mutex
-	live   *store
-	users  int
+	live   *store // nil before the first use
+	gone   bool   // live was open, and lost its path
 	closed bool
 
 	// For tests: behave as on a file system without extended attributes, with coarse
@@ -56,6 +57,7 @@ func newDriver(root string, c Config) (*driver, error) {
 
 func bucketDriver(parent, bucket string, c Config) *driver {
 	d := &driver{parent: parent, bucket: bucket, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
+	d.path = filepath.Join(parent, bucket)
 	if d.clock.now = c.Now; c.Now == nil {
 		d.clock.now = time.Now
 	}
@@ -115,44 +117,80 @@ func (d *driver) Native() any {
 // acquire begins a call. The directories stay open until release, even if Close is called
 // meanwhile.
 func (d *driver) acquire(ctx context.Context) (*store, error) {
-	if err := interrupted(ctx); err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, failure(os.ErrClosed)
-	}
-	if d.live == nil {
-		s, err := newStore(d)
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
+		s, opened, err := d.use()
 		if err != nil {
 			return nil, err
 		}
-		d.live = s
+		if opened {
+			return s, nil
+		}
+		err = s.checkPlace()
+		if err == nil {
+			return s, nil
+		}
+		if err != errReplaced && storage.CodeOf(err) != storage.BucketNotFound {
+			d.release(s)
+			return nil, err
+		}
+		d.forget(s)
 	}
-	d.users++
-	return d.live, nil
 }
 
+// use returns the open directories for one more call, and whether it has just opened them.
+func (d *driver) use() (s *store, opened bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, false, failure(os.ErrClosed)
+	}
+	if d.live == nil {
+		if d.live, err = newStore(d); err != nil {
+			if d.gone && storage.CodeOf(err) == storage.BucketNotFound {
+				err = d.goneError(err)
+			}
+			return nil, false, err
+		}
+		opened = true
+	}
+	d.live.users++
+	return d.live, opened, nil
+}
+
+// release ends a call. It closes directories that are not used any more.
 func (d *driver) release(s *store) {
 	d.mu.Lock()
-	d.users--
-	last := d.closed && d.users == 0
+	s.users--
+	last := s.users == 0 && (d.closed || d.live != s)
 	d.mu.Unlock()
 	if last {
 		s.close()
 	}
 }
 
+// forget is release that makes the next call open the directories again.
+func (d *driver) forget(s *store) {
+	d.mu.Lock()
+	if d.live == s {
+		d.live, d.gone = nil, true
+	}
+	d.mu.Unlock()
+	d.release(s)
+}
+
 // Close closes the directory after the calls in progress have ended. Open bodies can
 // still be read.
 func (d *driver) Close() error {
 	d.mu.Lock()
-	first := !d.closed
+	s := d.live
+	idle := !d.closed && s != nil && s.users == 0
 	d.closed = true
-	s, idle := d.live, d.users == 0
 	d.mu.Unlock()
-	if first && idle && s != nil {
+	if idle {
 		s.close()
 	}
 	return nil

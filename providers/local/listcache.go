@@ -84,7 +84,7 @@ func (s *store) windowOf(ctx context.Context, dirs []*dir, noncurrent bool, from
 		return s.readWindow(ctx, dirs, noncurrent, from, match)
 	}
 	d, begun := dirs[0], time.Now()
-	m, _, err := d.statSelf()
+	m, err := d.statSelf()
 	if err != nil {
 		return window{}, failure(err)
 	}

@@ -71,7 +71,8 @@ type Config struct {
 	SigningKeys SigningKeys
 	// FileMode is the mode of new files, whatever the umask is. The owner must be able
 	// to read and write them. If it is 0, the mode is 0666 without the umask. A file
-	// that is replaced keeps its mode. Windows ignores FileMode.
+	// that is replaced keeps its mode; if another user owns it, the new file is at most as
+	// open as a new one. Windows ignores FileMode.
 	FileMode os.FileMode
 	// Sidecars also writes the attributes of each object into a file beside it, for
 	// backup tools that lose extended attributes. It costs a second file for each

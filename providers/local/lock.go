@@ -28,7 +28,7 @@ const lockSlots = 256
 //
 // The file stays as long as the bucket. If another program removes it, or moves it away
 // with the reserved directory, the next process opens a new one. A lock is therefore only
-// valid if the file still has its name.
+// valid if the file still has its name, in the directory at the bucket's path.
 type lockTable struct {
 	mu    sync.Mutex
 	slots [lockSlots]chan struct{} // has one value while the slot is taken
@@ -72,6 +72,10 @@ func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err 
 			return nil, err
 		}
 		if current {
+			if err := s.checkPlace(); err != nil {
+				unlock()
+				return nil, err
+			}
 			return unlock, nil
 		}
 		unlock()
@@ -206,7 +210,7 @@ func (s *store) makeLockFile() error {
 	if err != nil {
 		return s.pathLostError(err)
 	}
-	return s.notDeleted()
+	return s.checkPlace()
 }
 
 func noLocksError(err error) error {

@@ -79,6 +79,41 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 	}
 }
 
+func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file to another user")
+	}
+	const nobody = 65534
+	for planted, want := range map[os.FileMode]os.FileMode{0o666: 0o640, 0o777: 0o640, 0o640: 0o640, 0o600: 0o600} {
+		for _, write := range []struct {
+			name string
+			do   func(s *subject)
+		}{
+			{"put", func(s *subject) { s.put("f", "new") }},
+			{"parts", func(s *subject) {
+				upload, err := s.BeginParts(t.Context(), request("f", ""))
+				require.NoError(t, err)
+				part, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
+				require.NoError(t, err)
+				require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, uploadPath(upload), partName(1))))
+				_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request("f", ""), Upload: upload, Parts: []storage.Part{part}})
+				require.NoError(t, err)
+			}},
+		} {
+			t.Run(planted.String()+"/"+write.name, func(t *testing.T) {
+				s := open(t)
+				s.fileMode = 0o640
+				path := filepath.Join(s.root, "f")
+				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+				require.NoError(t, os.Chown(path, nobody, nobody))
+				require.NoError(t, os.Chmod(path, planted))
+				write.do(s)
+				require.Equal(t, want, modeOf(t, path))
+			})
+		}
+	}
+}
+
 func TestTheModeOfNewFiles(t *testing.T) {
 	open := func(t *testing.T, c Config) (*subject, error) {
 		c.NoSync = true

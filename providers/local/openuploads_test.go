@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +29,18 @@ func (s *subject) partWithSum(upload string, number int, text string) storage.Pa
 	})
 	require.NoError(s.t, err)
 	return p
+}
+
+func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
+	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	s := open(t, func(d *driver) { d.clock.now = func() time.Time { return now } })
+	upload, err := s.BeginParts(t.Context(), request("k", ""))
+	require.NoError(t, err)
+	_, err = s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.KnownCRC32C(7)})
+	require.NoError(t, err)
+	fi, err := os.Stat(filepath.Join(s.root, uploadPath(upload), sumName(1)))
+	require.NoError(t, err)
+	require.True(t, fi.ModTime().Equal(now), fi.ModTime())
 }
 
 func TestPartsAreListedWithTheirChecksums(t *testing.T) {

@@ -185,7 +185,11 @@ func (s *store) privateMode(key string) (uint32, error) {
 	if err != nil || !old.found() || old.meta.mode == 0 {
 		return 0, err
 	}
-	return old.meta.mode | 0o600, nil // CompleteParts must be able to read it
+	mode := old.meta.mode | 0o600 // CompleteParts must be able to read it
+	if old.meta.uid != uint32(os.Geteuid()) {
+		mode &= 0o600 // another user chose it
+	}
+	return mode, nil
 }
 
 func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (a *storage.Attrs, err error) {

@@ -97,17 +97,26 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 	at := candidates{store: s, l: l, plain: target}
 	defer at.close()
 	if st.upload == nil {
-		return s.place(ctx, key, &at, st, c)
+		return s.placeHere(ctx, key, &at, st, c)
 	}
 	if _, err := st.upload.stat(uploadKeyName); isNoObject(err) {
 		return errUpload // another call has completed or aborted it since the parts were joined
 	} else if err != nil {
 		return failure(err)
 	}
-	if err := s.place(ctx, key, &at, st, c); err != nil {
+	if err := s.placeHere(ctx, key, &at, st, c); err != nil {
 		return err
 	}
 	return s.endUpload(st.upload, target)
+}
+
+// placeHere is place that fails if the directory was moved away meanwhile: then the object may
+// be in a directory that is no longer the bucket.
+func (s *store) placeHere(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
+	if err := s.place(ctx, key, at, st, c); err != nil {
+		return err
+	}
+	return unknownOutcome(s.checkPlace())
 }
 
 // place checks the condition and renames. The caller holds the lock of the key.

@@ -43,7 +43,7 @@ func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 		w, err := s.newStagingDir()
 		if w != nil || err != nil {
 			s.staging = w
-			if w != nil && s.managed { // Open of a bucket without a service sweeps
+			if w != nil { // the sweep of Open may have swept another directory
 				_ = s.sweepStaging()
 			}
 			return w, err
@@ -61,7 +61,7 @@ func (s *store) newStagingDir() (*stagingDir, error) {
 		if err := s.makeReservedDir(); err != nil {
 			return nil, err
 		}
-		return nil, s.notDeleted()
+		return nil, s.checkPlace()
 	}
 	if err != nil {
 		return nil, failure(err)
@@ -171,9 +171,14 @@ func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
 	return st, nil
 }
 
-// keepMode gives a sealed file the mode of the file that it replaces.
+// keepMode gives a sealed file the mode of the file that it replaces. If that is another user's,
+// who could have chosen any mode, the file does not become more open than a new one.
 func (s *store) keepMode(st *stagedFile, old objectFile) error {
-	if !old.found() || old.meta.mode == st.meta.mode {
+	mode := old.meta.mode
+	if old.meta.uid != st.meta.uid {
+		mode = mode&st.meta.mode | 0o600
+	}
+	if !old.found() || mode == st.meta.mode {
 		return nil
 	}
 	f, err := st.dir.open(st.name)
@@ -181,11 +186,11 @@ func (s *store) keepMode(st *stagedFile, old objectFile) error {
 		return s.stagedFileError(err)
 	}
 	defer func() { _ = f.close() }() // nothing was written to it
-	if err := f.setMode(old.meta.mode); err != nil {
+	if err := f.setMode(mode); err != nil {
 		return failure(err)
 	}
 	if s.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
-		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(old.meta.mode&0o666))
+		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
 	}
 	if s.sync {
 		return failure(f.sync())

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // The entries of the reserved directory. The first write makes it; reading a bucket does
@@ -45,6 +45,7 @@ type format struct {
 // A store has the open directories of one driver.
 type store struct {
 	*driver
+	users int // calls in progress; the driver's mu guards it
 	root  *os.Root
 	top   *dir // the directory of the bucket
 	locks lockTable
@@ -54,7 +55,8 @@ type store struct {
 	strict, coarse atomic.Bool // from format, once known
 	sidecars       atomic.Bool // sidecars may exist
 	known          atomic.Pointer[settingsFile]
-	lastSweep      atomic.Int64 // time of the last sweep of uploads, Unix time in nanoseconds
+	lastSweep      atomic.Int64                   // time of the last sweep of uploads, Unix time in nanoseconds
+	ownKeys        atomic.Pointer[signedurl.Keys] // from the directory, once read
 
 	mu         sync.Mutex
 	staging    *stagingDir   // nil before the first write
@@ -86,7 +88,7 @@ func newStore(d *driver) (*store, error) {
 
 func (d *driver) openRoot() (*os.Root, error) {
 	if !d.managed {
-		root, err := openRoot(filepath.Join(d.parent, d.bucket))
+		root, err := openRoot(d.path)
 		if err != nil {
 			return nil, err
 		}
@@ -149,16 +151,44 @@ func (s *store) closeDir(d *dir) {
 	}
 }
 
-// notFoundError returns ObjectNotFound. If the directory of the bucket was removed while
-// it was open, it returns BucketNotFound.
-func (s *store) notFoundError() error {
-	if _, linked, err := s.top.statSelf(); err == nil && linked {
-		if err := s.notDeleted(); err != nil {
-			return err
-		}
-		return storage.ObjectNotFound
+// errReplaced means that the path of the bucket leads to another directory than the open one.
+// The next attempt opens that one.
+var errReplaced = &storage.Error{
+	Code: storage.Unavailable,
+	Err:  errors.New("another directory took the place of the bucket's directory during this call"),
+	Hint: "stop the programs that use a bucket before you replace its directory",
+}
+
+// goneError returns the error for a directory that was open and is not at its path any more.
+func (d *driver) goneError(err error) error {
+	e := &storage.Error{Code: storage.BucketNotFound, Err: err}
+	if !d.managed { // otherwise the hint of the core is better
+		e.Hint = "create the bucket's directory again: it was removed or moved"
 	}
-	return &storage.Error{Code: storage.BucketNotFound, Err: errors.New("the bucket's directory was removed")}
+	return e
+}
+
+// checkPlace fails if the path of the bucket no longer leads to the open directory, with
+// BucketNotFound or errReplaced. Somebody deleted the bucket, or moved its directory away.
+func (s *store) checkPlace() error {
+	switch there, err := s.top.isAt(s.path); {
+	case err == nil && there:
+		return nil
+	case err == nil:
+		return errReplaced
+	case isNotExist(err):
+		return s.goneError(err)
+	default:
+		return failure(err)
+	}
+}
+
+// notFoundError returns ObjectNotFound, or the error of checkPlace.
+func (s *store) notFoundError() error {
+	if err := s.checkPlace(); err != nil {
+		return err
+	}
+	return storage.ObjectNotFound
 }
 
 // pathLostError returns the error for a failed operation in the bucket's directory. If a

@@ -17,9 +17,8 @@ import (
 // The trash has a marker file, which is locked while its process lives. It tells a later
 // sweep whether the trash is abandoned.
 //
-// Other processes may still have the bucket open. The lock file is removed while all keys
-// are locked. A process that waits for a lock must then make that file again, and finds
-// the marker.
+// Other processes may still have the bucket open. All keys are locked while it is moved, and
+// a process that gets a lock later finds that the bucket is not at its path.
 type trash struct {
 	*serviceDriver
 	path   string
@@ -30,18 +29,6 @@ const (
 	trashPrefix = ".omnibucket-deleted-"
 	trashMarker = ".omnibucket-deleted"
 )
-
-// notDeleted fails with BucketNotFound if the open bucket was moved into a trash. Windows
-// does not move an open directory.
-func (s *store) notDeleted() error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	if _, err := s.top.stat("../" + trashMarker); err == nil {
-		return &storage.Error{Code: storage.BucketNotFound, Err: errors.New("the bucket was deleted")}
-	}
-	return nil
-}
 
 // newTrash makes a trash. If a sweep of another process removed the marker before it was
 // locked, it starts over.

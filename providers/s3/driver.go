@@ -44,6 +44,7 @@ func (d *driver) Describe() storage.Description {
 		FeatureHint:   d.featureHint(),
 
 		FolderOrder:        !p.OrderedListing,
+		StartsAfter:        d.startsAfter,
 		SlashDelimiter:     p.SlashDelimiter,
 		TokenAfterLast:     p.TokenAfterLast,
 		CopiesTags:         true,

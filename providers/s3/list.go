@@ -45,6 +45,30 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	return page, nil
 }
 
+// startsAfter reports whether the server is known to list everything in a prefix after key. MinIO
+// does so only if key is in no folder below the prefix's. There it counts keys before key as part of
+// the page, among them "a-b" for "a/b", and may say that the listing ends.
+func (a *account) startsAfter(prefix, key string) bool {
+	return a.orderKnown() && (!a.profile.SlowTokens || !strings.Contains(key[min(len(key), strings.LastIndex(prefix, "/")+1):], "/"))
+}
+
+// orderKnown reports whether the server is known to list in byte order. A profile that was only
+// given may be the wrong one.
+func (a *account) orderKnown() bool {
+	p := &a.profile
+	if !p.OrderedListing || p.Name == accessPointProfile || a.customResolver {
+		return false
+	}
+	if a.endpoint == nil {
+		return true
+	}
+	if of, _, known := profileOfHost(a.endpoint.Hostname()); known && of.OrderedListing {
+		return true
+	}
+	kind := a.server.seen.Load()
+	return kind != nil && kind.profile == strings.TrimSuffix(p.Name, ProbedSuffix)
+}
+
 // listError translates the error of a listing: only the bucket can be missing.
 func (d *driver) listError(err error) error {
 	return sdkerror.FromListing(translate(err), d.bucketHint())

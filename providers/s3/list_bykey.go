@@ -11,7 +11,8 @@ import (
 // MinIO writes a whole listing into a cache for its continuation tokens. The third page waits
 // for the cache, for 50 to 300 ms, even if the listing has few pages. So the first pages begin
 // after the last key instead (start-after), for which the server reads its disks again. In a
-// folder with very many keys, that is slow: a page that takes long is followed by token.
+// folder with very many keys, that is slow: a page that takes long is followed by token. So is
+// one whose last key is in a folder below (see startsAfter).
 
 const (
 	// keyToken begins a token of this driver, which has the number of the page and the key
@@ -44,5 +45,7 @@ func (d *driver) continueByKey(r *storage.ListRequest, page *storage.Page, took 
 	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 { // already by the server's token
 		return
 	}
-	page.Token = keyToken + strconv.Itoa(number+1) + ":" + page.Entries[len(page.Entries)-1].Key
+	if last := page.Entries[len(page.Entries)-1].Key; d.startsAfter(r.Prefix, last) {
+		page.Token = keyToken + strconv.Itoa(number+1) + ":" + last
+	}
 }

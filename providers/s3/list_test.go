@@ -35,12 +35,14 @@ func TestListRequest(t *testing.T) {
 
 // The key has a character that separates the parts of a token.
 func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
+	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`
 	const body = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>a:1</Key><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`
 	for _, row := range []struct {
 		name, profile, token string
 		delimiter            string
 		query, next          string
 	}{
+		{"a key in a folder", "minio", "after:1:a", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a", "next"},
 		{"the first page", "minio", "", "", "encoding-type=url&list-type=2&max-keys=10", "after:1:a:1"},
 		{"the second page", "minio", "after:1:a:1", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a%3A1", "after:2:a:1"},
 		{"the last page by key", "minio", "after:16:a", "", "encoding-type=url&list-type=2&max-keys=10&start-after=a", "next"},
@@ -49,7 +51,11 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 		{"another server", "aws", "", "", "encoding-type=url&list-type=2&max-keys=10", "next"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: body})
+			text := body
+			if row.name == "a key in a folder" {
+				text = inFolder
+			}
+			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
 			d, began := w.on(t, row.profile), time.Now()
 			d.clock.now = func() time.Time { return began } // each page is quick
 			page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10, Token: row.token, Delimiter: row.delimiter, StartAfter: "0"})
@@ -58,7 +64,7 @@ func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 			require.Equal(t, []string{"GET /photos?" + row.query + map[bool]string{true: "&start-after=0"}[row.token == ""]}, w.Lines())
 		})
 	}
-	d := &driver{account: &account{profile: Profile{SlowTokens: true}}}
+	d := &driver{account: &account{profile: Profile{SlowTokens: true, OrderedListing: true}}}
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
 	d.continueByKey(&storage.ListRequest{}, page, quickPage+1)
 	require.Equal(t, "next", page.Token, "a page that took long is followed by the server's token")

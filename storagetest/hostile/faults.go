@@ -22,6 +22,7 @@ type fault struct {
 	stall     time.Duration         // of the bucket; 0: the default
 	attempts  int                   // of one request; 0: 1
 	requests  int                   // that the operation may make; 0: maxRequests
+	large     bool                  // also for operations that send much
 	firstOnly bool                  // only from the first request on
 	only      func(*operation) bool // nil: all operations
 	respond   func(*exchange)
@@ -83,7 +84,7 @@ func portals() []fault {
 func applied() []fault {
 	var all []fault
 	for _, status := range []int{499, 500, 502, 504, 507, 520, 524, 530, 598} {
-		all = append(all, fault{name: fmt.Sprintf("status %d after the effect", status), fails: false, codes: unavailable, respond: func(x *exchange) {
+		all = append(all, fault{name: fmt.Sprintf("status %d after the effect", status), large: status == 520, codes: unavailable, respond: func(x *exchange) {
 			x.respond(status, "text/html", "<html><body>The gateway has given up.</body></html>")
 		}})
 	}
@@ -116,7 +117,7 @@ func framings() []fault {
 			x.chunk(x.truth.body.Bytes())
 			x.print("0\r\nETag: \"other\"\r\nContent-Length: 3\r\n\r\n")
 		}},
-		{name: "a cut at each byte", firstOnly: true, respond: cut},
+		{name: "a cut within the response", firstOnly: true, respond: cut},
 		{name: "each header twice", respond: func(x *exchange) {
 			x.print("%s", x.truth.head())
 			_ = x.truth.header.Write(writer{x})
@@ -267,10 +268,10 @@ func resize(x *exchange) {
 	x.write(x.truth.raw(x.request))
 }
 
-// cut ends the first response after as many bytes as the variant says.
+// cut ends a response after a part of its bytes, which the variant chooses.
 func cut(x *exchange) {
 	raw := x.truth.raw(x.request)
-	at := x.variant * max(1, len(raw)/150)
+	at := x.variant * max(1, len(raw)/40)
 	if at >= len(raw)-1 {
 		at = len(raw) - 1
 	} else {

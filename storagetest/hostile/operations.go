@@ -17,6 +17,7 @@ type operation struct {
 	needs   storage.Features
 	single  bool                                        // its first response decides
 	reads   bool                                        // bytes of an object: a body without an end is theirs
+	large   bool                                        // it sends much: only the faults that matter most
 	lists   bool                                        // pages
 	prepare func(context.Context, storage.Bucket) error // on the honest server
 	do      func(ctx context.Context, b storage.Bucket) error
@@ -90,7 +91,7 @@ func uploadInParts(desc *storage.Description) operation {
 	size := max(1<<10, desc.MinPartSize)
 	content := strings.Repeat("p", int(size)) + after
 	return operation{
-		name: "Upload in parts", needs: storage.MultipartUploads, prepare: uploaded("a"), done: replaced("a", before, content),
+		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"), done: replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
 			return err

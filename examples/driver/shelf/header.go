@@ -97,11 +97,11 @@ func checkRange(r *storage.GetRequest, size int64, response *http.Response) erro
 	if err != nil {
 		return err
 	}
-	first, last := int64(0), size-1
+	first, last, total := int64(0), size-1, size
 	if response.StatusCode == http.StatusPartialContent {
-		_, err = fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last)
+		_, err = fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &total)
 	}
-	if err != nil || first != from || last != to-1 {
+	if err != nil || first != from || last != to-1 || total != size {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the response has other bytes than the request asked for")}
 	}
 	return nil

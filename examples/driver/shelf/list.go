@@ -55,7 +55,7 @@ func (d *driver) page(ctx context.Context, query url.Values) (*page, error) {
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 8<<20)) // a store that sends more is not this one
+	text, err := io.ReadAll(response.Body) // the transport bounds it
 	if err != nil {
 		return nil, httpdriver.NetworkError(err)
 	}

@@ -41,6 +41,10 @@ func (d *driver) send(ctx context.Context, r request) (*http.Response, error) {
 		_ = response.Body.Close()
 		return nil, failure(response)
 	}
+	if response.Header.Get("Server") != "shelf" { // a proxy's login page is a success, too
+		_ = response.Body.Close()
+		return nil, httpdriver.UnexpectedResponse(response, "it is not from a shelf")
+	}
 	return response, nil
 }
 

@@ -140,7 +140,8 @@ async function send(file, options) {
   } catch (error) {
     throw new Failure(error.message, !(error instanceof api.Problem) || error.status >= 500);
   }
-  get(options.temp ? 'temp-list' : 'list').prepend(rowOf(record, options.temp));
+  // The list is oldest first. If it has more pages, the file is on the last one.
+  if (options.temp || !nextPage) get(options.temp ? 'temp-list' : 'list').append(rowOf(record, options.temp));
   get('temp-files').hidden = get('temp-list').children.length === 0;
   afterChange('');
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,7 @@ func Run(t *testing.T, service storage.ServiceDriver, lacks Lacks) {
 	if !lacks.Generations {
 		g.partBesideCompletion()
 	}
+	g.foreign()
 	g.refused()
 	g.removals()
 	g.versions(lacks.Versions)
@@ -210,6 +212,39 @@ func (g *gateway) tags() {
 	tags, err := g.GetObjectTagging(g.Context(), &s3.GetObjectTaggingInput{Bucket: g.bucket, Key: aws.String("plain")})
 	require.NoError(g, err)
 	require.Len(g, tags.TagSet, 1)
+}
+
+// foreign reads and removes what other tools have written under keys that this library refuses.
+func (g *gateway) foreign() {
+	d, err := g.service.Driver(*g.bucket)
+	require.NoError(g, err)
+	defer func() { require.NoError(g, d.Close()) }()
+	own := g.keys()
+	keys := []string{"by-others/", "by-others//b", "by-others/c/"}
+	if d.Describe().Features&storage.LeadingSlashes != 0 {
+		keys = append(keys, "/by-others")
+	}
+	for _, key := range keys {
+		content := "content of " + key
+		_, err := d.Put(g.Context(), &storage.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Properties: storage.Properties{ContentType: "text/plain"}})
+		require.NoError(g, err, "%q", key)
+	}
+	require.ElementsMatch(g, append(slices.Clone(own), keys...), g.keys())
+	page, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("by-others/"), Delimiter: aws.String("/")})
+	require.NoError(g, err)
+	require.Len(g, page.Contents, 1)
+	require.Equal(g, "by-others/", *page.Contents[0].Key)
+	require.Len(g, page.CommonPrefixes, 2)
+	for _, key := range keys {
+		content, _ := g.get(key)
+		require.Equal(g, "content of "+key, content)
+		g.put(key, "changed")
+		content, _ = g.get(key)
+		require.Equal(g, "changed", content, "%q", key)
+		_, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: &key})
+		require.NoError(g, err, "%q", key)
+	}
+	require.ElementsMatch(g, own, g.keys())
 }
 
 // refused checks the codes of errors that come from the provider.

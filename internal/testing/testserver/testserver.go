@@ -1,21 +1,46 @@
-// Package testserver tells tests which servers and programs testservers has started.
+// Package testserver tells tests which servers and programs this machine has for them.
 package testserver
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 )
 
-// Need returns a variable that testservers sets. If it is not set, Need fails the test and says
-// which command starts what the test needs.
+// Required is the variable with which a test fails if a server or program is missing. "make test"
+// and .ci/run set it. Without it, the test is skipped.
+const Required = "OMNIBUCKET_TEST_REQUIRED"
+
+// Need returns a variable that testservers sets. If it is not set, Need skips or fails the test, and
+// says which command starts what the test needs.
 func Need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
 	if value == "" {
-		t.Fatalf(`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C testservers . -- go test -C %s .`, variable, packageDir())
+		missing(t, fmt.Sprintf(`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C testservers . -- go test -C %s .`, variable, packageDir()))
 	}
 	return value
+}
+
+// Program returns the path of a program. If the machine does not have it, Program skips or fails the
+// test.
+func Program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, fmt.Sprintf(`%s is missing: install it; as root on Debian, "make test" does`, name))
+	}
+	return path
+}
+
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv(Required) != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 // packageDir returns the directory of the package under test, relative to the root of the

@@ -1,6 +1,8 @@
 package testserver
 
 import (
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,10 +13,47 @@ func TestNeedReturnsTheVariable(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:40123", Need(t, "OMNIBUCKET_TEST_MINIO"))
 }
 
+func TestProgramReturnsThePath(t *testing.T) {
+	path, err := exec.LookPath("go")
+	require.NoError(t, err)
+	require.Equal(t, path, Program(t, "go"))
+}
+
 func TestTheCommandNamesThePackage(t *testing.T) {
 	require.Equal(t, "internal/testing/testserver", packageDir())
 	t.Chdir("../../../providers/s3")
 	require.Equal(t, "providers/s3", packageDir())
 	t.Chdir(t.TempDir())
 	require.Equal(t, "…", packageDir())
+}
+
+// Without a server or program, a test is skipped, unless the environment requires all of them.
+func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
+	if what := os.Getenv("OMNIBUCKET_TESTSERVER_CHILD"); what == "server" {
+		Need(t, "OMNIBUCKET_TEST_MINIO")
+	} else if what == "program" {
+		Program(t, "no-such-program")
+	}
+	for _, row := range []struct{ what, says string }{
+		{"server", "go run -C testservers . -- go test -C internal/testing/testserver ."},
+		{"program", "no-such-program is missing: install it"},
+	} {
+		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {
+			program, err := os.Executable()
+			require.NoError(t, err)
+			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
+			child.Env = append(os.Environ(), "OMNIBUCKET_TESTSERVER_CHILD="+row.what, "OMNIBUCKET_TEST_MINIO=", Required+"="+required)
+			said, err := child.CombinedOutput()
+			require.Equal(t, required == "", err == nil, string(said))
+			require.Contains(t, string(said), result+t.Name())
+			require.Contains(t, string(said), row.says)
+		}
+	}
+}
+
+// "make test", "make race" and .ci/run run scripts/tests.
+func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
+	script, err := os.ReadFile("../../../scripts/tests")
+	require.NoError(t, err)
+	require.Contains(t, string(script), "\nexport "+Required+"=1")
 }

@@ -1,0 +1,30 @@
+package tus
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/needs"
+)
+
+func TestNewAsksForItsFeatures(t *testing.T) {
+	needs.Check(t, "adapters/tus.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
+		s, err := New(b, Config{})
+		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			u, err := s.NewUpload(t.Context(), handler.FileInfo{Size: 3, MetaData: handler.MetaData{"filetype": "text/plain"}})
+			if err != nil {
+				return err
+			}
+			if _, err := u.WriteChunk(t.Context(), 0, strings.NewReader("abc")); err != nil {
+				return err
+			}
+			return u.FinishUpload(t.Context())
+		}, nil
+	})
+}

@@ -1,0 +1,120 @@
+package storage_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wire"
+)
+
+// A remoteStore has one object and empty pages without an end.
+type remoteStore struct {
+	storage.UnimplementedDriver
+	read  func(ctx context.Context) // within each Read of a body
+	sizes []int64                   // of the object, in each Get
+	token func(n int) string        // of the n-th page
+	gets  int
+	pages int
+}
+
+func (s *remoteStore) Describe() storage.Description {
+	return storage.Description{Provider: "remote", Bucket: "photos", Features: storage.OrderedListing}
+}
+
+func (s *remoteStore) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	size := int64(4)
+	if s.gets < len(s.sizes) {
+		size = s.sizes[s.gets]
+	}
+	s.gets++
+	end := int64(4)
+	if s.gets == 1 && len(s.sizes) > 1 {
+		end = 2 // the connection breaks
+	}
+	return &storage.Attrs{Key: r.Key, Size: size, Revision: "1"}, &pausedBody{ctx, strings.NewReader("1234"[r.Offset:end]), s.read}, nil
+}
+
+func (s *remoteStore) List(context.Context, *storage.ListRequest) (*storage.Page, error) {
+	s.pages++
+	return &storage.Page{Token: s.token(s.pages)}, nil
+}
+
+func (s *remoteStore) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
+	return nil, storage.Unsupported
+}
+
+func (s *remoteStore) Head(context.Context, *storage.GetRequest) (*storage.Attrs, error) {
+	return nil, storage.Unsupported
+}
+
+func (s *remoteStore) Delete(context.Context, *storage.DeleteRequest) error {
+	return storage.Unsupported
+}
+
+type pausedBody struct {
+	ctx  context.Context
+	from io.Reader
+	read func(ctx context.Context)
+}
+
+func (b *pausedBody) Read(p []byte) (int, error) {
+	if b.read != nil {
+		b.read(b.ctx)
+	}
+	return b.from.Read(p)
+}
+
+func (b *pausedBody) Close() error { return nil }
+
+func TestALayerThatHoldsBytesBackIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &remoteStore{read: func(ctx context.Context) {
+			wire.Pause(ctx)
+			time.Sleep(time.Hour)
+		}}
+		b := storage.New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
+		text, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, "1234", string(text))
+		require.Equal(t, 1, store.gets)
+	})
+}
+
+func TestADownloadThatContinuesWithAnotherSize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := storage.New(&remoteStore{sizes: []int64{4, 5}})
+		_, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.ErrorIs(t, err, storage.Changed)
+	})
+}
+
+func TestEmptyPagesEnd(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		token func(n int) string
+		pages int
+	}{
+		{"with a new token each", func(n int) string { return strings.Repeat("x", n) }, 100},
+		{"with one token", func(int) string { return "x" }, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &remoteStore{token: row.token}
+				b := storage.New(store)
+				var failed error
+				for _, err := range b.List(t.Context()) {
+					failed = err
+				}
+				require.ErrorIs(t, failed, storage.Unavailable)
+				require.Equal(t, row.pages, store.pages)
+			})
+		})
+	}
+}

@@ -1,0 +1,319 @@
+package components
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/hexid"
+)
+
+// A Completion is one call of CompleteParts of an open upload. No store changes the marker and the
+// object in one step, so that the marker has the decision first: which call writes the object, and
+// over which revision. A call that fails for certain, or finds the key as it was, takes the decision
+// back. Otherwise only the call that decided writes the object. If it has vanished, another one may
+// write it in its place, but only over the revision of the decision, which no store has twice. If
+// there was no object, another call cannot know whether it was made and removed, so that the upload
+// has ended.
+type Completion struct {
+	Store  storage.Driver
+	Marker string // its key
+	// Prepare does everything before the one request that makes the object. It may be called again.
+	Prepare func(ctx context.Context) error
+	// Commit makes the object.
+	Commit func(ctx context.Context, c storage.Condition) (*storage.Attrs, error)
+	// Drop removes the marker and then the parts.
+	Drop func(ctx context.Context) error
+
+	request *storage.CompleteRequest
+}
+
+const (
+	// maxDecisions bounds how often a call decides again because others have written to the key.
+	maxDecisions = 16
+	// patience is how long a call waits for another one that is making the object, which is one
+	// request, before it takes the other one for dead.
+	patience = 10 * time.Second
+	// cleanup bounds what follows a failure, also after the end of the caller's context.
+	cleanup = 5 * time.Second
+
+	firstPause, longestPause = 20 * time.Millisecond, time.Second
+	releases                 = 3 // attempts to take a decision back
+)
+
+// A decision is which call makes the object. The zero value is that none does.
+type decision struct {
+	Call     string `json:"c,omitempty"` // CompleteRequest.Call
+	Absent   bool   `json:"a,omitempty"`
+	Revision string `json:"r,omitempty"`
+	Taken    bool   `json:"t,omitempty"` // over from a call that may have made the object
+	Made     bool   `json:"m,omitempty"` // the object was made, and the marker could not be removed
+}
+
+func (d *decision) condition() storage.Condition {
+	return storage.Condition{Absent: d.Absent, Revision: d.Revision}
+}
+
+// isOf reports whether the key is as it was when the decision was made.
+func (d *decision) isOf(there *storage.Attrs) bool {
+	if there == nil {
+		return d.Absent
+	}
+	return d.Revision != "" && d.Revision == there.Revision
+}
+
+// A marker is what the store has of it.
+type marker struct {
+	decision
+	key      string
+	revision string
+}
+
+const (
+	decisionName = "omnibucketdecision" // of the marker's metadata
+	writeIDName  = "omnibucketwriteid"  // of the object's metadata, by the core
+)
+
+// ErrEnded is for an upload that was completed or aborted.
+var ErrEnded = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
+
+// IsOpen reports whether an upload whose marker has this metadata can take parts.
+func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made }
+
+func decisionOf(metadata map[string]string) (d decision) {
+	if text, err := base64.RawURLEncoding.DecodeString(metadata[decisionName]); err == nil {
+		_ = json.Unmarshal(text, &d) // without one, none was made
+	}
+	return d
+}
+
+// Run completes the upload.
+func (c *Completion) Run(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	request := *r
+	request.Call = cmp.Or(r.Call, hexid.New(8))
+	c.request = &request
+	for range maxDecisions {
+		m, err := c.await(ctx)
+		if err == nil {
+			err = c.Prepare(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		attrs, again, err := c.attempt(ctx, m)
+		if !again {
+			return attrs, err
+		}
+	}
+	return nil, &storage.Error{
+		Code: storage.Unavailable, Retryable: true,
+		Err: errors.New("other writes replaced the object each time before the parts were joined"),
+	}
+}
+
+// await returns the marker once no other call is making the object.
+func (c *Completion) await(ctx context.Context) (*marker, error) {
+	var begun time.Time
+	seen, pause := "", firstPause
+	for {
+		m, err := c.read(ctx)
+		if err == nil && m.revision != seen {
+			seen, begun = m.revision, time.Now()
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case m.Made:
+			return nil, ErrEnded
+		case m.Call == "" || m.Call == c.request.Call:
+			return m, nil
+		}
+		there, made, err := c.look(ctx)
+		switch {
+		case made:
+			c.drop(ctx)
+			return nil, ErrEnded // the core finds the object
+		case err != nil && storage.CodeOf(err) != storage.PermissionDenied:
+			return nil, err
+		case time.Since(begun) < patience:
+			if err := ctxtime.Sleep(ctx, pause); err != nil {
+				return nil, err
+			}
+			pause = min(2*pause, longestPause)
+		case there == nil || !m.isOf(there):
+			return nil, ErrEnded
+		default:
+			m, err = c.write(ctx, m, decision{Call: c.request.Call, Revision: m.Revision, Taken: true})
+			if m != nil || err != nil {
+				return m, err
+			}
+		}
+	}
+}
+
+// attempt makes the object. again says that another write to the key came first.
+func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, again bool, err error) {
+	first := m.Call == "" // else an earlier attempt may have made the object
+	if first {
+		d, err := c.decide(ctx)
+		if err == nil {
+			m, err = c.write(ctx, m, d)
+		}
+		if m == nil || err != nil {
+			return nil, err == nil, err
+		}
+	}
+	attrs, err = c.Commit(ctx, m.condition())
+	if err == nil {
+		c.dropMade(ctx, m)
+		return attrs, false, nil
+	}
+	return c.afterFailure(ctx, m, first, err)
+}
+
+// decide returns the decision of this call.
+func (c *Completion) decide(ctx context.Context) (decision, error) {
+	put := c.request.Put
+	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}
+	if put.Condition != (storage.Condition{}) {
+		return d, nil
+	}
+	there, made, err := c.look(ctx)
+	switch {
+	case made:
+		c.drop(ctx)
+		return d, ErrEnded // the core finds the object
+	case storage.CodeOf(err) == storage.PermissionDenied: // then the object is made without a condition
+	case err != nil:
+		return d, err
+	case there == nil:
+		d.Absent = true
+	default:
+		d.Revision = there.Revision
+	}
+	return d, nil
+}
+
+// afterFailure looks whether a commit that failed has made the object, and takes the decision back
+// if it cannot have.
+func (c *Completion) afterFailure(ctx context.Context, m *marker, first bool, failed error) (*storage.Attrs, bool, error) {
+	var e *storage.Error
+	maybe := errors.As(failed, &e) && (e.Unknown || e.Retryable)
+	refused := storage.CodeOf(failed) == storage.PreconditionFailed
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	there, made, err := c.look(ctx)
+	switch {
+	case made:
+		c.dropMade(ctx, m)
+		return there, false, nil
+	case !first && refused:
+		return nil, false, ErrEnded // the object was made and replaced, or is taken for that
+	case (maybe || !first) && (err != nil || !m.isOf(there)):
+		return nil, false, failed
+	}
+	released := c.release(ctx, m)
+	again := refused && c.request.Put.Condition == (storage.Condition{})
+	if again && released != nil {
+		return nil, false, released
+	}
+	return nil, again, failed
+}
+
+// release takes the decision back, unless another call has taken it over.
+func (c *Completion) release(ctx context.Context, m *marker) error {
+	for try := 1; ; try++ {
+		_, err := c.write(ctx, m, decision{})
+		if err == nil || try == releases || ctxtime.Sleep(ctx, firstPause) != nil {
+			return err
+		}
+	}
+}
+
+// look returns the object that the key has, or nil, and whether it is that of the upload.
+func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool, err error) {
+	put := c.request.Put
+	there, err = c.Store.Head(ctx, &storage.GetRequest{Key: put.Key, Length: -1, Native: put.Native, Auxiliary: true})
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	id := put.Metadata[writeIDName]
+	return there, id != "" && there.Metadata[writeIDName] == id, nil
+}
+
+// read returns the marker, or ErrEnded.
+func (c *Completion) read(ctx context.Context) (*marker, error) {
+	a, err := c.Store.Head(ctx, &storage.GetRequest{Key: c.Marker, Length: -1, Auxiliary: true})
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, ErrEnded
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &marker{decisionOf(a.Metadata), Key(a.Metadata), a.Revision}, nil
+}
+
+// write replaces the marker m by one with another decision. It returns nil if another call has
+// replaced m before.
+func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker, error) {
+	metadata := MarkerMetadata(m.key)
+	if d != (decision{}) {
+		text, _ := json.Marshal(d) // strings and bools: never fails
+		metadata[decisionName] = base64.RawURLEncoding.EncodeToString(text)
+	}
+	a, err := c.Store.Put(ctx, &storage.PutRequest{
+		Key: c.Marker, Body: bytes.NewReader(nil), CRC32C: storage.KnownCRC32C(0),
+		Properties: storage.Properties{ContentType: ContentType, Metadata: metadata},
+		Condition:  storage.Condition{Revision: m.revision},
+	})
+	if err == nil {
+		return &marker{d, m.key, a.Revision}, nil
+	}
+	now, readErr := c.read(ctx)
+	switch {
+	case readErr != nil:
+		return nil, readErr
+	case now.decision == d && now.revision != m.revision:
+		return now, nil // the response was lost
+	case now.revision != m.revision:
+		return nil, nil
+	}
+	return nil, notUnknown(err)
+}
+
+// notUnknown returns the error of a write of the marker, which is not the object.
+func notUnknown(err error) error {
+	var e *storage.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	known := *e
+	known.Unknown = false
+	return &known
+}
+
+// drop ends the upload. ListUploads lists the parts that stay.
+func (c *Completion) drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*cleanup)
+	defer cancel()
+	return c.Drop(ctx)
+}
+
+// dropMade is drop by the call that has made the object. If the marker stays, it has that.
+func (c *Completion) dropMade(ctx context.Context, m *marker) {
+	if c.drop(ctx) == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	_, _ = c.write(ctx, m, decision{Call: c.request.Call, Made: true})
+}

@@ -1,0 +1,194 @@
+package needs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/transfer"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// send makes a request of a handler, and returns the response or the error of a failed one.
+func send(h http.Handler, failure *error, method, target, body string, header ...string) (*httptest.ResponseRecorder, error) {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	*failure = nil
+	h.ServeHTTP(w, r)
+	if w.Code < 400 {
+		return w, nil
+	}
+	return w, errors.Join(errors.New(w.Result().Status+" "+w.Body.String()), *failure)
+}
+
+// tus uploads a small file by tus to a target.
+func tus(target resumable.Target, c resumable.Config) Begin {
+	return func(_ *testing.T, b storage.Bucket) (func() error, error) {
+		var failure error
+		c.Authorize = func(*http.Request) (string, error) { return "alice", nil }
+		c.Begin = func(*http.Request, string, resumable.UploadRequest) (*resumable.Target, error) { return &target, nil }
+		c.OnError = func(_ *http.Request, err error) { failure = err }
+		h, err := resumable.NewHandler(b, c)
+		if err != nil {
+			return nil, err
+		}
+		w, err := send(h, &failure, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
+		if err != nil {
+			return nil, failure
+		}
+		return func() error {
+			_, err := send(h, &failure, "PATCH", w.Header().Get("Location"), "abc", "Tus-Resumable", "1.0.0",
+				"Upload-Offset", "0", "Content-Type", "application/offset+octet-stream")
+			return err
+		}, nil
+	}
+}
+
+// upload stores a file with package uploads.
+func upload(c uploads.Config) Begin {
+	return func(t *testing.T, b storage.Bucket) (func() error, error) {
+		c.Types = []string{"text/plain"}
+		s, err := uploads.New(b, c)
+		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("some text\n"), Name: "a.txt"})
+			return err
+		}, nil
+	}
+}
+
+// sign sends a file straight to the store.
+func sign(t *testing.T, b storage.Bucket) (func() error, error) {
+	s, err := uploads.New(b, uploads.Config{Unguarded: true, Types: []string{"text/plain"}})
+	if err != nil {
+		return nil, err
+	}
+	const text = "some text\n"
+	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: int64(len(text))})
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		r := httptest.NewRequest(ticket.Put.Method, ticket.Put.URL, strings.NewReader(text))
+		r.Header = ticket.Put.Header
+		w := httptest.NewRecorder()
+		if serve.NewHandler(b).ServeHTTP(w, r); w.Code >= 300 {
+			return errors.New(w.Body.String())
+		}
+		_, err := s.Finish(t.Context(), ticket.Token, nil)
+		return err
+	}, nil
+}
+
+// store keeps a file with its record.
+func store(t *testing.T, b storage.Bucket) (func() error, error) {
+	s, err := files.New(b, files.BucketRecords(b), files.Config{})
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := s.Upload(t.Context(), strings.NewReader("abc"), files.UploadOptions{OriginalFileName: "a.txt", MIMEType: "text/plain"})
+		return err
+	}, nil
+}
+
+// copies runs the jobs of package transfer both ways.
+func copies(t *testing.T, b storage.Bucket) (func() error, error) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("abc"), 0o666))
+	return func() error {
+		_, up := transfer.Upload(t.Context(), b, dir)
+		_, across := transfer.Copy(t.Context(), memstore.New(), b)
+		_, down := transfer.Download(t.Context(), b, t.TempDir())
+		return errors.Join(up, across, down)
+	}, nil
+}
+
+func expire(rule transfer.ExpireRule) Begin {
+	return func(t *testing.T, b storage.Bucket) (func() error, error) {
+		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule})
+		return func() error { return nil }, err
+	}
+}
+
+func lease(t *testing.T, b storage.Bucket) (func() error, error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := transfer.Every(ctx, time.Millisecond, func(context.Context) error { cancel(); return nil }, transfer.WithLease(b, "lease"))
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return func() error { return nil }, err
+}
+
+// present serves an object.
+func present(t *testing.T, b storage.Bucket) (func() error, error) {
+	return func() error {
+		if _, err := b.Upload(t.Context(), "a", bytes.NewReader([]byte("abc"))); err != nil {
+			return err
+		}
+		w := httptest.NewRecorder()
+		serve.FileServer(b).ServeHTTP(w, httptest.NewRequest("GET", "/a", nil))
+		if w.Code != http.StatusOK {
+			return errors.New(w.Result().Status)
+		}
+		r, err := storage.NewReaderAt(t.Context(), b, "a")
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+		return errors.Join(err, r.Close())
+	}, nil
+}
+
+func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
+	own := resumable.Config{States: memstore.New()}
+	file := resumable.Target{Key: "a", Overwrite: true}
+	tagged, described, typed := file, file, file
+	tagged.Tags, described.Metadata, typed.ContentType = map[string]string{"a": "b"}, map[string]string{"a": "b"}, "text/plain"
+	for _, row := range []struct {
+		name  string
+		begin Begin
+	}{
+		{"resumable.NewHandler", tus(file, resumable.Config{})},
+		{"resumable.NewHandler with States", tus(file, own)},
+		{"resumable.Target without Overwrite", tus(resumable.Target{Key: "a"}, own)},
+		{"resumable.Target with Tags", tus(tagged, own)},
+		{"resumable.Target with Metadata", tus(described, own)},
+		{"resumable.Target with ContentType", tus(typed, own)},
+		{"uploads.New", upload(uploads.Config{})},
+		{"uploads.New with Unguarded", upload(uploads.Config{Unguarded: true})},
+		{"uploads.New with SignedLink", upload(uploads.Config{Unguarded: true, Link: uploads.SignedLink})},
+		{"uploads.New with PublicRead", upload(uploads.Config{Unguarded: true, PublicRead: true})},
+		{"uploads.New with Tags", upload(uploads.Config{Unguarded: true, Tags: map[string]string{"a": "b"}})},
+		{"uploads.Service.Sign", sign},
+		{"files.New with BucketRecords", store},
+		{"transfer.Upload, Copy and Download", copies},
+		{"transfer.Expire with Tags", expire(transfer.ExpireRule{Age: time.Hour, Tags: map[string]string{"a": "b"}})},
+		{"transfer.Expire with UploadsAge", expire(transfer.ExpireRule{UploadsAge: time.Hour})},
+		{"transfer.Every with WithLease", lease},
+		{"serve.FileServer", present},
+	} {
+		t.Run(row.name, func(t *testing.T) { Check(t, row.name, row.begin) })
+	}
+}

@@ -1,0 +1,133 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/omnibucket/storage/internal/wire"
+)
+
+const (
+	// ErrorBody is how many bytes of an unsuccessful response's body are read. Providers send
+	// a few hundred. It is read for the time of a stall in all.
+	ErrorBody = 64 << 10
+	// Document is how many bytes of a successful response are read that is not the content
+	// of an object, unless WithDocument says otherwise. A page of a listing with 1,000 keys of
+	// the greatest length has about 8 MiB.
+	Document = 16 << 20
+)
+
+// ErrTooLong is in the error of a response that is longer than its bound.
+var ErrTooLong = errors.New("the response is longer than a true one can be")
+
+type documentKey struct{}
+
+// WithDocument sets the bound of documents, in bytes, for the requests under the context.
+func WithDocument(ctx context.Context, bytes int64) context.Context {
+	return context.WithValue(ctx, documentKey{}, bytes)
+}
+
+func documentOf(ctx context.Context) int64 {
+	if bound, ok := ctx.Value(documentKey{}).(int64); ok {
+		return bound
+	}
+	return Document
+}
+
+// bound makes the response one whose body the driver may read to its end: it is the content of
+// an object, which goes to the user, or its length has a bound.
+func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Call) (*http.Response, error) {
+	success := response.StatusCode >= 200 && response.StatusCode < 300
+	if !success {
+		x.readError(r, response)
+		return response, nil
+	}
+	if response.Body == nil || response.Body == http.NoBody {
+		x.end()
+		return response, nil
+	}
+	x.reply.inner, x.reply.exchange = response.Body, x
+	response.Body = &x.reply
+	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent) // the core does
+	if call == nil || x.reply.unwatched {
+		if err := checkRange(response); err != nil {
+			return nil, err
+		}
+		return response, nil
+	}
+	x.reply.left = documentOf(x.parent)
+	x.reply.bounded = true
+	if response.ContentLength > x.reply.left {
+		_ = x.reply.Close()
+		return nil, &Error{Sent: true, Err: tooLong(x.reply.left)}
+	}
+	if r.Method != http.MethodGet { // it may have an error, although its status is a success
+		if secrets := credentialsOf(r); len(secrets) > 0 {
+			response.Body = maskBody(response.Body, secrets)
+		}
+	}
+	return response, nil
+}
+
+func tooLong(bound int64) error {
+	return fmt.Errorf("%w: more than %d KiB", ErrTooLong, bound>>10)
+}
+
+// readError reads the body of an unsuccessful response: as much as may be read of it, or as comes
+// within the time of a stall. It masks the secrets of the request in what it has read.
+func (x *exchange) readError(r *http.Request, response *http.Response) {
+	secrets := secretsOf(r)
+	maskHeader(response, secrets)
+	if response.Body == nil || response.Body == http.NoBody {
+		x.end()
+		return
+	}
+	x.wait(x.stall) // for all reads
+	content, err := io.ReadAll(io.LimitReader(response.Body, ErrorBody))
+	x.rest()
+	if err != nil && (len(content) > 0 || errors.Is(context.Cause(x.ctx), ErrStalled)) && x.parent.Err() == nil {
+		err = nil // the status tells enough
+	}
+	_ = response.Body.Close()
+	var failed error
+	if err != nil {
+		failed = x.fail(err)
+	}
+	x.end()
+	mask(content, secrets)
+	response.Body = io.NopCloser(&errorBody{*bytes.NewReader(content), failed})
+	if response.ContentLength >= 0 {
+		response.ContentLength = int64(len(content))
+	}
+}
+
+// An errorBody is what was read of an unsuccessful response, and how that ended.
+type errorBody struct {
+	content bytes.Reader
+	err     error // nil: the end
+}
+
+func (b *errorBody) Read(p []byte) (int, error) {
+	n, err := b.content.Read(p)
+	if err == io.EOF && b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+// checkRange returns an error if the range and the length of a part of an object disagree.
+func checkRange(response *http.Response) error {
+	if response.StatusCode != http.StatusPartialContent || response.ContentLength < 0 {
+		return nil
+	}
+	var first, last int64
+	if n, _ := fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last); n < 2 || last-first+1 == response.ContentLength {
+		return nil
+	}
+	_ = response.Body.Close()
+	return &Error{Sent: true, Err: fmt.Errorf("the response has %d bytes and the range %q", response.ContentLength, response.Header.Get("Content-Range"))}
+}

@@ -1,0 +1,118 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/wire"
+)
+
+type noWatch struct{}
+
+func (noWatch) Pause() {}
+
+func TestBodiesHaveABound(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/failed" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		for range (Document + 2<<20) >> 20 {
+			_, _ = w.Write(make([]byte, 1<<20))
+		}
+	}))
+	defer server.Close()
+	operation := func(ctx context.Context) context.Context { return wire.With(ctx, &wire.Call{}) }
+	for _, row := range []struct {
+		name, path string
+		ctx        context.Context
+		read       int64
+		fails      bool
+	}{
+		{"the body of an error", "/failed", operation(t.Context()), ErrorBody, false},
+		{"a document", "/", operation(t.Context()), Document, true},
+		{"a document with a bound of its own", "/", WithDocument(operation(t.Context()), Document+4<<20), Document + 2<<20, false},
+		{"the content of an object", "/", wire.WithContent(operation(t.Context()), noWatch{}), Document + 2<<20, false},
+		{"a request that is not the core's", "/", t.Context(), Document + 2<<20, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(row.ctx, http.MethodGet, server.URL+row.path, nil)
+			require.NoError(t, err)
+			response, err := New(Options{}).RoundTrip(r)
+			require.NoError(t, err)
+			n, err := io.Copy(io.Discard, response.Body)
+			require.NoError(t, response.Body.Close())
+			if row.fails {
+				require.ErrorIs(t, err, ErrTooLong)
+				require.LessOrEqual(t, n, row.read)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.read, n)
+		})
+	}
+}
+
+func TestARangeWhoseLengthIsAnother(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Range", "bytes 2-4/10")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, r.URL.Query().Get("body"))
+	}))
+	defer server.Close()
+	for body, fails := range map[string]bool{"234": false, "2345": true} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/?body="+body, nil)
+		require.NoError(t, err)
+		response, err := New(Options{}).RoundTrip(r)
+		require.Equal(t, fails, err != nil, body)
+		if err == nil {
+			require.NoError(t, response.Body.Close())
+		}
+	}
+}
+
+func TestSecretsOfTheRequestAreMasked(t *testing.T) {
+	const (
+		token = "a/token+of=the/session&more"
+		mac   = "bWFjK21hYy9tYWM="
+	)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text := fmt.Sprintf("%q %v %s", r.Header, r.Header, r.RequestURI)
+		w.Header().Set("X-Ms-Error-Code", r.Header.Get("Authorization"))
+		if r.Method == http.MethodGet {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_, _ = io.WriteString(w, strings.Repeat(" ", 5000)+text) // over the edge of a buffer
+	}))
+	defer server.Close()
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		t.Run(method, func(t *testing.T) {
+			ctx := wire.With(t.Context(), &wire.Call{})
+			r, err := http.NewRequestWithContext(ctx, method, server.URL+"/?sig=the%2Bsignature%3D%3D", nil)
+			require.NoError(t, err)
+			r.Header.Set("Authorization", "SharedKey account:"+mac)
+			r.Header.Set("X-Amz-Security-Token", token)
+			r.Header.Set("X-Ms-Encryption-Key", "the customer's key")
+			r.Header.Set("Cookie", "session=0123456789")
+			r.Header.Set("X-Ms-Copy-Source", "https://example.com/a?se=2026&sig=the+source%27s")
+			response, err := New(Options{}).RoundTrip(r)
+			require.NoError(t, err)
+			text, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			for _, secret := range []string{token, mac, "customer's key", "0123456789", "signature%3D", "signature=", "the+source"} {
+				require.NotContains(t, string(text), secret)
+			}
+			if method == http.MethodGet {
+				require.NotContains(t, response.Header.Get("X-Ms-Error-Code"), mac)
+			}
+			require.Contains(t, string(text), "https://example.com/a?se=2026", "what is no secret stays")
+		})
+	}
+}

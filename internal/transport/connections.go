@@ -1,0 +1,13 @@
+package transport
+
+import "math"
+
+// maxConnections returns how many connections to one host there may be. Half of the files that the
+// process may open are left for everything else. Requests beyond that wait.
+func maxConnections() int {
+	files, known := openFileLimit()
+	if !known || files > math.MaxInt32 {
+		return 0 // no limit
+	}
+	return max(1, int(files/2))
+}

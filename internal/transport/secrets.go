@@ -1,0 +1,200 @@
+package transport
+
+import (
+	"bytes"
+	"encoding/json"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// shortestSecret is the length in bytes from which a value is masked: shorter ones are words.
+const shortestSecret = 6
+
+// secretsOf returns the secrets that a request carries, in the forms in which a server may
+// show them. They are credentials, and the hashes of a customer's key.
+func secretsOf(r *http.Request) [][]byte { return findSecrets(r, isSecretHeader) }
+
+// credentialsOf is secretsOf without hashes, which successful responses show for a reason.
+func credentialsOf(r *http.Request) [][]byte {
+	return findSecrets(r, func(name string) bool {
+		return isSecretHeader(name) && !strings.HasSuffix(name, "-md5") && !strings.HasSuffix(name, "-sha256")
+	})
+}
+
+// isSecretHeader reports whether a header, whose name is in lower case, is a secret.
+func isSecretHeader(name string) bool {
+	for _, part := range []string{"authorization", "cookie", "token", "customer-key", "encryption-key", "api-key"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// secretParameters are the parameters of addresses that grant access, in lower case. An
+// upload_id is that of an upload at Google, which needs no other credentials.
+var secretParameters = []string{
+	"sig", "signature", "access_token", "upload_id",
+	"x-amz-signature", "x-amz-security-token", "x-goog-signature",
+}
+
+func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
+	var found [][]byte
+	add := func(secret string) {
+		if len(secret) < shortestSecret {
+			return
+		}
+		quoted, _ := json.Marshal(secret)
+		for _, form := range []string{
+			secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret),
+			string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(secret, "/", `\/`),
+		} {
+			if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == form }) {
+				found = append(found, []byte(form))
+			}
+		}
+	}
+	for name, values := range r.Header {
+		for _, value := range values {
+			if isSecret(strings.ToLower(name)) {
+				add(value)
+				for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
+					add(secretWord(word))
+				}
+			}
+			if strings.Contains(value, "?") { // the address of a copy's source
+				if source, err := url.Parse(value); err == nil {
+					addParameters(source, add)
+				}
+			}
+		}
+	}
+	addParameters(r.URL, add)
+	slices.SortFunc(found, func(a, b []byte) int { return len(b) - len(a) })
+	return found
+}
+
+// secretWord returns the secret in a word of a credential, or "".
+func secretWord(word string) string {
+	name, value, pair := strings.Cut(word, "=")
+	switch {
+	case pair && strings.EqualFold(name, "Signature"):
+		return value
+	case pair && (name == "Credential" || name == "SignedHeaders"):
+		return ""
+	case strings.HasPrefix(word, "AWS4-"), strings.EqualFold(word, "bearer"), strings.HasPrefix(word, "SharedKey"):
+		return ""
+	case strings.Contains(word, ":"): // an account and its MAC
+		return word[strings.LastIndex(word, ":")+1:]
+	}
+	return word
+}
+
+func addParameters(u *url.URL, add func(string)) {
+	if u.RawQuery == "" {
+		return
+	}
+	for name, values := range u.Query() {
+		if slices.Contains(secretParameters, strings.ToLower(name)) {
+			for _, value := range values {
+				add(value)
+			}
+		}
+	}
+}
+
+// mask replaces the secrets in text, which keeps its length.
+func mask(text []byte, secrets [][]byte) (changed bool) {
+	for _, secret := range secrets {
+		for from := 0; ; {
+			at := bytes.Index(text[from:], secret)
+			if at < 0 {
+				break
+			}
+			from += at + len(secret)
+			for i := from - len(secret); i < from; i++ {
+				text[i] = '*'
+			}
+			changed = true
+		}
+	}
+	return changed
+}
+
+func maskString(text string, secrets [][]byte) string {
+	if masked := []byte(text); mask(masked, secrets) {
+		return string(masked)
+	}
+	return text
+}
+
+func maskHeader(response *http.Response, secrets [][]byte) {
+	if len(secrets) == 0 {
+		return
+	}
+	response.Status = maskString(response.Status, secrets)
+	for _, values := range response.Header {
+		for i := range values {
+			values[i] = maskString(values[i], secrets)
+		}
+	}
+}
+
+// A maskedBody is a body without the secrets of its request.
+type maskedBody struct {
+	inner   io.ReadCloser
+	secrets [][]byte
+	hold    int // bytes that may be the beginning of a secret
+	buffer  []byte
+	read    int // of buffer, by the caller
+	safe    int // of buffer, without a secret
+	err     error
+}
+
+const maskedBuffer = 4 << 10 // bytes, and twice the longest secret
+
+func maskBody(body io.ReadCloser, secrets [][]byte) *maskedBody {
+	longest := len(secrets[0])
+	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, maskedBuffer+2*longest)}
+}
+
+func (b *maskedBody) Read(p []byte) (int, error) {
+	for b.read == b.safe {
+		if b.err != nil {
+			return 0, b.err
+		}
+		b.buffer = b.buffer[:copy(b.buffer, b.buffer[b.read:])]
+		filled := len(b.buffer)
+		var n int
+		n, b.err = b.inner.Read(b.buffer[filled:cap(b.buffer)])
+		b.buffer = b.buffer[:filled+n]
+		mask(b.buffer, b.secrets)
+		b.read, b.safe = 0, len(b.buffer)
+		if b.err == nil {
+			b.safe = max(0, len(b.buffer)-b.hold)
+		}
+	}
+	n := copy(p, b.buffer[b.read:b.safe])
+	b.read += n
+	return n, nil
+}
+
+func (b *maskedBody) Close() error { return b.inner.Close() }
+
+// A maskedError is an error of the HTTP client that quotes a secret of the request, which a
+// server has sent in place of a response.
+type maskedError struct{ text string }
+
+func maskError(err error, r *http.Request) error {
+	text := err.Error()
+	if masked := maskString(text, secretsOf(r)); masked != text {
+		return &maskedError{masked}
+	}
+	return err
+}
+
+func (e *maskedError) Error() string { return e.text }

@@ -1,0 +1,41 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+)
+
+// maxEmptyPages is how many pages in a row may add nothing to a listing, if the driver does not
+// declare more.
+const maxEmptyPages = 100
+
+// A pageProgress checks that the pages of a listing come to an end, whatever a server sends.
+type pageProgress struct {
+	last  string // the last entry of the last page that had any
+	empty int    // pages since then
+}
+
+var errRepeats = &Error{Code: Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing")}
+
+// check takes the tokens of a page and of the next one, and what identifies the last entry of
+// the page; "" if it has none.
+func (p *pageProgress) check(desc *Description, token, next, last string) *Error {
+	switch {
+	case next == "":
+		*p = pageProgress{}
+		return nil
+	case next == token:
+		return errRepeats
+	case last != "" && last != p.last:
+		p.last, p.empty = last, 0
+		return nil
+	}
+	most := desc.MaxEmptyPages
+	if most == 0 {
+		most = maxEmptyPages
+	}
+	if p.empty++; p.empty < most {
+		return nil
+	}
+	return &Error{Code: Unavailable, Err: fmt.Errorf("the listing has brought %d pages without a new entry, and names another page", most)}
+}

@@ -1,0 +1,161 @@
+package local
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// replacements are the ways in which the directory of an open bucket makes place for another.
+var replacements = []struct {
+	name string
+	do   func(t *testing.T, path string)
+}{
+	{"removed and made again", func(t *testing.T, path string) {
+		require.NoError(t, os.RemoveAll(path))
+		require.NoError(t, os.Mkdir(path, 0o777))
+	}},
+	{"moved away, and a backup moved here", func(t *testing.T, path string) {
+		restored := path + "-restored"
+		require.NoError(t, os.Mkdir(restored, 0o777))
+		require.NoError(t, os.Rename(path, path+"-old"))
+		require.NoError(t, os.Rename(restored, path))
+	}},
+}
+
+func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
+	for _, row := range replacements {
+		t.Run(row.name, func(t *testing.T) {
+			windowsCannot(t, "a directory with an open file cannot be moved")
+			root := filepath.Join(t.TempDir(), "data")
+			require.NoError(t, os.Mkdir(root, 0o777))
+			b := reopen(t, root)
+			b.put("before", "old")
+			_, body, err := b.Get(t.Context(), &storage.GetRequest{Key: "before", Length: -1})
+			require.NoError(t, err)
+			key, err := b.live.signingKeys(t.Context())
+			require.NoError(t, err)
+
+			row.do(t, root)
+			b.missing("before")
+			require.Empty(t, b.all())
+			other := reopen(t, root)
+			_, err = b.putIf("k", "mine", storage.Condition{Absent: true})
+			require.NoError(t, err)
+			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
+			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
+			require.Equal(t, "mine", other.get("k"))
+			renewed, err := b.live.signingKeys(t.Context())
+			require.NoError(t, err)
+			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
+
+			old, err := io.ReadAll(body) // a reader keeps its file
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			require.Equal(t, "old", string(old))
+		})
+	}
+}
+
+func TestAWriteDuringWhichTheDirectoryIsReplacedIsNotAcknowledged(t *testing.T) {
+	for _, row := range replacements {
+		t.Run(row.name, func(t *testing.T) {
+			windowsCannot(t, "a directory with an open file cannot be moved")
+			root := filepath.Join(t.TempDir(), "data")
+			require.NoError(t, os.Mkdir(root, 0o777))
+			b := reopen(t, root)
+			b.put("before", "x")
+			r := request("k", "")
+			r.Body = io.MultiReader(strings.NewReader("a"), &calling{func() { row.do(t, root) }})
+			r.Condition = storage.Condition{Absent: true}
+			_, err := b.Put(t.Context(), r)
+			require.ErrorIs(t, err, storage.Unavailable)
+			b.missing("k")
+			require.NoFileExists(t, filepath.Join(root+"-old", "k"))
+		})
+	}
+}
+
+type calling struct{ f func() }
+
+func (c *calling) Read([]byte) (int, error) {
+	c.f()
+	return 0, io.EOF
+}
+
+func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *testing.T) {
+	windowsCannot(t, "a directory with an open file cannot be moved")
+	root := filepath.Join(t.TempDir(), "data")
+	require.NoError(t, os.Mkdir(root, 0o777))
+	one, other := reopen(t, root), reopen(t, root)
+	other.put("before", "x")
+	s, err := other.acquire(t.Context())
+	require.NoError(t, err)
+	defer other.release(s)
+	unlock, err := s.lock(t.Context(), "k")
+	require.NoError(t, err)
+	result := make(chan error)
+	go func() {
+		_, err := one.putIf("k", "x", storage.Condition{Absent: true})
+		result <- err
+	}()
+	require.NoError(t, os.Rename(root, root+"-old"))
+	unlock()
+	require.ErrorIs(t, <-result, storage.BucketNotFound)
+	require.NoFileExists(t, filepath.Join(root+"-old", "k"))
+	_, err = one.List(t.Context(), &storage.ListRequest{Limit: 1})
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.BucketNotFound, e.Code)
+	require.NotContains(t, e.Hint, "Config.Create", "it may be set: the directory was there")
+	require.NoError(t, os.Rename(root+"-old", root))
+	require.Equal(t, "x", one.get("before"))
+}
+
+func TestReplacedDirectoriesAreClosed(t *testing.T) {
+	windowsCannot(t, "a directory with an open file cannot be moved")
+	root := filepath.Join(t.TempDir(), "data")
+	require.NoError(t, os.Mkdir(root, 0o777))
+	before := openFiles(t)
+	d, err := newDriver(root, Config{NoSync: true})
+	require.NoError(t, err)
+	b := &subject{d, t, root}
+	var users sync.WaitGroup
+	for range 4 {
+		users.Go(func() {
+			for range 50 {
+				_, _ = b.Put(context.Background(), request("k", "x"))
+				_, _, _ = b.getErr("k")
+			}
+		})
+	}
+	for range 20 {
+		replacements[0].do(t, root+"-next")
+		require.NoError(t, os.Rename(root, root+"-old"))
+		require.NoError(t, os.Rename(root+"-next", root))
+		_ = os.RemoveAll(root + "-old") // a writer may still put a file there
+		_ = os.RemoveAll(root + "-old")
+	}
+	users.Wait()
+	b.put("k", "last")
+	require.Equal(t, "last", b.get("k"))
+	require.NoError(t, d.Close())
+	require.Equal(t, before, openFiles(t))
+}
+
+// openFiles returns the number of descriptors of this process, on Linux.
+func openFiles(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}

@@ -1,0 +1,96 @@
+package s3
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestAStartAfterNeedsAKnownServer(t *testing.T) {
+	const (
+		page = `<ListBucketResult><Contents><Key>a-b</Key></Contents><Contents><Key>a/1</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`
+		tree = `<ListBucketResult><Contents><Key>a/1</Key></Contents><Contents><Key>a-b</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`
+
+		list  = "GET /photos?encoding-type=url&list-type=2&max-keys=1000"
+		start = list + "&start-after=a-b"
+	)
+	for _, row := range []struct {
+		name, profile, server string
+		body                  string
+		second                string // request of a second listing
+		code                  storage.Code
+	}{
+		{"an unknown server", "unknown", "", page, list, ""},
+		{"an unknown server that lists like a tree", "unknown", "", tree, list, storage.Unsupported},
+		{"a profile that may be the wrong one", "aws", "", page, list, ""},
+		{"another server than the profile says", "minio", "SeaweedFS S3", tree, list, storage.Unsupported},
+		{"the server of the profile", "minio", "MinIO", page, start, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Header: map[string]string{"Server": row.server}, Body: row.body})
+			b := storage.New(w.on(t, row.profile))
+			for range 2 {
+				keys := []string{}
+				var code storage.Code
+				for entry, err := range b.List(t.Context(), storage.WithStartAfter("a-b")) {
+					if code = storage.CodeOf(err); err == nil {
+						keys = append(keys, entry.Key)
+					}
+				}
+				require.Equal(t, row.code, code)
+				if code == "" {
+					require.Equal(t, []string{"a/1", "b"}, keys)
+				}
+			}
+			require.Equal(t, []string{list, row.second}, w.Lines())
+		})
+	}
+}
+
+func TestWhichServersListEverythingAfterAKey(t *testing.T) {
+	minio, _ := NamedProfile("minio")
+	garage, _ := NamedProfile("garage")
+	probed := minio
+	probed.Name += ProbedSuffix
+	const own = "https://storage.example"
+	for _, row := range []struct {
+		name, server string
+		config       Config
+		flat, nested bool
+	}{
+		{"Amazon", "", Config{}, true, true},
+		{"a host of a profile", "", Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, true, true},
+		{"a host without a profile", "", Config{Endpoint: own}, false, false},
+		{"a host without a profile that names itself", "Garage", Config{Endpoint: own}, false, false},
+		{"a given profile", "", Config{Endpoint: own, Profile: &garage}, false, false},
+		{"a given profile that the server confirms", "Garage", Config{Endpoint: own, Profile: &garage}, true, true},
+		{"MinIO", "MinIO", Config{Endpoint: own, Profile: &minio}, true, false},
+		{"MinIO, probed", "MinIO", Config{Endpoint: own, Profile: &probed}, true, false},
+		{"a probed profile of an unknown server", "", Config{Endpoint: own, Profile: &probed}, false, false},
+		{"an access point", "", Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := row.config
+			c.AccessKeyID, c.SecretKey, c.Region = "key", "secret", "eu-west-1"
+			if c.Bucket == "" {
+				c.Bucket = "photos"
+			}
+			made, err := NewDriver(t.Context(), c)
+			require.NoError(t, err)
+			d := made.(*driver)
+			d.server.see(http.Header{"Server": {row.server}})
+			for _, key := range []string{"k", "k!"} {
+				require.Equal(t, row.flat, d.startsAfter("", key))
+				require.Equal(t, row.flat, d.startsAfter("a/b", "a/"+key))
+				require.Equal(t, row.nested, d.startsAfter("", "a/"+key))
+				require.Equal(t, row.nested, d.startsAfter("a/", "a/b/"+key))
+			}
+			require.Equal(t, row.nested, d.startsAfter("", "a/"))
+			require.Equal(t, row.flat, d.startsAfter("a/b/", "a"), "a start before the prefix")
+			require.NoError(t, d.Close())
+		})
+	}
+}

@@ -1,0 +1,130 @@
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A job whose bucket has its lease neither removes nor replaces it, and copies it nowhere.
+func TestAJobLeavesOutTheLeaseUnderWhichItRuns(t *testing.T) {
+	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
+	everything := []transfer.ExpireRule{{Age: time.Hour}}
+	for _, row := range []struct {
+		name string
+		do   func(ctx context.Context, b storage.Bucket, dir string) error
+	}{
+		{"sync with delete", func(ctx context.Context, b storage.Bucket, dir string) error {
+			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Dir(dir), transfer.WithDelete())
+			return err
+		}},
+		{"sync with delete below a prefix", func(ctx context.Context, b storage.Bucket, dir string) error {
+			_, err := transfer.Sync(ctx, transfer.Bucket(storage.Prefixed(b, "jobs/")), transfer.Dir(filepath.Join(dir, "jobs")), transfer.WithDelete())
+			return err
+		}},
+		{"a source with a file of its name", func(ctx context.Context, b storage.Bucket, dir string) error {
+			_, err := transfer.Upload(ctx, b, dir, transfer.WithChecksum())
+			return err
+		}},
+		{"a download", func(ctx context.Context, b storage.Bucket, dir string) error {
+			_, err := transfer.Download(ctx, b, dir)
+			return err
+		}},
+		{"a move", func(ctx context.Context, b storage.Bucket, dir string) error {
+			_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Bucket(b), transfer.WithMove())
+			return err
+		}},
+		{"a backup", func(ctx context.Context, b storage.Bucket, dir string) error {
+			_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Dir(t.TempDir()), transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(b)))
+			return err
+		}},
+		{"expiry", func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, err := transfer.Expire(ctx, b, everything, inAYear)
+			return err
+		}},
+		{"expiry below a prefix", func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, err := transfer.Expire(ctx, storage.Prefixed(b, "jobs/"), everything, inAYear)
+			return err
+		}},
+		{"a restore", func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, err := transfer.RestoreAt(ctx, b, time.Now().AddDate(-1, 0, 0), transfer.WithDelete())
+			return err
+		}},
+		{"a removal of everything", func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, err := storage.RemoveMatching(ctx, b, nil)
+			return err
+		}},
+		{"a removal below a prefix", func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, err := storage.RemoveMatching(ctx, storage.Prefixed(b, "jobs/"), nil)
+			return err
+		}},
+	} {
+		for name, b := range kept(t) {
+			t.Run(row.name+", "+name, func(t *testing.T) {
+				dir := t.TempDir()
+				write(t, dir, map[string]string{leaseKey: "of another", "kept": "kept"})
+				put(t, b, "other", "other")
+				ctx, cancel := context.WithCancel(t.Context())
+				runs := 0
+				_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
+					defer cancel()
+					runs++
+					was, err := b.Attrs(ctx, leaseKey)
+					require.NoError(t, err)
+					require.NoError(t, row.do(ctx, b, dir))
+					is, err := b.Attrs(ctx, leaseKey)
+					require.NoError(t, err, "the lease is there")
+					require.Equal(t, was.Revision, is.Revision, "nobody wrote it")
+					there, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(leaseKey)))
+					require.NoError(t, err)
+					require.Equal(t, "of another", string(there), "it was not copied")
+					return nil
+				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+				require.Equal(t, 1, runs)
+			})
+		}
+	}
+}
+
+// Another job's lease is an object as any other.
+func TestALeaseOfAnotherJobIsAnObject(t *testing.T) {
+	b, other := memstore.New(), memstore.New()
+	put(t, b, leaseKey, "of another")
+	put(t, other, "a", "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
+		defer cancel()
+		_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(other), transfer.WithDelete(), transfer.WithChecksum())
+		return err
+	}, transfer.WithLease(other, "else"), transfer.WithJitter(0))
+	require.Equal(t, map[string]string{"a": "a"}, contents(t, b))
+}
+
+// Old versions of a lease are no lease.
+func TestOldVersionsOfALeaseExpire(t *testing.T) {
+	for name, b := range kept(t) {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
+				defer cancel()
+				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}}, transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) }))
+				require.NoError(t, err)
+				left := 0
+				for _, err := range storage.Versions(ctx, b) {
+					require.NoError(t, err)
+					left++
+				}
+				require.Equal(t, 1, left)
+				return err
+			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+		})
+	}
+}
