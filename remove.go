@@ -97,7 +97,7 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 }
 
 // RemoveVersions removes versions permanently, as [RemoveAll] removes objects: in the
-// provider's batches, and after failures it continues. Of an entry it uses Key and Version,
+// provider's batches, and after failures it continues. It uses Key and Version of an entry,
 // which must not be empty. Each *Error that err joins has the Key and the Version of one that
 // may still be there. If the bucket keeps no versions, it fails with Unsupported.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
