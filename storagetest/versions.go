@@ -61,6 +61,7 @@ var versionCases = []Case{
 			kept := 0
 			for _, entry := range t.versions(b) {
 				require.Equal(t, "a", entry.Key)
+				require.False(t, entry.Current, "a removed key must have no current entry")
 				if entry.IsDeleteMarker {
 					if entry.Version != "" {
 						_, err := b.Attrs(t.Context(), "a", storage.WithVersion(entry.Version))
@@ -68,7 +69,6 @@ var versionCases = []Case{
 					}
 					continue
 				}
-				require.False(t, entry.Current, "a removed key must have no current entry")
 				require.Equal(t, one.Version, entry.Version)
 				kept++
 			}
