@@ -88,7 +88,7 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	if query.Has("part_size") {
 		size, err := strconv.ParseInt(query.Get("part_size"), 10, 64)
 		if err != nil {
-			return nil, invalid("address", "has a parameter part_size that is no number of bytes")
+			return nil, invalid("address", "has a parameter part_size that is not a number of bytes")
 		}
 		opts = append(opts, WithDefaultPartSize(size))
 	}

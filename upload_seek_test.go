@@ -112,8 +112,8 @@ func TestADefaultPartSizeIsAParameterOfAnAddress(t *testing.T) {
 		"mem://x?part_size=16777216": "",
 		"mem://x?part_size=0":        "WithDefaultPartSize must be at least 1",
 		"mem://x?part_size=-1":       "WithDefaultPartSize must be at least 1",
-		"mem://x?part_size=16MiB":    "part_size that is no number of bytes",
-		"mem://x?part_size=":         "part_size that is no number of bytes",
+		"mem://x?part_size=16MiB":    "part_size that is not a number of bytes",
+		"mem://x?part_size=":         "part_size that is not a number of bytes",
 	} {
 		t.Run(address, func(t *testing.T) {
 			b, err := storage.Open(t.Context(), address)
