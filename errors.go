@@ -74,6 +74,7 @@ type Error struct {
 	Provider   string // "s3"
 	Bucket     string
 	Key        string
+	Version    string        // of RemoveVersions: that which may still be there
 	Hint       string        // what to check or do, if that is known
 	Status     int           // HTTP status, or 0
 	RequestID  string        // the provider's, for its support
@@ -82,8 +83,9 @@ type Error struct {
 	Unknown    bool          // the write may have taken effect; Code tells why the response is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
-	absent bool   // the condition that failed was IfAbsent
-	words  string // text in place of the Code; "": the Code
+	absent   bool   // the condition that failed was IfAbsent
+	repeated bool   // an earlier attempt at the request failed
+	words    string // text in place of the Code; "": the Code
 }
 
 // Error returns operation, object, code, cause and hint in one line. Query strings of
@@ -98,6 +100,11 @@ func (e *Error) Error() string {
 	}
 	if e.Key != "" {
 		b.WriteString(quoted(e.Key))
+		b.WriteByte(' ')
+	}
+	if e.Version != "" {
+		b.WriteString("version ")
+		b.WriteString(quoted(e.Version))
 		b.WriteByte(' ')
 	}
 	if e.Bucket != "" {

@@ -11,7 +11,7 @@ func (e *Error) LogValue() slog.Value {
 	}
 	attrs := []slog.Attr{slog.String("code", string(e.Code))}
 	for _, text := range []struct{ name, value string }{
-		{"op", e.Op}, {"provider", e.Provider}, {"bucket", e.Bucket}, {"key", cutKey(e.Key)},
+		{"op", e.Op}, {"provider", e.Provider}, {"bucket", e.Bucket}, {"key", cutKey(e.Key)}, {"version", e.Version},
 	} {
 		attrs = appendText(attrs, text.name, text.value)
 	}

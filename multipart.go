@@ -63,9 +63,14 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 		e = u.resolve(o, opts)
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*MultipartUpload, *Error) {
-		id, e := request(ctx, o, func(ctx context.Context) (string, error) { return o.core.driver.BeginParts(ctx, &u.put) })
+		id, e := beginParts(ctx, o, &u.put)
 		if e != nil {
-			e.Unknown, e.absent = false, e.Code == PreconditionFailed && u.put.Condition.Absent
+			return nil, e
+		}
+		if ctx.Err() != nil {
+			e := asError(ctx, ctx.Err())
+			m := &multipart{w: &write{op: o}, id: id}
+			m.abort(ctx, e)
 			return nil, e
 		}
 		u.record.Upload = id

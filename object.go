@@ -82,7 +82,7 @@ type ListEntry struct {
 type VersionEntry struct {
 	ListEntry
 	Version        string // for WithVersion
-	Current        bool   // a read without a version returns it
+	Current        bool   // a read without a version returns it, so that no delete marker is
 	IsDeleteMarker bool   // a delete marker
 	// NoncurrentSince is when the version was replaced or removed. It is zero for the current
 	// version, and if the store does not report it: on Azure, for the newest version of a

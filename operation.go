@@ -165,7 +165,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		e := asError(ctx, err)
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
-		e.Unknown = unknown
+		e.Unknown, e.repeated = unknown, tried.failed > 0
 		if !e.Retryable || ctx.Err() != nil {
 			return e
 		}

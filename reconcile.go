@@ -50,7 +50,8 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 
 // reconcile determines whether a failed write took effect. If an attempt may have
 // reached the store (e.Unknown), it reads the object's attributes: the write id
-// decides whether they are of this write.
+// decides whether they are of this write. So it does if a refusal follows an earlier
+// failure, because a gateway may have answered 408, 429 or 503 after the effect.
 func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attrs, *Error) {
 	cond := want.condition
 	if e.Code == PreconditionFailed && cond.Absent {
@@ -64,14 +65,15 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
 		return nil, e
 	}
-	if !e.Unknown || want.writeID == "" || ctx.Err() != nil {
+	refused := e.repeated && (!e.Retryable || mustRestart(e))
+	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
 	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
 	if failed == nil && holdsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}
-	if e.Code != PreconditionFailed {
+	if e.Code != PreconditionFailed || !e.Unknown {
 		return nil, e // nothing is proven: the request may still be in progress
 	}
 	if cond.Absent && failed == nil {

@@ -86,26 +86,29 @@ func removeFailure(e *Error) *Error {
 // stops, so that memory is bounded. removed counts the keys that are gone, including
 // those that did not exist.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	r := &removeOp{remover: b, ctx: ctx}
-	if own, ok := b.(*bucket); ok {
-		r.own = own
-	}
-	size := r.groupSize()
-	group := make([]string, 0, size)
-	for key := range keys {
-		if group = append(group, key); len(group) < size {
-			continue
+	r := &removeOp{ctx: ctx, remover: b, name: "RemoveAll"}
+	return r.removeEach(func(yield func(removal) bool) {
+		for key := range keys {
+			if !yield(removal{key: key}) {
+				return
+			}
 		}
-		if !r.remove(group) {
-			group = nil
-			break
+	})
+}
+
+// RemoveVersions removes versions permanently, as [RemoveAll] removes objects: in the
+// provider's batches, and after failures it continues. It uses Key and Version of an entry,
+// which must not be empty. Each *Error that err joins has the Key and the Version of one that
+// may still be there. If the bucket keeps no versions, it fails with Unsupported.
+func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
+	r := &removeOp{ctx: ctx, remover: b, name: "RemoveVersions", ofVersions: true}
+	return r.removeEach(func(yield func(removal) bool) {
+		for v := range versions {
+			if !yield(removal{v.Key, v.Version}) {
+				return
+			}
 		}
-		group = group[:0]
-	}
-	if len(group) > 0 {
-		r.remove(group)
-	}
-	return r.removed, errors.Join(r.failures...)
+	})
 }
 
 // RemoveMatching removes every object of a listing that match accepts (nil: all), as
@@ -134,14 +137,40 @@ func RemoveMatching(ctx context.Context, b interface {
 	return removed, errors.Join(listed, err)
 }
 
-// A removeOp is one call of RemoveAll.
+// A removal is an object, or a version, to remove.
+type removal struct{ key, version string }
+
+// A removeOp is one call of RemoveAll or RemoveVersions.
 type removeOp struct {
-	ctx      context.Context
-	remover  Remover
-	own      *bucket // nil for a foreign Remover
-	singles  bool    // the provider refused a batch
-	removed  int
-	failures []error
+	ctx        context.Context
+	remover    Remover
+	name       string
+	ofVersions bool
+	own        *bucket // nil for a foreign Remover
+	singles    bool    // the provider refused a batch
+	removed    int
+	failures   []error
+}
+
+// removeEach removes in groups.
+func (r *removeOp) removeEach(all iter.Seq[removal]) (removed int, err error) {
+	r.own, _ = r.remover.(*bucket)
+	size := r.groupSize()
+	group := make([]removal, 0, size)
+	for one := range all {
+		if group = append(group, one); len(group) < size {
+			continue
+		}
+		if !r.remove(group) {
+			group = nil
+			break
+		}
+		group = group[:0]
+	}
+	if len(group) > 0 {
+		r.remove(group)
+	}
+	return r.removed, errors.Join(r.failures...)
 }
 
 func (r *removeOp) groupSize() int {
@@ -151,18 +180,18 @@ func (r *removeOp) groupSize() int {
 	return r.own.core.desc.MaxBatch
 }
 
-// remove removes one group of keys. It returns false if there must be no other.
-func (r *removeOp) remove(keys []string) bool {
+// remove removes one group. It returns false if there must be no other.
+func (r *removeOp) remove(group []removal) bool {
 	if r.ctx.Err() != nil {
-		e := located(r.remover, "RemoveAll", "", asError(r.ctx, r.ctx.Err()))
+		e := located(r.remover, r.name, "", asError(r.ctx, r.ctx.Err()))
 		r.failures = append(r.failures, e)
 		return false
 	}
 	var errs []error
 	if r.own == nil {
-		errs = parallel.All(len(keys), singlesAtOnce, func(i int) error { return r.ofKey(keys[i], r.remover.Remove(r.ctx, keys[i])) })
+		errs = parallel.All(len(group), singlesAtOnce, func(i int) error { return r.removeForeign(group[i]) })
 	} else {
-		errs = r.removeGroup(slices.Clone(keys)) // hooks may keep them
+		errs = r.removeGroup(group)
 	}
 	for _, err := range errs {
 		switch {
@@ -175,32 +204,52 @@ func (r *removeOp) remove(keys []string) bool {
 	return len(r.failures) < maxFailures
 }
 
-// ofKey returns the error of a foreign Remover as one that names the key: a caller that
-// searches for the key would take it for removed.
-func (r *removeOp) ofKey(key string, err error) error {
-	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == key {
+// removeForeign removes by a foreign Remover. Its error names the key and the version: a caller
+// that searches for them would take them for removed.
+func (r *removeOp) removeForeign(one removal) error {
+	var opts []RemoveOption
+	if r.ofVersions {
+		if one.version == "" {
+			return located(r.remover, r.name, one.key, errNoVersion())
+		}
+		opts = append(opts, WithVersion(one.version))
+	}
+	err := r.remover.Remove(r.ctx, one.key, opts...)
+	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == one.key && own.Version == one.version {
 		return err
 	}
-	return located(r.remover, "RemoveAll", key, &Error{Code: asError(r.ctx, err).Code, Err: err})
+	e := located(r.remover, r.name, one.key, &Error{Code: asError(r.ctx, err).Code, Err: err})
+	e.Version = one.version
+	return e
 }
+
+// errNoVersion returns the error of an entry without a version, which would be the object.
+func errNoVersion() *Error { return invalid("version", "must not be empty") }
 
 // removeGroup removes a group as one operation: hooks see all its keys and refuse it
 // whole.
-func (r *removeOp) removeGroup(keys []string) []error {
+func (r *removeOp) removeGroup(group []removal) []error {
 	o := &operation{}
-	errs := make([]error, len(keys))
-	e := o.prepare(r.own, mayRemove, "RemoveAll", "")
+	errs := make([]error, len(group))
+	e := o.prepare(r.own, mayRemove, r.name, "")
+	if e == nil && r.ofVersions {
+		e = r.own.core.need(Versioning, r.name)
+	}
 	o.key = ""
-	requests := make([]DeleteRequest, 0, len(keys))
-	slots := make([]int, 0, len(keys)) // of requests in errs
-	for i, key := range keys {
-		whole := r.own.prefix + key
+	requests := make([]DeleteRequest, 0, len(group))
+	slots := make([]int, 0, len(group)) // of requests in errs
+	for i, one := range group {
+		whole := r.own.prefix + one.key
 		o.keys = append(o.keys, whole)
-		if bad := r.own.core.checkReadKey(whole); bad != nil && e == nil {
-			errs[i] = keyError(o, bad, whole)
+		bad := r.own.core.checkReadKey(whole)
+		if bad == nil && r.ofVersions && one.version == "" {
+			bad = errNoVersion()
+		}
+		if bad != nil && e == nil {
+			errs[i] = removalError(o, bad, whole, one.version)
 			continue
 		}
-		requests = append(requests, DeleteRequest{Key: whole})
+		requests = append(requests, DeleteRequest{Key: whole, Version: one.version})
 		slots = append(slots, i)
 	}
 	if len(requests) == 0 {
@@ -212,8 +261,8 @@ func (r *removeOp) removeGroup(keys []string) []error {
 		ctx, e = o.begin(ctx)
 	}
 	if e != nil {
-		for _, i := range slots {
-			errs[i] = keyError(o, e, o.keys[i])
+		for j, i := range slots {
+			errs[i] = removalError(o, e, o.keys[i], requests[j].Version)
 		}
 		_ = o.end(e)
 		return errs
@@ -222,12 +271,19 @@ func (r *removeOp) removeGroup(keys []string) []error {
 	var first *Error
 	for j, e := range failed {
 		if e != nil {
-			errs[slots[j]] = keyError(o, e, requests[j].Key)
+			errs[slots[j]] = removalError(o, e, requests[j].Key, requests[j].Version)
 			first = e
 		}
 	}
 	_ = o.end(first)
 	return errs
+}
+
+// removalError is keyError with a version.
+func removalError(o *operation, e *Error, key, version string) *Error {
+	one := keyError(o, e, key)
+	one.Version = version
+	return one
 }
 
 // send removes by batch if the provider has batches and does not refuse them, else one

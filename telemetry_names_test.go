@@ -154,6 +154,13 @@ var spanCalls = map[string]spanCall{
 	"RemoveAll": {"", func(ctx context.Context, w *traced) error {
 		return none(storage.RemoveAll(ctx, w.b, slices.Values([]string{"k"})))
 	}},
+	"RemoveVersions": {"", func(ctx context.Context, w *traced) error {
+		attrs, err := w.b.Attrs(ctx, "k")
+		if err != nil {
+			return err
+		}
+		return none(storage.RemoveVersions(ctx, w.b, slices.Values([]storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: attrs.Version}})))
+	}},
 	"RemoveMatching": {"RemoveAll", func(ctx context.Context, w *traced) error { return none(storage.RemoveMatching(ctx, w.b, nil)) }},
 	"Restore":        {"", func(ctx context.Context, w *traced) error { return storage.Restore(ctx, w.b, "k") }},
 	"SetLegalHold":   {"", func(ctx context.Context, w *traced) error { return storage.SetLegalHold(ctx, w.b, "k", true) }},

@@ -26,6 +26,10 @@ const maxConflicts = 1000
 // errors.Is reach the error of change. Like every write, Update replaces the attributes too:
 // a property that opts do not set gets the default of Upload. The object is held in memory.
 //
+// If the response to the write is lost and one look at the object does not tell, Update fails and
+// errors.Is(err, [OutcomeUnknown]) holds: the change may have been stored. A second call may then
+// apply it twice, unless change finds out.
+//
 // Update needs [ConditionalCreate] and [ConditionalUpdate]. If the bucket does not declare
 // [UniqueRevisions] (S3), a change that is reverted in between is not noticed.
 func Update(ctx context.Context, b interface {

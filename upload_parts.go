@@ -30,6 +30,8 @@ const (
 	sequentialStep = 8
 	// abortTimeout bounds how long an abort may take.
 	abortTimeout = 30 * time.Second
+	// beginTimeout bounds how long the beginning of an upload outlives the caller's context.
+	beginTimeout = 2 * time.Second
 )
 
 // A partPlan decides into which parts a body is cut.
@@ -222,15 +224,11 @@ func (m *multipart) begin(ctx context.Context) *Error {
 		m.id, m.resumed, m.begun = w.journal.Header().Upload, true, true
 		return nil
 	}
-	e := w.op.call(ctx, func(ctx context.Context) (err error) {
-		m.id, err = w.op.core.driver.BeginParts(ctx, &w.req)
-		return err
-	})
+	id, e := beginParts(ctx, w.op, &w.req)
 	if e != nil {
-		e.Unknown = false // an upload that was begun is not the object
-		e.absent = e.Code == PreconditionFailed && w.req.Condition.Absent
 		return e
 	}
+	m.id = id
 	if w.journal != nil {
 		if e = journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
 			m.abort(ctx, e)
@@ -239,6 +237,23 @@ func (m *multipart) begin(ctx context.Context) *Error {
 	}
 	m.begun = true
 	return nil
+}
+
+// beginParts begins a multipart upload. Without the response, nobody could abort it: if ctx ends
+// meanwhile, the response is waited for a moment longer.
+func beginParts(ctx context.Context, o *operation, r *PutRequest) (string, *Error) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		_ = ctxtime.Sleep(longer, beginTimeout)
+		cancel()
+	})
+	defer stop()
+	id, e := request(ctx, o, func(context.Context) (string, error) { return o.core.driver.BeginParts(longer, r) })
+	if e != nil {
+		e.Unknown, e.absent = false, e.Code == PreconditionFailed && r.Condition.Absent // it is not the object
+	}
+	return id, e
 }
 
 // complete has the store make the object of the parts.

@@ -291,7 +291,7 @@ func (m *multipart) sendUnlessRestart(ctx context.Context, replay replayable, do
 		return err
 	})
 	if e != nil && mustRestart(last) {
-		last.Unknown = e.Unknown
+		last.Unknown, last.repeated = e.Unknown, e.repeated
 		return last
 	}
 	return e

@@ -85,6 +85,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 // version was current, it was so until the next one was written: newer, if that has the same key.
 func (l *listOp) versionToUser(entry, newer *VersionEntry) {
 	entry.Key = entry.Key[len(l.op.prefix):]
+	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 calls the newest marker the latest
 	entry.Revision = l.op.core.tagged(entry.Revision)
 	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
 		entry.NoncurrentSince = newer.Modified

@@ -14,7 +14,7 @@ import (
 // expects that must not lose objects silently. "defer w.Close()" is always right. ctx governs
 // the writer until then.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
-	w := &Writer{done: make(chan struct{})}
+	w := &Writer{done: make(chan struct{}), locate: func(op string, e Error) error { return located(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.upload = func(body io.Reader) (*Attrs, error) { return b.Upload(w.ctx, key, body, opts...) }
 	return w
@@ -27,6 +27,7 @@ type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	upload func(body io.Reader) (*Attrs, error)
+	locate func(op string, e Error) error // says which object e is about
 
 	begin sync.Once
 	pipe  *io.PipeWriter
@@ -65,7 +66,7 @@ func (w *Writer) start() {
 // object cannot be committed.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.ended {
-		return 0, &Error{Code: InvalidArgument, Op: "Write", Err: errors.New("the writer is closed")}
+		return 0, w.locate("Write", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	if len(p) == 0 {
 		return 0, nil // through the pipe it would be a Read that makes no progress
@@ -83,7 +84,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 // committed, because part of r is missing.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.ended {
-		return 0, &Error{Code: InvalidArgument, Op: "ReadFrom", Err: errors.New("the writer is closed")}
+		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	w.start()
 	n, err := copyChunks(onlyWriter{w}, r)
@@ -123,9 +124,7 @@ func (w *Writer) Commit() (*Attrs, error) {
 		w.start()
 		w.end(nil)
 		if w.err == nil && w.failed != nil { // a foreign Uploader took part of a body for the whole
-			e := bodyFailed(w.failed)
-			e.Op = "Commit"
-			w.attrs, w.err = nil, e
+			w.attrs, w.err = nil, w.locate("Commit", *bodyFailed(w.failed))
 		}
 	}
 	return w.attrs, w.err
@@ -140,16 +139,14 @@ func (w *Writer) Close() error {
 	}
 	began := true
 	w.begin.Do(func() { began = false })
-	closed := &Error{Code: InvalidArgument, Op: "Commit", Err: errDiscarded, Hint: "call Commit before Close"}
+	closed := Error{Code: InvalidArgument, Err: errDiscarded, Hint: "call Commit before Close"}
 	if began {
 		w.end(errDiscarded)
-		lost := *closed
-		lost.Op = "Close"
-		w.lost = &lost
+		w.lost = w.locate("Close", closed)
 	}
 	w.ended = true
 	w.cancel()
-	w.attrs, w.err = nil, closed
+	w.attrs, w.err = nil, w.locate("Commit", closed)
 	return w.lost
 }
 

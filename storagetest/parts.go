@@ -15,6 +15,52 @@ import (
 
 var partCases = []Case{
 	{
+		Name: "an upload that is canceled while it begins leaves nothing", Rule: "E3",
+		Explanation: "the response to the request that begins an upload in parts is waited for, because nobody else could abort it",
+		Needs:       storage.MultipartUploads,
+		run: func(t *T) {
+			for name, do := range map[string]func(ctx context.Context, b storage.Bucket) error{
+				"in place": func(ctx context.Context, b storage.Bucket) error {
+					_, err := b.Upload(ctx, "a", strings.NewReader(body(2*t.unit, 1)))
+					return err
+				},
+				"a stream": func(ctx context.Context, b storage.Bucket) error {
+					_, err := b.Upload(ctx, "a", stream(body(2*t.unit, 1)))
+					return err
+				},
+				"an open upload": func(ctx context.Context, b storage.Bucket) error {
+					_, err := storage.BeginUpload(ctx, b, "a")
+					return err
+				},
+			} {
+				if name == "an open upload" && !t.has(storage.OpenUploads) {
+					continue
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				begun, aborted := 0, 0
+				b := t.openForParts(storage.WithLayer(func(d storage.Driver) storage.Driver {
+					return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+						switch call {
+						case "AbortParts":
+							aborted++
+						case "BeginParts": // the store begins it, and the client does not hear of that
+							err := next(context.WithoutCancel(ctx))
+							begun++
+							if cancel(); ctx.Err() != nil {
+								return ctx.Err()
+							}
+							return err
+						}
+						return next(ctx)
+					})
+				}))
+				t.requireCode(do(ctx, b), storage.Canceled)
+				require.Equal(t, []int{1, 1}, []int{begun, aborted}, name)
+				require.Zero(t, t.countPendingUploads(), name)
+			}
+		},
+	},
+	{
 		Name: "parts of every length add up to the body", Rule: "W3",
 		Explanation: "the body is one byte shorter than whole parts, as long, or one byte longer, streamed and read in place",
 		Needs:       storage.MultipartUploads,

@@ -1,7 +1,9 @@
 package storagetest
 
 import (
+	"fmt"
 	"io/fs"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -30,6 +32,39 @@ var reconcileCases = []Case{
 				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 				t.requireContent(b, "a", text)
 				require.Equal(t, []string{"a"}, t.keys(b))
+			}
+		},
+	},
+	{
+		Name: "a conditional write that a gateway refused after its effect succeeds", Rule: "W7",
+		Explanation: "408, 429 and 503 are answers of gateways, too: if the next attempt finds the condition unmet, one look at the object tells whose it is",
+		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+		run: func(t *T) {
+			for _, refusal := range []*storage.Error{
+				{Code: storage.RateLimited, Status: http.StatusTooManyRequests, Retryable: true},
+				{Code: storage.Unavailable, Status: http.StatusServiceUnavailable, Retryable: true},
+				{Code: storage.Unavailable, Status: http.StatusRequestTimeout, Retryable: true},
+			} {
+				answered := func() {
+					t.faults.Set(faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(refusal))
+				}
+				for _, path := range t.uploadPaths() {
+					b, name := path.open(), fmt.Sprint(path.name, " ", refusal.Status)
+					answered()
+					made, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfAbsent())
+					require.NoError(t, err, name)
+					answered()
+					_, err = b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 2)), storage.IfRevision(made.Revision))
+					require.NoError(t, err, name)
+					t.requireContent(b, "a", body(path.size, 2))
+					answered()
+					_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
+					require.NoError(t, err, name)
+					answered()
+					_, err = b.Upload(t.Context(), "a", strings.NewReader("another"), storage.IfAbsent())
+					t.requireCode(err, storage.PreconditionFailed)
+					t.faults.Set()
+				}
 			}
 		},
 	},

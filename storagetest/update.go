@@ -12,6 +12,20 @@ import (
 
 var updateCases = []Case{
 	{
+		Name: "an update whose outcome is unknown is not repeated", Rule: "W7",
+		Explanation: "if nothing shows that the write took effect or did not, Update fails with OutcomeUnknown: change is not called again, which would count twice",
+		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "counter", "1")
+			t.faults.Set(faults.DropResponse(faults.Put), faults.Fail(faults.Head))
+			_, err := storage.Update(t.Context(), b, "counter", increment)
+			t.faults.Set()
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			t.requireContent(b, "counter", "2")
+		},
+	},
+	{
 		Name: "concurrent updates are all counted", Rule: "W5",
 		Explanation: "Update is a compare-and-swap: it loses no increment, beginning with a missing key",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,

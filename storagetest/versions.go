@@ -61,6 +61,7 @@ var versionCases = []Case{
 			kept := 0
 			for _, entry := range t.versions(b) {
 				require.Equal(t, "a", entry.Key)
+				require.False(t, entry.Current, "a removed key must have no current entry")
 				if entry.IsDeleteMarker {
 					if entry.Version != "" {
 						_, err := b.Attrs(t.Context(), "a", storage.WithVersion(entry.Version))
@@ -68,12 +69,37 @@ var versionCases = []Case{
 					}
 					continue
 				}
-				require.False(t, entry.Current, "a removed key must have no current entry")
 				require.Equal(t, one.Version, entry.Version)
 				kept++
 			}
 			require.Equal(t, 1, kept)
 			require.NoError(t, b.Remove(t.Context(), "a"), "removing again succeeds")
+		},
+	},
+	{
+		Name: "RemoveVersions removes versions in batches", Rule: "V2",
+		Explanation: "only these versions are gone, also markers; an entry without a version is refused, and names its key; err joins one *Error with key and version for each that is still there",
+		Needs:       storage.Versioning,
+		run: func(t *T) {
+			b := t.openVersioned()
+			one := t.put(b, "a", "one")
+			two := t.put(b, "a", "two")
+			other := t.put(b, "b", "other")
+			removed, err := storage.RemoveVersions(t.Context(), b, slices.Values([]storage.VersionEntry{
+				{ListEntry: storage.ListEntry{Key: "a"}, Version: one.Version}, {ListEntry: storage.ListEntry{Key: "b"}},
+			}))
+			require.Equal(t, 1, removed)
+			t.requireCode(err, storage.InvalidArgument)
+			var own *storage.Error
+			require.ErrorAs(t, err, &own)
+			require.Equal(t, "b", own.Key)
+			require.Equal(t, []string{two.Version, other.Version}, versionIDs(t.versions(b)))
+			require.NoError(t, b.Remove(t.Context(), "b"))
+			all := t.versions(b)
+			removed, err = storage.RemoveVersions(t.Context(), b, slices.Values(slices.DeleteFunc(all, func(v storage.VersionEntry) bool { return v.Version == "" })))
+			require.NoError(t, err)
+			require.Positive(t, removed)
+			require.Empty(t, t.versions(b))
 		},
 	},
 	{
@@ -313,4 +339,13 @@ func (h hidingLister) List(ctx context.Context, opts ...storage.ListOption) iter
 			}
 		}
 	}
+}
+
+// versionIDs returns the versions of a listing.
+func versionIDs(entries []storage.VersionEntry) []string {
+	var ids []string
+	for _, entry := range entries {
+		ids = append(ids, entry.Version)
+	}
+	return ids
 }

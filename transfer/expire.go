@@ -1,14 +1,16 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/joined"
 )
 
 // An ExpireRule selects the objects that [Expire] removes. At least one age is set.
@@ -165,7 +167,7 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		if selects.never() {
 			continue
 		}
-		if group = append(group, expiring{entry, selects}); len(group) == removeBatch {
+		if group = append(group, expiring{entry, "", selects}); len(group) == removeBatch {
 			e.remove(ctx, group)
 			group = group[:0]
 		}
@@ -181,22 +183,25 @@ func (e *expiry) tooOld(since time.Time, age time.Duration, now time.Time) bool 
 	return !since.IsZero() && now.Sub(since) > age
 }
 
-// remove removes the objects of the group that their tags select.
+// remove removes the objects or versions of the group that their tags select.
 func (e *expiry) remove(ctx context.Context, group []expiring) {
 	group = e.selected(ctx, group)
+	if e.dryRun {
+		for _, entry := range group {
+			e.removed(entry.Key, entry.Size)
+		}
+		return
+	}
+	if len(group) > 0 && group[0].version != "" {
+		e.removeVersions(ctx, group)
+		return
+	}
 	sizes := make(map[string]int64, len(group))
 	keys := make([]string, len(group))
 	for i, entry := range group {
 		keys[i], sizes[entry.Key] = entry.Key, entry.Size
 	}
-	gone := func(key string) { e.removed(key, sizes[key]) }
-	if e.dryRun {
-		for _, key := range keys {
-			gone(key)
-		}
-		return
-	}
-	removeGroup(ctx, e.remover, keys, gone, func(key string, err error) { e.failedRemoval(ctx, key, err) })
+	removeGroup(ctx, e.remover, keys, func(key string) { e.removed(key, sizes[key]) }, func(key string, err error) { e.failedRemoval(ctx, key, err) })
 }
 
 func (e *expiry) failedRemoval(ctx context.Context, key string, err error) {
@@ -207,17 +212,7 @@ func (e *expiry) failedRemoval(ctx context.Context, key string, err error) {
 
 // versions applies one rule's OldVersionsAge.
 func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
-	var removing panics.Group
-	err := e.removeVersions(ctx, rule, now, &removing)
-	removing.Wait()
-	if ctx.Err() != nil { // interrupted removals have neither failed nor succeeded
-		return ctxError(ctx.Err())
-	}
-	return err
-}
-
-func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *panics.Group) error {
-	requests := newSemaphore(e.concurrency)
+	var group []expiring
 	selecting := *e.settings
 	selecting.held = nil // old versions of a lease are not the lease
 	expire := func(v storage.VersionEntry, since time.Time) error {
@@ -229,15 +224,11 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		if selects.never() || selects.needsTags() && v.IsDeleteMarker { // a marker has no tags
 			return nil
 		}
-		if !requests.acquire(ctx, 1) {
-			return ctxError(ctx.Err())
+		if group = append(group, expiring{v.ListEntry, v.Version, selects}); len(group) == removeBatch {
+			e.remove(ctx, group)
+			group = group[:0]
 		}
-		removing.Go(func() {
-			defer requests.release(1)
-			e.removeVersion(ctx, v, selects)
-			requests.ended(0, 1)
-		}, nil)
-		return nil
+		return ctx.Err()
 	}
 	var last string
 	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far
@@ -248,7 +239,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		newest := v.Key != last
 		if newest {
 			if err := expire(lone, lone.Modified); err != nil {
-				return err
+				return ctxError(err)
 			}
 		}
 		last, lone = v.Key, storage.VersionEntry{}
@@ -257,29 +248,39 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 			lone = v
 		case !v.Current:
 			if err := expire(v, v.NoncurrentSince); err != nil {
-				return err
+				return ctxError(err)
 			}
 		}
 	}
-	return expire(lone, lone.Modified)
+	_ = expire(lone, lone.Modified)
+	e.remove(ctx, group)
+	if ctx.Err() != nil {
+		return ctxError(ctx.Err())
+	}
+	return nil
 }
 
-// removeVersion removes a version that is old enough, if its tags select it.
-func (e *expiry) removeVersion(ctx context.Context, v storage.VersionEntry, selects tagSelector) {
-	if selects.needsTags() {
-		selected, err := e.hasTags(ctx, v.Key, selects, storage.WithVersion(v.Version))
-		if err != nil {
-			e.failedRemoval(ctx, v.Key, err)
-		}
-		if !selected {
-			return
+// removeVersions removes the versions of a group.
+func (e *expiry) removeVersions(ctx context.Context, group []expiring) {
+	versions := make([]storage.VersionEntry, len(group))
+	for i, v := range group {
+		versions[i] = storage.VersionEntry{ListEntry: v.ListEntry, Version: v.version}
+	}
+	_, err := storage.RemoveVersions(ctx, e.remover, slices.Values(versions))
+	still := map[[2]string]error{} // by key and version
+	var early error
+	for _, err := range joined.Errors(err) {
+		if own, ok := errors.AsType[*storage.Error](err); ok && own.Version != "" {
+			still[[2]string{own.Key, own.Version}] = err
+		} else {
+			early = err // RemoveVersions ended early
 		}
 	}
-	if !e.dryRun {
-		if err := e.remover.Remove(ctx, v.Key, storage.WithVersion(v.Version)); err != nil {
+	for _, v := range versions {
+		if err := cmp.Or(still[[2]string{v.Key, v.Version}], early); err != nil {
 			e.failedRemoval(ctx, v.Key, err)
-			return
+		} else {
+			e.removed(v.Key, v.Size)
 		}
 	}
-	e.removed(v.Key, v.Size)
 }

@@ -220,7 +220,7 @@ func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call != "Delete" {
+			if call != "Delete" && call != "DeleteBatch" {
 				return next(ctx)
 			}
 			cancel()

@@ -9,9 +9,10 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// An expiring is an object that is old enough for a rule.
+// An expiring is an object, or a version of one, that is old enough for a rule.
 type expiring struct {
 	storage.ListEntry
+	version string // "": the object
 	selects tagSelector
 }
 
@@ -80,7 +81,11 @@ func (e *expiry) selected(ctx context.Context, group []expiring) []expiring {
 		}
 		reading.Go(func() {
 			defer requests.release(1)
-			has, err := e.hasTags(ctx, object.Key, object.selects)
+			var opts []storage.AttrsOption
+			if object.version != "" {
+				opts = append(opts, storage.WithVersion(object.version))
+			}
+			has, err := e.hasTags(ctx, object.Key, object.selects, opts...)
 			if err != nil {
 				e.failedRemoval(ctx, object.Key, err)
 			}

@@ -122,6 +122,8 @@ func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
 func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 	for _, n := range []int{1, 3, 16} {
 		var now, most atomic.Int64
+		var once sync.Once
+		met := make(chan struct{}) // the first request waits for a second one, whatever the machine's speed
 		busy := func(d storage.Driver) storage.Driver {
 			return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Put" || call == "PutPart" {
@@ -129,6 +131,10 @@ func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 					defer now.Add(-1)
 					for seen := most.Load(); at > seen && !most.CompareAndSwap(seen, at); seen = most.Load() {
 					}
+					if at == 2 || n == 1 {
+						once.Do(func() { close(met) })
+					}
+					<-met
 				}
 				return next(ctx)
 			})

@@ -1,16 +1,20 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/joined"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
 // Undelete makes the newest version of each removed object current again, in a bucket that
-// keeps versions. It takes [WithDryRun], [WithChanges], [WithProgress], [WithConcurrency], and
+// keeps versions. If the store lists delete markers with a version, as S3 does, it removes
+// them, in batches: that version is current again. Otherwise it copies the version. It takes [WithDryRun], [WithChanges], [WithProgress], [WithConcurrency], and
 // the options of a [Filter], which select by the version's own size and time. The [Report]
 // counts restored objects in Transferred. The error is like that of [Sync]. If the bucket keeps
 // no versions, Undelete fails with Unsupported.
@@ -22,9 +26,13 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 		if versions[0].Current && !versions[0].IsDeleteMarker {
 			return reversion{}
 		}
-		for _, v := range versions {
-			if !v.IsDeleteMarker {
+		for i, v := range versions {
+			switch {
+			case v.IsDeleteMarker:
+			case i == 0 || slices.ContainsFunc(versions[:i], func(marker storage.VersionEntry) bool { return marker.Version == "" }):
 				return reversion{action: bringBack, version: v}
+			default:
+				return reversion{action: removeMarkers, version: v, markers: slices.Clone(versions[:i])}
 			}
 		}
 		return reversion{}
@@ -61,6 +69,7 @@ type reversion struct {
 	action   revertAction
 	version  storage.VersionEntry
 	replaces bool // the object has a current version
+	markers  []storage.VersionEntry
 }
 
 type revertAction int
@@ -70,6 +79,7 @@ const (
 	keepVersion              // the version is current
 	bringBack                // the version becomes current
 	removeCurrent
+	removeMarkers // those above the version, so that it becomes current
 )
 
 // reverting is one call of [Undelete] or [RestoreAt].
@@ -78,6 +88,7 @@ type reverting struct {
 	reporter
 	bucket storage.Bucket
 	slots  *semaphore
+	marked []reversion                                     // of removeMarkers, until they are a batch
 	decide func(versions []storage.VersionEntry) reversion // of one key, the newest first
 }
 
@@ -128,6 +139,7 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 	if len(versions) > 0 {
 		r.start(ctx, group, versions)
 	}
+	r.startMarked(ctx, group)
 	r.listed.Store(true)
 	return nil
 }
@@ -148,6 +160,12 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		r.done(what)
 		return true
 	}
+	if what.action == removeMarkers {
+		if r.marked = append(r.marked, what); len(r.marked) < removeBatch {
+			return true
+		}
+		return r.startMarked(ctx, group)
+	}
 	if !r.slots.acquire(ctx, 1) {
 		return false
 	}
@@ -159,6 +177,47 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		}
 		r.done(what)
 		r.slots.ended(0, 1)
+	}, nil)
+	return true
+}
+
+// startMarked begins to remove the markers of a batch. It returns false if ctx is done.
+func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
+	batch := r.marked
+	r.marked = nil
+	if len(batch) == 0 {
+		return true
+	}
+	if !r.slots.acquire(ctx, 1) {
+		return false
+	}
+	group.Go(func() {
+		defer r.slots.release(1)
+		_, err := storage.RemoveVersions(ctx, r.bucket, func(yield func(storage.VersionEntry) bool) {
+			for _, what := range batch {
+				for _, marker := range what.markers {
+					if !yield(marker) {
+						return
+					}
+				}
+			}
+		})
+		still := map[string]error{} // by key
+		var early error
+		for _, err := range joined.Errors(err) {
+			if own, ok := errors.AsType[*storage.Error](err); ok && own.Version != "" {
+				still[own.Key] = err
+			} else {
+				early = err // RemoveVersions ended early
+			}
+		}
+		for _, what := range batch {
+			if err := cmp.Or(still[what.version.Key], early); err != nil {
+				r.failed(ctx, what.version.Key, err)
+			} else {
+				r.done(what)
+			}
+		}
 	}, nil)
 	return true
 }

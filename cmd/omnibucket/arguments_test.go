@@ -114,7 +114,7 @@ func TestSizesForPeople(t *testing.T) {
 	s.env["OMNIBUCKET_BOX"] = memory(t)
 	s.put("box:a", strings.Repeat("x", 1536))
 	s.put("box:f/b", "x")
-	for _, args := range [][]string{{"ls", "-r", "-l", "-H", "box:"}, {"find", "-l", "--human", "box:"}} {
+	for _, args := range [][]string{{"ls", "-r", "-l", "-h", "box:"}, {"find", "-l", "--human", "box:"}, {"find", "-lh", "box:"}} {
 		require.Regexp(t, `^     1.5 KiB  \S+Z  a\n         1 B  \S+Z  f/b\n$`, s.ok(args...))
 	}
 	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lH", "box:"))

@@ -27,7 +27,7 @@ func (p *program) diffCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff [flags] FIRST SECOND",
 		Short: "Print how two trees differ, by size and time",
-		Long: `Compares two directories or folders in buckets as sync does: by size and time, and by
+		Long: `Compares two directories or folders in buckets, or two objects, as sync does: by size and time, and by
 content if the times do not decide.
 ` + differenceHelp,
 		Example: `  omnibucket diff ./public 's3://site?region=eu-west-1'
@@ -46,8 +46,8 @@ func (p *program) checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [flags] SOURCE COPY",
 		Short: "Check that a tree is a true copy of another, by checksum",
-		Long: `Compares the checksums of all files in two directories or folders in buckets. A file is
-read if its store keeps no CRC32C of it. The last line, on standard error, counts the
+		Long: `Compares the checksums of all files in two directories or folders in buckets, or of two
+objects. A file is read if its store keeps no CRC32C of it. The last line, on standard error, counts the
 files.
 ` + differenceHelp,
 		Example: `  omnibucket check ./photos 's3://backup/photos?region=eu-west-1'
@@ -100,15 +100,9 @@ func (p *program) compare(ctx context.Context, f *compareFlags, first, second st
 	if err != nil {
 		return err
 	}
-	var ends [2]transfer.End
-	for i, text := range []string{first, second} {
-		l, err := p.locate(text)
-		if err != nil {
-			return err
-		}
-		if ends[i], err = p.existingEnd(ctx, l); err != nil {
-			return err
-		}
+	ends, err := p.compareEnds(ctx, [2]string{first, second})
+	if err != nil {
+		return err
 	}
 	if p.global.concurrency > 0 {
 		opts = append(opts, transfer.WithConcurrency(p.global.concurrency))

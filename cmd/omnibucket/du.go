@@ -29,7 +29,7 @@ func (p *program) duCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return p.du(c.Context(), &f, args) },
 	}
 	c.Flags().IntVar(&f.depth, "depth", 0, "also print folders of up to this `number` of levels below the address")
-	c.Flags().BoolVarP(&f.human, "human", "H", false, "print sizes in KiB, MiB and so on")
+	humanFlag(c, &f.human, "print sizes in KiB, MiB and so on")
 	literalFlag(c, &f.literal)
 	f.filter.register(c)
 	return c

@@ -42,7 +42,7 @@ slash matches at any depth. Nothing selected is no error.
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&f.ls.long, "long", "l", false, "print size, time and key")
-	flags.BoolVarP(&f.ls.human, "human", "H", false, "with -l: print sizes in KiB, MiB and so on")
+	humanFlag(c, &f.ls.human, "with -l: print sizes in KiB, MiB and so on")
 	flags.BoolVarP(&f.print0, "print0", "0", false, "end each key with a zero byte, for xargs -0")
 	flags.IntVar(&f.maxDepth, "max-depth", 0, "find only objects of up to this `number` of levels below the address")
 	flags.IntVar(&f.limit, "limit", 0, "print at most this `number`")

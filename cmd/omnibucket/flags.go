@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func settingVariable(flag string) string {
 // from the environment, and then from the file.
 func (p *program) prepare(c *cobra.Command) error {
 	p.command = c
-	if err := p.loadConfig(); err != nil {
+	if err := p.loadConfig(); err != nil && needsConfig(c) {
 		return err
 	}
 	var failed error
@@ -107,6 +108,15 @@ func (p *program) prepare(c *cobra.Command) error {
 		return nil // "config unset" removes what is invalid
 	}
 	return failed
+}
+
+// needsConfig reports whether a command needs a valid configuration. These only print what the
+// program is.
+func needsConfig(c *cobra.Command) bool {
+	if c.HasParent() && c.Parent().Name() == "completion" {
+		return false
+	}
+	return c.HasParent() && !slices.Contains([]string{"version", "help", "completion"}, c.Name())
 }
 
 func (p *program) checkGlobals(c *cobra.Command) error {

@@ -51,6 +51,7 @@ var flagNames = map[string]string{
 	"WithPublicRead":                 "public",
 	"WithResponseContentDisposition": "disposition",
 	"WithResponseContentType":        "content-type",
+	"WithTags":                       "tag",
 	"WithRestoreDays":                "days",
 	"WithRestoreTier":                "tier",
 	"WithVersioning":                 "versioned",
@@ -137,7 +138,7 @@ func explain(command *cobra.Command, err error, verbose bool) explanation {
 			text = withoutNoise(e, text)
 		}
 		x.what = strings.ReplaceAll(x.what, e.Error(), text)
-		if hint := translateHint(command, e.Hint); hint != "" && !slices.Contains(x.hints, hint) {
+		if hint := translateHint(command, hintOf(e)); hint != "" && !slices.Contains(x.hints, hint) {
 			x.hints = append(x.hints, hint)
 		}
 	})
@@ -159,7 +160,7 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 }
 
 // noise matches what SDKs add to the message of a server, such as the id of a request.
-var noise = regexp.MustCompile(`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `)
+var noise = regexp.MustCompile(`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |(?:Get|Head|Put|Post|Delete) "[^"]*": |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `)
 
 // withoutNoise returns the text of an error without what only an operator of the server needs: the
 // cause if its code says all, and otherwise what SDKs add.
@@ -174,7 +175,22 @@ func withoutNoise(e *storage.Error, text string) string {
 			return strings.TrimSuffix(text, ": "+cause)
 		}
 	}
+	if !strings.Contains(text, cause) { // the text masks a part of it
+		head, shown, _ := strings.Cut(text, string(e.Code)+": ")
+		return strings.TrimSuffix(head+string(e.Code)+": "+noise.ReplaceAllString(shown, ""), ": ")
+	}
 	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
+}
+
+// refusal matches the error of a connection that no program accepts, as Unix and Windows tell it.
+var refusal = regexp.MustCompile(`connection refused|actively refused`)
+
+// hintOf returns the hint of an error, or one for an error that has none.
+func hintOf(e *storage.Error) string {
+	if e.Hint == "" && e.Code == storage.Unavailable && e.Err != nil && refusal.MatchString(e.Err.Error()) {
+		return "no program accepts connections there: check the endpoint, and that the server runs"
+	}
+	return e.Hint
 }
 
 // withoutCalls writes the name of a function as words: SignedUploadURL is "signed upload URL".

@@ -168,7 +168,7 @@ func TestMessagesOfServers(t *testing.T) {
 
 	onGCS(t, s, func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
-			return 200, `{"name":"photos"}`
+			return 200, `{"kind":"storage#bucket","name":"photos"}`
 		}
 		return 404, `{"error":{"code":404,"message":"No such object: photos/none"}}`
 	})

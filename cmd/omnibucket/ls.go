@@ -48,7 +48,7 @@ folder of this name, one level deep. Folders end in "/".
 	flags := c.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not only one level")
 	flags.BoolVarP(&f.long, "long", "l", false, "print size, time and key")
-	flags.BoolVarP(&f.human, "human", "H", false, "with -l: print sizes in KiB, MiB and so on")
+	humanFlag(c, &f.human, "with -l: print sizes in KiB, MiB and so on")
 	flags.IntVar(&f.limitCount, "limit", 0, "list at most this `number` for each address")
 	flags.StringVar(&f.startAfter, "start-after", "", "list only keys after this `key`")
 	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")

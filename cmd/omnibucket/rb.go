@@ -103,14 +103,14 @@ func removeVersions(ctx context.Context, s *storage.Service, name string) error 
 		if !storage.Supports(b, storage.Versioning) {
 			return nil
 		}
-		for v, err := range storage.Versions(ctx, b) {
-			if err == nil {
-				err = b.Remove(ctx, v.Key, storage.WithVersion(v.Version))
+		var listed error
+		_, err := storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) {
+			for v, err := range storage.Versions(ctx, b) {
+				if listed = err; err != nil || !yield(v) {
+					return
+				}
 			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		})
+		return errors.Join(listed, inLines(err))
 	}, storage.WithVersions())
 }

@@ -80,6 +80,9 @@ func (p *program) rmArgument(ctx context.Context, f *rmFlags, filter *transfer.F
 		return done(invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed"))
 	}
 	bucket, err := p.open(ctx, l)
+	if err == nil {
+		bucket = p.asPlain(bucket, l)
+	}
 	switch {
 	case err != nil:
 		return done(err)

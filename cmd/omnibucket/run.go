@@ -195,8 +195,10 @@ Exit codes:
 		root.AddCommand(make())
 		return root
 	}
-	for _, make := range p.commands() {
-		root.AddCommand(make())
+	for name, make := range p.commands() {
+		c := make()
+		c.SuggestFor = otherNames[name]
+		root.AddCommand(c)
 	}
 	addBuildCommands(root)
 	root.SetHelpCommand(helpCommand(root))

@@ -104,7 +104,11 @@ func (p *program) runFile(c *cobra.Command, f *runFlags, path string) error {
 	if p.global.json {
 		_ = p.json(batchLine{"summary", b.lines, b.failed}) // p.out keeps the error
 	} else {
-		p.note("%d commands, %d failed", b.lines, b.failed)
+		commands := "commands"
+		if b.lines == 1 {
+			commands = "command"
+		}
+		p.note("%d %s, %d failed", b.lines, commands, b.failed)
 	}
 	if b.failed > 0 {
 		return reportedError{exitStatus(b.code)}

@@ -17,7 +17,7 @@ import (
 type signFlags struct {
 	upload, ifAbsent               bool
 	literal                        bool
-	ttl                            time.Duration
+	ttl                            string
 	contentType, filename, version string
 	disposition                    string
 	head                           bool
@@ -46,7 +46,7 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.upload, "upload", false, "sign an upload instead of a download")
-	flags.DurationVar(&f.ttl, "ttl", time.Hour, "how long the URL is valid, from 1s to 168h")
+	flags.StringVar(&f.ttl, "ttl", "1h", "`duration` for which the URL is valid, from 1s to 7d")
 	flags.StringVar(&f.contentType, "content-type", "", "content `type` of the upload, or of the download's response")
 	flags.Int64Var(&f.size, "size", 0, "size of the upload in `bytes`")
 	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
@@ -63,12 +63,15 @@ func (p *program) sign(ctx context.Context, f *signFlags, text string) error {
 }
 
 func (p *program) signOne(ctx context.Context, f *signFlags, bucket storage.Bucket, key string) error {
+	ttl, err := parseDuration("--ttl", f.ttl)
+	if err != nil {
+		return err
+	}
 	var signed *storage.SignedURL
-	var err error
 	if f.upload {
-		signed, err = signedUpload(ctx, f, bucket, key)
+		signed, err = signedUpload(ctx, f, bucket, key, ttl)
 	} else {
-		signed, err = signedDownload(ctx, f, bucket, key)
+		signed, err = signedDownload(ctx, f, bucket, key, ttl)
 	}
 	switch {
 	case err != nil:
@@ -83,14 +86,14 @@ func (p *program) signOne(ctx context.Context, f *signFlags, bucket storage.Buck
 	return nil
 }
 
-func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloader, key string) (*storage.SignedURL, error) {
+func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration) (*storage.SignedURL, error) {
 	if f.given("size") || f.ifAbsent {
 		return nil, invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
 	}
 	if f.given("filename") && f.given("disposition") {
 		return nil, invalid("--filename and --disposition must not be used together", `write the name as in --disposition 'inline; filename="report.pdf"'`)
 	}
-	opts := []storage.SignedDownloadOption{storage.WithTTL(f.ttl)}
+	opts := []storage.SignedDownloadOption{storage.WithTTL(ttl)}
 	if f.head {
 		opts = append(opts, storage.WithMethod(http.MethodHead))
 	}
@@ -109,11 +112,11 @@ func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloade
 	return b.SignedDownloadURL(ctx, key, opts...)
 }
 
-func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
+func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration) (*storage.SignedURL, error) {
 	if f.given("filename") || f.given("disposition") || f.given("version") || f.head {
 		return nil, invalid("--filename, --disposition, --head and --version must not be used with --upload", "")
 	}
-	opts := []storage.SignedUploadOption{storage.WithTTL(f.ttl)}
+	opts := []storage.SignedUploadOption{storage.WithTTL(ttl)}
 	if f.given("content-type") {
 		opts = append(opts, storage.WithContentType(f.contentType))
 	}

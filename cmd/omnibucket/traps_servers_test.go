@@ -177,9 +177,9 @@ func TestAFolderBesideAnObjectOfItsName(t *testing.T) {
 	}
 	onGCS(t, s, func(_, prefix string) (int, string) {
 		if strings.HasPrefix(prefix, "a/") {
-			return 200, `{"items":[` + item("a/") + `,` + item("a/x") + `]}`
+			return 200, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("a/x") + `]}`
 		}
-		return 200, `{"items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
+		return 200, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
 	})
 	require.Equal(t, "a/\nb\n", s.ok("ls", "box:"))
 	require.Equal(t, ".\n├── a/\n│   └── x\n└── b\n", s.ok("tree", "box:"))
@@ -190,7 +190,7 @@ func TestAMissingObjectIsNoMissingBucket(t *testing.T) {
 	s := newShell(t)
 	onGCS(t, s, func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
-			return 200, `{"name":"photos"}`
+			return 200, `{"kind":"storage#bucket","name":"photos"}`
 		}
 		return 404, `{"error":{"code":404,"message":"Live version of object b/my-bucket does not exist."}}`
 	})

@@ -19,8 +19,9 @@ func (p *program) undeleteCommand() *cobra.Command {
 		Use:   "undelete [flags] ADDRESS",
 		Short: "Bring removed objects back, in a bucket that keeps versions",
 		Long: `Makes the newest version of each removed object current again: of the object with this
-key, or of all objects in the folder, or that match wildcards. With -v, prints them; with
---dry-run, prints them and changes nothing.
+key, or of all objects in the folder, or that match wildcards. If the store has delete
+markers, as S3, it removes them; otherwise it copies the version. With -v, prints the
+objects; with --dry-run, prints them and changes nothing.
 ` + wildcardHelp,
 		Example: `  omnibucket undelete 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket undelete --dry-run gs://photos/2026/

@@ -18,7 +18,8 @@ type readWriter interface {
 }
 
 // nextNumber counts up. Any number of processes may call it at once, and no two get the same
-// number.
+// number. If the error is storage.OutcomeUnknown, the count may have gone up: call it again, and a
+// number is left out.
 func nextNumber(ctx context.Context, bucket readWriter, key string) (int, error) {
 	var number int
 	_, err := storage.Update(ctx, bucket, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {

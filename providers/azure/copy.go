@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -143,7 +144,11 @@ func withCopyTimeout(ctx context.Context) context.Context {
 // copyError returns the error for a failed copy. It tells a source that changed,
 // or that the service may not read, from errors of the destination.
 func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
-	e := asError(writeError(err, c))
+	e := asError(err)
+	if isCode(e, codeArchived, codeRehydrating) {
+		return d.archivedCopyError(ctx, e, source, c)
+	}
+	e = asError(writeError(e, c))
 	switch {
 	case isCode(e, "SourceConditionNotMet"):
 		e.Code = storage.Changed
@@ -158,6 +163,16 @@ func (d *driver) copyError(ctx context.Context, err error, source storage.Object
 		}
 	case isCode(e, "InvalidBlobType"):
 		e.Code, e.Hint = storage.Unsupported, "" // the source is no block blob: the core streams it
+	}
+	return e
+}
+
+// archivedCopyError tells an archived source from an archived object that the copy would overwrite.
+func (d *driver) archivedCopyError(ctx context.Context, e *storage.Error, source storage.ObjectRef, c storage.Condition) error {
+	of := d.driver(source.Bucket)
+	_, found, err := of.properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
+	if err == nil && !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)) {
+		return writeError(e, c)
 	}
 	return e
 }

@@ -14,6 +14,7 @@ const (
 	networkHint       = "the account's firewall refuses this address"
 	publicHint        = "the container is private, or the account permits no public access: use credentials"
 	archiveHint       = "the object's access tier keeps it offline: call Restore"
+	overwriteHint     = "Azure does not overwrite an archived object: remove it first"
 	keyedHint         = "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"
 	leaseHint         = "another client holds a lease on the object"
 	hierarchicalHint  = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
@@ -97,8 +98,8 @@ var errorMeanings = sdkerror.Table{
 		"AccountRequiresHttps":               {Code: storage.PermissionDenied, Hint: httpHint},
 
 		"BlobUsesCustomerSpecifiedEncryption":    {Code: storage.InvalidArgument, Hint: keyedHint},
-		"BlobArchived":                           {Code: storage.Archived, Hint: archiveHint},
-		"BlobBeingRehydrated":                    {Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"},
+		codeArchived:                             {Code: storage.Archived, Hint: archiveHint},
+		codeRehydrating:                          {Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"},
 		"BlobNotArchived":                        {Code: storage.InvalidArgument},
 		codeImmutable:                            {Code: storage.Locked},
 		"ImmutabilityPolicyDeleteOnLockedPolicy": {Code: storage.Locked},
@@ -140,6 +141,11 @@ var errorMeanings = sdkerror.Table{
 		http.StatusForbidden:        {Code: storage.PermissionDenied, Hint: deniedHint},
 	},
 }
+
+const (
+	codeArchived    = "BlobArchived"
+	codeRehydrating = "BlobBeingRehydrated"
+)
 
 // isOldEmulator reports whether the emulator refused the API's version. The
 // response to a HEAD has no message that says so.

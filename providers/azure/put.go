@@ -128,8 +128,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	switch {
-	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite"):
-		e.Code, e.Hint = storage.PreconditionFailed, ""
+	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite", codeArchived, codeRehydrating):
+		e.Code, e.Hint = storage.PreconditionFailed, "" // there is an object
+	case isCode(e, codeArchived, codeRehydrating):
+		e.Hint = overwriteHint
 	case e.Status != http.StatusNotFound || e.Code != storage.ObjectNotFound:
 	case c.Revision != "":
 		e.Code, e.Hint = storage.PreconditionFailed, ""

@@ -32,6 +32,7 @@ type account struct {
 	identity     any           // equal for accounts between which the server can copy objects
 
 	sdkClient *gcs.Client // Config.Client
+	emulator  bool        // STORAGE_EMULATOR_HOST has the endpoint
 	owned     bool        // http was made here and is closed with the account
 }
 
@@ -92,6 +93,7 @@ func (a *account) resolveEndpoint(c Config) error {
 			endpoint = "http://" + emulator
 		}
 	}
+	a.emulator = emulator != ""
 	a.universe = googleUniverse
 	if c.Client == nil && !c.Anonymous && emulator == "" {
 		a.universe = universeOf(c)
@@ -131,7 +133,7 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	if a.credentials != nil {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
-	a.http.Transport = &adder{base: a.http.Transport}
+	a.http.Transport = &adder{base: &witness{base: a.http.Transport, emulator: a.emulator}}
 	client, err := a.newClient(ctx)
 	if err != nil {
 		return argument.Invalid("Config", "must be valid for a client of the SDK", "")

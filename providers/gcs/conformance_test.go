@@ -89,14 +89,15 @@ var unresumed = map[string]string{
 
 // uncomposed has the cases that are left out if parts are composed.
 var uncomposed = map[string]string{
-	"a failed overwrite leaves the old object":            keepsOld,
-	"IfAbsent creates and never overwrites":               keepsOld,
-	"IfRevision replaces only the revision that was read": keepsOld,
-	"exactly one concurrent creator wins":                 keepsOld,
-	"exactly one concurrent updater wins":                 keepsOld,
-	"the content type is detected":                        keepsOld,
-	"an update that another client overtook is abandoned": keepsOld,
-	"parts that the store has dropped are sent again":     noMissingPart,
+	"a failed overwrite leaves the old object":                             keepsOld,
+	"a conditional write that a gateway refused after its effect succeeds": keepsOld,
+	"IfAbsent creates and never overwrites":                                keepsOld,
+	"IfRevision replaces only the revision that was read":                  keepsOld,
+	"exactly one concurrent creator wins":                                  keepsOld,
+	"exactly one concurrent updater wins":                                  keepsOld,
+	"the content type is detected":                                         keepsOld,
+	"an update that another client overtook is abandoned":                  keepsOld,
+	"parts that the store has dropped are sent again":                      noMissingPart,
 }
 
 // unmanaged has the cases about managing buckets that are left out.

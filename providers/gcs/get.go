@@ -104,6 +104,9 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 func attrsOfGet(response *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
 	h := response.Header
 	a := attrsOfHeader(h)
+	if a.Revision == "" {
+		return nil, noEvidence(response.StatusCode, "it has no "+generationHeader)
+	}
 	if isDecompressedInTransit(h) {
 		return nil, encodingChangedError()
 	}

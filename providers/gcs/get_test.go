@@ -169,10 +169,10 @@ func TestRangeResponses(t *testing.T) {
 		size   int64
 		code   storage.Code
 	}{
-		{"the range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/11"}, Body: "llo"}, 11, ""},
+		{"the range", reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 2-4/11"}, Body: "llo"}, 11, ""},
 		{"the whole object", media(nil), 0, storage.Internal},
-		{"another range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/11"}, Body: "hel"}, 0, storage.Internal},
-		{"an invalid Content-Range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
+		{"another range", reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 0-2/11"}, Body: "hel"}, 0, storage.Internal},
+		{"an invalid Content-Range", reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
 		{"past the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -252,9 +252,9 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 		{"no such bucket", failing(404, "notFound", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
 		{"no such key, in XML", failingXML(404, "NoSuchKey", "The specified key does not exist."), reply{}, storage.ObjectNotFound, 1},
 		{"no such object, whose key is the message for a missing bucket", failing(404, "notFound", "No such object: photos/The specified bucket does not exist."), reply{}, storage.ObjectNotFound, 1},
-		{"another message, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"another message, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"kind":"storage#bucket","name":"photos"}`}, storage.ObjectNotFound, 2},
 		{"no such bucket, in XML", failingXML(404, "NoSuchBucket", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
-		{"no message, and a bucket", reply{Status: 404}, reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"no message, and a bucket", reply{Status: 404}, reply{Body: `{"kind":"storage#bucket","name":"photos"}`}, storage.ObjectNotFound, 2},
 		{"no message, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},
 		{"no message, and no permission to see the bucket", reply{Status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
 		{"no message, and an unavailable bucket", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},

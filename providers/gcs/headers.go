@@ -11,7 +11,10 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-const metadataHeader = "X-Goog-Meta-"
+const (
+	metadataHeader   = "X-Goog-Meta-"
+	generationHeader = "X-Goog-Generation"
+)
 
 // privateDefault is the Cache-Control that the XML API returns for a private
 // object without one. A public object without one gets "public, max-age=3600",
@@ -21,7 +24,7 @@ const privateDefault = "private, max-age=0"
 // attrsOfHeader returns the attributes in a response of the XML API, without the
 // size.
 func attrsOfHeader(h http.Header) *storage.Attrs {
-	revision := h.Get("X-Goog-Generation")
+	revision := h.Get(generationHeader)
 	a := &storage.Attrs{
 		Properties: storage.Properties{
 			ContentType:        h.Get("Content-Type"),

@@ -30,17 +30,17 @@ func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
 		written  string   // the last one written; "" if none is
 		requests []string // about the policy
 	}{
-		"granted": {true, []string{policyOf(owner)}, []string{"200 {}"},
+		"granted": {true, []string{policyOf(owner)}, []string{`200 {"kind":"storage#policy"}`},
 			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
-		"granted in addition to others": {true, []string{policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)}, []string{"200 {}"},
+		"granted in addition to others": {true, []string{policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)}, []string{`200 {"kind":"storage#policy"}`},
 			policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`), []string{get, put}},
-		"granted without the condition of another binding": {true, []string{policyOf(conditional)}, []string{"200 {}"},
+		"granted without the condition of another binding": {true, []string{policyOf(conditional)}, []string{`200 {"kind":"storage#policy"}`},
 			policyOf(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
 		"granted already": {true, []string{policyOf(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)}, nil, "", []string{get}},
-		"taken, whatever it was": {false, []string{policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)}, []string{"200 {}"},
+		"taken, whatever it was": {false, []string{policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)}, []string{`200 {"kind":"storage#policy"}`},
 			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional), []string{get, put}},
 		"taken already": {false, []string{policyOf(owner)}, nil, "", []string{get}},
-		"changed by others meanwhile": {true, []string{policyOf(owner), policyOf(conditional)}, []string{refusal(412, "conditionNotMet", conflict), "200 {}"},
+		"changed by others meanwhile": {true, []string{policyOf(owner), policyOf(conditional)}, []string{refusal(412, "conditionNotMet", conflict), `200 {"kind":"storage#policy"}`},
 			policyOf(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put, get, put}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
 
 func TestPublicBucketTakesThreeRequests(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
-		"POST /b": {bucketIsThere}, "GET /b/photos/iam": {"200 " + policyOf(owner)}, "PUT /b/photos/iam": {"200 {}"},
+		"POST /b": {bucketIsThere}, "GET /b/photos/iam": {"200 " + policyOf(owner)}, "PUT /b/photos/iam": {`200 {"kind":"storage#policy"}`},
 	})
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)

@@ -106,8 +106,8 @@ func TestRefusedChangesOfARetention(t *testing.T) {
 		"it is over":                              {[]reply{denied, expired}, false, 2100, storage.PermissionDenied},
 		"there is none":                           {[]reply{denied, accepted}, false, 2100, storage.PermissionDenied},
 		"the attributes may not be read":          {[]reply{denied}, false, 2100, storage.PermissionDenied},
-		"the bucket has no retention":             {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"name":"photos"}`}}, false, 2100, storage.Unsupported},
-		"the bucket has retention":                {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"name":"photos","objectRetention":{"mode":"Enabled"}}`}}, false, 2100, storage.InvalidArgument},
+		"the bucket has no retention":             {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"kind":"storage#bucket","name":"photos"}`}}, false, 2100, storage.Unsupported},
+		"the bucket has retention":                {[]reply{failing(400, "invalid", "no"), {Header: stored.Header, Body: `{"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"}}`}}, false, 2100, storage.InvalidArgument},
 		"the bucket may not be read":              {[]reply{failing(400, "invalid", "no"), failing(403, "forbidden", "no")}, false, 2100, storage.InvalidArgument},
 		"there is no object":                      {[]reply{failing(404, "notFound", "No such object: photos/a")}, false, 2100, storage.ObjectNotFound},
 		"there is no bucket":                      {[]reply{failing(404, "notFound", "The specified bucket does not exist.")}, false, 2100, storage.BucketNotFound},
@@ -171,8 +171,8 @@ func TestBucketsWithObjectLock(t *testing.T) {
 		code     storage.Code
 		requests []string
 	}{
-		"object lock that is there": {`200 {"name":"photos","versioning":{"enabled":true},"objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "GET /b/photos"}},
-		"without versions":          {`200 {"name":"photos","objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "PATCH /b/photos"}},
+		"object lock that is there": {`200 {"kind":"storage#bucket","name":"photos","versioning":{"enabled":true},"objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "GET /b/photos"}},
+		"without versions":          {`200 {"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"},"iamConfiguration":{"publicAccessPrevention":"enforced"}}`, []storage.BucketOption{storage.WithObjectLock()}, "", []string{"GET /b/photos", "PATCH /b/photos"}},
 		"object lock that is not":   {bucketIsThere, []storage.BucketOption{storage.WithObjectLock()}, storage.Unsupported, []string{"GET /b/photos"}},
 		"a default retention":       {bucketIsThere, []storage.BucketOption{storage.WithDefaultRetention(storage.Governance, 1)}, storage.Unsupported, nil},
 		"rules by tag":              {bucketIsThere, []storage.BucketOption{storage.WithLifecycle(storage.LifecycleRule{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})}, storage.Unsupported, nil},

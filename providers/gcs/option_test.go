@@ -45,7 +45,7 @@ func newAnswerer(t *testing.T) *standIn {
 	server.Answer = func(r wiretest.Request) reply {
 		switch {
 		case strings.Contains(r.Path, "/rewriteTo/"):
-			return reply{Header: stored.Header, Body: `{"done":true,"resource":` + accepted.Body + `}`}
+			return reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"resource":` + accepted.Body + `}`}
 		case strings.HasSuffix(r.Path, "/compose"):
 			var asked struct{ Destination struct{ CRC32C string } }
 			require.NoError(t, json.Unmarshal([]byte(r.Body), &asked))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -124,6 +125,10 @@ func uploadError(err error) *storage.Error {
 // be read, the write has succeeded, but its outcome is unknown here.
 func readWriteResponse(response *http.Response) (*resource, error) {
 	o, err := readResource(response)
+	if own, ok := errors.AsType[*storage.Error](err); ok {
+		own.Unknown = true
+		return nil, own
+	}
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Unavailable, Status: response.StatusCode, Retryable: true, Unknown: true, Err: err}
 	}

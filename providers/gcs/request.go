@@ -75,8 +75,8 @@ func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error)
 // body.
 func errorFromResponse(response *http.Response) error {
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode < 300 {
-		return fmt.Errorf("%w: status %d was not expected", errCutOff, response.StatusCode)
+	if response.StatusCode < http.StatusMultipleChoices {
+		return noEvidence(response.StatusCode, "the status was not expected")
 	}
 	whole := *response
 	whole.Body = io.NopCloser(io.LimitReader(response.Body, maxErrorBody))
@@ -103,14 +103,14 @@ func addXMLError(e *googleapi.Error) {
 // readResource returns the resource in the response to a write.
 func readResource(response *http.Response) (*resource, error) {
 	defer func() { _ = response.Body.Close() }()
-	var o resource
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxResourceBody)).Decode(&o); err != nil {
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxResourceBody))
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCutOff, err)
 	}
-	if o.Generation == "" {
-		return nil, errCutOff
+	var o resource
+	if err := json.Unmarshal(document, &o); err != nil || o.Generation == "" {
+		return nil, noEvidence(response.StatusCode, "it has no resource")
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be reused
 	return &o, nil
 }
 

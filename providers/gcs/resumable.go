@@ -67,9 +67,13 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", d.lockError(ctx, uploadError(err), &r.Controls)
 	}
 	_ = response.Body.Close()
-	address, err := url.Parse(response.Header.Get("Location"))
+	location := response.Header.Get("Location")
+	if location == "" {
+		return "", noEvidence(response.StatusCode, "it has no Location of an upload")
+	}
+	address, err := url.Parse(location)
 	if err != nil || !isSession(address.RequestURI()) {
-		return "", &storage.Error{Code: storage.Internal, Err: errors.New("the server opened an upload without a Location")}
+		return "", &storage.Error{Code: storage.Internal, Err: errors.New("the server opened an upload at another Location")}
 	}
 	return address.RequestURI(), nil
 }

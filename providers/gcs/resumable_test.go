@@ -55,7 +55,6 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 
 func TestSessionURLOfAnotherHost(t *testing.T) {
 	for name, location := range map[string]string{
-		"nowhere":                  "",
 		"to a URL of another kind": "https://storage.googleapis.com/photos/a?upload_id=x",
 		"to an invalid URL":        "https://%zz/",
 		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",

@@ -46,7 +46,7 @@ const (
 )
 
 func (b *ruleBucket) describe(name string) any {
-	described := map[string]any{"name": name, "versioning": map[string]bool{"enabled": b.versioned}}
+	described := map[string]any{"kind": "storage#bucket", "name": name, "versioning": map[string]bool{"enabled": b.versioned}}
 	if b.locking {
 		described["objectRetention"] = map[string]string{"mode": "Enabled"}
 	}

@@ -116,13 +116,14 @@ func (b *ruleBucket) list(query url.Values) any {
 		limit = 1000
 	}
 	type listing struct {
+		Kind          string        `json:"kind"`
 		Items         []*ruleObject `json:"items,omitempty"`
 		Prefixes      []string      `json:"prefixes,omitempty"`
 		NextPageToken string        `json:"nextPageToken,omitempty"`
 	}
 	all := slices.Clone(b.objects)
 	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
-	var page listing
+	page := listing{Kind: "storage#objects"}
 	next := query.Get("pageToken")
 	seen, last := 0, ""
 	for _, o := range all {
@@ -171,7 +172,7 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	case from.opensWith(r.Header, "Copy-Source-") != nil:
 		return nil, from.opensWith(r.Header, "Copy-Source-")
 	case len(from.data) > 1<<20 && query.Get("rewriteToken") != "again":
-		return map[string]any{"done": false, "rewriteToken": "again", "objectSize": from.Size, "totalBytesRewritten": "1048576"}, nil
+		return map[string]any{"kind": "storage#rewriteResponse", "done": false, "rewriteToken": "again", "objectSize": from.Size, "totalBytesRewritten": "1048576"}, nil
 	}
 	said := &ruleObject{}
 	if err := json.Unmarshal(body, said); len(body) > 0 && err != nil {
@@ -189,7 +190,7 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	if no := s.insert(to, said, query, from.data, from.MD5Hash == ""); no != nil {
 		return nil, no
 	}
-	return map[string]any{"done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
+	return map[string]any{"kind": "storage#rewriteResponse", "done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
 }
 
 func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (any, *refusal) {

@@ -218,8 +218,8 @@ func isUnknown(err error) bool {
 
 func TestListBucketsOfTheProject(t *testing.T) {
 	s, w := managing(t, Config{Project: "mine"}, map[string][]string{"GET /b": {
-		`200 {"nextPageToken":"n1","items":[{"name":"a","location":"US","timeCreated":"2026-03-04T05:06:07Z"},{"name":"b","location":"EU","versioning":{"enabled":true}}]}`,
-		`200 {"items":[{"name":"c"}]}`,
+		`200 {"kind":"storage#buckets","nextPageToken":"n1","items":[{"name":"a","location":"US","timeCreated":"2026-03-04T05:06:07Z"},{"name":"b","location":"EU","versioning":{"enabled":true}}]}`,
+		`200 {"kind":"storage#buckets","items":[{"name":"c"}]}`,
 	}})
 	var names []string
 	for info, err := range storage.NewService(s).Buckets(t.Context()) {

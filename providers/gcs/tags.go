@@ -149,7 +149,8 @@ func (d *driver) replaceContexts(ctx context.Context, r *storage.ChangeRequest, 
 		if err != nil {
 			return err
 		}
-		return response.Body.Close()
+		_, err = readResource(response)
+		return err
 	})
 }
 

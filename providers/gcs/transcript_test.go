@@ -60,7 +60,7 @@ func refusal(status int, reason, message string) string {
 }
 
 const (
-	bucketIsThere = `200 {"name":"photos","location":"EUROPE-WEST1","timeCreated":"2026-03-04T05:06:07.89Z"}`
+	bucketIsThere = `200 {"kind":"storage#bucket","name":"photos","location":"EUROPE-WEST1","timeCreated":"2026-03-04T05:06:07.89Z"}`
 	privatePolicy = `200 {"version":3,"etag":"CAE=","bindings":[{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]}]}`
 	publicPolicy  = `200 {"version":3,"etag":"CAE=","bindings":[{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]},{"role":"roles/storage.objectViewer","members":["user:a@example.com","allUsers"]}]}`
 )

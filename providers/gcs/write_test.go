@@ -145,7 +145,7 @@ func TestCopyRequests(t *testing.T) {
 
 // further returns the response to a call of a rewrite that is not the last.
 func further(token string) reply {
-	return reply{Header: stored.Header, Body: `{"done":false,"rewriteToken":"` + token + `","objectSize":"11","totalBytesRewritten":"5"}`}
+	return reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":false,"rewriteToken":"` + token + `","objectSize":"11","totalBytesRewritten":"5"}`}
 }
 
 func TestCopyTakesSeveralCalls(t *testing.T) {
@@ -250,7 +250,7 @@ func TestLostResponsesToCopyAndCompose(t *testing.T) {
 }
 
 func TestAServerThatRepeatsAPageOfVersionsIsNotAskedForEver(t *testing.T) {
-	server := newStandIn(t, reply{Header: stored.Header, Body: `{"items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
+	server := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
 	_, err := server.on(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 	require.Less(t, len(server.Calls()), 20)
@@ -265,7 +265,7 @@ func TestListRequests(t *testing.T) {
 		for _, name := range names {
 			items = append(items, item(name))
 		}
-		return reply{Header: stored.Header, Body: `{"items":[` + strings.Join(items, ",") + `],"prefixes":["b/"],"nextPageToken":"` + next + `"}`}
+		return reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[` + strings.Join(items, ",") + `],"prefixes":["b/"],"nextPageToken":"` + next + `"}`}
 	}
 	server := newStandIn(t, page("next", "a", "c"))
 	d := server.on(t)

@@ -119,6 +119,7 @@ func (a *account) configureClient(o *awss3.Options) {
 			a.clock.see(response)
 		}
 	}))
+	o.APIOptions = append(o.APIOptions, withEvidence)
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}

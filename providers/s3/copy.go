@@ -142,19 +142,24 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size in
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.client.CopyObject(withCopyTimeout(ctx, size), in)
+		if err == nil && (out.CopyObjectResult == nil || out.CopyObjectResult.ETag == nil) {
+			err = noEvidence(true)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	attrs := &storage.Attrs{Version: versionID(out.VersionId)}
-	attrs.Encryption = encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
-	if result := out.CopyObjectResult; result != nil {
-		attrs.ETag, attrs.Revision = quoteETag(result.ETag), quoteETag(result.ETag)
-		attrs.Modified = modified(result.LastModified)
-		attrs.CRC32C = fullObjectCRC(result.ChecksumCRC32C, result.ChecksumType)
-	}
-	return attrs, nil
+	result := out.CopyObjectResult
+	return &storage.Attrs{
+		ETag:     quoteETag(result.ETag),
+		Revision: quoteETag(result.ETag),
+		Version:  versionID(out.VersionId),
+		Modified: modified(result.LastModified),
+		CRC32C:   fullObjectCRC(result.ChecksumCRC32C, result.ChecksumType),
+
+		Encryption: encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
+	}, nil
 }
 
 // isItself reports whether an object is copied onto itself.

@@ -119,7 +119,11 @@ func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number 
 	if err != nil {
 		return types.CompletedPart{}, d.withCopyKeyHint(d.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
 	}
-	return completedPart(number, out), nil
+	part := completedPart(number, out)
+	if part.ETag == nil {
+		return part, noEvidence(false)
+	}
+	return part, nil
 }
 
 func completedPart(number int, out *awss3.UploadPartCopyOutput) types.CompletedPart {

@@ -103,6 +103,7 @@ func TestACopyOfUnknownSizeLooksUpTheSizeAfterTwoMinutes(t *testing.T) {
 				client := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
 					lines.Add(1)
 					if r.Method == http.MethodHead {
+						w.Header().Set("Etag", etag)
 						w.Header().Set("Content-Length", strconv.FormatInt(row.size, 10))
 						return
 					}

@@ -49,7 +49,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	return nil
 }
 
-// DeleteBatch sends one DeleteObjects, whose response has only the failures. If the
+// DeleteBatch sends one DeleteObjects, whose response has a result for each object. If the
 // server has no batches, every object is Unsupported. Keys that XML cannot contain are
 // deleted one by one, and so are conditional deletes, because many servers ignore
 // conditions in a batch.
@@ -58,7 +58,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if d.profile.Batch == BatchNone {
 		return fillErrors(errs, storage.Unsupported)
 	}
-	in := &awss3.DeleteObjectsInput{Bucket: d.name(), Delete: &types.Delete{Quiet: aws.Bool(true)}}
+	in := &awss3.DeleteObjectsInput{Bucket: d.name(), Delete: &types.Delete{}}
 	slots := map[batchObject][]int{}
 	for i := range r {
 		if !fitsBatch(&r[i]) {
@@ -71,7 +71,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 		slots[name] = append(slots[name], i)
 	}
 	if len(in.Delete.Objects) > 0 {
-		if err := d.sendBatch(ctx, in, slots, errs); err != nil {
+		if err := d.sendBatch(ctx, in, r, slots, errs); err != nil {
 			return fillErrors(errs, err)
 		}
 	}
@@ -86,12 +86,12 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 // A batchObject identifies an object of a batch.
 type batchObject struct{ key, version string }
 
-// slotsFor returns the indexes of the requests that a failure is about, or none if it
+// slotsFor returns the indexes of the requests that a result is about, or none if it
 // names an object that was not requested. Some servers return the version "null" for a
 // request without one, or none for a request with one. Then the key decides, even if
 // several requests have it.
-func slotsFor(failure *types.Error, slots map[batchObject][]int) []int {
-	name := batchObject{aws.ToString(failure.Key), aws.ToString(failure.VersionId)}
+func slotsFor(key, version *string, slots map[batchObject][]int) []int {
+	name := batchObject{aws.ToString(key), aws.ToString(version)}
 	if at := slots[name]; at != nil {
 		return at
 	}
@@ -109,28 +109,47 @@ func slotsFor(failure *types.Error, slots map[batchObject][]int) []int {
 
 // sendBatch stores each object's failure in errs, and returns the failure of the batch.
 // A failure that names an unknown object may belong to any object. Then the batch is
-// Unsupported, so that objects are deleted one by one.
-func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, slots map[batchObject][]int, errs []error) error {
+// Unsupported, so that objects are deleted one by one. So are those without a result.
+func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r []storage.DeleteRequest, slots map[batchObject][]int, errs []error) error {
 	var out *awss3.DeleteObjectsOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.client.DeleteObjects(ctx, in, d.withBatch)
+		if err == nil && len(out.Deleted)+len(out.Errors) == 0 {
+			err = noEvidence(true)
+		}
 		return err
 	})
 	if err != nil {
 		return d.batchError(err)
 	}
+	told := make([]bool, len(errs))
+	for i := range out.Deleted {
+		for _, slot := range slotsFor(out.Deleted[i].Key, out.Deleted[i].VersionId, slots) {
+			told[slot] = true
+		}
+	}
 	for i := range out.Errors {
 		failure := &out.Errors[i]
 		e := objectError(failure)
+		failed := slotsFor(failure.Key, failure.VersionId, slots)
+		for _, slot := range failed {
+			told[slot] = true
+		}
 		if e == nil {
 			continue
 		}
-		failed := slotsFor(failure, slots)
 		if len(failed) == 0 {
 			return &storage.Error{Code: storage.Unsupported, Err: e.Err, Hint: "the server reported failures of objects that the batch did not contain"}
 		}
 		for _, slot := range failed {
 			errs[slot] = e
+		}
+	}
+	for _, at := range slots {
+		for _, slot := range at {
+			if !told[slot] {
+				errs[slot] = d.Delete(ctx, &r[slot])
+			}
 		}
 	}
 	return nil

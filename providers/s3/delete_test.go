@@ -45,10 +45,10 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-const removedAll = `<DeleteResult></DeleteResult>`
+const removedAll = `<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>`
 
 func TestDeleteBatch(t *testing.T) {
-	w := newStandIn(t, reply{Body: `<DeleteResult>
+	w := newStandIn(t, reply{Body: `<DeleteResult><Deleted><Key>a</Key></Deleted>
 		<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
 		<Error><Key>c</Key><Code>NoSuchKey</Code></Error>
 		<Error><Key>d</Key><Code>SlowDown</Code></Error></DeleteResult>`})
@@ -61,7 +61,8 @@ func TestDeleteBatch(t *testing.T) {
 	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that occurs twice")
 	require.Equal(t, []string{"POST /photos?delete="}, w.Lines())
 	got := w.Last(t)
-	require.Contains(t, got.Body, "<Quiet>true</Quiet>")
+	require.Contains(t, got.Body, "<Delete ")
+	require.NotContains(t, got.Body, "Quiet", "each key has a result")
 	require.Equal(t, 1, strings.Count(got.Body, "<Key>b</Key>"))
 	require.NotEmpty(t, got.Header.Get("X-Amz-Checksum-Crc32"))
 }
@@ -94,6 +95,22 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 			}
 			require.Equal(t, row.codes, codes)
 		})
+	}
+}
+
+// A key without a result is not known to be gone, so it is deleted alone.
+func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
+	w := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, failing(403, "AccessDenied", ""))
+	errs := w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}})
+	require.Equal(t, []error{nil, nil}, errs)
+	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, w.Lines())
+
+	for name, body := range map[string]string{"no result": `<DeleteResult></DeleteResult>`, "a web page": `<html></html>`} {
+		w = newStandIn(t, reply{Body: body})
+		for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+			require.ErrorIs(t, err, storage.Unavailable, name)
+			require.ErrorIs(t, err, storage.OutcomeUnknown, name)
+		}
 	}
 }
 

@@ -48,6 +48,9 @@ func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Propert
 	if err != nil {
 		return "", withWriteKeyHint(d.uploadError(err), c.Native)
 	}
+	if aws.ToString(out.UploadId) == "" {
+		return "", noEvidence(false)
+	}
 	return aws.ToString(out.UploadId), nil
 }
 
@@ -69,8 +72,13 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	out, err := d.objectAPI(ctx, r.Native...).UploadPart(ctx, in, d.withBody)
+	if err == nil && out.ETag == nil {
+		err = noEvidence(false)
+	}
 	if err != nil {
-		return storage.Part{}, d.uploadError(err)
+		e := d.uploadError(err).(*storage.Error)
+		e.Unknown = false // an object does not depend on a part that nobody completes
+		return storage.Part{}, e
 	}
 	return storage.Part{
 		Number: r.Number,
@@ -113,6 +121,9 @@ func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUpload
 	var out *awss3.CompleteMultipartUploadOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
+		if err == nil && out.ETag == nil {
+			err = noEvidence(true)
+		}
 		return err
 	})
 	if err != nil {

@@ -37,6 +37,9 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	var out *awss3.PutObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.objectAPI(ctx, r.Native...).PutObject(ctx, in, d.withBody)
+		if err == nil && out.ETag == nil {
+			err = noEvidence(true)
+		}
 		return err
 	})
 	if err != nil {

@@ -137,8 +137,12 @@ func (c *rawClient) send(ctx context.Context, r *rawRequest) (response *http.Res
 	}
 	c.server.see(response.Header)
 	c.clock.see(response)
-	if response.StatusCode < 200 || response.StatusCode >= 300 {
+	if !isSuccess(response.StatusCode) {
 		return nil, &rawResponse{response: response}, nil
+	}
+	if !hasEvidence(response) {
+		_ = response.Body.Close()
+		return nil, nil, noEvidence(r.method == http.MethodPut)
 	}
 	if r.method == http.MethodPut {
 		return response, lateError(response), nil

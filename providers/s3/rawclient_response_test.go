@@ -27,7 +27,7 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 			"X-Amz-Meta-Owner": "me", "X-Amz-Meta-empty": "", "X-Amz-Storage-Class": "GLACIER", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT",
 		}, Body: "hello"},
 		"a checksum of checksums": {Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, Body: "hello"},
-		"no headers":              {},
+		"only an ETag":            {Header: map[string]string{"ETag": etag}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			put := response

@@ -34,10 +34,10 @@ func newStandIn(t *testing.T, replies ...reply) *standIn {
 
 // withLength adds a Content-Length to a successful response, also to HEAD, as servers do.
 func withLength(a reply) reply {
-	if a.Cut || a.Status != 0 && a.Status != http.StatusOK && a.Status != http.StatusPartialContent || a.Header["Content-Length"] != "" {
+	if a.Cut || a.Status > 299 || a.Status == http.StatusNoContent || a.Header["Content-Length"] != "" {
 		return a
 	}
-	header := map[string]string{"Content-Length": strconv.Itoa(len(a.Body))}
+	header := map[string]string{"Content-Length": strconv.Itoa(len(a.Body)), "X-Amz-Stand-In": "yes"}
 	maps.Copy(header, a.Header)
 	a.Header = header
 	return a
@@ -47,6 +47,7 @@ func withLength(a reply) reply {
 func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amz-Stand-In", "yes")
 		for name, value := range header {
 			w.Header().Set(name, value)
 		}

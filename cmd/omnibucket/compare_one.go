@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"os"
+	"path"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// An oneObject is a bucket of one object of another, under a name: diff and check compare two
+// objects as trees of one file.
+type oneObject struct {
+	storage.Bucket
+	key, name string
+}
+
+func (o oneObject) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	var r storage.ListRequest
+	failed := r.Apply(opts...)
+	return func(yield func(storage.ListEntry, error) bool) {
+		if failed != nil {
+			yield(storage.ListEntry{}, failed)
+			return
+		}
+		for entry, err := range o.Bucket.List(ctx, storage.WithPrefix(o.key), storage.WithLimit(1)) {
+			if err == nil && (entry.Key != o.key || r.StartAfter >= o.name) {
+				return
+			}
+			entry.Key = o.name
+			yield(entry, err)
+			return
+		}
+	}
+}
+
+func (o oneObject) Attrs(ctx context.Context, _ string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
+	return o.Bucket.Attrs(ctx, o.key, opts...)
+}
+
+func (o oneObject) Download(ctx context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	return o.Bucket.Download(ctx, o.key, opts...)
+}
+
+// oneFile returns the location of a file or object in its bucket, or false if it is a tree.
+func (p *program) oneFile(ctx context.Context, l location) (location, bool, error) {
+	if l.kind != inBucket && l.kind != localPath {
+		return l, false, nil // which has its own error
+	}
+	if l.kind == localPath {
+		if _, err := os.Stat(l.path); err != nil {
+			return l, false, &storage.Error{Code: storage.ObjectNotFound, Key: l.path, Err: err}
+		}
+	}
+	if tree, err := p.isTree(ctx, l); tree || err != nil {
+		return l, false, err
+	}
+	if l.kind == localPath {
+		var err error
+		if l, err = l.asBucket(); err != nil {
+			return l, false, err
+		}
+	}
+	return l, true, nil
+}
+
+// compareEnds returns the ends of a comparison: two trees, or two files.
+func (p *program) compareEnds(ctx context.Context, texts [2]string) (ends [2]transfer.End, err error) {
+	var at [2]location
+	var one [2]bool
+	for i, text := range texts {
+		if at[i], err = p.locate(text); err == nil {
+			at[i], one[i], err = p.oneFile(ctx, at[i])
+		}
+		if err != nil {
+			return ends, err
+		}
+	}
+	if one[0] != one[1] {
+		return ends, invalid("arguments must be two trees or two objects", "end the address of a folder in \"/\"")
+	}
+	for i, l := range at {
+		if !one[i] {
+			if ends[i], err = p.existingEnd(ctx, l); err != nil {
+				return ends, err
+			}
+			continue
+		}
+		bucket, err := p.open(ctx, l)
+		if err != nil {
+			return ends, err
+		}
+		if _, err := bucket.Attrs(ctx, l.key); err != nil {
+			return ends, err
+		}
+		ends[i] = transfer.Bucket(oneObject{bucket, l.key, path.Base(at[0].key)})
+	}
+	return ends, nil
+}

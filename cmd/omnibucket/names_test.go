@@ -1,0 +1,146 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+func TestNamesOfOtherProgramsSuggestACommand(t *testing.T) {
+	s := newShell(t)
+	for other, want := range map[string]string{
+		"copy": "cp", "put": "cp", "get": "cp", "move": "mv", "list": "ls", "delete": "rm", "remove": "rm", "mirror": "sync", "rsync": "sync",
+		"presign": "sign", "share": "sign", "mkdir": "mb", "rmdir": "rb", "md5sum": "hash", "info": "stat", "compare": "diff", "size": "du",
+	} {
+		_, stderr := s.exits(2, other, "x")
+		require.Contains(t, stderr, "hint: did you mean ", other)
+		require.Regexp(t, "hint: .* "+want+"(\\?| or)", stderr, other)
+	}
+}
+
+func TestHIsForSizesThatPeopleRead(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a", "12345")
+	for _, args := range [][]string{{"du", "-h", bucket}, {"ls", "-lh", bucket}, {"find", "-l", "-h", bucket}} {
+		require.Contains(t, s.ok(args...), "5 B", args)
+		require.Contains(t, s.ok(args[0], "--help"), "-h, --human", args)
+	}
+	require.Contains(t, s.ok("cat", "-h"), "Usage:")
+}
+
+func TestErrorsNameWhatACommandHas(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	_, stderr := s.exits(2, "cp", "--tag", "=x", filepath.Join(dir, "a"), memory(t)+"/a")
+	require.Contains(t, stderr, "--tag")
+	require.NotContains(t, stderr, "WithTags")
+
+	server := s3Box(t, s, s3server.Config{})
+	server.Close()
+	_, stderr = s.exits(1, "ls", "--retries", "0", "box:")
+	require.Contains(t, stderr, "connection refused")
+	require.Contains(t, stderr, "hint: no program accepts connections there: check the endpoint")
+	for _, noise := range []string{"operation error", "StatusCode", "RequestID", "request send failed", "REDACTED"} {
+		require.NotContains(t, stderr, noise)
+	}
+	_, stderr = s.exits(1, "ls", "-v", "--retries", "0", "box:")
+	require.Contains(t, stderr, "operation error", "-v has all")
+}
+
+func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		args []string
+		left []string
+	}{
+		{"a file", []string{"rm", "a"}, []string{"b.tmp", "c.tmp", "tree"}},
+		{"wildcards", []string{"rm", "*.tmp"}, []string{"a", "tree"}},
+		{"a tree", []string{"rm", "-r", "tree"}, []string{"a", "b.tmp", "c.tmp"}},
+		{"a dry run", []string{"rm", "--dry-run", "a"}, []string{"a", "b.tmp", "c.tmp", "tree"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			dir := t.TempDir()
+			t.Chdir(dir)
+			writeFiles(t, dir, map[string]string{"a": "", "b.tmp": "", "c.tmp": "", "tree/x/1": "", "tree/2": ""})
+			s.exits(0, append(row.args, "-v")...)
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			var left []string
+			for _, entry := range entries {
+				left = append(left, entry.Name())
+			}
+			require.Equal(t, row.left, left)
+		})
+	}
+}
+
+// A file outside of the directory is not reached by a link in it.
+func TestRmOfAPathFollowsNoLink(t *testing.T) {
+	s := newShell(t)
+	dir, outside := t.TempDir(), t.TempDir()
+	writeFiles(t, outside, map[string]string{"kept": "kept"})
+	writeFiles(t, dir, map[string]string{"tree/a": ""})
+	if err := os.Symlink(outside, filepath.Join(dir, "tree", "link")); err != nil {
+		t.Skip(err)
+	}
+	s.exits(0, "rm", "-r", filepath.Join(dir, "tree"))
+	require.Equal(t, "kept", readFile(t, filepath.Join(outside, "kept")))
+}
+
+func TestTheTimeOfASignedURLHasDays(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a", "a")
+	signed := bucket + "/a?signing_base_url=http://127.0.0.1:8080/.signed"
+	require.Contains(t, s.ok("sign", "--ttl", "7d", signed), "http://127.0.0.1:8080/")
+	require.Contains(t, s.ok("sign", "--ttl", "1w", signed), "http://127.0.0.1:8080/")
+	for _, bad := range []string{"soon", "8d", "-1h", ""} {
+		_, stderr := s.exits(2, "sign", "--ttl", bad, signed)
+		require.Contains(t, stderr, "ttl", bad)
+	}
+}
+
+func TestTheVersionNeedsNoConfiguration(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	invalid := filepath.Join(dir, "invalid.yaml")
+	writeFiles(t, dir, map[string]string{"invalid.yaml": "x"})
+	for _, file := range []string{filepath.Join(dir, "new.yaml"), invalid} {
+		s.env["OMNIBUCKET_CONFIG"] = file
+		for _, args := range [][]string{{"version"}, {"--version"}, {"help"}, {"help", "cp"}, {"completion", "bash"}, {}} {
+			require.NotEmpty(t, s.ok(args...), args)
+		}
+		s.exits(2, "ls", memory(t))
+	}
+}
+
+func TestTwoObjectsAreCompared(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "same", "b": "other", "tree/c": ""})
+	s.put(bucket+"/x/a", "same")
+	s.put(bucket+"/x/ab", "more")
+	file := func(name string) string { return filepath.Join(dir, name) }
+	for _, command := range []string{"diff", "check"} {
+		stdout, stderr := s.exits(0, command, file("a"), bucket+"/x/a")
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, "1 the same, 0 different")
+		stdout, _ = s.exits(1, command, bucket+"/x/a", file("b"))
+		require.Equal(t, "! a\n", stdout)
+		stdout, _ = s.exits(1, command, bucket+"/x/a", bucket+"/x/ab")
+		if command == "check" {
+			require.Equal(t, "! a\n", stdout)
+		}
+		s.exits(3, command, file("none"), bucket+"/x/a")
+		s.exits(3, command, file("a"), bucket+"/x/none")
+		_, stderr = s.exits(2, command, file("a"), bucket+"/x/")
+		require.Contains(t, stderr, "two trees or two objects")
+	}
+}

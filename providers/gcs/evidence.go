@@ -1,0 +1,127 @@
+package gcs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// A success counts only if its response carries what Google documents for that request. A proxy, a
+// captive portal or a wrong endpoint sends a 200 to everything. The witness checks the JSON API.
+// Uploads are checked where their resource is read, and reads of bytes by their generation.
+
+// pageHint is for a response that is not the service's.
+const pageHint = "the endpoint answers like a web page: check endpoint="
+
+// errNoEvidence is in the error for a success that is not the service's.
+var errNoEvidence = errors.New("the response is not one of Google Cloud Storage")
+
+// writes makes one request that changes something, and translates its error. If the response is
+// not the service's, the outcome is unknown.
+func writes(ctx context.Context, do func(context.Context) error) error {
+	err := translator.Write(ctx, do)
+	if e, ok := err.(*storage.Error); ok && errors.Is(e, errNoEvidence) {
+		e.Unknown = true
+	}
+	return err
+}
+
+func noEvidence(status int, why string) *storage.Error {
+	return &storage.Error{Code: storage.Unavailable, Status: status, Retryable: true, Hint: pageHint, Err: fmt.Errorf("%w: %s", errNoEvidence, why)}
+}
+
+// A witness is a RoundTripper that fails if a successful response of the JSON API is not Google's.
+type witness struct {
+	base     http.RoundTripper
+	emulator bool // STORAGE_EMULATOR_HOST: one that responds to removals with an empty 200
+}
+
+// maxShort is the size in bytes of a document that is read before it is believed. A longer one is
+// a listing or a resource, which the SDK decodes.
+const maxShort = 4 << 10
+
+const jsonRoot = "/storage/v1/b"
+
+// RoundTrip sends the request.
+func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasPrefix(r.URL.Path, jsonRoot) || strings.HasPrefix(r.URL.RawQuery, "alt=media") {
+		return t.base.RoundTrip(r)
+	}
+	response, err := t.base.RoundTrip(withKind(r))
+	if err != nil || response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
+		return response, err
+	}
+	if err := t.check(r.Method, response); err != nil {
+		_ = response.Body.Close()
+		return nil, err
+	}
+	return response, nil
+}
+
+// withKind returns the request with the kind among the fields of a listing. An empty listing has
+// nothing else.
+func withKind(r *http.Request) *http.Request {
+	at := strings.Index(r.URL.RawQuery, "fields=nextPageToken")
+	if at < 0 {
+		return r
+	}
+	out, address := *r, *r.URL
+	at += len("fields=")
+	address.RawQuery = address.RawQuery[:at] + url.QueryEscape("kind,") + address.RawQuery[at:]
+	out.URL = &address
+	return &out
+}
+
+// check returns an error if a successful response is not Google's. It reads the beginning of the
+// body and puts it back.
+func (t *witness) check(method string, response *http.Response) error {
+	if method == http.MethodDelete && response.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	start, err := io.ReadAll(io.LimitReader(response.Body, maxShort))
+	if err != nil {
+		return &requestError{err}
+	}
+	response.Body = restored{io.MultiReader(bytes.NewReader(start), response.Body), response.Body}
+	if method == http.MethodDelete {
+		text := strings.TrimSpace(string(start))
+		if text == "null" || text == "" && t.emulator {
+			return nil // from an emulator
+		}
+		return noEvidence(response.StatusCode, "it is not 204")
+	}
+	if len(start) == maxShort && start[0] == '{' || isResource(start) {
+		return nil
+	}
+	return noEvidence(response.StatusCode, "it has no resource")
+}
+
+// isResource reports whether a document is a resource or a list of the JSON API.
+func isResource(document []byte) bool {
+	var r struct {
+		Kind                                 string
+		Generation, Metageneration, Bindings any // the last one of a policy
+	}
+	return json.Unmarshal(document, &r) == nil && (strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil)
+}
+
+// A restored body reads what was read before, and then the rest.
+type restored struct {
+	io.Reader
+	io.Closer
+}
+
+// CloseIdleConnections calls that of the base.
+func (t *witness) CloseIdleConnections() {
+	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}

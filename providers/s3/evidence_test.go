@@ -1,0 +1,67 @@
+package s3
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// An endpoint that answers everything with status 200 has stored and removed nothing.
+func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
+	calls := map[string]struct {
+		write bool // its outcome is unknown
+		do    func(d *driver) error
+	}{
+		"Put": {true, func(d *driver) error { _, err := d.Put(t.Context(), wiretest.Put("k", "hello")); return err }},
+		"PutPart": {false, func(d *driver) error {
+			_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
+			return err
+		}},
+		"Begin": {false, func(d *driver) error { _, err := d.BeginParts(t.Context(), wiretest.Put("k", "hello")); return err }},
+		"Complete": {true, func(d *driver) error {
+			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k"}, Upload: "u", Parts: []storage.Part{{Number: 1, Tag: etag}}})
+			return err
+		}},
+		"Copy": {true, func(d *driver) error {
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Key: "k", Source: storage.ObjectRef{Bucket: "photos", Key: "from", Revision: etag}})
+			return err
+		}},
+		"Delete":       {true, func(d *driver) error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}) }},
+		"DeleteBatch":  {true, func(d *driver) error { return d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "k"}})[0] }},
+		"SetTags":      {true, func(d *driver) error { return d.SetTags(t.Context(), &storage.ChangeRequest{Key: "k"}) }},
+		"SetRetention": {true, func(d *driver) error { return d.SetRetention(t.Context(), &storage.ChangeRequest{Key: "k"}) }},
+		"SetLegalHold": {true, func(d *driver) error { return d.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "k"}) }},
+		"Tags":         {false, func(d *driver) error { _, err := d.Tags(t.Context(), &storage.GetRequest{Key: "k"}); return err }},
+		"Head": {false, func(d *driver) error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			return err
+		}},
+		"Get": {false, func(d *driver) error {
+			_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			if err == nil {
+				_, _ = io.Copy(io.Discard, body)
+				_ = body.Close()
+			}
+			return err
+		}},
+		"List": {false, func(d *driver) error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 1}); return err }},
+	}
+	for answer, body := range map[string]string{"a login page": "<html><body>Log in</body></html>", "JSON": "{}", "nothing": "", "another document": "<Welcome></Welcome>"} {
+		for name, call := range calls {
+			eachClient(t, name+", "+answer, func(t *testing.T, use func(*driver) *driver) {
+				w := &standIn{wiretest.NewServer(t, reply{Body: body})}
+				err := call.do(use(w.on(t, "aws")))
+				require.ErrorIs(t, err, storage.Unavailable)
+				if name != "List" {
+					require.Equal(t, call.write, errors.Is(err, storage.OutcomeUnknown))
+				}
+			})
+		}
+	}
+}
