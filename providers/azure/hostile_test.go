@@ -41,7 +41,9 @@ func TestHostileServers(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			hostile.Run(t, hostile.Store{
 				Server: &httputil.ReverseProxy{
-					Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host },
+					Rewrite: func(r *httputil.ProxyRequest) {
+						r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host
+					},
 					Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true},
 				},
 				Open: func(t *testing.T, address string) storage.Driver {
