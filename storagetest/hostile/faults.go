@@ -25,6 +25,9 @@ type fault struct {
 	large     bool                  // also for operations that send much
 	firstOnly bool                  // only from the first request on
 	only      func(*operation) bool // nil: all operations
+	writes    bool                  // only operations that change something, and those of the sweep too
+	once      bool                  // only one response is broken
+	each      bool                  // the tries share one server, and each variant is a status
 	respond   func(*exchange)
 }
 

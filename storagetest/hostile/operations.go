@@ -18,6 +18,8 @@ type operation struct {
 	single  bool                                        // its first response decides
 	reads   bool                                        // bytes of an object: a body without an end is theirs
 	large   bool                                        // it sends much: only the faults that matter most
+	sweeps  bool                                        // only the sweep of statuses has it
+	beside  func(context.Context, storage.Bucket) error // another writer, between the effect and the response
 	lists   bool                                        // pages
 	prepare func(context.Context, storage.Bucket) error // on the honest server
 	do      func(ctx context.Context, b storage.Bucket) error
@@ -38,7 +40,7 @@ var (
 )
 
 func operations(desc *storage.Description) []operation {
-	return []operation{
+	return append(moreWrites(desc), []operation{
 		{name: "Upload", single: true, prepare: uploaded("a"), done: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
@@ -83,13 +85,12 @@ func operations(desc *storage.Description) []operation {
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, []string{"a", "b", "c/", "d"}, storage.WithDelimiter("/"))
 			}},
-	}
+	}...)
 }
 
 // uploadInParts is an upload of two parts.
 func uploadInParts(desc *storage.Description) operation {
-	size := max(1<<10, desc.MinPartSize)
-	content := strings.Repeat("p", int(size)) + after
+	size, content := partSize(desc), inParts(desc)
 	return operation{
 		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"), done: replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
