@@ -48,10 +48,9 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 		if len(secret) < shortestSecret {
 			return
 		}
-		quoted, _ := json.Marshal(secret)
-		for _, form := range []string{
+		for _, form := range [...]string{
 			secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret),
-			string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(secret, "/", `\/`),
+			inJSON(secret), strings.ReplaceAll(secret, "/", `\/`),
 		} {
 			if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == form }) {
 				found = append(found, []byte(form))
@@ -76,6 +75,15 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 	addParameters(r.URL, add)
 	slices.SortFunc(found, func(a, b []byte) int { return len(b) - len(a) })
 	return found
+}
+
+// inJSON returns text as it is within a string of JSON.
+func inJSON(text string) string {
+	if !strings.ContainsAny(text, "\"\\<>&") {
+		return text // as most secrets are
+	}
+	quoted, _ := json.Marshal(text)
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // secretWord returns the secret in a word of a credential, or "".
@@ -157,9 +165,14 @@ type maskedBody struct {
 
 const maskedBuffer = 4 << 10 // bytes, and twice the longest secret
 
-func maskBody(body io.ReadCloser, secrets [][]byte) *maskedBody {
+// maskBody masks a body of length bytes, or an unknown number if length is negative.
+func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
+	size := int64(maskedBuffer)
+	if length >= 0 {
+		size = min(size, length+1)
+	}
 	longest := len(secrets[0])
-	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, maskedBuffer+2*longest)}
+	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, int(size)+2*longest)}
 }
 
 func (b *maskedBody) Read(p []byte) (int, error) {

@@ -48,18 +48,6 @@ func sweep() []fault {
 	return all
 }
 
-// includes reports whether the operation is tried with the fault.
-func (f *fault) includes(o *operation) bool {
-	switch {
-	case f.writes:
-		// A lasting 412 is a conflict that never ends: Update tries again for long.
-		return o.done != nil && (f.once || o.name != "Update")
-	case o.sweeps, f.only != nil && !f.only(o):
-		return false
-	}
-	return !o.large || f.success || f.large
-}
-
 // respondAsGateway sends the page with the status of the variant.
 func respondAsGateway(x *exchange) {
 	if x.variant == noResponse {
@@ -70,7 +58,7 @@ func respondAsGateway(x *exchange) {
 
 // sweep tries all statuses at each request of the operation, over one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
-	server := newServer(t, s.store.Server)
+	server := newServer(t, s.store.Server, false)
 	opened := storage.New(s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(opened) })
 	for first := 1; first <= mostRequests; first++ {
