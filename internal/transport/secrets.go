@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"bytes"
-	"encoding/json"
-	"html"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -14,8 +12,7 @@ import (
 // shortestSecret is the length in bytes from which a value is masked: shorter ones are words.
 const shortestSecret = 6
 
-// secretsOf returns the secrets that a request carries, in the forms in which a server may
-// show them. They are credentials, and the hashes of a customer's key.
+// secretsOf returns the secrets that a request carries. They are credentials, and the hashes of a customer's key.
 func secretsOf(r *http.Request) [][]byte { return findSecrets(r, isSecretHeader) }
 
 // credentialsOf is secretsOf without hashes, which successful responses show for a reason.
@@ -48,11 +45,7 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 		if len(secret) < shortestSecret {
 			return
 		}
-		quoted, _ := json.Marshal(secret)
-		for _, form := range []string{
-			secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret),
-			string(quoted[1 : len(quoted)-1]), strings.ReplaceAll(secret, "/", `\/`),
-		} {
+		for _, form := range []string{secret, fmt.Sprintf("% x", secret)} { // Amazon shows the signed text in both
 			if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == form }) {
 				found = append(found, []byte(form))
 			}
@@ -107,26 +100,27 @@ func addParameters(u *url.URL, add func(string)) {
 	}
 }
 
-// mask replaces the secrets in text, which keeps its length.
-func mask(text []byte, secrets [][]byte) (changed bool) {
+// mask replaces the secrets in text, which keeps its length. end says that nothing follows text:
+// the beginning of a secret at its end was cut.
+func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	for _, secret := range secrets {
-		for from := 0; ; {
-			at := bytes.Index(text[from:], secret)
-			if at < 0 {
-				break
+		for i := 0; i < len(text); i++ {
+			if c := text[i]; c != secret[0] && c != '%' && c != '&' && c != '\\' {
+				continue
 			}
-			from += at + len(secret)
-			for i := from - len(secret); i < from; i++ {
-				text[i] = '*'
+			n := matchSecret(text[i:], secret, end)
+			for j := range n {
+				text[i+j] = '*'
 			}
-			changed = true
+			changed = changed || n > 0
+			i += max(0, n-1)
 		}
 	}
 	return changed
 }
 
 func maskString(text string, secrets [][]byte) string {
-	if masked := []byte(text); mask(masked, secrets) {
+	if masked := []byte(text); mask(masked, secrets, true) {
 		return string(masked)
 	}
 	return text
@@ -158,7 +152,10 @@ type maskedBody struct {
 const maskedBuffer = 4 << 10 // bytes, and twice the longest secret
 
 func maskBody(body io.ReadCloser, secrets [][]byte) *maskedBody {
-	longest := len(secrets[0])
+	longest := 0
+	for _, secret := range secrets {
+		longest = max(longest, shownLength(secret))
+	}
 	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, maskedBuffer+2*longest)}
 }
 
@@ -172,7 +169,7 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 		var n int
 		n, b.err = b.inner.Read(b.buffer[filled:cap(b.buffer)])
 		b.buffer = b.buffer[:filled+n]
-		mask(b.buffer, b.secrets)
+		mask(b.buffer, b.secrets, b.err != nil)
 		b.read, b.safe = 0, len(b.buffer)
 		if b.err == nil {
 			b.safe = max(0, len(b.buffer)-b.hold)
