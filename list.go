@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -180,6 +181,10 @@ func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 			}
 		}
 		e = l.progress.check(&l.op.core.desc, r.Token, page.Token, last)
+		if e == errRepeats && r.Delimiter != "" && r.Delimiter != folderDelimiter { // MinIO, if nothing says that it is MinIO
+			d := l.op.core.driver.Describe()
+			e = unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint)
+		}
 	}
 	return page, e
 }

@@ -42,7 +42,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	if unsure { // only an entry after the page proves that there is a next page
 		l.req.Limit = min(size+1, l.op.core.maxPage())
 	}
-	begin := l.req.Token
+	begin, exact := l.req.Token, l.req.Limit == size
 	var before []ListEntry
 	for {
 		page, e := l.page(ctx)
@@ -52,9 +52,9 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if before != nil {
 			page.Entries = append(before, page.Entries...)
 		}
-		if len(page.Entries) > size && !l.startsAfter(l.op.prefix+page.Entries[size-1].Key) {
+		if len(page.Entries) > size && !exact && !l.startsAfter(l.op.prefix+page.Entries[size-1].Key) {
 			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
-			before, unsure = nil, false // there is a next page, which only the driver's token begins
+			before, unsure, exact = nil, false, true // there is a next page, which only the driver's token begins
 			continue
 		}
 		if len(page.Entries) > size { // Azure's driver returns more if it has to sort
@@ -62,11 +62,15 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return page, l.op.end(nil)
 		}
-		if page.Token == "" || len(page.Entries) > 0 && !unsure {
+		short := len(page.Entries) == 0 || l.readsFromStart() && len(page.Entries) < size
+		if page.Token == "" || !short && !unsure {
 			page.Token = seal(l, page.Token)
 			return page, l.op.end(nil)
 		}
 		before, l.req.Token = page.Entries, page.Token
+		if !unsure {
+			l.req.Limit = size - len(before)
+		}
 	}
 }
 

@@ -17,10 +17,10 @@ import (
 var javaScript embed.FS
 
 // javaScriptFiles are the files of the suite, beside the installed packages.
-var javaScriptFiles = []string{"package.json", "package-lock.json", "s3.test.mjs"}
+var javaScriptFiles = []string{"package.json", "package-lock.json", "s3.test.mjs", "minio.test.mjs"}
 
-// prepareJavaScript installs the AWS SDK for JavaScript from the lock file, without
-// running scripts of packages.
+// prepareJavaScript installs the AWS SDK for JavaScript and minio-js from the lock file,
+// without running scripts of packages.
 func prepareJavaScript(ctx context.Context) (string, error) {
 	hash := sha256.New()
 	contents := map[string][]byte{}
@@ -48,10 +48,10 @@ func prepareJavaScript(ctx context.Context) (string, error) {
 	})
 }
 
-// runJavaScript runs our own short tests with the AWS SDK for JavaScript.
+// runJavaScript runs our own short tests with the AWS SDK for JavaScript and minio-js.
 func runJavaScript(ctx context.Context, t task) ([]result, error) {
 	var out bytes.Buffer
-	if err := t.command(ctx, t.prepared, nil, &out, "node", "--test", "--test-reporter=tap", "s3.test.mjs"); err != nil {
+	if err := t.command(ctx, t.prepared, nil, &out, "node", "--test", "--test-reporter=tap", "s3.test.mjs", "minio.test.mjs"); err != nil {
 		return nil, err
 	}
 	return readTAP(out.Bytes()), nil

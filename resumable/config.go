@@ -65,7 +65,9 @@ type Config struct {
 	PartTTL time.Duration
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16
 	// MiB; 0: DefaultMemoryLimit. A quarter is for the requests that send bytes, each of
-	// which takes 32 KiB: by default 512 at once. The rest is for parts. An upload takes at
+	// which takes 32 KiB: by default 512 at once. A user has at most as many of them as are
+	// still free for others, so 256 if nobody else sends. If Authorize names no user, that
+	// holds for an address of clients (Request.RemoteAddr). The rest is for parts. An upload takes at
 	// most one part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes
 	// arrive. If there is no memory, what has arrived is stored, and the client waits for 30
 	// seconds, and then gets 503. A file whose parts exceed the rest is too large.
@@ -210,7 +212,7 @@ func NewHandler(bucket storage.ReadWriter, c Config) (*Handler, error) {
 	}
 	feeds := c.MemoryLimit / feedsShare
 	h := &Handler{
-		bucket: bucket, config: c, memory: newMemory(c.MemoryLimit - feeds), feeds: newMemory(feeds),
+		bucket: bucket, config: c, memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds),
 		active: map[string]chan struct{}{}, pace: defaultPace, basePart: partsize.Base, claimFor: claimFor,
 	}
 	h.mux = h.routes()

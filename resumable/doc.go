@@ -94,7 +94,8 @@
 // A tus upload holds at most one part at a time, which is 8 MiB for files of up to 78 GiB. It
 // takes memory as bytes arrive, and gives it back if the client sends nothing for 2 seconds.
 // All uploads together are within Config.MemoryLimit, with 32 KiB for each request that sends
-// bytes. If the memory is used up, what has arrived is stored as a segment, which costs a
+// bytes. One user gets at most half of those requests, and leaves as many for others as it has.
+// If the memory is used up, what has arrived is stored as a segment, which costs a
 // request more.
 // Parts that go straight to the store take no memory. A client that sends less than 16 KiB in
 // a minute is disconnected; what it sent counts.

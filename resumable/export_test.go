@@ -1,6 +1,7 @@
 package resumable
 
 import (
+	"context"
 	"time"
 
 	"github.com/omnibucket/storage/internal/partsize"
@@ -25,6 +26,20 @@ func (h *Handler) SetClaim(d time.Duration) { h.claimFor = d }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.
 func (h *Handler) SetMemory(bytes int64) { h.memory.limit = bytes }
+
+// Memory is the memory of uploads.
+type Memory = memory
+
+// NewMemory returns a memory of this many bytes.
+func NewMemory(limit int64) *Memory { return newMemory(limit) }
+
+// Acquire takes bytes for a user.
+func (m *memory) Acquire(ctx context.Context, user string, bytes int64) bool {
+	return m.acquire(ctx, user, bytes)
+}
+
+// Release returns bytes of a user.
+func (m *memory) Release(user string, bytes int64) { m.release(user, bytes) }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
 func (h *Handler) SetFeeds(n int64, wait time.Duration) {

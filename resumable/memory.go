@@ -2,39 +2,71 @@ package resumable
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
-// A memory bounds buffers of all tus uploads. Buffers are granted in order.
+// A memory bounds buffers of all tus uploads. If some wait, the next is one whose owner has least.
 type memory struct {
 	limit int64
 	wait  time.Duration // memoryWait; tests make it shorter
+	// spare is set if an owner may not have more than is free for others. Then many owners who
+	// take what they can leave something for the next one.
+	spare bool
 
 	mu      sync.Mutex
 	used    int64
+	owners  map[string]int64 // what each of them has of used
 	waiting []*memoryWaiter
 }
 
 type memoryWaiter struct {
+	owner   string
 	bytes   int64
 	granted chan struct{}
 }
 
-func newMemory(limit int64) *memory { return &memory{limit: limit, wait: memoryWait} }
+func newMemory(limit int64) *memory {
+	return &memory{limit: limit, wait: memoryWait, owners: map[string]int64{}}
+}
+
+// newSharedMemory returns a memory of which each owner leaves some.
+func newSharedMemory(limit int64) *memory {
+	m := newMemory(limit)
+	m.spare = true
+	return m
+}
 
 // memoryWait is how long a request waits for a buffer.
 const memoryWait = 30 * time.Second
 
 // try returns whether there is space for bytes, and takes it. Nobody may wait for space.
-func (m *memory) try(bytes int64) bool {
+func (m *memory) try(owner string, bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.waiting) > 0 || m.used+bytes > m.limit && m.used > 0 {
+	if len(m.waiting) > 0 || !m.fits(bytes) || !m.allows(owner, bytes) {
 		return false
 	}
-	m.used += bytes
+	m.take(owner, bytes)
 	return true
+}
+
+// fits reports whether there is space for bytes. The lock is held.
+func (m *memory) fits(bytes int64) bool { return m.used+bytes <= m.limit || m.used == 0 }
+
+// allows reports whether owner may have bytes more. The lock is held.
+func (m *memory) allows(owner string, bytes int64) bool {
+	has := m.owners[owner]
+	return !m.spare || has == 0 || has+bytes <= m.limit-m.used-bytes
+}
+
+// take gives bytes to owner. The lock is held.
+func (m *memory) take(owner string, bytes int64) {
+	m.used += bytes
+	if m.owners[owner] += bytes; m.owners[owner] == 0 {
+		delete(m.owners, owner)
+	}
 }
 
 // contended reports whether a request waits for space.
@@ -46,14 +78,11 @@ func (m *memory) contended() bool {
 
 // acquire waits until there is space for bytes, and returns false after wait or if
 // ctx is done.
-func (m *memory) acquire(ctx context.Context, bytes int64) bool {
-	if m.try(bytes) {
-		return true
-	}
+func (m *memory) acquire(ctx context.Context, owner string, bytes int64) bool {
 	m.mu.Lock()
-	w := &memoryWaiter{bytes: bytes, granted: make(chan struct{})}
+	w := &memoryWaiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
 	m.waiting = append(m.waiting, w)
-	m.grant() // space may have come meanwhile
+	m.grant()
 	m.mu.Unlock()
 	timer := time.NewTimer(m.wait)
 	defer timer.Stop()
@@ -70,33 +99,40 @@ func (m *memory) acquire(ctx context.Context, bytes int64) bool {
 func (m *memory) abandon(w *memoryWaiter) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i, other := range m.waiting {
-		if other == w {
-			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
-			m.grant()
-			return false
-		}
+	i := slices.Index(m.waiting, w)
+	if i < 0 {
+		return true
 	}
-	return true
+	m.waiting = slices.Delete(m.waiting, i, i+1)
+	m.grant()
+	return false
 }
 
-// release returns bytes.
-func (m *memory) release(bytes int64) {
+// release returns bytes of owner.
+func (m *memory) release(owner string, bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.used -= bytes
+	m.take(owner, -bytes)
 	m.grant()
 }
 
 // grant wakes those that fit. The lock is held.
 func (m *memory) grant() {
-	for len(m.waiting) > 0 {
-		next := m.waiting[0]
-		if m.used+next.bytes > m.limit && m.used > 0 {
-			return
-		}
-		m.used += next.bytes
-		m.waiting = m.waiting[1:]
-		close(next.granted)
+	for i := m.next(); i >= 0 && m.fits(m.waiting[i].bytes); i = m.next() {
+		w := m.waiting[i]
+		m.take(w.owner, w.bytes)
+		m.waiting = slices.Delete(m.waiting, i, i+1)
+		close(w.granted)
 	}
+}
+
+// next returns the index of the first waiter whose owner has least, or -1. The lock is held.
+func (m *memory) next() int {
+	next := -1
+	for i, w := range m.waiting {
+		if m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {
+			next = i
+		}
+	}
+	return next
 }

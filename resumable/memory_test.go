@@ -2,13 +2,18 @@ package resumable_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -81,6 +86,27 @@ func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
 	}
 }
 
+// A user whose uploads have less memory need not wait for those of a user who has more.
+func TestTheUserWithTheLeastMemoryIsNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := resumable.NewMemory(2)
+		require.True(t, m.Acquire(t.Context(), alice, 2))
+		order := make(chan string, 2)
+		for _, user := range []string{alice, mallo} {
+			go func() {
+				if m.Acquire(t.Context(), user, 1) {
+					order <- user
+				}
+			}()
+			synctest.Wait()
+		}
+		m.Release(alice, 1)
+		require.Equal(t, mallo, <-order)
+		m.Release(alice, 1)
+		require.Equal(t, alice, <-order)
+	})
+}
+
 // Uploads whose parts do not fit into the memory together store what they have, and wait.
 func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
 	s := newSite(t, inMemory(t), resumable.Config{})
@@ -116,7 +142,7 @@ func TestTusUploadsThatExceedTheMemoryTakeTurns(t *testing.T) {
 func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
 	s := newSite(t, inMemory(t), resumable.Config{MemoryLimit: 20 << 20})
 	require.EqualValues(t, 20<<20, s.handler.Memory())
-	s.handler.SetFeeds(3, 50*time.Millisecond)
+	s.handler.SetFeeds(6, 50*time.Millisecond) // of which one user has 3
 	var stops []func()
 	for i := range 3 {
 		at := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
@@ -139,4 +165,45 @@ func TestTusConnectionsAreWithinTheMemoryLimit(t *testing.T) {
 	s.patch(at, 0, content(1000), 1000)
 	s.stored("files/alice/late", content(1000))
 	require.Zero(t, s.handler.FeedsUsed())
+}
+
+// Slow connections of one user, or of one client if there are no users, leave some for others.
+func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
+	const connections = 32
+	begin := func(_ *http.Request, _ string, n resumable.UploadRequest) (*resumable.Target, error) {
+		return &resumable.Target{Key: n.Name}, nil
+	}
+	nobody := func(*http.Request) (string, error) { return "", nil }
+	for _, row := range []struct {
+		name   string
+		c      resumable.Config
+		header string // that differs
+	}{
+		{"of a user", resumable.Config{Begin: begin}, "X-User"},
+		{"of a client", resumable.Config{Begin: begin, Authorize: nobody}, "X-Client"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSite(t, inMemory(t), row.c)
+			s.handler.SetFeeds(connections, 50*time.Millisecond)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.RemoteAddr = net.JoinHostPort("192.0.2."+cmp.Or(r.Header.Get("X-Client"), "1"), itoa(int64(rand.IntN(1<<16))))
+				http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			s.base = server.URL + "/uploads"
+			for i := range connections {
+				at := s.create("Upload-Length", "1000", "Upload-Metadata", named("slow"+itoa(int64(i))))
+				defer s.sendAndStall(at, "", content(100))()
+			}
+			require.Eventually(t, func() bool { return s.handler.FeedsUsed() >= connections/2*resumable.FeedBytes }, time.Minute, time.Millisecond)
+			for _, other := range []string{"2", "3", "4"} {
+				h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Length": "1000",
+					"Upload-Metadata": named(other), row.header: other,
+				}
+				a := s.do(alice, "POST", "/tus/", bytes.NewReader(content(1000)), h)
+				require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
+				require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
+			}
+		})
+	}
 }

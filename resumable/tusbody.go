@@ -3,6 +3,7 @@ package resumable
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -32,7 +33,8 @@ type feed struct {
 	ended  chan struct{}
 	w      http.ResponseWriter
 	memory *memory
-	over   bool // the last piece was received
+	owner  string // of the memory
+	over   bool   // the last piece was received
 }
 
 var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes")}
@@ -40,19 +42,32 @@ var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Confi
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
 func (h *Handler) newFeed(c *call, left int64) (*feed, error) {
-	if !h.feeds.acquire(c.Context(), feedBytes) {
+	owner := c.owner()
+	if !h.feeds.acquire(c.Context(), owner, feedBytes) {
 		e := busy()
 		e.Err = errNoFeed
 		return nil, e
 	}
 	f := &feed{
 		pieces: make(chan piece), free: make(chan []byte, 2),
-		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w, memory: h.feeds,
+		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w, memory: h.feeds, owner: owner,
 	}
 	f.free <- make([]byte, pieceBytes)
 	f.free <- make([]byte, pieceBytes)
 	go f.read(c.Body, left)
 	return f, nil
+}
+
+// owner returns who takes memory for the request: the user, or a client if Authorize names none.
+func (c *call) owner() string {
+	if c.user != "" {
+		return "user " + c.user
+	}
+	host, _, err := net.SplitHostPort(c.RemoteAddr)
+	if err != nil {
+		host = c.RemoteAddr
+	}
+	return "client " + host
 }
 
 // read reads at most one byte more than is allowed at once: a chunked body fills the buffer before
@@ -94,7 +109,7 @@ func (f *feed) recycle(p piece) {
 // more. If the body is not over, a deadline ends the Read in progress, and is taken back; the response
 // closes the connection. If a middleware hides the connection, the Read ends with the request.
 func (f *feed) close() bool {
-	defer f.memory.release(feedBytes)
+	defer f.memory.release(f.owner, feedBytes)
 	close(f.stop)
 	if f.over {
 		<-f.ended

@@ -84,7 +84,6 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 	if p.size > most {
 		return nil, tooLarge(p.size, most)
 	}
-	r.drained = true // from here on
 	from, trailer := io.Reader(r.Body), http.Header{}
 	if isChunked(p.payload) {
 		chunked := newChunkedReader(r.Body, r.caller, p.trailers)

@@ -182,14 +182,15 @@ func (r *request) writeError(e *apiError) {
 		r.w.WriteHeader(e.status)
 		return
 	}
-	r.drain()
-	header.Set("Content-Type", "application/xml")
-	r.w.WriteHeader(e.status)
-	head := xml.Header
-	if e.status == http.StatusOK {
-		head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
-	}
-	r.send(append([]byte(head), e.body(r)...))
+	r.refuse(func() {
+		header.Set("Content-Type", "application/xml")
+		r.w.WriteHeader(e.status)
+		head := xml.Header
+		if e.status == http.StatusOK {
+			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
+		}
+		r.send(append([]byte(head), e.body(r)...))
+	})
 }
 
 // body returns the Error element.

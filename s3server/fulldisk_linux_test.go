@@ -121,3 +121,27 @@ func TestNoAnswerHasAPath(t *testing.T) {
 		})
 	}
 }
+
+func TestABucketThatFindsTheDiskFullIsNotThere(t *testing.T) {
+	if os.Getenv(storeVariable) != "" {
+		t.Skip("it starts its own directory")
+	}
+	path := smallDisk(t)
+	service, err := local.NewServiceDriver(path, local.ServiceConfig{})
+	require.NoError(t, err)
+	s := start(t, s3server.Config{Service: service})
+	t.Cleanup(func() { _ = service.Close() })
+	fill(t, path)
+	locked := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
+	_, err = s.CreateBucket(t.Context(), locked)
+	failsWith(t, err, 507, "InsufficientStorage")
+	_, err = s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: aws.String("locked")})
+	failsWith(t, err, 404, "NoSuchBucket")
+
+	require.NoError(t, os.Remove(filepath.Join(path, "photos", "f")))
+	_, err = s.CreateBucket(t.Context(), locked)
+	require.NoError(t, err)
+	out, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
+	require.NoError(t, err)
+	require.Equal(t, types.ObjectLockEnabledEnabled, out.ObjectLockConfiguration.ObjectLockEnabled)
+}

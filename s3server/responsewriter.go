@@ -14,6 +14,9 @@ type responseWriter struct {
 	sent    int64 // of the body, in bytes
 }
 
+// Unwrap lets [http.ResponseController] reach the connection.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 func (w *responseWriter) fault() *Fault {
 	if w.request.fault == nil {
 		return &Fault{}

@@ -2,12 +2,13 @@ package s3server
 
 import (
 	"crypto/rand"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/drain"
 )
 
 const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
@@ -24,7 +25,6 @@ type request struct {
 	caller    caller
 	fault     *Fault // nil if none applies
 	body      *impatientBody
-	drained   bool
 	events    []Event // of what the request has done
 	failure   string  // the code of the error in the response, or ""
 
@@ -192,20 +192,18 @@ func (r *request) done(status int) error {
 	return nil
 }
 
-// drain reads the rest of the body, so that a client that is still sending gets the
-// response and no connection reset. A client that waits for "100 Continue" sends
-// nothing.
-func (r *request) drain() {
+// refuse sends a response, perhaps before the body was read: a client that is still sending gets the
+// response and no connection reset. A client that waits for "100 Continue" sends nothing.
+func (r *request) refuse(respond func()) {
 	const most = 64 << 20
-	if !r.drained && r.Header.Get("Expect") == "" {
-		r.body.until = time.Now().Add(drainTimeout)
-		_, _ = io.CopyN(io.Discard, r.Body, most)
+	waits := r.Header.Get("Expect") != "" && !r.body.read
+	drops := r.fault != nil && r.fault.DropResponse
+	if waits || drops || r.body.err != nil || r.body.ReadCloser == http.NoBody {
+		respond()
+		return
 	}
-	r.drained = true
+	drain.Respond(r.Context(), r.w, r.body.ReadCloser, most, respond)
 }
-
-// drainTimeout is how long a response waits for a body that the server ignores.
-const drainTimeout = 10 * time.Second
 
 // now is the time of the server, which a fault may move.
 func (r *request) now() time.Time {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -94,7 +95,7 @@ func Start(c Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
-		ConnState: s.connections.changed, ErrorLog: log.New(quietLog{}, "", log.LstdFlags),
+		ConnState: s.connections.changed, ErrorLog: log.New(&quietLog{to: os.Stderr}, "", log.LstdFlags),
 	}
 	s.http.SetKeepAlivesEnabled(!c.CloseConnections)
 	go func() {
@@ -173,14 +174,35 @@ func (s *Server) end(stop func()) {
 	})
 }
 
-// A quietLog writes to standard error, except about a client that ended a TLS handshake.
-type quietLog struct{}
+// acceptPause is the time between two lines about connections that could not be accepted.
+const acceptPause = time.Minute
 
-func (quietLog) Write(line []byte) (int, error) {
+// A quietLog passes on the lines of net/http, except about a client that ended a TLS handshake. It
+// passes on one line a minute about connections that could not be accepted: without free file
+// descriptors, there may be one for each connection.
+type quietLog struct {
+	to    io.Writer
+	mu    sync.Mutex
+	later time.Time // when the next line about Accept may come
+}
+
+func (l *quietLog) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte("TLS handshake error")) {
 		return len(line), nil
 	}
-	return os.Stderr.Write(line)
+	if bytes.Contains(line, []byte("http: Accept error")) {
+		l.mu.Lock()
+		now := time.Now()
+		early := now.Before(l.later)
+		if !early {
+			l.later = now.Add(acceptPause)
+		}
+		l.mu.Unlock()
+		if early {
+			return len(line), nil
+		}
+	}
+	return l.to.Write(line)
 }
 
 // urlOf returns the address with which this machine reaches a listener.

@@ -159,10 +159,25 @@ func (s *driverStore) createBucket(ctx context.Context, b *bucket) (created bool
 		return false, err
 	}
 	err = opened.write(ctx, b, &cachedBucket{})
-	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound) {
+	switch {
+	case isCode(err, storage.PreconditionFailed), isCode(err, storage.BucketNotFound):
 		err = newError("OperationAborted") // another call has changed or removed the bucket meanwhile
+	case err != nil:
+		s.uncreate(ctx, opened, b)
 	}
 	return true, err
+}
+
+// uncreate removes a bucket whose settings could not be stored, also if the client is gone. If the
+// bucket has a record, or anything else by now, it stays.
+func (s *driverStore) uncreate(ctx context.Context, b *driverBucket, asked *bucket) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	if found, err := b.read(ctx, true); err == nil && found.revision == "" {
+		_ = s.removeBucket(ctx, b, asked) // the client gets the first error
+	}
 }
 
 func (s *driverStore) changeBucket(ctx context.Context, name string, change func(*bucket) error) error {
@@ -258,22 +273,27 @@ func (s *driverStore) deleteBucket(ctx context.Context, name string) error {
 	}
 	b.changing.Lock()
 	defer b.changing.Unlock()
+	return s.removeBucket(ctx, b, old)
+}
+
+// removeBucket looks for objects first, because Azure would remove them with the bucket.
+func (s *driverStore) removeBucket(ctx context.Context, b *driverBucket, settings *bucket) error {
 	if r := b.records; r != nil && r.prefix != "" {
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
 		}
 		if err := b.abortUploads(ctx); err != nil {
-			return driverError(err, name)
+			return driverError(err, b.name)
 		}
 		if err := r.removeAll(ctx, "", b.keepsVersions()); err != nil {
-			return driverError(err, name)
+			return driverError(err, b.name)
 		}
 	}
-	if err := s.service.DeleteBucket(ctx, name); err != nil {
+	if err := s.service.DeleteBucket(ctx, b.name); err != nil {
 		if b.records != nil && b.records.prefix != "" { // an object has come meanwhile
-			return errors.Join(driverError(err, name), b.write(ctx, old, &cachedBucket{}))
+			return errors.Join(driverError(err, b.name), b.write(ctx, settings, &cachedBucket{}))
 		}
-		return driverError(err, name)
+		return driverError(err, b.name)
 	}
 	s.forget(b)
 	return nil

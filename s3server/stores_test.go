@@ -51,7 +51,7 @@ const onGateways = "^Test(EveryKey|KeysThat|Listings|ArgumentsOfAList|Conditions
 	"LimitsOfAPut|BodiesInChunks|Attributes(OfAnObject|OfVersions)|AnUploadBelongs|CreateOverAMarker)"
 
 // ofDirectories are tests that start their own directory.
-const ofDirectories = "^(TestADirectory|TestAnyKey|TestObjectsAreFiles|TestPrefixesOfEscapedKeys|TestNothingAcknowledged)"
+const ofDirectories = "^(TestADirectory|TestAnyKey|TestObjectsAreFiles|TestPrefixesOfEscapedKeys|TestNothingAcknowledged|TestARefusedCondition|TestRecordsOfKilled)"
 
 func TestADirectoryPassesTheTestsOfThisPackage(t *testing.T) {
 	runOnStore(t, "directory", ".", ofDirectories)

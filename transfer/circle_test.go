@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -82,7 +83,9 @@ func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
 	h := plant(t, files, largest)
 	back := t.TempDir()
 	there := serverStops(t)
-	require.NotEmpty(t, there, `this test needs a real server; "make test" starts them, as does: go run -C testservers . -only minio,gcs,azurite -- go test ./transfer`)
+	if len(there) == 0 {
+		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
+	}
 	stops := append([]stop{{"local", transfer.Bucket(localBucket(t, h.meddling(t)))}}, there...)
 	goRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
 	require.Equal(t, h.good, fingerprints(t, back))

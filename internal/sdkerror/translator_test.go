@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -142,6 +144,7 @@ func TestFromNetwork(t *testing.T) {
 		{"canceled", &transport.Error{Err: context.Canceled}, hints, storage.Error{Code: storage.Canceled}},
 		{"a deadline", context.DeadlineExceeded, hints, storage.Error{Code: storage.DeadlineExceeded}},
 		{"a silent peer", &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
+		{"too many open files", &transport.Error{Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}}, hints, storage.Error{Code: storage.RateLimited, Retryable: true, Hint: "raise the limit of open files (ulimit -n), or make fewer calls at once"}},
 		{"a dropped connection", &net.OpError{Op: "read", Err: errSent}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -65,10 +65,8 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 		_ = x.reply.Close()
 		return nil, &Error{Sent: true, Err: tooLong(x.reply.left)}
 	}
-	if r.Method != http.MethodGet { // it may have an error, although its status is a success
-		if secrets := credentialsOf(r); len(secrets) > 0 {
-			response.Body = maskBody(response.Body, secrets)
-		}
+	if secrets := credentialsOf(r); len(secrets) > 0 { // it may have an error, although its status is a success
+		response.Body = maskBody(response.Body, response.ContentLength, secrets)
 	}
 	return response, nil
 }

@@ -12,8 +12,15 @@ import (
 // shortestSecret is the length in bytes from which a value is masked: shorter ones are words.
 const shortestSecret = 6
 
-// secretsOf returns the secrets that a request carries. They are credentials, and the hashes of a customer's key.
-func secretsOf(r *http.Request) [][]byte { return findSecrets(r, isSecretHeader) }
+// secretsOf returns the secrets that a request carries: credentials, and the hashes of a customer's
+// key. Amazon shows the text that was signed in hexadecimal, too.
+func secretsOf(r *http.Request) [][]byte {
+	found := findSecrets(r, isSecretHeader)
+	for _, secret := range found {
+		found = append(found, fmt.Appendf(nil, "% x", secret))
+	}
+	return found
+}
 
 // credentialsOf is secretsOf without hashes, which successful responses show for a reason.
 func credentialsOf(r *http.Request) [][]byte {
@@ -45,10 +52,8 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 		if len(secret) < shortestSecret {
 			return
 		}
-		for _, form := range []string{secret, fmt.Sprintf("% x", secret)} { // Amazon shows the signed text in both
-			if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == form }) {
-				found = append(found, []byte(form))
-			}
+		if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == secret }) {
+			found = append(found, []byte(secret))
 		}
 	}
 	for name, values := range r.Header {
@@ -151,12 +156,17 @@ type maskedBody struct {
 
 const maskedBuffer = 4 << 10 // bytes, and twice the longest secret
 
-func maskBody(body io.ReadCloser, secrets [][]byte) *maskedBody {
+// maskBody masks a body of length bytes, or an unknown number if length is negative.
+func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
+	size := int64(maskedBuffer)
+	if length >= 0 {
+		size = min(size, length+1)
+	}
 	longest := 0
 	for _, secret := range secrets {
 		longest = max(longest, shownLength(secret))
 	}
-	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, maskedBuffer+2*longest)}
+	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, int(size)+2*longest)}
 }
 
 func (b *maskedBody) Read(p []byte) (int, error) {

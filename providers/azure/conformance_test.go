@@ -22,6 +22,7 @@ var unjudged = map[string]string{
 	"a malformed version is refused":                  noVersions,
 	"a version is restored by a copy onto its key":    noVersions,
 	"versions under a prefix":                         noVersions,
+	"RemoveVersions removes versions in batches":      noVersions,
 	"a removed key stays removed":                     noVersions,
 	"a delete marker is removed by its version":       noVersions,
 

@@ -67,7 +67,9 @@ func checkName(name string) error {
 	return nil
 }
 
-// CreateBucket makes the directory of a bucket.
+// CreateBucket makes the directory of a bucket in a trash, and moves it to its place with its
+// settings. If that fails or the process is killed, there is no bucket, and none without its
+// settings, which may be those of locks.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -79,21 +81,29 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, err
 	}
 	s.sweepTrash(ctx)
-	if err := s.root.Mkdir(r.Name, 0o777); err != nil {
-		if isExist(err) {
-			return nil, storage.BucketExists
-		}
-		return nil, failure(err)
+	if s.hasBucket(r.Name) {
+		return nil, storage.BucketExists
 	}
-	if !s.config.NoSync {
-		if err := syncDir(s.root, ""); err != nil {
-			return nil, unknownOutcome(err)
-		}
+	t, err := s.newTrash(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) error {
-		b.Created, b.Region = s.config.Now().UTC(), r.Region
-		return b.apply(r)
-	})
+	defer t.close()
+	info, err := t.makeBucket(ctx, r)
+	if err == nil {
+		err = t.place(ctx, r.Name)
+	}
+	if err != nil {
+		_ = s.root.RemoveAll(t.path + "/" + r.Name)
+		return nil, err
+	}
+	return info, nil
+}
+
+// hasBucket reports whether anything has the name of a bucket.
+func (s *serviceDriver) hasBucket(name string) bool {
+	_, err := s.root.Lstat(name)
+	return err == nil
 }
 
 func syncDir(root *os.Root, path string) error {

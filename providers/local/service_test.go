@@ -30,6 +30,30 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 	return &subject{d.(*driver), t, filepath.Join(root, name)}
 }
 
+// A process that is killed while it makes a bucket leaves none without its locks.
+func TestABucketAppearsWithItsSettings(t *testing.T) {
+	root, visible := t.TempDir(), false
+	s, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { // asked for the settings
+		_, err := os.Lstat(filepath.Join(root, "b"))
+		visible = visible || err == nil
+		return time.Now()
+	}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	r := &storage.BucketRequest{Name: "b", ObjectLock: true}
+	_, err = s.CreateBucket(t.Context(), r)
+	require.NoError(t, err)
+	require.False(t, visible, "the bucket came before its settings")
+	info, err := s.BucketInfo(t.Context(), "b")
+	require.NoError(t, err)
+	require.True(t, info.ObjectLock)
+	_, err = s.CreateBucket(t.Context(), r)
+	require.ErrorIs(t, err, storage.BucketExists)
+	names, err := os.ReadDir(root)
+	require.NoError(t, err)
+	require.Len(t, names, 1, "a trash is left")
+}
+
 func TestBuckets(t *testing.T) {
 	s, root := service(t)
 	yes := true

@@ -93,6 +93,40 @@ func (t *trash) names() ([]string, error) {
 	return names, err
 }
 
+// makeBucket makes a bucket in the trash, with its settings.
+func (t *trash) makeBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+	if err := t.root.Mkdir(t.path+"/"+r.Name, 0o777); err != nil {
+		return nil, failure(err)
+	}
+	c := t.config
+	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), r.Name, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode, Sidecars: c.Sidecars})
+	d.managed = true
+	defer func() { _ = d.Close() }() // Windows moves no directory that is open
+	b, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release(b)
+	settings, err := b.changeSettings(ctx, func(b *bucketSettings) error {
+		b.Created, b.Region = c.Now().UTC(), r.Region
+		return b.apply(r)
+	})
+	return settings.info(r.Name), err
+}
+
+// place moves a bucket out of the trash. A bucket that came to its place meanwhile is not empty, and
+// stays.
+func (t *trash) place(ctx context.Context, name string) error {
+	if t.hasBucket(name) {
+		return storage.BucketExists
+	}
+	err := t.rename(ctx, t.path+"/"+name, name)
+	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.hasBucket(name) {
+		return storage.BucketExists // another process was faster
+	}
+	return err
+}
+
 // deleteBucket deletes a bucket that is empty and locked against writers.
 func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {

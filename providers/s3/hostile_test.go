@@ -1,7 +1,9 @@
 package s3_test
 
 import (
+	"crypto/tls"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,21 +23,29 @@ func TestHostileServers(t *testing.T) {
 	const key, secret, token = "AKIDHOSTILE", "secret key of the test", "the-session-token/of+the-test=="
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
+	customerKey, is := s3.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
+	require.True(t, is)
+	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	hostile.Run(t, hostile.Store{
 		Server: s3server.New(s3server.Config{
 			Buckets:     []string{"photos"},
 			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret, SessionToken: token}},
 		}),
 		Open: func(t *testing.T, address string) storage.Driver {
-			d, err := s3.NewDriver(t.Context(), s3.Config{
+			c := s3.Config{
 				Bucket: "photos", Endpoint: address, Profile: &profile,
 				AccessKeyID: key, SecretKey: secret, SessionToken: token,
-			})
+			}
+			if strings.HasPrefix(address, "https:") {
+				c.HTTPClient = trusting
+			}
+			d, err := s3.NewDriver(t.Context(), c)
 			require.NoError(t, err)
 			return d
 		},
-		EmptyPage: emptyPage,
-		Skip:      knownHostileFailures,
+		CustomerKey: customerKey,
+		EmptyPage:   emptyPage,
+		Skip:        knownHostileFailures,
 	})
 }
 

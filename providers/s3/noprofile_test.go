@@ -48,6 +48,23 @@ func TestServersWithoutAProfile(t *testing.T) {
 	}
 }
 
+// With another delimiter than "/", which the driver knows from its profile, MinIO repeats a page.
+func TestAnotherDelimiterOnMinIOWithoutAProfile(t *testing.T) {
+	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	for _, key := range []string{"a-1", "a-2", "b-1"} {
+		_, err = b.Upload(t.Context(), key, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	var last error
+	for _, err := range b.List(t.Context(), storage.WithDelimiter("-"), storage.WithPageSize(1)) {
+		last = err
+	}
+	require.ErrorIs(t, last, storage.Unsupported)
+	require.ErrorContains(t, last, "profile=minio")
+}
+
 // Without TLS, the MD5 shows the server a body that was damaged on its way.
 func TestAServerWithoutAProfileRefusesADamagedBody(t *testing.T) {
 	for _, name := range serverNames {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +23,22 @@ type fault struct {
 	stall     time.Duration         // of the bucket; 0: the default
 	attempts  int                   // of one request; 0: 1
 	requests  int                   // that the operation may make; 0: maxRequests
+	quotes    bool                  // the response shows the request
 	large     bool                  // also for operations that send much
 	firstOnly bool                  // only from the first request on
 	only      func(*operation) bool // nil: all operations
 	respond   func(*exchange)
+}
+
+// concerns reports whether o is an operation for the fault.
+func (f *fault) concerns(o *operation) bool {
+	switch {
+	case o.keyed:
+		return f.quotes
+	case f.only != nil:
+		return f.only(o)
+	}
+	return !o.large || f.success || f.large
 }
 
 const (
@@ -48,7 +61,7 @@ func faults(s *Store) []fault {
 	if s.EmptyPage != nil {
 		all = append(all, emptyPages(s.EmptyPage)...)
 	}
-	return all
+	return slices.DeleteFunc(all, func(f fault) bool { return !strings.HasPrefix(f.name, s.Only) })
 }
 
 // portals are responses of a proxy that has not passed the request on.
@@ -211,23 +224,29 @@ func middle(body []byte) int {
 	return len(body) / 2
 }
 
-// quotes are errors that show the request, as gateways do.
+// quotes are responses that show the request, as gateways do.
 func quotes() []fault {
 	var all []fault
 	for _, row := range []struct{ name, contentType, body string }{
 		{"in XML", "application/xml", `<?xml version="1.0"?><Error><Code>Odd</Code><Message>%s</Message></Error>`},
 		{"in JSON", "application/json", `{"error":{"code":400,"message":%q,"errors":[{"reason":"odd","message":%[1]q}]}}`},
 		{"as text", "text/plain", "bad request: %s"},
+		{"as the name of an element", "application/xml", `<?xml version="1.0"?><%s>`},
 	} {
-		all = append(all, fault{name: "the request quoted " + row.name, instead: true, fails: true, respond: func(x *exchange) {
-			text := x.quoted
-			if row.contentType == "application/xml" {
-				text = strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(text)
+		respond := func(status int) func(*exchange) {
+			return func(x *exchange) {
+				text := x.quoted
+				if row.contentType == "application/xml" {
+					text = strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(text)
+				}
+				x.respond(status, row.contentType, fmt.Sprintf(row.body, text))
 			}
-			x.respond(http.StatusBadRequest, row.contentType, fmt.Sprintf(row.body, text))
-		}})
+		}
+		all = append(all,
+			fault{name: "the request quoted " + row.name, quotes: true, instead: true, fails: true, respond: respond(http.StatusBadRequest)},
+			fault{name: "the request quoted " + row.name + " of a success", quotes: true, instead: true, success: true, fails: true, respond: respond(http.StatusOK)})
 	}
-	return append(all, fault{name: "the request quoted in a header", instead: true, fails: true, respond: func(x *exchange) {
+	return append(all, fault{name: "the request quoted in a header", quotes: true, instead: true, fails: true, respond: func(x *exchange) {
 		x.print("HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\nX-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", x.quoted)
 	}})
 }

@@ -36,12 +36,18 @@ type Store struct {
 	// proxy of a server in another process.
 	Server http.Handler
 	// Open opens a driver for that bucket. The address is that of a server which passes the
-	// requests to Server, as in "http://127.0.0.1:8080".
+	// requests to Server, as in "http://127.0.0.1:8080". If CustomerKey is set, it is also called
+	// with an address of https. Its certificate is that of package httptest.
 	Open func(t *testing.T, address string) storage.Driver
+	// CustomerKey is the option of a provider's package which encrypts objects with a key that
+	// requests carry. Nil leaves its operations out. Server need not know such keys.
+	CustomerKey storage.NativeOption
 	// EmptyPage returns the store's response to r, which asks for a page of a listing. The
 	// page has no entry, and its token is the one given. It returns "" if r asks for
 	// something else. Nil leaves the listings without an end out.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
+	// Only leaves out each fault whose name does not begin with it.
+	Only string
 	// Skip has the rows that are left out, with the reason. A row is a fault, as in
 	// "a login page", or a fault and an operation, as in "a login page/SetTags".
 	Skip map[string]string
@@ -50,7 +56,7 @@ type Store struct {
 // Run runs all rows of s. A row has the name of its fault and its operation.
 func Run(t *testing.T, s Store) {
 	t.Helper()
-	honest := newServer(t, s.Server)
+	honest := newServer(t, s.Server, false)
 	driver := s.Open(t, honest.URL)
 	bucket := storage.New(driver)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
@@ -59,8 +65,8 @@ func Run(t *testing.T, s Store) {
 	for _, f := range faults(&s) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			for _, o := range operations(&suite.desc) {
-				if f.only != nil && !f.only(&o) || o.large && !f.success && !f.large {
+			for _, o := range operations(&s, &suite.desc) {
+				if !f.concerns(&o) {
 					continue
 				}
 				t.Run(o.name, func(t *testing.T) {
@@ -86,7 +92,7 @@ func (s *suite) requireKnown(t *testing.T) {
 	rows := map[string]bool{}
 	for _, f := range faults(&s.store) {
 		rows[f.name] = true
-		for _, o := range operations(&s.desc) {
+		for _, o := range operations(&s.store, &s.desc) {
 			rows[f.name+"/"+o.name] = true
 		}
 	}
@@ -118,7 +124,7 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 				break
 			}
 		}
-		if f.firstOnly {
+		if f.firstOnly || o.keyed {
 			return
 		}
 	}
@@ -140,7 +146,7 @@ type tried struct {
 
 func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tried {
 	t.Helper()
-	server := newServer(t, s.store.Server)
+	server := newServer(t, s.store.Server, o.keyed)
 	driver := s.store.Open(t, server.URL)
 	opened := storage.New(driver, storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall}))
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))

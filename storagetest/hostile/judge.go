@@ -118,6 +118,7 @@ func secretsOf(r *http.Request) []string {
 				}
 			case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
 				add(value)
+			case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"): // Attrs has them
 			case strings.Contains(name, "customer-key"), strings.Contains(name, "encryption-key"):
 				add(value)
 			}
@@ -136,7 +137,7 @@ func secretWord(word string) string {
 	switch {
 	case isPair && strings.EqualFold(name, "Signature"):
 		return value
-	case isPair && (name == "Credential" || name == "SignedHeaders"):
+	case isPair && (name == "Credential" || name == "SignedHeaders"), strings.HasPrefix(word, "amz-sdk-"):
 		return ""
 	case strings.Contains(word, ":"): // an account and its MAC
 		return word[strings.LastIndex(word, ":")+1:]

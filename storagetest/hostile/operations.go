@@ -19,6 +19,7 @@ type operation struct {
 	reads   bool                                        // bytes of an object: a body without an end is theirs
 	large   bool                                        // it sends much: only the faults that matter most
 	lists   bool                                        // pages
+	keyed   bool                                        // it carries a customer's key: only what the first request shows
 	prepare func(context.Context, storage.Bucket) error // on the honest server
 	do      func(ctx context.Context, b storage.Bucket) error
 	// done reports whether the operation took effect. It fails if the bucket has neither what was
@@ -37,8 +38,8 @@ var (
 	metadata = map[string]string{"author": "nobody"}
 )
 
-func operations(desc *storage.Description) []operation {
-	return []operation{
+func operations(s *Store, desc *storage.Description) []operation {
+	all := []operation{
 		{name: "Upload", single: true, prepare: uploaded("a"), done: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
@@ -83,6 +84,28 @@ func operations(desc *storage.Description) []operation {
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, []string{"a", "b", "c/", "d"}, storage.WithDelimiter("/"))
 			}},
+	}
+	if s.CustomerKey != nil {
+		all = append(all, withKey(s.CustomerKey)...)
+	}
+	return all
+}
+
+// withKey are operations whose requests carry a customer's key.
+func withKey(key storage.NativeOption) []operation {
+	return []operation{
+		{name: "Upload with a customer's key", keyed: true, single: true, prepare: uploaded("a"), done: replaced("a", before, after),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Upload(ctx, "a", strings.NewReader(after), key)
+				return err
+			}},
+		{name: "Attrs with a customer's key", keyed: true, prepare: uploaded("a"),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Attrs(ctx, "a", key)
+				return err
+			}},
+		{name: "Download with a customer's key", keyed: true, reads: true, prepare: uploaded("a"),
+			do: func(ctx context.Context, b storage.Bucket) error { return download(ctx, b, before, key) }},
 	}
 }
 

@@ -32,10 +32,15 @@ type server struct {
 	open    []net.Conn
 }
 
-func newServer(t *testing.T, truth http.Handler) *server {
+func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 	t.Helper()
 	s := &server{truth: truth}
-	s.Server = httptest.NewServer(s)
+	s.Server = httptest.NewUnstartedServer(s)
+	if tls {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
 	t.Cleanup(s.Close)
 	return s
 }

@@ -1,0 +1,46 @@
+package bandwidth_test
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/bandwidth"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A farDriver is not on this machine, so that the core times its bodies.
+type farDriver struct{ storage.Driver }
+
+func (d farDriver) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Local = false
+	return desc
+}
+
+func TestWaitingForTheLimitIsNoStall(t *testing.T) {
+	const rate, size, transfers = 64 << 10, 256 << 10, 24
+	synctest.Test(t, func(t *testing.T) {
+		limiter := bandwidth.NewLimiter(bandwidth.Constant(bandwidth.Rates{Download: rate}))
+		b := storage.New(farDriver{memstore.NewDriver(memstore.Config{})}, storage.WithLayer(limiter.Layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
+		content := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content))
+		require.NoError(t, err)
+		began := time.Now()
+		failures := make([]error, transfers)
+		var all sync.WaitGroup
+		for i := range transfers {
+			all.Go(func() { _, _, failures[i] = storage.ReadAll(t.Context(), b, "a") })
+		}
+		all.Wait()
+		for _, err := range failures {
+			require.NoError(t, err)
+		}
+		require.InDelta(t, transfers*size/rate, time.Since(began).Seconds(), 1)
+	})
+}

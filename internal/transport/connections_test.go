@@ -1,0 +1,67 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
+	files, known := openFileLimit()
+	if !known {
+		t.Skip("the system has no such limit")
+	}
+	bound := New(Options{}).base.(*http.Transport).MaxConnsPerHost
+	require.Equal(t, max(1, int(files/2)), bound)
+}
+
+func TestManyRequestsAtOnceWaitForAConnection(t *testing.T) {
+	const requests, limit = 1_000, 8
+	synctest.Test(t, func(t *testing.T) {
+		var open, most atomic.Int64
+		tr := onPipes(t, func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
+			now := open.Add(1)
+			for known := most.Load(); now > known && !most.CompareAndSwap(known, now); {
+				known = most.Load()
+			}
+			time.Sleep(time.Second)
+			open.Add(-1)
+			w.WriteHeader(http.StatusNoContent)
+		})
+		tr.base.(*http.Transport).MaxConnsPerHost = limit
+		failures := make([]error, requests)
+		var all sync.WaitGroup
+		for i := range requests {
+			all.Go(func() {
+				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, anywhere, nil))
+				if err == nil {
+					err = response.Body.Close()
+				}
+				failures[i] = err
+			})
+		}
+		all.Wait()
+		for _, err := range failures {
+			require.NoError(t, err, "waiting for two minutes is no stall")
+		}
+		require.Equal(t, int64(limit), most.Load())
+	})
+}
+
+func TestARequestThatGetsNoFileWasNotSent(t *testing.T) {
+	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, fmt.Errorf("socket: %w", syscall.EMFILE)
+	}})
+	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, nil))
+	require.ErrorIs(t, err, syscall.EMFILE)
+	require.False(t, Sent(err))
+}

@@ -1,0 +1,163 @@
+package s3server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A fullService has no space for the settings of buckets. Like Azure, it removes a bucket with
+// everything in it.
+type fullService struct {
+	storage.ServiceDriver
+	meanwhile string // the key of an object that another client writes; "" for none
+	removed   []string
+}
+
+type fullDriver struct {
+	storage.Driver
+	service *fullService
+}
+
+func (s *fullService) Driver(name string) (storage.Driver, error) {
+	d, err := gateway{s.ServiceDriver}.Driver(name)
+	return fullDriver{d, s}, err
+}
+
+func (s *fullService) DeleteBucket(ctx context.Context, name string) error {
+	s.removed = append(s.removed, name)
+	return s.ServiceDriver.DeleteBucket(ctx, name)
+}
+
+func (d fullDriver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	if !strings.HasSuffix(r.Key, "/bucket.json") {
+		return d.Driver.Put(ctx, r)
+	}
+	if key := d.service.meanwhile; key != "" {
+		if _, err := d.Driver.Put(ctx, &storage.PutRequest{Key: key, Body: bytes.NewReader(nil)}); err != nil {
+			return nil, err
+		}
+	}
+	return nil, syscall.ENOSPC
+}
+
+func TestABucketWithoutItsSettingsIsRemoved(t *testing.T) {
+	for _, row := range []struct {
+		name, meanwhile string
+		removed         []string
+	}{
+		{"an empty bucket is removed", "", []string{"locked"}},
+		{"a bucket with an object of another client stays", "k", nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			service := &fullService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), meanwhile: row.meanwhile}
+			s := start(t, s3server.Config{Service: service, Buckets: []string{}})
+			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)})
+			failsWith(t, err, 507, "InsufficientStorage")
+			require.Equal(t, row.removed, service.removed)
+			_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
+			if row.removed != nil {
+				failsWith(t, err, 404, "NoSuchBucket")
+				return
+			}
+			require.NoError(t, err, "the bucket has its lock")
+		})
+	}
+}
+
+// A directory refuses the condition before it reads the body. The client sends the whole body before
+// it reads the response.
+func TestARefusedConditionIsAnsweredToAClientThatSendsItsBody(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
+	d.put(t, "k", "old")
+	in := putInput("k", "")
+	in.IfNoneMatch = aws.String("*")
+	signed, err := s3.NewPresignClient(d.Client).PresignPutObject(t.Context(), in)
+	require.NoError(t, err)
+	at, err := url.Parse(signed.URL)
+	require.NoError(t, err)
+	connection, err := net.Dial("tcp", at.Host)
+	require.NoError(t, err)
+	defer func() { _ = connection.Close() }()
+	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
+	const size = 20_000_000
+	_, err = fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nIf-None-Match: *\r\nContent-Length: %d\r\n\r\n", at.RequestURI(), at.Host, size)
+	require.NoError(t, err)
+	_, err = io.Copy(connection, bytes.NewReader(make([]byte, size)))
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	require.NoError(t, err)
+	text := read(t, response.Body)
+	require.Equal(t, http.StatusPreconditionFailed, response.StatusCode, text)
+	require.Equal(t, "PreconditionFailed", errorIn(t, text).Code)
+	require.False(t, response.Close, "the connection is used again")
+	require.Equal(t, "old", d.get(t, "k"))
+}
+
+// uploadRecords returns the files of the records of uploads and parts.
+func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
+	t.Helper()
+	found, root := map[string][]byte{}, filepath.Join(d.path, bucket, ".omnibucket", "private")
+	require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if in := filepath.ToSlash(path[len(root):]); !strings.HasPrefix(in, "/uploads/") && !strings.HasPrefix(in, "/parts/") {
+			return nil
+		}
+		found[path], err = os.ReadFile(path)
+		return err
+	}))
+	return found
+}
+
+// A server that is killed at the end of a completion or an abortion leaves records.
+func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
+	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	ended, aborted, open := d.begin(t, "ended"), d.begin(t, "aborted"), d.begin(t, "open")
+	part := d.part(t, "ended", ended, 1, "content")
+	d.part(t, "aborted", aborted, 1, "content")
+	kept := d.part(t, "open", open, 1, "content")
+	left := d.uploadRecords(t)
+	require.Len(t, left, 6)
+	_, err := d.CompleteMultipartUpload(t.Context(), completeInput("ended", ended, part))
+	require.NoError(t, err)
+	d.remove(t, "ended", "") // nothing else tells that it was completed
+	_, err = d.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("aborted"), UploadId: &aborted})
+	require.NoError(t, err)
+	require.Len(t, d.uploadRecords(t), 2)
+	d.Close()
+	for path, content := range left {
+		if !strings.Contains(path, "uploads/"+aborted) { // of which only a part is left
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+			require.NoError(t, os.WriteFile(path, content, 0o666))
+		}
+	}
+	require.Len(t, d.uploadRecords(t), 5)
+
+	d = inDirectory(t, d.path, s3server.Config{})
+	require.Eventually(t, func() bool { return len(d.uploadRecords(t)) == 2 }, time.Minute, time.Millisecond)
+	_, err = d.CompleteMultipartUpload(t.Context(), completeInput("open", open, kept))
+	require.NoError(t, err)
+	require.Equal(t, "content", d.get(t, "open"))
+}

@@ -1,0 +1,68 @@
+package s3server
+
+import (
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// sweepUploads removes the records that a killed server has left of uploads that have ended. An
+// upload that has not ended stays: its client may continue it. A bucket that cannot be read is left
+// to the next start.
+func (s *driverStore) sweepUploads(ctx context.Context) {
+	var names []string
+	_ = s.listBuckets(ctx, "", func(b *bucket) bool {
+		names = append(names, b.name)
+		return true
+	})
+	for _, name := range names {
+		b, _, err := s.bucketOf(ctx, name)
+		if err != nil {
+			continue
+		}
+		if records, err := b.openRecords(ctx, false); err == nil && records != nil {
+			_ = b.sweepUploads(ctx, records)
+			_ = b.sweepParts(ctx, records)
+		}
+	}
+}
+
+// sweepUploads removes the records of uploads that the driver has no more: the server was killed
+// after it had completed or aborted them.
+func (b *driverBucket) sweepUploads(ctx context.Context, r *records) error {
+	if !b.has(storage.OpenUploads) {
+		return nil
+	}
+	return r.each(ctx, "uploads/", "", func(name string) (bool, error) {
+		u, err := b.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+		if err != nil {
+			return ctx.Err() == nil, nil // it has ended, or the record cannot be read
+		}
+		record := u.data.(*uploadRecord)
+		if !record.AnyOrder && !b.description().Local {
+			return true, nil // only the driver that began it knows it
+		}
+		_, err = b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: b.naming().escape(u.key), Upload: record.Upload, Limit: 1})
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			err = b.dropUpload(ctx, u.id)
+		}
+		return err == nil, err
+	})
+}
+
+// sweepParts removes the records of parts whose upload has none.
+func (b *driverBucket) sweepParts(ctx context.Context, r *records) error {
+	last := "" // upload
+	return r.each(ctx, "parts/", "", func(name string) (bool, error) {
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
+		if id == last {
+			return true, nil
+		}
+		last = id
+		if _, err := r.revision(ctx, uploadName(id)); storage.CodeOf(err) != storage.ObjectNotFound {
+			return err == nil, err
+		}
+		return true, b.dropUpload(ctx, id)
+	})
+}
