@@ -56,6 +56,9 @@ func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasPrefix(r.URL.Path, jsonRoot) || strings.HasPrefix(r.URL.RawQuery, "alt=media") {
 		return t.base.RoundTrip(r)
 	}
+	if err := checkPages(r); err != nil {
+		return nil, err
+	}
 	response, err := t.base.RoundTrip(withKind(r))
 	if err != nil || response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return response, err

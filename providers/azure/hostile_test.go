@@ -1,0 +1,73 @@
+package azure_test
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/storagetest/hostile"
+)
+
+// knownHostileFailures are the rows that fail. There should be none.
+var knownHostileFailures = map[string]string{}
+
+func TestHostileServers(t *testing.T) {
+	emulator := needAzurite(t)
+	container := emulator.container(t)
+	at, err := url.Parse(emulator.endpoint)
+	require.NoError(t, err)
+	account := at.Path
+	customerKey, is := azure.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
+	require.True(t, is)
+	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	signed, err := emulator.raw.NewContainerClient(container).GetSASURL(
+		sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true, Tag: true}, time.Now().Add(time.Hour), nil)
+	require.NoError(t, err)
+	_, token, _ := strings.Cut(signed, "?")
+
+	for _, row := range []struct{ name, token, only string }{
+		{"by the account's key", "", ""},
+		{"by a shared access signature", token, "the request quoted"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			hostile.Run(t, hostile.Store{
+				Server: &httputil.ReverseProxy{
+					Rewrite: func(r *httputil.ProxyRequest) {
+						r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host
+					},
+					Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+				},
+				Open: func(t *testing.T, address string) storage.Driver {
+					c := azure.Config{Bucket: container, Endpoint: address + account, SASToken: row.token}
+					if strings.HasPrefix(address, "https:") {
+						c.HTTPClient = trusting
+					}
+					d, err := azure.NewDriver(t.Context(), c)
+					require.NoError(t, err)
+					return d
+				},
+				CustomerKey: customerKey,
+				EmptyPage:   emptyPage,
+				Only:        row.only,
+				Skip:        knownHostileFailures,
+			})
+		})
+	}
+}
+
+// emptyPage returns a page of a listing without an entry.
+func emptyPage(r *http.Request, token string) (contentType, body string) {
+	if r.URL.Query().Get("comp") != "list" {
+		return "", ""
+	}
+	return "application/xml", `<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs/><NextMarker>` + token + `</NextMarker></EnumerationResults>`
+}
