@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -50,7 +51,7 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 	return u, opener, checkParams(u, opener.Params)
 }
 
-var commonParameters = []string{"public", "public_base_url", "signing_base_url", "versions", "object_lock"}
+var commonParameters = []string{"public", "public_base_url", "signing_base_url", "versions", "object_lock", "part_size"}
 
 func checkParams(u *url.URL, own []string) *Error {
 	query, err := url.ParseQuery(u.RawQuery)
@@ -83,6 +84,13 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 				return nil, invalid("address", "has a parameter "+name+" that is neither true nor false")
 			}
 		}
+	}
+	if query.Has("part_size") {
+		size, err := strconv.ParseInt(query.Get("part_size"), 10, 64)
+		if err != nil {
+			return nil, invalid("address", "has a parameter part_size that is not a number of bytes")
+		}
+		opts = append(opts, WithDefaultPartSize(size))
 	}
 	if query.Has("public_base_url") {
 		opts = append(opts, WithPublicBaseURL(query.Get("public_base_url")))

@@ -25,7 +25,7 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 		"unknown scheme":     {"ftp://host/x", "(import the package that registers the scheme)"},
 		"missing import":     {"azblob://x", `(import _ "github.com/omnibucket/storage/providers/azure", which registers the scheme)`},
 		"no scheme":          {"some/path", "known are: "},
-		"unknown parameter":  {"mem://x?colour=red", `has parameter "colour"; known to mem are: object_lock, public, public_base_url, signing_base_url, versions`},
+		"unknown parameter":  {"mem://x?colour=red", `has parameter "colour"; known to mem are: object_lock, part_size, public, public_base_url, signing_base_url, versions`},
 		"repeated parameter": {"mem://x?public=true&public=true", "more than once"},
 		"credentials":        {"mem://user:SECRET@x", "must not hold credentials"},
 		"fragment":           {"mem://x#y", "must not have a fragment"},

@@ -46,7 +46,8 @@ type Uploader interface {
 	//
 	// Upload reads a regular *os.File, and any io.ReaderAt with Seek and Size() int64
 	// (bytes.Reader, strings.Reader, io.SectionReader, *ReaderAt), in place, from its
-	// offset, in parallel; the offset afterwards is undefined. For any other body it calls
+	// offset, in parallel; the offset afterwards is undefined. A body with Seek that goes in one
+	// request is read in place too, if WithSize is its length. For any other body it calls
 	// only Read, and waits for a Read that blocks even if ctx is done. It never closes
 	// body. If body.Read fails, Upload fails with BodyFailed.
 	//

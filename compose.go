@@ -77,7 +77,7 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 	}
 	if c.op.core.has(ServerCompose) {
 		a, e := c.serverCompose(ctx)
-		if e == nil || e.Code != Unsupported {
+		if e == nil || e.Code != Unsupported || e.Unknown && c.req.Condition != (Condition{}) {
 			return a, e
 		}
 	}
@@ -118,7 +118,8 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 		r.Size += c.sources[i].Size
 	}
 	writeID := ""
-	if c.req.Condition != (Condition{}) || c.req.set.writeID != "" {
+	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
+	if c.req.Condition != (Condition{}) || c.req.set.writeID != "" || slices.Contains(c.srcKeys, c.op.key) {
 		writeID = core.newWriteID(c.req.set.writeID)
 	}
 	r.Metadata = core.encodeMetadata(c.req.Metadata, writeID)

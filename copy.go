@@ -10,7 +10,8 @@ import (
 // them. A storage class is copied only within one provider. Attributes that the
 // destination cannot keep (see [Metadata] and [ContentProperties]) are left out;
 // Unsupported is only for those that an option sets. Tags are copied between buckets from [New]
-// that both have [ObjectTags]; a retention and a legal hold are not copied.
+// that both have [ObjectTags]; a retention and a legal hold are not copied. Annotations of S3 are
+// copied only if S3 copies the object in one request.
 //
 // The source is pinned to one revision: if it changes meanwhile, Copy fails with
 // Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] selects
@@ -70,7 +71,7 @@ func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 		to := c.op.core.driver.Locate(c.op.key)
 		if comparableEqual(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
-			if e == nil || e.Code != Unsupported || e.Op != "" {
+			if e == nil || e.Code != Unsupported || e.Op != "" || e.Unknown && c.req.Condition != (Condition{}) {
 				return a, e
 			}
 		}

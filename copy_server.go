@@ -38,7 +38,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 	}
 	r.ReplaceTags = r.set.tags
 	writeID := ""
-	if r.Condition != (Condition{}) || r.set.writeID != "" {
+	if r.Condition != (Condition{}) || r.set.writeID != "" || c.replacesSource(&from) {
 		writeID = c.op.core.newWriteID(r.set.writeID)
 	}
 	r.Properties = merged
@@ -48,6 +48,13 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 		properties: merged, controls: r.Controls, keptTags: kept, size: source.Size, crc: source.CRC32C, condition: r.Condition,
 		writeID: writeID, named: r.set.writeID != "",
 	})
+}
+
+// replacesSource reports whether the copy replaces its source. If its response is lost, another
+// attempt finds another revision of the source: only a write id tells that it is the copy.
+func (c *copyOp) replacesSource(from *ObjectRef) bool {
+	to := c.op.core.driver.Locate(c.op.key)
+	return from.Version == "" && from.Bucket == to.Bucket && from.Key == to.Key
 }
 
 // copiesWithoutAttrs reports whether the copy can be made without the attributes of the source. A

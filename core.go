@@ -22,6 +22,7 @@ type core struct {
 	public         bool
 	publicBaseURL  string
 	signingBaseURL string
+	partSize       int64  // of uploads without WithPartSize, in bytes; 0: the driver's
 	bad            *Error // of an option: every operation fails with it
 
 	closed   atomic.Bool
@@ -60,7 +61,11 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		public:         o.public,
 		publicBaseURL:  o.publicBaseURL,
 		signingBaseURL: o.signingBaseURL,
+		partSize:       o.partSize,
 		bad:            o.bad,
+	}
+	if c.bad == nil {
+		c.bad = c.checkPartSize("WithDefaultPartSize", c.partSize)
 	}
 	if o.hedgedReads && !desc.Local {
 		c.hedger = &hedger{}

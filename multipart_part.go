@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 )
@@ -42,7 +43,7 @@ func WithUncheckedParts() MultipartOption {
 // PutPart stores part number of the upload, from 1. A part that is there is replaced; of two at
 // once, one wins. It is retried, and sent with its checksum.
 //
-// A body that Upload reads in place is read in place. Any other is read whole into memory, as far
+// A body that Upload reads in place is read in place, also one with Seek and [WithSize]. Any other is read whole into memory, as far
 // as the [BufferLimit] of the bucket allows: if it is larger than the limit, PutPart fails with
 // TooLarge. [WithSize] declares its size, so that no more memory is taken, and [WithCRC32C] its
 // checksum. A body of another size fails with BodyFailed, one of another checksum with
@@ -123,7 +124,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []PartOption) *E
 	}
 	w := &p.write
 	w.op, w.req = o, p.upload.put
-	if e := w.src.init(body, p.options.size); e != nil {
+	if e := w.src.init(body, p.options.size, math.MaxInt64); e != nil {
 		return e
 	}
 	if w.src.at == nil && w.src.size > o.core.bufferLimit.limit {

@@ -10,7 +10,7 @@ import (
 
 // An OpenOption fits [New], [Open], [NewService], [OpenService] and a provider's
 // constructor: [WithPublic], [WithPublicBaseURL], [WithSigningBaseURL], [WithVersions],
-// [WithObjectLock], [WithBufferLimit], [WithRetry], [WithHedgedReads], [WithTelemetry], [WithAttemptSpans], [WithHook],
+// [WithObjectLock], [WithBufferLimit], [WithDefaultPartSize], [WithRetry], [WithHedgedReads], [WithTelemetry], [WithAttemptSpans], [WithHook],
 // [WithLayer].
 // A provider's own settings are fields of its Config.
 type OpenOption interface{ applyOpen(*openOptions) }
@@ -24,6 +24,7 @@ type openOptions struct {
 	objectLock     bool
 	serviced       bool // opened by a Service, which knows whether the bucket keeps versions
 	bufferLimit    *BufferLimit
+	partSize       int64
 	retry          RetryPolicy
 	hedgedReads    bool
 	tracer         trace.TracerProvider
@@ -98,6 +99,22 @@ func WithVersions() OpenOption { return openOption(func(o *openOptions) { o.vers
 // By default all buckets of the process share 128 MiB.
 func WithBufferLimit(m *BufferLimit) OpenOption {
 	return openOption(func(o *openOptions) { o.bufferLimit = m })
+}
+
+// WithDefaultPartSize sets the part size in bytes of every upload that has no [WithPartSize].
+// An upload of at most this size is one request; S3 bills by request. Parts may be larger if
+// the body would exceed the store's number of parts. A body of unknown size is read into
+// memory as far as one part. A store that takes any body in one request makes no parts.
+//
+// If the size is outside of the provider's bounds, every operation fails with
+// InvalidArgument; if the provider has no parts, with Unsupported.
+func WithDefaultPartSize(bytes int64) OpenOption {
+	return openOption(func(o *openOptions) {
+		if bytes < 1 {
+			o.fail("WithDefaultPartSize", "must be at least 1")
+		}
+		o.partSize = bytes
+	})
 }
 
 // WithRetry sets how often and for how long a failed request is retried. Retrying an

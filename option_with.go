@@ -200,7 +200,8 @@ func (o transferOption) applyDownload(r *GetRequest) { o(&r.set) }
 func (o transferOption) applyCopy(r *CopyRequest)    { o(&r.set) }
 
 // WithPartSize sets the size of an upload's parts in bytes. A longer body is sent in parts
-// of this size. The default depends on the body and the provider. If the size is outside
+// of this size. The default is that of [WithDefaultPartSize]; without it, it depends on the
+// body and the provider. If the size is outside
 // the provider's bounds, the upload fails with InvalidArgument; if the provider has no
 // parts, with Unsupported.
 func WithPartSize(bytes int64) UploadOption {

@@ -38,8 +38,8 @@ import (
 //	gs://bucket
 //	azblob://container?account=name
 //
-// Every address takes public=true, public_base_url=, signing_base_url=, versions=true and
-// object_lock=true.
+// Every address takes public=true, public_base_url=, signing_base_url=, versions=true,
+// object_lock=true and part_size=, the bytes of [WithDefaultPartSize].
 // If the scheme or a parameter is unknown, Open fails with InvalidArgument and names the
 // known ones. An address has no credentials: they come from the provider's chain.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {

@@ -70,7 +70,7 @@ func (w *write) resolve(body io.Reader, opts []UploadOption) *Error {
 	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, &r.set); e != nil {
 		return e
 	}
-	if e := c.checkPartSize(r.set.partSize); e != nil {
+	if e := c.checkPartSize("WithPartSize", r.set.partSize); e != nil {
 		return e
 	}
 	return w.open(body)
@@ -78,7 +78,7 @@ func (w *write) resolve(body io.Reader, opts []UploadOption) *Error {
 
 // open looks at the body, and refuses one that is too large for the provider.
 func (w *write) open(body io.Reader) *Error {
-	if e := w.src.init(body, w.req.Size); e != nil {
+	if e := w.src.init(body, w.req.Size, w.singleBound()); e != nil {
 		return e
 	}
 	if w.src.size >= 0 {
@@ -115,13 +115,13 @@ func (c *core) resolveWrite(key string, p *Properties, w *Controls, cond *Condit
 	return c.condition(cond, ConditionalUpdate)
 }
 
-// checkPartSize checks the size of WithPartSize; 0 means that it was not given.
-func (c *core) checkPartSize(size int64) *Error {
+// checkPartSize checks the size that an option has set; 0 means that it was not given.
+func (c *core) checkPartSize(option string, size int64) *Error {
 	d := &c.desc
 	if size == 0 {
 		return nil
 	}
-	if e := c.need(MultipartUploads, "WithPartSize"); e != nil {
+	if e := c.need(MultipartUploads, option); e != nil {
 		return e
 	}
 	largest := cmp.Or(d.MaxPartSize, d.MaxSize) // no part is larger than an object
@@ -130,10 +130,10 @@ func (c *core) checkPartSize(size int64) *Error {
 		if largest > 0 {
 			bound = strconv.FormatInt(largest, 10)
 		}
-		return invalid("WithPartSize", fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, bound, d.Provider))
+		return invalid(option, fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, bound, d.Provider))
 	}
 	if d.PartUnit > 0 && size%d.PartUnit != 0 {
-		return invalid("WithPartSize", fmt.Sprintf("must be a multiple of %d bytes on %s", d.PartUnit, d.Provider))
+		return invalid(option, fmt.Sprintf("must be a multiple of %d bytes on %s", d.PartUnit, d.Provider))
 	}
 	return nil
 }
@@ -208,7 +208,7 @@ func (w *write) singleBound() int64 {
 	case w.req.set.partSize > 0:
 		bound = min(bound, w.req.set.partSize)
 	case !c.has(StreamingPut):
-		bound = min(bound, singleLimit)
+		bound = min(bound, cmp.Or(c.partSize, singleLimit))
 	}
 	return bound
 }

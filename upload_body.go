@@ -31,8 +31,9 @@ type randomAccess interface {
 	Size() int64
 }
 
-// init looks at the body; declared is the size of WithSize, or -1.
-func (s *source) init(body io.Reader, declared int64) *Error {
+// init looks at the body; declared is the size of WithSize, or -1, and single that of the
+// largest body that goes in one request.
+func (s *source) init(body io.Reader, declared, single int64) *Error {
 	s.size = declared
 	switch b := body.(type) {
 	case nil:
@@ -47,6 +48,10 @@ func (s *source) init(body io.Reader, declared int64) *Error {
 			return bodyFailed(err)
 		}
 		s.at, s.off, s.size = b, off, max(b.Size()-off, 0)
+	default:
+		if e := s.initSeeker(body, declared, single); e != nil {
+			return e
+		}
 	}
 	if s.at == nil {
 		s.stream = body

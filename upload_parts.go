@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -49,6 +50,7 @@ func (w *write) plan() partPlan {
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
 	switch {
 	case given > 0 || c.has(EqualParts) || inPlace:
+	case c.has(SequentialParts) && c.partSize > 0:
 	case c.has(SequentialParts):
 		p.doubleAfter, p.doublings = sequentialStep, 2
 	case w.src.size < 0 && c.desc.MaxParts > 0:
@@ -83,14 +85,12 @@ func (w *write) firstPart() int64 {
 	}
 	c, body := w.op.core, w.src.size
 	d := &c.desc
-	size := int64(defaultPartSize)
-	if d.PartSize > 0 {
-		size = d.PartSize
-	}
-	if w.src.at != nil { // a larger part costs no memory
+	size := cmp.Or(c.partSize, d.PartSize, defaultPartSize)
+	switch {
+	case c.partSize > 0:
+	case w.src.at != nil: // a larger part costs no memory
 		size = min(max(size, body/int64(w.inPlaceParts())), maxInPlacePart)
-	}
-	if c.has(EqualParts) && body < 0 {
+	case c.has(EqualParts) && body < 0:
 		size = equalPartSize
 	}
 	if body >= 0 && d.MaxParts > 0 {

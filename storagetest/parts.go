@@ -83,6 +83,62 @@ var partCases = []Case{
 		},
 	},
 	{
+		Name: "a bucket has a default part size", Rule: "W3",
+		Explanation: "a body of that size is one request, a longer one has such parts, and WithPartSize wins; an invalid size is refused",
+		Needs:       storage.MultipartUploads,
+		run: func(t *T) {
+			limits := faults.Limits{Disable: storage.StreamingPut, MaxPutSize: 4 * t.unit, MinPartSize: t.unit, MaxPartSize: 4 * t.unit}
+			b := t.openLimited(limits, storage.WithDefaultPartSize(2*t.unit))
+			for _, row := range []struct {
+				bytes       int64
+				opts        []storage.UploadOption
+				puts, parts int
+			}{
+				{2 * t.unit, nil, 1, 0},
+				{4*t.unit + 1, nil, 0, 3},
+				{2 * t.unit, []storage.UploadOption{storage.WithPartSize(t.unit)}, 0, 2},
+				{4 * t.unit, []storage.UploadOption{storage.WithPartSize(4 * t.unit)}, 1, 0},
+			} {
+				text := body(row.bytes, 1)
+				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
+					t.faults.Reset()
+					_, err := b.Upload(t.Context(), "a", from, row.opts...)
+					require.NoError(t, err)
+					parts := t.faults.Count(faults.PutPart)
+					if t.has(storage.SequentialParts) { // the last part comes with the completion
+						parts += t.faults.Count(faults.CompleteParts)
+					}
+					require.Equal(t, row.puts, t.faults.Count(faults.Put), "%s of %d bytes: %v", name, row.bytes, t.faults)
+					require.Equal(t, row.parts, parts, "%s of %d bytes: %v", name, row.bytes, t.faults)
+					t.requireContent(b, "a", text)
+				}
+			}
+			for _, size := range []int64{-1, 0, t.unit - 1, 4*t.unit + 1} {
+				wrong := t.openLimited(limits, storage.WithDefaultPartSize(size))
+				t.requireNoRequests(func() {
+					_, err := wrong.Upload(t.Context(), "b", strings.NewReader(""))
+					t.requireCode(err, storage.InvalidArgument)
+				})
+			}
+		},
+	},
+	{
+		Name: "a body that can seek is sent again", Rule: "W2",
+		Explanation: "with WithSize it needs no buffer, and a second attempt has the same bytes, from the offset that the body had",
+		run: func(t *T) {
+			b := t.open()
+			text := body(300<<10, 1)
+			from := strings.NewReader("head" + text)
+			_, err := from.Seek(4, io.SeekStart)
+			require.NoError(t, err)
+			t.faults.Set(faults.DropResponse(faults.Put).Nth(1), faults.Cut(faults.Put, 100<<10).Nth(2))
+			_, err = b.Upload(t.Context(), "a", struct{ io.ReadSeeker }{from}, storage.WithSize(int64(len(text))))
+			require.NoError(t, err)
+			require.Equal(t, 3, t.faults.Count(faults.Put), "%v", t.faults)
+			t.requireContent(b, "a", text)
+		},
+	},
+	{
 		Name: "parts have one size if the provider requires it", Rule: "W3",
 		Explanation: "with EqualParts all parts but the last have one size, by default and with WithPartSize",
 		Needs:       storage.MultipartUploads,

@@ -69,6 +69,37 @@ var reconcileCases = []Case{
 		},
 	},
 	{
+		Name: "a copy or composition that replaces its source and whose response was lost succeeds", Rule: "W7",
+		Explanation: "the second attempt finds another revision of the source, which is what the first one stored: an object is not appended twice",
+		Needs:       storage.Metadata,
+		run: func(t *T) {
+			for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {
+				b := t.openLimited(bounds)
+				for _, lost := range []*storage.Error{
+					{Code: storage.RateLimited, Status: http.StatusTooManyRequests, Retryable: true},
+					{Code: storage.Unavailable, Retryable: true, Unknown: true},
+				} {
+					lose := func() {
+						t.faults.Set(faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(lost))
+					}
+					t.put(b, "a", "a")
+					t.put(b, "b", "b")
+					lose()
+					_, err := storage.Compose(t.Context(), b, "a", []string{"a", "b"})
+					require.NoError(t, err, "%v %v", bounds, lost)
+					t.faults.Set()
+					t.requireContent(b, "a", "ab")
+					lose()
+					_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithMetadata(map[string]string{"k": "v"}))
+					require.NoError(t, err, "%v %v", bounds, lost)
+					t.faults.Set()
+					require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
+					t.requireContent(b, "a", "ab")
+				}
+			}
+		},
+	},
+	{
 		Name: "an update whose response was lost succeeds", Rule: "W7",
 		Explanation: "IfRevision fails on the second attempt because the first one took effect",
 		Needs:       storage.ConditionalUpdate | storage.Metadata,

@@ -278,6 +278,9 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	if err == nil {
 		return &marker{d, m.key, a.Revision}, nil
 	}
+	// Also after the end of ctx: a decision that nobody takes back would end the upload.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
 	now, readErr := c.read(ctx)
 	switch {
 	case readErr != nil:

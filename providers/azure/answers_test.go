@@ -90,6 +90,7 @@ var reportedAnswers = []answer{
 	{"create a bucket", 409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.", storage.PermissionDenied, "forbids public access", "Altinity/clickhouse-backup#196"},
 	{"list", 409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.", storage.PermissionDenied, "no public access", "blobfile/blobfile#139"},
 	{"upload", 409, "BlobImmutableDueToPolicy", "This operation is not permitted as the blob is immutable due to a policy.", storage.Locked, "", "Azure/azure-powershell#9195"},
+	{"upload", 400, "BlobAccessTierNotSupportedForAccountType", "The access tier is not supported for this account type.", storage.InvalidArgument, "access tier", "Azure/azure-sdk-for-net#38465"},
 	{"remove a version", 403, "OperationNotAllowedOnRootBlob", "The operation is not allowed on the root blob.", storage.Locked, "current one", "Azure/azure-sdk-for-java#48716"},
 	{"copy", 403, "CannotVerifyCopySource", "Forbidden", "", "", "Azure/azure-storage-python#720"},
 	{"copy", 404, "CannotVerifyCopySource", "The specified resource does not exist.", "", "", "Azure/azure-powershell#12287"},
@@ -111,6 +112,7 @@ var documentedAnswers = []answer{
 	{"upload", 409, "ContainerDisabled", "The specified container has been disabled by the administrator.", storage.PermissionDenied, "", blobErrors},
 	{"part", 400, "InvalidBlockId", "The specified block ID is invalid. The block ID must be Base64-encoded.", storage.InvalidArgument, "", oldBlobErrors},
 	{"part", 400, "InvalidBlobOrBlock", "The specified blob or block content is invalid.", storage.Locked, "short ids", oldBlobErrors},
+	{"remove", 409, "SystemInUse", "This blob is in use by the system.", storage.Locked, "", blobErrors},
 	{"upload", 412, "LeaseIdMismatchWithBlobOperation", "The lease ID specified did not match the lease ID for the blob.", storage.Locked, "lease", oldBlobErrors},
 
 	{"download", 401, "NoAuthenticationInformation", "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.", storage.Unauthenticated, "private", commonErrors},
@@ -119,6 +121,7 @@ var documentedAnswers = []answer{
 	{"upload", 403, "AccountIsDisabled", "The specified account is disabled.", storage.PermissionDenied, "disabled", commonErrors},
 	{"upload", 403, "AuthenticationFailed", "Server failed to authenticate the request. Make sure the value of the Authorization header is formed correctly including the signature.", storage.Unauthenticated, "clock", commonErrors},
 	{"attrs", 403, "AuthenticationFailed", "", storage.Unauthenticated, "clock", commonErrors},
+	{"upload", 409, "ResourceTypeMismatch", "The specified resource type does not match the type of the existing resource.", storage.Unsupported, "hierarchical namespace", commonErrors},
 	{"upload", 400, "ConditionHeadersNotSupported", "Condition headers are not supported.", storage.Unsupported, "", commonErrors},
 	{"upload", 400, "EmptyMetadataKey", "The key for one of the metadata key-value pairs is empty.", storage.InvalidArgument, "", commonErrors},
 	{"download", 403, "InsufficientAccountPermissions", "Read operations are currently disabled.", storage.PermissionDenied, "may not do this", commonErrors},

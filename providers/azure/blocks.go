@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -65,9 +66,10 @@ func partBlockID(upload string, part *storage.Part) (string, error) {
 const (
 	tagSeparator = ":" // between a block's own id and the length of the id under which it was stored
 
-	// The size of a derived id in bytes. A shorter one could be the id of another
-	// upload's block, and the service accepts at most 64 bytes.
-	minDerived, maxDerived = 9, 64
+	// The size of a derived id in bytes. Tools that number their blocks with 6
+	// digits have ids of 6 bytes. A shorter one could be the id of another upload's
+	// block, and the service accepts at most 64 bytes.
+	minDerived, maxDerived = 6, 64
 )
 
 // blockIDFromTag returns the id in a part's tag. It is the block's own id, or one
@@ -216,6 +218,9 @@ func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*stora
 	if err != nil {
 		return nil, err
 	}
+	if err := distinct(ids); err != nil {
+		return nil, err
+	}
 	var out blockblob.CommitBlockListResponse
 	err = writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		out, err = d.blob(c.key).CommitBlockList(ctx, ids, o)
@@ -231,6 +236,19 @@ func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*stora
 	attrs.StorageClass = deref((*string)(o.Tier))
 	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
 	return attrs, nil
+}
+
+// distinct returns an error that restarts the upload if two blocks have one id. A
+// derived id that is short can be that of another part, whose bytes it replaced.
+func distinct(ids []string) error {
+	seen := make(map[string]struct{}, len(ids))
+	for _, id := range ids {
+		seen[id] = struct{}{}
+	}
+	if len(seen) == len(ids) {
+		return nil
+	}
+	return &storage.Error{Code: storage.Unavailable, Retryable: true, Status: http.StatusConflict, Err: errors.New("two parts were stored as one block")}
 }
 
 // commitOptions returns the options of Put Block List. Encryption must be that of the blocks.

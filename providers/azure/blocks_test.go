@@ -170,3 +170,17 @@ func TestDroppedBlocks(t *testing.T) {
 		})
 	}
 }
+
+// Two ids of 6 bytes are equal once in 2^48 pairs. Then the later part replaced the earlier one.
+func TestPartsThatWereStoredAsOneBlockAreNotCommitted(t *testing.T) {
+	s := newScript(t, created)
+	upload := newUploadID()
+	part := aPart(t, upload, 1)
+	part.Tag += tagSeparator + "8"
+	_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{part, part}})
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.Equal(t, http.StatusConflict, e.Status, "409 makes the core restart")
+	require.Empty(t, s.Requests())
+}

@@ -104,7 +104,7 @@ func TestBlocksThatAnotherToolLeftBehindKeepNothingOut(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
 	text := wiretest.Content(20_000, 1)
 	inParts := []storage.UploadOption{storage.WithPartSize(4096), storage.WithConcurrency(3)}
-	for _, idBytes := range []int{9, 12, 18, 36, 48, 64} {
+	for _, idBytes := range []int{6, 9, 12, 18, 36, 48, 64} {
 		t.Run(fmt.Sprintf("ids of %d bytes", idBytes), func(t *testing.T) {
 			for what, write := range map[string]func(key string) error{
 				"an upload": func(key string) error {

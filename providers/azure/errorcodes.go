@@ -15,6 +15,7 @@ const (
 	publicHint        = "the container is private, or the account permits no public access: use credentials"
 	archiveHint       = "the object's access tier keeps it offline: call Restore"
 	overwriteHint     = "Azure does not overwrite an archived object: remove it first"
+	tierHint          = "the account does not have this access tier"
 	keyedHint         = "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"
 	leaseHint         = "another client holds a lease on the object"
 	hierarchicalHint  = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
@@ -68,8 +69,10 @@ var errorMeanings = sdkerror.Table{
 		"InvalidBlockList":                   {Code: storage.InvalidArgument, Hint: "the service has dropped blocks of the upload: another upload to the key was completed, or a week has passed"},
 		"InvalidBlobOrBlock":                 {Code: storage.Locked, Hint: foreignHint},
 		"InvalidBlobType":                    {Code: storage.InvalidArgument, Hint: "the blob is an append or page blob: remove it before writing a block blob"},
-		"InvalidBlobTier":                    {Code: storage.InvalidArgument, Hint: "the account does not have this access tier"},
+		"InvalidBlobTier":                    {Code: storage.InvalidArgument, Hint: tierHint},
 		"InvalidVersionForPageBlobOperation": {Code: storage.InvalidArgument},
+
+		"BlobAccessTierNotSupportedForAccountType": {Code: storage.InvalidArgument, Hint: tierHint},
 
 		"RequestBodyTooLarge":                {Code: storage.TooLarge},
 		"BlockCountExceedsLimit":             {Code: storage.TooLarge},
@@ -108,6 +111,7 @@ var errorMeanings = sdkerror.Table{
 		"LeaseLost":                              {Code: storage.Locked, Hint: leaseHint},
 		"LeaseAlreadyPresent":                    {Code: storage.Locked, Hint: leaseHint},
 		"LeaseIdMismatchWithBlobOperation":       {Code: storage.Locked, Hint: leaseHint},
+		"SystemInUse":                            {Code: storage.Locked},
 		"SnapshotsPresent":                       {Code: storage.Locked, Hint: "the object has snapshots"},
 		codeCurrentVersion:                       {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
 
@@ -132,6 +136,7 @@ var errorMeanings = sdkerror.Table{
 		"HierarchicalNamespaceNotEnabled":    {Code: storage.Unsupported},
 		"EndpointUnsupportedAccountFeatures": {Code: storage.Unsupported, Hint: hierarchicalHint},
 		"PathConflict":                       {Code: storage.Unsupported, Hint: hierarchicalHint},
+		"ResourceTypeMismatch":               {Code: storage.Unsupported, Hint: hierarchicalHint},
 	},
 
 	Statuses: map[int]sdkerror.Meaning{

@@ -110,13 +110,18 @@ var unmanaged = map[string]string{
 
 // merged corrects the pages of fake-gcs-server with a delimiter. It pages only
 // the objects, and adds every later common prefix to each page. Google merges
-// each prefix once into the pages. Its page token is the name of the next object.
+// each prefix once into the pages, and counts it as an entry. The server's page token
+// is the name of the next object, at which the next page begins.
 type merged struct{ storage.Driver }
 
 func (m merged) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	page, err := m.Driver.List(ctx, r)
 	if err == nil && page.Token != "" {
 		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return e.IsPrefix && e.Key > page.Token })
+	}
+	if err == nil && len(page.Entries) > r.Limit {
+		page.Token = page.Entries[r.Limit].Key
+		page.Entries = page.Entries[:r.Limit]
 	}
 	return page, err
 }

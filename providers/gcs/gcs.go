@@ -113,7 +113,9 @@ type Config struct {
 	// therefore one Writer of the SDK, of any size, that buffers up to 4 MiB. If
 	// it fails, it is not resumed and leaves a session that expires after a week.
 	// A download first requests the attributes. Endpoint sets the host of signed
-	// and public URLs.
+	// and public URLs. This package does not check that a success comes from Google:
+	// a proxy that answers every request with status 200 can pass for a removal, or
+	// for an empty listing.
 	Client *gcs.Client
 	// HTTPClient makes the requests, to which this package adds the credentials.
 	// If it is nil, a client for bulk transfers is made.

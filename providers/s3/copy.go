@@ -217,7 +217,7 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 		return 0, e
 	}
 	if out.ContentLength == nil {
-		return 0, errNoLength()
+		return 0, httpheader.LengthMissing()
 	}
 	return *out.ContentLength, nil
 }

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 
@@ -52,15 +51,6 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 
 const maxSuffix = 1 << 50 // bytes; more than any object has, and a number that every server can parse
 
-// errNoLength returns the error for a response without a length, which a proxy has
-// compressed or replaced. To take it as empty would lose the content.
-func errNoLength() error {
-	return &storage.Error{
-		Code: storage.Internal, Err: errors.New("the response has no Content-Length"),
-		Hint: "the size of the object is unknown: check for a proxy that compresses responses",
-	}
-}
-
 // attrsOf returns the attributes in an output.
 func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
 	return &storage.Attrs{
@@ -96,7 +86,7 @@ func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs 
 func (d *driver) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, maxSuffix) != ""
 	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
-		return nil, errNoLength()
+		return nil, httpheader.LengthMissing()
 	}
 	a := d.attrsOf(out, r.Key)
 	if !ranged {
@@ -141,7 +131,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 		return nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
 	}
 	if out.ContentLength == nil {
-		return nil, errNoLength()
+		return nil, httpheader.LengthMissing()
 	}
 	attrs := d.attrsOf(out, r.Key)
 	attrs.Native = native

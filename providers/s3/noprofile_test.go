@@ -48,6 +48,52 @@ func TestServersWithoutAProfile(t *testing.T) {
 	}
 }
 
+func TestOurOwnServerHasAProfile(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	c := s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	}
+	unnamed, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "profile=omnibucket ")
+	require.NoError(t, storage.Close(unnamed))
+
+	profile, known := s3.NamedProfile("omnibucket")
+	require.True(t, known)
+	c.Profile = &profile
+	named, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	_, err = named.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	_, err = named.Upload(t.Context(), "b", strings.NewReader("y"), storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"}))
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(named))
+}
+
+// With another delimiter than "/", which the driver knows from its profile, MinIO repeats a page.
+func TestAnotherDelimiterOnMinIOWithoutAProfile(t *testing.T) {
+	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	for _, key := range []string{"a-1", "a-2", "b-1"} {
+		_, err = b.Upload(t.Context(), key, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	var last error
+	for _, err := range b.List(t.Context(), storage.WithDelimiter("-"), storage.WithPageSize(1)) {
+		last = err
+	}
+	require.ErrorIs(t, last, storage.Unsupported)
+	require.ErrorContains(t, last, "profile=minio")
+}
+
 // Without TLS, the MD5 shows the server a body that was damaged on its way.
 func TestAServerWithoutAProfileRefusesADamagedBody(t *testing.T) {
 	for _, name := range serverNames {

@@ -1,0 +1,129 @@
+package storage_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A seeker has no ReadAt and no Size. It counts what is read, and may refuse to seek.
+type seeker struct {
+	from   *strings.Reader
+	read   int
+	refuse error
+	jump   int64 // added to the offset of each Seek from the start
+}
+
+func (s *seeker) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	s.read += n
+	return n, err
+}
+
+func (s *seeker) Seek(offset int64, whence int) (int64, error) {
+	if s.refuse != nil {
+		return 0, s.refuse
+	}
+	if whence == io.SeekStart {
+		offset += s.jump
+	}
+	return s.from.Seek(offset, whence)
+}
+
+func TestABodyThatCanSeekIsReadInPlace(t *testing.T) {
+	const size = 3 << 20
+	text := strings.Repeat("0123456789abcdef", size/16)
+	for _, row := range []struct {
+		name    string
+		opts    []storage.UploadOption
+		body    seeker
+		inPlace bool
+	}{
+		{"with its size", []storage.UploadOption{storage.WithSize(size)}, seeker{}, true},
+		{"without a size", nil, seeker{}, false},
+		{"that cannot seek", []storage.UploadOption{storage.WithSize(size)}, seeker{refuse: errors.New("a pipe")}, false},
+		{"in parts", []storage.UploadOption{storage.WithSize(size), storage.WithPartSize(1 << 20)}, seeker{}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			limits := faults.Limits{Disable: storage.StreamingPut, MinPartSize: 1 << 20} // hashed before it is sent
+			b := memstore.New(storage.WithLayer(faults.WithLimits(limits)))
+			from := row.body
+			from.from = strings.NewReader(text)
+			_, err := b.Upload(t.Context(), "k", &from, row.opts...)
+			require.NoError(t, err)
+			require.Equal(t, row.inPlace, from.read > size, "a stream is read once: %d bytes", from.read)
+			got, _, err := storage.ReadAll(t.Context(), b, "k")
+			require.NoError(t, err)
+			require.True(t, bytes.Equal([]byte(text), got))
+		})
+	}
+}
+
+// A reader that embeds a file and decompresses it, for example, has another size than the file.
+func TestABodyWhoseEndIsAnotherThanItsSizeIsAStream(t *testing.T) {
+	b := memstore.New()
+	from := struct {
+		io.Reader
+		io.Seeker
+	}{strings.NewReader("content"), strings.NewReader("zip")}
+	_, err := b.Upload(t.Context(), "k", from, storage.WithSize(7))
+	require.NoError(t, err)
+	got, _, err := storage.ReadAll(t.Context(), b, "k")
+	require.NoError(t, err)
+	require.Equal(t, "content", string(got))
+}
+
+func TestABodyThatSeeksElsewhereFails(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1}, storage.WithSize(7))
+	require.ErrorIs(t, err, storage.BodyFailed)
+	require.ErrorContains(t, err, "Seek")
+}
+
+func TestAPartThatCanSeekNeedsNoBuffer(t *testing.T) {
+	const size = 2 << 20 // more than the limit
+	b := memstore.New(storage.WithBufferLimit(storage.NewBufferLimit(1 << 20)))
+	u, err := storage.BeginUpload(t.Context(), b, "k")
+	require.NoError(t, err)
+	part, err := u.PutPart(t.Context(), 1, &seeker{from: strings.NewReader(strings.Repeat("x", size))}, storage.WithSize(size))
+	require.NoError(t, err)
+	require.EqualValues(t, size, part.Size)
+}
+
+func TestADefaultPartSizeGrowsWithTheBody(t *testing.T) {
+	injected := faults.New()
+	limits := faults.Limits{Disable: storage.StreamingPut, MinPartSize: 1, MaxParts: 4}
+	b := memstore.New(storage.WithDefaultPartSize(10), storage.WithLayer(faults.WithLimits(limits)), storage.WithLayer(injected.Layer()))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 100)))
+	require.NoError(t, err)
+	require.Equal(t, 4, injected.Count(faults.PutPart))
+}
+
+func TestADefaultPartSizeIsAParameterOfAnAddress(t *testing.T) {
+	for address, says := range map[string]string{
+		"mem://x?part_size=16777216": "",
+		"mem://x?part_size=0":        "WithDefaultPartSize must be at least 1",
+		"mem://x?part_size=-1":       "WithDefaultPartSize must be at least 1",
+		"mem://x?part_size=16MiB":    "part_size that is not a number of bytes",
+		"mem://x?part_size=":         "part_size that is not a number of bytes",
+	} {
+		t.Run(address, func(t *testing.T) {
+			b, err := storage.Open(t.Context(), address)
+			if says == "" {
+				require.NoError(t, err)
+				require.NoError(t, storage.Close(b))
+				return
+			}
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, says)
+		})
+	}
+}
