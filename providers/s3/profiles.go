@@ -261,7 +261,7 @@ var profiles = []Profile{
 	},
 	{
 		// Run: our own server (package s3server), which keeps Amazon's rules. It is asked
-		// for buckets by path. What the store below it lacks is 501.
+		// for buckets by path, and responds with 501 if the store below it lacks a feature.
 		Name:            "omnibucket",
 		Conditions:      Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
 		Checksum:        ChecksumFullObject,
