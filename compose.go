@@ -77,7 +77,7 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 	}
 	if c.op.core.has(ServerCompose) {
 		a, e := c.serverCompose(ctx)
-		if e == nil || e.Code != Unsupported {
+		if e == nil || e.Code != Unsupported || e.Unknown && c.req.Condition != (Condition{}) {
 			return a, e
 		}
 	}

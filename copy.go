@@ -71,7 +71,7 @@ func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 		to := c.op.core.driver.Locate(c.op.key)
 		if comparableEqual(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
-			if e == nil || e.Code != Unsupported || e.Op != "" {
+			if e == nil || e.Code != Unsupported || e.Op != "" || e.Unknown && c.req.Condition != (Condition{}) {
 				return a, e
 			}
 		}

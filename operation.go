@@ -32,6 +32,7 @@ type operation struct {
 	wire       wire.Call    // the requests, and what the transport needs to know of them
 	signs      bool         // it makes hardly any request to the store
 	overGrants atomic.Int32 // buffers granted over the limit
+	once       bool         // no request is made again
 }
 
 // prepare names the operation, and refuses it if the bucket does not permit it.
@@ -166,7 +167,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		o.endAttempt(e)
 		unknown = unknown || e.Unknown
 		e.Unknown, e.repeated = unknown, tried.failed > 0
-		if !e.Retryable || ctx.Err() != nil {
+		if !e.Retryable || o.once || ctx.Err() != nil {
 			return e
 		}
 		delay, again := o.core.retry.allow(&tried, e)

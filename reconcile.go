@@ -51,7 +51,7 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 // reconcile determines whether a failed write took effect. If an attempt may have
 // reached the store (e.Unknown), it reads the object's attributes: the write id
 // decides whether they are of this write. So it does if a refusal follows an earlier
-// failure, because a gateway may have answered 408, 429 or 503 after the effect.
+// failure, because a store's own 408, 429 or 503 may come after the effect, too.
 func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attrs, *Error) {
 	cond := want.condition
 	if e.Code == PreconditionFailed && cond.Absent {
@@ -65,10 +65,14 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
 		return nil, e
 	}
+	if e.Unknown && e.Code == PreconditionFailed && cond == (Condition{}) {
+		e.Code = Unavailable // the store was asked for no condition: it is a gateway's 412
+	}
 	refused := e.repeated && (!e.Retryable || mustRestart(e))
 	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
+	o.once = e.Code == RateLimited // the attempts until now have waited long enough
 	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
 	if failed == nil && holdsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil

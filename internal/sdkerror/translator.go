@@ -14,7 +14,7 @@ import (
 // A Translator adapts one SDK.
 type Translator struct {
 	// FromResponse returns the error for the response that err contains, or nil if
-	// it contains none.
+	// it contains none. It sets Unknown if the response is not the provider's own.
 	FromResponse func(err error) *storage.Error
 	// WithoutResponse returns the error for a request that got no response.
 	WithoutResponse func(err error) *storage.Error
@@ -57,7 +57,9 @@ func (t *Translator) Read(err error) error {
 	if err == nil {
 		return nil
 	}
-	return t.Translate(err)
+	e := t.Translate(err)
+	e.Unknown = false
+	return e
 }
 
 // Write calls do, which makes a request that changes something, and translates
@@ -69,6 +71,9 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 		return nil
 	}
 	e := t.Translate(err)
+	if e.Unknown && e.Code == storage.ObjectNotFound { // a gateway's 404 proves nothing
+		e.Code, e.Retryable = storage.Unavailable, true
+	}
 	e.Unknown = e.Unknown || t.isUnknown(err, e.Status, counter)
 	return e
 }

@@ -27,12 +27,19 @@ type fault struct {
 	large     bool                  // also for operations that send much
 	firstOnly bool                  // only from the first request on
 	only      func(*operation) bool // nil: all operations
+	writes    bool                  // only operations that change something, and those of the sweep too
+	once      bool                  // only one response is broken
+	each      bool                  // the tries share one server, and each variant is a status
 	respond   func(*exchange)
 }
 
 // concerns reports whether o is an operation for the fault.
 func (f *fault) concerns(o *operation) bool {
 	switch {
+	case f.writes: // a lasting 412 is a conflict that never ends: Update tries again for long
+		return o.done != nil && !o.keyed && (f.once || o.name != "Update")
+	case o.sweeps:
+		return false
 	case o.keyed:
 		return f.quotes
 	case f.only != nil:

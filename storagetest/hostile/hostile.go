@@ -46,6 +46,9 @@ type Store struct {
 	// page has no entry, and its token is the one given. It returns "" if r asks for
 	// something else. Nil leaves the listings without an end out.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
+	// Statuses has each status from 400 to 599 in the place of every response to every write,
+	// which is for a server in this process. Without it, each comes once for each kind of write.
+	Statuses bool
 	// Only leaves out each fault whose name does not begin with it.
 	Only string
 	// Skip has the rows that are left out, with the reason. A row is a fault, as in
@@ -56,16 +59,28 @@ type Store struct {
 // Run runs all rows of s. A row has the name of its fault and its operation.
 func Run(t *testing.T, s Store) {
 	t.Helper()
+	run(t, &s, faults(&s))
+}
+
+// RunStatuses runs the rows that put a gateway's error page, or nothing, in the place of a response
+// to a write. Run has none of them.
+func RunStatuses(t *testing.T, s Store) {
+	t.Helper()
+	run(t, &s, sweep())
+}
+
+func run(t *testing.T, s *Store, faults []fault) {
+	t.Helper()
 	honest := newServer(t, s.Server, false)
 	driver := s.Open(t, honest.URL)
 	bucket := storage.New(driver)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	suite := &suite{store: s, desc: driver.Describe(), honest: bucket}
-	suite.requireKnown(t)
-	for _, f := range faults(&s) {
+	suite := &suite{store: *s, desc: driver.Describe(), honest: bucket}
+	suite.requireKnown(t, faults)
+	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			for _, o := range operations(&s, &suite.desc) {
+			for _, o := range operations(s, &suite.desc) {
 				if !f.concerns(&o) {
 					continue
 				}
@@ -87,10 +102,10 @@ type suite struct {
 }
 
 // requireKnown fails if Skip names a row that does not exist.
-func (s *suite) requireKnown(t *testing.T) {
+func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	t.Helper()
 	rows := map[string]bool{}
-	for _, f := range faults(&s.store) {
+	for _, f := range faults {
 		rows[f.name] = true
 		for _, o := range operations(&s.store, &s.desc) {
 			rows[f.name+"/"+o.name] = true
@@ -113,6 +128,10 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 	}
 	if lacking := o.needs &^ s.desc.Features; lacking != 0 {
 		t.Skip("the store has no such operation")
+	}
+	if f.each {
+		s.sweep(t, f, o)
+		return
 	}
 	for first := 1; first <= mostRequests; first++ {
 		for variant := 0; ; variant++ {
@@ -142,6 +161,8 @@ type tried struct {
 	took      time.Duration
 	broken    int // responses
 	more      bool
+	overtaken bool  // another writer has replaced the object meanwhile
+	besides   error // of that writer
 }
 
 func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tried {
@@ -149,6 +170,15 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 	server := newServer(t, s.store.Server, o.keyed)
 	driver := s.store.Open(t, server.URL)
 	opened := storage.New(driver, storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall}))
+	r := s.tryOn(t, server, opened, f, o, first, variant)
+	_ = storage.Close(opened)
+	server.Close()
+	return r
+}
+
+// tryOn runs the operation on a bucket that was opened.
+func (s *suite) tryOn(t *testing.T, server *server, opened storage.Bucket, f fault, o operation, first, variant int) *tried {
+	t.Helper()
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
 	r := &tried{fault: &f, operation: &o, first: first, variant: variant, server: server, bucket: storage.Prefixed(s.honest, prefix)}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*maxTime)
@@ -157,13 +187,15 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 		require.NoError(t, o.prepare(ctx, r.bucket))
 	}
 	server.begin(&f, first, variant)
+	server.beside = nil
+	if o.beside != nil {
+		server.beside = func() { r.besides = o.beside(ctx, r.bucket); r.overtaken = true }
+	}
 	began := time.Now()
 	r.err = o.do(ctx, storage.Prefixed(opened, prefix))
 	r.took = time.Since(began)
 	r.broken, r.more = server.end()
-	_ = storage.Close(opened)
 	r.judge(t)
-	server.Close()
 	return r
 }
 

@@ -70,6 +70,13 @@ func (r *tried) judgeEffect(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
 	defer cancel()
+	if r.overtaken {
+		require.NoError(t, r.besides, "%v", r)
+		content, _, err := storage.ReadAll(ctx, r.bucket, "a")
+		require.NoError(t, err, "%v", r)
+		require.Equal(t, newer, string(content), "it replaced what another writer has stored meanwhile. %v", r)
+		return
+	}
 	done, err := r.operation.done(ctx, r.bucket)
 	require.NoError(t, err, "%v", r)
 	switch {
@@ -77,6 +84,7 @@ func (r *tried) judgeEffect(t *testing.T) {
 		require.True(t, done, "it returned nil and has no effect. %v", r)
 	case done:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "it took effect. %v", r)
+		require.NotEqual(t, storage.PreconditionFailed, storage.CodeOf(r.err), "the object is its own. %v", r)
 	case r.fault.success && r.first == 1 && r.operation.single:
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "only a true response tells. %v", r)
 	}

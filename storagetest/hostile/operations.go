@@ -18,6 +18,8 @@ type operation struct {
 	single  bool                                        // its first response decides
 	reads   bool                                        // bytes of an object: a body without an end is theirs
 	large   bool                                        // it sends much: only the faults that matter most
+	sweeps  bool                                        // only the sweep of statuses has it
+	beside  func(context.Context, storage.Bucket) error // another writer, between the effect and the response
 	lists   bool                                        // pages
 	keyed   bool                                        // it carries a customer's key: only what the first request shows
 	prepare func(context.Context, storage.Bucket) error // on the honest server
@@ -39,7 +41,7 @@ var (
 )
 
 func operations(s *Store, desc *storage.Description) []operation {
-	all := []operation{
+	all := append(moreWrites(desc), []operation{
 		{name: "Upload", single: true, prepare: uploaded("a"), done: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
@@ -84,7 +86,7 @@ func operations(s *Store, desc *storage.Description) []operation {
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, []string{"a", "b", "c/", "d"}, storage.WithDelimiter("/"))
 			}},
-	}
+	}...)
 	if s.CustomerKey != nil {
 		all = append(all, withKey(s.CustomerKey)...)
 	}
@@ -111,8 +113,7 @@ func withKey(key storage.NativeOption) []operation {
 
 // uploadInParts is an upload of two parts.
 func uploadInParts(desc *storage.Description) operation {
-	size := max(1<<10, desc.MinPartSize)
-	content := strings.Repeat("p", int(size)) + after
+	size, content := partSize(desc), inParts(desc)
 	return operation{
 		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"), done: replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {

@@ -26,7 +26,8 @@ type server struct {
 	first   int
 	variant int
 	broken  int
-	more    bool // the fault has a further variant
+	more    bool   // the fault has a further variant
+	beside  func() // what another writer does once, before the first broken response of a write
 	asked   []string
 	hidden  []string
 	open    []net.Conn
@@ -50,6 +51,7 @@ func (s *server) begin(f *fault, first, variant int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault, s.first, s.variant, s.asked = f, first, variant, nil
+	s.broken, s.more = 0, false
 }
 
 // end closes all broken connections. It returns how many responses were broken, and
@@ -61,6 +63,7 @@ func (s *server) end() (broken int, more bool) {
 	for _, c := range s.open {
 		_ = c.Close()
 	}
+	s.open = nil
 	return s.broken, s.more
 }
 
@@ -80,7 +83,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	f, variant := s.fault, s.variant
 	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
-	if f == nil || len(s.asked) < s.first {
+	if f == nil || len(s.asked) < s.first || f.once && len(s.asked) > s.first {
 		s.mu.Unlock()
 		s.truth.ServeHTTP(w, r)
 		return
@@ -88,6 +91,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.broken++
 	s.hidden = append(s.hidden, secretsOf(r)...)
 	x := &exchange{server: s, request: r, variant: variant, nth: s.broken}
+	beside := s.beside
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		beside = nil
+	} else {
+		s.beside = nil
+	}
 	s.mu.Unlock()
 
 	quoted := quote(r)
@@ -95,6 +104,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	} else {
 		x.truth = record(s.truth, w, r)
+	}
+	if beside != nil {
+		beside()
 	}
 	c, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {

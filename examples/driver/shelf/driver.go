@@ -127,8 +127,8 @@ func (d *driver) remove(ctx context.Context, out request) error {
 	out.method = http.MethodDelete
 	return httpdriver.Write(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, out)
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return nil
+		if storage.CodeOf(err) == storage.ObjectNotFound && !errors.Is(err, storage.OutcomeUnknown) {
+			return nil // a shelf says so, and not a gateway
 		}
 		if err != nil {
 			return err

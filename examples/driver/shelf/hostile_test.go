@@ -9,11 +9,19 @@ import (
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
 
-func TestHostileServers(t *testing.T) {
-	hostile.Run(t, hostile.Store{
+func hostileShelf() hostile.Store {
+	return hostile.Store{
 		Server: shelfserver.New(),
 		Open: func(_ *testing.T, address string) storage.Driver {
 			return newDriver(strings.TrimPrefix(address, "http://"))
 		},
-	})
+	}
+}
+
+func TestHostileServers(t *testing.T) { hostile.Run(t, hostileShelf()) }
+
+func TestHostileStatuses(t *testing.T) {
+	s := hostileShelf()
+	s.Statuses = true
+	hostile.RunStatuses(t, s)
 }

@@ -52,6 +52,7 @@ func (d *driver) send(ctx context.Context, r request) (*http.Response, error) {
 // for one.
 func failure(response *http.Response) *storage.Error {
 	err := httpdriver.StatusError(response)
+	err.Unknown = response.Header.Get("Server") != "shelf"     // a gateway's: it may have come after the effect
 	if response.StatusCode == http.StatusUnprocessableEntity { // the body had another checksum than its header
 		err.Code = storage.ChecksumMismatch
 	}

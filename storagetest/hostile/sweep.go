@@ -1,0 +1,168 @@
+package hostile
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/omnibucket/storage"
+)
+
+// The sweep puts an error page of a gateway, or nothing, in the place of each response to each
+// write: before the request takes effect, and after it. The page has no error code of the store.
+// Whatever its status is, the outcome of the operation must be consistent.
+
+const (
+	firstStatus, lastStatus = 400, 599
+	noResponse              = lastStatus + 1 // a variant: the connection is closed
+)
+
+// classes are the statuses that gateways send most, and that drivers treat differently.
+var classes = []int{400, 403, 404, 408, 409, 412, 429, 499, 500, 501, 503, 504, 520, noResponse}
+
+func sweep() []fault {
+	var all []fault
+	for _, place := range []struct {
+		name    string
+		instead bool
+	}{{"before", true}, {"after", false}} {
+		for _, retries := range []struct {
+			name     string
+			attempts int
+		}{{"", 1}, {", with retries", 3}} {
+			for _, lasting := range []bool{false, true} {
+				if lasting && retries.attempts > 1 {
+					continue // each status would be waited for
+				}
+				name := "one page " + place.name
+				if lasting {
+					name = "pages from one " + place.name
+				}
+				all = append(all, fault{
+					name: name + " the effect" + retries.name, instead: place.instead, attempts: retries.attempts,
+					writes: true, large: true, each: true, once: !lasting, respond: respondAsGateway,
+				})
+			}
+		}
+	}
+	return all
+}
+
+// respondAsGateway sends the page with the status of the variant.
+func respondAsGateway(x *exchange) {
+	if x.variant == noResponse {
+		return
+	}
+	x.respond(x.variant, "text/html", "<html><body>The gateway has given up.</body></html>")
+}
+
+// sweep tries all statuses at each request of the operation, over one server.
+func (s *suite) sweep(t *testing.T, f fault, o operation) {
+	server := newServer(t, s.store.Server, false)
+	opened := storage.New(s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
+	t.Cleanup(func() { _ = storage.Close(opened) })
+	for first := 1; first <= mostRequests; first++ {
+		for _, status := range s.statuses(&f, &o, first) {
+			if tried := s.tryOn(t, server, opened, f, o, first, status); t.Failed() || tried.broken == 0 {
+				return
+			}
+		}
+	}
+}
+
+// statuses returns the variants for one request of an operation. All statuses are for operations
+// that send little, and only for the first request if the server is not in this process.
+func (s *suite) statuses(f *fault, o *operation, first int) []int {
+	if o.large || !f.once || !s.store.Statuses && (first > 1 || !f.instead || f.attempts > 1) {
+		return classes
+	}
+	all := make([]int, 0, noResponse-firstStatus+1)
+	for status := firstStatus; status <= noResponse; status++ {
+		all = append(all, status)
+	}
+	return all
+}
+
+const newer = "the content of another writer, which is newer"
+
+// replacedBy is another writer that replaces the object.
+func replacedBy(ctx context.Context, b storage.Bucket) error {
+	_, err := b.Upload(ctx, "a", strings.NewReader(newer))
+	return err
+}
+
+// moreWrites are the writes that only the sweep tries.
+func moreWrites(desc *storage.Description) []operation {
+	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
+		o := operation{name: name, needs: storage.ConditionalUpdate | storage.Metadata, beside: beside, prepare: uploaded("a"), done: replaced("a", before, after)}
+		o.do = func(ctx context.Context, b storage.Bucket) error {
+			attrs, err := b.Attrs(ctx, "a")
+			if err == nil {
+				_, err = b.Upload(ctx, "a", strings.NewReader(after), storage.IfRevision(attrs.Revision))
+			}
+			return err
+		}
+		return o
+	}
+	create := func(name string, beside func(context.Context, storage.Bucket) error) operation {
+		return operation{name: name, needs: storage.ConditionalCreate | storage.Metadata, beside: beside, done: replaced("a", "", after),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
+				return err
+			}}
+	}
+	all := []operation{
+		conditional("Upload with IfRevision", nil),
+		conditional("Upload with IfRevision beside another writer", replacedBy),
+		create("Upload with IfAbsent beside another writer", replacedBy),
+		{name: "Update", needs: storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata, prepare: uploaded("a"), done: replaced("a", before, before+after),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Update(ctx, b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, after...), nil })
+				return err
+			}},
+		{name: "Copy with IfAbsent", needs: storage.ServerCopy | storage.ConditionalCreate | storage.Metadata, prepare: uploaded("a"), done: replaced("copy", "", before),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.IfAbsent())
+				return err
+			}},
+		{name: "Compose", needs: storage.ServerCompose, prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})
+				return err
+			}},
+		{name: "Compose with IfAbsent", needs: storage.ServerCompose | storage.ConditionalCreate | storage.Metadata, prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"}, storage.IfAbsent())
+				return err
+			}},
+		{name: "An open upload", needs: storage.OpenUploads, prepare: uploaded("a"), done: replaced("a", before, after), do: openUpload},
+		{name: "Upload in parts with IfAbsent", needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata, large: true, done: replaced("a", "", inParts(desc)),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Upload(ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)), storage.WithConcurrency(1), storage.IfAbsent())
+				return err
+			}},
+	}
+	for i := range all {
+		all[i].sweeps = true
+	}
+	return all
+}
+
+func partSize(desc *storage.Description) int64 { return max(1<<10, desc.MinPartSize) }
+
+// inParts is a content of two parts.
+func inParts(desc *storage.Description) string {
+	return strings.Repeat("p", int(partSize(desc))) + after
+}
+
+func openUpload(ctx context.Context, b storage.Bucket) error {
+	u, err := storage.BeginUpload(ctx, b, "a")
+	if err != nil {
+		return err
+	}
+	if _, err = u.PutPart(ctx, 1, strings.NewReader(after)); err != nil {
+		return err
+	}
+	_, err = u.Complete(ctx)
+	return err
+}
