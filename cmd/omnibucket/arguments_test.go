@@ -117,7 +117,7 @@ func TestSizesForPeople(t *testing.T) {
 	for _, args := range [][]string{{"ls", "-r", "-l", "-h", "box:"}, {"find", "-l", "--human", "box:"}, {"find", "-lh", "box:"}} {
 		require.Regexp(t, `^     1.5 KiB  \S+Z  a\n         1 B  \S+Z  f/b\n$`, s.ok(args...))
 	}
-	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lH", "box:"))
+	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lh", "box:"))
 }
 
 func TestACopyOfATreeHasASummaryOnRequest(t *testing.T) {
