@@ -13,34 +13,44 @@ import (
 // besideRounds is how many histories a case has.
 const besideRounds = 12
 
+const explainsCompletions = "an upload makes its object once, at one moment: an order of all calls explains what each returned and what each read saw, so that no newer object is replaced and no removed one is back"
+
 var completeBesideCases = []Case{
 	{
-		Name: "completions beside writes and removals", Rule: "U3",
-		Explanation: "an upload makes its object once, at one moment: an order of all calls explains what each returned and what each read saw, so that no newer object is replaced and no removed one is back",
+		Name: "a completion beside writes and removals", Rule: "U3",
+		Explanation: explainsCompletions,
 		Needs:       storage.OpenUploads | storage.Metadata,
-		run: func(t *T) {
-			b := t.open()
-			for round := range besideRounds {
-				key := fmt.Sprint("key", round)
-				h, before := &history{}, keyState{}
-				if round%2 == 1 {
-					before.content = "before"
-					t.put(b, key, before.content)
-				}
-				u := t.begin(b, key)
-				t.putPart(u, 1, "upload")
-				t.runBeside(h, b, u, round)
-				h.do(t.recordRead(b, key))
-				h.do(t.recordComplete(t.continued(b, u)))
-				h.do(t.recordRead(b, key))
-				require.True(t, h.explained(before), "no order explains this:\n%v", h)
-			}
-		},
+		run:         func(t *T) { t.runCompletionsBeside(1) },
+	},
+	{
+		Name: "completions beside writes and removals", Rule: "U3",
+		Explanation: explainsCompletions,
+		Needs:       storage.OpenUploads | storage.Metadata,
+		run:         func(t *T) { t.runCompletionsBeside(2) },
 	},
 }
 
-// runBeside runs two completions beside a write, a removal and a read.
-func (t *T) runBeside(h *history, b storage.Bucket, u *storage.MultipartUpload, round int) {
+func (t *T) runCompletionsBeside(completions int) {
+	b := t.open()
+	for round := range besideRounds {
+		key := fmt.Sprint("key", round)
+		h, before := &history{}, keyState{}
+		if round%2 == 1 {
+			before.content = "before"
+			t.put(b, key, before.content)
+		}
+		u := t.begin(b, key)
+		t.putPart(u, 1, "upload")
+		t.runBeside(h, b, u, completions, round)
+		h.do(t.recordRead(b, key))
+		h.do(t.recordComplete(t.continued(b, u)))
+		h.do(t.recordRead(b, key))
+		require.True(t, h.explained(before), "no order explains this:\n%v", h)
+	}
+}
+
+// runBeside runs completions beside a write, a removal and a read.
+func (t *T) runBeside(h *history, b storage.Bucket, u *storage.MultipartUpload, completions, round int) {
 	var group sync.WaitGroup
 	run := func(calls ...recorded) {
 		group.Go(func() {
@@ -49,8 +59,9 @@ func (t *T) runBeside(h *history, b storage.Bucket, u *storage.MultipartUpload, 
 			}
 		})
 	}
-	run(t.recordComplete(u))
-	run(t.recordComplete(t.continued(b, u)))
+	for range completions {
+		run(t.recordComplete(t.continued(b, u)))
+	}
 	write, remove, read := t.recordWrite(b, u.Key(), fmt.Sprint("write", round)), t.recordRemove(b, u.Key()), t.recordRead(b, u.Key())
 	switch round % 3 {
 	case 0:

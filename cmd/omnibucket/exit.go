@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,12 +83,15 @@ func (p *program) printUsageError(err error, usage string) {
 }
 
 // withSuggestion returns the error of an unknown command with cobra's suggestions as a hint.
+// Cobra repeats a name that both resembles the command and is a suggestion for it.
 func withSuggestion(err error) error {
 	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 	if !suggested {
 		return err
 	}
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "did you mean " + strings.Join(strings.Fields(others), " or ") + "?"}
+	names := strings.Fields(others)
+	slices.Sort(names)
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "did you mean " + strings.Join(slices.Compact(names), " or ") + "?"}
 }
 
 func exitCode(code storage.Code) int {

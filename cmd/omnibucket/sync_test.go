@@ -131,13 +131,16 @@ func TestAnEmptySourceRemovesNothing(t *testing.T) {
 	s.put(bucket+"/photos/b", "b")
 	s.env["OMNIBUCKET_BK"] = bucket + "/phtoos"
 	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"
-	for _, row := range []struct{ name, source string }{
-		{"a misspelt folder", bucket + "/phtoos"},
-		{"a name of such a folder", "bk:"},
-		{"a folder below it", "bk:2026/"},
-		{"an empty bucket", "mem://empty-source-of-a-sync"},
-		{"an empty directory", empty},
-		{"an empty directory as a bucket", "file://" + filepath.ToSlash(empty)},
+	for _, row := range []struct {
+		name, source string
+		code         int // without --delete
+	}{
+		{"a misspelt folder", bucket + "/phtoos", exitNotFound},
+		{"a name of such a folder", "bk:", 0},
+		{"a folder below it", "bk:2026/", exitNotFound},
+		{"an empty bucket", "mem://empty-source-of-a-sync", 0},
+		{"an empty directory", empty, 0},
+		{"an empty directory as a bucket", "file://" + filepath.ToSlash(empty), 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -152,7 +155,7 @@ func TestAnEmptySourceRemovesNothing(t *testing.T) {
 			}
 			require.FileExists(t, filepath.Join(dir, "a"))
 			require.Equal(t, "b", s.ok("cat", "photos:b"))
-			s.synced(row.source, dir)
+			s.exits(row.code, "sync", row.source, dir)
 
 			_, report := s.synced("--delete", "--empty-source", row.source, dir)
 			require.Contains(t, report, "1 deleted")

@@ -18,6 +18,7 @@ import (
 // the S3 server of this repository.
 const (
 	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
+	goneEarly      = "while a completion is being made, the server may say that the upload is gone, and not have its object yet"
 	refusedEarly   = "if an upload is gone, the server refuses a part that is still being sent and closes the connection, so some of its responses are lost"
 )
 
@@ -43,7 +44,8 @@ var skippedCases = map[string]map[string]string{
 		"common prefixes are listed among the keys":       noKeyBelowAKey,
 		"prefix, delimiter and start are taken literally": noKeyBelowAKey,
 		"parts that the store has dropped are sent again": refusedEarly,
-		"completions at once make one object":             "while a completion is being made, the server may say that the upload is gone, and not have its object yet",
+		"completions at once make one object":             goneEarly,
+		"completions beside writes and removals":          goneEarly,
 		"a create over a removed key":                     "the server treats a delete marker as an object (412); Amazon creates the object",
 		"removing a version is permanent":                 "the server responds with 400 InvalidArgument for a version that is gone, as for an invalid one; Amazon with 204",
 		"a bucket without object lock refuses locks":      "the server refuses the lock of a Put with 400 after it has stored the object; Amazon and MinIO store nothing",
