@@ -60,6 +60,9 @@ type Description struct {
 	// revision with its tags and properties, except the storage class. If it fails for a reason
 	// that lasts, such as Unsupported, the core reads the attributes and calls Copy again.
 	CopiesWithoutAttrs bool
+	// AttributesAtBegin declares that BeginParts gives the store the attributes, tags and locks of the
+	// object. CompleteParts ignores them. Otherwise CompleteParts gives them.
+	AttributesAtBegin bool
 
 	// CheckNative accepts a value of WithNative, or says why not. The value of another driver's
 	// option is Unsupported. It is nil if the driver has no options of its own.

@@ -118,3 +118,88 @@ func TestEmptyPagesEnd(t *testing.T) {
 		})
 	}
 }
+
+// A loopingStore lists keys outside of the prefix, uploads or buckets in a circle.
+type loopingStore struct {
+	*remoteStore
+	storage.UnimplementedDriver
+}
+
+func (s *loopingStore) Describe() storage.Description {
+	desc := s.remoteStore.Describe()
+	desc.Features |= storage.MultipartUploads | storage.ListedUploads | storage.OpenUploads | storage.Versioning
+	return desc
+}
+
+func (s *loopingStore) next() (name, token string) {
+	s.pages++
+	if s.pages > 500 {
+		return "", ""
+	}
+	return string(rune('a' + s.pages%2)), s.token(s.pages)
+}
+
+func (s *loopingStore) List(context.Context, *storage.ListRequest) (*storage.Page, error) {
+	name, token := s.next()
+	return &storage.Page{Entries: []storage.ListEntry{{Key: name}}, Token: token}, nil
+}
+
+func (s *loopingStore) ListUploads(context.Context, *storage.ListUploadsRequest) (*storage.UploadPage, error) {
+	name, token := s.next()
+	return &storage.UploadPage{Uploads: []storage.UploadEntry{{Key: name, Upload: "1"}}, Token: token}, nil
+}
+
+func (s *loopingStore) ListVersions(context.Context, *storage.ListRequest) (*storage.VersionPage, error) {
+	name, token := s.next()
+	return &storage.VersionPage{Entries: []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: name}}, Token: token}, nil
+}
+
+func TestListingsInACircleEnd(t *testing.T) {
+	alternating := func(n int) string { return "AB"[n%2:][:1] }
+	growing := func(n int) string { return strings.Repeat("x", n) }
+	list := func(ctx context.Context, b storage.Bucket) (err error) {
+		for _, err = range b.List(ctx, storage.WithPrefix("p/")) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, row := range []struct {
+		name  string
+		token func(int) string
+		do    func(context.Context, storage.Bucket) error
+		pages int
+	}{
+		{"keys outside of the prefix", growing, list, 100},
+		{"keys outside of the prefix, and two tokens", alternating, list, 4},
+		{"a page", growing, func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.ListPage(ctx, b, "", storage.WithPrefix("p/"))
+			return err
+		}, 100},
+		{"uploads and two tokens", alternating, func(ctx context.Context, b storage.Bucket) error {
+			for _, err := range storage.ListUploads(ctx, b) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, 4},
+		{"versions and two tokens", alternating, func(ctx context.Context, b storage.Bucket) error {
+			for _, err := range storage.Versions(ctx, b) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, 4},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &loopingStore{remoteStore: &remoteStore{token: row.token}}
+				require.ErrorIs(t, row.do(t.Context(), storage.New(store, storage.WithVersions())), storage.Unavailable)
+				require.Equal(t, row.pages, store.pages)
+			})
+		})
+	}
+}

@@ -175,8 +175,10 @@ func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 	page, e := request(ctx, &l.op, func(ctx context.Context) (*Page, error) { return l.op.core.driver.List(ctx, r) })
 	if e == nil {
 		last := ""
-		if n := len(page.Entries); n > 0 {
-			last = page.Entries[n-1].Key
+		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
+			if key := page.Entries[i].Key; strings.HasPrefix(key, r.Prefix) { // others are dropped
+				last = key
+			}
 		}
 		e = l.progress.check(&l.op.core.desc, r.Token, page.Token, last)
 		if e == errRepeats && r.Delimiter != "" && r.Delimiter != folderDelimiter { // MinIO, if nothing says that it is MinIO

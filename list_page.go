@@ -53,7 +53,7 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 			page.Entries = append(before, page.Entries...)
 		}
 		if len(page.Entries) > size && !exact && !l.startsAfter(l.op.prefix+page.Entries[size-1].Key) {
-			l.req.Token, l.req.Limit, l.last = begin, size, ""
+			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
 			before, unsure, exact = nil, false, true // there is a next page, which only the driver's token begins
 			continue
 		}

@@ -13,6 +13,8 @@ const maxEmptyPages = 100
 type pageProgress struct {
 	last  string // the last entry of the last page that had any
 	empty int    // pages since then
+	pages int    // so far
+	mark  string // token of a page so far, a later one as the pages double
 }
 
 var errRepeats = &Error{Code: Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing")}
@@ -24,9 +26,13 @@ func (p *pageProgress) check(desc *Description, token, next, last string) *Error
 	case next == "":
 		*p = pageProgress{}
 		return nil
-	case next == token:
+	case next == token, next == p.mark && !desc.FolderOrder: // which lists other folders meanwhile
 		return errRepeats
-	case last != "" && last != p.last:
+	}
+	if p.pages++; p.pages&(p.pages-1) == 0 {
+		p.mark = next
+	}
+	if last != "" && last != p.last {
 		p.last, p.empty = last, 0
 		return nil
 	}

@@ -239,6 +239,9 @@ func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Err
 	if lost && e == nil {
 		c.dropParts(ctx)
 	}
+	if e == nil {
+		attrs = c.readBack(ctx, attrs)
+	}
 	return attrs, e
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // An UploadEntry is a multipart upload that was begun and neither completed nor aborted: one of
-// [BeginUpload], or one that a crash or a lost connection has left.
+// [BeginUpload], or one that a crash or a lost connection has left. [ContinueListedUpload] continues
+// it, and [AbortUpload] drops it.
 type UploadEntry struct {
 	Key    string
 	Upload string    // the store's name of the upload

@@ -39,6 +39,7 @@ type uploadRecord struct {
 	CRC32C    *uint32           `json:"c,omitempty"`
 	Unchecked bool              `json:"q,omitempty"`
 	Natives   string            `json:"n,omitempty"`
+	Listed    bool              `json:"l,omitempty"` // of ContinueListedUpload
 }
 
 // newUploadRecord describes an upload that r begins; Upload is set when it has begun.

@@ -98,6 +98,17 @@ var spanCalls = map[string]spanCall{
 		}
 		return none(u.PutPart(ctx, 1, body()))
 	}},
+	"ContinueListedUpload": {"PutPart", func(ctx context.Context, w *traced) error {
+		w.begin(ctx)
+		for entry, err := range storage.ListUploads(ctx, w.b) {
+			if err != nil {
+				return err
+			}
+			u, err := storage.ContinueListedUpload(ctx, w.b, entry)
+			return errors.Join(err, none(u.PutPart(ctx, 1, body())))
+		}
+		return nil
+	}},
 	"PutSignedPart": {"PutPart", func(ctx context.Context, w *traced) error {
 		return expect(none(storage.PutSignedPart(ctx, w.b, "a", "none", 1, body())), storage.ObjectNotFound)
 	}},

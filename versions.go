@@ -71,8 +71,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error
 			}
 		}
 		last := ""
-		if n := len(page.Entries); n > 0 {
-			last = page.Entries[n-1].Key + "\x00" + page.Entries[n-1].Version
+		if newer.Version != "" {
+			last = newer.Key + "\x00" + newer.Version // the last entry with the prefix
 		}
 		if e := l.progress.check(&l.op.core.desc, l.req.Token, page.Token, last); e != nil || page.Token == "" {
 			return e

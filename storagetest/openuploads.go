@@ -315,6 +315,76 @@ var openUploadCases = []Case{
 			})
 		},
 	},
+	{
+		Name: "a listed upload is continued without its token", Rule: "U5",
+		Explanation: "its parts are listed, stored and completed, also in a sub-bucket and by a new token; the object has the attributes of the begin, which are given again unless the store has them",
+		Needs:       storage.OpenUploads | storage.ListedUploads,
+		run: func(t *T) {
+			b := t.open()
+			attributes := t.contentType("text/x-test").(storage.MultipartOption)
+			begun, err := storage.BeginUpload(t.Context(), b, "a/1", attributes)
+			require.NoError(t, err)
+			first, last := body(t.unit, 1), "last"
+			t.putPart(begun, 1, first)
+			sub := storage.Prefixed(b, "a/")
+			entry := t.onlyUpload(sub)
+			var u *storage.MultipartUpload
+			t.requireNoRequests(func() {
+				_, err = storage.ContinueListedUpload(t.Context(), sub, storage.UploadEntry{Key: entry.Key})
+				t.requireCode(err, storage.InvalidArgument)
+				u, err = storage.ContinueListedUpload(t.Context(), sub, entry, attributes)
+				if storage.CodeOf(err) == storage.InvalidArgument { // the store has them
+					u, err = storage.ContinueListedUpload(t.Context(), sub, entry)
+				}
+				require.NoError(t, err)
+			})
+			parts, err := u.Parts(t.Context())
+			require.NoError(t, err)
+			require.Len(t, parts, 1)
+			u, err = storage.ContinueUpload(t.Context(), sub, u.Token())
+			require.NoError(t, err)
+			t.putPart(u, 2, last)
+			attrs, err := u.Complete(t.Context())
+			require.NoError(t, err)
+			stored := t.attrs(b, "a/1")
+			require.Equal(t, stored.ContentType, attrs.ContentType)
+			require.Equal(t, stored.Revision, attrs.Revision)
+			if t.has(storage.ContentProperties) {
+				require.Equal(t, "text/x-test", stored.ContentType)
+			}
+			t.requireContent(b, "a/1", first+last)
+			require.Empty(t, t.uploadKeys(b))
+		},
+	},
+	{
+		Name: "a listed upload keeps its condition if that is given again", Rule: "U5",
+		Explanation: "Complete with IfAbsent is PreconditionFailed if the key has an object, and the upload stays",
+		Needs:       storage.OpenUploads | storage.ListedUploads | storage.ConditionalCreate,
+		run: func(t *T) {
+			b := t.open()
+			t.putPart(t.begin(b, "a"), 1, "new")
+			t.put(b, "a", "old")
+			u, err := storage.ContinueListedUpload(t.Context(), b, t.onlyUpload(b), storage.IfAbsent())
+			require.NoError(t, err)
+			_, err = u.Complete(t.Context())
+			t.requireCode(err, storage.PreconditionFailed)
+			t.requireContent(b, "a", "old")
+			require.NoError(t, u.Abort(t.Context()))
+			require.Empty(t, t.uploadKeys(b))
+		},
+	},
+}
+
+// onlyUpload returns the one upload in progress.
+func (t *T) onlyUpload(b storage.Lister) storage.UploadEntry {
+	t.Helper()
+	var entries []storage.UploadEntry
+	for entry, err := range storage.ListUploads(t.Context(), b) {
+		require.NoError(t, err)
+		entries = append(entries, entry)
+	}
+	require.Len(t, entries, 1)
+	return entries[0]
 }
 
 // requireGone requires the error of an upload that was completed, aborted or dropped.

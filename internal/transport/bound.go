@@ -96,7 +96,7 @@ func (x *exchange) readError(r *http.Request, response *http.Response) {
 		failed = x.fail(err)
 	}
 	x.end()
-	mask(content, secrets)
+	mask(content, secrets, true)
 	response.Body = io.NopCloser(&errorBody{*bytes.NewReader(content), failed})
 	if response.ContentLength >= 0 {
 		response.ContentLength = int64(len(content))

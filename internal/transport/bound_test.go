@@ -116,3 +116,41 @@ func TestSecretsOfTheRequestAreMasked(t *testing.T) {
 		})
 	}
 }
+
+// Programs escape a text in many ways, and a gateway may cut it.
+func TestSecretsAreMaskedHoweverTheyAreEscaped(t *testing.T) {
+	const token = `a/token+of=the&session "x"%5c\y`
+	each := func(format string) string {
+		var b strings.Builder
+		for _, c := range []byte(token) {
+			fmt.Fprintf(&b, format, c)
+		}
+		return b.String()
+	}
+	some := strings.NewReplacer("/", "%2f", "+", "%2b", "=", "%3d", "&", "%26", " ", "+", `"`, "%22", "%", "%25", `\`, "%5c").Replace(token)
+	for name, shown := range map[string]string{
+		"percent, in lower case":   some,
+		"percent, each character":  each("%%%02x"),
+		"percent, twice":           strings.NewReplacer("%25", "%25", "%", "%25").Replace(some),
+		"JSON of .NET":             strings.NewReplacer("+", `\u002B`, "&", `\u0026`, `"`, `\u0022`, `\`, `\\`).Replace(token),
+		"JSON, each character":     each(`\u%04x`),
+		"JSON of PHP":              strings.NewReplacer("/", `\/`, `"`, `\"`, `\`, `\\`).Replace(token),
+		"a string of C":            each(`\x%02X`),
+		"XML, decimal":             each("&#%d;"),
+		"XML, hexadecimal":         each("&#x%02X;"),
+		"XML, named":               strings.NewReplacer("&", "&amp;", `"`, "&quot;").Replace(token),
+		"HTML, named":              strings.NewReplacer("&", "&amp;", `"`, "&quot;", "/", "&sol;", "+", "&plus;", "=", "&equals;").Replace(token),
+		"UTF-16, little endian":    each("%c\x00"),
+		"UTF-16, big endian":       each("\x00%c"),
+		"bytes, as Amazon shows":   strings.TrimSpace(each("%02x ")),
+		"cut at the end of a text": token[:len(token)-2],
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := []byte("the token is " + shown)
+			require.True(t, mask(text, [][]byte{[]byte(token), fmt.Appendf(nil, "% x", token)}, true))
+			require.Equal(t, "the token is", strings.TrimRight(string(text), "*\x00 "))
+		})
+	}
+	plain := []byte("a/token of another %zz &unknown; \\u00")
+	require.False(t, mask(plain, [][]byte{[]byte(token)}, true))
+}

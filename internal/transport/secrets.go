@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"bytes"
-	"encoding/json"
-	"html"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -14,9 +12,15 @@ import (
 // shortestSecret is the length in bytes from which a value is masked: shorter ones are words.
 const shortestSecret = 6
 
-// secretsOf returns the secrets that a request carries, in the forms in which a server may
-// show them. They are credentials, and the hashes of a customer's key.
-func secretsOf(r *http.Request) [][]byte { return findSecrets(r, isSecretHeader) }
+// secretsOf returns the secrets that a request carries: credentials, and the hashes of a customer's
+// key. Amazon shows the text that was signed in hexadecimal, too.
+func secretsOf(r *http.Request) [][]byte {
+	found := findSecrets(r, isSecretHeader)
+	for _, secret := range found {
+		found = append(found, fmt.Appendf(nil, "% x", secret))
+	}
+	return found
+}
 
 // credentialsOf is secretsOf without hashes, which successful responses show for a reason.
 func credentialsOf(r *http.Request) [][]byte {
@@ -48,13 +52,8 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 		if len(secret) < shortestSecret {
 			return
 		}
-		for _, form := range [...]string{
-			secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret),
-			inJSON(secret), strings.ReplaceAll(secret, "/", `\/`),
-		} {
-			if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == form }) {
-				found = append(found, []byte(form))
-			}
+		if !slices.ContainsFunc(found, func(known []byte) bool { return string(known) == secret }) {
+			found = append(found, []byte(secret))
 		}
 	}
 	for name, values := range r.Header {
@@ -75,15 +74,6 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 	addParameters(r.URL, add)
 	slices.SortFunc(found, func(a, b []byte) int { return len(b) - len(a) })
 	return found
-}
-
-// inJSON returns text as it is within a string of JSON.
-func inJSON(text string) string {
-	if !strings.ContainsAny(text, "\"\\<>&") {
-		return text // as most secrets are
-	}
-	quoted, _ := json.Marshal(text)
-	return string(quoted[1 : len(quoted)-1])
 }
 
 // secretWord returns the secret in a word of a credential, or "".
@@ -115,26 +105,27 @@ func addParameters(u *url.URL, add func(string)) {
 	}
 }
 
-// mask replaces the secrets in text, which keeps its length.
-func mask(text []byte, secrets [][]byte) (changed bool) {
+// mask replaces the secrets in text, which keeps its length. end says that nothing follows text:
+// the beginning of a secret at its end was cut.
+func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	for _, secret := range secrets {
-		for from := 0; ; {
-			at := bytes.Index(text[from:], secret)
-			if at < 0 {
-				break
+		for i := 0; i < len(text); i++ {
+			if c := text[i]; c != secret[0] && c != '%' && c != '&' && c != '\\' {
+				continue
 			}
-			from += at + len(secret)
-			for i := from - len(secret); i < from; i++ {
-				text[i] = '*'
+			n := matchSecret(text[i:], secret, end)
+			for j := range n {
+				text[i+j] = '*'
 			}
-			changed = true
+			changed = changed || n > 0
+			i += max(0, n-1)
 		}
 	}
 	return changed
 }
 
 func maskString(text string, secrets [][]byte) string {
-	if masked := []byte(text); mask(masked, secrets) {
+	if masked := []byte(text); mask(masked, secrets, true) {
 		return string(masked)
 	}
 	return text
@@ -171,7 +162,10 @@ func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	if length >= 0 {
 		size = min(size, length+1)
 	}
-	longest := len(secrets[0])
+	longest := 0
+	for _, secret := range secrets {
+		longest = max(longest, shownLength(secret))
+	}
 	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, int(size)+2*longest)}
 }
 
@@ -185,7 +179,7 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 		var n int
 		n, b.err = b.inner.Read(b.buffer[filled:cap(b.buffer)])
 		b.buffer = b.buffer[:filled+n]
-		mask(b.buffer, b.secrets)
+		mask(b.buffer, b.secrets, b.err != nil)
 		b.read, b.safe = 0, len(b.buffer)
 		if b.err == nil {
 			b.safe = max(0, len(b.buffer)-b.hold)

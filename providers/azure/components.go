@@ -307,6 +307,7 @@ func (d *driver) removeComponents(ctx context.Context, u *openUpload) error {
 		return err
 	}
 	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(maxPage))}
+	var followed markers
 	for {
 		items, _, marker, err := d.listPage(ctx, "", o)
 		if err != nil {
@@ -315,7 +316,10 @@ func (d *driver) removeComponents(ctx context.Context, u *openUpload) error {
 		err = parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
 			return d.Delete(ctx, &storage.DeleteRequest{Key: deref(items[i].Name)})
 		})
-		if err != nil || marker == "" || o.Marker != nil && *o.Marker == marker {
+		if err != nil || marker == "" {
+			return err
+		}
+		if err := followed.check(marker, len(items)); err != nil {
 			return err
 		}
 		o.Marker = httpheader.Optional(marker)
@@ -392,6 +396,7 @@ func (d *driver) uploadEntry(ctx context.Context, upload string) (*storage.Uploa
 // prefix that reserved keys have.
 func (d *driver) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(prefix), MaxResults: to.Ptr(int32(maxPage))}
+	var followed markers
 	for {
 		items, _, marker, err := d.listPage(ctx, "", o)
 		if err != nil {
@@ -402,8 +407,11 @@ func (d *driver) hidesOnlyReserved(ctx context.Context, prefix string) (bool, er
 				return false, nil
 			}
 		}
-		if marker == "" || o.Marker != nil && *o.Marker == marker {
+		if marker == "" {
 			return true, nil
+		}
+		if err := followed.check(marker, len(items)); err != nil {
+			return false, err
 		}
 		o.Marker = httpheader.Optional(marker)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/internal/transport"
 )
 
 // List makes one List Blobs request. If Azure's order differs from byte order, it
@@ -58,7 +59,9 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 
 // listInByteOrder lists pages until all following keys come after those listed.
 func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+	var followed markers
 	for merging := false; ; {
+		before := len(l.entries)
 		if err := d.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
 			return err
 		}
@@ -79,8 +82,8 @@ func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o 
 		if len(l.entries) > maxMerged {
 			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix"}
 		}
-		if o.Marker != nil && *o.Marker == l.marker {
-			return &storage.Error{Code: storage.Internal, Err: errors.New("the listing repeats a page")}
+		if err := followed.check(l.marker, len(l.entries)-before); err != nil {
+			return err
 		}
 		o.Marker, o.StartFrom = httpheader.Optional(l.marker), nil
 	}
@@ -147,8 +150,23 @@ func isDirectory(p *container.BlobProperties) bool {
 	return p != nil && deref(p.ResourceType) == "directory"
 }
 
-// listPage returns one page of the service, flat or with a delimiter.
+// smallPage has at most 12 MiB if each key has 1,024 characters, each object 8 KiB of metadata, and
+// XML escapes all of them.
+const smallPage = 250
+
+// listPage returns one page of the service, flat or with a delimiter. If the page is longer than a
+// document may be, it requests a small one.
 func (d *driver) listPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
+	items, prefixes, marker, err = d.requestPage(ctx, delimiter, o)
+	if errors.Is(err, transport.ErrTooLong) && *o.MaxResults > smallPage {
+		small := *o
+		small.MaxResults = to.Ptr(int32(smallPage))
+		return d.requestPage(ctx, delimiter, &small)
+	}
+	return items, prefixes, marker, err
+}
+
+func (d *driver) requestPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions{
 			Include: o.Include, Marker: o.Marker, MaxResults: o.MaxResults, Prefix: o.Prefix, StartFrom: o.StartFrom,
@@ -212,4 +230,24 @@ func parsePageToken(token string) (marker, key string, err error) {
 		return "", "", argument.Invalid("token", "must be a token of this container", "")
 	}
 	return string(markerBytes), string(keyBytes), nil
+}
+
+// markers checks those of the pages that one call follows.
+type markers struct {
+	pages, empty int
+	kept         string // marker of an earlier page, a later one as the pages double
+}
+
+// check returns an error if a marker repeats, or if too many pages in a row have no entries.
+func (m *markers) check(next string, entries int) error {
+	if m.empty++; entries > 0 {
+		m.empty = 0
+	}
+	if next == m.kept || m.empty == maxEmptyPages {
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the listing repeats a page")}
+	}
+	if m.pages++; m.pages&(m.pages-1) == 0 {
+		m.kept = next
+	}
+	return nil
 }

@@ -2,6 +2,9 @@ package azure
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -180,4 +183,90 @@ func TestListFollowsPages(t *testing.T) {
 	}
 	require.Equal(t, 20, n)
 	require.Len(t, s.Requests(), 21, "one request a page")
+}
+
+// A page of 1,000 blobs whose names and metadata are as long as they may be is longer than any
+// other document.
+func TestAPageOfTheLongestNamesAndMetadata(t *testing.T) {
+	var asked []int
+	value := strings.Repeat("&amp;", 8_000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit, _ := strconv.Atoi(r.URL.Query().Get("maxresults"))
+		first, _ := strconv.Atoi(r.URL.Query().Get("marker"))
+		asked = append(asked, limit)
+		w.Header().Set(requestIDHeader, "R1")
+		next := ""
+		if first+limit < 1000 {
+			next = strconv.Itoa(first + limit)
+		}
+		start, end, _ := strings.Cut(listing(next, "|").Body, "|")
+		_, _ = fmt.Fprint(w, start)
+		for i := first; i < min(first+limit, 1000); i++ {
+			_, _ = fmt.Fprint(w, blobEntry(fmt.Sprintf("%04d", i)+strings.Repeat("&amp;", 1020), `<Metadata><a>`+value+`</a></Metadata>`))
+		}
+		_, _ = fmt.Fprint(w, end)
+	}))
+	defer server.Close()
+	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	n := 0
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		require.Len(t, entry.Key, 1024)
+		n++
+	}
+	require.Equal(t, 1000, n)
+	require.Subset(t, []int{1000, 250}, asked)
+}
+
+// A server whose markers come again must not be followed for ever, wherever they are followed.
+func TestMarkersThatComeAgain(t *testing.T) {
+	version := func(id string) string {
+		return strings.Replace(blobEntry("k"), "<Properties>", "<VersionId>"+id+"</VersionId><Properties>", 1)
+	}
+	for name, row := range map[string]struct {
+		entries [2]string
+		list    func(b storage.Bucket) error
+	}{
+		"reserved keys": {[2]string{prefixEntry(".omnibucket/"), blobEntry(reservedPrefix + "x")}, func(b storage.Bucket) error {
+			for _, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
+				return err
+			}
+			return nil
+		}},
+		"versions of one key": {[2]string{version("2026-11-20T00:00:00.0000000Z"), version("2026-11-20T00:00:00.0000000Z")}, func(b storage.Bucket) error {
+			for _, err := range storage.Versions(t.Context(), b) {
+				return err
+			}
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				requests++
+				if requests > 200 {
+					w.WriteHeader(http.StatusBadRequest)
+					return
+				}
+				w.Header().Set(requestIDHeader, "R1")
+				entry := row.entries[1]
+				if r.URL.Query().Has("delimiter") {
+					entry = row.entries[0]
+				}
+				marker := "A"
+				if r.URL.Query().Get("marker") == "A" {
+					marker = "B"
+				}
+				_, _ = fmt.Fprint(w, listing(marker, entry).Body)
+			}))
+			defer server.Close()
+			b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once, storage.WithVersions())
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			require.ErrorIs(t, row.list(b), storage.Unavailable)
+			require.Less(t, requests, 20)
+		})
+	}
 }

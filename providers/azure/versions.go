@@ -2,7 +2,6 @@ package azure
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -23,6 +22,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		return nil, err
 	}
 	var gathered versionGroups
+	var followed markers
 	for {
 		items, next, err := d.listVersions(ctx, r, marker)
 		if err != nil {
@@ -36,10 +36,11 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		switch {
 		case next == "":
 			return &storage.VersionPage{Entries: gathered.all()}, nil
-		case next == marker:
-			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
 		case gathered.completeCount() > 0:
 			return &storage.VersionPage{Entries: gathered.complete(), Token: encodePageToken(gathered.marker, gathered.key())}, nil
+		}
+		if err := followed.check(next, len(items)); err != nil {
+			return nil, err
 		}
 		marker = next
 	}

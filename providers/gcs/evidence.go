@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -55,6 +56,9 @@ func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasPrefix(r.URL.Path, jsonRoot) || strings.HasPrefix(r.URL.RawQuery, "alt=media") {
 		return t.base.RoundTrip(r)
 	}
+	if err := checkPages(r); err != nil {
+		return nil, err
+	}
 	response, err := t.base.RoundTrip(withKind(r))
 	if err != nil || response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return response, err
@@ -98,11 +102,15 @@ func (t *witness) check(method string, response *http.Response) error {
 		}
 		return noEvidence(response.StatusCode, "it is not 204")
 	}
-	if len(start) == maxShort && start[0] == '{' || isResource(start) {
+	if len(start) == maxShort && start[0] == '{' && longResource.Match(start) || isResource(start) {
 		return nil
 	}
 	return noEvidence(response.StatusCode, "it has no resource")
 }
+
+// longResource matches the beginning of a long document, whose fields Google sends in no promised
+// order: a kind, or what an object has.
+var longResource = regexp.MustCompile(`"kind"\s*:\s*"storage#|"(generation|metageneration|bindings)"\s*:`)
 
 // isResource reports whether a document is a resource or a list of the JSON API.
 func isResource(document []byte) bool {

@@ -19,6 +19,7 @@ import (
 var pages = map[string]reply{
 	"a login page":  {Header: map[string]string{"Content-Type": "text/html", "ETag": `"page"`}, Body: "<html><body>Log in</body></html>"},
 	"a long page":   {Header: map[string]string{"Content-Type": "text/html"}, Body: "<html>" + strings.Repeat("Log in. ", 1<<10)},
+	"a long JSON":   {Header: map[string]string{"Content-Type": "application/json"}, Body: `{"login":"` + strings.Repeat("Log in. ", 1<<10) + `"}`},
 	"an empty JSON": {Header: map[string]string{"Content-Type": "application/json"}, Body: "{}"},
 	"nothing":       {},
 }

@@ -1,25 +1,54 @@
 package gcs_test
 
 import (
+	"crypto/tls"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
 
-func TestHostileStatuses(t *testing.T) {
-	s := startRuleServer(t)
-	bucket := s.bucket(ruleBucket{})
-	hostile.RunStatuses(t, hostile.Store{
-		Server: s,
+// knownHostileFailures are the rows that fail. There should be none.
+var knownHostileFailures = map[string]string{}
+
+func TestHostileServers(t *testing.T) {
+	customerKey := gcs.WithCustomerKey([]byte(strings.Repeat("k3y/", 8)))
+	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	server := startRuleServer(t)
+	bucket := server.bucket(ruleBucket{})
+	store := hostile.Store{
+		Server: server,
 		Open: func(t *testing.T, address string) storage.Driver {
-			d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucket, Endpoint: address})
+			c := gcs.Config{
+				Bucket: bucket, Endpoint: address,
+				TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the-token_of/the.test"}),
+			}
+			if strings.HasPrefix(address, "https:") {
+				c.HTTPClient = trusting
+			}
+			d, err := gcs.NewDriver(t.Context(), c)
 			require.NoError(t, err)
 			return d
 		},
-		Statuses: true,
-	})
+		CustomerKey: customerKey,
+		EmptyPage:   emptyPage,
+		Skip:        knownHostileFailures,
+		Statuses:    true,
+	}
+	hostile.Run(t, store)
+	hostile.RunStatuses(t, store)
+}
+
+// emptyPage returns a page of a listing without an entry.
+func emptyPage(r *http.Request, token string) (contentType, body string) {
+	if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/o") {
+		return "", ""
+	}
+	return "application/json; charset=UTF-8", `{"kind":"storage#objects","nextPageToken":"` + token + `"}`
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -79,7 +81,7 @@ func (d *driver) listPage(ctx context.Context, query *gcs.Query, fields []string
 		return nil, "", &storage.Error{Code: storage.Internal, Err: err}
 	}
 	var page []*gcs.ObjectAttrs
-	next, err := iterator.NewPager(d.handle().Objects(ctx, query), min(limit, maxPage), token).NextPage(&page)
+	next, err := iterator.NewPager(d.handle().Objects(watchPages(ctx), query), min(limit, maxPage), token).NextPage(&page)
 	if err != nil {
 		return nil, "", listError(err)
 	}
@@ -87,7 +89,39 @@ func (d *driver) listPage(ctx context.Context, query *gcs.Query, fields []string
 }
 
 // errRepeatedPage ends a listing that would never end.
-var errRepeatedPage = &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
+var errRepeatedPage = &storage.Error{Code: storage.Unavailable, Err: errors.New("the server repeats a page of the listing")}
+
+// A pageWatch bounds the requests for one page of this driver. The SDK requests pages until they
+// add up to it, empty ones for ever.
+type pageWatch struct {
+	requests int
+	token    string // of the last request
+}
+
+type pageWatchKey struct{}
+
+func watchPages(ctx context.Context) context.Context {
+	return context.WithValue(ctx, pageWatchKey{}, &pageWatch{})
+}
+
+// checkPages fails if the request repeats the one before, or is one too many.
+func checkPages(r *http.Request) error {
+	w, ok := r.Context().Value(pageWatchKey{}).(*pageWatch)
+	if !ok {
+		return nil
+	}
+	token := r.URL.Query().Get("pageToken")
+	switch {
+	case w.requests > 0 && token == w.token:
+		return errRepeatedPage
+	case w.requests == maxEmptyPages:
+		return errTooManyPages
+	}
+	w.requests, w.token = w.requests+1, token
+	return nil
+}
+
+var errTooManyPages = &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing takes more than %d requests for one page", maxEmptyPages)}
 
 // listError returns the error for a failed listing. Only the bucket can be
 // missing.

@@ -268,7 +268,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		return nil, "", err
 	}
 	var buckets []*gcs.BucketAttrs
-	next, err := iterator.NewPager(s.client.Buckets(ctx, project), maxBuckets, token).NextPage(&buckets)
+	next, err := iterator.NewPager(s.client.Buckets(watchPages(ctx), project), maxBuckets, token).NextPage(&buckets)
 	if err != nil {
 		return nil, "", translate(err)
 	}

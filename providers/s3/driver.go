@@ -49,6 +49,7 @@ func (d *driver) Describe() storage.Description {
 		TokenAfterLast:     p.TokenAfterLast,
 		CopiesTags:         true,
 		CopiesWithoutAttrs: true,
+		AttributesAtBegin:  true,
 
 		MaxPutSize:  p.putLimit(),
 		MinPartSize: minPartSize,

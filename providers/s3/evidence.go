@@ -36,7 +36,7 @@ func hasEvidence(response *http.Response) bool {
 	}
 	for name := range h {
 		for _, prefix := range [...]string{"X-Amz-", "X-Rgw-", "X-Goog-", "X-Guploader-"} {
-			if strings.HasPrefix(name, prefix) {
+			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") { // CloudFront's, also with a web page
 				return true
 			}
 		}

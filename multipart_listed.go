@@ -1,0 +1,75 @@
+package storage
+
+import "context"
+
+// ContinueListedUpload returns an upload that [ListUploads] has yielded, for a program that has lost
+// its token. It makes no request: whether the upload is still there shows at the next call. Its
+// Token continues it in other processes, too.
+//
+// The store does not tell how the upload was begun. Most stores get the attributes, tags and locks
+// with Complete: give those options of [BeginUpload] again, or the object has none. S3 has them
+// already, so that there they are InvalidArgument. On all stores, give the condition, [WithSize],
+// [WithMaxSize], [WithCRC32C], [WithUncheckedParts] and native options again.
+//
+// If S3 loses the response of Complete, the error is OutcomeUnknown, and a second Complete fails
+// with ObjectNotFound. The other errors are those of BeginUpload.
+func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (*MultipartUpload, error) {
+	const name = "ContinueListedUpload"
+	own, err := ownUploader(b, name, entry.Key)
+	if err != nil {
+		return nil, err
+	}
+	o := &operation{}
+	e := o.prepare(own, mayUpload, name, entry.Key)
+	if e == nil && ctx.Err() != nil {
+		e = asError(ctx, ctx.Err())
+	}
+	if e == nil && entry.Upload == "" {
+		e = invalid("entry", "must be one that ListUploads has yielded")
+	}
+	u := &MultipartUpload{bucket: own}
+	if e == nil {
+		e = u.resolve(o, opts)
+	}
+	if e == nil {
+		e = u.adopt(entry.Upload)
+	}
+	if e != nil {
+		return nil, o.end(e)
+	}
+	return u, nil
+}
+
+// adopt makes u the upload of that name, which this value has not begun.
+func (u *MultipartUpload) adopt(upload string) *Error {
+	r, record := &u.put, &u.record
+	if u.bucket.core.desc.AttributesAtBegin {
+		c := &r.Controls
+		if r.set.given != 0 || c.PublicRead || r.set.tags || r.set.lock {
+			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
+		}
+		r.Properties, record.Type = Properties{}, ""
+		record.WriteID = "" // the object has another one, which nobody knows
+		u.finishRequest()
+	}
+	record.Upload, record.Listed = upload, true
+	u.token = record.token()
+	return nil
+}
+
+// readBack returns the attributes of the object that the upload has made, if the store has them
+// and this value does not know them.
+func (c *completion) readBack(ctx context.Context, a *Attrs) *Attrs {
+	u := c.upload
+	if !u.record.Listed || !c.op.core.desc.AttributesAtBegin {
+		return a
+	}
+	found, e := head(ctx, &c.op, &GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
+	if e != nil {
+		return a // the object is there; only its attributes are not known
+	}
+	if found = c.op.toUser(found); found.Revision != a.Revision {
+		return a
+	}
+	return found
+}

@@ -1,0 +1,81 @@
+package azure_test
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/storagetest/hostile"
+)
+
+// knownHostileFailures are the rows that fail.
+var knownHostileFailures = map[string]string{
+	"an encoding that nobody asked for/Download": "it looks like an object that another tool has replaced by compressed content: docs/decisions/checksums-on-azure.md",
+}
+
+func TestHostileServers(t *testing.T) {
+	emulator := needAzurite(t)
+	at, err := url.Parse(emulator.endpoint)
+	require.NoError(t, err)
+	account := at.Path
+	customerKey, is := azure.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
+	require.True(t, is)
+	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	for _, row := range []struct {
+		name   string
+		signed bool
+		only   string
+		skip   map[string]string
+	}{
+		{"by the account's key", false, "", knownHostileFailures},
+		{"by a shared access signature", true, "the request quoted", nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			container, token := emulator.container(t), ""
+			if row.signed {
+				signed, err := emulator.raw.NewContainerClient(container).GetSASURL(
+					sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true, Tag: true}, time.Now().Add(time.Hour), nil)
+				require.NoError(t, err)
+				_, token, _ = strings.Cut(signed, "?")
+			}
+			hostile.Run(t, hostile.Store{
+				Server: &httputil.ReverseProxy{
+					Rewrite: func(r *httputil.ProxyRequest) {
+						r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host
+					},
+					Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+				},
+				Open: func(t *testing.T, address string) storage.Driver {
+					c := azure.Config{Bucket: container, Endpoint: address + account, SASToken: token}
+					if strings.HasPrefix(address, "https:") {
+						c.HTTPClient = trusting
+					}
+					d, err := azure.NewDriver(t.Context(), c)
+					require.NoError(t, err)
+					return d
+				},
+				CustomerKey: customerKey,
+				EmptyPage:   emptyPage,
+				Only:        row.only,
+				Skip:        row.skip,
+			})
+		})
+	}
+}
+
+// emptyPage returns a page of a listing without an entry.
+func emptyPage(r *http.Request, token string) (contentType, body string) {
+	if r.URL.Query().Get("comp") != "list" {
+		return "", ""
+	}
+	return "application/xml", `<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs/><NextMarker>` + token + `</NextMarker></EnumerationResults>`
+}
