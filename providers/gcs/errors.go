@@ -45,14 +45,22 @@ func fromResponse(err error) *storage.Error {
 	if response.Message == "" { // the SDK reads no errors of the XML API
 		addXMLError(response)
 	}
-	hasCode := len(response.Errors) > 0 || response.Message != "" && response.Message != http.StatusText(response.Code)
 	if response.Message == "" && len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
 		response.Message = http.StatusText(response.Code)
 	}
 	e := meaningOf(response).NewError(response.Code, response.Header, err)
 	e.RequestID = response.Header.Get(requestIDHeader)
-	e.Unknown = sdkerror.IsForeign(response.Code, hasCode, e.RequestID != "")
+	e.Unknown = sdkerror.IsForeign(response.Code, hasOwnCode(response), e.RequestID != "")
 	return e
+}
+
+// hasOwnCode reports whether the body was an error of the service. The message may be that of
+// fromResponse.
+func hasOwnCode(response *googleapi.Error) bool {
+	if len(response.Errors) > 0 {
+		return true
+	}
+	return response.Message != "" && (response.Message != http.StatusText(response.Code) || strings.Contains(response.Body, `"error"`))
 }
 
 const requestIDHeader = "X-Guploader-Uploadid"
