@@ -55,6 +55,10 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // object was replaced or removed, Complete fails with ObjectNotFound. A store without [Metadata]
 // cannot tell, so that a second Complete is ObjectNotFound. A lost response is reconciled, as for
 // Upload; if that fails, errors.Is(err, OutcomeUnknown), and Complete may be called again.
+//
+// On Google and Azure, a process can end after the decision that its call makes the object and before
+// the object is there. If the key has no object then, nobody can know whether it was made and removed.
+// Later calls of Complete wait ten seconds for that process, and fail with ObjectNotFound.
 func (u *MultipartUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
 	c := &completion{upload: u, options: completeOptions{size: -1}, call: hexid.New(writeIDBytes / 2)}
 	e := u.prepare(&c.op, mayUpload, "CompleteUpload")

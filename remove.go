@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxFailures bounds what RemoveAll joins into its error.
+	// maxFailures ends RemoveAll, so that its error is bounded: the last group may add a batch.
 	maxFailures = 1000
 	// A provider without batches gets single requests, singlesAtOnce at a time, in
 	// groups that pass the hooks together.
@@ -82,9 +82,10 @@ func removeFailure(e *Error) *Error {
 }
 
 // RemoveAll removes every key, in the provider's batches, and continues after failures:
-// err joins one *Error for each key that may still be there. After 1,000 failures it
-// stops, so that memory is bounded. removed counts the keys that are gone, including
-// those that did not exist.
+// err joins one *Error for each key that it tried and that may still be there. After the batch
+// with the 1,000th failure it stops, so that memory is bounded: later keys have no error. For an
+// error for each key, call it with at most 1,000 keys. If ctx ends, err joins an *Error without a
+// key. removed counts the keys that are gone, including those that did not exist.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, remover: b, name: "RemoveAll"}
 	return r.removeEach(func(yield func(removal) bool) {
@@ -97,9 +98,9 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 }
 
 // RemoveVersions removes versions permanently, as [RemoveAll] removes objects: in the
-// provider's batches, and after failures it continues. It uses Key and Version of an entry,
-// which must not be empty. Each *Error that err joins has the Key and the Version of one that
-// may still be there. If the bucket keeps no versions, it fails with Unsupported.
+// provider's batches, and after failures it continues until it stops after 1,000. It uses Key and
+// Version of an entry, which must not be empty. Each *Error that err joins for a version has its
+// Key and Version. If the bucket keeps no versions, it fails with Unsupported.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, remover: b, name: "RemoveVersions", ofVersions: true}
 	return r.removeEach(func(yield func(removal) bool) {
@@ -194,10 +195,9 @@ func (r *removeOp) remove(group []removal) bool {
 		errs = r.removeGroup(group)
 	}
 	for _, err := range errs {
-		switch {
-		case err == nil:
+		if err == nil {
 			r.removed++
-		case len(r.failures) < maxFailures:
+		} else {
 			r.failures = append(r.failures, err)
 		}
 	}

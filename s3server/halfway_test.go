@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -119,13 +120,20 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	t.Helper()
 	found, root := map[string][]byte{}, filepath.Join(d.path, bucket, ".omnibucket", "private")
 	require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the server removes it
+		}
 		if err != nil || e.IsDir() {
 			return err
 		}
 		if in := filepath.ToSlash(path[len(root):]); !strings.HasPrefix(in, "/uploads/") && !strings.HasPrefix(in, "/parts/") {
 			return nil
 		}
-		found[path], err = os.ReadFile(path)
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		found[path] = content
 		return err
 	}))
 	return found

@@ -40,7 +40,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	}
 	r := &request{Request: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
-	header.Set("Server", "AmazonS3")
+	header.Set("Server", "AmazonS3 (omnibucket)")             // package s3 knows its profile by it
 	header.Set("Date", h.now().UTC().Format(http.TimeFormat)) // the clock that signatures are compared with
 	header.Set("X-Amz-Request-Id", r.id)
 	header.Set("X-Amz-Id-2", hostID)

@@ -69,34 +69,31 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a copy or composition that replaces its source and whose response was lost succeeds", Rule: "W7",
+		Name: "a composition that replaces a source and whose response was lost succeeds", Rule: "W7",
 		Explanation: "the second attempt finds another revision of the source, which is what the first one stored: an object is not appended twice",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
-			for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {
-				b := t.openLimited(bounds)
-				for _, lost := range []*storage.Error{
-					{Code: storage.RateLimited, Status: http.StatusTooManyRequests, Retryable: true},
-					{Code: storage.Unavailable, Retryable: true, Unknown: true},
-				} {
-					lose := func() {
-						t.faults.Set(faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(lost))
-					}
-					t.put(b, "a", "a")
-					t.put(b, "b", "b")
-					lose()
-					_, err := storage.Compose(t.Context(), b, "a", []string{"a", "b"})
-					require.NoError(t, err, "%v %v", bounds, lost)
-					t.faults.Set()
-					t.requireContent(b, "a", "ab")
-					lose()
-					_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithMetadata(map[string]string{"k": "v"}))
-					require.NoError(t, err, "%v %v", bounds, lost)
-					t.faults.Set()
-					require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
-					t.requireContent(b, "a", "ab")
-				}
-			}
+			t.eachLostReplacement(func(b storage.Bucket, lose func()) {
+				t.put(b, "b", "b")
+				lose()
+				_, err := storage.Compose(t.Context(), b, "a", []string{"a", "b"})
+				require.NoError(t, err)
+				t.requireContent(b, "a", "ab")
+			})
+		},
+	},
+	{
+		Name: "a copy onto its source whose response was lost succeeds", Rule: "W7",
+		Explanation: "the second attempt finds another revision of the source, which is what the first one stored",
+		Needs:       storage.Metadata,
+		run: func(t *T) {
+			t.eachLostReplacement(func(b storage.Bucket, lose func()) {
+				lose()
+				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithMetadata(map[string]string{"k": "v"}))
+				require.NoError(t, err)
+				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
+				t.requireContent(b, "a", "a")
+			})
 		},
 	},
 	{
@@ -348,4 +345,23 @@ var reconcileCases = []Case{
 			}
 		},
 	},
+}
+
+// eachLostReplacement calls do with a bucket that has "a", by the server and by streams, for each way
+// to lose the response of the next write after its effect, which lose sets.
+func (t *T) eachLostReplacement(do func(b storage.Bucket, lose func())) {
+	t.Helper()
+	for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {
+		b := t.openLimited(bounds)
+		for _, lost := range []*storage.Error{
+			{Code: storage.RateLimited, Status: http.StatusTooManyRequests, Retryable: true},
+			{Code: storage.Unavailable, Retryable: true, Unknown: true},
+		} {
+			t.put(b, "a", "a")
+			do(b, func() {
+				t.faults.Set(faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(lost))
+			})
+			t.faults.Set()
+		}
+	}
 }

@@ -193,26 +193,9 @@ func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		_, err := storage.RemoveVersions(ctx, r.bucket, func(yield func(storage.VersionEntry) bool) {
-			for _, what := range batch {
-				for _, marker := range what.markers {
-					if !yield(marker) {
-						return
-					}
-				}
-			}
-		})
-		still := map[string]error{} // by key
-		var early error
-		for _, err := range joined.Errors(err) {
-			if own, ok := errors.AsType[*storage.Error](err); ok && own.Version != "" {
-				still[own.Key] = err
-			} else {
-				early = err // RemoveVersions ended early
-			}
-		}
+		still := r.removeMarkers(ctx, batch)
 		for _, what := range batch {
-			if err := cmp.Or(still[what.version.Key], early); err != nil {
+			if err := still[what.version.Key]; err != nil {
 				r.failed(ctx, what.version.Key, err)
 			} else {
 				r.done(what)
@@ -220,6 +203,29 @@ func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 		}
 	}, nil)
 	return true
+}
+
+// removeMarkers removes the markers of a batch. It returns an error for each key that may still
+// have one. One RemoveVersions gets at most removeBatch markers, so that it tries all of them.
+func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still map[string]error) {
+	var all []storage.VersionEntry
+	for _, what := range batch {
+		all = append(all, what.markers...)
+	}
+	still = map[string]error{}
+	for markers := range slices.Chunk(all, removeBatch) {
+		_, err := storage.RemoveVersions(ctx, r.bucket, slices.Values(markers))
+		for _, err := range joined.Errors(err) {
+			if own, ok := errors.AsType[*storage.Error](err); ok && own.Version != "" {
+				still[own.Key] = err
+				continue
+			}
+			for _, marker := range markers { // RemoveVersions ended early
+				still[marker.Key] = cmp.Or(still[marker.Key], err)
+			}
+		}
+	}
+	return still
 }
 
 func (r *reverting) do(ctx context.Context, what reversion) error {

@@ -2,6 +2,10 @@ package transfer_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,4 +138,55 @@ func TestPointInTimeNeedsVersions(t *testing.T) {
 		_, err = transfer.RestoreAt(ctx, b, time.Now())
 		require.ErrorIs(t, err, storage.Canceled)
 	}
+}
+
+func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
+	for _, row := range []struct {
+		name          string
+		keys, markers int
+	}{
+		{"many keys with few markers", 900, 2},
+		{"keys with more markers than a batch", 3, 1200},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: row.keys, markers: row.markers}
+			report, err := transfer.Undelete(t.Context(), storage.New(d, storage.WithVersions()))
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Zero(t, report.Transferred)
+			require.EqualValues(t, row.keys, report.Failed)
+			require.EqualValues(t, row.keys*row.markers, d.refused.Load())
+		})
+	}
+}
+
+// markedKeys is a driver of objects below delete markers, which it does not remove.
+type markedKeys struct {
+	storage.Driver
+	keys, markers int
+	refused       atomic.Int64
+}
+
+func (d *markedKeys) Describe() storage.Description {
+	return storage.Description{
+		Provider: "test", Bucket: "marked", Features: storage.Versioning | storage.OrderedListing, Versioned: true, MaxBatch: 1000, MaxPage: 1000,
+	}
+}
+
+func (d *markedKeys) ListVersions(context.Context, *storage.ListRequest) (*storage.VersionPage, error) {
+	page := &storage.VersionPage{}
+	for key := range d.keys {
+		for version := range d.markers + 1 {
+			page.Entries = append(page.Entries, storage.VersionEntry{
+				ListEntry:      storage.ListEntry{Key: fmt.Sprintf("%04d", key)},
+				Version:        strconv.Itoa(d.markers - version + 1),
+				IsDeleteMarker: version < d.markers,
+			})
+		}
+	}
+	return page, nil
+}
+
+func (d *markedKeys) DeleteBatch(_ context.Context, batch []storage.DeleteRequest) []error {
+	d.refused.Add(int64(len(batch)))
+	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }

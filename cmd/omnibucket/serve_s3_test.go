@@ -54,6 +54,7 @@ func TestGeneratedCredentialsArePrintedToStandardErrorOnly(t *testing.T) {
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+\n$`, line)
 	require.Equal(t, 1, strings.Count(errs.String(), "export AWS_SECRET_ACCESS_KEY="), errs.String())
 	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+strings.TrimSpace(line)+"\n")
+	require.Regexp(t, `(?m)^# .*: s3://photos\?endpoint=http.*&profile=omnibucket&`, errs.String())
 }
 
 func TestServeS3EndsInOrderAfterASignal(t *testing.T) {

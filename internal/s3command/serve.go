@@ -177,6 +177,7 @@ func (c *command) announce() error {
 			}
 			c.printLine("export " + name + "=" + quoted(value))
 		}
+		c.printLine("# The address for omnibucket of a bucket such as photos: " + c.server.Address("photos"))
 	}
 	if c.newToken {
 		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")

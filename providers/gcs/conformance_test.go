@@ -30,17 +30,18 @@ const (
 
 // unjudged has the cases that are left out.
 var unjudged = map[string]string{
-	"IfRevision guards Remove":                                 noConditions,
-	"a conditional removal that another client overtook":       noConditions,
-	"a ReaderAt is pinned to one revision":                     noConditions,
-	"conditional reads":                                        noConditions,
-	"IfAbsent guards the destination of a copy":                noConditions,
-	"IfAbsent of a copy is fs.ErrExist":                        noConditions,
-	"IfRevision guards the destination of a copy":              noConditions,
-	"conditions guard Compose":                                 noConditions,
-	"an open upload replaces one revision":                     noConditions,
-	"an open upload checks its condition when it is completed": noConditions,
-	"completions beside writes and removals":                   noConditions,
+	"IfRevision guards Remove":                                   noConditions,
+	"a conditional removal that another client overtook":         noConditions,
+	"a ReaderAt is pinned to one revision":                       noConditions,
+	"conditional reads":                                          noConditions,
+	"IfAbsent guards the destination of a copy":                  noConditions,
+	"IfAbsent of a copy is fs.ErrExist":                          noConditions,
+	"IfRevision guards the destination of a copy":                noConditions,
+	"conditions guard Compose":                                   noConditions,
+	"an open upload replaces one revision":                       noConditions,
+	"an open upload checks its condition when it is completed":   noConditions,
+	"a listed upload keeps its condition if that is given again": noConditions,
+	"completions beside writes and removals":                     noConditions,
 
 	"tags come back as they were given":                       noContexts,
 	"a write replaces all tags":                               noContexts,
@@ -57,6 +58,8 @@ var unjudged = map[string]string{
 	"a retention in the mode Compliance can only be extended": noLocks,
 	"a copy does not take the locks of its source":            noLocks,
 	"a bucket without object lock refuses locks":              noLocks,
+
+	"a composition that replaces a source and whose response was lost succeeds": keepsOld,
 
 	"a copy leaves out attributes that its destination cannot keep": "if a copy's resource omits a header, the server keeps that of the source",
 }

@@ -252,7 +252,7 @@ func TestLostResponsesToCopyAndCompose(t *testing.T) {
 func TestAServerThatRepeatsAPageOfVersionsIsNotAskedForEver(t *testing.T) {
 	server := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
 	_, err := server.on(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
-	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
+	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.Less(t, len(server.Calls()), 20)
 }
 

@@ -15,27 +15,40 @@ type account struct{ dir string }
 
 // Locate returns the reference of an object, for copies.
 func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: account{d.parent}, Bucket: d.bucket, Key: key, Directory: filepath.Join(d.parent, d.bucket)}
+	parent, bucket := d.resolve()
+	return storage.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
+}
+
+// resolve returns the account and the name of the directory to which the path leads now. If it
+// leads to none, resolve returns those of the opening.
+func (d *driver) resolve() (parent, bucket string) {
+	if !d.managed {
+		if path, err := filepath.EvalSymlinks(d.path); err == nil {
+			return filepath.Dir(path), filepath.Base(path)
+		}
+	}
+	return d.parent, d.bucket
 }
 
 // Copy copies an object. The kernel copies the bytes if it can, and on some file systems
 // shares them. A hard link would be cheaper but wrong: both names would share attributes
 // and revision, and a change by an editor.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if r.Source.Account != (account{d.parent}) {
-		return nil, storage.Unsupported
-	}
 	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer d.release(s)
+	parent, bucket := d.resolve()
+	if r.Source.Account != (account{parent}) {
+		return nil, storage.Unsupported
+	}
 	if err := s.checkControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
 	from := s
-	if r.Source.Bucket != d.bucket {
-		other := bucketDriver(d.parent, r.Source.Bucket, Config{NoSync: true})
+	if r.Source.Bucket != bucket {
+		other := bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})
 		other.managed = true
 		if from, err = other.acquire(ctx); err != nil {
 			return nil, missingSource(r.Source, err)
@@ -125,8 +138,9 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	}
 	defer s.discard(st)
 	sum := crc32.New(castagnoli)
+	parent, bucket := d.resolve()
 	for _, ref := range r.Sources {
-		if ref.Account != (account{d.parent}) || ref.Bucket != d.bucket {
+		if ref.Account != (account{parent}) || ref.Bucket != bucket {
 			return nil, storage.Unsupported
 		}
 		if err := s.appendSource(ctx, st, sum, ref); err != nil {

@@ -19,9 +19,9 @@ var _ storage.Driver = (*driver)(nil)
 // directory: the bucket was deleted and created again, or restored from a backup.
 type driver struct {
 	storage.UnimplementedDriver
-	parent       string // absolute; the account, which contains the directory of the bucket
+	parent       string // absolute and, of Open, resolved then; the account, which contains the directory of the bucket
 	bucket       string // the directory's name
-	path         string // of the directory
+	path         string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
 	managed      bool   // by a service: the directory must lie in parent, even through symbolic links
 	sync         bool
 	visible      bool   // write visible sidecars
@@ -46,11 +46,12 @@ func newDriver(root string, c Config) (*driver, error) {
 	if err := checkMode(c.FileMode); err != nil {
 		return nil, err
 	}
-	path, err := absolute(root, c.Create, !c.NoSync)
+	path, resolved, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
 	}
-	d := bucketDriver(filepath.Dir(path), filepath.Base(path), c)
+	d := bucketDriver(filepath.Dir(resolved), filepath.Base(resolved), c)
+	d.path = path
 	d.configKeys, err = signedurl.NewKeys(c.SigningKeys)
 	return d, err
 }

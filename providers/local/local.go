@@ -149,15 +149,15 @@ func checkMode(mode os.FileMode) error {
 	return nil
 }
 
-// absolute returns the same path for every spelling of root. With create, it makes the
-// directory.
-func absolute(root string, create, sync bool) (string, error) {
+// absolute returns the absolute path of root, and the path to which its symbolic links lead
+// now. With create, it makes the directory.
+func absolute(root string, create, sync bool) (path, resolved string, err error) {
 	if root == "" {
-		return "", argument.Invalid("root", "must not be empty", "")
+		return "", "", argument.Invalid("root", "must not be empty", "")
 	}
-	path, err := filepath.Abs(root)
+	path, err = filepath.Abs(root)
 	if err != nil {
-		return "", failure(err)
+		return "", "", failure(err)
 	}
 	if create {
 		makeAll := os.MkdirAll
@@ -165,14 +165,14 @@ func absolute(root string, create, sync bool) (string, error) {
 			makeAll = durable.MkdirAll
 		}
 		if err := makeAll(path, 0o777); err != nil {
-			return "", failure(err)
+			return "", "", failure(err)
 		}
 	}
-	resolved, err := filepath.EvalSymlinks(path)
+	resolved, err = filepath.EvalSymlinks(path)
 	if err != nil {
-		return path, nil // opening it returns a better error
+		return path, path, nil // opening it returns a better error
 	}
-	return resolved, nil
+	return path, resolved, nil
 }
 
 func openRoot(path string) (*os.Root, error) {

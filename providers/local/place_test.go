@@ -65,6 +65,42 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 	}
 }
 
+func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
+	windowsCannot(t, noLinks)
+	for _, row := range []struct{ name, target, below string }{
+		{"the bucket is a link", "data", ""},
+		{"a directory above it is a link", "", "data"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			link := filepath.Join(dir, "link")
+			path := filepath.Join(link, row.below)
+			for _, release := range []string{"one", "two"} {
+				require.NoError(t, os.MkdirAll(filepath.Join(dir, release, "data"), 0o777))
+			}
+			require.NoError(t, os.Symlink(filepath.Join(dir, "one", row.target), link))
+			b := reopen(t, path)
+			b.put("before", "old")
+			before := b.Locate("k")
+
+			require.NoError(t, os.Remove(link))
+			require.NoError(t, os.Symlink(filepath.Join(dir, "two", row.target), link))
+			b.missing("before")
+			other := reopen(t, path)
+			_, err := b.putIf("k", "mine", storage.Condition{Absent: true})
+			require.NoError(t, err)
+			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
+			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
+			require.Equal(t, "mine", other.get("k"))
+			require.Equal(t, other.Locate("k"), b.Locate("k"), "copies and Overlap see one bucket")
+			require.NotEqual(t, before, b.Locate("k"))
+			_, err = other.Copy(t.Context(), &storage.CopyRequest{Source: b.Locate("k"), Key: "copy"})
+			require.NoError(t, err)
+			require.Equal(t, "mine", b.get("copy"))
+		})
+	}
+}
+
 func TestAWriteDuringWhichTheDirectoryIsReplacedIsNotAcknowledged(t *testing.T) {
 	for _, row := range replacements {
 		t.Run(row.name, func(t *testing.T) {

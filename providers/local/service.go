@@ -37,7 +37,7 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 	if err := checkMode(c.FileMode); err != nil {
 		return nil, err
 	}
-	path, err := absolute(root, c.Create, !c.NoSync)
+	_, path, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,11 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
 		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, with...)
+	bundle, err := chainWithCABundle()
+	if err != nil {
+		return awss3.Options{}, err
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, append(with, bundle...)...)
 	if err != nil {
 		return awss3.Options{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "check the AWS settings in the environment and the shared files"}
 	}

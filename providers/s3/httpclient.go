@@ -1,16 +1,18 @@
 package s3
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"os"
 	"reflect"
 	"sync/atomic"
-	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
@@ -114,47 +116,95 @@ func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool
 // optionsWithCABundle returns options with an HTTP client that trusts the certificates of
 // AWS_CA_BUNDLE, if that is set. The SDK would read the whole environment.
 func optionsWithCABundle() (s awss3.Options, err error) {
-	file := os.Getenv("AWS_CA_BUNDLE")
-	if file == "" {
-		return s, nil
+	b, err := environmentBundle()
+	if b != nil {
+		s.HTTPClient = b.client()
 	}
-	pool, err := loadCABundle(file)
-	if err != nil {
-		return s, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set AWS_CA_BUNDLE to a file of certificates"}
+	return s, err
+}
+
+// chainWithCABundle returns options for the SDK's default chain that trust the certificates of
+// AWS_CA_BUNDLE, if that is set. The chain would parse the file for each bucket. It must have
+// a bundle, and so it gets one of the certificates again.
+func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
+	b, err := environmentBundle()
+	if b == nil || err != nil {
+		return nil, err
 	}
-	s.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
-	return s, nil
+	return []func(*config.LoadOptions) error{
+		config.WithHTTPClient(b.client()), config.WithCustomCABundle(bytes.NewReader(b.one)),
+	}, nil
 }
 
 // A caBundle is a parsed file of certificates.
 type caBundle struct {
-	file     string
-	modified time.Time
-	size     int64
-	pool     *x509.CertPool // never modified
+	file string
+	info os.FileInfo
+	pool *x509.CertPool // never modified
+	one  []byte         // one of its certificates, in PEM
+}
+
+// client returns the SDK's default client with the certificates.
+func (b *caBundle) client() awss3.HTTPClient {
+	pool := b.pool.Clone() // the SDK may add to it
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
 }
 
 // lastCABundle caches the last bundle: a process has one, and parsing takes milliseconds.
 var lastCABundle atomic.Pointer[caBundle]
 
+// environmentBundle returns the certificates of AWS_CA_BUNDLE, or nil if it is not set.
+func environmentBundle() (*caBundle, error) {
+	file := os.Getenv("AWS_CA_BUNDLE")
+	if file == "" {
+		return nil, nil
+	}
+	b, err := loadCABundle(file)
+	if err != nil {
+		return nil, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set AWS_CA_BUNDLE to a file of certificates"}
+	}
+	return b, nil
+}
+
 // loadCABundle returns the certificates in a file. It reads the file again if that has
 // changed.
-func loadCABundle(file string) (*x509.CertPool, error) {
+func loadCABundle(file string) (*caBundle, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, err
 	}
-	if b := lastCABundle.Load(); b != nil && b.file == file && b.modified.Equal(info.ModTime()) && b.size == info.Size() {
-		return b.pool, nil
+	if b := lastCABundle.Load(); b != nil && b.file == file && b.isOf(info) {
+		return b, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	b := &caBundle{file: file, modified: info.ModTime(), size: info.Size(), pool: x509.NewCertPool()}
+	b := &caBundle{file: file, info: info, pool: x509.NewCertPool(), one: firstCertificate(text)}
 	if !b.pool.AppendCertsFromPEM(text) {
 		return nil, errors.New("the file has no certificate")
 	}
 	lastCABundle.Store(b)
-	return b.pool, nil
+	return b, nil
+}
+
+// isOf reports whether the file is still the one that was parsed.
+func (b *caBundle) isOf(info os.FileInfo) bool {
+	return os.SameFile(b.info, info) && b.info.ModTime().Equal(info.ModTime()) && b.info.Size() == info.Size()
+}
+
+// firstCertificate returns the first certificate in a file that can be parsed, in PEM.
+func firstCertificate(text []byte) []byte {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return nil
+		}
+		if block.Type != "CERTIFICATE" || len(block.Headers) != 0 {
+			continue
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err == nil {
+			return pem.EncodeToMemory(block)
+		}
+	}
 }

@@ -79,7 +79,7 @@ func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
 	changed, err := loadCABundle(file)
 	require.NoError(t, err)
 	require.NotSame(t, first, changed)
-	require.False(t, first.Equal(changed))
+	require.False(t, first.pool.Equal(changed.pool))
 
 	touched := time.Now().Add(time.Hour)
 	require.NoError(t, os.Chtimes(file, touched, touched))
@@ -89,6 +89,37 @@ func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
 	require.NoError(t, os.Remove(file))
 	_, err = loadCABundle(file)
 	require.Error(t, err)
+}
+
+// The SDK's default chain parses the file for each bucket, which takes milliseconds and thousands
+// of allocations for the certificates of a system.
+func TestOpeningThroughTheChainParsesNoCertificateAgain(t *testing.T) {
+	one := wiretest.NewTLSServer(t, withLength(reply{Header: map[string]string{"ETag": etag}}))
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
+	open := func() {
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: one.URL})
+		require.NoError(t, err)
+		require.NoError(t, d.Close())
+	}
+	allocations := map[string]float64{}
+	for name, certificates := range map[string]int{"few": 1, "many": 100} {
+		bundle := text
+		for range certificates {
+			bundle = append(bundle, unusedCertificate(t)...)
+		}
+		file := filepath.Join(t.TempDir(), "ca.pem")
+		require.NoError(t, os.WriteFile(file, bundle, 0o600))
+		setEnv(t, map[string]string{"AWS_CA_BUNDLE": file, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"})
+		open()
+		allocations[name] = testing.AllocsPerRun(3, open)
+
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: one.URL})
+		require.NoError(t, err)
+		_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k"})
+		require.NoError(t, err, "it trusts the certificates of the file")
+		require.NoError(t, d.Close())
+	}
+	require.Less(t, allocations["many"], allocations["few"]+300)
 }
 
 // unusedCertificate returns a certificate that no server has.

@@ -48,6 +48,35 @@ func TestServersWithoutAProfile(t *testing.T) {
 	}
 }
 
+func TestOurOwnServerHasAProfile(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	c := s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	}
+	unnamed, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "profile=omnibucket ")
+	require.NoError(t, storage.Close(unnamed))
+
+	profile, known := s3.NamedProfile("omnibucket")
+	require.True(t, known)
+	c.Profile = &profile
+	named, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	_, err = named.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	_, err = named.Upload(t.Context(), "b", strings.NewReader("y"), storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"}))
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(named))
+}
+
 // With another delimiter than "/", which the driver knows from its profile, MinIO repeats a page.
 func TestAnotherDelimiterOnMinIOWithoutAProfile(t *testing.T) {
 	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))

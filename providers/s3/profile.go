@@ -86,6 +86,10 @@ type Profile struct {
 	// that a removal of "/a" would remove "a".
 	LeadingSlashes bool
 
+	// timesInIDs says that the server lists an old version with the time of its replacement,
+	// and that its id is a ULID, which has the time of the version.
+	timesInIDs bool
+
 	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", because the server
 	// returns "_" as "-".
 	EscapeUnderscores bool

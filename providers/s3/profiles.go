@@ -237,8 +237,10 @@ var profiles = []Profile{
 		// copied ranges is wrong. Lifecycle is 501. It stores an object in the clear
 		// if a request has the headers of SSE-KMS or SSE-C. It stores an object
 		// without its lock before it refuses the lock of a bucket without object lock,
-		// and never ends a retention.
+		// and never ends a retention. It lists an old version with the time of its
+		// replacement; its source makes the id a ULID of the time of the version.
 		Name:           "versitygw",
+		timesInIDs:     true,
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,
 		Batch:          BatchMD5,
@@ -256,6 +258,34 @@ var profiles = []Profile{
 		TokenAfterLast: true,
 		Racy:           Conditions{Remove: true},
 		ShortSegments:  true,
+	},
+	{
+		// Run: our own server (package s3server), which keeps Amazon's rules. It is asked
+		// for buckets by path, and responds with 501 if the store below it lacks a feature.
+		Name:            "omnibucket",
+		Conditions:      Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Checksum:        ChecksumFullObject,
+		Batch:           BatchChecksum,
+		Copy:            true,
+		CopyParts:       true,
+		CopiedChecksums: true,
+		ObjectACLs:      true,
+		KMS:             true,
+		CustomerKeys:    true,
+		BucketOwners:    true,
+		StorageClasses:  true,
+		SignedForms:     true,
+		Tags:            true,
+		Versioning:      true,
+		ObjectLock:      LockAllBuckets,
+		Restore:         true,
+		BucketPolicy:    true,
+		CORS:            true,
+		Lifecycle:       true,
+		Location:        true,
+		OrderedListing:  true,
+		LeadingSlashes:  true,
+		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
 		// Users' issues: the XML API has no DeleteObjects and ignores If-Match and
@@ -303,7 +333,7 @@ var profiles = []Profile{
 }
 
 // NamedProfile returns the profile with a name: aws, spaces, r2, b2, wasabi, minio, ceph,
-// garage, seaweedfs, versitygw, gcs, accesspoint or unknown.
+// garage, seaweedfs, versitygw, omnibucket, gcs, accesspoint or unknown.
 func NamedProfile(name string) (Profile, bool) {
 	for _, p := range profiles {
 		if p.Name == name {

@@ -21,8 +21,8 @@ type kindOfServer struct {
 var (
 	ceph = &kindOfServer{"Ceph Object Gateway", "Ceph", "ceph"}
 
-	// kindsOfServers has the kinds that name themselves. Run: MinIO and versitygw.
-	// Source: Ceph since Reef (ceph/ceph pull request 50510), and SeaweedFS in most
+	// kindsOfServers has the kinds that name themselves. Run: MinIO, versitygw and our own
+	// server. Source: Ceph since Reef (ceph/ceph pull request 50510), and SeaweedFS in most
 	// releases. Garage is not known to. "AmazonS3" is missing, because emulators send
 	// it too.
 	kindsOfServers = []*kindOfServer{
@@ -30,6 +30,7 @@ var (
 		{"VERSITYGW", "versitygw", "versitygw"},
 		{"SeaweedFS", "SeaweedFS", "seaweedfs"},
 		{"Garage", "Garage", "garage"},
+		{"AmazonS3 (omnibucket)", "omnibucket's own server", "omnibucket"},
 		ceph,
 	}
 )

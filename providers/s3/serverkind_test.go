@@ -19,6 +19,7 @@ func TestTheHintNamesTheProfileOfAServerThatNamesItself(t *testing.T) {
 		{"Ceph behind a proxy", "X-Rgw-Object-Type", "Normal", "profile=ceph "},
 		{"a proxy", "Server", "nginx", "name the server with profile="},
 		{"a name that only contains another", "Server", "not MinIO", "name the server with profile="},
+		{"our own server", "Server", "AmazonS3 (omnibucket)", "profile=omnibucket "},
 		{"an emulator", "Server", "AmazonS3", "name the server with profile="},
 		{"none", "X-Other", "MinIO", "name the server with profile="},
 	} {

@@ -95,9 +95,20 @@ func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, in any, c
 	if err == nil {
 		return nil
 	}
-	switch e := asError(err); e.Status {
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return d.readError(ctx, e.Err, &storage.GetRequest{Key: r.Key, Version: r.Version})
+	e, read := asError(err), &storage.GetRequest{Key: r.Key, Version: r.Version}
+	switch e.Status {
+	case http.StatusNotFound:
+		return d.readError(ctx, e.Err, read)
+	case http.StatusMethodNotAllowed:
+		failure := d.readError(ctx, e.Err, read)
+		if storage.CodeOf(failure) == storage.ObjectNotFound {
+			return failure
+		}
+		// versitygw does not say that the newest version is a delete marker.
+		if _, err := d.Head(ctx, read); storage.CodeOf(err) == storage.ObjectNotFound {
+			return err
+		}
+		return failure
 	default:
 		return e
 	}

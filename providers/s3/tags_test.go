@@ -208,6 +208,23 @@ func TestTagCalls(t *testing.T) {
 	}
 }
 
+func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
+	for name, row := range map[string]struct {
+		replies []reply
+		want    storage.Code
+	}{
+		"S3 says so":                 {[]reply{{Status: 405, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
+		"versitygw does not say so":  {[]reply{failing(405, "MethodNotAllowed", ""), {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
+		"a server without the calls": {[]reply{failing(405, "MethodNotAllowed", ""), {Header: map[string]string{"ETag": etag}}}, storage.Unsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, row.replies...)
+			require.ErrorIs(t, w.on(t, "versitygw").SetTags(t.Context(), &storage.ChangeRequest{Key: "k"}), row.want)
+			require.Len(t, w.Requests(), len(row.replies))
+		})
+	}
+}
+
 func TestReadsTellTheNumberOfTags(t *testing.T) {
 	eachClient(t, "of tags", func(t *testing.T, use func(*driver) *driver) {
 		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})

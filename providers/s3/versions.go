@@ -49,7 +49,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 // versionsPage lists one page, without the version that is the marker.
 func (d *driver) versionsPage(ctx context.Context, r *storage.ListRequest, key, id string, limit int) (page *listxml.VersionsPage, err error) {
 	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) (err error) {
-		page, err = listxml.ReadVersions(response, !d.amazon())
+		page, err = listxml.ReadVersions(response, !d.amazon(), d.profile.timesInIDs)
 		return err
 	})
 	_, err = d.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{

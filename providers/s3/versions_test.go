@@ -192,3 +192,32 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 		{ListEntry: storage.ListEntry{Key: "c/ "}, Version: "1", Current: true},
 	}}, page)
 }
+
+// versitygw copies a version when it is replaced, and lists the time of the copy. RestoreAt needs
+// the time of the version.
+func TestTimesOfOldVersionsOnVersitygw(t *testing.T) {
+	const id, replaced = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"
+	written := time.UnixMilli(1469918176385).UTC()
+	late, err := time.Parse(time.RFC3339, replaced)
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name, profile, id, latest string
+		want                      time.Time
+	}{
+		{"an old version", "versitygw", id, "false", written},
+		{"the current version", "versitygw", id, "true", late},
+		{"a version without an id", "versitygw", "null", "false", late},
+		{"no ULID", "versitygw", id[:25] + "U", "false", late},
+		{"a ULID that is later", "versitygw", "7" + id[1:], "false", late},
+		{"another server", "minio", id, "false", late},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: "<ListVersionsResult><Version><Key>k</Key><VersionId>" + row.id + "</VersionId><IsLatest>" + row.latest +
+				"</IsLatest><LastModified>" + replaced + "</LastModified><ETag>x</ETag><Size>1</Size></Version></ListVersionsResult>"})
+			page, err := w.on(t, row.profile).ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+			require.NoError(t, err)
+			require.Len(t, page.Entries, 1)
+			require.Equal(t, row.want, page.Entries[0].Modified.UTC())
+		})
+	}
+}

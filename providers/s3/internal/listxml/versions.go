@@ -3,6 +3,7 @@ package listxml
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -17,13 +18,15 @@ type VersionsPage struct {
 
 	fields
 	hasMarker    bool // a delete marker was read
+	timesInIDs   bool // see ReadVersions
 	markersApart bool // the server may list all delete markers after all versions, and none was found elsewhere
 }
 
 // ReadVersions reads a response of ListObjectVersions. markersApart
-// says that the server may list all delete markers after all versions.
-func ReadVersions(response []byte, markersApart bool) (*VersionsPage, error) {
-	p := &VersionsPage{fields: fields{reader: reader{doc: response}}, markersApart: markersApart}
+// says that the server may list all delete markers after all versions. timesInIDs says that
+// the time of an old version is that of its replacement, and that its id is a ULID.
+func ReadVersions(response []byte, markersApart, timesInIDs bool) (*VersionsPage, error) {
+	p := &VersionsPage{fields: fields{reader: reader{doc: response}}, markersApart: markersApart, timesInIDs: timesInIDs}
 	if err := p.each(p.element); err != nil {
 		return nil, err
 	}
@@ -89,12 +92,45 @@ func (p *VersionsPage) finish() (err error) {
 	if p.NextKey, err = p.unescape(p.NextKey); err != nil {
 		return err
 	}
+	if p.timesInIDs {
+		p.readTimes()
+	}
 	p.mergeKinds()
 	if p.hasMarker && p.markersApart {
 		p.placeMarkers()
 	}
 	p.More, err = p.hasNext(p.NextKey)
 	return err
+}
+
+// readTimes replaces the times of old versions by those of their ids.
+func (p *VersionsPage) readTimes() {
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		if written, ok := ulidTime(e.Version); ok && !e.Current && written.Before(e.Modified) {
+			e.Modified = written
+		}
+	}
+}
+
+// ulidTime returns the time in a ULID: its first 10 digits are the milliseconds since 1970.
+// https://github.com/ulid/spec
+func ulidTime(id string) (time.Time, bool) {
+	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	if len(id) != 26 || id[0] > '7' {
+		return time.Time{}, false
+	}
+	milliseconds := int64(0)
+	for i := range 26 {
+		value := strings.IndexByte(digits, id[i])
+		if value < 0 {
+			return time.Time{}, false
+		}
+		if i < 10 {
+			milliseconds = milliseconds<<5 | int64(value)
+		}
+	}
+	return time.UnixMilli(milliseconds).UTC(), true
 }
 
 // mergeKinds merges versions, delete markers and common prefixes, which some servers
