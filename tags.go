@@ -96,6 +96,9 @@ func (c *changeOp) run(ctx context.Context, b Uploader, name, key string, need F
 	if e == nil {
 		e = o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
 	}
+	if e != nil && e.Unknown && e.Code == PreconditionFailed {
+		e.Code = Unavailable // the store was asked for no condition: it is a gateway's 412
+	}
 	return o.end(e)
 }
 

@@ -62,6 +62,13 @@ func RetryAfter(h http.Header) time.Duration {
 	return 0
 }
 
+// IsForeign reports whether a response with an error status is a gateway's: it has no error code
+// of the provider, and no header of its protocol. The request may have taken effect before the
+// gateway gave up or replaced the response, whatever the status is.
+func IsForeign(status int, hasCode, hasHeader bool) bool {
+	return status >= http.StatusBadRequest && !hasCode && !hasHeader
+}
+
 // MaybeApplied reports whether a request may have taken effect although its
 // response has the given status. It is [Translator.MaybeApplied] for stores whose
 // 501 and 503 are refusals. Other server errors, which a gateway may have made up, promise

@@ -124,7 +124,7 @@ func (d *driver) ignoreMissing(ctx context.Context, e *storage.Error, r *storage
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
 		missing = d.recheck(ctx, r.Key, r.Version)
 	}
-	if missing == nil || missing.Status != http.StatusNotFound {
+	if missing == nil || missing.Status != http.StatusNotFound || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
 	if failed := d.notFound(ctx, missing); !errors.Is(failed, storage.ObjectNotFound) {

@@ -33,6 +33,7 @@ func TestDeleteErrors(t *testing.T) {
 		"a condition in no container": {[]said{refusing(412, "ConditionNotMet"), refusing(404, "ContainerNotFound")}, condition, storage.BucketNotFound},
 		"an object that may not go":   {[]said{refusing(409, "BlobImmutableDueToPolicy")}, storage.Condition{}, storage.Locked},
 		"an object under a lease":     {[]said{refusing(412, "LeaseIdMissing")}, storage.Condition{}, storage.Locked},
+		"a gateway's 404":             {[]said{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}}, storage.Condition{}, storage.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)

@@ -54,7 +54,8 @@ func fromResponse(err error) *storage.Error {
 		m.Hint = emulatorHint
 	}
 	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: message, status: response.StatusCode, sdk: err})
-	e.RequestID = header.Get("X-Ms-Request-Id")
+	e.RequestID = header.Get(requestIDHeader)
+	e.Unknown = sdkerror.IsForeign(response.StatusCode, code != "", e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
 	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that the request cannot have
 		e.Hint = pageHint

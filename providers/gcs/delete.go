@@ -26,7 +26,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		return d.deleteGoverned(ctx, r, e)
 	}
 	missing := d.missing(ctx, e, r.Key, r.Version, r.Condition)
-	if missing == nil {
+	if missing == nil || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
 	if failed := d.notFound(ctx, missing); failed.Code != storage.ObjectNotFound {

@@ -50,7 +50,23 @@ func fromResponse(err error) *storage.Error {
 	}
 	e := meaningOf(response).NewError(response.Code, response.Header, err)
 	e.RequestID = response.Header.Get(requestIDHeader)
+	e.Unknown = isForeign(response)
 	return e
+}
+
+// isForeign reports whether a gateway made the response.
+func isForeign(response *googleapi.Error) bool {
+	_, hasID := response.Header[requestIDHeader]
+	return sdkerror.IsForeign(response.Code, hasOwnCode(response), hasID)
+}
+
+// hasOwnCode reports whether the body was an error of the service. The message may be that of
+// fromResponse.
+func hasOwnCode(response *googleapi.Error) bool {
+	if len(response.Errors) > 0 {
+		return true
+	}
+	return response.Message != "" && (response.Message != http.StatusText(response.Code) || strings.Contains(response.Body, `"error"`))
 }
 
 const requestIDHeader = "X-Guploader-Uploadid"

@@ -18,11 +18,22 @@ import (
 var knownHostileFailures = map[string]string{}
 
 func TestHostileServers(t *testing.T) {
+	store := hostileStore(t)
+	store.Skip = knownHostileFailures
+	hostile.Run(t, store)
+}
+
+func TestHostileStatuses(t *testing.T) {
+	hostile.RunStatuses(t, hostileStore(t))
+}
+
+func hostileStore(t *testing.T) hostile.Store {
+	t.Helper()
 	customerKey := gcs.WithCustomerKey([]byte(strings.Repeat("k3y/", 8)))
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	server := startRuleServer(t)
 	bucket := server.bucket(ruleBucket{})
-	hostile.Run(t, hostile.Store{
+	return hostile.Store{
 		Server: server,
 		Open: func(t *testing.T, address string) storage.Driver {
 			c := gcs.Config{
@@ -38,8 +49,8 @@ func TestHostileServers(t *testing.T) {
 		},
 		CustomerKey: customerKey,
 		EmptyPage:   emptyPage,
-		Skip:        knownHostileFailures,
-	})
+		Statuses:    true,
+	}
 }
 
 // emptyPage returns a page of a listing without an entry.

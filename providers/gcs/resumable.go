@@ -98,7 +98,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	}
 	ctx = d.adding(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
-		return storage.Part{}, translate(err)
+		return storage.Part{}, translator.Read(err) // a part alone changes no object
 	}
 	return storage.Part{Number: r.Number, Size: r.Size}, nil
 }
@@ -255,7 +255,9 @@ func (s *session) sessionError(err error) error {
 	if response := responseOf(bare); response != nil {
 		switch response.Code {
 		case http.StatusNotFound, http.StatusGone, statusAborted:
-			return sessionLostError(bare)
+			lost := sessionLostError(bare)
+			lost.Unknown = isForeign(response)
+			return lost
 		}
 	}
 	return bare
@@ -273,12 +275,14 @@ func redactSession(err error) error {
 	}
 	bare := *response
 	bare.Header = response.Header.Clone()
-	bare.Header.Del(requestIDHeader)
+	if bare.Header.Get(requestIDHeader) != "" {
+		bare.Header[requestIDHeader] = nil // that Google sent one tells that the response is its own
+	}
 	bare.Header.Del("Location")
 	return &bare
 }
 
 // sessionLostError returns the error that makes the core restart the upload.
-func sessionLostError(err error) error {
+func sessionLostError(err error) *storage.Error {
 	return &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: err}
 }

@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"testing"
 
@@ -17,7 +18,21 @@ type reply = wiretest.Reply
 
 func newStandIn(t *testing.T, answers ...reply) *standIn {
 	t.Helper()
-	return &standIn{wiretest.NewServer(t, answers...)}
+	asGoogle := make([]reply, len(answers))
+	for i, a := range answers {
+		if a.Status >= http.StatusBadRequest { // a gateway's response has none
+			header := map[string]string{requestIDHeader: "R1"}
+			maps.Copy(header, a.Header)
+			a.Header = header
+		}
+		asGoogle[i] = a
+	}
+	return &standIn{wiretest.NewServer(t, asGoogle...)}
+}
+
+// ofGateway returns an error page that has nothing of Google's.
+func ofGateway(status int) reply {
+	return reply{Status: status, Header: map[string]string{"Content-Type": "text/html", requestIDHeader: ""}, Body: "<html><body>The gateway has given up.</body></html>"}
 }
 
 // on opens the bucket "photos" at the server.

@@ -40,7 +40,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if e.Code == storage.PermissionDenied && d.isLocked(ctx, r) {
 		e.Code, e.Hint = storage.Locked, ""
 	}
-	if e.Status != http.StatusNotFound {
+	if e.Status != http.StatusNotFound || e.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
 	if failed := asError(d.notFound(ctx, e.Err)); failed.Code != storage.ObjectNotFound {

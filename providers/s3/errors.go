@@ -54,6 +54,7 @@ func fromResponse(err error) *storage.Error {
 	}
 	e := m.NewError(status, response.Response.Header, err)
 	e.RequestID = response.ServiceRequestID()
+	e.Unknown = sdkerror.IsForeign(status, hasOwnCode(code, message, status), hasEvidence(response.Response.Response))
 	if region := otherRegion(err); region != "" {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
@@ -97,6 +98,13 @@ func codeAndMessage(err error) (code, message string) {
 		return "", ""
 	}
 	return api.ErrorCode(), api.ErrorMessage()
+}
+
+// hasOwnCode reports whether the code of an error is the provider's own. The SDK makes one up of
+// the status if the body has none.
+func hasOwnCode(code, message string, status int) bool {
+	text := http.StatusText(status)
+	return code != "" && code != "UnknownError" && (code != strings.ReplaceAll(text, " ", "") || message != text)
 }
 
 // networkHints returns hints that fit the certificate error, if err is one.

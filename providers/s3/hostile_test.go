@@ -18,13 +18,24 @@ import (
 var knownHostileFailures = map[string]string{}
 
 func TestHostileServers(t *testing.T) {
+	store := hostileStore(t)
+	store.Skip = knownHostileFailures
+	hostile.Run(t, store)
+}
+
+func TestHostileStatuses(t *testing.T) {
+	hostile.RunStatuses(t, hostileStore(t))
+}
+
+func hostileStore(t *testing.T) hostile.Store {
+	t.Helper()
 	const key, secret, token = "AKIDHOSTILE", "secret key of the test", "the-session-token/of+the-test=="
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
 	customerKey, is := s3.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, is)
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	hostile.Run(t, hostile.Store{
+	return hostile.Store{
 		Server: s3server.New(s3server.Config{
 			Buckets:     []string{"photos"},
 			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret, SessionToken: token}},
@@ -43,8 +54,8 @@ func TestHostileServers(t *testing.T) {
 		},
 		CustomerKey: customerKey,
 		EmptyPage:   emptyPage,
-		Skip:        knownHostileFailures,
-	})
+		Statuses:    true,
+	}
 }
 
 // emptyPage returns a page of a listing without an entry.

@@ -32,15 +32,24 @@ func newStandIn(t *testing.T, replies ...reply) *standIn {
 	return &standIn{wiretest.NewServer(t, sized...)}
 }
 
-// withLength adds a Content-Length to a successful response, also to HEAD, as servers do.
+// withLength adds a Content-Length to a successful response, also to HEAD, as servers do, and a
+// header of the protocol to any.
 func withLength(a reply) reply {
-	if a.Cut || a.Status > 299 || a.Status == http.StatusNoContent || a.Header["Content-Length"] != "" {
+	if a.Cut || a.Status == http.StatusNoContent || a.Header["Content-Length"] != "" {
 		return a
 	}
-	header := map[string]string{"Content-Length": strconv.Itoa(len(a.Body)), "X-Amz-Stand-In": "yes"}
+	header := map[string]string{"X-Amz-Stand-In": "yes"}
+	if a.Status <= 299 {
+		header["Content-Length"] = strconv.Itoa(len(a.Body))
+	}
 	maps.Copy(header, a.Header)
 	a.Header = header
 	return a
+}
+
+// ofGateway returns an error page that has nothing of S3.
+func ofGateway(status int) reply {
+	return reply{Status: status, Header: map[string]string{"Content-Type": "text/html", "X-Amz-Stand-In": ""}, Body: "<html><body>The gateway has given up.</body></html>"}
 }
 
 // newUnsized starts a server whose responses have no Content-Length.

@@ -46,8 +46,8 @@ type Store struct {
 	// page has no entry, and its token is the one given. It returns "" if r asks for
 	// something else. Nil leaves the listings without an end out.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
-	// Statuses has each status from 400 to 599 in the place of every response to every write,
-	// which is for a server in this process. Without it, each comes once for each kind of write.
+	// Statuses has each status from 400 to 599 also come after the first request of a write took
+	// effect, which is for a server in this process. Without it, they come only before.
 	Statuses bool
 	// Only leaves out each fault whose name does not begin with it.
 	Only string

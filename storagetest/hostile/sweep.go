@@ -70,10 +70,10 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	}
 }
 
-// statuses returns the variants for one request of an operation. All statuses are for operations
-// that send little, and only for the first request if the server is not in this process.
+// statuses returns the variants for one request of an operation. All statuses are for the first
+// request of operations that send little, if it is broken once and not repeated.
 func (s *suite) statuses(f *fault, o *operation, first int) []int {
-	if o.large || !f.once || !s.store.Statuses && (first > 1 || !f.instead || f.attempts > 1) {
+	if o.large || !f.once || first > 1 || f.attempts > 1 || !s.store.Statuses && !f.instead {
 		return classes
 	}
 	all := make([]int, 0, noResponse-firstStatus+1)
