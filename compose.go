@@ -80,6 +80,9 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 		if e == nil || e.Code != Unsupported || e.Unknown && c.req.Condition != (Condition{}) {
 			return a, e
 		}
+		a, failed := c.streamCompose(ctx)
+		failed.after(e)
+		return a, failed
 	}
 	return c.streamCompose(ctx)
 }

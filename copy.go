@@ -74,6 +74,9 @@ func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 			if e == nil || e.Code != Unsupported || e.Op != "" || e.Unknown && c.req.Condition != (Condition{}) {
 				return a, e
 			}
+			a, failed := c.streamCopy(ctx)
+			failed.after(e)
+			return a, failed
 		}
 	}
 	return c.streamCopy(ctx)

@@ -181,7 +181,7 @@ func (u *MultipartUpload) listParts(ctx context.Context, o *operation) ([]Part, 
 	for {
 		page, e := request(ctx, o, func(ctx context.Context) (*PartPage, error) { return o.core.driver.ListParts(ctx, r) })
 		if e != nil {
-			e.Unknown = false
+			e.withoutEffect()
 			if e.Code == ObjectNotFound {
 				return nil, errUploadGone(e)
 			}

@@ -87,6 +87,23 @@ func reconcile(ctx context.Context, o *operation, e *Error, want *intent) (*Attr
 	return nil, errOverwritten(e)
 }
 
+// withoutEffect is for the error of a request that changes no object, as a read or a part, also
+// within a write. If a gateway made it, its 412 is no condition that failed.
+func (e *Error) withoutEffect() {
+	if e.Unknown && e.Code == PreconditionFailed {
+		e.Code = Unavailable
+	}
+	e.Unknown = false
+}
+
+// after notes in e that an earlier request of the same write may have taken effect, if that failed
+// with before. Either may be nil.
+func (e *Error) after(before *Error) {
+	if e != nil && before != nil && before.Unknown {
+		e.Unknown = true
+	}
+}
+
 // errOverwritten is for a write that may have taken effect, if the object is another
 // write's now: ours may have been there and been replaced.
 func errOverwritten(e *Error) *Error {

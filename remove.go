@@ -289,58 +289,64 @@ func removalError(o *operation, e *Error, key, version string) *Error {
 // send removes by batch if the provider has batches and does not refuse them, else one
 // by one.
 func (r *removeOp) send(ctx context.Context, o *operation, requests []DeleteRequest) []*Error {
+	failed := make([]*Error, len(requests))
+	left := make([]int, len(requests))
+	for i := range left {
+		left[i] = i
+	}
 	if o.core.desc.MaxBatch > 0 && !r.singles {
-		failed, supported := removeBatch(ctx, o, requests)
-		if supported {
+		if removeBatch(ctx, o, requests, left, failed) {
 			return failed
 		}
 		r.singles = true
 	}
-	failed := make([]*Error, len(requests))
-	parallel.All(len(requests), singlesAtOnce, func(i int) error {
-		failed[i] = removeOne(ctx, o, &requests[i])
-		return nil
-	})
+	removeSingles(ctx, o, requests, left, failed)
 	return failed
 }
 
+// removeSingles removes the requests that are left one by one. failed has what became of them in a
+// batch, which may have taken effect.
+func removeSingles(ctx context.Context, o *operation, requests []DeleteRequest, left []int, failed []*Error) {
+	parallel.All(len(left), singlesAtOnce, func(i int) error {
+		at := left[i]
+		e := removeOne(ctx, o, &requests[at])
+		e.after(failed[at])
+		failed[at] = removeFailure(e)
+		return nil
+	})
+}
+
 // removeBatch removes one batch. Requests that failed for a reason that passes are sent
-// again in a smaller one. supported is false if the provider refuses batches.
-func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest) (failed []*Error, supported bool) {
-	failed = make([]*Error, len(requests))
-	left := make([]int, len(requests)) // the requests of the next batch, by their index
-	for i := range left {
-		left[i] = i
-	}
+// again in a smaller one. It returns false if the provider refuses batches; failed then has only
+// what may have taken effect.
+func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest, left []int, failed []*Error) (supported bool) {
 	var tried tries
 	for first := true; ; first = false {
 		if o.startAttempt(ctx) != nil {
 			gaveUpAll(ctx, o, failed, left)
-			return failed, true
+			return true
 		}
 		errs := sendBatch(ctx, o, requests, left)
-		switch refused := allUnsupported(errs); {
-		case refused && first:
-			return nil, false
-		case refused:
-			parallel.All(len(left), singlesAtOnce, func(i int) error {
-				failed[left[i]] = removeOne(ctx, o, &requests[left[i]])
-				return nil
-			})
-			return failed, true
-		}
+		refused := allUnsupported(errs)
 		again, why := sortBatch(ctx, errs, left, failed)
+		if refused && first {
+			return false
+		}
+		if refused {
+			removeSingles(ctx, o, requests, left, failed)
+			return true
+		}
 		o.endAttempt(why)
 		if len(again) == 0 || ctx.Err() != nil {
-			return failed, true
+			return true
 		}
 		delay, another := o.core.retry.allow(&tried, why)
 		if !another {
-			return failed, true
+			return true
 		}
 		if ctxtime.Sleep(ctx, delay) != nil {
 			gaveUpAll(ctx, o, failed, again)
-			return failed, true
+			return true
 		}
 		left = again
 	}
@@ -374,6 +380,7 @@ func sortBatch(ctx context.Context, errs []error, left []int, failed []*Error) (
 				why = e
 			}
 		}
+		e.after(failed[at])
 		failed[at] = removeFailure(e)
 	}
 	return again, why

@@ -61,7 +61,7 @@ func (b *bucket) stat(ctx context.Context, may permission, name, key string, opt
 func head(ctx context.Context, o *operation, r *GetRequest) (*Attrs, *Error) {
 	a, e := request(ctx, o, func(ctx context.Context) (*Attrs, error) { return o.hedgedHead(ctx, r) })
 	if e != nil {
-		e.Unknown = false // a read has no effect, also within a write
+		e.withoutEffect()
 	}
 	return a, e
 }

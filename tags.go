@@ -44,7 +44,7 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 func readTags(ctx context.Context, o *operation, r *GetRequest) (map[string]string, *Error) {
 	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) })
 	if e != nil {
-		e.Unknown = false // a read has no effect, also within a write
+		e.withoutEffect()
 		return nil, e
 	}
 	if tags == nil {

@@ -251,7 +251,8 @@ func beginParts(ctx context.Context, o *operation, r *PutRequest) (string, *Erro
 	defer stop()
 	id, e := request(ctx, o, func(context.Context) (string, error) { return o.core.driver.BeginParts(longer, r) })
 	if e != nil {
-		e.Unknown, e.absent = false, e.Code == PreconditionFailed && r.Condition.Absent // it is not the object
+		e.withoutEffect()
+		e.absent = e.Code == PreconditionFailed && r.Condition.Absent
 	}
 	return id, e
 }

@@ -213,7 +213,7 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 	})
 	switch {
 	case e != nil:
-		e.Unknown = false // a part is not the object
+		e.withoutEffect()
 		return Part{}, e
 	case !r.CRC32C.Known:
 		return Part{}, &Error{Code: Internal, Err: errors.New("the driver stored a part without reading all of it")}

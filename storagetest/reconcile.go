@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -343,6 +344,59 @@ var reconcileCases = []Case{
 				require.NoError(t, err)
 				t.requireContent(b, "composed", "xy")
 			}
+		},
+	},
+	{
+		Name: "a removal of many objects that failed after a lost response is unknown", Rule: "W1",
+		Explanation: "the response to a batch is lost after its effect, and the next attempts are refused as a batch or one by one: the error of each object is OutcomeUnknown",
+		run: func(t *T) {
+			if t.desc.MaxBatch == 0 {
+				return
+			}
+			b := t.open()
+			lost, denied := faults.DropResponse(faults.DeleteBatch).Nth(1), faults.Fail(faults.Delete).WithError(storage.PermissionDenied)
+			for _, rules := range [][]faults.Rule{
+				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.PermissionDenied)},
+				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported), denied},
+				{lost.WithError(&storage.Error{Code: storage.Unsupported, Unknown: true}), denied},
+			} {
+				t.puts(b, "x", "y")
+				t.faults.Set(rules...)
+				removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"x", "y"}))
+				t.faults.Set()
+				require.Zero(t, removed)
+				joined, ok := err.(interface{ Unwrap() []error })
+				require.True(t, ok, "%v", err)
+				require.Len(t, joined.Unwrap(), 2)
+				for _, one := range joined.Unwrap() {
+					require.ErrorIs(t, one, storage.OutcomeUnknown)
+					t.requireCode(one, storage.PermissionDenied)
+				}
+				t.requireMissing(b, "x")
+			}
+		},
+	},
+	{
+		Name: "a stream that fails after a copy by the server may have taken effect is unknown", Rule: "W1",
+		Explanation: "a gateway answers 501 to a Copy or Compose after its effect, and the stream that follows is refused: the error is OutcomeUnknown",
+		Needs:       storage.ServerCopy | storage.ServerCompose,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "x", "x")
+			set := func() {
+				t.faults.Set(
+					faults.DropResponse(faults.Copy|faults.Compose).Nth(1).WithError(&storage.Error{Code: storage.Unsupported, Unknown: true}),
+					faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+			}
+			set()
+			_, err := storage.Copy(t.Context(), b, "copied", b, "x")
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			t.requireCode(err, storage.PermissionDenied)
+			set()
+			_, err = storage.Compose(t.Context(), b, "composed", []string{"x"})
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			t.requireCode(err, storage.PermissionDenied)
+			t.faults.Set()
 		},
 	},
 }

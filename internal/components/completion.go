@@ -293,13 +293,17 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	return nil, notUnknown(err)
 }
 
-// notUnknown returns the error of a write of the marker, which is not the object.
+// notUnknown returns the error of a write of the marker, which is not the object. If the marker has
+// its revision and the response was 412, a gateway has made that.
 func notUnknown(err error) error {
 	var e *storage.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	known := *e
+	if known.Code == storage.PreconditionFailed {
+		known.Code, known.Retryable = storage.Unavailable, true
+	}
 	known.Unknown = false
 	return &known
 }

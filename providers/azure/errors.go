@@ -48,14 +48,14 @@ func fromResponse(err error) *storage.Error {
 		return nil
 	}
 	header := response.RawResponse.Header
-	code, message := codeAndMessage(response)
+	code, message, isOwn := codeAndMessage(response)
 	m := meaningOf(code, response.StatusCode)
 	if isOldEmulator(code, header) {
 		m.Hint = emulatorHint
 	}
 	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: message, status: response.StatusCode, sdk: err})
 	e.RequestID = header.Get(requestIDHeader)
-	e.Unknown = sdkerror.IsForeign(response.StatusCode, code != "", e.RequestID != "")
+	e.Unknown = sdkerror.IsForeign(response.StatusCode, isOwn, e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
 	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that the request cannot have
 		e.Hint = pageHint
@@ -96,8 +96,8 @@ func responseOf(err error) *azcore.ResponseError {
 
 // codeAndMessage returns the service's code and the first line of its message.
 // The other lines are the request's id and the time. The response to a HEAD has
-// only headers.
-func codeAndMessage(response *azcore.ResponseError) (code, message string) {
+// only headers. The code is not the service's own if the SDK found it on a web page.
+func codeAndMessage(response *azcore.ResponseError) (code, message string, isOwn bool) {
 	var document struct {
 		Code    string
 		Message string
@@ -109,7 +109,8 @@ func codeAndMessage(response *azcore.ResponseError) (code, message string) {
 		}
 	}
 	message, _, _ = strings.Cut(strings.TrimSpace(document.Message), "\n")
-	return cmp.Or(response.ErrorCode, document.Code), strings.TrimSpace(message)
+	isOwn = document.Code != "" || response.RawResponse.Header.Get("X-Ms-Error-Code") != ""
+	return cmp.Or(response.ErrorCode, document.Code), strings.TrimSpace(message), isOwn
 }
 
 var networkHints = sdkerror.NetworkHints{

@@ -119,6 +119,9 @@ func TestALostResponseIsUnknown(t *testing.T) {
 		"a caller that gave up":       {answer: created, ctx: ctx, before: func(*http.Request) { cancel() }, unknown: true},
 		"a server that is busy":       {answer: refusing(503, "ServerBusy")},
 		"a refusal":                   {answer: refusing(403, "AuthorizationFailure")},
+		"a gateway's refusal":         {answer: said{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}, unknown: true},
+		"a page with a code element":  {answer: said{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: "<html><body><code>blocked</code></body></html>"}, unknown: true},
+		"a gateway's JSON":            {answer: said{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `{"code":"blocked"}`}, unknown: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)

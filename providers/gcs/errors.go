@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -60,13 +61,14 @@ func isForeign(response *googleapi.Error) bool {
 	return sdkerror.IsForeign(response.Code, hasOwnCode(response), hasID)
 }
 
-// hasOwnCode reports whether the body was an error of the service. The message may be that of
-// fromResponse.
+// hasOwnCode reports whether the body was an error of the service. Gateways send JSON and pages of
+// their own, which also have an "error".
 func hasOwnCode(response *googleapi.Error) bool {
 	if len(response.Errors) > 0 {
 		return true
 	}
-	return response.Message != "" && (response.Message != http.StatusText(response.Code) || strings.Contains(response.Body, `"error"`))
+	var document struct{ Error struct{ Code int } }
+	return json.Unmarshal([]byte(response.Body), &document) == nil && document.Error.Code != 0
 }
 
 const requestIDHeader = "X-Guploader-Uploadid"

@@ -136,6 +136,8 @@ func TestFailedPutOutcomes(t *testing.T) {
 		{"a gateway's 412", ofGateway(412), storage.PreconditionFailed, true},
 		{"a gateway's 403", ofGateway(403), storage.PermissionDenied, true},
 		{"a gateway's 503", ofGateway(503), storage.Unavailable, true},
+		{"a gateway's page whose class is error", reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `<html><body class="error">Blocked</body></html>`}, storage.PreconditionFailed, true},
+		{"a gateway's own JSON", reply{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":"blocked by policy"}`}, storage.PermissionDenied, true},
 		{"an emulator's 412, whose message is the status", reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":{"code":412,"message":"Precondition Failed"}}`}, storage.PreconditionFailed, false},
 		{"no response", reply{Cut: true}, storage.Unavailable, true},
 		{"a response that is cut off", reply{Body: `{"generation":`}, storage.Unavailable, true},

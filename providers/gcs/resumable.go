@@ -98,7 +98,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	}
 	ctx = d.adding(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, -1, storage.CRC32C{}); err != nil {
-		return storage.Part{}, translator.Read(err) // a part alone changes no object
+		return storage.Part{}, translate(err)
 	}
 	return storage.Part{Number: r.Number, Size: r.Size}, nil
 }

@@ -101,6 +101,7 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 // account, not a bucket.
 func (s *iamSigner) signBlobError(err error) error {
 	e := translate(err)
+	e.Unknown = false // a signature changes nothing
 	switch e.Status {
 	case http.StatusForbidden:
 		if e.Code == storage.PermissionDenied {

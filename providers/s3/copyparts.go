@@ -63,11 +63,13 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 	}
 	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)
 	if err != nil {
-		return nil, err
+		return nil, withoutEffect(err)
 	}
 	parts, err := d.copyParts(ctx, r.Key, upload, ranges, r.Native)
 	var attrs *storage.Attrs
-	if err == nil {
+	if err != nil {
+		err = withoutEffect(err)
+	} else {
 		in := &awss3.CompleteMultipartUploadInput{
 			Bucket:          d.name(),
 			Key:             &r.Key,
@@ -81,6 +83,17 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 		d.abort(ctx, r.Key, upload)
 	}
 	return attrs, err
+}
+
+// withoutEffect returns the error of a request before the completion, which changes no object. If a
+// gateway made it, its 412 is no condition that failed.
+func withoutEffect(err error) error {
+	e := asError(err)
+	if e.Unknown && e.Code == storage.PreconditionFailed {
+		e.Code, e.Retryable = storage.Unavailable, true
+	}
+	e.Unknown = false
+	return e
 }
 
 // abort aborts an upload with a context of its own, because the caller's is often done.

@@ -30,6 +30,7 @@ func TestDelete(t *testing.T) {
 		{name: "404 without a body", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
 		{name: "a gateway's 404", replies: []reply{ofGateway(404)}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a gateway's 403", replies: []reply{ofGateway(403)}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a gateway's page with an ETag, as nginx sends", replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": "", "Etag": `"5dd3e500-1ee"`}, Body: "<html></html>"}}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "403 of a server that sends no id", replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": ""}, Body: failing(403, "AccessDenied", "Access Denied.").Body}}, code: storage.PermissionDenied, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "retention", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")}, code: storage.Locked, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{name: "no response", replies: []reply{{Cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},

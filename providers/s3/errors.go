@@ -54,7 +54,7 @@ func fromResponse(err error) *storage.Error {
 	}
 	e := m.NewError(status, response.Response.Header, err)
 	e.RequestID = response.ServiceRequestID()
-	e.Unknown = sdkerror.IsForeign(status, hasOwnCode(code, message, status), hasEvidence(response.Response.Response))
+	e.Unknown = sdkerror.IsForeign(status, hasOwnCode(code, message, status), hasOwnHeader(response.Response.Header))
 	if region := otherRegion(err); region != "" {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}

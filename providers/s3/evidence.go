@@ -31,7 +31,13 @@ func noEvidence(write bool) error {
 // Google has headers of its own. A login page has no reason to send status 204.
 func hasEvidence(response *http.Response) bool {
 	h := response.Header
-	if response.StatusCode == http.StatusNoContent || h.Get(etagHeader) != "" || kindOf(h) != nil {
+	return response.StatusCode == http.StatusNoContent || h.Get(etagHeader) != "" || hasOwnHeader(h)
+}
+
+// hasOwnHeader reports whether an S3 server made a response, if an ETag proves nothing: nginx sends
+// one with its error pages.
+func hasOwnHeader(h http.Header) bool {
+	if kindOf(h) != nil {
 		return true
 	}
 	for name := range h {

@@ -32,6 +32,7 @@ func hostileStore(t *testing.T) hostile.Store {
 	const key, secret, token = "AKIDHOSTILE", "secret key of the test", "the-session-token/of+the-test=="
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
+	profile.MaxCopySize = 1 << 10 // larger objects are copied in parts
 	customerKey, is := s3.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, is)
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

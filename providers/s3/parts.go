@@ -76,9 +76,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		err = noEvidence(false)
 	}
 	if err != nil {
-		e := d.uploadError(err).(*storage.Error)
-		e.Unknown = false // an object does not depend on a part that nobody completes
-		return storage.Part{}, e
+		return storage.Part{}, withoutEffect(d.uploadError(err))
 	}
 	return storage.Part{
 		Number: r.Number,

@@ -46,8 +46,9 @@ type Store struct {
 	// page has no entry, and its token is the one given. It returns "" if r asks for
 	// something else. Nil leaves the listings without an end out.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
-	// Statuses has each status from 400 to 599 also come after the first request of a write took
-	// effect, which is for a server in this process. Without it, they come only before.
+	// Statuses has each status from 400 to 599 in the place of the response that completes a
+	// write, before its effect and after it. Without it, only the usual ones come, which takes
+	// half of the time. That is for a server in another process.
 	Statuses bool
 	// Only leaves out each fault whose name does not begin with it.
 	Only string

@@ -18,6 +18,7 @@ type operation struct {
 	single  bool                                        // its first response decides
 	reads   bool                                        // bytes of an object: a body without an end is theirs
 	large   bool                                        // it sends much: only the faults that matter most
+	every   bool                                        // the sweep tries every status, not only the usual ones
 	sweeps  bool                                        // only the sweep of statuses has it
 	beside  func(context.Context, storage.Bucket) error // another writer, between the effect and the response
 	lists   bool                                        // pages
@@ -42,25 +43,25 @@ var (
 
 func operations(s *Store, desc *storage.Description) []operation {
 	all := append(moreWrites(desc), []operation{
-		{name: "Upload", single: true, prepare: uploaded("a"), done: replaced("a", before, after),
+		{name: "Upload", every: true, single: true, prepare: uploaded("a"), done: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
 				return err
 			}},
-		{name: "Upload with IfAbsent", needs: storage.ConditionalCreate, single: true, done: replaced("a", "", after),
+		{name: "Upload with IfAbsent", every: true, needs: storage.ConditionalCreate, single: true, done: replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
 			}},
 		uploadInParts(desc),
-		{name: "Copy", needs: storage.ServerCopy, prepare: uploaded("a"), done: replaced("copy", "", before),
+		{name: "Copy", every: true, needs: storage.ServerCopy, prepare: uploaded("a"), done: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a")
 				return err
 			}},
-		{name: "Remove", single: true, prepare: uploaded("a"), done: replaced("a", before, ""),
+		{name: "Remove", every: true, single: true, prepare: uploaded("a"), done: replaced("a", before, ""),
 			do: func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }},
-		{name: "RemoveAll", prepare: uploaded("a", "b", "d"), done: removed("a", "b", "d"),
+		{name: "RemoveAll", every: true, prepare: uploaded("a", "b", "d"), done: removed("a", "b", "d"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				n, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "d"}))
 				if err == nil && n != 3 {
@@ -68,7 +69,7 @@ func operations(s *Store, desc *storage.Description) []operation {
 				}
 				return err
 			}},
-		{name: "SetTags", needs: storage.ObjectTags, prepare: uploaded("a"), done: tagged,
+		{name: "SetTags", every: true, needs: storage.ObjectTags, prepare: uploaded("a"), done: tagged,
 			do: func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) }},
 		{name: "Tags", needs: storage.ObjectTags, prepare: uploaded("a"), do: readTags},
 		{name: "Attrs", prepare: uploaded("a"), do: readAttrs},

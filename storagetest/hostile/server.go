@@ -50,7 +50,7 @@ func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 func (s *server) begin(f *fault, first, variant int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fault, s.first, s.variant, s.asked = f, first, variant, nil
+	s.fault, s.first, s.variant, s.asked, s.hidden = f, first, variant, nil, nil
 	s.broken, s.more = 0, false
 }
 

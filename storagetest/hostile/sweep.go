@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,13 @@ const (
 )
 
 // classes are the statuses that gateways send most, and that drivers treat differently.
-var classes = []int{400, 403, 404, 408, 409, 412, 429, 499, 500, 501, 503, 504, 520, noResponse}
+var classes = []int{400, 403, 404, 408, 409, 412, 416, 429, 499, 500, 501, 502, 503, 504, 520, 599, noResponse}
+
+// few are for what takes long, and for reads.
+var few = []int{404, 409, 412, 500, 503, noResponse}
+
+// mostSwept is how many requests of an operation have their responses broken at most.
+const mostSwept = 24
 
 func sweep() []fault {
 	var all []fault
@@ -56,13 +63,18 @@ func respondAsGateway(x *exchange) {
 	x.respond(x.variant, "text/html", "<html><body>The gateway has given up.</body></html>")
 }
 
-// sweep tries all statuses at each request of the operation, over one server.
+// sweep tries the statuses at each request of the operation, over one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
 	opened := storage.New(s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(opened) })
-	for first := 1; first <= mostRequests; first++ {
-		for _, status := range s.statuses(&f, &o, first) {
+	lines := s.tryOn(t, server, opened, f, o, mostSwept+1, 0).server.lines()
+	for first := 1; first <= mostSwept; first++ {
+		read := first <= len(lines) && isRead(lines[first-1])
+		if read && !f.instead {
+			continue // a read has no effect
+		}
+		for _, status := range s.statuses(&f, &o, read, first == lastWrite(lines)) {
 			if tried := s.tryOn(t, server, opened, f, o, first, status); t.Failed() || tried.broken == 0 {
 				return
 			}
@@ -70,10 +82,27 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	}
 }
 
-// statuses returns the variants for one request of an operation. All statuses are for the first
-// request of operations that send little, if it is broken once and not repeated.
-func (s *suite) statuses(f *fault, o *operation, first int) []int {
-	if o.large || !f.once || first > 1 || f.attempts > 1 || !s.store.Statuses && !f.instead {
+// lastWrite returns the number of the last request that writes, from 1. It completes the operation.
+func lastWrite(lines []string) int {
+	for i, line := range slices.Backward(lines) {
+		if !isRead(line) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func isRead(line string) bool {
+	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
+}
+
+// statuses returns the variants for one request of an operation. All statuses are for the request
+// that completes it, if it is broken once and not repeated.
+func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
+	switch {
+	case o.large, read, !f.once:
+		return few
+	case !commits, !o.every, f.attempts > 1, !s.store.Statuses:
 		return classes
 	}
 	all := make([]int, 0, noResponse-firstStatus+1)
@@ -94,7 +123,7 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 // moreWrites are the writes that only the sweep tries.
 func moreWrites(desc *storage.Description) []operation {
 	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
-		o := operation{name: name, needs: storage.ConditionalUpdate | storage.Metadata, beside: beside, prepare: uploaded("a"), done: replaced("a", before, after)}
+		o := operation{name: name, every: beside == nil, needs: storage.ConditionalUpdate | storage.Metadata, beside: beside, prepare: uploaded("a"), done: replaced("a", before, after)}
 		o.do = func(ctx context.Context, b storage.Bucket) error {
 			attrs, err := b.Attrs(ctx, "a")
 			if err == nil {
@@ -125,7 +154,22 @@ func moreWrites(desc *storage.Description) []operation {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.IfAbsent())
 				return err
 			}},
-		{name: "Compose", needs: storage.ServerCompose, prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
+		{name: "Copy without attributes", needs: storage.ServerCopy, prepare: uploaded("a"), done: replaced("copy", "", before),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.WithoutAttrs())
+				return err
+			}},
+		copyOfLarge("Copy of a large object", storage.ServerCopy),
+		copyOfLarge("Copy of a large object with IfAbsent", storage.ServerCopy|storage.ConditionalCreate|storage.Metadata, storage.IfAbsent()),
+		{name: "Remove with IfRevision", needs: storage.ConditionalRemove, prepare: uploaded("a"), done: replaced("a", before, ""),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				attrs, err := b.Attrs(ctx, "a")
+				if err == nil {
+					err = b.Remove(ctx, "a", storage.IfRevision(attrs.Revision))
+				}
+				return err
+			}},
+		{name: "Compose", every: true, needs: storage.ServerCompose, prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})
 				return err
@@ -135,7 +179,7 @@ func moreWrites(desc *storage.Description) []operation {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"}, storage.IfAbsent())
 				return err
 			}},
-		{name: "An open upload", needs: storage.OpenUploads, prepare: uploaded("a"), done: replaced("a", before, after), do: openUpload},
+		{name: "An open upload", every: true, needs: storage.OpenUploads, prepare: uploaded("a"), done: replaced("a", before, after), do: openUpload},
 		{name: "Upload in parts with IfAbsent", needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata, large: true, done: replaced("a", "", inParts(desc)),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)), storage.WithConcurrency(1), storage.IfAbsent())
@@ -153,6 +197,21 @@ func partSize(desc *storage.Description) int64 { return max(1<<10, desc.MinPartS
 // inParts is a content of two parts.
 func inParts(desc *storage.Description) string {
 	return strings.Repeat("p", int(partSize(desc))) + after
+}
+
+// copyOfLarge copies an object that is larger than all others here. A driver that is opened with a
+// small limit for copies makes it of parts.
+func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption) operation {
+	content := strings.Repeat("large ", 1_000)
+	return operation{name: name, needs: needs, large: true, done: replaced("copy", "", content),
+		prepare: func(ctx context.Context, b storage.Bucket) error {
+			_, err := b.Upload(ctx, "a", strings.NewReader(content))
+			return err
+		},
+		do: func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Copy(ctx, b, "copy", b, "a", opts...)
+			return err
+		}}
 }
 
 func openUpload(ctx context.Context, b storage.Bucket) error {
