@@ -201,11 +201,20 @@ func (d *driver) copyError(ctx context.Context, err error, source storage.Object
 	return e
 }
 
-// sizeOf returns the size of a source. If its revision has changed or it is gone,
-// sizeOf fails with Changed.
+// sizeOf returns the size of a source, as sourceAttrs does.
 func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
+	attrs, err := d.sourceAttrs(ctx, source)
+	if err != nil {
+		return 0, err
+	}
+	return attrs.Size, nil
+}
+
+// sourceAttrs returns the size and the time of a source. If its revision has changed or it is
+// gone, sourceAttrs fails with Changed.
+func (d *driver) sourceAttrs(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
-		return source.Attrs.Size, nil
+		return source.Attrs, nil
 	}
 	out, err := d.headSource(ctx, source)
 	if err != nil {
@@ -214,12 +223,12 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 		case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed:
 			e.Code = storage.Changed
 		}
-		return 0, e
+		return nil, e
 	}
 	if out.ContentLength == nil {
-		return 0, httpheader.LengthMissing()
+		return nil, httpheader.LengthMissing()
 	}
-	return *out.ContentLength, nil
+	return &storage.Attrs{Size: *out.ContentLength, Modified: modified(out.LastModified)}, nil
 }
 
 // headSource sends HeadObject for a source, whose bucket may be in another region. The
