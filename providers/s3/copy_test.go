@@ -387,3 +387,56 @@ func TestCopyWithoutAttrs(t *testing.T) {
 		})
 	}
 }
+
+// CopyObject with REPLACE stores only the attributes of the request, and a copy in parts none of the
+// source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+func TestACopyKeepsExpires(t *testing.T) {
+	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"
+	there := withLength(reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires}})
+	for _, row := range []struct {
+		name    string
+		opts    []storage.CopyOption
+		inParts bool
+		want    string // in the first request that writes
+	}{
+		{name: "which S3 copies", want: ""},
+		{name: "with IfAbsent", opts: []storage.CopyOption{storage.IfAbsent()}, want: expires},
+		{name: "with another property", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, want: expires},
+		{name: "in parts", inParts: true, want: expires},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t)
+			var written []wiretest.Request
+			w.Answer = func(r wiretest.Request) reply {
+				switch {
+				case r.Method == http.MethodHead:
+					return there
+				case r.Method == http.MethodGet:
+					return withLength(reply{Body: `<Tagging><TagSet></TagSet></Tagging>`})
+				case r.Query().Has("uploads"):
+					written = append(written, r)
+					return withLength(reply{Body: begun})
+				case r.Query().Has("partNumber"):
+					return withLength(reply{Body: partCopied})
+				case r.Method == http.MethodPost:
+					return withLength(reply{Body: finished})
+				}
+				written = append(written, r)
+				return withLength(reply{Body: copied})
+			}
+			d := w.on(t, "aws")
+			if row.inParts {
+				d.copyLimit, d.copyPart = 10, 10
+			}
+			b := storage.New(d)
+			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", row.opts...)
+			require.NoError(t, err)
+			require.Nil(t, attrs.Native)
+			require.Len(t, written, 1)
+			require.Equal(t, row.want, written[0].Header.Get("Expires"))
+			if row.want != "" {
+				require.Contains(t, written[0].Header.Get("Authorization"), "expires", "it is signed")
+			}
+		})
+	}
+}

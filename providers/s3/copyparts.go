@@ -54,16 +54,16 @@ func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size i
 		Properties: r.Properties,
 		Controls:   controls,
 		Condition:  r.Condition,
-	}, split(r.Source, size, length))
+	}, split(r.Source, size, length), withExpires(r.Source))
 }
 
 // copyRanges makes an object of ranges. If it fails, it aborts the upload.
-func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange) (*storage.Attrs, error) {
+func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
 	style := ChecksumNone // only the store can compute checksums of copied parts
 	if d.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
-	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)
+	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style, opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ var profiles = []Profile{
 	{
 		// Docs: has ACLs of objects, policies, CORS, lifecycle and versioning. The
 		// bucket's ACL applies only to listings, so that a policy makes it public.
-		// Public objects have the CDN's host, if the Space has one. Third parties
+		// Only a Space whose owner has enabled the CDN has a host of the CDN. Third parties
 		// claim conditional writes, which s3probe must confirm. It is built on
 		// Ceph: older releases check Content-MD5, but accept a CRC32C without
 		// checking it. The release is unknown, so names of metadata have no "_".
@@ -63,7 +63,6 @@ var profiles = []Profile{
 		VirtualHost:       true,
 		EscapeUnderscores: true,
 		Hosts:             []string{"{region}.digitaloceanspaces.com"},
-		PublicURL:         "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
 		OrderedListing:    true,
 		SignedUploads:     SignedUploads{ContentType: true, Size: true},
 	},
