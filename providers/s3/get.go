@@ -140,8 +140,8 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 }
 
 // headWithChecksum sends a HeadObject. On S3 the checksum of an object with a KMS key needs the
-// permission kms:Decrypt, which a program that only writes has no need of, and everything else in
-// the response does not: after a refusal, headWithChecksum asks for the rest, and remembers it.
+// permission kms:Decrypt. A program that only writes does not have it, and everything else in the
+// response does not need it. After a refusal, headWithChecksum asks for the rest, and remembers it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (*awss3.GetObjectOutput, any, error) {
 	if refused := d.noChecksums.Load(); refused != nil && d.clock.now().Sub(*refused) < checksumsRemembered {
