@@ -86,6 +86,8 @@ type failingDatabase struct {
 
 var _ files.PartStates = (*failingDatabase)(nil)
 
+func (d *failingDatabase) hit() bool { return d.calls.hit() }
+
 // failing returns f's records, whose n-th call fails.
 func (f *fixture) failing(n int, lost bool) files.Records {
 	if f.database == nil {
