@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -97,6 +98,64 @@ func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
 			_, err = other.Copy(t.Context(), &storage.CopyRequest{Source: b.Locate("k"), Key: "copy"})
 			require.NoError(t, err)
 			require.Equal(t, "mine", b.get("copy"))
+		})
+	}
+}
+
+// A service is the directory to which its path leads, too: for its own calls, and for its buckets.
+func TestTheBucketsOfAServiceAreThoseAtItsPathNow(t *testing.T) {
+	windowsCannot(t, noLinks)
+	for _, row := range []struct {
+		name    string
+		replace func(t *testing.T, dir string)
+	}{
+		{"a link leads to another directory", func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "link")))
+			require.NoError(t, os.Symlink(filepath.Join(dir, "two"), filepath.Join(dir, "link")))
+		}},
+		{"the directory was replaced", func(t *testing.T, dir string) {
+			require.NoError(t, os.Rename(filepath.Join(dir, "one"), filepath.Join(dir, "old")))
+			require.NoError(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "one")))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, path := range []string{"one/before", "one/both", "two/both"} {
+				require.NoError(t, os.MkdirAll(filepath.Join(dir, path), 0o777))
+			}
+			require.NoError(t, os.Symlink(filepath.Join(dir, "one"), filepath.Join(dir, "link")))
+			open := func() (storage.ServiceDriver, storage.Bucket) {
+				s, err := NewServiceDriver(filepath.Join(dir, "link"), ServiceConfig{})
+				require.NoError(t, err)
+				d, err := s.Driver("both")
+				require.NoError(t, err)
+				b := storage.New(d)
+				t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), s.Close())) })
+				return s, b
+			}
+			s, b := open()
+			_, err := b.Upload(t.Context(), "old", strings.NewReader("x"))
+			require.NoError(t, err)
+
+			row.replace(t, dir)
+			_, theirs := open()
+			_, err = b.Upload(t.Context(), "k", strings.NewReader("mine"), storage.IfAbsent())
+			require.NoError(t, err)
+			_, err = theirs.Upload(t.Context(), "k", strings.NewReader("theirs"), storage.IfAbsent())
+			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
+			_, err = storage.Copy(t.Context(), theirs, "copy", b, "k")
+			require.NoError(t, err)
+
+			_, err = s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "after"})
+			require.NoError(t, err)
+			require.DirExists(t, filepath.Join(dir, "link", "after"))
+			page, _, err := s.ListBuckets(t.Context(), "")
+			require.NoError(t, err)
+			require.Len(t, page, 2)
+			require.Equal(t, []string{"after", "both"}, []string{page[0].Name, page[1].Name})
+			require.NoError(t, s.DeleteBucket(t.Context(), "after"))
+			require.NoDirExists(t, filepath.Join(dir, "link", "after"))
+			require.ErrorIs(t, s.DeleteBucket(t.Context(), "before"), storage.BucketNotFound)
 		})
 	}
 }

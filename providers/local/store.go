@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -95,7 +96,7 @@ func (d *driver) openRoot() (*os.Root, error) {
 		root, err = sharedRoot(root)
 		return root, failure(err)
 	}
-	account, err := openRoot(d.parent)
+	account, err := openRoot(filepath.Dir(d.path))
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ import (
 // Other processes may still have the bucket open. All keys are locked while it is moved, and
 // a process that gets a lock later finds that the bucket is not at its path.
 type trash struct {
-	*serviceDriver
+	*openAccount
 	path   string
 	marker *os.File
 }
@@ -32,30 +32,30 @@ const (
 
 // newTrash makes a trash. If a sweep of another process removed the marker before it was
 // locked, it starts over.
-func (s *serviceDriver) newTrash(ctx context.Context) (*trash, error) {
+func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		t := &trash{serviceDriver: s, path: trashPrefix + randomName()}
-		err := s.root.Mkdir(t.path, 0o777)
+		t := &trash{openAccount: a, path: trashPrefix + randomName()}
+		err := a.root.Mkdir(t.path, 0o777)
 		if err == nil {
-			t.marker, err = s.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+			t.marker, err = a.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 		}
 		if err != nil {
-			_ = s.root.Remove(t.path)
+			_ = a.root.Remove(t.path)
 			return nil, failure(err)
 		}
 		err = tryLockFile(t.marker)
 		if err == nil {
-			if _, err = s.root.Lstat(t.path + "/" + trashMarker); err == nil {
+			if _, err = a.root.Lstat(t.path + "/" + trashMarker); err == nil {
 				return t, nil
 			}
 		}
 		_ = t.marker.Close()
 		if !errors.Is(err, errLocked) && !isNotExist(err) {
-			_ = s.root.RemoveAll(t.path)
+			_ = a.root.RemoveAll(t.path)
 			return nil, noLocksError(err)
 		}
 	}
@@ -99,7 +99,7 @@ func (t *trash) makeBucket(ctx context.Context, r *storage.BucketRequest) (*stor
 		return nil, failure(err)
 	}
 	c := t.config
-	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), r.Name, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode, Sidecars: c.Sidecars})
+	d := bucketDriver(filepath.Join(t.dir, t.path), r.Name, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode, Sidecars: c.Sidecars})
 	d.managed = true
 	defer func() { _ = d.Close() }() // Windows moves no directory that is open
 	b, err := d.acquire(ctx)
@@ -182,7 +182,7 @@ type trashed struct {
 }
 
 func (t *trash) open(name string) (*trashed, error) {
-	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), name, Config{NoSync: true})
+	d := bucketDriver(filepath.Join(t.dir, t.path), name, Config{NoSync: true})
 	d.managed = true
 	s, err := d.acquire(context.Background())
 	if err != nil {
@@ -220,8 +220,8 @@ func (b *trashed) remove(ctx context.Context) {
 
 // sweepTrash completes deletions of processes that were killed meanwhile. If that fails, a
 // later sweep tries again.
-func (s *serviceDriver) sweepTrash(ctx context.Context) {
-	d, err := openDir(s.root, nil, "")
+func (a *openAccount) sweepTrash(ctx context.Context) {
+	d, err := openDir(a.root, nil, "")
 	if err != nil {
 		return
 	}
@@ -237,22 +237,22 @@ func (s *serviceDriver) sweepTrash(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.sweepTrashed(ctx, path)
+		a.sweepTrashed(ctx, path)
 	}
 }
 
-func (s *serviceDriver) sweepTrashed(ctx context.Context, path string) {
-	marker, err := s.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
+func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
+	marker, err := a.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
 	if isNotExist(err) { // its process was killed before it made the marker, or is about to make it
-		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
-			_ = s.root.Remove(path)
+		if fi, err := a.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
+			_ = a.root.Remove(path)
 		}
 		return
 	}
 	if err != nil {
 		return
 	}
-	t := &trash{serviceDriver: s, path: path, marker: marker}
+	t := &trash{openAccount: a, path: path, marker: marker}
 	if tryLockFile(marker) != nil {
 		_ = marker.Close()
 		return

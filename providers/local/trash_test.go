@@ -57,10 +57,19 @@ func TestEitherTheDeletionOrTheWriteSucceeds(t *testing.T) {
 		require.NoDirExists(t, filepath.Join(root, name))
 	}
 	t.Logf("written %d, deleted %d", won[true], won[false])
-	s.sweepTrash(t.Context())
+	sweep(t, s)
 	left, err := filepath.Glob(filepath.Join(root, ".*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// sweep completes deletions of processes that were killed.
+func sweep(t *testing.T, s *serviceDriver) {
+	t.Helper()
+	a, err := s.open()
+	require.NoError(t, err)
+	defer a.closeRoot()
+	a.sweepTrash(t.Context())
 }
 
 // deleteBucket is the role of a process that is killed.
@@ -100,7 +109,7 @@ func TestAKilledDeletionIsCompletedOrHasNoEffect(t *testing.T) {
 		for _, e := range entries {
 			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
 		}
-		s.sweepTrash(t.Context())
+		sweep(t, s)
 		entries, err = os.ReadDir(root)
 		require.NoError(t, err)
 		require.Empty(t, entries)
