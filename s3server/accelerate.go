@@ -13,7 +13,7 @@ type accelerateConfiguration struct {
 	Unknown unknownElements `xml:",any"`
 }
 
-func (r *request) getAcceleration() error {
+func getAcceleration(r *request) error {
 	response := accelerateConfiguration{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.acceleration
@@ -27,7 +27,7 @@ func (r *request) getAcceleration() error {
 
 // putAcceleration keeps the status. It changes nothing else: a server on a loopback port has no
 // edge locations.
-func (r *request) putAcceleration() error {
+func putAcceleration(r *request) error {
 	var asked accelerateConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err

@@ -75,7 +75,7 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 	if b, err := r.server.store.bucket(ctx, d.bucket); err == nil {
 		r.caller.account = b.account // the object is the bucket owner's
 	}
-	o, err := r.newObject(headersOf(in))
+	o, err := newObject(r, headersOf(in))
 	if err != nil {
 		return nil, storageError(err)
 	}

@@ -95,7 +95,7 @@ func (r *request) owners() (func(*object) owner, error) {
 }
 
 // checkOwner refuses a request that expects another owner of the bucket.
-func (r *request) checkOwner() error {
+func checkOwner(r *request) error {
 	const header = "x-amz-expected-bucket-owner"
 	expected := []string{r.Header.Get(header), r.query.Get(header)}
 	if expected[0]+expected[1] == "" || r.bucket == "" {

@@ -120,7 +120,7 @@ func (r *request) note(v *version, shown string) {
 }
 
 // remove removes a version and keeps the event of it.
-func (r *request) remove(request *removeRequest) (removal, error) {
+func remove(r *request, request *removeRequest) (removal, error) {
 	gone, err := r.server.store.remove(r.Context(), request)
 	if err == nil && !gone.missing && r.server.sendsEvents() {
 		r.events = append(r.events, removedEvent("ObjectRemoved", request, gone))
@@ -141,7 +141,7 @@ const emptyMD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 // publish sends the events of the request. The response ends after it, so that a test that has the
 // response has seen its events, too.
-func (r *request) publish() {
+func publish(r *request) {
 	if len(r.events) == 0 {
 		return
 	}
@@ -187,7 +187,7 @@ func (h *Handler) deliver(e Event) {
 }
 
 // sendTestEvent tells the webhook that a configuration names it.
-func (r *request) sendTestEvent() {
+func sendTestEvent(r *request) {
 	if r.server.config.WebhookURL == "" {
 		return
 	}

@@ -9,12 +9,12 @@ import (
 
 // getObject is also HEAD, which differs only in the body. An object that is replaced before it is
 // read is searched again.
-func (r *request) getObject() error {
+func getObject(r *request) error {
 	const most = 10
 	header := r.w.Header()
 	before := maps.Clone(header)
 	for attempt := 1; ; attempt++ {
-		replaced, err := r.getVersion()
+		replaced, err := getVersion(r)
 		if !replaced || attempt == most {
 			return err
 		}
@@ -24,8 +24,8 @@ func (r *request) getObject() error {
 }
 
 // getVersion sends a version, or reports that it was replaced before it was read.
-func (r *request) getVersion() (replaced bool, err error) {
-	part, err := r.wantedPart()
+func getVersion(r *request) (replaced bool, err error) {
+	part, err := wantedPart(r)
 	if err != nil {
 		return false, err
 	}
@@ -33,7 +33,7 @@ func (r *request) getVersion() (replaced bool, err error) {
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
 		return false, newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
-	v, err := r.findVersion()
+	v, err := findVersion(r)
 	if err != nil {
 		return false, err
 	}
@@ -41,7 +41,7 @@ func (r *request) getVersion() (replaced bool, err error) {
 	if err := noEncryption(r.Header); err != nil {
 		return false, err
 	}
-	if err := r.checkReader(v.encryption, customerPrefix); err != nil {
+	if err := checkReader(r, v.encryption, customerPrefix); err != nil {
 		return false, err
 	}
 	if err := checkRead(r.Header, v); err != nil {
@@ -54,11 +54,11 @@ func (r *request) getVersion() (replaced bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := r.describe(v); err != nil {
+	if err := describe(r, v); err != nil {
 		return false, err
 	}
 	if !r.has("versionId") {
-		r.showExpiration(v)
+		showExpiration(r, v)
 	}
 	if r.Method == http.MethodGet {
 		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
@@ -77,7 +77,7 @@ func (r *request) getVersion() (replaced bool, err error) {
 }
 
 // findVersion returns the version that a read asks for. The caller must release it.
-func (r *request) findVersion() (*version, error) {
+func findVersion(r *request) (*version, error) {
 	id, err := r.versionID()
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (v *version) sumOf(offset, length int64, partial bool) checksum {
 }
 
 // describe writes the headers of an object.
-func (r *request) describe(v *version) error {
+func describe(r *request, v *version) error {
 	header := r.w.Header()
 	v.properties.write(header)
 	v.encryption.write(header)

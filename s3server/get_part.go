@@ -14,11 +14,11 @@ type span struct {
 }
 
 // wantedPart returns the number in the parameter partNumber, or 0 without it.
-func (r *request) wantedPart() (int, error) {
+func wantedPart(r *request) (int, error) {
 	if !r.has("partNumber") {
 		return 0, nil
 	}
-	number, err := r.partNumber()
+	number, err := partNumber(r)
 	if err == nil && r.Header.Get("Range") != "" {
 		err = newError("InvalidRequest").withMessage("Cannot specify both Range header and partNumber query parameter")
 	}

@@ -312,22 +312,22 @@ func (c *lifecycleConfiguration) expiry(v *version, clock lifecycleClock) (first
 var headerClock = lifecycleClock{day: fullDay}
 
 // showExpiration writes the header that tells when a version expires that is current.
-func (r *request) showExpiration(v *version) {
-	if d := r.lifecycle().expiry(v, headerClock); d.rule != "" {
+func showExpiration(r *request, v *version) {
+	if d := lifecycle(r).expiry(v, headerClock); d.rule != "" {
 		r.w.Header().Set("X-Amz-Expiration", `expiry-date="`+d.at.Format(http.TimeFormat)+`", rule-id="`+url.QueryEscape(d.rule)+`"`)
 	}
 }
 
 // showAbortion writes the headers that tell when an upload is removed.
-func (r *request) showAbortion(u *upload) {
-	if d := r.lifecycle().abortion(u, headerClock); d.rule != "" {
+func showAbortion(r *request, u *upload) {
+	if d := lifecycle(r).abortion(u, headerClock); d.rule != "" {
 		r.w.Header().Set("X-Amz-Abort-Date", d.at.Format(http.TimeFormat))
 		r.w.Header().Set("X-Amz-Abort-Rule-Id", url.QueryEscape(d.rule))
 	}
 }
 
 // lifecycle returns the rules of the bucket, or nil.
-func (r *request) lifecycle() (c *lifecycleConfiguration) {
+func lifecycle(r *request) (c *lifecycleConfiguration) {
 	_ = r.view(func(b *bucket) error {
 		c = b.lifecycle
 		return nil

@@ -34,12 +34,12 @@ func (r *request) listing(maxParameter string) (listing, error) {
 		}
 	}
 	var err error
-	l.max, err = r.pageSize(maxParameter)
+	l.max, err = pageSize(r, maxParameter)
 	return l, err
 }
 
 // pageSize returns the size of a page. A larger number than the limit is no error.
-func (r *request) pageSize(parameter string) (int, error) {
+func pageSize(r *request, parameter string) (int, error) {
 	most := r.server.limits.MaxPage
 	n, err := r.number(parameter, most)
 	return min(n, most), err
@@ -96,7 +96,7 @@ type listedObject struct {
 }
 
 // listObjects is ListObjectsV2.
-func (r *request) listObjects() error {
+func listObjects(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
 		return err

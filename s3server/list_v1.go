@@ -23,7 +23,7 @@ type objectListV1 struct {
 
 // listObjectsV1 is ListObjects. Like AWS, it names the last entry of a page only in a listing
 // with a delimiter; without one, the client continues after the last key.
-func (r *request) listObjectsV1() error {
+func listObjectsV1(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
 		return err

@@ -53,11 +53,11 @@ type createUploadResult struct {
 	UploadID string `xml:"UploadId"`
 }
 
-func (r *request) createUpload() error {
+func createUpload(r *request) error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
-	o, err := r.newObject(r.Header)
+	o, err := newObject(r, r.Header)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (r *request) createUpload() error {
 		return err
 	}
 	u.encryption.write(r.w.Header())
-	r.showAbortion(u)
+	showAbortion(r, u)
 	if u.asked {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
@@ -111,7 +111,7 @@ func (r *request) upload() (*upload, error) {
 	return r.server.store.upload(r.Context(), r.bucket, r.key, r.query.Get("uploadId"))
 }
 
-func (r *request) partNumber() (int, error) {
+func partNumber(r *request) (int, error) {
 	value, most := r.query.Get("partNumber"), r.server.limits.MaxParts
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > most {
@@ -122,24 +122,24 @@ func (r *request) partNumber() (int, error) {
 }
 
 // partTarget returns the upload and the number of a part that is written.
-func (r *request) partTarget() (u *upload, number int, err error) {
-	if number, err = r.partNumber(); err != nil {
+func partTarget(r *request) (u *upload, number int, err error) {
+	if number, err = partNumber(r); err != nil {
 		return nil, 0, err
 	}
 	if u, err = r.upload(); err != nil {
 		return nil, 0, err
 	}
-	return u, number, r.checkPart(u)
+	return u, number, checkPart(r, u)
 }
 
-func (r *request) uploadPart() error {
+func uploadPart(r *request) error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
 	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
 		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
-	u, number, err := r.partTarget()
+	u, number, err := partTarget(r)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (u *upload) checkKind(p *expectedBody) error {
 	return nil
 }
 
-func (r *request) abortUpload() error {
+func abortUpload(r *request) error {
 	u, err := r.upload()
 	if err != nil {
 		return err

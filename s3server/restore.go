@@ -73,7 +73,7 @@ func (d *restoreRequest) check() error {
 }
 
 // restoreObject begins to restore an archived version, or keeps the copy for longer.
-func (r *request) restoreObject() error {
+func restoreObject(r *request) error {
 	var asked restoreRequest
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (r *request) restoreObject() error {
 		return err
 	}
 	status := http.StatusAccepted
-	err := r.replaceVersion(func(_ *bucket, v *version) error {
+	err := replaceVersion(r, func(_ *bucket, v *version) error {
 		now := r.server.now()
 		switch {
 		case !v.isArchived():

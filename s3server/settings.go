@@ -62,7 +62,7 @@ type versioningConfiguration struct {
 	Unknown   unknownElements `xml:",any"`
 }
 
-func (r *request) getVersioning() error {
+func getVersioning(r *request) error {
 	response := versioningConfiguration{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.versioning
@@ -75,7 +75,7 @@ func (r *request) getVersioning() error {
 }
 
 // putVersioning enables or suspends versioning, which cannot be turned off again.
-func (r *request) putVersioning() error {
+func putVersioning(r *request) error {
 	var asked versioningConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err

@@ -82,10 +82,10 @@ func (r *request) location() string {
 	if r.server.hostBucket(r.Host) == "" {
 		path = "/" + r.bucket + path
 	}
-	return r.scheme() + "://" + r.Host + path
+	return scheme(r) + "://" + r.Host + path
 }
 
-func (r *request) scheme() string {
+func scheme(r *request) string {
 	if r.TLS != nil {
 		return "https"
 	}

@@ -27,8 +27,8 @@ type listedPart struct {
 	checksumElements
 }
 
-func (r *request) listParts() error {
-	most, err := r.pageSize("max-parts")
+func listParts(r *request) error {
+	most, err := pageSize(r, "max-parts")
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (r *request) listParts() error {
 		return err
 	}
 	if r.Header.Get(customerPrefix+"-Key") != "" {
-		if err := r.checkPart(u); err != nil {
+		if err := checkPart(r, u); err != nil {
 			return err
 		}
 	}
@@ -53,7 +53,7 @@ func (r *request) listParts() error {
 	if err != nil {
 		return err
 	}
-	r.showAbortion(u)
+	showAbortion(r, u)
 	result.StorageClass, result.Initiator, result.Owner = u.class, ownerOf(u.initiator), owners(&u.object)
 	if u.asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
@@ -96,7 +96,7 @@ type listedUpload struct {
 }
 
 // listUploads lists uploads by key, and by time for one key.
-func (r *request) listUploads() error {
+func listUploads(r *request) error {
 	l, err := r.listing("max-uploads")
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ type listedVersion struct {
 }
 
 // listVersions lists versions by key, and newest first for one key.
-func (r *request) listVersions() error {
+func listVersions(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
 		return err
