@@ -35,7 +35,7 @@ func putAcceleration(r *request) error {
 	if asked.Status != enabled && asked.Status != suspended || len(asked.Unknown) > 0 {
 		return newError("MalformedXML")
 	}
-	if strings.Contains(r.bucket, ".") {
+	if strings.Contains(r.target.bucket, ".") {
 		return newError("InvalidRequest").withMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {

@@ -44,7 +44,7 @@ func (r *request) authorizeWith(header http.Header, tags []tag) error {
 		return nil
 	}
 	err := r.view(func(b *bucket) error {
-		a := r.access(b, action(r), r.key, r.query.Get("versionId"))
+		a := r.access(b, action(r), r.target.key, r.query.Get("versionId"))
 		a.header, a.tags = header, tags
 		return a.checkAll()
 	})
@@ -88,7 +88,7 @@ func authorizeTags(r *request, from versionName, tags []tag) error {
 		return err
 	}
 	return r.view(func(b *bucket) error {
-		a := r.access(b, "s3:PutObjectTagging", r.key, "")
+		a := r.access(b, "s3:PutObjectTagging", r.target.key, "")
 		a.tags = tags
 		return a.checkFurther(furtherAction{a.action, true})
 	})

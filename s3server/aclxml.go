@@ -37,13 +37,13 @@ func getACL(r *request) error {
 	list, account := accessList(nil), ""
 	err = r.view(func(b *bucket) error {
 		list, account = b.acl, b.account
-		if r.key != "" {
-			v, _, err := r.find(versionName{r.bucket, r.key, id})
+		if r.target.key != "" {
+			v, _, err := r.find(versionName{r.target.bucket, r.target.key, id})
 			defer r.server.store.release(v)
 			if err != nil {
 				return err
 			}
-			list, account = v.acl, b.ownerOf(&v.object)
+			list, account = v.object.acl, b.ownerOf(&v.object)
 		}
 		if b.ownership == ownerEnforced {
 			list = nil
@@ -183,7 +183,7 @@ func putObjectACL(r *request) error {
 	return changeVersion(r, http.StatusOK, func(b *bucket, v *version) error {
 		list, err := asked.list(b.ownerOf(&v.object), b, true)
 		if err == nil {
-			v.acl = list
+			v.object.acl = list
 		}
 		return err
 	})

@@ -54,7 +54,7 @@ func getAttributes(r *request) error {
 	}
 	response := attributes{Xmlns: namespace}
 	err = viewVersion(r, func(v *version) error {
-		if err := checkReader(r, v.encryption, customerPrefix); err != nil {
+		if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
 			return err
 		}
 		if err := checkRead(r.Header, v); err != nil {
@@ -64,19 +64,19 @@ func getAttributes(r *request) error {
 		for _, name := range asked {
 			switch name {
 			case "ETag":
-				response.ETag = strings.Trim(v.etag, `"`)
+				response.ETag = strings.Trim(v.object.etag, `"`)
 			case "Checksum":
-				if v.sum.kind == nil {
+				if v.object.sum.kind == nil {
 					continue // nobody has computed one
 				}
-				value, _, _ := strings.Cut(v.sum.value, "-")
-				response.Checksum = &attributeChecksum{elementsOf(checksum{v.sum.kind, value, v.sum.covers}), v.sum.covers}
+				value, _, _ := strings.Cut(v.object.sum.value, "-")
+				response.Checksum = &attributeChecksum{elementsOf(checksum{v.object.sum.kind, value, v.object.sum.covers}), v.object.sum.covers}
 			case "ObjectParts":
 				response.ObjectParts = partsOf(r, v)
 			case "StorageClass":
-				response.StorageClass = v.class
+				response.StorageClass = v.object.properties.class
 			case "ObjectSize":
-				response.ObjectSize = &v.size
+				response.ObjectSize = &v.object.size
 			}
 		}
 		return nil
@@ -107,11 +107,11 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 // partsOf returns the parts of an object, or nil if it was not uploaded in parts. S3 lists
 // them only if they have the checksums that the object's own is made of.
 func partsOf(r *request, v *version) *attributeParts {
-	if v.parts == nil {
+	if v.object.parts == nil {
 		return nil
 	}
-	list := &attributeParts{PartsCount: len(v.parts)}
-	if v.sum.covers != composite {
+	list := &attributeParts{PartsCount: len(v.object.parts)}
+	if v.object.sum.covers != composite {
 		return list
 	}
 	page := &attributePage{
@@ -119,12 +119,12 @@ func partsOf(r *request, v *version) *attributeParts {
 		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.server.limits.MaxPage), r.server.limits.MaxPage),
 	}
 	list.attributePage, page.NextPartNumberMarker = page, page.PartNumberMarker
-	for i := page.PartNumberMarker; i < len(v.parts); i++ {
+	for i := page.PartNumberMarker; i < len(v.object.parts); i++ {
 		if len(page.Part) == page.MaxParts {
 			page.IsTruncated = true
 			break
 		}
-		page.Part = append(page.Part, attributePart{i + 1, v.parts[i].size, elementsOf(v.parts[i].sum)})
+		page.Part = append(page.Part, attributePart{i + 1, v.object.parts[i].size, elementsOf(v.object.parts[i].sum)})
 		page.NextPartNumberMarker = i + 1
 	}
 	return list

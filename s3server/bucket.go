@@ -30,14 +30,14 @@ type createBucketRequest struct {
 // createBucket creates a bucket in the server's region. If the caller already owns it,
 // this is an error everywhere but in us-east-1.
 func createBucket(r *request) error {
-	if !validBucketName(r.bucket) {
-		return newError("InvalidBucketName", "BucketName", r.bucket)
+	if !validBucketName(r.target.bucket) {
+		return newError("InvalidBucketName", "BucketName", r.target.bucket)
 	}
 	asked, err := readBucketRequest(r)
 	if err != nil {
 		return err
 	}
-	b := r.server.newBucket(r.bucket, r.caller.account)
+	b := r.server.newBucket(r.target.bucket, r.caller.account)
 	b.region = newRegion(r, asked.LocationConstraint)
 	if b.tags, err = asked.tags(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func createBucket(r *request) error {
 	if err := addBucket(r, b); err != nil {
 		return err
 	}
-	r.w.Header().Set("Location", "/"+r.bucket)
+	r.w.Header().Set("Location", "/"+r.target.bucket)
 	return r.done(http.StatusOK)
 }
 
@@ -86,7 +86,7 @@ func checkBuckets(r *request) error {
 	buckets, here := 0, false
 	err := r.server.store.listBuckets(r.Context(), "", func(b *bucket) bool {
 		buckets++
-		here = here || b.name == r.bucket
+		here = here || b.name == r.target.bucket
 		return true
 	})
 	if err == nil && !here && buckets >= r.server.limits.MaxBuckets {
@@ -164,10 +164,10 @@ func headBucket(r *request) error {
 // deleteBucket fails while there is an object, an older version or a delete marker.
 // Uploads are deleted with the bucket.
 func deleteBucket(r *request) error {
-	if err := r.server.store.deleteBucket(r.Context(), r.bucket); err != nil {
+	if err := r.server.store.deleteBucket(r.Context(), r.target.bucket); err != nil {
 		return err
 	}
-	r.server.finished.forget(r.bucket)
+	r.server.finished.forget(r.target.bucket)
 	return r.done(http.StatusNoContent)
 }
 

@@ -83,7 +83,7 @@ func complete(r *request, c *completion, condition writeCondition) (*finishedUpl
 	}
 	written(r, v, shown)
 	u := &finishedUpload{
-		bucket: r.bucket, key: r.key, parts: c.fingerprint(), header: finishedHeader(r),
+		bucket: r.target.bucket, key: r.target.key, parts: c.fingerprint(), header: finishedHeader(r),
 		result: r.completeResult(v),
 	}
 	r.server.finished.add(c.upload.id, u)
@@ -93,7 +93,7 @@ func complete(r *request, c *completion, condition writeCondition) (*finishedUpl
 func (r *request) completeResult(v *version) completeResult {
 	return completeResult{
 		Xmlns: namespace, Location: text(r.location()),
-		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
+		Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag, checksumElements: elementsOf(v.object.sum), ChecksumType: v.object.sum.covers,
 	}
 }
 

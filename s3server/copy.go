@@ -60,7 +60,7 @@ func source(r *request, from versionName) (*version, error) {
 }
 
 func checkCopySource(r *request, v *version) error {
-	if err := checkReader(r, v.encryption, sourcePrefix); err != nil {
+	if err := checkReader(r, v.object.encryption, sourcePrefix); err != nil {
 		return err
 	}
 	if err := checkSource(r.Header, v); err != nil {
@@ -108,7 +108,7 @@ func copyObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	itself := from == versionName{bucket: r.bucket, key: r.key}
+	itself := from == versionName{bucket: r.target.bucket, key: r.target.key}
 	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && r.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
 		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
@@ -117,21 +117,21 @@ func copyObject(r *request) error {
 		return err
 	}
 	defer r.server.store.release(v)
-	if v.size > r.server.limits.MaxCopySize {
+	if v.object.size > r.server.limits.MaxCopySize {
 		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
 	if !replace {
-		o.header = v.header
+		o.properties.header = v.object.properties.header
 	}
 	replaceTags, err := directive(r, "X-Amz-Tagging-Directive", "tagging")
 	if err != nil {
 		return err
 	}
 	if !replaceTags {
-		if err := authorizeTags(r, from, v.tags); err != nil {
+		if err := authorizeTags(r, from, v.object.properties.tags); err != nil {
 			return err
 		}
-		o.tags = v.tags
+		o.properties.tags = v.object.properties.tags
 	}
 	if err := describeCopy(r, o, v); err != nil {
 		return err
@@ -141,7 +141,7 @@ func copyObject(r *request) error {
 		return err
 	}
 	written(r, copied, shown)
-	return writeCopyResult(r, "CopyObjectResult", isoTime(copied.modified), copied.etag, copied.sum)
+	return writeCopyResult(r, "CopyObjectResult", isoTime(copied.modified), copied.object.etag, copied.object.sum)
 }
 
 func directive(r *request, header, of string) (replace bool, err error) {
@@ -158,7 +158,7 @@ func directive(r *request, header, of string) (replace bool, err error) {
 // describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
 // parts, o is one piece for a reader: entity tag and checksum cover all of it.
 func describeCopy(r *request, o *object, v *version) error {
-	kind := v.sum.kind
+	kind := v.object.sum.kind
 	if kind == nil { // nobody has computed one
 		kind = defaultChecksum
 	}
@@ -168,12 +168,12 @@ func describeCopy(r *request, o *object, v *version) error {
 			return err
 		}
 	}
-	if v.parts == nil && kind == v.sum.kind && o.encryption == v.encryption {
-		o.size, o.etag, o.sum = v.size, v.etag, v.sum
+	if v.object.parts == nil && kind == v.object.sum.kind && o.encryption == v.object.encryption {
+		o.size, o.etag, o.sum = v.object.size, v.object.etag, v.object.sum
 		return nil
 	}
 	d := newDigest(kind, false)
-	if err := r.server.store.read(r.Context(), v, 0, v.size, d); err != nil {
+	if err := r.server.store.read(r.Context(), v, 0, v.object.size, d); err != nil {
 		return err
 	}
 	o.setContent(d)
@@ -198,7 +198,7 @@ func copyPart(r *request) error {
 		return err
 	}
 	defer r.server.store.release(v)
-	offset, length, err := copyRange(r, v.size)
+	offset, length, err := copyRange(r, v.object.size)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func copyPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	u.encryption.write(r.w.Header())
+	u.object.encryption.write(r.w.Header())
 	return writeCopyResult(r, "CopyPartResult", isoTime(p.modified), p.etag, u.shown(p.sum))
 }
 

@@ -127,7 +127,7 @@ func (c *corsRule) write(header http.Header, origin string) {
 
 // matchingRule returns the first rule that allows this, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *corsRule {
-	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	if err != nil || b.cors == nil {
 		return nil
 	}

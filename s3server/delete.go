@@ -15,7 +15,7 @@ func deleteObject(r *request) error {
 		return newError("NotImplemented", "Header", "If-None-Match")
 	}
 	gone, err := remove(r, &removeRequest{
-		versionName: versionName{r.bucket, r.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: bypasses(r), account: r.caller.account,
+		versionName: versionName{r.target.bucket, r.target.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: bypasses(r), account: r.caller.account,
 	})
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func deleteObjects(r *request) error {
 		return err
 	}
 	result := deleteResult{Xmlns: namespace}
-	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	if err != nil {
 		return err
 	}
@@ -144,6 +144,6 @@ func deleteOne(r *request, b *bucket, key, id, etag string) (removal, error) {
 		return removal{}, err
 	}
 	return remove(r, &removeRequest{
-		versionName: versionName{r.bucket, key, id}, condition: writeCondition{match: etag}, bypass: bypasses(r), account: r.caller.account,
+		versionName: versionName{r.target.bucket, key, id}, condition: writeCondition{match: etag}, bypass: bypasses(r), account: r.caller.account,
 	})
 }

@@ -139,7 +139,7 @@ func checkReader(r *request, e encryption, prefix string) error {
 // the upload has a checksum.
 func checkPart(r *request, u *upload) error {
 	// MinIO takes the algorithm of the upload again.
-	again := r.Header.Get(sseHeader) == u.encryption.algorithm && strings.HasSuffix(u.encryption.kmsKey, r.Header.Get(kmsKeyHeader))
+	again := r.Header.Get(sseHeader) == u.object.encryption.algorithm && strings.HasSuffix(u.object.encryption.kmsKey, r.Header.Get(kmsKeyHeader))
 	if r.server.config.Strict || !again {
 		if err := noEncryption(r.Header); err != nil {
 			return err
@@ -149,7 +149,7 @@ func checkPart(r *request, u *upload) error {
 	switch {
 	case err != nil:
 		return err
-	case given == u.encryption.customerMD5:
+	case given == u.object.encryption.customerMD5:
 		return nil
 	case given == "":
 		return newError("InvalidRequest").withMessage("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")

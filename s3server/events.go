@@ -115,7 +115,7 @@ var eventOf = map[string]string{
 // shown is the x-amz-version-id of the response.
 func (r *request) note(v *version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
-		r.events = append(r.events, Event{Name: name, Key: v.key, Size: v.size, ETag: strings.Trim(v.etag, `"`), VersionID: shown})
+		r.events = append(r.events, Event{Name: name, Key: v.key, Size: v.object.size, ETag: strings.Trim(v.object.etag, `"`), VersionID: shown})
 	}
 }
 
@@ -149,7 +149,7 @@ func publish(r *request) {
 	for i := range r.events {
 		r.events[i].RequestID, r.events[i].SourceIP, r.events[i].Account = r.id, source, r.caller.account
 	}
-	r.server.publish(context.WithoutCancel(r.Context()), r.bucket, r.events)
+	r.server.publish(context.WithoutCancel(r.Context()), r.target.bucket, r.events)
 }
 
 // publish sends events to the targets that the bucket's configuration names for them.
@@ -196,7 +196,7 @@ func sendTestEvent(r *request) {
 
 		RequestID string `json:"RequestId"`
 		HostID    string `json:"HostId"`
-	}{"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.bucket, r.id, hostID})
+	}{"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.target.bucket, r.id, hostID})
 	if err == nil {
 		r.server.webhook.push(body)
 	}

@@ -107,7 +107,7 @@ func finishedBefore(r *request, c *completion, err error) *finishedUpload {
 		return nil
 	}
 	id := r.query.Get("uploadId")
-	if u := r.server.finished.find(r.bucket, r.key, id, c.fingerprint()); u != nil {
+	if u := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint()); u != nil {
 		return u
 	}
 	return finishedObject(r, c, id)
@@ -116,13 +116,13 @@ func finishedBefore(r *request, c *completion, err error) *finishedUpload {
 // finishedObject returns the upload that made the current object, if the store knows its id: the
 // upload may have been completed before the server was restarted.
 func finishedObject(r *request, c *completion, id string) *finishedUpload {
-	v, shown, err := r.find(versionName{bucket: r.bucket, key: r.key})
+	v, shown, err := r.find(versionName{bucket: r.target.bucket, key: r.target.key})
 	defer r.server.store.release(v)
-	if err != nil || v.upload != id || v.parts != nil && len(v.parts) != len(c.parts) { // a gateway keeps no parts
+	if err != nil || v.object.upload != id || v.object.parts != nil && len(v.object.parts) != len(c.parts) { // a gateway keeps no parts
 		return nil
 	}
 	r.showID(shown)
-	v.encryption.write(r.w.Header())
+	v.object.encryption.write(r.w.Header())
 	showExpiration(r, v)
 	return &finishedUpload{result: r.completeResult(v), header: finishedHeader(r)}
 }

@@ -41,14 +41,14 @@ func getVersion(r *request) (replaced bool, err error) {
 	if err := noEncryption(r.Header); err != nil {
 		return false, err
 	}
-	if err := checkReader(r, v.encryption, customerPrefix); err != nil {
+	if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
 		return false, err
 	}
 	if err := checkRead(r.Header, v); err != nil {
 		return false, err
 	}
 	if r.server.archived(v) && r.Method == http.MethodGet {
-		return false, newError("InvalidObjectState", "StorageClass", v.class)
+		return false, newError("InvalidObjectState", "StorageClass", v.object.properties.class)
 	}
 	s, err := r.span(v, part)
 	if err != nil {
@@ -68,7 +68,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	if mode != "" {
 		s.sum.write(r.w.Header())
 	}
-	r.w.WriteHeader(s.write(r.w.Header(), v.size))
+	r.w.WriteHeader(s.write(r.w.Header(), v.object.size))
 	if r.Method == http.MethodGet {
 		// The status is already sent: if this fails, the client gets a short body.
 		_ = r.server.store.read(r.Context(), v, s.offset, s.length, r.w)
@@ -82,7 +82,7 @@ func findVersion(r *request) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, shown, err := r.find(versionName{r.bucket, r.key, id})
+	v, shown, err := r.find(versionName{r.target.bucket, r.target.key, id})
 	r.showID(shown)
 	if err != nil {
 		r.server.store.release(v)
@@ -116,14 +116,14 @@ func invalidVersion(id string) *apiError {
 // no "-N".
 func (v *version) sumOf(offset, length int64, partial bool) checksum {
 	if !partial {
-		return v.sum
+		return v.object.sum
 	}
-	sum := v.sum
-	if length == v.size {
+	sum := v.object.sum
+	if length == v.object.size {
 		sum.value, _, _ = strings.Cut(sum.value, "-")
 		return sum
 	}
-	for _, p := range v.parts {
+	for _, p := range v.object.parts {
 		if p.offset == offset && p.size == length && p.sum.kind == sum.kind {
 			sum.value = p.sum.value
 			return sum
@@ -135,11 +135,11 @@ func (v *version) sumOf(offset, length int64, partial bool) checksum {
 // describe writes the headers of an object.
 func describe(r *request, v *version) error {
 	header := r.w.Header()
-	v.properties.write(header)
-	v.encryption.write(header)
-	v.lock.write(header)
-	v.restored.write(header, r.server.now())
-	header.Set("Etag", v.etag)
+	v.object.properties.write(header)
+	v.object.encryption.write(header)
+	v.object.lock.write(header)
+	v.object.restored.write(header, r.server.now())
+	header.Set("Etag", v.object.etag)
 	header.Set("Last-Modified", v.modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
 	for _, name := range []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"} {

@@ -109,7 +109,7 @@ func listObjects(r *request) error {
 		}
 	}
 	result := objectList{
-		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
+		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	var next position
@@ -147,8 +147,8 @@ func listObjects(r *request) error {
 
 func (l listing) entry(v *version, owners func(*object) owner) listedObject {
 	o := listedObject{
-		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.etag, Size: v.size, StorageClass: v.class,
-		ChecksumAlgorithm: v.sum.algorithm(), ChecksumType: v.sum.covers, RestoreStatus: l.restoreStatus(v),
+		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.object.etag, Size: v.object.size, StorageClass: v.object.properties.class,
+		ChecksumAlgorithm: v.object.sum.algorithm(), ChecksumType: v.object.sum.covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
 		shown := owners(&v.object)

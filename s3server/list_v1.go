@@ -30,7 +30,7 @@ func listObjectsV1(r *request) error {
 	}
 	marker := r.query.Get("marker")
 	result := objectListV1{
-		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), Marker: l.encode(marker),
+		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), Marker: l.encode(marker),
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	common, rolled := l.commonPrefix(marker)

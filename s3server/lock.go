@@ -218,13 +218,13 @@ func putRetention(r *request) error {
 		if b.locking == nil {
 			return missingLocking()
 		}
-		was := v.lock
+		was := v.object.lock
 		extends := changed.mode == was.mode && !changed.until.Before(was.until)
 		bypassed := was.mode == governance && bypasses(r)
 		if r.server.now().Before(was.until) && !extends && !bypassed {
 			return protected()
 		}
-		v.lock.mode, v.lock.until = changed.mode, changed.until
+		v.object.lock.mode, v.object.lock.until = changed.mode, changed.until
 		return nil
 	})
 }
@@ -250,7 +250,7 @@ func (d *retention) lock(now time.Time) (lock, error) {
 // viewLock is viewVersion in a bucket that can lock objects.
 func viewLock(r *request, f func(*version) error) error {
 	return viewVersion(r, func(v *version) error {
-		b, err := r.server.store.bucket(r.Context(), r.bucket)
+		b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 		switch {
 		case err != nil:
 			return err
@@ -264,10 +264,10 @@ func viewLock(r *request, f func(*version) error) error {
 func getRetention(r *request) error {
 	response := retention{Xmlns: namespace}
 	err := viewLock(r, func(v *version) error {
-		if v.lock.mode == "" {
+		if v.object.lock.mode == "" {
 			return newError("NoSuchObjectLockConfiguration")
 		}
-		response.Mode, response.RetainUntilDate = v.lock.mode, isoTime(v.lock.until)
+		response.Mode, response.RetainUntilDate = v.object.lock.mode, isoTime(v.object.lock.until)
 		return nil
 	})
 	if err != nil {
@@ -297,7 +297,7 @@ func putLegalHold(r *request) error {
 		if b.locking == nil {
 			return missingLocking()
 		}
-		v.lock.hold = asked.Status
+		v.object.lock.hold = asked.Status
 		return nil
 	})
 }
@@ -305,7 +305,7 @@ func putLegalHold(r *request) error {
 func getLegalHold(r *request) error {
 	response := legalHold{Xmlns: namespace}
 	err := viewLock(r, func(v *version) error {
-		if response.Status = v.lock.hold; response.Status == "" {
+		if response.Status = v.object.lock.hold; response.Status == "" {
 			return newError("NoSuchObjectLockConfiguration")
 		}
 		return nil

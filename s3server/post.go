@@ -39,14 +39,14 @@ func postObject(r *request) error {
 		return err
 	}
 	preamble.left = math.MaxInt64 // the file has its own limits
-	if r.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.key == "" {
+	if r.target.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.target.key == "" {
 		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
 	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
 		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).withMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
 	}
-	f.fields["key"] = r.key
-	if err := checkKey(r.key); err != nil {
+	f.fields["key"] = r.target.key
+	if err := checkKey(r.target.key); err != nil {
 		return err
 	}
 	size, err := permit(r, f)
@@ -64,7 +64,7 @@ func postObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	if o.tags, err = f.tags(); err != nil {
+	if o.properties.tags, err = f.tags(); err != nil {
 		return err
 	}
 	b, err := openFile(f, header, size)
@@ -188,7 +188,7 @@ func permit(r *request, f *form) (sizes, error) {
 	if !r.now().Before(p.Expiration) {
 		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
-	return p.check(f, r.bucket, anySize)
+	return p.check(f, r.target.bucket, anySize)
 }
 
 // authorizeForm checks the permission for the write that the form asks for.
@@ -278,14 +278,14 @@ type postResponse struct {
 
 func writeFormResponse(r *request, f *form, v *version) error {
 	header := r.w.Header()
-	header.Set("Etag", v.etag)
+	header.Set("Etag", v.object.etag)
 	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
-		v.sum.write(header)
+		v.object.sum.write(header)
 	}
 	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
-		query := "bucket=" + url.QueryEscape(r.bucket) + "&key=" + url.QueryEscape(r.key) + "&etag=" + url.QueryEscape(v.etag)
+		query := "bucket=" + url.QueryEscape(r.target.bucket) + "&key=" + url.QueryEscape(r.target.key) + "&etag=" + url.QueryEscape(v.object.etag)
 		if target.RawQuery != "" {
 			query = target.RawQuery + "&" + query
 		}
@@ -298,7 +298,7 @@ func writeFormResponse(r *request, f *form, v *version) error {
 		return r.done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, err := xml.Marshal(postResponse{Location: text(location), Bucket: r.bucket, Key: text(r.key), ETag: v.etag})
+		body, err := xml.Marshal(postResponse{Location: text(location), Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag})
 		if err != nil {
 			return err
 		}

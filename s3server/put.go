@@ -28,8 +28,8 @@ func putObject(r *request) error {
 		return err
 	}
 	header := r.w.Header()
-	header.Set("Etag", v.etag)
-	v.sum.write(header)
+	header.Set("Etag", v.object.etag)
+	v.object.sum.write(header)
 	return r.done(http.StatusOK)
 }
 
@@ -81,13 +81,13 @@ func put(r *request, o *object, p *expectedBody, c writeCondition) (*version, er
 }
 
 func (r *request) write(o *object, c writeCondition) *write {
-	return &write{bucket: r.bucket, key: r.key, object: *o, condition: c}
+	return &write{bucket: r.target.bucket, key: r.target.key, object: *o, condition: c}
 }
 
 // written adds the headers that all responses to a write have.
 func written(r *request, v *version, shown string) *version {
 	r.showID(shown)
-	v.encryption.write(r.w.Header())
+	v.object.encryption.write(r.w.Header())
 	showExpiration(r, v)
 	r.note(v, shown)
 	return v

@@ -50,7 +50,7 @@ const payerHeader, requester = "x-amz-request-payer", "requester"
 func checkPayer(r *request, header http.Header) error {
 	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
 	must := r.server.config.RequesterPays
-	if !must && r.bucket != "" {
+	if !must && r.target.bucket != "" {
 		_ = r.view(func(b *bucket) error { // a bucket that is missing is reported by the operation
 			must = b.payer == payerRequester && r.caller.account != b.account
 			agrees = agrees && !r.caller.anonymous // nobody could be charged

@@ -16,10 +16,10 @@ const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
 // A request is one request in progress.
 type request struct {
 	*http.Request
-	server *Handler
-	w      http.ResponseWriter
-	id     string
-	target
+	server    *Handler
+	w         http.ResponseWriter
+	id        string
+	target    target
 	operation string
 	query     url.Values
 	caller    caller
@@ -47,7 +47,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 
 	log := r.logged()
 	handle, err := r.route()
-	r.fault = h.faults.match(r.operation, r.bucket, r.key)
+	r.fault = h.faults.match(r.operation, r.target.bucket, r.target.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
 	if r.Body == nil {
 		r.Body = http.NoBody // the caller is no server

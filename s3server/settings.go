@@ -47,7 +47,7 @@ func newSettings(c *Config) settings {
 
 // setting changes the bucket of the request and returns this status.
 func (r *request) setting(status int, f func(*bucket) error) error {
-	if err := r.server.store.changeBucket(r.Context(), r.bucket, f); err != nil {
+	if err := r.server.store.changeBucket(r.Context(), r.target.bucket, f); err != nil {
 		return err
 	}
 	return r.done(status)

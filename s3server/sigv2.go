@@ -83,7 +83,7 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 	path := r.URL.EscapedPath()
 	text := stringToSignV2(r, date, path)
 	right := equalMACs(macV2(credential.SecretKey, text), signature)
-	if !right && r.key == "" && !strings.HasSuffix(path, "/") {
+	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
 		right = equalMACs(macV2(credential.SecretKey, stringToSignV2(r, date, path+"/")), signature) // as boto3 signs a bucket
 	}
 	if !right {

@@ -134,7 +134,7 @@ func (d *tagging) setTags(tags []tag) {
 func getTagging(r *request) error {
 	response := tagging{Xmlns: namespace}
 	err := viewVersion(r, func(v *version) error {
-		response.setTags(v.tags)
+		response.setTags(v.object.properties.tags)
 		return nil
 	})
 	if err != nil {
@@ -159,14 +159,14 @@ func putTagging(r *request) error {
 		return err
 	}
 	return changeVersion(r, http.StatusOK, func(_ *bucket, v *version) error {
-		v.tags = tags
+		v.object.properties.tags = tags
 		return nil
 	})
 }
 
 func deleteTagging(r *request) error {
 	return changeVersion(r, http.StatusNoContent, func(_ *bucket, v *version) error {
-		v.tags = nil
+		v.object.properties.tags = nil
 		return nil
 	})
 }
@@ -195,7 +195,7 @@ func replaceVersion(r *request, f func(*bucket, *version) error) error {
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.change(r.Context(), versionName{r.bucket, r.key, id}, f)
+	v, shown, err := r.server.store.change(r.Context(), versionName{r.target.bucket, r.target.key, id}, f)
 	if err != nil {
 		return err
 	}

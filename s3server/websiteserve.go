@@ -57,7 +57,7 @@ func serveWebsite(r *request) error {
 	if err != nil {
 		return writeHTML(r, asAPIError(err), nil)
 	}
-	asked := r.key
+	asked := r.target.key
 	if to := c.RedirectAllRequestsTo; to != nil {
 		return redirect(r, http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
 	}
@@ -65,7 +65,7 @@ func serveWebsite(r *request) error {
 		return follow(r, rule, asked)
 	}
 	if asked == "" || strings.HasSuffix(asked, "/") {
-		r.key += string(c.IndexDocument.Suffix)
+		r.target.key += string(c.IndexDocument.Suffix)
 	}
 	if err = serveDocument(r); err == nil {
 		return nil
@@ -74,7 +74,7 @@ func serveWebsite(r *request) error {
 	if failure.status < http.StatusBadRequest {
 		return failure // not modified
 	}
-	if folder := asked + "/"; r.key == asked && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
+	if folder := asked + "/"; r.target.key == asked && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
 		r.w.Header().Set("Location", encodePath(folder))
 		return r.done(http.StatusFound)
 	}
@@ -147,13 +147,13 @@ func mayRead(r *request) error {
 
 // readableDocument reports whether everyone may read an object, and it exists.
 func readableDocument(r *request, key string) bool {
-	was := r.key
-	r.key = key
-	defer func() { r.key = was }()
+	was := r.target.key
+	r.target.key = key
+	defer func() { r.target.key = was }()
 	if mayRead(r) != nil {
 		return false
 	}
-	v, _, err := r.find(versionName{r.bucket, key, ""})
+	v, _, err := r.find(versionName{r.target.bucket, key, ""})
 	r.server.store.release(v)
 	return err == nil
 }
@@ -168,7 +168,7 @@ func serveDocument(r *request) error {
 		return err
 	}
 	defer r.server.store.release(v)
-	if location := v.header.Get("X-Amz-Website-Redirect-Location"); location != "" {
+	if location := v.object.properties.header.Get("X-Amz-Website-Redirect-Location"); location != "" {
 		r.w.Header().Set("Location", location)
 		return r.done(http.StatusMovedPermanently)
 	}
@@ -177,7 +177,7 @@ func serveDocument(r *request) error {
 
 // serveErrorDocument serves the document for errors with the status of the error.
 func serveErrorDocument(r *request, key string, status int) error {
-	r.key = key
+	r.target.key = key
 	if err := mayRead(r); err != nil {
 		return err
 	}
@@ -186,21 +186,21 @@ func serveErrorDocument(r *request, key string, status int) error {
 		return err
 	}
 	defer r.server.store.release(v)
-	if r.server.archived(v) || v.encryption.customerMD5 != "" {
+	if r.server.archived(v) || v.object.encryption.customerMD5 != "" {
 		return newError("AccessDenied")
 	}
 	if err := describe(r, v); err != nil {
 		return err
 	}
 	if r.Method == http.MethodGet {
-		if err := r.server.store.prepare(r.Context(), v, 0, v.size); err != nil {
+		if err := r.server.store.prepare(r.Context(), v, 0, v.object.size); err != nil {
 			return err
 		}
 	}
-	r.w.Header().Set("Content-Length", strconv.FormatInt(v.size, 10))
+	r.w.Header().Set("Content-Length", strconv.FormatInt(v.object.size, 10))
 	r.w.WriteHeader(status)
 	if r.Method == http.MethodGet {
-		_ = r.server.store.read(r.Context(), v, 0, v.size, r.w) // the status is already sent
+		_ = r.server.store.read(r.Context(), v, 0, v.object.size, r.w) // the status is already sent
 	}
 	return nil
 }

@@ -305,8 +305,8 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 
 // hasFile reports whether path has a file that removeEmpty does not remove. The file need
 // not be an object: its name may not be a key, or it may be a broken symbolic link.
-func (r *reader) hasFile(path string) (holds bool, err error) {
-	d, err := r.tree.openToRead(path)
+func (t *tree) hasFile(path string) (holds bool, err error) {
+	d, err := t.openToRead(path)
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
@@ -331,7 +331,7 @@ func (r *reader) hasFile(path string) (holds bool, err error) {
 		if holds || err != nil {
 			break
 		}
-		if holds, err = r.hasFile(path); err != nil {
+		if holds, err = t.hasFile(path); err != nil {
 			return false, err
 		}
 	}
@@ -339,8 +339,8 @@ func (r *reader) hasFile(path string) (holds bool, err error) {
 }
 
 // removeEmpty removes the empty directories in path.
-func (r *reader) removeEmpty(path string) error {
-	d, err := r.tree.openToRead(path)
+func (t *tree) removeEmpty(path string) error {
+	d, err := t.openToRead(path)
 	if err != nil {
 		return unlessAbsent(err)
 	}
@@ -358,7 +358,7 @@ func (r *reader) removeEmpty(path string) error {
 		return failure(err)
 	}
 	for _, name := range inner {
-		if err := r.removeEmpty(d.name(name)); err != nil {
+		if err := t.removeEmpty(d.name(name)); err != nil {
 			return err
 		}
 		_ = d.rmdir(name)

@@ -206,7 +206,7 @@ func (b *trashed) closeDriver() {
 func (b *trashed) remove(ctx context.Context) {
 	_ = retryInUse(ctx, func() error { return b.store.root.Remove(lockPath) })
 	_ = retryInUse(ctx, func() error { return b.store.root.RemoveAll(reserved) })
-	_ = b.store.reader.removeEmpty("")
+	_ = b.store.tree.removeEmpty("")
 	if runtime.GOOS == "windows" {
 		b.closeDriver()
 	}
@@ -297,7 +297,7 @@ func (t *trash) sweep(ctx context.Context, name string) {
 // checkEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
 // or any other file.
 func (r *reader) checkEmpty() error {
-	holds, err := r.hasFile("")
+	holds, err := r.tree.hasFile("")
 	if err == nil && !holds {
 		w := &walker{tree: r.tree, reader: r, ctx: context.Background(), noncurrent: true}
 		holds, err = w.hasObject(versionsPath, true)
