@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +20,8 @@ type azureServer struct {
 	mu         sync.Mutex
 	writes     int
 	containers map[string]bool
-	blobs      map[string][]*azureBlob      // versions by path, the newest last
+	blobs      map[string][]*azureBlob      // versions by path
+	current    map[string]*azureBlob        // by path; none if the newest version is not current
 	blocks     map[string]map[string][]byte // by path and id
 	public     bool
 }
@@ -32,7 +34,7 @@ type azureBlob struct {
 }
 
 func newAzureServer() *azureServer {
-	return &azureServer{containers: map[string]bool{"photos": true}, blobs: map[string][]*azureBlob{}, blocks: map[string]map[string][]byte{}}
+	return &azureServer{containers: map[string]bool{"photos": true}, blobs: map[string][]*azureBlob{}, current: map[string]*azureBlob{}, blocks: map[string]map[string][]byte{}}
 }
 
 const azureTime = "Fri, 20 Nov 2026 12:00:00 GMT"
@@ -91,7 +93,7 @@ func (s *azureServer) container(w http.ResponseWriter, r *http.Request, name, bo
 	case !s.containers[name]:
 		refuse(w, http.StatusNotFound, "ContainerNotFound")
 	case comp == "list":
-		s.list(w, s.entries(name, r.URL.Query().Get("prefix"), r.URL.Query().Get("delimiter")))
+		s.list(w, s.entries(name, r.URL.Query()))
 	case comp == "batch":
 		s.batch(w, body)
 	case comp == "acl" && r.Method == http.MethodPut:
@@ -119,7 +121,8 @@ func (s *azureServer) batch(w http.ResponseWriter, body string) {
 }
 
 // entries returns the entries of a listing, in order.
-func (s *azureServer) entries(container, prefix, delimiter string) string {
+func (s *azureServer) entries(container string, query url.Values) string {
+	prefix, delimiter := query.Get("prefix"), query.Get("delimiter")
 	var b strings.Builder
 	last := ""
 	b.WriteString("<Blobs>")
@@ -135,25 +138,27 @@ func (s *azureServer) entries(container, prefix, delimiter string) string {
 			}
 			continue
 		}
-		o := s.newest(path)
-		fmt.Fprintf(&b, "<Blob><Name>%s</Name><Properties><Last-Modified>%s</Last-Modified><Etag>%s</Etag><Content-Length>%d</Content-Length>"+
-			"<BlobType>BlockBlob</BlobType></Properties><Metadata>", name, azureTime, strings.Trim(o.header.Get("Etag"), `"`), len(o.body))
-		for header, values := range o.header {
-			if key, found := strings.CutPrefix(header, "X-Ms-Meta-"); found {
-				fmt.Fprintf(&b, "<%s>%s</%s>", strings.ToLower(key), values[0], strings.ToLower(key))
+		for _, o := range s.blobs[path] {
+			if isCurrent := o == s.current[path]; isCurrent || strings.Contains(query.Get("include"), "versions") {
+				o.describe(&b, name, isCurrent)
 			}
 		}
-		b.WriteString("</Metadata></Blob>")
 	}
 	b.WriteString("</Blobs>")
 	return b.String()
 }
 
-func (s *azureServer) newest(path string) *azureBlob {
-	if all := s.blobs[path]; len(all) > 0 {
-		return all[len(all)-1]
+// describe writes an entry of a listing.
+func (o *azureBlob) describe(w io.Writer, name string, isCurrent bool) {
+	_, _ = fmt.Fprintf(w, "<Blob><Name>%s</Name><VersionId>%s</VersionId><IsCurrentVersion>%t</IsCurrentVersion><Properties>"+
+		"<Last-Modified>%s</Last-Modified><Etag>%s</Etag><Content-Length>%d</Content-Length><BlobType>BlockBlob</BlobType></Properties><Metadata>",
+		name, o.version, isCurrent, azureTime, strings.Trim(o.header.Get("Etag"), `"`), len(o.body))
+	for header, values := range o.header {
+		if key, found := strings.CutPrefix(header, "X-Ms-Meta-"); found {
+			_, _ = fmt.Fprintf(w, "<%s>%s</%[1]s>", strings.ToLower(key), values[0])
+		}
 	}
-	return nil
+	_, _ = io.WriteString(w, "</Metadata></Blob>")
 }
 
 // store makes the newest version of a blob.
@@ -180,7 +185,7 @@ func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string,
 		o.tags = "<Tag><Key>team</Key><Value>blue</Value></Tag>"
 	}
 	o.header.Set("X-Ms-Version-Id", o.version)
-	s.blobs[path] = append(s.blobs[path], o)
+	s.blobs[path], s.current[path] = append(s.blobs[path], o), o
 	w.Header().Set("Etag", o.header.Get("Etag"))
 	w.Header().Set("X-Ms-Version-Id", o.version)
 }
@@ -192,7 +197,7 @@ func (s *azureServer) blob(w http.ResponseWriter, r *http.Request, path string, 
 		s.put(w, r, path, comp, body)
 		return
 	}
-	o := s.newest(path)
+	o := s.current[path]
 	if version := r.URL.Query().Get("versionid"); version != "" {
 		i := slices.IndexFunc(s.blobs[path], func(o *azureBlob) bool { return o.version == version })
 		if o = nil; i >= 0 {
@@ -223,8 +228,10 @@ func (s *azureServer) use(w http.ResponseWriter, r *http.Request, path, comp str
 			refuse(w, http.StatusConflict, "BlobImmutableDueToPolicy")
 			return
 		}
-		if !r.URL.Query().Has("versionid") {
-			delete(s.blobs, path)
+		if r.URL.Query().Has("versionid") {
+			s.blobs[path] = slices.DeleteFunc(s.blobs[path], func(other *azureBlob) bool { return other == o })
+		} else {
+			delete(s.current, path)
 		}
 		w.WriteHeader(http.StatusAccepted)
 	case "GET blocklist":
@@ -265,7 +272,7 @@ func (s *azureServer) put(w http.ResponseWriter, r *http.Request, path, comp str
 	var from *azureBlob
 	if source := r.Header.Get("X-Ms-Copy-Source"); source != "" {
 		source, _, _ = strings.Cut(strings.TrimPrefix(source, "https://acme.blob.core.windows.net/"), "?")
-		if from = s.newest(source); from == nil {
+		if from = s.current[source]; from == nil {
 			refuse(w, http.StatusNotFound, "CannotVerifyCopySource")
 			return
 		}
@@ -287,7 +294,7 @@ func (s *azureServer) put(w http.ResponseWriter, r *http.Request, path, comp str
 		delete(s.blocks, path)
 		s.store(w, r, path, whole, nil)
 	default:
-		if r.Header.Get("If-None-Match") == "*" && s.newest(path) != nil {
+		if r.Header.Get("If-None-Match") == "*" && s.current[path] != nil {
 			refuse(w, http.StatusConflict, "BlobAlreadyExists")
 			return
 		}

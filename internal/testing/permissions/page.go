@@ -35,6 +35,8 @@ var notes = map[string]string{
 - A copy needs what reads on the source's bucket, and what writes on its own. Amazon copies
   annotations only with ` + "`s3:GetObjectAnnotation` and `s3:PutObjectAnnotation`" + `
   ([why](decisions/annotations-of-s3.md)).
+- On Azure, a copy has no tags if those of the source may not be read, and versions of parts stay if
+  they may not be removed.
 - On Azure, ` + "`blobs/add/action`" + ` and the letter ` + "`c`" + ` are enough to create objects and not to replace them.
 - Google needs ` + "`serviceusage.services.use`" + ` too for requests that name a project to bill (` + "`user_project=`" + `).
 `,

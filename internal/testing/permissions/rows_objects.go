@@ -82,10 +82,10 @@ var objectRows = []Row{
 	}, {
 		Name: "`BeginUpload`, `PutPart`, `Complete`", Role: Full, do: openUpload,
 		Needs: Needs{"PutObject ListMultipartUploadParts", "objects.create objects.get objects.list objects.delete",
-			"blobs/read blobs/write blobs/delete", "r w d l"},
+			"blobs/read blobs/write blobs/delete blobs/deleteBlobVersion/action", "r w d x l"},
 	}, {
 		Name: "… and `Abort`", Role: Full, setup: begun, do: abortUpload,
-		Needs: Needs{"AbortMultipartUpload ListMultipartUploadParts", "objects.list objects.delete", "blobs/read blobs/delete", "r d l"},
+		Needs: Needs{"AbortMultipartUpload ListMultipartUploadParts", "objects.list objects.delete", "blobs/read blobs/delete blobs/deleteBlobVersion/action", "r d x l"},
 	}, {
 		Name: "`ListUploads`", Role: Full, setup: begun, do: listUploads,
 		Needs: Needs{"ListBucketMultipartUploads", "objects.list", "blobs/read", "l"},
