@@ -40,9 +40,9 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			require.NoError(t, os.Mkdir(root, 0o777))
 			b := reopen(t, root)
 			b.put("before", "old")
-			_, body, err := b.Get(t.Context(), &storage.GetRequest{Key: "before", Length: -1})
+			_, body, err := b.driver.Get(t.Context(), &storage.GetRequest{Key: "before", Length: -1})
 			require.NoError(t, err)
-			key, err := b.live.signingKeys(t.Context())
+			key, err := b.driver.live.signingKeys(t.Context())
 			require.NoError(t, err)
 
 			row.do(t, root)
@@ -54,7 +54,7 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
-			renewed, err := b.live.signingKeys(t.Context())
+			renewed, err := b.driver.live.signingKeys(t.Context())
 			require.NoError(t, err)
 			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
 
@@ -82,7 +82,7 @@ func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one", row.target), link))
 			b := reopen(t, path)
 			b.put("before", "old")
-			before := b.Locate("k")
+			before := b.driver.Locate("k")
 
 			require.NoError(t, os.Remove(link))
 			require.NoError(t, os.Symlink(filepath.Join(dir, "two", row.target), link))
@@ -93,9 +93,9 @@ func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
-			require.Equal(t, other.Locate("k"), b.Locate("k"), "copies and Overlap see one bucket")
-			require.NotEqual(t, before, b.Locate("k"))
-			_, err = other.Copy(t.Context(), &storage.CopyRequest{Source: b.Locate("k"), Key: "copy"})
+			require.Equal(t, other.driver.Locate("k"), b.driver.Locate("k"), "copies and Overlap see one bucket")
+			require.NotEqual(t, before, b.driver.Locate("k"))
+			_, err = other.driver.Copy(t.Context(), &storage.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
 			require.NoError(t, err)
 			require.Equal(t, "mine", b.get("copy"))
 		})
@@ -171,7 +171,7 @@ func TestAWriteDuringWhichTheDirectoryIsReplacedIsNotAcknowledged(t *testing.T) 
 			r := request("k", "")
 			r.Body = io.MultiReader(strings.NewReader("a"), &calling{func() { row.do(t, root) }})
 			r.Condition = storage.Condition{Absent: true}
-			_, err := b.Put(t.Context(), r)
+			_, err := b.driver.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.Unavailable)
 			b.missing("k")
 			require.NoFileExists(t, filepath.Join(root+"-old", "k"))
@@ -192,9 +192,9 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	require.NoError(t, os.Mkdir(root, 0o777))
 	one, other := reopen(t, root), reopen(t, root)
 	other.put("before", "x")
-	s, err := other.acquire(t.Context())
+	s, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer other.release(s)
+	defer other.driver.release(s)
 	unlock, err := s.lock(t.Context(), "k")
 	require.NoError(t, err)
 	result := make(chan error)
@@ -206,7 +206,7 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	unlock()
 	require.ErrorIs(t, <-result, storage.BucketNotFound)
 	require.NoFileExists(t, filepath.Join(root+"-old", "k"))
-	_, err = one.List(t.Context(), &storage.ListRequest{Limit: 1})
+	_, err = one.driver.List(t.Context(), &storage.ListRequest{Limit: 1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.BucketNotFound, e.Code)
@@ -227,7 +227,7 @@ func TestReplacedDirectoriesAreClosed(t *testing.T) {
 	for range 4 {
 		users.Go(func() {
 			for range 50 {
-				_, _ = b.Put(context.Background(), request("k", "x"))
+				_, _ = b.driver.Put(context.Background(), request("k", "x"))
 				_, _, _ = b.getErr("k")
 			}
 		})

@@ -40,7 +40,7 @@ func TestEitherTheDeletionOrTheWriteSucceeds(t *testing.T) {
 		}
 		var written, deleted error
 		var both sync.WaitGroup
-		both.Go(func() { _, written = b.Put(t.Context(), request("some/key", "x")) })
+		both.Go(func() { _, written = b.driver.Put(t.Context(), request("some/key", "x")) })
 		both.Go(func() { deleted = s.DeleteBucket(t.Context(), name) })
 		both.Wait()
 		won[written == nil]++
@@ -144,7 +144,7 @@ func TestInterruptedDeletionsAreCompleted(t *testing.T) {
 			s.createPublicBucket(t, "bucket")
 			b := s.bucket(t, "bucket", root)
 			b.put("k", "x")
-			require.NoError(t, b.Close()) // Windows does not move an open bucket
+			require.NoError(t, b.driver.Close()) // Windows does not move an open bucket
 			trashAt(t, root, held, "bucket")
 		}, true, false},
 		{"after the lock file was removed", func(t *testing.T, s *serviceDriver, root string) {
@@ -210,10 +210,10 @@ func TestWritingToADeletedBucketFails(t *testing.T) {
 	trashAt(t, root, trashPrefix+"0123456789abcdef01234567", "bucket")
 	moved := filepath.Join(root, trashPrefix+"0123456789abcdef01234567", "bucket")
 	require.NoError(t, os.Remove(filepath.Join(moved, lockPath)))
-	_, err := b.Put(t.Context(), request("k", "x"))
+	_, err := b.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoError(t, os.RemoveAll(filepath.Join(moved, reserved)))
-	_, err = b.Put(t.Context(), request("k", "x"))
+	_, err = b.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
