@@ -10,6 +10,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -46,6 +47,18 @@ var azureQuestions = []question{
 		does:    "it is compared if it is there",
 		cost:    "1 request",
 		answers: []string{"yes", "no"}, ask: askBlockCRC64,
+	}, {
+		id: "azure-block-ids", provider: "azure", account: "standard",
+		text:    "Are ids of 4 and of 6 bytes, whose encodings have 8 characters, of one length for Put Block?",
+		does:    "yes, as its page says of the encoded value; Azurite says no, and then the key is `Locked`",
+		cost:    "2 requests",
+		answers: []string{"yes", "no"}, ask: askBlockIDs,
+	}, {
+		id: "azure-leftover-blocks", provider: "azure", account: "standard",
+		text:    "Does Put Blob drop the uncommitted blocks of its key?",
+		does:    "yes, as the page of Put Block List says; Azurite keeps them",
+		cost:    "3 requests",
+		answers: []string{"yes", "no"}, ask: askLeftoverBlocks,
 	}, {
 		id: "azure-part-versions", provider: "azure", account: "with versions",
 		text:    "Do versions of the parts of an open upload stay?",
@@ -204,7 +217,7 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := client.NewBlockBlobClient("a").StageBlock(ctx, "MDAwMQ==", streaming.NopCloser(strings.NewReader("text")), nil)
+	out, err := stage(ctx, client, "MDAwMQ==")
 	if err != nil {
 		return "", err
 	}
@@ -212,6 +225,60 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 		return "yes", nil
 	}
 	return "no", nil
+}
+
+// stage sends an uncommitted block of "a".
+func stage(ctx context.Context, client *container.Client, id string) (blockblob.StageBlockResponse, error) {
+	return client.NewBlockBlobClient("a").StageBlock(ctx, id, streaming.NopCloser(strings.NewReader("text")), nil)
+}
+
+func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := azureContainer(b)
+	if err != nil {
+		return "", err
+	}
+	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil { // 4 bytes
+		return "", err
+	}
+	_, err = stage(ctx, client, "MDAwMDAy") // 6 bytes
+	var refused *azcore.ResponseError
+	switch {
+	case err == nil:
+		return "yes", nil
+	case errors.As(err, &refused):
+		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		return "no", nil
+	}
+	return "", err
+}
+
+func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := azureContainer(b)
+	if err != nil {
+		return "", err
+	}
+	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	left, err := client.NewBlockBlobClient("a").GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
+	if err != nil {
+		return "", err
+	}
+	if len(left.UncommittedBlocks) > 0 {
+		return "no", nil
+	}
+	return "yes", nil
 }
 
 func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
