@@ -10,12 +10,17 @@ import (
 // pageLimit is the largest page that a driver is asked for.
 const pageLimit = 1000
 
+// pageOf returns the largest page that a driver takes.
+func pageOf(d *storage.Description) int {
+	if d.MaxPage > 0 {
+		return min(pageLimit, d.MaxPage)
+	}
+	return pageLimit
+}
+
 // eachName calls f with the entries of a driver's listing until f returns false.
 func (b *driverBucket) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
-	limit := pageLimit
-	if most := b.description().MaxPage; most > 0 {
-		limit = min(limit, most)
-	}
+	limit := pageOf(b.description())
 	if r.Limit == 0 || r.Limit > limit {
 		r.Limit = limit
 	}
