@@ -3,6 +3,7 @@ package azure
 import (
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -22,6 +23,7 @@ type driver struct {
 	*account
 	container *container.Client
 	bucket    string
+	replaces  atomic.Bool // checkReplaces has found that blobs can be replaced
 
 	// Tests lower these to copy small objects in blocks.
 	copyLimit, copyBlock int64 // bytes; 0 means the service's limits
