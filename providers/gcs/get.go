@@ -13,11 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get makes one request to the XML API. Under NotRevision, or with NativeAttrs, it
-// first asks the JSON API for the attributes. The JSON API serves the same bytes without metadata,
-// time and Cache-Control, which would take another request. Get does not use the
-// SDK's reader, which loses bytes when it resumes a read of an object stored with
-// gzip; the core resumes anyway.
+// Get makes one request to the XML API, and another if the response may be from a cache. Under
+// NotRevision, or with NativeAttrs, it first asks the JSON API for the attributes. The JSON API
+// serves the same bytes without metadata, time and Cache-Control, which would take another request.
+// Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
+// with gzip; the core resumes anyway.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = d.with(ctx, callOf(r.Native))
 	if d.http == nil {
@@ -38,6 +38,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		if isMalformedHeader(err) {
 			return d.getInTwoRequests(ctx, r, d.readMedia)
 		}
+		if refusal := responseOf(err); refusal != nil && isCacheable(refusal.Header) { // such as a 416
+			return d.getInTwoRequests(ctx, r, d.readMedia)
+		}
 		if err != nil {
 			return nil, nil, d.readError(ctx, err, r)
 		}
@@ -50,27 +53,27 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			_ = response.Body.Close()
 			return nil, nil, err
 		}
-		if needsResource(attrs.Metadata) {
-			return d.withMetadata(ctx, r, attrs, response.Body)
+		if isCacheable(response.Header) || needsResource(attrs.Metadata) {
+			return d.confirmed(ctx, r, attrs.Revision, response.Body)
 		}
 		return attrs, response.Body, nil
 	}
 	return nil, nil, encodingChangedError()
 }
 
-// withMetadata replaces the metadata by that of the generation's resource,
-// because the headers may have changed it.
-func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
-	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1, Native: r.Native})
-	if err == nil {
-		attrs.Metadata = exact.Metadata
+// confirmed returns the body of a response with the attributes of the object, if that still has the
+// generation of the response; else it reads again. A cache may deliver an object that was
+// overwritten or removed, and headers may have changed its metadata.
+func (d *driver) confirmed(ctx context.Context, r *storage.GetRequest, generation string, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, err := d.Head(ctx, r)
+	if err == nil && attrs.Revision == generation {
 		return attrs, body, nil
 	}
 	_ = body.Close()
-	if storage.CodeOf(err) == storage.ObjectNotFound { // the object has been overwritten
-		return d.getInTwoRequests(ctx, r, d.readMedia)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil, nil, err
+	return d.getInTwoRequests(ctx, r, d.readMedia)
 }
 
 // sendGet sends the request and returns a response with the bytes.

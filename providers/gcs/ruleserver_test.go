@@ -31,11 +31,15 @@ type ruleServer struct {
 	asked    []string
 	// beforePatch changes an object once, before a patch, as another client would.
 	beforePatch func(*ruleObject)
+	cache       ruleCache
 }
 
 type ruleBucket struct {
 	versioned, uniform bool
 	locking            bool          // objects can have a retention
+	public             bool          // everyone can read
+	holding            bool          // new objects have an event-based hold
+	retention          time.Duration // of every object
 	objects            []*ruleObject // in the order of writing
 }
 
@@ -163,9 +167,13 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		answer = b.list(r.URL.Query())
 	case len(path) == 4 && r.Method == http.MethodGet:
 		var o *ruleObject
-		if o, no = b.get(path[1], path[3], r.URL.Query()); no == nil && r.URL.Query().Get("alt") == "media" {
+		media := r.URL.Query().Get("alt") == "media"
+		if media && s.serveCached(w, r) {
+			return
+		}
+		if o, no = b.get(path[1], path[3], r.URL.Query()); no == nil && media {
 			if no = o.opensWith(r.Header, ""); no == nil {
-				o.serve(w, r)
+				s.keepCached(r, b, o).serve(w, r)
 				return
 			}
 		}
@@ -282,6 +290,7 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	}
 	s.clock++
 	o.Metageneration = "1"
+	o.keep(b)
 	o.encrypt(query)
 	o.Generation, o.CRC32C, o.data = strconv.FormatInt(s.clock, 10), crc, data
 	o.Etag, o.Size = base64.StdEncoding.EncodeToString([]byte(o.Generation)), strconv.Itoa(len(data))
