@@ -78,7 +78,7 @@ func (d *driver) Describe() storage.Description {
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
 	}
 	if d.isBefore(tagsVersion) {
-		desc.Features &^= storage.ObjectTags
+		desc.Features &^= storage.ObjectTags | storage.Versioning // see versionsVersion
 	}
 	if d.isBefore(priorityVersion) {
 		desc.Features &^= storage.Restoring

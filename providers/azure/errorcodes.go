@@ -23,7 +23,10 @@ const (
 	foreignHint       = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
 	emulatorHint      = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
 	emulatorLacksHint = "the emulator does not have this: use an account of Azure"
+	versionHint       = "if the cloud or the server is older than the service version of the request, set Config.APIVersion (api_version=) to one that it has, such as 2019-07-07 for Azure Stack Hub"
+	policyHint        = "the account's SAS expiration policy refuses the shared access signature: give it a start (st) and a shorter term"
 	deletingHint      = "a container of this name is being deleted, which takes half a minute or more"
+	managementHint    = "the container has an immutability policy: delete it in the management plane (portal, az, ARM)"
 	redirectHint      = "check the endpoint: its response is a redirect"
 )
 
@@ -106,14 +109,18 @@ var errorMeanings = sdkerror.Table{
 		"BlobNotArchived":                        {Code: storage.InvalidArgument},
 		codeImmutable:                            {Code: storage.Locked},
 		"ImmutabilityPolicyDeleteOnLockedPolicy": {Code: storage.Locked},
-		"BlobImmutableDueToLegalHold":            {Code: storage.Locked},
-		"LeaseIdMissing":                         {Code: storage.Locked, Hint: leaseHint},
-		"LeaseLost":                              {Code: storage.Locked, Hint: leaseHint},
-		"LeaseAlreadyPresent":                    {Code: storage.Locked, Hint: leaseHint},
-		"LeaseIdMismatchWithBlobOperation":       {Code: storage.Locked, Hint: leaseHint},
-		"SystemInUse":                            {Code: storage.Locked},
-		"SnapshotsPresent":                       {Code: storage.Locked, Hint: "the object has snapshots"},
-		codeCurrentVersion:                       {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
+		"ContainerImmutabilityPolicyLocked":      {Code: storage.Locked, Hint: managementHint},
+
+		"ContainerImmutableStorageWithVersioningEnabled": {Code: storage.Unsupported, Hint: managementHint},
+
+		"BlobImmutableDueToLegalHold":      {Code: storage.Locked},
+		"LeaseIdMissing":                   {Code: storage.Locked, Hint: leaseHint},
+		"LeaseLost":                        {Code: storage.Locked, Hint: leaseHint},
+		"LeaseAlreadyPresent":              {Code: storage.Locked, Hint: leaseHint},
+		"LeaseIdMismatchWithBlobOperation": {Code: storage.Locked, Hint: leaseHint},
+		"SystemInUse":                      {Code: storage.Locked},
+		"SnapshotsPresent":                 {Code: storage.Locked, Hint: "the object has snapshots"},
+		codeCurrentVersion:                 {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
 
 		"ServerBusy":                    {Code: storage.RateLimited},
 		"TooManyRequests":               {Code: storage.RateLimited},
@@ -152,10 +159,19 @@ const (
 	codeRehydrating = "BlobBeingRehydrated"
 )
 
-// isOldEmulator reports whether the emulator refused the API's version. The
-// response to a HEAD has no message that says so.
-func isOldEmulator(code string, header http.Header) bool {
-	return code == "InvalidHeaderValue" && strings.HasPrefix(header.Get("Server"), "Azurite")
+// specialHint returns the hint for what the code does not tell, or "". The response to a HEAD does
+// not name the header.
+func specialHint(code string, document errorDocument, response *http.Response) string {
+	switch {
+	case strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated"):
+		return policyHint
+	case code != "InvalidHeaderValue":
+	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
+		return emulatorHint
+	case strings.EqualFold(document.HeaderName, "x-ms-version"), response.Request != nil && response.Request.Method == http.MethodHead:
+		return versionHint
+	}
+	return ""
 }
 
 // meaningOf returns the meaning of the service's code or, if the code is

@@ -48,12 +48,11 @@ func fromResponse(err error) *storage.Error {
 		return nil
 	}
 	header := response.RawResponse.Header
-	code, message := codeAndMessage(response)
+	document := documentOf(response)
+	code := cmp.Or(response.ErrorCode, document.Code)
 	m := meaningOf(code, response.StatusCode)
-	if isOldEmulator(code, header) {
-		m.Hint = emulatorHint
-	}
-	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: message, status: response.StatusCode, sdk: err})
+	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
+	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err})
 	e.RequestID = header.Get("X-Ms-Request-Id")
 	e.RetryAfter = retryAfter(header)
 	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that the request cannot have
@@ -93,22 +92,32 @@ func responseOf(err error) *azcore.ResponseError {
 	return response
 }
 
-// codeAndMessage returns the service's code and the first line of its message.
-// The other lines are the request's id and the time. The response to a HEAD has
-// only headers.
-func codeAndMessage(response *azcore.ResponseError) (code, message string) {
-	var document struct {
-		Code    string
-		Message string
-	}
+// An errorDocument is the body of a refusal. Other elements may contain a signature.
+type errorDocument struct {
+	Code, Message             string
+	HeaderName                string // of InvalidHeaderValue
+	AuthenticationErrorDetail string // of AuthenticationFailed; may contain what was signed
+}
+
+// documentOf returns the body of a response. The response to a HEAD has only headers.
+func documentOf(response *azcore.ResponseError) (document errorDocument) {
 	if body := response.RawResponse.Body; body != nil {
 		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
 			_ = xml.Unmarshal(raw, &document) // if it is not XML, there is no message
 			response.RawResponse.Body = io.NopCloser(strings.NewReader(string(raw)))
 		}
 	}
-	message, _, _ = strings.Cut(strings.TrimSpace(document.Message), "\n")
-	return cmp.Or(response.ErrorCode, document.Code), strings.TrimSpace(message)
+	return document
+}
+
+// text returns the first line of the message. The other lines are the request's id and the time.
+func (d *errorDocument) text() string {
+	message, _, _ := strings.Cut(strings.TrimSpace(d.Message), "\n")
+	message = strings.TrimSpace(message)
+	if d.HeaderName != "" {
+		message = strings.TrimSpace(message + " (" + d.HeaderName + ")")
+	}
+	return message
 }
 
 var networkHints = sdkerror.NetworkHints{

@@ -17,6 +17,8 @@ import (
 // knownHostileFailures are the rows that fail. There should be none.
 var knownHostileFailures = map[string]string{}
 
+var hostileToken = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the-token_of/the.test"})
+
 func TestHostileServers(t *testing.T) {
 	customerKey := gcs.WithCustomerKey([]byte(strings.Repeat("k3y/", 8)))
 	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
@@ -24,11 +26,13 @@ func TestHostileServers(t *testing.T) {
 	bucket := server.bucket(ruleBucket{})
 	hostile.Run(t, hostile.Store{
 		Server: server,
+		OpenService: func(t *testing.T, address string) storage.ServiceDriver {
+			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{Project: "project", Endpoint: address, TokenSource: hostileToken})
+			require.NoError(t, err)
+			return s
+		},
 		Open: func(t *testing.T, address string) storage.Driver {
-			c := gcs.Config{
-				Bucket: bucket, Endpoint: address,
-				TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the-token_of/the.test"}),
-			}
+			c := gcs.Config{Bucket: bucket, Endpoint: address, TokenSource: hostileToken}
 			if strings.HasPrefix(address, "https:") {
 				c.HTTPClient = trusting
 			}

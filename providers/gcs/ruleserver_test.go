@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -153,8 +155,16 @@ func readAll(r *http.Request) (body []byte, broken bool) {
 	return b.Bytes(), err != nil
 }
 
-// serveJSON handles "b/BUCKET/o/OBJECT…".
+// serveJSON handles "b" and "b/BUCKET/o/OBJECT…".
 func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []string, body []byte) {
+	if len(path) == 1 {
+		items := []any{}
+		for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
+			items = append(items, map[string]any{"kind": "storage#bucket", "name": name})
+		}
+		writeJSON(w, map[string]any{"kind": "storage#buckets", "items": items}, nil)
+		return
+	}
 	b := s.buckets[path[1]]
 	var answer any
 	var no *refusal

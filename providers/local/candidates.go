@@ -13,7 +13,7 @@ import (
 // causes, the first one is the object: plain, alternate, literal. So a write fills the
 // first possible one before it empties the others, and a removal empties the first last.
 type candidates struct {
-	*store
+	store     *store
 	l         location
 	plain     *dir // the caller closes it
 	alternate *dir
@@ -33,18 +33,18 @@ func (s objectFile) found() bool { return s.dir != nil }
 
 func (s *candidates) close() {
 	if s.alternate != nil && s.alternate != s.plain {
-		s.closeDir(s.alternate)
+		s.store.closeDir(s.alternate)
 	}
 	if s.literal != nil {
-		s.closeDir(s.literal)
+		s.store.closeDir(s.literal)
 	}
 }
 
 // find returns the file of the object, or the zero value if there is none.
 func (s *candidates) find() (objectFile, error) {
-	at, err := s.statObject(s.plain, s.l.base)
-	if at.found() && s.strict.Load() {
-		mine, err := s.hasExactName(at)
+	at, err := s.store.statObject(s.plain, s.l.base)
+	if at.found() && s.store.strict.Load() {
+		mine, err := s.store.hasExactName(at)
 		if err != nil {
 			return objectFile{}, err
 		}
@@ -59,7 +59,7 @@ func (s *candidates) find() (objectFile, error) {
 	if err != nil {
 		return objectFile{}, err
 	}
-	if at, err = s.statObject(alternate, s.l.altBase); at.found() || err != nil {
+	if at, err = s.store.statObject(alternate, s.l.altBase); at.found() || err != nil {
 		return at, err
 	}
 	literal, err := s.literalDir()
@@ -67,7 +67,7 @@ func (s *candidates) find() (objectFile, error) {
 		return objectFile{}, err
 	}
 	_, base := split(s.l.literal)
-	return s.statObject(literal, base)
+	return s.store.statObject(literal, base)
 }
 
 // alternateDir opens the directory of the alternate name. It returns nil if there is none.
@@ -79,7 +79,7 @@ func (s *candidates) alternateDir() (*dir, error) {
 		s.alternate = s.plain
 		return s.alternate, nil
 	}
-	d, err := s.open(s.l.altDir)
+	d, err := s.store.open(s.l.altDir)
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
@@ -92,12 +92,12 @@ func (s *candidates) literalDir() (*dir, error) {
 	if s.literal != nil || s.l.literal == "" {
 		return s.literal, nil
 	}
-	exact, err := s.existsExactly(s.l.literal)
+	exact, err := s.store.existsExactly(s.l.literal)
 	if err != nil || !exact {
 		return nil, err
 	}
 	path, _ := split(s.l.literal)
-	s.literal, err = s.open(path)
+	s.literal, err = s.store.open(path)
 	return s.literal, failure(err)
 }
 
@@ -161,7 +161,7 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
 		return err
 	}
-	if s.sync && alternate != s.plain {
+	if s.store.driver.sync && alternate != s.plain {
 		if err := alternate.sync(); err != nil {
 			return unknownOutcome(err)
 		}
@@ -176,7 +176,7 @@ func (s *candidates) makeAlternateDir() (*dir, error) {
 	if alternate != nil || err != nil {
 		return alternate, err
 	}
-	if err := s.mkdirs(s.l.altDir); err != nil {
+	if err := s.store.mkdirs(s.l.altDir); err != nil {
 		return nil, err
 	}
 	if alternate, err = s.alternateDir(); alternate == nil && err == nil {
@@ -200,7 +200,7 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
 // the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base string) error {
 	remove := func() error { return retryInUse(ctx, func() error { return d.unlink(base) }) }
-	if !s.sync || d == filled {
+	if !s.store.driver.sync || d == filled {
 		_ = remove()
 		return nil
 	}
@@ -229,7 +229,7 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 			return nil
 		}
 		if isExist(err) {
-			if at, err := s.statObject(to, base); err != nil || at.found() {
+			if at, err := s.store.statObject(to, base); err != nil || at.found() {
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
@@ -256,7 +256,7 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 // the staged file vanished, or the directory did, which is then made again.
 func (s *candidates) renameError(st *stagedFile) error {
 	if _, err := st.dir.stat(st.name); err != nil {
-		return s.stagedFileError(err)
+		return s.store.stagedFileError(err)
 	}
 	return errDirGone
 }
@@ -265,7 +265,7 @@ func (s *candidates) renameError(st *stagedFile) error {
 // new data immediately, which costs several times as much as everything else. With sync,
 // the data is flushed already, and exchange does nothing. It reports whether it did it.
 func (s *candidates) exchange(to *dir, base string, st *stagedFile) bool {
-	if s.sync {
+	if s.store.driver.sync {
 		return false
 	}
 	if m, err := to.stat(base); err != nil || m.kind != kindFile {
@@ -289,7 +289,7 @@ func (s *candidates) remove(ctx context.Context) error {
 	}
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
 		err := retryInUse(ctx, func() error { return alternate.unlink(s.l.altBase) })
-		if err == nil && s.sync && alternate != s.plain {
+		if err == nil && s.store.driver.sync && alternate != s.plain {
 			err = alternate.sync()
 		}
 		if err := unlessAbsent(err); err != nil {
@@ -299,7 +299,7 @@ func (s *candidates) remove(ctx context.Context) error {
 	if s.plain == nil || s.occupied {
 		return nil
 	}
-	if at, err := s.statObject(s.plain, s.l.base); err != nil || !at.found() {
+	if at, err := s.store.statObject(s.plain, s.l.base); err != nil || !at.found() {
 		return err
 	}
 	return unlessAbsent(retryInUse(ctx, func() error { return s.plain.unlink(s.l.base) }))

@@ -22,12 +22,18 @@ func (d *driver) Locate(key string) storage.ObjectRef {
 // resolve returns the account and the name of the directory to which the path leads now. If it
 // leads to none, resolve returns those of the opening.
 func (d *driver) resolve() (parent, bucket string) {
-	if !d.managed {
-		if path, err := filepath.EvalSymlinks(d.path); err == nil {
-			return filepath.Dir(path), filepath.Base(path)
-		}
+	path := d.path
+	if d.managed {
+		path = filepath.Dir(path) // in it, the bucket is known by its name, which may be that of a link
 	}
-	return d.parent, d.bucket
+	path, err := filepath.EvalSymlinks(path)
+	switch {
+	case err != nil:
+		return d.parent, d.bucket
+	case d.managed:
+		return path, d.bucket
+	}
+	return filepath.Dir(path), filepath.Base(path)
 }
 
 // Copy copies an object. The kernel copies the bytes if it can, and on some file systems

@@ -87,7 +87,7 @@ func (s *store) deleteOnce(ctx context.Context, l location, r *storage.DeleteReq
 	if err != nil || !removed {
 		return s.notFoundIfBucketGone(err)
 	}
-	if s.sync && plain != nil {
+	if s.driver.sync && plain != nil {
 		if err := plain.sync(); err != nil {
 			return unknownOutcome(err)
 		}
@@ -164,7 +164,7 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	switch {
 	case r.Version != "":
 		promoted, err := s.promote(ctx, r.Key, current)
-		if promoted && err == nil && s.visible {
+		if promoted && err == nil && s.driver.visible {
 			err = at.rewriteVisible(ctx, current)
 		}
 		if promoted || err != nil {

@@ -50,7 +50,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 
 // A history iterates over current objects and keys with noncurrent versions together.
 type history struct {
-	*store
+	store   *store
 	after   position
 	walkers [2]*walker // of current objects, and of noncurrent versions
 	heads   [2]item
@@ -129,12 +129,12 @@ func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error
 	var current objectFile
 	if !onlyNoncurrent {
 		current = head.at
-		e, err := h.listEntry(head)
+		e, err := h.store.listEntry(head)
 		if err != nil {
 			return nil, err
 		}
 		shown := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, versionOf(current.meta)}
-		if h.keepsVersions() {
+		if h.store.keepsVersions() {
 			shown.Version = shown.id
 		}
 		all = append(all, shown)
@@ -151,15 +151,15 @@ func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error
 }
 
 func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEntry, error) {
-	versions, err := h.noncurrentVersions(key, current)
+	versions, err := h.store.noncurrentVersions(key, current)
 	if err != nil || len(versions) == 0 {
 		return nil, err
 	}
-	d, err := h.store.open(h.versionsDir(key))
+	d, err := h.store.open(h.store.versionsDir(key))
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
-	defer h.closeDir(d)
+	defer h.store.closeDir(d)
 	var all []versionEntry
 	for _, version := range versions {
 		if isMarker(version) {
@@ -167,14 +167,14 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 			all = append(all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version})
 			continue
 		}
-		at, err := h.statObject(d, version)
+		at, err := h.store.statObject(d, version)
 		if err != nil {
 			return nil, err
 		}
 		if !at.found() {
 			continue
 		}
-		revision, err := h.revisionAt(at)
+		revision, err := h.store.revisionAt(at)
 		if err != nil {
 			return nil, err
 		}

@@ -109,7 +109,7 @@ func (s *store) mkdirIn(parent *dir, base string) error {
 		}
 		return err
 	}
-	if s.sync {
+	if s.driver.sync {
 		return parent.sync()
 	}
 	return nil
@@ -142,7 +142,7 @@ func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l lo
 	if err := retryInUse(ctx, func() error { return alternate.rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if s.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
+	if s.driver.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
 		if err := alternate.sync(); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (s *store) keepSum(upload string, part storage.Part) {
 	if err == nil {
 		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
 		_ = f.Close()
-		now := s.clock.now() // sweeps compare it with the time of the part
+		now := s.driver.clock.now() // sweeps compare it with the time of the part
 		_ = s.root.Chtimes(path, now, now)
 	}
 }

@@ -33,7 +33,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if err := s.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
 		return "", err
 	}
-	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
+	if err := st.file.setTime(st.dir, st.name, s.driver.clock.now()); err != nil {
 		return "", s.stagedFileError(err)
 	}
 	if err := s.finish(st); err != nil {
@@ -53,7 +53,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 
 // finish closes a staged file that needs no attributes.
 func (s *store) finish(st *stagedFile) (err error) {
-	if s.sync {
+	if s.driver.sync {
 		err = st.file.sync()
 	}
 	if st.meta, _ = st.file.stat(); err == nil {
@@ -68,7 +68,7 @@ func (s *store) moveTo(ctx context.Context, to *dir, name string, st *stagedFile
 		return s.partRenameError(st, err)
 	}
 	st.markPlaced()
-	if s.sync {
+	if s.driver.sync {
 		return failure(to.sync())
 	}
 	return nil
@@ -124,7 +124,7 @@ func (s *store) putInFile(ctx context.Context, to *dir, r *storage.PartRequest) 
 	if err := s.fill(ctx, st.file, r.Body); err != nil {
 		return storage.Part{}, err
 	}
-	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
+	if err := st.file.setTime(st.dir, st.name, s.driver.clock.next()); err != nil {
 		return storage.Part{}, s.stagedFileError(err)
 	}
 	if err := s.finish(st); err != nil {

@@ -39,7 +39,7 @@ func (s *store) save(ctx context.Context, key string, st *stagedFile, c storage.
 	if err := s.seal(st); err != nil {
 		return nil, err
 	}
-	if s.visible {
+	if s.driver.visible {
 		var err error
 		if st.visible, err = s.stageVisible(ctx, &st.attrs, st.meta); err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storag
 			return err
 		}
 		err = s.placeLocked(ctx, key, target, l, st, c)
-		if err == nil && s.sync {
+		if err == nil && s.driver.sync {
 			err = unknownOutcome(target.sync())
 		}
 		s.closeDir(target)

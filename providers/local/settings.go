@@ -99,7 +99,7 @@ func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.replaceFileSynced(settingsPath, w.dir.path, append(content, '\n'), 0o666, s.sync || b.ObjectLock)
+	return s.replaceFileSynced(settingsPath, w.dir.path, append(content, '\n'), 0o666, s.driver.sync || b.ObjectLock)
 }
 
 // apply sets the settings that r has. A bucket that locks objects keeps versions.

@@ -18,7 +18,7 @@ func sidecarPath(m meta) string { return attrsPath + "/" + strconv.FormatUint(m.
 
 // attrsOfFile reads the attributes of an open file. It returns nil if there are none.
 func (s *store) attrsOfFile(f *file) (*attrs, error) {
-	if !s.noXattr {
+	if !s.driver.noXattr {
 		b, err := f.xattr()
 		if err == nil && b != nil {
 			return decodeAttrs(b), nil

@@ -40,8 +40,8 @@ func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 // verifyingKeys returns the keys of the bucket, or no keys if it has none: then nothing
 // was ever signed. It reads the file once while the bucket is open.
 func (s *store) verifyingKeys() (signedurl.Keys, error) {
-	if !s.configKeys.Empty() {
-		return s.configKeys, nil
+	if !s.driver.configKeys.Empty() {
+		return s.driver.configKeys, nil
 	}
 	if known := s.ownKeys.Load(); known != nil {
 		return *known, nil
@@ -110,7 +110,7 @@ func (s *store) writeSigningKey(path, content string) error {
 		return s.pathLostError(err)
 	}
 	_, err = f.WriteString(content)
-	if err == nil && s.sync {
+	if err == nil && s.driver.sync {
 		err = f.Sync()
 	}
 	if closing := f.Close(); err == nil {

@@ -102,7 +102,7 @@ func (s *store) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) 
 		_ = to.unlink(slotName(r.Number))
 		return part, true, err
 	}
-	if s.sync {
+	if s.driver.sync {
 		err = failure(to.sync())
 	}
 	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
@@ -146,7 +146,7 @@ func (s *store) claimSlot(to *dir, number int) bool {
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.setTime(to, slotName(number), s.clock.now()), f.close())
+	err = errors.Join(f.setTime(to, slotName(number), s.driver.clock.now()), f.close())
 	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
 		return true
 	}
@@ -164,14 +164,14 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 	if err := s.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
 		return err
 	}
-	err := f.setTime(to, at.file, s.clock.now())
-	if err == nil && s.sync {
+	err := f.setTime(to, at.file, s.driver.clock.now())
+	if err == nil && s.driver.sync {
 		err = f.sync()
 	}
 	if err != nil {
 		return failure(err)
 	}
-	if err = s.recordSlot(to, at, r.CRC32C, s.sync && r.AnyOrder); err == nil {
+	if err = s.recordSlot(to, at, r.CRC32C, s.driver.sync && r.AnyOrder); err == nil {
 		err = to.rename(placedName(at.number), to, slotName(at.number))
 	}
 	if isNotExist(err) {
@@ -192,7 +192,7 @@ func (s *store) recordSlot(to *dir, at slot, crc storage.CRC32C, flush bool) err
 	}
 	_, err = f.os.WriteString(sumRecord(at.tag(), crc))
 	if err == nil {
-		err = f.setTime(to, slotName(at.number), s.clock.now())
+		err = f.setTime(to, slotName(at.number), s.driver.clock.now())
 	}
 	if err == nil && flush {
 		err = f.sync()
@@ -259,7 +259,7 @@ func (s *store) addFile(ctx context.Context, to *dir, base, content string, isNe
 		return false
 	}
 	defer s.discard(st)
-	if s.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, s.clock.now()) != nil {
+	if s.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, s.driver.clock.now()) != nil {
 		return false
 	}
 	if isNew {

@@ -161,10 +161,10 @@ func (s *store) stage(ctx context.Context) (*stagedFile, error) {
 
 // withMode sets Config.FileMode on a new file.
 func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
-	if s.fileMode == 0 {
+	if s.driver.fileMode == 0 {
 		return st, nil
 	}
-	if err := st.file.setMode(s.fileMode); err != nil {
+	if err := st.file.setMode(s.driver.fileMode); err != nil {
 		s.discard(st)
 		return nil, failure(err)
 	}
@@ -192,7 +192,7 @@ func (s *store) keepMode(st *stagedFile, old objectFile) error {
 	if s.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
 		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
 	}
-	if s.sync {
+	if s.driver.sync {
 		return failure(f.sync())
 	}
 	return nil
@@ -251,7 +251,7 @@ func (s *store) fill(ctx context.Context, f *file, body io.Reader) error {
 		} else if idle == 100 {
 			return io.ErrNoProgress
 		}
-		if unflushed += n; s.sync && unflushed >= flushStep {
+		if unflushed += n; s.driver.sync && unflushed >= flushStep {
 			startFlush(f)
 			unflushed = 0
 		}
@@ -286,7 +286,7 @@ func (s *store) seal(st *stagedFile) error {
 	if err := s.stamp(st); err != nil {
 		return err
 	}
-	if s.sync {
+	if s.driver.sync {
 		if err := st.file.sync(); err != nil {
 			return failure(err)
 		}
@@ -298,7 +298,7 @@ func (s *store) seal(st *stagedFile) error {
 
 // stamp sets the time of the file, and its attributes, which include the time.
 func (s *store) stamp(st *stagedFile) (err error) {
-	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
+	if err := st.file.setTime(st.dir, st.name, s.driver.clock.next()); err != nil {
 		return s.stagedFileError(err)
 	}
 	if st.meta, err = st.file.stat(); err != nil {
@@ -310,7 +310,7 @@ func (s *store) stamp(st *stagedFile) (err error) {
 		a.unique = randomName()
 	}
 	value := a.encode()
-	if !s.noXattr && st.file.setXattr(value) == nil {
+	if !s.driver.noXattr && st.file.setXattr(value) == nil {
 		return nil
 	}
 	return s.stagedFileError(s.writeSidecar(st, value))
@@ -321,6 +321,6 @@ func (s *store) restamp(st *stagedFile, after int64) (err error) {
 	if st.file, err = st.dir.edit(st.name); err != nil {
 		return s.stagedFileError(err)
 	}
-	s.clock.advance(after)
+	s.driver.clock.advance(after)
 	return s.seal(st)
 }

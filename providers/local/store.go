@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -44,12 +45,12 @@ type format struct {
 
 // A store has the open directories of one driver.
 type store struct {
-	*driver
-	users int // calls in progress; the driver's mu guards it
-	root  *os.Root
-	top   *dir // the directory of the bucket
-	locks lockTable
-	cache listCache
+	driver *driver
+	users  int // calls in progress; the driver's mu guards it
+	root   *os.Root
+	top    *dir // the directory of the bucket
+	locks  lockTable
+	cache  listCache
 
 	ready          atomic.Bool // the reserved directory exists
 	strict, coarse atomic.Bool // from format, once known
@@ -95,7 +96,7 @@ func (d *driver) openRoot() (*os.Root, error) {
 		root, err = sharedRoot(root)
 		return root, failure(err)
 	}
-	account, err := openRoot(d.parent)
+	account, err := openRoot(filepath.Dir(d.path))
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +123,12 @@ func (s *store) close() {
 
 func (s *store) names() names { return names{strict: s.strict.Load()} }
 
-func (s *store) keepsVersions() bool { return s.versions.Load() }
+func (s *store) keepsVersions() bool { return s.driver.versions.Load() }
 
 // open opens a directory of the bucket. closeDir closes it.
 func (s *store) open(path string) (*dir, error) {
-	if s.onOpen != nil {
-		s.onOpen(path)
+	if s.driver.onOpen != nil {
+		s.driver.onOpen(path)
 	}
 	if path == "" {
 		return s.top, nil
@@ -138,8 +139,8 @@ func (s *store) open(path string) (*dir, error) {
 // openToRead opens a directory to read its names. It always uses a new descriptor, because
 // the descriptor has the position in the directory.
 func (s *store) openToRead(path string) (*dir, error) {
-	if s.onOpen != nil {
-		s.onOpen(path)
+	if s.driver.onOpen != nil {
+		s.driver.onOpen(path)
 	}
 	return openDir(s.root, s.top, path)
 }
@@ -171,13 +172,13 @@ func (d *driver) goneError(err error) error {
 // checkPlace fails if the path of the bucket no longer leads to the open directory, with
 // BucketNotFound or errReplaced. Somebody deleted the bucket, or moved its directory away.
 func (s *store) checkPlace() error {
-	switch there, err := s.top.isAt(s.path); {
+	switch there, err := s.top.isAt(s.driver.path); {
 	case err == nil && there:
 		return nil
 	case err == nil:
 		return errReplaced
 	case isNotExist(err):
-		return s.goneError(err)
+		return s.driver.goneError(err)
 	default:
 		return failure(err)
 	}
@@ -270,8 +271,8 @@ func (s *store) makeReservedDir() error {
 }
 
 func (s *store) applyFormat(f format) {
-	s.strict.Store(f.Strict || s.strictNames)
-	s.coarse.Store(f.Coarse || s.coarseTimes)
+	s.strict.Store(f.Strict || s.driver.strictNames)
+	s.coarse.Store(f.Coarse || s.driver.coarseTimes)
 	s.ready.Store(true)
 }
 
@@ -312,7 +313,7 @@ func (s *store) probe() (format, error) {
 // replaceFile atomically writes a small file in the reserved directory. It writes the file
 // in tmp first: a staging directory or, before there is one, tmpPath.
 func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
-	return s.replaceFileSynced(path, tmp, content, mode, s.sync)
+	return s.replaceFileSynced(path, tmp, content, mode, s.driver.sync)
 }
 
 // replaceFileSynced is replaceFile that flushes the file if sync is true, whatever Config.NoSync is.
@@ -345,7 +346,7 @@ func (s *store) replaceFileSynced(path, tmp string, content []byte, mode fs.File
 
 // syncDir flushes the names in a directory to the disk, unless Config.NoSync is set.
 func (s *store) syncDir(path string) error {
-	if !s.sync {
+	if !s.driver.sync {
 		return nil
 	}
 	if path == "" {

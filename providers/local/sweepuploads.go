@@ -12,7 +12,7 @@ import (
 // It never waits: an upload that it cannot examine or remove is left for a later sweep. A
 // call on an old upload may wait for it, for the time that examining the parts takes.
 type uploadSweep struct {
-	*store
+	store  *store
 	now    time.Time
 	rules  []storage.LifecycleRule // rules with AbortUploadsAfterDays
 	minAge time.Duration           // no younger upload is discarded
@@ -21,7 +21,7 @@ type uploadSweep struct {
 // sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
 // for long, and opening a bucket of a service does not sweep.
 func (s *store) sweepUploadsIfDue(ctx context.Context) {
-	last, now := s.lastSweep.Load(), s.clock.now().UnixNano()
+	last, now := s.lastSweep.Load(), s.driver.clock.now().UnixNano()
 	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
@@ -33,7 +33,7 @@ func (s *store) sweepUploadsIfDue(ctx context.Context) {
 // sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
 // to objects, for example, it does nothing.
 func (s *store) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{store: s, now: s.clock.now(), minAge: staleupload.Idle}
+	w := &uploadSweep{store: s, now: s.driver.clock.now(), minAge: staleupload.Idle}
 	s.lastSweep.Store(w.now.UnixNano())
 	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
@@ -66,7 +66,7 @@ func (s *store) sweepUploads(ctx context.Context) {
 // readRules reads the lifecycle rules. If the settings cannot be read, only the limit of a
 // week applies.
 func (w *uploadSweep) readRules() {
-	settings, err := w.settings()
+	settings, err := w.store.settings()
 	if err != nil {
 		return
 	}
@@ -88,7 +88,7 @@ func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	if err != nil || m.kind != kindDir {
 		return false
 	}
-	d, err := w.openToRead(uploads.name(name))
+	d, err := w.store.openToRead(uploads.name(name))
 	if err != nil {
 		return false
 	}

@@ -128,7 +128,7 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 	}
 	f, err := current.dir.open(current.base)
 	if isNoObject(err) {
-		return s.notFoundError()
+		return s.store.notFoundError()
 	}
 	if err != nil {
 		return failure(err)
@@ -137,12 +137,12 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 	var visible *stagedFile
 	defer func() {
 		if visible != nil {
-			s.discard(visible)
+			s.store.discard(visible)
 		}
 	}()
-	err = s.changeFile(ctx, f, change, func(a *attrs) (err error) {
-		if s.visible {
-			if visible, err = s.stageVisible(ctx, a, f.meta); err != nil {
+	err = s.store.changeFile(ctx, f, change, func(a *attrs) (err error) {
+		if s.store.driver.visible {
+			if visible, err = s.store.stageVisible(ctx, a, f.meta); err != nil {
 				return err
 			}
 		}
@@ -188,7 +188,7 @@ func (a *attrs) fit(m meta) {
 // any more stays, because a reader may be about to read it.
 func (s *store) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
 	value := a.encode()
-	if !s.noXattr && f.setXattr(value) == nil {
+	if !s.driver.noXattr && f.setXattr(value) == nil {
 		return s.syncAttrs(f)
 	}
 	w, err := s.stagingDir(ctx)
@@ -198,7 +198,7 @@ func (s *store) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
 	if err := s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value); err != nil {
 		return err
 	}
-	if s.noXattr {
+	if s.driver.noXattr {
 		return nil
 	}
 	old, err := f.xattr()
@@ -212,7 +212,7 @@ func (s *store) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
 }
 
 func (s *store) syncAttrs(f *file) error {
-	if !s.sync {
+	if !s.driver.sync {
 		return nil
 	}
 	return unknownOutcome(f.sync())

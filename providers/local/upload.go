@@ -30,7 +30,7 @@ func validUpload(upload string) bool {
 // file, so that no sweep discards the upload. Other calls share the lock, and a sweep does
 // not wait for it.
 type openUpload struct {
-	*dir
+	dir *dir
 	key *os.File
 }
 
@@ -104,7 +104,7 @@ func readKey(f *os.File) ([]byte, error) {
 // endUpload removes the key file of an upload whose object was placed in target, once that is
 // durable. The caller holds the lock of the key, so that no other call places the object again.
 func (s *store) endUpload(upload, target *dir) error {
-	if s.sync {
+	if s.driver.sync {
 		if err := target.sync(); err != nil {
 			return unknownOutcome(err)
 		}

@@ -90,7 +90,7 @@ func (s *store) markRemoved(ctx context.Context, key string, current objectFile)
 		if err != nil {
 			return err
 		}
-		at := max(s.clock.next().UnixNano(), newest+1)
+		at := max(s.driver.clock.next().UnixNano(), newest+1)
 		if current.found() {
 			at = max(at, current.meta.mtime+1) // even if its time is in the future
 		}
@@ -100,7 +100,7 @@ func (s *store) markRemoved(ctx context.Context, key string, current objectFile)
 
 func (s *store) writeMarker(path string) error {
 	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
-	if err == nil && s.sync {
+	if err == nil && s.driver.sync {
 		err = f.Sync()
 	}
 	if f != nil {
@@ -131,7 +131,7 @@ func (s *store) inVersions(ctx context.Context, key string, f func(*dir) error) 
 		if err != nil {
 			return failure(err)
 		}
-		if err = f(to); err == nil && s.sync {
+		if err = f(to); err == nil && s.driver.sync {
 			err = to.sync()
 		}
 		s.closeDir(to)
@@ -241,7 +241,7 @@ func (s *store) unlinkVersion(ctx context.Context, d *dir, version string) error
 	if err := retryInUse(ctx, func() error { return d.unlink(version) }); err != nil {
 		return unlessAbsent(err)
 	}
-	if s.sync {
+	if s.driver.sync {
 		return unknownOutcome(d.sync())
 	}
 	return nil
@@ -250,13 +250,13 @@ func (s *store) unlinkVersion(ctx context.Context, d *dir, version string) error
 // deleteMarker removes a delete marker. If the key has no current object and the marker was its
 // newest version, the version before it becomes current. The caller holds the lock of the key.
 func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest, current objectFile) error {
-	path := s.versionsDir(r.Key)
-	d, err := s.open(path)
+	path := s.store.versionsDir(r.Key)
+	d, err := s.store.open(path)
 	if err != nil {
 		return unlessAbsent(err)
 	}
-	defer s.closeDir(d)
-	left, err := s.noncurrentVersions(r.Key, current)
+	defer s.store.closeDir(d)
+	left, err := s.store.noncurrentVersions(r.Key, current)
 	if err != nil {
 		return err
 	}
@@ -265,10 +265,10 @@ func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest,
 			return err
 		}
 	}
-	if err := s.unlinkVersion(ctx, d, r.Version); err != nil {
+	if err := s.store.unlinkVersion(ctx, d, r.Version); err != nil {
 		return err
 	}
-	s.prune(ctx, path, versionsPath)
+	s.store.prune(ctx, path, versionsPath)
 	return nil
 }
 
@@ -277,14 +277,14 @@ func (s *candidates) restore(ctx context.Context, d *dir, version string) error 
 	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
 		return err
 	}
-	if s.sync {
+	if s.store.driver.sync {
 		for _, changed := range [...]*dir{s.plain, d} {
 			if err := changed.sync(); err != nil {
 				return unknownOutcome(err)
 			}
 		}
 	}
-	if !s.visible {
+	if !s.store.driver.visible {
 		return nil
 	}
 	at, err := s.find()
@@ -316,7 +316,7 @@ func (s *store) promote(ctx context.Context, key string, current objectFile) (bo
 		return false, failure(err)
 	}
 	s.dropSidecar(current.meta)
-	if s.sync {
+	if s.driver.sync {
 		for _, changed := range [...]*dir{current.dir, d} {
 			if err := changed.sync(); err != nil {
 				return true, unknownOutcome(err)

@@ -119,7 +119,7 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if isNoObject(err) {
 		return nil
 	}
-	if err == nil && s.sync { // before the object changes: after a power failure, it must not be beside another object
+	if err == nil && s.store.driver.sync { // before the object changes: after a power failure, it must not be beside another object
 		err = alternate.sync()
 	}
 	return failure(err)
@@ -137,7 +137,7 @@ func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 		return nil
 	}
 	err = s.adoptVisible(ctx, at)
-	if isNoObject(err) || !s.keepsVersions() {
+	if isNoObject(err) || !s.store.keepsVersions() {
 		return nil // a full disk must not prevent a removal
 	}
 	return failure(err)
@@ -149,28 +149,28 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 		return err
 	}
 	defer func() { _ = f.close() }()
-	a, err := s.attrsOfFile(f)
+	a, err := s.store.attrsOfFile(f)
 	if a != nil || err != nil {
 		return err
 	}
-	if a, err = s.visibleAttrs(s.l, f.meta); a == nil || err != nil {
+	if a, err = s.store.visibleAttrs(s.l, f.meta); a == nil || err != nil {
 		return err
 	}
 	if !a.matches(f.meta) {
 		a.crc, a.mtime = storage.CRC32C{}, f.meta.mtime
 	}
 	value := a.encode()
-	if !s.noXattr && f.setXattr(value) == nil {
-		if s.sync {
+	if !s.store.driver.noXattr && f.setXattr(value) == nil {
+		if s.store.driver.sync {
 			return f.sync()
 		}
 		return nil
 	}
-	w, err := s.stagingDir(ctx)
+	w, err := s.store.stagingDir(ctx)
 	if err != nil {
 		return err
 	}
-	return s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
+	return s.store.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
 }
 
 // putVisible gives a staged sidecar its name. If the directory was removed meanwhile, it
@@ -186,7 +186,7 @@ func (s *candidates) putVisible(ctx context.Context, st *stagedFile) error {
 			return unknownOutcome(err)
 		}
 		if s.alternate != nil && s.alternate != s.plain {
-			s.closeDir(s.alternate)
+			s.store.closeDir(s.alternate)
 			s.alternate = nil
 		}
 	}
@@ -205,7 +205,7 @@ func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
 		return err
 	}
 	st.markPlaced()
-	if s.sync {
+	if s.store.driver.sync {
 		return alternate.sync()
 	}
 	return nil
@@ -218,14 +218,14 @@ func (s *candidates) rewriteVisible(ctx context.Context, at objectFile) error {
 		return unknownOutcome(err)
 	}
 	defer func() { _ = f.close() }()
-	a, err := s.attrsOfFile(f)
+	a, err := s.store.attrsOfFile(f)
 	if a == nil || err != nil {
 		return unknownOutcome(err)
 	}
-	st, err := s.stageVisible(ctx, a, f.meta)
+	st, err := s.store.stageVisible(ctx, a, f.meta)
 	if err != nil {
 		return unknownOutcome(err)
 	}
-	defer s.discard(st)
+	defer s.store.discard(st)
 	return s.putVisible(ctx, st)
 }

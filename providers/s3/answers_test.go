@@ -360,7 +360,7 @@ func (c *call) success(r wiretest.Request) reply {
 	case r.Method == http.MethodGet && r.Path == bucket && query.Has("policy"):
 		return failing(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist")
 	case r.Method == http.MethodGet && r.Path == bucket:
-		return reply{Body: `<Configuration/>`}
+		return reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<Configuration/>`}
 	}
 	return withLength(stored)
 }
