@@ -38,10 +38,13 @@ var notes = map[string]string{
 - On Azure, a copy has no tags if those of the source may not be read, and versions of parts stay if
   they may not be removed.
 - On Azure, ` + "`blobs/add/action`" + ` and the letter ` + "`c`" + ` are enough to create objects and not to replace them.
+- In a bucket of Google's that holds new objects, open uploads and compositions of more than 32 objects
+  need ` + "`storage.objects.update`" + ` too, to remove their parts.
 - Google needs ` + "`serviceusage.services.use`" + ` too for requests that name a project to bill (` + "`user_project=`" + `).
 `,
 	"Tags, locks, encryption": `
 - Without its permission, Amazon leaves a retention or a legal hold out of ` + "`Attrs`" + `.
+- On Google, ` + "`storage.objects.overrideUnlockedRetention`" + ` is needed to make a retention Compliance, too.
 - Azure documents the permissions of a lock for the requests that change one, and not for a write
   that has one: the rows assume the same.
 - With a default key of the bucket, Amazon needs the same of ` + "`kms:`" + ` as with ` + "`WithKMSKey`" + `. A read asks
