@@ -36,7 +36,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
-	stored, err := d.putRelated(d.with(ctx, c), query, object, r.Body, r.Size, c.key)
+	stored, err := d.putRelated(d.repeatedPut(d.with(ctx, c), r), query, object, r.Body, r.Size, c.key)
 	if err != nil {
 		return nil, d.lockError(ctx, err, &r.Controls)
 	}
