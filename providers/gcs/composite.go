@@ -124,7 +124,7 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	if err != nil {
 		return nil, d.joinError(ctx, err, &name, &r.Put.Controls)
 	}
-	d.discard(ctx, append(sources, c.intermediate...))
+	d.discard(ctx, name.prefix, append(sources, c.intermediate...))
 	return attrs, nil
 }
 
@@ -164,7 +164,9 @@ func (d *driver) removeComponents(ctx context.Context, upload string) error {
 			return err
 		}
 	}
-	_, err = d.sweep(ctx, name.prefix, nil)
+	if _, err = d.sweep(ctx, name.prefix, nil); err == nil {
+		d.removeFolder(ctx, name.prefix)
+	}
 	return err
 }
 
@@ -208,15 +210,16 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 	}
 }
 
-// discard removes intermediate objects. It has its own deadline, because the
+// discard removes intermediate objects and their folder. It has its own deadline, because the
 // caller's context is often done by then. SweepParts finds the rest.
-func (d *driver) discard(ctx context.Context, objects []*gcs.ObjectHandle) {
+func (d *driver) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	_ = parallel.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
 		_ = d.drop(ctx, objects[i])
 		return nil
 	})
+	d.removeFolder(ctx, folder)
 }
 
 // drop removes an object of an upload. If the bucket's default is an event-based hold, compositions

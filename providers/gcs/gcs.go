@@ -10,9 +10,9 @@
 // bytes: an object that is stored with Content-Encoding gzip is not decompressed.
 //
 // Google keeps public objects in a cache, for an hour if they have no Cache-Control. A Download
-// returns none that was overwritten or removed: if a cache may have sent the response, a second
-// request asks for the attributes. Objects that no cache keeps (no-store, no-cache, private) take
-// one request.
+// returns none that was overwritten or removed: once a response of the bucket may have come from a
+// cache, each read asks for the attributes first. Objects that no cache keeps (no-store, no-cache,
+// private) prevent that.
 //
 // A copy does not have properties that this package does not know, such as an object's custom time, unless
 // an option sets them.

@@ -13,11 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get makes one request to the XML API, and another if the response may be from a cache. Under
-// NotRevision, or with NativeAttrs, it first asks the JSON API for the attributes. The JSON API
-// serves the same bytes without metadata, time and Cache-Control, which would take another request.
-// Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
-// with gzip; the core resumes anyway.
+// Get makes one request to the XML API. Under NotRevision, with NativeAttrs, and in a bucket whose
+// responses may come from a cache, it first asks the JSON API for the attributes, and then for the
+// bytes of that generation. The JSON API serves the same bytes without metadata, time and
+// Cache-Control, which would take another request. Get does not use the SDK's reader, which loses
+// bytes when it resumes a read of an object stored with gzip; the core resumes anyway.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = d.with(ctx, callOf(r.Native))
 	if d.http == nil {
@@ -31,6 +31,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		// the bytes.
 		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
+	if d.cached.Load() {
+		return d.getInTwoRequests(ctx, r, d.readMedia)
+	}
 	// A request that accepts gzip gets the stored bytes. If a proxy compresses
 	// them, the second request accepts no coding.
 	for _, coding := range []string{"gzip", "identity"} {
@@ -39,10 +42,14 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			return d.getInTwoRequests(ctx, r, d.readMedia)
 		}
 		if refusal := responseOf(err); refusal != nil && isCacheable(refusal.Header) { // such as a 416
-			return d.getInTwoRequests(ctx, r, d.readMedia)
+			return d.getUncached(ctx, r)
 		}
 		if err != nil {
 			return nil, nil, d.readError(ctx, err, r)
+		}
+		if isCacheable(response.Header) {
+			_ = response.Body.Close() // before other requests, which may wait for its connection
+			return d.getUncached(ctx, r)
 		}
 		if coding == "gzip" && isCompressedInTransit(response.Header) {
 			_ = response.Body.Close()
@@ -53,27 +60,34 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			_ = response.Body.Close()
 			return nil, nil, err
 		}
-		if isCacheable(response.Header) || needsResource(attrs.Metadata) {
-			return d.confirmed(ctx, r, attrs.Revision, response.Body)
+		if needsResource(attrs.Metadata) {
+			return d.withMetadata(ctx, r, attrs, response.Body)
 		}
 		return attrs, response.Body, nil
 	}
 	return nil, nil, encodingChangedError()
 }
 
-// confirmed returns the body of a response with the attributes of the object, if that still has the
-// generation of the response; else it reads again. A cache may deliver an object that was
-// overwritten or removed, and headers may have changed its metadata.
-func (d *driver) confirmed(ctx context.Context, r *storage.GetRequest, generation string, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
-	attrs, err := d.Head(ctx, r)
-	if err == nil && attrs.Revision == generation {
+// getUncached reads in two requests, and so do later reads of the bucket: a cache may deliver an
+// object that was overwritten or removed, but the bytes of a generation never change.
+func (d *driver) getUncached(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	d.cached.Store(true)
+	return d.getInTwoRequests(ctx, r, d.readMedia)
+}
+
+// withMetadata replaces the metadata by that of the generation's resource,
+// because the headers may have changed it.
+func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
+	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1, Native: r.Native})
+	if err == nil {
+		attrs.Metadata = exact.Metadata
 		return attrs, body, nil
 	}
 	_ = body.Close()
-	if err != nil {
-		return nil, nil, err
+	if storage.CodeOf(err) == storage.ObjectNotFound { // the object has been overwritten
+		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
-	return d.getInTwoRequests(ctx, r, d.readMedia)
+	return nil, nil, err
 }
 
 // sendGet sends the request and returns a response with the bytes.

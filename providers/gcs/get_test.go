@@ -125,16 +125,12 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 	})
 }
 
-// resourceOf42 is the resource of media.
-var resourceOf42 = reply{Header: stored.Header, Body: strings.Replace(stored.Body, `"1700000000000001"`, `"42"`, 1)}
-
 // Google documents how it stores metadata that is not ASCII, but not how a header
 // shows it.
 func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 	resource := stored
-	resource.Body = strings.Replace(resourceOf42.Body, `"name"`, `"metadata":{"who":"Zo\u00eb"},"name"`, 1)
-	newer := resource
-	newer.Body = strings.Replace(resource.Body, `"42"`, `"43"`, 1)
+	resource.Body = strings.Replace(stored.Body, `"name"`, `"metadata":{"who":"Zo\u00eb"},"name"`, 1)
+	gone := failing(404, "notFound", "No such object: photos/a")
 	for _, row := range []struct {
 		name, header string
 		answers      []reply // after the first
@@ -147,7 +143,7 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 		{"escaped", "Zo%C3%AB", []reply{resource}, "Zo\u00eb", 2},
 		{"as a MIME encoded-word", "=?UTF-8?B?Wm/Dqw==?=", []reply{resource}, "Zo\u00eb", 2},
 		{"in another alphabet", "Zo\xeb", []reply{resource}, "Zo\u00eb", 2},
-		{"of an overwritten object", "Zo%C3%AB", []reply{newer, newer, media(nil)}, "Zo\u00eb", 4},
+		{"of an overwritten object", "Zo%C3%AB", []reply{gone, resource, media(nil)}, "Zo\u00eb", 4},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": row.header})}, row.answers...)...)
@@ -159,6 +155,9 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 			require.Equal(t, "hello world", string(data))
 			require.Equal(t, map[string]string{"who": row.want}, attrs.Metadata)
 			require.Len(t, server.Calls(), row.requests)
+			if row.requests > 1 {
+				require.Equal(t, "42", server.Requests()[1].Query().Get("generation"))
+			}
 		})
 	}
 }

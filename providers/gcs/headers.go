@@ -18,7 +18,7 @@ const (
 
 // privateDefault is the Cache-Control that the XML API returns for a private
 // object without one. A public object without one gets "public, max-age=3600",
-// which may also be the stored value; Get asks the JSON API for what is stored.
+// which may also be the stored value; Get then asks the JSON API for what is stored.
 const privateDefault = "private, max-age=0"
 
 // attrsOfHeader returns the attributes in a response of the XML API, without the

@@ -18,9 +18,9 @@ import (
 // googleapis/google-cloud-cpp#12347
 const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
 
-// repeated returns a context whose requests have the token of one change of an operation. What
-// distinguishes it from the other changes of the operation must be in parts: requests that differ
-// never share a token. The client of the caller (Config.Client) sends a new one with each attempt.
+// repeated returns a context whose requests have the token of one change of an operation. The parts
+// must tell the change from others of the operation, so that requests that differ never share a
+// token. The client of the caller (Config.Client) sends a new token with each attempt.
 func (a *account) repeated(ctx context.Context, parts ...string) context.Context {
 	call := wire.Of(ctx)
 	if call == nil || a.http == nil {

@@ -38,11 +38,12 @@ type ruleServer struct {
 
 type ruleBucket struct {
 	versioned, uniform bool
-	locking            bool          // objects can have a retention
-	public             bool          // everyone can read
-	holding            bool          // new objects have an event-based hold
-	retention          time.Duration // of every object
-	objects            []*ruleObject // in the order of writing
+	locking            bool            // objects can have a retention
+	public             bool            // everyone can read
+	folders            map[string]bool // of a hierarchical namespace; nil means a flat one
+	holding            bool            // new objects have an event-based hold
+	retention          time.Duration   // of every object
+	objects            []*ruleObject   // in the order of writing
 }
 
 // A ruleObject is one generation.
@@ -173,6 +174,13 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		no = missingBucket
 	case len(path) == 2:
 		answer = b.describe(path[1])
+	case path[2] == "storageLayout":
+		answer = map[string]any{"kind": "storage#storageLayout", "bucket": path[1], "hierarchicalNamespace": map[string]bool{"enabled": b.folders != nil}}
+	case path[2] == "folders":
+		if no = b.removeFolder(path[3]); no == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 	case len(path) == 3:
 		answer = b.list(r.URL.Query())
 	case len(path) == 4 && r.Method == http.MethodGet:
@@ -272,6 +280,29 @@ func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 	return nil
 }
 
+// makeFolders makes the folders of a new object, which stay when it is removed.
+// https://cloud.google.com/storage/docs/folders-overview
+func (b *ruleBucket) makeFolders(key string) {
+	for i := range key {
+		if b.folders != nil && key[i] == '/' {
+			b.folders[key[:i+1]] = true
+		}
+	}
+}
+
+func (b *ruleBucket) removeFolder(name string) *refusal {
+	for _, o := range b.objects {
+		if strings.HasPrefix(o.Name, name) {
+			return &refusal{409, "conflict", "The folder you tried to delete is not empty.", ""}
+		}
+	}
+	if !b.folders[name] {
+		return &refusal{404, "notFound", "The folder does not exist.", ""}
+	}
+	delete(b.folders, name)
+	return nil
+}
+
 func (b *ruleBucket) drop(gone *ruleObject) {
 	for i, o := range b.objects {
 		if o == gone {
@@ -301,6 +332,7 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	s.clock++
 	o.Metageneration = "1"
 	o.keep(b)
+	b.makeFolders(o.Name)
 	o.encrypt(query)
 	o.Generation, o.CRC32C, o.data = strconv.FormatInt(s.clock, 10), crc, data
 	o.Etag, o.Size = base64.StdEncoding.EncodeToString([]byte(o.Generation)), strconv.Itoa(len(data))
