@@ -100,6 +100,10 @@ var reportedAnswers = []answer{
 	{"tags", 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.", storage.PermissionDenied, "Storage Blob Data Owner", "Azure/azure-sdk-for-python#21668"},
 	{"copy of a tagged object", 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.", "", "", "microsoft/AzureStorageExplorer#6709"},
 	{"delete a bucket", 409, "ContainerImmutableStorageWithVersioningEnabled", "The requested operation is not allowed as the container has a immutable storage with versioning enabled.", storage.Unsupported, "management plane", "Azure/azure-sdk-for-python#22255"},
+	{"tags", 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.|<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue>", storage.Unsupported, "hierarchical namespace", "Azure/azure-sdk-for-net#39388"},
+	{"remove", 409, "DirectoryIsNotEmpty", "This operation is not permitted on a non-empty directory.", storage.Unsupported, "hierarchical namespace", "Azure/azure-cli#23062"},
+	{"remove", 400, "OperationNotSupportedOnDirectory", "The requested operation is not supported on a directory.", storage.Unsupported, "hierarchical namespace", "Azure/azure-sdk-for-net#39065"},
+	{"upload", 400, "BlobTypeNotSupported", "Block blobs are not supported.", storage.Unsupported, "", "Azure/azure-sdk-for-java#27282"},
 	{"delete a bucket", 409, "ContainerImmutabilityPolicyLocked", "The requested operation is not allowed as the container has a locked immutability policy.", storage.Locked, "management plane", "Azure/azure-powershell#22564"},
 }
 
@@ -111,7 +115,8 @@ var documentedAnswers = []answer{
 	{"part", 409, "BlobOperationNotSupported", "The operation is not supported in this scenario.", storage.Unsupported, "", blobErrors},
 	{"upload", 409, "BlobTierInadequateForContentLength", "The specified blob tier size limit cannot be less than content length.", storage.TooLarge, "", blobErrors},
 	{"complete", 409, "BlockCountExceedsLimit", "The committed block count cannot exceed the maximum limit of 50,000 blocks.", storage.TooLarge, "", blobErrors},
-	{"part", 409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.", storage.TooLarge, "", blobErrors},
+	{"part", 409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.", storage.Locked, "small object", blobErrors},
+	{"copy", 409, "BlobOverwritten", "The blob has been recreated since the previous snapshot was taken.", storage.Changed, "", blobErrors},
 	{"complete", 400, "BlockListTooLong", "The blocklist may not contain more than 50,000 blocks.", storage.TooLarge, "", blobErrors},
 	{"copy", 500, "CannotVerifyCopySource", "Could not verify the copy source within the specified time.", storage.Unavailable, "", blobErrors},
 	{"upload", 409, "ContainerBeingDeleted", "The specified container is being deleted.", storage.BucketNotFound, "half a minute", blobErrors},

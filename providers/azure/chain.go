@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,8 @@ type defaultChain struct {
 	err   error
 }
 
+const localHint = "the endpoint is not one of Azure's, so the machine's identity is not asked: for a domain of your own set Config.Credential, or "
+
 const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
 
 func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -39,7 +42,11 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 	if c.err != nil {
 		return azcore.AccessToken{}, &storage.Error{Code: storage.Unauthenticated, Err: c.err, Hint: credentialsHint}
 	}
-	return translatingCredential{c.inner}.GetToken(ctx, o)
+	token, err := translatingCredential{c.inner}.GetToken(ctx, o)
+	if c.local && storage.CodeOf(err) == storage.Unauthenticated {
+		return token, sdkerror.WithHint(err, localHint+credentialsHint)
+	}
+	return token, err
 }
 
 func (c *defaultChain) open() {
@@ -85,13 +92,17 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 }
 
 // tokenError returns the error for a failed token request. A server error or a
-// missing response may pass; otherwise the credential was refused or is missing.
+// missing response may pass, and so may what the metadata service says while it
+// starts (404, 410); otherwise the credential was refused or is missing. A
+// Config.Client makes one attempt there, as for each request: the core retries.
+// https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	var refused *azidentity.AuthenticationFailedError
 	var network net.Error
 	passes := false
 	if errors.As(err, &refused) && refused.RawResponse != nil {
-		passes = sdkerror.IsRetryable(sdkerror.CodeFromStatus(refused.RawResponse.StatusCode))
+		status := refused.RawResponse.StatusCode
+		passes = status == http.StatusNotFound || status == http.StatusGone || sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
 	} else if errors.As(err, &network) {
 		passes = true
 	}

@@ -40,7 +40,7 @@ func (d *driver) streamRange(ctx context.Context, key string, n *natives, upload
 		})
 	})
 	if err != nil {
-		return "", writeError(err, storage.Condition{}) // never Unknown: a block is not the object
+		return "", blockError(err)
 	}
 	id, _ = blockIDFromTag(tag)
 	return id, nil

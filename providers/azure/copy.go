@@ -150,8 +150,11 @@ const codeUnverified = "CannotVerifyCopySource"
 // or that the service may not read, from errors of the destination.
 func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
 	e := asError(err)
-	if isCode(e, codeArchived, codeRehydrating) {
+	switch {
+	case isCode(e, codeArchived, codeRehydrating):
 		return d.archivedCopyError(ctx, e, source, c)
+	case isCode(e, codeBlockCount):
+		return blockError(e)
 	}
 	e = asError(writeError(e, c))
 	switch {

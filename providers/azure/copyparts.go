@@ -33,7 +33,12 @@ func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, fr
 }
 
 // copyBlockSize returns the size of a block in bytes, if the number of blocks permits it.
-func (d *driver) copyBlockSize() int64 { return cmp.Or(d.copyBlock, copyparts.DefaultSize) }
+func (d *driver) copyBlockSize() int64 {
+	if d.isBefore(largeBlocksVersion) {
+		return cmp.Or(d.copyBlock, oldBlockSize)
+	}
+	return cmp.Or(d.copyBlock, copyparts.DefaultSize)
+}
 
 // copyRanges makes an object of ranges. If it fails, it leaves uncommitted
 // blocks; see AbortParts.

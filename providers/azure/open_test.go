@@ -384,6 +384,7 @@ func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
 	t.Setenv("PATH", "")
 	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 	require.ErrorIs(t, err, storage.Unauthenticated)
+	require.Contains(t, asError(err).Hint, "set Config.Credential", "for a domain of one's own")
 }
 
 func TestAKeyWithAnSDKClientSigns(t *testing.T) {

@@ -135,7 +135,7 @@ func BenchmarkList(b *testing.B) {
 
 // forget empties the cache, so that the next listing reads the directories.
 func (s *subject) forget() {
-	s.driver.live.cache.mu.Lock()
-	defer s.driver.live.cache.mu.Unlock()
-	s.driver.live.cache.items, s.driver.live.cache.size = nil, 0
+	s.driver.live.reader.cache.mu.Lock()
+	defer s.driver.live.reader.cache.mu.Unlock()
+	s.driver.live.reader.cache.items, s.driver.live.reader.cache.size = nil, 0
 }

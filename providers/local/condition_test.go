@@ -177,7 +177,7 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	live, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer other.driver.release(live)
-	unlock, err := live.lock(t.Context(), "k")
+	unlock, err := live.locks.lock(t.Context(), "k")
 	require.NoError(t, err)
 	defer unlock()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

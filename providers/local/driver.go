@@ -69,7 +69,7 @@ func bucketDriver(parent, bucket string, c Config) *driver {
 // bucket tell whether versions are kept.
 func (d *driver) Describe() storage.Description {
 	if s, err := d.acquire(context.Background()); err == nil {
-		if settings, err := s.settings(); err == nil && settings.Versioning {
+		if settings, err := s.settings.read(); err == nil && settings.Versioning {
 			d.versions.Store(true)
 		}
 		d.release(s)
@@ -130,7 +130,7 @@ func (d *driver) acquire(ctx context.Context) (*store, error) {
 		if opened {
 			return s, nil
 		}
-		err = s.checkPlace()
+		err = s.tree.checkPlace()
 		if err == nil {
 			return s, nil
 		}

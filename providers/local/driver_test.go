@@ -198,7 +198,7 @@ func (s *subject) write(path, content string) {
 }
 
 // sidecars reports whether attributes are stored in sidecars.
-func (s *subject) sidecars() bool { return s.driver.live.sidecars.Load() }
+func (s *subject) sidecars() bool { return s.driver.live.reader.sidecars.Load() }
 
 // leftovers returns the staged files.
 func (s *subject) leftovers() []string {

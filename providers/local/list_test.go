@@ -300,7 +300,7 @@ func TestHostileKeysAreInByteOrder(t *testing.T) {
 				for range 1 + random.IntN(5) {
 					key += pieces[random.IntN(len(pieces))]
 				}
-				if _, ok := s.driver.live.names().locate(key); ok {
+				if _, ok := s.driver.live.tree.names().locate(key); ok {
 					keys = append(keys, key)
 				}
 			}

@@ -242,5 +242,5 @@ func (s *subject) top(f func(*dir) error) error {
 	live, err := s.driver.acquire(context.Background())
 	require.NoError(s.t, err)
 	defer s.driver.release(live)
-	return f(live.top)
+	return f(live.tree.top)
 }

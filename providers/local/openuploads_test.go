@@ -95,7 +95,7 @@ func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	st, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(st)
-	require.Error(t, st.removeUpload(t.Context(), upload))
+	require.Error(t, st.uploads.removeUpload(t.Context(), upload))
 	after, err := os.ReadDir(s.uploadDir(upload))
 	require.NoError(t, err)
 	require.Len(t, after, len(before))

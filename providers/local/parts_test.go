@@ -157,7 +157,7 @@ func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)
-	st, err := live.stage(t.Context())
+	st, err := live.staging.stage(t.Context())
 	require.NoError(t, err)
 
 	dead := filepath.Join(s.root, tmpPath, "dead")
@@ -171,6 +171,6 @@ func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
 	require.NoFileExists(t, dead+markerSuffix)
 	require.Len(t, s.leftovers(), 1)
 	require.Len(t, s.uploads(), 1)
-	live.discard(st)
+	live.staging.discard(st)
 	require.Empty(t, s.leftovers())
 }

@@ -42,7 +42,7 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			b.put("before", "old")
 			_, body, err := b.driver.Get(t.Context(), &storage.GetRequest{Key: "before", Length: -1})
 			require.NoError(t, err)
-			key, err := b.driver.live.signingKeys(t.Context())
+			key, err := b.driver.live.settings.signingKeys(t.Context())
 			require.NoError(t, err)
 
 			row.do(t, root)
@@ -54,7 +54,7 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
-			renewed, err := b.driver.live.signingKeys(t.Context())
+			renewed, err := b.driver.live.settings.signingKeys(t.Context())
 			require.NoError(t, err)
 			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
 
@@ -195,7 +195,7 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	s, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer other.driver.release(s)
-	unlock, err := s.lock(t.Context(), "k")
+	unlock, err := s.locks.lock(t.Context(), "k")
 	require.NoError(t, err)
 	result := make(chan error)
 	go func() {

@@ -151,7 +151,7 @@ func syncDir(root *os.Root, path string) error {
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
 	err := s.withBucket(ctx, name, func(b *store) error {
-		settings, err := b.settings()
+		settings, err := b.settings.read()
 		info = settings.info(name)
 		return err
 	})
@@ -173,7 +173,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 func (s *serviceDriver) updateSettings(ctx context.Context, name string, change func(*bucketSettings) error) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
 	err := s.withBucket(ctx, name, func(b *store) error {
-		settings, err := b.changeSettings(ctx, change)
+		settings, err := b.settings.change(ctx, change)
 		info = settings.info(name)
 		return err
 	})
@@ -276,19 +276,19 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		_ = d.Close()
 	})
 	defer releaseBucket()
-	if err := b.checkEmpty(); err != nil {
+	if err := b.reader.checkEmpty(); err != nil {
 		return err
 	}
-	if err := b.initialize(); err != nil {
+	if err := b.tree.initialize(); err != nil {
 		return err
 	}
-	unlock, err := b.lockAll(ctx) // no object can be placed, and no settings changed
+	unlock, err := b.locks.lockAll(ctx) // no object can be placed, and no settings changed
 	if err != nil {
 		return err
 	}
 	unlock = sync.OnceFunc(unlock)
 	defer unlock()
-	if err := b.checkEmpty(); err != nil {
+	if err := b.reader.checkEmpty(); err != nil {
 		return err
 	}
 	t, err := a.newTrash(ctx)
@@ -305,8 +305,8 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 
 // hasFile reports whether path has a file that removeEmpty does not remove. The file need
 // not be an object: its name may not be a key, or it may be a broken symbolic link.
-func (s *store) hasFile(path string) (holds bool, err error) {
-	d, err := s.openToRead(path)
+func (t *tree) hasFile(path string) (holds bool, err error) {
+	d, err := t.openToRead(path)
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
@@ -331,7 +331,7 @@ func (s *store) hasFile(path string) (holds bool, err error) {
 		if holds || err != nil {
 			break
 		}
-		if holds, err = s.hasFile(path); err != nil {
+		if holds, err = t.hasFile(path); err != nil {
 			return false, err
 		}
 	}
@@ -339,8 +339,8 @@ func (s *store) hasFile(path string) (holds bool, err error) {
 }
 
 // removeEmpty removes the empty directories in path.
-func (s *store) removeEmpty(path string) error {
-	d, err := s.openToRead(path)
+func (t *tree) removeEmpty(path string) error {
+	d, err := t.openToRead(path)
 	if err != nil {
 		return unlessAbsent(err)
 	}
@@ -358,7 +358,7 @@ func (s *store) removeEmpty(path string) error {
 		return failure(err)
 	}
 	for _, name := range inner {
-		if err := s.removeEmpty(d.name(name)); err != nil {
+		if err := t.removeEmpty(d.name(name)); err != nil {
 			return err
 		}
 		_ = d.rmdir(name)

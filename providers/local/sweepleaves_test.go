@@ -95,7 +95,7 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)
-	u, err := live.upload(t.Context(), "k", upload)
+	u, err := live.uploads.upload(t.Context(), "k", upload)
 	require.NoError(t, err)
 	defer u.close()
 	require.NoError(t, checkKey(u.dir, u.key, "k"))

@@ -31,7 +31,7 @@ func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
 	live, err := s.driver.acquire(s.t.Context())
 	require.NoError(s.t, err)
 	defer s.driver.release(live)
-	require.NoError(s.t, live.saveSettings(context.Background(), bucketSettings{Lifecycle: rules}))
+	require.NoError(s.t, live.settings.save(context.Background(), bucketSettings{Lifecycle: rules}))
 }
 
 func (s *subject) partOf(key, upload string, body io.Reader) (storage.Part, error) {

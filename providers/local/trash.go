@@ -107,7 +107,7 @@ func (t *trash) makeBucket(ctx context.Context, r *storage.BucketRequest) (*stor
 		return nil, err
 	}
 	defer d.release(b)
-	settings, err := b.changeSettings(ctx, func(b *bucketSettings) error {
+	settings, err := b.settings.change(ctx, func(b *bucketSettings) error {
 		b.Created, b.Region = c.Now().UTC(), r.Region
 		return b.apply(r)
 	})
@@ -137,7 +137,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 		return nil // it is deleted, and a sweep removes the rest
 	}
 	defer b.closeDriver()
-	if b.store.checkEmpty() != nil { // another program put a file there
+	if b.store.reader.checkEmpty() != nil { // another program put a file there
 		b.closeDriver()
 		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
 			return err
@@ -206,7 +206,7 @@ func (b *trashed) closeDriver() {
 func (b *trashed) remove(ctx context.Context) {
 	_ = retryInUse(ctx, func() error { return b.store.root.Remove(lockPath) })
 	_ = retryInUse(ctx, func() error { return b.store.root.RemoveAll(reserved) })
-	_ = b.store.removeEmpty("")
+	_ = b.store.tree.removeEmpty("")
 	if runtime.GOOS == "windows" {
 		b.closeDriver()
 	}
@@ -277,13 +277,13 @@ func (t *trash) sweep(ctx context.Context, name string) {
 	defer b.closeDriver()
 	if _, err := b.store.root.Lstat(lockPath); err == nil {
 		if runtime.GOOS != "windows" { // there, no process has it open
-			f, err := b.store.acquireLockFile()
+			f, err := b.store.locks.acquireLockFile()
 			if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
 				return // another process is writing
 			}
-			defer b.store.locks.release(f)
+			defer b.store.locks.table.release(f)
 		}
-		if b.store.checkEmpty() != nil {
+		if b.store.reader.checkEmpty() != nil {
 			b.closeDriver()
 			if _, err := t.account.root.Lstat(name); isNotExist(err) {
 				_ = t.rename(ctx, t.path+"/"+name, name)
@@ -296,10 +296,10 @@ func (t *trash) sweep(ctx context.Context, name string) {
 
 // checkEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
 // or any other file.
-func (s *store) checkEmpty() error {
-	holds, err := s.hasFile("")
+func (r *reader) checkEmpty() error {
+	holds, err := r.tree.hasFile("")
 	if err == nil && !holds {
-		w := &walker{store: s, ctx: context.Background(), noncurrent: true}
+		w := &walker{tree: r.tree, reader: r, ctx: context.Background(), noncurrent: true}
 		holds, err = w.hasObject(versionsPath, true)
 	}
 	if err != nil {

@@ -147,7 +147,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 		},
 		{
 			"the directory of versions is removed each time that it was made", []tweak{withVersions},
-			func(s *subject) string { return s.driver.live.versionsDir("k") },
+			func(s *subject) string { return s.driver.live.noncurrent.versionsDir("k") },
 			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
 			func(s *subject) error { return second(s.driver.Put(soon(s.t.(*testing.T)), request("k", "x"))) },
 		},
@@ -199,7 +199,7 @@ func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t, withSidecars)
 			key := strings.Repeat("n", 250)
-			l, ok := s.driver.live.names().locate(key)
+			l, ok := s.driver.live.tree.names().locate(key)
 			require.True(t, ok)
 			require.NotEqual(t, l.dir, l.altDir)
 			calls := 0

@@ -226,7 +226,7 @@ func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)
-	require.NoError(t, live.markRemoved(t.Context(), "k", objectFile{live.top, "k", live.mustStat(t, "k")}))
+	require.NoError(t, live.noncurrent.markRemoved(t.Context(), "k", objectFile{live.tree.top, "k", live.mustStat(t, "k")}))
 	require.Len(t, s.history(storage.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", s.get("k"))
 	require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
@@ -235,7 +235,7 @@ func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 }
 
 func (s *store) mustStat(t *testing.T, base string) meta {
-	m, err := s.top.stat(base)
+	m, err := s.tree.top.stat(base)
 	require.NoError(t, err)
 	return m
 }

@@ -73,7 +73,7 @@ func (s *subject) isPublic(key string) (bool, error) {
 		return false, err
 	}
 	defer s.driver.release(live)
-	f, a, err := live.openObject(s.t.Context(), key, "")
+	f, a, err := live.objects.openObject(s.t.Context(), key, "")
 	if err != nil {
 		return false, err
 	}
@@ -171,8 +171,8 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 			live, err := s.driver.acquire(t.Context())
 			require.NoError(t, err)
 			defer s.driver.release(live)
-			l, _ := live.names().locate("k")
-			at := candidates{store: live, l: l, plain: live.top}
+			l, _ := live.tree.names().locate("k")
+			at := live.objects.candidates(l, live.tree.top)
 			defer at.close()
 			old, err := at.find()
 			require.NoError(t, err)

@@ -36,7 +36,8 @@ var notes = map[string]string{
   annotations only with ` + "`s3:GetObjectAnnotation` and `s3:PutObjectAnnotation`" + `
   ([why](decisions/annotations-of-s3.md)).
 - On Azure, a copy has no tags if those of the source may not be read, and versions of parts stay if
-  they may not be removed.
+  they may not be removed. An open upload begins with a look at
+  the container, if that is permitted, to refuse one that keeps every blob.
 - On Azure, ` + "`blobs/add/action`" + ` and the letter ` + "`c`" + ` are enough to create objects and not to replace them.
 - In a bucket of Google's that holds new objects, open uploads and compositions of more than 32 objects
   need ` + "`storage.objects.update`" + ` too, to remove their parts.
