@@ -99,8 +99,9 @@ func cell(needs []string) string {
 // policies returns the smallest policies, which come from the tables.
 func policies() string {
 	var b strings.Builder
-	b.WriteString("\n## Smallest policies\n\nThey come from the tables above. *Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure\n" +
-		"are enough for a reader. *Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
+	b.WriteString("\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
+		"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
+		"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
 		"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n")
 	for _, p := range []struct {
 		role  Role
