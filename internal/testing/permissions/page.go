@@ -46,7 +46,7 @@ var notes = map[string]string{
 - Azure documents the permissions of a lock for the requests that change one, and not for a write
   that has one: the rows assume the same.
 - With a default key of the bucket, Amazon needs the same of ` + "`kms:`" + ` as with ` + "`WithKMSKey`" + `. A read asks
-  for the checksum, which such a key encrypts, so that ` + "`Attrs`" + ` needs ` + "`kms:Decrypt`" + `, too. A copy needs it for
+  for the checksum, which such a key encrypts. Without ` + "`kms:Decrypt`" + `, ` + "`Attrs`" + ` has no checksum. A copy needs it for
   the source. On Google, the service agent of the project needs
   ` + "`cloudkms.cryptoKeyVersions.useToEncrypt` and `…useToDecrypt`" + `; on Azure, the identity of the account.
 `,
