@@ -36,7 +36,8 @@ var notes = map[string]string{
   annotations only with ` + "`s3:GetObjectAnnotation` and `s3:PutObjectAnnotation`" + `
   ([why](decisions/annotations-of-s3.md)).
 - On Azure, a copy has no tags if those of the source may not be read, and versions of parts stay if
-  they may not be removed.
+  they may not be removed. An open upload begins with a look at
+  the container, if that is permitted, to refuse one that keeps every blob.
 - On Azure, ` + "`blobs/add/action`" + ` and the letter ` + "`c`" + ` are enough to create objects and not to replace them.
 - Google needs ` + "`serviceusage.services.use`" + ` too for requests that name a project to bill (` + "`user_project=`" + `).
 `,
@@ -45,7 +46,7 @@ var notes = map[string]string{
 - Azure documents the permissions of a lock for the requests that change one, and not for a write
   that has one: the rows assume the same.
 - With a default key of the bucket, Amazon needs the same of ` + "`kms:`" + ` as with ` + "`WithKMSKey`" + `. A read asks
-  for the checksum, which such a key encrypts, so that ` + "`Attrs`" + ` needs ` + "`kms:Decrypt`" + `, too. A copy needs it for
+  for the checksum, which such a key encrypts. Without ` + "`kms:Decrypt`" + `, ` + "`Attrs`" + ` has no checksum. A copy needs it for
   the source. On Google, the service agent of the project needs
   ` + "`cloudkms.cryptoKeyVersions.useToEncrypt` and `…useToDecrypt`" + `; on Azure, the identity of the account.
 `,
