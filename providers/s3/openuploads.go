@@ -3,10 +3,12 @@ package s3
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 )
@@ -49,9 +51,10 @@ type uploadMarker struct {
 	Upload *string `json:"u"`
 }
 
-// ListUploads sends one ListMultipartUploads.
+// ListUploads sends one ListMultipartUploads. It asks for escaped keys, as List does: nobody could
+// read a page with a control character, or find the uploads after it.
 func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
-	in := &awss3.ListMultipartUploadsInput{Bucket: d.name(), MaxUploads: aws.Int32(int32(r.Limit))}
+	in := &awss3.ListMultipartUploadsInput{Bucket: d.name(), MaxUploads: aws.Int32(int32(r.Limit)), EncodingType: types.EncodingTypeUrl}
 	if r.Prefix != "" {
 		in.Prefix = &r.Prefix
 	}
@@ -66,13 +69,26 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 	if err != nil {
 		return nil, d.uploadError(err)
 	}
+	unescape := func(key *string) *string {
+		if key == nil || out.EncodingType != types.EncodingTypeUrl { // some servers ignore the request
+			return key
+		}
+		plain, failed := url.QueryUnescape(*key)
+		if failed != nil {
+			err = &storage.Error{Code: storage.Internal, Err: failed}
+		}
+		return &plain
+	}
 	page := &storage.UploadPage{}
 	for _, u := range out.Uploads {
-		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)})
+		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: aws.ToString(unescape(u.Key)), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)})
 	}
 	if aws.ToBool(out.IsTruncated) {
-		token, _ := json.Marshal(uploadMarker{out.NextKeyMarker, out.NextUploadIdMarker}) // texts: never fails
+		token, _ := json.Marshal(uploadMarker{unescape(out.NextKeyMarker), out.NextUploadIdMarker}) // texts: never fails
 		page.Token = string(token)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return page, nil
 }

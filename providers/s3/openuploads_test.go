@@ -85,11 +85,44 @@ func TestListUploads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &storage.UploadPage{}, last)
 	require.Equal(t, []string{
-		"GET /photos?max-uploads=2&uploads=",
-		"GET /photos?key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
+		"GET /photos?encoding-type=url&max-uploads=2&uploads=",
+		"GET /photos?encoding-type=url&key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
 	}, w.Lines())
 	_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Token: "not ours", Limit: 2})
 	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// One unfinished upload of another program, whose key has a control character, must not hide the
+// others: aws/aws-sdk-java#3112. A server that ignores the parameter does not echo it.
+func TestUploadsToKeysWithControlCharacters(t *testing.T) {
+	page := func(encoding, key, next string) reply {
+		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated><NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
+			<Upload><Key>` + key + `</Key><UploadId>u1</UploadId></Upload></ListMultipartUploadsResult>`}
+	}
+	const escaped = `<EncodingType>url</EncodingType>`
+	for name, row := range map[string]struct {
+		reply     reply
+		key, next string
+	}{
+		"escaped":          {page(escaped, "a%01+b%2B", "c%02"), "a\x01 b+", "c%02"},
+		"a plain server":   {page("", "a%01+b", "c%2B"), "a%01+b", "c%252B"},
+		"not as announced": {page(escaped, "a%zz", "c"), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, row.reply, reply{Body: `<ListMultipartUploadsResult/>`})
+			d := w.on(t, "aws")
+			page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2})
+			if row.key == "" {
+				require.ErrorIs(t, err, storage.Internal)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.key, page.Uploads[0].Key)
+			_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2, Token: page.Token})
+			require.NoError(t, err)
+			require.Contains(t, w.Last(t).RawQuery, "key-marker="+row.next+"&")
+		})
+	}
 }
 
 func TestASignedPartIsTheSDKs(t *testing.T) {

@@ -29,6 +29,9 @@ type Profile struct {
 	Copy            bool        // CopyObject
 	CopyParts       bool        // UploadPartCopy, for Compose and for objects that are too large for CopyObject
 	CopiedChecksums bool        // with ChecksumFullObject, objects of copied parts have a checksum, too
+	// PinnedCopyParts says that UploadPartCopy enforces x-amz-copy-source-if-match. Without it, the
+	// header is not sent, and each source is compared again before the upload is completed.
+	PinnedCopyParts bool
 
 	// OrderedListing says that the server lists keys in byte order. Otherwise, it lists like
 	// a directory tree, and the core lists folder by folder, with a request for each.
