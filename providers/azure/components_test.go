@@ -257,3 +257,23 @@ func TestAnOpenUploadToAServiceThatMayNotReadBlobs(t *testing.T) {
 	_, err = storage.Compose(t.Context(), b, "joined", []string{"a", "copy"})
 	require.NoError(t, err)
 }
+
+// The credential of a given client is not known, so that the service cannot be authorized to read parts.
+func TestAnOpenUploadThroughAGivenClient(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Client: s.raw})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	u := begin(t, b, "a")
+	for i, text := range []string{"one", "two"} {
+		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "onetwo", string(got))
+	require.Equal(t, []string{"a"}, s.names(t, name))
+}

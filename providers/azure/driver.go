@@ -61,7 +61,7 @@ func (d *driver) Describe() storage.Description {
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
-			storage.Restoring | storage.ListedUploads | signFeatures(d.account),
+			storage.Restoring | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
@@ -73,9 +73,6 @@ func (d *driver) Describe() storage.Description {
 		MaxParts:      maxBlocks,
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
-	}
-	if d.canAuthorizeSource() { // to copy the parts
-		desc.Features |= storage.OpenUploads
 	}
 	if d.canBatch() {
 		desc.MaxBatch = maxBatch
