@@ -38,7 +38,7 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support powercut wine s3api browsers man install-check api workflows release-check tusd objstore pictures spelling
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api browsers man install-check api workflows release-check tusd objstore pictures spelling
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -117,6 +117,10 @@ plots: ## measures again what docs/performance.md shows, and draws its plots; on
 
 fuzz: ## every fuzz target for FUZZTIME
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
+
+permissions: ## writes docs/permissions.md from the table of internal/testing/permissions
+	$(GO) run ./internal/testing/permissions/page >docs/permissions.md.new
+	mv docs/permissions.md.new docs/permissions.md
 
 powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs
 	@scripts/programs e2fsprogs xfsprogs

@@ -10,8 +10,9 @@ import (
 // them. A storage class is copied only within one provider. Attributes that the
 // destination cannot keep (see [Metadata] and [ContentProperties]) are left out;
 // Unsupported is only for those that an option sets. Tags are copied between buckets from [New]
-// that both have [ObjectTags]; a retention and a legal hold are not copied. Annotations of S3 are
-// copied only if S3 copies the object in one request.
+// that both have [ObjectTags]; a retention and a legal hold are not copied. If the credentials may
+// not read the source's tags on Azure, the copy has none. Annotations of S3 are copied only if S3
+// copies the object in one request.
 //
 // The source is pinned to one revision: if it changes meanwhile, Copy fails with
 // Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] selects
@@ -119,14 +120,20 @@ func (c *copyOp) keepsTags(mayHave bool) bool {
 	return mayHave && !c.req.set.tags && c.source != nil && c.op.core.has(ObjectTags) && c.source.d.op.core.has(ObjectTags)
 }
 
-// sourceTags reads the tags of the source.
+// sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
+// may read and write objects need not be allowed to read tags, which scanners of the store set, too.
 func (c *copyOp) sourceTags() (map[string]string, *Error) {
 	d := &c.source.d
-	tags, e := readTags(d.ctx, &d.op, d.again())
-	if e != nil {
-		return nil, c.sourceLost(e)
+	r := d.again()
+	r.Auxiliary = true
+	tags, e := readTags(d.ctx, &d.op, r)
+	switch {
+	case e == nil:
+		return tags, nil
+	case e.Code == PermissionDenied:
+		return nil, nil
 	}
-	return tags, nil
+	return nil, c.sourceLost(e)
 }
 
 // sourceLost returns the error for a request that failed after the source was there.

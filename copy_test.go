@@ -121,6 +121,37 @@ func TestTagsAreThoseOfTheCopiedBytes(t *testing.T) {
 	}
 }
 
+// A role for objects need not be allowed to read tags.
+func TestACopyWhoseTagsAreDeniedHasNone(t *testing.T) {
+	for name, to := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
+		for code, want := range map[storage.Code]error{storage.PermissionDenied: nil, storage.RateLimited: storage.RateLimited} {
+			t.Run(fmt.Sprint(name, " ", code), func(t *testing.T) {
+				b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+					return storage.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+						if call == "Tags" {
+							return &storage.Error{Code: code}
+						}
+						return next(ctx)
+					})
+				}))
+				if to == nil {
+					to = b
+				}
+				_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(map[string]string{"a": "b"}))
+				require.NoError(t, err)
+				attrs, err := storage.Copy(t.Context(), to, "copy", b, "k")
+				require.ErrorIs(t, err, want)
+				if want == nil {
+					require.Zero(t, attrs.TagCount)
+					attrs, err = to.Attrs(t.Context(), "copy")
+					require.NoError(t, err)
+					require.Zero(t, attrs.TagCount)
+				}
+			})
+		}
+	}
+}
+
 // A condition of the call guards the destination only.
 func TestAConditionOfASourceIsNoneOfTheCopy(t *testing.T) {
 	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "a user's": usersBucket{memstore.New()}, "by the store": nil} {

@@ -154,6 +154,39 @@ func (s *loopingStore) ListVersions(context.Context, *storage.ListRequest) (*sto
 	return &storage.VersionPage{Entries: []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: name}}, Token: token}, nil
 }
 
+// A loopingTree lists a folder in a circle: a folder, an object of its name, and so on.
+type loopingTree struct{ *loopingStore }
+
+func (s *loopingTree) Describe() storage.Description {
+	desc := s.loopingStore.Describe()
+	desc.Features &^= storage.OrderedListing
+	desc.FolderOrder = true
+	return desc
+}
+
+func (s *loopingTree) List(_ context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if r.Prefix != "" {
+		return &storage.Page{}, nil
+	}
+	name, token := s.next()
+	if name == "a" {
+		return &storage.Page{Entries: []storage.ListEntry{{Key: "a"}}, Token: token}, nil
+	}
+	return &storage.Page{Entries: []storage.ListEntry{{Key: "a/", IsPrefix: true}}, Token: token}, nil
+}
+
+func TestAListingInFolderOrderInACircleEnds(t *testing.T) {
+	for _, delimiter := range []string{"", "/"} {
+		store := &loopingTree{&loopingStore{remoteStore: &remoteStore{token: func(n int) string { return "AB"[n%2:][:1] }}}}
+		var failed error
+		for _, err := range storage.New(store).List(t.Context(), storage.WithDelimiter(delimiter)) {
+			failed = err
+		}
+		require.ErrorIs(t, failed, storage.Unavailable)
+		require.Equal(t, 4, store.pages)
+	}
+}
+
 func TestListingsInACircleEnd(t *testing.T) {
 	alternating := func(n int) string { return "AB"[n%2:][:1] }
 	growing := func(n int) string { return strings.Repeat("x", n) }

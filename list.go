@@ -160,7 +160,7 @@ func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *E
 // page returns one page of the driver, filtered: in order, without duplicates, and without
 // entries outside of the prefix or before the start.
 func (l *listOp) page(ctx context.Context) (*Page, *Error) {
-	page, e := l.fetch(ctx, &l.req)
+	page, e := l.fetch(ctx, &l.req, &l.progress)
 	if e == nil {
 		e = l.filter(page)
 	}
@@ -171,7 +171,7 @@ func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 }
 
 // fetch returns one page as the driver does.
-func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
+func (l *listOp) fetch(ctx context.Context, r *ListRequest, progress *pageProgress) (*Page, *Error) {
 	page, e := request(ctx, &l.op, func(ctx context.Context) (*Page, error) { return l.op.core.driver.List(ctx, r) })
 	if e == nil {
 		last := ""
@@ -180,7 +180,7 @@ func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 				last = key
 			}
 		}
-		e = l.progress.check(&l.op.core.desc, r.Token, page.Token, last)
+		e = progress.check(&l.op.core.desc, r.Token, page.Token, last)
 		if e == errRepeats && r.Delimiter != "" && r.Delimiter != folderDelimiter { // MinIO, if nothing says that it is MinIO
 			d := l.op.core.driver.Describe()
 			e = unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint)

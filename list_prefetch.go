@@ -46,7 +46,7 @@ func (l *listOp) prefetch(ctx context.Context, token string, size, left int) *pa
 	l.spare = nil
 	go func() {
 		defer close(n.done)
-		n.caught.Do(func() { n.page, n.e = l.fetch(ctx, &r) }, nil)
+		n.caught.Do(func() { n.page, n.e = l.fetch(ctx, &r, &l.progress) }, nil)
 	}()
 	return n
 }

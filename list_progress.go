@@ -26,7 +26,7 @@ func (p *pageProgress) check(desc *Description, token, next, last string) *Error
 	case next == "":
 		*p = pageProgress{}
 		return nil
-	case next == token, next == p.mark && !desc.FolderOrder: // which lists other folders meanwhile
+	case next == token, next == p.mark:
 		return errRepeats
 	}
 	if p.pages++; p.pages&(p.pages-1) == 0 {

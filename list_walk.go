@@ -51,7 +51,7 @@ func (l *listOp) flat(ctx context.Context, to visit) *Error {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		page, e := l.fetch(ctx, &r)
+		page, e := l.fetch(ctx, &r, &l.progress)
 		if e == nil {
 			e = l.ascend(page, &r)
 		}
@@ -100,11 +100,12 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		}
 		return to(entry)
 	}}
+	var progress pageProgress // of this folder: others are listed between its pages
 	for {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		page, e := l.fetch(ctx, &r)
+		page, e := l.fetch(ctx, &r, &progress)
 		if e != nil {
 			return e
 		}

@@ -65,7 +65,7 @@ type Properties struct {
 	ContentLanguage    string
 	CacheControl       string
 	Metadata           map[string]string // keys in lower case
-	StorageClass       string            // the provider's word; empty for its default
+	StorageClass       string            // the provider's word; empty for its default, or if a write asked for none
 }
 
 // A ListEntry is an object or, with WithDelimiter, a common prefix.

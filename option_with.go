@@ -88,8 +88,8 @@ func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }
 
-// WithStorageClass sets the storage class, by the provider's own name. If the store has
-// none, the operation fails with Unsupported.
+// WithStorageClass sets the storage class, by the provider's own name. Without it, Azure keeps that
+// of the object which is replaced. If the store has none, the operation fails with Unsupported.
 func WithStorageClass(class string) WriteOption {
 	return propertyOption(propStorageClass, func(p *Properties) { p.StorageClass = class })
 }

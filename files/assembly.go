@@ -21,7 +21,7 @@ const (
 
 // An assembly is one call's work on a complete set of parts.
 type assembly struct {
-	*partUpload
+	upload *partUpload
 	holder string     // this call
 	state  *partState // as last read or written
 	drawn  bool       // the claim is new: no call has worked on it before
@@ -32,7 +32,7 @@ type assembly struct {
 // may come here in many processes, and any of them may stop. They make one file and
 // return its record.
 func (u *partUpload) join(ctx context.Context) (*Record, error) {
-	a := &assembly{partUpload: u, holder: rand.Text()}
+	a := &assembly{upload: u, holder: rand.Text()}
 	r, err := a.run(ctx)
 	if _, refused := err.(*refusedError); refused {
 		a.drop(ctx)
@@ -68,7 +68,7 @@ func (a *assembly) acquireClaim(ctx context.Context) (*Record, error) {
 	var seen string // the revision that it waited for
 	var waited time.Duration
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		state, err := a.confirm(ctx, nil)
+		state, err := a.upload.confirm(ctx, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func (a *assembly) acquireClaim(ctx context.Context) (*Record, error) {
 			seen, waited = state.revision, 0
 		}
 		if c := state.Claim; c != nil && c.Holder != "" && c.Holder != a.holder && waited < joinPatience {
-			if err := a.wait(ctx, poll); err != nil {
+			if err := a.upload.store.wait(ctx, poll); err != nil {
 				return nil, err
 			}
 			waited += poll
@@ -89,12 +89,12 @@ func (a *assembly) acquireClaim(ctx context.Context) (*Record, error) {
 		}
 		// Without IfAbsent, only an ID of its own keeps what this call joins apart from
 		// what a slow call still joins. Sweep removes the bytes that are not used.
-		if a.drawn = state.Claim == nil || !a.creates && state.Claim.Joined == nil; a.drawn {
-			r := a.newRecord(&a.options.UploadOptions)
+		if a.drawn = state.Claim == nil || !a.upload.store.creates && state.Claim.Joined == nil; a.drawn {
+			r := a.upload.store.newRecord(&a.upload.options.UploadOptions)
 			state.Claim = &claim{ID: r.ID, Created: r.Created}
 		}
 		state.Claim.Holder = a.holder
-		if swapped, err := a.swap(ctx, state); swapped || err != nil {
+		if swapped, err := a.upload.swap(ctx, state); swapped || err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +109,7 @@ func (a *assembly) existing(ctx context.Context) (*Record, error) {
 		if c == nil || c.Joined == nil {
 			return nil, nil
 		}
-		r, err := a.records.Record(ctx, c.ID)
+		r, err := a.upload.kind.records.Record(ctx, c.ID)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound && c.Recorded:
 			return nil, completedError(nil)
@@ -123,7 +123,7 @@ func (a *assembly) existing(ctx context.Context) (*Record, error) {
 		if swapped, err := a.finish(ctx); swapped || err != nil {
 			return r, err
 		}
-		if a.state, err = a.confirm(ctx, nil); err != nil {
+		if a.state, err = a.upload.confirm(ctx, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -146,7 +146,7 @@ func (a *assembly) advance(ctx context.Context) (*Record, error) {
 	} else if err := a.verify(ctx, r); err != nil {
 		return nil, err
 	}
-	err := a.records.Create(ctx, r)
+	err := a.upload.kind.records.Create(ctx, r)
 	if err != nil && storage.CodeOf(err) != storage.PreconditionFailed {
 		return nil, err
 	}
@@ -170,11 +170,11 @@ func (a *assembly) advance(ctx context.Context) (*Record, error) {
 // verify returns Completed if the file was made and then deleted, because Sweep never
 // removes the bytes of a claim. It then removes the record again.
 func (a *assembly) verify(ctx context.Context, r *Record) error {
-	there, err := a.hasBytes(ctx, a.kind, r)
+	there, err := a.upload.store.hasBytes(ctx, a.upload.kind, r)
 	if err != nil || there {
 		return err
 	}
-	if err := a.records.Remove(ctx, r.ID); err != nil {
+	if err := a.upload.kind.records.Remove(ctx, r.ID); err != nil {
 		return err
 	}
 	return completedError(nil)
@@ -186,10 +186,10 @@ func (a *assembly) verify(ctx context.Context, r *Record) error {
 func (a *assembly) noteJoined(ctx context.Context, r *Record) (bool, error) {
 	for {
 		a.state.Claim.Joined = r
-		if swapped, err := a.swap(ctx, a.state); swapped || err != nil {
+		if swapped, err := a.upload.swap(ctx, a.state); swapped || err != nil {
 			return swapped, err
 		}
-		state, err := a.confirm(ctx, nil)
+		state, err := a.upload.confirm(ctx, nil)
 		if err != nil {
 			return false, err
 		}
@@ -205,16 +205,16 @@ func (a *assembly) noteJoined(ctx context.Context, r *Record) (bool, error) {
 func (a *assembly) finish(ctx context.Context) (bool, error) {
 	c := a.state.Claim
 	c.Holder, c.Recorded = "", true
-	swapped, err := a.swap(ctx, a.state)
+	swapped, err := a.upload.swap(ctx, a.state)
 	if swapped {
-		_, _ = storage.RemoveMatching(ctx, a.bucket, nil, storage.WithPrefix(a.partsPrefix()))
+		_, _ = storage.RemoveMatching(ctx, a.upload.store.bucket, nil, storage.WithPrefix(a.upload.partsPrefix()))
 	}
 	return swapped, err
 }
 
 // superseded reports whether another call has taken over.
 func (a *assembly) superseded(ctx context.Context) bool {
-	state, err := a.read(ctx)
+	state, err := a.upload.read(ctx)
 	return err == nil && state.Claim != nil && state.Claim.Holder != a.holder
 }
 
@@ -223,7 +223,7 @@ func (a *assembly) superseded(ctx context.Context) bool {
 func (a *assembly) release(ctx context.Context, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	state, failure := a.read(ctx)
+	state, failure := a.upload.read(ctx)
 	if failure != nil || state.Claim == nil || state.Claim.Holder != a.holder {
 		return
 	}
@@ -231,5 +231,5 @@ func (a *assembly) release(ctx context.Context, err error) {
 	if CodeOf(err) == TooLarge && state.Claim.Joined == nil {
 		state.Claim = nil
 	}
-	_, _ = a.swap(ctx, state) // otherwise another call takes over after joinPatience
+	_, _ = a.upload.swap(ctx, state) // otherwise another call takes over after joinPatience
 }

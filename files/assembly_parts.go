@@ -9,10 +9,10 @@ import (
 
 // assemble stores the bytes of the parts and returns the record to create.
 func (a *assembly) assemble(ctx context.Context) (*Record, error) {
-	r := a.newRecord(&a.options.UploadOptions)
+	r := a.upload.store.newRecord(&a.upload.options.UploadOptions)
 	r.ID, r.Created = a.state.Claim.ID, a.state.Claim.Created
 	if !a.drawn { // an earlier call may have stored the bytes
-		attrs, err := a.bucket.Attrs(ctx, a.key(r))
+		attrs, err := a.upload.store.bucket.Attrs(ctx, a.upload.kind.key(r))
 		if err == nil {
 			r.describe(attrs)
 			return r, nil
@@ -22,17 +22,17 @@ func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 		}
 	}
 	var opts []storage.CopyOption
-	if a.creates {
+	if a.upload.store.creates {
 		opts = append(opts, storage.IfAbsent())
 	}
-	if r.MIMEType != "" && !storage.Lacks(a.bucket, storage.ContentProperties) { // the record has it too
+	if r.MIMEType != "" && !storage.Lacks(a.upload.store.bucket, storage.ContentProperties) { // the record has it too
 		opts = append(opts, storage.WithContentType(r.MIMEType))
 	}
 	err := a.withHeartbeat(ctx, func() error {
-		if a.inspects() {
+		if a.upload.store.inspects() {
 			return a.joinInspected(ctx, r, opts)
 		}
-		attrs, err := a.compose(ctx, a.key(r), opts)
+		attrs, err := a.compose(ctx, a.upload.kind.key(r), opts)
 		if err == nil {
 			r.describe(attrs)
 		}
@@ -47,14 +47,14 @@ func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 // joinInspected joins the parts under a key of this call, so that no other call replaces what is
 // inspected there.
 func (a *assembly) joinInspected(ctx context.Context, r *Record, opts []storage.CopyOption) error {
-	waiting := a.partsPrefix() + "joined-" + a.holder + r.FileExt
-	defer a.removeWaiting(ctx, waiting)
+	waiting := a.upload.partsPrefix() + "joined-" + a.holder + r.FileExt
+	defer a.upload.store.removeWaiting(ctx, waiting)
 	attrs, err := a.compose(ctx, waiting, opts)
 	if err != nil {
 		return err
 	}
 	r.describe(attrs)
-	if attrs, a.fresh, err = a.admit(ctx, a.kind, r, waiting); err != nil {
+	if attrs, a.fresh, err = a.upload.store.admit(ctx, a.upload.kind, r, waiting); err != nil {
 		return err
 	}
 	r.describe(attrs)
@@ -65,23 +65,23 @@ func (a *assembly) joinInspected(ctx context.Context, r *Record, opts []storage.
 // returns the existing object if another call was first.
 func (a *assembly) compose(ctx context.Context, key string, opts []storage.CopyOption) (*storage.Attrs, error) {
 	for attempt := 1; ; attempt++ {
-		keys, size, err := a.parts(ctx)
+		keys, size, err := a.upload.parts(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if len(keys) < a.options.Count {
+		if len(keys) < a.upload.options.Count {
 			return nil, storage.ObjectNotFound
 		}
-		if a.config.MaxSize > 0 && size > a.config.MaxSize {
-			return nil, tooLargeError(a.config.MaxSize)
+		if a.upload.store.config.MaxSize > 0 && size > a.upload.store.config.MaxSize {
+			return nil, tooLargeError(a.upload.store.config.MaxSize)
 		}
-		attrs, err := storage.Compose(ctx, a.bucket, key, keys, opts...)
+		attrs, err := storage.Compose(ctx, a.upload.store.bucket, key, keys, opts...)
 		switch storage.CodeOf(err) {
 		case "":
 			a.fresh = true
 			return attrs, nil
 		case storage.PreconditionFailed:
-			return a.bucket.Attrs(ctx, key)
+			return a.upload.store.bucket.Attrs(ctx, key)
 		case storage.Changed:
 			if attempt < joinAttempts {
 				continue
@@ -101,9 +101,9 @@ func (a *assembly) withHeartbeat(ctx context.Context, work func() error) error {
 	waiting, stop := context.WithCancel(ctx)
 	var beats panics.Group
 	beats.Go(func() {
-		for a.pulse(waiting, heartbeatInterval) == nil {
+		for a.upload.store.pulse(waiting, heartbeatInterval) == nil {
 			a.state.Claim.Beat++
-			if swapped, err := a.swap(ctx, a.state); err == nil && !swapped {
+			if swapped, err := a.upload.swap(ctx, a.state); err == nil && !swapped {
 				return // another call has taken over; whichever finishes first wins
 			}
 		}

@@ -21,7 +21,7 @@ func (s *Store) bounded(body io.Reader) io.Reader {
 // than Config.MaxSize. Only a part that is larger than its share needs the sizes of
 // the others.
 func (u *partUpload) bounded(ctx context.Context, body io.Reader) (io.Reader, error) {
-	limit := u.config.MaxSize
+	limit := u.store.config.MaxSize
 	if limit == 0 {
 		return body, nil
 	}
@@ -42,7 +42,7 @@ func (u *partUpload) bounded(ctx context.Context, body io.Reader) (io.Reader, er
 // others returns the size of all parts but this one.
 func (u *partUpload) others(ctx context.Context) (size int64, err error) {
 	own := u.partKey(u.options.Part)
-	for entry, err := range u.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {
+	for entry, err := range u.store.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {
 		if err != nil {
 			return 0, err
 		}

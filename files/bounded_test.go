@@ -25,12 +25,12 @@ func TestTheLargestPossibleSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{MaxSize: math.MaxInt64})
-			r, err := f.Upload(t.Context(), body("content"), named("a.txt"))
+			r, err := f.store.Upload(t.Context(), body("content"), named("a.txt"))
 			require.NoError(t, err)
-			require.Equal(t, "content", content(t, f.Store, r.ID))
-			r, err = f.UploadPart(t.Context(), body("content"), part(token, 1, 1))
+			require.Equal(t, "content", content(t, f.store, r.ID))
+			r, err = f.store.UploadPart(t.Context(), body("content"), part(token, 1, 1))
 			require.NoError(t, err)
-			require.Equal(t, "content", content(t, f.Store, r.ID))
+			require.Equal(t, "content", content(t, f.store, r.ID))
 		})
 	}
 }
@@ -58,7 +58,7 @@ func TestAFileInPartsEnforcesMaxSize(t *testing.T) {
 					f.send(t, text, part(token, 4, number))
 				}
 				before := stored(t, f.bucket)
-				_, err := f.UploadPart(t.Context(), body(row.body), part(token, 4, row.part))
+				_, err := f.store.UploadPart(t.Context(), body(row.body), part(token, 4, row.part))
 				if row.fits {
 					require.NoError(t, err)
 					return
@@ -90,10 +90,10 @@ func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
 	unbounded.send(t, "0123456789", part(token, 2, 1)) // as if two came at once
 	calls := faults.New()
 	s := f.withLayers(t, files.Config{MaxSize: 10}, storage.WithLayer(calls.Layer()))
-	_, err := s.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
+	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
 	refused(t, err, "file", files.TooLarge, storage.TooLarge)
 	require.Equal(t, 1, calls.Count(faults.Put), "the part; no file was begun")
-	require.Equal(t, "5678901234", content(t, f.Store, f.send(t, "56789", part(token, 2, 1)).ID))
+	require.Equal(t, "5678901234", content(t, f.store, f.send(t, "56789", part(token, 2, 1)).ID))
 }
 
 // Parts that arrive at once do not see each other. Their file is not made, and one of
@@ -103,13 +103,13 @@ func TestPartsWhoseSumIsTooLarge(t *testing.T) {
 	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
 	var late sync.WaitGroup
 	var err error
-	late.Go(func() { _, err = f.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+	late.Go(func() { _, err = f.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
 	<-inside
 	f.send(t, "56789", part(token, 2, 2))
 	close(slow.open)
 	late.Wait()
 	refused(t, err, "file", files.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", content(t, f.Store, f.send(t, "01234", part(token, 2, 1)).ID))
+	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID))
 }
 
 // A part is replaced by a larger one while all of them are joined.
@@ -125,9 +125,9 @@ func TestPartsThatGrowDuringJoining(t *testing.T) {
 			}
 		}
 	}))
-	_, err := s.UploadPart(t.Context(), strings.NewReader("56789"), part(token, 2, 2))
+	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), part(token, 2, 2))
 	refused(t, err, "file", files.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", content(t, f.Store, f.send(t, "01234", part(token, 2, 1)).ID), "the token is not lost")
+	require.Equal(t, "0123456789", content(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID), "the token is not lost")
 	whole(t, f.bucket, f.records)
 }
 
@@ -146,7 +146,7 @@ func TestASizeThatCannotBeCompared(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{MaxSize: 10}, storage.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			_, err := f.UploadPart(t.Context(), body("0123456789"), part(token, 2, 1))
+			_, err := f.store.UploadPart(t.Context(), body("0123456789"), part(token, 2, 1))
 			refused(t, err, "", files.StoreFailed, storage.Unavailable)
 		})
 	}

@@ -21,7 +21,7 @@ func (s *Store) ClearTemp(ctx context.Context, olderThan time.Duration) (int, er
 	if err != nil {
 		return 0, toError(err)
 	}
-	w := &sweep{Store: s, kind: s.temp, report: &SweepReport{}, now: now}
+	w := &sweep{store: s, kind: s.temp, report: &SweepReport{}, now: now}
 	removed, err := w.clear(ctx, olderThan)
 	return removed, toError(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
 }
@@ -34,7 +34,7 @@ func (w *sweep) clear(ctx context.Context, olderThan time.Duration) (removed int
 	var errs []error
 	var batch []string
 	flush := func() bool {
-		for _, err := range parallel.All(len(batch), removeConcurrency, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
+		for _, err := range parallel.All(len(batch), removeConcurrency, func(i int) error { return w.store.remove(ctx, w.kind, batch[i]) }) {
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -44,8 +44,8 @@ func (w *sweep) clear(ctx context.Context, olderThan time.Duration) (removed int
 		batch = batch[:0]
 		return len(errs) < maxFailures
 	}
-	records := w.records.(bucketRecords)
-	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(records.prefix)) {
+	records := w.kind.records.(bucketRecords)
+	for entry, err := range w.store.bucket.List(ctx, storage.WithPrefix(records.prefix)) {
 		if err != nil {
 			errs = append(errs, err)
 			break

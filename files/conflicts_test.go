@@ -32,12 +32,12 @@ func TestAStoreThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
 		call func(f *fixture) error
 	}{
 		{"a purpose", func(f *fixture) error {
-			_, err := f.SetPurpose(ctx, f.upload(t, "x").ID, "new")
+			_, err := f.store.SetPurpose(ctx, f.upload(t, "x").ID, "new")
 			return err
 		}},
 		{"the last part", func(f *fixture) error {
 			require.Nil(t, f.send(t, "x", part(token, 2, 1)))
-			_, err := f.UploadPart(ctx, strings.NewReader("y"), part(token, 2, 2))
+			_, err := f.store.UploadPart(ctx, strings.NewReader("y"), part(token, 2, 2))
 			return err
 		}},
 	} {

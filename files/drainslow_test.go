@@ -13,7 +13,7 @@ import (
 
 func TestARefusedClientThatSendsSlowlyIsCutOff(t *testing.T) {
 	f := inMemory(t, files.Config{})
-	handler, err := files.Handler(f.Store, files.HandlerConfig{
+	handler, err := files.Handler(f.store, files.HandlerConfig{
 		Authorize: func(*http.Request) (string, error) { return "", storage.Unauthenticated },
 	})
 	require.NoError(t, err)

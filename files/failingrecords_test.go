@@ -79,18 +79,22 @@ func (r *failingRecords) IDs(ctx context.Context, after string, limit int) (ids 
 
 // failingDatabase is such a database with states of parts.
 type failingDatabase struct {
-	failingRecords
+	files.Records
+	calls  *failingRecords
 	states files.PartStates
 }
 
 var _ files.PartStates = (*failingDatabase)(nil)
+
+func (d *failingDatabase) hit() bool { return d.calls.hit() }
 
 // failing returns f's records, whose n-th call fails.
 func (f *fixture) failing(n int, lost bool) files.Records {
 	if f.database == nil {
 		return &failingRecords{Records: f.records, n: n, lost: lost}
 	}
-	return &failingDatabase{failingRecords{Records: f.records, n: n, lost: lost}, f.database}
+	r := &failingRecords{Records: f.records, n: n, lost: lost}
+	return &failingDatabase{r, r, f.database}
 }
 
 // instead returns records that a test put in place of f's, with f's states.
@@ -105,7 +109,7 @@ func (f *fixture) instead(records files.Records) files.Records {
 }
 
 func (d *failingDatabase) PartState(ctx context.Context, key string) (state []byte, revision string, err error) {
-	err = d.call(func() (err error) {
+	err = d.calls.call(func() (err error) {
 		state, revision, err = d.states.PartState(ctx, key)
 		return err
 	}, false)
@@ -113,7 +117,7 @@ func (d *failingDatabase) PartState(ctx context.Context, key string) (state []by
 }
 
 func (d *failingDatabase) SetPartState(ctx context.Context, key string, state []byte, revision string) (written string, err error) {
-	err = d.call(func() (err error) {
+	err = d.calls.call(func() (err error) {
 		written, err = d.states.SetPartState(ctx, key, state, revision)
 		return err
 	}, true)
@@ -121,11 +125,11 @@ func (d *failingDatabase) SetPartState(ctx context.Context, key string, state []
 }
 
 func (d *failingDatabase) RemovePartState(ctx context.Context, key, revision string) error {
-	return d.call(func() error { return d.states.RemovePartState(ctx, key, revision) }, true)
+	return d.calls.call(func() error { return d.states.RemovePartState(ctx, key, revision) }, true)
 }
 
 func (d *failingDatabase) ListPartStates(ctx context.Context, after string, limit int) (found []files.ListedPartState, next string, err error) {
-	err = d.call(func() (err error) {
+	err = d.calls.call(func() (err error) {
 		found, next, err = d.states.ListPartStates(ctx, after, limit)
 		return err
 	}, false)
@@ -133,7 +137,7 @@ func (d *failingDatabase) ListPartStates(ctx context.Context, after string, limi
 }
 
 // blindRecords cannot be read, so that the outcome of a lost call stays unknown.
-type blindRecords struct{ failingRecords }
+type blindRecords struct{ files.Records }
 
 func (r *blindRecords) Record(context.Context, string) (*files.Record, error) {
 	return nil, &storage.Error{Code: storage.Unavailable}

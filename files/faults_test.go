@@ -42,7 +42,7 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(listed(t, f.Store, files.ListFilter{}, 10)), 2)
+			require.GreaterOrEqual(t, len(listed(t, f.store, files.ListFilter{}, 10)), 2)
 		},
 	},
 	{
@@ -52,7 +52,7 @@ var operations = []operation{
 			return failure(s.Upload(t.Context(), strings.NewReader("new"), named("new.txt")))
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(listed(t, f.Store, files.ListFilter{}, 10)), 2)
+			require.GreaterOrEqual(t, len(listed(t, f.store, files.ListFilter{}, 10)), 2)
 		},
 	},
 	{
@@ -75,9 +75,9 @@ var operations = []operation{
 			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 3, 2)))
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			ids := listed(t, f.Store, files.ListFilter{}, 10)
+			ids := listed(t, f.store, files.ListFilter{}, 10)
 			require.Len(t, ids, 2, "one for the bystander, one for the parts")
-			require.Equal(t, "abc", content(t, f.Store, ids[1]))
+			require.Equal(t, "abc", content(t, f.store, ids[1]))
 		},
 	},
 	{
@@ -90,9 +90,9 @@ var operations = []operation{
 			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)))
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			ids := listed(t, f.Store, files.ListFilter{}, 10)
+			ids := listed(t, f.store, files.ListFilter{}, 10)
 			require.Len(t, ids, 2, "one for the bystander, one for the parts")
-			require.Equal(t, "ab", content(t, f.Store, ids[1]))
+			require.Equal(t, "ab", content(t, f.store, ids[1]))
 		},
 	},
 	{
@@ -110,7 +110,7 @@ var operations = []operation{
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
 			require.Len(t, under(t, f.bucket, "files/client/"), 1, "the bystander's")
-			require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+			require.Len(t, listed(t, f.store, files.ListFilter{}, 10), 1)
 		},
 	},
 	{
@@ -121,7 +121,7 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, _ string) {
-			require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+			require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
 		},
 	},
 	{
@@ -129,7 +129,7 @@ var operations = []operation{
 		setUp: func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
 		do:    func(t *testing.T, s *files.Store, id string) error { return s.Delete(t.Context(), id) },
 		done: func(t *testing.T, f *fixture, id string) {
-			_, err := f.Details(t.Context(), id)
+			_, err := f.store.Details(t.Context(), id)
 			refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
 			require.Len(t, under(t, f.bucket, "files/client/"), 1, "the bystander's")
 		},
@@ -142,10 +142,10 @@ var operations = []operation{
 			return err
 		},
 		done: func(t *testing.T, f *fixture, id string) {
-			r, err := f.Details(t.Context(), id)
+			r, err := f.store.Details(t.Context(), id)
 			require.NoError(t, err)
 			require.Equal(t, "new", r.Purpose)
-			require.Equal(t, "old", content(t, f.Store, id))
+			require.Equal(t, "old", content(t, f.store, id))
 		},
 	},
 	{
@@ -164,10 +164,10 @@ var operations = []operation{
 		name: "a clearing of temp files", noRecords: true, states: true, later: true,
 		setUp: func(t *testing.T, f *fixture) string {
 			for range 3 {
-				_, err := f.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+				_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
 				require.NoError(t, err)
 			}
-			_, err := f.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
+			_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
 			require.NoError(t, err)
 			f.clock.Advance(25 * time.Hour)
 			return ""
@@ -242,7 +242,7 @@ func (f *fixture) withRecords(t *testing.T, records files.Records) (*fixture, fu
 	t.Helper()
 	s := *f
 	var err error
-	s.Store, err = files.New(f.bucket, records, files.Config{Now: f.clock.Now, Inspect: f.inspect})
+	s.store, err = files.New(f.bucket, records, files.Config{Now: f.clock.Now, Inspect: f.inspect})
 	require.NoError(t, err)
 	return &s, records.(interface{ hit() bool }).hit
 }
@@ -272,9 +272,9 @@ func TestAFaultAtEveryCall(t *testing.T) {
 							f.clock.Advance(time.Second)
 							given := op.setUp(t, f)
 							s, hit := failure.at(t, f, n)
-							err := op.do(t, s.Store, given)
+							err := op.do(t, s.store, given)
 							op.judge(t, f, given, fmt.Sprintf("call %d: %v", n, err), err, again)
-							require.Equal(t, "bystander", content(t, f.Store, bystander.ID))
+							require.Equal(t, "bystander", content(t, f.store, bystander.ID))
 							if !hit() {
 								require.NoError(t, err)
 								met := n > 1
@@ -303,26 +303,26 @@ func (op operation) meets(failure string, f *fixture) bool {
 func (op operation) judge(t *testing.T, f *fixture, given, name string, err error, again bool) {
 	t.Helper()
 	if op.name != "a sweep" { // its debris has none
-		for _, id := range listed(t, f.Store, files.ListFilter{}, 10) {
-			content(t, f.Store, id) // a record has its bytes at every moment
+		for _, id := range listed(t, f.store, files.ListFilter{}, 10) {
+			content(t, f.store, id) // a record has its bytes at every moment
 		}
 	}
 	if err != nil && again {
 		if op.later {
 			f.clock.Advance(25 * time.Hour)
 		}
-		require.NoError(t, op.do(t, f.Store, given), "tried again after %s", name)
+		require.NoError(t, op.do(t, f.store, given), "tried again after %s", name)
 		err = nil
 	}
 	if err == nil {
 		op.done(t, f, given)
 	}
 	f.clock.Advance(25 * time.Hour)
-	_, failed := f.Sweep(t.Context())
+	_, failed := f.store.Sweep(t.Context())
 	require.NoError(t, failed, name)
 	whole(t, f.bucket, f.records)
 	require.Empty(t, under(t, f.bucket, "files/parts/"), name)
-	report, failed := f.Sweep(t.Context())
+	report, failed := f.store.Sweep(t.Context())
 	require.NoError(t, failed, name)
 	require.Equal(t, &files.SweepReport{}, report, "nothing is left, after %s", name)
 }

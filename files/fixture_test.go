@@ -53,7 +53,7 @@ func (c *clock) Advance(by time.Duration) {
 
 // A fixture is a store with its parts.
 type fixture struct {
-	*files.Store
+	store   *files.Store
 	driver  storage.Driver // nil if the test has only the bucket
 	bucket  storage.Bucket
 	records files.Records
@@ -136,9 +136,9 @@ func (f *fixture) opened(t *testing.T, c files.Config, b storage.Bucket) *fixtur
 	}
 	c.Inspect = f.inspect
 	var err error
-	f.Store, err = files.New(b, f.records, c)
+	f.store, err = files.New(b, f.records, c)
 	require.NoError(t, err)
-	f.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+	f.store.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 	return f
 }
 
@@ -196,17 +196,18 @@ func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	if f.database == nil {
 		return s
 	}
-	database := &failingDatabase{failingRecords{Records: f.database, death: d}, f.database}
+	r := &failingRecords{Records: f.database, death: d}
+	database := &failingDatabase{r, r, f.database}
 	var err error
-	s.Store, err = files.New(s.bucket, database, files.Config{Now: f.clock.Now, Inspect: f.inspect})
+	s.store, err = files.New(s.bucket, database, files.Config{Now: f.clock.Now, Inspect: f.inspect})
 	require.NoError(t, err)
-	s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+	s.store.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 	return s
 }
 
 func (f *fixture) upload(t *testing.T, content string) *files.Record {
 	t.Helper()
-	r, err := f.Upload(t.Context(), strings.NewReader(content), named("note.txt"))
+	r, err := f.store.Upload(t.Context(), strings.NewReader(content), named("note.txt"))
 	require.NoError(t, err)
 	return r
 }

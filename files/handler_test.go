@@ -19,10 +19,10 @@ import (
 
 // An api is a store with a handler, and a client of it.
 type api struct {
-	*fixture
-	url    string
-	http   *http.Client
-	client *filesclient.Client
+	fixture *fixture
+	url     string
+	http    *http.Client
+	client  *filesclient.Client
 
 	mu     sync.Mutex
 	hidden []error // the errors that OnError received
@@ -49,7 +49,7 @@ func newAPI(t *testing.T, f *fixture, c files.HandlerConfig) *api {
 		defer a.mu.Unlock()
 		a.hidden = append(a.hidden, err)
 	}
-	handler, err := files.Handler(f.Store, c)
+	handler, err := files.Handler(f.store, c)
 	require.NoError(t, err)
 	server := httptest.NewServer(http.StripPrefix("/api", handler))
 	t.Cleanup(server.Close)
@@ -132,9 +132,9 @@ func TestHandlerRefusesItsConfiguration(t *testing.T) {
 		config files.HandlerConfig
 	}{
 		{"no store", nil, files.HandlerConfig{Authorize: authorizeByHeader}},
-		{"no Authorize", f.Store, files.HandlerConfig{}},
-		{"a negative size", f.Store, files.HandlerConfig{Authorize: authorizeByHeader, MaxUploadSize: -1}},
-		{"a negative number of files", f.Store, files.HandlerConfig{Authorize: authorizeByHeader, MaxDelete: -1}},
+		{"no Authorize", f.store, files.HandlerConfig{}},
+		{"a negative size", f.store, files.HandlerConfig{Authorize: authorizeByHeader, MaxUploadSize: -1}},
+		{"a negative number of files", f.store, files.HandlerConfig{Authorize: authorizeByHeader, MaxDelete: -1}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := files.Handler(row.store, row.config)
@@ -172,7 +172,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 				require.NotContains(t, answer.body, "hunter2")
 			}
 			require.Equal(t, row.hidden, len(a.hidden) > 0)
-			require.Equal(t, "x", content(t, f.Store, record.ID))
+			require.Equal(t, "x", content(t, f.store, record.ID))
 		})
 	}
 }
@@ -203,7 +203,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		require.False(t, deletions[0].Deleted)
 		require.Equal(t, files.NotAllowed, deletions[0].Err.Code)
 		require.Equal(t, filesclient.Deletion{ID: mine.ID, Deleted: true}, deletions[1])
-		require.Equal(t, "theirs", content(t, f.Store, theirs.ID))
+		require.Equal(t, "theirs", content(t, f.store, theirs.ID))
 	})
 }
 

@@ -56,9 +56,9 @@ func (a *api) refuses(t *testing.T, path string, forms []badForm) {
 		t.Run(row.name, func(t *testing.T) {
 			body, contentType := formOf(t, row.pieces)
 			a.ask(t, "POST", path, contentType, body).problem(t, row.status, row.field, row.code)
-			require.Empty(t, under(t, a.bucket, "files/client/"))
-			require.Empty(t, under(t, a.bucket, "files/temp/"))
-			require.Empty(t, under(t, a.bucket, "files/records/"))
+			require.Empty(t, under(t, a.fixture.bucket, "files/client/"))
+			require.Empty(t, under(t, a.fixture.bucket, "files/temp/"))
+			require.Empty(t, under(t, a.fixture.bucket, "files/records/"))
 		})
 	}
 	require.Empty(t, a.hidden, "none of it is the server's fault")
@@ -217,7 +217,7 @@ func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	for _, missing := range []int{3, 4, 5, 10, 1000, 99_999, len(text) - 20} {
 		answer := a.ask(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-missing]))
 		require.Equal(t, bad, answer.status, "without its last %d bytes: %s", missing, answer.body)
-		require.Empty(t, under(t, a.bucket, "files/"))
+		require.Empty(t, under(t, a.fixture.bucket, "files/"))
 	}
 }
 
@@ -262,7 +262,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 	}
 	a.ask(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`)).problem(t, bad, "Content-Type", files.InvalidRequest)
 	require.Empty(t, a.hidden)
-	record, err := f.Details(t.Context(), id)
+	record, err := f.store.Details(t.Context(), id)
 	require.NoError(t, err, "nothing was deleted")
 	require.Empty(t, record.Purpose)
 }

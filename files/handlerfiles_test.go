@@ -31,7 +31,7 @@ func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
 				bucket, clock := place.open(t), newClock()
 				f := &fixture{bucket: bucket, records: backend.open(t, bucket), clock: clock}
 				var err error
-				f.Store, err = files.New(bucket, f.records, files.Config{Now: clock.Now})
+				f.store, err = files.New(bucket, f.records, files.Config{Now: clock.Now})
 				require.NoError(t, err)
 				test(t, newAPI(t, f, files.HandlerConfig{}))
 			})
@@ -189,7 +189,7 @@ func TestDeleteManyOverHTTP(t *testing.T) {
 	deletions, err := a.client.DeleteMany(t.Context(), []string{two.ID, missing, one.ID, two.ID})
 	require.NoError(t, err)
 	require.Equal(t, []filesclient.Deletion{{ID: two.ID, Deleted: true}, {ID: missing, Deleted: true}, {ID: one.ID, Deleted: true}, {ID: two.ID, Deleted: true}}, deletions)
-	all, err := f.List(t.Context(), files.ListFilter{}, "", 10)
+	all, err := f.store.List(t.Context(), files.ListFilter{}, "", 10)
 	require.NoError(t, err)
 	require.Len(t, all.Records, 1)
 	require.Equal(t, kept.ID, all.Records[0].ID)
@@ -211,7 +211,7 @@ func TestAMalformedIDHasItsOwnResult(t *testing.T) {
 		require.False(t, deletions[i].Deleted)
 		refused(t, deletions[i].Err, "ID", files.InvalidValue, storage.InvalidArgument)
 	}
-	all, err := f.List(t.Context(), files.ListFilter{}, "", 10)
+	all, err := f.store.List(t.Context(), files.ListFilter{}, "", 10)
 	require.NoError(t, err)
 	require.Empty(t, all.Records)
 }
@@ -239,7 +239,7 @@ func TestMaxDeleteFilesCanBeDeletedAtOnce(t *testing.T) {
 			require.NoError(t, err)
 			answer := a.ask(t, "POST", "/files/delete", "application/json", bytes.NewReader(document))
 			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
-			require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+			require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 		})
 	}
 }
@@ -265,10 +265,10 @@ func TestThePurposeMayFollowTheFile(t *testing.T) {
 			var record files.Record
 			require.NoError(t, json.Unmarshal([]byte(answer.body), &record))
 			require.Equal(t, row.want, record.Purpose)
-			stored, err := f.Details(t.Context(), record.ID)
+			stored, err := f.store.Details(t.Context(), record.ID)
 			require.NoError(t, err)
 			require.Equal(t, row.want, stored.Purpose)
-			require.Equal(t, "content", content(t, f.Store, record.ID))
+			require.Equal(t, "content", content(t, f.store, record.ID))
 		})
 	}
 }
@@ -283,7 +283,7 @@ func TestDownloadsAreSafeToOpen(t *testing.T) {
 		"ünïcödé ☕.txt":  "x",
 		"semi;colon.txt": "x",
 	} {
-		record, err := f.Upload(t.Context(), strings.NewReader(content), named(name))
+		record, err := f.store.Upload(t.Context(), strings.NewReader(content), named(name))
 		require.NoError(t, err)
 		for _, method := range []string{"GET", "HEAD"} {
 			answer := a.ask(t, method, "/files/"+record.ID+"/content", "", nil)

@@ -54,7 +54,7 @@ func (d description) operations() []string {
 
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	f := inMemory(t, files.Config{})
-	routes := files.Routes(f.Store)
+	routes := files.Routes(f.store)
 	for _, route := range routes {
 		if method, path, _ := strings.Cut(route, " "); method == "GET" && strings.HasSuffix(path, "/content") {
 			routes = append(routes, "HEAD "+path)
@@ -99,7 +99,7 @@ func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 // TestTheClientUsesEveryOperation checks that the client covers the description.
 func TestTheClientUsesEveryOperation(t *testing.T) {
 	f := inMemory(t, files.Config{})
-	handler, err := files.Handler(f.Store, files.HandlerConfig{Authorize: authorizeByHeader})
+	handler, err := files.Handler(f.store, files.HandlerConfig{Authorize: authorizeByHeader})
 	require.NoError(t, err)
 	used := newUses(handler)
 	server := httptest.NewServer(used)

@@ -17,7 +17,7 @@ import (
 // A long join has a Compose that blocks, and sends a heartbeat whenever the test
 // says.
 type longJoin struct {
-	*fixture
+	fixture *fixture
 	compose *composeGate
 	beats   chan time.Duration // a heartbeat is due for each receive
 	calls   sync.WaitGroup
@@ -30,7 +30,7 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	f.send(t, "a", part(token, 2, 1))
 	j := &longJoin{compose: newComposeGate(), beats: make(chan time.Duration)}
 	j.fixture = f.beside(t, storage.WithLayer(j.compose.layer))
-	j.SetPulse(func(ctx context.Context, d time.Duration) error {
+	j.fixture.store.SetPulse(func(ctx context.Context, d time.Duration) error {
 		select {
 		case j.beats <- d:
 			return nil
@@ -38,7 +38,9 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 			return ctx.Err()
 		}
 	})
-	j.calls.Go(func() { j.record, j.err = j.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+	j.calls.Go(func() {
+		j.record, j.err = j.fixture.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	})
 	<-j.compose.inside
 	return j
 }
@@ -60,7 +62,7 @@ func TestOtherCallsWaitForALongJoin(t *testing.T) {
 		var waited, beaten time.Duration
 		calls := faults.New()
 		other := f.beside(t, storage.WithLayer(calls.Layer()))
-		other.SetWait(func(ctx context.Context, d time.Duration) error {
+		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
 			if waited += d; waited >= long {
 				if j.record == nil {
 					j.end(t)
@@ -78,7 +80,7 @@ func TestOtherCallsWaitForALongJoin(t *testing.T) {
 		require.GreaterOrEqual(t, waited, long)
 		require.Zero(t, calls.Count(faults.Compose))
 		require.Equal(t, j.record, r)
-		require.Equal(t, "ab", content(t, f.Store, r.ID))
+		require.Equal(t, "ab", content(t, f.store, r.ID))
 		whole(t, f.bucket, f.records)
 	})
 }
@@ -88,11 +90,11 @@ func TestOtherCallsWaitForALongJoin(t *testing.T) {
 func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
-	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	calls := faults.New()
 	s := f.beside(t, storage.WithLayer(calls.Layer()))
-	require.Equal(t, "ab", content(t, f.Store, s.send(t, "b", part(token, 2, 2)).ID))
+	require.Equal(t, "ab", content(t, f.store, s.send(t, "b", part(token, 2, 2)).ID))
 	require.Zero(t, calls.Count(faults.Compose))
 	whole(t, f.bucket, f.records)
 }
@@ -107,9 +109,9 @@ func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
 	var takers sync.WaitGroup
 	var taken *files.Record
 	var err error
-	takers.Go(func() { taken, err = taker.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+	takers.Go(func() { taken, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
 	<-second.inside // it has waited for a minute
-	first.SetWait(func(context.Context, time.Duration) error {
+	first.fixture.store.SetWait(func(context.Context, time.Duration) error {
 		t.Error("it waits")
 		return context.Canceled
 	})
@@ -118,6 +120,6 @@ func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
 	takers.Wait()
 	require.NoError(t, err)
 	require.Equal(t, r, taken)
-	require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+	require.Len(t, listed(t, f.store, files.ListFilter{}, 10), 1)
 	whole(t, f.bucket, f.records)
 }

@@ -79,16 +79,16 @@ func TestUploadRefusesInput(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			o := named("a.txt")
 			c.spoil(&o)
-			_, err := f.Upload(t.Context(), strings.NewReader("x"), o)
+			_, err := f.store.Upload(t.Context(), strings.NewReader("x"), o)
 			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
-			_, err = f.UploadTemp(t.Context(), strings.NewReader("x"), o)
+			_, err = f.store.UploadTemp(t.Context(), strings.NewReader("x"), o)
 			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
-			_, err = f.UploadPart(t.Context(), strings.NewReader("x"), files.PartOptions{Token: "token-1234", Count: 1, Part: 1, UploadOptions: o})
+			_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), files.PartOptions{Token: "token-1234", Count: 1, Part: 1, UploadOptions: o})
 			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
 			require.Empty(t, under(t, f.bucket, ""))
 		})
 	}
-	_, err := f.Upload(t.Context(), nil, named("a.txt"))
+	_, err := f.store.Upload(t.Context(), nil, named("a.txt"))
 	refused(t, err, "file", files.InvalidValue, storage.InvalidArgument)
 }
 
@@ -98,14 +98,14 @@ func TestUploadPartRefusesInput(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			o := part("token-1234", 2, 1)
 			c.spoil(&o)
-			_, err := f.UploadPart(t.Context(), strings.NewReader("x"), o)
+			_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
 			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
-			_, err = f.UploadTempPart(t.Context(), strings.NewReader("x"), o)
+			_, err = f.store.UploadTempPart(t.Context(), strings.NewReader("x"), o)
 			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
 			require.Empty(t, under(t, f.bucket, ""))
 		})
 	}
-	_, err := f.UploadPart(t.Context(), nil, part("token-1234", 2, 1))
+	_, err := f.store.UploadPart(t.Context(), nil, part("token-1234", 2, 1))
 	refused(t, err, "file", files.InvalidValue, storage.InvalidArgument)
 }
 
@@ -130,13 +130,13 @@ func TestNamesThatAreKept(t *testing.T) {
 		" a .txt":                         ".txt",
 		strings.Repeat("🦄", 996) + ".txt": ".txt",
 	} {
-		r, err := f.Upload(t.Context(), strings.NewReader("x"), named(name))
+		r, err := f.store.Upload(t.Context(), strings.NewReader("x"), named(name))
 		require.NoError(t, err, "%q", name)
 		require.Equal(t, extension, r.FileExt, "%q", name)
-		got, err := f.Details(t.Context(), r.ID)
+		got, err := f.store.Details(t.Context(), r.ID)
 		require.NoError(t, err)
 		require.Equal(t, name, got.OriginalFileName)
-		require.Equal(t, "x", content(t, f.Store, r.ID))
+		require.Equal(t, "x", content(t, f.store, r.ID))
 	}
 }
 
@@ -158,11 +158,11 @@ func TestIDsThatAreRefused(t *testing.T) {
 			require.NotEqual(t, good, id)
 		}
 		calls := map[string]func() error{
-			"Details":      func() error { _, err := f.Details(t.Context(), id); return err },
-			"Download":     func() error { _, _, err := f.Download(t.Context(), id); return err },
-			"DownloadTemp": func() error { _, _, err := f.DownloadTemp(t.Context(), id); return err },
-			"Delete":       func() error { return f.Delete(t.Context(), id) },
-			"SetPurpose":   func() error { _, err := f.SetPurpose(t.Context(), id, "x"); return err },
+			"Details":      func() error { _, err := f.store.Details(t.Context(), id); return err },
+			"Download":     func() error { _, _, err := f.store.Download(t.Context(), id); return err },
+			"DownloadTemp": func() error { _, _, err := f.store.DownloadTemp(t.Context(), id); return err },
+			"Delete":       func() error { return f.store.Delete(t.Context(), id) },
+			"SetPurpose":   func() error { _, err := f.store.SetPurpose(t.Context(), id, "x"); return err },
 		}
 		for call, do := range calls {
 			t.Run(call+" of an ID that is "+name, func(t *testing.T) {
@@ -170,14 +170,14 @@ func TestIDsThatAreRefused(t *testing.T) {
 			})
 		}
 	}
-	require.Equal(t, "x", content(t, f.Store, good))
+	require.Equal(t, "x", content(t, f.store, good))
 }
 
 func TestInvalidPurposes(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	id := f.upload(t, "x").ID
 	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "\xff", "a\u202eb"} {
-		_, err := f.SetPurpose(t.Context(), id, purpose)
+		_, err := f.store.SetPurpose(t.Context(), id, purpose)
 		refused(t, err, "Purpose", files.InvalidValue, storage.InvalidArgument)
 	}
 }
@@ -188,7 +188,7 @@ func TestListRefusesInput(t *testing.T) {
 		f.upload(t, "x")
 	}
 	now := f.clock.Now()
-	first, err := f.List(t.Context(), files.ListFilter{}, "", 1)
+	first, err := f.store.List(t.Context(), files.ListFilter{}, "", 1)
 	require.NoError(t, err)
 	require.NotEmpty(t, first.Token)
 	other := "A"
@@ -213,24 +213,24 @@ func TestListRefusesInput(t *testing.T) {
 		"a user's ID with a NUL":       {size: 1, filter: files.ListFilter{UploadedBy: "\x00"}, field: "UploadedByUser.ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.List(t.Context(), c.filter, c.token, c.size)
+			_, err := f.store.List(t.Context(), c.filter, c.token, c.size)
 			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
 		})
 	}
-	huge, err := f.List(t.Context(), files.ListFilter{}, "", math.MaxInt)
+	huge, err := f.store.List(t.Context(), files.ListFilter{}, "", math.MaxInt)
 	require.NoError(t, err, "a page that is too large is clamped")
 	require.Len(t, huge.Records, 3)
 }
 
 func TestClearTempRefusesANegativeAge(t *testing.T) {
 	f := inMemory(t, files.Config{})
-	_, err := f.ClearTemp(t.Context(), -time.Second)
+	_, err := f.store.ClearTemp(t.Context(), -time.Second)
 	refused(t, err, "", files.InvalidValue, storage.InvalidArgument)
 }
 
 func TestTheJSONOfRecords(t *testing.T) {
 	f := inMemory(t, files.Config{})
-	r, err := f.Upload(t.Context(), strings.NewReader("x"), files.UploadOptions{OriginalFileName: "A.TXT"})
+	r, err := f.store.Upload(t.Context(), strings.NewReader("x"), files.UploadOptions{OriginalFileName: "A.TXT"})
 	require.NoError(t, err)
 	text, err := json.Marshal(r)
 	require.NoError(t, err)

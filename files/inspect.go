@@ -67,16 +67,16 @@ func (s *Store) removeWaiting(ctx context.Context, key string) {
 func (a *assembly) drop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	state, err := a.read(ctx)
+	state, err := a.upload.read(ctx)
 	if err != nil || state.Claim == nil || state.Claim.Holder != a.holder {
 		return
 	}
 	state.Expired = true
-	if swapped, err := a.swap(ctx, state); !swapped || err != nil {
+	if swapped, err := a.upload.swap(ctx, state); !swapped || err != nil {
 		return // another call takes over after joinPatience, and the file is inspected again
 	}
 	// Otherwise Sweep removes what is left.
-	if _, err := storage.RemoveMatching(ctx, a.bucket, nil, storage.WithPrefix(a.partsPrefix())); err == nil {
-		_ = a.states.RemovePartState(ctx, a.stateKey(), state.revision)
+	if _, err := storage.RemoveMatching(ctx, a.upload.store.bucket, nil, storage.WithPrefix(a.upload.partsPrefix())); err == nil {
+		_ = a.upload.store.states.RemovePartState(ctx, a.upload.stateKey(), state.revision)
 	}
 }

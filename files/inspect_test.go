@@ -54,24 +54,24 @@ func TestContentIsInspectedBeforeTheFileExists(t *testing.T) {
 			inspected++
 			require.Empty(t, under(t, f.bucket, "files/client/"))
 			require.Empty(t, under(t, f.bucket, "files/temp/"))
-			require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+			require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 			require.Equal(t, "note.txt", r.OriginalFileName)
 			r.OriginalFileName = "changed"
 			return noEvil(ctx, r, content)
 		}})
 		for what, store := range map[string]func() (*files.Record, error){
 			"a file": func() (*files.Record, error) {
-				return f.Upload(t.Context(), strings.NewReader("good"), named("note.txt"))
+				return f.store.Upload(t.Context(), strings.NewReader("good"), named("note.txt"))
 			},
 			"an empty file": func() (*files.Record, error) {
-				return f.Upload(t.Context(), strings.NewReader(""), named("note.txt"))
+				return f.store.Upload(t.Context(), strings.NewReader(""), named("note.txt"))
 			},
 			"parts": func() (*files.Record, error) {
 				o := part(token, 2, 2)
 				o.OriginalFileName = "note.txt"
 				f.send(t, "od", o)
 				o.Part = 1
-				return f.UploadPart(t.Context(), strings.NewReader("go"), o)
+				return f.store.UploadPart(t.Context(), strings.NewReader("go"), o)
 			},
 		} {
 			inspected = 0
@@ -83,11 +83,11 @@ func TestContentIsInspectedBeforeTheFileExists(t *testing.T) {
 			data, _, err := storage.ReadAll(t.Context(), f.bucket, "files/client/"+r.ID+".txt")
 			require.NoError(t, err)
 			require.EqualValues(t, r.OriginalLength, len(data), what)
-			for _, record := range listed(t, f.Store, files.ListFilter{}, 10) {
-				require.NoError(t, f.Delete(t.Context(), record))
+			for _, record := range listed(t, f.store, files.ListFilter{}, 10) {
+				require.NoError(t, f.store.Delete(t.Context(), record))
 			}
 		}
-		_, err := f.UploadTemp(t.Context(), strings.NewReader("good"), named("note.txt"))
+		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("good"), named("note.txt"))
 		require.NoError(t, err)
 		whole(t, f.bucket, f.records)
 		require.Len(t, under(t, f.bucket, "files/parts/"), f.statesInBucket(), "but for what tells that the token was used")
@@ -98,25 +98,25 @@ func TestNothingIsLeftOfARefusedFile(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		for what, store := range map[string]func(f *fixture) error{
 			"a file": func(f *fixture) error {
-				return failure(f.Upload(t.Context(), strings.NewReader("evil"), named("note.txt")))
+				return failure(f.store.Upload(t.Context(), strings.NewReader("evil"), named("note.txt")))
 			},
 			"a temp file": func(f *fixture) error {
-				return failure(f.UploadTemp(t.Context(), strings.NewReader("evil"), named("note.txt")))
+				return failure(f.store.UploadTemp(t.Context(), strings.NewReader("evil"), named("note.txt")))
 			},
 			"parts": func(f *fixture) error {
 				f.send(t, "il", part(token, 2, 2))
-				return failure(f.UploadPart(t.Context(), strings.NewReader("ev"), part(token, 2, 1)))
+				return failure(f.store.UploadPart(t.Context(), strings.NewReader("ev"), part(token, 2, 1)))
 			},
 			"parts of a temp file": func(f *fixture) error {
-				require.NoError(t, failure(f.UploadTempPart(t.Context(), strings.NewReader("il"), part(token, 2, 2))))
-				return failure(f.UploadTempPart(t.Context(), strings.NewReader("ev"), part(token, 2, 1)))
+				require.NoError(t, failure(f.store.UploadTempPart(t.Context(), strings.NewReader("il"), part(token, 2, 2))))
+				return failure(f.store.UploadTempPart(t.Context(), strings.NewReader("ev"), part(token, 2, 1)))
 			},
 		} {
 			f := o.open(t, files.Config{Inspect: noEvil})
 			refused(t, store(f), "file", files.Refused, storage.InvalidArgument)
 			nothing(t, f)
 			f.send(t, "a", part(token, 2, 1))
-			require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID), "the token may be used again: %s", what)
+			require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID), "the token may be used again: %s", what)
 		}
 	})
 }
@@ -131,17 +131,17 @@ func TestPartsStayIfInspectionFails(t *testing.T) {
 			return noEvil(ctx, r, content)
 		}})
 		f.send(t, "a", part(token, 2, 1))
-		_, err := f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		require.Equal(t, files.StoreFailed, files.CodeOf(err))
 		require.ErrorIs(t, err, says)
 		require.Empty(t, under(t, f.bucket, "files/client/"))
 		says = nil
 		r := f.send(t, "b", part(token, 2, 2))
-		require.Equal(t, "ab", content(t, f.Store, r.ID))
+		require.Equal(t, "ab", content(t, f.store, r.ID))
 		whole(t, f.bucket, f.records)
 
 		says = errEvil
-		_, err = f.Upload(t.Context(), strings.NewReader("b"), named("note.txt"))
+		_, err = f.store.Upload(t.Context(), strings.NewReader("b"), named("note.txt"))
 		require.ErrorIs(t, err, errEvil)
 	})
 }
@@ -164,7 +164,7 @@ func TestAPartThatArrivesDuringTheInspection(t *testing.T) {
 		}})
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
-		require.Equal(t, "ab", content(t, f.Store, r.ID))
+		require.Equal(t, "ab", content(t, f.store, r.ID))
 		whole(t, f.bucket, f.records)
 	})
 }
@@ -176,7 +176,9 @@ func TestARefusalOfCallsAtOnce(t *testing.T) {
 		var group sync.WaitGroup
 		errs := make([]error, 4)
 		for i := range errs {
-			group.Go(func() { errs[i] = failure(f.UploadPart(t.Context(), strings.NewReader("x"), part(token, 5, i+2))) })
+			group.Go(func() {
+				errs[i] = failure(f.store.UploadPart(t.Context(), strings.NewReader("x"), part(token, 5, i+2)))
+			})
 		}
 		group.Wait()
 		refusals := 0
@@ -191,7 +193,7 @@ func TestARefusalOfCallsAtOnce(t *testing.T) {
 		}
 		require.NotZero(t, refusals)
 		require.Empty(t, under(t, f.bucket, "files/client/"))
-		require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+		require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 	})
 }
 

@@ -26,7 +26,7 @@ func TestAPartThatArrivesAfterTheFileIsMade(t *testing.T) {
 	var err error
 	go func() {
 		defer close(done)
-		late, err = f.UploadPart(t.Context(), slow, part(token, 3, 2))
+		late, err = f.store.UploadPart(t.Context(), slow, part(token, 3, 2))
 	}()
 	<-inside
 	r := f.send(t, "c", part(token, 3, 3))
@@ -34,7 +34,7 @@ func TestAPartThatArrivesAfterTheFileIsMade(t *testing.T) {
 	<-done
 	require.NoError(t, err)
 	require.Equal(t, r, late, "no call waits for a file that is made")
-	require.Equal(t, "abc", content(t, f.Store, r.ID))
+	require.Equal(t, "abc", content(t, f.store, r.ID))
 	whole(t, f.bucket, f.records)
 }
 
@@ -84,7 +84,7 @@ func TestManySendAllPartsAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
-			records[i], errs[i] = f.UploadPart(t.Context(), strings.NewReader(fmt.Sprintf("%03d ", i)), part(token, count, i+1))
+			records[i], errs[i] = f.store.UploadPart(t.Context(), strings.NewReader(fmt.Sprintf("%03d ", i)), part(token, count, i+1))
 		})
 	}
 	group.Wait()
@@ -102,8 +102,8 @@ func TestManySendAllPartsAtOnce(t *testing.T) {
 		made = records[i]
 	}
 	require.NotNil(t, made, "one call at least has completed the set")
-	require.Equal(t, want, content(t, f.Store, made.ID))
-	require.Equal(t, []string{made.ID}, listed(t, f.Store, files.ListFilter{}, 10))
+	require.Equal(t, want, content(t, f.store, made.ID))
+	require.Equal(t, []string{made.ID}, listed(t, f.store, files.ListFilter{}, 10))
 }
 
 // A meeting makes each of n calls wait for the others.
@@ -136,7 +136,7 @@ func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
 			storage.WithLayer(func(d storage.Driver) storage.Driver { return meeting{d, &missing, new(sync.Once)} }),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		senders.Go(func() {
-			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		})
 	}
 	senders.Wait()
@@ -144,6 +144,6 @@ func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
 		require.NoError(t, errs[i])
 		require.Equal(t, records[0], records[i])
 	}
-	require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+	require.Len(t, listed(t, f.store, files.ListFilter{}, 10), 1)
 	whole(t, f.bucket, f.records)
 }

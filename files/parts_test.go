@@ -16,7 +16,7 @@ import (
 // send stores a part, which must succeed.
 func (f *fixture) send(t *testing.T, body string, o files.PartOptions) *files.Record {
 	t.Helper()
-	r, err := f.UploadPart(t.Context(), strings.NewReader(body), o)
+	r, err := f.store.UploadPart(t.Context(), strings.NewReader(body), o)
 	require.NoError(t, err)
 	return r
 }
@@ -27,7 +27,7 @@ func TestAPartSentAgainReplacesTheEarlierOne(t *testing.T) {
 		require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
 		require.Nil(t, f.send(t, "right ", part(token, 2, 1)))
 		r := f.send(t, "end", part(token, 2, 2))
-		require.Equal(t, "right end", content(t, f.Store, r.ID))
+		require.Equal(t, "right end", content(t, f.store, r.ID))
 		require.EqualValues(t, 9, r.OriginalLength)
 	})
 }
@@ -36,7 +36,7 @@ func TestAFileOfOnePart(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, files.Config{})
 		r := f.send(t, "all", part(token, 1, 1))
-		require.Equal(t, "all", content(t, f.Store, r.ID))
+		require.Equal(t, "all", content(t, f.store, r.ID))
 		whole(t, f.bucket, f.records)
 	})
 }
@@ -47,9 +47,9 @@ func TestEmptyParts(t *testing.T) {
 		f.send(t, "", part(token, 3, 1))
 		f.send(t, "", part(token, 3, 3))
 		r := f.send(t, "x", part(token, 3, 2))
-		require.Equal(t, "x", content(t, f.Store, r.ID))
+		require.Equal(t, "x", content(t, f.store, r.ID))
 		r = f.send(t, "", part("token-5678", 1, 1))
-		require.Empty(t, content(t, f.Store, r.ID))
+		require.Empty(t, content(t, f.store, r.ID))
 		whole(t, f.bucket, f.records)
 	})
 }
@@ -94,13 +94,13 @@ func TestPartsMustMatch(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				o := part(token, 3, 2)
 				c.change(&o)
-				_, err := f.UploadPart(t.Context(), strings.NewReader("x"), o)
+				_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
 				refused(t, err, c.field, files.PartsChanged, storage.PreconditionFailed)
 			})
 		}
 		f.send(t, "y", part(token, 3, 2))
 		r := f.send(t, "z", part(token, 3, 3))
-		require.Equal(t, "xyz", content(t, f.Store, r.ID), "what was refused has changed nothing")
+		require.Equal(t, "xyz", content(t, f.store, r.ID), "what was refused has changed nothing")
 	})
 }
 
@@ -111,10 +111,10 @@ func TestUploadsThatShareAToken(t *testing.T) {
 		theirs.UploadedBy = "user-2"
 		f.send(t, "mine ", mine)
 		f.send(t, "theirs", theirs)
-		_, err := f.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
+		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
 		require.NoError(t, err)
 		mine.Part = 2
-		require.Equal(t, "mine too", content(t, f.Store, f.send(t, "too", mine).ID))
+		require.Equal(t, "mine too", content(t, f.store, f.send(t, "too", mine).ID))
 	})
 }
 
@@ -124,18 +124,18 @@ func TestATokenIsUsedOnce(t *testing.T) {
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
 		for number := 1; number <= 2; number++ {
-			_, err := f.UploadPart(t.Context(), unread{t}, part(token, 2, number))
+			_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
 			e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
 			require.Equal(t, r, e.Record, "for a client that lost the answer")
 		}
-		_, err := f.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
+		_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
 		refused(t, err, "count", files.PartsChanged, storage.PreconditionFailed)
 
-		require.NoError(t, f.Delete(t.Context(), r.ID))
-		_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		require.NoError(t, f.store.Delete(t.Context(), r.ID))
+		_, err = f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
 		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
 		require.Nil(t, e.Record)
-		require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10), "what was deleted does not come back")
+		require.Empty(t, listed(t, f.store, files.ListFilter{}, 10), "what was deleted does not come back")
 	})
 }
 
@@ -163,10 +163,10 @@ func TestAPartThatIsCutOff(t *testing.T) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
 		cause := errors.New("the sender went away")
-		_, err := f.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
+		_, err := f.store.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
 		refused(t, err, "file", files.Interrupted, storage.BodyFailed)
 		require.ErrorIs(t, err, cause)
-		require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+		require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
 	})
 }
 
@@ -183,7 +183,7 @@ func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
 		f.send(t, "a", part(token, 2, 1))
 		r := f.send(t, "b", part(token, 2, 2))
 		require.Equal(t, c.composed, calls.Count(faults.Compose), name)
-		require.Equal(t, "ab", content(t, f.Store, r.ID), name)
+		require.Equal(t, "ab", content(t, f.store, r.ID), name)
 	}
 }
 

@@ -129,7 +129,7 @@ func (p *partState) checkSame(o *PartOptions) error {
 }
 
 func (u *partUpload) read(ctx context.Context) (*partState, error) {
-	text, revision, err := u.states.PartState(ctx, u.stateKey())
+	text, revision, err := u.store.states.PartState(ctx, u.stateKey())
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (u *partUpload) swap(ctx context.Context, state *partState) (bool, error) {
 	if err != nil {
 		return false, &storage.Error{Code: storage.Internal, Err: err}
 	}
-	revision, err := u.states.SetPartState(ctx, u.stateKey(), text, state.revision)
+	revision, err := u.store.states.SetPartState(ctx, u.stateKey(), text, state.revision)
 	switch {
 	case err == nil:
 		state.revision = revision

@@ -23,7 +23,7 @@ func TestStatesInADatabaseAreNotInTheBucket(t *testing.T) {
 	f.send(t, "a", part(token, 2, 1))
 	require.Len(t, under(t, f.bucket, "files/parts/"), 1, "the part")
 	r := f.send(t, "b", part(token, 2, 2))
-	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	require.Equal(t, "ab", content(t, f.store, r.ID))
 	require.Empty(t, under(t, f.bucket, "files/parts/"))
 	require.Len(t, f.database.states, 1, "what tells that the token was used")
 	whole(t, f.bucket, f.records)
@@ -47,18 +47,18 @@ func TestABucketWithConditionsKeepsTheStates(t *testing.T) {
 func TestSweepRemovesWhatOnlyOnePlaceHas(t *testing.T) {
 	for name, sweep := range map[string]func(*fixture) error{
 		"Sweep": func(f *fixture) error {
-			_, err := f.Sweep(t.Context())
+			_, err := f.store.Sweep(t.Context())
 			return err
 		},
 		"ClearTemp": func(f *fixture) error {
-			_, err := f.ClearTemp(t.Context(), time.Hour)
+			_, err := f.store.ClearTemp(t.Context(), time.Hour)
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := withDatabase(t, files.Config{})
 			send := func(token string) {
-				_, err := f.UploadTempPart(t.Context(), strings.NewReader("x"), part(token, 2, 1))
+				_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("x"), part(token, 2, 1))
 				require.NoError(t, err)
 			}
 			send("state-and-part")
@@ -108,7 +108,7 @@ func TestSweepOfStatesDuringAPart(t *testing.T) {
 		f.send(t, "a", part(token, 3, 1))
 		f.clock.Advance(25 * time.Hour)
 		sent := false
-		resume := &pausedDatabase{failingDatabase{failingRecords{Records: f.records}, f.database}, n, func() {
+		resume := &pausedDatabase{f.records, f.database, n, func() {
 			sent = true
 			f.clock.Advance(time.Second)
 			require.Nil(t, f.send(t, "b", part(token, 3, 2)))
@@ -124,14 +124,15 @@ func TestSweepOfStatesDuringAPart(t *testing.T) {
 		if report.Uploads > 0 { // the part before has expired
 			require.Nil(t, f.send(t, "a", part(token, 3, 1)))
 		}
-		require.Equal(t, "abc", content(t, f.Store, f.send(t, "c", part(token, 3, 3)).ID), "call %d", n)
+		require.Equal(t, "abc", content(t, f.store, f.send(t, "c", part(token, 3, 3)).ID), "call %d", n)
 		whole(t, f.bucket, f.records)
 	}
 }
 
 // A pausedDatabase calls happens before its n-th call for a state.
 type pausedDatabase struct {
-	failingDatabase
+	files.Records
+	states  files.PartStates
 	n       int
 	happens func()
 }
@@ -144,47 +145,50 @@ func (d *pausedDatabase) pause() {
 
 func (d *pausedDatabase) PartState(ctx context.Context, key string) ([]byte, string, error) {
 	d.pause()
-	return d.failingDatabase.PartState(ctx, key)
+	return d.states.PartState(ctx, key)
 }
 
 func (d *pausedDatabase) SetPartState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	d.pause()
-	return d.failingDatabase.SetPartState(ctx, key, state, revision)
+	return d.states.SetPartState(ctx, key, state, revision)
 }
 
 func (d *pausedDatabase) RemovePartState(ctx context.Context, key, revision string) error {
 	d.pause()
-	return d.failingDatabase.RemovePartState(ctx, key, revision)
+	return d.states.RemovePartState(ctx, key, revision)
 }
 
 func (d *pausedDatabase) ListPartStates(ctx context.Context, after string, limit int) ([]files.ListedPartState, string, error) {
 	d.pause()
-	return d.failingDatabase.ListPartStates(ctx, after, limit)
+	return d.states.ListPartStates(ctx, after, limit)
 }
 
 // A call that fails to join and one that died leave bytes that no record is made for.
 func TestSweepRemovesWhatWasJoinedForNothing(t *testing.T) {
 	f := withDatabase(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
-	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	r := f.send(t, "b", part(token, 2, 2))
 	require.Len(t, under(t, f.bucket, "files/client/"), 2)
 	f.clock.Advance(25 * time.Hour)
 	require.Equal(t, &files.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
-	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	require.Equal(t, "ab", content(t, f.store, r.ID))
 	whole(t, f.bucket, f.records)
 }
 
 func TestADatabaseThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
 	f := withDatabase(t, files.Config{})
-	s, err := files.New(f.bucket, refusingStates{f.database}, files.Config{})
+	s, err := files.New(f.bucket, refusingStates{f.database, f.database}, files.Config{})
 	require.NoError(t, err)
 	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
 	refused(t, err, "", files.StoreFailed, storage.Unavailable)
 }
 
-type refusingStates struct{ *database }
+type refusingStates struct {
+	files.Records
+	files.PartStates
+}
 
 func (refusingStates) SetPartState(context.Context, string, []byte, string) (string, error) {
 	return "", storage.PreconditionFailed

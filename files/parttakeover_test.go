@@ -21,16 +21,16 @@ func TestACallTakesOverFromOneThatDied(t *testing.T) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
 		dead := f.mortal(t, &death{after: "Compose"})
-		_, err := dead.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
 		var waited time.Duration
-		f.SetWait(func(_ context.Context, d time.Duration) error {
+		f.store.SetWait(func(_ context.Context, d time.Duration) error {
 			waited += d
 			return nil
 		})
 		r := f.send(t, "b", part(token, 2, 2))
-		require.Equal(t, "ab", content(t, f.Store, r.ID))
+		require.Equal(t, "ab", content(t, f.store, r.ID))
 		require.GreaterOrEqual(t, waited, time.Minute)
 		require.Less(t, waited, 2*time.Minute)
 		wholeOnceSwept(t, f)
@@ -43,11 +43,11 @@ func TestACallTakesOverFromOneThatFailed(t *testing.T) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
 		failing, _ := f.faulty(t, faults.Fail(faults.Compose).Nth(1), 1)
-		_, err := failing.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err := failing.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		refused(t, err, "", files.StoreFailed, storage.Unavailable)
 
-		f.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
-		require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+		f.store.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
+		require.Equal(t, "ab", content(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
 	})
 }
 
@@ -55,15 +55,15 @@ func TestACallThatWaitsEndsWithItsContext(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
-		_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
 		ctx, cancel := context.WithCancel(t.Context())
-		f.SetWait(func(ctx context.Context, _ time.Duration) error {
+		f.store.SetWait(func(ctx context.Context, _ time.Duration) error {
 			cancel()
 			return ctx.Err()
 		})
-		_, err = f.UploadPart(ctx, strings.NewReader("b"), part(token, 2, 2))
+		_, err = f.store.UploadPart(ctx, strings.NewReader("b"), part(token, 2, 2))
 		require.Equal(t, files.Interrupted, files.CodeOf(err))
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -81,13 +81,13 @@ func TestADeletedFileDoesNotComeBack(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
-		made := listed(t, f.Store, files.ListFilter{}, 10)
+		made := listed(t, f.store, files.ListFilter{}, 10)
 		require.Len(t, made, 1)
-		require.NoError(t, f.Delete(t.Context(), made[0]))
+		require.NoError(t, f.store.Delete(t.Context(), made[0]))
 
-		_, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-		require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+		require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 		whole(t, f.bucket, f.records)
 	})
 }
@@ -100,15 +100,15 @@ func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
 		f.send(t, "a", part(token, 2, 1))
 		wakes := lateRecords{f.records, func() {
 			r := f.send(t, "b", part(token, 2, 2)) // by another, which waited for a minute
-			require.Equal(t, "ab", content(t, f.Store, r.ID))
-			require.NoError(t, f.Delete(t.Context(), r.ID))
+			require.Equal(t, "ab", content(t, f.store, r.ID))
+			require.NoError(t, f.store.Delete(t.Context(), r.ID))
 		}}
 		s, err := files.New(f.bucket, f.instead(wakes), files.Config{Now: f.clock.Now})
 		require.NoError(t, err)
 		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
 		require.Nil(t, e.Record)
-		require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+		require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 		whole(t, f.bucket, f.records)
 	})
 }
@@ -137,7 +137,7 @@ func TestACallThatResumesAfterItsUploadExpired(t *testing.T) {
 				require.Error(t, err)
 			} else {
 				require.NoError(t, err)
-				require.Equal(t, "ab", content(t, f.Store, r.ID))
+				require.Equal(t, "ab", content(t, f.store, r.ID))
 			}
 			whole(t, f.bucket, f.records)
 		})
@@ -157,7 +157,7 @@ func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
 		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
 		r := f.send(t, "b", part(token, 2, 2))
 		require.Len(t, under(t, f.bucket, "files/parts/"), f.statesInBucket(), "what tells that the token was used")
-		_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		_, err = f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
 		require.Equal(t, r, refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record)
 	})
 }
@@ -173,12 +173,14 @@ func TestACallThatOthersTookOverFrom(t *testing.T) {
 				slow, inside := newGate("A, sent again")
 				var late, sleeping sync.WaitGroup
 				made, errs := make([]*files.Record, 2), make([]error, 2)
-				late.Go(func() { made[0], errs[0] = f.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+				late.Go(func() { made[0], errs[0] = f.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
 				<-inside
 
 				asleep := newComposeGate()
 				sleeper := f.beside(t, storage.WithLayer(asleep.layer))
-				sleeping.Go(func() { made[1], errs[1] = sleeper.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+				sleeping.Go(func() {
+					made[1], errs[1] = sleeper.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+				})
 				<-asleep.inside
 
 				injector := faults.New()
@@ -195,8 +197,8 @@ func TestACallThatOthersTookOverFrom(t *testing.T) {
 					require.NoError(t, errs[i])
 					require.Equal(t, r, made[i])
 				}
-				require.Equal(t, "ab", content(t, f.Store, r.ID))
-				require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+				require.Equal(t, "ab", content(t, f.store, r.ID))
+				require.Len(t, listed(t, f.store, files.ListFilter{}, 10), 1)
 				wholeOnceSwept(t, f)
 			})
 		}
@@ -210,15 +212,15 @@ func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 		slow, inside := newGate("A, sent again, ")
 		impatient := f.beside(t)
 		nobodyWaits := errors.New("nobody waits")
-		impatient.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
+		impatient.store.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
 		var late, joining sync.WaitGroup
 		var failed, err error
-		late.Go(func() { _, failed = impatient.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+		late.Go(func() { _, failed = impatient.store.UploadPart(t.Context(), slow, part(token, 2, 1)) })
 		<-inside
 		gate := newComposeGate()
 		joiner := f.beside(t, storage.WithLayer(gate.layer))
 		var r *files.Record
-		joining.Go(func() { r, err = joiner.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+		joining.Go(func() { r, err = joiner.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
 		<-gate.inside
 		close(slow.open)
 		late.Wait()
@@ -226,7 +228,7 @@ func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 		close(gate.open)
 		joining.Wait()
 		require.NoError(t, err)
-		require.Equal(t, "A, sent again, b", content(t, f.Store, r.ID))
+		require.Equal(t, "A, sent again, b", content(t, f.store, r.ID))
 		whole(t, f.bucket, f.records)
 	})
 }

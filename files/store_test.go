@@ -92,7 +92,7 @@ func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
 func TestUploadOfABodyThatFails(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	cause := errors.New("the sender went away")
-	_, err := f.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), named("a.txt"))
+	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), named("a.txt"))
 	refused(t, err, "file", files.Interrupted, storage.BodyFailed)
 	require.ErrorIs(t, err, cause)
 	require.Empty(t, under(t, f.bucket, "files/"))
@@ -107,15 +107,15 @@ func TestUploadWhoseRecordIsRefused(t *testing.T) {
 		"for certain: its bytes are removed":         {false, 0},
 		"perhaps not: its record is there, or Sweep": {true, 1},
 	} {
-		s, err := files.New(f.bucket, &blindRecords{failingRecords{Records: f.records, n: 1, lost: c.lost}}, files.Config{})
+		s, err := files.New(f.bucket, &blindRecords{&failingRecords{Records: f.records, n: 1, lost: c.lost}}, files.Config{})
 		require.NoError(t, err)
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 		refused(t, err, "", files.StoreFailed, storage.Unavailable)
 		require.Equal(t, c.lost, errors.Is(err, storage.OutcomeUnknown), name)
 		require.Len(t, under(t, f.bucket, "files/client/"), c.left, name)
 		whole(t, f.bucket, f.records)
-		for _, id := range listed(t, f.Store, files.ListFilter{}, 10) {
-			require.NoError(t, f.Delete(t.Context(), id))
+		for _, id := range listed(t, f.store, files.ListFilter{}, 10) {
+			require.NoError(t, f.store.Delete(t.Context(), id))
 		}
 	}
 }
@@ -129,16 +129,16 @@ func TestUploadWhoseRecordWasCreatedByALostAttempt(t *testing.T) {
 		require.NoError(t, err)
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 		require.NoError(t, err)
-		require.Equal(t, "x", content(t, f.Store, r.ID))
+		require.Equal(t, "x", content(t, f.store, r.ID))
 		whole(t, f.bucket, f.records)
 	})
 	t.Run("it cannot: the bytes are left", func(t *testing.T) {
 		f := inMemory(t, files.Config{})
-		s, err := files.New(f.bucket, repeatedRecords{&blindRecords{failingRecords{Records: f.records}}}, files.Config{})
+		s, err := files.New(f.bucket, repeatedRecords{&blindRecords{f.records}}, files.Config{})
 		require.NoError(t, err)
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
-		require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+		require.Len(t, listed(t, f.store, files.ListFilter{}, 10), 1)
 		whole(t, f.bucket, f.records)
 	})
 }
@@ -154,11 +154,11 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 		"a stream":         func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) },
 		"a byte at a time": func(text string) io.Reader { return bytewise(text) },
 	} {
-		r, err := f.Upload(t.Context(), body("0123456789"), named("a.txt"))
+		r, err := f.store.Upload(t.Context(), body("0123456789"), named("a.txt"))
 		require.NoError(t, err, name)
-		require.Equal(t, "0123456789", content(t, f.Store, r.ID))
-		require.NoError(t, f.Delete(t.Context(), r.ID))
-		_, err = f.Upload(t.Context(), body("0123456789x"), named("a.txt"))
+		require.Equal(t, "0123456789", content(t, f.store, r.ID))
+		require.NoError(t, f.store.Delete(t.Context(), r.ID))
+		_, err = f.store.Upload(t.Context(), body("0123456789x"), named("a.txt"))
 		refused(t, err, "file", files.TooLarge, storage.TooLarge)
 		require.Empty(t, under(t, f.bucket, "files/"), name)
 	}
@@ -185,10 +185,10 @@ func TestIDsAreInTheOrderOfTime(t *testing.T) {
 		want = append(want, f.upload(t, "x").ID)
 		f.clock.Advance(time.Millisecond)
 	}
-	require.Equal(t, want, listed(t, f.Store, files.ListFilter{}, 7))
+	require.Equal(t, want, listed(t, f.store, files.ListFilter{}, 7))
 	from := f.clock.Now().Add(-10 * time.Millisecond)
-	require.Equal(t, want[10:], listed(t, f.Store, files.ListFilter{From: from}, 7))
-	require.Equal(t, want[:10], listed(t, f.Store, files.ListFilter{To: from}, 7))
+	require.Equal(t, want[10:], listed(t, f.store, files.ListFilter{From: from}, 7))
+	require.Equal(t, want[:10], listed(t, f.store, files.ListFilter{To: from}, 7))
 }
 
 func TestStoreInAPrefixedBucket(t *testing.T) {

@@ -49,7 +49,7 @@ func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, e
 	}
 	var errs []error
 	for _, k := range []kind{s.client, s.temp} {
-		w := &sweep{Store: s, kind: k, report: report, now: now}
+		w := &sweep{store: s, kind: k, report: report, now: now}
 		for _, o := range opts {
 			if o != nil {
 				o.applySweep(w)
@@ -66,8 +66,8 @@ const maxFailures = 100
 
 // A sweep is one pass over the files of one kind.
 type sweep struct {
-	*Store
-	kind
+	store         *Store
+	kind          kind
 	noOrphanLimit bool
 	report        *SweepReport
 	now           time.Time // by the store's clock
@@ -107,13 +107,13 @@ func (w *sweep) addError(err error) {
 func (w *sweep) failedTooOften() bool { return len(w.errs) >= maxFailures }
 
 func (w *sweep) removeOrphanBytes(ctx context.Context, entry orphan) error {
-	switch _, err := w.records.Record(ctx, entry.id); {
+	switch _, err := w.kind.records.Record(ctx, entry.id); {
 	case err == nil:
 		return nil
 	case storage.CodeOf(err) != storage.ObjectNotFound:
 		return err
 	}
-	if err := w.bucket.Remove(ctx, entry.key); err != nil {
+	if err := w.store.bucket.Remove(ctx, entry.key); err != nil {
 		return err
 	}
 	w.report.Bytes++
@@ -121,17 +121,17 @@ func (w *sweep) removeOrphanBytes(ctx context.Context, entry orphan) error {
 }
 
 func (w *sweep) removeOrphanRecord(ctx context.Context, id string) error {
-	r, err := w.records.Record(ctx, id)
+	r, err := w.kind.records.Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if there, err := w.hasBytes(ctx, w.kind, r); err != nil || there {
+	if there, err := w.store.hasBytes(ctx, w.kind, r); err != nil || there {
 		return err
 	}
-	if err := w.records.Remove(ctx, id); err != nil {
+	if err := w.kind.records.Remove(ctx, id); err != nil {
 		return err
 	}
 	w.report.Records++

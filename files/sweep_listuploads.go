@@ -20,7 +20,7 @@ type listedUpload struct {
 // allUploads returns the uploads in parts by ascending prefix. If the states are not in
 // the bucket, both listings are merged.
 func (w *sweep) allUploads(ctx context.Context) iter.Seq2[listedUpload, error] {
-	states, beside := w.states.(PartStates)
+	states, beside := w.store.states.(PartStates)
 	if !beside {
 		return w.uploadsInBucket(ctx)
 	}
@@ -60,12 +60,12 @@ func (w *sweep) allUploads(ctx context.Context) iter.Seq2[listedUpload, error] {
 func (w *sweep) uploadsInBucket(ctx context.Context) iter.Seq2[listedUpload, error] {
 	return func(yield func(listedUpload, error) bool) {
 		var one listedUpload
-		for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.parts)) {
+		for entry, err := range w.store.bucket.List(ctx, storage.WithPrefix(w.kind.parts)) {
 			if err != nil {
 				yield(listedUpload{}, err)
 				return
 			}
-			of := w.uploadOf(entry.Key)
+			of := w.kind.uploadOf(entry.Key)
 			if of != one.prefix {
 				if one.prefix != "" && !yield(one, nil) {
 					return
@@ -86,16 +86,16 @@ func (w *sweep) uploadsInBucket(ctx context.Context) iter.Seq2[listedUpload, err
 // listStates returns the uploads that have a state beside the bucket.
 func (w *sweep) listStates(ctx context.Context, states PartStates) iter.Seq2[listedUpload, error] {
 	return func(yield func(listedUpload, error) bool) {
-		for after := w.parts; after != ""; {
+		for after := w.kind.parts; after != ""; {
 			found, next, err := states.ListPartStates(ctx, after, maxPage)
 			if err != nil {
 				yield(listedUpload{}, err)
 				return
 			}
 			for _, state := range found {
-				of := w.uploadOf(state.Key)
+				of := w.kind.uploadOf(state.Key)
 				switch {
-				case !strings.HasPrefix(state.Key, w.parts):
+				case !strings.HasPrefix(state.Key, w.kind.parts):
 					return
 				case of == "" || state.Key != of+stateName: // this package did not write it
 				case !yield(listedUpload{prefix: of, idle: state.Idle, hasState: true}, nil):

@@ -46,17 +46,17 @@ type orphans struct {
 // not orphans, because their record may not be created yet, as that of a claim.
 func (w *sweep) findOrphans(ctx context.Context) (*orphans, error) {
 	found := &orphans{}
-	ids := &idWalk{records: w.records}
+	ids := &idWalk{records: w.kind.records}
 	id, more := ids.next(ctx)
 	next := func() {
 		found.records.total++
 		id, more = ids.next(ctx)
 	}
-	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.bytes)) {
+	for entry, err := range w.store.bucket.List(ctx, storage.WithPrefix(w.kind.bytes)) {
 		if err != nil {
 			return nil, err
 		}
-		of, ours := w.id(entry.Key)
+		of, ours := w.kind.id(entry.Key)
 		if !ours {
 			continue
 		}
@@ -69,7 +69,7 @@ func (w *sweep) findOrphans(ctx context.Context) (*orphans, error) {
 			return nil, ids.err // it is not known what else has a record
 		case more && id == of:
 			next()
-		case w.now.Sub(entry.Modified) >= w.config.Grace:
+		case w.now.Sub(entry.Modified) >= w.store.config.Grace:
 			found.bytes.add(orphan{of, entry.Key})
 		}
 	}
@@ -100,11 +100,11 @@ func (w *sweep) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
 // checkLimit refuses a bucket and records that do not belong together. It does not
 // apply to temp files, whose bytes and records are in one bucket.
 func (w *sweep) checkLimit(found *orphans) error {
-	if w.noOrphanLimit || w.bytes == w.temp.bytes || found.bytes.withinLimit() && found.records.withinLimit() {
+	if w.noOrphanLimit || w.kind.bytes == w.store.temp.bytes || found.bytes.withinLimit() && found.records.withinLimit() {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.bytes,
+		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.kind.bytes,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
 			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
 		Hint: "check that the store was opened with its own bucket and its own records; if so, call Sweep with WithoutOrphanLimit",

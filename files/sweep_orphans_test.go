@@ -42,7 +42,7 @@ func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 				require.Equal(t, &files.SweepReport{}, report, name)
 			}
 			for f, n := range map[*fixture]int{ours: row.ours, other: row.other} {
-				require.Len(t, listed(t, f.Store, files.ListFilter{}, 100), n)
+				require.Len(t, listed(t, f.store, files.ListFilter{}, 100), n)
 				whole(t, f.bucket, f.records)
 			}
 		})
@@ -69,14 +69,14 @@ func TestTheLimitOfOrphans(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := stocked(t, row.all)
-			ids := listed(t, f.Store, files.ListFilter{}, 1000)
+			ids := listed(t, f.store, files.ListFilter{}, 1000)
 			for _, id := range ids[:row.bytes] {
 				require.NoError(t, f.records.Remove(t.Context(), id))
 			}
 			for _, id := range ids[row.bytes : row.bytes+row.records] {
 				require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+id+".txt"))
 			}
-			report, err := f.Sweep(t.Context(), row.opts...)
+			report, err := f.store.Sweep(t.Context(), row.opts...)
 			if row.refused {
 				refused(t, err, "", files.StoreFailed, storage.PreconditionFailed)
 				require.ErrorContains(t, err, "11 of 109")

@@ -24,7 +24,7 @@ func (f *fixture) put(t *testing.T, key string) {
 
 func (f *fixture) sweep(t *testing.T, opts ...files.SweepOption) *files.SweepReport {
 	t.Helper()
-	report, err := f.Sweep(t.Context(), opts...)
+	report, err := f.store.Sweep(t.Context(), opts...)
 	require.NoError(t, err)
 	return report
 }
@@ -64,7 +64,7 @@ func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	lost, stays := f.upload(t, "lost"), f.upload(t, "stays")
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+lost.ID+".txt"))
 	require.Equal(t, &files.SweepReport{Records: 1}, f.sweep(t))
-	require.Equal(t, []string{stays.ID}, listed(t, f.Store, files.ListFilter{}, 10))
+	require.Equal(t, []string{stays.ID}, listed(t, f.store, files.ListFilter{}, 10))
 	whole(t, f.bucket, f.records)
 }
 
@@ -85,7 +85,7 @@ func TestSweepAmongMany(t *testing.T) {
 	}
 	f.clock.Advance(24 * time.Hour)
 	require.Equal(t, &files.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, files.WithoutOrphanLimit()))
-	require.Equal(t, want, listed(t, f.Store, files.ListFilter{}, 7))
+	require.Equal(t, want, listed(t, f.store, files.ListFilter{}, 7))
 	whole(t, f.bucket, f.records)
 }
 
@@ -125,7 +125,7 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &files.SweepReport{}, report)
 	require.NotNil(t, uploaded)
-	require.ElementsMatch(t, []string{first.ID, recorded.ID, uploaded.ID}, listed(t, f.Store, files.ListFilter{}, 10))
+	require.ElementsMatch(t, []string{first.ID, recorded.ID, uploaded.ID}, listed(t, f.store, files.ListFilter{}, 10))
 	whole(t, f.bucket, f.records)
 }
 
@@ -151,7 +151,7 @@ func TestAnUploadThatOutlivesItsGrace(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 	refused(t, err, "file", files.StoreFailed, storage.Unavailable)
-	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+	require.Empty(t, listed(t, f.store, files.ListFilter{}, 10))
 	whole(t, f.bucket, f.records)
 }
 
@@ -162,7 +162,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	for range 2 {
 		sweeps.Go(func() {
 			for {
-				report, err := f.Sweep(t.Context())
+				report, err := f.store.Sweep(t.Context())
 				if !assert.NoError(t, err) || !assert.Equal(t, &files.SweepReport{}, report) {
 					return
 				}
@@ -177,18 +177,18 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	for i := range 4 {
 		senders.Go(func() {
 			for round := range 25 {
-				r, err := f.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+				r, err := f.store.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 				if !assert.NoError(t, err) {
 					return
 				}
 				o := part(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
-				_, err = f.UploadPart(t.Context(), strings.NewReader("x"), o)
+				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
 				assert.NoError(t, err)
 				if round%2 == 0 {
-					assert.NoError(t, f.Delete(t.Context(), r.ID))
+					assert.NoError(t, f.store.Delete(t.Context(), r.ID))
 				}
 				o.Part = 2
-				r, err = f.UploadPart(t.Context(), strings.NewReader("y"), o)
+				r, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), o)
 				assert.NoError(t, err)
 				assert.NotNil(t, r)
 			}
@@ -197,7 +197,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	senders.Wait()
 	close(done)
 	sweeps.Wait()
-	require.Len(t, listed(t, f.Store, files.ListFilter{}, 1000), 4*(25+12))
+	require.Len(t, listed(t, f.store, files.ListFilter{}, 1000), 4*(25+12))
 	whole(t, f.bucket, f.records)
 }
 
@@ -211,14 +211,14 @@ func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	f.clock.Advance(100 * time.Hour)
 	require.Equal(t, &files.SweepReport{}, f.sweep(t))
 	require.Subset(t, under(t, f.bucket, ""), strangers)
-	require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+	require.Len(t, listed(t, f.store, files.ListFilter{}, 10), 1)
 }
 
 func TestClearTempRemovesByAge(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	stays := f.upload(t, "a client file stays")
 	temp := func() string {
-		r, err := f.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+		r, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
 		require.NoError(t, err)
 		return r.ID
 	}
@@ -227,30 +227,30 @@ func TestClearTempRemovesByAge(t *testing.T) {
 	young := temp()
 	f.clock.Advance(time.Hour)
 
-	removed, err := f.ClearTemp(t.Context(), 2*time.Hour)
+	removed, err := f.store.ClearTemp(t.Context(), 2*time.Hour)
 	require.NoError(t, err)
 	require.Equal(t, 1, removed)
-	_, _, err = f.DownloadTemp(t.Context(), old)
+	_, _, err = f.store.DownloadTemp(t.Context(), old)
 	refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
-	r, _, err := f.DownloadTemp(t.Context(), young)
+	r, _, err := f.store.DownloadTemp(t.Context(), young)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 
-	removed, err = f.ClearTemp(t.Context(), 0)
+	removed, err = f.store.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)
 	require.Equal(t, 1, removed)
 	require.Empty(t, under(t, f.bucket, "files/temp/"))
 	require.Empty(t, under(t, f.bucket, "files/records/temp/"))
-	require.Equal(t, "a client file stays", content(t, f.Store, stays.ID))
+	require.Equal(t, "a client file stays", content(t, f.store, stays.ID))
 }
 
 func TestClearTempOfMany(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	for range 250 {
-		_, err := f.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
 		require.NoError(t, err)
 	}
-	removed, err := f.ClearTemp(t.Context(), 0)
+	removed, err := f.store.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)
 	require.Equal(t, 250, removed)
 	require.Empty(t, under(t, f.bucket, "files/temp/"))
@@ -259,13 +259,13 @@ func TestClearTempOfMany(t *testing.T) {
 func TestClearTempOfParts(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
-	_, err := f.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
 	require.NoError(t, err)
-	_, err = f.ClearTemp(t.Context(), 0)
+	_, err = f.store.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)
 	require.Len(t, under(t, f.bucket, "files/parts/temp/"), 2, "an upload may be in progress")
 	f.clock.Advance(24 * time.Hour)
-	_, err = f.ClearTemp(t.Context(), 0)
+	_, err = f.store.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)
 	require.Empty(t, under(t, f.bucket, "files/parts/temp/"))
 	require.Len(t, under(t, f.bucket, "files/parts/client/"), 2, "are not its to clear")

@@ -37,7 +37,7 @@ func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 // state is Expired, a call with the token starts another upload with other keys,
 // whether or not this removal completes.
 func (w *sweep) removeUpload(ctx context.Context, upload string, newest time.Time) (bool, error) {
-	u := &partUpload{Store: w.Store, kind: w.kind, prefix: upload}
+	u := &partUpload{store: w.store, kind: w.kind, prefix: upload}
 	state, err := u.read(ctx)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
@@ -50,17 +50,17 @@ func (w *sweep) removeUpload(ctx context.Context, upload string, newest time.Tim
 			return false, err
 		}
 	}
-	_, inBucket := w.states.(bucketStates)
+	_, inBucket := w.store.states.(bucketStates)
 	old := func(e storage.ListEntry) bool {
 		return (e.Key != u.stateKey() || !inBucket) && !e.Modified.After(newest)
 	}
-	if _, err := storage.RemoveMatching(ctx, w.bucket, old, storage.WithPrefix(upload)); err != nil {
+	if _, err := storage.RemoveMatching(ctx, w.store.bucket, old, storage.WithPrefix(upload)); err != nil {
 		return false, err
 	}
 	if state == nil {
 		return true, nil
 	}
-	err = u.states.RemovePartState(ctx, u.stateKey(), state.revision)
+	err = u.store.states.RemovePartState(ctx, u.stateKey(), state.revision)
 	return err == nil, err
 }
 
@@ -72,7 +72,7 @@ func (w *sweep) expire(ctx context.Context, u *partUpload, state *partState, new
 	if swapped, err := u.swap(ctx, state); !swapped || err != nil {
 		return false, err
 	}
-	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
+	for entry, err := range w.store.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
 		if err != nil {
 			return false, err
 		}
@@ -99,7 +99,7 @@ func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
 	}
 	states := make([]*partState, len(prefixes))
 	errs := parallel.All(len(prefixes), readConcurrency, func(i int) (err error) {
-		u := &partUpload{Store: w.Store, kind: w.kind, prefix: prefixes[i]}
+		u := &partUpload{store: w.store, kind: w.kind, prefix: prefixes[i]}
 		if states[i], err = u.read(ctx); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}

@@ -44,12 +44,12 @@ func TestATokenIsRememberedForPartsTTL(t *testing.T) {
 		r := f.send(t, "a", part(token, 1, 1))
 		f.clock.Advance(4 * time.Hour)
 		require.Equal(t, &files.SweepReport{}, f.sweep(t))
-		_, err := f.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
 		refused(t, err, "token", files.Completed, storage.PreconditionFailed)
 		f.clock.Advance(time.Hour)
 		require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
 		require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
-		require.Equal(t, "a", content(t, f.Store, r.ID))
+		require.Equal(t, "a", content(t, f.store, r.ID))
 	})
 }
 
@@ -108,7 +108,7 @@ func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
 				}
 				r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 				require.NoError(t, err)
-				require.Equal(t, "ab", content(t, f.Store, r.ID))
+				require.Equal(t, "ab", content(t, f.store, r.ID))
 				whole(t, f.bucket, f.records)
 			})
 		}
@@ -120,7 +120,7 @@ func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
 	onEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, files.Config{})
 		f.send(t, "a", part(token, 2, 1))
-		_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 		f.clock.Advance(25 * time.Hour)
 		require.Equal(t, &files.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
@@ -134,7 +134,7 @@ func TestSweepDuringACallThatContinues(t *testing.T) {
 	f := inMemory(t, files.Config{PartsTTL: 48 * time.Hour})
 	f.put(t, "files/client/"+files.NewID(f.clock.Now()))
 	f.send(t, "a", part(token, 2, 1))
-	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	f.clock.Advance(25 * time.Hour)
 	var r *files.Record
@@ -145,7 +145,7 @@ func TestSweepDuringACallThatContinues(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &files.SweepReport{Bytes: 1}, report, "only what is not in use")
 	require.NotNil(t, r)
-	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	require.Equal(t, "ab", content(t, f.store, r.ID))
 	whole(t, f.bucket, f.records)
 }
 
@@ -178,7 +178,7 @@ func TestSweepDuringAPart(t *testing.T) {
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
 			}), storage.WithLayer(faults.WithLimits(faults.Limits{Disable: row.without})))
-			report, err := s.Sweep(t.Context())
+			report, err := s.store.Sweep(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 1, sent)
 			if row.kept {
@@ -186,7 +186,7 @@ func TestSweepDuringAPart(t *testing.T) {
 			} else {
 				require.Nil(t, f.send(t, "a", part(token, 3, 1)), "the part before has expired: it is sent again")
 			}
-			require.Equal(t, "abc", content(t, f.Store, f.send(t, "c", part(token, 3, 3)).ID))
+			require.Equal(t, "abc", content(t, f.store, f.send(t, "c", part(token, 3, 3)).ID))
 			whole(t, f.bucket, f.records)
 		})
 	}
@@ -198,7 +198,7 @@ func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
 		swept := func(t *testing.T, f *fixture) { require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t)) }
 		half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
 			failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
-			_, err := failing.Sweep(t.Context())
+			_, err := failing.store.Sweep(t.Context())
 			require.Error(t, err)
 		}
 		for _, row := range []struct {
@@ -221,7 +221,7 @@ func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
 				slow, inside := newGate("late")
 				done := make(chan error, 1)
 				go func() {
-					_, err := f.UploadPart(t.Context(), slow, part(token, 2, row.late))
+					_, err := f.store.UploadPart(t.Context(), slow, part(token, 2, row.late))
 					done <- err
 				}()
 				<-inside
@@ -248,21 +248,21 @@ func TestATokenWhoseSweepDied(t *testing.T) {
 			f := o.open(t, files.Config{})
 			f.send(t, "a", part(token, 2, 1))
 			failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
-			_, err := failing.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
+			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
 			refused(t, err, "", files.StoreFailed, storage.Unavailable)
 			f.clock.Advance(25 * time.Hour)
 
 			d := &death{before: n}
-			_, err = f.mortal(t, d).Sweep(t.Context())
+			_, err = f.mortal(t, d).store.Sweep(t.Context())
 			died = d.dead
 			require.Equal(t, died, err != nil)
 			var made *files.Record
 			for number := 1; number <= 2 && made == nil; number++ {
-				made, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
+				made, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
 				require.NoError(t, err, "the sweep died before call %d", n)
 			}
 			require.NotNil(t, made)
-			require.Contains(t, []string{"aa", "bb"}, content(t, f.Store, made.ID))
+			require.Contains(t, []string{"aa", "bb"}, content(t, f.store, made.ID))
 			whole(t, f.bucket, f.records)
 		}
 	})

@@ -43,8 +43,8 @@ func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOption
 
 // A partUpload is one call for a part.
 type partUpload struct {
-	*Store
-	kind
+	store   *Store
+	kind    kind
 	options PartOptions
 	prefix  string // of all objects of the upload
 	run     string // of the state, after enter
@@ -78,7 +78,7 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	if body == nil {
 		return nil, invalid(fieldFile, "There is no file.")
 	}
-	u := &partUpload{Store: s, kind: k, options: o, prefix: k.uploadPrefix(&o)}
+	u := &partUpload{store: s, kind: k, options: o, prefix: k.uploadPrefix(&o)}
 	state, err := u.enter(ctx)
 	switch {
 	case err != nil:
@@ -114,7 +114,7 @@ func (u *partUpload) finishClaimed(ctx context.Context, state *partState) (*Reco
 	if !state.Claim.Recorded {
 		return u.join(ctx)
 	}
-	r, err := u.records.Record(ctx, state.Claim.ID)
+	r, err := u.kind.records.Record(ctx, state.Claim.ID)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return nil, toError(err)
 	}
@@ -142,7 +142,7 @@ func completedError(r *Record) error {
 // started, and a smaller part can replace one.
 func (u *partUpload) complete(ctx context.Context) (bool, error) {
 	if u.options.Part != u.options.Count {
-		there, err := u.bucket.Exists(ctx, u.partKey(u.options.Count))
+		there, err := u.store.bucket.Exists(ctx, u.partKey(u.options.Count))
 		if err != nil || !there {
 			return false, err
 		}
@@ -151,8 +151,8 @@ func (u *partUpload) complete(ctx context.Context) (bool, error) {
 	switch {
 	case err != nil || len(keys) < u.options.Count:
 		return false, err
-	case u.config.MaxSize > 0 && size > u.config.MaxSize:
-		return false, tooLargeError(u.config.MaxSize)
+	case u.store.config.MaxSize > 0 && size > u.store.config.MaxSize:
+		return false, tooLargeError(u.store.config.MaxSize)
 	}
 	return true, nil
 }
@@ -160,7 +160,7 @@ func (u *partUpload) complete(ctx context.Context) (bool, error) {
 // parts returns the keys of the parts and their total size, up to the first that is
 // missing.
 func (u *partUpload) parts(ctx context.Context) (keys []string, size int64, err error) {
-	for entry, err := range u.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {
+	for entry, err := range u.store.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {
 		if err != nil {
 			return nil, 0, err
 		}

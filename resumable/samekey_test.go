@@ -17,7 +17,7 @@ import (
 
 // A shared site stores all files of all users under one key, and knows whose were completed.
 type shared struct {
-	*site
+	site   *site
 	before func(call string) error // runs before each call of the driver
 
 	mu   sync.Mutex
@@ -72,24 +72,24 @@ func TestOneOfTwoUsersWhoSendTheSameBytesToOneKeyHasTheFile(t *testing.T) {
 	small, large := content(1000), content(part+1000)
 	tus := func(data []byte) func(s *shared, user string) func() *answer {
 		return func(s *shared, user string) func() *answer {
-			a := s.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
-			require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
-			at := s.located(a, "/tus/")
-			return func() *answer { return s.tusAs(user, "PATCH", at, data, "Upload-Offset", "0") }
+			a := s.site.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
+			require.Equal(s.site.t, http.StatusCreated, a.StatusCode, string(a.body))
+			at := s.site.located(a, "/tus/")
+			return func() *answer { return s.site.tusAs(user, "PATCH", at, data, "Upload-Offset", "0") }
 		}
 	}
 	parts := func(s *shared, user string) func() *answer {
-		a := s.post(user, "/s3/multipart", map[string]any{"filename": "file"})
-		require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+		a := s.site.post(user, "/s3/multipart", map[string]any{"filename": "file"})
+		require.Equal(s.site.t, http.StatusOK, a.StatusCode, string(a.body))
 		u := &begun{s: s.site, user: user}
-		a.json(s.t, u)
+		a.json(s.site.t, u)
 		sent := u.send(1, small)
 		return func() *answer { return u.complete(sent) }
 	}
 	single := func(s *shared, user string) func() *answer {
 		var request struct{ URL string }
-		s.do(user, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &request)
-		return func() *answer { return s.do("", "PUT", request.URL, readerOf(string(small)), nil) }
+		s.site.do(user, "GET", "/s3/params?filename=file", nil, nil).json(s.site.t, &request)
+		return func() *answer { return s.site.do("", "PUT", request.URL, readerOf(string(small)), nil) }
 	}
 	for _, row := range []struct {
 		name    string
@@ -122,11 +122,11 @@ func TestAJoinedFileIsNotThatOfAnotherUserWithTheSameBytes(t *testing.T) {
 	join := func(user string) *answer {
 		concat := "final;"
 		for _, piece := range [][]byte{data[:400], data[400:]} {
-			a := s.tusAs(user, "POST", "/tus/", piece, "Upload-Length", size(piece), "Upload-Concat", "partial")
+			a := s.site.tusAs(user, "POST", "/tus/", piece, "Upload-Length", size(piece), "Upload-Concat", "partial")
 			require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
-			concat += " " + s.located(a, "/tus/")
+			concat += " " + s.site.located(a, "/tus/")
 		}
-		return s.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
+		return s.site.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
 	}
 	s.before = func(call string) error { // no other call is in progress when it changes
 		if call == "Compose" {
@@ -143,20 +143,20 @@ func TestAJoinedFileIsNotThatOfAnotherUserWithTheSameBytes(t *testing.T) {
 // gives up: the application is not told that this user's file is there.
 func TestAnUploadThatIsGivenUpIsNotTakenForThatOfAnotherUser(t *testing.T) {
 	s, data := newShared(t, nil), content(1000)
-	a := s.tusAs(mallo, "POST", "/tus/", nil, "Upload-Length", size(data))
-	at := s.located(a, "/tus/")
-	other := s.located(s.tusAs(alice, "POST", "/tus/", nil, "Upload-Length", size(data)), "/tus/")
+	a := s.site.tusAs(mallo, "POST", "/tus/", nil, "Upload-Length", size(data))
+	at := s.site.located(a, "/tus/")
+	other := s.site.located(s.site.tusAs(alice, "POST", "/tus/", nil, "Upload-Length", size(data)), "/tus/")
 	s.killAtPut(3) // after the states of the holder and of the claim
-	require.GreaterOrEqual(t, s.tusAs(mallo, "PATCH", at, data, "Upload-Offset", "0").StatusCode, 500)
+	require.GreaterOrEqual(t, s.site.tusAs(mallo, "PATCH", at, data, "Upload-Offset", "0").StatusCode, 500)
 	s.before = func(string) error { return nil }
-	a = s.tusAs(alice, "PATCH", other, data, "Upload-Offset", "0")
+	a = s.site.tusAs(alice, "PATCH", other, data, "Upload-Offset", "0")
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 	require.Equal(t, []string{alice}, s.told)
-	s.clock.Advance(resumable.DefaultTTL / 2) // the dead process held a claim
-	a = s.tusAs(mallo, "DELETE", at, nil)
+	s.site.clock.Advance(resumable.DefaultTTL / 2) // the dead process held a claim
+	a = s.site.tusAs(mallo, "DELETE", at, nil)
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 	require.Equal(t, []string{alice}, s.told)
-	s.stored(sharedKey, data)
+	s.site.stored(sharedKey, data)
 }
 
 // A server is killed after it stored a file in one request. Then the address takes only that file.
@@ -164,14 +164,14 @@ func TestAnotherFileAtTheAddressOfAStoredOneIsRefused(t *testing.T) {
 	for _, other := range []string{"abd", "a", "abcd", "abc"} {
 		s := newShared(t, nil)
 		var request struct{ URL string }
-		s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
-		send := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
+		s.site.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+		send := func(text string) *answer { return s.site.do("", "PUT", request.URL, readerOf(text), nil) }
 		s.killAtPut(3) // after the claim and the object
 		require.GreaterOrEqual(t, send("abc").StatusCode, 500)
 		s.before = func(string) error { return nil }
-		s.clock.Advance(3 * time.Minute) // the dead process holds a claim
+		s.site.clock.Advance(3 * time.Minute) // the dead process holds a claim
 		a := send(other)
-		s.stored(sharedKey, []byte("abc"))
+		s.site.stored(sharedKey, []byte("abc"))
 		if other == "abc" {
 			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 			require.Equal(t, []string{alice}, s.told)

@@ -13,7 +13,7 @@ type accelerateConfiguration struct {
 	Unknown unknownElements `xml:",any"`
 }
 
-func (r *request) getAcceleration() error {
+func getAcceleration(r *request) error {
 	response := accelerateConfiguration{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.acceleration
@@ -27,7 +27,7 @@ func (r *request) getAcceleration() error {
 
 // putAcceleration keeps the status. It changes nothing else: a server on a loopback port has no
 // edge locations.
-func (r *request) putAcceleration() error {
+func putAcceleration(r *request) error {
 	var asked accelerateConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (r *request) putAcceleration() error {
 	if asked.Status != enabled && asked.Status != suspended || len(asked.Unknown) > 0 {
 		return newError("MalformedXML")
 	}
-	if strings.Contains(r.bucket, ".") {
+	if strings.Contains(r.target.bucket, ".") {
 		return newError("InvalidRequest").withMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {

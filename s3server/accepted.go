@@ -158,7 +158,7 @@ func (h *Handler) checkHeaders(operation string, header http.Header) error {
 
 // hoistParameters makes headers of the x-amz-* parameters of a presigned URL, to which S3 gives the
 // same meaning. It ignores checksums, as S3 does: SDKs sign that of an empty body.
-func (r *request) hoistParameters() {
+func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
 		checksum := strings.HasPrefix(name, checksumPrefix) && !slices.Contains(checksumParameters, name) || name == sdkAlgorithmHeader

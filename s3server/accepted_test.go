@@ -144,7 +144,7 @@ func TestParametersOfAPresignedURLAreHeaders(t *testing.T) {
 	send := func(method string, more url.Values, content string) (*http.Response, string) {
 		t.Helper()
 		more.Set("X-Amz-Expires", "60")
-		r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/photos/k?"+more.Encode(), nil)
+		r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+"/photos/k?"+more.Encode(), nil)
 		require.NoError(t, err)
 		as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
 		signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())

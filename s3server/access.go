@@ -38,13 +38,13 @@ func (r *request) authorize() error {
 func (r *request) authorizeWith(header http.Header, tags []tag) error {
 	switch r.operation {
 	case "ListBuckets", "CreateBucket":
-		if r.caller.anonymous || r.caller.readOnly && !readsOnly(r.action()) {
+		if r.caller.anonymous || r.caller.readOnly && !readsOnly(action(r)) {
 			return newError("AccessDenied")
 		}
 		return nil
 	}
 	err := r.view(func(b *bucket) error {
-		a := r.access(b, r.action(), r.key, r.query.Get("versionId"))
+		a := r.access(b, action(r), r.target.key, r.query.Get("versionId"))
 		a.header, a.tags = header, tags
 		return a.checkAll()
 	})
@@ -55,7 +55,7 @@ func (r *request) authorizeWith(header http.Header, tags []tag) error {
 }
 
 // authorizeSource checks the permission to read the source of a copy.
-func (r *request) authorizeSource(from versionName) error {
+func authorizeSource(r *request, from versionName) error {
 	b, err := r.server.store.bucket(r.Context(), from.bucket)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (r *request) authorizeSource(from versionName) error {
 
 // authorizeTags checks the permission to read the tags of the source of a copy, and to give them
 // to the copy.
-func (r *request) authorizeTags(from versionName, tags []tag) error {
+func authorizeTags(r *request, from versionName, tags []tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
@@ -88,7 +88,7 @@ func (r *request) authorizeTags(from versionName, tags []tag) error {
 		return err
 	}
 	return r.view(func(b *bucket) error {
-		a := r.access(b, "s3:PutObjectTagging", r.key, "")
+		a := r.access(b, "s3:PutObjectTagging", r.target.key, "")
 		a.tags = tags
 		return a.checkFurther(furtherAction{a.action, true})
 	})

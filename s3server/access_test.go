@@ -18,7 +18,7 @@ import (
 const readByAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 
 func (s *store) anonymously(t *testing.T, key string) int {
-	response, _ := s.send(t, "GET", s.URL+"/"+bucket+"/"+key, nil, nil)
+	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/"+key, nil, nil)
 	return response.StatusCode
 }
 
@@ -79,7 +79,7 @@ func TestHeadersThatNeedAnActionOfTheirOwn(t *testing.T) {
 			document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":[` + actions + `],"Resource":"arn:aws:s3:::photos/*"}]}`
 			_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
 			require.NoError(t, err)
-			response, _ := s.send(t, "PUT", s.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{row.header: {row.value}})
+			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{row.header: {row.value}})
 			require.Equal(t, !allowed && row.action != "", response.StatusCode == 403, "%s, %v: %d", row.name, allowed, response.StatusCode)
 		}
 	}
@@ -122,7 +122,7 @@ func TestAListForOthersNeedsAnActionOfItsOwn(t *testing.T) {
 		{"x-amz-grant-read", idOf("AKIAOTHER"), 403, 200, 200},
 		{"x-amz-grant-full-control", "id=" + *owner.Owner.ID, 200, 200, 200},
 	} {
-		response, body := s.send(t, "PUT", s.URL+"/photos/k", strings.NewReader("x"), http.Header{http.CanonicalHeaderKey(row.header): {row.value}})
+		response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{http.CanonicalHeaderKey(row.header): {row.value}})
 		require.Equal(t, row.anonymous, response.StatusCode, "%v: %s", row, body)
 		for client, want := range map[*s3.Client]int{others: row.another, s.Client: row.ofOwner} {
 			_, err := client.PutObject(t.Context(), putInput("k", "x"), s3.WithAPIOptions(smithyhttp.AddHeaderValue(row.header, row.value)))

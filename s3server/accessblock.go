@@ -14,7 +14,7 @@ type accessBlock struct {
 	RestrictPublicBuckets bool
 }
 
-func (r *request) getAccessBlock() error {
+func getAccessBlock(r *request) error {
 	var response accessBlock
 	err := r.view(func(b *bucket) error {
 		if b.block == nil {
@@ -30,7 +30,7 @@ func (r *request) getAccessBlock() error {
 	return r.writeXML(response)
 }
 
-func (r *request) putAccessBlock() error {
+func putAccessBlock(r *request) error {
 	var asked accessBlock
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (r *request) putAccessBlock() error {
 	})
 }
 
-func (r *request) deleteAccessBlock() error {
+func deleteAccessBlock(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.block = nil
 		return nil

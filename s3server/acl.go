@@ -63,7 +63,7 @@ func (a *access) listed() bool {
 		return b.acl.gives(permitWrite, a.caller, b.block)
 	}
 	permission := objectPermissions[a.action]
-	return permission != "" && a.version() != nil && a.version().acl.gives(permission, a.caller, b.block)
+	return permission != "" && a.version() != nil && a.version().object.acl.gives(permission, a.caller, b.block)
 }
 
 // gives reports whether the list gives the caller a permission.

@@ -29,7 +29,7 @@ type shownGrantee struct {
 }
 
 // getACL returns the list of the bucket or the object.
-func (r *request) getACL() error {
+func getACL(r *request) error {
 	id, err := r.versionID()
 	if err != nil {
 		return err
@@ -37,13 +37,13 @@ func (r *request) getACL() error {
 	list, account := accessList(nil), ""
 	err = r.view(func(b *bucket) error {
 		list, account = b.acl, b.account
-		if r.key != "" {
-			v, _, err := r.find(versionName{r.bucket, r.key, id})
+		if r.target.key != "" {
+			v, _, err := r.find(versionName{r.target.bucket, r.target.key, id})
 			defer r.server.store.release(v)
 			if err != nil {
 				return err
 			}
-			list, account = v.acl, b.ownerOf(&v.object)
+			list, account = v.object.acl, b.ownerOf(&v.object)
 		}
 		if b.ownership == ownerEnforced {
 			list = nil
@@ -123,8 +123,8 @@ type askedACL struct {
 	document *aclRequest // nil: the headers say it
 }
 
-// askedACL reads what the request wants the list to be.
-func (r *request) askedACL() (*askedACL, error) {
+// readACL reads what the request wants the list to be.
+func readACL(r *request) (*askedACL, error) {
 	document, err := r.readDocument()
 	if err != nil {
 		return nil, err
@@ -161,8 +161,8 @@ func (a *askedACL) list(account string, b *bucket, object bool) (list accessList
 	return list, err
 }
 
-func (r *request) putBucketACL() error {
-	asked, err := r.askedACL()
+func putBucketACL(r *request) error {
+	asked, err := readACL(r)
 	if err != nil {
 		return err
 	}
@@ -175,15 +175,15 @@ func (r *request) putBucketACL() error {
 	})
 }
 
-func (r *request) putObjectACL() error {
-	asked, err := r.askedACL()
+func putObjectACL(r *request) error {
+	asked, err := readACL(r)
 	if err != nil {
 		return err
 	}
-	return r.changeVersion(http.StatusOK, func(b *bucket, v *version) error {
+	return changeVersion(r, http.StatusOK, func(b *bucket, v *version) error {
 		list, err := asked.list(b.ownerOf(&v.object), b, true)
 		if err == nil {
-			v.acl = list
+			v.object.acl = list
 		}
 		return err
 	})

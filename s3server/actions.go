@@ -155,7 +155,7 @@ func readsOnly(action string) bool {
 }
 
 // action returns the action of the request's operation, or "" if there is none.
-func (r *request) action() string {
+func action(r *request) string {
 	action := operationActions[r.operation]
 	if versioned := versionActions[action]; versioned != "" && r.has("versionId") {
 		return versioned

@@ -18,7 +18,7 @@ const adminToken = "a-token"
 // administer sends a request to the admin API.
 func (s *store) administer(t *testing.T, method, path, body string) (status int, response string) {
 	t.Helper()
-	answer, text := s.send(t, method, s.URL+"/_admin/"+path, strings.NewReader(body), http.Header{"Authorization": {"Bearer " + adminToken}})
+	answer, text := s.send(t, method, s.server.URL+"/_admin/"+path, strings.NewReader(body), http.Header{"Authorization": {"Bearer " + adminToken}})
 	return answer.StatusCode, strings.TrimSpace(text)
 }
 
@@ -64,7 +64,7 @@ func TestTheAdminAPI(t *testing.T) {
 
 	status, _ = s.administer(t, "DELETE", "requests", "")
 	require.Equal(t, 204, status)
-	require.Zero(t, s.Count(""))
+	require.Zero(t, s.server.Count(""))
 	status, _ = s.administer(t, "DELETE", "faults/1", "")
 	require.Equal(t, 204, status)
 	s.put(t, "tmp/a/b", "x")
@@ -112,17 +112,17 @@ func TestTheAdminAPIRefuses(t *testing.T) {
 func TestTheAdminAPINeedsItsToken(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for _, header := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
-		answer, text := s.send(t, "POST", s.URL+"/_admin/faults", strings.NewReader(`{"error":"SlowDown"}`), http.Header{"Authorization": {header}})
+		answer, text := s.send(t, "POST", s.server.URL+"/_admin/faults", strings.NewReader(`{"error":"SlowDown"}`), http.Header{"Authorization": {header}})
 		require.Equal(t, 401, answer.StatusCode)
 		require.NotContains(t, text, adminToken)
 	}
 	s.put(t, "k", "x")
 	for _, host := range []string{"photos.localhost", "photos.s3-website.localhost"} {
-		_, text := s.send(t, "GET", s.URL+"/_admin/faults", nil, http.Header{"Host": {host}})
+		_, text := s.send(t, "GET", s.server.URL+"/_admin/faults", nil, http.Header{"Host": {host}})
 		require.NotContains(t, text, "Bearer", "it is a key at the host of a bucket")
 	}
 	off := start(t, s3server.Config{})
-	answer, _ := off.send(t, "GET", off.URL+"/_admin/faults", nil, http.Header{"Authorization": {"Bearer "}})
+	answer, _ := off.send(t, "GET", off.server.URL+"/_admin/faults", nil, http.Header{"Authorization": {"Bearer "}})
 	require.Equal(t, 400, answer.StatusCode, "S3 answers")
 }
 

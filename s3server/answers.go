@@ -36,12 +36,12 @@ func listingOf(list handler) handler {
 		case <-r.Context().Done():
 			return r.Context().Err()
 		}
-		defer r.leaveListing()
+		defer leaveListing(r)
 		return list(r)
 	}
 }
 
-func (r *request) leaveListing() {
+func leaveListing(r *request) {
 	if r.lists {
 		<-r.server.answers.listing
 		r.lists = false
@@ -73,7 +73,7 @@ func (r *request) writeXML(v any) error {
 		return err
 	}
 	defer release()
-	r.leaveListing()
+	leaveListing(r)
 	r.leaveDocument()
 	r.w.Header().Set("Content-Type", "application/xml")
 	r.w.WriteHeader(http.StatusOK)

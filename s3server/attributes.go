@@ -44,7 +44,7 @@ type attributePart struct {
 	checksumElements
 }
 
-func (r *request) getAttributes() error {
+func getAttributes(r *request) error {
 	asked, err := askedAttributes(r.Header)
 	if err != nil {
 		return err
@@ -53,8 +53,8 @@ func (r *request) getAttributes() error {
 		return err
 	}
 	response := attributes{Xmlns: namespace}
-	err = r.viewVersion(func(v *version) error {
-		if err := r.checkReader(v.encryption, customerPrefix); err != nil {
+	err = viewVersion(r, func(v *version) error {
+		if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
 			return err
 		}
 		if err := checkRead(r.Header, v); err != nil {
@@ -64,19 +64,19 @@ func (r *request) getAttributes() error {
 		for _, name := range asked {
 			switch name {
 			case "ETag":
-				response.ETag = strings.Trim(v.etag, `"`)
+				response.ETag = strings.Trim(v.object.etag, `"`)
 			case "Checksum":
-				if v.sum.kind == nil {
+				if v.object.sum.kind == nil {
 					continue // nobody has computed one
 				}
-				value, _, _ := strings.Cut(v.sum.value, "-")
-				response.Checksum = &attributeChecksum{elementsOf(checksum{v.sum.kind, value, v.sum.covers}), v.sum.covers}
+				value, _, _ := strings.Cut(v.object.sum.value, "-")
+				response.Checksum = &attributeChecksum{elementsOf(checksum{v.object.sum.kind, value, v.object.sum.covers}), v.object.sum.covers}
 			case "ObjectParts":
-				response.ObjectParts = r.attributeParts(v)
+				response.ObjectParts = partsOf(r, v)
 			case "StorageClass":
-				response.StorageClass = v.class
+				response.StorageClass = v.object.properties.class
 			case "ObjectSize":
-				response.ObjectSize = &v.size
+				response.ObjectSize = &v.object.size
 			}
 		}
 		return nil
@@ -104,27 +104,27 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 	return asked, nil
 }
 
-// attributeParts returns the parts of an object, or nil if it was not uploaded in parts. S3 lists
+// partsOf returns the parts of an object, or nil if it was not uploaded in parts. S3 lists
 // them only if they have the checksums that the object's own is made of.
-func (r *request) attributeParts(v *version) *attributeParts {
-	if v.parts == nil {
+func partsOf(r *request, v *version) *attributeParts {
+	if v.object.parts == nil {
 		return nil
 	}
-	list := &attributeParts{PartsCount: len(v.parts)}
-	if v.sum.covers != composite {
+	list := &attributeParts{PartsCount: len(v.object.parts)}
+	if v.object.sum.covers != composite {
 		return list
 	}
 	page := &attributePage{
-		PartNumberMarker: r.countHeader("X-Amz-Part-Number-Marker", 0),
-		MaxParts:         min(r.countHeader("X-Amz-Max-Parts", r.server.limits.MaxPage), r.server.limits.MaxPage),
+		PartNumberMarker: countHeader(r, "X-Amz-Part-Number-Marker", 0),
+		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.server.limits.MaxPage), r.server.limits.MaxPage),
 	}
 	list.attributePage, page.NextPartNumberMarker = page, page.PartNumberMarker
-	for i := page.PartNumberMarker; i < len(v.parts); i++ {
+	for i := page.PartNumberMarker; i < len(v.object.parts); i++ {
 		if len(page.Part) == page.MaxParts {
 			page.IsTruncated = true
 			break
 		}
-		page.Part = append(page.Part, attributePart{i + 1, v.parts[i].size, elementsOf(v.parts[i].sum)})
+		page.Part = append(page.Part, attributePart{i + 1, v.object.parts[i].size, elementsOf(v.object.parts[i].sum)})
 		page.NextPartNumberMarker = i + 1
 	}
 	return list
@@ -132,7 +132,7 @@ func (r *request) attributeParts(v *version) *attributeParts {
 
 // countHeader returns a header that is a count, or fallback without it. Like S3, it ignores any
 // other value.
-func (r *request) countHeader(name string, fallback int) int {
+func countHeader(r *request, name string, fallback int) int {
 	n, err := strconv.Atoi(r.Header.Get(name))
 	if err != nil || n < 0 {
 		return fallback

@@ -49,13 +49,13 @@ func (r *request) authenticate() error {
 		return newError("InvalidArgument", "ArgumentName", "Authorization").
 			withMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
 	case lenient && strings.HasPrefix(inHeader, algorithmV2):
-		return r.authenticateHeaderV2(inHeader)
-	case lenient && inHeader == "" && r.hasQueryV2():
-		return r.authenticateQueryV2()
+		return authenticateHeaderV2(r, inHeader)
+	case lenient && inHeader == "" && hasQueryV2(r):
+		return authenticateQueryV2(r)
 	case inHeader != "":
-		c, err = r.headerClaim(inHeader)
+		c, err = headerClaim(r, inHeader)
 	case inQuery:
-		c, err = r.queryClaim()
+		c, err = queryClaim(r)
 	default:
 		r.caller = caller{anonymous: true, payload: r.Header.Get("X-Amz-Content-Sha256")}
 		setDefault(&r.caller.payload, unsignedPayload)
@@ -64,11 +64,11 @@ func (r *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	return r.verifySignature(c)
+	return verifySignature(r, c)
 }
 
 // headerClaim reads the Authorization header and the headers that belong to it.
-func (r *request) headerClaim(value string) (*claim, error) {
+func headerClaim(r *request, value string) (*claim, error) {
 	rest, found := strings.CutPrefix(value, algorithm+" ")
 	if !found {
 		if strings.HasPrefix(value, "AWS ") {
@@ -93,7 +93,7 @@ func (r *request) headerClaim(value string) (*claim, error) {
 	if c.payload == "" {
 		return nil, newError("InvalidRequest").withMessage("Missing required header for this request: x-amz-content-sha256")
 	}
-	at, err := r.headerTime()
+	at, err := headerTime(r)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (r *request) headerClaim(value string) (*claim, error) {
 	if date := c.timestamp[:8]; date != c.scope.date {
 		return nil, malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, date)
 	}
-	return c, r.checkRegion(c, malformed)
+	return c, checkRegion(r, c, malformed)
 }
 
 func malformed(format string, args ...any) *apiError {
@@ -114,7 +114,7 @@ func malformed(format string, args ...any) *apiError {
 }
 
 // headerTime returns the time of the signature from the headers.
-func (r *request) headerTime() (time.Time, error) {
+func headerTime(r *request) (time.Time, error) {
 	value, forms := r.Header.Get("X-Amz-Date"), []string{timestampForm, http.TimeFormat}
 	if value == "" {
 		value = r.Header.Get("Date")
@@ -148,7 +148,7 @@ func (c *claim) credential(value string, wrong func(string, ...any) *apiError) e
 	return nil
 }
 
-func (r *request) checkRegion(c *claim, wrong func(string, ...any) *apiError) error {
+func checkRegion(r *request, c *claim, wrong func(string, ...any) *apiError) error {
 	if want := r.server.config.Region; c.scope.region != want && !r.server.anyRegion {
 		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.region, want)
 		e.fields = append(e.fields, "Region", want)
@@ -158,7 +158,7 @@ func (r *request) checkRegion(c *claim, wrong func(string, ...any) *apiError) er
 }
 
 // verifySignature checks the claim with the secret.
-func (r *request) verifySignature(c *claim) error {
+func verifySignature(r *request, c *claim) error {
 	token := r.Header.Get("X-Amz-Security-Token")
 	if c.presigned {
 		token = r.query.Get("X-Amz-Security-Token")
@@ -167,7 +167,7 @@ func (r *request) verifySignature(c *claim) error {
 	if err != nil {
 		return err
 	}
-	if err := r.checkSigned(c); err != nil {
+	if err := checkSigned(r, c); err != nil {
 		return err
 	}
 	canonical := canonicalRequest(r.Request, r.query, c.signed, c.payload)
@@ -184,7 +184,7 @@ func (r *request) verifySignature(c *claim) error {
 // checkSigned refuses headers that must be signed and are not: host and those of AWS. The hash of
 // the body is in the signature anyway. AWS's manual once wanted Content-Type to be signed, too, but
 // AWS has never checked it: minio-go, minio-js and Bun do not sign it.
-func (r *request) checkSigned(c *claim) error {
+func checkSigned(r *request, c *claim) error {
 	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
 		return newError("SignatureDoesNotMatch").withMessage("SignedHeaders must be sorted and contain host")
 	}

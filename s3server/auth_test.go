@@ -21,7 +21,7 @@ const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b
 
 // signed is a request with a body of 5 bytes, which as signs.
 func signed(t *testing.T, s *store, as aws.Credentials, service, region string, at time.Time, change func(*http.Request)) *http.Request {
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.URL+"/"+bucket+"/k", strings.NewReader("hello"))
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("hello"))
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
 	r.Header.Set("Content-Type", "text/plain")
@@ -122,7 +122,7 @@ func TestAWrongRegionReturnsTheRightOne(t *testing.T) {
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 400, "AuthorizationHeaderMalformed")
 	require.ErrorContains(t, err, "expecting 'us-east-1'")
-	require.Empty(t, s.Requests()[0].Query.Get("X-Amz-Signature"))
+	require.Empty(t, s.server.Requests()[0].Query.Get("X-Amz-Signature"))
 }
 
 func TestASessionTokenIsRequired(t *testing.T) {
@@ -218,13 +218,13 @@ func TestTheBucketInTheHost(t *testing.T) {
 	s.put(t, "k", "content")
 	at := s.client(func(o *s3.Options) {
 		o.UsePathStyle = false
-		o.BaseEndpoint = aws.String(strings.Replace(s.URL, "127.0.0.1", "localhost", 1))
+		o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))
 		o.HTTPClient = &http.Client{Transport: dialing(t, s)}
 	})
 	out, err := at.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Equal(t, "content", read(t, out.Body))
-	last := s.Requests()[len(s.Requests())-1]
+	last := s.server.Requests()[len(s.server.Requests())-1]
 	require.True(t, strings.HasPrefix(last.Host, bucket+".localhost:"))
 	require.Equal(t, "/k", last.Path)
 }

@@ -64,7 +64,7 @@ func (b *body) blame(err error) error {
 
 // receive passes the body to sink and checks it against the headers. If it returns an
 // error, the bytes in sink must not be used.
-func (r *request) receive(most int64, sink func(io.Reader) error) (*digest, error) {
+func receive(r *request, most int64, sink func(io.Reader) error) (*digest, error) {
 	p, err := r.expectBody()
 	if err != nil {
 		return nil, err

@@ -29,16 +29,16 @@ type createBucketRequest struct {
 
 // createBucket creates a bucket in the server's region. If the caller already owns it,
 // this is an error everywhere but in us-east-1.
-func (r *request) createBucket() error {
-	if !validBucketName(r.bucket) {
-		return newError("InvalidBucketName", "BucketName", r.bucket)
+func createBucket(r *request) error {
+	if !validBucketName(r.target.bucket) {
+		return newError("InvalidBucketName", "BucketName", r.target.bucket)
 	}
-	asked, err := r.readBucketRequest()
+	asked, err := readBucketRequest(r)
 	if err != nil {
 		return err
 	}
-	b := r.server.newBucket(r.bucket, r.caller.account)
-	b.region = r.newRegion(asked.LocationConstraint)
+	b := r.server.newBucket(r.target.bucket, r.caller.account)
+	b.region = newRegion(r, asked.LocationConstraint)
 	if b.tags, err = asked.tags(); err != nil {
 		return err
 	}
@@ -54,15 +54,15 @@ func (r *request) createBucket() error {
 	if err := r.server.setNewACL(b, r.Header); err != nil {
 		return err
 	}
-	if err := r.addBucket(b); err != nil {
+	if err := addBucket(r, b); err != nil {
 		return err
 	}
-	r.w.Header().Set("Location", "/"+r.bucket)
+	r.w.Header().Set("Location", "/"+r.target.bucket)
 	return r.done(http.StatusOK)
 }
 
-func (r *request) addBucket(b *bucket) error {
-	if err := r.checkBuckets(); err != nil {
+func addBucket(r *request, b *bucket) error {
+	if err := checkBuckets(r); err != nil {
 		return err
 	}
 	created, err := r.server.store.createBucket(r.Context(), b)
@@ -82,11 +82,11 @@ func (r *request) addBucket(b *bucket) error {
 }
 
 // checkBuckets refuses a bucket more than Limits.MaxBuckets.
-func (r *request) checkBuckets() error {
+func checkBuckets(r *request) error {
 	buckets, here := 0, false
 	err := r.server.store.listBuckets(r.Context(), "", func(b *bucket) bool {
 		buckets++
-		here = here || b.name == r.bucket
+		here = here || b.name == r.target.bucket
 		return true
 	})
 	if err == nil && !here && buckets >= r.server.limits.MaxBuckets {
@@ -96,7 +96,7 @@ func (r *request) checkBuckets() error {
 }
 
 // readBucketRequest reads the body of CreateBucket, which may be empty, and checks the region.
-func (r *request) readBucketRequest() (*createBucketRequest, error) {
+func readBucketRequest(r *request) (*createBucketRequest, error) {
 	document, err := r.readDocument()
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (d *createBucketRequest) tags() ([]tag, error) {
 }
 
 // newRegion returns the region of a new bucket.
-func (r *request) newRegion(location string) string {
+func newRegion(r *request, location string) string {
 	if location == "" {
 		return r.server.config.Region
 	}
@@ -144,7 +144,7 @@ func (r *request) newRegion(location string) string {
 }
 
 // region returns the region of the bucket.
-func (r *request) region() (region string, err error) {
+func region(r *request) (region string, err error) {
 	err = r.view(func(b *bucket) error {
 		region = b.region
 		return nil
@@ -152,8 +152,8 @@ func (r *request) region() (region string, err error) {
 	return region, err
 }
 
-func (r *request) headBucket() error {
-	region, err := r.region()
+func headBucket(r *request) error {
+	region, err := region(r)
 	if err != nil {
 		return err
 	}
@@ -163,11 +163,11 @@ func (r *request) headBucket() error {
 
 // deleteBucket fails while there is an object, an older version or a delete marker.
 // Uploads are deleted with the bucket.
-func (r *request) deleteBucket() error {
-	if err := r.server.store.deleteBucket(r.Context(), r.bucket); err != nil {
+func deleteBucket(r *request) error {
+	if err := r.server.store.deleteBucket(r.Context(), r.target.bucket); err != nil {
 		return err
 	}
-	r.server.finished.forget(r.bucket)
+	r.server.finished.forget(r.target.bucket)
 	return r.done(http.StatusNoContent)
 }
 
@@ -177,8 +177,8 @@ type location struct {
 	Region  string   `xml:",chardata"`
 }
 
-func (r *request) getLocation() error {
-	region, err := r.region()
+func getLocation(r *request) error {
+	region, err := region(r)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ type listedBucket struct {
 }
 
 // listBuckets returns one page with max-buckets, and else all buckets.
-func (r *request) listBuckets() error {
+func listBuckets(r *request) error {
 	most, err := r.number("max-buckets", 10_000)
 	if err != nil {
 		return err

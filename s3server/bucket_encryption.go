@@ -75,7 +75,7 @@ func (c *encryptionConfiguration) check() error {
 
 // getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
 // bucket without encryption.
-func (r *request) getBucketEncryption() error {
+func getBucketEncryption(r *request) error {
 	response := encryptionConfiguration{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		var rule encryptionRule
@@ -101,7 +101,7 @@ func (r *request) getBucketEncryption() error {
 	return r.writeXML(response)
 }
 
-func (r *request) putBucketEncryption() error {
+func putBucketEncryption(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (r *request) putBucketEncryption() error {
 }
 
 // deleteBucketEncryption resets the bucket to AES256.
-func (r *request) deleteBucketEncryption() error {
+func deleteBucketEncryption(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.encryption = nil
 		return nil
@@ -128,7 +128,7 @@ func (r *request) deleteBucketEncryption() error {
 
 // hasEncryptionRule reports whether somebody has set the encryption of the bucket. AWS then lets
 // an object be copied to itself.
-func (r *request) hasEncryptionRule() (has bool) {
+func hasEncryptionRule(r *request) (has bool) {
 	_ = r.view(func(b *bucket) error {
 		has = b.encryption != nil
 		return nil

@@ -4,7 +4,7 @@ import "net/http"
 
 const maxBucketTags = 50
 
-func (r *request) getBucketTagging() error {
+func getBucketTagging(r *request) error {
 	response := tagging{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if len(b.tags) == 0 {
@@ -19,7 +19,7 @@ func (r *request) getBucketTagging() error {
 	return r.writeXML(response)
 }
 
-func (r *request) putBucketTagging() error {
+func putBucketTagging(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func checkBucketTags(tags []tag) error {
 	return checkTagSet(tags, "System tags cannot be added/updated by requester")
 }
 
-func (r *request) deleteBucketTagging() error {
+func deleteBucketTagging(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.tags = nil
 		return nil

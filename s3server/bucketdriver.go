@@ -75,7 +75,7 @@ func (d *bucketDriver) Put(ctx context.Context, in *storage.PutRequest) (*storag
 	if b, err := r.server.store.bucket(ctx, d.bucket); err == nil {
 		r.caller.account = b.account // the object is the bucket owner's
 	}
-	o, err := r.newObject(headersOf(in))
+	o, err := newObject(r, headersOf(in))
 	if err != nil {
 		return nil, storageError(err)
 	}
@@ -143,9 +143,9 @@ func (d *bucketDriver) find(ctx context.Context, in *storage.GetRequest) (v *ver
 	v, shown, err = d.request(ctx, in.Key).find(versionName{d.bucket, in.Key, in.Version})
 	if err == nil {
 		switch {
-		case in.Condition.Revision != "" && in.Condition.Revision != v.etag:
+		case in.Condition.Revision != "" && in.Condition.Revision != v.object.etag:
 			err = storage.PreconditionFailed
-		case in.Condition.NotRevision != "" && in.Condition.NotRevision == v.etag:
+		case in.Condition.NotRevision != "" && in.Condition.NotRevision == v.object.etag:
 			err = storage.NotModified
 		}
 	}
@@ -162,7 +162,7 @@ func (d *bucketDriver) Get(ctx context.Context, in *storage.GetRequest) (*storag
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to, err := in.Span(v.size)
+	from, to, err := in.Span(v.object.size)
 	if err == nil && d.handler.archived(v) {
 		err = storage.Archived
 	}
@@ -235,7 +235,7 @@ func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[st
 	}
 	defer d.handler.store.release(v)
 	tags := map[string]string{}
-	for _, t := range v.tags {
+	for _, t := range v.object.properties.tags {
 		tags[t.Key] = t.Value
 	}
 	return tags, nil
@@ -254,7 +254,7 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) e
 		return err
 	}
 	_, _, err := d.handler.store.change(ctx, versionName{d.bucket, in.Key, in.Version}, func(_ *bucket, v *version) error {
-		v.tags = tags
+		v.object.properties.tags = tags
 		return nil
 	})
 	return storageError(err)
@@ -316,24 +316,24 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *storage.ListRequest
 }
 
 func entryOf(v *version) storage.ListEntry {
-	return storage.ListEntry{Key: v.key, Size: v.size, ETag: v.etag, Revision: v.etag, Modified: v.modified}
+	return storage.ListEntry{Key: v.key, Size: v.object.size, ETag: v.object.etag, Revision: v.object.etag, Modified: v.modified}
 }
 
 // attrsOf returns what package storage knows about a version.
 func attrsOf(v *version, shown string) *storage.Attrs {
 	a := &storage.Attrs{
-		Key: v.key, Size: v.size, ETag: v.etag, Revision: v.etag, Version: shown, Modified: v.modified,
-		CRC32C: crc32cOf(v.sum), TagCount: len(v.tags), LegalHold: v.lock.hold == "ON",
+		Key: v.key, Size: v.object.size, ETag: v.object.etag, Revision: v.object.etag, Version: shown, Modified: v.modified,
+		CRC32C: crc32cOf(v.object.sum), TagCount: len(v.object.properties.tags), LegalHold: v.object.lock.hold == "ON",
 		Properties: storage.Properties{
-			ContentType: v.header.Get("Content-Type"), ContentEncoding: v.header.Get("Content-Encoding"),
-			ContentDisposition: v.header.Get("Content-Disposition"), ContentLanguage: v.header.Get("Content-Language"),
-			CacheControl: v.header.Get("Cache-Control"),
+			ContentType: v.object.properties.header.Get("Content-Type"), ContentEncoding: v.object.properties.header.Get("Content-Encoding"),
+			ContentDisposition: v.object.properties.header.Get("Content-Disposition"), ContentLanguage: v.object.properties.header.Get("Content-Language"),
+			CacheControl: v.object.properties.header.Get("Cache-Control"),
 		},
 	}
-	if v.class != standard {
-		a.StorageClass = v.class
+	if v.object.properties.class != standard {
+		a.StorageClass = v.object.properties.class
 	}
-	for name, values := range v.header {
+	for name, values := range v.object.properties.header {
 		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(metadataPrefix)); found {
 			if a.Metadata == nil {
 				a.Metadata = map[string]string{}

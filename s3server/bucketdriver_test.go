@@ -24,7 +24,7 @@ func TestBucketConformance(t *testing.T) {
 
 func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
 	s := start(t, s3server.Config{})
-	b := s.Server.Bucket(bucket)
+	b := s.server.Bucket(bucket)
 	attrs, err := b.Upload(t.Context(), "seeded.txt", strings.NewReader("seed"), storage.WithMetadata(map[string]string{"by": "Zoë"}))
 	require.NoError(t, err)
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("seeded.txt")})
@@ -45,16 +45,16 @@ func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
 	require.Equal(t, "STANDARD_IA", attrs.StorageClass)
 	require.Equal(t, 1, attrs.TagCount)
 
-	requests := s.Count("")
-	s.Inject(s3server.Fail("*", "SlowDown"))
+	requests := s.server.Count("")
+	s.server.Inject(s3server.Fail("*", "SlowDown"))
 	require.NoError(t, b.Remove(t.Context(), "sent"))
-	require.Equal(t, requests, s.Count(""))
+	require.Equal(t, requests, s.server.Count(""))
 }
 
 func TestBucketOfAServerWithoutIt(t *testing.T) {
 	s := start(t, s3server.Config{})
-	_, err := s.Server.Bucket("none").Attrs(t.Context(), "k")
+	_, err := s.server.Bucket("none").Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = s.Server.Bucket("none").Upload(t.Context(), "k", strings.NewReader(""))
+	_, err = s.server.Bucket("none").Upload(t.Context(), "k", strings.NewReader(""))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }

@@ -67,7 +67,7 @@ func must[T any](value T, err error) T {
 // sendChunks signs a PUT of the key k whose body is not signed.
 func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.Response, string) {
 	const payload = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.URL+"/"+bucket+"/k", strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", payload)
 	if trailer != "" {

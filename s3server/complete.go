@@ -45,31 +45,31 @@ type completeResult struct {
 
 // completeUpload makes an object of the parts and ends the upload. A second completion with the
 // same parts returns the result of the first.
-func (r *request) completeUpload() error {
+func completeUpload(r *request) error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
 		return err
 	}
-	c, err := r.completion()
+	c, err := readCompletion(r)
 	if err != nil {
 		return err
 	}
-	u, err := r.complete(c, condition)
+	u, err := complete(r, c, condition)
 	if err != nil {
-		if u = r.finishedBefore(c, err); u == nil {
+		if u = finishedBefore(r, c, err); u == nil {
 			return err
 		}
 	}
-	return r.writeFinished(u)
+	return writeFinished(r, u)
 }
 
 // complete completes the upload that the request names.
-func (r *request) complete(c *completion, condition writeCondition) (*finishedUpload, error) {
+func complete(r *request, c *completion, condition writeCondition) (*finishedUpload, error) {
 	defer r.server.finished.begin(r.query.Get("uploadId"))()
-	if err := r.findUpload(c); err != nil {
+	if err := findUpload(r, c); err != nil {
 		return nil, err
 	}
-	parts, err := r.chosen(c)
+	parts, err := chosen(r, c)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +81,9 @@ func (r *request) complete(c *completion, condition writeCondition) (*finishedUp
 	if err != nil {
 		return nil, err
 	}
-	r.written(v, shown)
+	written(r, v, shown)
 	u := &finishedUpload{
-		bucket: r.bucket, key: r.key, parts: c.fingerprint(), header: r.finishedHeader(),
+		bucket: r.target.bucket, key: r.target.key, parts: c.fingerprint(), header: finishedHeader(r),
 		result: r.completeResult(v),
 	}
 	r.server.finished.add(c.upload.id, u)
@@ -93,13 +93,13 @@ func (r *request) complete(c *completion, condition writeCondition) (*finishedUp
 func (r *request) completeResult(v *version) completeResult {
 	return completeResult{
 		Xmlns: namespace, Location: text(r.location()),
-		Bucket: r.bucket, Key: text(r.key), ETag: v.etag, checksumElements: elementsOf(v.sum), ChecksumType: v.sum.covers,
+		Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag, checksumElements: elementsOf(v.object.sum), ChecksumType: v.object.sum.covers,
 	}
 }
 
-// completion reads the request. A checksum in its headers is that of the object, and
+// readCompletion reads the request. A checksum in its headers is that of the object, and
 // not of its own body.
-func (r *request) completion() (*completion, error) {
+func readCompletion(r *request) (*completion, error) {
 	c := &completion{size: -1, covers: r.Header.Get("X-Amz-Checksum-Type")}
 	var err error
 	if c.sum, err = headerChecksum(r.Header); err != nil {
@@ -129,18 +129,18 @@ func (r *request) completion() (*completion, error) {
 }
 
 // findUpload finds the upload that c completes.
-func (r *request) findUpload(c *completion) (err error) {
+func findUpload(r *request, c *completion) (err error) {
 	if c.upload, err = r.upload(); err != nil {
 		return err
 	}
 	if c.upload.asked || r.Header.Get(customerPrefix+"-Key") != "" {
-		return r.checkPart(c.upload)
+		return checkPart(r, c.upload)
 	}
 	return nil
 }
 
 // chosen returns the parts in the request.
-func (r *request) chosen(c *completion) ([]*part, error) {
+func chosen(r *request, c *completion) ([]*part, error) {
 	all, _, err := r.server.store.parts(r.Context(), c.upload, 0, r.server.limits.MaxParts)
 	if err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func (c writeCondition) check(key string, current *version) error {
 		return newError("PreconditionFailed", "Condition", "If-None-Match")
 	case c.match != "" && !exists:
 		return newError("NoSuchKey", "Key", key)
-	case c.match != "" && !matches(c.match, current.etag):
+	case c.match != "" && !matches(c.match, current.object.etag):
 		return newError("PreconditionFailed", "Condition", "If-Match")
 	}
 	return nil
@@ -80,14 +80,14 @@ func (c writeCondition) checkDelete(key string, current *version) error {
 func checkRead(header http.Header, v *version) error {
 	modified := v.modified.Truncate(time.Second)
 	if match := header.Get("If-Match"); match != "" {
-		if !matches(match, v.etag) {
+		if !matches(match, v.object.etag) {
 			return newError("PreconditionFailed", "Condition", "If-Match")
 		}
 	} else if since, ok := headerDate(header, "If-Unmodified-Since"); ok && modified.After(since) {
 		return newError("PreconditionFailed", "Condition", "If-Unmodified-Since")
 	}
 	if none := header.Get("If-None-Match"); none != "" {
-		if matches(none, v.etag) {
+		if matches(none, v.object.etag) {
 			return notModified(v)
 		}
 	} else if since, ok := headerDate(header, "If-Modified-Since"); ok && !modified.After(since) {
@@ -97,7 +97,7 @@ func checkRead(header http.Header, v *version) error {
 }
 
 func notModified(v *version) error {
-	return newError("NotModified").withHeader("Etag", v.etag).withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
+	return newError("NotModified").withHeader("Etag", v.object.etag).withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 }
 
 // checkSource checks the conditions on the source of a copy. Each one that fails is a
@@ -108,14 +108,14 @@ func checkSource(header http.Header, v *version) error {
 	match, none := header.Get(prefix+"If-Match"), header.Get(prefix+"If-None-Match")
 	failed := ""
 	if match != "" {
-		if !matches(match, v.etag) {
+		if !matches(match, v.object.etag) {
 			failed = "If-Match"
 		}
 	} else if since, ok := headerDate(header, prefix+"If-Unmodified-Since"); ok && modified.After(since) {
 		failed = "If-Unmodified-Since"
 	}
 	if none != "" {
-		if matches(none, v.etag) {
+		if matches(none, v.object.etag) {
 			failed = "If-None-Match"
 		}
 	} else if since, ok := headerDate(header, prefix+"If-Modified-Since"); ok && !modified.After(since) {

@@ -202,7 +202,7 @@ func TestTheRequesterOfABucketPays(t *testing.T) {
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	anonymous := func(header http.Header) int {
-		response, _ := s.send(t, "GET", s.URL+"/photos/k", nil, header)
+		response, _ := s.send(t, "GET", s.server.URL+"/photos/k", nil, header)
 		return response.StatusCode
 	}
 	require.Equal(t, 200, anonymous(nil))

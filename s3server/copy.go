@@ -10,7 +10,7 @@ import (
 const copySource = "X-Amz-Copy-Source"
 
 // origin reads x-amz-copy-source, which the client must escape as a path.
-func (r *request) origin() (versionName, error) {
+func origin(r *request) (versionName, error) {
 	wrong := newError("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
 		withMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, versioned := strings.Cut(r.Header.Get(copySource), "?")
@@ -39,13 +39,13 @@ func (r *request) origin() (versionName, error) {
 
 // source finds the version that a copy reads, and checks its conditions. The caller must release
 // the version.
-func (r *request) source(from versionName) (*version, error) {
-	if err := r.authorizeSource(from); err != nil {
+func source(r *request, from versionName) (*version, error) {
+	if err := authorizeSource(r, from); err != nil {
 		return nil, err
 	}
 	v, shown, err := r.find(from)
 	if err == nil {
-		err = r.checkSource(v)
+		err = checkCopySource(r, v)
 	} else if v != nil && from.id != "" {
 		err = newError("InvalidRequest").withMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 	}
@@ -59,8 +59,8 @@ func (r *request) source(from versionName) (*version, error) {
 	return v, nil
 }
 
-func (r *request) checkSource(v *version) error {
-	if err := r.checkReader(v.encryption, sourcePrefix); err != nil {
+func checkCopySource(r *request, v *version) error {
+	if err := checkReader(r, v.object.encryption, sourcePrefix); err != nil {
 		return err
 	}
 	if err := checkSource(r.Header, v); err != nil {
@@ -81,7 +81,7 @@ type copyResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-func (r *request) writeCopyResult(name, modified, etag string, sum checksum) error {
+func writeCopyResult(r *request, name, modified, etag string, sum checksum) error {
 	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: namespace, LastModified: modified, ETag: etag, checksumElements: elementsOf(sum)}
 	if sum.kind != nil {
 		result.ChecksumType = sum.covers
@@ -91,60 +91,60 @@ func (r *request) writeCopyResult(name, modified, etag string, sum checksum) err
 
 // copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,
 // it takes those of the request and no others.
-func (r *request) copyObject() error {
+func copyObject(r *request) error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
 		return err
 	}
-	from, err := r.origin()
+	from, err := origin(r)
 	if err != nil {
 		return err
 	}
-	o, err := r.newObject(r.Header)
+	o, err := newObject(r, r.Header)
 	if err != nil {
 		return err
 	}
-	replace, err := r.directive("X-Amz-Metadata-Directive", "metadata")
+	replace, err := directive(r, "X-Amz-Metadata-Directive", "metadata")
 	if err != nil {
 		return err
 	}
-	itself := from == versionName{bucket: r.bucket, key: r.key}
-	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && r.Header.Get(sourcePrefix+"-Algorithm") == "" && !r.hasEncryptionRule() {
+	itself := from == versionName{bucket: r.target.bucket, key: r.target.key}
+	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.Header.Get(sseHeader) == "" && o.encryption.customerMD5 == "" && r.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
 		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
-	v, err := r.source(from)
+	v, err := source(r, from)
 	if err != nil {
 		return err
 	}
 	defer r.server.store.release(v)
-	if v.size > r.server.limits.MaxCopySize {
+	if v.object.size > r.server.limits.MaxCopySize {
 		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
 	if !replace {
-		o.header = v.header
+		o.properties.header = v.object.properties.header
 	}
-	replaceTags, err := r.directive("X-Amz-Tagging-Directive", "tagging")
+	replaceTags, err := directive(r, "X-Amz-Tagging-Directive", "tagging")
 	if err != nil {
 		return err
 	}
 	if !replaceTags {
-		if err := r.authorizeTags(from, v.tags); err != nil {
+		if err := authorizeTags(r, from, v.object.properties.tags); err != nil {
 			return err
 		}
-		o.tags = v.tags
+		o.properties.tags = v.object.properties.tags
 	}
-	if err := r.describeCopy(o, v); err != nil {
+	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}
 	copied, shown, err := r.server.store.copy(r.Context(), r.write(o, condition), v)
 	if err != nil {
 		return err
 	}
-	r.written(copied, shown)
-	return r.writeCopyResult("CopyObjectResult", isoTime(copied.modified), copied.etag, copied.sum)
+	written(r, copied, shown)
+	return writeCopyResult(r, "CopyObjectResult", isoTime(copied.modified), copied.object.etag, copied.object.sum)
 }
 
-func (r *request) directive(header, of string) (replace bool, err error) {
+func directive(r *request, header, of string) (replace bool, err error) {
 	switch value := r.Header.Get(header); value {
 	case "", "COPY":
 		return false, nil
@@ -157,8 +157,8 @@ func (r *request) directive(header, of string) (replace bool, err error) {
 
 // describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
 // parts, o is one piece for a reader: entity tag and checksum cover all of it.
-func (r *request) describeCopy(o *object, v *version) error {
-	kind := v.sum.kind
+func describeCopy(r *request, o *object, v *version) error {
+	kind := v.object.sum.kind
 	if kind == nil { // nobody has computed one
 		kind = defaultChecksum
 	}
@@ -168,12 +168,12 @@ func (r *request) describeCopy(o *object, v *version) error {
 			return err
 		}
 	}
-	if v.parts == nil && kind == v.sum.kind && o.encryption == v.encryption {
-		o.size, o.etag, o.sum = v.size, v.etag, v.sum
+	if v.object.parts == nil && kind == v.object.sum.kind && o.encryption == v.object.encryption {
+		o.size, o.etag, o.sum = v.object.size, v.object.etag, v.object.sum
 		return nil
 	}
 	d := newDigest(kind, false)
-	if err := r.server.store.read(r.Context(), v, 0, v.size, d); err != nil {
+	if err := r.server.store.read(r.Context(), v, 0, v.object.size, d); err != nil {
 		return err
 	}
 	o.setContent(d)
@@ -181,24 +181,24 @@ func (r *request) describeCopy(o *object, v *version) error {
 }
 
 // copyPart makes a part of an object, or of a range of one.
-func (r *request) copyPart() error {
+func copyPart(r *request) error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
-	u, number, err := r.partTarget()
+	u, number, err := partTarget(r)
 	if err != nil {
 		return err
 	}
-	from, err := r.origin()
+	from, err := origin(r)
 	if err != nil {
 		return err
 	}
-	v, err := r.source(from)
+	v, err := source(r, from)
 	if err != nil {
 		return err
 	}
 	defer r.server.store.release(v)
-	offset, length, err := r.copyRange(v.size)
+	offset, length, err := copyRange(r, v.object.size)
 	if err != nil {
 		return err
 	}
@@ -209,13 +209,13 @@ func (r *request) copyPart() error {
 	if err != nil {
 		return err
 	}
-	u.encryption.write(r.w.Header())
-	return r.writeCopyResult("CopyPartResult", isoTime(p.modified), p.etag, u.shown(p.sum))
+	u.object.encryption.write(r.w.Header())
+	return writeCopyResult(r, "CopyPartResult", isoTime(p.modified), p.etag, u.shown(p.sum))
 }
 
 // copyRange returns the range of the source, or all of it without the header. Unlike in
 // a read, the range must be complete and inside the object.
-func (r *request) copyRange(size int64) (offset, length int64, err error) {
+func copyRange(r *request, size int64) (offset, length int64, err error) {
 	value := r.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {
 		return 0, size, nil

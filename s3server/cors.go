@@ -25,7 +25,7 @@ type corsRule struct {
 	Unknown        unknownElements `xml:",any"`
 }
 
-func (r *request) putCORS() error {
+func putCORS(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *corsConfiguration) check() error {
 	return nil
 }
 
-func (r *request) getCORS() error {
+func getCORS(r *request) error {
 	var response corsConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
@@ -86,7 +86,7 @@ func (r *request) getCORS() error {
 	return r.writeXML(response)
 }
 
-func (r *request) deleteCORS() error {
+func deleteCORS(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.cors = nil
 		return nil
@@ -125,9 +125,9 @@ func (c *corsRule) write(header http.Header, origin string) {
 	header.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
 }
 
-// corsRule returns the first rule that allows this, or nil.
-func (r *request) corsRule(origin, method string, headers []string) *corsRule {
-	b, err := r.server.store.bucket(r.Context(), r.bucket)
+// matchingRule returns the first rule that allows this, or nil.
+func matchingRule(r *request, origin, method string, headers []string) *corsRule {
+	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	if err != nil || b.cors == nil {
 		return nil
 	}
@@ -151,13 +151,13 @@ func (r *request) corsHeaders() {
 	if asked := r.Header.Get("Access-Control-Request-Method"); asked != "" {
 		method = asked
 	}
-	if rule := r.corsRule(origin, method, r.requestedHeaders()); rule != nil {
+	if rule := matchingRule(r, origin, method, requestedHeaders(r)); rule != nil {
 		rule.write(r.w.Header(), origin)
 	}
 }
 
 // requestedHeaders returns the headers of Access-Control-Request-Headers, in lower case.
-func (r *request) requestedHeaders() []string {
+func requestedHeaders(r *request) []string {
 	var headers []string
 	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
 		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
@@ -168,7 +168,7 @@ func (r *request) requestedHeaders() []string {
 }
 
 // corsRefusal says why no rule allows a preflight request, in the words of AWS.
-func (r *request) corsRefusal(method string) error {
+func corsRefusal(r *request, method string) error {
 	refusal := newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
@@ -184,7 +184,7 @@ func (r *request) corsRefusal(method string) error {
 
 // preflight answers a browser that asks before it sends a request. It needs no
 // signature.
-func (r *request) preflight() error {
+func preflight(r *request) error {
 	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
 		return newError("BadRequest").withMessage("Insufficient information. Origin request header needed.")
@@ -192,10 +192,10 @@ func (r *request) preflight() error {
 	if method == "" {
 		return newError("BadRequest").withMessage("Invalid Access-Control-Request-Method: null")
 	}
-	headers := r.requestedHeaders()
-	rule := r.corsRule(origin, method, headers)
+	headers := requestedHeaders(r)
+	rule := matchingRule(r, origin, method, headers)
 	if rule == nil {
-		return r.corsRefusal(method)
+		return corsRefusal(r, method)
 	}
 	rule.write(r.w.Header(), origin)
 	if len(headers) > 0 {

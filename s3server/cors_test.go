@@ -26,7 +26,7 @@ func TestCORS(t *testing.T) {
 	_, err := get()
 	failsWith(t, err, 404, "NoSuchCORSConfiguration")
 	refusal := func(path string) apiError {
-		response, body := s.send(t, "OPTIONS", s.URL+path, nil, http.Header{"Origin": {"https://example.org"}, "Access-Control-Request-Method": {"PUT"}})
+		response, body := s.send(t, "OPTIONS", s.server.URL+path, nil, http.Header{"Origin": {"https://example.org"}, "Access-Control-Request-Method": {"PUT"}})
 		require.Equal(t, 403, response.StatusCode)
 		return errorIn(t, body)
 	}
@@ -61,7 +61,7 @@ func TestCORS(t *testing.T) {
 			if test.origin != "" {
 				header.Set("Origin", test.origin)
 			}
-			response, _ := s.send(t, "OPTIONS", s.URL+"/"+bucket+"/k", nil, header)
+			response, _ := s.send(t, "OPTIONS", s.server.URL+"/"+bucket+"/k", nil, header)
 			require.Equal(t, test.status, response.StatusCode)
 			if test.status == 200 {
 				require.Equal(t, test.origin, response.Header.Get("Access-Control-Allow-Origin"))
@@ -72,13 +72,13 @@ func TestCORS(t *testing.T) {
 		})
 	}
 
-	response, _ := s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
 	require.Equal(t, 403, response.StatusCode)
 	require.Equal(t, "https://app.example.com", response.Header.Get("Access-Control-Allow-Origin"), "the page may read the error")
 	require.Equal(t, "ETag", response.Header.Get("Access-Control-Expose-Headers"))
 	_, err = s.DeleteBucketCors(t.Context(), &s3.DeleteBucketCorsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	response, _ = s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	response, _ = s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
@@ -104,7 +104,7 @@ func TestCORSGoesByTheAskedMethodInEveryRequest(t *testing.T) {
 		if test.headers != "" {
 			header.Set("Access-Control-Request-Headers", test.headers)
 		}
-		response, _ := s.send(t, test.method, s.URL+"/"+bucket+"/k", nil, header)
+		response, _ := s.send(t, test.method, s.server.URL+"/"+bucket+"/k", nil, header)
 		require.Equal(t, test.allowed, response.Header.Get("Access-Control-Allow-Origin"), "%v", test)
 	}
 }

@@ -90,15 +90,15 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 
 // owners returns the function that tells the owner of an object in the request's bucket.
 func (r *request) owners() (func(*object) owner, error) {
-	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	return func(o *object) owner { return ownerOf(b.ownerOf(o)) }, err
 }
 
 // checkOwner refuses a request that expects another owner of the bucket.
-func (r *request) checkOwner() error {
+func checkOwner(r *request) error {
 	const header = "x-amz-expected-bucket-owner"
 	expected := []string{r.Header.Get(header), r.query.Get(header)}
-	if expected[0]+expected[1] == "" || r.bucket == "" {
+	if expected[0]+expected[1] == "" || r.target.bucket == "" {
 		return nil
 	}
 	return r.view(func(b *bucket) error { return b.checkOwner(expected...) })

@@ -94,7 +94,7 @@ func TestAReadOnlyKeyOnlyReads(t *testing.T) {
 func TestNobodyCreatesABucketAnonymously(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, name := range []string{"new", bucket} {
-		response, body := s.send(t, "PUT", s.URL+"/"+name, nil, nil)
+		response, body := s.send(t, "PUT", s.server.URL+"/"+name, nil, nil)
 		require.Equal(t, 403, response.StatusCode)
 		require.Equal(t, "AccessDenied", errorIn(t, body).Code)
 	}

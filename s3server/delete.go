@@ -6,7 +6,7 @@ import (
 )
 
 // deleteObject returns 204 also for a missing object, as S3 does.
-func (r *request) deleteObject() error {
+func deleteObject(r *request) error {
 	id, err := r.versionID()
 	if err != nil {
 		return err
@@ -14,8 +14,8 @@ func (r *request) deleteObject() error {
 	if r.Header.Get("If-None-Match") != "" {
 		return newError("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := r.remove(&removeRequest{
-		versionName: versionName{r.bucket, r.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: r.bypasses(), account: r.caller.account,
+	gone, err := remove(r, &removeRequest{
+		versionName: versionName{r.target.bucket, r.target.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: bypasses(r), account: r.caller.account,
 	})
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ type deleteError struct {
 }
 
 // deleteObjects returns 200 with a result for each key.
-func (r *request) deleteObjects() error {
+func deleteObjects(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (r *request) deleteObjects() error {
 		return err
 	}
 	result := deleteResult{Xmlns: namespace}
-	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (r *request) deleteObjects() error {
 		var gone removal
 		err := error(newError("NotImplemented").withMessage("This server does not implement the conditions LastModifiedTime and Size"))
 		if o.LastModifiedTime == "" && o.Size == "" {
-			gone, err = r.deleteOne(b, o.Key, o.VersionID, o.ETag)
+			gone, err = deleteOne(r, b, o.Key, o.VersionID, o.ETag)
 		}
 		if err != nil {
 			e := asAPIError(err)
@@ -130,7 +130,7 @@ func deleteAction(id string) string {
 	return "s3:DeleteObject"
 }
 
-func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, error) {
+func deleteOne(r *request, b *bucket, key, id, etag string) (removal, error) {
 	if key == "" {
 		return removal{}, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
 	}
@@ -143,7 +143,7 @@ func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, error) {
 	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
 		return removal{}, err
 	}
-	return r.remove(&removeRequest{
-		versionName: versionName{r.bucket, key, id}, condition: writeCondition{match: etag}, bypass: r.bypasses(), account: r.caller.account,
+	return remove(r, &removeRequest{
+		versionName: versionName{r.target.bucket, key, id}, condition: writeCondition{match: etag}, bypass: bypasses(r), account: r.caller.account,
 	})
 }

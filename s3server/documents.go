@@ -24,7 +24,7 @@ const (
 )
 
 // admitDocument waits while too many large documents are in use. ServeHTTP calls leaveDocument.
-func (r *request) admitDocument() error {
+func admitDocument(r *request) error {
 	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
 	if r.slot != nil || r.ContentLength >= 0 && r.ContentLength <= smallDocument {
 		return nil

@@ -9,19 +9,19 @@ import (
 // inventory, metrics, intelligent tiering. A read answers as AWS does for a new bucket, and a
 // write is NotImplemented.
 
-func (r *request) getReplication() error {
+func getReplication(r *request) error {
 	return r.view(func(b *bucket) error {
 		return newError("ReplicationConfigurationNotFoundError", "BucketName", b.name)
 	})
 }
 
 // deleteNothing removes a configuration that is never there, which AWS does not mind.
-func (r *request) deleteNothing() error {
+func deleteNothing(r *request) error {
 	return r.setting(http.StatusNoContent, func(*bucket) error { return nil })
 }
 
 // noConfiguration is the response for one configuration by its id.
-func (r *request) noConfiguration() error {
+func noConfiguration(r *request) error {
 	return r.view(func(*bucket) error { return newError("NoSuchConfiguration") })
 }
 

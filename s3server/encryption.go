@@ -36,8 +36,8 @@ type encryption struct {
 
 // readEncryption reads how a write wants its object encrypted. If it does not say, the rule of the
 // bucket decides.
-func (r *request) readEncryption(header http.Header, rule *encryptionRule) (encryption, error) {
-	customer, err := r.customerKey(header, customerPrefix)
+func readEncryption(r *request, header http.Header, rule *encryptionRule) (encryption, error) {
+	customer, err := readCustomerKey(r, header, customerPrefix)
 	if err != nil {
 		return encryption{}, err
 	}
@@ -60,7 +60,7 @@ func (r *request) readEncryption(header http.Header, rule *encryptionRule) (encr
 	if e.algorithm == byStore {
 		return e, nil
 	}
-	managed, err := r.managedKey()
+	managed, err := managedKey(r)
 	if err != nil {
 		return e, err
 	}
@@ -72,7 +72,7 @@ func (r *request) readEncryption(header http.Header, rule *encryptionRule) (encr
 }
 
 // managedKey returns AWS's own key in the account of the bucket.
-func (r *request) managedKey() (key string, err error) {
+func managedKey(r *request) (key string, err error) {
 	err = r.view(func(b *bucket) error {
 		key = "arn:aws:kms:" + b.region + ":" + b.account + ":alias/aws/s3"
 		return nil
@@ -93,8 +93,8 @@ func checkContext(value string) error {
 	return nil
 }
 
-// customerKey returns the MD5 of the customer's key in the headers that begin with prefix, or "".
-func (r *request) customerKey(header http.Header, prefix string) (string, error) {
+// readCustomerKey returns the MD5 of the customer's key in the headers that begin with prefix, or "".
+func readCustomerKey(r *request, header http.Header, prefix string) (string, error) {
 	algorithm, key, sum := header.Get(prefix+"-Algorithm"), header.Get(prefix+"-Key"), header.Get(prefix+"-Key-Md5")
 	if algorithm == "" && key == "" && sum == "" {
 		return "", nil
@@ -120,8 +120,8 @@ func (r *request) customerKey(header http.Header, prefix string) (string, error)
 }
 
 // checkReader fails unless the headers that begin with prefix have the key of the object.
-func (r *request) checkReader(e encryption, prefix string) error {
-	given, err := r.customerKey(r.Header, prefix)
+func checkReader(r *request, e encryption, prefix string) error {
+	given, err := readCustomerKey(r, r.Header, prefix)
 	switch {
 	case err != nil:
 		return err
@@ -137,19 +137,19 @@ func (r *request) checkReader(e encryption, prefix string) error {
 
 // checkPart fails unless a request of an upload has the upload's key. A completion needs it only if
 // the upload has a checksum.
-func (r *request) checkPart(u *upload) error {
+func checkPart(r *request, u *upload) error {
 	// MinIO takes the algorithm of the upload again.
-	again := r.Header.Get(sseHeader) == u.encryption.algorithm && strings.HasSuffix(u.encryption.kmsKey, r.Header.Get(kmsKeyHeader))
+	again := r.Header.Get(sseHeader) == u.object.encryption.algorithm && strings.HasSuffix(u.object.encryption.kmsKey, r.Header.Get(kmsKeyHeader))
 	if r.server.config.Strict || !again {
 		if err := noEncryption(r.Header); err != nil {
 			return err
 		}
 	}
-	given, err := r.customerKey(r.Header, customerPrefix)
+	given, err := readCustomerKey(r, r.Header, customerPrefix)
 	switch {
 	case err != nil:
 		return err
-	case given == u.encryption.customerMD5:
+	case given == u.object.encryption.customerMD5:
 		return nil
 	case given == "":
 		return newError("InvalidRequest").withMessage("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")

@@ -49,7 +49,7 @@ func (r *request) logged() (end func(*responseWriter)) {
 	return func(w *responseWriter) {
 		log(Entry{
 			Time: at, Duration: time.Since(began), RequestID: r.id, RemoteAddr: r.RemoteAddr, AccessKeyID: r.caller.accessKey,
-			Operation: r.operation, Method: r.Method, Bucket: r.bucket, Key: r.key,
+			Operation: r.operation, Method: r.Method, Bucket: r.target.bucket, Key: r.target.key,
 			Status: w.status, Error: r.failure, Received: received.n.Load(), Sent: w.sent, UserAgent: r.UserAgent(),
 		})
 	}

@@ -115,12 +115,12 @@ var eventOf = map[string]string{
 // shown is the x-amz-version-id of the response.
 func (r *request) note(v *version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
-		r.events = append(r.events, Event{Name: name, Key: v.key, Size: v.size, ETag: strings.Trim(v.etag, `"`), VersionID: shown})
+		r.events = append(r.events, Event{Name: name, Key: v.key, Size: v.object.size, ETag: strings.Trim(v.object.etag, `"`), VersionID: shown})
 	}
 }
 
 // remove removes a version and keeps the event of it.
-func (r *request) remove(request *removeRequest) (removal, error) {
+func remove(r *request, request *removeRequest) (removal, error) {
 	gone, err := r.server.store.remove(r.Context(), request)
 	if err == nil && !gone.missing && r.server.sendsEvents() {
 		r.events = append(r.events, removedEvent("ObjectRemoved", request, gone))
@@ -141,7 +141,7 @@ const emptyMD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 // publish sends the events of the request. The response ends after it, so that a test that has the
 // response has seen its events, too.
-func (r *request) publish() {
+func publish(r *request) {
 	if len(r.events) == 0 {
 		return
 	}
@@ -149,7 +149,7 @@ func (r *request) publish() {
 	for i := range r.events {
 		r.events[i].RequestID, r.events[i].SourceIP, r.events[i].Account = r.id, source, r.caller.account
 	}
-	r.server.publish(context.WithoutCancel(r.Context()), r.bucket, r.events)
+	r.server.publish(context.WithoutCancel(r.Context()), r.target.bucket, r.events)
 }
 
 // publish sends events to the targets that the bucket's configuration names for them.
@@ -187,7 +187,7 @@ func (h *Handler) deliver(e Event) {
 }
 
 // sendTestEvent tells the webhook that a configuration names it.
-func (r *request) sendTestEvent() {
+func sendTestEvent(r *request) {
 	if r.server.config.WebhookURL == "" {
 		return
 	}
@@ -196,7 +196,7 @@ func (r *request) sendTestEvent() {
 
 		RequestID string `json:"RequestId"`
 		HostID    string `json:"HostId"`
-	}{"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.bucket, r.id, hostID})
+	}{"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.target.bucket, r.id, hostID})
 	if err == nil {
 		r.server.webhook.push(body)
 	}

@@ -18,7 +18,7 @@ import (
 // the body before it has read a response.
 func TestARefusedUploadIsAnsweredBeforeItsBody(t *testing.T) {
 	s := start(t, s3server.Config{})
-	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, connection.Close()) }()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Second)))
@@ -34,7 +34,7 @@ func TestARefusedUploadIsAnsweredBeforeItsBody(t *testing.T) {
 // boto3 misreads the responses of a connection after one that came instead of "100 Continue".
 func TestAnUploadWithoutBytesMayContinue(t *testing.T) {
 	s := start(t, s3server.Config{})
-	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, connection.Close()) }()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Second)))

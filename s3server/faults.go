@@ -227,7 +227,7 @@ func (f *Fault) beforeAuth(r *request) error {
 		cutConnection()
 	}
 	if f.Redirect != "" {
-		return newError("PermanentRedirect", "Endpoint", r.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.bucket).
+		return newError("PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket).
 			withHeader("X-Amz-Bucket-Region", f.Redirect)
 	}
 	return nil

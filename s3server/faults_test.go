@@ -23,7 +23,7 @@ func TestInjectedErrors(t *testing.T) {
 		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
 	} {
 		s := start(t, s3server.Config{})
-		s.Inject(s3server.Fault{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
+		s.server.Inject(s3server.Fault{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
 		_, err := s.PutObject(t.Context(), putInput("k", "first"))
 		require.NoError(t, err)
 		for range 2 {
@@ -36,19 +36,19 @@ func TestInjectedErrors(t *testing.T) {
 		require.Equal(t, "first", s.get(t, "k"))
 		_, err = s.PutObject(t.Context(), putInput("k", "last"))
 		require.NoError(t, err)
-		require.Equal(t, 4, s.Count("PutObject"))
+		require.Equal(t, 4, s.server.Count("PutObject"))
 	}
 }
 
 func TestAnErrorInsideA200(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "x")
-	s.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true, Times: 1})
 	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
 	require.ErrorContains(t, err, "InternalError")
 	upload := s.begin(t, "k")
 	part := s.part(t, "k", upload, 1, "x")
-	s.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true, Times: 1})
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
@@ -58,7 +58,7 @@ func TestAnErrorInsideA200(t *testing.T) {
 
 func TestARedirectToAnotherRegion(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
+	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 301, "PermanentRedirect")
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
@@ -70,19 +70,19 @@ func TestARedirectToAnotherRegion(t *testing.T) {
 
 func TestDroppedResponses(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Empty(t, s.keys(t), "the request must have no effect")
-	s.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Equal(t, []string{"k"}, s.keys(t), "the request must have taken effect")
-	s.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true, Times: 1})
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
-	require.Zero(t, s.Requests()[0].Status)
+	require.Zero(t, s.server.Requests()[0].Status)
 }
 
 func TestBrokenBodies(t *testing.T) {
@@ -96,18 +96,18 @@ func TestBrokenBodies(t *testing.T) {
 		t.Cleanup(func() { _ = out.Body.Close() })
 		return out.Body
 	}
-	s.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(40_001)), Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(40_001)), Times: 1})
 	got, err := io.ReadAll(get(t.Context()))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Len(t, got, 40_001)
 
-	s.Inject(s3server.Fault{Operation: "GetObject", FlipAt: new(int64(40_000)), Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", FlipAt: new(int64(40_000)), Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content[:40_000], string(got[:40_000]))
 	require.NotEqual(t, content[40_000], got[40_000])
 
-	s.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(10)), Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(10)), Times: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	body := get(ctx)
 	first := make([]byte, 10)
@@ -117,7 +117,7 @@ func TestBrokenBodies(t *testing.T) {
 	_, err = io.ReadAll(body)
 	require.ErrorIs(t, err, context.Canceled)
 
-	s.Inject(s3server.Fault{Operation: "GetObject", Bandwidth: 10 << 20, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", Bandwidth: 10 << 20, Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content, string(got))
@@ -127,7 +127,7 @@ func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
-	s.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }, Times: 1})
 	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
 	}})
@@ -141,61 +141,61 @@ func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
 func TestCloseEndsStalledRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	s.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
 	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = out.Body.Close() }) // runs before Close
-	require.Equal(t, 1, s.Busy())
+	require.Equal(t, 1, s.server.Busy())
 }
 
 func TestACarelessServer(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "0123456789")
-	s.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
 	in := putInput("k", "9876543210")
 	in.IfNoneMatch = aws.String("*")
 	_, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 
-	s.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}, Times: 1})
 	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
 	require.NoError(t, err)
 	require.Equal(t, "9876543210", read(t, out.Body))
 	require.Nil(t, out.ETag)
 
 	s.put(t, "l", "")
-	s.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true, Times: 1})
 	require.Equal(t, []string{"l", "k"}, s.keys(t))
 
-	s.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
 	batch := &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}}}
 	deleted, err := s.DeleteObjects(t.Context(), batch)
 	require.NoError(t, err)
 	require.Empty(t, deleted.Errors)
-	s.Inject(s3server.Fault{Error: "SlowDown"})
-	s.ClearFaults()
+	s.server.Inject(s3server.Fault{Error: "SlowDown"})
+	s.server.ClearFaults()
 	require.Equal(t, []string{"l"}, s.keys(t))
 }
 
 func TestRequestsAreRecorded(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
-	s.Reset()
+	s.server.Reset()
 	s.put(t, "a b", "x")
-	require.Equal(t, 1, s.Count(""))
-	r := s.Requests()[0]
+	require.Equal(t, 1, s.server.Count(""))
+	r := s.server.Requests()[0]
 	require.Equal(t, "PutObject", r.Operation)
 	require.Equal(t, "/photos/a%20b", r.Path)
 	require.Equal(t, "a b", r.Key)
 	require.Equal(t, 200, r.Status)
 	require.NotEmpty(t, r.Header.Get("Authorization"))
-	require.Zero(t, s.Count("GetObject"))
+	require.Zero(t, s.server.Count("GetObject"))
 }
 
 func TestAServerThatThrottles(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
-	s.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
+	s.server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
 	puts := func(n int) (served int) {
 		for range n {
 			if _, err := s.PutObject(t.Context(), putInput("k", "x")); err == nil {
@@ -232,7 +232,7 @@ func TestFaultsSelectByPatternAndCount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			s.Inject(row.fault)
+			s.server.Inject(row.fault)
 			var failed []string
 			for _, key := range []string{"a", "tmp/a", "tmp/a/b", "x*y"} {
 				if _, err := s.PutObject(t.Context(), putInput(key, "x")); err != nil {
@@ -247,8 +247,8 @@ func TestFaultsSelectByPatternAndCount(t *testing.T) {
 
 func TestUndoRemovesAFault(t *testing.T) {
 	s := start(t, s3server.Config{})
-	undo := s.Inject(s3server.Fail("PutObject", "SlowDown"))
-	s.Inject(s3server.Fail("GetObject", "SlowDown"))
+	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))
+	s.server.Inject(s3server.Fail("GetObject", "SlowDown"))
 	for range 3 {
 		_, err := s.PutObject(t.Context(), putInput("k", "x"))
 		failsWith(t, err, 503, "SlowDown")
@@ -262,11 +262,11 @@ func TestUndoRemovesAFault(t *testing.T) {
 
 func TestConstructorsOfFaults(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
-	s.Inject(s3server.Drop("PutObject").Once())
+	s.server.Inject(s3server.Drop("PutObject").Once())
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
-	s.Inject(s3server.Lose("PutObject").Once())
+	s.server.Inject(s3server.Lose("PutObject").Once())
 	_, err = s.PutObject(t.Context(), putInput("k", "content"))
 	require.Error(t, err)
 	require.Equal(t, []string{"k"}, s.keys(t))
@@ -278,7 +278,7 @@ func TestConstructorsOfFaults(t *testing.T) {
 		}
 		return out.Body, nil
 	}
-	s.Inject(s3server.CutAfter("GetObject", 3).Once())
+	s.server.Inject(s3server.CutAfter("GetObject", 3).Once())
 	body, err := get()
 	require.NoError(t, err)
 	content, err := io.ReadAll(body)
@@ -286,26 +286,26 @@ func TestConstructorsOfFaults(t *testing.T) {
 	require.Equal(t, "con", string(content))
 	require.NoError(t, body.Close())
 
-	s.Inject(s3server.FlipAt("GetObject", 0).Once())
+	s.server.Inject(s3server.FlipAt("GetObject", 0).Once())
 	body, err = get()
 	require.NoError(t, err)
 	require.Equal(t, "\x9content", read(t, body))
 
-	s.Inject(s3server.StallAfter("GetObject", 1).Once())
+	s.server.Inject(s3server.StallAfter("GetObject", 1).Once())
 	body, err = get()
 	require.NoError(t, err)
 	_, err = io.ReadFull(body, make([]byte, 1))
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 
-	s.Inject(s3server.Delay("GetObject", 20*time.Millisecond).Once())
+	s.server.Inject(s3server.Delay("GetObject", 20*time.Millisecond).Once())
 	before := time.Now()
 	body, err = get()
 	require.NoError(t, err)
 	require.Equal(t, "content", read(t, body))
 	require.GreaterOrEqual(t, time.Since(before), 20*time.Millisecond)
 
-	s.Inject(s3server.Throttle("GetObject", 10))
+	s.server.Inject(s3server.Throttle("GetObject", 10))
 	_, err = get()
 	require.NoError(t, err)
 	_, err = get()
@@ -314,7 +314,7 @@ func TestConstructorsOfFaults(t *testing.T) {
 
 func TestBandwidthIsThatOfTheBodies(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Inject(s3server.Fault{Bandwidth: 100_000})
+	s.server.Inject(s3server.Fault{Bandwidth: 100_000})
 	content := strings.Repeat("x", 10_000)
 	before := time.Now()
 	s.put(t, "k", content)
@@ -326,7 +326,7 @@ func TestBandwidthIsThatOfTheBodies(t *testing.T) {
 
 func TestWrongETags(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Inject(s3server.Fault{ETag: `"wrong"`})
+	s.server.Inject(s3server.Fault{ETag: `"wrong"`})
 	require.Equal(t, `"wrong"`, s.put(t, "k", "x"))
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
@@ -337,16 +337,16 @@ func TestWrongETags(t *testing.T) {
 	upload := s.begin(t, "m")
 	part := s.part(t, "m", upload, 1, "x")
 	require.Equal(t, `"wrong"`, *part.ETag)
-	s.ClearFaults()
+	s.server.ClearFaults()
 	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
 }
 
 func TestASkewedClockRefusesSignatures(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
+	s.server.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 403, "RequestTimeTooSkewed")
-	s.Inject(s3server.Fault{ClockSkew: -10 * time.Minute, Times: 1})
+	s.server.Inject(s3server.Fault{ClockSkew: -10 * time.Minute, Times: 1})
 	_, err = s.client().PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
 }
@@ -360,7 +360,7 @@ func TestStaleListings(t *testing.T) {
 	for _, key := range []string{"a", "c", "e/2", "f", "g"} {
 		s.put(t, key, "x")
 	}
-	s.Inject(s3server.Fault{Operation: "ListObjects*", Stale: 10 * time.Second})
+	s.server.Inject(s3server.Fault{Operation: "ListObjects*", Stale: 10 * time.Second})
 	require.Equal(t, []string{"b", "d", "e/1"}, s.keys(t))
 	require.Equal(t, "x", s.get(t, "a"))
 	var pages [][]string

@@ -101,34 +101,34 @@ func (f *finishedUploads) forget(bucket string) {
 }
 
 // finishedBefore returns the upload that c has completed already, if err says that it is gone.
-func (r *request) finishedBefore(c *completion, err error) *finishedUpload {
+func finishedBefore(r *request, c *completion, err error) *finishedUpload {
 	var e *apiError
 	if !errors.As(err, &e) || e.code != "NoSuchUpload" {
 		return nil
 	}
 	id := r.query.Get("uploadId")
-	if u := r.server.finished.find(r.bucket, r.key, id, c.fingerprint()); u != nil {
+	if u := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint()); u != nil {
 		return u
 	}
-	return r.finishedObject(c, id)
+	return finishedObject(r, c, id)
 }
 
 // finishedObject returns the upload that made the current object, if the store knows its id: the
 // upload may have been completed before the server was restarted.
-func (r *request) finishedObject(c *completion, id string) *finishedUpload {
-	v, shown, err := r.find(versionName{bucket: r.bucket, key: r.key})
+func finishedObject(r *request, c *completion, id string) *finishedUpload {
+	v, shown, err := r.find(versionName{bucket: r.target.bucket, key: r.target.key})
 	defer r.server.store.release(v)
-	if err != nil || v.upload != id || v.parts != nil && len(v.parts) != len(c.parts) { // a gateway keeps no parts
+	if err != nil || v.object.upload != id || v.object.parts != nil && len(v.object.parts) != len(c.parts) { // a gateway keeps no parts
 		return nil
 	}
 	r.showID(shown)
-	v.encryption.write(r.w.Header())
-	r.showExpiration(v)
-	return &finishedUpload{result: r.completeResult(v), header: r.finishedHeader()}
+	v.object.encryption.write(r.w.Header())
+	showExpiration(r, v)
+	return &finishedUpload{result: r.completeResult(v), header: finishedHeader(r)}
 }
 
 // finishedHeader returns the headers of the response that tell about the object.
-func (r *request) finishedHeader() http.Header {
+func finishedHeader(r *request) http.Header {
 	header := http.Header{}
 	for name, values := range r.w.Header() {
 		if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Request-Id" && name != "X-Amz-Id-2" {
@@ -139,7 +139,7 @@ func (r *request) finishedHeader() http.Header {
 }
 
 // writeFinished returns the result of a completed upload.
-func (r *request) writeFinished(u *finishedUpload) error {
+func writeFinished(r *request, u *finishedUpload) error {
 	maps.Copy(r.w.Header(), u.header)
 	return r.writeXML(u.result)
 }

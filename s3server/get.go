@@ -9,12 +9,12 @@ import (
 
 // getObject is also HEAD, which differs only in the body. An object that is replaced before it is
 // read is searched again.
-func (r *request) getObject() error {
+func getObject(r *request) error {
 	const most = 10
 	header := r.w.Header()
 	before := maps.Clone(header)
 	for attempt := 1; ; attempt++ {
-		replaced, err := r.getVersion()
+		replaced, err := getVersion(r)
 		if !replaced || attempt == most {
 			return err
 		}
@@ -24,8 +24,8 @@ func (r *request) getObject() error {
 }
 
 // getVersion sends a version, or reports that it was replaced before it was read.
-func (r *request) getVersion() (replaced bool, err error) {
-	part, err := r.wantedPart()
+func getVersion(r *request) (replaced bool, err error) {
+	part, err := wantedPart(r)
 	if err != nil {
 		return false, err
 	}
@@ -33,7 +33,7 @@ func (r *request) getVersion() (replaced bool, err error) {
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
 		return false, newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
-	v, err := r.findVersion()
+	v, err := findVersion(r)
 	if err != nil {
 		return false, err
 	}
@@ -41,24 +41,24 @@ func (r *request) getVersion() (replaced bool, err error) {
 	if err := noEncryption(r.Header); err != nil {
 		return false, err
 	}
-	if err := r.checkReader(v.encryption, customerPrefix); err != nil {
+	if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
 		return false, err
 	}
 	if err := checkRead(r.Header, v); err != nil {
 		return false, err
 	}
 	if r.server.archived(v) && r.Method == http.MethodGet {
-		return false, newError("InvalidObjectState", "StorageClass", v.class)
+		return false, newError("InvalidObjectState", "StorageClass", v.object.properties.class)
 	}
 	s, err := r.span(v, part)
 	if err != nil {
 		return false, err
 	}
-	if err := r.describe(v); err != nil {
+	if err := describe(r, v); err != nil {
 		return false, err
 	}
 	if !r.has("versionId") {
-		r.showExpiration(v)
+		showExpiration(r, v)
 	}
 	if r.Method == http.MethodGet {
 		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
@@ -68,7 +68,7 @@ func (r *request) getVersion() (replaced bool, err error) {
 	if mode != "" {
 		s.sum.write(r.w.Header())
 	}
-	r.w.WriteHeader(s.write(r.w.Header(), v.size))
+	r.w.WriteHeader(s.write(r.w.Header(), v.object.size))
 	if r.Method == http.MethodGet {
 		// The status is already sent: if this fails, the client gets a short body.
 		_ = r.server.store.read(r.Context(), v, s.offset, s.length, r.w)
@@ -77,12 +77,12 @@ func (r *request) getVersion() (replaced bool, err error) {
 }
 
 // findVersion returns the version that a read asks for. The caller must release it.
-func (r *request) findVersion() (*version, error) {
+func findVersion(r *request) (*version, error) {
 	id, err := r.versionID()
 	if err != nil {
 		return nil, err
 	}
-	v, shown, err := r.find(versionName{r.bucket, r.key, id})
+	v, shown, err := r.find(versionName{r.target.bucket, r.target.key, id})
 	r.showID(shown)
 	if err != nil {
 		r.server.store.release(v)
@@ -116,14 +116,14 @@ func invalidVersion(id string) *apiError {
 // no "-N".
 func (v *version) sumOf(offset, length int64, partial bool) checksum {
 	if !partial {
-		return v.sum
+		return v.object.sum
 	}
-	sum := v.sum
-	if length == v.size {
+	sum := v.object.sum
+	if length == v.object.size {
 		sum.value, _, _ = strings.Cut(sum.value, "-")
 		return sum
 	}
-	for _, p := range v.parts {
+	for _, p := range v.object.parts {
 		if p.offset == offset && p.size == length && p.sum.kind == sum.kind {
 			sum.value = p.sum.value
 			return sum
@@ -133,13 +133,13 @@ func (v *version) sumOf(offset, length int64, partial bool) checksum {
 }
 
 // describe writes the headers of an object.
-func (r *request) describe(v *version) error {
+func describe(r *request, v *version) error {
 	header := r.w.Header()
-	v.properties.write(header)
-	v.encryption.write(header)
-	v.lock.write(header)
-	v.restored.write(header, r.server.now())
-	header.Set("Etag", v.etag)
+	v.object.properties.write(header)
+	v.object.encryption.write(header)
+	v.object.lock.write(header)
+	v.object.restored.write(header, r.server.now())
+	header.Set("Etag", v.object.etag)
 	header.Set("Last-Modified", v.modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
 	for _, name := range []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"} {

@@ -14,11 +14,11 @@ type span struct {
 }
 
 // wantedPart returns the number in the parameter partNumber, or 0 without it.
-func (r *request) wantedPart() (int, error) {
+func wantedPart(r *request) (int, error) {
 	if !r.has("partNumber") {
 		return 0, nil
 	}
-	number, err := r.partNumber()
+	number, err := partNumber(r)
 	if err == nil && r.Header.Get("Range") != "" {
 		err = newError("InvalidRequest").withMessage("Cannot specify both Range header and partNumber query parameter")
 	}
@@ -29,20 +29,20 @@ func (r *request) wantedPart() (int, error) {
 // header.
 func (r *request) span(v *version, number int) (span, error) {
 	if number == 0 {
-		offset, length, partial, err := parseRange(r.Header.Get("Range"), v.size)
+		offset, length, partial, err := parseRange(r.Header.Get("Range"), v.object.size)
 		return span{offset: offset, length: length, partial: partial, sum: v.sumOf(offset, length, partial)}, err
 	}
-	count := max(1, len(v.parts))
+	count := max(1, len(v.object.parts))
 	switch {
 	case number > count:
 		return span{}, newError("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number))
-	case len(v.parts) == 0: // a PutObject, which is its own only part
-		return span{length: v.size, partial: v.size > 0, sum: v.sum}, nil
+	case len(v.object.parts) == 0: // a PutObject, which is its own only part
+		return span{length: v.object.size, partial: v.object.size > 0, sum: v.object.sum}, nil
 	}
-	p := v.parts[number-1]
+	p := v.object.parts[number-1]
 	s := span{offset: p.offset, length: p.size, partial: p.size > 0, parts: count}
-	if p.sum.kind == v.sum.kind {
-		s.sum = checksum{p.sum.kind, p.sum.value, v.sum.covers}
+	if p.sum.kind == v.object.sum.kind {
+		s.sum = checksum{p.sum.kind, p.sum.value, v.object.sum.covers}
 	}
 	return s, nil
 }

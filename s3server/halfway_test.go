@@ -90,10 +90,10 @@ func TestABucketWithoutItsSettingsIsRemoved(t *testing.T) {
 // it reads the response.
 func TestARefusedConditionIsAnsweredToAClientThatSendsItsBody(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
-	d.put(t, "k", "old")
+	d.store.put(t, "k", "old")
 	in := putInput("k", "")
 	in.IfNoneMatch = aws.String("*")
-	signed, err := s3.NewPresignClient(d.Client).PresignPutObject(t.Context(), in)
+	signed, err := s3.NewPresignClient(d.store.Client).PresignPutObject(t.Context(), in)
 	require.NoError(t, err)
 	at, err := url.Parse(signed.URL)
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestARefusedConditionIsAnsweredToAClientThatSendsItsBody(t *testing.T) {
 	require.Equal(t, http.StatusPreconditionFailed, response.StatusCode, text)
 	require.Equal(t, "PreconditionFailed", errorIn(t, text).Code)
 	require.False(t, response.Close, "the connection is used again")
-	require.Equal(t, "old", d.get(t, "k"))
+	require.Equal(t, "old", d.store.get(t, "k"))
 }
 
 // uploadRecords returns the files of the records of uploads and parts.
@@ -142,19 +142,19 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 // A server that is killed at the end of a completion or an abortion leaves records.
 func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	ended, aborted, open := d.begin(t, "ended"), d.begin(t, "aborted"), d.begin(t, "open")
-	part := d.part(t, "ended", ended, 1, "content")
-	d.part(t, "aborted", aborted, 1, "content")
-	kept := d.part(t, "open", open, 1, "content")
+	ended, aborted, open := d.store.begin(t, "ended"), d.store.begin(t, "aborted"), d.store.begin(t, "open")
+	part := d.store.part(t, "ended", ended, 1, "content")
+	d.store.part(t, "aborted", aborted, 1, "content")
+	kept := d.store.part(t, "open", open, 1, "content")
 	left := d.uploadRecords(t)
 	require.Len(t, left, 6)
-	_, err := d.CompleteMultipartUpload(t.Context(), completeInput("ended", ended, part))
+	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("ended", ended, part))
 	require.NoError(t, err)
-	d.remove(t, "ended", "") // nothing else tells that it was completed
-	_, err = d.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("aborted"), UploadId: &aborted})
+	d.store.remove(t, "ended", "") // nothing else tells that it was completed
+	_, err = d.store.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("aborted"), UploadId: &aborted})
 	require.NoError(t, err)
 	require.Len(t, d.uploadRecords(t), 2)
-	d.Close()
+	d.store.server.Close()
 	for path, content := range left {
 		if !strings.Contains(path, "uploads/"+aborted) { // of which only a part is left
 			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
@@ -165,7 +165,7 @@ func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
 
 	d = inDirectory(t, d.path, s3server.Config{})
 	require.Eventually(t, func() bool { return len(d.uploadRecords(t)) == 2 }, time.Minute, time.Millisecond)
-	_, err = d.CompleteMultipartUpload(t.Context(), completeInput("open", open, kept))
+	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("open", open, kept))
 	require.NoError(t, err)
-	require.Equal(t, "content", d.get(t, "open"))
+	require.Equal(t, "content", d.store.get(t, "open"))
 }

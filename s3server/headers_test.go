@@ -35,7 +35,7 @@ func TestNamesOfMetadataAreInLowerCase(t *testing.T) {
 			require.Equal(t, "x-amz-meta-under_score: 3\r\n", s.rawHeader(t, method, key, "x-amz-meta-under_score"))
 		}
 	}
-	s.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}, Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Meta-Foo"}, Times: 1})
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"two-words": "2", "under_score": "3"}, head.Metadata)
@@ -49,10 +49,10 @@ func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 		signed, err = s3.NewPresignClient(s.Client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
 	}
 	require.NoError(t, err)
-	host := strings.TrimPrefix(s.URL, "http://")
+	host := strings.TrimPrefix(s.server.URL, "http://")
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
 	require.NoError(t, err)
-	_, err = io.WriteString(connection, method+" "+strings.TrimPrefix(signed.URL, s.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+	_, err = io.WriteString(connection, method+" "+strings.TrimPrefix(signed.URL, s.server.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
 	require.NoError(t, err)
 	for line := range strings.SplitAfterSeq(read(t, connection), "\n") {
 		if strings.HasPrefix(strings.ToLower(line), name+":") {
@@ -101,7 +101,7 @@ func TestFormsOfTheDateOfASignature(t *testing.T) {
 		"2006-01-02 15:04:05":             http.StatusForbidden,
 		"02/01/2006 15:04:05":             http.StatusForbidden,
 	} {
-		response, body := s.send(t, "GET", s.URL+"/photos/none", nil, signedByDate(strings.TrimPrefix(s.URL, "http://"), now, now.Format(form)))
+		response, body := s.send(t, "GET", s.server.URL+"/photos/none", nil, signedByDate(strings.TrimPrefix(s.server.URL, "http://"), now, now.Format(form)))
 		require.Equal(t, status, response.StatusCode, "%s: %s", form, body)
 	}
 }
@@ -124,9 +124,9 @@ func TestHeadersThatNeedNotBeSigned(t *testing.T) {
 			"X-Amz-Storage-Class":  {"STANDARD", http.StatusForbidden},
 			"X-Amz-Security-Token": {"x", http.StatusBadRequest},
 		} {
-			header := signedWithDate("PUT", "/photos/k", strings.TrimPrefix(s.URL, "http://"), now, now.Format(http.TimeFormat), false)
+			header := signedWithDate("PUT", "/photos/k", strings.TrimPrefix(s.server.URL, "http://"), now, now.Format(http.TimeFormat), false)
 			header.Set(name, row.value)
-			response, body := s.send(t, "PUT", s.URL+"/photos/k", strings.NewReader("hello"), header)
+			response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("hello"), header)
 			require.Equal(t, row.status, response.StatusCode, "strict %v, %s: %s", strict, name, body)
 			if row.status == http.StatusForbidden {
 				require.Equal(t, strings.ToLower(name), errorIn(t, body).HeadersNotSigned)

@@ -32,7 +32,7 @@ var impatient = s3server.Limits{IdleTimeout: 50 * time.Millisecond}
 // dial opens a connection on which the test writes what it wants.
 func dial(t *testing.T, s *store) net.Conn {
 	t.Helper()
-	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
 	require.NoError(t, connection.SetDeadline(time.Now().Add(20*time.Second)))
@@ -53,13 +53,13 @@ func (s *store) presigned(t *testing.T, key string) string {
 	t.Helper()
 	signed, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
 	require.NoError(t, err)
-	return strings.TrimPrefix(signed.URL, s.URL)
+	return strings.TrimPrefix(signed.URL, s.server.URL)
 }
 
 func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
 	s := start(t, s3server.Config{Limits: impatient})
 	connection := dial(t, s)
-	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.URL, "http://"))
+	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	status, body := respond(t, connection)
 	require.Equal(t, 400, status)
@@ -72,7 +72,7 @@ func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
 func TestASlowButSteadyClientIsServed(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: 2 * time.Second}})
 	connection := dial(t, s)
-	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n", s.presigned(t, "k"), strings.TrimPrefix(s.URL, "http://"))
+	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	for i := range 5 {
 		_, err = connection.Write([]byte{byte('0' + i)})
@@ -85,19 +85,19 @@ func TestASlowButSteadyClientIsServed(t *testing.T) {
 
 func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: 50 * time.Millisecond, MaxPutSize: 64 << 20}})
-	b := s.Bucket(bucket)
+	b := s.server.Bucket(bucket)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 32<<20))) // not through the timeout
 	require.NoError(t, err)
 	signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	connection := dial(t, s)
-	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(signed.URL, s.URL), strings.TrimPrefix(s.URL, "http://"))
+	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(signed.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	first := make([]byte, 1) // the response has begun
 	_, err = io.ReadFull(connection, first)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return s.Busy() == 0 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return s.server.Busy() == 0 }, time.Minute, time.Millisecond)
 	rest, _ := io.Copy(io.Discard, connection) // what the kernel holds; it ends with an error or without
 	require.Less(t, rest, int64(32<<20))
 }
@@ -135,7 +135,7 @@ func TestHugeHeadsAreRefused(t *testing.T) {
 		"a long key":         {"/photos/" + strings.Repeat("a", 2<<10), nil, 400, "KeyTooLongError"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.send(t, "GET", s.URL+row.path, nil, row.header)
+			response, body := s.send(t, "GET", s.server.URL+row.path, nil, row.header)
 			require.Equal(t, row.status, response.StatusCode)
 			if row.code != "" {
 				require.Equal(t, row.code, errorIn(t, body).Code)
@@ -195,7 +195,7 @@ func TestAnonymousClientsDoNotHoldUpOthers(t *testing.T) {
 		_, err := io.WriteString(dial(t, s), "POST /photos?delete HTTP/1.1\r\nHost: x\r\nContent-Md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 1000000\r\n\r\n<Delete>")
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return s.Busy() == slow }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.server.Busy() == slow }, 10*time.Second, time.Millisecond)
 	began := time.Now()
 	require.NoError(t, s.postDelete(t, "<Delete>"+strings.Repeat(" ", 100<<10)+"<Object><Key>k</Key></Object></Delete>"))
 	require.Less(t, time.Since(began), 5*time.Second)
@@ -203,12 +203,12 @@ func TestAnonymousClientsDoNotHoldUpOthers(t *testing.T) {
 
 func (s *store) postDelete(t *testing.T, document string) error {
 	t.Helper()
-	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+"/photos?delete", strings.NewReader(document))
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.server.URL+"/photos?delete", strings.NewReader(document))
 	require.NoError(t, err)
 	sum := md5.Sum([]byte(document))
 	r.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
 	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	key := aws.Credentials{AccessKeyID: s.Credentials().AccessKeyID, SecretAccessKey: s.Credentials().SecretKey}
+	key := aws.Credentials{AccessKeyID: s.server.Credentials().AccessKeyID, SecretAccessKey: s.server.Credentials().SecretKey}
 	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", s3server.DefaultRegion, time.Now()))
 	response, err := s.http.Do(r)
 	if err != nil {
@@ -232,7 +232,7 @@ func TestAFormHasABoundBeforeItsFile(t *testing.T) {
 		"a huge field head":    strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"" + strings.Repeat("x", 1<<20) + "\"\r\n\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			response, text := s.send(t, "POST", s.URL+"/photos", body, http.Header{"Content-Type": {"multipart/form-data; boundary=" + boundary}})
+			response, text := s.send(t, "POST", s.server.URL+"/photos", body, http.Header{"Content-Type": {"multipart/form-data; boundary=" + boundary}})
 			require.Equal(t, 400, response.StatusCode)
 			require.Equal(t, "MaxPostPreDataLengthExceededError", errorIn(t, text).Code)
 		})
@@ -254,10 +254,10 @@ func TestMoreRequestsThanTheLimitWait(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
 	first, second, third := dial(t, s), dial(t, s), dial(t, s)
 	for _, connection := range []net.Conn{first, second} {
-		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.URL, "http://"))
+		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return s.Busy() == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.server.Busy() == 2 }, 10*time.Second, time.Millisecond)
 	_, err := io.WriteString(third, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	require.NoError(t, third.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
@@ -302,12 +302,12 @@ func TestIdleConnectionsKeepNobodyWaiting(t *testing.T) {
 // dialAny is dial, with TLS if the server has it.
 func dialAny(t *testing.T, s *store) net.Conn {
 	t.Helper()
-	if s.Certificate() == nil {
+	if s.server.Certificate() == nil {
 		return dial(t, s)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(s.Certificate())
-	connection, err := (&tls.Dialer{Config: &tls.Config{RootCAs: roots}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "https://"))
+	roots.AddCert(s.server.Certificate())
+	connection, err := (&tls.Dialer{Config: &tls.Config{RootCAs: roots}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.server.URL, "https://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
 	require.NoError(t, connection.SetDeadline(time.Now().Add(20*time.Second)))

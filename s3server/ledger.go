@@ -56,7 +56,7 @@ func (l *ledger) costOf(b *bucket) int64 {
 
 // cost returns the memory that a version takes.
 func (v *version) cost() int64 {
-	return entryCost + int64(len(v.key)) + v.properties.cost() + int64(len(v.parts))*recordedPartCost
+	return entryCost + int64(len(v.key)) + v.object.properties.cost() + int64(len(v.object.parts))*recordedPartCost
 }
 
 func (p *properties) cost() (bytes int64) {
@@ -73,5 +73,5 @@ func (p *properties) cost() (bytes int64) {
 
 // cost returns the memory that an upload takes with its parts.
 func (u *memoryUpload) cost() int64 {
-	return entryCost + int64(len(u.key)) + u.object.properties.cost() + int64(len(u.parts))*entryCost
+	return entryCost + int64(len(u.upload.key)) + u.upload.object.properties.cost() + int64(len(u.parts))*entryCost
 }

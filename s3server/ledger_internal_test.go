@@ -101,7 +101,7 @@ func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, _, err := s.change(ctx, versionName{bucket: "photos", key: "a"}, func(_ *bucket, v *version) error {
-		v.tags = []tag{{"k", "v"}}
+		v.object.properties.tags = []tag{{"k", "v"}}
 		return nil
 	})
 	require.NoError(t, err)

@@ -80,7 +80,7 @@ const (
 )
 
 // putLifecycle replaces the rules. A rule without an ID gets one.
-func (r *request) putLifecycle() error {
+func putLifecycle(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (r *request) putLifecycle() error {
 	})
 }
 
-func (r *request) getLifecycle() error {
+func getLifecycle(r *request) error {
 	var response lifecycleConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.lifecycle == nil {
@@ -120,7 +120,7 @@ func (r *request) getLifecycle() error {
 	return r.writeXML(response)
 }
 
-func (r *request) deleteLifecycle() error {
+func deleteLifecycle(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.lifecycle = nil
 		return nil

@@ -158,7 +158,7 @@ func TestObjectsExpireAtMidnight(t *testing.T) {
 		{midnight.Add(24*time.Hour - time.Minute), []string{"a/1", "c/1"}},
 		{midnight.Add(24 * time.Hour), []string{"c/1"}},
 	} {
-		s.later(time.Until(step.at), s.RunLifecycle)
+		s.later(time.Until(step.at), s.server.RunLifecycle)
 		require.Equal(t, step.keys, s.keys(t))
 	}
 }
@@ -192,9 +192,9 @@ func TestFiltersOfLifecycleRules(t *testing.T) {
 				require.NoError(t, err)
 			}
 			s.live(t, "<Rule>"+test.filter+expire)
-			s.later(59*time.Minute, s.RunLifecycle)
+			s.later(59*time.Minute, s.server.RunLifecycle)
 			require.Len(t, s.keys(t), 4)
-			s.later(time.Hour, s.RunLifecycle)
+			s.later(time.Hour, s.server.RunLifecycle)
 			require.Equal(t, test.left, s.keys(t))
 		})
 	}
@@ -208,11 +208,11 @@ func TestVersionsExpire(t *testing.T) {
 		s.put(t, "a", fmt.Sprint(i))
 	}
 	s.put(t, "b", "x")
-	s.later(30*time.Minute, s.RunLifecycle)
+	s.later(30*time.Minute, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 6)
-	s.later(90*time.Minute, s.RunLifecycle)
+	s.later(90*time.Minute, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 4, "the current version, two that are not, and b")
-	s.later(3*time.Hour, s.RunLifecycle)
+	s.later(3*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
 	require.Len(t, s.versions(t, 10), 5, "a marker, and two more versions are kept")
 }
@@ -227,11 +227,11 @@ func TestDeleteMarkersExpire(t *testing.T) {
 	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
 	s.live(t, rule("a", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"+noncurrent)+
 		rule("b", "<Expiration><Days>5</Days></Expiration>"+noncurrent))
-	s.RunLifecycle()
+	s.server.RunLifecycle()
 	require.Len(t, s.versions(t, 10), 6, "no version has expired, so that no marker is alone")
-	s.later(time.Hour+time.Second, s.RunLifecycle)
+	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 3, "b's marker, and both of c")
-	s.later(5*time.Hour+time.Second, s.RunLifecycle)
+	s.later(5*time.Hour+time.Second, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 2)
 }
 
@@ -247,7 +247,7 @@ func TestLockedVersionsDoNotExpire(t *testing.T) {
 	s.put(t, "k", "free")
 	s.put(t, "k", "current")
 	s.live(t, rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
-	s.later(2*time.Hour, s.RunLifecycle)
+	s.later(2*time.Hour, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 2)
 }
 
@@ -263,7 +263,7 @@ func TestObjectsAreTransitioned(t *testing.T) {
 	s.put(t, "small", "x")
 	const rules = "<Transition><Days>1</Days><StorageClass>GLACIER_IR</StorageClass></Transition><Transition><Days>3</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>"
 	s.live(t, rule("", rules))
-	s.later(2*time.Hour, s.RunLifecycle)
+	s.later(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("large"))
 	require.Equal(t, types.ObjectStorageClassStandard, class("small"), "objects below 128 KiB stay")
 	require.Equal(t, large, s.get(t, "large"))
@@ -273,7 +273,7 @@ func TestObjectsAreTransitioned(t *testing.T) {
 		"Content-Md5": md5Of(document), "X-Amz-Transition-Default-Minimum-Object-Size": "varies_by_storage_class",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
-	s.later(4*time.Hour, s.RunLifecycle)
+	s.later(4*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("large"))
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("small"))
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("small")})
@@ -281,7 +281,7 @@ func TestObjectsAreTransitioned(t *testing.T) {
 
 	s.put(t, "sized", "12345")
 	s.live(t, "<Rule><Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter><Status>Enabled</Status>"+rules+"</Rule>")
-	s.later(2*time.Hour, s.RunLifecycle)
+	s.later(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"), "a rule with a size has no other")
 }
 
@@ -296,7 +296,7 @@ func TestUploadsExpire(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, out.AbortDate, parts.AbortDate)
 	s.begin(t, "b")
-	s.later(time.Hour+time.Second, s.RunLifecycle)
+	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	left, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, left.Uploads, 1)

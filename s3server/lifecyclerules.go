@@ -273,11 +273,11 @@ func (s lifecycleScope) has(v *version) bool {
 		return len(s.tags) == 0 && !s.sized()
 	}
 	for _, t := range s.tags {
-		if !slices.Contains(v.tags, t) {
+		if !slices.Contains(v.object.properties.tags, t) {
 			return false
 		}
 	}
-	return (s.over == nil || v.size > *s.over) && (s.under == nil || v.size < *s.under)
+	return (s.over == nil || v.object.size > *s.over) && (s.under == nil || v.object.size < *s.under)
 }
 
 func (s lifecycleScope) sized() bool { return s.over != nil || s.under != nil }

@@ -134,7 +134,7 @@ func (l lifecycleRun) expireKey(versions []*version) {
 func (l lifecycleRun) expire(v *version, current bool) bool {
 	r := &removeRequest{versionName: versionName{l.bucket.name, v.key, v.id}, account: l.bucket.account}
 	if current && !v.marker {
-		r.id, r.condition.match = "", v.etag
+		r.id, r.condition.match = "", v.object.etag
 	}
 	gone, err := l.server.store.remove(l.ctx, r)
 	if err == nil && !gone.missing {
@@ -146,15 +146,15 @@ func (l lifecycleRun) expire(v *version, current bool) bool {
 // setClass changes the storage class of a version, unless it was replaced meanwhile.
 func (l lifecycleRun) setClass(v *version, class string) {
 	changed, shown, err := l.server.store.change(l.ctx, versionName{l.bucket.name, v.key, v.id}, func(_ *bucket, changed *version) error {
-		if changed.etag != v.etag || !changed.modified.Equal(v.modified) {
+		if changed.object.etag != v.object.etag || !changed.modified.Equal(v.modified) {
 			return newError("PreconditionFailed")
 		}
-		changed.class, changed.restored = class, restored{}
+		changed.object.properties.class, changed.object.restored = class, restored{}
 		return nil
 	})
 	if err == nil {
 		l.server.publish(l.ctx, l.bucket.name, []Event{{
-			Name: "LifecycleTransition", Key: v.key, Size: v.size, ETag: strings.Trim(changed.etag, `"`), VersionID: shown,
+			Name: "LifecycleTransition", Key: v.key, Size: v.object.size, ETag: strings.Trim(changed.object.etag, `"`), VersionID: shown,
 		}})
 	}
 }
@@ -217,8 +217,8 @@ func (c *lifecycleConfiguration) action(versions []*version, i int, clock lifecy
 			return lifecycleAction{expire: true}
 		}
 		for _, class := range rule.transitions(versions, i, clock) {
-			colder := slices.Index(coldness, class) > max(slices.Index(coldness, v.class), slices.Index(coldness, act.class))
-			if colder && (scope.sized() || v.size >= leastSize(class, c.Least)) {
+			colder := slices.Index(coldness, class) > max(slices.Index(coldness, v.object.properties.class), slices.Index(coldness, act.class))
+			if colder && (scope.sized() || v.object.size >= leastSize(class, c.Least)) {
 				act.class = class
 			}
 		}
@@ -312,22 +312,22 @@ func (c *lifecycleConfiguration) expiry(v *version, clock lifecycleClock) (first
 var headerClock = lifecycleClock{day: fullDay}
 
 // showExpiration writes the header that tells when a version expires that is current.
-func (r *request) showExpiration(v *version) {
-	if d := r.lifecycle().expiry(v, headerClock); d.rule != "" {
+func showExpiration(r *request, v *version) {
+	if d := lifecycle(r).expiry(v, headerClock); d.rule != "" {
 		r.w.Header().Set("X-Amz-Expiration", `expiry-date="`+d.at.Format(http.TimeFormat)+`", rule-id="`+url.QueryEscape(d.rule)+`"`)
 	}
 }
 
 // showAbortion writes the headers that tell when an upload is removed.
-func (r *request) showAbortion(u *upload) {
-	if d := r.lifecycle().abortion(u, headerClock); d.rule != "" {
+func showAbortion(r *request, u *upload) {
+	if d := lifecycle(r).abortion(u, headerClock); d.rule != "" {
 		r.w.Header().Set("X-Amz-Abort-Date", d.at.Format(http.TimeFormat))
 		r.w.Header().Set("X-Amz-Abort-Rule-Id", url.QueryEscape(d.rule))
 	}
 }
 
 // lifecycle returns the rules of the bucket, or nil.
-func (r *request) lifecycle() (c *lifecycleConfiguration) {
+func lifecycle(r *request) (c *lifecycleConfiguration) {
 	_ = r.view(func(b *bucket) error {
 		c = b.lifecycle
 		return nil

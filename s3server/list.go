@@ -34,12 +34,12 @@ func (r *request) listing(maxParameter string) (listing, error) {
 		}
 	}
 	var err error
-	l.max, err = r.pageSize(maxParameter)
+	l.max, err = pageSize(r, maxParameter)
 	return l, err
 }
 
 // pageSize returns the size of a page. A larger number than the limit is no error.
-func (r *request) pageSize(parameter string) (int, error) {
+func pageSize(r *request, parameter string) (int, error) {
 	most := r.server.limits.MaxPage
 	n, err := r.number(parameter, most)
 	return min(n, most), err
@@ -96,7 +96,7 @@ type listedObject struct {
 }
 
 // listObjects is ListObjectsV2.
-func (r *request) listObjects() error {
+func listObjects(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (r *request) listObjects() error {
 		}
 	}
 	result := objectList{
-		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
+		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	var next position
@@ -147,8 +147,8 @@ func (r *request) listObjects() error {
 
 func (l listing) entry(v *version, owners func(*object) owner) listedObject {
 	o := listedObject{
-		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.etag, Size: v.size, StorageClass: v.class,
-		ChecksumAlgorithm: v.sum.algorithm(), ChecksumType: v.sum.covers, RestoreStatus: l.restoreStatus(v),
+		Key: l.encode(v.key), LastModified: isoTime(v.modified), ETag: v.object.etag, Size: v.object.size, StorageClass: v.object.properties.class,
+		ChecksumAlgorithm: v.object.sum.algorithm(), ChecksumType: v.object.sum.covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
 		shown := owners(&v.object)

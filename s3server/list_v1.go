@@ -23,14 +23,14 @@ type objectListV1 struct {
 
 // listObjectsV1 is ListObjects. Like AWS, it names the last entry of a page only in a listing
 // with a delimiter; without one, the client continues after the last key.
-func (r *request) listObjectsV1() error {
+func listObjectsV1(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
 		return err
 	}
 	marker := r.query.Get("marker")
 	result := objectListV1{
-		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), Marker: l.encode(marker),
+		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), Marker: l.encode(marker),
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	common, rolled := l.commonPrefix(marker)

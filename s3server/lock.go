@@ -60,7 +60,7 @@ func (l lock) write(header http.Header) {
 }
 
 // bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
-func (r *request) bypasses() bool {
+func bypasses(r *request) bool {
 	return isTrue(r.Header, "X-Amz-Bypass-Governance-Retention")
 }
 
@@ -124,7 +124,7 @@ type lockRule struct {
 	}
 }
 
-func (r *request) getLocking() error {
+func getLocking(r *request) error {
 	response := lockConfiguration{Xmlns: namespace, ObjectLockEnabled: enabled}
 	err := r.view(func(b *bucket) error {
 		s := b.locking
@@ -150,7 +150,7 @@ func (r *request) getLocking() error {
 }
 
 // putLocking enables object lock, which cannot be disabled, and replaces the default retention.
-func (r *request) putLocking() error {
+func putLocking(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ type retention struct {
 }
 
 // putRetention replaces the retention of a version; an empty one ends it.
-func (r *request) putRetention() error {
+func putRetention(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -214,17 +214,17 @@ func (r *request) putRetention() error {
 	if err != nil {
 		return err
 	}
-	return r.changeVersion(http.StatusOK, func(b *bucket, v *version) error {
+	return changeVersion(r, http.StatusOK, func(b *bucket, v *version) error {
 		if b.locking == nil {
 			return missingLocking()
 		}
-		was := v.lock
+		was := v.object.lock
 		extends := changed.mode == was.mode && !changed.until.Before(was.until)
-		bypassed := was.mode == governance && r.bypasses()
+		bypassed := was.mode == governance && bypasses(r)
 		if r.server.now().Before(was.until) && !extends && !bypassed {
 			return protected()
 		}
-		v.lock.mode, v.lock.until = changed.mode, changed.until
+		v.object.lock.mode, v.object.lock.until = changed.mode, changed.until
 		return nil
 	})
 }
@@ -248,9 +248,9 @@ func (d *retention) lock(now time.Time) (lock, error) {
 }
 
 // viewLock is viewVersion in a bucket that can lock objects.
-func (r *request) viewLock(f func(*version) error) error {
-	return r.viewVersion(func(v *version) error {
-		b, err := r.server.store.bucket(r.Context(), r.bucket)
+func viewLock(r *request, f func(*version) error) error {
+	return viewVersion(r, func(v *version) error {
+		b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 		switch {
 		case err != nil:
 			return err
@@ -261,13 +261,13 @@ func (r *request) viewLock(f func(*version) error) error {
 	})
 }
 
-func (r *request) getRetention() error {
+func getRetention(r *request) error {
 	response := retention{Xmlns: namespace}
-	err := r.viewLock(func(v *version) error {
-		if v.lock.mode == "" {
+	err := viewLock(r, func(v *version) error {
+		if v.object.lock.mode == "" {
 			return newError("NoSuchObjectLockConfiguration")
 		}
-		response.Mode, response.RetainUntilDate = v.lock.mode, isoTime(v.lock.until)
+		response.Mode, response.RetainUntilDate = v.object.lock.mode, isoTime(v.object.lock.until)
 		return nil
 	})
 	if err != nil {
@@ -282,7 +282,7 @@ type legalHold struct {
 	Status  string
 }
 
-func (r *request) putLegalHold() error {
+func putLegalHold(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -293,19 +293,19 @@ func (r *request) putLegalHold() error {
 	if asked.Status != "ON" && asked.Status != "OFF" {
 		return newError("MalformedXML")
 	}
-	return r.changeVersion(http.StatusOK, func(b *bucket, v *version) error {
+	return changeVersion(r, http.StatusOK, func(b *bucket, v *version) error {
 		if b.locking == nil {
 			return missingLocking()
 		}
-		v.lock.hold = asked.Status
+		v.object.lock.hold = asked.Status
 		return nil
 	})
 }
 
-func (r *request) getLegalHold() error {
+func getLegalHold(r *request) error {
 	response := legalHold{Xmlns: namespace}
-	err := r.viewLock(func(v *version) error {
-		if response.Status = v.lock.hold; response.Status == "" {
+	err := viewLock(r, func(v *version) error {
+		if response.Status = v.object.lock.hold; response.Status == "" {
 			return newError("NoSuchObjectLockConfiguration")
 		}
 		return nil

@@ -19,7 +19,7 @@ type loggingStatus struct {
 
 // putLogging keeps the configuration. The server writes no log. AWS delivers logs on a best-effort
 // basis within hours, so that no client can rely on one.
-func (r *request) putLogging() error {
+func putLogging(r *request) error {
 	document, err := r.readDocument()
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (r *request) putLogging() error {
 		document = nil
 	}
 	if to != nil {
-		if err := r.checkLogTarget(to.TargetBucket); err != nil {
+		if err := checkLogTarget(r, to.TargetBucket); err != nil {
 			return err
 		}
 	}
@@ -47,7 +47,7 @@ func (r *request) putLogging() error {
 }
 
 // checkLogTarget fails unless a bucket of the same owner has this name.
-func (r *request) checkLogTarget(name string) error {
+func checkLogTarget(r *request, name string) error {
 	target, err := r.server.store.bucket(r.Context(), name)
 	if err != nil {
 		return newError("InvalidTargetBucketForLogging", "TargetBucket", name)
@@ -61,7 +61,7 @@ func (r *request) checkLogTarget(name string) error {
 	})
 }
 
-func (r *request) getLogging() error {
+func getLogging(r *request) error {
 	document := []byte(xml.Header + `<BucketLoggingStatus xmlns="` + namespace + `"/>`)
 	err := r.view(func(b *bucket) error {
 		if b.logging != nil {

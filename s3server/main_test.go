@@ -36,7 +36,7 @@ const bucket = "photos"
 
 // A store is a server and an SDK client for it.
 type store struct {
-	*s3server.Server
+	server *s3server.Server
 	*s3.Client
 	http  *http.Client
 	clock *clock
@@ -93,8 +93,8 @@ func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store 
 		c.Now = s.clock.now
 	}
 	onStore(t, &c)
-	s.Server = s3server.ForTest(t, c)
-	s.http = s.Server.Client()
+	s.server = s3server.ForTest(t, c)
+	s.http = s.server.Client()
 	s.Client = s.client(options...)
 	return s
 }
@@ -102,7 +102,7 @@ func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store 
 func (s *store) client(options ...func(*s3.Options)) *s3.Client {
 	return s3.New(s3.Options{
 		Region:           s3server.DefaultRegion,
-		BaseEndpoint:     aws.String(s.URL),
+		BaseEndpoint:     aws.String(s.server.URL),
 		UsePathStyle:     true,
 		Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 		HTTPClient:       s.http,
@@ -161,7 +161,7 @@ func failsWith(t *testing.T, err error, status int, code string) {
 // dialing returns a client that reaches the server with any host name.
 func dialing(t *testing.T, s *store) *http.Transport {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(s.URL, "http://"))
+		return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(s.server.URL, "http://"))
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport

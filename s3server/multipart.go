@@ -13,7 +13,7 @@ type upload struct {
 	bucket, key, id string
 	initiated       time.Time
 	initiator       string // the account
-	object                 // without bytes
+	object          object // without bytes
 	kind            *checksumKind
 	covers          string
 	asked           bool // the client named the algorithm
@@ -32,7 +32,7 @@ type part struct {
 func newPart(u *upload, number int, d *digest, at time.Time) *part {
 	return &part{
 		number: number, size: d.size, sum: d.checksum(), modified: at,
-		etag: u.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`),
+		etag: u.object.encryption.tag(`"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`),
 	}
 }
 
@@ -53,28 +53,28 @@ type createUploadResult struct {
 	UploadID string `xml:"UploadId"`
 }
 
-func (r *request) createUpload() error {
+func createUpload(r *request) error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
-	o, err := r.newObject(r.Header)
+	o, err := newObject(r, r.Header)
 	if err != nil {
 		return err
 	}
-	u := &upload{bucket: r.bucket, key: r.key, initiator: r.caller.account, object: *o}
+	u := &upload{bucket: r.target.bucket, key: r.target.key, initiator: r.caller.account, object: *o}
 	if err := u.readChecksum(r.Header); err != nil {
 		return err
 	}
 	if err := r.server.store.beginUpload(r.Context(), u); err != nil {
 		return err
 	}
-	u.encryption.write(r.w.Header())
-	r.showAbortion(u)
+	u.object.encryption.write(r.w.Header())
+	showAbortion(r, u)
 	if u.asked {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
 	}
-	return r.writeXML(createUploadResult{Xmlns: namespace, Bucket: r.bucket, Key: text(r.key), UploadID: u.id})
+	return r.writeXML(createUploadResult{Xmlns: namespace, Bucket: r.target.bucket, Key: text(r.target.key), UploadID: u.id})
 }
 
 // readChecksum finds out how the upload is checksummed.
@@ -108,10 +108,10 @@ func (u *upload) readChecksum(header http.Header) error {
 
 // upload returns the upload that a request names.
 func (r *request) upload() (*upload, error) {
-	return r.server.store.upload(r.Context(), r.bucket, r.key, r.query.Get("uploadId"))
+	return r.server.store.upload(r.Context(), r.target.bucket, r.target.key, r.query.Get("uploadId"))
 }
 
-func (r *request) partNumber() (int, error) {
+func partNumber(r *request) (int, error) {
 	value, most := r.query.Get("partNumber"), r.server.limits.MaxParts
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > most {
@@ -122,24 +122,24 @@ func (r *request) partNumber() (int, error) {
 }
 
 // partTarget returns the upload and the number of a part that is written.
-func (r *request) partTarget() (u *upload, number int, err error) {
-	if number, err = r.partNumber(); err != nil {
+func partTarget(r *request) (u *upload, number int, err error) {
+	if number, err = partNumber(r); err != nil {
 		return nil, 0, err
 	}
 	if u, err = r.upload(); err != nil {
 		return nil, 0, err
 	}
-	return u, number, r.checkPart(u)
+	return u, number, checkPart(r, u)
 }
 
-func (r *request) uploadPart() error {
+func uploadPart(r *request) error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
 	}
 	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
 		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
-	u, number, err := r.partTarget()
+	u, number, err := partTarget(r)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (r *request) uploadPart() error {
 	if err := u.checkKind(promised); err != nil {
 		return err
 	}
-	if err := r.needChecksum(promised, u.lock, "Part"); err != nil {
+	if err := r.needChecksum(promised, u.object.lock, "Part"); err != nil {
 		return err
 	}
 	b, err := r.openBody(promised, r.server.limits.MaxPartSize)
@@ -161,7 +161,7 @@ func (r *request) uploadPart() error {
 	if err != nil {
 		return b.blame(err)
 	}
-	u.encryption.write(r.w.Header())
+	u.object.encryption.write(r.w.Header())
 	r.w.Header().Set("Etag", p.etag)
 	if promised.given != nil || u.asked {
 		if p.sum.kind != nil {
@@ -187,7 +187,7 @@ func (u *upload) checkKind(p *expectedBody) error {
 	return nil
 }
 
-func (r *request) abortUpload() error {
+func abortUpload(r *request) error {
 	u, err := r.upload()
 	if err != nil {
 		return err

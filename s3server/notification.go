@@ -204,7 +204,7 @@ func (h *Handler) checkTargets(c *notificationConfiguration) error {
 
 // putNotification replaces the configuration; an empty one ends it. Unless the client skips the
 // validation, each topic and queue gets a test event, as on AWS.
-func (r *request) putNotification() error {
+func putNotification(r *request) error {
 	var asked notificationConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -224,13 +224,13 @@ func (r *request) putNotification() error {
 	})
 	if err == nil && !skip {
 		for range len(asked.TopicConfiguration) + len(asked.QueueConfiguration) {
-			r.sendTestEvent()
+			sendTestEvent(r)
 		}
 	}
 	return err
 }
 
-func (r *request) getNotification() error {
+func getNotification(r *request) error {
 	var response notificationConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.notification != nil {

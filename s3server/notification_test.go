@@ -208,11 +208,11 @@ func TestEventsOfLifecycleRules(t *testing.T) {
 	s.put(t, "b", strings.Repeat("x", 50<<10))
 	s.live(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+
 		"<Rule><Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter><Status>Enabled</Status><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>")
-	s.later(time.Hour+time.Second, s.RunLifecycle)
+	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:Delete a", "LifecycleTransition b"}, box.take())
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "a", "x")
-	s.later(time.Hour+time.Second, s.RunLifecycle)
+	s.later(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
 }
 
@@ -257,7 +257,7 @@ func TestAWebhookReceivesEvents(t *testing.T) {
 	var got struct{ Records []struct{ EventName string } }
 	require.NoError(t, json.Unmarshal([]byte(<-bodies), &got))
 	require.Equal(t, "ObjectCreated:Put", got.Records[0].EventName)
-	require.Zero(t, s.LostEvents())
+	require.Zero(t, s.server.LostEvents())
 }
 
 func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
@@ -273,7 +273,7 @@ func TestEventsThatWaitAreSentAtTheEnd(t *testing.T) {
 		return 200
 	})})
 	require.NoError(t, err)
-	s := &store{Server: server, http: server.Client(), clock: &clock{}}
+	s := &store{server: server, http: server.Client(), clock: &clock{}}
 	s.Client = s.client()
 	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
 	<-started

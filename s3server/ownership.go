@@ -38,7 +38,7 @@ type ownershipControls struct {
 	Rule    []struct{ ObjectOwnership string }
 }
 
-func (r *request) getOwnership() error {
+func getOwnership(r *request) error {
 	response := ownershipControls{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if b.ownership == "" {
@@ -53,7 +53,7 @@ func (r *request) getOwnership() error {
 	return r.writeXML(response)
 }
 
-func (r *request) putOwnership() error {
+func putOwnership(r *request) error {
 	var asked ownershipControls
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (r *request) putOwnership() error {
 	})
 }
 
-func (r *request) deleteOwnership() error {
+func deleteOwnership(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.ownership = ""
 		return nil

@@ -25,7 +25,7 @@ var plainParameters = []string{
 // A parameter without a value that nobody knows may be one of another S3: without this check,
 // "DELETE /bucket?unknown" would delete the bucket. S3 ignores one in a read of an object, and one
 // with a value.
-func (r *request) missingSubresource() string {
+func missingSubresource(r *request) string {
 	readsObject := r.target.kind() == "OBJECT" && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	for _, name := range slices.Sorted(maps.Keys(r.query)) {
 		known := slices.Contains(subresources, name) || slices.Contains(plainParameters, name) ||
@@ -46,7 +46,7 @@ var versionedOperations = []string{
 }
 
 // checkParameters refuses parameters that S3 refuses, because they belong to another operation.
-func (r *request) checkParameters() error {
+func checkParameters(r *request) error {
 	if r.target.kind() != "OBJECT" || r.operation == "Preflight" {
 		return nil
 	}

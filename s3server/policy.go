@@ -257,7 +257,7 @@ func (c condition) fixed() bool {
 	})
 }
 
-func (r *request) putPolicy() error {
+func putPolicy(r *request) error {
 	document, err := r.readDocument()
 	if err != nil {
 		return err
@@ -275,7 +275,7 @@ func (r *request) putPolicy() error {
 	})
 }
 
-func (r *request) getPolicy() error {
+func getPolicy(r *request) error {
 	var document []byte
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil {
@@ -293,7 +293,7 @@ func (r *request) getPolicy() error {
 	return nil
 }
 
-func (r *request) deletePolicy() error {
+func deletePolicy(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.policy = nil
 		return nil
@@ -308,7 +308,7 @@ type policyStatus struct {
 	IsPublic bool
 }
 
-func (r *request) getPolicyStatus() error {
+func getPolicyStatus(r *request) error {
 	response := policyStatus{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil && r.server.config.Strict {

@@ -34,7 +34,7 @@ func (s *store) setPolicy(document string) error {
 // sendAs sends a request that one of the keys of twoAccounts signs, or nobody with -1.
 func (s *store) sendAs(t *testing.T, key int, method, path, body string, header map[string]string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+path, strings.NewReader(body))
 	require.NoError(t, err)
 	for name, value := range header {
 		r.Header.Set(name, value)

@@ -72,7 +72,7 @@ func (a *access) conditionValues(key string) (values []string, present bool) {
 		if v == nil {
 			return nil, false
 		}
-		return tagValue(v.tags, key[len(existingTag):])
+		return tagValue(v.object.properties.tags, key[len(existingTag):])
 	case strings.HasPrefix(key, requestTag):
 		return tagValue(a.requestTags(), key[len(requestTag):])
 	case slices.Contains(headerKeys, key):

@@ -24,7 +24,7 @@ type form struct {
 }
 
 // postObject stores the file of a form, if its policy allows it.
-func (r *request) postObject() error {
+func postObject(r *request) error {
 	preamble := &formPreamble{ReadCloser: r.Body, left: maxPreamble}
 	r.Body = preamble
 	reader, err := r.MultipartReader()
@@ -39,32 +39,32 @@ func (r *request) postObject() error {
 		return err
 	}
 	preamble.left = math.MaxInt64 // the file has its own limits
-	if r.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.key == "" {
+	if r.target.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.target.key == "" {
 		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
 	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
 		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).withMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
 	}
-	f.fields["key"] = r.key
-	if err := checkKey(r.key); err != nil {
+	f.fields["key"] = r.target.key
+	if err := checkKey(r.target.key); err != nil {
 		return err
 	}
-	size, err := r.permit(f)
+	size, err := permit(r, f)
 	if err != nil {
 		return err
 	}
 	header := f.header()
-	if err := r.checkPayer(header); err != nil {
+	if err := checkPayer(r, header); err != nil {
 		return err
 	}
-	if err := r.checkFields(header); err != nil {
+	if err := checkFields(r, header); err != nil {
 		return err
 	}
-	o, err := r.newObject(header)
+	o, err := newObject(r, header)
 	if err != nil {
 		return err
 	}
-	if o.tags, err = f.tags(); err != nil {
+	if o.properties.tags, err = f.tags(); err != nil {
 		return err
 	}
 	b, err := openFile(f, header, size)
@@ -75,8 +75,8 @@ func (r *request) postObject() error {
 	if err != nil {
 		return b.blame(err)
 	}
-	r.written(v, shown)
-	return r.writeFormResponse(f, v)
+	written(r, v, shown)
+	return writeFormResponse(r, f, v)
 }
 
 // maxPreamble is what a form may have before its file, with the heads of its fields.
@@ -144,7 +144,7 @@ func (f *form) header() http.Header {
 }
 
 // checkFields refuses fields that this server lacks, and another owner than expected.
-func (r *request) checkFields(header http.Header) error {
+func checkFields(r *request, header http.Header) error {
 	if err := r.server.checkHeaders(formFields, header); err != nil {
 		return err
 	}
@@ -169,16 +169,16 @@ func (f *form) tags() ([]tag, error) {
 
 // permit checks the form against its policy. A form without a policy is an anonymous
 // write.
-func (r *request) permit(f *form) (sizes, error) {
+func permit(r *request, f *form) (sizes, error) {
 	anySize := sizes{0, r.server.limits.MaxPutSize}
 	if f.fields["policy"] == "" {
 		r.caller = caller{anonymous: true}
-		return anySize, r.authorizeForm(f)
+		return anySize, authorizeForm(r, f)
 	}
-	if err := r.verifyForm(f); err != nil {
+	if err := verifyForm(r, f); err != nil {
 		return anySize, err
 	}
-	if err := r.authorizeForm(f); err != nil {
+	if err := authorizeForm(r, f); err != nil {
 		return anySize, err
 	}
 	p, err := parseFormPolicy(f.fields["policy"])
@@ -188,11 +188,11 @@ func (r *request) permit(f *form) (sizes, error) {
 	if !r.now().Before(p.Expiration) {
 		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
-	return p.check(f, r.bucket, anySize)
+	return p.check(f, r.target.bucket, anySize)
 }
 
 // authorizeForm checks the permission for the write that the form asks for.
-func (r *request) authorizeForm(f *form) error {
+func authorizeForm(r *request, f *form) error {
 	tags, err := f.tags()
 	if err != nil {
 		return err
@@ -201,9 +201,9 @@ func (r *request) authorizeForm(f *form) error {
 }
 
 // verifyForm checks the policy's signature.
-func (r *request) verifyForm(f *form) error {
+func verifyForm(r *request, f *form) error {
 	if !r.server.config.Strict && f.fields["awsaccesskeyid"] != "" {
-		return r.verifyFormV2(f)
+		return verifyFormV2(r, f)
 	}
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if f.fields[name] == "" {
@@ -217,7 +217,7 @@ func (r *request) verifyForm(f *form) error {
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
 		return err
 	}
-	if err := r.checkRegion(c, wrongCredential); err != nil {
+	if err := checkRegion(r, c, wrongCredential); err != nil {
 		return err
 	}
 	if !strings.HasPrefix(c.timestamp, c.scope.date+"T") {
@@ -276,16 +276,16 @@ type postResponse struct {
 	ETag     string
 }
 
-func (r *request) writeFormResponse(f *form, v *version) error {
+func writeFormResponse(r *request, f *form, v *version) error {
 	header := r.w.Header()
-	header.Set("Etag", v.etag)
+	header.Set("Etag", v.object.etag)
 	if asserted, err := headerChecksum(f.header()); err == nil && asserted.kind != nil {
-		v.sum.write(header)
+		v.object.sum.write(header)
 	}
 	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
-		query := "bucket=" + url.QueryEscape(r.bucket) + "&key=" + url.QueryEscape(r.key) + "&etag=" + url.QueryEscape(v.etag)
+		query := "bucket=" + url.QueryEscape(r.target.bucket) + "&key=" + url.QueryEscape(r.target.key) + "&etag=" + url.QueryEscape(v.object.etag)
 		if target.RawQuery != "" {
 			query = target.RawQuery + "&" + query
 		}
@@ -298,7 +298,7 @@ func (r *request) writeFormResponse(f *form, v *version) error {
 		return r.done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, err := xml.Marshal(postResponse{Location: text(location), Bucket: r.bucket, Key: text(r.key), ETag: v.etag})
+		body, err := xml.Marshal(postResponse{Location: text(location), Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag})
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 const longestTTL = 7 * 24 * 60 * 60 // seconds
 
 // queryClaim reads a signature in the query.
-func (r *request) queryClaim() (*claim, error) {
+func queryClaim(r *request) (*claim, error) {
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
 		if len(r.query[name]) != 1 || r.query.Get(name) == "" {
 			return nil, wrongQuery("%s", errorCatalogue["AuthorizationQueryParametersError"].message)
@@ -34,10 +34,10 @@ func (r *request) queryClaim() (*claim, error) {
 	} else if hash := r.query.Get("X-Amz-Content-Sha256"); hash != "" {
 		c.payload = hash
 	}
-	if err := r.checkRegion(c, wrongCredential); err != nil {
+	if err := checkRegion(r, c, wrongCredential); err != nil {
 		return nil, err
 	}
-	return c, r.checkExpiry(c)
+	return c, checkExpiry(r, c)
 }
 
 func wrongQuery(format string, args ...any) *apiError {
@@ -49,7 +49,7 @@ func wrongCredential(format string, args ...any) *apiError {
 }
 
 // checkExpiry refuses a presigned URL before and after its time.
-func (r *request) checkExpiry(c *claim) error {
+func checkExpiry(r *request, c *claim) error {
 	at, err := time.Parse(timestampForm, c.timestamp)
 	if err != nil {
 		return wrongQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")

@@ -7,12 +7,12 @@ import (
 
 // putObject stores a body. It checks the condition under a lock, after the body has
 // come, so that one of many creators wins.
-func (r *request) putObject() error {
+func putObject(r *request) error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
 		return err
 	}
-	o, err := r.newObject(r.Header)
+	o, err := newObject(r, r.Header)
 	if err != nil {
 		return err
 	}
@@ -23,19 +23,19 @@ func (r *request) putObject() error {
 	if err := r.needChecksum(p, o.lock, "Object"); err != nil {
 		return err
 	}
-	v, err := r.put(o, p, condition)
+	v, err := put(r, o, p, condition)
 	if err != nil {
 		return err
 	}
 	header := r.w.Header()
-	header.Set("Etag", v.etag)
-	v.sum.write(header)
+	header.Set("Etag", v.object.etag)
+	v.object.sum.write(header)
 	return r.done(http.StatusOK)
 }
 
 // newObject returns an object without bytes. It fails if there is no bucket, or if the
 // bucket refuses the access control list or the lock.
-func (r *request) newObject(header http.Header) (*object, error) {
+func newObject(r *request, header http.Header) (*object, error) {
 	o, err := &object{}, error(nil)
 	if o.lock, err = r.server.readLock(header); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (r *request) newObject(header http.Header) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.encryption, err = r.readEncryption(header, rule); err != nil {
+	if o.encryption, err = readEncryption(r, header, rule); err != nil {
 		return nil, err
 	}
 	o.properties, err = r.server.readProperties(header)
@@ -68,7 +68,7 @@ func (o *object) setContent(d *digest) {
 }
 
 // put makes an object of the request's body. The condition is checked after the body has come.
-func (r *request) put(o *object, p *expectedBody, c writeCondition) (*version, error) {
+func put(r *request, o *object, p *expectedBody, c writeCondition) (*version, error) {
 	b, err := r.openBody(p, r.server.limits.MaxPutSize)
 	if err != nil {
 		return nil, err
@@ -77,18 +77,18 @@ func (r *request) put(o *object, p *expectedBody, c writeCondition) (*version, e
 	if err != nil {
 		return nil, b.blame(err)
 	}
-	return r.written(v, shown), nil
+	return written(r, v, shown), nil
 }
 
 func (r *request) write(o *object, c writeCondition) *write {
-	return &write{bucket: r.bucket, key: r.key, object: *o, condition: c}
+	return &write{bucket: r.target.bucket, key: r.target.key, object: *o, condition: c}
 }
 
 // written adds the headers that all responses to a write have.
-func (r *request) written(v *version, shown string) *version {
+func written(r *request, v *version, shown string) *version {
 	r.showID(shown)
-	v.encryption.write(r.w.Header())
-	r.showExpiration(v)
+	v.object.encryption.write(r.w.Header())
+	showExpiration(r, v)
 	r.note(v, shown)
 	return v
 }

@@ -47,7 +47,7 @@ func (c *recorder) begin(r *request) *Request {
 		return nil
 	}
 	kept := &Request{
-		Operation: r.operation, Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Bucket: r.bucket, Key: r.key,
+		Operation: r.operation, Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
 		Query: maps.Clone(r.query), Header: r.Header.Clone(), Trailers: r.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) < c.limit {

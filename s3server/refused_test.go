@@ -21,7 +21,7 @@ import (
 // path with query, headers and body.
 func (s *store) signedSend(t *testing.T, method, path, body string, header map[string]string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+path, strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 	for name, value := range header {
@@ -132,9 +132,9 @@ func TestAPlusInAPathIsASpace(t *testing.T) {
 	require.Equal(t, 200, response.StatusCode, body)
 	s.put(t, "c d", "x")
 	require.Equal(t, []string{"a+b", "c d"}, s.keys(t))
-	s.Reset()
-	_, _ = s.send(t, "GET", s.URL+"/photos/c+d", nil, nil)
-	require.Equal(t, "c d", s.Requests()[0].Key)
+	s.server.Reset()
+	_, _ = s.send(t, "GET", s.server.URL+"/photos/c+d", nil, nil)
+	require.Equal(t, "c d", s.server.Requests()[0].Key)
 }
 
 func TestSettingsAreReturnedUnchanged(t *testing.T) {

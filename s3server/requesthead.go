@@ -10,7 +10,7 @@ const (
 
 // checkHead refuses a request line and headers that are larger than the limits. An
 // [http.Server] of a caller may let pass more than Start's.
-func (r *request) checkHead() error {
+func checkHead(r *request) error {
 	if len(r.URL.Path) > maxURI || len(r.URL.RawQuery) > maxURI {
 		e := newError("InvalidURI")
 		e.status = http.StatusRequestURITooLong

@@ -14,7 +14,7 @@ type requestPayment struct {
 	Unknown unknownElements `xml:",any"`
 }
 
-func (r *request) getRequestPayment() error {
+func getRequestPayment(r *request) error {
 	response := requestPayment{Xmlns: namespace, Payer: "BucketOwner"}
 	err := r.view(func(b *bucket) error {
 		if b.payer != "" {
@@ -28,7 +28,7 @@ func (r *request) getRequestPayment() error {
 	return r.writeXML(response)
 }
 
-func (r *request) putRequestPayment() error {
+func putRequestPayment(r *request) error {
 	var asked requestPayment
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -47,10 +47,10 @@ const payerHeader, requester = "x-amz-request-payer", "requester"
 
 // checkPayer refuses a request that does not agree to pay, if the requester has to. The owner of a
 // bucket pays without being asked. [Config.RequesterPays] treats the owner like anybody else.
-func (r *request) checkPayer(header http.Header) error {
+func checkPayer(r *request, header http.Header) error {
 	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
 	must := r.server.config.RequesterPays
-	if !must && r.bucket != "" {
+	if !must && r.target.bucket != "" {
 		_ = r.view(func(b *bucket) error { // a bucket that is missing is reported by the operation
 			must = b.payer == payerRequester && r.caller.account != b.account
 			agrees = agrees && !r.caller.anonymous // nobody could be charged

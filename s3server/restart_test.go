@@ -23,8 +23,8 @@ import (
 
 // A directory is a server over a directory, which can be started again.
 type directory struct {
-	*store
-	path string
+	store *store
+	path  string
 }
 
 func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
@@ -40,7 +40,7 @@ func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
 		c.Buckets = []string{}
 	}
 	d := &directory{start(t, c), path}
-	d.clock = clock
+	d.store.clock = clock
 	t.Cleanup(func() { _ = service.Close() })
 	return d
 }
@@ -48,41 +48,41 @@ func inDirectory(t *testing.T, path string, c s3server.Config) *directory {
 // restart ends the server, and starts another one on the directory.
 func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
 	t.Helper()
-	d.Close()
+	d.store.server.Close()
 	return inDirectory(t, d.path, c)
 }
 
 func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	ctx := t.Context()
-	_, err := d.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
+	_, err := d.store.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
 		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
 	})
 	require.NoError(t, err)
-	_, err = d.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	_, err = d.store.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	in := putInput("folder/photo.jpg", "a photo")
 	in.Metadata = map[string]string{"taken": "today"}
 	in.ContentLanguage, in.Expires, in.WebsiteRedirectLocation = aws.String("de"), nil, aws.String("/elsewhere")
 	in.Tagging, in.ACL = aws.String("a=1&b="), types.ObjectCannedACLPublicRead
 	in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String("key")
-	_, err = d.PutObject(ctx, in)
+	_, err = d.store.PutObject(ctx, in)
 	require.NoError(t, err)
-	d.put(t, "folder/", "")
-	d.put(t, "a//b", "an empty segment")
-	plain := d.put(t, "plain", "plain")
+	d.store.put(t, "folder/", "")
+	d.store.put(t, "a//b", "an empty segment")
+	plain := d.store.put(t, "plain", "plain")
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
-	_, err = d.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &policy})
+	_, err = d.store.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &policy})
 	require.NoError(t, err)
-	d.keepVersions(t, types.BucketVersioningStatusEnabled)
-	one, two := d.putVersion(t, "versions", "one"), d.putVersion(t, "versions", "two")
-	d.remove(t, "plain", "")
-	upload := d.begin(t, "large", compositeCRC32C)
-	first := d.part(t, "large", upload, 1, "0123456789", withCRC32C)
-	before := d.versions(t, 1000)
+	d.store.keepVersions(t, types.BucketVersioningStatusEnabled)
+	one, two := d.store.putVersion(t, "versions", "one"), d.store.putVersion(t, "versions", "two")
+	d.store.remove(t, "plain", "")
+	upload := d.store.begin(t, "large", compositeCRC32C)
+	first := d.store.part(t, "large", upload, 1, "0123456789", withCRC32C)
+	before := d.store.versions(t, 1000)
 
 	d = d.restart(t, s3server.Config{})
-	out, err := d.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	out, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
 	require.Equal(t, "a photo", read(t, out.Body))
 	require.Equal(t, map[string]string{"taken": "today"}, out.Metadata)
@@ -90,43 +90,43 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 	require.Equal(t, "/elsewhere", *out.WebsiteRedirectLocation)
 	require.Equal(t, int32(2), *out.TagCount)
 	require.Equal(t, types.ServerSideEncryptionAwsKms, out.ServerSideEncryption)
-	tags, err := d.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	tags, err := d.store.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
 	require.Equal(t, []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}, tags.TagSet)
-	acl, err := d.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	acl, err := d.store.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
 	require.Len(t, acl.Grants, 2)
-	found, err := d.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
+	found, err := d.store.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.JSONEq(t, policy, *found.Policy)
-	require.Equal(t, before, d.versions(t, 1000))
-	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg", "versions"}, d.keys(t))
-	require.Equal(t, "an empty segment", d.get(t, "a//b"))
+	require.Equal(t, before, d.store.versions(t, 1000))
+	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg", "versions"}, d.store.keys(t))
+	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
 	for id, want := range map[string]string{one: "one", two: "two"} {
-		out, err := d.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("versions"), VersionId: &id})
+		out, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("versions"), VersionId: &id})
 		require.NoError(t, err)
 		require.Equal(t, want, read(t, out.Body))
 	}
-	old, err := d.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("plain"), VersionId: aws.String("null")})
+	old, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("plain"), VersionId: aws.String("null")})
 	require.NoError(t, err)
 	require.Equal(t, plain, *old.ETag)
 	_ = old.Body.Close()
 
-	uploads, err := d.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	uploads, err := d.store.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, uploads.Uploads, 1)
-	parts, err := d.ListParts(ctx, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload})
+	parts, err := d.store.ListParts(ctx, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload})
 	require.NoError(t, err)
 	require.Len(t, parts.Parts, 1)
 	require.Equal(t, first.ETag, parts.Parts[0].ETag)
 	require.Equal(t, first.ChecksumCRC32C, parts.Parts[0].ChecksumCRC32C)
-	complete := completeInput("large", upload, first, d.part(t, "large", upload, 2, "last", withCRC32C))
-	done, err := d.CompleteMultipartUpload(ctx, complete)
+	complete := completeInput("large", upload, first, d.store.part(t, "large", upload, 2, "last", withCRC32C))
+	done, err := d.store.CompleteMultipartUpload(ctx, complete)
 	require.NoError(t, err)
-	require.Equal(t, "0123456789last", d.get(t, "large"))
+	require.Equal(t, "0123456789last", d.store.get(t, "large"))
 
 	d = d.restart(t, s3server.Config{})
-	again, err := d.CompleteMultipartUpload(ctx, complete)
+	again, err := d.store.CompleteMultipartUpload(ctx, complete)
 	require.NoError(t, err)
 	require.Equal(t, done.ETag, again.ETag)
 	require.Equal(t, done.ChecksumCRC32C, again.ChecksumCRC32C)
@@ -135,22 +135,22 @@ func TestADirectoryKeepsEverythingForTheNextServer(t *testing.T) {
 func TestADirectoryKeepsLocks(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
-	_, err := d.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
 	in := putInput("k", "locked")
 	in.ChecksumAlgorithm, in.ObjectLockLegalHoldStatus = types.ChecksumAlgorithmCrc32c, types.ObjectLockLegalHoldStatusOn
-	out, err := d.PutObject(ctx, in)
+	out, err := d.store.PutObject(ctx, in)
 	require.NoError(t, err)
 
 	d = d.restart(t, s3server.Config{})
-	_, err = d.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: out.VersionId})
+	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: out.VersionId})
 	failsWith(t, err, 403, "AccessDenied")
-	_, err = d.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
+	_, err = d.store.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
 		Bucket: aws.String(bucket), Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOff}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 	})
 	require.NoError(t, err)
 	d = d.restart(t, s3server.Config{})
-	hold, err := d.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	hold, err := d.store.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectLockLegalHoldStatusOff, hold.LegalHold.Status)
 }
@@ -158,9 +158,9 @@ func TestADirectoryKeepsLocks(t *testing.T) {
 // Objects are files with their keys, in both directions, and records are not among them.
 func TestObjectsAreFiles(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	etag := d.put(t, "folder/photo.jpg", "a photo")
-	upload := d.begin(t, "large")
-	d.part(t, "large", upload, 1, "part")
+	etag := d.store.put(t, "folder/photo.jpg", "a photo")
+	upload := d.store.begin(t, "large")
+	d.store.part(t, "large", upload, 1, "part")
 	root := filepath.Join(d.path, bucket)
 	content, err := os.ReadFile(filepath.Join(root, "folder", "photo.jpg"))
 	require.NoError(t, err)
@@ -169,32 +169,32 @@ func TestObjectsAreFiles(t *testing.T) {
 	require.Equal(t, `"`+hex.EncodeToString(hash[:])+`"`, etag)
 
 	require.NoError(t, os.WriteFile(filepath.Join(root, "by-hand.txt"), []byte("by hand"), 0o666))
-	require.Equal(t, []string{"by-hand.txt", "folder/photo.jpg"}, d.keys(t))
-	out, err := d.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("by-hand.txt")})
+	require.Equal(t, []string{"by-hand.txt", "folder/photo.jpg"}, d.store.keys(t))
+	out, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("by-hand.txt")})
 	require.NoError(t, err)
 	require.Equal(t, "by hand", read(t, out.Body))
 	require.Equal(t, "text/plain; charset=utf-8", *out.ContentType)
 	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *out.ETag, "nobody may take it for an MD5")
-	list, err := d.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("by-hand")})
+	list, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("by-hand")})
 	require.NoError(t, err)
 	require.Equal(t, out.ETag, list.Contents[0].ETag)
-	_, err = d.CopyObject(t.Context(), copyInput("by-hand.txt", "copy.txt"))
+	_, err = d.store.CopyObject(t.Context(), copyInput("by-hand.txt", "copy.txt"))
 	require.NoError(t, err)
-	require.Equal(t, "by hand", d.get(t, "copy.txt"))
+	require.Equal(t, "by hand", d.store.get(t, "copy.txt"))
 
 	require.NoError(t, os.WriteFile(filepath.Join(root, "folder", "photo.jpg"), []byte("changed by hand"), 0o666))
-	head, err := d.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	head, err := d.store.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
 	require.NoError(t, err)
 	require.NotEqual(t, etag, *head.ETag)
-	require.Equal(t, "changed by hand", d.get(t, "folder/photo.jpg"))
+	require.Equal(t, "changed by hand", d.store.get(t, "folder/photo.jpg"))
 
 	require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
-	all, err := d.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	all, err := d.store.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 	require.Len(t, all.Buckets, 2)
 	require.NoDirExists(t, filepath.Join(d.path, "by-hand", ".omnibucket"), "reading changes nothing")
 	for range 2 {
-		_, err = d.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("by-hand"), Key: aws.String("k"), Body: strings.NewReader("x")})
+		_, err = d.store.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("by-hand"), Key: aws.String("k"), Body: strings.NewReader("x")})
 		require.NoError(t, err, "a directory that is removed and made again is a new bucket")
 		require.NoError(t, os.RemoveAll(filepath.Join(d.path, "by-hand")))
 		require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
@@ -210,16 +210,16 @@ func TestAnyKeyOfS3IsKept(t *testing.T) {
 		".omnibucket", ".omnibucket/private/bucket.json", ".omnibucket%x", "A", strings.Repeat("n", 1000), strings.Repeat("s/", 400) + "x", "*?<>|\"",
 	}
 	for _, key := range keys {
-		_, err := d.PutObject(t.Context(), putInput(key, "content of "+key))
+		_, err := d.store.PutObject(t.Context(), putInput(key, "content of "+key))
 		require.NoError(t, err, "%q", key)
 	}
 	d = d.restart(t, s3server.Config{})
 	for _, key := range keys {
-		require.Equal(t, "content of "+key, d.get(t, key), "%q", key)
+		require.Equal(t, "content of "+key, d.store.get(t, key), "%q", key)
 	}
 	for _, size := range []int32{1, 7, 1000} {
 		var listed []string
-		pages := s3.NewListObjectsV2Paginator(d.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: &size, EncodingType: types.EncodingTypeUrl})
+		pages := s3.NewListObjectsV2Paginator(d.store.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: &size, EncodingType: types.EncodingTypeUrl})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(t.Context())
 			require.NoError(t, err)
@@ -230,9 +230,9 @@ func TestAnyKeyOfS3IsKept(t *testing.T) {
 		require.Len(t, listed, len(keys), "pages of %d", size)
 	}
 	for _, key := range keys {
-		d.remove(t, key, "")
+		d.store.remove(t, key, "")
 	}
-	_, err := d.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
+	_, err := d.store.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.NoDirExists(t, filepath.Join(d.path, bucket))
 }
@@ -240,7 +240,7 @@ func TestAnyKeyOfS3IsKept(t *testing.T) {
 func TestPrefixesOfEscapedKeysAreListed(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
-		d.put(t, key, "")
+		d.store.put(t, key, "")
 	}
 	for prefix, want := range map[string]string{
 		"":        "[dir.] [dir\x01/ dir./ dir/]",
@@ -251,7 +251,7 @@ func TestPrefixesOfEscapedKeysAreListed(t *testing.T) {
 		"dir./":   "[dir./x] []",
 		"dir\x01": "[] [dir\x01/]",
 	} {
-		out, err := d.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl})
+		out, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl})
 		require.NoError(t, err)
 		keys, prefixes := []string{}, []string{}
 		for _, o := range out.Contents {
@@ -294,11 +294,11 @@ func TestADirectoryKeepsVersionsForAllServers(t *testing.T) {
 	path := t.TempDir()
 	one := inDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
 	two := inDirectory(t, path, s3server.Config{})
-	two.put(t, "k", "before")
-	one.keepVersions(t, types.BucketVersioningStatusEnabled)
-	require.NotEqual(t, "null", two.putVersion(t, "k", "after"))
-	two.remove(t, "k", "")
-	require.Len(t, one.versions(t, 1000), 3)
+	two.store.put(t, "k", "before")
+	one.store.keepVersions(t, types.BucketVersioningStatusEnabled)
+	require.NotEqual(t, "null", two.store.putVersion(t, "k", "after"))
+	two.store.remove(t, "k", "")
+	require.Len(t, one.store.versions(t, 1000), 3)
 }
 
 // pages returns the keys and common prefixes of a listing in pages of one entry. It calls each with
@@ -328,28 +328,28 @@ func TestADirectoryListsAllKeysInPages(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{"//x", "/a", "/b", "...", "a .", "a//x", "a//y", "a/b", "tab\t", "tab\tb", "z"}
 	for _, key := range keys {
-		d.put(t, key, "")
+		d.store.put(t, key, "")
 	}
 	nothing := func(string) {}
-	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}, d.pages(t, "/", nothing))
-	require.ElementsMatch(t, keys, d.pages(t, "|", nothing))
+	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}, d.store.pages(t, "/", nothing))
+	require.ElementsMatch(t, keys, d.store.pages(t, "|", nothing))
 	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
-		d.put(t, key, "")
+		d.store.put(t, key, "")
 	}
-	require.Equal(t, []string{" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z"}, d.pages(t, "|", nothing), "in the order of S3")
+	require.Equal(t, []string{" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z"}, d.store.pages(t, "|", nothing), "in the order of S3")
 	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
-		d.remove(t, key, "")
+		d.store.remove(t, key, "")
 	}
-	removed := d.pages(t, "", func(key string) { d.remove(t, key, "") })
+	removed := d.store.pages(t, "", func(key string) { d.store.remove(t, key, "") })
 	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
 }
 
 // Like the drivers, the server drops uploads that nobody continues for a week.
 func TestADirectoryDropsOldUploads(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	d.Client = d.client(func(o *s3.Options) { o.RetryMaxAttempts = 3 }) // the SDK learns the time of the server
+	d.store.Client = d.store.client(func(o *s3.Options) { o.RetryMaxAttempts = 3 }) // the SDK learns the time of the server
 	uploads := func() (keys []string) {
-		out, err := d.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+		out, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
 		for _, u := range out.Uploads {
 			keys = append(keys, *u.Key)
@@ -357,26 +357,26 @@ func TestADirectoryDropsOldUploads(t *testing.T) {
 		return keys
 	}
 	nothing := func(*s3.CreateMultipartUploadInput) {}
-	d.begin(t, "empty", nothing)
-	idle, busy := d.begin(t, "idle", nothing), d.begin(t, "busy", nothing)
-	d.part(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
-	d.clock.move(6 * 24 * time.Hour)
+	d.store.begin(t, "empty", nothing)
+	idle, busy := d.store.begin(t, "idle", nothing), d.store.begin(t, "busy", nothing)
+	d.store.part(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
+	d.store.clock.move(6 * 24 * time.Hour)
 	require.Len(t, uploads(), 3)
-	d.part(t, "busy", busy, 1, "0123456789", func(*s3.UploadPartInput) {})
-	d.clock.move(2 * 24 * time.Hour)
+	d.store.part(t, "busy", busy, 1, "0123456789", func(*s3.UploadPartInput) {})
+	d.store.clock.move(2 * 24 * time.Hour)
 	require.Equal(t, []string{"busy"}, uploads())
-	_, err := d.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("idle"), UploadId: &idle})
+	_, err := d.store.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("idle"), UploadId: &idle})
 	failsWith(t, err, 404, "NoSuchUpload")
-	d.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
+	d.store.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
 }
 
 // A server that is killed may leave the records of an upload whose object is there.
 func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	upload := d.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
-	part := d.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
+	upload := d.store.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
+	part := d.store.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
 	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
-		return d.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		return d.store.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 			Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
 		})
 	}
@@ -392,7 +392,7 @@ func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 	again, err := complete()
 	require.NoError(t, err)
 	require.Equal(t, first.ETag, again.ETag)
-	left, err := d.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	left, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Empty(t, left.Uploads)
 }
@@ -400,19 +400,19 @@ func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 func TestALockedVersionIsRestoredOnce(t *testing.T) {
 	d := inDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
-	_, err := d.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		key := string(mode)
 		in := putInput(key, "locked")
 		in.ChecksumAlgorithm, in.ObjectLockMode = types.ChecksumAlgorithmCrc32c, mode
-		in.ObjectLockRetainUntilDate = aws.Time(d.clock.now().Add(time.Hour))
-		put, err := d.PutObject(ctx, in)
+		in.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
+		put, err := d.store.PutObject(ctx, in)
 		require.NoError(t, err)
-		marker := *d.remove(t, key, "").VersionId
-		d.remove(t, key, marker)
-		require.Equal(t, "locked", d.get(t, key))
-		out, err := d.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &key})
+		marker := *d.store.remove(t, key, "").VersionId
+		d.store.remove(t, key, marker)
+		require.Equal(t, "locked", d.store.get(t, key))
+		out, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &key})
 		require.NoError(t, err)
 		require.Len(t, out.Versions, 1, "%s", mode)
 		require.Equal(t, *put.VersionId, *out.Versions[0].VersionId)

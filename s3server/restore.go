@@ -13,7 +13,7 @@ type restored struct{ from, until time.Time } // zero: nobody has asked for one
 // archived reports whether a version must be restored before it can be read.
 func (h *Handler) archived(v *version) bool {
 	now := h.now()
-	return v.isArchived() && (now.Before(v.restored.from) || !now.Before(v.restored.until))
+	return v.object.properties.isArchived() && (now.Before(v.object.restored.from) || !now.Before(v.object.restored.until))
 }
 
 // isArchived reports whether reading takes a restored copy.
@@ -40,10 +40,10 @@ func (l listing) restoreStatus(v *version) *restoreStatus {
 	switch {
 	case !l.restores:
 		return nil
-	case l.now.Before(v.restored.from):
+	case l.now.Before(v.object.restored.from):
 		return &restoreStatus{IsRestoreInProgress: true}
-	case l.now.Before(v.restored.until):
-		return &restoreStatus{RestoreExpiryDate: isoTime(v.restored.until)}
+	case l.now.Before(v.object.restored.until):
+		return &restoreStatus{RestoreExpiryDate: isoTime(v.object.restored.until)}
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (d *restoreRequest) check() error {
 }
 
 // restoreObject begins to restore an archived version, or keeps the copy for longer.
-func (r *request) restoreObject() error {
+func restoreObject(r *request) error {
 	var asked restoreRequest
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -82,19 +82,19 @@ func (r *request) restoreObject() error {
 		return err
 	}
 	status := http.StatusAccepted
-	err := r.replaceVersion(func(_ *bucket, v *version) error {
+	err := replaceVersion(r, func(_ *bucket, v *version) error {
 		now := r.server.now()
 		switch {
-		case !v.isArchived():
+		case !v.object.properties.isArchived():
 			return newError("InvalidObjectState").withMessage("Restore is not allowed for the object's current storage class")
-		case now.Before(v.restored.from):
+		case now.Before(v.object.restored.from):
 			return newError("RestoreAlreadyInProgress")
-		case now.Before(v.restored.until):
+		case now.Before(v.object.restored.until):
 			status = http.StatusOK
 		default:
-			v.restored.from = now.Add(r.server.config.RestoreTime)
+			v.object.restored.from = now.Add(r.server.config.RestoreTime)
 		}
-		v.restored.until = maxTime(now, v.restored.from).AddDate(0, 0, asked.Days)
+		v.object.restored.until = maxTime(now, v.object.restored.from).AddDate(0, 0, asked.Days)
 		return nil
 	})
 	if err != nil {

@@ -16,10 +16,10 @@ const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
 // A request is one request in progress.
 type request struct {
 	*http.Request
-	server *Handler
-	w      http.ResponseWriter
-	id     string
-	target
+	server    *Handler
+	w         http.ResponseWriter
+	id        string
+	target    target
 	operation string
 	query     url.Values
 	caller    caller
@@ -47,7 +47,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 
 	log := r.logged()
 	handle, err := r.route()
-	r.fault = h.faults.match(r.operation, r.bucket, r.key)
+	r.fault = h.faults.match(r.operation, r.target.bucket, r.target.key)
 	header.Set("Date", r.now().Format(http.TimeFormat))
 	if r.Body == nil {
 		r.Body = http.NoBody // the caller is no server
@@ -88,14 +88,14 @@ func (r *request) run(handle func(*request) error) error {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
-		r.hoistParameters()
+		hoistParameters(r)
 		if err := r.authorize(); err != nil {
 			return err
 		}
-		if err := r.checkOwner(); err != nil {
+		if err := checkOwner(r); err != nil {
 			return err
 		}
-		if err := r.checkPayer(r.Header); err != nil {
+		if err := checkPayer(r, r.Header); err != nil {
 			return err
 		}
 	}
@@ -105,23 +105,23 @@ func (r *request) run(handle func(*request) error) error {
 	if err := r.server.checkHeaders(r.operation, r.Header); err != nil {
 		return err
 	}
-	if err := r.checkParameters(); err != nil {
+	if err := checkParameters(r); err != nil {
 		return err
 	}
 	r.corsHeaders()
-	defer r.publish() // also if a fault cuts the response
+	defer publish(r) // also if a fault cuts the response
 	return handle(r)
 }
 
 // route finds the operation and the target.
 func (r *request) route() (func(*request) error, error) {
 	r.operation = "Unknown"
-	err := r.checkHead()
+	err := checkHead(r)
 	if err != nil {
 		return nil, err
 	}
-	if r.locateWebsite() {
-		return r.websiteHandler(), nil
+	if locateWebsite(r) {
+		return websiteHandler(r), nil
 	}
 	if r.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (r *request) route() (func(*request) error, error) {
 	if r.target, err = r.server.locate(r.Request); err != nil {
 		return nil, err
 	}
-	name, handle := r.chooseOperation()
+	name, handle := chooseOperation(r)
 	if handle == nil {
 		if name != "" {
 			return nil, newError("NotImplemented", "Resource", name).withMessage("This server does not implement %s", name)

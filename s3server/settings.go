@@ -47,7 +47,7 @@ func newSettings(c *Config) settings {
 
 // setting changes the bucket of the request and returns this status.
 func (r *request) setting(status int, f func(*bucket) error) error {
-	if err := r.server.store.changeBucket(r.Context(), r.bucket, f); err != nil {
+	if err := r.server.store.changeBucket(r.Context(), r.target.bucket, f); err != nil {
 		return err
 	}
 	return r.done(status)
@@ -62,7 +62,7 @@ type versioningConfiguration struct {
 	Unknown   unknownElements `xml:",any"`
 }
 
-func (r *request) getVersioning() error {
+func getVersioning(r *request) error {
 	response := versioningConfiguration{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.versioning
@@ -75,7 +75,7 @@ func (r *request) getVersioning() error {
 }
 
 // putVersioning enables or suspends versioning, which cannot be turned off again.
-func (r *request) putVersioning() error {
+func putVersioning(r *request) error {
 	var asked versioningConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err

@@ -26,15 +26,15 @@ var subresourcesV2 = []string{
 }
 
 // hasQueryV2 returns whether the query has a signature of version 2.
-func (r *request) hasQueryV2() bool { return r.has("AWSAccessKeyId") && r.has("Signature") }
+func hasQueryV2(r *request) bool { return r.has("AWSAccessKeyId") && r.has("Signature") }
 
 // authenticateHeaderV2 checks the Authorization header "AWS KEY:SIGNATURE".
-func (r *request) authenticateHeaderV2(value string) error {
+func authenticateHeaderV2(r *request, value string) error {
 	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
 	if !found || accessKey == "" {
 		return newError("InvalidArgument", "ArgumentName", "Authorization").withMessage("AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")
 	}
-	at, err := r.headerTime()
+	at, err := headerTime(r)
 	if err != nil {
 		return err
 	}
@@ -50,11 +50,11 @@ func (r *request) authenticateHeaderV2(value string) error {
 	if r.Header.Get("X-Amz-Date") != "" {
 		date = "" // it is signed as a header
 	}
-	return r.verifySignatureV2(accessKey, signature, date, r.Header.Get("X-Amz-Security-Token"))
+	return verifySignatureV2(r, accessKey, signature, date, r.Header.Get("X-Amz-Security-Token"))
 }
 
 // authenticateQueryV2 checks a presigned URL.
-func (r *request) authenticateQueryV2() error {
+func authenticateQueryV2(r *request) error {
 	expires := r.query.Get("Expires")
 	end, err := strconv.ParseInt(expires, 10, 64)
 	if err != nil {
@@ -70,21 +70,21 @@ func (r *request) authenticateQueryV2() error {
 		return newError("AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339)).
 			withMessage("Request has expired")
 	}
-	return r.verifySignatureV2(r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires, r.query.Get("x-amz-security-token"))
+	return verifySignatureV2(r, r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires, r.query.Get("x-amz-security-token"))
 }
 
 // verifySignatureV2 checks the signature of a request that was signed for a date or with
 // an expiry.
-func (r *request) verifySignatureV2(accessKey, signature, date, token string) error {
+func verifySignatureV2(r *request, accessKey, signature, date, token string) error {
 	credential, err := r.server.credential(accessKey, token)
 	if err != nil {
 		return err
 	}
 	path := r.URL.EscapedPath()
-	text := r.stringToSignV2(date, path)
+	text := stringToSignV2(r, date, path)
 	right := equalMACs(macV2(credential.SecretKey, text), signature)
-	if !right && r.key == "" && !strings.HasSuffix(path, "/") {
-		right = equalMACs(macV2(credential.SecretKey, r.stringToSignV2(date, path+"/")), signature) // as boto3 signs a bucket
+	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
+		right = equalMACs(macV2(credential.SecretKey, stringToSignV2(r, date, path+"/")), signature) // as boto3 signs a bucket
 	}
 	if !right {
 		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
@@ -96,7 +96,7 @@ func (r *request) verifySignatureV2(accessKey, signature, date, token string) er
 }
 
 // verifyFormV2 checks the signature of a form's policy.
-func (r *request) verifyFormV2(f *form) error {
+func verifyFormV2(r *request, f *form) error {
 	accessKey, signature := f.fields["awsaccesskeyid"], f.fields["signature"]
 	if signature == "" {
 		return newError("InvalidArgument", "ArgumentName", "signature").withMessage("Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.")
@@ -113,12 +113,12 @@ func (r *request) verifyFormV2(f *form) error {
 }
 
 // stringToSignV2 returns the text that is signed. date is empty if x-amz-date is a header.
-func (r *request) stringToSignV2(date, path string) string {
+func stringToSignV2(r *request, date, path string) string {
 	var b strings.Builder
 	for _, line := range []string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date} {
 		b.WriteString(line + "\n")
 	}
-	for _, line := range r.amzHeadersV2() {
+	for _, line := range amzHeadersV2(r) {
 		b.WriteString(line + "\n")
 	}
 	if bucket := r.server.hostBucket(r.Host); bucket != "" {
@@ -141,7 +141,7 @@ func (r *request) stringToSignV2(date, path string) string {
 
 // amzHeadersV2 returns the headers of AWS as "name:value", in order. A presigned URL has
 // them as parameters, too. A client may send them as headers again.
-func (r *request) amzHeadersV2() []string {
+func amzHeadersV2(r *request) []string {
 	var lines []string
 	for _, values := range []map[string][]string{r.Header, r.query} {
 		for name, all := range values {

@@ -163,18 +163,18 @@ func TestFormsOfVersion2(t *testing.T) {
 	}
 	at := func() time.Time { return time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC) }
 	s := startLenient(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: at})
-	answer, _ := s.post(t, s.URL+"/"+bucket, fields(), "hello")
+	answer, _ := s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusNoContent, answer.StatusCode)
 
 	wrong := fields()
 	wrong["signature"] = "AAAA" + wrong["signature"][4:]
-	answer, body := s.post(t, s.URL+"/"+bucket, wrong, "hello")
+	answer, body := s.post(t, s.server.URL+"/"+bucket, wrong, "hello")
 	require.Equal(t, http.StatusForbidden, answer.StatusCode)
 	require.Contains(t, body, "SignatureDoesNotMatch")
 
 	unsigned := fields()
 	delete(unsigned, "signature")
-	answer, body = s.post(t, s.URL+"/"+bucket, unsigned, "hello")
+	answer, body = s.post(t, s.server.URL+"/"+bucket, unsigned, "hello")
 	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 	require.Contains(t, body, "InvalidArgument")
 
@@ -189,12 +189,12 @@ func TestFormsOfVersion2(t *testing.T) {
 		h := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 		h.Write([]byte(form["policy"]))
 		form["signature"] = base64.StdEncoding.EncodeToString(h.Sum(nil))
-		answer, body = s.post(t, s.URL+"/"+bucket, form, "hello")
+		answer, body = s.post(t, s.server.URL+"/"+bucket, form, "hello")
 		require.Equal(t, http.StatusBadRequest, answer.StatusCode, body)
 		require.Contains(t, body, "InvalidPolicyDocument")
 	}
 
 	s = start(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: at})
-	answer, _ = s.post(t, s.URL+"/"+bucket, fields(), "hello")
+	answer, _ = s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 }

@@ -154,20 +154,20 @@ func TestCloseEndsEveryConnection(t *testing.T) {
 
 func TestShutdownWaitsForRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Inject(s3server.Delay("PutObject", time.Second)) // on a busy machine, too, Busy is seen
+	s.server.Inject(s3server.Delay("PutObject", time.Second)) // on a busy machine, too, Busy is seen
 	done := make(chan error)
 	go func() {
 		_, err := s.PutObject(context.WithoutCancel(t.Context()), putInput("k", "x"))
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return s.Busy() == 1 }, 10*time.Second, time.Millisecond)
-	require.NoError(t, s.Shutdown(t.Context()))
+	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, s.server.Shutdown(t.Context()))
 	require.NoError(t, <-done)
 
 	s = start(t, s3server.Config{})
 	reader, writer := net.Pipe()
 	defer func() { require.NoError(t, writer.Close()) }()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.URL+"/photos/k", reader)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.server.URL+"/photos/k", reader)
 	require.NoError(t, err)
 	r.ContentLength = 10
 	go func() {
@@ -177,10 +177,10 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 		}
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return s.Busy() == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, 10*time.Second, time.Millisecond)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.Shutdown(ended), context.Canceled)
+	require.ErrorIs(t, s.server.Shutdown(ended), context.Canceled)
 	require.NoError(t, reader.Close())
 	<-done
 }
@@ -191,13 +191,13 @@ func TestTheRecordKeepsTheLatest(t *testing.T) {
 		s.put(t, key, "x")
 	}
 	var keys []string
-	for _, r := range s.Requests() {
+	for _, r := range s.server.Requests() {
 		keys = append(keys, r.Key)
 		require.Equal(t, 200, r.Status)
 	}
 	require.Equal(t, []string{"c", "d", "e"}, keys)
-	require.Equal(t, 5, s.Count("PutObject"))
-	require.Equal(t, 5, s.Count(""))
+	require.Equal(t, 5, s.server.Count("PutObject"))
+	require.Equal(t, 5, s.server.Count(""))
 
 	none, err := s3server.Start(s3server.Config{})
 	require.NoError(t, err)
@@ -212,9 +212,9 @@ func TestTheRecordKeepsTheLatest(t *testing.T) {
 func TestTheServersClockIsItsDate(t *testing.T) {
 	now := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
-	response, _ := s.send(t, "GET", s.URL, nil, nil)
+	response, _ := s.send(t, "GET", s.server.URL, nil, nil)
 	require.Equal(t, now.Format(http.TimeFormat), response.Header.Get("Date"))
-	s.Inject(s3server.Fault{ClockSkew: time.Hour})
-	response, _ = s.send(t, "GET", s.URL, nil, nil)
+	s.server.Inject(s3server.Fault{ClockSkew: time.Hour})
+	response, _ = s.send(t, "GET", s.server.URL, nil, nil)
 	require.Equal(t, now.Add(time.Hour).Format(http.TimeFormat), response.Header.Get("Date"))
 }

@@ -43,17 +43,17 @@ type version struct {
 	number   uint64 // of the write, ascending; 0 if the store has no numbers
 	modified time.Time
 	marker   bool
-	object
+	object   object
 }
 
 // An object is everything in a version but its name.
 type object struct {
-	etag  string // quoted
-	size  int64
-	data  any          // where the store has the bytes
-	parts []objectPart // of the upload that made it; nil after a PUT
-	sum   checksum
-	properties
+	etag       string // quoted
+	size       int64
+	data       any          // where the store has the bytes
+	parts      []objectPart // of the upload that made it; nil after a PUT
+	sum        checksum
+	properties properties
 	account    string // that wrote it; the bucket's ownership may say otherwise
 	acl        accessList
 	encryption encryption
@@ -74,7 +74,7 @@ func (h *Handler) newBucket(name, account string) *bucket {
 
 // view calls f with the request's bucket, which f must not change.
 func (r *request) view(f func(*bucket) error) error {
-	b, err := r.server.store.bucket(r.Context(), r.bucket)
+	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	if err != nil {
 		return err
 	}

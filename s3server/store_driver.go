@@ -58,7 +58,7 @@ type driverBucket struct {
 
 // A cachedBucket is a bucket as it was read last.
 type cachedBucket struct {
-	*bucket
+	bucket   *bucket
 	revision string // of the record; "" if there is none
 	at       time.Time
 }
@@ -253,7 +253,7 @@ func (b *driverBucket) keepsVersions() bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.cached != nil && b.cached.versioning != ""
+	return b.cached != nil && b.cached.bucket.versioning != ""
 }
 
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }

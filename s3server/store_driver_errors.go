@@ -32,9 +32,11 @@ var driverCodes = map[storage.Code]string{
 
 // A driverFailure is S3's error for one of a driver.
 type driverFailure struct {
-	*apiError
-	cause error
+	apiError *apiError
+	cause    error
 }
+
+func (f *driverFailure) Error() string { return f.apiError.Error() }
 
 func (f *driverFailure) Unwrap() []error { return []error{f.apiError, f.cause} }
 

@@ -26,10 +26,10 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 		encryption: encryption{algorithm: byKMS, kmsKey: "a key", bucketKey: true, customerMD5: "no"},
 		lock:       lock{mode: governance, until: time.Now().UTC().Add(time.Hour).Truncate(time.Second), hold: "ON"},
 	}
-	o.class, o.tags = "STANDARD_IA", []tag{{"k", "v"}, {"z", ""}}
-	o.header = http.Header{}
+	o.properties.class, o.properties.tags = "STANDARD_IA", []tag{{"k", "v"}, {"z", ""}}
+	o.properties.header = http.Header{}
 	for _, name := range append(systemHeaders, metadataName+"own") {
-		o.header[name] = []string{"value of " + name}
+		o.properties.header[name] = []string{"value of " + name}
 	}
 	u := &upload{bucket: "photos", key: "k", object: o, initiator: "210987654321", kind: kindByName("CRC32C"), covers: composite, asked: true}
 	require.NoError(t, s.beginUpload(ctx, u))
@@ -37,7 +37,7 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 	require.NoError(t, err)
 	begun := *u
 	begun.object.upload = u.id
-	found.data, found.etag, found.object.upload = nil, "", u.id
+	found.object.data, found.object.etag, found.object.upload = nil, "", u.id
 	require.Equal(t, &begun, found)
 	u, err = s.upload(ctx, "photos", "k", u.id)
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 	require.NoError(t, err)
 	o.upload = u.id
 	_, _, err = s.change(ctx, versionName{bucket: "photos", key: "k"}, func(_ *bucket, v *version) error {
-		v.restored = restored{time.Unix(1, 2).UTC(), time.Unix(3, 4).UTC()}
+		v.object.restored = restored{time.Unix(1, 2).UTC(), time.Unix(3, 4).UTC()}
 		return nil
 	})
 	require.NoError(t, err)

@@ -10,12 +10,17 @@ import (
 // pageLimit is the largest page that a driver is asked for.
 const pageLimit = 1000
 
+// pageOf returns the largest page that a driver takes.
+func pageOf(d *storage.Description) int {
+	if d.MaxPage > 0 {
+		return min(pageLimit, d.MaxPage)
+	}
+	return pageLimit
+}
+
 // eachName calls f with the entries of a driver's listing until f returns false.
 func (b *driverBucket) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
-	limit := pageLimit
-	if most := b.description().MaxPage; most > 0 {
-		limit = min(limit, most)
-	}
+	limit := pageOf(b.description())
 	if r.Limit == 0 || r.Limit > limit {
 		r.Limit = limit
 	}
@@ -38,26 +43,26 @@ func (b *driverBucket) eachName(ctx context.Context, r *storage.ListRequest, f f
 
 // A driverListing collects one page.
 type driverListing struct {
-	listing
-	names naming
-	after string // a common prefix that was shown before this page
-	last  string // that was shown last
-	shown int
-	more  bool
+	listing listing
+	names   naming
+	after   string // a common prefix that was shown before this page
+	last    string // that was shown last
+	shown   int
+	more    bool
 }
 
 // accepts reports whether a key or common prefix is to be shown next, and with which common
 // prefix. It sets more if the page is full.
 func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.unescape(name, isPrefix)
-	if !ok || isRecord(name) || !strings.HasPrefix(key, l.prefix) {
+	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.prefix) {
 		return "", "", false
 	}
-	common, rolled := l.commonPrefix(key)
+	common, rolled := l.listing.commonPrefix(key)
 	if rolled && (common == l.last || common == l.after) || l.after != "" && strings.HasPrefix(key, l.after) {
 		return "", "", false
 	}
-	if l.shown == l.max {
+	if l.shown == l.listing.max {
 		l.more = true
 		return "", "", false
 	}
@@ -107,7 +112,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 // finishPrefix shows the common prefix of a key once more after which a page begins, if there are
 // later keys with the prefix. The walk leaves it out, because it is less than the key.
 func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, show func(v *version, common string)) error {
-	common, rolled := page.commonPrefix(after.key)
+	common, rolled := page.listing.commonPrefix(after.key)
 	if !rolled || after.prefix {
 		return nil
 	}
@@ -125,7 +130,7 @@ func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, af
 func (b *driverBucket) entry(ctx context.Context, key string, e *storage.VersionEntry) (*version, error) {
 	if !b.keepsETags() {
 		v := &version{key: key, id: b.shownVersion(e.Version, e.Modified), modified: shownTime(e.Modified)}
-		v.size, v.etag, v.class, v.account = e.Size, b.etagOf(e.ETag, e.Revision), standard, b.owner()
+		v.object.size, v.object.etag, v.object.properties.class, v.object.account = e.Size, b.etagOf(e.ETag, e.Revision), standard, b.owner()
 		return v, nil
 	}
 	a, err := b.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
@@ -160,22 +165,22 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 	}
 	p := &versionListing{driverListing: driverListing{listing: l, names: b.naming()}, bucket: b, show: show}
 	if common, rolled := l.commonPrefix(after.key); rolled && common == after.key {
-		p.after = common
+		p.driverListing.after = common
 	}
-	if after.id != "" && p.after == "" && strings.HasPrefix(after.key, l.prefix) {
-		if err := p.rest(ctx, after); err != nil || p.more {
-			return p.more, err
+	if after.id != "" && p.driverListing.after == "" && strings.HasPrefix(after.key, l.prefix) {
+		if err := p.rest(ctx, after); err != nil || p.driverListing.more {
+			return p.driverListing.more, err
 		}
 	}
 	_, err = b.walkVersions(l, after.key, func(e *listedEntry) (bool, error) { return p.add(ctx, e) }).run(ctx)
-	return p.more, err
+	return p.driverListing.more, err
 }
 
 // A versionListing collects one page of versions.
 type versionListing struct {
-	driverListing
-	bucket *driverBucket
-	show   func(v *version, latest bool, common string)
+	driverListing driverListing
+	bucket        *driverBucket
+	show          func(v *version, latest bool, common string)
 }
 
 // rest shows the versions of a key after one of them.
@@ -197,10 +202,10 @@ func (p *versionListing) rest(ctx context.Context, after versionPosition) error 
 }
 
 func (p *versionListing) add(ctx context.Context, e *listedEntry) (bool, error) {
-	key, common, ok := p.accepts(e.Key, e.IsPrefix)
+	key, common, ok := p.driverListing.accepts(e.Key, e.IsPrefix)
 	switch {
 	case !ok:
-		return !p.more, nil
+		return !p.driverListing.more, nil
 	case common != "":
 		p.show(nil, false, common)
 		return true, nil
@@ -213,7 +218,7 @@ func (p *versionListing) add(ctx context.Context, e *listedEntry) (bool, error) 
 		return false, err
 	}
 	if v == nil {
-		p.shown--
+		p.driverListing.shown--
 		return true, nil
 	}
 	p.show(v, e.latest, "")

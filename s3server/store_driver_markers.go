@@ -177,7 +177,7 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *version, now time.
 		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
 		Controls: storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
 	})
-	if err != nil || v.lock.checkRemoval(now, true) != nil {
+	if err != nil || v.object.lock.checkRemoval(now, true) != nil {
 		return err
 	}
 	return b.driver.Delete(ctx, &storage.DeleteRequest{Key: a.Key, Version: a.Version, BypassGovernance: true})

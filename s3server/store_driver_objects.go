@@ -61,8 +61,13 @@ const metadataName = "x-amz-meta-"
 // propertiesOf returns the driver's properties of an object, and what remains to be kept. The
 // metadata map has room for it under reservedName.
 func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.Values, err error) {
+	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
+		if err := b.need(feature, what); err != nil { // the server keeps most of an object in them
+			return p, nil, err
+		}
+	}
 	p.Metadata, kept = map[string]string{}, url.Values{}
-	for name, values := range o.header {
+	for name, values := range o.properties.header {
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
 			if own == reservedName {
@@ -75,9 +80,9 @@ func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.V
 			kept.Set(keptHeader+name, value)
 		}
 	}
-	if o.class != standard {
-		if p.StorageClass = o.class; !b.has(storage.StorageClasses) {
-			return p, nil, b.need(storage.StorageClasses, "storage class "+o.class)
+	if o.properties.class != standard {
+		if p.StorageClass = o.properties.class; !b.has(storage.StorageClasses) {
+			return p, nil, b.need(storage.StorageClasses, "storage class "+o.properties.class)
 		}
 	}
 	return p, kept, b.keepRest(o, kept)
@@ -188,19 +193,19 @@ func readParts(sizes, sums string, kind *checksumKind) (parts []objectPart) {
 func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *version {
 	v := &version{key: key, id: b.shownVersion(a.Version, a.Modified), modified: shownTime(a.Modified)}
 	o := &v.object
-	o.size, o.class, o.header = a.Size, a.StorageClass, http.Header{}
-	setDefault(&o.class, standard)
+	o.size, o.properties.class, o.properties.header = a.Size, a.StorageClass, http.Header{}
+	setDefault(&o.properties.class, standard)
 	for name, field := range nativeHeaders {
 		if value := *field(&a.Properties); value != "" {
-			o.header[name] = []string{value}
+			o.properties.header[name] = []string{value}
 		}
 	}
 	if a.ContentType == "" {
-		o.header.Set("Content-Type", naturalType(key))
+		o.properties.header.Set("Content-Type", naturalType(key))
 	}
 	for name, value := range a.Metadata {
 		if name != reservedName {
-			o.header[metadataName+name] = []string{value}
+			o.properties.header[metadataName+name] = []string{value}
 		}
 	}
 	o.lock = lock{mode: strings.ToUpper(string(a.Retention.Mode)), until: a.Retention.Until}
@@ -209,10 +214,10 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	}
 	for name, value := range tags {
 		if name != reservedTag {
-			o.tags = append(o.tags, tag{name, value})
+			o.properties.tags = append(o.properties.tags, tag{name, value})
 		}
 	}
-	slices.SortFunc(o.tags, func(x, y tag) int { return strings.Compare(x.Key, y.Key) })
+	slices.SortFunc(o.properties.tags, func(x, y tag) int { return strings.Compare(x.Key, y.Key) })
 	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
 	later, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, kept)
@@ -232,7 +237,7 @@ func naturalType(key string) string {
 func (b *driverBucket) restore(o *object, a *storage.Attrs, kept url.Values) {
 	for name := range kept {
 		if header, found := strings.CutPrefix(name, keptHeader); found {
-			o.header[header] = []string{kept.Get(name)}
+			o.properties.header[header] = []string{kept.Get(name)}
 		}
 	}
 	o.encryption.algorithm = byStore
@@ -274,7 +279,7 @@ func (b *driverBucket) owner() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.cached != nil {
-		return b.cached.account
+		return b.cached.bucket.account
 	}
 	return b.account
 }
@@ -285,7 +290,7 @@ func (o *object) restoreChanges(later url.Values) {
 		_ = json.Unmarshal([]byte(value), &o.acl)
 	}
 	if class := later.Get(keptClass); class != "" {
-		o.class = class
+		o.properties.class = class
 	}
 	if later.Has(keptHold) && o.lock.hold != "ON" {
 		o.lock.hold = later.Get(keptHold)
@@ -298,7 +303,7 @@ func (o *object) restoreChanges(later url.Values) {
 
 // changesOf is the inverse of restoreChanges.
 func changesOf(o *object) (url.Values, error) {
-	later := url.Values{keptClass: {o.class}}
+	later := url.Values{keptClass: {o.properties.class}}
 	if err := setKeptACL(later, o); err != nil {
 		return nil, err
 	}
@@ -339,7 +344,7 @@ func (b *driverBucket) etagOf(etag, revision string) string {
 func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if id == "" || b.cached != nil && b.cached.hasNulls() && b.cached.isNull(modified) {
+	if id == "" || b.cached != nil && b.cached.bucket.hasNulls() && b.cached.bucket.isNull(modified) {
 		return nullVersion
 	}
 	if isVersionText(id) && !strings.HasPrefix(id, encodedVersion) {

@@ -53,7 +53,7 @@ func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from
 	}
 	name := partRecordName(u.id, number)
 	defer s.keys.lock(name)() // so that the record is that of the part
-	begun := u.data.(*uploadRecord)
+	begun := u.object.data.(*uploadRecord)
 	r := &storage.PartRequest{Key: b.naming().escape(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
 	stored, err := b.putPart(ctx, r, from)
 	switch code := storage.CodeOf(err); code {

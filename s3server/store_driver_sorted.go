@@ -12,7 +12,7 @@ import (
 // those of the driver: keys with one common prefix may then be far apart in the driver's order,
 // because only some of them are escaped. Each page reads all names.
 type sortedPage struct {
-	listing
+	listing listing
 	names   naming
 	isAfter func(key string) bool
 	items   []sortedItem
@@ -20,9 +20,9 @@ type sortedPage struct {
 
 // A sortedItem is a common prefix, or a version.
 type sortedItem struct {
-	name   string
-	common bool
-	listedEntry
+	name        string
+	common      bool
+	listedEntry listedEntry
 }
 
 func newSortedPage(l listing, names naming, isAfter func(key string) bool) *sortedPage {
@@ -35,11 +35,11 @@ func (l listing) isSorted() bool { return l.delimiter != "" && l.delimiter != "/
 // add adds an entry of the driver. The entries of one key come in their order.
 func (p *sortedPage) add(e *listedEntry) {
 	key, ok := p.names.unescape(e.Key, false)
-	if !ok || isRecord(e.Key) || !strings.HasPrefix(key, p.prefix) || !p.isAfter(key) {
+	if !ok || isRecord(e.Key) || !strings.HasPrefix(key, p.listing.prefix) || !p.isAfter(key) {
 		return
 	}
 	item := sortedItem{name: key}
-	if common, rolled := p.commonPrefix(key); rolled {
+	if common, rolled := p.listing.commonPrefix(key); rolled {
 		item = sortedItem{name: common, common: true}
 	}
 	i, found := slices.BinarySearchFunc(p.items, item, func(a, b sortedItem) int { return strings.Compare(a.name, b.name) })
@@ -49,22 +49,22 @@ func (p *sortedPage) add(e *listedEntry) {
 	for i < len(p.items) && p.items[i].name == item.name { // after the newer versions of the key
 		i++
 	}
-	if i > p.max {
+	if i > p.listing.max {
 		return
 	}
 	if !item.common {
 		entry := *e.VersionEntry // its page need not stay in memory
 		item.listedEntry = *e
-		item.VersionEntry = &entry
+		item.listedEntry.VersionEntry = &entry
 	}
 	p.items = slices.Insert(p.items, i, item)
-	p.items = p.items[:min(len(p.items), p.max+1)]
+	p.items = p.items[:min(len(p.items), p.listing.max+1)]
 }
 
 // each calls f with the entries of the page, whose keys are those of S3, and reports whether there
 // are more.
 func (p *sortedPage) each(f func(key string, e *listedEntry, common string) error) (more bool, err error) {
-	for i := range p.items[:min(len(p.items), p.max)] {
+	for i := range p.items[:min(len(p.items), p.listing.max)] {
 		item := &p.items[i]
 		if item.common {
 			err = f("", nil, item.name)
@@ -75,7 +75,7 @@ func (p *sortedPage) each(f func(key string, e *listedEntry, common string) erro
 			return false, err
 		}
 	}
-	return len(p.items) > p.max, nil
+	return len(p.items) > p.listing.max, nil
 }
 
 func (b *driverBucket) listSorted(ctx context.Context, l listing, after position, show func(v *version, common string)) (more bool, err error) {

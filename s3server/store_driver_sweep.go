@@ -39,7 +39,7 @@ func (b *driverBucket) sweepUploads(ctx context.Context, r *records) error {
 		if err != nil {
 			return ctx.Err() == nil, nil // it has ended, or the record cannot be read
 		}
-		record := u.data.(*uploadRecord)
+		record := u.object.data.(*uploadRecord)
 		if !record.AnyOrder && !b.description().Local {
 			return true, nil // only the driver that began it knows it
 		}

@@ -119,7 +119,7 @@ func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
 		bucket: b.name, key: record.Key, id: id, initiated: record.Initiated, initiator: record.Initiator, object: v.object,
 		kind: kindByName(record.Kind), covers: record.Covers, asked: record.Asked,
 	}
-	u.data = record
+	u.object.data = record
 	return u, nil
 }
 
@@ -168,7 +168,7 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 		b.keepContent(kept, &w.object, r.CRC32C)
 	}
 	r.Metadata[reservedName] = kept.Encode()
-	record := u.data.(*uploadRecord)
+	record := u.object.data.(*uploadRecord)
 	r.AnyOrder = record.AnyOrder
 	attrs, err := b.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
 	if err != nil && (b.isCompleted(ctx, u) || b.isLost(ctx, u)) {
@@ -189,7 +189,7 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 // isLost reports whether the store has an upload no more, because another program has removed it.
 // It then removes the records.
 func (b *driverBucket) isLost(ctx context.Context, u *upload) bool {
-	record := u.data.(*uploadRecord)
+	record := u.object.data.(*uploadRecord)
 	if !record.AnyOrder {
 		return false
 	}
@@ -205,10 +205,10 @@ func (b *driverBucket) isCompleted(ctx context.Context, u *upload) bool {
 		return false
 	}
 	defer held(v).close()
-	if v.upload != u.id {
+	if v.object.upload != u.id {
 		return false
 	}
-	return b.driver.AbortParts(ctx, b.naming().escape(u.key), u.data.(*uploadRecord).Upload) == nil && b.dropUpload(ctx, u.id) == nil
+	return b.driver.AbortParts(ctx, b.naming().escape(u.key), u.object.data.(*uploadRecord).Upload) == nil && b.dropUpload(ctx, u.id) == nil
 }
 
 // dropUpload removes the records of an upload.
@@ -233,7 +233,7 @@ func (s *driverStore) abort(ctx context.Context, u *upload) error {
 	if _, err := b.upload(ctx, u.id); err != nil {
 		return err
 	}
-	if err := b.driver.AbortParts(ctx, b.naming().escape(u.key), u.data.(*uploadRecord).Upload); err != nil {
+	if err := b.driver.AbortParts(ctx, b.naming().escape(u.key), u.object.data.(*uploadRecord).Upload); err != nil {
 		return driverError(err, u.key)
 	}
 	return driverError(b.dropUpload(ctx, u.id), u.key)

@@ -20,7 +20,7 @@ type heldObject struct {
 }
 
 func held(v *version) *heldObject {
-	h, _ := v.data.(*heldObject)
+	h, _ := v.object.data.(*heldObject)
 	return h
 }
 
@@ -73,7 +73,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 		return nil, driverError(err, key)
 	}
 	v := b.version(key, h.attrs, tags)
-	v.data = h
+	v.object.data = h
 	return v, nil
 }
 
@@ -189,11 +189,11 @@ func (b *driverBucket) putRequest(ctx context.Context, w *write, settings *bucke
 }
 
 func (b *driverBucket) controls(o *object) (c storage.Controls, err error) {
-	if len(o.tags) > 0 {
+	if len(o.properties.tags) > 0 {
 		if err := b.need(storage.ObjectTags, "tagging"); err != nil {
 			return c, err
 		}
-		c.Tags = tagMap(o.tags)
+		c.Tags = tagMap(o.properties.tags)
 	}
 	if o.lock.mode != "" || o.lock.hold == "ON" {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
@@ -304,7 +304,7 @@ func (b *driverBucket) written(ctx context.Context, w *write, settings *bucket, 
 		v.modified = s.now()
 	}
 	if !b.keepsETags() {
-		v.etag = b.etagOf(a.ETag, a.Revision)
+		v.object.etag = b.etagOf(a.ETag, a.Revision)
 	}
 	if settings.versioning == suspended {
 		b.removeReplaced(ctx, w.key)
@@ -388,7 +388,7 @@ func (s *driverStore) change(ctx context.Context, name versionName, change func(
 func (b *driverBucket) change(ctx context.Context, old, changed *version) error {
 	a := held(old).attrs
 	r := &storage.ChangeRequest{Key: a.Key, Version: a.Version, BypassGovernance: true} // the caller has checked the bypass
-	if was, is := old.lock, changed.lock; was.mode != is.mode || !was.until.Equal(is.until) {
+	if was, is := old.object.lock, changed.object.lock; was.mode != is.mode || !was.until.Equal(is.until) {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
@@ -397,7 +397,7 @@ func (b *driverBucket) change(ctx context.Context, old, changed *version) error 
 			return err
 		}
 	}
-	if was, is := old.lock.hold == "ON", changed.lock.hold == "ON"; was != is {
+	if was, is := old.object.lock.hold == "ON", changed.object.lock.hold == "ON"; was != is {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
@@ -423,7 +423,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}
-	tags, before := tagMap(changed.tags), tagMap(old.tags)
+	tags, before := tagMap(changed.object.properties.tags), tagMap(old.object.properties.tags)
 	rest := is.Encode()
 	if rest == was.Encode() && maps.Equal(tags, before) {
 		return nil

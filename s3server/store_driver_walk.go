@@ -15,7 +15,7 @@ import (
 // escaped segments of a folder on their own when it comes to the folder, and merges them into the
 // names that are not escaped. It enters an escaped folder with a nameWalk of its own.
 type nameWalk struct {
-	listing
+	listing   listing
 	names     naming
 	after     string // keys up to this one are left out
 	name, key string // the folder, for the driver and for S3: "", or they end in a slash
@@ -98,10 +98,10 @@ func (w *nameWalk) contains(key string) bool { return strings.HasPrefix(key, w.k
 
 // last returns what the prefix of the listing has after the folder.
 func (w *nameWalk) last() string {
-	if len(w.prefix) < len(w.key) {
+	if len(w.listing.prefix) < len(w.key) {
 		return ""
 	}
-	return w.prefix[len(w.key):]
+	return w.listing.prefix[len(w.key):]
 }
 
 // request returns the request for the names that are not escaped, or nil if there are none.
@@ -110,7 +110,7 @@ func (w *nameWalk) request() *storage.ListRequest {
 	if w.names.escapesAll(last) {
 		return nil
 	}
-	r := &storage.ListRequest{Prefix: w.name + last, Delimiter: w.delimiter, Limit: min(w.max+1, pageLimit)}
+	r := &storage.ListRequest{Prefix: w.name + last, Delimiter: w.listing.delimiter, Limit: min(w.listing.max+1, pageLimit)}
 	if w.inner {
 		r.Limit = min(r.Limit, pageLimit/10) // there may be many at a time
 	}
@@ -141,7 +141,7 @@ func (w *nameWalk) enter(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.delimiter != "" || !begins {
+	if w.listing.delimiter != "" || !begins {
 		return nil
 	}
 	rest := w.after[len(w.key):]
@@ -178,7 +178,7 @@ func (w *nameWalk) stream(ctx context.Context, r *storage.ListRequest) (more boo
 				return seek == "", nil
 			}
 			key := w.key + e.Key[len(w.name):]
-			if key <= w.after || !strings.HasPrefix(key, w.prefix) {
+			if key <= w.after || !strings.HasPrefix(key, w.listing.prefix) {
 				return true, nil
 			}
 			if more, err = w.flush(ctx, key); err == nil && more {
@@ -285,8 +285,8 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 
 // add keeps an item if it is after those that were taken and among the first of the others.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
-	within := strings.HasSuffix(item.name, "/") && w.delimiter == "" && n.after == w.after && strings.HasPrefix(w.after, item.key)
-	if item.key <= n.after && !within || !strings.HasPrefix(item.key, w.prefix) {
+	within := strings.HasSuffix(item.name, "/") && w.listing.delimiter == "" && n.after == w.after && strings.HasPrefix(w.after, item.key)
+	if item.key <= n.after && !within || !strings.HasPrefix(item.key, w.listing.prefix) {
 		return
 	}
 	i, found := slices.BinarySearchFunc(n.items, item, compareNames)
@@ -295,8 +295,8 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	}
 	entry := *item.entry.VersionEntry // its page need not stay in memory
 	item.entry.VersionEntry = &entry
-	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.max+1 {
-		n.items, n.more = n.items[:w.max+1], true
+	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.listing.max+1 {
+		n.items, n.more = n.items[:w.listing.max+1], true
 	}
 }
 
@@ -327,7 +327,7 @@ func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err err
 }
 
 func (w *nameWalk) showItem(ctx context.Context, item escapedName) (more bool, err error) {
-	if w.delimiter == "" && strings.HasSuffix(item.name, "/") {
+	if w.listing.delimiter == "" && strings.HasSuffix(item.name, "/") {
 		inner := *w
 		inner.name, inner.key, inner.inner, inner.escaped = item.name, item.key, true, nil
 		return inner.run(ctx)

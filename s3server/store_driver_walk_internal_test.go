@@ -34,8 +34,8 @@ func expectedNames(keys []string, l listing, after position) (names []string) {
 
 // A listedStore is a store with keys.
 type listedStore struct {
-	*driverStore
-	keys []string
+	driverStore *driverStore
+	keys        []string
 }
 
 func storeOfKeys(t *testing.T, service storage.ServiceDriver, versioned bool, keys []string) *listedStore {
@@ -60,7 +60,7 @@ func storeOfKeys(t *testing.T, service storage.ServiceDriver, versioned bool, ke
 }
 
 func (s *listedStore) page(ctx context.Context, l listing, after position) (names []string, more bool, err error) {
-	more, err = s.list(ctx, "bucket", l, after, func(v *version, common string) {
+	more, err = s.driverStore.list(ctx, "bucket", l, after, func(v *version, common string) {
 		if v == nil {
 			names = append(names, common+"|")
 		} else {
@@ -71,7 +71,7 @@ func (s *listedStore) page(ctx context.Context, l listing, after position) (name
 }
 
 func (s *listedStore) versionsPage(ctx context.Context, l listing, after versionPosition) (names []string, next versionPosition, more bool, err error) {
-	more, err = s.listVersions(ctx, "bucket", l, after, func(v *version, _ bool, common string) {
+	more, err = s.driverStore.listVersions(ctx, "bucket", l, after, func(v *version, _ bool, common string) {
 		if v == nil {
 			names, next = append(names, common+"|"), versionPosition{key: common}
 		} else {

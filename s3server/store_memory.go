@@ -23,7 +23,7 @@ type memoryStore struct {
 
 // A memoryBucket has objects in the byte order of their keys. memoryStore.mu guards it.
 type memoryBucket struct {
-	*bucket
+	bucket  *bucket
 	keys    btree.Map[string, []*version] // newest first, never empty
 	uploads map[string]*memoryUpload      // by id
 	writes  uint64

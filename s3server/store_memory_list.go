@@ -140,8 +140,8 @@ func (s *memoryStore) listUploads(_ context.Context, bucket string, l listing, a
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		last, shown := "", 0
 		for _, u := range b.sortedUploads(after) {
-			common, rolled := l.commonPrefix(u.key)
-			if !strings.HasPrefix(u.key, l.prefix) || rolled && (common == last || common == after.key) {
+			common, rolled := l.commonPrefix(u.upload.key)
+			if !strings.HasPrefix(u.upload.key, l.prefix) || rolled && (common == last || common == after.key) {
 				continue
 			}
 			if shown == l.max {
@@ -168,11 +168,11 @@ func (b *memoryBucket) sortedUploads(after uploadPosition) []*memoryUpload {
 		all = append(all, u)
 	}
 	slices.SortFunc(all, func(a, b *memoryUpload) int {
-		return cmp.Or(strings.Compare(a.key, b.key), a.initiated.Compare(b.initiated), strings.Compare(a.id, b.id))
+		return cmp.Or(strings.Compare(a.upload.key, b.upload.key), a.upload.initiated.Compare(b.upload.initiated), strings.Compare(a.upload.id, b.upload.id))
 	})
-	i := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.key > after.key })
+	i := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.key > after.key })
 	if after.id != "" {
-		if at := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.key == after.key && u.id == after.id }); at >= 0 {
+		if at := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.key == after.key && u.upload.id == after.id }); at >= 0 {
 			i = at + 1
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 // A memoryUpload has its parts by number. memoryStore.mu guards them.
 type memoryUpload struct {
-	upload
-	parts map[int]*part
+	upload upload
+	parts  map[int]*part
 }
 
 // pieces returns the pieces of all parts.
@@ -52,7 +52,7 @@ func (s *memoryStore) upload(_ context.Context, bucket, key, id string) (u *uplo
 
 func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
 	u, found := b.uploads[id]
-	if !found || u.key != key {
+	if !found || u.upload.key != key {
 		return nil, noUpload(id)
 	}
 	return u, nil
@@ -67,7 +67,7 @@ func (s *memoryStore) putPart(ctx context.Context, u *upload, number int, body *
 }
 
 func (s *memoryStore) copyPart(ctx context.Context, u *upload, number int, from *version, offset, length int64) (*part, error) {
-	pieces := slices.Clone(slice(from.pieces(), offset, length))
+	pieces := slices.Clone(slice(from.object.pieces(), offset, length))
 	d := newDigest(u.kind, false)
 	if err := s.blobs.copyTo(ctx, d, pieces); err != nil {
 		return nil, err
@@ -168,5 +168,5 @@ func (s *memoryStore) abort(_ context.Context, u *upload) error {
 // end forgets an upload.
 func (b *memoryBucket) end(u *memoryUpload) {
 	b.ledger.free(u.cost())
-	delete(b.uploads, u.id)
+	delete(b.uploads, u.upload.id)
 }

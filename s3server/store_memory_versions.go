@@ -17,7 +17,7 @@ func (o *object) pieces() []piece {
 
 // shownID returns the x-amz-version-id of a response, or "" if the bucket never kept versions.
 func (b *memoryBucket) shownID(v *version) string {
-	if b.versioning == "" || v == nil {
+	if b.bucket.versioning == "" || v == nil {
 		return ""
 	}
 	return v.id
@@ -53,7 +53,7 @@ func (b *memoryBucket) add(v *version) (unused []piece, err error) {
 	}
 	b.writes++
 	v.number, v.id = b.writes, nullVersion
-	if b.versioning == enabled {
+	if b.bucket.versioning == enabled {
 		v.id = newVersionID(v.number)
 	} else {
 		unused = b.drop(v.key, nullVersion)
@@ -70,7 +70,7 @@ func (b *memoryBucket) drop(key, id string) (unused []piece) {
 	if i < 0 {
 		return nil
 	}
-	unused = versions[i].pieces()
+	unused = versions[i].object.pieces()
 	b.ledger.free(versions[i].cost())
 	if len(versions) == 1 {
 		b.keys.Delete(key)
@@ -91,7 +91,7 @@ func (b *memoryBucket) replace(old, changed *version) {
 func (s *memoryStore) find(_ context.Context, name versionName) (v *version, shown string, err error) {
 	err = s.viewed(name.bucket, func(b *memoryBucket) error {
 		if v = b.version(name.key, name.id); v != nil {
-			s.blobs.retain(v.pieces())
+			s.blobs.retain(v.object.pieces())
 		}
 		shown = b.shownID(v)
 		return nil
@@ -101,7 +101,7 @@ func (s *memoryStore) find(_ context.Context, name versionName) (v *version, sho
 
 func (s *memoryStore) release(v *version) {
 	if v != nil {
-		s.blobs.release(v.pieces())
+		s.blobs.release(v.object.pieces())
 	}
 }
 
@@ -109,7 +109,7 @@ func (s *memoryStore) release(v *version) {
 func (s *memoryStore) prepare(context.Context, *version, int64, int64) error { return nil }
 
 func (s *memoryStore) read(ctx context.Context, v *version, offset, length int64, to io.Writer) error {
-	return s.blobs.copyTo(ctx, to, slice(v.pieces(), offset, length))
+	return s.blobs.copyTo(ctx, to, slice(v.object.pieces(), offset, length))
 }
 
 func (s *memoryStore) put(ctx context.Context, w *write, body *body) (*version, string, error) {
@@ -123,8 +123,8 @@ func (s *memoryStore) put(ctx context.Context, w *write, body *body) (*version, 
 }
 
 func (s *memoryStore) copy(_ context.Context, w *write, from *version) (*version, string, error) {
-	s.blobs.retain(from.pieces())
-	w.object.data = from.pieces()
+	s.blobs.retain(from.object.pieces())
+	w.object.data = from.object.pieces()
 	return s.commit(w, nil)
 }
 
@@ -134,13 +134,13 @@ func (s *memoryStore) commit(w *write, from *memoryUpload) (*version, string, er
 	v, shown := &version{key: w.key, modified: s.now(), object: w.object}, ""
 	var unused []piece
 	err := s.locked(w.bucket, func(b *memoryBucket) error {
-		if from != nil && b.uploads[from.id] != from {
-			return newError("NoSuchUpload", "UploadId", from.id)
+		if from != nil && b.uploads[from.upload.id] != from {
+			return newError("NoSuchUpload", "UploadId", from.upload.id)
 		}
 		if err := w.condition.check(w.key, b.current(w.key)); err != nil {
 			return err
 		}
-		if err := b.lockNew(&v.object, v.modified); err != nil {
+		if err := b.bucket.lockNew(&v.object, v.modified); err != nil {
 			return err
 		}
 		var err error
@@ -155,7 +155,7 @@ func (s *memoryStore) commit(w *write, from *memoryUpload) (*version, string, er
 		return nil
 	})
 	if err != nil {
-		s.blobs.release(v.pieces())
+		s.blobs.release(v.object.pieces())
 		return nil, "", err
 	}
 	s.blobs.release(unused)
@@ -202,12 +202,12 @@ func (s *memoryStore) removeFrom(b *memoryBucket, r *removeRequest) (gone remova
 		if v == nil {
 			return removal{id: r.id, missing: true}, nil, nil
 		}
-		if err := v.lock.checkRemoval(s.now(), r.bypass); err != nil {
+		if err := v.object.lock.checkRemoval(s.now(), r.bypass); err != nil {
 			return removal{}, nil, err
 		}
 		return removal{marker: v.marker, id: r.id}, b.drop(r.key, r.id), nil
 	}
-	if b.versioning == "" {
+	if b.bucket.versioning == "" {
 		return removal{missing: b.current(r.key) == nil}, b.drop(r.key, nullVersion), nil
 	}
 	marker := &version{key: r.key, modified: s.now(), marker: true, object: object{account: r.account}}

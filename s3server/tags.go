@@ -131,10 +131,10 @@ func (d *tagging) setTags(tags []tag) {
 	}
 }
 
-func (r *request) getTagging() error {
+func getTagging(r *request) error {
 	response := tagging{Xmlns: namespace}
-	err := r.viewVersion(func(v *version) error {
-		response.setTags(v.tags)
+	err := viewVersion(r, func(v *version) error {
+		response.setTags(v.object.properties.tags)
 		return nil
 	})
 	if err != nil {
@@ -143,7 +143,7 @@ func (r *request) getTagging() error {
 	return r.writeXML(response)
 }
 
-func (r *request) putTagging() error {
+func putTagging(r *request) error {
 	if err := r.needDigest(); err != nil {
 		return err
 	}
@@ -158,22 +158,22 @@ func (r *request) putTagging() error {
 	if err := r.authorizeWith(r.Header, tags); err != nil {
 		return err
 	}
-	return r.changeVersion(http.StatusOK, func(_ *bucket, v *version) error {
-		v.tags = tags
+	return changeVersion(r, http.StatusOK, func(_ *bucket, v *version) error {
+		v.object.properties.tags = tags
 		return nil
 	})
 }
 
-func (r *request) deleteTagging() error {
-	return r.changeVersion(http.StatusNoContent, func(_ *bucket, v *version) error {
-		v.tags = nil
+func deleteTagging(r *request) error {
+	return changeVersion(r, http.StatusNoContent, func(_ *bucket, v *version) error {
+		v.object.properties.tags = nil
 		return nil
 	})
 }
 
 // viewVersion calls f with the version that the request names, which f must not change.
-func (r *request) viewVersion(f func(*version) error) error {
-	v, err := r.findVersion()
+func viewVersion(r *request, f func(*version) error) error {
+	v, err := findVersion(r)
 	if err != nil {
 		return err
 	}
@@ -182,20 +182,20 @@ func (r *request) viewVersion(f func(*version) error) error {
 }
 
 // changeVersion is replaceVersion, and returns this status.
-func (r *request) changeVersion(status int, f func(*bucket, *version) error) error {
-	if err := r.replaceVersion(f); err != nil {
+func changeVersion(r *request, status int, f func(*bucket, *version) error) error {
+	if err := replaceVersion(r, f); err != nil {
 		return err
 	}
 	return r.done(status)
 }
 
 // replaceVersion replaces the version that the request names by a copy that f has changed.
-func (r *request) replaceVersion(f func(*bucket, *version) error) error {
+func replaceVersion(r *request, f func(*bucket, *version) error) error {
 	id, err := r.versionID()
 	if err != nil {
 		return err
 	}
-	v, shown, err := r.server.store.change(r.Context(), versionName{r.bucket, r.key, id}, f)
+	v, shown, err := r.server.store.change(r.Context(), versionName{r.target.bucket, r.target.key, id}, f)
 	if err != nil {
 		return err
 	}

@@ -78,14 +78,14 @@ func regionalBucket(host string) string {
 
 // location returns the URL of the request's object, in the style of the request.
 func (r *request) location() string {
-	path := "/" + uriEncode(r.key)
+	path := "/" + uriEncode(r.target.key)
 	if r.server.hostBucket(r.Host) == "" {
-		path = "/" + r.bucket + path
+		path = "/" + r.target.bucket + path
 	}
-	return r.scheme() + "://" + r.Host + path
+	return scheme(r) + "://" + r.Host + path
 }
 
-func (r *request) scheme() string {
+func scheme(r *request) string {
 	if r.TLS != nil {
 		return "https"
 	}

@@ -46,10 +46,10 @@ func TestBucketsAreInTheNamesOfHosts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startLenient(t, test.config)
-			response, _ := s.send(t, "GET", s.URL+test.path, nil, http.Header{"Host": {test.host}})
+			response, _ := s.send(t, "GET", s.server.URL+test.path, nil, http.Header{"Host": {test.host}})
 			require.Contains(t, []int{403, 404}, response.StatusCode)
-			require.Equal(t, test.bucket, s.Requests()[0].Bucket)
-			require.Equal(t, test.key, s.Requests()[0].Key)
+			require.Equal(t, test.bucket, s.server.Requests()[0].Bucket)
+			require.Equal(t, test.key, s.server.Requests()[0].Key)
 		})
 	}
 }
@@ -67,14 +67,14 @@ func TestLocationsHaveTheSchemeAndTheStyleOfTheRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := test.start(t, s3server.Config{Domains: []string{"localhost"}})
-			_, address, _ := strings.Cut(s.URL, "://")
+			_, address, _ := strings.Cut(s.server.URL, "://")
 			s.http.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, address)
 			}
 			expected := strings.Replace(test.location, "localhost", strings.Replace(address, "127.0.0.1", "localhost", 1), 1)
 			client := s.client(func(o *s3.Options) {
 				o.UsePathStyle = !test.inHost
-				o.BaseEndpoint = aws.String(strings.Replace(s.URL, "127.0.0.1", "localhost", 1))
+				o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))
 			})
 			upload := s.begin(t, "a/b")
 			done, err := client.CompleteMultipartUpload(t.Context(), completeInput("a/b", upload, s.part(t, "a/b", upload, 1, "content")))

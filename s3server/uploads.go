@@ -27,8 +27,8 @@ type listedPart struct {
 	checksumElements
 }
 
-func (r *request) listParts() error {
-	most, err := r.pageSize("max-parts")
+func listParts(r *request) error {
+	most, err := pageSize(r, "max-parts")
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (r *request) listParts() error {
 		return err
 	}
 	result := partList{
-		Xmlns: namespace, Bucket: r.bucket, Key: text(r.key), UploadID: r.query.Get("uploadId"),
+		Xmlns: namespace, Bucket: r.target.bucket, Key: text(r.target.key), UploadID: r.query.Get("uploadId"),
 		PartNumberMarker: after, MaxParts: most,
 	}
 	u, err := r.upload()
@@ -45,7 +45,7 @@ func (r *request) listParts() error {
 		return err
 	}
 	if r.Header.Get(customerPrefix+"-Key") != "" {
-		if err := r.checkPart(u); err != nil {
+		if err := checkPart(r, u); err != nil {
 			return err
 		}
 	}
@@ -53,8 +53,8 @@ func (r *request) listParts() error {
 	if err != nil {
 		return err
 	}
-	r.showAbortion(u)
-	result.StorageClass, result.Initiator, result.Owner = u.class, ownerOf(u.initiator), owners(&u.object)
+	showAbortion(r, u)
+	result.StorageClass, result.Initiator, result.Owner = u.object.properties.class, ownerOf(u.initiator), owners(&u.object)
 	if u.asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.kind.name, u.covers
 	}
@@ -96,28 +96,28 @@ type listedUpload struct {
 }
 
 // listUploads lists uploads by key, and by time for one key.
-func (r *request) listUploads() error {
+func listUploads(r *request) error {
 	l, err := r.listing("max-uploads")
 	if err != nil {
 		return err
 	}
 	key, id := r.query.Get("key-marker"), r.query.Get("upload-id-marker")
 	result := uploadList{
-		Xmlns: namespace, Bucket: r.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.prefix),
+		Xmlns: namespace, Bucket: r.target.bucket, KeyMarker: l.encode(key), UploadIDMarker: id, Prefix: l.encode(l.prefix),
 		Delimiter: l.encode(l.delimiter), EncodingType: l.encoding, MaxUploads: l.max,
 	}
 	owners, err := r.owners()
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.listUploads(r.Context(), r.bucket, l, uploadPosition{key, id}, func(u *upload, common string) {
+	result.IsTruncated, err = r.server.store.listUploads(r.Context(), r.target.bucket, l, uploadPosition{key, id}, func(u *upload, common string) {
 		if u == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
 			return
 		}
 		result.Upload = append(result.Upload, listedUpload{
-			l.encode(u.key), u.id, ownerOf(u.initiator), owners(&u.object), u.class, isoTime(u.initiated),
+			l.encode(u.key), u.id, ownerOf(u.initiator), owners(&u.object), u.object.properties.class, isoTime(u.initiated),
 		})
 		result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.key), u.id
 	})

@@ -37,7 +37,7 @@ type listedVersion struct {
 }
 
 // listVersions lists versions by key, and newest first for one key.
-func (r *request) listVersions() error {
+func listVersions(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
 		return err
@@ -50,14 +50,14 @@ func (r *request) listVersions() error {
 		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("Invalid version id specified")
 	}
 	result := versionList{
-		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
+		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	owners, err := r.owners()
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.listVersions(r.Context(), r.bucket, l, after, func(v *version, latest bool, common string) {
+	result.IsTruncated, err = r.server.store.listVersions(r.Context(), r.target.bucket, l, after, func(v *version, latest bool, common string) {
 		if v == nil {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
@@ -84,7 +84,7 @@ func (l listing) versionEntry(v *version, latest bool, owners func(*object) owne
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}
-	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.etag, &v.size, v.class, l.restoreStatus(v)
-	e.ChecksumAlgorithm, e.ChecksumType = v.sum.algorithm(), v.sum.covers
+	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.object.etag, &v.object.size, v.object.properties.class, l.restoreStatus(v)
+	e.ChecksumAlgorithm, e.ChecksumType = v.object.sum.algorithm(), v.object.sum.covers
 	return e
 }

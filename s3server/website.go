@@ -145,7 +145,7 @@ func (r *routingRule) target(key string) string {
 	return key
 }
 
-func (r *request) putWebsite() error {
+func putWebsite(r *request) error {
 	var asked websiteConfiguration
 	if err := r.readXML(&asked); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (r *request) putWebsite() error {
 	})
 }
 
-func (r *request) getWebsite() error {
+func getWebsite(r *request) error {
 	var response websiteConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.website == nil {
@@ -179,7 +179,7 @@ func noWebsite(bucket string) *apiError {
 	return newError("NoSuchWebsiteConfiguration", "BucketName", bucket)
 }
 
-func (r *request) deleteWebsite() error {
+func deleteWebsite(r *request) error {
 	return r.setting(http.StatusNoContent, func(b *bucket) error {
 		b.website = nil
 		return nil

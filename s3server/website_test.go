@@ -36,7 +36,7 @@ func site(t *testing.T, configuration string, objects ...string) *store {
 
 func (s *store) visit(t *testing.T, method, path string) (*http.Response, string) {
 	t.Helper()
-	return s.send(t, method, s.URL+path, nil, http.Header{"Host": {websiteHost}})
+	return s.send(t, method, s.server.URL+path, nil, http.Header{"Host": {websiteHost}})
 }
 
 func TestAWebsite(t *testing.T) {
@@ -106,7 +106,7 @@ func TestAWebsiteIsForEveryone(t *testing.T) {
 	require.Contains(t, body, "NoSuchWebsiteConfiguration")
 	_, err = s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
 	failsWith(t, err, 404, "NoSuchWebsiteConfiguration")
-	response, body = s.send(t, "GET", s.URL+"/", nil, http.Header{"Host": {"missing.s3-website.localhost"}})
+	response, body = s.send(t, "GET", s.server.URL+"/", nil, http.Header{"Host": {"missing.s3-website.localhost"}})
 	require.Equal(t, 404, response.StatusCode)
 	require.Contains(t, body, "<li>Code: NoSuchBucket</li>")
 }

@@ -13,7 +13,7 @@ import (
 
 // locateWebsite reports whether the request is for a website, by its host, and then sets its
 // target.
-func (r *request) locateWebsite() bool {
+func locateWebsite(r *request) bool {
 	bucket, found := r.server.hostWebsite(r.Host)
 	if !found {
 		return false
@@ -41,57 +41,57 @@ func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
 }
 
 // websiteHandler sets the operation and returns its handler.
-func (r *request) websiteHandler() handler {
+func websiteHandler(r *request) handler {
 	if r.Method == http.MethodOptions {
 		r.operation = "Preflight"
-		return (*request).preflight
+		return preflight
 	}
 	r.operation = "GetWebsiteDocument" // not a name of AWS: the API has no websites
-	return (*request).serveWebsite
+	return serveWebsite
 }
 
 // serveWebsite serves a request to a website. Its sender is anonymous.
-func (r *request) serveWebsite() error {
+func serveWebsite(r *request) error {
 	r.caller = caller{anonymous: true, payload: unsignedPayload}
-	c, err := r.website()
+	c, err := website(r)
 	if err != nil {
-		return r.writeHTML(asAPIError(err), nil)
+		return writeHTML(r, asAPIError(err), nil)
 	}
-	asked := r.key
+	asked := r.target.key
 	if to := c.RedirectAllRequestsTo; to != nil {
-		return r.redirect(http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
+		return redirect(r, http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
 	}
 	if rule := c.rule(asked, 0); rule != nil {
-		return r.follow(rule, asked)
+		return follow(r, rule, asked)
 	}
 	if asked == "" || strings.HasSuffix(asked, "/") {
-		r.key += string(c.IndexDocument.Suffix)
+		r.target.key += string(c.IndexDocument.Suffix)
 	}
-	if err = r.serveDocument(); err == nil {
+	if err = serveDocument(r); err == nil {
 		return nil
 	}
 	failure := asAPIError(err)
 	if failure.status < http.StatusBadRequest {
 		return failure // not modified
 	}
-	if folder := asked + "/"; r.key == asked && r.readableDocument(folder+string(c.IndexDocument.Suffix)) {
+	if folder := asked + "/"; r.target.key == asked && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
 		r.w.Header().Set("Location", encodePath(folder))
 		return r.done(http.StatusFound)
 	}
 	if rule := c.rule(asked, failure.status); rule != nil {
-		return r.follow(rule, asked)
+		return follow(r, rule, asked)
 	}
 	if c.ErrorDocument == nil {
-		return r.writeHTML(failure, nil)
+		return writeHTML(r, failure, nil)
 	}
-	if err := r.serveErrorDocument(string(c.ErrorDocument.Key), failure.status); err != nil {
-		return r.writeHTML(failure, asAPIError(err))
+	if err := serveErrorDocument(r, string(c.ErrorDocument.Key), failure.status); err != nil {
+		return writeHTML(r, failure, asAPIError(err))
 	}
 	return nil
 }
 
 // website returns the configuration of the bucket, if the method is allowed.
-func (r *request) website() (c *websiteConfiguration, err error) {
+func website(r *request) (c *websiteConfiguration, err error) {
 	err = r.view(func(b *bucket) error {
 		switch c = b.website; {
 		case c == nil:
@@ -116,20 +116,20 @@ func (c *websiteConfiguration) rule(key string, status int) *routingRule {
 	return nil
 }
 
-func (r *request) follow(rule *routingRule, key string) error {
+func follow(r *request, rule *routingRule, key string) error {
 	code := http.StatusMovedPermanently
 	if value := rule.Redirect.HTTPRedirectCode; value != "" {
 		code, _ = strconv.Atoi(value) // check has parsed it
 	}
-	return r.redirect(code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.target(key))
+	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.target(key))
 }
 
 // redirect sends the client to a key, by default at the same host.
-func (r *request) redirect(code int, protocol, host, key string) error {
+func redirect(r *request, code int, protocol, host, key string) error {
 	if host == "" {
 		host = r.Host
 	}
-	setDefault(&protocol, r.scheme())
+	setDefault(&protocol, scheme(r))
 	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
 	return r.done(code)
 }
@@ -137,8 +137,8 @@ func (r *request) redirect(code int, protocol, host, key string) error {
 // encodePath returns the path of a key in a URL.
 func encodePath(key string) string { return "/" + strings.ReplaceAll(uriEncode(key), "%2F", "/") }
 
-// permitRead fails unless everyone may read the object of the request.
-func (r *request) permitRead() error {
+// mayRead fails unless everyone may read the object of the request.
+func mayRead(r *request) error {
 	operation := r.operation
 	r.operation = "GetObject"
 	defer func() { r.operation = operation }()
@@ -146,67 +146,67 @@ func (r *request) permitRead() error {
 }
 
 // readableDocument reports whether everyone may read an object, and it exists.
-func (r *request) readableDocument(key string) bool {
-	was := r.key
-	r.key = key
-	defer func() { r.key = was }()
-	if r.permitRead() != nil {
+func readableDocument(r *request, key string) bool {
+	was := r.target.key
+	r.target.key = key
+	defer func() { r.target.key = was }()
+	if mayRead(r) != nil {
 		return false
 	}
-	v, _, err := r.find(versionName{r.bucket, key, ""})
+	v, _, err := r.find(versionName{r.target.bucket, key, ""})
 	r.server.store.release(v)
 	return err == nil
 }
 
 // serveDocument is GetObject for everyone, with the redirection of the object.
-func (r *request) serveDocument() error {
-	if err := r.permitRead(); err != nil {
+func serveDocument(r *request) error {
+	if err := mayRead(r); err != nil {
 		return err
 	}
-	v, err := r.findVersion()
+	v, err := findVersion(r)
 	if err != nil {
 		return err
 	}
 	defer r.server.store.release(v)
-	if location := v.header.Get("X-Amz-Website-Redirect-Location"); location != "" {
+	if location := v.object.properties.header.Get("X-Amz-Website-Redirect-Location"); location != "" {
 		r.w.Header().Set("Location", location)
 		return r.done(http.StatusMovedPermanently)
 	}
-	return r.getObject()
+	return getObject(r)
 }
 
 // serveErrorDocument serves the document for errors with the status of the error.
-func (r *request) serveErrorDocument(key string, status int) error {
-	r.key = key
-	if err := r.permitRead(); err != nil {
+func serveErrorDocument(r *request, key string, status int) error {
+	r.target.key = key
+	if err := mayRead(r); err != nil {
 		return err
 	}
-	v, err := r.findVersion()
+	v, err := findVersion(r)
 	if err != nil {
 		return err
 	}
 	defer r.server.store.release(v)
-	if r.server.archived(v) || v.encryption.customerMD5 != "" {
+	if r.server.archived(v) || v.object.encryption.customerMD5 != "" {
 		return newError("AccessDenied")
 	}
-	if err := r.describe(v); err != nil {
+	if err := describe(r, v); err != nil {
 		return err
 	}
 	if r.Method == http.MethodGet {
-		if err := r.server.store.prepare(r.Context(), v, 0, v.size); err != nil {
+		if err := r.server.store.prepare(r.Context(), v, 0, v.object.size); err != nil {
 			return err
 		}
 	}
-	r.w.Header().Set("Content-Length", strconv.FormatInt(v.size, 10))
+	r.w.Header().Set("Content-Length", strconv.FormatInt(v.object.size, 10))
 	r.w.WriteHeader(status)
 	if r.Method == http.MethodGet {
-		_ = r.server.store.read(r.Context(), v, 0, v.size, r.w) // the status is already sent
+		_ = r.server.store.read(r.Context(), v, 0, v.object.size, r.w) // the status is already sent
 	}
 	return nil
 }
 
 // writeHTML writes an error as a page. second is the error of the document for errors, or nil.
-func (r *request) writeHTML(e, second *apiError) error {
+func writeHTML(r *request, e, second *apiError) error {
 	title := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
 	var b bytes.Buffer
 	item := func(name, value string) {

@@ -57,11 +57,11 @@ func (r *request) readDocument() ([]byte, error) {
 	if r.ContentLength > maxDocument {
 		return nil, tooLarge(r.ContentLength, maxDocument)
 	}
-	if err := r.admitDocument(); err != nil {
+	if err := admitDocument(r); err != nil {
 		return nil, err
 	}
 	var document []byte
-	_, err := r.receive(maxDocument, func(body io.Reader) (err error) {
+	_, err := receive(r, maxDocument, func(body io.Reader) (err error) {
 		document, err = io.ReadAll(body)
 		return err
 	})

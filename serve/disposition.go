@@ -16,7 +16,7 @@ func WithDownloadName(filename string) Option {
 	disposition := asked.ResponseDisposition()
 	disposition = cmp.Or(disposition, "attachment")
 	return option(func(o *options) {
-		o.headers = append(o.headers, func(h http.Header, _ *storage.Attrs) {
+		o.object.headers = append(o.object.headers, func(h http.Header, _ *storage.Attrs) {
 			h.Set("Content-Disposition", disposition)
 		})
 	})

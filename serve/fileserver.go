@@ -57,13 +57,13 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = f.file(w, r, key)
 	}
 	if err != nil {
-		f.options.failed(w, r, err)
+		f.options.object.failed(w, r, err)
 	}
 }
 
 // file serves the object under key, or redirects to the directory of that name.
 func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) error {
-	err := f.options.serve(w, r, f.bucket, key)
+	err := f.options.object.serve(w, r, f.bucket, key)
 	if !missing(err) {
 		return err
 	}
@@ -90,7 +90,7 @@ func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 }
 
 func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
-	opts := f.options.downloads
+	opts := f.options.object.downloads
 	reader, err := f.bucket.Download(r.Context(), key, append(opts[:len(opts):len(opts)], attributesOnly)...)
 	if err != nil {
 		if missing(err) {
@@ -107,7 +107,7 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 	if prefix != "" {
 		prefix += "/"
 	}
-	err := f.options.serve(w, r, f.bucket, prefix+indexPage)
+	err := f.options.object.serve(w, r, f.bucket, prefix+indexPage)
 	if !missing(err) {
 		return err
 	}

@@ -50,7 +50,7 @@ func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { errElsewhere.write(w, r) })
 	}
-	o.fail, o.refuse = nil, func(w http.ResponseWriter, r *http.Request, err error) { failureOf(err).write(w, r) }
+	o.object.fail, o.object.refuse = nil, func(w http.ResponseWriter, r *http.Request, err error) { failureOf(err).write(w, r) }
 	return &handler{bucket: b, origin: of, mount: mountOf(of.BaseURL, o), options: o}
 }
 

@@ -13,7 +13,7 @@ import (
 // valid for HEAD too, because HEAD reveals less; one for HEAD is valid only for HEAD.
 // An invalid signature is refused even if the object is public.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
-	o := h.options.objectOptions
+	o := h.options.object
 	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
 	var from storage.Downloader = h.bucket
 	switch {

@@ -45,7 +45,7 @@ import (
 // Object serves HTML and scripts as such. Serve what others uploaded from a host name
 // of its own, or with [WithDownloadName].
 func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, opts ...Option) {
-	serveObject(w, r, b, key, readOptions(opts).objectOptions)
+	serveObject(w, r, b, key, readOptions(opts).object)
 }
 
 // serveObject is Object for the handlers of this package.

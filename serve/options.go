@@ -17,7 +17,7 @@ func (o option) apply(to *options) { o(to) }
 
 // options has the options of all functions of this package.
 type options struct {
-	objectOptions
+	object  objectOptions
 	listing storage.Lister // of FileServer's directories; nil: directories are not listed
 
 	activeContent bool // NewHandler serves HTML and the like unchanged
@@ -44,7 +44,7 @@ func readOptions(opts []Option) options {
 			opt.apply(&o)
 		}
 	}
-	o.bad = flawOf(o.downloads)
+	o.object.bad = flawOf(o.object.downloads)
 	return o
 }
 
@@ -74,7 +74,7 @@ func flawOf(opts []storage.DownloadOption) error {
 // request. An [storage.IfRevision] or [storage.IfRevisionNot] among opts fails with
 // InvalidArgument before a request to the store; a [storage.WithRange] has no effect.
 func WithDownloadOptions(opts ...storage.DownloadOption) Option {
-	return option(func(o *options) { o.downloads = append(o.downloads, opts...) })
+	return option(func(o *options) { o.object.downloads = append(o.object.downloads, opts...) })
 }
 
 // WithErrorHandler makes h respond if an object cannot be served, for example to log
@@ -84,5 +84,5 @@ func WithDownloadOptions(opts ...storage.DownloadOption) Option {
 // condition (304, 412). An error after the first bytes can only cut the response off;
 // [storage.WithHook] sees it.
 func WithErrorHandler(h func(w http.ResponseWriter, r *http.Request, status int, err error)) Option {
-	return option(func(o *options) { o.fail = h })
+	return option(func(o *options) { o.object.fail = h })
 }

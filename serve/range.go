@@ -150,7 +150,7 @@ func (a rangeHeader) firstRead() storage.DownloadOption {
 	if len(ranges) == 0 {
 		return attributesOnly
 	}
-	return mergeRanges(ranges)[0].option()
+	return mergeRanges(ranges)[0].byteRange.option()
 }
 
 var (
@@ -169,8 +169,8 @@ func (r byteRange) option() storage.DownloadOption {
 // A readSpan is the part of an object that one request to the store reads: successive
 // ranges and the gaps between them.
 type readSpan struct {
-	byteRange
-	ranges int // ranges
+	byteRange byteRange
+	ranges    int // ranges
 }
 
 // mergeRanges groups ranges into spans. The grouping of a range does not depend on
@@ -181,13 +181,13 @@ func mergeRanges(ranges []byteRange) []readSpan {
 	for _, r := range ranges {
 		gap := int64(-1)
 		if len(legs) > 0 {
-			gap = r.start - legs[len(legs)-1].end()
+			gap = r.start - legs[len(legs)-1].byteRange.end()
 		}
 		if gap < 0 || gap > maxGap || skipped+gap > max(maxGap, wanted) {
 			legs = append(legs, readSpan{r, 1})
 		} else {
 			last := &legs[len(legs)-1]
-			last.length = r.end() - last.start
+			last.byteRange.length = r.end() - last.byteRange.start
 			last.ranges++
 			skipped += gap
 		}

@@ -58,7 +58,7 @@ func (s *source) seek(r byteRange) error {
 		return nil
 	}
 	s.close()
-	rest := byteRange{r.start, s.spans[0].end() - r.start}
+	rest := byteRange{r.start, s.spans[0].byteRange.end() - r.start}
 	opts := []storage.DownloadOption{rest.option()}
 	if s.attrs.Revision != "" && !s.pinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))

@@ -86,32 +86,32 @@ func Expire(ctx context.Context, b interface {
 	e := &expiry{settings: readOptions(opts), rules: rules, lister: b, remover: b}
 	e.tags, _ = b.(storage.AttrsReader)
 	e.uploader, _ = b.(storage.Uploader)
-	e.leaveOutHeld(ctx, b)
-	e.begin(e.settings)
+	e.settings.leaveOutHeld(ctx, b)
+	e.reporter.begin(e.settings)
 	early := e.check()
 	if early == nil {
-		stop := e.reportProgress(e.progress)
+		stop := e.reporter.meter.reportProgress(e.settings.progress)
 		early = e.execute(ctx)
 		stop()
 	}
-	return e.end(early)
+	return e.reporter.end(early)
 }
 
 // expiry is one call of [Expire].
 type expiry struct {
-	*settings
-	reporter
-	rules   []ExpireRule
-	lister  storage.Lister
-	remover storage.Remover
-	tags    storage.AttrsReader // nil if the bucket cannot be asked for tags
+	settings *settings
+	reporter reporter
+	rules    []ExpireRule
+	lister   storage.Lister
+	remover  storage.Remover
+	tags     storage.AttrsReader // nil if the bucket cannot be asked for tags
 
 	uploader storage.Uploader // nil if the bucket takes no uploads
 }
 
 func (e *expiry) check() error {
-	if e.err != nil {
-		return e.err
+	if e.settings.err != nil {
+		return e.settings.err
 	}
 	for _, r := range e.rules {
 		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
@@ -128,7 +128,7 @@ func (e *expiry) check() error {
 }
 
 func (e *expiry) execute(ctx context.Context) error {
-	now := e.now()
+	now := e.settings.now()
 	for i, r := range e.rules {
 		if r.Age > 0 {
 			if err := e.objects(ctx, i, now); err != nil {
@@ -146,7 +146,7 @@ func (e *expiry) execute(ctx context.Context) error {
 			}
 		}
 	}
-	e.listed.Store(true)
+	e.reporter.meter.listed.Store(true)
 	return nil
 }
 
@@ -157,10 +157,10 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		e.totalFiles.Add(1)
-		e.files.Add(1)
+		e.reporter.meter.totalFiles.Add(1)
+		e.reporter.meter.files.Add(1)
 		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
-		if !e.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
+		if !e.settings.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
 			continue
 		}
 		selects := e.selector(rule, entry.Key, old)
@@ -186,9 +186,9 @@ func (e *expiry) tooOld(since time.Time, age time.Duration, now time.Time) bool 
 // remove removes the objects or versions of the group that their tags select.
 func (e *expiry) remove(ctx context.Context, group []expiring) {
 	group = e.selected(ctx, group)
-	if e.dryRun {
+	if e.settings.dryRun {
 		for _, entry := range group {
-			e.removed(entry.Key, entry.Size)
+			e.reporter.removed(entry.Key, entry.Size)
 		}
 		return
 	}
@@ -201,12 +201,12 @@ func (e *expiry) remove(ctx context.Context, group []expiring) {
 	for i, entry := range group {
 		keys[i], sizes[entry.Key] = entry.Key, entry.Size
 	}
-	removeGroup(ctx, e.remover, keys, func(key string) { e.removed(key, sizes[key]) }, func(key string, err error) { e.failedRemoval(ctx, key, err) })
+	removeGroup(ctx, e.remover, keys, func(key string) { e.reporter.removed(key, sizes[key]) }, func(key string, err error) { e.failedRemoval(ctx, key, err) })
 }
 
 func (e *expiry) failedRemoval(ctx context.Context, key string, err error) {
 	if ctx.Err() == nil {
-		e.destinationFailed(key, err)
+		e.reporter.destinationFailed(key, err)
 	}
 }
 
@@ -280,7 +280,7 @@ func (e *expiry) removeVersions(ctx context.Context, group []expiring) {
 		if err := cmp.Or(still[[2]string{v.Key, v.Version}], early); err != nil {
 			e.failedRemoval(ctx, v.Key, err)
 		} else {
-			e.removed(v.Key, v.Size)
+			e.reporter.removed(v.Key, v.Size)
 		}
 	}
 }

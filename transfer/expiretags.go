@@ -68,7 +68,7 @@ func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ..
 
 // selected returns the objects of the group that their tags select, in their order.
 func (e *expiry) selected(ctx context.Context, group []expiring) []expiring {
-	requests := newSemaphore(e.concurrency)
+	requests := newSemaphore(e.settings.concurrency)
 	var reading panics.Group
 	selected := make([]bool, len(group))
 	for i, object := range group {

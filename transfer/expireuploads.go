@@ -34,12 +34,12 @@ func (e *expiry) uploads(ctx context.Context, rule int, now time.Time) error {
 }
 
 func (e *expiry) abortUploads(ctx context.Context, rule int, now time.Time, aborting *panics.Group) error {
-	requests := newSemaphore(e.concurrency)
+	requests := newSemaphore(e.settings.concurrency)
 	for entry, err := range storage.ListUploads(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
 		}
-		if !e.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge, now) || e.abortedBefore(rule, entry, now) {
+		if !e.settings.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge, now) || e.abortedBefore(rule, entry, now) {
 			continue
 		}
 		if !requests.acquire(ctx, 1) {
@@ -65,11 +65,11 @@ func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry, now time.Tim
 }
 
 func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {
-	if !e.dryRun {
+	if !e.settings.dryRun {
 		if err := storage.AbortUpload(ctx, e.uploader, entry); err != nil {
 			e.failedRemoval(ctx, entry.Key, err)
 			return
 		}
 	}
-	e.aborted(entry.Key)
+	e.reporter.aborted(entry.Key)
 }

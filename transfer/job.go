@@ -19,8 +19,8 @@ const maxQueued = 4096
 
 // A job is one call of Sync.
 type job struct {
-	*settings
-	reporter
+	settings       *settings
+	reporter       reporter
 	dst, src       openedEnd
 	transferrer    transferrer
 	slots          *semaphore
@@ -38,8 +38,8 @@ func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, 
 
 func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
 	j.settings = readOptions(opts)
-	j.leaveOutHeld(ctx, dst.location(), src.location(), j.backup.location())
-	j.begin(j.settings)
+	j.settings.leaveOutHeld(ctx, dst.location(), src.location(), j.settings.backup.location())
+	j.reporter.begin(j.settings)
 	early := j.open(op, dst, src)
 	if early == nil {
 		early = j.execute(ctx)
@@ -52,37 +52,37 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 			early = &named
 		}
 	}
-	return j.end(early)
+	return j.reporter.end(early)
 }
 
 // open opens both ends.
 func (j *job) open(op string, dst, src End) (err error) {
 	switch {
-	case j.err != nil:
-		return j.err
+	case j.settings.err != nil:
+		return j.settings.err
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
 		return invalid("end", "must be a directory, or a bucket that is not nil")
 	case !j.comparing && j.overlap(dst, src):
 		return invalid("source and destination", "must not overlap")
-	case j.comparing && j.missingOnly:
+	case j.comparing && j.settings.missingOnly:
 		return invalid("WithMissingOnly", "must not be used with Compare")
-	case j.checksum && j.sizeOnly:
+	case j.settings.checksum && j.settings.sizeOnly:
 		return invalid("WithSizeOnly", "must not be used with WithChecksum")
-	case j.move && (j.remove || j.sizeOnly):
+	case j.settings.move && (j.settings.remove || j.settings.sizeOnly):
 		return invalid("WithMove", "must not be used with WithDelete or WithSizeOnly")
-	case j.move && src.kind == bucketEnd && src.to == nil:
+	case j.settings.move && src.kind == bucketEnd && src.to == nil:
 		return invalid("WithMove", "needs a source from which it can remove")
 	case j.resumeDirIn(dst) || j.resumeDirIn(src):
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
-	case j.journal.liesIn(j.settings, dst) || j.journal.liesIn(j.settings, src):
+	case j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src):
 		return invalid("WithJournal", "must not keep its object in the source or destination")
 	}
-	j.checksum = j.checksum || j.move
-	if j.dryRun {
-		j.journal = nil
+	j.settings.checksum = j.settings.checksum || j.settings.move
+	if j.settings.dryRun {
+		j.settings.journal = nil
 	}
-	if dst.kind == bucketEnd && !j.dryRun {
-		if err := resumeDir(j.resume).prepare(); err != nil {
+	if dst.kind == bucketEnd && !j.settings.dryRun {
+		if err := resumeDir(j.settings.resume).prepare(); err != nil {
 			return err
 		}
 	}
@@ -102,7 +102,7 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return fileError(op, "", err)
 	}
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
-	j.slots = newSemaphore(j.concurrency)
+	j.slots = newSemaphore(j.settings.concurrency)
 	return nil
 }
 
@@ -122,9 +122,9 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 	if e.kind == bucketEnd {
 		return openEnd(e)
 	}
-	if !j.dryRun {
+	if !j.settings.dryRun {
 		makeAll := durable.MkdirAll
-		if j.noSync {
+		if j.settings.noSync {
 			makeAll = os.MkdirAll
 		}
 		if err := makeAll(e.path, 0o777); err != nil {
@@ -132,22 +132,22 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 		}
 	}
 	root, err := os.OpenRoot(e.path)
-	if j.dryRun && !j.comparing && errors.Is(err, fs.ErrNotExist) {
+	if j.settings.dryRun && !j.comparing && errors.Is(err, fs.ErrNotExist) {
 		return &tree{destination: true}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, destination: true, sync: !j.noSync}, nil
+	return &tree{root: root, destination: true, sync: !j.settings.noSync}, nil
 }
 
 // resumeDirIn reports whether the directory of WithResume lies in a bucket, in which
 // its files would be objects.
 func (j *job) resumeDirIn(e End) bool {
-	if j.resume == "" || e.kind != bucketEnd {
+	if j.settings.resume == "" || e.kind != bucketEnd {
 		return false
 	}
-	_, ok := serving.Below(serving.Directory(j.resume), e.from)
+	_, ok := serving.Below(serving.Directory(j.settings.resume), e.from)
 	return ok
 }
 
@@ -155,8 +155,8 @@ func (j *job) resumeDirIn(e End) bool {
 // that lies in it and is excluded: a file system may have several names for it.
 func (j *job) skipDirs() error {
 	var kept fs.FileInfo
-	if j.resume != "" {
-		kept, _ = os.Stat(j.resume) // a dry run does not create it, nor does a job that uploads nothing
+	if j.settings.resume != "" {
+		kept, _ = os.Stat(j.settings.resume) // a dry run does not create it, nor does a job that uploads nothing
 	}
 	ends := [...]openedEnd{j.src, j.dst}
 	for i, end := range ends {
@@ -187,7 +187,7 @@ func (j *job) skipDirs() error {
 func (j *job) overlap(dst, src End) bool {
 	to, from := dst.location(), src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
-		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd && src.kind != dirEnd || !j.inExcludedDir(prefix)) {
+		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd && src.kind != dirEnd || !j.settings.inExcludedDir(prefix)) {
 			return true
 		}
 	}
@@ -209,25 +209,25 @@ func (j *job) execute(ctx context.Context) (early error) {
 		_ = j.src.close() // was read from
 		early = errors.Join(early, j.saved.close(), j.dst.close())
 	}()
-	stop := j.reportProgress(j.progress)
+	stop := j.reporter.meter.reportProgress(j.settings.progress)
 	defer stop()
-	if j.remove {
+	if j.settings.remove {
 		j.extraneous = &overflowFile{}
 		defer j.extraneous.close()
 	}
 	if err := j.transferJournaled(ctx); err != nil {
 		return err
 	}
-	if to, ok := j.dst.(*objects); ok && !j.dryRun {
-		resumeDir(j.resume).sweep(ctx, to.bucket, j.now())
+	if to, ok := j.dst.(*objects); ok && !j.settings.dryRun {
+		resumeDir(j.settings.resume).sweep(ctx, to.bucket, j.settings.now())
 	}
-	if !j.remove || j.extraneous.count == 0 {
+	if !j.settings.remove || j.extraneous.count == 0 {
 		return nil
 	}
 	if j.unlisted {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted, because a directory could not be listed")}
 	}
-	if !j.sourceHasFiles && !j.emptySource {
+	if !j.sourceHasFiles && !j.settings.emptySource {
 		return &storage.Error{
 			Code: storage.ObjectNotFound, Err: errors.New("nothing was deleted, because the source has no files"),
 			Hint: "check the source, or use WithEmptySource to delete everything",
@@ -241,20 +241,20 @@ func (j *job) execute(ctx context.Context) (early error) {
 
 // transferJournaled transfers from where an earlier job stopped, and notes where this one does.
 func (j *job) transferJournaled(ctx context.Context) error {
-	after, done, err := j.journal.load(ctx, j.settings)
+	after, done, err := j.settings.journal.load(ctx, j.settings)
 	if err != nil {
 		return err
 	}
 	j.after = after
 	j.sourceHasFiles = j.sourceHasFiles || after != ""
-	j.report.Transferred, j.report.Skipped, j.report.Ignored, j.report.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Bytes
-	stop := j.journal.keep(ctx)
+	j.reporter.report.Transferred, j.reporter.report.Skipped, j.reporter.report.Ignored, j.reporter.report.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Bytes
+	stop := j.settings.journal.keep(ctx)
 	err = j.transfer(ctx)
 	stop()
 	if err == nil && ctx.Err() != nil {
 		err = ctxError(ctx.Err())
 	}
-	return errors.Join(err, j.journal.finish(ctx, err == nil && j.report.Failed == 0))
+	return errors.Join(err, j.settings.journal.finish(ctx, err == nil && j.reporter.report.Failed == 0))
 }
 
 // A task is a file of the source that is not known to be the same at the destination.
@@ -275,7 +275,7 @@ func (j *job) transfer(ctx context.Context) error {
 	group.Go(func() {
 		defer close(tasks)
 		walked = j.walk(ctx, tasks)
-		j.listed.Store(walked == nil)
+		j.reporter.meter.listed.Store(walked == nil)
 	}, cancel)
 	for t := range tasks {
 		n := 1
@@ -309,22 +309,22 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 				j.taskFailed(ctx, key, err)
 				return
 			}
-			j.skipped()
-			j.journal.end(t.step, journalCounts{Skipped: 1})
+			j.reporter.skipped()
+			j.settings.journal.end(t.step, journalCounts{Skipped: 1})
 			return
 		}
-		j.totalBytes.Add(t.src.size)
+		j.reporter.meter.totalBytes.Add(t.src.size)
 		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
 	}
-	if j.dryRun {
+	if j.settings.dryRun {
 		if err := j.checkWrite(key, t.known); err != nil {
 			j.taskFailed(ctx, key, err)
 			return
 		}
-		j.transferred(key, t.known, t.src.size, 0)
+		j.reporter.transferred(key, t.known, t.src.size, 0)
 		return
 	}
-	j.current.Store(&key)
+	j.reporter.meter.current.Store(&key)
 	if t.known {
 		if err := j.saved.save(ctx, t.dst); err != nil {
 			j.taskFailed(ctx, key, err)
@@ -335,24 +335,24 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 	expected := t.src.size // the file may have changed size
 	stored, err := j.transferrer.transfer(ctx, t.src, t.known, *n, func(done, total int64) {
 		if total >= 0 && total != expected {
-			j.totalBytes.Add(total - expected)
+			j.reporter.meter.totalBytes.Add(total - expected)
 			expected = total
 		}
-		j.bytes.Add(done - reported)
+		j.reporter.meter.bytes.Add(done - reported)
 		reported = done
 	})
 	if err != nil {
-		j.totalBytes.Add(reported - expected) // the rest will not be transferred
+		j.reporter.meter.totalBytes.Add(reported - expected) // the rest will not be transferred
 		j.taskFailed(ctx, key, err)
 		return
 	}
-	j.totalBytes.Add(stored - expected)
+	j.reporter.meter.totalBytes.Add(stored - expected)
 	if err := j.finishMove(ctx, t.src); err != nil {
 		j.taskFailed(ctx, key, err)
 		return
 	}
-	j.transferred(key, t.known, stored, reported)
-	j.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
+	j.reporter.transferred(key, t.known, stored, reported)
+	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
 	j.slots.ended(stored, *n)
 }
 
@@ -365,12 +365,12 @@ func (j *job) checkWrite(key string, known bool) error {
 }
 
 func (j *job) taskFailed(ctx context.Context, key string, err error) {
-	j.journal.fail()
-	j.failed(ctx, key, err)
+	j.settings.journal.fail()
+	j.reporter.failed(ctx, key, err)
 }
 
 func (j *job) compare(ctx context.Context, t task) (bool, error) {
-	if j.checksum {
+	if j.settings.checksum {
 		return compareChecksums(ctx, j.dst, j.src, t.src.key)
 	}
 	return j.transferrer.compareDeep(ctx, t.src, t.dst)

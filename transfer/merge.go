@@ -62,7 +62,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	defer func() { dst.stop() }()
 	var files, unknown paths
 	passed := 0
-	for src.more || dst.more && j.remove {
+	for src.more || dst.more && j.settings.remove {
 		switch {
 		case src.err != nil:
 			return src.err
@@ -73,7 +73,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 				return err
 			}
 			passed++
-			if start := predecessor(src.entry.key); passed > relistAfter && !j.remove && j.dst.startsAnywhere() && start > dst.entry.key {
+			if start := predecessor(src.entry.key); passed > relistAfter && !j.settings.remove && j.dst.startsAnywhere() && start > dst.entry.key {
 				passed = 0
 				dst.stop()
 				dst.open(j.dst.entries(ctx, j.settings, start), start)
@@ -110,9 +110,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 func (j *job) passesOver(e entry) bool {
 	switch e.kind {
 	case regular:
-		return !j.inShard(e.key) || !j.fits(e.size, e.modified)
+		return !j.settings.inShard(e.key) || !j.settings.fits(e.size, e.modified)
 	case ignored:
-		return !j.inShard(e.key)
+		return !j.settings.inShard(e.key)
 	}
 	return false
 }
@@ -137,10 +137,10 @@ func (j *job) destinationOnly(dst entry, unknown *paths) error {
 	switch {
 	case dst.kind == unlisted:
 		j.unlisted = true
-		j.destinationFailed(dst.key, dst.err)
-	case dst.kind == regular && j.remove && !unknown.contains(dst.key) && !j.passesOver(dst):
+		j.reporter.destinationFailed(dst.key, dst.err)
+	case dst.kind == regular && j.settings.remove && !unknown.contains(dst.key) && !j.passesOver(dst):
 		if j.comparing {
-			j.removed(dst.key, dst.size)
+			j.reporter.removed(dst.key, dst.size)
 			return nil
 		}
 		return j.extraneous.add(dst.key, dst.size)
@@ -150,12 +150,12 @@ func (j *job) destinationOnly(dst entry, unknown *paths) error {
 
 // enqueue handles a file of the source. It returns false if ctx is done.
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
-	j.totalFiles.Add(1)
-	t.step = j.journal.begin(t.src.key)
+	j.reporter.meter.totalFiles.Add(1)
+	t.step = j.settings.journal.begin(t.src.key)
 	switch t.src.kind {
 	case ignored, excluded:
-		j.ignored()
-		j.journal.end(t.step, journalCounts{Ignored: 1})
+		j.reporter.ignored()
+		j.settings.journal.end(t.step, journalCounts{Ignored: 1})
 		return true
 	}
 	j.sourceHasFiles = true
@@ -174,7 +174,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 			return true
 		}
 	}
-	if j.move && t.known && sameObject(t.src, t.dst) && !j.areFolders() {
+	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.areFolders() {
 		j.taskFailed(ctx, t.src.key, &storage.Error{
 			Code: storage.InvalidArgument, Op: "Sync", Key: t.src.key, Err: errOneObject, Hint: "check that source and destination are not two addresses of one bucket",
 		})
@@ -185,11 +185,11 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	}
 	switch t.comparison {
 	case same:
-		j.skipped()
-		j.journal.end(t.step, journalCounts{Skipped: 1})
+		j.reporter.skipped()
+		j.settings.journal.end(t.step, journalCounts{Skipped: 1})
 		return true
 	case differs:
-		j.totalBytes.Add(t.src.size)
+		j.reporter.meter.totalBytes.Add(t.src.size)
 	}
 	select {
 	case tasks <- t:
@@ -202,13 +202,13 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 // compareKnown compares a file of the source with that of the destination.
 func (j *job) compareKnown(t *task) comparison {
 	switch {
-	case j.missingOnly:
+	case j.settings.missingOnly:
 		return same
 	case t.dst.size != t.src.size:
 		return differs
-	case j.sizeOnly:
+	case j.settings.sizeOnly:
 		return same
-	case j.checksum:
+	case j.settings.checksum:
 		return unclear
 	}
 	return j.transferrer.compare(t.src, t.dst)

@@ -47,7 +47,7 @@ func (j *job) areFolders() bool {
 
 // finishMove removes a file of the source that the destination has.
 func (j *job) finishMove(ctx context.Context, src entry) error {
-	if !j.move || j.dryRun {
+	if !j.settings.move || j.settings.dryRun {
 		return nil
 	}
 	if to, ok := j.dst.(*tree); ok {

@@ -230,7 +230,7 @@ func TestLinks(t *testing.T) {
 }
 
 // short is a foreign source whose bodies end early.
-type short struct{ evil }
+type short struct{ storage.Bucket }
 
 func (s short) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
@@ -250,7 +250,7 @@ func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
 }
 
 // A throwing source is a foreign one that panics when it is read.
-type throwing struct{ evil }
+type throwing struct{ storage.Bucket }
 
 func (throwing) Download(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
 	panic("thrown")

@@ -84,26 +84,26 @@ const (
 
 // reverting is one call of [Undelete] or [RestoreAt].
 type reverting struct {
-	*settings
-	reporter
-	bucket storage.Bucket
-	slots  *semaphore
-	marked []reversion                                     // of removeMarkers, until they are a batch
-	decide func(versions []storage.VersionEntry) reversion // of one key, the newest first
+	settings *settings
+	reporter reporter
+	bucket   storage.Bucket
+	slots    *semaphore
+	marked   []reversion                                     // of removeMarkers, until they are a batch
+	decide   func(versions []storage.VersionEntry) reversion // of one key, the newest first
 }
 
 func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, decide func([]storage.VersionEntry) reversion) (*Report, error) {
 	r := &reverting{settings: readOptions(opts), bucket: b, decide: decide}
-	r.leaveOutHeld(ctx, b)
-	r.begin(r.settings)
+	r.settings.leaveOutHeld(ctx, b)
+	r.reporter.begin(r.settings)
 	switch {
-	case r.err != nil:
-		return r.end(r.err)
+	case r.settings.err != nil:
+		return r.reporter.end(r.settings.err)
 	case b == nil:
-		return r.end(invalid("bucket", "must not be nil"))
+		return r.reporter.end(invalid("bucket", "must not be nil"))
 	}
-	r.slots = newSemaphore(r.concurrency)
-	stop := r.reportProgress(r.progress)
+	r.slots = newSemaphore(r.settings.concurrency)
+	stop := r.reporter.meter.reportProgress(r.settings.progress)
 	var group panics.Group
 	err := r.walk(ctx, &group)
 	group.Wait()
@@ -117,14 +117,14 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, dec
 		named.Op = op
 		err = &named
 	}
-	return r.end(err)
+	return r.reporter.end(err)
 }
 
 // walk collects the versions of each key. A key with very many versions needs memory for all
 // of them.
 func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 	var versions []storage.VersionEntry
-	for v, err := range storage.Versions(ctx, r.bucket, storage.WithPrefix(r.prefix)) {
+	for v, err := range storage.Versions(ctx, r.bucket, storage.WithPrefix(r.settings.prefix)) {
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 		r.start(ctx, group, versions)
 	}
 	r.startMarked(ctx, group)
-	r.listed.Store(true)
+	r.reporter.meter.listed.Store(true)
 	return nil
 }
 
@@ -148,15 +148,15 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 func (r *reverting) start(ctx context.Context, group *panics.Group, versions []storage.VersionEntry) bool {
 	what := r.decide(versions)
 	v := what.version
-	if what.action == leaveObject || !r.selectsFile(v.Key, v.Size, v.Modified) || what.action == removeCurrent && !r.remove {
+	if what.action == leaveObject || !r.settings.selectsFile(v.Key, v.Size, v.Modified) || what.action == removeCurrent && !r.settings.remove {
 		return true
 	}
-	r.totalFiles.Add(1)
+	r.reporter.meter.totalFiles.Add(1)
 	if what.action == keepVersion {
-		r.skipped()
+		r.reporter.skipped()
 		return true
 	}
-	if r.dryRun {
+	if r.settings.dryRun {
 		r.done(what)
 		return true
 	}
@@ -172,7 +172,7 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 	group.Go(func() {
 		defer r.slots.release(1)
 		if err := r.do(ctx, what); err != nil {
-			r.failed(ctx, v.Key, err)
+			r.reporter.failed(ctx, v.Key, err)
 			return
 		}
 		r.done(what)
@@ -196,7 +196,7 @@ func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 		still := r.removeMarkers(ctx, batch)
 		for _, what := range batch {
 			if err := still[what.version.Key]; err != nil {
-				r.failed(ctx, what.version.Key, err)
+				r.reporter.failed(ctx, what.version.Key, err)
 			} else {
 				r.done(what)
 			}
@@ -243,9 +243,9 @@ func (r *reverting) do(ctx context.Context, what reversion) error {
 
 func (r *reverting) done(what reversion) {
 	if what.action == removeCurrent {
-		r.files.Add(1)
-		r.removed(what.version.Key, what.version.Size)
+		r.reporter.meter.files.Add(1)
+		r.reporter.removed(what.version.Key, what.version.Size)
 		return
 	}
-	r.transferred(what.version.Key, what.replaces, what.version.Size, 0)
+	r.reporter.transferred(what.version.Key, what.replaces, what.version.Size, 0)
 }

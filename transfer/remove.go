@@ -14,9 +14,9 @@ import (
 
 // removeExtraneous removes files from the destination that the source does not have.
 func (j *job) removeExtraneous(ctx context.Context) error {
-	if j.dryRun {
+	if j.settings.dryRun {
 		return j.readExtraneous(func(key string, size int64) bool {
-			j.removed(key, size)
+			j.reporter.removed(key, size)
 			return true
 		})
 	}
@@ -26,7 +26,7 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 		unread = j.readExtraneous(func(key string, size int64) bool {
 			if err := j.saved.save(ctx, entry{key: key, size: size}); err != nil {
 				if ctx.Err() == nil {
-					j.destinationFailed(key, err)
+					j.reporter.destinationFailed(key, err)
 				}
 				return ctx.Err() == nil
 			}
@@ -34,12 +34,12 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 			return yield(key)
 		})
 	}, func(key string) {
-		j.removed(key, sizes[key])
+		j.reporter.removed(key, sizes[key])
 		delete(sizes, key)
 	}, func(key string, err error) {
 		delete(sizes, key)
 		if ctx.Err() == nil {
-			j.destinationFailed(key, err)
+			j.reporter.destinationFailed(key, err)
 		}
 	})
 	if ctx.Err() != nil {

@@ -8,7 +8,7 @@ import (
 
 // reporter keeps the report while a job runs.
 type reporter struct {
-	meter
+	meter     meter
 	mu        sync.Mutex
 	report    Report
 	changesMu sync.Mutex // serializes calls of onChange
@@ -16,13 +16,13 @@ type reporter struct {
 }
 
 func (t *reporter) begin(s *settings) {
-	t.started = time.Now()
-	t.report.Started, t.report.DryRun = t.started, s.dryRun
+	t.meter.started = time.Now()
+	t.report.Started, t.report.DryRun = t.meter.started, s.dryRun
 	t.onChange = s.changes
 }
 
 func (t *reporter) end(early error) (*Report, error) {
-	t.report.Duration = time.Since(t.started)
+	t.report.Duration = time.Since(t.meter.started)
 	return &t.report, t.report.err(early)
 }
 
@@ -43,31 +43,31 @@ func (t *reporter) count(add func(*Report)) {
 }
 
 func (t *reporter) skipped() {
-	t.files.Add(1)
+	t.meter.files.Add(1)
 	t.count(func(r *Report) { r.Skipped++ })
 }
 
 func (t *reporter) ignored() {
-	t.files.Add(1)
+	t.meter.files.Add(1)
 	t.count(func(r *Report) { r.Ignored++ })
 }
 
 // transferred counts one file. known reports whether it replaces another one. reported is the number of bytes that progress already
 // includes; a copy inside a provider reports none.
 func (t *reporter) transferred(key string, known bool, size, reported int64) {
-	t.files.Add(1)
+	t.meter.files.Add(1)
 	t.count(func(r *Report) {
 		r.Transferred++
 		r.Bytes += size
 		if !r.DryRun {
-			t.bytes.Add(size - reported)
+			t.meter.bytes.Add(size - reported)
 		}
 	})
 	t.reportChange(Change{Action: Transferred, Key: key, Bytes: size, Replaced: known})
 }
 
 func (t *reporter) removed(key string, size int64) {
-	t.deleted.Add(1)
+	t.meter.deleted.Add(1)
 	t.count(func(r *Report) {
 		r.Deleted++
 		r.DeletedBytes += size
@@ -85,7 +85,7 @@ func (t *reporter) failed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	t.files.Add(1)
+	t.meter.files.Add(1)
 	t.destinationFailed(key, err)
 }
 

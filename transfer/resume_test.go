@@ -56,11 +56,11 @@ func runResumed(dir string) error {
 
 // A partServer is an S3 server that can hold back parts.
 type partServer struct {
-	*s3server.Handler
-	sent atomic.Int32  // parts that were answered
-	hold atomic.Int32  // how many are answered before the rest is held; below 0: all
-	held chan struct{} // one that is held
-	gone chan struct{} // ends what is held
+	handler *s3server.Handler
+	sent    atomic.Int32  // parts that were answered
+	hold    atomic.Int32  // how many are answered before the rest is held; below 0: all
+	held    chan struct{} // one that is held
+	gone    chan struct{} // ends what is held
 }
 
 func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +72,7 @@ func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		p.sent.Add(1)
 	}
-	p.Handler.ServeHTTP(w, r)
+	p.handler.ServeHTTP(w, r)
 }
 
 func TestAKilledJobSendsNoPartTwice(t *testing.T) {
@@ -88,7 +88,7 @@ func TestAKilledJobSendsNoPartTwice(t *testing.T) {
 	require.NoError(t, large.Truncate(largeParts*partBytes))
 	require.NoError(t, large.Close())
 
-	server := &partServer{Handler: s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}}), held: make(chan struct{}, 64), gone: make(chan struct{})}
+	server := &partServer{handler: s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}}), held: make(chan struct{}, 64), gone: make(chan struct{})}
 	server.hold.Store(before)
 	listening := httptest.NewServer(server)
 	defer listening.Close()
@@ -109,7 +109,7 @@ func TestAKilledJobSendsNoPartTwice(t *testing.T) {
 	out, err := r.command(t).CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.EqualValues(t, largeParts, server.sent.Load())
-	require.Equal(t, 1, server.Count("CreateMultipartUpload"))
+	require.Equal(t, 1, server.handler.Count("CreateMultipartUpload"))
 	require.Empty(t, keptUploads(t, r.kept()))
 
 	b, err := s3.Open(t.Context(), s3.Config{

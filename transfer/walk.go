@@ -34,7 +34,7 @@ func (t *tree) entries(ctx context.Context, s *settings, _ string) iter.Seq2[ent
 }
 
 type treeWalker struct {
-	*tree
+	tree      *tree
 	settings  *settings
 	ctx       context.Context
 	yield     func(entry, error) bool
@@ -106,7 +106,7 @@ const readAtOnce = 1024
 func (w *treeWalker) read(prefix string) ([]child, error) {
 	name := strings.TrimSuffix(prefix, "/")
 	name = cmp.Or(name, ".")
-	f, err := w.root.Open(name)
+	f, err := w.tree.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return child{order: d.Name(), entry: entry{key: key, kind: ignored}}, true
 	}
 	if isTemp(d.Name()) {
-		if w.destination {
+		if w.tree.destination {
 			w.sweep(key, d)
 		}
 		return child{}, false
@@ -166,7 +166,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // removed meanwhile
 	case d.IsDir() || err == nil && info.IsDir(): // reading it returns an error of stat
-		if err == nil && !w.settings.excludesDir(key) && w.skips(info) {
+		if err == nil && !w.settings.excludesDir(key) && w.tree.skips(info) {
 			c.entry.kind = excluded
 			return c, true
 		}
@@ -193,7 +193,7 @@ func (t *tree) skips(dir fs.FileInfo) bool {
 // stat returns the file with this name; with WithLinks, that to which a link leads.
 func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.links && d.Type()&fs.ModeSymlink != 0 {
-		return w.root.Stat(key)
+		return w.tree.root.Stat(key)
 	}
 	return d.Info()
 }
@@ -204,6 +204,6 @@ func (w *treeWalker) sweep(key string, d fs.DirEntry) {
 		return
 	}
 	if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
-		_ = w.root.Remove(key) // if this fails, the next job tries again
+		_ = w.tree.root.Remove(key) // if this fails, the next job tries again
 	}
 }

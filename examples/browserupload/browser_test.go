@@ -55,9 +55,9 @@ func TestTheFlowInABrowser(t *testing.T) {
 		args   []string
 	}{
 		{"local", "whole", localBucket, nil},
-		{"memory public", "whole", memoryBucket, []string{"-public"}},
-		{"minio", "whole", minioBucket, []string{"-create"}},
-		{"azurite", "whole", azuriteBucket, []string{"-create"}},
+		{"memory public", "store", memoryBucket, []string{"-public"}},
+		{"minio", "store", minioBucket, []string{"-create"}},
+		{"azurite", "store", azuriteBucket, []string{"-create"}},
 		{"memory in trouble", "trouble", memoryBucket, nil},
 		{"memory with hostile names", "names", memoryBucket, nil},
 		{"local with large files", "large", localBucket, nil},

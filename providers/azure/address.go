@@ -10,7 +10,7 @@ import (
 // addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
 	Scheme:      "azblob",
-	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key"},
+	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key", "api_version"},
 	Bucket:      "container",
 	Account:     "azblob://?account=name",
 	Credentials: "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY",
@@ -26,7 +26,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	}
 	query := u.Query()
 	c.Account, c.Endpoint = query.Get("account"), query.Get("endpoint")
-	c.EncryptionScope = query.Get("encryption_scope")
+	c.EncryptionScope, c.APIVersion = query.Get("encryption_scope"), query.Get("api_version")
 	if key := query.Get("kms_key"); key != "" {
 		if c.EncryptionScope != "" && c.EncryptionScope != key {
 			return c, argument.Invalid("encryption_scope= and kms_key=", "must not differ: both are the encryption scope", "")

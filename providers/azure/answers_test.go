@@ -23,7 +23,7 @@ type answer struct {
 	call    string // of answeredCalls
 	status  int
 	code    string // in the header and in the body; with bodyOnly in front, not in the header
-	message string
+	message string // with "|" in it, other elements of the body follow
 	want    storage.Code
 	hint    string // is part of it
 	source  string // a page, or an issue of a repository at GitHub
@@ -95,6 +95,16 @@ var reportedAnswers = []answer{
 	{"copy", 403, "CannotVerifyCopySource", "Forbidden", "", "", "Azure/azure-storage-python#720"},
 	{"copy", 404, "CannotVerifyCopySource", "The specified resource does not exist.", "", "", "Azure/azure-powershell#12287"},
 	{"copy", 409, "CannotVerifyCopySource", "Could not verify copy source.", "", "", "Azure/azure-sdk-for-java#24881"},
+	{"copy", 409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.", "", "", "Azure/azure-sdk-for-java#24881"},
+	{"download", 403, "AuthenticationFailed", "Server failed to authenticate the request.|<AuthenticationErrorDetail>Policy violated by no signed start.</AuthenticationErrorDetail>", storage.Unauthenticated, "SAS expiration policy", "microsoft/AzureStorageExplorer#8845"},
+	{"tags", 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.", storage.PermissionDenied, "Storage Blob Data Owner", "Azure/azure-sdk-for-python#21668"},
+	{"copy of a tagged object", 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.", "", "", "microsoft/AzureStorageExplorer#6709"},
+	{"delete a bucket", 409, "ContainerImmutableStorageWithVersioningEnabled", "The requested operation is not allowed as the container has a immutable storage with versioning enabled.", storage.Unsupported, "management plane", "Azure/azure-sdk-for-python#22255"},
+	{"tags", 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.|<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue>", storage.Unsupported, "hierarchical namespace", "Azure/azure-sdk-for-net#39388"},
+	{"remove", 409, "DirectoryIsNotEmpty", "This operation is not permitted on a non-empty directory.", storage.Unsupported, "hierarchical namespace", "Azure/azure-cli#23062"},
+	{"remove", 400, "OperationNotSupportedOnDirectory", "The requested operation is not supported on a directory.", storage.Unsupported, "hierarchical namespace", "Azure/azure-sdk-for-net#39065"},
+	{"upload", 400, "BlobTypeNotSupported", "Block blobs are not supported.", storage.Unsupported, "", "Azure/azure-sdk-for-java#27282"},
+	{"delete a bucket", 409, "ContainerImmutabilityPolicyLocked", "The requested operation is not allowed as the container has a locked immutability policy.", storage.Locked, "management plane", "Azure/azure-powershell#22564"},
 }
 
 // Responses that Microsoft documents.
@@ -105,7 +115,8 @@ var documentedAnswers = []answer{
 	{"part", 409, "BlobOperationNotSupported", "The operation is not supported in this scenario.", storage.Unsupported, "", blobErrors},
 	{"upload", 409, "BlobTierInadequateForContentLength", "The specified blob tier size limit cannot be less than content length.", storage.TooLarge, "", blobErrors},
 	{"complete", 409, "BlockCountExceedsLimit", "The committed block count cannot exceed the maximum limit of 50,000 blocks.", storage.TooLarge, "", blobErrors},
-	{"part", 409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.", storage.TooLarge, "", blobErrors},
+	{"part", 409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.", storage.Locked, "small object", blobErrors},
+	{"copy", 409, "BlobOverwritten", "The blob has been recreated since the previous snapshot was taken.", storage.Changed, "", blobErrors},
 	{"complete", 400, "BlockListTooLong", "The blocklist may not contain more than 50,000 blocks.", storage.TooLarge, "", blobErrors},
 	{"copy", 500, "CannotVerifyCopySource", "Could not verify the copy source within the specified time.", storage.Unavailable, "", blobErrors},
 	{"upload", 409, "ContainerBeingDeleted", "The specified container is being deleted.", storage.BucketNotFound, "half a minute", blobErrors},
@@ -131,6 +142,9 @@ var documentedAnswers = []answer{
 	{"upload", 400, "InvalidInput", "One of the request inputs is not valid.", storage.InvalidArgument, "", commonErrors},
 	{"upload", 400, "InvalidMd5", "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and Base64-encoded.", storage.ChecksumMismatch, "", commonErrors},
 	{"upload", 400, "InvalidMetadata", "The specified metadata is invalid. It includes characters that are not permitted.", storage.InvalidArgument, "", commonErrors},
+	{"list", 400, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format.|<HeaderName>x-ms-version</HeaderName><HeaderValue>2026-12-06</HeaderValue>", storage.InvalidArgument, "api_version=", commonErrors},
+	{"upload", 400, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format.|<HeaderName>x-ms-version</HeaderName><HeaderValue>2026-12-06</HeaderValue>", storage.InvalidArgument, "Config.APIVersion", commonErrors},
+	{"attrs", 400, "InvalidHeaderValue", "", storage.InvalidArgument, "api_version=", commonErrors},
 	{"list", 400, "InvalidQueryParameterValue", "An invalid value was specified for one of the query parameters in the request URI.", storage.InvalidArgument, "", oldErrors},
 	{"list", 400, "OutOfRangeQueryParameterValue", "A query parameter specified in the request URI is outside the permissible range.", storage.InvalidArgument, "", oldErrors},
 	{"list", 400, "UnsupportedQueryParameter", "One of the query parameters specified in the request URI is not supported.", storage.Unsupported, "", oldErrors},
@@ -168,6 +182,11 @@ var answeredCalls = map[string]answeredCall{
 	"upload if unchanged":     {`^PUT /photos/k$`, wiretest.Upload(storage.IfRevision(anyRevision))},
 	"part":                    {`^PUT /photos/k\?blockid=.*comp=block$`, uploadInParts},
 	"complete":                {`^PUT /photos/k\?comp=blocklist$`, uploadInParts},
+	"tags": {`^GET /photos/k\?comp=tags$`, func(ctx context.Context, b storage.Bucket, _ *storage.Service) error {
+		_, err := storage.Tags(ctx, b, "k")
+		return err
+	}},
+	"copy of a tagged object": {`^GET /photos/s\?comp=tags$`, wiretest.Copy},
 	"copy":                    {`^PUT /photos/k$`, wiretest.Copy},
 	"list":                    {`^GET /photos\?comp=list&`, wiretest.List},
 	"remove":                  {`^DELETE /photos/k$`, wiretest.Remove()},
@@ -190,9 +209,9 @@ func (a *answer) reply() said {
 	if code != "" && !hidden {
 		r.Header["X-Ms-Error-Code"] = code
 	}
-	if a.message != "" {
+	if message, more, _ := strings.Cut(a.message, "|"); message != "" {
 		r.Header["Content-Type"] = "application/xml"
-		r.Body = fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message></Error>", code, a.message)
+		r.Body = fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message>%s</Error>", code, message, more)
 	}
 	return r
 }
@@ -202,14 +221,18 @@ func success(r wiretest.Request) said {
 	switch {
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):
 		return said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
+	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=tags"):
+		return said{Body: `<Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`}
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=blocklist"):
 		return said{Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`}
+	case r.Method == http.MethodPut && r.RawQuery == "" && r.Header.Get("X-Ms-Copy-Source") != "":
+		return accepted
 	case r.Method == http.MethodPut:
 		return created
 	case r.Method == http.MethodDelete:
 		return accepted
 	}
-	return anObject("hello", "ETag", etag)
+	return anObject("hello", "ETag", etag, "X-Ms-Tag-Count", "1")
 }
 
 func TestAnswersOfAzure(t *testing.T) {

@@ -25,8 +25,8 @@
 // Config.Client, or has the same settings, and it retries as the SDK does.
 //
 // Importing the package registers the scheme azblob, as in azblob://photos, with
-// the parameters account=, endpoint=, anonymous= and encryption_scope=, which may be named
-// kms_key= as with other providers. The address of an account, for
+// the parameters account=, endpoint=, anonymous=, api_version= and encryption_scope=, which may be
+// named kms_key= as with other providers. The address of an account, for
 // [storage.OpenService], is the same without a container's name. Credentials come
 // from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
 // with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none is set, they come from
@@ -83,9 +83,10 @@ type Config struct {
 	HTTPClient *http.Client // nil means one made for bulk transfers
 
 	// APIVersion is the service version of requests and of signed URLs. A server
-	// that supports only older versions needs it, such as Azure Stack Hub:
-	// "2019-07-07". It is 2018-11-09 or later; "" means that of the SDK. If
-	// Client is set, it must be the version that Client uses.
+	// that supports only older versions needs it, such as Azure Stack Hub
+	// ("2019-07-07") or a sovereign cloud. It is 2018-11-09 or later; "" means that
+	// of the SDK. Signing with a token credential needs 2020-12-06. If Client is
+	// set, it must be the version that Client uses.
 	APIVersion string
 }
 

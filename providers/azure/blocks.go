@@ -167,9 +167,21 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		})
 	})
 	if err != nil {
-		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a block is not the object
+		return storage.Part{}, blockError(err)
 	}
 	return storage.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
+}
+
+// blockError returns the error for a block that was not stored. It is never Unknown: a block is not
+// the object. Only blocks of other uploads can be too many, because an upload has at most half of
+// the 100,000.
+// https://learn.microsoft.com/rest/api/storageservices/put-block
+func blockError(err error) error {
+	e := asError(writeError(err, storage.Condition{}))
+	if isCode(e, codeBlockCount) {
+		e.Code, e.Hint = storage.Locked, blocksHint
+	}
+	return e
 }
 
 // CompleteParts makes one Put Block List request with the write's condition and

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
@@ -22,15 +25,32 @@ func azureHost(host string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
 
+// cloudOf returns the cloud of a host. The identity service of the public cloud, which the SDK asks
+// by default, knows nobody of another cloud.
+// https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
+func cloudOf(host string) cloud.Configuration {
+	switch {
+	case os.Getenv("AZURE_AUTHORITY_HOST") != "": // the SDK reads it only if there is no cloud
+	case strings.HasSuffix(host, ".usgovcloudapi.net"):
+		return cloud.AzureGovernment
+	case strings.HasSuffix(host, ".chinacloudapi.cn"):
+		return cloud.AzureChina
+	}
+	return cloud.Configuration{}
+}
+
 // A defaultChain is Azure's default credential chain. It is made for the first
 // token. If local is set, because the endpoint is not Azure's, it omits the
 // machine's identity, which would ask a metadata service.
 type defaultChain struct {
 	local bool
+	cloud cloud.Configuration // that of the endpoint; zero: the public one, or that of AZURE_AUTHORITY_HOST
 	once  sync.Once
 	inner azcore.TokenCredential
 	err   error
 }
+
+const localHint = "the endpoint is not one of Azure's, so the machine's identity is not asked: for a domain of your own set Config.Credential, or "
 
 const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
 
@@ -39,12 +59,17 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 	if c.err != nil {
 		return azcore.AccessToken{}, &storage.Error{Code: storage.Unauthenticated, Err: c.err, Hint: credentialsHint}
 	}
-	return translatingCredential{c.inner}.GetToken(ctx, o)
+	token, err := translatingCredential{c.inner}.GetToken(ctx, o)
+	if c.local && storage.CodeOf(err) == storage.Unauthenticated {
+		return token, sdkerror.WithHint(err, localHint+credentialsHint)
+	}
+	return token, err
 }
 
 func (c *defaultChain) open() {
 	if !c.local {
-		c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(nil))
+		o := azcore.ClientOptions{Cloud: c.cloud}
+		c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
 		return
 	}
 	var sources []azcore.TokenCredential
@@ -85,13 +110,17 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 }
 
 // tokenError returns the error for a failed token request. A server error or a
-// missing response may pass; otherwise the credential was refused or is missing.
+// missing response may pass, and so may what the metadata service says while it
+// starts (404, 410); otherwise the credential was refused or is missing. A
+// Config.Client makes one attempt there, as for each request: the core retries.
+// https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	var refused *azidentity.AuthenticationFailedError
 	var network net.Error
 	passes := false
 	if errors.As(err, &refused) && refused.RawResponse != nil {
-		passes = sdkerror.IsRetryable(sdkerror.CodeFromStatus(refused.RawResponse.StatusCode))
+		status := refused.RawResponse.StatusCode
+		passes = status == http.StatusNotFound || status == http.StatusGone || sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
 	} else if errors.As(err, &network) {
 		passes = true
 	}

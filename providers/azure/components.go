@@ -102,6 +102,9 @@ func (u *openUpload) checksum(number int, metadata map[string]*string, size int6
 func (d *driver) beginOpen(ctx context.Context, key string) (string, error) {
 	upload := hexid.New(16) + "-" + hexid.New(16)
 	u, err := parseOpenUpload(upload)
+	if err == nil {
+		err = d.checkReplaces(ctx)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -150,19 +153,19 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a part is not the object
 	}
 	part := storage.Part{Number: r.Number, Tag: quoted(out.ETag), Size: r.Size, CRC32C: r.CRC32C}
-	return part, d.checkOpen(ctx, u, r.Number)
+	return part, d.checkOpen(ctx, u, r.Number, deref(out.VersionID))
 }
 
 // checkOpen returns an error if an upload was completed or aborted before its new part was stored,
 // and removes the part.
-func (d *driver) checkOpen(ctx context.Context, u *openUpload, number int) error {
+func (d *driver) checkOpen(ctx context.Context, u *openUpload, number int, version string) error {
 	open, err := d.isOpen(ctx, u)
 	if err != nil || open {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	_ = d.Delete(ctx, &storage.DeleteRequest{Key: u.key(number)})
+	_ = d.removeComponent(ctx, u.key(number), version, true)
 	return components.ErrEnded
 }
 
@@ -237,7 +240,7 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	completion := components.Completion{
 		Store: d, Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
-			if ids, err = d.stageRanges(ctx, ranges, list); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
+			if ids, err = d.stageParts(ctx, ranges, list); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
 				return err
 			}
 			if open, openErr := d.isOpen(ctx, u); openErr == nil && !open {
@@ -297,33 +300,6 @@ func (d *driver) markedKey(ctx context.Context, u *openUpload) (string, error) {
 		return "", err
 	}
 	return components.Key(marker.Metadata), nil
-}
-
-// removeComponents removes all blobs of an upload, however they came there. The marker is first: if
-// the removal is interrupted, or another process lists the parts meanwhile, nobody makes an object
-// of those that remain.
-func (d *driver) removeComponents(ctx context.Context, u *openUpload) error {
-	if err := d.Delete(ctx, &storage.DeleteRequest{Key: u.marker()}); err != nil {
-		return err
-	}
-	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(maxPage))}
-	var followed markers
-	for {
-		items, _, marker, err := d.listPage(ctx, "", o)
-		if err != nil {
-			return d.listError(err)
-		}
-		err = parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
-			return d.Delete(ctx, &storage.DeleteRequest{Key: deref(items[i].Name)})
-		})
-		if err != nil || marker == "" {
-			return err
-		}
-		if err := followed.check(marker, len(items)); err != nil {
-			return err
-		}
-		o.Marker = httpheader.Optional(marker)
-	}
 }
 
 // SignPart signs a request that stores a part as a blob. Nothing else of the container can be

@@ -3,6 +3,8 @@ package azure
 import (
 	"bytes"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,4 +98,171 @@ func TestNamesOfOpenUploads(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 	}
 	require.True(t, isOpenUpload(testUpload[:32]), "as ListUploads tells it")
+}
+
+// A source that the service may not read: an account behind private endpoints, or with a SAS
+// expiration policy, or a service version that ignores the authorization of a source.
+// https://github.com/Azure/azure-storage-python/issues/720, https://github.com/Azure/azure-sdk-for-java/issues/24881
+func TestPartsThatTheServiceMayNotReadPassThroughThisProcess(t *testing.T) {
+	unverified := refusing(http.StatusForbidden, codeUnverified)
+	for name, row := range map[string]struct {
+		refused said
+		part    func(r wiretest.Request) said
+		block   map[string]string
+		want    storage.Code
+	}{
+		"a part":                          {unverified, nil, nil, ""},
+		"an account that is not public":   {refusing(http.StatusConflict, "PublicAccessNotPermitted"), nil, nil, ""},
+		"a part that was replaced":        {unverified, func(wiretest.Request) said { return refusing(http.StatusPreconditionFailed, "ConditionNotMet") }, nil, storage.Changed},
+		"a part that is missing":          {unverified, func(wiretest.Request) said { return refusing(http.StatusNotFound, "BlobNotFound") }, nil, storage.Changed},
+		"another block than the one sent": {unverified, nil, map[string]string{"X-Ms-Content-Crc64": "AAAAAAAAAAA="}, storage.ChecksumMismatch},
+		"the block that was sent":         {unverified, nil, map[string]string{"X-Ms-Content-Crc64": "V0JSBnCFdzM="}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var blocks []string
+			s := newScript(t)
+			s.Answer = func(r wiretest.Request) said {
+				switch {
+				case r.Header.Get("X-Ms-Copy-Source") != "":
+					return row.refused
+				case strings.Contains(r.RawQuery, "comp=block&") || strings.HasSuffix(r.RawQuery, "comp=block"):
+					blocks = append(blocks, r.Body)
+					return said{Status: http.StatusCreated, Header: row.block}
+				case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):
+					return said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
+				case r.Method == http.MethodGet && row.part != nil:
+					return row.part(r)
+				case r.Method == http.MethodGet:
+					require.Equal(t, etag, r.Header.Get("If-Match"))
+					return said{Status: http.StatusPartialContent, Body: "hello", Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "Content-Range": "bytes 0-4/5", "Content-Length": "5"}}
+				case r.Method == http.MethodPut:
+					return created
+				case r.Method == http.MethodDelete:
+					return accepted
+				case strings.Contains(r.Path, "-begun"):
+					return anObject("")
+				}
+				return refusing(http.StatusNotFound, "BlobNotFound") // there is no object yet
+			}
+			if row.part == nil {
+				object := s.Answer
+				s.Answer = func(r wiretest.Request) said {
+					if r.Method == http.MethodHead && !strings.Contains(r.Path, "-begun") && strings.Contains(r.Path, "parts") {
+						return anObject("hello")
+					}
+					return object(r)
+				}
+			}
+			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{
+				Put: &storage.PutRequest{Key: "a", Size: 5, AnyOrder: true}, Upload: testUpload, Parts: []storage.Part{{Number: 1, Tag: etag, Size: 5}},
+			})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			if row.want == "" {
+				require.Equal(t, []string{"hello"}, blocks)
+			}
+		})
+	}
+}
+
+// An account that keeps versions keeps each part that is removed as a version.
+// https://learn.microsoft.com/azure/storage/blobs/versioning-overview
+func TestVersionsOfPartsAreRemoved(t *testing.T) {
+	const prefix = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F"
+	blob := func(name, version string, current bool) string {
+		more := ""
+		if current {
+			more = "<IsCurrentVersion>true</IsCurrentVersion>"
+		}
+		if version != "" {
+			more += "<VersionId>" + version + "</VersionId>"
+		}
+		return "<Blob><Name>.omnibucket//parts/0123456789abcdef0123456789abcdef/" + name + "</Name>" + more + "<Properties><Content-Length>5</Content-Length></Properties></Blob>"
+	}
+	const one, two = "2026-11-20T12:00:01.0000000Z", "2026-11-20T12:00:02.0000000Z"
+	for name, row := range map[string]struct {
+		listed  string
+		version said // the response to the removal of a version
+		want    []string
+		code    storage.Code
+	}{
+		"an account without versions": {blob("0-000001", "", false), accepted, []string{"0-000001"}, ""},
+		"an account with versions": {
+			blob("-begun", one, false) + blob("0-000001", one, false) + blob("0-000001", two, true), accepted,
+			[]string{"-begun?versionid=" + one, "0-000001", "0-000001?versionid=" + one, "0-000001?versionid=" + two}, "",
+		},
+		"a role that may remove no versions":   {blob("0-000001", one, true), refusing(403, "AuthorizationPermissionMismatch"), []string{"0-000001", "0-000001?versionid=" + one}, ""},
+		"a container with a default retention": {blob("0-000001", one, true), refusing(409, codeImmutable), []string{"0-000001", "0-000001?versionid=" + one}, ""},
+		"a service that is busy":               {blob("0-000001", one, true), refusing(503, "ServerBusy"), []string{"0-000001", "0-000001?versionid=" + one}, storage.RateLimited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t)
+			s.Answer = func(r wiretest.Request) said {
+				switch {
+				case r.Method == http.MethodHead:
+					return anObject("", "X-Ms-Meta-Omnibucketkey", "YQ")
+				case r.Method == http.MethodGet:
+					return said{Body: "<EnumerationResults><Blobs>" + row.listed + "</Blobs><NextMarker/></EnumerationResults>"}
+				case strings.Contains(r.RawQuery, "versionid"):
+					return row.version
+				}
+				return accepted
+			}
+			err := s.driver(t).removeComponents(t.Context(), &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			lines := s.Lines()
+			require.Equal(t, "DELETE "+prefix+"-begun", strings.ReplaceAll(lines[0], "/parts/", "%2Fparts%2F"))
+			require.Contains(t, lines[1], "include=versions")
+			var removed []string
+			for _, line := range lines[2:] {
+				line, err := url.PathUnescape(line)
+				require.NoError(t, err)
+				removed = append(removed, line[strings.LastIndex(line, "/")+1:])
+			}
+			slices.Sort(removed)
+			require.Equal(t, row.want, removed)
+		})
+	}
+	s := newScript(t, accepted, said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`})
+	require.NoError(t, s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" }).removeComponents(t.Context(), &openUpload{prefix: componentsPrefix}))
+	require.NotContains(t, s.Last(t).RawQuery, "versions", "an older service refuses to list versions")
+}
+
+// A container-level policy keeps every blob from being replaced or removed.
+// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
+func TestOpenUploadsNeedAContainerWhoseBlobsCanBeReplaced(t *testing.T) {
+	properties := func(with ...string) said {
+		p := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}
+		for _, name := range with {
+			p.Header[name] = "true"
+		}
+		return p
+	}
+	for name, row := range map[string]struct {
+		container said
+		want      storage.Code
+	}{
+		"no policy":              {properties(), ""},
+		"a policy of versions":   {properties("X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"), ""},
+		"a policy":               {properties("X-Ms-Has-Immutability-Policy"), storage.Unsupported},
+		"a legal hold":           {properties("X-Ms-Has-Legal-Hold"), storage.Unsupported},
+		"a credential for blobs": {refusing(http.StatusForbidden, "AuthorizationPermissionMismatch"), ""},
+		"no container":           {refusing(http.StatusNotFound, "ContainerNotFound"), storage.BucketNotFound},
+		"a service that is busy": {refusing(http.StatusServiceUnavailable, "ServerBusy"), storage.RateLimited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.container, created)
+			d := s.driver(t)
+			_, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, "GET /photos?restype=container", s.Lines()[0])
+			if row.want != "" {
+				require.Len(t, s.Lines(), 1, "no bytes are sent")
+			}
+			if row.container.Status == 0 && row.want == "" {
+				_, err = d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
+				require.NoError(t, err)
+				require.Len(t, s.Lines(), 3, "it is asked once")
+			}
+		})
+	}
 }

@@ -141,24 +141,32 @@ func withCopyTimeout(ctx context.Context) context.Context {
 	return transport.WithAnswer(ctx, transport.DefaultAnswer)
 }
 
+// codeUnverified is the code for a source that the service may not read. If it ignores the
+// authorization, as before the version 2020-10-02, it may say that the account is not public.
+// https://github.com/Azure/azure-sdk-for-java/issues/24881
+const codeUnverified = "CannotVerifyCopySource"
+
 // copyError returns the error for a failed copy. It tells a source that changed,
 // or that the service may not read, from errors of the destination.
 func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
 	e := asError(err)
-	if isCode(e, codeArchived, codeRehydrating) {
+	switch {
+	case isCode(e, codeArchived, codeRehydrating):
 		return d.archivedCopyError(ctx, e, source, c)
+	case isCode(e, codeBlockCount):
+		return blockError(e)
 	}
 	e = asError(writeError(e, c))
 	switch {
 	case isCode(e, "SourceConditionNotMet"):
 		e.Code = storage.Changed
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
-	case isCode(e, "CannotVerifyCopySource", "BlobNotFound", "ResourceNotFound"), e.Code == storage.PreconditionFailed:
+	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound"), e.Code == storage.PreconditionFailed:
 		source.Attrs = nil // from before
 		if _, headErr := d.headSource(ctx, source); headErr != nil {
 			return headErr
 		}
-		if isCode(e, "CannotVerifyCopySource") || e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
+		if isCode(e, codeUnverified, "PublicAccessNotPermitted") || e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
 			return d.sourceUnreadableError(e) // the source has not changed
 		}
 	case isCode(e, "InvalidBlobType"):

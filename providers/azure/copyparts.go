@@ -33,20 +33,28 @@ func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, fr
 }
 
 // copyBlockSize returns the size of a block in bytes, if the number of blocks permits it.
-func (d *driver) copyBlockSize() int64 { return cmp.Or(d.copyBlock, copyparts.DefaultSize) }
+func (d *driver) copyBlockSize() int64 {
+	if d.isBefore(largeBlocksVersion) {
+		return cmp.Or(d.copyBlock, oldBlockSize)
+	}
+	return cmp.Or(d.copyBlock, copyparts.DefaultSize)
+}
 
 // copyRanges makes an object of ranges. If it fails, it leaves uncommitted
 // blocks; see AbortParts.
 func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
-	ids, err := d.stageRanges(ctx, ranges, c)
+	ids, err := d.stageRanges(ctx, ranges, c, d.stageRange)
 	if err != nil {
 		return nil, err
 	}
 	return d.commitCopied(ctx, ids, c)
 }
 
-// stageRanges copies ranges as blocks, and returns their ids.
-func (d *driver) stageRanges(ctx context.Context, ranges []copyRange, c *blockList) (ids []string, err error) {
+// A stageFunc makes a block of a range, and returns its id.
+type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error)
+
+// stageRanges makes blocks of ranges, and returns their ids.
+func (d *driver) stageRanges(ctx context.Context, ranges []copyRange, c *blockList, stage stageFunc) (ids []string, err error) {
 	n, err := d.writeNatives(c.controls.Native)
 	if err != nil {
 		return nil, err
@@ -57,7 +65,7 @@ func (d *driver) stageRanges(ctx context.Context, ranges []copyRange, c *blockLi
 	upload := newUploadID()
 	ids = make([]string, len(ranges))
 	err = copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
-		ids[i], err = d.stageRange(ctx, c.key, n, upload, i+1, &ranges[i])
+		ids[i], err = stage(ctx, c.key, n, upload, i+1, &ranges[i])
 		return err
 	})
 	return ids, err
@@ -79,10 +87,16 @@ func (d *driver) stageRange(ctx context.Context, key string, n *natives, upload 
 	if err != nil {
 		return "", err
 	}
+	from := p.source
+	if d.signer != nil { // a copy of many blocks may outlast one signature
+		if from, err = d.authorizeSource(ctx, p.ref.Bucket, p.ref.Key, p.ref.Version); err != nil {
+			return "", err
+		}
+	}
 	tag, err := d.stageBlock(ctx, key, id, func(id string) error {
 		o := &blockblob.StageBlockFromURLOptions{
 			Range:                          p.bytes,
-			CopySourceAuthorization:        httpheader.Optional(p.source.authorization),
+			CopySourceAuthorization:        httpheader.Optional(from.authorization),
 			SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
 			CPKInfo:                        n.key.info(),
 			CPKScopeInfo:                   n.scopeInfo(),
@@ -90,7 +104,7 @@ func (d *driver) stageRange(ctx context.Context, key string, n *natives, upload 
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
 		return answered(withCopyTimeout(d.singleAttempt(ctx)), func(ctx context.Context) error {
-			_, err := d.blob(key).StageBlockFromURL(ctx, id, p.source.address, o)
+			_, err := d.blob(key).StageBlockFromURL(ctx, id, from.address, o)
 			return err
 		})
 	})

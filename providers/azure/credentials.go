@@ -50,7 +50,7 @@ func checkConfig(c Config) error {
 	}
 	switch {
 	case !validVersion(c.APIVersion):
-		return argument.Invalid("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
+		return argument.Invalid("Config.APIVersion (api_version=)", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:
 		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "must not be set together", "")
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
@@ -166,7 +166,8 @@ func (s *settings) useDefaults() {
 		s.key = emulatorKey
 		return
 	}
-	s.token = &defaultChain{local: !azureHost(s.endpoint.Hostname())}
+	host := strings.ToLower(s.endpoint.Hostname())
+	s.token = &defaultChain{local: !azureHost(host), cloud: cloudOf(host)}
 }
 
 func (s *settings) parseKey() error {

@@ -18,7 +18,7 @@ import (
 
 const (
 	userKeyLife  = 7 * 24 * time.Hour // Azure's maximum, counted from the key's start
-	userKeySkew  = 15 * time.Minute   // how far this machine's clock may be ahead of Azure's
+	clockSkew    = 15 * time.Minute   // how far this machine's clock may be ahead of Azure's
 	userKeyFresh = time.Hour          // an older key is renewed, so that a revoked one signs at most that long
 	userKeyPause = time.Minute        // between two attempts to renew a key that is still valid
 	userKeyTime  = 30 * time.Second   // for one request for a key
@@ -114,7 +114,7 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, req
 	}()
 	asked, cancel := context.WithTimeout(ctx, userKeyTime)
 	defer cancel()
-	start := now.Add(-userKeySkew).UTC().Truncate(time.Second)
+	start := now.Add(-clockSkew).UTC().Truncate(time.Second)
 	r.key, r.err = request(asked, start, start.Add(userKeyLife))
 	r.abandoned = r.err != nil && ctx.Err() != nil
 	if r.err != nil && valid && !r.abandoned && !isDenied(r.err) {
@@ -148,7 +148,11 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	if err != nil {
 		return nil, err
 	}
-	return parseUserKey(a.name, response, start)
+	key, err := parseUserKey(a.name, response, start)
+	if err == nil && a.version != "" && a.version != sasVersion {
+		key.signingKey.version = min(a.version, olderDelegation)
+	}
+	return key, err
 }
 
 func parseUserKey(account string, response *http.Response, since time.Time) (*userKey, error) {
@@ -172,7 +176,7 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 			start: document.SignedStart, end: document.SignedExpiry,
 			service: document.SignedService, version: document.SignedVersion,
 		}},
-		since: since.Add(userKeySkew), ends: ends.UTC().Truncate(time.Second),
+		since: since.Add(clockSkew), ends: ends.UTC().Truncate(time.Second),
 	}, nil
 }
 

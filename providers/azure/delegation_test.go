@@ -121,6 +121,27 @@ func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
 	}
 }
 
+// A cloud that lacks the newest version, or Config.APIVersion, gets signatures of an older form.
+func TestAUserKeySignsForOlderVersions(t *testing.T) {
+	s := newKeyServer(t)
+	for version, want := range map[string]string{"2020-12-06": "2020-12-06", "2024-11-04": "2024-11-04", "2025-11-05": olderDelegation, sasVersion: sasVersion} {
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: version})
+		require.NoError(t, err)
+		require.NotZero(t, d.Describe().Features&storage.SignedURLs, version)
+		signed, err := d.Sign(t.Context(), download(nil))
+		require.NoError(t, err)
+		u, err := url.Parse(signed.URL)
+		require.NoError(t, err)
+		require.Equal(t, want, u.Query().Get("sv"), version)
+		require.NoError(t, d.Close())
+	}
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: "2019-07-07"})
+	require.NoError(t, err)
+	require.Zero(t, d.Describe().Features&storage.SignedURLs)
+	require.Contains(t, d.Describe().SigningHint, scopeVersion)
+	require.NoError(t, d.Close())
+}
+
 func TestASignedURLExpiresWithItsKey(t *testing.T) {
 	ends := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
 	for name, test := range map[string]struct {
@@ -248,7 +269,7 @@ func TestInvalidUserKeyResponses(t *testing.T) {
 }
 
 func userKeyOf(now time.Time) *userKey {
-	return &userKey{signingKey: *testUserKey(), since: now, ends: now.Add(userKeyLife - userKeySkew)}
+	return &userKey{signingKey: *testUserKey(), since: now, ends: now.Add(userKeyLife - clockSkew)}
 }
 
 func TestConcurrentCallersRequestOneUserKey(t *testing.T) {

@@ -3,6 +3,7 @@ package azure
 import (
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -22,19 +23,25 @@ type driver struct {
 	*account
 	container *container.Client
 	bucket    string
+	replaces  atomic.Bool // checkReplaces has found that blobs can be replaced
 
 	// Tests lower these to copy small objects in blocks.
 	copyLimit, copyBlock int64 // bytes; 0 means the service's limits
 }
 
-// The service's limits, for versions since 2020.
+// The service's limits.
 // https://learn.microsoft.com/azure/storage/blobs/scalability-targets
 const (
 	maxPutSize   = 5000 << 20 // of one Put Blob; the SDK's 256 MiB are a limit of its helpers
 	maxBlockSize = 4000 << 20
-	maxBlocks    = 50_000
-	partSize     = 8 << 20 // this package's choice: 64 MiB take nine requests
-	maxPage      = 5000
+
+	largeBlocksVersion = "2019-12-12" // is the first service version with these limits
+	oldPutSize         = 256 << 20
+	oldBlockSize       = 100 << 20
+
+	maxBlocks = 50_000
+	partSize  = 8 << 20 // this package's choice: 64 MiB take nine requests
+	maxPage   = 5000
 
 	// maxEmptyPages is high because a hierarchical listing and one that crosses a partition may
 	// have many pages without an entry, each with a marker:
@@ -54,7 +61,7 @@ func (d *driver) Describe() storage.Description {
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
-			storage.Restoring | storage.ListedUploads | signFeatures(d.account),
+			storage.Restoring | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
@@ -67,9 +74,6 @@ func (d *driver) Describe() storage.Description {
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
 	}
-	if d.canAuthorizeSource() { // to copy the parts
-		desc.Features |= storage.OpenUploads
-	}
 	if d.canBatch() {
 		desc.MaxBatch = maxBatch
 	}
@@ -77,8 +81,11 @@ func (d *driver) Describe() storage.Description {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
 	}
+	if d.isBefore(largeBlocksVersion) {
+		desc.MaxPutSize, desc.MaxPartSize = oldPutSize, oldBlockSize
+	}
 	if d.isBefore(tagsVersion) {
-		desc.Features &^= storage.ObjectTags
+		desc.Features &^= storage.ObjectTags | storage.Versioning // see versionsVersion
 	}
 	if d.isBefore(priorityVersion) {
 		desc.Features &^= storage.Restoring

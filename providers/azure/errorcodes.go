@@ -21,9 +21,15 @@ const (
 	hierarchicalHint  = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
 	httpHint          = "the account requires https"
 	foreignHint       = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
+	blocksHint        = "other uploads left 100,000 uncommitted blocks on this key: wait a week, or first write a small object to the key"
+	charactersHint    = "Azure refuses keys with a character of U+0080 to U+009F, a private one (U+E000 to U+F8FF) or U+FFFD"
 	emulatorHint      = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
 	emulatorLacksHint = "the emulator does not have this: use an account of Azure"
+	versionHint       = "if the cloud or the server is older than the service version of the request, set Config.APIVersion (api_version=) to one that it has, such as 2019-07-07 for Azure Stack Hub"
+	policyHint        = "the account's SAS expiration policy refuses the shared access signature: give it a start (st) and a shorter term"
 	deletingHint      = "a container of this name is being deleted, which takes half a minute or more"
+	managementHint    = "the container has an immutability policy: delete it in the management plane (portal, az, ARM)"
+	operationHint     = "the account does not have this operation, such as tags in a hierarchical namespace, or the service version is too old for it"
 	redirectHint      = "check the endpoint: its response is a redirect"
 )
 
@@ -49,6 +55,7 @@ var errorMeanings = sdkerror.Table{
 		"BlobAlreadyExists":         {Code: storage.PreconditionFailed},
 		"UnauthorizedBlobOverwrite": {Code: storage.PermissionDenied, Hint: "the shared access signature permits creating objects, but not overwriting them"},
 		"SourceConditionNotMet":     {Code: storage.Changed},
+		"BlobOverwritten":           {Code: storage.Changed},
 		"InvalidRange":              {Code: storage.RangeNotSatisfiable},
 
 		"InvalidInput":                       {Code: storage.InvalidArgument},
@@ -75,7 +82,7 @@ var errorMeanings = sdkerror.Table{
 		"BlobAccessTierNotSupportedForAccountType": {Code: storage.InvalidArgument, Hint: tierHint},
 
 		"RequestBodyTooLarge":                {Code: storage.TooLarge},
-		"BlockCountExceedsLimit":             {Code: storage.TooLarge},
+		codeBlockCount:                       {Code: storage.TooLarge},
 		"BlockListTooLong":                   {Code: storage.TooLarge},
 		"ContentLengthLargerThanTierLimit":   {Code: storage.TooLarge},
 		"BlobTierInadequateForContentLength": {Code: storage.TooLarge},
@@ -106,14 +113,18 @@ var errorMeanings = sdkerror.Table{
 		"BlobNotArchived":                        {Code: storage.InvalidArgument},
 		codeImmutable:                            {Code: storage.Locked},
 		"ImmutabilityPolicyDeleteOnLockedPolicy": {Code: storage.Locked},
-		"BlobImmutableDueToLegalHold":            {Code: storage.Locked},
-		"LeaseIdMissing":                         {Code: storage.Locked, Hint: leaseHint},
-		"LeaseLost":                              {Code: storage.Locked, Hint: leaseHint},
-		"LeaseAlreadyPresent":                    {Code: storage.Locked, Hint: leaseHint},
-		"LeaseIdMismatchWithBlobOperation":       {Code: storage.Locked, Hint: leaseHint},
-		"SystemInUse":                            {Code: storage.Locked},
-		"SnapshotsPresent":                       {Code: storage.Locked, Hint: "the object has snapshots"},
-		codeCurrentVersion:                       {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
+		"ContainerImmutabilityPolicyLocked":      {Code: storage.Locked, Hint: managementHint},
+
+		"ContainerImmutableStorageWithVersioningEnabled": {Code: storage.Unsupported, Hint: managementHint},
+
+		"BlobImmutableDueToLegalHold":      {Code: storage.Locked},
+		"LeaseIdMissing":                   {Code: storage.Locked, Hint: leaseHint},
+		"LeaseLost":                        {Code: storage.Locked, Hint: leaseHint},
+		"LeaseAlreadyPresent":              {Code: storage.Locked, Hint: leaseHint},
+		"LeaseIdMismatchWithBlobOperation": {Code: storage.Locked, Hint: leaseHint},
+		"SystemInUse":                      {Code: storage.Locked},
+		"SnapshotsPresent":                 {Code: storage.Locked, Hint: "the object has snapshots"},
+		codeCurrentVersion:                 {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
 
 		"ServerBusy":                    {Code: storage.RateLimited},
 		"TooManyRequests":               {Code: storage.RateLimited},
@@ -136,6 +147,8 @@ var errorMeanings = sdkerror.Table{
 		"HierarchicalNamespaceNotEnabled":    {Code: storage.Unsupported},
 		"EndpointUnsupportedAccountFeatures": {Code: storage.Unsupported, Hint: hierarchicalHint},
 		"PathConflict":                       {Code: storage.Unsupported, Hint: hierarchicalHint},
+		"DirectoryIsNotEmpty":                {Code: storage.Unsupported, Hint: hierarchicalHint},
+		"OperationNotSupportedOnDirectory":   {Code: storage.Unsupported, Hint: hierarchicalHint},
 		"ResourceTypeMismatch":               {Code: storage.Unsupported, Hint: hierarchicalHint},
 	},
 
@@ -150,12 +163,24 @@ var errorMeanings = sdkerror.Table{
 const (
 	codeArchived    = "BlobArchived"
 	codeRehydrating = "BlobBeingRehydrated"
+	codeBlockCount  = "BlockCountExceedsLimit"
 )
 
-// isOldEmulator reports whether the emulator refused the API's version. The
-// response to a HEAD has no message that says so.
-func isOldEmulator(code string, header http.Header) bool {
-	return code == "InvalidHeaderValue" && strings.HasPrefix(header.Get("Server"), "Azurite")
+// specialHint returns the hint for what the code does not tell, or "". The response to a HEAD does
+// not name the header.
+func specialHint(code string, document errorDocument, response *http.Response) string {
+	switch {
+	case strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated"):
+		return policyHint
+	case code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI"):
+		return charactersHint // the response is from before the service: https://github.com/Azure/azure-storage-azcopy/issues/2421
+	case code != "InvalidHeaderValue":
+	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
+		return emulatorHint
+	case strings.EqualFold(document.HeaderName, "x-ms-version"), response.Request != nil && response.Request.Method == http.MethodHead:
+		return versionHint
+	}
+	return ""
 }
 
 // meaningOf returns the meaning of the service's code or, if the code is

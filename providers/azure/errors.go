@@ -48,13 +48,16 @@ func fromResponse(err error) *storage.Error {
 		return nil
 	}
 	header := response.RawResponse.Header
-	code, message, isOwn := codeAndMessage(response)
+	document := documentOf(response)
+	code := cmp.Or(response.ErrorCode, document.Code)
 	m := meaningOf(code, response.StatusCode)
-	if isOldEmulator(code, header) {
-		m.Hint = emulatorHint
+	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the name of an operation
+		m.Code, m.Hint = storage.Unsupported, operationHint
 	}
-	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: message, status: response.StatusCode, sdk: err})
+	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
+	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err})
 	e.RequestID = header.Get(requestIDHeader)
+	isOwn := document.Code != "" || header.Get("X-Ms-Error-Code") != "" // the SDK finds a code on a web page, too
 	e.Unknown = sdkerror.IsForeign(response.StatusCode, isOwn, e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
 	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that the request cannot have
@@ -94,23 +97,33 @@ func responseOf(err error) *azcore.ResponseError {
 	return response
 }
 
-// codeAndMessage returns the service's code and the first line of its message.
-// The other lines are the request's id and the time. The response to a HEAD has
-// only headers. The code is not the service's own if the SDK found it on a web page.
-func codeAndMessage(response *azcore.ResponseError) (code, message string, isOwn bool) {
-	var document struct {
-		Code    string
-		Message string
-	}
+// An errorDocument is the body of a refusal. Other elements may contain a signature.
+type errorDocument struct {
+	Code, Message             string
+	HeaderName                string // of InvalidHeaderValue
+	QueryParameterName        string // of InvalidQueryParameterValue
+	AuthenticationErrorDetail string // of AuthenticationFailed; may contain what was signed
+}
+
+// documentOf returns the body of a response. The response to a HEAD has only headers.
+func documentOf(response *azcore.ResponseError) (document errorDocument) {
 	if body := response.RawResponse.Body; body != nil {
 		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
 			_ = xml.Unmarshal(raw, &document) // if it is not XML, there is no message
 			response.RawResponse.Body = io.NopCloser(strings.NewReader(string(raw)))
 		}
 	}
-	message, _, _ = strings.Cut(strings.TrimSpace(document.Message), "\n")
-	isOwn = document.Code != "" || response.RawResponse.Header.Get("X-Ms-Error-Code") != ""
-	return cmp.Or(response.ErrorCode, document.Code), strings.TrimSpace(message), isOwn
+	return document
+}
+
+// text returns the first line of the message. The other lines are the request's id and the time.
+func (d *errorDocument) text() string {
+	message, _, _ := strings.Cut(strings.TrimSpace(d.Message), "\n")
+	message = strings.TrimSpace(message)
+	if d.HeaderName != "" {
+		message = strings.TrimSpace(message + " (" + d.HeaderName + ")")
+	}
+	return message
 }
 
 var networkHints = sdkerror.NetworkHints{

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -183,10 +184,14 @@ func TestAnEmulatorOlderThanTheAPI(t *testing.T) {
 		d := newScript(t, old).driver(t)
 		_, err := d.Put(t.Context(), wiretest.Put("a", ""))
 		_, ofHead := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}) // whose response has no body
-		for _, err := range []error{err, ofHead} {
+		for i, err := range []error{err, ofHead} {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.InvalidArgument, e.Code)
+			if i == 1 && want == "" {
+				require.Equal(t, versionHint, e.Hint, "it does not name the header")
+				continue
+			}
 			require.Equal(t, want, e.Hint, server)
 		}
 	}
@@ -206,6 +211,8 @@ func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
 	}{
 		{"an internal error", answered(http.StatusInternalServerError), storage.Unavailable},
 		{"too many requests", answered(http.StatusTooManyRequests), storage.Unavailable},
+		{"a metadata service that starts", answered(http.StatusNotFound), storage.Unavailable},
+		{"a metadata service that is updated", answered(http.StatusGone), storage.Unavailable},
 		{"no route to it", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, storage.Unavailable},
 		{"a refusal", answered(http.StatusForbidden), storage.Unauthenticated},
 		{"an unknown client", answered(http.StatusBadRequest), storage.Unauthenticated},
@@ -221,5 +228,48 @@ func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
 			require.Equal(t, row.want == storage.Unavailable, own.Retryable)
 			require.False(t, own.Unknown)
 		})
+	}
+}
+
+// The front end of Azure refuses some characters of a path before the service sees the request.
+// https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+// https://github.com/Azure/azure-storage-azcopy/issues/2421, https://github.com/Azure/azure-storage-node/issues/385
+func TestKeysThatAzureRefuses(t *testing.T) {
+	refused := said{Status: http.StatusBadRequest, Body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,
+		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0", requestIDHeader: "", "ETag": ""}}
+	for _, key := range []string{"a\u0081", "a\uF003", "a\uFFFD"} {
+		b := storage.New(newScript(t, refused).driver(t))
+		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Equal(t, charactersHint, asError(err).Hint)
+		_, err = b.Attrs(t.Context(), key)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Equal(t, charactersHint, asError(err).Hint)
+	}
+}
+
+// https://learn.microsoft.com/azure/storage/blobs/scalability-targets
+func TestLimitsOfOldServiceVersions(t *testing.T) {
+	old := newScript(t).driver(t, func(c *Config) { c.APIVersion = "2019-07-07" })
+	require.EqualValues(t, 100<<20, old.Describe().MaxPartSize)
+	require.EqualValues(t, 256<<20, old.Describe().MaxPutSize)
+	require.EqualValues(t, 100<<20, old.copyBlockSize())
+	require.Zero(t, old.Describe().MaxBatch, "batches of a container came later")
+	recent := newScript(t).driver(t, func(c *Config) { c.APIVersion = largeBlocksVersion })
+	require.EqualValues(t, 4000<<20, recent.Describe().MaxPartSize)
+	require.EqualValues(t, 256<<20, recent.copyBlockSize())
+}
+
+// The newest object gets the tier of the one that it replaces, and no response says so.
+// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
+func TestAnOverwriteWithoutAStorageClass(t *testing.T) {
+	for class, tier := range map[string]string{"": "", "Cool": "Cool"} {
+		s := newScript(t, created)
+		r := wiretest.Put("a", "x")
+		r.StorageClass = class
+		attrs, err := s.driver(t).Put(t.Context(), r)
+		require.NoError(t, err)
+		require.Equal(t, class, attrs.StorageClass)
+		require.Equal(t, tier, s.Last(t).Header.Get("X-Ms-Access-Tier"))
 	}
 }

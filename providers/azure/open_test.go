@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -232,6 +233,7 @@ func TestAddresses(t *testing.T) {
 		"azblob://photos/?account=acme&anonymous=true":                          {Bucket: "photos", Account: "acme", Anonymous: true},
 		"azblob://photos?account=acme&encryption_scope=tenant-1":                {Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
 		"azblob://photos?account=acme&kms_key=tenant-1":                         {Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
+		"azblob://photos?account=acme&api_version=2019-07-07":                   {Bucket: "photos", Account: "acme", APIVersion: "2019-07-07"},
 		"azblob://$root?account=acme&anonymous=false&versions=true&public=true": {Bucket: "$root", Account: "acme"},
 	} {
 		b, err := storage.Open(t.Context(), address)
@@ -239,12 +241,18 @@ func TestAddresses(t *testing.T) {
 		native, ok := storage.As[*container.Client](b)
 		require.True(t, ok)
 		require.Contains(t, native.URL(), want.Bucket)
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		parsed, err := parseAddress(u)
+		require.NoError(t, err)
+		require.Equal(t, want, parsed, address)
 		require.NoError(t, storage.Close(b))
 	}
 	for _, address := range []string{
 		"azblob://?account=acme", "azblob:photos?account=acme", "azblob://key@photos?account=acme", "azblob://photos:80?account=acme",
 		"azblob://photos/a?account=acme", "azblob://photos?account=acme&anonymous=perhaps", "azblob://photos?account=acme&key=x", "azblob://photos?account=acme&kms_key=arn:aws:kms:1",
 		"azblob://photos?account=acme&kms_key=tenant-1&encryption_scope=tenant-2", "azblob://photos",
+		"azblob://photos?account=acme&api_version=latest",
 	} {
 		_, err := storage.Open(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
@@ -376,6 +384,29 @@ func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
 	t.Setenv("PATH", "")
 	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 	require.ErrorIs(t, err, storage.Unauthenticated)
+	require.Contains(t, asError(err).Hint, "set Config.Credential", "for a domain of one's own")
+}
+
+// The identity service of the public cloud knows nobody of another one.
+// https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
+func TestTheDefaultChainAsksTheCloudOfTheEndpoint(t *testing.T) {
+	inEnvironment(t, nil)
+	for endpoint, want := range map[string]string{
+		"https://acme.blob.core.windows.net":       "",
+		"https://Acme.blob.core.usgovcloudapi.net": "https://login.microsoftonline.us/",
+		"https://acme.blob.core.chinacloudapi.cn":  "https://login.chinacloudapi.cn/",
+		"https://usgovcloudapi.net.example.com":    "",
+	} {
+		a, err := newAccount(Config{Endpoint: endpoint})
+		require.NoError(t, err)
+		require.Equal(t, want, a.token.(*defaultChain).cloud.ActiveDirectoryAuthorityHost, endpoint)
+		require.NoError(t, a.close())
+	}
+	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.example")
+	a, err := newAccount(Config{Endpoint: "https://acme.blob.core.usgovcloudapi.net"})
+	require.NoError(t, err)
+	require.Empty(t, a.token.(*defaultChain).cloud.ActiveDirectoryAuthorityHost, "the SDK reads the variable")
+	require.NoError(t, a.close())
 }
 
 func TestAKeyWithAnSDKClientSigns(t *testing.T) {

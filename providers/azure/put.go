@@ -41,7 +41,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, writeError(err, r.Condition)
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
-	attrs.MD5 = out.ContentMD5 // computed by the service
+	attrs.MD5 = out.ContentMD5 // since 2019-02-02 Azure returns it only for a request with an MD5; the emulator always does
 	attrs.StorageClass = deref((*string)(o.Tier))
 	attrs.Encryption = encryption(out.IsServerEncrypted, out.EncryptionScope, out.EncryptionKeySHA256)
 	return attrs, nil

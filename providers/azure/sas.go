@@ -22,6 +22,10 @@ const (
 	// scopeVersion, it has an encryption scope, and so has Copy Blob From URL.
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
+
+	// olderDelegation is the version of a signature with a user delegation key if the account uses
+	// another version than sasVersion. Its fields are the same since scopeVersion; 2025-07-05 has more.
+	olderDelegation = "2025-05-05"
 )
 
 // The permissions of a signature, with the letters in Azure's order.
@@ -62,7 +66,7 @@ type grant struct {
 	container, key string // not escaped
 	version        string // "" means the current one
 	permissions    string
-	ends           time.Time // in whole seconds
+	starts, ends   time.Time // in whole seconds
 	plainHTTP      bool      // the URL may be used without TLS
 	disposition    string    // Content-Disposition of the response; "" means the object's
 	mediaType      string    // Content-Type of the response; "" means the object's
@@ -83,6 +87,12 @@ func (g *grant) protocol() string {
 	return "https"
 }
 
+// start returns when the signature becomes valid, clockSkew before it is made. An account whose SAS
+// expiration policy blocks refuses a signature without a start.
+// https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
+// https://github.com/microsoft/AzureStorageExplorer/issues/8845
+func (g *grant) start() string { return g.starts.UTC().Format(sasTime) }
+
 func (g *grant) expiry() string { return g.ends.UTC().Format(sasTime) }
 
 // canonical returns the blob's name in the signature. It has the account instead
@@ -91,18 +101,17 @@ func (g *grant) canonical(account string) string {
 	return "/blob/" + account + "/" + g.container + "/" + g.key
 }
 
-// stringToSign returns the text to sign. It has no start, so that the signature
-// is valid at once, even if this machine's clock is ahead.
+// stringToSign returns the text to sign.
 //
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 // https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 func (k *signingKey) stringToSign(g *grant) string {
 	if k.delegated != nil {
-		return k.delegated.stringToSign(g, k.account)
+		return k.delegatedStringToSign(g)
 	}
 	fields := []string{
 		g.permissions,
-		"", // signedStart
+		g.start(),
 		g.expiry(),
 		g.canonical(k.account),
 		"", // signedIdentifier
@@ -127,12 +136,13 @@ func (k *signingKey) stringToSign(g *grant) string {
 // serviceVersion returns the service version of the signature.
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
-func (d *delegation) stringToSign(g *grant, account string) string {
-	return strings.Join([]string{
+func (k *signingKey) delegatedStringToSign(g *grant) string {
+	d, current := k.delegated, k.serviceVersion() == sasVersion
+	fields := []string{
 		g.permissions,
-		"", // signedStart
+		g.start(),
 		g.expiry(),
-		g.canonical(account),
+		g.canonical(k.account),
 		d.objectID,
 		d.tenantID,
 		d.start,
@@ -142,22 +152,34 @@ func (d *delegation) stringToSign(g *grant, account string) string {
 		"", // signedAuthorizedUserObjectId
 		"", // signedUnauthorizedUserObjectId
 		"", // signedCorrelationId
-		"", // signedKeyDelegatedUserTenantId
-		"", // signedDelegatedUserObjectId
+	}
+	if current {
+		fields = append(fields,
+			"", // signedKeyDelegatedUserTenantId
+			"", // signedDelegatedUserObjectId
+		)
+	}
+	fields = append(fields,
 		"", // signedIP
 		g.protocol(),
-		sasVersion,
+		k.serviceVersion(),
 		g.resource(),
 		g.version, // signedSnapshotTime, or the id of a version
 		g.scope,   // signedEncryptionScope
-		"",        // canonicalizedSignedRequestHeaders
-		"",        // canonicalizedSignedRequestQueryParameters
-		"",        // rscc
+	)
+	if current {
+		fields = append(fields,
+			"", // canonicalizedSignedRequestHeaders
+			"", // canonicalizedSignedRequestQueryParameters
+		)
+	}
+	return strings.Join(append(fields,
+		"", // rscc
 		g.disposition,
 		"", // rsce
 		"", // rscl
 		g.mediaType,
-	}, "\n")
+	), "\n")
 }
 
 func (k *signingKey) signature(g *grant) string {
@@ -173,6 +195,7 @@ func (k *signingKey) sign(g *grant) string {
 	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
 	q.add("sp", g.permissions)
+	q.add("st", g.start())
 	q.add("se", g.expiry())
 	q.add("spr", g.protocol())
 	q.add("versionid", g.version)

@@ -31,7 +31,8 @@ const (
 var signedKeys = append(slices.Clone(wiretest.Keys), "brackets[1]{2}", "a=b&sig=x&se=2000-01-01", strings.Repeat("abcd/", 204)+"abcd")
 
 func testGrant(change func(g *grant)) *grant {
-	g := &grant{container: "photos", key: "a", permissions: mayRead, ends: signedAt.Truncate(time.Second).Add(time.Hour)}
+	second := signedAt.Truncate(time.Second)
+	g := &grant{container: "photos", key: "a", permissions: mayRead, starts: second.Add(-clockSkew), ends: second.Add(time.Hour)}
 	if change != nil {
 		change(g)
 	}
@@ -61,7 +62,7 @@ func grants() map[string]*grant {
 
 func sdkValues(g *grant) sas.BlobSignatureValues {
 	return sas.BlobSignatureValues{
-		Version: sasVersion, Protocol: sas.Protocol(g.protocol()), ExpiryTime: g.ends.UTC(), Permissions: g.permissions,
+		Version: sasVersion, Protocol: sas.Protocol(g.protocol()), StartTime: g.starts.UTC(), ExpiryTime: g.ends.UTC(), Permissions: g.permissions,
 		ContainerName: g.container, BlobName: g.key, ContentDisposition: g.disposition, ContentType: g.mediaType, EncryptionScope: g.scope,
 	}
 }
@@ -107,6 +108,15 @@ var documentedDelegation = []string{
 	"rscc", "rscd", "rsce", "rscl", "rsct",
 }
 
+// olderDelegationFields is that of a user delegation SAS of version 2020-12-06 and later, before 2025-07-05.
+func olderDelegationFields() []string {
+	return slices.DeleteFunc(slices.Clone(documentedDelegation), func(field string) bool {
+		return slices.Contains([]string{
+			"signedKeyDelegatedUserTenantId", "signedDelegatedUserObjectId", "canonicalizedSignedRequestHeaders", "canonicalizedSignedRequestQueryParameters",
+		}, field)
+	})
+}
+
 func testUserKey() *signingKey {
 	return &signingKey{account: testAccount, secret: []byte("delegated"), delegated: &delegation{
 		objectID: "object", tenantID: "tenant", start: "2026-03-04T04:51:07Z", end: "2026-03-11T04:51:07Z", service: "b", version: "2026-12-06",
@@ -118,7 +128,7 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 		g.key, g.permissions, g.disposition, g.mediaType = "a b/+%é", "r", "inline", "image/png"
 	})
 	fields := map[string]string{
-		"signedPermissions": "r", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a b/+%é",
+		"signedPermissions": "r", "signedStart": "2026-03-04T04:51:07Z", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a b/+%é",
 		"signedProtocol": "https", "signedVersion": "2026-12-06", "signedResource": "b", "rscd": "inline", "rsct": "image/png",
 		"signedKeyObjectId": "object", "signedKeyTenantId": "tenant", "signedKeyStart": "2026-03-04T04:51:07Z",
 		"signedKeyExpiry": "2026-03-11T04:51:07Z", "signedKeyService": "b", "signedKeyVersion": "2026-12-06",
@@ -132,6 +142,8 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 	ofVersion["signedResource"], ofVersion["signedSnapshotTime"] = "bv", "2026-03-01T00:00:00.1234567Z"
 	older := maps.Clone(fields)
 	older["signedVersion"] = "2019-07-07"
+	olderUser, olderKey := maps.Clone(fields), testUserKey()
+	olderKey.version, olderUser["signedVersion"] = olderDelegation, olderDelegation
 	for name, test := range map[string]struct {
 		key    *signingKey
 		grant  *grant
@@ -141,9 +153,10 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 		"the account's key":              {newSigningKey(testAccount, testKey, ""), granted, documentedService, fields},
 		"the key, for Azure Stack Hub":   {newSigningKey(testAccount, testKey, "2019-07-07"), granted, slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }), older},
 		"a user's key":                   {testUserKey(), granted, documentedDelegation, fields},
+		"a user's key, an older cloud":   {olderKey, granted, olderDelegationFields(), olderUser},
 		"a version, the account's key":   {newSigningKey(testAccount, testKey, ""), &version, documentedService, ofVersion},
 		"a version, with a user's key":   {testUserKey(), &version, documentedDelegation, ofVersion},
-		"an upload without TLS, the key": {newSigningKey(testAccount, testKey, ""), testGrant(func(g *grant) { g.permissions, g.plainHTTP = mayOverwrite, true }), documentedService, map[string]string{"signedPermissions": "cw", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a", "signedProtocol": "https,http", "signedVersion": "2026-12-06", "signedResource": "b"}},
+		"an upload without TLS, the key": {newSigningKey(testAccount, testKey, ""), testGrant(func(g *grant) { g.permissions, g.plainHTTP = mayOverwrite, true }), documentedService, map[string]string{"signedPermissions": "cw", "signedStart": "2026-03-04T04:51:07Z", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a", "signedProtocol": "https,http", "signedVersion": "2026-12-06", "signedResource": "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed := strings.Split(test.key.stringToSign(test.grant), "\n")
@@ -167,7 +180,7 @@ func TestTheQueryHasAllSignedFields(t *testing.T) {
 	require.NoError(t, err)
 	got.Del("sig")
 	require.Equal(t, url.Values{
-		"sv": {"2026-12-06"}, "sr": {"bv"}, "sp": {"r"}, "se": {"2026-03-04T06:06:07Z"}, "spr": {"https"},
+		"sv": {"2026-12-06"}, "sr": {"bv"}, "sp": {"r"}, "st": {"2026-03-04T04:51:07Z"}, "se": {"2026-03-04T06:06:07Z"}, "spr": {"https"},
 		"versionid": {"2026-03-01T00:00:00.1234567Z"}, "rscd": {"inline"}, "rsct": {"image/png"},
 		"skoid": {"object"}, "sktid": {"tenant"}, "skt": {"2026-03-04T04:51:07Z"}, "ske": {"2026-03-11T04:51:07Z"},
 		"sks": {"b"}, "skv": {"2026-12-06"},

@@ -175,19 +175,49 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	})
 }
 
+// The hints for containers that are not empty although List finds nothing.
+const (
+	uploadsHint  = "the bucket has open uploads: list them with ListUploads, and abort them with AbortUpload"
+	versionsHint = "the bucket has noncurrent versions: remove them with RemoveVersions"
+)
+
 // checkEmpty returns BucketNotEmpty if there is a blob or a version of one. A
-// page may be empty without being the last.
+// page may be empty without being the last. Old versions of this package's own
+// blobs do not count: their uploads have ended.
 func (b *managedContainer) checkEmpty(ctx context.Context) error {
+	if b.isBefore(versionsVersion) {
+		return b.checkNoBlobs(ctx, false)
+	}
+	err := b.checkNoBlobs(ctx, true)
+	if code := storage.CodeOf(err); code == storage.Unsupported || code == storage.InvalidArgument {
+		return b.checkNoBlobs(ctx, false) // an account that cannot list versions has none
+	}
+	return err
+}
+
+func (b *managedContainer) checkNoBlobs(ctx context.Context, versions bool) error {
 	pager := b.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		MaxResults: to.Ptr(int32(1)), Include: container.ListBlobsInclude{Versions: true},
+		MaxResults: to.Ptr(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
 	})
 	for pager.More() {
 		page, err := nextPage(ctx, b.account, pager)
 		if err != nil {
 			return reads(err)
 		}
-		if page.Segment != nil && len(page.Segment.BlobItems) > 0 {
-			return storage.BucketNotEmpty
+		if page.Segment == nil {
+			continue
+		}
+		for _, item := range page.Segment.BlobItems {
+			old, own := deref(item.VersionID) != "" && !isCurrent(item), isReserved(deref(item.Name))
+			switch {
+			case old && own:
+			case old:
+				return &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
+			case own:
+				return &storage.Error{Code: storage.BucketNotEmpty, Hint: uploadsHint}
+			default:
+				return storage.BucketNotEmpty
+			}
 		}
 	}
 	return nil

@@ -264,8 +264,8 @@ func page(marker string, names ...string) reply {
 // Azure deletes a container with its blobs, so the driver looks for old versions
 // on every page.
 func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
-	const look = "GET /photos?comp=list&include=versions&maxresults=1&restype=container"
-	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=1&restype=container"
+	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
+	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
 	for name, test := range map[string]struct {
 		pages   map[string]reply
 		deleted bool
@@ -293,6 +293,64 @@ func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
 			require.Equal(t, test.deleted, slices.Contains(s.requests(), askRemove))
 		})
 	}
+}
+
+// Old versions of parts are of uploads that have ended; nobody may see them, and nobody needs them.
+func TestABucketWithOldPartsIsDeleted(t *testing.T) {
+	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
+	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
+	upload := page("")
+	upload.body = strings.Replace(upload.body, "<Blobs>", "<Blobs><Blob><Name>"+part+"</Name></Blob>", 1)
+	for name, test := range map[string]struct {
+		page reply
+		hint string // "": the container is deleted
+	}{
+		"old versions of parts":              {page("", part, part), ""},
+		"old versions of parts, and another": {page("", part, "a"), versionsHint},
+		"an open upload":                     {upload, uploadsHint},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{look: test.page, askRemove: {status: http.StatusAccepted}})
+			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
+			require.NoError(t, err)
+			err = d.DeleteBucket(t.Context(), "photos")
+			require.NoError(t, d.Close())
+			require.Equal(t, test.hint == "", slices.Contains(s.requests(), askRemove))
+			if test.hint == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, storage.BucketNotEmpty)
+			require.Equal(t, test.hint, asError(err).Hint)
+		})
+	}
+}
+
+// An account without versions may refuse to list them.
+func TestABucketOfAnAccountWithoutVersionsIsDeleted(t *testing.T) {
+	const look, plain = "GET /photos?comp=list&include=versions&maxresults=100&restype=container", "GET /photos?comp=list&maxresults=100&restype=container"
+	for name, row := range map[string]struct {
+		page reply
+		want storage.Code
+	}{"an empty one": {page(""), ""}, "one with a blob": {page("", "a"), storage.BucketNotEmpty}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{look: {status: http.StatusBadRequest, code: "InvalidQueryParameterValue"}, plain: row.page, askRemove: {status: http.StatusAccepted}})
+			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
+			require.NoError(t, err)
+			require.Equal(t, row.want, storage.CodeOf(d.DeleteBucket(t.Context(), "photos")))
+			require.Equal(t, row.want == "", slices.Contains(s.requests(), askRemove))
+			require.NoError(t, d.Close())
+		})
+	}
+}
+
+// A service that is older than versions refuses to list them.
+func TestABucketOfAnOldServiceIsDeleted(t *testing.T) {
+	s := newStandIn(t, map[string]reply{"GET /photos?comp=list&maxresults=100&restype=container": page(""), askRemove: {status: http.StatusAccepted}})
+	d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey, APIVersion: "2019-07-07"})
+	require.NoError(t, err)
+	require.NoError(t, d.DeleteBucket(t.Context(), "photos"))
+	require.NoError(t, d.Close())
 }
 
 func TestBucketsArePaged(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 const (
 	maxSigned  = 7 * 24 * time.Hour // the limit of the API and of a user delegation key
-	sourceTime = 24 * time.Hour     // for a copy in blocks, which all use one URL; only Azure gets it
+	sourceTime = 15 * time.Minute   // for the source of one request; only Azure gets it
 
 	tokenScope = "https://storage.azure.com/.default"
 )
@@ -32,7 +32,7 @@ type signing struct {
 // signingHint returns the hint for an account that cannot sign.
 func (a *account) signingHint() string {
 	if a.token != nil && a.name != "" {
-		return "signing with a token credential needs the current service version: set Config.Key, or omit Config.APIVersion"
+		return "signing with a token credential needs the service version " + scopeVersion + " or later: set Config.Key, or a later Config.APIVersion"
 	}
 	if a.token != nil {
 		return "signing needs the account's name, which a custom domain does not contain: set Config.Account or account="
@@ -41,10 +41,10 @@ func (a *account) signingHint() string {
 }
 
 // delegates reports whether the account signs with user delegation keys. Such a
-// signature contains the account's name and fields that older service versions do
-// not have.
+// signature contains the account's name and fields that service versions before
+// scopeVersion do not have.
 func (a *account) delegates() bool {
-	return a.token != nil && a.name != "" && (a.version == "" || a.version == sasVersion)
+	return a.token != nil && a.name != "" && !a.isBefore(scopeVersion)
 }
 
 // signFeatures returns the signing features that the account's credential
@@ -60,7 +60,8 @@ func signFeatures(a *account) storage.Features {
 // Sign makes no request if the account's key is known. With a token credential it
 // requests a user delegation key, at first and every hour. A signature expires
 // with its key, so that one for nearly seven days may expire 75 minutes earlier
-// than requested.
+// than requested. It begins 15 minutes ago, for clients and services whose clocks
+// differ.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
@@ -145,6 +146,7 @@ func (k customerKey) addTo(h http.Header) {
 // signs.
 func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, error) {
 	second := now.UTC().Truncate(time.Second)
+	g.starts = second.Add(-clockSkew)
 	g.ends = earlier(now.UTC().Add(ttl+time.Second-1).Truncate(time.Second), second.Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	key := a.signer

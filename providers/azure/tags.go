@@ -3,17 +3,27 @@ package azure
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // tagsVersion is the first service version with blob index tags. An older one would ignore them.
 const tagsVersion = "2019-12-12"
 
-// Tags makes one Get Blob Tags request.
+// versionsVersion is the first service version with versions of blobs. An older one refuses listings
+// with versions.
+const versionsVersion = tagsVersion
+
+// tagsHint names the permissions of tags, which the role Storage Blob Data Contributor lacks.
+const tagsHint = "tags need the role Storage Blob Data Owner, or the permission t of a shared access signature"
+
+// Tags makes one Get Blob Tags request. A copy gets no verdict of a scanner, which is about the
+// object that was scanned.
 func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return nil, err
@@ -24,15 +34,31 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 	}
 	out, err := ask(ctx, d.account, d.blob(r.Key).GetTags, o)
 	if err != nil {
-		return nil, d.readError(ctx, err, r)
+		return nil, tagsError(d.readError(ctx, err, r))
 	}
 	tags := make(map[string]string, len(out.BlobTagSet))
 	for _, tag := range out.BlobTagSet {
-		if tag != nil {
+		if tag != nil && !(r.Auxiliary && isVerdict(deref(tag.Key))) {
 			tags[deref(tag.Key)] = deref(tag.Value)
 		}
 	}
 	return tags, nil
+}
+
+// isVerdict reports whether Microsoft Defender for Storage sets the tag with this key, as "Malware
+// Scanning scan result" and "Malware Scanning scan time UTC". It does so after every upload.
+// https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning
+// https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900
+func isVerdict(key string) bool {
+	return strings.HasPrefix(strings.ToLower(key), "malware scanning scan ")
+}
+
+// tagsError returns err with the hint of a denied request for tags.
+func tagsError(err error) error {
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return sdkerror.WithHint(err, tagsHint)
+	}
+	return err
 }
 
 // SetTags makes one Set Blob Tags request, which replaces all tags.
@@ -49,7 +75,7 @@ func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 		_, err := d.blob(r.Key).SetTags(ctx, r.Tags, o)
 		return err
 	})
-	return d.changeError(ctx, err)
+	return tagsError(d.changeError(ctx, err))
 }
 
 // changeError returns the error for a failed change of an object, or nil.

@@ -3,6 +3,7 @@ package azure
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -137,4 +138,48 @@ func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 	}
 	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.ObjectTags)
 	require.NotZero(t, newScript(t).driver(t, func(c *Config) { c.APIVersion = tagsVersion }).Describe().Features&storage.ObjectTags)
+}
+
+const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanning scan result</Key><Value>No threats found</Value></Tag>` +
+	`<Tag><Key>Malware Scanning scan time UTC</Key><Value>2026-11-20 12:00:00Z</Value></Tag><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`
+
+// Defender for Storage tags every upload. The role Storage Blob Data Contributor may not read tags,
+// and a verdict is about the object that was scanned.
+// https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900, https://github.com/microsoft/AzureStorageExplorer/issues/6709
+func TestACopyOfAScannedObject(t *testing.T) {
+	for name, row := range map[string]struct {
+		tags said
+		want map[string]string
+	}{
+		"by a role that may read tags":     {said{Body: scannedTags}, map[string]string{"k": "v"}},
+		"by a role that may not read tags": {refusing(403, "AuthorizationPermissionMismatch"), map[string]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t)
+			s.Answer = func(r wiretest.Request) said {
+				switch {
+				case r.Method == http.MethodHead:
+					return anObject("hello", "X-Ms-Tag-Count", "3")
+				case strings.Contains(r.RawQuery, "comp=tags"):
+					return row.tags
+				}
+				return accepted
+			}
+			b := storage.New(s.driver(t))
+			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
+			require.NoError(t, err)
+			require.Equal(t, len(row.want), attrs.TagCount)
+			require.Equal(t, "PUT /photos/to", s.Last(t).Line())
+			requireTags(t, s.Last(t).Header, row.want)
+
+			tags, err := storage.Tags(t.Context(), b, "from")
+			if row.tags.Status != 0 {
+				require.ErrorIs(t, err, storage.PermissionDenied)
+				require.Equal(t, tagsHint, asError(err).Hint)
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, tags, 3, "Tags returns the verdict")
+		})
+	}
 }

@@ -15,7 +15,8 @@ import (
 // ListVersions returns one page with all versions of its keys, newest first.
 // Azure lists the oldest first, so ListVersions reads as many of Azure's pages as
 // needed. If Azure's page ends within a key, that key is on the next page, which
-// reads Azure's page again.
+// reads Azure's page again. Versions of parts of open uploads are listed only under reservedPrefix,
+// so that those which nobody could remove with their upload can be removed.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
 	marker, from, err := parsePageToken(r.Token)
 	if err != nil {
@@ -29,7 +30,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && deref(item.VersionID) != "" && !isPlaceholder(item) && !isReserved(*item.Name) {
+			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && deref(item.VersionID) != "" && !isPlaceholder(item) && (!isReserved(*item.Name) || isReserved(r.Prefix)) {
 				gathered.add(item, marker)
 			}
 		}
@@ -69,7 +70,7 @@ type versionGroups struct {
 
 func (g *versionGroups) add(item *container.BlobItem, marker string) {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID)}
-	e.Current = item.IsCurrentVersion != nil && *item.IsCurrentVersion
+	e.Current = isCurrent(item)
 	if n := len(g.entries); n == 0 || g.entries[n-1].Key != e.Key {
 		g.last, g.marker = n, marker
 	}

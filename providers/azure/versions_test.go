@@ -2,11 +2,13 @@ package azure
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // versionEntry returns one of three versions, a second apart. Azure lists the
@@ -117,4 +119,30 @@ func TestMissingVersion(t *testing.T) {
 	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)}))
+}
+
+// Those that a role could not remove with their upload, or that an older release left.
+func TestVersionsOfPartsCanBeRemoved(t *testing.T) {
+	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
+	s := newScript(t)
+	s.Answer = func(r wiretest.Request) said {
+		if r.Method == http.MethodDelete || r.Method == http.MethodPost {
+			return said{Status: http.StatusAccepted}
+		}
+		return listing("", versionEntry(part, 1, false))
+	}
+	d := s.driver(t)
+	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+	require.NoError(t, err)
+	require.Empty(t, page.Entries)
+	b := storage.New(d, storage.WithVersions(), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	var found []storage.VersionEntry
+	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(reservedPrefix)) {
+		require.NoError(t, err)
+		found = append(found, entry)
+	}
+	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(found))
+	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: part, Version: versionAt(1)}))
+	require.Equal(t, http.MethodDelete, s.Last(t).Method)
+	require.Contains(t, s.Last(t).RawQuery, "versionid=")
 }

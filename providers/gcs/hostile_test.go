@@ -17,6 +17,8 @@ import (
 // knownHostileFailures are the rows that fail. There should be none.
 var knownHostileFailures = map[string]string{}
 
+var hostileToken = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the-token_of/the.test"})
+
 func TestHostileServers(t *testing.T) {
 	store := hostileStore(t)
 	store.Skip = knownHostileFailures
@@ -35,11 +37,13 @@ func hostileStore(t *testing.T) hostile.Store {
 	bucket := server.bucket(ruleBucket{})
 	return hostile.Store{
 		Server: server,
+		OpenService: func(t *testing.T, address string) storage.ServiceDriver {
+			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{Project: "project", Endpoint: address, TokenSource: hostileToken})
+			require.NoError(t, err)
+			return s
+		},
 		Open: func(t *testing.T, address string) storage.Driver {
-			c := gcs.Config{
-				Bucket: bucket, Endpoint: address,
-				TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the-token_of/the.test"}),
-			}
+			c := gcs.Config{Bucket: bucket, Endpoint: address, TokenSource: hostileToken}
 			if strings.HasPrefix(address, "https:") {
 				c.HTTPClient = trusting
 			}

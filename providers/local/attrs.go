@@ -244,10 +244,10 @@ func (a *attrs) matches(m meta) bool {
 
 // attrsOf returns the attributes of a file for the caller. If a is nil, another program
 // made the file, and the core derives its content type from the key.
-func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
+func (r *reader) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	out := &storage.Attrs{Key: key, Size: m.size, Modified: m.time()}
-	out.ETag, out.Revision = s.tagOf(m, a).split()
-	if s.keepsVersions() {
+	out.ETag, out.Revision = r.tagOf(m, a).split()
+	if r.tree.keepsVersions() {
 		out.Version = versionOf(m)
 	}
 	if a != nil {

@@ -66,7 +66,7 @@ func TestAttributesTooLongForAnExtendedAttributeAreKept(t *testing.T) {
 	r.CacheControl = strings.Repeat("c", 1024)
 	r.ContentLanguage = strings.Repeat("l", 1024)
 	r.Metadata = map[string]string{"m": strings.Repeat("v", 2000)}
-	a, err := s.Put(t.Context(), r)
+	a, err := s.driver.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, r.Properties.Metadata, a.Metadata)
 	require.Equal(t, a, s.head("k"))
@@ -95,7 +95,7 @@ func TestSidecars(t *testing.T) {
 		s := open(t, withoutXattrs)
 		r := request("k", "old")
 		r.ContentType = "text/css"
-		_, err := s.Put(t.Context(), r)
+		_, err := s.driver.Put(t.Context(), r)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(s.root+"/k", []byte("by hand"), 0o666))
 		a := s.head("k")

@@ -26,7 +26,7 @@ func BenchmarkPut(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			r := request("dir/"+strconv.Itoa(i%1000), body)
 			r.ContentType = "text/plain; charset=utf-8"
-			if _, err := s.Put(context.Background(), r); err != nil {
+			if _, err := s.driver.Put(context.Background(), r); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -53,7 +53,7 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("local", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, body, err := s.Get(context.Background(), &storage.GetRequest{Key: "dir/k", Length: -1})
+			_, body, err := s.driver.Get(context.Background(), &storage.GetRequest{Key: "dir/k", Length: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func BenchmarkList(b *testing.B) {
 			for b.Loop() {
 				n, r := 0, storage.ListRequest{Limit: maxPage}
 				for {
-					page, err := s.List(context.Background(), &r)
+					page, err := s.driver.List(context.Background(), &r)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -135,7 +135,7 @@ func BenchmarkList(b *testing.B) {
 
 // forget empties the cache, so that the next listing reads the directories.
 func (s *subject) forget() {
-	s.live.cache.mu.Lock()
-	defer s.live.cache.mu.Unlock()
-	s.live.cache.items, s.live.cache.size = nil, 0
+	s.driver.live.reader.cache.mu.Lock()
+	defer s.driver.live.reader.cache.mu.Unlock()
+	s.driver.live.reader.cache.items, s.driver.live.reader.cache.size = nil, 0
 }

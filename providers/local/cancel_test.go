@@ -38,8 +38,11 @@ func TestACanceledListingStopsInTheMiddleOfADirectory(t *testing.T) {
 				}
 			}
 			for _, list := range []func(context.Context, *storage.ListRequest) error{
-				func(ctx context.Context, r *storage.ListRequest) error { _, err := s.List(ctx, r); return err },
-				func(ctx context.Context, r *storage.ListRequest) error { _, err := s.ListVersions(ctx, r); return err },
+				func(ctx context.Context, r *storage.ListRequest) error { _, err := s.driver.List(ctx, r); return err },
+				func(ctx context.Context, r *storage.ListRequest) error {
+					_, err := s.driver.ListVersions(ctx, r)
+					return err
+				},
 			} {
 				for _, asks := range []int64{0, 1, 10, names / 2} {
 					ctx := endingctx.New(t.Context(), asks)

@@ -13,7 +13,12 @@ import (
 // causes, the first one is the object: plain, alternate, literal. So a write fills the
 // first possible one before it empties the others, and a removal empties the first last.
 type candidates struct {
-	*store
+	driver     *driver
+	tree       *tree
+	reader     *reader
+	staging    *staging
+	noncurrent *noncurrent
+
 	l         location
 	plain     *dir // the caller closes it
 	alternate *dir
@@ -31,20 +36,28 @@ type objectFile struct {
 
 func (s objectFile) found() bool { return s.dir != nil }
 
+// candidates returns the candidates of the object at l. plain is the directory of its plain name.
+func (o *objects) candidates(l location, plain *dir) *candidates {
+	return &candidates{
+		driver: o.driver, tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent,
+		l: l, plain: plain,
+	}
+}
+
 func (s *candidates) close() {
 	if s.alternate != nil && s.alternate != s.plain {
-		s.closeDir(s.alternate)
+		s.tree.closeDir(s.alternate)
 	}
 	if s.literal != nil {
-		s.closeDir(s.literal)
+		s.tree.closeDir(s.literal)
 	}
 }
 
 // find returns the file of the object, or the zero value if there is none.
 func (s *candidates) find() (objectFile, error) {
-	at, err := s.statObject(s.plain, s.l.base)
-	if at.found() && s.strict.Load() {
-		mine, err := s.hasExactName(at)
+	at, err := s.reader.statObject(s.plain, s.l.base)
+	if at.found() && s.tree.strict.Load() {
+		mine, err := s.reader.hasExactName(at)
 		if err != nil {
 			return objectFile{}, err
 		}
@@ -59,7 +72,7 @@ func (s *candidates) find() (objectFile, error) {
 	if err != nil {
 		return objectFile{}, err
 	}
-	if at, err = s.statObject(alternate, s.l.altBase); at.found() || err != nil {
+	if at, err = s.reader.statObject(alternate, s.l.altBase); at.found() || err != nil {
 		return at, err
 	}
 	literal, err := s.literalDir()
@@ -67,7 +80,7 @@ func (s *candidates) find() (objectFile, error) {
 		return objectFile{}, err
 	}
 	_, base := split(s.l.literal)
-	return s.statObject(literal, base)
+	return s.reader.statObject(literal, base)
 }
 
 // alternateDir opens the directory of the alternate name. It returns nil if there is none.
@@ -79,7 +92,7 @@ func (s *candidates) alternateDir() (*dir, error) {
 		s.alternate = s.plain
 		return s.alternate, nil
 	}
-	d, err := s.open(s.l.altDir)
+	d, err := s.tree.open(s.l.altDir)
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
@@ -92,23 +105,23 @@ func (s *candidates) literalDir() (*dir, error) {
 	if s.literal != nil || s.l.literal == "" {
 		return s.literal, nil
 	}
-	exact, err := s.existsExactly(s.l.literal)
+	exact, err := s.tree.existsExactly(s.l.literal)
 	if err != nil || !exact {
 		return nil, err
 	}
 	path, _ := split(s.l.literal)
-	s.literal, err = s.open(path)
+	s.literal, err = s.tree.open(path)
 	return s.literal, failure(err)
 }
 
 // statObject finds an object in d, which may be nil.
-func (s *store) statObject(d *dir, base string) (objectFile, error) {
+func (r *reader) statObject(d *dir, base string) (objectFile, error) {
 	if d == nil {
 		return objectFile{}, nil
 	}
 	m, err := d.stat(base)
 	if err == nil && m.kind == kindLink {
-		m, err = s.statTarget(d, base)
+		m, err = r.tree.statTarget(d, base)
 	}
 	if isNoObject(err) || err == nil && m.kind != kindFile {
 		return objectFile{}, nil
@@ -120,7 +133,7 @@ func (s *store) statObject(d *dir, base string) (objectFile, error) {
 }
 
 // statTarget returns the meta of the target of a symbolic link, inside the bucket.
-func (s *store) statTarget(d *dir, base string) (meta, error) {
+func (t *tree) statTarget(d *dir, base string) (meta, error) {
 	f, err := d.open(base)
 	if err != nil {
 		return meta{}, err
@@ -161,7 +174,7 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
 		return err
 	}
-	if s.sync && alternate != s.plain {
+	if s.driver.sync && alternate != s.plain {
 		if err := alternate.sync(); err != nil {
 			return unknownOutcome(err)
 		}
@@ -176,7 +189,7 @@ func (s *candidates) makeAlternateDir() (*dir, error) {
 	if alternate != nil || err != nil {
 		return alternate, err
 	}
-	if err := s.mkdirs(s.l.altDir); err != nil {
+	if err := s.tree.mkdirs(s.l.altDir); err != nil {
 		return nil, err
 	}
 	if alternate, err = s.alternateDir(); alternate == nil && err == nil {
@@ -200,7 +213,7 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
 // the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base string) error {
 	remove := func() error { return retryInUse(ctx, func() error { return d.unlink(base) }) }
-	if !s.sync || d == filled {
+	if !s.driver.sync || d == filled {
 		_ = remove()
 		return nil
 	}
@@ -229,7 +242,7 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 			return nil
 		}
 		if isExist(err) {
-			if at, err := s.statObject(to, base); err != nil || at.found() {
+			if at, err := s.reader.statObject(to, base); err != nil || at.found() {
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
@@ -256,7 +269,7 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 // the staged file vanished, or the directory did, which is then made again.
 func (s *candidates) renameError(st *stagedFile) error {
 	if _, err := st.dir.stat(st.name); err != nil {
-		return s.stagedFileError(err)
+		return s.tree.stagedFileError(err)
 	}
 	return errDirGone
 }
@@ -265,7 +278,7 @@ func (s *candidates) renameError(st *stagedFile) error {
 // new data immediately, which costs several times as much as everything else. With sync,
 // the data is flushed already, and exchange does nothing. It reports whether it did it.
 func (s *candidates) exchange(to *dir, base string, st *stagedFile) bool {
-	if s.sync {
+	if s.driver.sync {
 		return false
 	}
 	if m, err := to.stat(base); err != nil || m.kind != kindFile {
@@ -289,7 +302,7 @@ func (s *candidates) remove(ctx context.Context) error {
 	}
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
 		err := retryInUse(ctx, func() error { return alternate.unlink(s.l.altBase) })
-		if err == nil && s.sync && alternate != s.plain {
+		if err == nil && s.driver.sync && alternate != s.plain {
 			err = alternate.sync()
 		}
 		if err := unlessAbsent(err); err != nil {
@@ -299,7 +312,7 @@ func (s *candidates) remove(ctx context.Context) error {
 	if s.plain == nil || s.occupied {
 		return nil
 	}
-	if at, err := s.statObject(s.plain, s.l.base); err != nil || !at.found() {
+	if at, err := s.reader.statObject(s.plain, s.l.base); err != nil || !at.found() {
 		return err
 	}
 	return unlessAbsent(retryInUse(ctx, func() error { return s.plain.unlink(s.l.base) }))

@@ -18,12 +18,12 @@ import (
 
 func (s *subject) setTags(key string, tags map[string]string) {
 	s.t.Helper()
-	require.NoError(s.t, s.SetTags(context.Background(), &storage.ChangeRequest{Key: key, Tags: tags}))
+	require.NoError(s.t, s.driver.SetTags(context.Background(), &storage.ChangeRequest{Key: key, Tags: tags}))
 }
 
 func (s *subject) tags(key string) map[string]string {
 	s.t.Helper()
-	tags, err := s.Tags(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	tags, err := s.driver.Tags(context.Background(), &storage.GetRequest{Key: key, Length: -1})
 	require.NoError(s.t, err)
 	return tags
 }
@@ -66,7 +66,7 @@ func TestAttributesChangeInPlace(t *testing.T) {
 					s.requireChanged("k", tags)
 				}
 				require.Empty(t, s.leftovers())
-				_ = s.Close()
+				_ = s.driver.Close()
 				again := reopen(t, s.root, disk.tweaks...)
 				require.Equal(t, map[string]string{"b": "2"}, again.tags("k"))
 			})
@@ -76,7 +76,7 @@ func TestAttributesChangeInPlace(t *testing.T) {
 
 func (s *subject) putDescribed(key string) {
 	s.t.Helper()
-	_, err := s.Put(context.Background(), described(key, "content"))
+	_, err := s.driver.Put(context.Background(), described(key, "content"))
 	require.NoError(s.t, err)
 }
 
@@ -87,8 +87,8 @@ func TestVisibleSidecarsHaveTagsAndLocks(t *testing.T) {
 		s.requireChanged("k", map[string]string{"a": "1"})
 		until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 		r := &storage.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: until}, LegalHold: true}
-		require.NoError(t, s.SetRetention(t.Context(), r))
-		require.NoError(t, s.SetLegalHold(t.Context(), r))
+		require.NoError(t, s.driver.SetRetention(t.Context(), r))
+		require.NoError(t, s.driver.SetLegalHold(t.Context(), r))
 		require.Len(t, visibleFiles(t, s.root), 1)
 		c := copied(t, s.root)
 		require.Equal(t, map[string]string{"a": "1"}, c.tags("k"))
@@ -113,7 +113,7 @@ func TestAttributesOfAnEarlierReleaseAreRead(t *testing.T) {
 func TestTagsOfABucketThatWasNeverWritten(t *testing.T) {
 	s := open(t)
 	s.write("k", "content")
-	require.ErrorIs(t, s.SetTags(t.Context(), &storage.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
+	require.ErrorIs(t, s.driver.SetTags(t.Context(), &storage.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
 	require.NoDirExists(t, filepath.Join(s.root, reserved))
 	s.requireChanged("k", map[string]string{"a": "1"})
 }
@@ -166,10 +166,10 @@ func TestProcessesLoseNoChangeOfAttributes(t *testing.T) {
 		}
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, append(disk.tweaks, withObjectLock)...)
-			if s.noXattr {
+			if s.driver.noXattr {
 				t.Setenv(diskVariable, "none")
 			}
-			before, err := s.Put(t.Context(), pattern("k", 7))
+			before, err := s.driver.Put(t.Context(), pattern("k", 7))
 			require.NoError(t, err)
 			all := []*process{start(t, s.root, "tagger", "k"), start(t, s.root, "holder", "k"), start(t, s.root, "reader", "k")}
 			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
@@ -192,7 +192,7 @@ func TestProcessesLoseNoChangeOfAttributes(t *testing.T) {
 func TestChangesAndWritesOfProcessesDoNotMix(t *testing.T) {
 	wineCannot(t, openStays)
 	s := open(t)
-	_, err := s.Put(t.Context(), pattern("k", 7))
+	_, err := s.driver.Put(t.Context(), pattern("k", 7))
 	require.NoError(t, err)
 	writer := start(t, s.root, "writer", "k")
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {

@@ -22,12 +22,18 @@ func (d *driver) Locate(key string) storage.ObjectRef {
 // resolve returns the account and the name of the directory to which the path leads now. If it
 // leads to none, resolve returns those of the opening.
 func (d *driver) resolve() (parent, bucket string) {
-	if !d.managed {
-		if path, err := filepath.EvalSymlinks(d.path); err == nil {
-			return filepath.Dir(path), filepath.Base(path)
-		}
+	path := d.path
+	if d.managed {
+		path = filepath.Dir(path) // in it, the bucket is known by its name, which may be that of a link
 	}
-	return d.parent, d.bucket
+	path, err := filepath.EvalSymlinks(path)
+	switch {
+	case err != nil:
+		return d.parent, d.bucket
+	case d.managed:
+		return path, d.bucket
+	}
+	return filepath.Dir(path), filepath.Base(path)
 }
 
 // Copy copies an object. The kernel copies the bytes if it can, and on some file systems
@@ -43,7 +49,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if r.Source.Account != (account{parent}) {
 		return nil, storage.Unsupported
 	}
-	if err := s.checkControls(ctx, &r.Controls); err != nil {
+	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
 	from := s
@@ -58,16 +64,16 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 			_ = other.Close()
 		}()
 	}
-	source, old, err := from.source(ctx, r.Source)
+	source, old, err := from.objects.source(ctx, r.Source)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = source.close() }()
-	st, err := s.stage(ctx)
+	st, err := s.staging.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.discard(st)
+	defer s.staging.discard(st)
 	if err := st.append(ctx, source.osFile(r.Source.Key), 0, source.meta.size); err != nil {
 		return nil, err
 	}
@@ -81,17 +87,17 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err := source.close(); err != nil { // it may be the file to be replaced
 		return nil, failure(err)
 	}
-	return s.save(ctx, r.Key, st, r.Condition)
+	return s.objects.save(ctx, r.Key, st, r.Condition)
 }
 
 // source opens the source of a copy. If it is not the revision that the caller has seen,
 // it fails with Changed.
-func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attrs, error) {
-	f, a, err := s.openObject(ctx, ref.Key, ref.Version)
+func (o *objects) source(ctx context.Context, ref storage.ObjectRef) (*file, *attrs, error) {
+	f, a, err := o.openObject(ctx, ref.Key, ref.Version)
 	if err != nil {
 		return nil, nil, missingSource(ref, err)
 	}
-	if ref.Revision != "" && ref.Revision != s.tagOf(f.meta, a).revision() {
+	if ref.Revision != "" && ref.Revision != o.reader.tagOf(f.meta, a).revision() {
 		_ = f.close()
 		return nil, nil, storage.Changed
 	}
@@ -129,36 +135,36 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		return nil, err
 	}
 	defer d.release(s)
-	if err := s.checkControls(ctx, &r.Controls); err != nil {
+	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
-	st, err := s.stage(ctx)
+	st, err := s.staging.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.discard(st)
+	defer s.staging.discard(st)
 	sum := crc32.New(castagnoli)
 	parent, bucket := d.resolve()
 	for _, ref := range r.Sources {
 		if ref.Account != (account{parent}) || ref.Bucket != bucket {
 			return nil, storage.Unsupported
 		}
-		if err := s.appendSource(ctx, st, sum, ref); err != nil {
+		if err := s.objects.appendSource(ctx, st, sum, ref); err != nil {
 			return nil, err
 		}
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, storage.KnownCRC32C(sum.Sum32()))
-	return s.save(ctx, r.Key, st, r.Condition)
+	return s.objects.save(ctx, r.Key, st, r.Condition)
 }
 
-func (s *store) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref storage.ObjectRef) error {
-	source, _, err := s.source(ctx, ref)
+func (o *objects) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref storage.ObjectRef) error {
+	source, _, err := o.source(ctx, ref)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = source.close() }()
 	bytes := io.NewSectionReader(source.osFile(ref.Key), 0, source.meta.size)
-	if err := s.fill(ctx, st.file, io.TeeReader(bytes, sum)); err != nil {
+	if err := o.staging.fill(ctx, st.file, io.TeeReader(bytes, sum)); err != nil {
 		return failure(err)
 	}
 	return checkUnchanged(source)

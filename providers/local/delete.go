@@ -21,57 +21,57 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		return err
 	}
 	defer d.release(s)
-	l, ok := s.names().locate(r.Key)
+	l, ok := s.tree.names().locate(r.Key)
 	if !ok {
-		return s.notFoundIfBucketGone(nil)
+		return s.tree.notFoundIfBucketGone(nil)
 	}
-	if written, err := s.isInitialized(); err != nil {
+	if written, err := s.tree.isInitialized(); err != nil {
 		return err
 	} else if !written { // a bucket without the reserved directory: do not create it unless the object exists
-		f, err := s.openCurrent(l)
-		if err != nil || f == nil && !s.keepsVersions() {
-			return s.notFoundIfBucketGone(err)
+		f, err := s.reader.openCurrent(l)
+		if err != nil || f == nil && !s.tree.keepsVersions() {
+			return s.tree.notFoundIfBucketGone(err)
 		}
 		if f != nil {
 			_ = f.close()
 		}
-		if err := s.initialize(); err != nil {
+		if err := s.tree.initialize(); err != nil {
 			return err
 		}
 	}
-	return s.delete(ctx, l, r)
+	return s.objects.delete(ctx, l, r)
 }
 
 // notFoundIfBucketGone returns err. If err is nil and the bucket was removed, it returns
 // BucketNotFound.
-func (s *store) notFoundIfBucketGone(err error) error {
+func (t *tree) notFoundIfBucketGone(err error) error {
 	if err != nil {
 		return err
 	}
-	if err := s.notFoundError(); err != storage.ObjectNotFound {
+	if err := t.notFoundError(); err != storage.ObjectNotFound {
 		return err
 	}
 	return nil
 }
 
-func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest) error {
+func (o *objects) delete(ctx context.Context, l location, r *storage.DeleteRequest) error {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return err
 		}
-		err := s.deleteOnce(ctx, l, r)
+		err := o.deleteOnce(ctx, l, r)
 		if !errors.Is(err, errDirGone) {
 			return err
 		}
-		if err := s.notFoundError(); err != storage.ObjectNotFound {
+		if err := o.tree.notFoundError(); err != storage.ObjectNotFound {
 			return err
 		}
 	}
 }
 
-func (s *store) deleteOnce(ctx context.Context, l location, r *storage.DeleteRequest) error {
-	plain, err := s.dirOfRemoval(ctx, l, r)
+func (o *objects) deleteOnce(ctx context.Context, l location, r *storage.DeleteRequest) error {
+	plain, err := o.dirOfRemoval(ctx, l, r)
 	if err != nil {
 		return err
 	}
@@ -79,34 +79,34 @@ func (s *store) deleteOnce(ctx context.Context, l location, r *storage.DeleteReq
 	closePlain := func() {
 		if !closed {
 			closed = true
-			s.closeDir(plain)
+			o.tree.closeDir(plain)
 		}
 	}
 	defer closePlain()
-	removed, err := s.deleteLocked(ctx, plain, l, r)
+	removed, err := o.deleteLocked(ctx, plain, l, r)
 	if err != nil || !removed {
-		return s.notFoundIfBucketGone(err)
+		return o.tree.notFoundIfBucketGone(err)
 	}
-	if s.sync && plain != nil {
+	if o.driver.sync && plain != nil {
 		if err := plain.sync(); err != nil {
 			return unknownOutcome(err)
 		}
 	}
 	closePlain() // an open directory could not be removed
 	if l.altDir != l.dir {
-		s.prune(ctx, l.altDir, "")
+		o.tree.prune(ctx, l.altDir, "")
 	}
-	s.prune(ctx, l.dir, "")
+	o.tree.prune(ctx, l.dir, "")
 	return nil
 }
 
 // dirOfRemoval opens the directory of the object, which may be nil. If an object may return there,
 // it makes the directory.
-func (s *store) dirOfRemoval(ctx context.Context, l location, r *storage.DeleteRequest) (*dir, error) {
+func (o *objects) dirOfRemoval(ctx context.Context, l location, r *storage.DeleteRequest) (*dir, error) {
 	if isMarker(r.Version) {
-		return s.makeDirs(ctx, r.Key, l)
+		return o.makeDirs(ctx, r.Key, l)
 	}
-	plain, err := s.open(l.dir)
+	plain, err := o.tree.open(l.dir)
 	if err != nil && !isNoObject(err) {
 		return nil, failure(err)
 	}
@@ -116,8 +116,8 @@ func (s *store) dirOfRemoval(ctx context.Context, l location, r *storage.DeleteR
 	return plain, nil
 }
 
-func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *storage.DeleteRequest) (bool, error) {
-	unlock, err := s.lock(ctx, r.Key)
+func (o *objects) deleteLocked(ctx context.Context, plain *dir, l location, r *storage.DeleteRequest) (bool, error) {
+	unlock, err := o.locks.lock(ctx, r.Key)
 	if err != nil {
 		return false, err
 	}
@@ -125,10 +125,10 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	if err := interrupted(ctx); err != nil {
 		return false, err
 	}
-	if err := s.learnVersioning(); err != nil {
+	if err := o.settings.learnVersioning(); err != nil {
 		return false, err
 	}
-	at := &candidates{store: s, l: l, plain: plain}
+	at := o.candidates(l, plain)
 	defer at.close()
 	current, err := at.find()
 	if err != nil {
@@ -138,23 +138,23 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 		return true, at.deleteMarker(ctx, r, current)
 	}
 	if r.Version != "" && (!current.found() || versionOf(current.meta) != r.Version) {
-		return false, s.deleteVersion(ctx, r)
+		return false, o.noncurrent.deleteVersion(ctx, r)
 	}
 	if !current.found() {
-		if s.keepsVersions() && r.Condition.Revision == "" {
-			return false, s.markRemoved(ctx, r.Key, current)
+		if o.tree.keepsVersions() && r.Condition.Revision == "" {
+			return false, o.noncurrent.markRemoved(ctx, r.Key, current)
 		}
 		return false, nil
 	}
-	if err := s.checkWrite(current, r.Condition); err != nil {
+	if err := o.reader.checkWrite(current, r.Condition); err != nil {
 		return false, err
 	}
-	defer s.holdInode(current)()
+	defer o.reader.holdInode(current)()
 	if err := at.adopt(ctx, current); err != nil {
 		return false, err
 	}
 	if r.Version != "" {
-		if err := s.checkRemovable(current, r.BypassGovernance); err != nil {
+		if err := o.reader.checkRemovable(current, r.BypassGovernance); err != nil {
 			return false, err
 		}
 	}
@@ -163,15 +163,15 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	}
 	switch {
 	case r.Version != "":
-		promoted, err := s.promote(ctx, r.Key, current)
-		if promoted && err == nil && s.visible {
+		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
+		if promoted && err == nil && o.driver.visible {
 			err = at.rewriteVisible(ctx, current)
 		}
 		if promoted || err != nil {
 			return false, err
 		}
-	case s.keepsVersions():
-		if err := s.markRemoved(ctx, r.Key, current); err != nil {
+	case o.tree.keepsVersions():
+		if err := o.noncurrent.markRemoved(ctx, r.Key, current); err != nil {
 			return false, err
 		}
 		return true, at.remove(ctx)
@@ -179,6 +179,6 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 	if err := at.remove(ctx); err != nil {
 		return false, err
 	}
-	s.dropSidecar(current.meta)
+	o.reader.dropSidecar(current.meta)
 	return true, nil
 }

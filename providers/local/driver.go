@@ -19,10 +19,10 @@ var _ storage.Driver = (*driver)(nil)
 // directory: the bucket was deleted and created again, or restored from a backup.
 type driver struct {
 	storage.UnimplementedDriver
-	parent       string // absolute and, of Open, resolved then; the account, which contains the directory of the bucket
+	parent       string // absolute and resolved when it was opened; the account, which contains the directory of the bucket
 	bucket       string // the directory's name
 	path         string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
-	managed      bool   // by a service: the directory must lie in parent, even through symbolic links
+	managed      bool   // by a service: the directory must lie in that of path, even through symbolic links
 	sync         bool
 	visible      bool   // write visible sidecars
 	fileMode     uint32 // 0 means 0666 without the umask
@@ -69,7 +69,7 @@ func bucketDriver(parent, bucket string, c Config) *driver {
 // bucket tell whether versions are kept.
 func (d *driver) Describe() storage.Description {
 	if s, err := d.acquire(context.Background()); err == nil {
-		if settings, err := s.settings(); err == nil && settings.Versioning {
+		if settings, err := s.settings.read(); err == nil && settings.Versioning {
 			d.versions.Store(true)
 		}
 		d.release(s)
@@ -130,7 +130,7 @@ func (d *driver) acquire(ctx context.Context) (*store, error) {
 		if opened {
 			return s, nil
 		}
-		err = s.checkPlace()
+		err = s.tree.checkPlace()
 		if err == nil {
 			return s, nil
 		}

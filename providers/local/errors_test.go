@@ -59,7 +59,7 @@ func TestAFullDisk(t *testing.T) {
 	s.put("k", "old")
 	r := request("k", "")
 	r.Body = endless{}
-	_, err = s.Put(context.Background(), r)
+	_, err = s.driver.Put(context.Background(), r)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Contains(t, err.Error(), "disk is full")
 	require.Equal(t, "old", s.get("k"))
@@ -93,7 +93,7 @@ func TestADiskThatFoldsCase(t *testing.T) {
 	require.Equal(t, "by hand", s.get("Hand.txt"))
 	s.missing("hand.txt")
 	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), s.all())
-	require.ErrorIs(t, second(s.Put(context.Background(), request("hand.txt", "x"))), storage.InvalidArgument, "it would overwrite Hand.txt")
+	require.ErrorIs(t, second(s.driver.Put(context.Background(), request("hand.txt", "x"))), storage.InvalidArgument, "it would overwrite Hand.txt")
 	s.put("Hand.txt", "ours")
 	require.Equal(t, "ours", s.get("Hand.txt"))
 	for _, key := range s.all() {

@@ -11,28 +11,28 @@ import (
 // read the directories.
 
 // hasExactName reports whether the file at a plain name has exactly that name.
-func (s *store) hasExactName(at objectFile) (bool, error) {
+func (r *reader) hasExactName(at objectFile) (bool, error) {
 	f, err := at.dir.open(at.base)
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
 	defer func() { _ = f.close() }()
-	return s.fileHasExactName(f, at.dir.name(at.base))
+	return r.fileHasExactName(f, at.dir.name(at.base))
 }
 
-func (s *store) fileHasExactName(f *file, path string) (bool, error) {
-	a, err := s.attrsOfFile(f)
+func (r *reader) fileHasExactName(f *file, path string) (bool, error) {
+	a, err := r.attrsOfFile(f)
 	if err != nil || a != nil {
 		return a != nil, err
 	}
-	return s.existsExactly(path)
+	return r.tree.existsExactly(path)
 }
 
 // existsExactly reports whether each component of path has exactly that name on the disk.
-func (s *store) existsExactly(path string) (bool, error) {
+func (t *tree) existsExactly(path string) (bool, error) {
 	for path != "" {
 		dir, base := split(path)
-		d, err := s.openToRead(dir)
+		d, err := t.openToRead(dir)
 		if err != nil {
 			return false, unlessAbsent(err)
 		}
@@ -52,11 +52,11 @@ func (s *store) existsExactly(path string) (bool, error) {
 
 // checkSpelling fails if path is a directory that another program made with another
 // spelling: a file in it would have another key.
-func (s *store) checkSpelling(path string) error {
-	if !s.strict.Load() {
+func (t *tree) checkSpelling(path string) error {
+	if !t.strict.Load() {
 		return nil
 	}
-	exact, err := s.existsExactly(path)
+	exact, err := t.existsExactly(path)
 	if err != nil || exact {
 		return err
 	}

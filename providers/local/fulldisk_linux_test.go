@@ -37,12 +37,12 @@ func TestRemovingFromAFullDisk(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH)) })
 			s := reopen(t, root)
 			for i := 0; ; i++ {
-				if _, err := s.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {
+				if _, err := s.driver.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {
 					require.ErrorIs(t, err, syscall.ENOSPC)
 					break
 				}
 			}
-			require.NoError(t, s.Close())
+			require.NoError(t, s.driver.Close())
 			row.before(t, root)
 			for i := range 60 { // take the remaining inodes
 				if err := os.WriteFile(filepath.Join(root, fmt.Sprint("more-", i)), nil, 0o666); err != nil {

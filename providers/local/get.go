@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage"
 )
@@ -15,7 +16,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 		return nil, err
 	}
 	defer d.release(s)
-	f, attrs, err := s.openForRead(ctx, r)
+	f, attrs, err := s.objects.openForRead(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +32,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		return nil, nil, err
 	}
 	defer d.release(s)
-	f, attrs, err := s.openForRead(ctx, r)
+	f, attrs, err := s.objects.openForRead(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,12 +46,12 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 
 // openForRead opens the object that r requests, and checks the condition. The caller
 // closes the file.
-func (s *store) openForRead(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
-	f, a, err := s.openObject(ctx, r.Key, r.Version)
+func (o *objects) openForRead(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
+	f, a, err := o.openObject(ctx, r.Key, r.Version)
 	if err != nil {
 		return nil, nil, err
 	}
-	attrs := s.attrsOf(r.Key, f.meta, a)
+	attrs := o.reader.attrsOf(r.Key, f.meta, a)
 	if r.Version != "" {
 		attrs.Version = r.Version
 	}
@@ -72,40 +73,40 @@ func checkRead(revision string, c storage.Condition) error {
 }
 
 // openObject opens the current object, or a version, and reads its attributes.
-func (s *store) openObject(ctx context.Context, key, version string) (*file, *attrs, error) {
+func (o *objects) openObject(ctx context.Context, key, version string) (*file, *attrs, error) {
 	if version != "" && !validVersion(version) {
 		return nil, nil, errVersion
 	}
-	l, ok := s.names().locate(key)
+	l, ok := o.tree.names().locate(key)
 	if !ok {
-		return nil, nil, s.notFoundError()
+		return nil, nil, o.tree.notFoundError()
 	}
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, nil, err
 		}
-		f, err := s.openCurrent(l)
+		f, err := o.reader.openCurrent(l)
 		if version != "" && (f == nil || versionOf(f.meta) != version) && err == nil {
 			if f != nil {
 				_ = f.close()
 			}
-			f, err = s.openVersion(key, version)
+			f, err = o.noncurrent.openVersion(key, version)
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 		if f == nil {
-			return nil, nil, s.notFoundError()
+			return nil, nil, o.tree.notFoundError()
 		}
-		a, err := s.attrsOfFile(f)
+		a, err := o.reader.attrsOfFile(f)
 		if err == nil && a == nil && version == "" {
-			a, err = s.visibleAttrs(l, f.meta)
-			if err == nil && a != nil && !s.isStillCurrent(l, f) {
+			a, err = o.reader.visibleAttrs(l, f.meta)
+			if err == nil && a != nil && !o.reader.isStillCurrent(l, f) {
 				a = nil
 			}
 		}
-		if err == nil && (a != nil || version != "" || s.isStillCurrent(l, f)) {
+		if err == nil && (a != nil || version != "" || o.reader.isStillCurrent(l, f)) {
 			return f, a, nil
 		}
 		_ = f.close()
@@ -115,10 +116,20 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 	}
 }
 
+// A reader finds and describes files of objects.
+type reader struct {
+	driver *driver
+	root   *os.Root
+	tree   *tree
+
+	cache    listCache
+	sidecars atomic.Bool // sidecars may exist
+}
+
 // isStillCurrent reports whether a file without attributes is still the object. If it is
 // not, its sidecar may have been removed with it, and the new file must be read.
-func (s *store) isStillCurrent(l location, f *file) bool {
-	again, err := s.openCurrent(l)
+func (r *reader) isStillCurrent(l location, f *file) bool {
+	again, err := r.openCurrent(l)
 	if err != nil || again == nil {
 		return false
 	}
@@ -128,11 +139,11 @@ func (s *store) isStillCurrent(l location, f *file) bool {
 
 // openCurrent opens the current object. It returns nil if there is none. It tries the
 // first name twice: the object may be moved back to it while the second is tried.
-func (s *store) openCurrent(l location) (*file, error) {
+func (r *reader) openCurrent(l location) (*file, error) {
 	for range 2 {
-		f, err := s.openIn(l.dir, l.base)
-		if f != nil && s.strict.Load() {
-			if mine, err := s.fileHasExactName(f, join(l.dir, l.base)); err != nil || !mine {
+		f, err := r.openIn(l.dir, l.base)
+		if f != nil && r.tree.strict.Load() {
+			if mine, err := r.fileHasExactName(f, join(l.dir, l.base)); err != nil || !mine {
 				_ = f.close()
 				if err != nil {
 					return nil, err
@@ -143,26 +154,26 @@ func (s *store) openCurrent(l location) (*file, error) {
 		if f != nil || err != nil {
 			return f, err
 		}
-		if f, err = s.openIn(l.altDir, l.altBase); f != nil || err != nil {
+		if f, err = r.openIn(l.altDir, l.altBase); f != nil || err != nil {
 			return f, err
 		}
 	}
 	if l.literal == "" {
 		return nil, nil
 	}
-	if exact, err := s.existsExactly(l.literal); err != nil || !exact {
+	if exact, err := r.tree.existsExactly(l.literal); err != nil || !exact {
 		return nil, err
 	}
-	return s.openIn(split(l.literal))
+	return r.openIn(split(l.literal))
 }
 
 // openIn opens a regular file. It returns nil if there is none of that name.
-func (s *store) openIn(path, base string) (*file, error) {
-	d, err := s.open(path)
+func (r *reader) openIn(path, base string) (*file, error) {
+	d, err := r.tree.open(path)
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
-	defer s.closeDir(d)
+	defer r.tree.closeDir(d)
 	f, err := d.open(base)
 	if isNoObject(err) || isNoReader(err) {
 		return nil, nil

@@ -39,7 +39,7 @@ func TestRanges(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := &storage.GetRequest{Key: row.key, Offset: row.offset, Length: row.length, Suffix: row.suffix}
-			a, body, err := s.Get(context.Background(), r)
+			a, body, err := s.driver.Get(context.Background(), r)
 			if row.err != nil {
 				require.ErrorIs(t, err, row.err)
 				return
@@ -57,7 +57,7 @@ func TestRanges(t *testing.T) {
 func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	s := open(t)
 	s.put("k", "0123456789")
-	_, body, err := s.Get(context.Background(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
+	_, body, err := s.driver.Get(context.Background(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, body.Close()) }()
 	p := make([]byte, 2)
@@ -100,9 +100,9 @@ func TestAMissingBucketIsReportedAsSuch(t *testing.T) {
 	require.NoError(t, os.Remove(root))
 	_, _, err = s.getErr("k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = s.Put(context.Background(), request("a/b", "x"))
+	_, err = s.driver.Put(context.Background(), request("a/b", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = s.List(context.Background(), &storage.ListRequest{Limit: 10})
+	_, err = s.driver.List(context.Background(), &storage.ListRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.ErrorIs(t, s.Delete(context.Background(), &storage.DeleteRequest{Key: "k"}), storage.BucketNotFound)
+	require.ErrorIs(t, s.driver.Delete(context.Background(), &storage.DeleteRequest{Key: "k"}), storage.BucketNotFound)
 }

@@ -21,7 +21,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		return nil, err
 	}
 	defer d.release(s)
-	w := &walker{store: s, ctx: ctx, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
+	w := &walker{tree: s.tree, reader: s.reader, ctx: ctx, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
 	defer w.close()
 	if err := w.open(); err != nil {
 		return nil, err
@@ -43,38 +43,38 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		if page.Entries == nil {
 			page.Entries = make([]storage.ListEntry, 0, min(r.Limit, 64))
 		}
-		e, err := s.listEntry(found)
+		e, err := s.reader.listEntry(found)
 		if err != nil {
 			return nil, err
 		}
 		page.Entries = append(page.Entries, e)
 	}
 	if len(page.Entries) == 0 {
-		return page, s.notFoundIfBucketGone(nil)
+		return page, s.tree.notFoundIfBucketGone(nil)
 	}
 	return page, nil
 }
 
-func (s *store) listEntry(found item) (storage.ListEntry, error) {
+func (r *reader) listEntry(found item) (storage.ListEntry, error) {
 	if found.isPrefix {
 		return storage.ListEntry{Key: found.key, IsPrefix: true}, nil
 	}
 	m := found.at.meta
 	e := storage.ListEntry{Key: found.key, Size: m.size, Modified: m.time()}
 	t := makeTag(m)
-	if s.coarse.Load() {
-		l, _ := s.names().locate(found.key)
-		f, err := s.openCurrent(l)
+	if r.tree.coarse.Load() {
+		l, _ := r.tree.names().locate(found.key)
+		f, err := r.openCurrent(l)
 		if err != nil {
 			return e, err
 		}
 		if f != nil {
-			a, err := s.attrsOfFile(f)
+			a, err := r.attrsOfFile(f)
 			_ = f.close()
 			if err != nil {
 				return e, err
 			}
-			t = s.tagOf(f.meta, a)
+			t = r.tagOf(f.meta, a)
 		}
 	}
 	e.ETag, e.Revision = t.split()

@@ -104,7 +104,7 @@ func (s *subject) listKeys(r storage.ListRequest) []string {
 	s.t.Helper()
 	var keys []string
 	for {
-		page, err := s.List(context.Background(), &r)
+		page, err := s.driver.List(context.Background(), &r)
 		require.NoError(s.t, err)
 		for _, e := range page.Entries {
 			keys = append(keys, e.Key)
@@ -124,7 +124,7 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var opened []string
-	s.onOpen = func(path string) {
+	s.driver.onOpen = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
 		opened = append(opened, path)
@@ -146,7 +146,7 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			opened = nil
-			_, err := s.List(t.Context(), &row.r)
+			_, err := s.driver.List(t.Context(), &row.r)
 			require.NoError(t, err)
 			require.Equal(t, row.want, opened)
 		})
@@ -157,7 +157,7 @@ func TestALastPageHasNoToken(t *testing.T) {
 	s := open(t)
 	s.put("a", "")
 	s.put("b", "")
-	page, err := s.List(t.Context(), &storage.ListRequest{Limit: 2})
+	page, err := s.driver.List(t.Context(), &storage.ListRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
 	require.Empty(t, page.Token)
@@ -183,7 +183,7 @@ func TestTokens(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.r.Limit = 10
-			_, err := s.List(t.Context(), &row.r)
+			_, err := s.driver.List(t.Context(), &row.r)
 			if row.ok {
 				require.NoError(t, err)
 			} else {
@@ -273,7 +273,7 @@ func TestSymbolicLinks(t *testing.T) {
 		s.missing(key)
 		s.remove(key)
 	}
-	_, err := s.Put(t.Context(), request("outdir/new", "x"))
+	_, err := s.driver.Put(t.Context(), request("outdir/new", "x"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.NoFileExists(t, filepath.Join(filepath.Dir(outside), "new"))
 
@@ -300,7 +300,7 @@ func TestHostileKeysAreInByteOrder(t *testing.T) {
 				for range 1 + random.IntN(5) {
 					key += pieces[random.IntN(len(pieces))]
 				}
-				if _, ok := s.live.names().locate(key); ok {
+				if _, ok := s.driver.live.tree.names().locate(key); ok {
 					keys = append(keys, key)
 				}
 			}

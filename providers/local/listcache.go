@@ -79,28 +79,28 @@ func (c *listCache) add(item cachedWindow) {
 }
 
 // windowOf returns a cached window, or reads it with readWindow.
-func (s *store) windowOf(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
+func (r *reader) windowOf(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
 	if len(dirs) != 1 {
-		return s.readWindow(ctx, dirs, noncurrent, from, match)
+		return r.readWindow(ctx, dirs, noncurrent, from, match)
 	}
 	d, begun := dirs[0], time.Now()
 	m, err := d.statSelf()
 	if err != nil {
 		return window{}, failure(err)
 	}
-	if w, ok := s.cache.find(d.path, noncurrent, m, from, match); ok {
+	if w, ok := r.cache.find(d.path, noncurrent, m, from, match); ok {
 		return w, nil
 	}
-	w, err := s.readWindow(ctx, dirs, noncurrent, from, match)
+	w, err := r.readWindow(ctx, dirs, noncurrent, from, match)
 	if err != nil {
 		return w, err
 	}
 	settled := fresh
-	if s.coarse.Load() {
+	if r.tree.coarse.Load() {
 		settled = coarseFresh
 	}
 	if begun.Sub(m.time()) > settled && !w.nested() {
-		s.cache.add(cachedWindow{path: d.path, match: match, noncurrent: noncurrent, meta: m, window: w})
+		r.cache.add(cachedWindow{path: d.path, match: match, noncurrent: noncurrent, meta: m, window: w})
 	}
 	return w, nil
 }

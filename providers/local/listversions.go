@@ -22,7 +22,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		return nil, err
 	}
 	defer d.release(s)
-	h := &history{store: s, after: after}
+	h := &history{tree: s.tree, reader: s.reader, noncurrent: s.noncurrent, after: after}
 	defer h.close()
 	if err := h.open(ctx, r); err != nil {
 		return nil, err
@@ -50,7 +50,10 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 
 // A history iterates over current objects and keys with noncurrent versions together.
 type history struct {
-	*store
+	tree       *tree
+	reader     *reader
+	noncurrent *noncurrent
+
 	after   position
 	walkers [2]*walker // of current objects, and of noncurrent versions
 	heads   [2]item
@@ -66,7 +69,7 @@ type versionEntry struct {
 func (h *history) open(ctx context.Context, r *storage.ListRequest) error {
 	for i := range h.walkers {
 		h.walkers[i] = &walker{
-			store: h.store, ctx: ctx, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
+			tree: h.tree, reader: h.reader, ctx: ctx, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
 			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
 		}
 		if err := h.walkers[i].open(); err != nil {
@@ -129,12 +132,12 @@ func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error
 	var current objectFile
 	if !onlyNoncurrent {
 		current = head.at
-		e, err := h.listEntry(head)
+		e, err := h.reader.listEntry(head)
 		if err != nil {
 			return nil, err
 		}
 		shown := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, versionOf(current.meta)}
-		if h.keepsVersions() {
+		if h.tree.keepsVersions() {
 			shown.Version = shown.id
 		}
 		all = append(all, shown)
@@ -151,15 +154,15 @@ func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error
 }
 
 func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEntry, error) {
-	versions, err := h.noncurrentVersions(key, current)
+	versions, err := h.noncurrent.noncurrentVersions(key, current)
 	if err != nil || len(versions) == 0 {
 		return nil, err
 	}
-	d, err := h.store.open(h.versionsDir(key))
+	d, err := h.tree.open(h.noncurrent.versionsDir(key))
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
-	defer h.closeDir(d)
+	defer h.tree.closeDir(d)
 	var all []versionEntry
 	for _, version := range versions {
 		if isMarker(version) {
@@ -167,14 +170,14 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 			all = append(all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version})
 			continue
 		}
-		at, err := h.statObject(d, version)
+		at, err := h.reader.statObject(d, version)
 		if err != nil {
 			return nil, err
 		}
 		if !at.found() {
 			continue
 		}
-		revision, err := h.revisionAt(at)
+		revision, err := h.reader.revisionAt(at)
 		if err != nil {
 			return nil, err
 		}

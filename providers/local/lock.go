@@ -43,74 +43,82 @@ type lockFile struct {
 	users  int
 }
 
+// locks are the locks of keys.
+type locks struct {
+	root *os.Root
+	tree *tree
+
+	table lockTable
+}
+
 // lock waits for the lock of key. The caller must call unlock.
-func (s *store) lock(ctx context.Context, key string) (unlock func(), err error) {
+func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
-	return s.lockBytes(ctx, int64(h.Sum32()%lockSlots), 1)
+	return l.lockBytes(ctx, int64(h.Sum32()%lockSlots), 1)
 }
 
 // lockAll waits for the locks of all keys. No other call on this driver may hold a lock.
-func (s *store) lockAll(ctx context.Context) (unlock func(), err error) {
-	return s.lockBytes(ctx, 0, lockSlots)
+func (l *locks) lockAll(ctx context.Context) (unlock func(), err error) {
+	return l.lockBytes(ctx, 0, lockSlots)
 }
 
 // lockBytes locks n bytes. If the lock file was replaced meanwhile, it starts over. That
 // happens once each time that another program removes the file.
-func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
+func (l *locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		f, err := s.acquireLockFile()
+		f, err := l.acquireLockFile()
 		if err != nil {
 			return nil, err
 		}
-		unlock, current, err := s.lockIn(ctx, f, at, n)
+		unlock, current, err := l.lockIn(ctx, f, at, n)
 		if err != nil {
 			return nil, err
 		}
 		if current {
-			if err := s.checkPlace(); err != nil {
+			if err := l.tree.checkPlace(); err != nil {
 				unlock()
 				return nil, err
 			}
 			return unlock, nil
 		}
 		unlock()
-		s.locks.dropReplaced(f)
+		l.table.dropReplaced(f)
 	}
 }
 
 // lockIn locks n bytes of f. It releases f when it fails, and otherwise at unlock. current
 // reports whether f was still the bucket's lock file when it was locked.
-func (s *store) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock func(), current bool, err error) {
+func (l *locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock func(), current bool, err error) {
 	if !f.ranges {
 		at = 0
 	}
-	turn := s.locks.slot(at)
+	turn := l.table.slot(at)
 	select {
 	case turn <- struct{}{}:
 	default:
 		select {
 		case turn <- struct{}{}:
 		case <-ctx.Done():
-			s.locks.release(f)
+			l.table.release(f)
 			return nil, false, interrupted(ctx)
 		}
 	}
 	if err := waitForLock(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
 		<-turn
-		s.locks.release(f)
+		l.table.release(f)
 		return nil, false, err
 	}
 	unlock = func() {
 		_ = unlockRange(f.os, at, n)
 		<-turn
-		s.locks.release(f)
+		l.table.release(f)
 	}
-	m, err := s.top.stat(lockPath)
+	m, err := l.tree.top.stat(lockPath)
 	if err != nil && !isNoObject(err) {
 		unlock()
 		return nil, false, failure(err)
@@ -128,12 +136,12 @@ func (t *lockTable) slot(number int64) chan struct{} {
 }
 
 // acquireLockFile opens the lock file, if it is not open. The caller must call release.
-func (s *store) acquireLockFile() (*lockFile, error) {
-	t := &s.locks
+func (l *locks) acquireLockFile() (*lockFile, error) {
+	t := &l.table
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.file == nil {
-		f, err := s.openLockFile()
+		f, err := l.openLockFile()
 		if err != nil {
 			return nil, err
 		}
@@ -170,16 +178,16 @@ func (t *lockTable) close() {
 	}
 }
 
-func (s *store) openLockFile() (*lockFile, error) {
-	f, err := s.root.OpenFile(lockPath, os.O_RDWR, 0)
+func (l *locks) openLockFile() (*lockFile, error) {
+	f, err := l.root.OpenFile(lockPath, os.O_RDWR, 0)
 	if isNotExist(err) {
-		if err := s.makeLockFile(); err != nil {
+		if err := l.tree.makeLockFile(); err != nil {
 			return nil, err
 		}
-		f, err = s.root.OpenFile(lockPath, os.O_RDWR, 0)
+		f, err = l.root.OpenFile(lockPath, os.O_RDWR, 0)
 	}
 	if err != nil {
-		return nil, s.pathLostError(err)
+		return nil, l.tree.pathLostError(err)
 	}
 	ino, err := identity(f)
 	if err != nil {
@@ -191,26 +199,26 @@ func (s *store) openLockFile() (*lockFile, error) {
 
 // makeLockFile makes the lock file if it does not exist. It first removes the files that
 // earlier releases locked, which may have taken the last inodes.
-func (s *store) makeLockFile() error {
+func (t *tree) makeLockFile() error {
 	create := func() error {
-		f, err := s.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666)
+		f, err := t.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
 			return err
 		}
 		return f.Close()
 	}
-	_ = s.root.RemoveAll(formerLocksPath)
+	_ = t.root.RemoveAll(formerLocksPath)
 	err := create()
 	if isNotExist(err) { // another program moved the reserved directory away
-		if err := s.makeReservedDir(); err != nil {
+		if err := t.makeReservedDir(); err != nil {
 			return err
 		}
 		err = create()
 	}
 	if err != nil {
-		return s.pathLostError(err)
+		return t.pathLostError(err)
 	}
-	return s.checkPlace()
+	return t.checkPlace()
 }
 
 func noLocksError(err error) error {

@@ -25,9 +25,9 @@ func acquired(t *testing.T, d *driver) *store {
 
 func TestLocksExclude(t *testing.T) {
 	key := func(key string) func(context.Context, *store) (func(), error) {
-		return func(ctx context.Context, s *store) (func(), error) { return s.lock(ctx, key) }
+		return func(ctx context.Context, s *store) (func(), error) { return s.locks.lock(ctx, key) }
 	}
-	all := func(ctx context.Context, s *store) (func(), error) { return s.lockAll(ctx) }
+	all := func(ctx context.Context, s *store) (func(), error) { return s.locks.lockAll(ctx) }
 	for _, row := range []struct {
 		name          string
 		first, second func(context.Context, *store) (func(), error)

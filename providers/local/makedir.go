@@ -10,13 +10,13 @@ import (
 
 // makeDirs opens the directory of key's object, and makes it if it does not exist. If a
 // file has the name of a parent directory, the file is moved to its alternate name.
-func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
+func (o *objects) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		d, err := s.open(l.dir)
+		d, err := o.tree.open(l.dir)
 		if err == nil {
 			return d, nil
 		}
@@ -26,24 +26,24 @@ func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, err
 		if !isNotExist(err) {
 			return nil, failure(err)
 		}
-		if err := s.notFoundError(); err != storage.ObjectNotFound {
+		if err := o.tree.notFoundError(); err != storage.ObjectNotFound {
 			return nil, err
 		}
-		if err := s.makeParents(ctx, key); err != nil {
+		if err := o.makeParents(ctx, key); err != nil {
 			return nil, err
 		}
-		if err := s.mkdirs(l.dir); err != nil && err != errDirGone {
+		if err := o.tree.mkdirs(l.dir); err != nil && err != errDirGone {
 			return nil, err
 		}
 	}
 }
 
-func (s *store) makeParents(ctx context.Context, key string) error {
+func (o *objects) makeParents(ctx context.Context, key string) error {
 	for i := 0; i < len(key); i++ {
 		if key[i] != '/' {
 			continue
 		}
-		if err := s.makeParent(ctx, key[:i]); err != nil {
+		if err := o.makeParent(ctx, key[:i]); err != nil {
 			return err
 		}
 	}
@@ -52,29 +52,29 @@ func (s *store) makeParents(ctx context.Context, key string) error {
 
 // makeParent makes the directory of the keys under key + "/". Its own parent exists, or
 // existed a moment ago.
-func (s *store) makeParent(ctx context.Context, key string) error {
-	l, ok := s.names().locate(key)
+func (o *objects) makeParent(ctx context.Context, key string) error {
+	l, ok := o.tree.names().locate(key)
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
-	if err := s.mkdirs(l.dir); err != nil {
+	if err := o.tree.mkdirs(l.dir); err != nil {
 		return retryable(err)
 	}
-	parent, err := s.open(l.dir)
+	parent, err := o.tree.open(l.dir)
 	if err != nil {
-		return retryable(s.dirGoneError(err))
+		return retryable(o.tree.dirGoneError(err))
 	}
-	defer s.closeDir(parent)
-	m, err := s.statFollowing(parent, l.base)
+	defer o.tree.closeDir(parent)
+	m, err := o.tree.statFollowing(parent, l.base)
 	switch {
 	case err == nil && m.kind == kindDir:
-		return s.checkSpelling(join(l.dir, l.base))
+		return o.tree.checkSpelling(join(l.dir, l.base))
 	case err == nil || leadsOutside(err):
-		err = s.moveFileAside(ctx, key, parent, l)
+		err = o.moveFileAside(ctx, key, parent, l)
 	case isNotExist(err):
-		err = s.mkdirIn(parent, l.base)
+		err = o.tree.mkdirIn(parent, l.base)
 	}
-	return retryable(s.dirGoneError(err))
+	return retryable(o.tree.dirGoneError(err))
 }
 
 // retryable returns err, or nil for errDirGone: the next round makes the directory again.
@@ -86,30 +86,30 @@ func retryable(err error) error {
 }
 
 // dirGoneError returns errDirGone if a directory vanished, and otherwise failure(err).
-func (s *store) dirGoneError(err error) error {
+func (t *tree) dirGoneError(err error) error {
 	if err != nil && isNotExist(err) {
 		return errDirGone
 	}
 	return failure(err)
 }
 
-func (s *store) statFollowing(d *dir, base string) (meta, error) {
+func (t *tree) statFollowing(d *dir, base string) (meta, error) {
 	m, err := d.stat(base)
 	if err == nil && m.kind == kindLink {
-		return s.statTarget(d, base)
+		return t.statTarget(d, base)
 	}
 	return m, err
 }
 
 // mkdirIn makes one directory, if it does not exist, and flushes its name to the disk.
-func (s *store) mkdirIn(parent *dir, base string) error {
+func (t *tree) mkdirIn(parent *dir, base string) error {
 	if err := parent.mkdir(base); err != nil {
 		if isExist(err) {
 			return nil
 		}
 		return err
 	}
-	if s.sync {
+	if t.driver.sync {
 		return parent.sync()
 	}
 	return nil
@@ -118,8 +118,8 @@ func (s *store) mkdirIn(parent *dir, base string) error {
 // moveFileAside moves the file that has the name of a future directory to its alternate
 // name. Because of the rename, readers never miss the file: they look for the plain name
 // first, and then for the alternate one.
-func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l location) error {
-	unlock, err := s.lock(ctx, key)
+func (o *objects) moveFileAside(ctx context.Context, key string, parent *dir, l location) error {
+	unlock, err := o.locks.lock(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -127,13 +127,13 @@ func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l lo
 	m, err := parent.stat(l.base)
 	switch {
 	case isNotExist(err):
-		return s.mkdirIn(parent, l.base)
+		return o.tree.mkdirIn(parent, l.base)
 	case err != nil:
 		return err
 	case m.kind == kindDir:
 		return nil
 	}
-	at := candidates{store: s, l: l, plain: parent}
+	at := o.candidates(l, parent)
 	defer at.close()
 	alternate, err := at.makeAlternateDir()
 	if err != nil {
@@ -142,22 +142,22 @@ func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l lo
 	if err := retryInUse(ctx, func() error { return alternate.rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if s.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
+	if o.driver.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
 		if err := alternate.sync(); err != nil {
 			return err
 		}
 	}
-	return s.mkdirIn(parent, l.base)
+	return o.tree.mkdirIn(parent, l.base)
 }
 
 // mkdirs makes the directories of path whose names are reserved. These are the reserved
 // directory and those in it, and those of long names. No file of another program has such
 // a name.
-func (s *store) mkdirs(path string) error {
+func (t *tree) mkdirs(path string) error {
 	if path == "" {
 		return nil
 	}
-	d, err := s.root.Lstat(path)
+	d, err := t.root.Lstat(path)
 	if err == nil && d.IsDir() {
 		return nil
 	}
@@ -169,14 +169,14 @@ func (s *store) mkdirs(path string) error {
 		if !strings.HasPrefix(base, reserved) && !strings.HasPrefix(path, reserved) {
 			continue
 		}
-		parent, err := s.open(dir)
+		parent, err := t.open(dir)
 		if err != nil {
-			return s.dirGoneError(err)
+			return t.dirGoneError(err)
 		}
-		err = s.mkdirIn(parent, base)
-		s.closeDir(parent)
+		err = t.mkdirIn(parent, base)
+		t.closeDir(parent)
 		if err != nil {
-			return s.dirGoneError(err)
+			return t.dirGoneError(err)
 		}
 	}
 	return nil
@@ -184,15 +184,15 @@ func (s *store) mkdirs(path string) error {
 
 // prune removes the empty directories from path up to top. A writer that finds its
 // directory gone makes it again.
-func (s *store) prune(ctx context.Context, path, top string) {
+func (t *tree) prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
 		dir, base := split(path)
-		parent, err := s.open(dir)
+		parent, err := t.open(dir)
 		if err != nil {
 			return
 		}
 		err = retryInUse(ctx, func() error { return parent.rmdir(base) })
-		s.closeDir(parent)
+		t.closeDir(parent)
 		if err != nil {
 			return
 		}

@@ -30,31 +30,31 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 	}{
 		{"a plain write", "f", "f", func(_ *testing.T, s *subject, key string) { s.put(key, "new") }},
 		{"a conditional write", "f", "f", func(t *testing.T, s *subject, key string) {
-			a, body, err := s.Get(t.Context(), &storage.GetRequest{Key: key, Length: -1})
+			a, body, err := s.driver.Get(t.Context(), &storage.GetRequest{Key: key, Length: -1})
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			r := request(key, "new")
 			r.Condition.Revision = a.Revision
-			_, err = s.Put(t.Context(), r)
+			_, err = s.driver.Put(t.Context(), r)
 			require.NoError(t, err)
 		}},
 		{"an upload in parts", "f", "f", func(t *testing.T, s *subject, key string) {
-			upload, err := s.BeginParts(t.Context(), request(key, ""))
+			upload, err := s.driver.BeginParts(t.Context(), request(key, ""))
 			require.NoError(t, err)
-			part, err := s.PutPart(t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
+			part, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
 			require.NoError(t, err)
 			file := filepath.Join(s.root, uploadPath(upload), partName(1))
 			require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the mode of the part")
-			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []storage.Part{part}})
+			_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []storage.Part{part}})
 			require.NoError(t, err)
 		}},
 		{"a copy", "f", "f", func(t *testing.T, s *subject, key string) {
 			s.put("source", "new")
-			_, err := s.Copy(t.Context(), &storage.CopyRequest{Key: key, Source: s.Locate("source")})
+			_, err := s.driver.Copy(t.Context(), &storage.CopyRequest{Key: key, Source: s.driver.Locate("source")})
 			require.NoError(t, err)
 		}},
 		{"a write with versions", "f", "f", func(t *testing.T, s *subject, key string) {
-			s.versions.Store(true)
+			s.driver.versions.Store(true)
 			s.put(key, "new")
 		}},
 		{"below a directory of that name", reserved + "=f", "f", func(t *testing.T, s *subject, key string) {
@@ -91,18 +91,18 @@ func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
 		}{
 			{"put", func(s *subject) { s.put("f", "new") }},
 			{"parts", func(s *subject) {
-				upload, err := s.BeginParts(t.Context(), request("f", ""))
+				upload, err := s.driver.BeginParts(t.Context(), request("f", ""))
 				require.NoError(t, err)
-				part, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
+				part, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
 				require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, uploadPath(upload), partName(1))))
-				_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request("f", ""), Upload: upload, Parts: []storage.Part{part}})
+				_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request("f", ""), Upload: upload, Parts: []storage.Part{part}})
 				require.NoError(t, err)
 			}},
 		} {
 			t.Run(planted.String()+"/"+write.name, func(t *testing.T) {
 				s := open(t)
-				s.fileMode = 0o640
+				s.driver.fileMode = 0o640
 				path := filepath.Join(s.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
@@ -151,7 +151,7 @@ func TestTheModeOfNewFiles(t *testing.T) {
 func TestStagedFilesArePrivate(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.live.staging.dir.path)))
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.staging.live.dir.path)))
 }
 
 func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {

@@ -239,8 +239,8 @@ func TestAnObjectReplacesAnEmptyDirectory(t *testing.T) {
 
 // top calls f with the bucket's directory.
 func (s *subject) top(f func(*dir) error) error {
-	live, err := s.acquire(context.Background())
+	live, err := s.driver.acquire(context.Background())
 	require.NoError(s.t, err)
-	defer s.release(live)
-	return f(live.top)
+	defer s.driver.release(live)
+	return f(live.tree.top)
 }

@@ -18,24 +18,24 @@ func (d *driver) enableObjectLock() {
 		return
 	}
 	defer d.release(s)
-	_, _ = s.lockingSettings(ctx)
+	_, _ = s.settings.lockingSettings(ctx)
 }
 
 // lockingSettings returns the settings of the bucket. If the bucket was opened WithObjectLock, it
 // first writes that to them. The caller holds no lock of a key.
-func (s *store) lockingSettings(ctx context.Context) (bucketSettings, error) {
-	b, err := s.currentSettings()
-	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
+func (s *settings) lockingSettings(ctx context.Context) (bucketSettings, error) {
+	b, err := s.current()
+	if err != nil || b.ObjectLock || !s.driver.locksObjects.Load() {
 		return b, err
 	}
-	return s.changeSettings(ctx, func(b *bucketSettings) error {
+	return s.change(ctx, func(b *bucketSettings) error {
 		b.ObjectLock, b.Versioning = true, true
 		return nil
 	})
 }
 
 // checkControls fails with Unsupported if a write has a lock and the bucket cannot lock objects.
-func (s *store) checkControls(ctx context.Context, c *storage.Controls) error {
+func (s *settings) checkControls(ctx context.Context, c *storage.Controls) error {
 	if !objectlock.Locks(c) {
 		return nil
 	}
@@ -48,13 +48,13 @@ func (s *store) checkControls(ctx context.Context, c *storage.Controls) error {
 
 // lockNew gives an object that is written the bucket's default retention, unless it has one of
 // its own.
-func (s *store) lockNew(ctx context.Context, a *attrs) error {
+func (s *settings) lockNew(ctx context.Context, a *attrs) error {
 	b, err := s.lockingSettings(ctx)
 	if err != nil {
 		return err
 	}
 	if b.ObjectLock && a.retention == (storage.Retention{}) {
-		a.retention = objectlock.Default(b.DefaultRetention, s.clock.now())
+		a.retention = objectlock.Default(b.DefaultRetention, s.driver.clock.now())
 	}
 	return nil
 }
@@ -62,27 +62,27 @@ func (s *store) lockNew(ctx context.Context, a *attrs) error {
 // learnVersioning makes this driver keep versions if another process has meanwhile made the
 // bucket keep them or lock objects. The caller holds the lock of the key that it changes: no
 // object can be locked before the settings say so.
-func (s *store) learnVersioning() error {
-	b, err := s.currentSettings()
+func (s *settings) learnVersioning() error {
+	b, err := s.current()
 	if err == nil && (b.Versioning || b.ObjectLock) {
-		s.versions.Store(true)
+		s.driver.versions.Store(true)
 	}
 	return err
 }
 
 // checkRemovable fails with Locked if the file is under a legal hold or retention. The caller
 // holds the lock of its key.
-func (s *store) checkRemovable(at objectFile, bypass bool) error {
+func (r *reader) checkRemovable(at objectFile, bypass bool) error {
 	f, err := at.dir.open(at.base)
 	if err != nil {
-		return s.pathLostError(err)
+		return r.tree.pathLostError(err)
 	}
 	defer func() { _ = f.close() }()
-	a, err := s.attrsOfFile(f)
+	a, err := r.attrsOfFile(f)
 	if a == nil || err != nil {
 		return err
 	}
-	return objectlock.CheckRemoval(a.retention, a.hold, bypass, s.clock.now())
+	return objectlock.CheckRemoval(a.retention, a.hold, bypass, r.driver.clock.now())
 }
 
 // SetRetention sets or ends the retention. An end that is later is always allowed.

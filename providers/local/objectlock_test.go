@@ -27,25 +27,25 @@ func TestObjectLockIsASettingOfTheBucket(t *testing.T) {
 		t.Run(disk.name, func(t *testing.T) {
 			early := open(t, disk.tweaks...)
 			early.put("k", "old")
-			require.False(t, early.Describe().Versioned)
+			require.False(t, early.driver.Describe().Versioned)
 			locking := reopen(t, early.root, append(disk.tweaks, withObjectLock)...)
-			a, err := locking.Put(t.Context(), held("k"))
+			a, err := locking.driver.Put(t.Context(), held("k"))
 			require.NoError(t, err)
 			require.True(t, a.LegalHold)
 			late := reopen(t, early.root, disk.tweaks...)
-			require.True(t, late.Describe().Versioned)
+			require.True(t, late.driver.Describe().Versioned)
 			for _, s := range []*subject{early, late} {
 				s.put("k", "new")
 				s.remove("k")
-				err := s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
+				err := s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
 				require.ErrorIs(t, err, storage.Locked)
 				body, got, err := s.getVersion("k", a.Version)
 				require.NoError(t, err)
 				require.Equal(t, "held", body)
 				require.True(t, got.LegalHold)
 			}
-			require.NoError(t, early.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "k", Version: a.Version}))
-			require.NoError(t, late.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, early.driver.SetLegalHold(t.Context(), &storage.ChangeRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, late.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
 		})
 	}
 }
@@ -53,9 +53,9 @@ func TestObjectLockIsASettingOfTheBucket(t *testing.T) {
 func TestALockedCurrentVersionStays(t *testing.T) {
 	s := open(t, withObjectLock)
 	s.put("k", "old")
-	a, err := s.Put(t.Context(), held("k"))
+	a, err := s.driver.Put(t.Context(), held("k"))
 	require.NoError(t, err)
-	err = s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version})
+	err = s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version})
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, "held", s.get("k"))
 	require.Len(t, s.history(storage.ListRequest{}), 2)
@@ -66,13 +66,13 @@ func TestRetentionEndsByTheClock(t *testing.T) {
 	s := open(t, withObjectLock, func(d *driver) { d.clock.now = func() time.Time { return now } })
 	r := request("k", "x")
 	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
-	a, err := s.Put(t.Context(), r)
+	a, err := s.driver.Put(t.Context(), r)
 	require.NoError(t, err)
 	version := &storage.DeleteRequest{Key: "k", Version: a.Version}
 	now = now.Add(time.Minute - 1)
-	require.ErrorIs(t, s.Delete(t.Context(), version), storage.Locked)
+	require.ErrorIs(t, s.driver.Delete(t.Context(), version), storage.Locked)
 	now = now.Add(1)
-	require.NoError(t, s.Delete(t.Context(), version))
+	require.NoError(t, s.driver.Delete(t.Context(), version))
 	s.missing("k")
 }
 
@@ -109,9 +109,9 @@ func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
 	s := open(t, withObjectLock)
 	s.put("k", "x")
 	require.NoError(t, os.WriteFile(filepath.Join(s.root, settingsPath), []byte("{"), 0o666))
-	_, err := s.Put(t.Context(), request("k", "y"))
+	_, err := s.driver.Put(t.Context(), request("k", "y"))
 	require.ErrorIs(t, err, storage.Internal)
-	require.ErrorIs(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.Internal)
+	require.ErrorIs(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.Internal)
 	require.Equal(t, "x", s.get("k"))
 }
 

@@ -42,24 +42,24 @@ func sumOf(record, tag string) (sum storage.CRC32C) {
 }
 
 // keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
-func (s *store) keepSum(upload string, part storage.Part) {
+func (u *uploads) keepSum(upload string, part storage.Part) {
 	if !part.CRC32C.Known {
 		return
 	}
 	path := uploadPath(upload) + "/" + sumName(part.Number)
-	_ = s.root.Remove(path)                                                   // of the part that was replaced
-	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // never through a symbolic link
+	_ = u.root.Remove(path)                                                   // of the part that was replaced
+	f, err := u.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // never through a symbolic link
 	if err == nil {
 		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
 		_ = f.Close()
-		now := s.clock.now() // sweeps compare it with the time of the part
-		_ = s.root.Chtimes(path, now, now)
+		now := u.driver.clock.now() // sweeps compare it with the time of the part
+		_ = u.root.Chtimes(path, now, now)
 	}
 }
 
 // readSmall returns the content of a file that has a record.
-func (s *store) readSmall(path string) (text string, ok bool) {
-	f, err := s.root.Open(path)
+func (t *tree) readSmall(path string) (text string, ok bool) {
+	f, err := t.root.Open(path)
 	if err != nil {
 		return "", false
 	}
@@ -75,7 +75,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 		return nil, err
 	}
 	defer d.release(s)
-	u, err := s.upload(ctx, r.Key, r.Upload)
+	u, err := s.uploads.upload(ctx, r.Key, r.Upload)
 	if errors.Is(err, errUpload) {
 		return nil, storage.ObjectNotFound
 	}
@@ -83,7 +83,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 		return nil, err
 	}
 	defer u.close()
-	numbers, err := s.partNumbers(r.Upload, r.After)
+	numbers, err := s.uploads.partNumbers(r.Upload, r.After)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 		if err := interrupted(ctx); err != nil {
 			return nil, err
 		}
-		part, found, err := s.describePart(ctx, u.dir, r.Upload, number)
+		part, found, err := s.uploads.describePart(ctx, u.dir, r.Upload, number)
 		if err != nil {
 			return nil, err
 		}
@@ -104,10 +104,10 @@ func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*s
 }
 
 // partNumbers returns the numbers after after of the parts of an upload, ascending.
-func (s *store) partNumbers(upload string, after int) ([]int, error) {
-	d, err := s.openToRead(uploadPath(upload))
+func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
+	d, err := u.tree.openToRead(uploadPath(upload))
 	if err != nil {
-		return nil, s.pathLostError(err)
+		return nil, u.tree.pathLostError(err)
 	}
 	defer d.close()
 	var numbers []int
@@ -127,13 +127,13 @@ func (s *store) partNumbers(upload string, after int) ([]int, error) {
 // replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
 // file CompleteParts has given away stays listed: without it, another CompleteParts would make an
 // object of the others.
-func (s *store) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+func (u *uploads) describePart(ctx context.Context, from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return part, false, err
 		}
-		found, ok, err := s.findPart(from, upload, number)
+		found, ok, err := u.findPart(from, upload, number)
 		if !ok || err != nil || found.CRC32C.Known || found.Tag == part.Tag {
 			return found, ok, err
 		}
@@ -147,11 +147,11 @@ func (s *store) describePart(ctx context.Context, from *dir, upload string, numb
 
 // findPart returns the part with that number, and its checksum if that was kept. A part in a file
 // of its own counts more than one in a slot.
-func (s *store) findPart(from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
+func (u *uploads) findPart(from *dir, upload string, number int) (part storage.Part, ok bool, err error) {
 	m, err := from.stat(partName(number))
 	switch {
 	case isNotExist(err):
-		part, ok = s.placedPart(from, number)
+		part, ok = u.placedPart(from, number)
 		return part, ok, nil
 	case err != nil:
 		return part, false, failure(err)
@@ -159,7 +159,7 @@ func (s *store) findPart(from *dir, upload string, number int) (part storage.Par
 		return part, false, nil
 	}
 	part = storage.Part{Number: number, Tag: makeTag(m).revision(), Size: m.size}
-	record, _ := s.readSmall(uploadPath(upload) + "/" + sumName(number))
+	record, _ := u.tree.readSmall(uploadPath(upload) + "/" + sumName(number))
 	part.CRC32C = sumOf(record, part.Tag)
 	return part, true, nil
 }
@@ -199,7 +199,7 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 		return nil, err
 	}
 	defer d.release(s)
-	names, err := s.uploadNames(r.Token)
+	names, err := s.uploads.uploadNames(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 			page.Token = page.Uploads[r.Limit-1].Upload
 			break
 		}
-		if entry, ok := s.describeUpload(name); ok && strings.HasPrefix(entry.Key, r.Prefix) {
+		if entry, ok := s.uploads.describeUpload(name); ok && strings.HasPrefix(entry.Key, r.Prefix) {
 			page.Uploads = append(page.Uploads, entry)
 		}
 	}
@@ -220,13 +220,13 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 }
 
 // uploadNames returns the names of uploads after after, sorted.
-func (s *store) uploadNames(after string) ([]string, error) {
-	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
-		return nil, s.notFoundIfBucketGone(unlessAbsent(err))
+func (u *uploads) uploadNames(after string) ([]string, error) {
+	if fi, err := u.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
+		return nil, u.tree.notFoundIfBucketGone(unlessAbsent(err))
 	}
-	uploads, err := s.openToRead(uploadsPath)
+	uploads, err := u.tree.openToRead(uploadsPath)
 	if err != nil {
-		return nil, s.pathLostError(err)
+		return nil, u.tree.pathLostError(err)
 	}
 	defer uploads.close()
 	var names []string
@@ -240,12 +240,12 @@ func (s *store) uploadNames(after string) ([]string, error) {
 	return names, failure(err)
 }
 
-func (s *store) describeUpload(name string) (entry storage.UploadEntry, ok bool) {
-	d, err := s.open(uploadPath(name))
+func (u *uploads) describeUpload(name string) (entry storage.UploadEntry, ok bool) {
+	d, err := u.tree.open(uploadPath(name))
 	if err != nil {
 		return entry, false
 	}
-	defer s.closeDir(d)
+	defer u.tree.closeDir(d)
 	f, err := d.open(uploadKeyName)
 	if err != nil || f.meta.kind != kindFile {
 		return entry, false

@@ -17,14 +17,14 @@ import (
 
 func (s *subject) listParts(upload string, after, limit int) *storage.PartPage {
 	s.t.Helper()
-	page, err := s.ListParts(s.t.Context(), &storage.ListPartsRequest{Key: "k", Upload: upload, After: after, Limit: limit})
+	page, err := s.driver.ListParts(s.t.Context(), &storage.ListPartsRequest{Key: "k", Upload: upload, After: after, Limit: limit})
 	require.NoError(s.t, err)
 	return page
 }
 
 func (s *subject) partWithSum(upload string, number int, text string) storage.Part {
 	s.t.Helper()
-	p, err := s.PutPart(s.t.Context(), &storage.PartRequest{
+	p, err := s.driver.PutPart(s.t.Context(), &storage.PartRequest{
 		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text), AnyOrder: true,
 	})
 	require.NoError(s.t, err)
@@ -34,9 +34,9 @@ func (s *subject) partWithSum(upload string, number int, text string) storage.Pa
 func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := open(t, func(d *driver) { d.clock.now = func() time.Time { return now } })
-	upload, err := s.BeginParts(t.Context(), request("k", ""))
+	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.KnownCRC32C(7)})
+	_, err = s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.KnownCRC32C(7)})
 	require.NoError(t, err)
 	fi, err := os.Stat(filepath.Join(s.root, uploadPath(upload), sumName(1)))
 	require.NoError(t, err)
@@ -92,10 +92,10 @@ func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(key, "full"), 0o700))
 	before, err := os.ReadDir(s.uploadDir(upload))
 	require.NoError(t, err)
-	st, err := s.acquire(t.Context())
+	st, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.release(st)
-	require.Error(t, st.removeUpload(t.Context(), upload))
+	defer s.driver.release(st)
+	require.Error(t, st.uploads.removeUpload(t.Context(), upload))
 	after, err := os.ReadDir(s.uploadDir(upload))
 	require.NoError(t, err)
 	require.Len(t, after, len(before))
@@ -103,7 +103,7 @@ func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 
 func TestUploadsAreListedInEveryProcess(t *testing.T) {
 	s := open(t)
-	none, err := s.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 10})
+	none, err := s.driver.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, none.Uploads, "a bucket without uploads has no directory of them")
 	first, second := s.begin(&storage.PutRequest{Key: "a/1"}), s.begin(&storage.PutRequest{Key: "a/2"})

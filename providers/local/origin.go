@@ -17,7 +17,7 @@ func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
 		return signedurl.Keys{}, err
 	}
 	defer d.release(s)
-	return s.verifyingKeys()
+	return s.settings.verifyingKeys()
 }
 
 // BucketInfo returns the bucket's settings, which another process may have changed.
@@ -27,7 +27,7 @@ func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 		return nil, err
 	}
 	defer d.release(s)
-	settings, err := s.settings()
+	settings, err := s.settings.read()
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 		return "", err
 	}
 	defer d.release(s)
-	f, a, err := s.openObject(ctx, key, "")
+	f, a, err := s.objects.openObject(ctx, key, "")
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return "", nil
 	}
@@ -53,7 +53,7 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 	if a == nil || !a.publicRead {
 		return "", nil
 	}
-	return s.tagOf(f.meta, a).revision(), nil
+	return s.reader.tagOf(f.meta, a).revision(), nil
 }
 
 // Now returns the time of the clock of Config.

@@ -21,39 +21,39 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	defer d.release(s)
-	if err := s.checkControls(ctx, &r.Controls); err != nil {
+	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
 		return "", err
 	}
-	s.sweepUploadsIfDue(ctx)
-	st, err := s.stage(ctx)
+	s.uploads.sweepUploadsIfDue(ctx)
+	st, err := s.staging.stage(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer s.discard(st)
-	if err := s.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
+	defer s.staging.discard(st)
+	if err := s.staging.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
 		return "", err
 	}
-	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
-		return "", s.stagedFileError(err)
+	if err := st.file.setTime(st.dir, st.name, s.driver.clock.now()); err != nil {
+		return "", s.tree.stagedFileError(err)
 	}
-	if err := s.finish(st); err != nil {
+	if err := s.staging.finish(st); err != nil {
 		return "", err
 	}
 	upload := randomName()
-	if err := s.mkdirs(uploadPath(upload)); err != nil {
-		return "", s.pathLostError(err)
+	if err := s.tree.mkdirs(uploadPath(upload)); err != nil {
+		return "", s.tree.pathLostError(err)
 	}
-	to, err := s.open(uploadPath(upload))
+	to, err := s.tree.open(uploadPath(upload))
 	if err != nil {
-		return "", s.pathLostError(err)
+		return "", s.tree.pathLostError(err)
 	}
-	defer s.closeDir(to)
-	return upload, s.moveTo(ctx, to, uploadKeyName, st)
+	defer s.tree.closeDir(to)
+	return upload, s.uploads.moveTo(ctx, to, uploadKeyName, st)
 }
 
 // finish closes a staged file that needs no attributes.
-func (s *store) finish(st *stagedFile) (err error) {
-	if s.sync {
+func (s *staging) finish(st *stagedFile) (err error) {
+	if s.driver.sync {
 		err = st.file.sync()
 	}
 	if st.meta, _ = st.file.stat(); err == nil {
@@ -63,12 +63,12 @@ func (s *store) finish(st *stagedFile) (err error) {
 	return failure(err)
 }
 
-func (s *store) moveTo(ctx context.Context, to *dir, name string, st *stagedFile) error {
+func (u *uploads) moveTo(ctx context.Context, to *dir, name string, st *stagedFile) error {
 	if err := retryInUse(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
-		return s.partRenameError(st, err)
+		return u.partRenameError(st, err)
 	}
 	st.markPlaced()
-	if s.sync {
+	if u.driver.sync {
 		return failure(to.sync())
 	}
 	return nil
@@ -76,14 +76,14 @@ func (s *store) moveTo(ctx context.Context, to *dir, name string, st *stagedFile
 
 // partRenameError returns the error for a failed rename into an upload. If the upload was
 // aborted meanwhile, its directory does not exist.
-func (s *store) partRenameError(st *stagedFile, err error) error {
+func (u *uploads) partRenameError(st *stagedFile, err error) error {
 	if !isNotExist(err) {
 		return failure(err)
 	}
 	if _, err := st.dir.stat(st.name); err != nil {
-		return s.stagedFileError(err)
+		return u.tree.stagedFileError(err)
 	}
-	if err := s.notFoundIfBucketGone(nil); err != nil {
+	if err := u.tree.notFoundIfBucketGone(nil); err != nil {
 		return err
 	}
 	return errUpload
@@ -100,41 +100,41 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if r.Number < 1 || r.Number > maxParts {
 		return storage.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
 	}
-	to, err := s.upload(ctx, r.Key, r.Upload)
+	to, err := s.uploads.upload(ctx, r.Key, r.Upload)
 	if err != nil {
 		return storage.Part{}, err
 	}
 	defer to.close()
-	if part, done, err := s.putInSlot(ctx, to.dir, r); done || err != nil {
+	if part, done, err := s.uploads.putInSlot(ctx, to.dir, r); done || err != nil {
 		return part, err
 	}
-	return s.putInFile(ctx, to.dir, r)
+	return s.uploads.putInFile(ctx, to.dir, r)
 }
 
 // putInFile stores a part in a file of its own.
-func (s *store) putInFile(ctx context.Context, to *dir, r *storage.PartRequest) (storage.Part, error) {
-	st, err := s.stage(ctx)
+func (u *uploads) putInFile(ctx context.Context, to *dir, r *storage.PartRequest) (storage.Part, error) {
+	st, err := u.staging.stage(ctx)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	defer s.discard(st)
-	if err := s.restrictMode(r.Key, st); err != nil {
+	defer u.staging.discard(st)
+	if err := u.restrictMode(r.Key, st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := s.fill(ctx, st.file, r.Body); err != nil {
+	if err := u.staging.fill(ctx, st.file, r.Body); err != nil {
 		return storage.Part{}, err
 	}
-	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return storage.Part{}, s.stagedFileError(err)
+	if err := st.file.setTime(st.dir, st.name, u.driver.clock.next()); err != nil {
+		return storage.Part{}, u.tree.stagedFileError(err)
 	}
-	if err := s.finish(st); err != nil {
+	if err := u.staging.finish(st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := s.moveTo(ctx, to, partName(r.Number), st); err != nil {
+	if err := u.moveTo(ctx, to, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
 	part := storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}
-	s.keepSum(r.Upload, part)
+	u.keepSum(r.Upload, part)
 	return part, nil
 }
 
@@ -146,21 +146,21 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 		return nil, err
 	}
 	defer d.release(s)
-	if err := s.checkControls(ctx, &r.Put.Controls); err != nil {
+	if err := s.settings.checkControls(ctx, &r.Put.Controls); err != nil {
 		return nil, err
 	}
-	out, err := s.join(ctx, r)
+	out, err := s.uploads.join(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	_ = s.removeUpload(ctx, r.Upload) // a sweep removes the rest
+	_ = s.uploads.removeUpload(ctx, r.Upload) // a sweep removes the rest
 	return out, nil
 }
 
 // restrictMode gives a part the mode of the object that it will replace, so that it is as
 // private as that object. If there is no object, it does nothing.
-func (s *store) restrictMode(key string, st *stagedFile) error {
-	mode, err := s.privateMode(key)
+func (u *uploads) restrictMode(key string, st *stagedFile) error {
+	mode, err := u.privateMode(key)
 	if err != nil || mode == 0 {
 		return err
 	}
@@ -169,17 +169,17 @@ func (s *store) restrictMode(key string, st *stagedFile) error {
 
 // privateMode returns the mode of a part of the object of key, if there is an object. Else it
 // returns 0.
-func (s *store) privateMode(key string) (uint32, error) {
-	l, ok := s.names().locate(key)
+func (u *uploads) privateMode(key string) (uint32, error) {
+	l, ok := u.tree.names().locate(key)
 	if !ok {
 		return 0, nil
 	}
-	plain, err := s.open(l.dir)
+	plain, err := u.tree.open(l.dir)
 	if err != nil {
 		return 0, unlessAbsent(err)
 	}
-	defer s.closeDir(plain)
-	at := candidates{store: s, l: l, plain: plain}
+	defer u.tree.closeDir(plain)
+	at := u.objects.candidates(l, plain)
 	defer at.close()
 	old, err := at.find()
 	if err != nil || !old.found() || old.meta.mode == 0 {
@@ -192,8 +192,8 @@ func (s *store) privateMode(key string) (uint32, error) {
 	return mode, nil
 }
 
-func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (a *storage.Attrs, err error) {
-	from, err := s.upload(ctx, r.Put.Key, r.Upload)
+func (u *uploads) join(ctx context.Context, r *storage.CompleteRequest) (a *storage.Attrs, err error) {
+	from, err := u.upload(ctx, r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
 	}
@@ -203,23 +203,23 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (a *storag
 			return
 		}
 		if _, ended := from.dir.stat(uploadKeyName); isNoObject(ended) {
-			_ = s.removeUpload(ctx, r.Upload) // the call that ended it could not remove the files of this one
+			_ = u.removeUpload(ctx, r.Upload) // the call that ended it could not remove the files of this one
 		}
 	}()
-	st, run := s.sharedRun(from.dir, r.Parts)
+	st, run := u.sharedRun(from.dir, r.Parts)
 	if st == nil {
-		if st, err = s.stage(ctx); err != nil {
+		if st, err = u.staging.stage(ctx); err != nil {
 			return nil, err
 		}
 	}
-	defer s.discard(st)
+	defer u.staging.discard(st)
 	for _, part := range r.Parts[run:] {
 		if err := st.appendPart(ctx, from.dir, part); err != nil {
 			return nil, err
 		}
 	}
 	st.attrs, st.upload = newAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C), from.dir
-	return s.save(ctx, r.Put.Key, st, r.Put.Condition)
+	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
 func (st *stagedFile) appendPart(ctx context.Context, from *dir, part storage.Part) error {
@@ -242,7 +242,7 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	defer d.release(s)
-	u, err := s.upload(ctx, key, upload)
+	u, err := s.uploads.upload(ctx, key, upload)
 	if errors.Is(err, errUpload) {
 		return nil
 	}
@@ -250,10 +250,10 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	u.close()
-	if err := s.removeUpload(ctx, upload); err != nil {
+	if err := s.uploads.removeUpload(ctx, upload); err != nil {
 		return err
 	}
-	return s.syncDir(uploadsPath)
+	return s.tree.syncDir(uploadsPath)
 }
 
 var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy in the kernel

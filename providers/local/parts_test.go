@@ -14,7 +14,7 @@ import (
 
 func (s *subject) part(upload string, number int, body string) storage.Part {
 	s.t.Helper()
-	p, err := s.PutPart(s.t.Context(), &storage.PartRequest{
+	p, err := s.driver.PutPart(s.t.Context(), &storage.PartRequest{
 		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(body), Size: int64(len(body)),
 	})
 	require.NoError(s.t, err)
@@ -23,7 +23,7 @@ func (s *subject) part(upload string, number int, body string) storage.Part {
 
 func (s *subject) begin(r *storage.PutRequest) string {
 	s.t.Helper()
-	upload, err := s.BeginParts(s.t.Context(), r)
+	upload, err := s.driver.BeginParts(s.t.Context(), r)
 	require.NoError(s.t, err)
 	return upload
 }
@@ -48,7 +48,7 @@ func TestAnUploadIsCompletedOnce(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range made {
 					wg.Go(func() {
-						made[i], errs[i] = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+						made[i], errs[i] = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 					})
 				}
 				wg.Wait()
@@ -86,7 +86,7 @@ func TestParts(t *testing.T) {
 			require.Empty(t, s.all(), "an upload in progress is not listed")
 			crc := uint32(42)
 			r.CRC32C = storage.KnownCRC32C(crc)
-			a, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+			a, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 			require.NoError(t, err)
 			require.Equal(t, "aaaaabbbbbccccc", s.get("k"))
 			require.Equal(t, a, s.head("k"))
@@ -104,7 +104,7 @@ func TestPartsSurviveTheProcess(t *testing.T) {
 	upload := s.begin(r)
 	part := s.part(upload, 1, "x")
 	other := reopen(t, s.root)
-	_, err := other.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
+	_, err := other.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
 	require.NoError(t, err)
 	require.Equal(t, "x", s.get("k"))
 }
@@ -115,11 +115,11 @@ func TestCompletingPartsWithACondition(t *testing.T) {
 	r := &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 	upload := s.begin(r)
 	parts := []storage.Part{s.part(upload, 1, "new")}
-	_, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+	_, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", s.get("k"))
-	require.NoError(t, s.AbortParts(t.Context(), "k", upload))
-	require.NoError(t, s.AbortParts(t.Context(), "k", upload))
+	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
+	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
 	require.Empty(t, s.uploads())
 }
 
@@ -139,25 +139,25 @@ func TestUnknownUploadsAndPartsAreRefused(t *testing.T) {
 		{"a replaced part", "k", upload, storage.Part{Number: 1, Tag: "1-1-1"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{
+			_, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{
 				Put: &storage.PutRequest{Key: row.key}, Upload: row.upload, Parts: []storage.Part{row.part},
 			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
-	_, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
+	_, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NoError(t, s.AbortParts(t.Context(), "other", upload), "another key has no such upload")
+	require.NoError(t, s.driver.AbortParts(t.Context(), "other", upload), "another key has no such upload")
 	require.Len(t, s.uploads(), 1)
 }
 
 func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
 	s := open(t)
 	s.begin(&storage.PutRequest{Key: "k"})
-	live, err := s.acquire(t.Context())
+	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.release(live)
-	st, err := live.stage(t.Context())
+	defer s.driver.release(live)
+	st, err := live.staging.stage(t.Context())
 	require.NoError(t, err)
 
 	dead := filepath.Join(s.root, tmpPath, "dead")
@@ -171,6 +171,6 @@ func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
 	require.NoFileExists(t, dead+markerSuffix)
 	require.Len(t, s.leftovers(), 1)
 	require.Len(t, s.uploads(), 1)
-	live.discard(st)
+	live.staging.discard(st)
 	require.Empty(t, s.leftovers())
 }

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -39,9 +40,9 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			require.NoError(t, os.Mkdir(root, 0o777))
 			b := reopen(t, root)
 			b.put("before", "old")
-			_, body, err := b.Get(t.Context(), &storage.GetRequest{Key: "before", Length: -1})
+			_, body, err := b.driver.Get(t.Context(), &storage.GetRequest{Key: "before", Length: -1})
 			require.NoError(t, err)
-			key, err := b.live.signingKeys(t.Context())
+			key, err := b.driver.live.settings.signingKeys(t.Context())
 			require.NoError(t, err)
 
 			row.do(t, root)
@@ -53,7 +54,7 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
-			renewed, err := b.live.signingKeys(t.Context())
+			renewed, err := b.driver.live.settings.signingKeys(t.Context())
 			require.NoError(t, err)
 			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
 
@@ -81,7 +82,7 @@ func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one", row.target), link))
 			b := reopen(t, path)
 			b.put("before", "old")
-			before := b.Locate("k")
+			before := b.driver.Locate("k")
 
 			require.NoError(t, os.Remove(link))
 			require.NoError(t, os.Symlink(filepath.Join(dir, "two", row.target), link))
@@ -92,11 +93,69 @@ func TestAPathThroughALinkIsTheBucketToWhichItLeadsNow(t *testing.T) {
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
-			require.Equal(t, other.Locate("k"), b.Locate("k"), "copies and Overlap see one bucket")
-			require.NotEqual(t, before, b.Locate("k"))
-			_, err = other.Copy(t.Context(), &storage.CopyRequest{Source: b.Locate("k"), Key: "copy"})
+			require.Equal(t, other.driver.Locate("k"), b.driver.Locate("k"), "copies and Overlap see one bucket")
+			require.NotEqual(t, before, b.driver.Locate("k"))
+			_, err = other.driver.Copy(t.Context(), &storage.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
 			require.NoError(t, err)
 			require.Equal(t, "mine", b.get("copy"))
+		})
+	}
+}
+
+// A service is the directory to which its path leads, too: for its own calls, and for its buckets.
+func TestTheBucketsOfAServiceAreThoseAtItsPathNow(t *testing.T) {
+	windowsCannot(t, noLinks)
+	for _, row := range []struct {
+		name    string
+		replace func(t *testing.T, dir string)
+	}{
+		{"a link leads to another directory", func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "link")))
+			require.NoError(t, os.Symlink(filepath.Join(dir, "two"), filepath.Join(dir, "link")))
+		}},
+		{"the directory was replaced", func(t *testing.T, dir string) {
+			require.NoError(t, os.Rename(filepath.Join(dir, "one"), filepath.Join(dir, "old")))
+			require.NoError(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "one")))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, path := range []string{"one/before", "one/both", "two/both"} {
+				require.NoError(t, os.MkdirAll(filepath.Join(dir, path), 0o777))
+			}
+			require.NoError(t, os.Symlink(filepath.Join(dir, "one"), filepath.Join(dir, "link")))
+			open := func() (storage.ServiceDriver, storage.Bucket) {
+				s, err := NewServiceDriver(filepath.Join(dir, "link"), ServiceConfig{})
+				require.NoError(t, err)
+				d, err := s.Driver("both")
+				require.NoError(t, err)
+				b := storage.New(d)
+				t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), s.Close())) })
+				return s, b
+			}
+			s, b := open()
+			_, err := b.Upload(t.Context(), "old", strings.NewReader("x"))
+			require.NoError(t, err)
+
+			row.replace(t, dir)
+			_, theirs := open()
+			_, err = b.Upload(t.Context(), "k", strings.NewReader("mine"), storage.IfAbsent())
+			require.NoError(t, err)
+			_, err = theirs.Upload(t.Context(), "k", strings.NewReader("theirs"), storage.IfAbsent())
+			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
+			_, err = storage.Copy(t.Context(), theirs, "copy", b, "k")
+			require.NoError(t, err)
+
+			_, err = s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "after"})
+			require.NoError(t, err)
+			require.DirExists(t, filepath.Join(dir, "link", "after"))
+			page, _, err := s.ListBuckets(t.Context(), "")
+			require.NoError(t, err)
+			require.Len(t, page, 2)
+			require.Equal(t, []string{"after", "both"}, []string{page[0].Name, page[1].Name})
+			require.NoError(t, s.DeleteBucket(t.Context(), "after"))
+			require.NoDirExists(t, filepath.Join(dir, "link", "after"))
+			require.ErrorIs(t, s.DeleteBucket(t.Context(), "before"), storage.BucketNotFound)
 		})
 	}
 }
@@ -112,7 +171,7 @@ func TestAWriteDuringWhichTheDirectoryIsReplacedIsNotAcknowledged(t *testing.T) 
 			r := request("k", "")
 			r.Body = io.MultiReader(strings.NewReader("a"), &calling{func() { row.do(t, root) }})
 			r.Condition = storage.Condition{Absent: true}
-			_, err := b.Put(t.Context(), r)
+			_, err := b.driver.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.Unavailable)
 			b.missing("k")
 			require.NoFileExists(t, filepath.Join(root+"-old", "k"))
@@ -133,10 +192,10 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	require.NoError(t, os.Mkdir(root, 0o777))
 	one, other := reopen(t, root), reopen(t, root)
 	other.put("before", "x")
-	s, err := other.acquire(t.Context())
+	s, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer other.release(s)
-	unlock, err := s.lock(t.Context(), "k")
+	defer other.driver.release(s)
+	unlock, err := s.locks.lock(t.Context(), "k")
 	require.NoError(t, err)
 	result := make(chan error)
 	go func() {
@@ -147,7 +206,7 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	unlock()
 	require.ErrorIs(t, <-result, storage.BucketNotFound)
 	require.NoFileExists(t, filepath.Join(root+"-old", "k"))
-	_, err = one.List(t.Context(), &storage.ListRequest{Limit: 1})
+	_, err = one.driver.List(t.Context(), &storage.ListRequest{Limit: 1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.BucketNotFound, e.Code)
@@ -168,7 +227,7 @@ func TestReplacedDirectoriesAreClosed(t *testing.T) {
 	for range 4 {
 		users.Go(func() {
 			for range 50 {
-				_, _ = b.Put(context.Background(), request("k", "x"))
+				_, _ = b.driver.Put(context.Background(), request("k", "x"))
 				_, _, _ = b.getErr("k")
 			}
 		})

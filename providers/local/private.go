@@ -20,11 +20,16 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	if err := checkName(bucket); err != nil {
 		return nil, storage.BucketNotFound
 	}
+	a, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer a.closeRoot()
 	if create {
-		if err := s.makePrivateDir(bucket); err != nil {
+		if err := a.makePrivateDir(bucket); err != nil {
 			return nil, err
 		}
-	} else if _, err := s.root.Lstat(bucket + "/" + privatePath); err != nil {
+	} else if _, err := a.root.Lstat(bucket + "/" + privatePath); err != nil {
 		return nil, storage.BucketNotFound
 	}
 	c := s.config
@@ -33,11 +38,11 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	return d, nil
 }
 
-func (s *serviceDriver) makePrivateDir(bucket string) error {
+func (a *openAccount) makePrivateDir(bucket string) error {
 	parent := bucket
 	for _, path := range [...]string{reserved, privatePath} {
 		path = bucket + "/" + path
-		if err := s.root.Mkdir(path, 0o777); err != nil {
+		if err := a.root.Mkdir(path, 0o777); err != nil {
 			switch {
 			case isExist(err):
 				parent = path
@@ -47,8 +52,8 @@ func (s *serviceDriver) makePrivateDir(bucket string) error {
 			}
 			return failure(err)
 		}
-		if !s.config.NoSync {
-			if err := syncDir(s.root, parent); err != nil {
+		if !a.config.NoSync {
+			if err := syncDir(a.root, parent); err != nil {
 				return unknownOutcome(err)
 			}
 		}

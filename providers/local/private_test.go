@@ -39,7 +39,7 @@ func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 	require.NoError(t, body.Close())
 	require.Equal(t, "kept", string(content))
 
-	page, err := s.bucket(t, "one", root).List(ctx, &storage.ListRequest{Limit: 10})
+	page, err := s.bucket(t, "one", root).driver.List(ctx, &storage.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	require.NoError(t, s.DeleteBucket(ctx, "one"), "private objects do not keep a bucket")
@@ -50,12 +50,12 @@ func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
 	b := s.bucket(t, "one", root)
-	require.NotZero(t, b.Describe().Features&storage.LateMetadata)
+	require.NotZero(t, b.driver.Describe().Features&storage.LateMetadata)
 	r := &storage.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
-	_, err := b.Put(t.Context(), r)
+	_, err := b.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	a, err := b.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	a, err := b.driver.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"late": "yes"}, a.Metadata)
 }
@@ -75,7 +75,7 @@ func TestTheFirstWriteToABucketOfAServiceRemovesWhatKilledWritersLeft(t *testing
 	require.NoError(t, os.WriteFile(left+markerSuffix, nil, 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(left, "1"), []byte("half"), 0o666))
 	b := s.bucket(t, "one", root)
-	_, err := b.Put(t.Context(), &storage.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
+	_, err := b.driver.Put(t.Context(), &storage.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
 	require.NoError(t, err)
 	require.NoDirExists(t, left)
 	require.NoFileExists(t, left+markerSuffix)

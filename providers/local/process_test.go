@@ -255,17 +255,17 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 		}
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			if s.noXattr {
+			if s.driver.noXattr {
 				t.Setenv(diskVariable, "none")
 			}
-			_, err := s.Put(t.Context(), pattern("dir/k", 1))
+			_, err := s.driver.Put(t.Context(), pattern("dir/k", 1))
 			require.NoError(t, err)
 			var all []*process
 			for range 4 {
 				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
 			}
 			last := 3 * time.Second
-			if testing.Short() || s.noXattr {
+			if testing.Short() || s.driver.noXattr {
 				last = time.Second
 			}
 			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
@@ -346,9 +346,9 @@ func testKilledWriter(t *testing.T) {
 	root := t.TempDir()
 	like := func(d *driver) { d.noXattr = os.Getenv(diskVariable) == "none" }
 	first := reopen(t, root, like)
-	_, err := first.Put(t.Context(), pattern("k", 0))
+	_, err := first.driver.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)
-	require.NoError(t, first.Close())
+	require.NoError(t, first.driver.Close())
 	for range kills {
 		p := start(t, root, "overwriter", "")
 		require.True(t, p.output.Scan())
@@ -364,7 +364,7 @@ func testKilledWriter(t *testing.T) {
 			require.NoError(t, checkPattern(s.driver, key))
 		}
 		require.Empty(t, s.leftovers())
-		require.NoError(t, s.Close())
+		require.NoError(t, s.driver.Close())
 	}
 	s := reopen(t, root, withVersions, like)
 	seen := map[string]bool{}

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -16,46 +17,58 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	defer d.release(s)
-	if err := s.checkControls(ctx, &r.Controls); err != nil {
+	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
-	st, err := s.stage(ctx)
+	st, err := s.staging.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.discard(st)
-	if err := s.fill(ctx, st.file, r.Body); err != nil {
+	defer s.staging.discard(st)
+	if err := s.staging.fill(ctx, st.file, r.Body); err != nil {
 		return nil, err
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, r.CRC32C)
-	return s.save(ctx, r.Key, st, r.Condition)
+	return s.objects.save(ctx, r.Key, st, r.Condition)
+}
+
+// objects writes and removes objects.
+type objects struct {
+	driver     *driver
+	root       *os.Root
+	tree       *tree
+	reader     *reader
+	locks      *locks
+	staging    *staging
+	settings   *settings
+	noncurrent *noncurrent
 }
 
 // save seals a staged file and makes it the object of key.
-func (s *store) save(ctx context.Context, key string, st *stagedFile, c storage.Condition) (*storage.Attrs, error) {
-	if err := s.lockNew(ctx, &st.attrs); err != nil {
+func (o *objects) save(ctx context.Context, key string, st *stagedFile, c storage.Condition) (*storage.Attrs, error) {
+	if err := o.settings.lockNew(ctx, &st.attrs); err != nil {
 		return nil, err
 	}
-	if err := s.seal(st); err != nil {
+	if err := o.staging.seal(st); err != nil {
 		return nil, err
 	}
-	if s.visible {
+	if o.driver.visible {
 		var err error
-		if st.visible, err = s.stageVisible(ctx, &st.attrs, st.meta); err != nil {
+		if st.visible, err = o.staging.stageVisible(ctx, &st.attrs, st.meta); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.commit(ctx, key, st, c); err != nil {
+	if err := o.commit(ctx, key, st, c); err != nil {
 		return nil, err
 	}
-	return s.attrsOf(key, st.meta, &st.attrs), nil
+	return o.reader.attrsOf(key, st.meta, &st.attrs), nil
 }
 
 // commit makes a sealed file the object of key, if c holds. It makes directories before it
 // takes the lock of the key, because that may take the locks of other keys. If a directory
 // was removed in between because it was empty, commit starts over.
-func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storage.Condition) error {
-	l, ok := s.names().locate(key)
+func (o *objects) commit(ctx context.Context, key string, st *stagedFile, c storage.Condition) error {
+	l, ok := o.tree.names().locate(key)
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
@@ -64,19 +77,19 @@ func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storag
 		if err := round.next(ctx); err != nil {
 			return err
 		}
-		target, err := s.makeDirs(ctx, key, l)
+		target, err := o.makeDirs(ctx, key, l)
 		if err != nil {
 			return err
 		}
-		err = s.placeLocked(ctx, key, target, l, st, c)
-		if err == nil && s.sync {
+		err = o.placeLocked(ctx, key, target, l, st, c)
+		if err == nil && o.driver.sync {
 			err = unknownOutcome(target.sync())
 		}
-		s.closeDir(target)
+		o.tree.closeDir(target)
 		if err == nil || !errors.Is(err, errDirGone) {
 			return err
 		}
-		if err := s.notFoundError(); err != storage.ObjectNotFound {
+		if err := o.tree.notFoundError(); err != storage.ObjectNotFound {
 			return err
 		}
 	}
@@ -85,8 +98,8 @@ func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storag
 // errDirGone means that a directory was removed between its creation and its use.
 var errDirGone = errors.New("the directory is gone")
 
-func (s *store) placeLocked(ctx context.Context, key string, target *dir, l location, st *stagedFile, c storage.Condition) error {
-	unlock, err := s.lock(ctx, key)
+func (o *objects) placeLocked(ctx context.Context, key string, target *dir, l location, st *stagedFile, c storage.Condition) error {
+	unlock, err := o.locks.lock(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -94,41 +107,41 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 	if err := interrupted(ctx); err != nil {
 		return err
 	}
-	at := candidates{store: s, l: l, plain: target}
+	at := o.candidates(l, target)
 	defer at.close()
 	if st.upload == nil {
-		return s.placeHere(ctx, key, &at, st, c)
+		return o.placeHere(ctx, key, at, st, c)
 	}
 	if _, err := st.upload.stat(uploadKeyName); isNoObject(err) {
 		return errUpload // another call has completed or aborted it since the parts were joined
 	} else if err != nil {
 		return failure(err)
 	}
-	if err := s.placeHere(ctx, key, &at, st, c); err != nil {
+	if err := o.placeHere(ctx, key, at, st, c); err != nil {
 		return err
 	}
-	return s.endUpload(st.upload, target)
+	return o.endUpload(st.upload, target)
 }
 
 // placeHere is place that fails if the directory was moved away meanwhile: then the object may
 // be in a directory that is no longer the bucket.
-func (s *store) placeHere(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
-	if err := s.place(ctx, key, at, st, c); err != nil {
+func (o *objects) placeHere(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
+	if err := o.place(ctx, key, at, st, c); err != nil {
 		return err
 	}
-	return unknownOutcome(s.checkPlace())
+	return unknownOutcome(o.tree.checkPlace())
 }
 
 // place checks the condition and renames. The caller holds the lock of the key.
-func (s *store) place(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
-	if err := s.learnVersioning(); err != nil {
+func (o *objects) place(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
+	if err := o.settings.learnVersioning(); err != nil {
 		return err
 	}
 	old, err := at.find()
 	if err != nil {
 		return err
 	}
-	if err := s.checkWrite(old, c); err != nil {
+	if err := o.reader.checkWrite(old, c); err != nil {
 		return err
 	}
 	if old.found() {
@@ -136,28 +149,28 @@ func (s *store) place(ctx context.Context, key string, at *candidates, st *stage
 			return err
 		}
 	}
-	if s.keepsVersions() {
-		if err := s.keepOrder(ctx, key, old, st); err != nil {
+	if o.tree.keepsVersions() {
+		if err := o.keepOrder(ctx, key, old, st); err != nil {
 			return err
 		}
 	}
-	if err := s.keepMode(st, old); err != nil {
+	if err := o.staging.keepMode(st, old); err != nil {
 		return err
 	}
 	if err := at.dropVisible(ctx); err != nil {
 		return err
 	}
-	defer s.holdInode(old)()
+	defer o.reader.holdInode(old)()
 	if err := at.install(ctx, st, c.Absent); err != nil {
 		return err
 	}
-	if !s.keepsVersions() {
-		s.dropSidecar(old.meta)
+	if !o.tree.keepsVersions() {
+		o.reader.dropSidecar(old.meta)
 	}
 	if st.visible == nil {
 		return nil
 	}
-	if err := s.keepMode(st.visible, old); err != nil {
+	if err := o.staging.keepMode(st.visible, old); err != nil {
 		return unknownOutcome(err)
 	}
 	return at.putVisible(ctx, st.visible)
@@ -165,27 +178,27 @@ func (s *store) place(ctx context.Context, key string, at *candidates, st *stage
 
 // keepOrder keeps the current object, if there is one, as a version. It makes the staged file later
 // than all versions of the key.
-func (s *store) keepOrder(ctx context.Context, key string, old objectFile, st *stagedFile) error {
+func (o *objects) keepOrder(ctx context.Context, key string, old objectFile, st *stagedFile) error {
 	newest := old.meta.mtime
 	if !old.found() {
 		var err error
-		if newest, err = s.newestKeptOf(key); err != nil {
+		if newest, err = o.noncurrent.newestKeptOf(key); err != nil {
 			return err
 		}
 	}
 	if newest >= st.meta.mtime {
-		if err := s.restamp(st, newest); err != nil {
+		if err := o.staging.restamp(st, newest); err != nil {
 			return err
 		}
 	}
 	if !old.found() {
 		return nil
 	}
-	return s.keepVersion(ctx, key, old)
+	return o.noncurrent.keepVersion(ctx, key, old)
 }
 
 // checkWrite checks the condition of a write.
-func (s *store) checkWrite(old objectFile, c storage.Condition) error {
+func (r *reader) checkWrite(old objectFile, c storage.Condition) error {
 	switch {
 	case c.Absent && old.found():
 		return storage.PreconditionFailed
@@ -193,7 +206,7 @@ func (s *store) checkWrite(old objectFile, c storage.Condition) error {
 		if !old.found() {
 			return storage.PreconditionFailed
 		}
-		revision, err := s.revisionAt(old)
+		revision, err := r.revisionAt(old)
 		if err != nil {
 			return err
 		}
@@ -205,18 +218,18 @@ func (s *store) checkWrite(old objectFile, c storage.Condition) error {
 }
 
 // revisionAt returns the revision, as listings and attributes have it.
-func (s *store) revisionAt(at objectFile) (string, error) {
-	if !s.coarse.Load() {
+func (r *reader) revisionAt(at objectFile) (string, error) {
+	if !r.tree.coarse.Load() {
 		return makeTag(at.meta).revision(), nil
 	}
 	f, err := at.dir.open(at.base)
 	if err != nil {
-		return "", s.pathLostError(err)
+		return "", r.tree.pathLostError(err)
 	}
 	defer func() { _ = f.close() }()
-	a, err := s.attrsOfFile(f)
+	a, err := r.attrsOfFile(f)
 	if err != nil {
 		return "", err
 	}
-	return s.tagOf(f.meta, a).revision(), nil
+	return r.tagOf(f.meta, a).revision(), nil
 }

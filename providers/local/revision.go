@@ -41,8 +41,8 @@ func (t tag) revision() string {
 
 // tagOf returns the tag of a file. On disks whose times are too coarse, each write has a
 // random revision in its attributes, which listings must read. Otherwise it is makeTag.
-func (s *store) tagOf(m meta, a *attrs) tag {
-	if s.coarse.Load() && a.matches(m) && a.unique != "" {
+func (r *reader) tagOf(m meta, a *attrs) tag {
+	if r.tree.coarse.Load() && a.matches(m) && a.unique != "" {
 		return tag(`"` + a.unique + `"` + revisionTag + a.unique)
 	}
 	return makeTag(m)

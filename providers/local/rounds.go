@@ -43,11 +43,11 @@ var errVanished = &storage.Error{
 }
 
 // stagedFileError returns the error for a failed operation on a staged file.
-func (s *store) stagedFileError(err error) error {
+func (t *tree) stagedFileError(err error) error {
 	if !isNotExist(err) {
 		return failure(err)
 	}
-	if err := s.notFoundIfBucketGone(nil); err != nil {
+	if err := t.notFoundIfBucketGone(nil); err != nil {
 		return err
 	}
 	return errVanished

@@ -21,10 +21,35 @@ var _ storage.ServiceDriver = (*serviceDriver)(nil)
 // credentials: the operating system checks those of the process.
 type serviceDriver struct {
 	storage.UnimplementedServiceDriver
-	path   string
-	root   *os.Root
+	path   string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
 	config ServiceConfig
 	keys   signedurl.Keys // from config
+}
+
+// An openAccount is the directory to which the path of a service leads, during one call.
+type openAccount struct {
+	root   *os.Root
+	dir    string // without symbolic links
+	config ServiceConfig
+}
+
+func (s *serviceDriver) open() (*openAccount, error) {
+	dir := s.resolve()
+	root, err := openRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &openAccount{root: root, dir: dir, config: s.config}, nil
+}
+
+func (a *openAccount) closeRoot() { _ = a.root.Close() }
+
+// resolve returns the path of the directory to which the path leads now.
+func (s *serviceDriver) resolve() string {
+	if dir, err := filepath.EvalSymlinks(s.path); err == nil {
+		return dir
+	}
+	return s.path // opening it returns a better error
 }
 
 // NewServiceDriver returns a driver for [storage.NewService], and otherwise does what
@@ -37,26 +62,27 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 	if err := checkMode(c.FileMode); err != nil {
 		return nil, err
 	}
-	_, path, err := absolute(root, c.Create, !c.NoSync)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := openRoot(path)
+	path, _, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &serviceDriver{path: path, root: opened, config: c, keys: keys}
-	s.sweepTrash(context.Background())
+	s := &serviceDriver{path: path, config: c, keys: keys}
+	a, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer a.closeRoot()
+	a.sweepTrash(context.Background())
 	return s, nil
 }
 
 func (s *serviceDriver) Provider() string { return provider }
 
-// Close closes the directory. Drivers of its buckets stay open.
-func (s *serviceDriver) Close() error { return failure(s.root.Close()) }
+// Close has nothing to close. Drivers of its buckets stay open.
+func (s *serviceDriver) Close() error { return nil }
 
 // checkName fails with InvalidArgument if name cannot be that of a bucket: a directory
 // whose name does not begin with a dot.
@@ -80,11 +106,16 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err := new(bucketSettings).apply(r); err != nil {
 		return nil, err
 	}
-	s.sweepTrash(ctx)
-	if s.hasBucket(r.Name) {
+	a, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer a.closeRoot()
+	a.sweepTrash(ctx)
+	if a.hasBucket(r.Name) {
 		return nil, storage.BucketExists
 	}
-	t, err := s.newTrash(ctx)
+	t, err := a.newTrash(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,15 +125,15 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		err = t.place(ctx, r.Name)
 	}
 	if err != nil {
-		_ = s.root.RemoveAll(t.path + "/" + r.Name)
+		_ = a.root.RemoveAll(t.path + "/" + r.Name)
 		return nil, err
 	}
 	return info, nil
 }
 
 // hasBucket reports whether anything has the name of a bucket.
-func (s *serviceDriver) hasBucket(name string) bool {
-	_, err := s.root.Lstat(name)
+func (a *openAccount) hasBucket(name string) bool {
+	_, err := a.root.Lstat(name)
 	return err == nil
 }
 
@@ -120,7 +151,7 @@ func syncDir(root *os.Root, path string) error {
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
 	err := s.withBucket(ctx, name, func(b *store) error {
-		settings, err := b.settings()
+		settings, err := b.settings.read()
 		info = settings.info(name)
 		return err
 	})
@@ -142,7 +173,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 func (s *serviceDriver) updateSettings(ctx context.Context, name string, change func(*bucketSettings) error) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
 	err := s.withBucket(ctx, name, func(b *store) error {
-		settings, err := b.changeSettings(ctx, change)
+		settings, err := b.settings.change(ctx, change)
 		info = settings.info(name)
 		return err
 	})
@@ -200,7 +231,12 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 }
 
 func (s *serviceDriver) bucketNames(after string) ([]string, error) {
-	d, err := openDir(s.root, nil, "")
+	a, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer a.closeRoot()
+	d, err := openDir(a.root, nil, "")
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -222,8 +258,14 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return storage.BucketNotFound
 	}
-	s.sweepTrash(ctx)
-	d := s.driver(name)
+	a, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer a.closeRoot()
+	a.sweepTrash(ctx)
+	d := bucketDriver(a.dir, name, s.bucketConfig())
+	d.managed = true
 	defer func() { _ = d.Close() }()
 	b, err := d.acquire(ctx)
 	if err != nil {
@@ -234,22 +276,22 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		_ = d.Close()
 	})
 	defer releaseBucket()
-	if err := b.checkEmpty(); err != nil {
+	if err := b.reader.checkEmpty(); err != nil {
 		return err
 	}
-	if err := b.initialize(); err != nil {
+	if err := b.tree.initialize(); err != nil {
 		return err
 	}
-	unlock, err := b.lockAll(ctx) // no object can be placed, and no settings changed
+	unlock, err := b.locks.lockAll(ctx) // no object can be placed, and no settings changed
 	if err != nil {
 		return err
 	}
 	unlock = sync.OnceFunc(unlock)
 	defer unlock()
-	if err := b.checkEmpty(); err != nil {
+	if err := b.reader.checkEmpty(); err != nil {
 		return err
 	}
-	t, err := s.newTrash(ctx)
+	t, err := a.newTrash(ctx)
 	if err != nil {
 		return err
 	}
@@ -263,8 +305,8 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 
 // hasFile reports whether path has a file that removeEmpty does not remove. The file need
 // not be an object: its name may not be a key, or it may be a broken symbolic link.
-func (s *store) hasFile(path string) (holds bool, err error) {
-	d, err := s.openToRead(path)
+func (t *tree) hasFile(path string) (holds bool, err error) {
+	d, err := t.openToRead(path)
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
@@ -289,7 +331,7 @@ func (s *store) hasFile(path string) (holds bool, err error) {
 		if holds || err != nil {
 			break
 		}
-		if holds, err = s.hasFile(path); err != nil {
+		if holds, err = t.hasFile(path); err != nil {
 			return false, err
 		}
 	}
@@ -297,8 +339,8 @@ func (s *store) hasFile(path string) (holds bool, err error) {
 }
 
 // removeEmpty removes the empty directories in path.
-func (s *store) removeEmpty(path string) error {
-	d, err := s.openToRead(path)
+func (t *tree) removeEmpty(path string) error {
+	d, err := t.openToRead(path)
 	if err != nil {
 		return unlessAbsent(err)
 	}
@@ -316,7 +358,7 @@ func (s *store) removeEmpty(path string) error {
 		return failure(err)
 	}
 	for _, name := range inner {
-		if err := s.removeEmpty(d.name(name)); err != nil {
+		if err := t.removeEmpty(d.name(name)); err != nil {
 			return err
 		}
 		_ = d.rmdir(name)
@@ -334,7 +376,12 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 }
 
 func (s *serviceDriver) driver(name string) *driver {
-	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode, Sidecars: s.config.Sidecars})
+	d := bucketDriver(s.resolve(), name, s.bucketConfig())
+	d.path = filepath.Join(s.path, name)
 	d.managed, d.configKeys = true, s.keys
 	return d
+}
+
+func (s *serviceDriver) bucketConfig() Config {
+	return Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode, Sidecars: s.config.Sidecars}
 }

@@ -84,17 +84,17 @@ func TestBuckets(t *testing.T) {
 	require.Equal(t, info.Lifecycle, again.Lifecycle)
 
 	b := s.bucket(t, "one", root)
-	require.True(t, b.Describe().Versioned, "the bucket knows its settings")
-	require.Equal(t, "one", b.Describe().Bucket)
+	require.True(t, b.driver.Describe().Versioned, "the bucket knows its settings")
+	require.Equal(t, "one", b.driver.Describe().Bucket)
 	a := b.put("k", "x")
 	require.NotEmpty(t, a.Version)
 
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 	b.remove("k")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a noncurrent version")
-	require.NoError(t, b.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+	require.NoError(t, b.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a delete marker")
-	require.NoError(t, b.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: b.history(storage.ListRequest{})[0].Version}))
+	require.NoError(t, b.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: b.history(storage.ListRequest{})[0].Version}))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
 	windowsCannot(t, "an open bucket cannot be removed")
 	require.NoError(t, s.DeleteBucket(t.Context(), "one"))
@@ -104,7 +104,7 @@ func TestBuckets(t *testing.T) {
 	require.Empty(t, entries)
 	_, _, err = b.getErr("k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = b.Put(t.Context(), request("k", "x"))
+	_, err = b.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
@@ -139,7 +139,7 @@ func TestMissingBuckets(t *testing.T) {
 		require.ErrorIs(t, s.DeleteBucket(t.Context(), name), storage.BucketNotFound, name)
 	}
 	b := s.bucket(t, "none", root)
-	_, err := b.List(t.Context(), &storage.ListRequest{Limit: 1})
+	_, err := b.driver.List(t.Context(), &storage.ListRequest{Limit: 1})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = s.Credentials(t.Context(), "none")
 	require.ErrorIs(t, err, storage.Unsupported)

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // bucketSettings are the settings of a bucket, in the file settingsPath.
@@ -30,10 +33,22 @@ type settingsFile struct {
 	settings bucketSettings
 }
 
-// currentSettings returns the settings of the bucket. It reads them again only if their file is
+// settings has the settings of the bucket and the keys that sign its URLs.
+type settings struct {
+	driver  *driver
+	root    *os.Root
+	tree    *tree
+	locks   *locks
+	staging *staging
+
+	known   atomic.Pointer[settingsFile]
+	ownKeys atomic.Pointer[signedurl.Keys] // from the directory, once read
+}
+
+// current returns the settings of the bucket. It reads them again only if their file is
 // another one than last time. Their lists must not be changed.
-func (s *store) currentSettings() (bucketSettings, error) {
-	m, err := s.top.stat(settingsPath)
+func (s *settings) current() (bucketSettings, error) {
+	m, err := s.tree.top.stat(settingsPath)
 	if isNotExist(err) {
 		return bucketSettings{}, nil
 	}
@@ -43,36 +58,36 @@ func (s *store) currentSettings() (bucketSettings, error) {
 	if known := s.known.Load(); known != nil && known.meta == m {
 		return known.settings, nil
 	}
-	b, err := s.settings()
+	b, err := s.read()
 	if err == nil {
 		s.known.Store(&settingsFile{m, b}) // the file may be newer than m: then it is read again
 	}
 	return b, err
 }
 
-// changeSettings changes settings under a lock, so that no concurrent change is lost. The caller
+// change changes settings under a lock, so that no concurrent change is lost. The caller
 // holds no lock of a key.
-func (s *store) changeSettings(ctx context.Context, change func(*bucketSettings) error) (bucketSettings, error) {
-	if _, err := s.stagingDir(ctx); err != nil {
+func (s *settings) change(ctx context.Context, change func(*bucketSettings) error) (bucketSettings, error) {
+	if _, err := s.staging.dir(ctx); err != nil {
 		return bucketSettings{}, err
 	}
-	unlock, err := s.lock(ctx, settingsPath)
+	unlock, err := s.locks.lock(ctx, settingsPath)
 	if err != nil {
 		return bucketSettings{}, err
 	}
 	defer unlock()
-	settings, err := s.settings()
+	settings, err := s.read()
 	if err != nil {
 		return settings, err
 	}
 	if err := change(&settings); err != nil {
 		return settings, err
 	}
-	return settings, s.saveSettings(ctx, settings)
+	return settings, s.save(ctx, settings)
 }
 
-// settings returns the settings of the bucket. If it has none, it returns the zero value.
-func (s *store) settings() (bucketSettings, error) {
+// read returns the settings of the bucket. If it has none, it returns the zero value.
+func (s *settings) read() (bucketSettings, error) {
 	var out bucketSettings
 	b, err := s.root.ReadFile(settingsPath)
 	if isNotExist(err) {
@@ -90,8 +105,8 @@ func (s *store) settings() (bucketSettings, error) {
 	return out, nil
 }
 
-func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
-	w, err := s.stagingDir(ctx)
+func (s *settings) save(ctx context.Context, b bucketSettings) error {
+	w, err := s.staging.dir(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,7 +114,7 @@ func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.replaceFileSynced(settingsPath, w.dir.path, append(content, '\n'), 0o666, s.sync || b.ObjectLock)
+	return s.tree.replaceFileSynced(settingsPath, w.dir.path, append(content, '\n'), 0o666, s.driver.sync || b.ObjectLock)
 }
 
 // apply sets the settings that r has. A bucket that locks objects keeps versions.

@@ -17,8 +17,8 @@ import (
 func sidecarPath(m meta) string { return attrsPath + "/" + strconv.FormatUint(m.ino, 16) }
 
 // attrsOfFile reads the attributes of an open file. It returns nil if there are none.
-func (s *store) attrsOfFile(f *file) (*attrs, error) {
-	if !s.noXattr {
+func (r *reader) attrsOfFile(f *file) (*attrs, error) {
+	if !r.driver.noXattr {
 		b, err := f.xattr()
 		if err == nil && b != nil {
 			return decodeAttrs(b), nil
@@ -27,7 +27,7 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 			return nil, failure(err)
 		}
 	}
-	b, err := s.root.ReadFile(sidecarPath(f.meta))
+	b, err := r.root.ReadFile(sidecarPath(f.meta))
 	if isNotExist(err) {
 		return nil, nil
 	}
@@ -41,29 +41,29 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 }
 
 // writeSidecar writes the sidecar of a file that is not visible yet.
-func (s *store) writeSidecar(st *stagedFile, value []byte) error {
-	s.sidecars.Store(true)
+func (s *staging) writeSidecar(st *stagedFile, value []byte) error {
+	s.reader.sidecars.Store(true)
 	mode := fs.FileMode(st.meta.mode & 0o666) // metadata must be as private as the object
 	mode = cmp.Or(mode, 0o666)                // Windows has no modes
-	err := s.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
+	err := s.tree.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
 	if !isNotExist(err) {
 		return err
 	}
 	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
-		return s.pathLostError(err)
+		return s.tree.pathLostError(err)
 	}
-	if err := s.syncDir(reserved); err != nil {
+	if err := s.tree.syncDir(reserved); err != nil {
 		return err
 	}
-	return s.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
+	return s.tree.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
 }
 
 // holdInode opens a file that is about to lose its name, so that its inode is not reused
 // until release is called. The sidecar is then removed by the number of the inode, which
 // could otherwise be that of another file. On Windows it does nothing: numbers are not
 // reused, and the open file could not be removed.
-func (s *store) holdInode(at objectFile) (release func()) {
-	if !at.found() || !s.sidecars.Load() || runtime.GOOS == "windows" {
+func (r *reader) holdInode(at objectFile) (release func()) {
+	if !at.found() || !r.sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}
 	}
 	f, err := at.dir.open(at.base)
@@ -76,8 +76,8 @@ func (s *store) holdInode(at objectFile) (release func()) {
 // dropSidecar removes the sidecar of a file that is no longer visible, but still exists:
 // it is open, or not yet unlinked. If the file has another name, from another program or a
 // crash, it needs its sidecar. A sidecar that is left over describes no other file.
-func (s *store) dropSidecar(m meta) {
-	if m.ino != 0 && m.links < 2 && s.sidecars.Load() {
-		_ = s.root.Remove(sidecarPath(m))
+func (r *reader) dropSidecar(m meta) {
+	if m.ino != 0 && m.links < 2 && r.sidecars.Load() {
+		_ = r.root.Remove(sidecarPath(m))
 	}
 }

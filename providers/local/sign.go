@@ -43,5 +43,5 @@ func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 		return signedurl.Keys{}, err
 	}
 	defer d.release(s)
-	return s.signingKeys(ctx)
+	return s.settings.signingKeys(ctx)
 }

@@ -26,7 +26,7 @@ type SigningKeys = signedurl.Secrets
 const signingKeyPath = reserved + "/signing.key"
 
 // signingKeys returns the keys of the bucket. If it has none, it makes one.
-func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
+func (s *settings) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	keys, err := s.verifyingKeys()
 	if err != nil || !keys.Empty() {
 		return keys, err
@@ -39,9 +39,9 @@ func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 
 // verifyingKeys returns the keys of the bucket, or no keys if it has none: then nothing
 // was ever signed. It reads the file once while the bucket is open.
-func (s *store) verifyingKeys() (signedurl.Keys, error) {
-	if !s.configKeys.Empty() {
-		return s.configKeys, nil
+func (s *settings) verifyingKeys() (signedurl.Keys, error) {
+	if !s.driver.configKeys.Empty() {
+		return s.driver.configKeys, nil
 	}
 	if known := s.ownKeys.Load(); known != nil {
 		return *known, nil
@@ -79,12 +79,12 @@ func parseSigningKeys(content []byte) (signedurl.Keys, error) {
 }
 
 // makeSigningKey stores a new key, unless another process has done so meanwhile.
-func (s *store) makeSigningKey(ctx context.Context) error {
-	w, err := s.stagingDir(ctx)
+func (s *settings) makeSigningKey(ctx context.Context) error {
+	w, err := s.staging.dir(ctx)
 	if err != nil {
 		return err
 	}
-	unlock, err := s.lock(ctx, signingKeyPath)
+	unlock, err := s.locks.lock(ctx, signingKeyPath)
 	if err != nil {
 		return err
 	}
@@ -101,16 +101,16 @@ func (s *store) makeSigningKey(ctx context.Context) error {
 		_ = s.root.Remove(tmp)
 		return failure(err)
 	}
-	return s.syncDir(reserved)
+	return s.tree.syncDir(reserved)
 }
 
-func (s *store) writeSigningKey(path, content string) error {
+func (s *settings) writeSigningKey(path, content string) error {
 	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return s.pathLostError(err)
+		return s.tree.pathLostError(err)
 	}
 	_, err = f.WriteString(content)
-	if err == nil && s.sync {
+	if err == nil && s.driver.sync {
 		err = f.Sync()
 	}
 	if closing := f.Close(); err == nil {

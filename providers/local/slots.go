@@ -85,35 +85,35 @@ func validShared(file string) bool {
 
 // putInSlot stores a part in its slot. done is false if it must have a file of its own; its
 // body is then not read.
-func (s *store) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) (part storage.Part, done bool, err error) {
-	mode, err := s.privateMode(r.Key)
+func (u *uploads) putInSlot(ctx context.Context, to *dir, r *storage.PartRequest) (part storage.Part, done bool, err error) {
+	mode, err := u.privateMode(r.Key)
 	if err != nil {
 		return part, false, err
 	}
-	f, at := s.openSlot(ctx, to, r)
+	f, at := u.openSlot(ctx, to, r)
 	if f == nil {
 		return part, false, nil
 	}
 	defer func() { err = errors.Join(err, failure(f.close())) }()
-	if mode != 0 && mode != f.meta.mode || !s.claimSlot(to, r.Number) {
+	if mode != 0 && mode != f.meta.mode || !u.claimSlot(to, r.Number) {
 		return part, false, nil
 	}
-	if err := s.fillSlot(ctx, to, f, at, r); err != nil {
+	if err := u.fillSlot(ctx, to, f, at, r); err != nil {
 		_ = to.unlink(slotName(r.Number))
 		return part, true, err
 	}
-	if s.sync {
+	if u.driver.sync {
 		err = failure(to.sync())
 	}
 	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
 }
 
 // openSlot opens and locks the file with the slot of a part. It returns nil if there is none.
-func (s *store) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (*file, slot) {
+func (u *uploads) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (*file, slot) {
 	if !slotsWork || r.Size <= 0 {
 		return nil, slot{}
 	}
-	l, ok := s.layoutFor(ctx, to, r)
+	l, ok := u.layoutFor(ctx, to, r)
 	if !ok {
 		return nil, slot{}
 	}
@@ -141,12 +141,12 @@ func (s *store) openSlot(ctx context.Context, to *dir, r *storage.PartRequest) (
 
 // claimSlot makes the slot the caller's. It reports false if another writer has it, or if
 // there is a part with that number.
-func (s *store) claimSlot(to *dir, number int) bool {
+func (u *uploads) claimSlot(to *dir, number int) bool {
 	f, err := to.create(slotName(number))
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.setTime(to, slotName(number), s.clock.now()), f.close())
+	err = errors.Join(f.setTime(to, slotName(number), u.driver.clock.now()), f.close())
 	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
 		return true
 	}
@@ -160,22 +160,22 @@ func isFree(d *dir, base string) bool {
 }
 
 // fillSlot writes the body, flushes it, and makes it the part.
-func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *storage.PartRequest) error {
-	if err := s.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
+func (u *uploads) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *storage.PartRequest) error {
+	if err := u.staging.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
 		return err
 	}
-	err := f.setTime(to, at.file, s.clock.now())
-	if err == nil && s.sync {
+	err := f.setTime(to, at.file, u.driver.clock.now())
+	if err == nil && u.driver.sync {
 		err = f.sync()
 	}
 	if err != nil {
 		return failure(err)
 	}
-	if err = s.recordSlot(to, at, r.CRC32C, s.sync && r.AnyOrder); err == nil {
+	if err = u.recordSlot(to, at, r.CRC32C, u.driver.sync && r.AnyOrder); err == nil {
 		err = to.rename(placedName(at.number), to, slotName(at.number))
 	}
 	if isNotExist(err) {
-		if err := s.notFoundIfBucketGone(nil); err != nil {
+		if err := u.tree.notFoundIfBucketGone(nil); err != nil {
 			return err
 		}
 		return errUpload // it has ended meanwhile
@@ -185,14 +185,14 @@ func (s *store) fillSlot(ctx context.Context, to *dir, f *file, at slot, r *stor
 
 // recordSlot writes the tag and the checksum of a part into the file that claims its slot, for
 // ListParts. With flush, ListParts finds the part after a power failure.
-func (s *store) recordSlot(to *dir, at slot, crc storage.CRC32C, flush bool) error {
+func (u *uploads) recordSlot(to *dir, at slot, crc storage.CRC32C, flush bool) error {
 	f, err := to.edit(slotName(at.number))
 	if err != nil {
 		return err
 	}
 	_, err = f.os.WriteString(sumRecord(at.tag(), crc))
 	if err == nil {
-		err = f.setTime(to, slotName(at.number), s.clock.now())
+		err = f.setTime(to, slotName(at.number), u.driver.clock.now())
 	}
 	if err == nil && flush {
 		err = f.sync()
@@ -219,8 +219,8 @@ func (b *exactBody) Read(p []byte) (int, error) {
 }
 
 // layoutFor returns the layout with a slot for a part. Without one, it makes one.
-func (s *store) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest) (l layout, ok bool) {
-	l, found := s.readLayout(to)
+func (u *uploads) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest) (l layout, ok bool) {
+	l, found := u.readLayout(to)
 	if found && r.Size <= l.partSize {
 		return l, true
 	}
@@ -228,22 +228,22 @@ func (s *store) layoutFor(ctx context.Context, to *dir, r *storage.PartRequest) 
 		return layout{}, false
 	}
 	made := layout{file: sharedPrefix + randomName(), partSize: r.Size}
-	if !s.addFile(ctx, to, made.file, "", true) {
+	if !u.addFile(ctx, to, made.file, "", true) {
 		return layout{}, false
 	}
 	if m, err := to.stat(made.file); err == nil {
 		made.ino = m.ino
-		if s.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !found) {
+		if u.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !found) {
 			return made, true
 		}
 	}
 	_ = to.unlink(made.file)
-	l, found = s.readLayout(to) // of a writer that was faster
+	l, found = u.readLayout(to) // of a writer that was faster
 	return l, found && r.Size <= l.partSize
 }
 
-func (s *store) readLayout(from *dir) (l layout, ok bool) {
-	content, err := s.root.ReadFile(from.name(layoutName))
+func (u *uploads) readLayout(from *dir) (l layout, ok bool) {
+	content, err := u.root.ReadFile(from.name(layoutName))
 	if err != nil {
 		return layout{}, false
 	}
@@ -253,13 +253,13 @@ func (s *store) readLayout(from *dir) (l layout, ok bool) {
 
 // addFile gives an upload a file with this content at once. With isNew, it fails if there is
 // one with that name.
-func (s *store) addFile(ctx context.Context, to *dir, base, content string, isNew bool) bool {
-	st, err := s.stage(ctx)
+func (u *uploads) addFile(ctx context.Context, to *dir, base, content string, isNew bool) bool {
+	st, err := u.staging.stage(ctx)
 	if err != nil {
 		return false
 	}
-	defer s.discard(st)
-	if s.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, s.clock.now()) != nil {
+	defer u.staging.discard(st)
+	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.setTime(st.dir, st.name, u.driver.clock.now()) != nil {
 		return false
 	}
 	if isNew {
@@ -275,7 +275,7 @@ func (s *store) addFile(ctx context.Context, to *dir, base, content string, isNe
 // sharedRun returns the file that the first of the parts share, and how many they are, if
 // nothing else is in it. The caller owns the file and may append to it. Without such a file,
 // sharedRun returns nil.
-func (s *store) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) {
+func (u *uploads) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) {
 	if len(parts) == 0 {
 		return nil, 0
 	}
@@ -301,7 +301,7 @@ func (s *store) sharedRun(from *dir, parts []storage.Part) (*stagedFile, int) {
 			return st, run
 		}
 	}
-	s.discard(st)
+	u.staging.discard(st)
 	return nil, 0
 }
 
@@ -325,8 +325,8 @@ func isPlaced(from *dir, number int) bool {
 }
 
 // placedPart describes the part in a slot. ok is false if there is none.
-func (s *store) placedPart(from *dir, number int) (part storage.Part, ok bool) {
-	text, ok := s.readSmall(from.name(placedName(number)))
+func (u *uploads) placedPart(from *dir, number int) (part storage.Part, ok bool) {
+	text, ok := u.tree.readSmall(from.name(placedName(number)))
 	tag, _, found := strings.Cut(text, " ")
 	if !ok || !found {
 		return part, false

@@ -112,7 +112,7 @@ func TestAPartThatFailedIsSentAgain(t *testing.T) {
 			s := open(t)
 			upload := s.begun()
 			third := s.part(upload, 3, "ccc")
-			_, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
+			_, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
 			require.Error(t, err)
 			content, given := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
@@ -130,7 +130,7 @@ func TestACompletionThatFailsKeepsTheParts(t *testing.T) {
 			parts := []storage.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc")}
 			r := &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 			for range 2 {
-				_, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+				_, err := s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			}
 			require.Equal(t, "old", s.get("k"))
@@ -163,7 +163,7 @@ func TestNobodyWritesToAnObject(t *testing.T) {
 	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
 	begun, ended := body.begun, make(chan error)
 	go func() {
-		_, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
+		_, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
 		ended <- err
 	}()
 	<-begun
@@ -256,7 +256,7 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 			fi, err := os.Stat(object)
 			require.NoError(t, err)
 			parts := s.listParts(upload, 0, 10).Parts
-			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{
+			_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{
 				Put: &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: parts,
 			})
 			require.ErrorIs(t, err, row.result)

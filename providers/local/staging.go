@@ -23,16 +23,38 @@ type stagingDir struct {
 	last   atomic.Uint64 // the number of the latest file
 }
 
+// staging makes files that are not visible yet, and changes the attributes of files.
+type staging struct {
+	driver *driver
+	root   *os.Root
+	tree   *tree
+	reader *reader
+
+	mu     sync.Mutex
+	live   *stagingDir   // nil before the first write
+	former []*stagingDir // removed by another program, but calls may still use them
+}
+
+func (s *staging) close() {
+	s.mu.Lock()
+	dirs := append(s.former, s.live)
+	s.former, s.live = nil, nil
+	s.mu.Unlock()
+	for _, w := range dirs {
+		w.close()
+	}
+}
+
 const markerSuffix = ".lock"
 
-// stagingDir returns the staging directory. The first write makes it.
-func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
+// dir returns the staging directory. The first write makes it.
+func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.staging != nil {
-		return s.staging, nil
+	if s.live != nil {
+		return s.live, nil
 	}
-	if err := s.initialize(); err != nil {
+	if err := s.tree.initialize(); err != nil {
 		return nil, err
 	}
 	var round rounds
@@ -42,7 +64,7 @@ func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 		}
 		w, err := s.newStagingDir()
 		if w != nil || err != nil {
-			s.staging = w
+			s.live = w
 			if w != nil { // the sweep of Open may have swept another directory
 				_ = s.sweepStaging()
 			}
@@ -54,14 +76,14 @@ func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 // newStagingDir makes a staging directory. It returns nil, nil if the caller must try
 // again: a sweep removed the marker before it was locked, or tmpPath was missing. Tools
 // that do not copy empty directories omit tmpPath.
-func (s *store) newStagingDir() (*stagingDir, error) {
+func (s *staging) newStagingDir() (*stagingDir, error) {
 	path := tmpPath + "/" + randomName()
 	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 	if isNotExist(err) {
-		if err := s.makeReservedDir(); err != nil {
+		if err := s.tree.makeReservedDir(); err != nil {
 			return nil, err
 		}
-		return nil, s.checkPlace()
+		return nil, s.tree.checkPlace()
 	}
 	if err != nil {
 		return nil, failure(err)
@@ -76,18 +98,18 @@ func (s *store) newStagingDir() (*stagingDir, error) {
 	}
 	if _, err := s.root.Lstat(path + markerSuffix); err != nil {
 		_ = marker.Close()
-		return nil, s.notFoundIfBucketGone(nil)
+		return nil, s.tree.notFoundIfBucketGone(nil)
 	}
 	if err = s.root.Mkdir(path, 0o700); err == nil { // private: a file written there may replace a private one
 		var d *dir
-		if d, err = openDir(s.root, s.top, path); err == nil {
+		if d, err = openDir(s.root, s.tree.top, path); err == nil {
 			return &stagingDir{dir: d, marker: marker}, nil
 		}
 	}
 	_ = s.root.Remove(path + markerSuffix)
 	_ = marker.Close()
 	if isNotExist(err) {
-		return nil, s.notFoundIfBucketGone(nil)
+		return nil, s.tree.notFoundIfBucketGone(nil)
 	}
 	return nil, failure(err)
 }
@@ -106,13 +128,13 @@ func (w *stagingDir) close() {
 
 // dropStagingDir forgets a directory that another program removed. The next write makes
 // a new one.
-func (s *store) dropStagingDir(w *stagingDir) {
+func (s *staging) dropStagingDir(w *stagingDir) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.staging == w {
-		s.staging = nil
-		s.ready.Store(false)
-		s.oldStaging = append(s.oldStaging, w)
+	if s.live == w {
+		s.live = nil
+		s.tree.ready.Store(false)
+		s.former = append(s.former, w)
 	}
 }
 
@@ -134,13 +156,13 @@ type stagedFile struct {
 }
 
 // stage makes an empty staged file.
-func (s *store) stage(ctx context.Context) (*stagedFile, error) {
+func (s *staging) stage(ctx context.Context) (*stagedFile, error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		w, err := s.stagingDir(ctx)
+		w, err := s.dir(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -152,7 +174,7 @@ func (s *store) stage(ctx context.Context) (*stagedFile, error) {
 		if !isNotExist(err) {
 			return nil, failure(err)
 		}
-		if err := s.notFoundIfBucketGone(nil); err != nil {
+		if err := s.tree.notFoundIfBucketGone(nil); err != nil {
 			return nil, err
 		}
 		s.dropStagingDir(w)
@@ -160,11 +182,11 @@ func (s *store) stage(ctx context.Context) (*stagedFile, error) {
 }
 
 // withMode sets Config.FileMode on a new file.
-func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
-	if s.fileMode == 0 {
+func (s *staging) withMode(st *stagedFile) (*stagedFile, error) {
+	if s.driver.fileMode == 0 {
 		return st, nil
 	}
-	if err := st.file.setMode(s.fileMode); err != nil {
+	if err := st.file.setMode(s.driver.fileMode); err != nil {
 		s.discard(st)
 		return nil, failure(err)
 	}
@@ -173,7 +195,7 @@ func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
 
 // keepMode gives a sealed file the mode of the file that it replaces. If that is another user's,
 // who could have chosen any mode, the file does not become more open than a new one.
-func (s *store) keepMode(st *stagedFile, old objectFile) error {
+func (s *staging) keepMode(st *stagedFile, old objectFile) error {
 	mode := old.meta.mode
 	if old.meta.uid != st.meta.uid {
 		mode = mode&st.meta.mode | 0o600
@@ -183,23 +205,23 @@ func (s *store) keepMode(st *stagedFile, old objectFile) error {
 	}
 	f, err := st.dir.open(st.name)
 	if err != nil {
-		return s.stagedFileError(err)
+		return s.tree.stagedFileError(err)
 	}
 	defer func() { _ = f.close() }() // nothing was written to it
 	if err := f.setMode(mode); err != nil {
 		return failure(err)
 	}
-	if s.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
+	if s.reader.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
 		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
 	}
-	if s.sync {
+	if s.driver.sync {
 		return failure(f.sync())
 	}
 	return nil
 }
 
 // discard removes a staged file, unless it was placed.
-func (s *store) discard(st *stagedFile) {
+func (s *staging) discard(st *stagedFile) {
 	if st.file != nil {
 		_ = st.file.close()
 		st.file = nil
@@ -208,7 +230,7 @@ func (s *store) discard(st *stagedFile) {
 		s.discard(st.visible)
 	}
 	if st.name != "" {
-		s.dropSidecar(st.meta)
+		s.reader.dropSidecar(st.meta)
 	}
 	if st.held != nil {
 		_ = st.held.Close()
@@ -226,7 +248,7 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return
 const flushStep = 8 << 20
 
 // fill writes the whole body. It returns an error of the body unchanged.
-func (s *store) fill(ctx context.Context, f *file, body io.Reader) error {
+func (s *staging) fill(ctx context.Context, f *file, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	unflushed := 0
@@ -251,7 +273,7 @@ func (s *store) fill(ctx context.Context, f *file, body io.Reader) error {
 		} else if idle == 100 {
 			return io.ErrNoProgress
 		}
-		if unflushed += n; s.sync && unflushed >= flushStep {
+		if unflushed += n; s.driver.sync && unflushed >= flushStep {
 			startFlush(f)
 			unflushed = 0
 		}
@@ -282,11 +304,11 @@ func (st *stagedFile) append(ctx context.Context, from *os.File, offset, n int64
 
 // seal sets the attributes of the file, flushes it, unless Config.NoSync is set, and closes
 // it. It is then complete and can be placed.
-func (s *store) seal(st *stagedFile) error {
+func (s *staging) seal(st *stagedFile) error {
 	if err := s.stamp(st); err != nil {
 		return err
 	}
-	if s.sync {
+	if s.driver.sync {
 		if err := st.file.sync(); err != nil {
 			return failure(err)
 		}
@@ -297,30 +319,30 @@ func (s *store) seal(st *stagedFile) error {
 }
 
 // stamp sets the time of the file, and its attributes, which include the time.
-func (s *store) stamp(st *stagedFile) (err error) {
-	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return s.stagedFileError(err)
+func (s *staging) stamp(st *stagedFile) (err error) {
+	if err := st.file.setTime(st.dir, st.name, s.driver.clock.next()); err != nil {
+		return s.tree.stagedFileError(err)
 	}
 	if st.meta, err = st.file.stat(); err != nil {
 		return failure(err)
 	}
 	a := &st.attrs
 	a.size, a.mtime = st.meta.size, st.meta.mtime
-	if s.coarse.Load() {
+	if s.tree.coarse.Load() {
 		a.unique = randomName()
 	}
 	value := a.encode()
-	if !s.noXattr && st.file.setXattr(value) == nil {
+	if !s.driver.noXattr && st.file.setXattr(value) == nil {
 		return nil
 	}
-	return s.stagedFileError(s.writeSidecar(st, value))
+	return s.tree.stagedFileError(s.writeSidecar(st, value))
 }
 
 // restamp gives a sealed file a time later than after.
-func (s *store) restamp(st *stagedFile, after int64) (err error) {
+func (s *staging) restamp(st *stagedFile, after int64) (err error) {
 	if st.file, err = st.dir.edit(st.name); err != nil {
-		return s.stagedFileError(err)
+		return s.tree.stagedFileError(err)
 	}
-	s.clock.advance(after)
+	s.driver.clock.advance(after)
 	return s.seal(st)
 }

@@ -7,16 +7,15 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/hexid"
-	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // The entries of the reserved directory. The first write makes it; reading a bucket does
@@ -42,25 +41,31 @@ type format struct {
 	Coarse bool `json:"coarseTimes"` // times are too coarse for revisions
 }
 
-// A store has the open directories of one driver.
+// A store has the open directories of one driver. Each subject is given only what it uses, so
+// that the fields below can be read in order: none uses a later one.
 type store struct {
-	*driver
-	users int // calls in progress; the driver's mu guards it
-	root  *os.Root
-	top   *dir // the directory of the bucket
-	locks lockTable
-	cache listCache
+	users  int // calls in progress; the driver's mu guards it
+	driver *driver
+	root   *os.Root
+
+	tree       *tree
+	reader     *reader
+	locks      *locks
+	staging    *staging
+	settings   *settings
+	noncurrent *noncurrent
+	objects    *objects
+	uploads    *uploads
+}
+
+// A tree has the directories of the bucket, and the small files in the reserved directory.
+type tree struct {
+	driver *driver
+	root   *os.Root
+	top    *dir // the directory of the bucket
 
 	ready          atomic.Bool // the reserved directory exists
 	strict, coarse atomic.Bool // from format, once known
-	sidecars       atomic.Bool // sidecars may exist
-	known          atomic.Pointer[settingsFile]
-	lastSweep      atomic.Int64                   // time of the last sweep of uploads, Unix time in nanoseconds
-	ownKeys        atomic.Pointer[signedurl.Keys] // from the directory, once read
-
-	mu         sync.Mutex
-	staging    *stagingDir   // nil before the first write
-	oldStaging []*stagingDir // removed by another program, but calls may still use them
 }
 
 func newStore(d *driver) (*store, error) {
@@ -73,17 +78,33 @@ func newStore(d *driver) (*store, error) {
 		_ = root.Close()
 		return nil, failure(err)
 	}
-	s := &store{driver: d, root: root, top: top}
-	s.strict.Store(d.strictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
-	s.coarse.Store(d.coarseTimes)
+	s := &store{driver: d, root: root, tree: &tree{driver: d, root: root, top: top}}
+	s.divide()
+	s.tree.strict.Store(d.strictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
+	s.tree.coarse.Store(d.coarseTimes)
 	if _, err := root.Lstat(attrsPath); err == nil {
-		s.sidecars.Store(true)
+		s.reader.sidecars.Store(true)
 	}
-	if _, err := s.readFormat(); err != nil {
+	if _, err := s.tree.readFormat(); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// divide gives each subject what it uses.
+func (s *store) divide() {
+	d, root, t := s.driver, s.root, s.tree
+	s.reader = &reader{driver: d, root: root, tree: t}
+	s.locks = &locks{root: root, tree: t}
+	s.staging = &staging{driver: d, root: root, tree: t, reader: s.reader}
+	s.settings = &settings{driver: d, root: root, tree: t, locks: s.locks, staging: s.staging}
+	s.noncurrent = &noncurrent{driver: d, root: root, tree: t, reader: s.reader}
+	s.objects = &objects{
+		driver: d, root: root, tree: t, reader: s.reader, locks: s.locks,
+		staging: s.staging, settings: s.settings, noncurrent: s.noncurrent,
+	}
+	s.uploads = &uploads{driver: d, root: root, tree: t, staging: s.staging, settings: s.settings, objects: s.objects}
 }
 
 func (d *driver) openRoot() (*os.Root, error) {
@@ -95,7 +116,7 @@ func (d *driver) openRoot() (*os.Root, error) {
 		root, err = sharedRoot(root)
 		return root, failure(err)
 	}
-	account, err := openRoot(d.parent)
+	account, err := openRoot(filepath.Dir(d.path))
 	if err != nil {
 		return nil, err
 	}
@@ -108,45 +129,39 @@ func (d *driver) openRoot() (*os.Root, error) {
 }
 
 func (s *store) close() {
-	s.mu.Lock()
-	staging := append(s.oldStaging, s.staging)
-	s.oldStaging, s.staging = nil, nil
-	s.mu.Unlock()
-	for _, w := range staging {
-		w.close()
-	}
-	s.locks.close()
-	s.top.close()
+	s.staging.close()
+	s.locks.table.close()
+	s.tree.top.close()
 	_ = s.root.Close()
 }
 
-func (s *store) names() names { return names{strict: s.strict.Load()} }
+func (t *tree) names() names { return names{strict: t.strict.Load()} }
 
-func (s *store) keepsVersions() bool { return s.versions.Load() }
+func (t *tree) keepsVersions() bool { return t.driver.versions.Load() }
 
 // open opens a directory of the bucket. closeDir closes it.
-func (s *store) open(path string) (*dir, error) {
-	if s.onOpen != nil {
-		s.onOpen(path)
+func (t *tree) open(path string) (*dir, error) {
+	if t.driver.onOpen != nil {
+		t.driver.onOpen(path)
 	}
 	if path == "" {
-		return s.top, nil
+		return t.top, nil
 	}
-	return openDir(s.root, s.top, path)
+	return openDir(t.root, t.top, path)
 }
 
 // openToRead opens a directory to read its names. It always uses a new descriptor, because
 // the descriptor has the position in the directory.
-func (s *store) openToRead(path string) (*dir, error) {
-	if s.onOpen != nil {
-		s.onOpen(path)
+func (t *tree) openToRead(path string) (*dir, error) {
+	if t.driver.onOpen != nil {
+		t.driver.onOpen(path)
 	}
-	return openDir(s.root, s.top, path)
+	return openDir(t.root, t.top, path)
 }
 
 // closeDir closes a directory that open returned.
-func (s *store) closeDir(d *dir) {
-	if d != s.top {
+func (t *tree) closeDir(d *dir) {
+	if d != t.top {
 		d.close()
 	}
 }
@@ -170,22 +185,22 @@ func (d *driver) goneError(err error) error {
 
 // checkPlace fails if the path of the bucket no longer leads to the open directory, with
 // BucketNotFound or errReplaced. Somebody deleted the bucket, or moved its directory away.
-func (s *store) checkPlace() error {
-	switch there, err := s.top.isAt(s.path); {
+func (t *tree) checkPlace() error {
+	switch there, err := t.top.isAt(t.driver.path); {
 	case err == nil && there:
 		return nil
 	case err == nil:
 		return errReplaced
 	case isNotExist(err):
-		return s.goneError(err)
+		return t.driver.goneError(err)
 	default:
 		return failure(err)
 	}
 }
 
 // notFoundError returns ObjectNotFound, or the error of checkPlace.
-func (s *store) notFoundError() error {
-	if err := s.checkPlace(); err != nil {
+func (t *tree) notFoundError() error {
+	if err := t.checkPlace(); err != nil {
 		return err
 	}
 	return storage.ObjectNotFound
@@ -193,16 +208,16 @@ func (s *store) notFoundError() error {
 
 // pathLostError returns the error for a failed operation in the bucket's directory. If a
 // path was missing, it returns notFoundError.
-func (s *store) pathLostError(err error) error {
+func (t *tree) pathLostError(err error) error {
 	if isNotExist(err) {
-		return s.notFoundError()
+		return t.notFoundError()
 	}
 	return failure(err)
 }
 
 // readFormat reads the format. It returns false if the bucket was never written.
-func (s *store) readFormat() (bool, error) {
-	b, err := s.root.ReadFile(formatPath)
+func (t *tree) readFormat() (bool, error) {
+	b, err := t.root.ReadFile(formatPath)
 	if isNotExist(err) {
 		return false, nil
 	}
@@ -216,7 +231,7 @@ func (s *store) readFormat() (bool, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return false, damaged(formatPath, err)
 	}
-	s.applyFormat(f)
+	t.applyFormat(f)
 	return true, nil
 }
 
@@ -226,17 +241,17 @@ func damaged(path string, err error) error {
 
 // initialize makes the reserved directory and probes the disk. Several processes may do so
 // at the same time, with the same result.
-func (s *store) initialize() error {
-	if known, err := s.isInitialized(); known || err != nil {
+func (t *tree) initialize() error {
+	if known, err := t.isInitialized(); known || err != nil {
 		return err
 	}
-	if err := s.makeReservedDir(); err != nil {
+	if err := t.makeReservedDir(); err != nil {
 		return err
 	}
-	if err := s.makeLockFile(); err != nil {
+	if err := t.makeLockFile(); err != nil {
 		return err
 	}
-	f, err := s.probe()
+	f, err := t.probe()
 	if err != nil {
 		return err
 	}
@@ -244,64 +259,64 @@ func (s *store) initialize() error {
 	if err != nil {
 		return failure(err)
 	}
-	if err := s.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
+	if err := t.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
 		if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
 			return err // it has its name, but perhaps not on the disk
 		}
-		if known, _ := s.readFormat(); known {
+		if known, _ := t.readFormat(); known {
 			return nil // another process was faster, and has the file open
 		}
 		return err
 	}
-	if err := s.syncDir(""); err != nil {
+	if err := t.syncDir(""); err != nil {
 		return err
 	}
-	s.applyFormat(f)
+	t.applyFormat(f)
 	return nil
 }
 
-func (s *store) makeReservedDir() error {
+func (t *tree) makeReservedDir() error {
 	for _, path := range [...]string{reserved, tmpPath} {
-		if err := s.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return s.pathLostError(err)
+		if err := t.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			return t.pathLostError(err)
 		}
 	}
 	return nil
 }
 
-func (s *store) applyFormat(f format) {
-	s.strict.Store(f.Strict || s.strictNames)
-	s.coarse.Store(f.Coarse || s.coarseTimes)
-	s.ready.Store(true)
+func (t *tree) applyFormat(f format) {
+	t.strict.Store(f.Strict || t.driver.strictNames)
+	t.coarse.Store(f.Coarse || t.driver.coarseTimes)
+	t.ready.Store(true)
 }
 
 // isInitialized reports whether the reserved directory exists, with a lock file.
-func (s *store) isInitialized() (bool, error) {
-	if s.ready.Load() {
+func (t *tree) isInitialized() (bool, error) {
+	if t.ready.Load() {
 		return true, nil
 	}
-	return s.readFormat()
+	return t.readFormat()
 }
 
 // probe determines two properties of the disk: whether it folds case, and whether its
 // times are too coarse.
-func (s *store) probe() (format, error) {
-	f := format{Strict: s.strict.Load(), Coarse: s.coarse.Load()}
-	if _, err := s.root.Lstat(strings.ToUpper(reserved)); err == nil {
+func (t *tree) probe() (format, error) {
+	f := format{Strict: t.strict.Load(), Coarse: t.coarse.Load()}
+	if _, err := t.root.Lstat(strings.ToUpper(reserved)); err == nil {
 		f.Strict = true
 	}
 	path := tmpPath + "/" + randomName()
-	file, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	file, err := t.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
-		return f, s.pathLostError(err)
+		return f, t.pathLostError(err)
 	}
 	_ = file.Close()
-	defer func() { _ = s.root.Remove(path) }()
+	defer func() { _ = t.root.Remove(path) }()
 	at := time.Unix(1_000_000_001, 123_456_700)
-	if err := s.root.Chtimes(path, at, at); err != nil {
+	if err := t.root.Chtimes(path, at, at); err != nil {
 		return f, failure(err)
 	}
-	fi, err := s.root.Stat(path)
+	fi, err := t.root.Stat(path)
 	if err != nil {
 		return f, failure(err)
 	}
@@ -311,16 +326,16 @@ func (s *store) probe() (format, error) {
 
 // replaceFile atomically writes a small file in the reserved directory. It writes the file
 // in tmp first: a staging directory or, before there is one, tmpPath.
-func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
-	return s.replaceFileSynced(path, tmp, content, mode, s.sync)
+func (t *tree) replaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
+	return t.replaceFileSynced(path, tmp, content, mode, t.driver.sync)
 }
 
 // replaceFileSynced is replaceFile that flushes the file if sync is true, whatever Config.NoSync is.
-func (s *store) replaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
+func (t *tree) replaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
 	tmp += "/" + randomName()
-	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	f, err := t.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
-		return s.pathLostError(err)
+		return t.pathLostError(err)
 	}
 	_, err = f.Write(content)
 	if err == nil && sync {
@@ -330,28 +345,28 @@ func (s *store) replaceFileSynced(path, tmp string, content []byte, mode fs.File
 		err = closing
 	}
 	if err == nil {
-		err = retryInUse(context.Background(), func() error { return s.root.Rename(tmp, path) })
+		err = retryInUse(context.Background(), func() error { return t.root.Rename(tmp, path) })
 	}
 	if err != nil {
-		_ = s.root.Remove(tmp)
+		_ = t.root.Remove(tmp)
 		return failure(err)
 	}
 	dir, _ := split(path)
 	if !sync {
 		return nil
 	}
-	return unknownOutcome(durable.SyncDirIn(s.root, dir))
+	return unknownOutcome(durable.SyncDirIn(t.root, dir))
 }
 
 // syncDir flushes the names in a directory to the disk, unless Config.NoSync is set.
-func (s *store) syncDir(path string) error {
-	if !s.sync {
+func (t *tree) syncDir(path string) error {
+	if !t.driver.sync {
 		return nil
 	}
 	if path == "" {
-		return unknownOutcome(s.top.sync())
+		return unknownOutcome(t.top.sync())
 	}
-	return unknownOutcome(durable.SyncDirIn(s.root, path))
+	return unknownOutcome(durable.SyncDirIn(t.root, path))
 }
 
 // randomName returns a name of 96 random bits, which is never repeated.

@@ -14,14 +14,14 @@ const abandonedAge = time.Hour
 
 // sweep removes the files that killed writers left.
 func (s *store) sweep(ctx context.Context) error {
-	s.sweepUploads(ctx)
-	return s.sweepStaging()
+	s.uploads.sweepUploads(ctx)
+	return s.staging.sweepStaging()
 }
 
 // sweepStaging removes the staging directories of writers that have ended: their markers
 // can be locked.
-func (s *store) sweepStaging() error {
-	staging, err := s.openToRead(tmpPath)
+func (s *staging) sweepStaging() error {
+	staging, err := s.tree.openToRead(tmpPath)
 	if err != nil {
 		return unlessAbsent(err)
 	}
@@ -40,7 +40,7 @@ func (s *store) sweepStaging() error {
 }
 
 // sweepEntry removes an entry, if it is abandoned. If that fails, a later sweep tries again.
-func (s *store) sweepEntry(staging *dir, name string) {
+func (s *staging) sweepEntry(staging *dir, name string) {
 	m, err := staging.stat(name)
 	if err != nil {
 		return
@@ -68,8 +68,8 @@ func (s *store) sweepEntry(staging *dir, name string) {
 
 // sweepStagingDir removes the files with their sidecars. It removes the marker last, so
 // that a later sweep can continue an interrupted one.
-func (s *store) sweepStagingDir(staging *dir, name string) {
-	d, err := s.openToRead(staging.name(name))
+func (s *staging) sweepStagingDir(staging *dir, name string) {
+	d, err := s.tree.openToRead(staging.name(name))
 	if err == nil {
 		_ = d.read(func(e dirent) bool {
 			if m, err := d.stat(e.name); err == nil {
@@ -87,7 +87,7 @@ func (s *store) sweepStagingDir(staging *dir, name string) {
 
 // sweepFile removes a file. If its writer linked it to its place before it ended, the
 // object needs the sidecar, and sweepFile keeps it.
-func (s *store) sweepFile(d *dir, name string, m meta) {
-	s.dropSidecar(m)
+func (s *staging) sweepFile(d *dir, name string, m meta) {
+	s.reader.dropSidecar(m)
 	_ = d.unlink(name)
 }

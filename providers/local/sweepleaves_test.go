@@ -29,7 +29,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	require.NoError(t, err, "the part takes eight days")
 
 	done := false
-	s.onOpen = func(path string) {
+	s.driver.onOpen = func(path string) {
 		if path == "dir" && !done { // the parts are joined, but the object is not yet in its place
 			done = true
 			sweepLater()
@@ -77,9 +77,9 @@ func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	s := open(t, clock.tweak)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	clock.pass(8 * day)
-	s.onOpen = func(path string) {
+	s.driver.onOpen = func(path string) {
 		if path == uploadPath(upload) { // the part is about to open the upload
-			s.onOpen = nil
+			s.driver.onOpen = nil
 			reopen(t, s.root, clock.tweak)
 		}
 	}
@@ -92,14 +92,14 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
-	live, err := s.acquire(t.Context())
+	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.release(live)
-	u, err := live.upload(t.Context(), "k", upload)
+	defer s.driver.release(live)
+	u, err := live.uploads.upload(t.Context(), "k", upload)
 	require.NoError(t, err)
 	defer u.close()
 	require.NoError(t, checkKey(u.dir, u.key, "k"))
-	require.NoError(t, u.unlink(uploadKeyName))
+	require.NoError(t, u.dir.unlink(uploadKeyName))
 	require.Equal(t, error(errUpload), checkKey(u.dir, u.key, "k"))
 }
 
@@ -168,7 +168,7 @@ func TestAnUnreadableKeyFileIsPermissionDenied(t *testing.T) {
 	part := s.part(upload, 1, "x")
 	restore := forbid(t, filepath.Join(s.uploadDir(upload), uploadKeyName), 0)
 	require.ErrorIs(t, s.complete("k", upload, part), storage.PermissionDenied)
-	require.ErrorIs(t, s.AbortParts(t.Context(), "k", upload), storage.PermissionDenied)
+	require.ErrorIs(t, s.driver.AbortParts(t.Context(), "k", upload), storage.PermissionDenied)
 	restore()
 	require.NoError(t, s.complete("k", upload, part))
 }

@@ -12,7 +12,9 @@ import (
 // It never waits: an upload that it cannot examine or remove is left for a later sweep. A
 // call on an old upload may wait for it, for the time that examining the parts takes.
 type uploadSweep struct {
-	*store
+	tree     *tree
+	settings *settings
+
 	now    time.Time
 	rules  []storage.LifecycleRule // rules with AbortUploadsAfterDays
 	minAge time.Duration           // no younger upload is discarded
@@ -20,25 +22,25 @@ type uploadSweep struct {
 
 // sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
 // for long, and opening a bucket of a service does not sweep.
-func (s *store) sweepUploadsIfDue(ctx context.Context) {
-	last, now := s.lastSweep.Load(), s.clock.now().UnixNano()
+func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
+	last, now := u.lastSweep.Load(), u.driver.clock.now().UnixNano()
 	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
-	if s.lastSweep.CompareAndSwap(last, now) { // otherwise another call sweeps
-		s.sweepUploads(ctx)
+	if u.lastSweep.CompareAndSwap(last, now) { // otherwise another call sweeps
+		u.sweepUploads(ctx)
 	}
 }
 
 // sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
 // to objects, for example, it does nothing.
-func (s *store) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{store: s, now: s.clock.now(), minAge: staleupload.Idle}
-	s.lastSweep.Store(w.now.UnixNano())
-	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
+func (u *uploads) sweepUploads(ctx context.Context) {
+	w := &uploadSweep{tree: u.tree, settings: u.settings, now: u.driver.clock.now(), minAge: staleupload.Idle}
+	u.lastSweep.Store(w.now.UnixNano())
+	if fi, err := u.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
 	}
-	uploads, err := s.openToRead(uploadsPath)
+	uploads, err := u.tree.openToRead(uploadsPath)
 	if err != nil {
 		return
 	}
@@ -58,7 +60,7 @@ func (s *store) sweepUploads(ctx context.Context) {
 			return
 		}
 		if w.expire(uploads, name) {
-			_ = s.removeUpload(ctx, name)
+			_ = u.removeUpload(ctx, name)
 		}
 	}
 }
@@ -66,7 +68,7 @@ func (s *store) sweepUploads(ctx context.Context) {
 // readRules reads the lifecycle rules. If the settings cannot be read, only the limit of a
 // week applies.
 func (w *uploadSweep) readRules() {
-	settings, err := w.settings()
+	settings, err := w.settings.read()
 	if err != nil {
 		return
 	}
@@ -88,7 +90,7 @@ func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	if err != nil || m.kind != kindDir {
 		return false
 	}
-	d, err := w.openToRead(uploads.name(name))
+	d, err := w.tree.openToRead(uploads.name(name))
 	if err != nil {
 		return false
 	}

@@ -28,14 +28,14 @@ func atNoon() *setClock { return &setClock{time.Date(2026, 1, 2, 12, 0, 0, 0, ti
 
 func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
 	s.t.Helper()
-	live, err := s.acquire(s.t.Context())
+	live, err := s.driver.acquire(s.t.Context())
 	require.NoError(s.t, err)
-	defer s.release(live)
-	require.NoError(s.t, live.saveSettings(context.Background(), bucketSettings{Lifecycle: rules}))
+	defer s.driver.release(live)
+	require.NoError(s.t, live.settings.save(context.Background(), bucketSettings{Lifecycle: rules}))
 }
 
 func (s *subject) partOf(key, upload string, body io.Reader) (storage.Part, error) {
-	return s.PutPart(s.t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
+	return s.driver.PutPart(s.t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 }
 
 // A readOnce satisfies io.ReadSeeker.
@@ -44,7 +44,7 @@ type readOnce struct{ io.Reader }
 func (readOnce) Seek(int64, int) (int64, error) { return 0, nil }
 
 func (s *subject) complete(key, upload string, parts ...storage.Part) error {
-	return second(s.CompleteParts(s.t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: key}, Upload: upload, Parts: parts}))
+	return second(s.driver.CompleteParts(s.t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: key}, Upload: upload, Parts: parts}))
 }
 
 func (s *subject) uploadDir(upload string) string {
@@ -56,7 +56,7 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 		for when, sweep := range map[string]func(s *subject, c *setClock){
 			"when opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
 			"in BeginParts": func(s *subject, _ *setClock) {
-				require.NoError(s.t, s.AbortParts(s.t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
+				require.NoError(s.t, s.driver.AbortParts(s.t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
 			},
 		} {
 			t.Run(row.Name+" "+when, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestADiscardedUploadIsUnknown(t *testing.T) {
 	require.Equal(t, error(errUpload), err)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, error(errUpload), s.complete("k", upload, part))
-	require.NoError(t, s.AbortParts(t.Context(), "k", upload))
+	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
 	require.Empty(t, s.uploads())
 	require.Empty(t, s.leftovers())
 }
@@ -160,7 +160,7 @@ func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	clock.pass(100 * day)
-	require.NoError(t, s.AbortParts(t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
+	require.NoError(t, s.driver.AbortParts(t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
 	clock.pass(-100 * day)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	clock.pass(7 * day)

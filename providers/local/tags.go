@@ -15,7 +15,7 @@ func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]st
 		return nil, err
 	}
 	defer d.release(s)
-	f, a, err := s.openObject(ctx, r.Key, r.Version)
+	f, a, err := s.objects.openObject(ctx, r.Key, r.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -45,57 +45,57 @@ func (d *driver) change(ctx context.Context, r *storage.ChangeRequest, f func(bu
 		return err
 	}
 	defer d.release(s)
-	if err := s.initializeFor(r.Key); err != nil {
+	if err := s.objects.initializeFor(r.Key); err != nil {
 		return err
 	}
-	l, ok := s.names().locate(r.Key)
+	l, ok := s.tree.names().locate(r.Key)
 	if !ok {
-		return s.notFoundError()
+		return s.tree.notFoundError()
 	}
-	plain, err := s.open(l.dir)
+	plain, err := s.tree.open(l.dir)
 	if err != nil && !isNoObject(err) {
 		return failure(err)
 	}
 	if err == nil {
-		defer s.closeDir(plain)
+		defer s.tree.closeDir(plain)
 	} else {
 		plain = nil
 	}
-	if _, err := s.lockingSettings(ctx); err != nil {
+	if _, err := s.settings.lockingSettings(ctx); err != nil {
 		return err
 	}
-	unlock, err := s.lock(ctx, r.Key)
+	unlock, err := s.locks.lock(ctx, r.Key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	at := &candidates{store: s, l: l, plain: plain}
+	at := s.objects.candidates(l, plain)
 	defer at.close()
-	return s.changeLocked(ctx, at, r, f)
+	return s.objects.changeLocked(ctx, at, r, f)
 }
 
 // initializeFor makes the reserved directory, if the bucket has the object of key.
-func (s *store) initializeFor(key string) error {
-	if written, err := s.isInitialized(); written || err != nil {
+func (o *objects) initializeFor(key string) error {
+	if written, err := o.tree.isInitialized(); written || err != nil {
 		return err
 	}
-	l, ok := s.names().locate(key)
+	l, ok := o.tree.names().locate(key)
 	if !ok {
-		return s.notFoundError()
+		return o.tree.notFoundError()
 	}
-	f, err := s.openCurrent(l)
+	f, err := o.reader.openCurrent(l)
 	if err != nil {
 		return err
 	}
 	if f == nil {
-		return s.notFoundError()
+		return o.tree.notFoundError()
 	}
 	_ = f.close()
-	return s.initialize()
+	return o.tree.initialize()
 }
 
-func (s *store) changeLocked(ctx context.Context, at *candidates, r *storage.ChangeRequest, f func(bucketSettings, *attrs) error) error {
-	settings, err := s.currentSettings()
+func (o *objects) changeLocked(ctx context.Context, at *candidates, r *storage.ChangeRequest, f func(bucketSettings, *attrs) error) error {
+	settings, err := o.settings.current()
 	if err != nil {
 		return err
 	}
@@ -107,17 +107,17 @@ func (s *store) changeLocked(ctx context.Context, at *candidates, r *storage.Cha
 		return at.changeCurrent(ctx, current, func(a *attrs) error { return f(settings, a) })
 	}
 	if r.Version == "" {
-		return s.notFoundError()
+		return o.tree.notFoundError()
 	}
-	old, err := s.openVersion(r.Key, r.Version)
+	old, err := o.noncurrent.openVersion(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
 	if old == nil {
-		return s.notFoundError()
+		return o.tree.notFoundError()
 	}
 	defer func() { _ = old.close() }()
-	return s.changeFile(ctx, old, func(a *attrs) error { return f(settings, a) }, nil)
+	return o.staging.changeFile(ctx, old, func(a *attrs) error { return f(settings, a) }, nil)
 }
 
 // changeCurrent changes the attributes of the current object. Its visible sidecar is removed
@@ -128,7 +128,7 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 	}
 	f, err := current.dir.open(current.base)
 	if isNoObject(err) {
-		return s.notFoundError()
+		return s.tree.notFoundError()
 	}
 	if err != nil {
 		return failure(err)
@@ -137,12 +137,12 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 	var visible *stagedFile
 	defer func() {
 		if visible != nil {
-			s.discard(visible)
+			s.staging.discard(visible)
 		}
 	}()
-	err = s.changeFile(ctx, f, change, func(a *attrs) (err error) {
-		if s.visible {
-			if visible, err = s.stageVisible(ctx, a, f.meta); err != nil {
+	err = s.staging.changeFile(ctx, f, change, func(a *attrs) (err error) {
+		if s.driver.visible {
+			if visible, err = s.staging.stageVisible(ctx, a, f.meta); err != nil {
 				return err
 			}
 		}
@@ -156,8 +156,8 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 
 // changeFile changes the attributes of a file. It calls before, unless that is nil, just before
 // it replaces them.
-func (s *store) changeFile(ctx context.Context, f *file, change func(*attrs) error, before func(*attrs) error) error {
-	a, err := s.attrsOfFile(f)
+func (s *staging) changeFile(ctx context.Context, f *file, change func(*attrs) error, before func(*attrs) error) error {
+	a, err := s.reader.attrsOfFile(f)
 	if err != nil {
 		return err
 	}
@@ -186,19 +186,19 @@ func (a *attrs) fit(m meta) {
 
 // replaceAttrs atomically replaces the attributes of a visible file. A sidecar that is not used
 // any more stays, because a reader may be about to read it.
-func (s *store) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
+func (s *staging) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
 	value := a.encode()
-	if !s.noXattr && f.setXattr(value) == nil {
+	if !s.driver.noXattr && f.setXattr(value) == nil {
 		return s.syncAttrs(f)
 	}
-	w, err := s.stagingDir(ctx)
+	w, err := s.dir(ctx)
 	if err != nil {
 		return err
 	}
 	if err := s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value); err != nil {
 		return err
 	}
-	if s.noXattr {
+	if s.driver.noXattr {
 		return nil
 	}
 	old, err := f.xattr()
@@ -211,8 +211,8 @@ func (s *store) replaceAttrs(ctx context.Context, f *file, a *attrs) error {
 	return s.syncAttrs(f)
 }
 
-func (s *store) syncAttrs(f *file) error {
-	if !s.sync {
+func (s *staging) syncAttrs(f *file) error {
+	if !s.driver.sync {
 		return nil
 	}
 	return unknownOutcome(f.sync())

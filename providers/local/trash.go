@@ -20,9 +20,9 @@ import (
 // Other processes may still have the bucket open. All keys are locked while it is moved, and
 // a process that gets a lock later finds that the bucket is not at its path.
 type trash struct {
-	*serviceDriver
-	path   string
-	marker *os.File
+	account *openAccount
+	path    string
+	marker  *os.File
 }
 
 const (
@@ -32,30 +32,30 @@ const (
 
 // newTrash makes a trash. If a sweep of another process removed the marker before it was
 // locked, it starts over.
-func (s *serviceDriver) newTrash(ctx context.Context) (*trash, error) {
+func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		t := &trash{serviceDriver: s, path: trashPrefix + randomName()}
-		err := s.root.Mkdir(t.path, 0o777)
+		t := &trash{account: a, path: trashPrefix + randomName()}
+		err := a.root.Mkdir(t.path, 0o777)
 		if err == nil {
-			t.marker, err = s.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+			t.marker, err = a.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 		}
 		if err != nil {
-			_ = s.root.Remove(t.path)
+			_ = a.root.Remove(t.path)
 			return nil, failure(err)
 		}
 		err = tryLockFile(t.marker)
 		if err == nil {
-			if _, err = s.root.Lstat(t.path + "/" + trashMarker); err == nil {
+			if _, err = a.root.Lstat(t.path + "/" + trashMarker); err == nil {
 				return t, nil
 			}
 		}
 		_ = t.marker.Close()
 		if !errors.Is(err, errLocked) && !isNotExist(err) {
-			_ = s.root.RemoveAll(t.path)
+			_ = a.root.RemoveAll(t.path)
 			return nil, noLocksError(err)
 		}
 	}
@@ -71,14 +71,14 @@ func (t *trash) close() {
 	if runtime.GOOS == "windows" {
 		_ = t.marker.Close()
 	}
-	_ = t.root.Remove(t.path + "/" + trashMarker)
-	_ = t.root.Remove(t.path)
+	_ = t.account.root.Remove(t.path + "/" + trashMarker)
+	_ = t.account.root.Remove(t.path)
 	_ = t.marker.Close()
 }
 
 // names returns the names of the buckets in the trash.
 func (t *trash) names() ([]string, error) {
-	d, err := openDir(t.root, nil, t.path)
+	d, err := openDir(t.account.root, nil, t.path)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +95,11 @@ func (t *trash) names() ([]string, error) {
 
 // makeBucket makes a bucket in the trash, with its settings.
 func (t *trash) makeBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	if err := t.root.Mkdir(t.path+"/"+r.Name, 0o777); err != nil {
+	if err := t.account.root.Mkdir(t.path+"/"+r.Name, 0o777); err != nil {
 		return nil, failure(err)
 	}
-	c := t.config
-	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), r.Name, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode, Sidecars: c.Sidecars})
+	c := t.account.config
+	d := bucketDriver(filepath.Join(t.account.dir, t.path), r.Name, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode, Sidecars: c.Sidecars})
 	d.managed = true
 	defer func() { _ = d.Close() }() // Windows moves no directory that is open
 	b, err := d.acquire(ctx)
@@ -107,7 +107,7 @@ func (t *trash) makeBucket(ctx context.Context, r *storage.BucketRequest) (*stor
 		return nil, err
 	}
 	defer d.release(b)
-	settings, err := b.changeSettings(ctx, func(b *bucketSettings) error {
+	settings, err := b.settings.change(ctx, func(b *bucketSettings) error {
 		b.Created, b.Region = c.Now().UTC(), r.Region
 		return b.apply(r)
 	})
@@ -117,11 +117,11 @@ func (t *trash) makeBucket(ctx context.Context, r *storage.BucketRequest) (*stor
 // place moves a bucket out of the trash. A bucket that came to its place meanwhile is not empty, and
 // stays.
 func (t *trash) place(ctx context.Context, name string) error {
-	if t.hasBucket(name) {
+	if t.account.hasBucket(name) {
 		return storage.BucketExists
 	}
 	err := t.rename(ctx, t.path+"/"+name, name)
-	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.hasBucket(name) {
+	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.account.hasBucket(name) {
 		return storage.BucketExists // another process was faster
 	}
 	return err
@@ -137,7 +137,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 		return nil // it is deleted, and a sweep removes the rest
 	}
 	defer b.closeDriver()
-	if b.checkEmpty() != nil { // another program put a file there
+	if b.store.reader.checkEmpty() != nil { // another program put a file there
 		b.closeDriver()
 		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
 			return err
@@ -150,23 +150,23 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 
 // rename moves the directory of a bucket, and flushes both names to the disk.
 func (t *trash) rename(ctx context.Context, from, to string) error {
-	fi, err := t.root.Lstat(from)
+	fi, err := t.account.root.Lstat(from)
 	if err == nil && !fi.IsDir() {
 		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is a link to a directory"), Hint: "remove the link yourself"}
 	}
 	if err == nil {
-		err = retryInUse(ctx, func() error { return t.root.Rename(from, to) })
+		err = retryInUse(ctx, func() error { return t.account.root.Rename(from, to) })
 	}
 	if isNotExist(err) {
-		if _, look := t.root.Lstat(from); isNotExist(look) { // otherwise the trash is missing
+		if _, look := t.account.root.Lstat(from); isNotExist(look) { // otherwise the trash is missing
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
 	}
-	if err != nil || t.config.NoSync {
+	if err != nil || t.account.config.NoSync {
 		return failure(err)
 	}
 	for _, dir := range [...]string{t.path, ""} {
-		if err := syncDir(t.root, dir); err != nil {
+		if err := syncDir(t.account.root, dir); err != nil {
 			return unknownOutcome(err)
 		}
 	}
@@ -175,14 +175,14 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 
 // A trashed is an open bucket in a trash.
 type trashed struct {
-	*store
+	store *store
 	trash *trash
 	name  string
 	d     *driver
 }
 
 func (t *trash) open(name string) (*trashed, error) {
-	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), name, Config{NoSync: true})
+	d := bucketDriver(filepath.Join(t.account.dir, t.path), name, Config{NoSync: true})
 	d.managed = true
 	s, err := d.acquire(context.Background())
 	if err != nil {
@@ -204,13 +204,13 @@ func (b *trashed) closeDriver() {
 // had the bucket open may still write a file, but its call fails with BucketNotFound. A
 // sweep removes that file.
 func (b *trashed) remove(ctx context.Context) {
-	_ = retryInUse(ctx, func() error { return b.root.Remove(lockPath) })
-	_ = retryInUse(ctx, func() error { return b.root.RemoveAll(reserved) })
-	_ = b.removeEmpty("")
+	_ = retryInUse(ctx, func() error { return b.store.root.Remove(lockPath) })
+	_ = retryInUse(ctx, func() error { return b.store.root.RemoveAll(reserved) })
+	_ = b.store.tree.removeEmpty("")
 	if runtime.GOOS == "windows" {
 		b.closeDriver()
 	}
-	top, err := openDir(b.trash.root, nil, b.trash.path)
+	top, err := openDir(b.trash.account.root, nil, b.trash.path)
 	if err != nil {
 		return
 	}
@@ -220,8 +220,8 @@ func (b *trashed) remove(ctx context.Context) {
 
 // sweepTrash completes deletions of processes that were killed meanwhile. If that fails, a
 // later sweep tries again.
-func (s *serviceDriver) sweepTrash(ctx context.Context) {
-	d, err := openDir(s.root, nil, "")
+func (a *openAccount) sweepTrash(ctx context.Context) {
+	d, err := openDir(a.root, nil, "")
 	if err != nil {
 		return
 	}
@@ -237,22 +237,22 @@ func (s *serviceDriver) sweepTrash(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.sweepTrashed(ctx, path)
+		a.sweepTrashed(ctx, path)
 	}
 }
 
-func (s *serviceDriver) sweepTrashed(ctx context.Context, path string) {
-	marker, err := s.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
+func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
+	marker, err := a.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
 	if isNotExist(err) { // its process was killed before it made the marker, or is about to make it
-		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
-			_ = s.root.Remove(path)
+		if fi, err := a.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
+			_ = a.root.Remove(path)
 		}
 		return
 	}
 	if err != nil {
 		return
 	}
-	t := &trash{serviceDriver: s, path: path, marker: marker}
+	t := &trash{account: a, path: path, marker: marker}
 	if tryLockFile(marker) != nil {
 		_ = marker.Close()
 		return
@@ -275,17 +275,17 @@ func (t *trash) sweep(ctx context.Context, name string) {
 		return
 	}
 	defer b.closeDriver()
-	if _, err := b.root.Lstat(lockPath); err == nil {
+	if _, err := b.store.root.Lstat(lockPath); err == nil {
 		if runtime.GOOS != "windows" { // there, no process has it open
-			f, err := b.acquireLockFile()
+			f, err := b.store.locks.acquireLockFile()
 			if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
 				return // another process is writing
 			}
-			defer b.locks.release(f)
+			defer b.store.locks.table.release(f)
 		}
-		if b.checkEmpty() != nil {
+		if b.store.reader.checkEmpty() != nil {
 			b.closeDriver()
-			if _, err := t.root.Lstat(name); isNotExist(err) {
+			if _, err := t.account.root.Lstat(name); isNotExist(err) {
 				_ = t.rename(ctx, t.path+"/"+name, name)
 			}
 			return
@@ -296,10 +296,10 @@ func (t *trash) sweep(ctx context.Context, name string) {
 
 // checkEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
 // or any other file.
-func (s *store) checkEmpty() error {
-	holds, err := s.hasFile("")
+func (r *reader) checkEmpty() error {
+	holds, err := r.tree.hasFile("")
 	if err == nil && !holds {
-		w := &walker{store: s, ctx: context.Background(), noncurrent: true}
+		w := &walker{tree: r.tree, reader: r, ctx: context.Background(), noncurrent: true}
 		holds, err = w.hasObject(versionsPath, true)
 	}
 	if err != nil {

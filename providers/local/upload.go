@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -26,22 +27,34 @@ func validUpload(upload string) bool {
 	return len(upload) == 24 && strings.Trim(upload, hexDigits) == ""
 }
 
+// uploads has the open multipart uploads and their parts.
+type uploads struct {
+	driver   *driver
+	root     *os.Root
+	tree     *tree
+	staging  *staging
+	settings *settings
+	objects  *objects
+
+	lastSweep atomic.Int64 // time of the last sweep, Unix time in nanoseconds
+}
+
 // An openUpload is an upload that a call is using. The call has a shared lock on the key
 // file, so that no sweep discards the upload. Other calls share the lock, and a sweep does
 // not wait for it.
 type openUpload struct {
-	*dir
+	dir *dir
 	key *os.File
 }
 
 // upload opens an upload to key.
-func (s *store) upload(ctx context.Context, key, upload string) (*openUpload, error) {
+func (u *uploads) upload(ctx context.Context, key, upload string) (*openUpload, error) {
 	if !validUpload(upload) {
 		return nil, errUpload
 	}
-	d, err := s.open(uploadPath(upload))
+	d, err := u.tree.open(uploadPath(upload))
 	if isNoObject(err) {
-		if err := s.notFoundError(); err != storage.ObjectNotFound {
+		if err := u.tree.notFoundError(); err != storage.ObjectNotFound {
 			return nil, err
 		}
 		return nil, errUpload
@@ -103,25 +116,25 @@ func readKey(f *os.File) ([]byte, error) {
 
 // endUpload removes the key file of an upload whose object was placed in target, once that is
 // durable. The caller holds the lock of the key, so that no other call places the object again.
-func (s *store) endUpload(upload, target *dir) error {
-	if s.sync {
+func (o *objects) endUpload(upload, target *dir) error {
+	if o.driver.sync {
 		if err := target.sync(); err != nil {
 			return unknownOutcome(err)
 		}
 	}
-	_ = s.root.Remove(upload.path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
+	_ = o.root.Remove(upload.path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
 	return nil
 }
 
 // removeUpload first removes the key file. If it is interrupted, or another call lists the parts
 // meanwhile, nobody makes an object of those that remain.
-func (s *store) removeUpload(ctx context.Context, upload string) error {
+func (u *uploads) removeUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
-	err := retryInUse(ctx, func() error { return s.root.Remove(path + "/" + uploadKeyName) })
+	err := retryInUse(ctx, func() error { return u.root.Remove(path + "/" + uploadKeyName) })
 	if err = unlessAbsent(err); err != nil {
 		return err
 	}
-	err = retryInUse(ctx, func() error { return s.root.RemoveAll(path) })
+	err = retryInUse(ctx, func() error { return u.root.RemoveAll(path) })
 	if isObstructed(err) { // a call in progress has added a file: a sweep removes the rest
 		return nil
 	}

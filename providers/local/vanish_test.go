@@ -68,7 +68,7 @@ func TestAWriteWhoseStagedFileVanishesFails(t *testing.T) {
 				t.Run(row.name, func(t *testing.T) {
 					r := s.cleaned(t, row.key)
 					r.Condition = row.condition
-					_, err := s.Put(soon(t), r)
+					_, err := s.driver.Put(soon(t), r)
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.ErrorContains(t, err, "temporary file of this write vanished")
 				})
@@ -87,7 +87,7 @@ func TestAVersionedWriteWhoseStagedFileVanishesFails(t *testing.T) {
 	s.put("k", "old")
 	ahead := time.Unix(1_900_000_000, 0) // so that the time of the new version must be set again
 	require.NoError(t, os.Chtimes(filepath.Join(s.root, "k"), ahead, ahead))
-	_, err := s.Put(soon(t), s.cleaned(t, "k"))
+	_, err := s.driver.Put(soon(t), s.cleaned(t, "k"))
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
 	require.Equal(t, "old", s.get("k"))
@@ -100,12 +100,12 @@ func (unseekable) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsuppor
 
 func TestAPartWhoseStagedFileVanishesFails(t *testing.T) {
 	s := open(t)
-	upload, err := s.BeginParts(t.Context(), request("k", ""))
+	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
+	_, err = s.driver.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
-	_, err = s.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
+	_, err = s.driver.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
 	require.NoError(t, err)
 }
 
@@ -116,7 +116,7 @@ type aborting struct {
 }
 
 func (a *aborting) Read([]byte) (int, error) {
-	if err := a.s.AbortParts(context.Background(), "k", a.upload); err != nil {
+	if err := a.s.driver.AbortParts(context.Background(), "k", a.upload); err != nil {
 		return 0, err
 	}
 	return 0, io.EOF
@@ -125,9 +125,9 @@ func (a *aborting) Read([]byte) (int, error) {
 func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
-	upload, err := s.BeginParts(t.Context(), request("k", ""))
+	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
+	_, err = s.driver.PutPart(soon(t), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
 	require.ErrorIs(t, err, errUpload)
 }
 
@@ -143,13 +143,13 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 			"a directory is removed each time that it was made", nil,
 			func(*subject) string { return "a" },
 			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
-			func(s *subject) error { return second(s.Put(soon(s.t.(*testing.T)), request("a/b", "x"))) },
+			func(s *subject) error { return second(s.driver.Put(soon(s.t.(*testing.T)), request("a/b", "x"))) },
 		},
 		{
 			"the directory of versions is removed each time that it was made", []tweak{withVersions},
-			func(s *subject) string { return s.live.versionsDir("k") },
+			func(s *subject) string { return s.driver.live.noncurrent.versionsDir("k") },
 			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
-			func(s *subject) error { return second(s.Put(soon(s.t.(*testing.T)), request("k", "x"))) },
+			func(s *subject) error { return second(s.driver.Put(soon(s.t.(*testing.T)), request("k", "x"))) },
 		},
 		{
 			"a foreign object is replaced each time that it is opened", nil,
@@ -160,7 +160,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 				_ = os.Rename(filepath.Join(s.root, "foreign.new"), filepath.Join(s.root, "foreign"))
 			},
 			func(s *subject) error {
-				_, err := s.Head(soon(s.t.(*testing.T)), &storage.GetRequest{Key: "foreign", Length: -1})
+				_, err := s.driver.Head(soon(s.t.(*testing.T)), &storage.GetRequest{Key: "foreign", Length: -1})
 				return err
 			},
 		},
@@ -170,7 +170,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 			s.put("k", "old")
 			at := row.at(s)
 			calls := 0
-			s.onOpen = func(path string) {
+			s.driver.onOpen = func(path string) {
 				if path == at {
 					calls++
 					row.meddle(s, at)
@@ -179,7 +179,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 			err := row.call(s)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.Greater(t, calls, 10, "it must be tried again")
-			s.onOpen = nil
+			s.driver.onOpen = nil
 			require.NoError(t, row.call(s))
 		})
 	}
@@ -199,25 +199,25 @@ func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t, withSidecars)
 			key := strings.Repeat("n", 250)
-			l, ok := s.live.names().locate(key)
+			l, ok := s.driver.live.tree.names().locate(key)
 			require.True(t, ok)
 			require.NotEqual(t, l.dir, l.altDir)
 			calls := 0
-			s.onOpen = func(path string) {
+			s.driver.onOpen = func(path string) {
 				if path == l.altDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
 					calls++
 				}
 			}
 			r := request(key, "x")
 			r.Condition = storage.Condition{Absent: true}
-			_, err := s.Put(soon(t), r)
+			_, err := s.driver.Put(soon(t), r)
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			var e *storage.Error
 			if errors.As(err, &e) {
 				require.True(t, e.Unknown, "the object was stored")
 			}
 			require.Positive(t, calls)
-			s.onOpen = nil
+			s.driver.onOpen = nil
 			require.Equal(t, "x", s.get(key))
 		})
 	}
@@ -237,7 +237,7 @@ func TestWritingMakesAMissingStagingDirectory(t *testing.T) {
 			s := open(t)
 			s.put("k", "old")
 			if !row.open {
-				require.NoError(t, s.Close())
+				require.NoError(t, s.driver.Close())
 			}
 			require.NoError(t, os.RemoveAll(filepath.Join(s.root, tmpPath)))
 			if !row.open {
@@ -283,7 +283,7 @@ func TestAFileWithTwoNamesKeepsItsSidecar(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t, withoutXattrs)
-			_, err := s.Put(t.Context(), described("one", "content"))
+			_, err := s.driver.Put(t.Context(), described("one", "content"))
 			require.NoError(t, err)
 			require.NoError(t, os.Link(filepath.Join(s.root, "one"), filepath.Join(s.root, "two")))
 			row.change(s)

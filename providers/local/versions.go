@@ -66,41 +66,49 @@ func validVersion(version string) bool {
 	return err == nil && versionOf(meta{mtime: int64(at), ino: number}) == version
 }
 
-func (s *store) versionsDir(key string) string {
-	path, _ := s.names().dirPath(key)
+// noncurrent has the noncurrent versions of objects.
+type noncurrent struct {
+	driver *driver
+	root   *os.Root
+	tree   *tree
+	reader *reader
+}
+
+func (n *noncurrent) versionsDir(key string) string {
+	path, _ := n.tree.names().dirPath(key)
 	return versionsPath + "/" + path + "/" + versionsName
 }
 
 // keepVersion makes the current object also a noncurrent version. The caller holds the lock of
 // the key.
-func (s *store) keepVersion(ctx context.Context, key string, current objectFile) error {
-	return s.inVersions(ctx, key, func(to *dir) error { return s.link(to, current) })
+func (n *noncurrent) keepVersion(ctx context.Context, key string, current objectFile) error {
+	return n.inVersions(ctx, key, func(to *dir) error { return n.link(to, current) })
 }
 
 // markRemoved adds a delete marker. If there is a current object, it also makes that a noncurrent
 // version. The caller holds the lock of the key, and then removes the object.
-func (s *store) markRemoved(ctx context.Context, key string, current objectFile) error {
-	return s.inVersions(ctx, key, func(to *dir) error {
+func (n *noncurrent) markRemoved(ctx context.Context, key string, current objectFile) error {
+	return n.inVersions(ctx, key, func(to *dir) error {
 		if current.found() {
-			if err := s.link(to, current); err != nil {
+			if err := n.link(to, current); err != nil {
 				return err
 			}
 		}
-		newest, err := s.newestKept(to)
+		newest, err := n.newestKept(to)
 		if err != nil {
 			return err
 		}
-		at := max(s.clock.next().UnixNano(), newest+1)
+		at := max(n.driver.clock.next().UnixNano(), newest+1)
 		if current.found() {
 			at = max(at, current.meta.mtime+1) // even if its time is in the future
 		}
-		return s.writeMarker(to.name(markerOf(at)))
+		return n.writeMarker(to.name(markerOf(at)))
 	})
 }
 
-func (s *store) writeMarker(path string) error {
-	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
-	if err == nil && s.sync {
+func (n *noncurrent) writeMarker(path string) error {
+	f, err := n.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
+	if err == nil && n.driver.sync {
 		err = f.Sync()
 	}
 	if f != nil {
@@ -111,19 +119,19 @@ func (s *store) writeMarker(path string) error {
 
 // inVersions calls f with the directory of the noncurrent versions, which it makes, until f does
 // not find it removed.
-func (s *store) inVersions(ctx context.Context, key string, f func(*dir) error) error {
-	path := s.versionsDir(key)
+func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*dir) error) error {
+	path := n.versionsDir(key)
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return err
 		}
-		if err := s.mkdirs(path); err != nil && err != errDirGone {
+		if err := n.tree.mkdirs(path); err != nil && err != errDirGone {
 			return err
 		}
-		to, err := s.open(path)
+		to, err := n.tree.open(path)
 		if isNotExist(err) { // pruned after a removal of versions of another key
-			if err := s.notFoundError(); err != storage.ObjectNotFound {
+			if err := n.tree.notFoundError(); err != storage.ObjectNotFound {
 				return err
 			}
 			continue
@@ -131,17 +139,17 @@ func (s *store) inVersions(ctx context.Context, key string, f func(*dir) error) 
 		if err != nil {
 			return failure(err)
 		}
-		if err = f(to); err == nil && s.sync {
+		if err = f(to); err == nil && n.driver.sync {
 			err = to.sync()
 		}
-		s.closeDir(to)
+		n.tree.closeDir(to)
 		if !isNotExist(err) {
 			return failure(err)
 		}
 	}
 }
 
-func (s *store) link(to *dir, current objectFile) error {
+func (n *noncurrent) link(to *dir, current objectFile) error {
 	err := to.link(versionOf(current.meta), current.dir, current.base)
 	if err == nil || isNotExist(err) || isExist(err) { // a crash left it
 		return unlessExist(err)
@@ -157,7 +165,7 @@ func unlessExist(err error) error {
 }
 
 // newestKept returns the time of the newest version or marker in d, or 0 if there is none.
-func (s *store) newestKept(d *dir) (newest int64, err error) {
+func (n *noncurrent) newestKept(d *dir) (newest int64, err error) {
 	err = d.read(func(e dirent) bool {
 		if validVersion(e.name) {
 			newest = max(newest, versionTime(e.name))
@@ -168,23 +176,23 @@ func (s *store) newestKept(d *dir) (newest int64, err error) {
 }
 
 // newestKeptOf is newestKept for a key.
-func (s *store) newestKeptOf(key string) (int64, error) {
-	d, err := s.open(s.versionsDir(key))
+func (n *noncurrent) newestKeptOf(key string) (int64, error) {
+	d, err := n.tree.open(n.versionsDir(key))
 	if err != nil {
 		return 0, unlessAbsent(err)
 	}
-	defer s.closeDir(d)
-	return s.newestKept(d)
+	defer n.tree.closeDir(d)
+	return n.newestKept(d)
 }
 
 // noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
 // It omits what a crash may have left: the current version, and a marker above it.
-func (s *store) noncurrentVersions(key string, current objectFile) ([]string, error) {
-	d, err := s.open(s.versionsDir(key))
+func (n *noncurrent) noncurrentVersions(key string, current objectFile) ([]string, error) {
+	d, err := n.tree.open(n.versionsDir(key))
 	if err != nil {
 		return nil, unlessAbsent(err)
 	}
-	defer s.closeDir(d)
+	defer n.tree.closeDir(d)
 	var all []string
 	err = d.read(func(e dirent) bool {
 		if validVersion(e.name) && !isLeftover(e.name, current) {
@@ -203,45 +211,45 @@ func isLeftover(name string, current objectFile) bool {
 }
 
 // openVersion opens a noncurrent version. It returns nil if it does not exist, and for a marker.
-func (s *store) openVersion(key, version string) (*file, error) {
+func (n *noncurrent) openVersion(key, version string) (*file, error) {
 	if isMarker(version) {
 		return nil, nil
 	}
-	return s.openIn(s.versionsDir(key), version)
+	return n.reader.openIn(n.versionsDir(key), version)
 }
 
 // deleteVersion removes a noncurrent version. The caller holds the lock of the key.
-func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
-	path := s.versionsDir(r.Key)
-	d, err := s.open(path)
+func (n *noncurrent) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
+	path := n.versionsDir(r.Key)
+	d, err := n.tree.open(path)
 	if err != nil {
 		return unlessAbsent(err)
 	}
-	defer s.closeDir(d)
-	at, err := s.statObject(d, r.Version)
+	defer n.tree.closeDir(d)
+	at, err := n.reader.statObject(d, r.Version)
 	if err != nil || !at.found() {
 		return err
 	}
-	if err := s.checkWrite(at, r.Condition); err != nil {
+	if err := n.reader.checkWrite(at, r.Condition); err != nil {
 		return err
 	}
-	if err := s.checkRemovable(at, r.BypassGovernance); err != nil {
+	if err := n.reader.checkRemovable(at, r.BypassGovernance); err != nil {
 		return err
 	}
-	defer s.holdInode(at)()
-	if err := s.unlinkVersion(ctx, d, r.Version); err != nil {
+	defer n.reader.holdInode(at)()
+	if err := n.unlinkVersion(ctx, d, r.Version); err != nil {
 		return err
 	}
-	s.dropSidecar(at.meta)
-	s.prune(ctx, path, versionsPath)
+	n.reader.dropSidecar(at.meta)
+	n.tree.prune(ctx, path, versionsPath)
 	return nil
 }
 
-func (s *store) unlinkVersion(ctx context.Context, d *dir, version string) error {
+func (n *noncurrent) unlinkVersion(ctx context.Context, d *dir, version string) error {
 	if err := retryInUse(ctx, func() error { return d.unlink(version) }); err != nil {
 		return unlessAbsent(err)
 	}
-	if s.sync {
+	if n.driver.sync {
 		return unknownOutcome(d.sync())
 	}
 	return nil
@@ -250,13 +258,13 @@ func (s *store) unlinkVersion(ctx context.Context, d *dir, version string) error
 // deleteMarker removes a delete marker. If the key has no current object and the marker was its
 // newest version, the version before it becomes current. The caller holds the lock of the key.
 func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest, current objectFile) error {
-	path := s.versionsDir(r.Key)
-	d, err := s.open(path)
+	path := s.noncurrent.versionsDir(r.Key)
+	d, err := s.tree.open(path)
 	if err != nil {
 		return unlessAbsent(err)
 	}
-	defer s.closeDir(d)
-	left, err := s.noncurrentVersions(r.Key, current)
+	defer s.tree.closeDir(d)
+	left, err := s.noncurrent.noncurrentVersions(r.Key, current)
 	if err != nil {
 		return err
 	}
@@ -265,10 +273,10 @@ func (s *candidates) deleteMarker(ctx context.Context, r *storage.DeleteRequest,
 			return err
 		}
 	}
-	if err := s.unlinkVersion(ctx, d, r.Version); err != nil {
+	if err := s.noncurrent.unlinkVersion(ctx, d, r.Version); err != nil {
 		return err
 	}
-	s.prune(ctx, path, versionsPath)
+	s.tree.prune(ctx, path, versionsPath)
 	return nil
 }
 
@@ -277,14 +285,14 @@ func (s *candidates) restore(ctx context.Context, d *dir, version string) error 
 	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
 		return err
 	}
-	if s.sync {
+	if s.driver.sync {
 		for _, changed := range [...]*dir{s.plain, d} {
 			if err := changed.sync(); err != nil {
 				return unknownOutcome(err)
 			}
 		}
 	}
-	if !s.visible {
+	if !s.driver.visible {
 		return nil
 	}
 	at, err := s.find()
@@ -297,38 +305,38 @@ func (s *candidates) restore(ctx context.Context, d *dir, version string) error 
 // promote atomically replaces the current object by the newest noncurrent version. It
 // returns false if there is none, or if that is a delete marker. The caller holds the lock of the
 // key.
-func (s *store) promote(ctx context.Context, key string, current objectFile) (bool, error) {
-	path := s.versionsDir(key)
-	d, err := s.open(path)
+func (n *noncurrent) promote(ctx context.Context, key string, current objectFile) (bool, error) {
+	path := n.versionsDir(key)
+	d, err := n.tree.open(path)
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
-	defer s.closeDir(d)
-	if err := s.dropLeftovers(ctx, d, current); err != nil {
+	defer n.tree.closeDir(d)
+	if err := n.dropLeftovers(ctx, d, current); err != nil {
 		return false, err
 	}
-	left, err := s.noncurrentVersions(key, current)
+	left, err := n.noncurrentVersions(key, current)
 	if err != nil || len(left) == 0 || isMarker(left[0]) {
-		s.prune(ctx, path, versionsPath)
+		n.tree.prune(ctx, path, versionsPath)
 		return false, err
 	}
 	if err := retryInUse(ctx, func() error { return current.dir.rename(current.base, d, left[0]) }); err != nil {
 		return false, failure(err)
 	}
-	s.dropSidecar(current.meta)
-	if s.sync {
+	n.reader.dropSidecar(current.meta)
+	if n.driver.sync {
 		for _, changed := range [...]*dir{current.dir, d} {
 			if err := changed.sync(); err != nil {
 				return true, unknownOutcome(err)
 			}
 		}
 	}
-	s.prune(ctx, path, versionsPath)
+	n.tree.prune(ctx, path, versionsPath)
 	return true, nil
 }
 
 // dropLeftovers removes what a crash may have left of a removal of the current object.
-func (s *store) dropLeftovers(ctx context.Context, d *dir, current objectFile) error {
+func (n *noncurrent) dropLeftovers(ctx context.Context, d *dir, current objectFile) error {
 	var names []string
 	err := d.read(func(e dirent) bool {
 		if validVersion(e.name) && isLeftover(e.name, current) {

@@ -20,7 +20,7 @@ func (s *subject) history(r storage.ListRequest) []storage.VersionEntry {
 	}
 	var all []storage.VersionEntry
 	for {
-		page, err := s.ListVersions(s.t.Context(), &r)
+		page, err := s.driver.ListVersions(s.t.Context(), &r)
 		require.NoError(s.t, err)
 		all = append(all, page.Entries...)
 		if r.Token = page.Token; r.Token == "" {
@@ -38,7 +38,7 @@ func versioned(t *testing.T, each func(t *testing.T, s *subject)) {
 
 func TestVersionsAreKept(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
-		require.True(t, s.Describe().Versioned)
+		require.True(t, s.driver.Describe().Versioned)
 		var written []*storage.Attrs
 		for i := range 4 {
 			written = append(written, s.put("k", fmt.Sprint(i)))
@@ -71,7 +71,7 @@ func TestARemovedVersionIsRemovedPermanently(t *testing.T) {
 		one, two, three := s.put("k", "1"), s.put("k", "2"), s.put("k", "3")
 		removeVersion := func(a *storage.Attrs) {
 			t.Helper()
-			require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+			require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
 			_, _, err := s.getVersion("k", a.Version)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
@@ -93,12 +93,12 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
 			_, _, err := s.getVersion("k", version)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorIs(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
+			require.ErrorIs(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
 		}
 		absent := versionOf(meta{ino: 1, mtime: 1})
 		_, _, err := s.getVersion("k", absent)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
-		require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: absent}))
+		require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: absent}))
 		require.Equal(t, "x", s.get("k"))
 	})
 }
@@ -107,9 +107,9 @@ func TestRemovingAVersionWithACondition(t *testing.T) {
 	s := open(t, withVersions)
 	old, now := s.put("k", "1"), s.put("k", "2")
 	r := &storage.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: now.Revision}}
-	require.ErrorIs(t, s.Delete(t.Context(), r), storage.PreconditionFailed)
+	require.ErrorIs(t, s.driver.Delete(t.Context(), r), storage.PreconditionFailed)
 	r.Condition.Revision = old.Revision
-	require.NoError(t, s.Delete(t.Context(), r))
+	require.NoError(t, s.driver.Delete(t.Context(), r))
 }
 
 func TestVersionsAreListedLikeObjects(t *testing.T) {
@@ -180,7 +180,7 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 				return lines
 			}
 			removeVersion := func(version string) {
-				require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "dir/k", Version: version}))
+				require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "dir/k", Version: version}))
 			}
 			one := s.put("dir/k", "1")
 			today = day(2)
@@ -210,7 +210,7 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 			s.remove("other") // was never there
 			removeVersion(one.Version)
 			require.Equal(t, []string{"removed 4"}, shown())
-			require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "other", Version: s.history(storage.ListRequest{})[0].Version}))
+			require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "other", Version: s.history(storage.ListRequest{})[0].Version}))
 			require.Empty(t, shown())
 			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(versionsPath)))
 			require.NoError(t, err)
@@ -223,19 +223,19 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 	s := open(t, withVersions)
 	a := s.put("k", "1")
-	live, err := s.acquire(t.Context())
+	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.release(live)
-	require.NoError(t, live.markRemoved(t.Context(), "k", objectFile{live.top, "k", live.mustStat(t, "k")}))
+	defer s.driver.release(live)
+	require.NoError(t, live.noncurrent.markRemoved(t.Context(), "k", objectFile{live.tree.top, "k", live.mustStat(t, "k")}))
 	require.Len(t, s.history(storage.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", s.get("k"))
-	require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+	require.NoError(t, s.driver.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
 	s.missing("k")
 	require.Empty(t, s.history(storage.ListRequest{}))
 }
 
 func (s *store) mustStat(t *testing.T, base string) meta {
-	m, err := s.top.stat(base)
+	m, err := s.tree.top.stat(base)
 	require.NoError(t, err)
 	return m
 }

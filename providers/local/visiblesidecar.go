@@ -43,7 +43,7 @@ func (l location) visibleName() string {
 }
 
 // stageVisible writes the sidecar of an object as a staged file.
-func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedFile, error) {
+func (s *staging) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
 		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
@@ -72,8 +72,8 @@ func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedF
 
 // visibleAttrs reads the visible sidecar of the current object. It returns nil if there is
 // none for a file with meta m.
-func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
-	f, err := s.openIn(l.altDir, l.visibleName())
+func (r *reader) visibleAttrs(l location, m meta) (*attrs, error) {
+	f, err := r.openIn(l.altDir, l.visibleName())
 	if f == nil || err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if isNoObject(err) {
 		return nil
 	}
-	if err == nil && s.sync { // before the object changes: after a power failure, it must not be beside another object
+	if err == nil && s.driver.sync { // before the object changes: after a power failure, it must not be beside another object
 		err = alternate.sync()
 	}
 	return failure(err)
@@ -137,7 +137,7 @@ func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 		return nil
 	}
 	err = s.adoptVisible(ctx, at)
-	if isNoObject(err) || !s.keepsVersions() {
+	if isNoObject(err) || !s.tree.keepsVersions() {
 		return nil // a full disk must not prevent a removal
 	}
 	return failure(err)
@@ -149,28 +149,28 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 		return err
 	}
 	defer func() { _ = f.close() }()
-	a, err := s.attrsOfFile(f)
+	a, err := s.reader.attrsOfFile(f)
 	if a != nil || err != nil {
 		return err
 	}
-	if a, err = s.visibleAttrs(s.l, f.meta); a == nil || err != nil {
+	if a, err = s.reader.visibleAttrs(s.l, f.meta); a == nil || err != nil {
 		return err
 	}
 	if !a.matches(f.meta) {
 		a.crc, a.mtime = storage.CRC32C{}, f.meta.mtime
 	}
 	value := a.encode()
-	if !s.noXattr && f.setXattr(value) == nil {
-		if s.sync {
+	if !s.driver.noXattr && f.setXattr(value) == nil {
+		if s.driver.sync {
 			return f.sync()
 		}
 		return nil
 	}
-	w, err := s.stagingDir(ctx)
+	w, err := s.staging.dir(ctx)
 	if err != nil {
 		return err
 	}
-	return s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
+	return s.staging.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
 }
 
 // putVisible gives a staged sidecar its name. If the directory was removed meanwhile, it
@@ -186,7 +186,7 @@ func (s *candidates) putVisible(ctx context.Context, st *stagedFile) error {
 			return unknownOutcome(err)
 		}
 		if s.alternate != nil && s.alternate != s.plain {
-			s.closeDir(s.alternate)
+			s.tree.closeDir(s.alternate)
 			s.alternate = nil
 		}
 	}
@@ -205,7 +205,7 @@ func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
 		return err
 	}
 	st.markPlaced()
-	if s.sync {
+	if s.driver.sync {
 		return alternate.sync()
 	}
 	return nil
@@ -218,14 +218,14 @@ func (s *candidates) rewriteVisible(ctx context.Context, at objectFile) error {
 		return unknownOutcome(err)
 	}
 	defer func() { _ = f.close() }()
-	a, err := s.attrsOfFile(f)
+	a, err := s.reader.attrsOfFile(f)
 	if a == nil || err != nil {
 		return unknownOutcome(err)
 	}
-	st, err := s.stageVisible(ctx, a, f.meta)
+	st, err := s.staging.stageVisible(ctx, a, f.meta)
 	if err != nil {
 		return unknownOutcome(err)
 	}
-	defer s.discard(st)
+	defer s.staging.discard(st)
 	return s.putVisible(ctx, st)
 }

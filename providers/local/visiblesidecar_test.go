@@ -49,12 +49,12 @@ func TestVisibleSidecarsSurviveACopy(t *testing.T) {
 		s := open(t, options...)
 		keys := []string{"images/photo.jpg", "images", "Capital", strings.Repeat("n", 250), strings.Repeat("%", 200) + "/x", ".omnibucketx", "a/b/c/d"}
 		for _, key := range keys {
-			_, err := s.Put(t.Context(), described(key, "content"))
+			_, err := s.driver.Put(t.Context(), described(key, "content"))
 			require.NoError(t, err)
 		}
 		require.Len(t, visibleFiles(t, s.root), len(keys))
 		c := copied(t, s.root)
-		page, err := c.List(t.Context(), &storage.ListRequest{Limit: 100})
+		page, err := c.driver.List(t.Context(), &storage.ListRequest{Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, len(keys))
 		for _, key := range keys {
@@ -68,12 +68,12 @@ func TestVisibleSidecarsSurviveACopy(t *testing.T) {
 }
 
 func (s *subject) isPublic(key string) (bool, error) {
-	live, err := s.acquire(s.t.Context())
+	live, err := s.driver.acquire(s.t.Context())
 	if err != nil {
 		return false, err
 	}
-	defer s.release(live)
-	f, a, err := live.openObject(s.t.Context(), key, "")
+	defer s.driver.release(live)
+	f, a, err := live.objects.openObject(s.t.Context(), key, "")
 	if err != nil {
 		return false, err
 	}
@@ -92,28 +92,28 @@ func TestAVisibleSidecarMatchesItsObject(t *testing.T) {
 		{"after an overwrite", func(t *testing.T, s *subject) {
 			r := described("dir/k", "contenu")
 			r.ContentType = "text/x-new"
-			_, err := s.Put(t.Context(), r)
+			_, err := s.driver.Put(t.Context(), r)
 			require.NoError(t, err)
 		}, 1, "text/x-new"},
 		{"after an overwrite without the option", func(t *testing.T, s *subject) {
-			_, err := reopen(t, s.root).Put(t.Context(), request("dir/k", "contenu"))
+			_, err := reopen(t, s.root).driver.Put(t.Context(), request("dir/k", "contenu"))
 			require.NoError(t, err)
 		}, 0, ""},
 		{"after an upload in parts", func(t *testing.T, s *subject) {
 			r := described("dir/k", "")
 			r.ContentType = "text/x-new"
-			upload, err := s.BeginParts(t.Context(), r)
+			upload, err := s.driver.BeginParts(t.Context(), r)
 			require.NoError(t, err)
-			part, err := s.PutPart(t.Context(), &storage.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
+			part, err := s.driver.PutPart(t.Context(), &storage.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
 			require.NoError(t, err)
-			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
+			_, err = s.driver.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
 			require.NoError(t, err)
 		}, 1, "text/x-new"},
 		{"after a write that failed", func(t *testing.T, s *subject) {
 			r := described("dir/k", "contenu")
 			r.ContentType = "text/x-new"
 			r.Condition.Absent = true
-			_, err := s.Put(t.Context(), r)
+			_, err := s.driver.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 		}, 1, "text/x-own"},
 		{"after another program made the file longer", func(t *testing.T, s *subject) {
@@ -125,7 +125,7 @@ func TestAVisibleSidecarMatchesItsObject(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t, withSidecars)
-			_, err := s.Put(t.Context(), described("dir/k", "content"))
+			_, err := s.driver.Put(t.Context(), described("dir/k", "content"))
 			require.NoError(t, err)
 			row.change(t, s)
 			require.Len(t, visibleFiles(t, s.root), row.files)
@@ -143,12 +143,12 @@ func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
 	require.Empty(t, visibleFiles(t, s.root))
 	require.NoDirExists(t, filepath.Join(s.root, "dir"))
 
-	s.versions.Store(true)
-	_, err := s.Put(t.Context(), described("k", "old"))
+	s.driver.versions.Store(true)
+	_, err := s.driver.Put(t.Context(), described("k", "old"))
 	require.NoError(t, err)
 	s.put("k", "new")
 	now := s.head("k")
-	require.NoError(t, s.Delete(context.Background(), &storage.DeleteRequest{Key: "k", Version: now.Version}))
+	require.NoError(t, s.driver.Delete(context.Background(), &storage.DeleteRequest{Key: "k", Version: now.Version}))
 	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
 }
 
@@ -164,15 +164,15 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			first := open(t, withSidecars)
 			for _, key := range []string{"k", "dir/k"} {
-				_, err := first.Put(t.Context(), described(key, "content"))
+				_, err := first.driver.Put(t.Context(), described(key, "content"))
 				require.NoError(t, err)
 			}
 			s := reopen(t, copied(t, first.root).root, row.options...)
-			live, err := s.acquire(t.Context())
+			live, err := s.driver.acquire(t.Context())
 			require.NoError(t, err)
-			defer s.release(live)
-			l, _ := live.names().locate("k")
-			at := candidates{store: live, l: l, plain: live.top}
+			defer s.driver.release(live)
+			l, _ := live.tree.names().locate("k")
+			at := live.objects.candidates(l, live.tree.top)
 			defer at.close()
 			old, err := at.find()
 			require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 			require.Len(t, visibleFiles(t, s.root), 1)
 			require.Equal(t, described("k", "").Properties, s.head("k").Properties)
 
-			s.versions.Store(true)
+			s.driver.versions.Store(true)
 			version := s.head("dir/k").Version
 			s.put("dir/k", "new")
 			_, a, err := s.getVersion("dir/k", version)
@@ -211,12 +211,12 @@ func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + row.text + `}`
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, reserved+string(markVisible)+"k"), []byte(sidecar), 0o666))
 			for _, adopted := range []bool{false, true} {
-				attrs, err := s.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+				attrs, err := s.driver.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 				require.NoError(t, err)
 				require.Equal(t, row.want, attrs.Retention, adopted)
 				require.Equal(t, "image/png", attrs.ContentType, adopted)
 				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, adopted)
-				require.NoError(t, s.SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
+				require.NoError(t, s.driver.SetTags(t.Context(), &storage.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
 			}
 		})
 	}

@@ -8,7 +8,8 @@ import (
 // A walker iterates over keys in byte order. It holds one window of each directory between
 // the root and its position. It only opens directories that can have a requested key.
 type walker struct {
-	*store
+	tree              *tree
+	reader            *reader
 	ctx               context.Context
 	noncurrent        bool // iterate over the keys that have noncurrent versions
 	prefix, delimiter string
@@ -46,13 +47,13 @@ func (w *walker) open() error {
 		return w.push("", base)
 	}
 	key := top[:len(top)-1]
-	path, ok := w.names().dirPath(key)
+	path, ok := w.tree.names().dirPath(key)
 	if !ok {
 		return nil
 	}
 	paths := []string{join(base, path)}
-	if path != key && !w.noncurrent && w.strict.Load() && !hasReserved(key) {
-		if exact, err := w.existsExactly(key); err != nil {
+	if path != key && !w.noncurrent && w.tree.strict.Load() && !hasReserved(key) {
+		if exact, err := w.tree.existsExactly(key); err != nil {
 			return err
 		} else if exact {
 			paths = append(paths, key)
@@ -79,7 +80,7 @@ func (w *walker) pop() {
 func (w *walker) push(prefix string, paths ...string) error {
 	f := frame{prefix: prefix}
 	for _, path := range paths {
-		d, err := w.openToRead(path)
+		d, err := w.tree.openToRead(path)
 		if isNoObject(err) {
 			continue
 		}
@@ -115,7 +116,7 @@ func (w *walker) read(f *frame, from string) (err error) {
 		match = ""
 	}
 	f.next = 0
-	f.window, err = w.windowOf(w.ctx, f.dirs, w.noncurrent, from, match)
+	f.window, err = w.reader.windowOf(w.ctx, f.dirs, w.noncurrent, from, match)
 	return err
 }
 
@@ -248,7 +249,7 @@ func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
 	if e.diskName != nil {
 		base = e.diskName.base
 		if e.diskName.dir != d.path {
-			return w.statCurrent(key)
+			return w.reader.statCurrent(key)
 		}
 	}
 	m, err := d.stat(base)
@@ -256,14 +257,14 @@ func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
 		return objectFile{d, base, m}, nil
 	}
 	// It is a link, or was moved or removed since the directory was read.
-	return w.statCurrent(key)
+	return w.reader.statCurrent(key)
 }
 
 // statNoncurrent finds the noncurrent versions of a key.
 func (w *walker) statNoncurrent(f *frame, e entry) (objectFile, error) {
 	for _, path := range w.paths(f, e) {
-		if _, err := w.root.Lstat(join(path, versionsName)); err == nil {
-			return objectFile{dir: w.top}, nil
+		if _, err := w.tree.root.Lstat(join(path, versionsName)); err == nil {
+			return objectFile{dir: w.tree.top}, nil
 		} else if !isNoObject(err) {
 			return objectFile{}, failure(err)
 		}
@@ -272,17 +273,17 @@ func (w *walker) statNoncurrent(f *frame, e entry) (objectFile, error) {
 }
 
 // statCurrent finds an object as a reader does.
-func (s *store) statCurrent(key string) (objectFile, error) {
-	l, ok := s.names().locate(key)
+func (r *reader) statCurrent(key string) (objectFile, error) {
+	l, ok := r.tree.names().locate(key)
 	if !ok {
 		return objectFile{}, nil
 	}
-	f, err := s.openCurrent(l)
+	f, err := r.openCurrent(l)
 	if f == nil || err != nil {
 		return objectFile{}, err
 	}
 	defer func() { _ = f.close() }()
-	return objectFile{dir: s.top, meta: f.meta}, nil
+	return objectFile{dir: r.tree.top, meta: f.meta}, nil
 }
 
 // hasObject reports whether there is an object in or under a directory: an empty directory
@@ -294,7 +295,7 @@ func (w *walker) hasObject(path string, self bool) (bool, error) {
 
 // hasObjectUnder is hasObject for a directory whose names begin with chunks.
 func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
-	d, err := w.openToRead(path)
+	d, err := w.tree.openToRead(path)
 	if err != nil {
 		return false, unlessAbsent(err)
 	}
@@ -311,7 +312,7 @@ func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 			holds = self
 			return !holds
 		}
-		f, ok := w.names().parse(chunks, e.name)
+		f, ok := w.tree.names().parse(chunks, e.name)
 		if !ok {
 			return true
 		}
@@ -351,6 +352,6 @@ func (w *walker) isObject(d *dir, e dirent) bool {
 	if e.kind == kindFile {
 		return true
 	}
-	at, err := w.statObject(d, e.name)
+	at, err := w.reader.statObject(d, e.name)
 	return err == nil && at.found()
 }

@@ -53,7 +53,7 @@ func TestABucketWithNoncurrentVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
 	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
 	b := s.bucket(t, "one", root)
-	require.True(t, b.Describe().Versioned)
+	require.True(t, b.driver.Describe().Versioned)
 	key := "g/" + strings.Repeat("x", 300)
 	b.put(key, "old")
 	b.remove(key)

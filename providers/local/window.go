@@ -66,7 +66,7 @@ type window struct {
 
 // A windowReader makes a window from names in any order.
 type windowReader struct {
-	s          *store
+	tree       *tree
 	ctx        context.Context
 	noncurrent bool   // read the tree of versions
 	from       string // inclusive
@@ -77,8 +77,8 @@ type windowReader struct {
 }
 
 // readWindow reads a window of a logical directory, which consists of dirs.
-func (s *store) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
-	r := &windowReader{s: s, ctx: ctx, noncurrent: noncurrent, from: from, match: match, whole: true}
+func (s *reader) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
+	r := &windowReader{tree: s.tree, ctx: ctx, noncurrent: noncurrent, from: from, match: match, whole: true}
 	for i, d := range dirs {
 		if err := r.read(d, "", i == 0); err != nil {
 			return window{}, err
@@ -90,7 +90,7 @@ func (s *store) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, fr
 
 // read adds the names in d. They begin with chunks.
 func (r *windowReader) read(d *dir, chunks string, main bool) error {
-	names := r.s.names()
+	names := r.tree.names()
 	var deeper []dirent
 	var ended error
 	err := d.read(func(e dirent) bool {
@@ -115,7 +115,7 @@ func (r *windowReader) read(d *dir, chunks string, main bool) error {
 		return failure(err)
 	}
 	for _, e := range deeper {
-		sub, err := r.s.open(d.name(e.name))
+		sub, err := r.tree.open(d.name(e.name))
 		if isNoObject(err) {
 			continue
 		}
@@ -123,7 +123,7 @@ func (r *windowReader) read(d *dir, chunks string, main bool) error {
 			return failure(err)
 		}
 		err = r.read(sub, chunks+e.name[len(reserved)+1:], main)
-		r.s.closeDir(sub)
+		r.tree.closeDir(sub)
 		if err != nil {
 			return err
 		}

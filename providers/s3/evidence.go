@@ -1,8 +1,11 @@
 package s3
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -28,10 +31,10 @@ func noEvidence(write bool) error {
 
 // hasEvidence reports whether an S3 server made a response, by its header. All of them send an
 // ETag with an object. Amazon, MinIO, Ceph, B2, SeaweedFS and versitygw also send x-amz-request-id;
-// Google has headers of its own. A login page has no reason to send status 204.
+// Google has headers of its own.
 func hasEvidence(response *http.Response) bool {
 	h := response.Header
-	return response.StatusCode == http.StatusNoContent || h.Get(etagHeader) != "" || hasOwnHeader(h)
+	return h.Get(etagHeader) != "" || hasOwnHeader(h)
 }
 
 // hasOwnHeader reports whether an S3 server made a response, if an ETag proves nothing: nginx sends
@@ -50,25 +53,102 @@ func hasOwnHeader(h http.Header) bool {
 	return false
 }
 
-// evidenceOf has the requests whose success may have no document, and whether they write.
-var evidenceOf = map[string]bool{
-	"GetObject": false, "HeadObject": false, "GetObjectTagging": false,
-	"DeleteObject": true, "PutObjectTagging": true, "PutObjectRetention": true, "PutObjectLegalHold": true, "RestoreObject": true,
+// An expected is what a successful response has, if its header does not show that an S3 server made it.
+type expected struct {
+	write bool
+	// text is near the beginning of the document. "" means that the response has none.
+	text string
+	// bare is for responses that may have no header of the protocol on servers such as Garage and
+	// R2. Only a web page is refused then.
+	bare bool
 }
 
-// withEvidence refuses successful responses without evidence, before the SDK reads them.
-func withEvidence(stack *middleware.Stack) error {
+// evidenceOf has the requests whose responses the SDK takes for a success, whatever they contain.
+var evidenceOf = map[string]expected{
+	"GetObject": {}, "HeadObject": {}, "GetObjectTagging": {},
+	"DeleteObject": {write: true}, "PutObjectTagging": {write: true}, "PutObjectRetention": {write: true},
+	"PutObjectLegalHold": {write: true}, "RestoreObject": {write: true},
+
+	"ListBuckets":                     {text: "ListAllMyBucketsResult"},
+	"ListMultipartUploads":            {text: "ListMultipartUploadsResult"},
+	"ListParts":                       {text: "ListPartsResult"},
+	"GetObjectRetention":              {text: "Retention"},
+	"GetObjectLegalHold":              {text: "LegalHold"},
+	"GetBucketVersioning":             {text: "VersioningConfiguration"},
+	"GetBucketCors":                   {text: "CORSConfiguration"},
+	"GetBucketLifecycleConfiguration": {text: "LifecycleConfiguration"},
+	"GetBucketAcl":                    {text: "AccessControlPolicy"},
+	"GetObjectLockConfiguration":      {text: "ObjectLockConfiguration"},
+	"GetPublicAccessBlock":            {text: "PublicAccessBlockConfiguration"},
+	"GetBucketPolicy":                 {text: `"Statement"`},
+
+	"HeadBucket":   {bare: true},
+	"CreateBucket": {bare: true, write: true}, "DeleteBucket": {bare: true, write: true},
+	"PutBucketVersioning": {bare: true, write: true}, "PutBucketAcl": {bare: true, write: true},
+	"PutBucketCors": {bare: true, write: true}, "DeleteBucketCors": {bare: true, write: true},
+	"PutBucketLifecycleConfiguration": {bare: true, write: true}, "DeleteBucketLifecycle": {bare: true, write: true},
+	"PutBucketPolicy": {bare: true, write: true}, "DeleteBucketPolicy": {bare: true, write: true},
+	"PutPublicAccessBlock": {bare: true, write: true}, "PutObjectLockConfiguration": {bare: true, write: true},
+}
+
+// withEvidence refuses successful responses without evidence, before the SDK reads them. With
+// always, the server is known to send a header of the protocol with every response.
+func withEvidence(always bool) func(*middleware.Stack) error {
 	check := middleware.DeserializeMiddlewareFunc("omnibucket:Evidence", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
-		write, asked := evidenceOf[middleware.GetOperationName(ctx)]
+		want, asked := evidenceOf[middleware.GetOperationName(ctx)]
 		response, _ := out.RawResponse.(*smithyhttp.Response)
-		if err == nil && asked && response != nil && response.Response != nil && isSuccess(response.StatusCode) && !hasEvidence(response.Response) {
+		if err == nil && asked && response != nil && response.Response != nil && isSuccess(response.StatusCode) && !want.isIn(response.Response, always) {
 			_ = response.Body.Close()
-			return out, metadata, noEvidence(write)
+			return out, metadata, noEvidence(want.write)
 		}
 		return out, metadata, err
 	})
-	return stack.Deserialize.Add(check, middleware.After)
+	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(check, middleware.After) }
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+// peeked is how much of a document is looked at. A policy may have an id before its statements.
+const peeked = 4 << 10
+
+// isIn reports whether the response has what is expected. It leaves the body unread.
+func (e *expected) isIn(response *http.Response, always bool) bool {
+	switch {
+	case hasEvidence(response):
+		return true
+	case always:
+		return false
+	case response.StatusCode == http.StatusNoContent: // a login page has no reason to send it
+		return true
+	case e.text != "":
+		return bytes.Contains(peek(response), []byte(e.text))
+	case e.bare:
+		return !isWebPage(response)
+	}
+	return false
+}
+
+// isWebPage reports whether a response that should have no document has one of another protocol.
+func isWebPage(response *http.Response) bool {
+	contentType := strings.ToLower(response.Header.Get("Content-Type"))
+	switch {
+	case strings.Contains(contentType, "html"), strings.Contains(contentType, "json"):
+		return true
+	case response.Request != nil && response.Request.Method == http.MethodHead: // a document would have a length
+		return response.ContentLength > 0 && !strings.Contains(contentType, "xml")
+	}
+	document := bytes.ToLower(bytes.TrimSpace(peek(response)))
+	return len(document) > 0 && document[0] != '<' || bytes.HasPrefix(document, []byte("<!doctype")) || bytes.HasPrefix(document, []byte("<html"))
+}
+
+// peek returns the beginning of the body, which can still be read.
+func peek(response *http.Response) []byte {
+	buffered := bufio.NewReaderSize(response.Body, peeked)
+	start, _ := buffered.Peek(peeked) // the SDK gets the error with the rest
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{buffered, response.Body}
+	return start
+}

@@ -41,6 +41,11 @@ func hostileStore(t *testing.T) hostile.Store {
 			Buckets:     []string{"photos"},
 			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret, SessionToken: token}},
 		}),
+		OpenService: func(t *testing.T, address string) storage.ServiceDriver {
+			s, err := s3.NewServiceDriver(t.Context(), s3.Config{Endpoint: address, Profile: &profile, AccessKeyID: key, SecretKey: secret, SessionToken: token})
+			require.NoError(t, err)
+			return s
+		},
 		Open: func(t *testing.T, address string) storage.Driver {
 			c := s3.Config{
 				Bucket: "photos", Endpoint: address, Profile: &profile,

@@ -212,7 +212,7 @@ func floods() []fault {
 			}
 		}},
 		{name: "a document without an end", fails: true, codes: unavailable,
-			only: func(o *operation) bool { return document(o) && (o.lists || o.name == "Tags") },
+			only: func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
 			respond: func(x *exchange) {
 				body := x.truth.body.Bytes()
 				x.truth.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))

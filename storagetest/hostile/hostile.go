@@ -39,6 +39,9 @@ type Store struct {
 	// requests to Server, as in "http://127.0.0.1:8080". If CustomerKey is set, it is also called
 	// with an address of https. Its certificate is that of package httptest.
 	Open func(t *testing.T, address string) storage.Driver
+	// OpenService opens the account of the bucket, at the same address. Nil leaves the listing of
+	// buckets out.
+	OpenService func(t *testing.T, address string) storage.ServiceDriver
 	// CustomerKey is the option of a provider's package which encrypts objects with a key that
 	// requests carry. Nil leaves its operations out. Server need not know such keys.
 	CustomerKey storage.NativeOption
@@ -52,8 +55,8 @@ type Store struct {
 	Statuses bool
 	// Only leaves out each fault whose name does not begin with it.
 	Only string
-	// Skip has the rows that are left out, with the reason. A row is a fault, as in
-	// "a login page", or a fault and an operation, as in "a login page/SetTags".
+	// Skip has the rows that are left out, with the reason: those of a fault, as "a login page", of
+	// an operation, as "SetTags", or of both, as "a login page/SetTags".
 	Skip map[string]string
 }
 
@@ -109,7 +112,7 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	for _, f := range faults {
 		rows[f.name] = true
 		for _, o := range operations(&s.store, &s.desc) {
-			rows[f.name+"/"+o.name] = true
+			rows[o.name], rows[f.name+"/"+o.name] = true, true
 		}
 	}
 	for name := range s.store.Skip {
@@ -122,7 +125,7 @@ const mostRequests = 8
 
 // run breaks the responses from the first request on, from the second on, and so on.
 func (s *suite) run(t *testing.T, f fault, o operation) {
-	for _, name := range []string{f.name, f.name + "/" + o.name} {
+	for _, name := range []string{f.name, o.name, f.name + "/" + o.name} {
 		if reason := s.store.Skip[name]; reason != "" {
 			t.Skip(reason)
 		}
@@ -169,8 +172,16 @@ type tried struct {
 func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tried {
 	t.Helper()
 	server := newServer(t, s.store.Server, o.keyed)
-	driver := s.store.Open(t, server.URL)
-	opened := storage.New(driver, storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall}))
+	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall})}
+	if o.marked {
+		opts = append(opts, storage.WithVersions())
+	}
+	if o.account != nil {
+		service := storage.NewService(s.store.OpenService(t, server.URL), opts...)
+		defer func() { _ = service.Close() }()
+		o.do = func(ctx context.Context, _ storage.Bucket) error { return o.account(ctx, s, service) }
+	}
+	opened := storage.New(s.store.Open(t, server.URL), opts...)
 	r := s.tryOn(t, server, opened, f, o, first, variant)
 	_ = storage.Close(opened)
 	server.Close()
@@ -186,6 +197,9 @@ func (s *suite) tryOn(t *testing.T, server *server, opened storage.Bucket, f fau
 	defer cancel()
 	if o.prepare != nil {
 		require.NoError(t, o.prepare(ctx, r.bucket))
+	}
+	if o.undo != nil {
+		defer func() { require.NoError(t, o.undo(ctx, r.bucket)) }()
 	}
 	server.begin(&f, first, variant)
 	server.beside = nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -15,15 +16,19 @@ import (
 type operation struct {
 	name    string
 	needs   storage.Features
-	single  bool                                        // its first response decides
-	reads   bool                                        // bytes of an object: a body without an end is theirs
-	large   bool                                        // it sends much: only the faults that matter most
-	every   bool                                        // the sweep tries every status, not only the usual ones
-	sweeps  bool                                        // only the sweep of statuses has it
-	beside  func(context.Context, storage.Bucket) error // another writer, between the effect and the response
-	lists   bool                                        // pages
-	keyed   bool                                        // it carries a customer's key: only what the first request shows
-	prepare func(context.Context, storage.Bucket) error // on the honest server
+	single  bool                                                  // its first response decides
+	reads   bool                                                  // bytes of an object: a body without an end is theirs
+	large   bool                                                  // it sends much: only the faults that matter most
+	every   bool                                                  // the sweep tries every status, not only the usual ones
+	sweeps  bool                                                  // only the sweep of statuses has it
+	beside  func(context.Context, storage.Bucket) error           // another writer, between the effect and the response
+	lists   bool                                                  // pages of objects
+	pages   bool                                                  // of something else
+	marked  bool                                                  // the bucket is opened with versions
+	account func(context.Context, *suite, *storage.Service) error // in place of do
+	keyed   bool                                                  // it carries a customer's key: only what the first request shows
+	prepare func(context.Context, storage.Bucket) error           // on the honest server
+	undo    func(context.Context, storage.Bucket) error           // what prepare did, on the honest server
 	do      func(ctx context.Context, b storage.Bucket) error
 	// done reports whether the operation took effect. It fails if the bucket has neither what was
 	// there before nor what there should be. Nil means that nothing is changed.
@@ -87,7 +92,25 @@ func operations(s *Store, desc *storage.Description) []operation {
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return list(ctx, b, []string{"a", "b", "c/", "d"}, storage.WithDelimiter("/"))
 			}},
+		{name: "Versions", needs: storage.Versioning, marked: true, pages: true, prepare: uploaded("a", "b"),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return collect(storage.Versions(ctx, b), func(v storage.VersionEntry) string { return v.Key }, "a", "b")
+			}},
+		{name: "ListUploads", needs: storage.ListedUploads, pages: true, prepare: begun("a"), undo: abortAll,
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return collect(storage.ListUploads(ctx, b), func(u storage.UploadEntry) string { return u.Key }, "a")
+			}},
 	}...)
+	if s.OpenService != nil {
+		all = append(all, operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service *storage.Service) error {
+			for bucket, err := range service.Buckets(ctx) {
+				if err != nil || bucket.Name == s.desc.Bucket {
+					return err
+				}
+			}
+			return lie("the listing does not have the bucket")
+		}})
+	}
 	if s.CustomerKey != nil {
 		all = append(all, withKey(s.CustomerKey)...)
 	}
@@ -216,16 +239,50 @@ func download(ctx context.Context, b storage.Bucket, want string, opts ...storag
 	return compareAttrs(b, attrs)
 }
 
-func list(ctx context.Context, b storage.Bucket, want []string, opts ...storage.ListOption) error {
-	var found []string
-	for entry, err := range b.List(ctx, opts...) {
+// begun begins uploads, which have a part each. Some stores only list such.
+func begun(keys ...string) func(context.Context, storage.Bucket) error {
+	return func(ctx context.Context, b storage.Bucket) error {
+		for _, key := range keys {
+			u, err := storage.BeginUpload(ctx, b, key)
+			if err != nil {
+				return err
+			}
+			if _, err := u.PutPart(ctx, 1, strings.NewReader(before)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// abortAll aborts the uploads of a try: stores such as Azure look at those of all tries.
+func abortAll(ctx context.Context, b storage.Bucket) error {
+	for u, err := range storage.ListUploads(ctx, b) {
+		if err == nil {
+			err = storage.AbortUpload(ctx, b, u)
+		}
 		if err != nil {
 			return err
 		}
-		found = append(found, entry.Key)
+	}
+	return nil
+}
+
+// collect compares the keys of a listing with those that are there.
+func collect[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
+	var found []string
+	for entry, err := range entries {
+		if err != nil {
+			return err
+		}
+		found = append(found, key(entry))
 	}
 	if !slices.Equal(found, want) {
 		return lie(fmt.Sprintf("the listing is %q", found))
 	}
 	return nil
+}
+
+func list(ctx context.Context, b storage.Bucket, want []string, opts ...storage.ListOption) error {
+	return collect(b.List(ctx, opts...), func(entry storage.ListEntry) string { return entry.Key }, want...)
 }

@@ -39,11 +39,18 @@ type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 // do.
 func Check(t *testing.T, row string, begin Begin) {
 	t.Helper()
+	CheckDriver(t, row, func(t *testing.T, lacking storage.Layer) (func() error, error) {
+		return begin(t, storage.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithSigningBaseURL("http://127.0.0.1/store"),
+			storage.WithLayer(lacking), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
+	})
+}
+
+// CheckDriver is like [Check] for what is built on drivers. The layer lacks one feature.
+func CheckDriver(t *testing.T, row string, begin func(t *testing.T, lacking storage.Layer) (finish func() error, err error)) {
+	t.Helper()
 	want := listed(t, row)
 	for name, feature := range features {
-		b := memstore.New(storage.WithSigningBaseURL("http://127.0.0.1/store"),
-			storage.WithLayer(faults.WithLimits(faults.Limits{Disable: feature})), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		finish, err := begin(t, b)
+		finish, err := begin(t, faults.WithLimits(faults.Limits{Disable: feature}))
 		if err == nil {
 			require.NoError(t, finish(), "%s without %s fails after the first byte", row, name)
 			continue

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/diskcache"
 	"github.com/omnibucket/storage/files"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/resumable"
@@ -161,6 +163,94 @@ func present(t *testing.T, b storage.Bucket) (func() error, error) {
 	}, nil
 }
 
+// uploadPart uploads a file in parts, with its record elsewhere.
+func uploadPart(t *testing.T, b storage.Bucket) (func() error, error) {
+	s, err := files.New(b, files.BucketRecords(memstore.New()), files.Config{})
+	if err != nil {
+		return nil, err
+	}
+	part := func(number int) error {
+		_, err := s.UploadPart(t.Context(), strings.NewReader("abc"), files.PartOptions{
+			Token: "0123456789abcdef", Part: number, Count: 2,
+			UploadOptions: files.UploadOptions{OriginalFileName: "a.txt", MIMEType: "text/plain"},
+		})
+		return err
+	}
+	return func() error { return part(2) }, part(1)
+}
+
+// removed returns the time before an object was removed.
+func removed(t *testing.T, b storage.Bucket) (time.Time, error) {
+	a, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return a.Modified, b.Remove(t.Context(), "a")
+}
+
+// reverted is a finish that looks whether the object is back.
+func reverted(t *testing.T, b storage.Bucket, r *transfer.Report, err error) (func() error, error) {
+	return func() error {
+		if r.Transferred != 1 {
+			return fmt.Errorf("%+v", r)
+		}
+		_, err := b.Attrs(t.Context(), "a")
+		return err
+	}, err
+}
+
+func undelete(t *testing.T, b storage.Bucket) (func() error, error) {
+	if _, err := removed(t, b); err != nil {
+		return nil, err
+	}
+	r, err := transfer.Undelete(t.Context(), b)
+	return reverted(t, b, r, err)
+}
+
+func restoreAt(t *testing.T, b storage.Bucket) (func() error, error) {
+	at, err := removed(t, b)
+	if err != nil {
+		return nil, err
+	}
+	r, err := transfer.RestoreAt(t.Context(), b, at)
+	return reverted(t, b, r, err)
+}
+
+// syncs runs further jobs.
+func syncs(t *testing.T, b storage.Bucket) (func() error, error) {
+	return func() error {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
+		_, across := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithDelete())
+		_, removed := storage.RemoveMatching(t.Context(), b, nil)
+		return errors.Join(err, across, removed)
+	}, nil
+}
+
+// cached reads twice through a cache on disk.
+func cached(t *testing.T, lacking storage.Layer) (func() error, error) {
+	cache, err := diskcache.Open(t.TempDir(), diskcache.Config{})
+	if err != nil {
+		return nil, err
+	}
+	b := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(lacking), storage.WithLayer(cache.Layer()))
+	return func() error {
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
+		for range 2 {
+			r, readErr := storage.NewReaderAt(t.Context(), b, "a")
+			if readErr != nil {
+				return errors.Join(err, readErr)
+			}
+			_, readErr = io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+			err = errors.Join(err, readErr, r.Close())
+		}
+		return errors.Join(err, cache.Close())
+	}, nil
+}
+
+func TestLayersAskForTheirFeatures(t *testing.T) {
+	CheckDriver(t, "diskcache.Cache.Layer", cached)
+}
+
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	own := resumable.Config{States: memstore.New()}
 	file := resumable.Target{Key: "a", Overwrite: true}
@@ -183,7 +273,11 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 		{"uploads.New with Tags", upload(uploads.Config{Unguarded: true, Tags: map[string]string{"a": "b"}})},
 		{"uploads.Service.Sign", sign},
 		{"files.New with BucketRecords", store},
+		{"files.Store.UploadPart", uploadPart},
 		{"transfer.Upload, Copy and Download", copies},
+		{"transfer.Sync", syncs},
+		{"transfer.Undelete", undelete},
+		{"transfer.RestoreAt", restoreAt},
 		{"transfer.Expire with Tags", expire(transfer.ExpireRule{Age: time.Hour, Tags: map[string]string{"a": "b"}})},
 		{"transfer.Expire with UploadsAge", expire(transfer.ExpireRule{UploadsAge: time.Hour})},
 		{"transfer.Every with WithLease", lease},

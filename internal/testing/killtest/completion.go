@@ -1,0 +1,146 @@
+// Package killtest ends processes in the middle of what they do at a store over HTTP.
+package killtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var errDead = errors.New("the process was killed")
+
+// A death ends a process at its request with this number: before the request is sent, or after it
+// took effect. No later request is sent. Nothing is counted before begin.
+type death struct {
+	over  http.RoundTripper
+	at    int
+	after bool
+
+	mu    sync.Mutex
+	begun bool
+	sent  int
+}
+
+func (d *death) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begun = true
+}
+
+func (d *death) reached() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sent >= d.at
+}
+
+func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
+	d.mu.Lock()
+	if d.begun {
+		d.sent++
+	}
+	now, dead := d.begun && d.sent == d.at, d.sent > d.at
+	d.mu.Unlock()
+	if dead || now && !d.after {
+		return nil, errDead
+	}
+	response, err := d.over.RoundTrip(r)
+	if err != nil || !now {
+		return response, err
+	}
+	_ = response.Body.Close()
+	return nil, errDead
+}
+
+// mostRequests is more than the requests of a completion.
+const mostRequests = 60
+
+// Completion kills a process at each request of Complete, before and after its effect. Then another
+// process completes the upload. A reader sees all or nothing, at any time, and nothing is left.
+//
+// open opens the bucket. The transport carries the requests of its client.
+func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {
+	for _, before := range []string{"", "the old object"} {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("over %q, after the effect: %v", before, after), func(t *testing.T) {
+				t.Parallel()
+				killed := 0
+				for at := 1; complete(t, open, before, &death{over: http.DefaultTransport, at: at, after: after}); at++ {
+					require.Less(t, at, mostRequests)
+					killed++
+				}
+				require.Positive(t, killed, "no process was killed")
+			})
+		}
+	}
+}
+
+const whole = "both parts of the upload"
+
+// complete reports whether the process was killed.
+func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
+	ctx, row := t.Context(), fmt.Sprintf("killed at request %d", d.at)
+	alive := open(t, &http.Client{Transport: http.DefaultTransport})
+	mortal := open(t, &http.Client{Transport: d})
+	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.after, d.at)
+	if before != "" {
+		_, err := alive.Upload(ctx, key, strings.NewReader(before))
+		require.NoError(t, err)
+	}
+	begun, err := storage.BeginUpload(ctx, mortal, key)
+	require.NoError(t, err)
+	for number, text := range []string{whole[:4], whole[4:]} {
+		_, err := begun.PutPart(ctx, number+1, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	d.begin()
+	_, dead := begun.Complete(ctx)
+	if !d.reached() {
+		require.NoError(t, dead, row)
+	}
+	seen := content(ctx, t, alive, key)
+	require.Contains(t, []string{before, whole}, seen, row)
+	if dead == nil {
+		require.Equal(t, whole, seen, row)
+	}
+
+	continued, err := storage.ContinueUpload(ctx, alive, begun.Token())
+	require.NoError(t, err, row)
+	_, err = continued.Complete(ctx)
+	now := content(ctx, t, alive, key)
+	switch {
+	case err == nil:
+		require.Equal(t, whole, now, row)
+	case before == "" && now == "": // nobody can know whether the object was made and removed
+		require.ErrorIs(t, err, storage.ObjectNotFound, row)
+	default:
+		require.NoError(t, err, row)
+	}
+	require.NoError(t, alive.Remove(ctx, key))
+	_, err = continued.Complete(ctx)
+	require.ErrorIs(t, err, storage.ObjectNotFound, "%s: a removed object is back", row)
+	require.Empty(t, content(ctx, t, alive, key), row)
+	require.NoError(t, continued.Abort(ctx), row)
+	for upload, err := range storage.ListUploads(ctx, alive, storage.WithPrefix(key)) {
+		require.NoError(t, err)
+		require.Fail(t, "an upload is left", "%s: %+v", row, upload)
+	}
+	return d.reached()
+}
+
+// content returns the object, or "".
+func content(ctx context.Context, t *testing.T, b storage.Bucket, key string) string {
+	text, _, err := storage.ReadAll(ctx, b, key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		return ""
+	}
+	require.NoError(t, err)
+	return string(text)
+}

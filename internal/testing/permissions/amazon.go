@@ -1,0 +1,232 @@
+package permissions
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// amazonActions has the actions of Amazon S3 by method, kind of resource and subresource.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+var amazonActions = map[string]string{
+	"GET account": "s3:ListAllMyBuckets",
+
+	"PUT bucket":                   "s3:CreateBucket",
+	"HEAD bucket":                  "s3:ListBucket",
+	"DELETE bucket":                "s3:DeleteBucket",
+	"GET bucket list-type":         "s3:ListBucket",
+	"GET bucket versions":          "s3:ListBucketVersions",
+	"GET bucket uploads":           "s3:ListBucketMultipartUploads",
+	"POST bucket delete":           "s3:DeleteObject",
+	"GET bucket versioning":        "s3:GetBucketVersioning",
+	"PUT bucket versioning":        "s3:PutBucketVersioning",
+	"GET bucket cors":              "s3:GetBucketCORS",
+	"PUT bucket cors":              "s3:PutBucketCORS",
+	"DELETE bucket cors":           "s3:PutBucketCORS",
+	"GET bucket lifecycle":         "s3:GetLifecycleConfiguration",
+	"PUT bucket lifecycle":         "s3:PutLifecycleConfiguration",
+	"DELETE bucket lifecycle":      "s3:PutLifecycleConfiguration",
+	"GET bucket policy":            "s3:GetBucketPolicy",
+	"PUT bucket policy":            "s3:PutBucketPolicy",
+	"DELETE bucket policy":         "s3:DeleteBucketPolicy",
+	"GET bucket publicAccessBlock": "s3:GetBucketPublicAccessBlock",
+	"PUT bucket publicAccessBlock": "s3:PutBucketPublicAccessBlock",
+	"GET bucket policyStatus":      "s3:GetBucketPolicyStatus",
+	"GET bucket object-lock":       "s3:GetBucketObjectLockConfiguration",
+	"PUT bucket object-lock":       "s3:PutBucketObjectLockConfiguration",
+
+	"GET object":             "s3:GetObject",
+	"HEAD object":            "s3:GetObject",
+	"PUT object":             "s3:PutObject",
+	"DELETE object":          "s3:DeleteObject",
+	"POST object uploads":    "s3:PutObject",
+	"PUT object uploadId":    "s3:PutObject",
+	"POST object uploadId":   "s3:PutObject",
+	"DELETE object uploadId": "s3:AbortMultipartUpload",
+	"GET object uploadId":    "s3:ListMultipartUploadParts",
+	"GET object tagging":     "s3:GetObjectTagging",
+	"PUT object tagging":     "s3:PutObjectTagging",
+	"DELETE object tagging":  "s3:DeleteObjectTagging",
+	"GET object retention":   "s3:GetObjectRetention",
+	"PUT object retention":   "s3:PutObjectRetention",
+	"GET object legal-hold":  "s3:GetObjectLegalHold",
+	"PUT object legal-hold":  "s3:PutObjectLegalHold",
+	"POST object restore":    "s3:RestoreObject",
+}
+
+// amazonSubresources are the parameters that select an operation.
+var amazonSubresources = []string{
+	"list-type", "versions", "uploads", "uploadId", "delete", "versioning", "cors", "lifecycle", "policy",
+	"policyStatus", "publicAccessBlock", "object-lock", "tagging", "retention", "legal-hold", "restore",
+}
+
+// amazonVersioned has the actions of requests that name a version.
+var amazonVersioned = map[string]string{
+	"s3:GetObject":           "s3:GetObjectVersion",
+	"s3:DeleteObject":        "s3:DeleteObjectVersion",
+	"s3:GetObjectTagging":    "s3:GetObjectVersionTagging",
+	"s3:PutObjectTagging":    "s3:PutObjectVersionTagging",
+	"s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
+}
+
+const amazonSSE = "X-Amz-Server-Side-Encryption"
+
+// An amazonAccount knows what the requests so far have stored.
+type amazonAccount struct {
+	tagged  map[string]bool // by path
+	uploads map[string]bool // whether the uploads have tags, by path
+}
+
+func newAmazonAccount() classifier {
+	return &amazonAccount{map[string]bool{}, map[string]bool{}}
+}
+
+func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
+	kind := "object"
+	switch bucket, key := x.split(); {
+	case bucket == "":
+		kind = "account"
+	case key == "":
+		kind = "bucket"
+	}
+	name := x.Method + " " + kind
+	for _, subresource := range amazonSubresources {
+		if x.Query.Has(subresource) {
+			name += " " + subresource
+			break
+		}
+	}
+	action := amazonActions[name]
+	if action == "" {
+		return nil, fmt.Errorf("the table of Amazon S3 has no %q", name)
+	}
+	if versioned := amazonVersioned[action]; versioned != "" && x.Query.Has("versionId") {
+		action = versioned
+	}
+	all := []string{action}
+	all = append(all, amazonConditions(x, name)...)
+	all = append(all, amazonHeaders(x, name)...)
+	all = append(all, amazonKMS(x, name)...)
+	all = append(all, a.copied(x)...)
+	a.learn(x, name)
+	return all, nil
+}
+
+// amazonConditions returns what conditions and missing objects need.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+func amazonConditions(x *Exchange, name string) []string {
+	switch {
+	case (name == "PUT object" || name == "POST object uploadId" || name == "DELETE object") && x.has("If-Match"):
+		return []string{"s3:GetObject"}
+	case name == "POST bucket delete" && strings.Contains(x.Body, "<ETag>"):
+		return []string{"s3:GetObject"}
+	case (name == "GET object" || name == "HEAD object") && x.Status == 404:
+		return []string{"s3:ListBucket"}
+	}
+	return nil
+}
+
+// amazonHeaders returns what headers of a request or a response need beside its own action.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+func amazonHeaders(x *Exchange, name string) (all []string) {
+	switch name {
+	case "PUT object", "POST object uploads":
+		for header, action := range map[string]string{
+			"X-Amz-Acl":                    "s3:PutObjectAcl",
+			"X-Amz-Tagging":                "s3:PutObjectTagging",
+			"X-Amz-Object-Lock-Mode":       "s3:PutObjectRetention",
+			"X-Amz-Object-Lock-Legal-Hold": "s3:PutObjectLegalHold",
+		} {
+			if x.has(header) {
+				all = append(all, action)
+			}
+		}
+	case "GET object", "HEAD object": // the headers are missing without the permission
+		if x.Response.Get("X-Amz-Object-Lock-Mode") != "" {
+			all = append(all, "s3:GetObjectRetention")
+		}
+		if x.Response.Get("X-Amz-Object-Lock-Legal-Hold") != "" {
+			all = append(all, "s3:GetObjectLegalHold")
+		}
+	case "POST bucket delete":
+		if strings.Contains(x.Body, "<VersionId>") {
+			all = append(all, "s3:DeleteObjectVersion")
+		}
+	case "PUT bucket":
+		if x.has("X-Amz-Bucket-Object-Lock-Enabled") {
+			all = append(all, "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
+		}
+	}
+	if x.Header.Get("X-Amz-Bypass-Governance-Retention") == "true" {
+		all = append(all, "s3:BypassGovernanceRetention")
+	}
+	return all
+}
+
+// amazonKMS returns what encryption with a key of KMS needs, if the response or the request tells it.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-checksum-mode)
+func amazonKMS(x *Exchange, name string) []string {
+	if x.Header.Get(amazonSSE) != "aws:kms" && x.Response.Get(amazonSSE) != "aws:kms" {
+		return nil
+	}
+	switch name {
+	case "PUT object", "POST object uploads", "PUT object uploadId":
+		return []string{"kms:GenerateDataKey"}
+	case "POST object uploadId", "GET object":
+		return []string{"kms:Decrypt"}
+	case "HEAD object":
+		if x.has("X-Amz-Checksum-Mode") {
+			return []string{"kms:Decrypt"}
+		}
+	}
+	return nil
+}
+
+// copied returns what the source of a copy needs.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+func (a *amazonAccount) copied(x *Exchange) []string {
+	source := x.Header.Get("X-Amz-Copy-Source")
+	if source == "" {
+		return nil
+	}
+	path, query, _ := strings.Cut(strings.TrimPrefix(source, "/"), "?")
+	path, _ = url.PathUnescape(path)
+	read, tags := "s3:GetObject", "s3:GetObjectTagging"
+	if query != "" {
+		read, tags = "s3:GetObjectVersion", "s3:GetObjectVersionTagging"
+	}
+	all := []string{read}
+	if !x.Query.Has("uploadId") && x.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" && a.tagged[path] {
+		all = append(all, tags, "s3:PutObjectTagging")
+	}
+	return all
+}
+
+// learn remembers which objects have tags.
+func (a *amazonAccount) learn(x *Exchange, name string) {
+	if x.Status >= 300 {
+		return
+	}
+	switch name {
+	case "PUT object":
+		a.tagged[x.Path] = x.has("X-Amz-Tagging")
+	case "PUT object tagging":
+		a.tagged[x.Path] = true
+	case "DELETE object tagging", "DELETE object":
+		a.tagged[x.Path] = false
+	case "POST object uploads":
+		a.uploads[x.Path] = x.has("X-Amz-Tagging")
+	case "POST object uploadId":
+		a.tagged[x.Path] = a.uploads[x.Path]
+	}
+}

@@ -1,0 +1,111 @@
+package permissions
+
+import (
+	"fmt"
+	"strings"
+)
+
+// An azureRule is what a request needs: an action of a role, and a letter of a shared access
+// signature. The actions are below Microsoft.Storage/storageAccounts/blobServices/. A letter of an
+// account's signature ends with the letter of its type of resources: s or c.
+type azureRule struct{ action, letter string }
+
+// accountKey is what a request needs that no role and no shared access signature permits.
+const accountKey = "account-key"
+
+// azureRules has the rules by method, restype and comp.
+//
+// https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory#permissions-for-blob-service-operations
+// https://learn.microsoft.com/rest/api/storageservices/create-service-sas
+// https://learn.microsoft.com/rest/api/storageservices/create-account-sas#account-sas-permissions-by-operation
+var azureRules = map[string]azureRule{
+	"GET  list":                      {"containers/read", "l(s)"},
+	"GET service properties":         {"read", "r(s)"},
+	"PUT service properties":         {"write", "w(s)"},
+	"POST service userdelegationkey": {"generateUserDelegationKey/action", ""},
+
+	"GET container ":       {"containers/read", "r(c)"},
+	"HEAD container ":      {"containers/read", "r(c)"},
+	"PUT container ":       {"containers/write", "c(c)"},
+	"DELETE container ":    {"containers/delete", "d(c)"},
+	"GET container acl":    {accountKey, accountKey},
+	"PUT container acl":    {accountKey, accountKey},
+	"GET container list":   {"containers/blobs/read", "l"},
+	"POST container batch": {"containers/write", ""},
+
+	"GET  ":                        {"containers/blobs/read", "r"},
+	"HEAD  ":                       {"containers/blobs/read", "r"},
+	"PUT  ":                        {"containers/blobs/write", "w"},
+	"DELETE  ":                     {"containers/blobs/delete", "d"},
+	"PUT  block":                   {"containers/blobs/write", "w"},
+	"PUT  blocklist":               {"containers/blobs/write", "w"},
+	"GET  blocklist":               {"containers/blobs/read", "r"},
+	"PUT  metadata":                {"containers/blobs/write", "w"},
+	"GET  tags":                    {"containers/blobs/tags/read", "t"},
+	"PUT  tags":                    {"containers/blobs/tags/write", "t"},
+	"PUT  tier":                    {"containers/blobs/write", "w"},
+	"PUT  immutabilityPolicies":    {"containers/write", "i"},
+	"DELETE  immutabilityPolicies": {"containers/write", "i"},
+	"PUT  legalhold":               {"containers/write", "i"},
+}
+
+// An azureAccount classifies the requests of one kind of credentials.
+type azureAccount struct{ letters bool }
+
+func newAzureRole() classifier      { return azureAccount{} }
+func newAzureSignature() classifier { return azureAccount{letters: true} }
+
+func (a azureAccount) needs(x *Exchange) (all []string, err error) {
+	rules, err := azureRulesOf(x)
+	for _, rule := range rules {
+		switch {
+		case !a.letters:
+			all = append(all, rule.action)
+		case rule.letter != "":
+			all = append(all, rule.letter)
+		default:
+			return nil, fmt.Errorf("no shared access signature permits %s %s?%s", x.Method, x.Path, x.Query.Encode())
+		}
+	}
+	return all, err
+}
+
+func azureRulesOf(x *Exchange) ([]azureRule, error) {
+	name := x.Method + " " + x.Query.Get("restype") + " " + x.Query.Get("comp")
+	rule, known := azureRules[name]
+	if !known {
+		return nil, fmt.Errorf("the table of Azure has no %q", name)
+	}
+	all := []azureRule{rule}
+	tags := azureRule{"containers/blobs/tags/read", "t"}
+	switch name {
+	case "DELETE  ": // https://learn.microsoft.com/azure/storage/blobs/versioning-overview#authorize-operations-on-blob-versions
+		if x.Query.Has("versionid") {
+			all[0] = azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
+		}
+	case "POST container batch":
+		if strings.Contains(x.Body, "versionid=") {
+			all = append(all, azureRule{"containers/blobs/deleteBlobVersion/action", "x"})
+		} else {
+			all = append(all, azureRule{"containers/blobs/delete", "d"})
+		}
+	case "GET container list": // https://learn.microsoft.com/rest/api/storageservices/list-blobs
+		if strings.Contains(x.Query.Get("include"), "tags") {
+			all = append(all, tags)
+		}
+	case "PUT  ", "PUT  block", "PUT  blocklist":
+		if x.has("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob
+			all = append(all, azureRule{"containers/blobs/tags/write", "t"})
+		}
+		if x.has("X-Ms-Copy-Source") {
+			all = append(all, azureRule{"containers/blobs/read", "r"})
+		}
+		if strings.EqualFold(x.Header.Get("X-Ms-Copy-Source-Tag-Option"), "COPY") {
+			all = append(all, tags, azureRule{"containers/blobs/tags/write", "t"})
+		}
+		if x.has("X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold") {
+			all = append(all, azureRule{"containers/write", "i"})
+		}
+	}
+	return all, nil
+}

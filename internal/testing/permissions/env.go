@@ -1,0 +1,342 @@
+package permissions
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// An env is what a row works with.
+type env struct {
+	t        *testing.T
+	account  Account
+	service  *storage.Service
+	opts     []storage.OpenOption // of the bucket
+	bucket   storage.Bucket
+	progress string // the file of WithResume
+	version  string // or revision, of the setup
+	token    string // of the setup's open upload
+}
+
+func (e *env) ctx() context.Context { return e.t.Context() }
+
+// open opens the row's bucket.
+func (e *env) open(opts ...storage.OpenOption) {
+	b, err := e.service.Bucket(e.account.Bucket, opts...)
+	require.NoError(e.t, err)
+	e.bucket, e.opts = b, opts
+}
+
+// parts is the size of a body of two parts.
+const parts = 6 << 20
+
+func large() io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, parts))) }
+
+// upload stores "a".
+func upload(opts ...storage.UploadOption) func(*env) error {
+	return func(e *env) error {
+		_, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"), opts...)
+		return err
+	}
+}
+
+// uploadParts stores "a" in parts.
+func uploadParts(opts ...storage.UploadOption) func(*env) error {
+	return func(e *env) error {
+		_, err := e.bucket.Upload(e.ctx(), "a", large(), append(opts, storage.WithPartSize(5<<20))...)
+		return err
+	}
+}
+
+// uploadEncrypted stores "a" with a key of the provider's.
+func uploadEncrypted(e *env) error { return upload(e.account.Key)(e) }
+
+// failParts makes an upload in parts fail after its first part.
+func failParts(e *env) error {
+	broken := errors.New("broken")
+	body := &halfway{Reader: bytes.NewReader(make([]byte, 2*parts)), end: parts, err: broken}
+	return e.halfUpload(e.ctx(), broken, body)
+}
+
+// halfUpload begins to store "a" in parts, and must fail with want.
+func (e *env) halfUpload(ctx context.Context, want error, body io.Reader, opts ...storage.UploadOption) error {
+	_, err := e.bucket.Upload(ctx, "a", body, append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
+	if errors.Is(err, want) {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("the upload must fail with %w", want), err)
+}
+
+// loseResponse creates "a", and the response does not arrive.
+func loseResponse(e *env) error {
+	e.account.Recorder.Lose()
+	return upload(storage.IfAbsent())(e)
+}
+
+// interrupt ends an upload with WithResume after its first part.
+func interrupt(e *env) error {
+	e.progress = filepath.Join(e.t.TempDir(), "progress")
+	ctx, cancel := context.WithCancel(e.ctx())
+	defer cancel()
+	after := storage.WithProgress(func(done, _ int64) {
+		if done > 5<<20 {
+			cancel()
+		}
+	})
+	return e.halfUpload(ctx, storage.Canceled, bytes.NewReader(make([]byte, 2*parts)), after, storage.WithResume(e.progress))
+}
+
+// halfway is a body in place whose second half cannot be read.
+type halfway struct {
+	*bytes.Reader
+	end int64
+	err error
+}
+
+func (h *halfway) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > h.end {
+		return 0, h.err
+	}
+	return h.Reader.ReadAt(p, off)
+}
+
+// resume continues the upload of interrupt.
+func resume(e *env) error {
+	_, err := e.bucket.Upload(e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20), storage.WithResume(e.progress), storage.WithConcurrency(1))
+	return err
+}
+
+// read reads "a", its attributes, and whether it exists.
+func read(opts ...storage.ReadOption) func(*env) error {
+	return func(e *env) error {
+		var download []storage.DownloadOption
+		var attrs []storage.AttrsOption
+		for _, o := range opts {
+			download, attrs = append(download, o), append(attrs, o)
+		}
+		_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", download...)
+		_, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
+		_, existsErr := e.bucket.Exists(e.ctx(), "a", attrs...)
+		return errors.Join(err, attrsErr, existsErr)
+	}
+}
+
+// readVersion is read for the version of the setup.
+func readVersion(e *env) error {
+	_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", storage.WithVersion(e.version))
+	_, attrsErr := e.bucket.Attrs(e.ctx(), "a", storage.WithVersion(e.version))
+	return errors.Join(err, attrsErr)
+}
+
+// readMissing asks for an object that does not exist.
+func readMissing(e *env) error {
+	found, err := e.bucket.Exists(e.ctx(), "missing")
+	if err == nil && found {
+		err = errors.New("it must not exist")
+	}
+	return err
+}
+
+// list lists a page.
+func list(e *env) error {
+	_, err := storage.ListPage(e.ctx(), e.bucket, "")
+	return err
+}
+
+func versions(e *env) error {
+	for _, err := range storage.Versions(e.ctx(), e.bucket) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// twoVersions stores "a" twice in a bucket that keeps versions, and remembers the first version.
+func twoVersions(opts ...storage.UploadOption) func(*env) error {
+	return func(e *env) error {
+		e.open(storage.WithVersions())
+		attrs, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("old"), opts...)
+		if err != nil {
+			return err
+		}
+		e.version = attrs.Version
+		return upload()(e)
+	}
+}
+
+func remove(opts ...storage.RemoveOption) func(*env) error {
+	return func(e *env) error { return e.bucket.Remove(e.ctx(), "a", opts...) }
+}
+
+func removeVersion(opts ...storage.RemoveOption) func(*env) error {
+	return func(e *env) error {
+		return e.bucket.Remove(e.ctx(), "a", append(opts, storage.WithVersion(e.version))...)
+	}
+}
+
+// ifRevision stores or removes "a" if it has its revision.
+func ifRevision(change func(revision string) func(*env) error) func(*env) error {
+	return func(e *env) error { return change(e.version)(e) }
+}
+
+// aRevision stores "a", and remembers its revision.
+func aRevision(e *env) error {
+	attrs, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"))
+	if err == nil {
+		e.version = attrs.Revision
+	}
+	return err
+}
+
+func removeSeveral(e *env) error {
+	_, err := storage.RemoveAll(e.ctx(), e.bucket, func(yield func(string) bool) { _ = yield("a") && yield("b") })
+	return err
+}
+
+// copyTo copies "a" to "b" inside the bucket.
+func copyTo(opts ...storage.CopyOption) func(*env) error {
+	return func(e *env) error {
+		_, err := storage.Copy(e.ctx(), e.bucket, "b", e.bucket, "a", opts...)
+		return err
+	}
+}
+
+func compose(e *env) error {
+	_, err := storage.Compose(e.ctx(), e.bucket, "c", []string{"a", "a"})
+	return err
+}
+
+func update(e *env) error {
+	_, err := storage.Update(e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil })
+	return err
+}
+
+// begun begins an upload with one part.
+func begun(e *env) error {
+	u, err := storage.BeginUpload(e.ctx(), e.bucket, "a")
+	if err != nil {
+		return err
+	}
+	e.token = u.Token()
+	_, err = u.PutPart(e.ctx(), 1, strings.NewReader("text"))
+	return err
+}
+
+// openUpload begins an upload, sends its part and completes it.
+func openUpload(e *env) error {
+	if err := begun(e); err != nil {
+		return err
+	}
+	u, err := storage.ContinueUpload(e.ctx(), e.bucket, e.token)
+	if err == nil {
+		_, err = u.Complete(e.ctx())
+	}
+	return err
+}
+
+func abortUpload(e *env) error {
+	u, err := storage.ContinueUpload(e.ctx(), e.bucket, e.token)
+	if err == nil {
+		err = u.Abort(e.ctx())
+	}
+	return err
+}
+
+func listUploads(e *env) error {
+	for _, err := range storage.ListUploads(e.ctx(), e.bucket) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tags(opts ...storage.AttrsOption) func(*env) error {
+	return func(e *env) error {
+		_, err := storage.Tags(e.ctx(), e.bucket, "a", opts...)
+		return err
+	}
+}
+
+func setTags(tags map[string]string) func(*env) error {
+	return func(e *env) error { return storage.SetTags(e.ctx(), e.bucket, "a", tags) }
+}
+
+func setRetention(r storage.Retention, opts ...storage.RetentionOption) func(*env) error {
+	return func(e *env) error { return storage.SetRetention(e.ctx(), e.bucket, "a", r, opts...) }
+}
+
+func setLegalHold(e *env) error { return storage.SetLegalHold(e.ctx(), e.bucket, "a", true) }
+
+// archive stores "a" in a class whose objects must be restored.
+func archive(e *env) error {
+	if e.account.Archive == "" {
+		return upload()(e)
+	}
+	return upload(storage.WithStorageClass(e.account.Archive))(e)
+}
+
+func restore(e *env) error { return storage.Restore(e.ctx(), e.bucket, "a") }
+
+func signDownload(e *env) error {
+	_, err := e.bucket.SignedDownloadURL(e.ctx(), "a")
+	return err
+}
+
+func signUpload(e *env) error {
+	_, err := e.bucket.SignedUploadURL(e.ctx(), "a")
+	return err
+}
+
+// buckets lists the buckets of the account.
+func buckets(e *env) error {
+	for _, err := range e.service.Buckets(e.ctx()) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bucketInfo(e *env) error {
+	_, err := e.service.BucketInfo(e.ctx(), e.account.Bucket)
+	return err
+}
+
+func createBucket(opts ...storage.BucketOption) func(*env) error {
+	return func(e *env) error {
+		_, err := e.service.CreateBucket(e.ctx(), "another-bucket", opts...)
+		return err
+	}
+}
+
+func updateBucket(opts ...storage.BucketOption) func(*env) error {
+	return func(e *env) error {
+		_, err := e.service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)
+		return err
+	}
+}
+
+func deleteBucket(e *env) error { return e.service.DeleteBucket(e.ctx(), e.account.Bucket) }
+
+// both does one thing after the other.
+func both(steps ...func(*env) error) func(*env) error {
+	return func(e *env) error {
+		for _, step := range steps {
+			if err := step(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

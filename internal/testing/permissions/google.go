@@ -1,0 +1,246 @@
+package permissions
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"mime/multipart"
+	"net/url"
+	"strings"
+)
+
+// A googleAccount knows which objects the requests so far have stored.
+//
+// https://cloud.google.com/storage/docs/access-control/iam-json
+// https://cloud.google.com/storage/docs/access-control/iam-xml
+type googleAccount struct {
+	stored   map[string]map[string]bool // the keys of the contexts, by path
+	sessions map[string]*googleObject   // resumable uploads, by path
+}
+
+func newGoogleAccount() classifier {
+	return &googleAccount{map[string]map[string]bool{}, map[string]*googleObject{}}
+}
+
+// A googleObject is what a request says about the object that it writes.
+type googleObject struct {
+	Name      string          `json:"name"`
+	Retention json.RawMessage `json:"retention"`
+	Contexts  *struct {
+		Custom map[string]json.RawMessage `json:"custom"`
+	} `json:"contexts"`
+	IAM struct {
+		PublicAccessPrevention string `json:"publicAccessPrevention"`
+	} `json:"iamConfiguration"`
+	Destination *googleObject `json:"destination"`
+}
+
+// contexts returns the contexts of the object, or null for those that a change removes.
+func (o *googleObject) contexts() map[string]json.RawMessage {
+	if o.Contexts == nil {
+		return nil
+	}
+	return o.Contexts.Custom
+}
+
+func (a *googleAccount) needs(x *Exchange) ([]string, error) {
+	all, err := a.needsOfCall(x)
+	if err == nil && (x.Query.Has("userProject") || x.has("X-Goog-User-Project")) {
+		all = append(all, "serviceusage.services.use")
+	}
+	return all, err
+}
+
+func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
+	if strings.HasSuffix(x.Path, ":signBlob") {
+		return []string{"iam.serviceAccounts.signBlob"}, nil
+	}
+	switch path := strings.Split(x.Path, "/"); {
+	case path[0] == "upload":
+		return a.upload(x, path[4])
+	case path[0] == "storage" && path[2] == "b":
+		return a.call(x, path[3:])
+	case x.Method == "GET" && len(path) > 1: // the XML API
+		return googleRead(x), nil
+	}
+	return nil, fmt.Errorf("the table of Google has no %s %s", x.Method, x.Path)
+}
+
+// googleRead returns the permissions of a read. Without storage.objects.list, a missing object is
+// Forbidden: https://cloud.google.com/storage/docs/json_api/v1/status-codes#403-forbidden
+func googleRead(x *Exchange) []string {
+	if x.Status == 404 {
+		return []string{"storage.objects.get", "storage.objects.list"}
+	}
+	return []string{"storage.objects.get"}
+}
+
+// upload returns the permissions of an insertion. The URL of a session permits by itself.
+func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
+	if x.Query.Has("upload_id") {
+		if o := a.sessions[x.Query.Get("upload_id")]; o != nil && x.Status == 200 {
+			a.write(bucket, o)
+		}
+		return nil, nil
+	}
+	o := &googleObject{}
+	text := []byte(x.Body)
+	if x.Query.Get("uploadType") == "multipart" {
+		_, params, err := mime.ParseMediaType(x.Header.Get("Content-Type"))
+		if err != nil {
+			return nil, err
+		}
+		first, err := multipart.NewReader(strings.NewReader(x.Body), params["boundary"]).NextRawPart()
+		if err != nil {
+			return nil, err
+		}
+		if err := json.NewDecoder(first).Decode(o); err != nil {
+			return nil, err
+		}
+	} else if err := json.Unmarshal(text, o); err != nil {
+		return nil, err
+	}
+	all := append([]string{"storage.objects.create"}, a.written(x, bucket, o)...)
+	if location, err := url.Parse(x.Response.Get("Location")); err == nil && location.Query().Has("upload_id") {
+		a.sessions[location.Query().Get("upload_id")] = o
+	} else if x.Status == 200 {
+		a.write(bucket, o)
+	}
+	return all, nil
+}
+
+// written returns what a write of an object needs beside storage.objects.create.
+func (a *googleAccount) written(x *Exchange, bucket string, o *googleObject) (all []string) {
+	if a.stored[bucket+"/"+o.Name] != nil && x.Query.Get("ifGenerationMatch") != "0" {
+		all = append(all, "storage.objects.delete")
+	}
+	if len(o.Retention) > 0 {
+		all = append(all, "storage.objects.setRetention")
+	}
+	if len(o.contexts()) > 0 {
+		all = append(all, "storage.objects.createContext")
+	}
+	// https://cloud.google.com/storage/docs/object-contexts
+	if x.Query.Has("dropContextGroups") {
+		all = append(all, "storage.objects.dropContexts")
+	}
+	return all
+}
+
+func (a *googleAccount) write(bucket string, o *googleObject) {
+	contexts := map[string]bool{}
+	for key := range o.contexts() {
+		contexts[key] = true
+	}
+	a.stored[bucket+"/"+o.Name] = contexts
+}
+
+// call returns the permissions of a call of the JSON API other than an upload. The path begins with
+// the bucket.
+func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
+	o := &googleObject{}
+	if x.Body != "" {
+		if err := json.Unmarshal([]byte(x.Body), o); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case len(path) == 0:
+		return googleBuckets(x)
+	case len(path) == 1:
+		return googleBucket(x, o)
+	case path[1] == "iam" && x.Method == "GET":
+		return []string{"storage.buckets.getIamPolicy"}, nil
+	case path[1] == "iam" && x.Method == "PUT":
+		return []string{"storage.buckets.setIamPolicy"}, nil
+	case path[1] == "storageLayout", path[1] == "o" && len(path) == 2 && x.Method == "GET":
+		return []string{"storage.objects.list"}, nil
+	}
+	return a.object(x, path[0], strings.Join(path[2:], "/"), o)
+}
+
+func googleBuckets(x *Exchange) ([]string, error) {
+	switch {
+	case x.Method == "GET":
+		return []string{"storage.buckets.list"}, nil
+	case x.Method == "POST" && x.Query.Get("enableObjectRetention") == "true":
+		return []string{"storage.buckets.create", "storage.buckets.enableObjectRetention"}, nil
+	case x.Method == "POST":
+		return []string{"storage.buckets.create"}, nil
+	}
+	return nil, fmt.Errorf("the table of Google has no %s of buckets", x.Method)
+}
+
+func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
+	switch {
+	case x.Method == "GET":
+		return []string{"storage.buckets.get"}, nil
+	case x.Method == "DELETE":
+		return []string{"storage.buckets.delete"}, nil
+	case x.Method == "PATCH" && change.IAM.PublicAccessPrevention != "":
+		return []string{"storage.buckets.update", "storage.buckets.setIamPolicy"}, nil
+	case x.Method == "PATCH":
+		return []string{"storage.buckets.update"}, nil
+	}
+	return nil, fmt.Errorf("the table of Google has no %s of a bucket", x.Method)
+}
+
+func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject) ([]string, error) {
+	source, target, copies := strings.Cut(name, "/rewriteTo/b/")
+	switch {
+	case copies:
+		o.Name = target[strings.Index(target, "/o/")+3:]
+		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.written(x, bucket, o)...)
+		a.write(bucket, o)
+		if !x.Query.Has("dropContextGroups") && len(o.contexts()) == 0 {
+			a.stored[bucket+"/"+o.Name] = a.stored[bucket+"/"+source]
+		}
+		return all, nil
+	case strings.HasSuffix(name, "/compose"):
+		if o.Destination != nil {
+			o = o.Destination
+		}
+		o.Name = strings.TrimSuffix(name, "/compose")
+		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.written(x, bucket, o)...)
+		if x.Status == 200 {
+			a.write(bucket, o)
+		}
+		return all, nil
+	}
+	switch x.Method {
+	case "GET":
+		return googleRead(x), nil
+	case "DELETE":
+		if x.Status < 300 && !x.Query.Has("generation") {
+			delete(a.stored, bucket+"/"+name)
+		}
+		return []string{"storage.objects.delete"}, nil
+	case "PATCH":
+		return append([]string{"storage.objects.update"}, a.patched(x, bucket+"/"+name, o)...), nil
+	}
+	return nil, fmt.Errorf("the table of Google has no %s of an object", x.Method)
+}
+
+// patched returns what a change of an object needs beside storage.objects.update.
+func (a *googleAccount) patched(x *Exchange, path string, o *googleObject) (all []string) {
+	if len(o.Retention) > 0 {
+		all = append(all, "storage.objects.setRetention")
+	}
+	if x.Query.Get("overrideUnlockedRetention") == "true" {
+		all = append(all, "storage.objects.overrideUnlockedRetention")
+	}
+	if strings.Contains(x.Body, `"contexts":null`) || strings.Contains(x.Body, `"custom":null`) {
+		all = append(all, "storage.objects.deleteContext")
+	}
+	for key, value := range o.contexts() {
+		switch {
+		case string(value) == "null":
+			all = append(all, "storage.objects.deleteContext")
+		case a.stored[path][key]:
+			all = append(all, "storage.objects.updateContext")
+		default:
+			all = append(all, "storage.objects.createContext")
+		}
+	}
+	return all
+}

@@ -1,0 +1,147 @@
+package azure
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/minio/crc64nvme"
+
+	"github.com/omnibucket/storage"
+)
+
+// stageParts copies the parts of an open upload as blocks. If the service may not read them, as in
+// accounts with private endpoints, or cannot be authorized to, they pass through this process.
+func (d *driver) stageParts(ctx context.Context, ranges []copyRange, c *blockList) ([]string, error) {
+	if !d.canAuthorizeSource() {
+		return d.stageRanges(ctx, ranges, c, d.streamRange)
+	}
+	ids, err := d.stageRanges(ctx, ranges, c, d.stageRange)
+	if storage.CodeOf(err) == storage.Unsupported {
+		return d.stageRanges(ctx, ranges, c, d.streamRange)
+	}
+	return ids, err
+}
+
+// streamRange reads a range and sends it as a block. It returns the block's id.
+func (d *driver) streamRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
+	id, err := blockID(upload, number, 0)
+	if err != nil {
+		return "", err
+	}
+	tag, err := d.stageBlock(ctx, key, id, func(id string) error {
+		body := &rangeBody{size: p.bytes.Count, open: func() (io.ReadCloser, error) { return d.openRange(ctx, p) }}
+		defer func() { _ = body.Close() }()
+		o := &blockblob.StageBlockOptions{CPKInfo: n.key.info(), CPKScopeInfo: n.scopeInfo()}
+		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
+		return answered(d.singleAttempt(ctx), func(ctx context.Context) error {
+			out, err := d.blob(key).StageBlock(ctx, id, body, o)
+			return body.check(out.ContentCRC64, err)
+		})
+	})
+	if err != nil {
+		return "", blockError(err)
+	}
+	id, _ = blockIDFromTag(tag)
+	return id, nil
+}
+
+// openRange requests a range of a part. If the part has changed or is missing, it returns Changed.
+func (d *driver) openRange(ctx context.Context, p *copyRange) (io.ReadCloser, error) {
+	_, body, err := d.Get(ctx, &storage.GetRequest{
+		Key: p.ref.Key, Offset: p.bytes.Offset, Length: p.bytes.Count, Native: p.ref.Native, Auxiliary: true,
+		Condition: storage.Condition{Revision: p.ref.Revision},
+	})
+	if code := storage.CodeOf(err); code == storage.ObjectNotFound || code == storage.PreconditionFailed {
+		e := asError(err)
+		e.Code = storage.Changed
+		return nil, e
+	}
+	return body, err
+}
+
+// A rangeBody is a range of a blob as the body of one request. It requests the range when it is
+// first read, and so needs no memory.
+type rangeBody struct {
+	open func() (io.ReadCloser, error)
+	size int64
+
+	mu     sync.Mutex // the HTTP client may still read after its response has come
+	at     int64
+	from   io.ReadCloser // nil before the first Read
+	sum    uint64        // CRC64 of the bytes before at
+	failed error         // of open or from
+	closed bool
+}
+
+func (b *rangeBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, io.ErrClosedPipe
+	case b.at == b.size:
+		return 0, io.EOF
+	case b.from == nil:
+		if b.from, b.failed = b.open(); b.failed != nil {
+			return 0, b.failed
+		}
+	}
+	n, err := b.from.Read(p[:min(int64(len(p)), b.size-b.at)])
+	b.at += int64(n)
+	b.sum = crc64nvme.Update(b.sum, p[:n])
+	switch {
+	case b.at == b.size:
+		return n, nil // the next Read returns io.EOF
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		b.failed = translate(err)
+	}
+	return n, err
+}
+
+// Seek goes to an end before the first Read, as the SDK does to learn the length.
+func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.from != nil || offset != 0:
+		return 0, errors.New("the range is read once, from its start")
+	case whence == io.SeekStart:
+		b.at = 0
+	case whence == io.SeekEnd:
+		b.at = b.size
+	}
+	return b.at, nil
+}
+
+func (b *rangeBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.from == nil {
+		return nil
+	}
+	err := b.from.Close()
+	b.from = nil
+	return err
+}
+
+// check returns the error for the request, whose own error is err. crc is the CRC64 of what the
+// service has received.
+func (b *rangeBody) check(crc []byte, err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.failed != nil:
+		return b.failed
+	case err == nil && len(crc) == 8 && binary.LittleEndian.Uint64(crc) != b.sum:
+		return &storage.Error{Code: storage.ChecksumMismatch, Retryable: true, Err: errors.New("the block is not the part that was read")}
+	}
+	return err
+}

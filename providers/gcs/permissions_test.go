@@ -1,0 +1,80 @@
+package gcs_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/omnibucket/storage/internal/testing/permissions"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+// docs/permissions.md says what each operation needs on Google.
+func TestPermissions(t *testing.T) {
+	permissions.Check(t, permissions.Google, func(t *testing.T, kind permissions.Kind) permissions.Account {
+		rules := startRuleServer(t)
+		recorder := &permissions.Recorder{}
+		bucket := rules.bucket(ruleBucket{versioned: kind == permissions.Versions || kind == permissions.Locks, locking: kind == permissions.Locks})
+		server := httptest.NewServer(recorder.Wrap(withBuckets(rules)))
+		t.Cleanup(server.Close)
+		service, err := gcs.NewService(t.Context(), gcs.Config{
+			Project: "p", TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
+			SigningAccount: "signer@p.iam.gserviceaccount.com", HTTPClient: &http.Client{Transport: insteadOfGoogle{server.URL}},
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, service.Close()) })
+		return permissions.Account{
+			Recorder: recorder, Service: service, Bucket: bucket,
+			Key: gcs.WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k"),
+		}
+	})
+}
+
+// insteadOfGoogle sends each request to the server at this URL, with the host that it is for.
+type insteadOfGoogle struct{ address string }
+
+func (g insteadOfGoogle) RoundTrip(r *http.Request) (*http.Response, error) {
+	to, err := url.Parse(g.address)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Host = r.URL.Host
+	r.URL.Scheme, r.URL.Host = to.Scheme, to.Host
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// withBuckets adds the methods of buckets, and signBlob. Every bucket is the same.
+func withBuckets(rules http.Handler) http.Handler {
+	const bucket = `{"kind":"storage#bucket","name":"another-bucket","location":"US","metageneration":"1","etag":"CAE=","versioning":{"enabled":false}}`
+	policy := `{"kind":"storage#policy","version":3,"etag":"CAE=","bindings":[]}`
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.Split(strings.TrimPrefix(r.URL.Path, "/storage/v1/b"), "/")
+		switch {
+		case strings.HasSuffix(r.URL.Path, ":signBlob"):
+			_, _ = io.WriteString(w, `{"keyId":"k","signedBlob":"c2lnbmF0dXJl"}`)
+		case !strings.HasPrefix(r.URL.Path, "/storage/v1/b") || len(path) > 2 && path[2] == "o":
+			rules.ServeHTTP(w, r)
+		case len(path) == 3 && r.Method == http.MethodPut:
+			body, _ := io.ReadAll(r.Body)
+			policy = `{"kind":"storage#policy",` + strings.TrimPrefix(string(body), "{")
+			_, _ = io.WriteString(w, policy)
+		case len(path) == 3:
+			_, _ = io.WriteString(w, policy)
+		case len(path) == 2 && r.Method == http.MethodDelete:
+			w.WriteHeader(http.StatusNoContent)
+		case len(path) == 1 && r.Method == http.MethodGet:
+			_, _ = io.WriteString(w, `{"kind":"storage#buckets","items":[`+bucket+`]}`)
+		case len(path) == 2 && r.Method == http.MethodGet && path[1] != "another-bucket":
+			rules.ServeHTTP(w, r)
+		default:
+			_, _ = io.WriteString(w, bucket)
+		}
+	})
+}

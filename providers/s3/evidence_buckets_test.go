@@ -1,0 +1,114 @@
+package s3
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A portal answers every request with one page.
+type portal struct{ contentType, page string }
+
+func (p portal) RoundTrip(r *http.Request) (*http.Response, error) {
+	header := http.Header{}
+	if p.contentType != "" {
+		header.Set("Content-Type", p.contentType)
+	}
+	page := p.page
+	if r.Method == http.MethodHead {
+		page = ""
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r,
+		Body: io.NopCloser(strings.NewReader(page)), ContentLength: int64(len(p.page)),
+	}, nil
+}
+
+func accountAt(t *testing.T, transport http.RoundTripper) *serviceDriver {
+	t.Helper()
+	d, err := NewServiceDriver(t.Context(), Config{AccessKeyID: "AKID", SecretKey: "secret", Region: "eu-west-1", HTTPClient: &http.Client{Transport: transport}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.(*serviceDriver)
+}
+
+var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
+	"ListBuckets": func(t *testing.T, s *serviceDriver) error { _, _, err := s.ListBuckets(t.Context(), ""); return err },
+	"CreateBucket": func(t *testing.T, s *serviceDriver) error {
+		_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos"})
+		return err
+	},
+	"DeleteBucket": func(t *testing.T, s *serviceDriver) error { return s.DeleteBucket(t.Context(), "photos") },
+	"BucketInfo":   func(t *testing.T, s *serviceDriver) error { _, err := s.BucketInfo(t.Context(), "photos"); return err },
+	"UpdateBucket": func(t *testing.T, s *serviceDriver) error {
+		_, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Versioning: new(bool)})
+		return err
+	},
+}
+
+func TestABucketIsNotManagedByAWebPage(t *testing.T) {
+	for name, at := range map[string]portal{
+		"a login page":                    {"text/html", "<!DOCTYPE html><html><body>Log in</body></html>"},
+		"a login page without a type":     {"", "<html><body>Log in</body></html>"},
+		"JSON":                            {"application/json", "{}"},
+		"text":                            {"text/plain", "please log in"},
+		"a login page with a line before": {"", "\n<HTML></HTML>"},
+	} {
+		for call, do := range bucketCalls {
+			t.Run(name+", "+call, func(t *testing.T) {
+				err := do(t, accountAt(t, at))
+				require.ErrorIs(t, err, storage.Unavailable)
+				require.ErrorContains(t, err, "not that of an S3 server")
+			})
+		}
+	}
+}
+
+// Garage, R2 and others send no header of the protocol with buckets.
+func TestAServerWithoutHeadersManagesBuckets(t *testing.T) {
+	for name, at := range map[string]portal{
+		"no document": {"", ""},
+		"a document":  {"application/xml", `<?xml version="1.0"?><VersioningConfiguration/>`},
+	} {
+		for _, call := range []string{"DeleteBucket", "UpdateBucket"} {
+			t.Run(name+", "+call, func(t *testing.T) {
+				require.NoError(t, bucketCalls[call](t, accountAt(t, at)))
+			})
+		}
+	}
+	listing := portal{"application/xml", `<?xml version="1.0"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`}
+	page, _, err := accountAt(t, listing).ListBuckets(t.Context(), "")
+	require.NoError(t, err)
+	require.Empty(t, page)
+}
+
+func TestPartsAndUploadsAreNotListedByAWebPage(t *testing.T) {
+	at := portal{"text/html", "<html></html>"}
+	d, err := accountAt(t, at).Driver("photos")
+	require.NoError(t, err)
+	_, err = d.(*driver).ListParts(t.Context(), &storage.ListPartsRequest{Key: "k", Upload: "u", Limit: 10})
+	require.ErrorIs(t, err, storage.Unavailable)
+	_, err = d.(*driver).ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 10})
+	require.ErrorIs(t, err, storage.Unavailable)
+}
+
+// MinIO and others send a header of the protocol with every response: a portal's 204 is none.
+func TestA204OfAPortalRemovesNothing(t *testing.T) {
+	for name, header := range map[string]map[string]string{"a portal": nil, "the server": {"X-Amz-Request-Id": "R1"}} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})
+			err := w.on(t, "minio").Delete(t.Context(), &storage.DeleteRequest{Key: "k"})
+			if header != nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, storage.Unavailable)
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+		})
+	}
+}
