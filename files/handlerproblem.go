@@ -3,10 +3,7 @@ package files
 import (
 	"errors"
 	"net/http"
-	"strconv"
-	"time"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
@@ -68,9 +65,7 @@ func (h *handler) fail(c *call, err error) {
 		if h.config.OnError != nil {
 			h.config.OnError(c.Request, err)
 		}
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.RetryAfter > 0 {
-			c.w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
-		}
+		webapi.SetRetryAfter(c.w.Header(), err, 0)
 	}
 	writeJSON(c.w, status, p)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -172,12 +171,8 @@ func (h *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if h.config.OnError != nil && !errors.Is(err, context.Canceled) {
 			h.config.OnError(r, err)
 		}
-		wait := time.Second
-		if se, ok := errors.AsType[*storage.Error](err); ok {
-			wait = max(wait, se.RetryAfter)
-		}
 		if status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+			webapi.SetRetryAfter(w.Header(), err, time.Second)
 		}
 	}
 	webapi.WriteJSON(w, status, "application/problem+json", problem{

@@ -10,15 +10,20 @@ import (
 // pageLimit is the largest page that a driver is asked for.
 const pageLimit = 1000
 
+// pageOf returns the largest page that a driver takes.
+func pageOf(d *storage.Description) int {
+	if d.MaxPage > 0 {
+		return min(pageLimit, d.MaxPage)
+	}
+	return pageLimit
+}
+
 // driverNames lists the objects of a bucket.
 type driverNames struct{ bucket *driverBucket }
 
 // eachName calls f with the entries of a driver's listing until f returns false.
 func (n *driverNames) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
-	limit := pageLimit
-	if most := n.bucket.description().MaxPage; most > 0 {
-		limit = min(limit, most)
-	}
+	limit := pageOf(n.bucket.description())
 	if r.Limit == 0 || r.Limit > limit {
 		r.Limit = limit
 	}

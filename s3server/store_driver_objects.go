@@ -61,6 +61,11 @@ const metadataName = "x-amz-meta-"
 // propertiesOf returns the driver's properties of an object, and what remains to be kept. The
 // metadata map has room for it under reservedName.
 func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.Values, err error) {
+	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
+		if err := b.need(feature, what); err != nil { // the server keeps most of an object in them
+			return p, nil, err
+		}
+	}
 	p.Metadata, kept = map[string]string{}, url.Values{}
 	for name, values := range o.properties.header {
 		value := strings.Join(values, ",")

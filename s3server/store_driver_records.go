@@ -23,6 +23,7 @@ func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 type records struct {
 	driver storage.Driver
 	prefix string
+	page   int // the largest page of the driver
 }
 
 func (r *records) close() {
@@ -41,7 +42,8 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	}
 	private, ok := b.service.(storage.PrivateDriver)
 	if !ok {
-		b.records = &records{driver: b.driver, prefix: recordPrefix}
+		desc := b.driver.Describe()
+		b.records = &records{driver: b.driver, prefix: recordPrefix, page: pageOf(&desc)}
 		return b.records, nil
 	}
 	driver, err := private.PrivateDriver(ctx, b.name, create)
@@ -51,7 +53,8 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	if err != nil {
 		return nil, driverError(err, b.name)
 	}
-	b.records = &records{driver: driver}
+	desc := driver.Describe()
+	b.records = &records{driver: driver, page: pageOf(&desc)}
 	return b.records, nil
 }
 
@@ -102,7 +105,7 @@ func (r *records) remove(ctx context.Context, name string) error {
 // each calls f with the names of the records that begin with prefix, after a name, until f returns
 // false.
 func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
-	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: pageLimit}
+	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
 	if after != "" {
 		request.StartAfter = r.prefix + after
 	}
@@ -127,7 +130,7 @@ func (r *records) each(ctx context.Context, prefix, after string, f func(name st
 
 // newest returns when the newest of the records that begin with prefix was written, or zero.
 func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, err error) {
-	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: pageLimit}
+	request := &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
 	for {
 		page, err := r.driver.List(ctx, request)
 		if err != nil {
@@ -171,7 +174,7 @@ func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) 
 
 func (r *records) removeVersions(ctx context.Context, prefix string) error {
 	for {
-		page, err := r.driver.ListVersions(ctx, &storage.ListRequest{Prefix: r.prefix + prefix, Limit: pageLimit})
+		page, err := r.driver.ListVersions(ctx, &storage.ListRequest{Prefix: r.prefix + prefix, Limit: r.page})
 		if err != nil || len(page.Entries) == 0 {
 			return err
 		}

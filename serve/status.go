@@ -5,9 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // statusOf returns the status for an error. Credentials that the store refuses, and a
@@ -46,9 +46,7 @@ func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error)
 	for _, name := range objectHeaders {
 		h.Del(name)
 	}
-	if e := (*storage.Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
-	}
+	webapi.SetRetryAfter(h, err, 0)
 	switch {
 	case o.fail != nil && !errors.Is(r.Context().Err(), context.Canceled):
 		o.fail(w, r, status, err)

@@ -23,8 +23,11 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = unauthorized(err)
 	}
 	status := meanings.Status(e.Code)
-	if status >= http.StatusInternalServerError && h.config.OnError != nil {
-		h.config.OnError(r, err)
+	if status >= http.StatusInternalServerError {
+		if h.config.OnError != nil {
+			h.config.OnError(r, err)
+		}
+		webapi.SetRetryAfter(w.Header(), err, 0)
 	}
 	webapi.WriteJSON(w, status, "application/problem+json", problem{
 		Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code, Field: e.Field, File: e.Name,

@@ -128,7 +128,7 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	}
 	r, err := b.bucket.Download(b.ctx, keyOf(name))
 	if err == nil {
-		f.options = propertiesOf(r.Attrs())
+		f.options = b.propertiesOf(r.Attrs())
 		_, err = r.WriteTo(f.temp)
 		err = errors.Join(err, r.Close())
 	}
@@ -142,9 +142,13 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	return f, nil
 }
 
-// propertiesOf returns the options that store an object with the properties and metadata of another.
-func propertiesOf(a *storage.Attrs) []storage.UploadOption {
+// propertiesOf returns the options that store an object with the properties and metadata of another,
+// as far as the store keeps them.
+func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 	var opts []storage.UploadOption
+	if !storage.Supports(b.bucket, storage.ContentProperties) {
+		return nil
+	}
 	for _, property := range []struct {
 		value string
 		with  func(string) storage.WriteOption
@@ -157,7 +161,7 @@ func propertiesOf(a *storage.Attrs) []storage.UploadOption {
 			opts = append(opts, property.with(property.value))
 		}
 	}
-	if len(a.Metadata) > 0 {
+	if len(a.Metadata) > 0 && storage.Supports(b.bucket, storage.Metadata) {
 		opts = append(opts, storage.WithMetadata(a.Metadata))
 	}
 	return opts

@@ -218,7 +218,7 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 		if o.ContentType != "" {
 			if !storage.Supports(b.Bucket, storage.SignedContentType) {
-				return "", errUnsupported("the store does not enforce the content type of a signed URL")
+				return "", errUnsupported("SignedURL", "the store does not enforce the content type of a signed URL")
 			}
 			opts = append(opts, storage.WithContentType(o.ContentType))
 		}
@@ -227,7 +227,7 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 		}
 		return addressOf(b.SignedUploadURL(ctx, key, opts...))
 	}
-	return "", errUnsupported("a signed URL is for GET, or for PUT with or without a content type")
+	return "", errUnsupported("SignedURL", "a signed URL is for GET, or for PUT with or without a content type")
 }
 
 func addressOf(u *storage.SignedURL, err error) (string, error) {
@@ -237,6 +237,6 @@ func addressOf(u *storage.SignedURL, err error) (string, error) {
 	return u.URL, nil
 }
 
-func errUnsupported(why string) error {
-	return &storage.Error{Code: storage.Unsupported, Op: "SignedURL", Err: errors.New(why)}
+func errUnsupported(op, why string) error {
+	return &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(why)}
 }

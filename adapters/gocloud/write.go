@@ -25,6 +25,19 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if err != nil {
 		return nil, err
 	}
+	for _, asked := range []struct {
+		option string
+		is     bool
+		needs  storage.Features
+	}{
+		{"IfNotExist", o.IfNotExist, storage.ConditionalCreate},
+		{"Metadata", len(metadata) > 0, storage.Metadata},
+		{"CacheControl, ContentDisposition, ContentEncoding and ContentLanguage", o.CacheControl+o.ContentDisposition+o.ContentEncoding+o.ContentLanguage != "", storage.ContentProperties},
+	} {
+		if asked.is && !storage.Supports(b.Bucket, asked.needs) {
+			return nil, errUnsupported("NewWriter", "the store does not support "+asked.option)
+		}
+	}
 	var opts []storage.UploadOption
 	if storage.Supports(b.Bucket, storage.ContentProperties) {
 		opts = append(opts, storage.WithContentType(mediaType(contentType)))

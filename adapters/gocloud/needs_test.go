@@ -1,0 +1,48 @@
+package gocloud_test
+
+import (
+	"testing"
+
+	"gocloud.dev/blob"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/adapters/gocloud"
+	"github.com/omnibucket/storage/internal/testing/needs"
+)
+
+// write begins a write with options.
+func write(o *blob.WriterOptions) needs.Begin {
+	return func(t *testing.T, b storage.Bucket) (func() error, error) {
+		w, err := gocloud.OpenBucket(b).NewWriter(t.Context(), "a", o)
+		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			if _, err := w.Write([]byte("abc")); err != nil {
+				return err
+			}
+			return w.Close()
+		}, nil
+	}
+}
+
+func TestOpenBucketAsksForItsFeatures(t *testing.T) {
+	needs.Check(t, "adapters/gocloud.OpenBucket", func(t *testing.T, b storage.Bucket) (func() error, error) {
+		bucket := gocloud.OpenBucket(b)
+		return func() error {
+			if err := bucket.WriteAll(t.Context(), "a", []byte("abc"), nil); err != nil {
+				return err
+			}
+			if err := bucket.Copy(t.Context(), "b", "a", nil); err != nil {
+				return err
+			}
+			if _, err := bucket.ReadAll(t.Context(), "b"); err != nil {
+				return err
+			}
+			return bucket.Delete(t.Context(), "a")
+		}, nil
+	})
+	needs.Check(t, "adapters/gocloud with IfNotExist", write(&blob.WriterOptions{ContentType: "text/plain", IfNotExist: true}))
+	needs.Check(t, "adapters/gocloud with CacheControl", write(&blob.WriterOptions{ContentType: "text/plain", CacheControl: "no-cache"}))
+	needs.Check(t, "adapters/gocloud with Metadata", write(&blob.WriterOptions{ContentType: "text/plain", Metadata: map[string]string{"a": "b"}}))
+}

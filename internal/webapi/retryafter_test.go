@@ -1,0 +1,88 @@
+package webapi_test
+
+import (
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/resumable"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// form is a form with one file.
+func form(t *testing.T) (body io.Reader, contentType string) {
+	t.Helper()
+	var text strings.Builder
+	w := multipart.NewWriter(&text)
+	part, err := w.CreateFormFile("file", "a.txt")
+	require.NoError(t, err)
+	_, err = io.WriteString(part, "some text\n")
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return strings.NewReader(text.String()), w.FormDataContentType()
+}
+
+// Every handler passes on how long a store that is busy wants to be left alone.
+func TestAStoreThatIsBusyIsTheSameInEveryHandler(t *testing.T) {
+	alice := func(*http.Request) (string, error) { return "alice", nil }
+	for _, row := range []struct {
+		name   string
+		status int
+		open   func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request)
+	}{
+		{"uploads", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+			s, err := uploads.New(b, uploads.Config{Types: []string{"text/plain"}})
+			require.NoError(t, err)
+			body, contentType := form(t)
+			r := httptest.NewRequest("POST", "/", body)
+			r.Header.Set("Content-Type", contentType)
+			h, err := s.Handler(uploads.HandlerConfig{Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil }})
+			require.NoError(t, err)
+			return h, r
+		}},
+		{"files", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+			s, err := files.New(b, files.BucketRecords(b), files.Config{})
+			require.NoError(t, err)
+			h, err := files.Handler(s, files.HandlerConfig{Authorize: alice})
+			require.NoError(t, err)
+			return h, httptest.NewRequest("GET", "/files/"+files.NewID(time.Now()), nil)
+		}},
+		{"resumable", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+			h, err := resumable.NewHandler(b, resumable.Config{Authorize: alice, Begin: func(*http.Request, string, resumable.UploadRequest) (*resumable.Target, error) {
+				return &resumable.Target{Key: "a"}, nil
+			}})
+			require.NoError(t, err)
+			r := httptest.NewRequest("POST", "/tus/", nil)
+			r.Header.Set("Tus-Resumable", "1.0.0")
+			r.Header.Set("Upload-Length", "3")
+			return h, r
+		}},
+		{"serve", http.StatusTooManyRequests, func(_ *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+			return serve.FileServer(b), httptest.NewRequest("GET", "/a", nil)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			busy := func(next storage.Driver) storage.Driver {
+				return storage.Intercept(next, func(context.Context, string, func(context.Context) error) error {
+					return &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second}
+				})
+			}
+			h, r := row.open(t, storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(busy), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			require.Equal(t, row.status, w.Code, w.Body)
+			require.Equal(t, "7", w.Header().Get("Retry-After"))
+		})
+	}
+}
