@@ -11,7 +11,9 @@ func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error
 		} // else the attributes of the source show why
 	}
 	d := &c.source.d
-	source, e := head(d.ctx, &d.op, &d.req)
+	whole := d.req
+	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
+	source, e := head(d.ctx, &d.op, &whole)
 	if e != nil {
 		return nil, sourceError(d.fail(e))
 	}

@@ -46,7 +46,9 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // checksum is Unsupported. After any other error than too much the upload stays, and Complete may
 // be called again.
 //
-// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed. If
+// If the condition of BeginUpload does not hold now, Complete fails with PreconditionFailed. If S3
+// cannot decide it because of another write at the same time, Complete fails with Unavailable and
+// Status 409: the parts are of no more use, and a new upload is needed. If
 // another call replaces a part meanwhile, Complete takes the newer one; with its ETag in WithParts,
 // Complete fails with InvalidArgument.
 //
@@ -230,7 +232,12 @@ func (c *completion) plan(ctx context.Context, listed []Part) (*CompleteRequest,
 func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Error) {
 	u, put := c.upload, r.Put
 	c.stale = false
-	a, e := request(ctx, &c.op, func(ctx context.Context) (*Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
+	var a *Attrs
+	m := &multipart{w: &write{op: &c.op}, id: r.Upload}
+	e := m.sendUnlessRestart(ctx, nil, func(ctx context.Context) (err error) {
+		a, err = c.op.core.driver.CompleteParts(ctx, r)
+		return err
+	})
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)
 		c.stale = e != nil && (e.Code == InvalidArgument || e.Code == Changed)
@@ -274,6 +281,10 @@ func (c *completion) completedBefore(ctx context.Context, e *Error) (*Attrs, *Er
 			}
 			return c.op.toUser(found), nil
 		}
+	}
+	if mustRestart(e) && u.put.Condition != (Condition{}) {
+		e.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
+		return nil, e
 	}
 	return nil, u.orGone(ctx, &c.op, e)
 }

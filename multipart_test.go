@@ -227,17 +227,25 @@ func TestADeclaredChecksumNeedsThoseOfTheParts(t *testing.T) {
 	require.Equal(t, part.CRC32C, attrs.CRC32C)
 }
 
-func TestAConflictThatDecidesNothingIsTriedAgain(t *testing.T) {
+// S3 wants a new upload after a conflict: another attempt would find no upload, as if it had been
+// aborted. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+func TestAConflictThatDecidesNothingNeedsANewUpload(t *testing.T) {
 	inj := faults.New()
 	b := memstore.New(storage.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
 	u := beginUpload(t, b, storage.IfAbsent())
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
-	conflict := &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict}
+	conflict := &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true}
 	inj.Set(faults.Fail(faults.CompleteParts).Nth(1).WithError(conflict))
 	_, err = u.Complete(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 2, inj.Count(faults.CompleteParts))
+	require.Equal(t, 1, inj.Count(faults.CompleteParts))
+	require.ErrorIs(t, err, storage.Unavailable)
+	e := &storage.Error{}
+	require.ErrorAs(t, err, &e)
+	require.True(t, e.Retryable)
+	require.Contains(t, e.Hint, "begin a new one")
+	_, err = b.Attrs(t.Context(), "key")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
 // A lostCompletion driver makes the object, keeps the upload, and does not say so, as a store does

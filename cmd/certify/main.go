@@ -18,7 +18,11 @@
 //	-o FILE      the result; default certified.json
 //	-yes         do not ask
 //	-plan        say what would be done, and end
-//	-run RULES   only the cases of these rules, as "W1,R2"; default all
+//	-run RULES   only the cases of these rules, as "W1,R2", and no questions; default all
+//	-questions   only ask what an account alone can settle (docs/certified.md), and run no case
+//	-kms KEY     a key of the account's key management service, for the questions about it
+//	-sas-limit D the limit of the account's SAS expiration policy, as "24h", for the question about it
+//	-defender    wait up to a minute for the verdict of Microsoft Defender, for the question about it
 //	-parallel N  cases at the same time; default 4
 //	-locks       run the cases of retention and legal hold, too. On Amazon they leave objects
 //	             that nobody can remove before their retention ends
@@ -49,7 +53,7 @@ import (
 	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
-const usage = `usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-parallel N] [-locks] ADDRESS
+const usage = `usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-questions] [-kms KEY] [-sas-limit D] [-defender] [-parallel N] [-locks] ADDRESS
 
 It runs the conformance suite on an account of a store: s3://?region=eu-west-1, gs://?project=mine,
 azblob://?account=name or file:///an/empty/directory?create=true. Each case makes a bucket of its own
@@ -58,7 +62,11 @@ and deletes it.
   -o FILE      the result; default certified.json
   -yes         do not ask
   -plan        say what would be done, and end
-  -run RULES   only the cases of these rules, as "W1,R2"; default all
+  -run RULES   only the cases of these rules, as "W1,R2", and no questions; default all
+  -questions   only ask what an account alone can settle, and run no case
+  -kms KEY     a key of the account's key management service, for the questions about it
+  -sas-limit D the limit of the account's SAS expiration policy, as "24h"
+  -defender    wait up to a minute for the verdict of Microsoft Defender
   -parallel N  cases at the same time; default 4
   -locks       run the cases of retention and legal hold, too
 `
@@ -73,6 +81,10 @@ func main() {
 	flag.StringVar(&s.rules, "run", "", "")
 	flag.IntVar(&s.parallel, "parallel", 4, "")
 	flag.BoolVar(&s.locks, "locks", false, "")
+	flag.BoolVar(&s.questions, "questions", false, "")
+	flag.StringVar(&s.kms, "kms", "", "")
+	flag.BoolVar(&s.defender, "defender", false, "")
+	flag.DurationVar(&s.sasLimit, "sas-limit", 0, "")
 	flag.Parse()
 	if flag.NArg() != 1 || s.parallel < 1 {
 		flag.Usage()

@@ -35,7 +35,8 @@ type result struct {
 	Bytes    int64     `json:"bytes"`            // of their bodies, in both directions
 	Speed    *speed    `json:"speed,omitempty"`
 
-	Suites []storagetest.Support `json:"suites,omitempty"` // none if a case failed
+	Questions []answer              `json:"questions,omitempty"`
+	Suites    []storagetest.Support `json:"suites,omitempty"` // none if a case failed
 }
 
 // finish deletes what is left of the buckets, and writes the result.
@@ -49,6 +50,7 @@ func (c *certification) finish(t *testing.T) {
 		t.Fail()
 	} else {
 		c.write(t)
+		c.printAnswers()
 	}
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
@@ -64,7 +66,7 @@ func (c *certification) write(t *testing.T) {
 	r := result{
 		Address: c.address, Began: c.began.UTC().Truncate(time.Second), Seconds: time.Since(c.began).Seconds(),
 		Version: version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
-		Rules: c.rules, Locks: c.locks, Failed: c.failed, Requests: c.requests.Load(), Bytes: c.bytes.Load(),
+		Rules: c.rules, Locks: c.locks, Questions: c.answers, Failed: c.failed, Requests: c.requests.Load(), Bytes: c.bytes.Load(),
 	}
 	if c.speed.UploadMBps > 0 {
 		r.Speed = &c.speed

@@ -22,6 +22,10 @@ import (
 type settings struct {
 	address, out, rules  string
 	yes, planOnly, locks bool
+	questions            bool // only these
+	kms                  string
+	sasLimit             time.Duration
+	defender             bool
 	parallel             int
 }
 
@@ -42,6 +46,9 @@ type certification struct {
 	dir     string // results of the suite
 	began   time.Time
 
+	all     []question
+	answers []answer
+
 	made        ledger
 	interrupted atomic.Bool
 
@@ -60,7 +67,10 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if err := knownRules(s.rules); err != nil {
 		return nil, err
 	}
-	c := &certification{settings: s, name: "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]), began: time.Now()}
+	c := &certification{
+		settings: s, name: "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]), began: time.Now(),
+		all: questions,
+	}
 	var err error
 	if c.service, err = c.open(ctx); err != nil {
 		return nil, err
@@ -68,14 +78,32 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if c.driver, err = storage.OpenServiceDriver(ctx, s.address); err != nil {
 		return nil, err
 	}
-	cases := len(c.cases())
-	c.plan = fmt.Sprintf(`Account: %s
-Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
-Requests: about %d to objects, and about %d to create, empty and delete buckets.
-Bytes: about %d MiB in all. The store bills requests and bytes.
-`, s.address, cases, c.name, s.parallel, requestsOfACase*cases, 8*cases, bytesOfACase*cases>>20)
+	c.plan = c.planned()
 	return c, nil
 }
+
+// planned returns what the program will do, and what it takes.
+func (c *certification) planned() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Account: %s\n", c.address)
+	if cases := len(c.cases()); !c.questions {
+		fmt.Fprintf(&b, `Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
+Requests: about %d to objects, and about %d to create, empty and delete buckets.
+Bytes: about %d MiB in all. The store bills requests and bytes.
+`, cases, c.name, c.parallel, requestsOfACase*cases, 8*cases, bytesOfACase*cases>>20)
+	}
+	if c.asksQuestions() {
+		asked := c.asked()
+		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(asked), c.name)
+		for _, q := range asked {
+			fmt.Fprintf(&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost, q.account)
+		}
+	}
+	return b.String()
+}
+
+// asksQuestions reports whether the open questions are asked. A selection of cases has none.
+func (c *certification) asksQuestions() bool { return c.questions || c.rules == "" }
 
 // open opens the account. The ledger has the buckets that are created there.
 func (c *certification) open(ctx context.Context) (*storage.Service, error) {
@@ -124,9 +152,15 @@ func (c *certification) leftOut() []string {
 
 // tests are what the program does, in order.
 func (c *certification) tests() []testing.InternalTest {
-	all := []testing.InternalTest{{Name: "suite", F: c.suite}}
-	if c.rules == "" {
+	var all []testing.InternalTest
+	if !c.questions {
+		all = append(all, testing.InternalTest{Name: "suite", F: c.suite})
+	}
+	if !c.questions && c.rules == "" {
 		all = append(all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets}, testing.InternalTest{Name: "speed", F: c.measure})
+	}
+	if c.asksQuestions() {
+		all = append(all, testing.InternalTest{Name: "questions", F: c.askAll})
 	}
 	return append(all, testing.InternalTest{Name: "result", F: c.finish})
 }

@@ -83,7 +83,7 @@ func TestStoresOfTheDocsOpen(t *testing.T) {
 	require.NoError(t, err)
 	address, err := spaces.PublicURL("a b.jpg")
 	require.NoError(t, err)
-	require.Equal(t, "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b.jpg", address)
+	require.Equal(t, "https://photos.nyc3.digitaloceanspaces.com/a%20b.jpg", address)
 }
 
 var (

@@ -100,6 +100,7 @@ var reportedAnswers = []answer{
 	{"tags", 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.", storage.PermissionDenied, "Storage Blob Data Owner", "Azure/azure-sdk-for-python#21668"},
 	{"copy of a tagged object", 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.", "", "", "microsoft/AzureStorageExplorer#6709"},
 	{"delete a bucket", 409, "ContainerImmutableStorageWithVersioningEnabled", "The requested operation is not allowed as the container has a immutable storage with versioning enabled.", storage.Unsupported, "management plane", "Azure/azure-sdk-for-python#22255"},
+	{"tags", 400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.|<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue>", storage.Unsupported, "hierarchical namespace", "Azure/azure-sdk-for-net#39388"},
 	{"remove", 409, "DirectoryIsNotEmpty", "This operation is not permitted on a non-empty directory.", storage.Unsupported, "hierarchical namespace", "Azure/azure-cli#23062"},
 	{"remove", 400, "OperationNotSupportedOnDirectory", "The requested operation is not supported on a directory.", storage.Unsupported, "hierarchical namespace", "Azure/azure-sdk-for-net#39065"},
 	{"upload", 400, "BlobTypeNotSupported", "Block blobs are not supported.", storage.Unsupported, "", "Azure/azure-sdk-for-java#27282"},

@@ -15,10 +15,14 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
+// batchVersion is the first service version with batches of one container.
+// https://learn.microsoft.com/rest/api/storageservices/blob-batch
+const batchVersion = "2020-04-08"
+
 // canBatch reports whether the credential can authorize each request of a batch.
 // A shared access signature of the container cannot; Config.Client may.
 func (a *account) canBatch() bool {
-	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
+	return !a.isBefore(batchVersion) && (a.sharedKey != nil || a.token != nil || a.sdkClient != nil)
 }
 
 // DeleteBatch makes one Blob Batch request. A key that a batch cannot contain

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
@@ -23,11 +25,26 @@ func azureHost(host string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
 
+// cloudOf returns the cloud of a host. The identity service of the public cloud, which the SDK asks
+// by default, knows nobody of another cloud.
+// https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
+func cloudOf(host string) cloud.Configuration {
+	switch {
+	case os.Getenv("AZURE_AUTHORITY_HOST") != "": // the SDK reads it only if there is no cloud
+	case strings.HasSuffix(host, ".usgovcloudapi.net"):
+		return cloud.AzureGovernment
+	case strings.HasSuffix(host, ".chinacloudapi.cn"):
+		return cloud.AzureChina
+	}
+	return cloud.Configuration{}
+}
+
 // A defaultChain is Azure's default credential chain. It is made for the first
 // token. If local is set, because the endpoint is not Azure's, it omits the
 // machine's identity, which would ask a metadata service.
 type defaultChain struct {
 	local bool
+	cloud cloud.Configuration // that of the endpoint; zero: the public one, or that of AZURE_AUTHORITY_HOST
 	once  sync.Once
 	inner azcore.TokenCredential
 	err   error
@@ -51,7 +68,8 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 
 func (c *defaultChain) open() {
 	if !c.local {
-		c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(nil))
+		o := azcore.ClientOptions{Cloud: c.cloud}
+		c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
 		return
 	}
 	var sources []azcore.TokenCredential

@@ -102,6 +102,9 @@ func (u *openUpload) checksum(number int, metadata map[string]*string, size int6
 func (d *driver) beginOpen(ctx context.Context, key string) (string, error) {
 	upload := hexid.New(16) + "-" + hexid.New(16)
 	u, err := parseOpenUpload(upload)
+	if err == nil {
+		err = d.checkReplaces(ctx)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -14,8 +14,11 @@ import (
 )
 
 // stageParts copies the parts of an open upload as blocks. If the service may not read them, as in
-// accounts with private endpoints, they pass through this process.
+// accounts with private endpoints, or cannot be authorized to, they pass through this process.
 func (d *driver) stageParts(ctx context.Context, ranges []copyRange, c *blockList) ([]string, error) {
+	if !d.canAuthorizeSource() {
+		return d.stageRanges(ctx, ranges, c, d.streamRange)
+	}
 	ids, err := d.stageRanges(ctx, ranges, c, d.stageRange)
 	if storage.CodeOf(err) == storage.Unsupported {
 		return d.stageRanges(ctx, ranges, c, d.streamRange)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -206,4 +207,73 @@ func TestAnUploadWhosePartsStayIsCompletedOnce(t *testing.T) {
 		require.NoError(t, err)
 		return b
 	})
+}
+
+// A closedService is an HTTP transport to an account whose service may not read blobs.
+type closedService struct {
+	http.RoundTripper
+	refused atomic.Int32
+}
+
+func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header["x-ms-copy-source"] == nil { // as the SDK spells it
+		return c.RoundTripper.RoundTrip(r)
+	}
+	c.refused.Add(1)
+	return &http.Response{
+		StatusCode: http.StatusForbidden, Status: "403 Forbidden", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Request: r,
+		Header: http.Header{"X-Ms-Error-Code": {"CannotVerifyCopySource"}, "X-Ms-Request-Id": {"R1"}},
+	}, nil
+}
+
+func TestAnOpenUploadToAServiceThatMayNotReadBlobs(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	closed := &closedService{RoundTripper: transport}
+	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, HTTPClient: &http.Client{Transport: closed}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
+	u := begin(t, b, "a")
+	parts := []string{strings.Repeat("one", 1<<20), strings.Repeat("two", 1<<20), "end"}
+	for i, text := range parts {
+		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	attrs, err := u.Complete(t.Context())
+	require.NoError(t, err)
+	require.NotZero(t, closed.refused.Load())
+	got, stored, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, strings.Join(parts, ""), string(got))
+	require.True(t, stored.CRC32C.Known)
+	require.Equal(t, attrs.CRC32C, stored.CRC32C)
+	require.Equal(t, []string{"a"}, s.names(t, name))
+
+	_, err = storage.Copy(t.Context(), b, "copy", b, "a")
+	require.NoError(t, err)
+	_, err = storage.Compose(t.Context(), b, "joined", []string{"a", "copy"})
+	require.NoError(t, err)
+}
+
+// The credential of a given client is not known, so that the service cannot be authorized to read parts.
+func TestAnOpenUploadThroughAGivenClient(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Client: s.raw})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	u := begin(t, b, "a")
+	for i, text := range []string{"one", "two"} {
+		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "onetwo", string(got))
+	require.Equal(t, []string{"a"}, s.names(t, name))
 }

@@ -226,3 +226,43 @@ func TestVersionsOfPartsAreRemoved(t *testing.T) {
 	require.NoError(t, s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" }).removeComponents(t.Context(), &openUpload{prefix: componentsPrefix}))
 	require.NotContains(t, s.Last(t).RawQuery, "versions", "an older service refuses to list versions")
 }
+
+// A container-level policy keeps every blob from being replaced or removed.
+// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
+func TestOpenUploadsNeedAContainerWhoseBlobsCanBeReplaced(t *testing.T) {
+	properties := func(with ...string) said {
+		p := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}
+		for _, name := range with {
+			p.Header[name] = "true"
+		}
+		return p
+	}
+	for name, row := range map[string]struct {
+		container said
+		want      storage.Code
+	}{
+		"no policy":              {properties(), ""},
+		"a policy of versions":   {properties("X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"), ""},
+		"a policy":               {properties("X-Ms-Has-Immutability-Policy"), storage.Unsupported},
+		"a legal hold":           {properties("X-Ms-Has-Legal-Hold"), storage.Unsupported},
+		"a credential for blobs": {refusing(http.StatusForbidden, "AuthorizationPermissionMismatch"), ""},
+		"no container":           {refusing(http.StatusNotFound, "ContainerNotFound"), storage.BucketNotFound},
+		"a service that is busy": {refusing(http.StatusServiceUnavailable, "ServerBusy"), storage.RateLimited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.container, created)
+			d := s.driver(t)
+			_, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, "GET /photos?restype=container", s.Lines()[0])
+			if row.want != "" {
+				require.Len(t, s.Lines(), 1, "no bytes are sent")
+			}
+			if row.container.Status == 0 && row.want == "" {
+				_, err = d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", AnyOrder: true})
+				require.NoError(t, err)
+				require.Len(t, s.Lines(), 3, "it is asked once")
+			}
+		})
+	}
+}

@@ -166,7 +166,8 @@ func (s *settings) useDefaults() {
 		s.key = emulatorKey
 		return
 	}
-	s.token = &defaultChain{local: !azureHost(s.endpoint.Hostname())}
+	host := strings.ToLower(s.endpoint.Hostname())
+	s.token = &defaultChain{local: !azureHost(host), cloud: cloudOf(host)}
 }
 
 func (s *settings) parseKey() error {

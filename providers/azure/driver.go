@@ -3,6 +3,7 @@ package azure
 import (
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -22,6 +23,7 @@ type driver struct {
 	*account
 	container *container.Client
 	bucket    string
+	replaces  atomic.Bool // checkReplaces has found that blobs can be replaced
 
 	// Tests lower these to copy small objects in blocks.
 	copyLimit, copyBlock int64 // bytes; 0 means the service's limits
@@ -59,7 +61,7 @@ func (d *driver) Describe() storage.Description {
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
-			storage.Restoring | storage.ListedUploads | signFeatures(d.account),
+			storage.Restoring | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
 		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
 		SigningHint:   d.signingHint(),
@@ -71,9 +73,6 @@ func (d *driver) Describe() storage.Description {
 		MaxParts:      maxBlocks,
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
-	}
-	if d.canAuthorizeSource() { // to copy the parts
-		desc.Features |= storage.OpenUploads
 	}
 	if d.canBatch() {
 		desc.MaxBatch = maxBatch

@@ -29,6 +29,7 @@ const (
 	policyHint        = "the account's SAS expiration policy refuses the shared access signature: give it a start (st) and a shorter term"
 	deletingHint      = "a container of this name is being deleted, which takes half a minute or more"
 	managementHint    = "the container has an immutability policy: delete it in the management plane (portal, az, ARM)"
+	operationHint     = "the account does not have this operation, such as tags in a hierarchical namespace, or the service version is too old for it"
 	redirectHint      = "check the endpoint: its response is a redirect"
 )
 

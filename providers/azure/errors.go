@@ -51,6 +51,9 @@ func fromResponse(err error) *storage.Error {
 	document := documentOf(response)
 	code := cmp.Or(response.ErrorCode, document.Code)
 	m := meaningOf(code, response.StatusCode)
+	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the name of an operation
+		m.Code, m.Hint = storage.Unsupported, operationHint
+	}
 	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
 	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err})
 	e.RequestID = header.Get("X-Ms-Request-Id")
@@ -96,6 +99,7 @@ func responseOf(err error) *azcore.ResponseError {
 type errorDocument struct {
 	Code, Message             string
 	HeaderName                string // of InvalidHeaderValue
+	QueryParameterName        string // of InvalidQueryParameterValue
 	AuthenticationErrorDetail string // of AuthenticationFailed; may contain what was signed
 }
 

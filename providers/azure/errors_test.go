@@ -254,6 +254,7 @@ func TestLimitsOfOldServiceVersions(t *testing.T) {
 	require.EqualValues(t, 100<<20, old.Describe().MaxPartSize)
 	require.EqualValues(t, 256<<20, old.Describe().MaxPutSize)
 	require.EqualValues(t, 100<<20, old.copyBlockSize())
+	require.Zero(t, old.Describe().MaxBatch, "batches of a container came later")
 	recent := newScript(t).driver(t, func(c *Config) { c.APIVersion = largeBlocksVersion })
 	require.EqualValues(t, 4000<<20, recent.Describe().MaxPartSize)
 	require.EqualValues(t, 256<<20, recent.copyBlockSize())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
 )
@@ -73,22 +74,57 @@ func (d *driver) checkLocks(ctx context.Context, c *storage.Controls) error {
 // canLock requests whether the container can lock objects. If the credential may not know, the
 // service decides.
 func (d *driver) canLock(ctx context.Context) error {
-	p, err := ask(ctx, d.account, d.container.GetProperties, nil)
-	if err != nil {
-		e := asError(reads(err))
-		switch e.Code {
-		case storage.PermissionDenied, storage.Unauthenticated:
-			return nil
-		case storage.ObjectNotFound: // a 404 without a code
-			e.Code = storage.BucketNotFound
-		}
-		return e
+	p, err := d.containerProperties(ctx)
+	if p == nil {
+		return err
 	}
-	if enabled := p.IsImmutableStorageWithVersioningEnabled; enabled == nil || !*enabled {
+	if !isTrue(p.IsImmutableStorageWithVersioningEnabled) {
 		return errNoLock
 	}
 	return nil
 }
+
+// containerProperties requests the properties of the container. If the credential may not read
+// them, it returns nil without an error.
+func (d *driver) containerProperties(ctx context.Context) (*container.GetPropertiesResponse, error) {
+	p, err := ask(ctx, d.account, d.container.GetProperties, nil)
+	if err == nil {
+		return &p, nil
+	}
+	e := asError(reads(err))
+	switch e.Code {
+	case storage.PermissionDenied, storage.Unauthenticated:
+		return nil, nil
+	case storage.ObjectNotFound: // a 404 without a code
+		e.Code = storage.BucketNotFound
+	}
+	return nil, e
+}
+
+var errKept = &storage.Error{
+	Code: storage.Unsupported, Err: errors.New("the container's immutability policy or legal hold keeps blobs from being replaced"),
+	Hint: "an open upload replaces and removes blobs of its own: use Upload, or a container with version-level immutability",
+}
+
+// checkReplaces returns errKept if the container has a policy or a legal hold for all of its blobs,
+// so that an open upload could not be completed after its parts were sent.
+// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
+func (d *driver) checkReplaces(ctx context.Context) error {
+	if d.replaces.Load() {
+		return nil
+	}
+	p, err := d.containerProperties(ctx)
+	switch {
+	case p == nil:
+		return err
+	case !isTrue(p.IsImmutableStorageWithVersioningEnabled) && (isTrue(p.HasImmutabilityPolicy) || isTrue(p.HasLegalHold)):
+		return errKept
+	}
+	d.replaces.Store(true)
+	return nil
+}
+
+func isTrue(value *bool) bool { return value != nil && *value }
 
 // properties requests the properties of an object or version, and returns its client.
 func (d *driver) properties(ctx context.Context, key, version string, c storage.Condition, values []any) (*blob.Client, *blob.GetPropertiesResponse, error) {

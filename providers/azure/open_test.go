@@ -387,6 +387,28 @@ func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
 	require.Contains(t, asError(err).Hint, "set Config.Credential", "for a domain of one's own")
 }
 
+// The identity service of the public cloud knows nobody of another one.
+// https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
+func TestTheDefaultChainAsksTheCloudOfTheEndpoint(t *testing.T) {
+	inEnvironment(t, nil)
+	for endpoint, want := range map[string]string{
+		"https://acme.blob.core.windows.net":       "",
+		"https://Acme.blob.core.usgovcloudapi.net": "https://login.microsoftonline.us/",
+		"https://acme.blob.core.chinacloudapi.cn":  "https://login.chinacloudapi.cn/",
+		"https://usgovcloudapi.net.example.com":    "",
+	} {
+		a, err := newAccount(Config{Endpoint: endpoint})
+		require.NoError(t, err)
+		require.Equal(t, want, a.token.(*defaultChain).cloud.ActiveDirectoryAuthorityHost, endpoint)
+		require.NoError(t, a.close())
+	}
+	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.example")
+	a, err := newAccount(Config{Endpoint: "https://acme.blob.core.usgovcloudapi.net"})
+	require.NoError(t, err)
+	require.Empty(t, a.token.(*defaultChain).cloud.ActiveDirectoryAuthorityHost, "the SDK reads the variable")
+	require.NoError(t, a.close())
+}
+
 func TestAKeyWithAnSDKClientSigns(t *testing.T) {
 	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
 	given, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)

@@ -185,8 +185,19 @@ const (
 // page may be empty without being the last. Old versions of this package's own
 // blobs do not count: their uploads have ended.
 func (b *managedContainer) checkEmpty(ctx context.Context) error {
+	if b.isBefore(versionsVersion) {
+		return b.checkNoBlobs(ctx, false)
+	}
+	err := b.checkNoBlobs(ctx, true)
+	if code := storage.CodeOf(err); code == storage.Unsupported || code == storage.InvalidArgument {
+		return b.checkNoBlobs(ctx, false) // an account that cannot list versions has none
+	}
+	return err
+}
+
+func (b *managedContainer) checkNoBlobs(ctx context.Context, versions bool) error {
 	pager := b.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		MaxResults: to.Ptr(int32(100)), Include: container.ListBlobsInclude{Versions: !b.isBefore(versionsVersion)},
+		MaxResults: to.Ptr(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
 	})
 	for pager.More() {
 		page, err := nextPage(ctx, b.account, pager)

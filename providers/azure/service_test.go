@@ -326,6 +326,24 @@ func TestABucketWithOldPartsIsDeleted(t *testing.T) {
 	}
 }
 
+// An account without versions may refuse to list them.
+func TestABucketOfAnAccountWithoutVersionsIsDeleted(t *testing.T) {
+	const look, plain = "GET /photos?comp=list&include=versions&maxresults=100&restype=container", "GET /photos?comp=list&maxresults=100&restype=container"
+	for name, row := range map[string]struct {
+		page reply
+		want storage.Code
+	}{"an empty one": {page(""), ""}, "one with a blob": {page("", "a"), storage.BucketNotEmpty}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{look: {status: http.StatusBadRequest, code: "InvalidQueryParameterValue"}, plain: row.page, askRemove: {status: http.StatusAccepted}})
+			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
+			require.NoError(t, err)
+			require.Equal(t, row.want, storage.CodeOf(d.DeleteBucket(t.Context(), "photos")))
+			require.Equal(t, row.want == "", slices.Contains(s.requests(), askRemove))
+			require.NoError(t, d.Close())
+		})
+	}
+}
+
 // A service that is older than versions refuses to list them.
 func TestABucketOfAnOldServiceIsDeleted(t *testing.T) {
 	s := newStandIn(t, map[string]reply{"GET /photos?comp=list&maxresults=100&restype=container": page(""), askRemove: {status: http.StatusAccepted}})

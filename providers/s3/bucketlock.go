@@ -59,6 +59,7 @@ func (b *managed) setObjectLock(ctx context.Context, r *storage.BucketRequest) e
 	if err != nil {
 		return err
 	}
+	versioned := false // just now
 	switch {
 	case l.able && r.DefaultRetention == nil:
 		return nil
@@ -73,6 +74,7 @@ func (b *managed) setObjectLock(ctx context.Context, r *storage.BucketRequest) e
 		if err := b.setVersioning(ctx, true); err != nil {
 			return err
 		}
+		versioned = true
 	}
 	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
 	if d := r.DefaultRetention; d != nil && d.Days > 0 {
@@ -80,10 +82,13 @@ func (b *managed) setObjectLock(ctx context.Context, r *storage.BucketRequest) e
 			Mode: types.ObjectLockRetentionMode(lockMode(d.Mode)), Days: days(d.Days),
 		}}
 	}
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutObjectLockConfiguration(ctx, &awss3.PutObjectLockConfigurationInput{
-			Bucket: &b.name, ObjectLockConfiguration: c,
-		}, b.withBodyChecksum()...)
-		return err
+	unaware := func(err error) bool { return versioned && isCode(err, "InvalidBucketState") }
+	return settle(ctx, settleTime, unaware, func() error {
+		return writes(ctx, func(ctx context.Context) error {
+			_, err := b.client.PutObjectLockConfiguration(ctx, &awss3.PutObjectLockConfigurationInput{
+				Bucket: &b.name, ObjectLockConfiguration: c,
+			}, b.withBodyChecksum()...)
+			return err
+		})
 	})
 }

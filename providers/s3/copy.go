@@ -8,6 +8,7 @@ import (
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -125,6 +126,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size in
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	customizeSource(in, r.Source.Native)
+	expires := func(*awss3.Options) {}
 	// S3 refuses a copy onto itself without a change. Replacing the attributes with the
 	// same ones counts as a change.
 	if r.Replace || d.isItself(r) {
@@ -135,13 +137,14 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size in
 		in.ContentLanguage = httpheader.Optional(r.ContentLanguage)
 		in.CacheControl = httpheader.Optional(r.CacheControl)
 		in.Metadata = d.profile.storedNames(r.Metadata)
+		expires = withExpires(r.Source)
 	}
 	if err := d.customize(in, r.Native); err != nil {
 		return nil, err
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CopyObject(withCopyTimeout(ctx, size), in)
+		out, err = d.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
 		if err == nil && (out.CopyObjectResult == nil || out.CopyObjectResult.ETag == nil) {
 			err = noEvidence(true)
 		}
@@ -160,6 +163,19 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest, size in
 
 		Encryption: encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
 	}, nil
+}
+
+// withExpires keeps the Expires header of a source whose other attributes are sent, if the core has
+// read it. It is the only one that CopyObject copies and that storage.Attrs does not have.
+func withExpires(source storage.ObjectRef) func(*awss3.Options) {
+	return func(o *awss3.Options) {
+		if source.Attrs == nil {
+			return
+		}
+		if own, is := source.Attrs.Native.(*awss3.HeadObjectOutput); is && own.ExpiresString != nil {
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("Expires", *own.ExpiresString))
+		}
+	}
 }
 
 // isItself reports whether an object is copied onto itself.
@@ -201,11 +217,20 @@ func (d *driver) copyError(ctx context.Context, err error, source storage.Object
 	return e
 }
 
-// sizeOf returns the size of a source. If its revision has changed or it is gone,
-// sizeOf fails with Changed.
+// sizeOf returns the size of a source, as sourceAttrs does.
 func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
+	attrs, err := d.sourceAttrs(ctx, source)
+	if err != nil {
+		return 0, err
+	}
+	return attrs.Size, nil
+}
+
+// sourceAttrs returns the size and the time of a source. If its revision has changed or it is
+// gone, sourceAttrs fails with Changed.
+func (d *driver) sourceAttrs(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
-		return source.Attrs.Size, nil
+		return source.Attrs, nil
 	}
 	out, err := d.headSource(ctx, source)
 	if err != nil {
@@ -214,12 +239,12 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 		case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed:
 			e.Code = storage.Changed
 		}
-		return 0, e
+		return nil, e
 	}
 	if out.ContentLength == nil {
-		return 0, httpheader.LengthMissing()
+		return nil, httpheader.LengthMissing()
 	}
-	return *out.ContentLength, nil
+	return &storage.Attrs{Size: *out.ContentLength, Modified: modified(out.LastModified)}, nil
 }
 
 // headSource sends HeadObject for a source, whose bucket may be in another region. The

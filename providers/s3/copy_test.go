@@ -2,6 +2,7 @@ package s3
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
@@ -193,6 +195,62 @@ func TestCopyInParts(t *testing.T) {
 	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
+// Cloudflare lists the conditions of UploadPartCopy as not implemented, and refuses or ignores what
+// it has not implemented: cloudflare/cloudflare-docs pull request 32458.
+func TestACopyInPartsOfAServerThatDoesNotCompareTheSource(t *testing.T) {
+	const now, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
+	there := func(modified string) reply {
+		return reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Last-Modified": modified}}
+	}
+	for _, row := range []struct {
+		name string
+		end  reply // to the HEAD after the parts
+		code storage.Code
+	}{
+		{"the source is the same", there(now), ""},
+		{"the source was replaced while its parts were copied", reply{Status: 412}, storage.Changed},
+		{"the source was replaced twice, and has its ETag again", there(later), storage.Changed},
+		{"the source was removed", reply{Status: 404}, storage.Changed},
+		{"nobody knows", reply{Status: 500}, storage.Unavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t)
+			looks, ended := 0, false
+			w.Answer = func(r wiretest.Request) reply {
+				query := r.Query()
+				switch {
+				case r.Method == http.MethodHead:
+					if looks++; looks == 1 {
+						return there(now)
+					}
+					return withLength(row.end)
+				case query.Has("uploads"):
+					return withLength(reply{Body: begun})
+				case query.Has("partNumber"):
+					require.Equal(t, 1, looks)
+					if r.Header.Get("X-Amz-Copy-Source-If-Match") != "" {
+						return failing(http.StatusNotImplemented, "NotImplemented", "Header 'x-amz-copy-source-if-match' not implemented")
+					}
+					return withLength(reply{Body: partCopied})
+				case r.Method == http.MethodDelete:
+					ended = true
+					return reply{Status: http.StatusNoContent}
+				case r.Method == http.MethodGet:
+					return failing(http.StatusNotFound, "NoSuchUpload", "")
+				}
+				require.Equal(t, 2, looks, "the source is compared before the upload is completed")
+				return withLength(reply{Body: finished})
+			}
+			d := w.on(t, "r2")
+			d.copyLimit, d.copyPart = 10, 10
+			b := storage.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			_, err := storage.Copy(t.Context(), b, "to", b, "from")
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.code != "", ended, "the upload is aborted: %v", w.Lines())
+		})
+	}
+}
+
 func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -325,6 +383,59 @@ func TestCopyWithoutAttrs(t *testing.T) {
 				require.Equal(t, row.size, attrs.Size)
 				require.Equal(t, row.size < 0, attrs.ContentType == "", "unknown if nobody has read it")
 				require.Equal(t, "s3:\"c\"", attrs.Revision)
+			}
+		})
+	}
+}
+
+// CopyObject with REPLACE stores only the attributes of the request, and a copy in parts none of the
+// source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+func TestACopyKeepsExpires(t *testing.T) {
+	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"
+	there := withLength(reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires}})
+	for _, row := range []struct {
+		name    string
+		opts    []storage.CopyOption
+		inParts bool
+		want    string // in the first request that writes
+	}{
+		{name: "which S3 copies", want: ""},
+		{name: "with IfAbsent", opts: []storage.CopyOption{storage.IfAbsent()}, want: expires},
+		{name: "with another property", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, want: expires},
+		{name: "in parts", inParts: true, want: expires},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t)
+			var written []wiretest.Request
+			w.Answer = func(r wiretest.Request) reply {
+				switch {
+				case r.Method == http.MethodHead:
+					return there
+				case r.Method == http.MethodGet:
+					return withLength(reply{Body: `<Tagging><TagSet></TagSet></Tagging>`})
+				case r.Query().Has("uploads"):
+					written = append(written, r)
+					return withLength(reply{Body: begun})
+				case r.Query().Has("partNumber"):
+					return withLength(reply{Body: partCopied})
+				case r.Method == http.MethodPost:
+					return withLength(reply{Body: finished})
+				}
+				written = append(written, r)
+				return withLength(reply{Body: copied})
+			}
+			d := w.on(t, "aws")
+			if row.inParts {
+				d.copyLimit, d.copyPart = 10, 10
+			}
+			b := storage.New(d)
+			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", row.opts...)
+			require.NoError(t, err)
+			require.Nil(t, attrs.Native)
+			require.Len(t, written, 1)
+			require.Equal(t, row.want, written[0].Header.Get("Expires"))
+			if row.want != "" {
+				require.Contains(t, written[0].Header.Get("Authorization"), "expires", "it is signed")
 			}
 		})
 	}

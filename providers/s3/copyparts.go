@@ -2,7 +2,9 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,20 +54,23 @@ func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size i
 		Properties: r.Properties,
 		Controls:   controls,
 		Condition:  r.Condition,
-	}, split(r.Source, size, length))
+	}, split(r.Source, size, length), withExpires(r.Source))
 }
 
 // copyRanges makes an object of ranges. If it fails, it aborts the upload.
-func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange) (*storage.Attrs, error) {
+func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
 	style := ChecksumNone // only the store can compute checksums of copied parts
 	if d.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
-	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)
+	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style, opts...)
 	if err != nil {
 		return nil, err
 	}
 	parts, err := d.copyParts(ctx, r.Key, upload, ranges, r.Native)
+	if err == nil && !d.profile.PinnedCopyParts {
+		err = d.compareSources(ctx, ranges)
+	}
 	var attrs *storage.Attrs
 	if err == nil {
 		in := &awss3.CompleteMultipartUploadInput{
@@ -81,6 +86,27 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 		d.abort(ctx, r.Key, upload)
 	}
 	return attrs, err
+}
+
+// compareSources fails with Changed if a source was replaced after its first part was copied. A
+// replacement with the same ETag has another time. The content of a version never changes.
+func (d *driver) compareSources(ctx context.Context, ranges []copyRange) error {
+	for _, r := range ranges {
+		source, before := r.source, r.source.Attrs
+		first := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
+		if !first || source.Version != "" || source.Revision == "" {
+			continue
+		}
+		source.Attrs = nil
+		now, err := d.sourceAttrs(ctx, source)
+		if err != nil {
+			return err
+		}
+		if before != nil && !before.Modified.IsZero() && !now.Modified.Equal(before.Modified) {
+			return &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its parts were copied")}
+		}
+	}
+	return nil
 }
 
 // abort aborts an upload with a context of its own, because the caller's is often done.
@@ -103,13 +129,15 @@ func (d *driver) copyParts(ctx context.Context, key, upload string, ranges []cop
 // uploadPartCopy copies one range as a part.
 func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange, native []any) (types.CompletedPart, error) {
 	in := &awss3.UploadPartCopyInput{
-		Bucket:            d.name(),
-		Key:               &key,
-		UploadId:          &upload,
-		PartNumber:        aws.Int32(int32(number)),
-		CopySource:        copySource(r.source),
-		CopySourceIfMatch: httpheader.Optional(r.source.Revision),
-		CopySourceRange:   httpheader.Optional(r.header),
+		Bucket:          d.name(),
+		Key:             &key,
+		UploadId:        &upload,
+		PartNumber:      aws.Int32(int32(number)),
+		CopySource:      copySource(r.source),
+		CopySourceRange: httpheader.Optional(r.header),
+	}
+	if d.profile.PinnedCopyParts {
+		in.CopySourceIfMatch = httpheader.Optional(r.source.Revision)
 	}
 	customizeSource(in, r.source.Native)
 	if err := d.customize(in, native); err != nil {

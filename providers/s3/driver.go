@@ -22,6 +22,8 @@ type driver struct {
 	bucket    string
 	endpoints [2]atomic.Pointer[bucketEndpoint] // the server's, and the one for the last base URL
 	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
+	// noChecksums is when the credentials were last not allowed to read a checksum.
+	noChecksums atomic.Pointer[time.Time]
 
 	// Tests lower these sizes, in bytes, to copy small objects in parts. 0 is the
 	// profile's.

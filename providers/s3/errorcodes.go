@@ -168,6 +168,8 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	switch {
 	case code == "AccessDenied" && isAboutKMS(message):
 		m.Hint = kmsUseHint
+	case code == "InvalidRequest" && strings.Contains(message, "is required for Put") && strings.Contains(message, "Object Lock"):
+		m.Hint = "the bucket has a default retention, and S3 locks only what it can check: begin the upload without WithUncheckedParts"
 	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2
 		m = sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
 	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):

@@ -52,6 +52,9 @@ func fromResponse(err error) *storage.Error {
 	if !errorMeanings.Has(code) && isRefusal(status) && isSkewed(response.Response.Response) {
 		m = errorMeanings.Codes["RequestTimeTooSkewed"] // the response to a HEAD has no body with a code
 	}
+	if isThrottledHead(response.Response.Response) {
+		m = errorMeanings.Codes["SlowDown"]
+	}
 	e := m.NewError(status, response.Response.Header, err)
 	e.RequestID = response.ServiceRequestID()
 	if region := otherRegion(err); region != "" {
@@ -62,6 +65,13 @@ func fromResponse(err error) *storage.Error {
 
 func isRefusal(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// isThrottledHead reports whether S3 has throttled a HEAD. The response has no body with the code,
+// SlowDown (https://github.com/aws/aws-sdk-java-v2/issues/5414), but the id of the request, which
+// the 503 of a gateway has not.
+func isThrottledHead(r *http.Response) bool {
+	return r.StatusCode == http.StatusServiceUnavailable && r.Request != nil && r.Request.Method == http.MethodHead && r.Header.Get("X-Amz-Request-Id") != ""
 }
 
 // otherRegion returns the bucket's region if the response names it and the

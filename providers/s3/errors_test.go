@@ -137,3 +137,10 @@ func TestOutcomeOfACanceledWriteIsUnknown(t *testing.T) {
 	_, err := server.on(t, "aws").Put(ctx, wiretest.Put("k", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown, "the request was sent: %v", err)
 }
+
+// The 503 of a gateway says nothing about S3, and is not a reason to slow down for minutes.
+func TestA503ThatIsNotS3s(t *testing.T) {
+	w := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
+	_, err := storage.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")
+	require.ErrorIs(t, err, storage.Unavailable)
+}

@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -102,10 +104,20 @@ func policyDocument(bucket string, fields map[string]string, minSize, maxSize in
 		[]any{"content-length-range", minSize, maxSize},
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		conditions = append(conditions, []any{"eq", "$" + name, fields[name]})
+		conditions = append(conditions, []any{"eq", "$" + name, policyText(fields[name])})
 	}
 	return sigv4.Policy(struct {
 		Expiration string `json:"expiration"`
 		Conditions []any  `json:"conditions"`
 	}{expires.Format(policyTime), conditions})
+}
+
+// A policyText is a value in a policy. S3 wants a dollar sign escaped, which begins the name of a
+// field. https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
+type policyText string
+
+// MarshalJSON returns the text as JSON without a dollar sign.
+func (t policyText) MarshalJSON() ([]byte, error) {
+	text, err := json.Marshal(string(t))
+	return bytes.ReplaceAll(text, []byte("$"), []byte(`\u0024`)), err
 }

@@ -104,3 +104,15 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 	_, err := opened(t, Config{Anonymous: true}).signForm(t.Context(), formRequest(nil), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
+
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
+func TestAFormEscapesDollarSigns(t *testing.T) {
+	const disposition = `inline; filename="$5.txt"`
+	form, err := opened(t, Config{}).signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.ContentDisposition = disposition }), now)
+	require.NoError(t, err)
+	_, conditions := policyOf(t, form)
+	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))
+	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
+	require.NoError(t, err)
+	require.NotContains(t, string(document), "$5")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -126,7 +127,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err := d.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, err
 	}
-	out, native, err := d.headObject(ctx, in, r)
+	out, native, err := d.headWithChecksum(ctx, in, r)
 	if err != nil {
 		return nil, d.withReadKeyHint(d.readError(ctx, err, r), r.Native)
 	}
@@ -137,6 +138,30 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	attrs.Native = native
 	return attrs, nil
 }
+
+// headWithChecksum sends a HeadObject. On S3 the checksum of an object with a KMS key needs the
+// permission kms:Decrypt. A program that only writes does not have it, and everything else in the
+// response does not need it. After a refusal, headWithChecksum asks for the rest, and remembers it.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+func (d *driver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (*awss3.GetObjectOutput, any, error) {
+	if refused := d.noChecksums.Load(); refused != nil && d.clock.now().Sub(*refused) < checksumsRemembered {
+		in.ChecksumMode = ""
+	}
+	out, native, err := d.headObject(ctx, in, r)
+	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.profile.KMS {
+		return out, native, err
+	}
+	in.ChecksumMode = ""
+	plain, plainNative, failed := d.headObject(ctx, in, r)
+	if failed != nil {
+		return nil, nil, err
+	}
+	now := d.clock.now()
+	d.noChecksums.Store(&now)
+	return plain, plainNative, nil
+}
+
+const checksumsRemembered = 10 * time.Minute
 
 // headObject sends a HeadObject. native is the SDK's own output, if r wants it.
 func (d *driver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *storage.GetRequest) (out *awss3.GetObjectOutput, native any, err error) {

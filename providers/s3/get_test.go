@@ -2,7 +2,10 @@ package s3
 
 import (
 	"io"
+	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -190,4 +193,39 @@ func TestReadOfAMissingObject(t *testing.T) {
 			require.Equal(t, row.lines, w.Lines())
 		})
 	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A role that may write to a bucket with SSE-KMS, and may not decrypt, is refused the checksum of
+// an object and with it the whole response, which has no body.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []string
+		d := opened(t, Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			asked = append(asked, r.Method+r.Header.Get("X-Amz-Checksum-Mode"))
+			response := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"X-Amz-Request-Id": {"R1"}, "Etag": {etag}, "Content-Length": {"3"}}, Body: http.NoBody, Request: r, ContentLength: 3}
+			if r.Header.Get("X-Amz-Checksum-Mode") != "" || strings.HasSuffix(r.URL.Path, "secret") {
+				response.StatusCode = http.StatusForbidden
+			}
+			return response, nil
+		})}})
+		b := storage.New(d)
+		for range 2 {
+			exists, err := b.Exists(t.Context(), "k")
+			require.NoError(t, err)
+			require.True(t, exists)
+		}
+		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEAD"}, asked, "it is remembered")
+		time.Sleep(checksumsRemembered)
+		asked = nil
+		_, err := b.Attrs(t.Context(), "secret")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		_, err = b.Attrs(t.Context(), "secret")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, asked)
+	})
 }

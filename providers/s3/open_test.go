@@ -57,7 +57,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "a bucket with dots, which no certificate covers", config: Config{Region: "eu-west-1", Bucket: "my.photos"}, profile: "aws", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/my.photos/"},
 		{name: "an endpoint of Amazon's", config: Config{Endpoint: "https://s3.dualstack.eu-west-3.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.s3.dualstack.eu-west-3.amazonaws.com/"},
 		{name: "a VPC's endpoint", config: Config{Endpoint: "https://bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com/"},
-		{name: "Spaces, whose objects a CDN serves", config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
+		{name: "Spaces, whose CDN exists only if it was enabled", config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.digitaloceanspaces.com/"},
 		{name: "R2, which has no public URL", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "R2 in a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
@@ -77,14 +77,14 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "the environment's FIPS, beside a credential and a region", config: Config{Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "aws", region: "us-east-1", public: "https://photos.s3-fips.us-east-1.amazonaws.com/"},
 		{name: "the environment's FIPS is Amazon's", config: Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "an access point", config: Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"}, profile: "accesspoint", region: "us-west-2", public: "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
-		{name: "Spaces by name", config: Config{Region: "nyc3", Profile: named("spaces")}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
-		{name: "Spaces by name, in the environment's region", config: Config{Profile: named("spaces")}, env: map[string]string{"AWS_REGION": "ams3"}, profile: "spaces", region: "ams3", public: "https://photos.ams3.cdn.digitaloceanspaces.com/"},
+		{name: "Spaces by name", config: Config{Region: "nyc3", Profile: named("spaces")}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.digitaloceanspaces.com/"},
+		{name: "Spaces by name, in the environment's region", config: Config{Profile: named("spaces")}, env: map[string]string{"AWS_REGION": "ams3"}, profile: "spaces", region: "ams3", public: "https://photos.ams3.digitaloceanspaces.com/"},
 		{name: "Wasabi by name", config: Config{Region: "eu-central-1", Profile: named("wasabi")}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
 		{name: "B2 by name", config: Config{Region: "us-west-004", Profile: named("b2")}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
 		{name: "Google by name", config: Config{Profile: named("gcs")}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
 		{name: "a profile, and the environment's endpoint", config: Config{Region: "here", Profile: named("minio")}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "minio", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "the careful profile is Amazon's too", config: Config{Region: "eu-west-1", Profile: named("unknown")}, profile: "unknown", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/photos/", pathStyle: true},
-		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
+		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.digitaloceanspaces.com/"},
 		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
 		{name: "a client keeps the bucket in the host", config: Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
 		{name: "unless Config has a path style", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
@@ -363,7 +363,7 @@ func TestGivenClient(t *testing.T) {
 	require.True(t, ok)
 	require.Same(t, client, native)
 	_, err = b.Attrs(t.Context(), "k")
-	require.ErrorIs(t, err, storage.Unavailable)
+	require.ErrorIs(t, err, storage.RateLimited)
 	require.Len(t, w.Lines(), 1, "its retrying does not stand below ours")
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)

@@ -92,6 +92,46 @@ func TestListUploads(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
+// One unfinished upload of another program, whose key has a control character, must not hide the
+// others: aws/aws-sdk-java#3112. Ceph does not echo the parameter: ceph/ceph#30993.
+func TestUploadsToKeysWithControlCharacters(t *testing.T) {
+	page := func(encoding, key, next string) reply {
+		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated><NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
+			<Upload><Key>` + key + `</Key><UploadId>u1</UploadId></Upload></ListMultipartUploadsResult>`}
+	}
+	const escaped = `<EncodingType>url</EncodingType>`
+	const plain, asked = "GET /photos?max-uploads=2&uploads=", "GET /photos?encoding-type=url&max-uploads=2&uploads="
+	unreadable := page("", "a&#x1; b+", "c&#x2;")
+	for name, row := range map[string]struct {
+		replies   []reply
+		key, next string
+		lines     []string
+	}{
+		"readable":         {[]reply{page("", "a%01+b", "c%2B")}, "a%01+b", "c%252B", []string{plain}},
+		"Amazon":           {[]reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")}, "a\x01 b+", "c%02%20d", []string{plain, asked}},
+		"Ceph":             {[]reply{unreadable, page("", "a%01%20b%2B", "c+d")}, "a\x01 b+", "c%2Bd", []string{plain, asked}},
+		"not as announced": {[]reply{unreadable, page(escaped, "a%zz", "c")}, "", "", []string{plain, asked}},
+		"still unreadable": {[]reply{unreadable, unreadable}, "", "", []string{plain, asked}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, row.replies...)
+			d := w.on(t, "aws")
+			page, err := d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2})
+			require.Equal(t, row.lines, w.Lines())
+			if row.key == "" {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.key, page.Uploads[0].Key)
+			w.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
+			_, err = d.ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 2, Token: page.Token})
+			require.NoError(t, err)
+			require.Contains(t, strings.ReplaceAll(w.Last(t).RawQuery, "+", "%20"), "key-marker="+row.next+"&")
+		})
+	}
+}
+
 func TestASignedPartIsTheSDKs(t *testing.T) {
 	d := opened(t, Config{})
 	for name, row := range map[string]struct {

@@ -25,7 +25,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	return d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style)
 }
 
-func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle) (string, error) {
+func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle, opts ...func(*awss3.Options)) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             d.name(),
 		Key:                &key,
@@ -44,7 +44,7 @@ func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Propert
 	if err := d.customize(in, c.Native); err != nil {
 		return "", err
 	}
-	out, err := d.client.CreateMultipartUpload(ctx, in)
+	out, err := d.client.CreateMultipartUpload(ctx, in, opts...)
 	if err != nil {
 		return "", withWriteKeyHint(d.uploadError(err), c.Native)
 	}

@@ -29,6 +29,9 @@ type Profile struct {
 	Copy            bool        // CopyObject
 	CopyParts       bool        // UploadPartCopy, for Compose and for objects that are too large for CopyObject
 	CopiedChecksums bool        // with ChecksumFullObject, objects of copied parts have a checksum, too
+	// PinnedCopyParts says that UploadPartCopy enforces x-amz-copy-source-if-match. Without it, the
+	// header is not sent, and each source is compared again before the upload is completed.
+	PinnedCopyParts bool
 
 	// OrderedListing says that the server lists keys in byte order. Otherwise, it lists like
 	// a directory tree, and the core lists folder by folder, with a request for each.
@@ -86,6 +89,8 @@ type Profile struct {
 	// that a removal of "/a" would remove "a".
 	LeadingSlashes bool
 
+	// identifies says that every response has a header of the protocol, such as x-amz-request-id.
+	identifies bool
 	// timesInIDs says that the server lists an old version with the time of its replacement,
 	// and that its id is a ULID, which has the time of the version.
 	timesInIDs bool

@@ -20,6 +20,7 @@ var profiles = []Profile{
 		Batch:           BatchChecksum,
 		Copy:            true,
 		CopyParts:       true,
+		PinnedCopyParts: true,
 		CopiedChecksums: true,
 		ObjectACLs:      true, // if the bucket allows them; else AccessControlListNotSupported
 		KMS:             true,
@@ -44,7 +45,7 @@ var profiles = []Profile{
 	{
 		// Docs: has ACLs of objects, policies, CORS, lifecycle and versioning. The
 		// bucket's ACL applies only to listings, so that a policy makes it public.
-		// Public objects have the CDN's host, if the Space has one. Third parties
+		// Only a Space whose owner has enabled the CDN has a host of the CDN. Third parties
 		// claim conditional writes, which s3probe must confirm. It is built on
 		// Ceph: older releases check Content-MD5, but accept a CRC32C without
 		// checking it. The release is unknown, so names of metadata have no "_".
@@ -62,14 +63,15 @@ var profiles = []Profile{
 		VirtualHost:       true,
 		EscapeUnderscores: true,
 		Hosts:             []string{"{region}.digitaloceanspaces.com"},
-		PublicURL:         "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
 		OrderedListing:    true,
 		SignedUploads:     SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: has conditions on PutObject and CompleteMultipartUpload, on copies
 		// only as cf-copy-destination-if-*, and none on deletes. Parts must have the
-		// same size. The CRC32C of a multipart upload is COMPOSITE. There are no
+		// same size, and those that are copied have no conditions for their source
+		// (cloudflare/cloudflare-docs pull request 32458). The CRC32C of a multipart upload
+		// is COMPOSITE. There are no
 		// ACLs, POST policies, versions or policies, and no anonymous reads by the
 		// S3 URL. A Put may have 5 GiB minus 5 MiB.
 		Name:           "r2",
@@ -140,29 +142,31 @@ var profiles = []Profile{
 		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
 		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
 		// object lock.
-		Name:           "minio",
-		Conditions:     Conditions{Create: true, Update: true, Complete: true},
-		Checksum:       ChecksumFullObject,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		StorageClasses: true,
-		KMS:            true, // if it has one; else NotImplemented
-		CustomerKeys:   true,
-		SignedForms:    true,
-		Tags:           true,
-		Versioning:     true,
-		ObjectLock:     LockNewBuckets,
-		BucketPolicy:   true,
-		Lifecycle:      true,
-		Hosts:          []string{"play.min.io"},
-		OrderedListing: true,
-		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		SlashDelimiter: true,
-		TokenAfterLast: true,
-		SlowTokens:     true, // its source, and measured with 10,000 keys
-		HidesUploads:   true,
-		ShortSegments:  true,
+		Name:            "minio",
+		identifies:      true,
+		Conditions:      Conditions{Create: true, Update: true, Complete: true},
+		Checksum:        ChecksumFullObject,
+		Batch:           BatchMD5,
+		Copy:            true,
+		CopyParts:       true,
+		PinnedCopyParts: true,
+		StorageClasses:  true,
+		KMS:             true, // if it has one; else NotImplemented
+		CustomerKeys:    true,
+		SignedForms:     true,
+		Tags:            true,
+		Versioning:      true,
+		ObjectLock:      LockNewBuckets,
+		BucketPolicy:    true,
+		Lifecycle:       true,
+		Hosts:           []string{"play.min.io"},
+		OrderedListing:  true,
+		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		SlashDelimiter:  true,
+		TokenAfterLast:  true,
+		SlowTokens:      true, // its source, and measured with 10,000 keys
+		HidesUploads:    true,
+		ShortSegments:   true,
 	},
 	{
 		// Docs and its conformance tests: PutObject has had conditions for long,
@@ -239,35 +243,39 @@ var profiles = []Profile{
 		// without its lock before it refuses the lock of a bucket without object lock,
 		// and never ends a retention. It lists an old version with the time of its
 		// replacement; its source makes the id a ULID of the time of the version.
-		Name:           "versitygw",
-		timesInIDs:     true,
-		Conditions:     Conditions{Create: true, Update: true, Complete: true},
-		Checksum:       ChecksumFullObject,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		BucketOwners:   true,
-		SignedForms:    true,
-		Tags:           true,
-		Versioning:     true,
-		ObjectLock:     LockAllBuckets,
-		BucketPolicy:   true,
-		CORS:           true,
-		OrderedListing: true,
-		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		TokenAfterLast: true,
-		Racy:           Conditions{Remove: true},
-		ShortSegments:  true,
+		Name:            "versitygw",
+		identifies:      true,
+		timesInIDs:      true,
+		Conditions:      Conditions{Create: true, Update: true, Complete: true},
+		Checksum:        ChecksumFullObject,
+		Batch:           BatchMD5,
+		Copy:            true,
+		CopyParts:       true,
+		PinnedCopyParts: true,
+		BucketOwners:    true,
+		SignedForms:     true,
+		Tags:            true,
+		Versioning:      true,
+		ObjectLock:      LockAllBuckets,
+		BucketPolicy:    true,
+		CORS:            true,
+		OrderedListing:  true,
+		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		TokenAfterLast:  true,
+		Racy:            Conditions{Remove: true},
+		ShortSegments:   true,
 	},
 	{
 		// Run: our own server (package s3server), which keeps Amazon's rules. It is asked
 		// for buckets by path, and responds with 501 if the store below it lacks a feature.
 		Name:            "omnibucket",
+		identifies:      true,
 		Conditions:      Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
 		Checksum:        ChecksumFullObject,
 		Batch:           BatchChecksum,
 		Copy:            true,
 		CopyParts:       true,
+		PinnedCopyParts: true,
 		CopiedChecksums: true,
 		ObjectACLs:      true,
 		KMS:             true,

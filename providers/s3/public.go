@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -105,14 +106,25 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 			return err
 		})
 	}
-	err := writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.withBodyChecksum()...)
-		return err
+	err := settle(ctx, unblocking, b.isBlocked, func() error {
+		return writes(ctx, func(ctx context.Context) error {
+			_, err := b.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.withBodyChecksum()...)
+			return err
+		})
 	})
-	if storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() {
+	if b.isBlocked(err) {
 		return sdkerror.WithHint(err, "check whether the account blocks public access: S3 > Block Public Access settings for this account")
 	}
 	return err
+}
+
+// isBlocked reports whether a policy was refused because of a block of public access, which is
+// enforced for some seconds after it was removed (https://github.com/env0/templates/pull/258). A
+// refusal for want of permission names the action.
+func (b *managed) isBlocked(err error) bool {
+	_, message := codeAndMessage(err)
+	return storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() &&
+		(strings.Contains(message, "BlockPublicPolicy") || !strings.Contains(message, "not authorized to perform"))
 }
 
 // arn returns the bucket's name in policies.

@@ -45,7 +45,7 @@ func (s *serviceDriver) accountFor(bucket string) *account {
 }
 
 func (s *serviceDriver) managedBucket(name string) *managed {
-	return &managed{s.accountFor(name), name}
+	return &managed{account: s.accountFor(name), name: name}
 }
 
 // inBucketRegion calls do for a bucket. If the server responds that the bucket is in

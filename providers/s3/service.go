@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/bucketupdate"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -27,7 +28,8 @@ const (
 // A serviceDriver manages the buckets of one account.
 type serviceDriver struct {
 	*account
-	regions sync.Map // by name: the regions of buckets outside of the account's region
+	regions   sync.Map // by name: the regions of buckets outside of the account's region
+	unsettled sync.Map // by name: buckets that this service created, whose settings are put off
 }
 
 // NewService opens the account of a Config without a bucket, and sends no request. It
@@ -75,29 +77,60 @@ func (s *serviceDriver) Close() error { return s.account.close() }
 // bucket's region.
 type managed struct {
 	*account
-	name string
+	name  string
+	isNew bool // created by this call
 }
 
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
 // returns 200 in some regions, and on some servers, if the account already has the
-// bucket. If a setting fails, CreateBucket deletes the new bucket.
+// bucket. If a setting is refused, CreateBucket deletes the new bucket. If the server only
+// puts a setting off for too long, the bucket stays, and another call continues.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
-	_, err := s.managedBucket(r.Name).head(ctx)
-	switch code := storage.CodeOf(err); {
-	case err == nil:
-		return nil, storage.BucketExists
-	case ctx.Err() != nil, code == storage.Unavailable, code == storage.RateLimited:
-		return nil, err
-	} // for other errors CreateBucket has a better response, because HEAD has no body
 	region := r.Region
 	if region == "" {
 		region = s.region
 	}
+	b := &managed{account: s.inRegion(region), name: r.Name, isNew: true} // the request goes to the region of the bucket
+	if _, created := s.unsettled.Load(r.Name); !created {
+		if err := s.create(ctx, r, b, region); err != nil {
+			return nil, err
+		}
+	}
+	info := bucketupdate.Requested(r)
+	info.Region = region
+	if !s.profile.Location {
+		info.Region = s.region // such a server has other names for locations
+	}
+	err := b.applyNew(ctx, r, info)
+	if err != nil && asError(err).Retryable && ctx.Err() == nil {
+		s.unsettled.Store(r.Name, true)
+		return nil, err
+	}
+	s.unsettled.Delete(r.Name)
+	if err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		defer cancel()
+		_, _ = b.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
+		return nil, err
+	}
+	info.Versioning = info.Versioning || r.ObjectLock // S3 enables it with object lock
+	s.remember(r.Name, region)
+	return info, nil
+}
+
+// create sends HeadBucket and CreateBucket.
+func (s *serviceDriver) create(ctx context.Context, r *storage.BucketRequest, b *managed, region string) error {
+	_, err := s.managedBucket(r.Name).head(ctx)
+	switch code := storage.CodeOf(err); {
+	case err == nil:
+		return storage.BucketExists
+	case ctx.Err() != nil, code == storage.Unavailable, code == storage.RateLimited:
+		return err
+	} // for other errors CreateBucket has a better response, because HEAD has no body
 	in := &awss3.CreateBucketInput{Bucket: &r.Name}
-	b := &managed{s.inRegion(region), r.Name} // the request goes to the region of the bucket
 	if s.profile.Location && region != defaultRegion || !s.profile.Location && region != s.region {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
@@ -108,23 +141,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		_, err := b.client.CreateBucket(ctx, in)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if isCode(err, "OperationAborted") {
+		return sdkerror.WithHint(err, "a bucket of this name was deleted a short time ago, or is being created: try later, or take another name")
 	}
-	info := bucketupdate.Requested(r)
-	info.Region = region
-	if !s.profile.Location {
-		info.Region = s.region // such a server has other names for locations
-	}
-	if err := b.applyNew(ctx, r, info); err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		defer cancel()
-		_, _ = b.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
-		return nil, err
-	}
-	info.Versioning = info.Versioning || r.ObjectLock // S3 enables it with object lock
-	s.remember(r.Name, region)
-	return info, nil
+	return err
 }
 
 // applyNew applies the settings that differ from those of a new bucket, which is private
@@ -171,32 +191,32 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 
 func (b *managed) apply(ctx context.Context, r *storage.BucketRequest) error {
 	if r.PublicAccess != nil && !*r.PublicAccess {
-		if err := b.setPublic(ctx, false); err != nil {
+		if err := b.change(ctx, func() error { return b.setPublic(ctx, false) }); err != nil {
 			return err
 		}
 	}
 	if r.Versioning != nil {
-		if err := b.setVersioning(ctx, *r.Versioning); err != nil {
+		if err := b.change(ctx, func() error { return b.setVersioning(ctx, *r.Versioning) }); err != nil {
 			return err
 		}
 	}
 	if r.ObjectLock || r.DefaultRetention != nil {
-		if err := b.setObjectLock(ctx, r); err != nil {
+		if err := b.change(ctx, func() error { return b.setObjectLock(ctx, r) }); err != nil {
 			return err
 		}
 	}
 	if r.CORS != nil {
-		if err := b.putCORS(ctx, *r.CORS); err != nil {
+		if err := b.change(ctx, func() error { return b.putCORS(ctx, *r.CORS) }); err != nil {
 			return err
 		}
 	}
 	if r.Lifecycle != nil {
-		if err := b.setLifecycle(ctx, *r.Lifecycle); err != nil {
+		if err := b.change(ctx, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }); err != nil {
 			return err
 		}
 	}
 	if r.PublicAccess != nil && *r.PublicAccess {
-		return b.setPublic(ctx, true)
+		return b.change(ctx, func() error { return b.setPublic(ctx, true) })
 	}
 	return nil
 }
@@ -237,6 +257,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		})
 	})
 	if err == nil {
+		s.unsettled.Delete(name)
 		s.remember(name, s.region) // it may be created again in any region
 	}
 	return err

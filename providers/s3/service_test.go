@@ -20,7 +20,8 @@ import (
 // the host, and returns a response for each.
 type transcript struct {
 	t       *testing.T
-	replies map[string]string // request: status, a space, body
+	replies map[string]string   // request: status, a space, body
+	first   map[string][]string // responses before that, in order
 
 	mu       sync.Mutex
 	requests []string
@@ -46,6 +47,9 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.requests = append(w.requests, name)
 	w.bodies[name], w.hosts[name], w.headers[name] = string(body), r.URL.Host, r.Header
 	reply := w.replies[name]
+	if first := w.first[name]; len(first) > 0 {
+		reply, w.first[name] = first[0], first[1:]
+	}
 	w.mu.Unlock()
 	if reply == "" {
 		reply = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
@@ -132,7 +136,8 @@ func TestAnExistingBucketIsNotCreated(t *testing.T) {
 		"an own bucket, created meanwhile":             {map[string]string{"HEAD /": "404 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
 		"another's":                                    {map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")}, storage.BucketExists},
 		"one of another region":                        {map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
-		"an unknown state":                             {map[string]string{"HEAD /": "503 "}, storage.Unavailable},
+		"an unknown state":                             {map[string]string{"HEAD /": "500 "}, storage.Unavailable},
+		"a throttled question":                         {map[string]string{"HEAD /": "503 "}, storage.RateLimited},
 		"a forbidden key":                              {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
 		"an access key of another service":             {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
 	} {

@@ -6,13 +6,17 @@ import (
 	"strings"
 )
 
-// granted returns the permissions that a role needs, in order.
+// granted returns the permissions that a role needs, in order. A signature of a container has no
+// letters for the container itself, which no operation with objects must have.
 func granted(c Credential, role Role) (all []string) {
 	for i := range Rows {
 		row := &Rows[i]
 		if row.Role == role || role == Full && row.Role != None {
 			all = append(all, row.Needs.of(c)...)
 		}
+	}
+	if c == AzureSignature {
+		all = slices.DeleteFunc(all, func(letter string) bool { return strings.Contains(letter, "(") })
 	}
 	return ordered(c, all)
 }

@@ -82,7 +82,7 @@ var objectRows = []Row{
 	}, {
 		Name: "`BeginUpload`, `PutPart`, `Complete`", Role: Full, do: openUpload,
 		Needs: Needs{"PutObject ListMultipartUploadParts", "objects.create objects.get objects.list objects.delete",
-			"blobs/read blobs/write blobs/delete blobs/deleteBlobVersion/action", "r w d x l"},
+			"containers/read blobs/read blobs/write blobs/delete blobs/deleteBlobVersion/action", "r w d x l r(c)"},
 	}, {
 		Name: "… and `Abort`", Role: Full, setup: begun, do: abortUpload,
 		Needs: Needs{"AbortMultipartUpload ListMultipartUploadParts", "objects.list objects.delete", "blobs/read blobs/delete blobs/deleteBlobVersion/action", "r d x l"},

@@ -68,7 +68,7 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			require.NoError(t, err)
 			t.Log(report)
 			require.Equal(t, s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}, report.Profile.Conditions)
-			require.True(t, report.Profile.Tags)
+			require.True(t, report.Profile.Tags && report.Profile.PinnedCopyParts)
 			require.Equal(t, s3.LockNewBuckets, report.Profile.ObjectLock)
 			require.True(t, report.Profile.KMS && report.Profile.CustomerKeys)
 			require.Empty(t, report.Left)
@@ -114,6 +114,7 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 		"no listing of uploads":                         {s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"}, uploadsCheck, Refused, func(p s3.Profile) bool { return p.HidesUploads }},
 		"no copies":                                     {s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"}, "a server-side copy", Refused, func(p s3.Profile) bool { return !p.Copy }},
 		"no copied parts":                               {s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", Refused, func(p s3.Profile) bool { return !p.CopyParts }},
+		"other revisions of copied parts":               {s3server.Fault{Operation: "UploadPartCopy", Ignore: []string{"X-Amz-Copy-Source-If-Match"}}, "a copied part is of the revision that it names", Ignored, func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts }},
 		"no batches":                                    {s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch delete", Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
 		"no forms":                                      {s3server.Fault{Operation: "PostObject", Error: "NotImplemented"}, "a form enforces its sizes and type", Inconclusive, func(p s3.Profile) bool { return !p.SignedForms }},
 		"tags ignored":                                  {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}}, tagsCheck, Ignored, func(p s3.Profile) bool { return !p.Tags }},

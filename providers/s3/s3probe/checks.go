@@ -65,6 +65,7 @@ var checks = []check{
 	{name: "a server-side copy", run: checkCopy, set: func(p *s3.Profile, ok bool) { p.Copy = ok }},
 	conditionCheck("create-only and compare-and-swap on a copy", checkCopyConditions, func(c *s3.Conditions) *bool { return &c.Copy }),
 	{name: "a part copied from an object", run: checkCompose, set: func(p *s3.Profile, ok bool) { p.CopyParts = ok }},
+	{name: "a copied part is of the revision that it names", run: checkPinnedParts, set: func(p *s3.Profile, ok bool) { p.PinnedCopyParts = ok }},
 	{name: "a batch delete", run: checkBatch, set: func(p *s3.Profile, ok bool) {
 		switch {
 		case !ok:

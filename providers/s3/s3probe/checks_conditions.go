@@ -189,14 +189,36 @@ func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 			if err != nil {
 				return err
 			}
-			return retry(ctx, func() error {
-				_, err := p.Compose(ctx, &storage.ComposeRequest{
-					Key: p.prefix + "compose", Sources: []storage.ObjectRef{p.source(attrs.Revision)},
-					Properties: storage.Properties{ContentType: "text/plain"},
-				})
-				return err
-			})
+			return p.compose(ctx, attrs.Revision)
 		}),
 		p.expectObject(ctx, "compose", "new"),
 	)
+}
+
+// checkPinnedParts copies an object as a part, and names another revision.
+func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
+	_, wrong, err := p.revisions(ctx, "source")
+	if err != nil {
+		return inconclusive("writing", err)
+	}
+	switch err := p.compose(ctx, wrong); storage.CodeOf(err) {
+	case "":
+		return Ignored, "a part was copied of another revision"
+	case storage.Changed:
+		return Enforced, ""
+	default:
+		return inconclusive("a part of another revision", err)
+	}
+}
+
+func (p *probe) compose(ctx context.Context, revision string) error {
+	source := p.source(revision)
+	source.Attrs = &storage.Attrs{Size: 3} // of "old" and "new"
+	return retry(ctx, func() error {
+		_, err := p.Compose(ctx, &storage.ComposeRequest{
+			Key: p.prefix + "compose", Sources: []storage.ObjectRef{source},
+			Properties: storage.Properties{ContentType: "text/plain"},
+		})
+		return err
+	})
 }

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A question is one that only an account of a cloud can settle. docs/certified.md lists them.
+type question struct {
+	id       string
+	provider string // as in Attrs.Provider
+	account  string // the kind of account that it is for
+	text     string
+	does     string   // what the code does until somebody knows
+	cost     string   // what it takes, beside a bucket
+	answers  []string // what ask may return
+	locks    bool     // asked only with -locks, as it locks objects
+	ask      func(ctx context.Context, i *inquiry) (answer string, err error)
+}
+
+// questions are all of them, in the order of docs/certified.md.
+var questions = slices.Concat(s3Questions, gcsQuestions, azureQuestions)
+
+// An answer is what a question found out. One of Answer and Open is set.
+type answer struct {
+	ID     string `json:"id"`
+	Answer string `json:"answer,omitempty"`
+	Open   string `json:"open,omitempty"` // why there is no answer
+	Detail string `json:"detail,omitempty"`
+}
+
+// notHere is the error of a question that the account cannot answer. It says why.
+type notHere string
+
+func (n notHere) Error() string { return string(n) }
+
+// An inquiry is one question to the account.
+type inquiry struct {
+	c      *certification
+	made   []string // its buckets
+	detail string
+	clean  []func(context.Context) error // what precedes the deletion of the buckets
+}
+
+// bucket creates a bucket, which the runner deletes. Settings that the store does not have make the
+// question not be for it.
+func (i *inquiry) bucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
+	name := fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1))
+	_, err := i.c.service.CreateBucket(ctx, name, settings...)
+	if storage.CodeOf(err) == storage.Unsupported {
+		return nil, notHere("the store has no such bucket: " + err.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	i.made = append(i.made, name)
+	return i.open(name)
+}
+
+// open opens a bucket, whose operations are counted and fail after an interruption.
+func (i *inquiry) open(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
+	b, err := i.c.service.Bucket(name, append(opts, storage.WithHook(i.c.countUntilInterrupted))...)
+	if err == nil {
+		i.clean = append(i.clean, func(context.Context) error { return storage.Close(b) })
+	}
+	return b, err
+}
+
+// name returns the name of the bucket that was created last.
+func (i *inquiry) name() string { return i.made[len(i.made)-1] }
+
+// note keeps a detail for the result.
+func (i *inquiry) note(format string, args ...any) { i.detail = fmt.Sprintf(format, args...) }
+
+// put stores a short object.
+func put(ctx context.Context, b storage.Uploader, key string, opts ...storage.UploadOption) error {
+	_, err := b.Upload(ctx, key, strings.NewReader("text"), opts...)
+	return err
+}
+
+// get makes a request that nobody signed, and returns its status and body.
+func (i *inquiry) get(ctx context.Context, method, address string, header http.Header, body string) (int, string, error) {
+	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
+	defer stop()
+	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	i.c.requests.Add(1)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}}
+	response, err := client.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	return response.StatusCode, string(text), err
+}
+
+// asked are the questions for this account.
+func (c *certification) asked() []question {
+	return slices.DeleteFunc(slices.Clone(c.all), func(q question) bool {
+		return q.provider != c.driver.Provider() || q.locks && !c.locks
+	})
+}
+
+// askAll asks the questions, one after the other, and keeps the answers of all that there are.
+func (c *certification) askAll(t *testing.T) {
+	for _, q := range c.all {
+		a := answer{ID: q.id}
+		switch {
+		case c.interrupted.Load():
+			return
+		case q.provider != c.driver.Provider():
+			a.Open = "it is about " + q.provider
+		case q.locks && !c.locks:
+			a.Open = "it was not asked for: it locks objects, and needs -locks"
+		default:
+			t.Run(q.id, func(t *testing.T) {
+				var err error
+				if a, err = c.inquire(t.Context(), q); err != nil {
+					fmt.Println("certify:", q.id+":", err)
+				}
+			})
+		}
+		c.answers = append(c.answers, a)
+	}
+}
+
+// inquire asks one question, and deletes what it made, whatever its end. The error is of the
+// deletion, or that of a question that failed.
+func (c *certification) inquire(ctx context.Context, q question) (a answer, err error) {
+	i := &inquiry{c: c}
+	a = answer{ID: q.id}
+	defer func() {
+		if p := recover(); p != nil {
+			a.Open, err = "it failed", fmt.Errorf("panic: %v", p)
+		}
+		err = errors.Join(err, i.cleanUp(context.WithoutCancel(ctx)))
+	}()
+	text, err := q.ask(ctx, i)
+	var reason notHere
+	switch {
+	case errors.As(err, &reason):
+		a.Open = string(reason)
+		return a, nil
+	case c.interrupted.Load():
+		a.Open = "it was interrupted"
+		return a, err
+	case err != nil:
+		a.Open = "it failed: " + string(storage.CodeOf(err))
+		return a, err
+	}
+	if !slices.Contains(q.answers, text) {
+		return a, fmt.Errorf("%q is no answer to it", text)
+	}
+	a.Answer, a.Detail = text, i.detail
+	return a, nil
+}
+
+// cleanUp undoes what a question did. A bucket that cannot be deleted stays in the ledger, so that
+// the program tries again at its end, and names it.
+func (i *inquiry) cleanUp(ctx context.Context) error {
+	var failures []error
+	for _, undo := range slices.Backward(i.clean) {
+		failures = append(failures, undo(ctx))
+	}
+	for _, name := range i.made {
+		failures = append(failures, i.c.erase(ctx, name))
+	}
+	return errors.Join(failures...)
+}
+
+// printAnswers says which questions were answered.
+func (c *certification) printAnswers() {
+	for _, q := range c.all {
+		at := slices.IndexFunc(c.answers, func(a answer) bool { return a.ID == q.id })
+		if at < 0 || q.provider != c.driver.Provider() {
+			continue
+		}
+		switch a := c.answers[at]; {
+		case a.Answer != "" && a.Detail != "":
+			fmt.Printf("answered: %s\n  %s (%s)\n", q.text, a.Answer, a.Detail)
+		case a.Answer != "":
+			fmt.Printf("answered: %s\n  %s\n", q.text, a.Answer)
+		default:
+			fmt.Printf("open: %s\n  %s\n", q.text, a.Open)
+		}
+	}
+}

@@ -1,0 +1,417 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/omnibucket/storage"
+)
+
+var azureQuestions = []question{
+	{
+		id: "azure-tags-of-attrs", provider: "azure", account: "with a role that may not read tags",
+		text:    "With a role that may not read tags, does `Attrs` count the tags of an object?",
+		does:    "either is right: a copy then has none",
+		cost:    "3 requests",
+		answers: []string{"yes", "no"}, ask: askTagsOfAttrs,
+	}, {
+		id: "azure-sas-limit", provider: "azure", account: "with a SAS expiration policy (-sas-limit DURATION)",
+		text:    "With a SAS expiration policy that blocks, does a URL work whose term, from its start, is exactly the limit?",
+		does:    "the start is 15 minutes before now",
+		cost:    "3 requests",
+		answers: []string{"yes", "no"}, ask: askSASLimit,
+	}, {
+		id: "azure-copy-source", provider: "azure", account: "standard, with private endpoints, with a SAS expiration policy",
+		text:    "Does the error for a source that the service may not read carry `CannotVerifyCopySource` with private endpoints?",
+		does:    "that code, and `PublicAccessNotPermitted` if the source can be read, let the bytes pass through the process",
+		cost:    "5 requests",
+		answers: []string{"the service reads its sources", "yes", "no"}, ask: askCopySource,
+	}, {
+		id: "azure-refused-characters", provider: "azure", account: "standard",
+		text:    "Which characters of K1 does the front end refuse? Users name U+0081, U+008D, U+008F, U+009D, U+F003 and U+FFFD",
+		does:    "its 400 is `InvalidArgument` with a hint",
+		cost:    "6 requests",
+		answers: []string{"none", "some"}, ask: askRefusedCharacters,
+	}, {
+		id: "azure-block-crc64", provider: "azure", account: "standard",
+		text:    "Does Put Block return `x-ms-content-crc64` if the request had none?",
+		does:    "it is compared if it is there",
+		cost:    "1 request",
+		answers: []string{"yes", "no"}, ask: askBlockCRC64,
+	}, {
+		id: "azure-block-ids", provider: "azure", account: "standard",
+		text:    "Are ids of 4 and of 6 bytes, whose encodings have 8 characters, of one length for Put Block?",
+		does:    "yes, as its page says of the encoded value; Azurite says no, and then the key is `Locked`",
+		cost:    "2 requests",
+		answers: []string{"yes", "no"}, ask: askBlockIDs,
+	}, {
+		id: "azure-leftover-blocks", provider: "azure", account: "standard",
+		text:    "Does Put Blob drop the uncommitted blocks of its key?",
+		does:    "yes, as the page of Put Block List says; Azurite keeps them",
+		cost:    "3 requests",
+		answers: []string{"yes", "no"}, ask: askLeftoverBlocks,
+	}, {
+		id: "azure-part-versions", provider: "azure", account: "with versions",
+		text:    "Do versions of the parts of an open upload stay?",
+		does:    "each part is removed with its version",
+		cost:    "15 requests",
+		answers: []string{"yes", "no"}, ask: askPartVersions,
+	}, {
+		id: "azure-verdict", provider: "azure", account: "with Defender (-defender)",
+		text:    "Does a copy of an object that Defender has tagged succeed, without the verdict?",
+		does:    "tags of a scanner are not copied",
+		cost:    "up to 30 requests, in a minute",
+		answers: []string{"yes", "no, it fails", "no, it has the verdict"}, ask: askVerdict,
+	}, {
+		id: "azure-tier", provider: "azure", account: "premium, standard",
+		text:    "Which error does a tier have that the account lacks?",
+		does:    "`BlobAccessTierNotSupportedForAccountType` is Unsupported",
+		cost:    "1 request",
+		answers: []string{"none: the account has it", "unsupported", "another"}, ask: askTier,
+	}, {
+		id: "azure-kept-tier", provider: "azure", account: "standard",
+		text:    "Does an overwrite without a storage class keep the tier of the object?",
+		does:    "`Upload` does not tell the class of such an object",
+		cost:    "3 requests",
+		answers: []string{"yes", "no"}, ask: askKeptTier,
+	},
+}
+
+// azureContainer returns the SDK's client of a container.
+func azureContainer(b storage.Bucket) (*container.Client, error) {
+	client, ok := storage.As[*container.Client](b)
+	if !ok {
+		return nil, notHere("the bucket has no client of the SDK")
+	}
+	return client, nil
+}
+
+func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	err = put(ctx, b, "a", storage.WithTags(map[string]string{"team": "blue"}))
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return "", notHere("the credentials may not write tags")
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := storage.Tags(ctx, b, "a"); storage.CodeOf(err) != storage.PermissionDenied {
+		if err != nil {
+			return "", err
+		}
+		return "", notHere("the credentials may read tags")
+	}
+	attrs, err := b.Attrs(ctx, "a")
+	if err != nil {
+		return "", err
+	}
+	if attrs.TagCount > 0 {
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+// signedSlack is how long before now the term of a signed URL begins.
+const signedSlack = 15 * time.Minute
+
+func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
+	if i.c.sasLimit <= signedSlack {
+		return "", notHere("-sas-limit tells no limit above 15 minutes")
+	}
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	signed, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(i.c.sasLimit-signedSlack))
+	if err != nil {
+		return "", err
+	}
+	status, _, err := i.get(ctx, signed.Method, signed.URL, signed.Header, "")
+	if err != nil {
+		return "", err
+	}
+	i.note("status %d", status)
+	if status == http.StatusOK {
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+// askCopySource copies by a signed URL, as the driver does for parts.
+func askCopySource(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := azureContainer(b)
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "source"); err != nil {
+		return "", err
+	}
+	signed, err := b.SignedDownloadURL(ctx, "source")
+	if storage.CodeOf(err) == storage.Unsupported {
+		return "", notHere("the credentials sign nothing")
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = client.NewBlobClient("copy").CopyFromURL(ctx, signed.URL, nil)
+	var refused *azcore.ResponseError
+	switch {
+	case err == nil:
+		return "the service reads its sources", nil
+	case !errors.As(err, &refused):
+		return "", err
+	}
+	i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
+	if refused.ErrorCode == "CannotVerifyCopySource" {
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	var refused []string
+	for _, c := range []rune{0x81, 0x8D, 0x8F, 0x9D, 0xF003, 0xFFFD} {
+		err := put(ctx, b, "a"+string(c))
+		if e, ok := errors.AsType[*storage.Error](err); ok && e.Status == http.StatusBadRequest {
+			refused = append(refused, fmt.Sprintf("U+%04X", c))
+		} else if err != nil {
+			return "", err
+		}
+	}
+	i.note("%s", strings.Join(refused, " "))
+	if len(refused) > 0 {
+		return "some", nil
+	}
+	return "none", nil
+}
+
+func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := azureContainer(b)
+	if err != nil {
+		return "", err
+	}
+	out, err := stage(ctx, client, "MDAwMQ==")
+	if err != nil {
+		return "", err
+	}
+	if len(out.ContentCRC64) > 0 {
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+// stage sends an uncommitted block of "a".
+func stage(ctx context.Context, client *container.Client, id string) (blockblob.StageBlockResponse, error) {
+	return client.NewBlockBlobClient("a").StageBlock(ctx, id, streaming.NopCloser(strings.NewReader("text")), nil)
+}
+
+func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := azureContainer(b)
+	if err != nil {
+		return "", err
+	}
+	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil { // 4 bytes
+		return "", err
+	}
+	_, err = stage(ctx, client, "MDAwMDAy") // 6 bytes
+	var refused *azcore.ResponseError
+	switch {
+	case err == nil:
+		return "yes", nil
+	case errors.As(err, &refused):
+		i.note("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		return "no", nil
+	}
+	return "", err
+}
+
+func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := azureContainer(b)
+	if err != nil {
+		return "", err
+	}
+	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	left, err := client.NewBlockBlobClient("a").GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
+	if err != nil {
+		return "", err
+	}
+	if len(left.UncommittedBlocks) > 0 {
+		return "no", nil
+	}
+	return "yes", nil
+}
+
+func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	attrs, err := b.Upload(ctx, "b", strings.NewReader("text"))
+	if err != nil {
+		return "", err
+	}
+	if attrs.Version == "" {
+		return "", notHere("the account keeps no versions")
+	}
+	client, err := azureContainer(b)
+	if err != nil {
+		return "", err
+	}
+	if _, err := completed(ctx, b); err != nil {
+		return "", err
+	}
+	left := 0
+	pages := client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}})
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, item := range page.Segment.BlobItems {
+			if item.Name != nil && strings.HasPrefix(*item.Name, ".omnibucket") {
+				left++
+			}
+		}
+	}
+	i.note("%d", left)
+	if left > 0 {
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+// verdictTime is how long Defender may take.
+const verdictTime = time.Minute
+
+func askVerdict(ctx context.Context, i *inquiry) (string, error) {
+	if !i.c.defender {
+		return "", notHere("without -defender, nobody waits for a verdict")
+	}
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	tagged := func(key string) (bool, error) {
+		client, err := azureContainer(b)
+		if err != nil {
+			return false, err
+		}
+		out, err := client.NewBlobClient(key).GetProperties(ctx, nil)
+		if err != nil {
+			return false, err
+		}
+		return out.TagCount != nil && *out.TagCount > 0, nil
+	}
+	found := false
+	for began := time.Now(); !found && time.Since(began) < verdictTime; {
+		if i.c.interrupted.Load() {
+			return "", storage.Canceled
+		}
+		time.Sleep(2 * time.Second)
+		if found, err = tagged("a"); err != nil {
+			return "", err
+		}
+	}
+	if !found {
+		return "", notHere("no scanner tagged an object")
+	}
+	if _, err := storage.Copy(ctx, b, "copy", b, "a"); err != nil {
+		i.note("%s", storage.CodeOf(err))
+		return "no, it fails", nil
+	}
+	if found, err = tagged("copy"); err != nil {
+		return "", err
+	}
+	if found {
+		return "no, it has the verdict", nil
+	}
+	return "yes", nil
+}
+
+func askTier(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
+	var e *storage.Error
+	switch {
+	case err == nil:
+		return "none: the account has it", nil
+	case !errors.As(err, &e) || e.Status == 0:
+		return "", err
+	case e.Code == storage.Unsupported:
+		return "unsupported", nil
+	}
+	i.note("%s, status %d", e.Code, e.Status)
+	return "another", nil
+}
+
+func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	err = put(ctx, b, "a", storage.WithStorageClass("Cool"))
+	if storage.CodeOf(err) == storage.Unsupported {
+		return "", notHere("the account has no tiers")
+	}
+	if err == nil {
+		err = put(ctx, b, "a")
+	}
+	if err != nil {
+		return "", err
+	}
+	attrs, err := b.Attrs(ctx, "a")
+	if err != nil {
+		return "", err
+	}
+	i.note("%s", attrs.StorageClass)
+	if attrs.StorageClass == "Cool" {
+		return "yes", nil
+	}
+	return "no", nil
+}

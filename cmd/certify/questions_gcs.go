@@ -1,0 +1,314 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	gcs "cloud.google.com/go/storage"
+	"google.golang.org/api/iterator"
+	raw "google.golang.org/api/storage/v1"
+
+	"github.com/omnibucket/storage"
+)
+
+var gcsQuestions = []question{
+	{
+		id: "gcs-public-cache", provider: "gcs", account: "public",
+		text:    "After an overwrite of a public object, does `Download` read the new one?",
+		does:    "reads are made so that no cache may answer them",
+		cost:    "12 requests",
+		answers: []string{"yes", "no"}, ask: askPublicCache,
+	}, {
+		id: "gcs-conditional-read", provider: "gcs", account: "public",
+		text:    "Is a conditional read of a public object answered by the cache, and with which status?",
+		does:    "every response that a cache may have sent is checked, a refusal too",
+		cost:    "10 requests",
+		answers: []string{"yes", "no"}, ask: askConditionalRead,
+	}, {
+		id: "gcs-hold-left-out", provider: "gcs", account: "retention with default hold (the program makes the bucket)",
+		text:    "Does an upload with `eventBasedHold: false` leave out the bucket's default hold in the JSON API, as Google's storage.proto says?",
+		does:    "it is sent for parts; a hold that is there all the same ends before the part is removed",
+		cost:    "8 requests",
+		answers: []string{"yes", "no"}, ask: askHoldLeftOut,
+	}, {
+		id: "gcs-folders", provider: "gcs", account: "hierarchical (the program makes the bucket)",
+		text:    "Does an open upload leave folders in a bucket with a hierarchical namespace?",
+		does:    "parts are below a prefix, which becomes a folder there",
+		cost:    "15 requests",
+		answers: []string{"yes", "no"}, ask: askFolders,
+	}, {
+		id: "gcs-default-hold", provider: "gcs", account: "retention with default hold (the program makes the bucket)",
+		text:    "With a default event-based hold, does an open upload end when it is completed?",
+		does:    "a part whose upload was completed is `ObjectNotFound`",
+		cost:    "15 requests",
+		answers: []string{"yes", "no"}, ask: askDefaultHold,
+	},
+}
+
+func gcsClient(b storage.Bucket) (*gcs.Client, error) {
+	client, ok := storage.As[*gcs.Client](b)
+	if !ok {
+		return nil, notHere("the bucket has no client of the SDK")
+	}
+	return client, nil
+}
+
+// A cachedObject is a public object whose old bytes Google's cache may have.
+type cachedObject struct {
+	bucket             storage.Bucket
+	address            string
+	oldGeneration, now string
+}
+
+// overwritten makes a public object, reads it so that the cache has it, and overwrites it.
+func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
+	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return nil, notHere("the account makes no bucket public")
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &cachedObject{}
+	if o.bucket, err = i.open(i.name(), storage.WithPublic()); err != nil {
+		return nil, err
+	}
+	old, err := o.bucket.Upload(ctx, "a", strings.NewReader("old"))
+	if err != nil {
+		return nil, err
+	}
+	if o.address, err = o.bucket.PublicURL("a"); err != nil {
+		return nil, err
+	}
+	for range 3 {
+		status, _, err := i.get(ctx, http.MethodGet, o.address, nil, "")
+		if err != nil {
+			return nil, err
+		}
+		if status != http.StatusOK {
+			return nil, notHere("the object is not public: " + http.StatusText(status))
+		}
+	}
+	attrs, err := o.bucket.Upload(ctx, "a", strings.NewReader("new"))
+	if err != nil {
+		return nil, err
+	}
+	_, o.oldGeneration, _ = strings.Cut(old.Revision, ":")
+	_, o.now, _ = strings.Cut(attrs.Revision, ":")
+	return o, nil
+}
+
+// askPublicCache reads an overwritten object in several ways.
+func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
+	o, err := i.overwritten(ctx)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, way := range []struct {
+		name, address string
+		header        http.Header
+	}{
+		{"plain", o.address, nil},
+		{"no-store", o.address, http.Header{"Cache-Control": {"no-store"}}},
+		{"generation", o.address + "?generation=" + url.QueryEscape(o.now), nil},
+	} {
+		_, text, err := i.get(ctx, http.MethodGet, way.address, way.header, "")
+		if err != nil {
+			return "", err
+		}
+		found = append(found, way.name+": "+text)
+	}
+	i.note("without credentials, %s", strings.Join(found, ", "))
+	text, _, err := storage.ReadAll(ctx, o.bucket, "a")
+	if err != nil {
+		return "", err
+	}
+	if string(text) == "new" {
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+// askConditionalRead reads an overwritten object if it has its old generation, which it has not.
+func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
+	o, err := i.overwritten(ctx)
+	if err != nil {
+		return "", err
+	}
+	status, _, err := i.get(ctx, http.MethodGet, o.address, http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}, "")
+	if err != nil {
+		return "", err
+	}
+	i.note("status %d", status)
+	if status == http.StatusPreconditionFailed {
+		return "no", nil
+	}
+	return "yes", nil
+}
+
+// google returns a client of the JSON API, and the project of the address.
+func (i *inquiry) google(ctx context.Context) (*raw.Service, string, error) {
+	address, err := url.Parse(i.c.address)
+	if err != nil {
+		return nil, "", err
+	}
+	project := cmp.Or(address.Query().Get("project"), os.Getenv("GOOGLE_CLOUD_PROJECT"))
+	if address.Query().Has("endpoint") || os.Getenv("STORAGE_EMULATOR_HOST") != "" || project == "" {
+		return nil, "", notHere("it needs Google itself, and gs://?project=")
+	}
+	service, err := raw.NewService(ctx)
+	return service, project, err
+}
+
+// askFolders makes a bucket with a hierarchical namespace, which has folders.
+func askFolders(ctx context.Context, i *inquiry) (string, error) {
+	service, project, err := i.google(ctx)
+	if err != nil {
+		return "", err
+	}
+	other, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := gcsClient(other)
+	if err != nil {
+		return "", err
+	}
+	name := i.name() + "h"
+	i.c.made.add(name)
+	i.made = append(i.made, name)
+	err = client.Bucket(name).Create(ctx, project, &gcs.BucketAttrs{
+		UniformBucketLevelAccess: gcs.UniformBucketLevelAccess{Enabled: true}, HierarchicalNamespace: &gcs.HierarchicalNamespace{Enabled: true},
+	})
+	if err != nil {
+		return "", err
+	}
+	i.clean = append(i.clean, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
+	b, err := i.open(name)
+	if err != nil {
+		return "", err
+	}
+	if _, err := completed(ctx, b); err != nil {
+		return "", err
+	}
+	left, err := service.Folders.List(name).Context(ctx).Do()
+	if err != nil {
+		return "", err
+	}
+	if len(left.Items) > 0 {
+		i.note("%d folders", len(left.Items))
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+// removeFolders removes the folders of a bucket, the deepest first.
+func removeFolders(ctx context.Context, service *raw.Service, bucket string) error {
+	left, err := service.Folders.List(bucket).Context(ctx).Do()
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(left.Items, func(a, b *raw.Folder) int { return cmp.Compare(len(b.Name), len(a.Name)) })
+	var failures []error
+	for _, folder := range left.Items {
+		failures = append(failures, service.Folders.Delete(bucket, folder.Name).Context(ctx).Do())
+	}
+	return errors.Join(failures...)
+}
+
+// completed makes an object of an open upload, and returns the upload.
+func completed(ctx context.Context, b storage.Bucket) (*storage.MultipartUpload, error) {
+	u, err := storage.BeginUpload(ctx, b, "a")
+	if err == nil {
+		_, err = u.PutPart(ctx, 1, strings.NewReader("text"))
+	}
+	if err == nil {
+		_, err = u.Complete(ctx)
+	}
+	return u, err
+}
+
+// heldBucket makes a bucket with a default event-based hold.
+func (i *inquiry) heldBucket(ctx context.Context) (storage.Bucket, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := gcsClient(b)
+	if err != nil {
+		return nil, err
+	}
+	bucket := client.Bucket(i.name())
+	if _, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{DefaultEventBasedHold: true}); err != nil {
+		return nil, err
+	}
+	i.clean = append(i.clean, func(ctx context.Context) error { return releaseHolds(ctx, bucket) })
+	attrs, err := bucket.Attrs(ctx)
+	if err == nil && !attrs.DefaultEventBasedHold {
+		err = notHere("the server has no default holds")
+	}
+	return b, err
+}
+
+func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.heldBucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	u, err := completed(ctx, b)
+	if err != nil {
+		return "", err
+	}
+	_, err = u.PutPart(ctx, 2, strings.NewReader("late"))
+	switch {
+	case err == nil:
+		return "no", nil
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return "yes", nil
+	}
+	return "", err
+}
+
+func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
+	service, _, err := i.google(ctx)
+	if err != nil {
+		return "", err
+	}
+	if _, err := i.heldBucket(ctx); err != nil {
+		return "", err
+	}
+	o := &raw.Object{Name: "a", ForceSendFields: []string{"EventBasedHold"}}
+	stored, err := service.Objects.Insert(i.name(), o).Media(strings.NewReader("text")).Context(ctx).Do()
+	if err != nil {
+		return "", err
+	}
+	if stored.EventBasedHold {
+		return "no", nil
+	}
+	return "yes", nil
+}
+
+// releaseHolds ends the holds of all objects.
+func releaseHolds(ctx context.Context, bucket *gcs.BucketHandle) error {
+	var failures []error
+	for all := bucket.Objects(ctx, nil); ; {
+		o, err := all.Next()
+		if errors.Is(err, iterator.Done) {
+			return errors.Join(failures...)
+		}
+		if err != nil {
+			return err
+		}
+		if o.EventBasedHold {
+			_, err := bucket.Object(o.Name).Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
+			failures = append(failures, err)
+		}
+	}
+}

@@ -1,0 +1,518 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+var s3Questions = []question{
+	{
+		id: "s3-part-copy-condition", provider: "s3", account: "R2, and other servers",
+		text:    "Does `UploadPartCopy` enforce `x-amz-copy-source-if-match`?",
+		does:    "R2 gets none, and its source is compared before the object appears",
+		cost:    "5 requests",
+		answers: []string{"enforced", "ignored", "refused"}, ask: askPartCopyCondition,
+	}, {
+		id: "s3-customer-keys", provider: "s3", account: "R2, Spaces, and other servers, over TLS",
+		text:    "Does the server encrypt with a key that requests have (SSE-C)?",
+		does:    "`WithCustomerKey` is Unsupported unless a profile declares it",
+		cost:    "3 requests",
+		answers: []string{"enforced", "ignored", "refused"}, ask: askCustomerKeys,
+	}, {
+		id: "s3-signed-forms", provider: "s3", account: "Spaces, and other servers",
+		text:    "Does the server enforce the conditions of a signed form (a POST policy)?",
+		does:    "`SignedUploadForm` is Unsupported unless a profile declares it",
+		cost:    "2 requests",
+		answers: []string{"enforced", "ignored", "refused"}, ask: askSignedForms,
+	}, {
+		id: "s3-versions-at-once", provider: "s3", account: "standard",
+		text:    "Does a bucket keep every version in the minutes after versioning was first enabled?",
+		does:    "writes are not held back; Amazon advises to wait for 15 minutes",
+		cost:    "30 requests",
+		answers: []string{"all kept", "some lost"}, ask: askVersionsAtOnce,
+	}, {
+		id: "s3-settings-at-once", provider: "s3", account: "standard",
+		text:    "Does a new bucket take its settings at once?",
+		does:    "each setting is repeated, and a bucket that was refused one is deleted",
+		cost:    "5 requests",
+		answers: []string{"yes", "no"}, ask: askSettingsAtOnce,
+	}, {
+		id: "s3-public-bucket", provider: "s3", account: "standard, with an account's block, Spaces",
+		text:    "Can everybody read a bucket that is public, at `PublicURL`?",
+		does:    "`WithPublicAccess` lifts the bucket's block, not the account's",
+		cost:    "15 requests",
+		answers: []string{"yes", "no, and CreateBucket says so", "no, and BucketInfo says that it is public"}, ask: askPublicBucket,
+	}, {
+		id: "s3-head-with-kms", provider: "s3", account: "with KMS (-kms KEY), with credentials that may not decrypt",
+		text:    "Is `HeadObject` with a checksum refused without `kms:Decrypt`, and is it 403?",
+		does:    "after a 403, one more request asks without it",
+		cost:    "4 requests, and 2 of KMS",
+		answers: []string{"refused", "not refused"}, ask: askHeadWithKMS,
+	}, {
+		id: "s3-removed-block", provider: "s3", account: "standard",
+		text:    "For how long does a removed block of public access refuse a public policy?",
+		does:    "the policy is repeated for 30 seconds",
+		cost:    "15 requests",
+		answers: []string{"at most 5 seconds", "longer", "the account blocks it"}, ask: askRemovedBlock,
+	}, {
+		id: "s3-policy-status", provider: "s3", account: "with an account's block",
+		text:    "Does `GetBucketPolicyStatus` show the account's block?",
+		does:    "it is not asked, so that `BucketInfo.Public` may be true under such a block",
+		cost:    "15 requests",
+		answers: []string{"yes", "no"}, ask: askPolicyStatus,
+	}, {
+		id: "s3-form-dollar", provider: "s3", account: "standard, Spaces",
+		text:    "Does the server read \\u0024 in the policy of a form as a dollar sign?",
+		does:    "a key with a dollar sign is sent so",
+		cost:    "3 requests",
+		answers: []string{"yes", "no"}, ask: askFormDollar,
+	}, {
+		id: "s3-conflict", provider: "s3", account: "standard",
+		text:    "After 409 ConditionalRequestConflict, is the upload in parts still there?",
+		does:    "`Complete` is not repeated: the caller begins a new upload",
+		cost:    "60 requests",
+		answers: []string{"yes", "no"}, ask: askConflict,
+	}, {
+		id: "s3-bare-503", provider: "s3", account: "any",
+		text:    "Is a 503 without a body, to a `HEAD`, always throttling?",
+		does:    "it is `RateLimited`",
+		cost:    "nothing: it cannot be provoked for so little",
+		answers: []string{"yes", "no"},
+		ask: func(context.Context, *inquiry) (string, error) {
+			return "", notHere("it cannot be provoked for so little")
+		},
+	}, {
+		id: "s3-unchecked-parts", provider: "s3", account: "with lock", locks: true,
+		text:    "Does a bucket with a default retention take parts without a checksum?",
+		does:    "`WithUncheckedParts` sends them",
+		cost:    "10 requests; an object is locked for a day in the mode governance, and removed by its bypass",
+		answers: []string{"yes", "no"}, ask: askUncheckedParts,
+	},
+}
+
+// s3Client returns the SDK's client of a bucket.
+func s3Client(b storage.Bucket) (*awss3.Client, error) {
+	client, ok := storage.As[*awss3.Client](b)
+	if !ok {
+		return nil, notHere("the bucket has no client of the SDK")
+	}
+	return client, nil
+}
+
+// statusOf returns the status of a failed request of the SDK, or 0.
+func statusOf(err error) int {
+	var e interface{ HTTPStatusCode() int }
+	if errors.As(err, &e) {
+		return e.HTTPStatusCode()
+	}
+	return 0
+}
+
+func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := s3Client(b)
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "source"); err != nil {
+		return "", err
+	}
+	key := aws.String("copy")
+	upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: aws.String(i.name()), Key: key})
+	if err != nil {
+		return "", err
+	}
+	i.clean = append(i.clean, func(ctx context.Context) error {
+		_, err := client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: aws.String(i.name()), Key: key, UploadId: upload.UploadId})
+		return err
+	})
+	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
+		Bucket: aws.String(i.name()), Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
+		CopySource: aws.String(i.name() + "/source"), CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
+	})
+	switch status := statusOf(err); {
+	case err == nil:
+		return "ignored", nil
+	case status == http.StatusPreconditionFailed:
+		return "enforced", nil
+	case status > 0:
+		i.note("status %d", status)
+		return "refused", nil
+	}
+	return "", err
+}
+
+func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := s3Client(b)
+	if err != nil {
+		return "", err
+	}
+	if endpoint := client.Options().BaseEndpoint; endpoint != nil && strings.HasPrefix(*endpoint, "http://") {
+		return "", notHere("a customer's key must not be sent without TLS")
+	}
+	key := bytes.Repeat([]byte{7}, 32)
+	sum := md5.Sum(key)
+	_, err = client.PutObject(ctx, &awss3.PutObjectInput{
+		Bucket: aws.String(i.name()), Key: aws.String("a"), Body: strings.NewReader("text"),
+		SSECustomerAlgorithm: aws.String("AES256"), SSECustomerKey: aws.String(base64.StdEncoding.EncodeToString(key)),
+		SSECustomerKeyMD5: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
+	})
+	if status := statusOf(err); status > 0 {
+		i.note("status %d", status)
+		return "refused", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")})
+	switch {
+	case err == nil:
+		return "ignored", nil
+	case statusOf(err) == http.StatusBadRequest:
+		return "enforced", nil
+	}
+	return "", err
+}
+
+// askSignedForms sends a form whose body fits its policy, and one whose body is too long.
+func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := s3Client(b)
+	if err != nil {
+		return "", err
+	}
+	form, err := awss3.NewPresignClient(client).PresignPostObject(ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
+		func(o *awss3.PresignPostOptions) { o.Conditions = []any{[]any{"content-length-range", 1, 4}} })
+	if err != nil {
+		return "", err
+	}
+	var status [2]int
+	for n, text := range []string{"fits", "is too long"} {
+		if status[n], err = i.postForm(ctx, form.URL, form.Values, text); err != nil {
+			return "", err
+		}
+	}
+	i.note("status %d, and %d for a body that is too long", status[0], status[1])
+	switch {
+	case status[0] >= 300:
+		return "refused", nil
+	case status[1] < 300:
+		return "ignored", nil
+	}
+	return "enforced", nil
+}
+
+// postForm sends a form as a browser does, and returns the status.
+func (i *inquiry) postForm(ctx context.Context, address string, fields map[string]string, text string) (int, error) {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, value := range fields {
+		_ = w.WriteField(name, value)
+	}
+	file, _ := w.CreateFormFile("file", "a")
+	_, _ = io.WriteString(file, text)
+	_ = w.Close()
+	status, _, err := i.get(ctx, http.MethodPost, address, http.Header{"Content-Type": {w.FormDataContentType()}}, body.String())
+	return status, err
+}
+
+func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
+	if _, err := i.bucket(ctx, storage.WithVersioning(true)); err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithVersions())
+	if err != nil {
+		return "", err
+	}
+	const keys, writes = 5, 3
+	for n := range keys * writes {
+		if err := put(ctx, b, string(rune('a'+n%keys))); err != nil {
+			return "", err
+		}
+	}
+	found := 0
+	for _, err := range storage.Versions(ctx, b) {
+		if err != nil {
+			return "", err
+		}
+		found++
+	}
+	i.note("%d of %d", found, keys*writes)
+	if found < keys*writes {
+		return "some lost", nil
+	}
+	return "all kept", nil
+}
+
+func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
+	rule := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{http.MethodGet}}
+	_, err := i.bucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule))
+	if e, ok := err.(*storage.Error); ok {
+		i.note("%s, status %d", e.Code, e.Status)
+		return "no", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return "yes", nil
+}
+
+func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
+	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return "no, and CreateBucket says so", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithPublic())
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	address, err := b.PublicURL("a")
+	if err != nil {
+		return "", err
+	}
+	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	if err != nil {
+		return "", err
+	}
+	i.note("status %d", status)
+	if status == http.StatusOK {
+		return "yes", nil
+	}
+	return "no, and BucketInfo says that it is public", nil
+}
+
+func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
+	if i.c.kms == "" {
+		return "", notHere("-kms names no key")
+	}
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := s3Client(b)
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a", s3.WithKMSKey(i.c.kms)); err != nil {
+		return "", err
+	}
+	if _, _, err := storage.ReadAll(ctx, b, "a"); storage.CodeOf(err) != storage.PermissionDenied {
+		if err != nil {
+			return "", err
+		}
+		return "", notHere("the credentials may decrypt")
+	}
+	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a"), ChecksumMode: types.ChecksumModeEnabled})
+	switch status := statusOf(err); {
+	case err == nil:
+		return "not refused", nil
+	case status > 0:
+		i.note("status %d", status)
+		return "refused", nil
+	}
+	return "", err
+}
+
+func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
+	began := time.Now()
+	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	i.note("%.1f s", time.Since(began).Seconds())
+	switch {
+	case storage.CodeOf(err) == storage.PermissionDenied:
+		return "the account blocks it", nil
+	case err != nil:
+		return "", err
+	case time.Since(began) > 5*time.Second:
+		return "longer", nil
+	}
+	return "at most 5 seconds", nil
+}
+
+func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
+	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return "", notHere("the account refuses a public policy")
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithPublic())
+	if err != nil {
+		return "", err
+	}
+	client, err := s3Client(b)
+	if err != nil {
+		return "", err
+	}
+	if err := put(ctx, b, "a"); err != nil {
+		return "", err
+	}
+	address, err := b.PublicURL("a")
+	if err != nil {
+		return "", err
+	}
+	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	if err != nil {
+		return "", err
+	}
+	if status == http.StatusOK {
+		return "", notHere("the account has no block: the object can be read")
+	}
+	found, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})
+	if err != nil {
+		return "", err
+	}
+	if found.PolicyStatus != nil && aws.ToBool(found.PolicyStatus.IsPublic) {
+		return "no", nil
+	}
+	return "yes", nil
+}
+
+func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	const key = "a$b"
+	form, err := storage.SignedUploadForm(ctx, b, key, 1, 10)
+	if storage.CodeOf(err) == storage.Unsupported {
+		return "", notHere("the profile declares no forms")
+	}
+	if err != nil {
+		return "", err
+	}
+	status, err := i.postForm(ctx, form.URL, form.Fields, "text")
+	if err != nil {
+		return "", err
+	}
+	i.note("status %d", status)
+	found, err := b.Exists(ctx, key)
+	switch {
+	case err != nil:
+		return "", err
+	case found:
+		return "yes", nil
+	}
+	return "no", nil
+}
+
+// askConflict completes an upload beside writes of its key, until one of them conflicts.
+func askConflict(ctx context.Context, i *inquiry) (string, error) {
+	b, err := i.bucket(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := s3Client(b)
+	if err != nil {
+		return "", err
+	}
+	bucket := aws.String(i.name())
+	for n := range 10 {
+		key := aws.String(fmt.Sprint("k", n))
+		upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: bucket, Key: key})
+		if err != nil {
+			return "", err
+		}
+		part, err := client.UploadPart(ctx, &awss3.UploadPartInput{Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("text")})
+		if err != nil {
+			return "", err
+		}
+		var beside sync.WaitGroup
+		beside.Go(func() { _ = put(ctx, b, *key) })
+		_, err = client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+			Bucket: bucket, Key: key, UploadId: upload.UploadId, IfNoneMatch: aws.String("*"),
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}}},
+		}, func(o *awss3.Options) { o.Retryer = aws.NopRetryer{} })
+		beside.Wait()
+		if statusOf(err) != http.StatusConflict {
+			continue
+		}
+		_, err = client.ListParts(ctx, &awss3.ListPartsInput{Bucket: bucket, Key: key, UploadId: upload.UploadId})
+		switch {
+		case err == nil:
+			return "yes", nil
+		case statusOf(err) == http.StatusNotFound:
+			return "no", nil
+		}
+		return "", err
+	}
+	return "", notHere("no conflict came up in 10 attempts")
+}
+
+func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
+	if _, err := i.bucket(ctx, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1)); err != nil {
+		return "", err
+	}
+	b, err := i.open(i.name(), storage.WithVersions())
+	if err != nil {
+		return "", err
+	}
+	i.clean = append(i.clean, func(ctx context.Context) error { return removeGoverned(ctx, i.c, i.name()) })
+	u, err := storage.BeginUpload(ctx, b, "a", storage.WithUncheckedParts())
+	if err != nil {
+		return "", err
+	}
+	part, err := u.PutPart(ctx, 1, strings.NewReader("text"))
+	if err == nil {
+		_, err = u.Complete(ctx, storage.WithParts(*part))
+	}
+	if e, ok := err.(*storage.Error); ok {
+		i.note("%s, status %d", e.Code, e.Status)
+		return "no", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return "yes", nil
+}
+
+// removeGoverned removes the versions of a bucket that a retention in the mode governance keeps.
+func removeGoverned(ctx context.Context, c *certification, name string) error {
+	b, err := c.service.Bucket(name, storage.WithVersions())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = storage.Close(b) }()
+	for v, err := range storage.Versions(ctx, b) {
+		if err != nil {
+			return err
+		}
+		if err := b.Remove(ctx, v.Key, storage.WithVersion(v.Version), storage.WithGovernanceBypass()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

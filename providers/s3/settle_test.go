@@ -1,0 +1,105 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// denied returns the refusal of a policy with S3's message.
+func denied(message string) string {
+	return fmt.Sprintf("403 <Error><Code>AccessDenied</Code><Message>%s</Message></Error>", message)
+}
+
+// repeated returns n times a response.
+func repeated(n int, reply string) []string {
+	return strings.Split(strings.Repeat(reply+"\n", n)[:n*(len(reply)+1)-1], "\n")
+}
+
+// S3 refuses changes of a new bucket for seconds to minutes: hashicorp/terraform-provider-aws#7628,
+// #7803, #49960 (OperationAborted and NoSuchBucket), env0/templates#258 (public policies).
+func TestSettingsOfANewBucket(t *testing.T) {
+	aborted := failure(409, "OperationAborted")
+	blocked := `User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::photos" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`
+	unprivileged := "User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: arn:aws:s3:::photos because no identity-based policy allows the s3:PutBucketPolicy action"
+	versions, public := storage.WithVersioning(true), storage.WithPublicAccess(true)
+	const forever = 1000
+	for name, row := range map[string]struct {
+		option  storage.BucketOption
+		first   map[string][]string
+		want    storage.Code
+		hint    string
+		least   time.Duration
+		most    time.Duration
+		deleted bool
+	}{
+		"at once":                                   {option: versions},
+		"another change is under way":               {option: versions, first: map[string][]string{"PUT /?versioning": {aborted, aborted, aborted}}, least: 7 * time.Second, most: 7 * time.Second},
+		"the bucket is not known everywhere":        {option: versions, first: map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}}, least: time.Second, most: time.Second},
+		"a server error":                            {option: versions, first: map[string][]string{"PUT /?versioning": {failure(500, "InternalError")}}, least: time.Second, most: time.Second},
+		"lifecycle rules":                           {option: storage.WithLifecycle(storage.LifecycleRule{ID: "a", ExpireAfterDays: 1}), first: map[string][]string{"PUT /?lifecycle": {aborted}}, least: time.Second, most: time.Second},
+		"a change that never ends":                  {option: versions, first: map[string][]string{"PUT /?versioning": repeated(forever, aborted)}, want: storage.Unavailable, hint: "call UpdateBucket", least: 100 * time.Second, most: 3 * time.Minute},
+		"longer than one attempt":                   {option: versions, first: map[string][]string{"PUT /?versioning": repeated(8, aborted)}, least: 25 * time.Second, most: 35 * time.Second},
+		"a refusal":                                 {option: versions, first: map[string][]string{"PUT /?versioning": {aborted, failure(403, "AccessDenied")}}, want: storage.PermissionDenied, least: time.Second, most: time.Second, deleted: true},
+		"the block of public access still holds":    {option: public, first: map[string][]string{"PUT /?policy": {denied("Access Denied"), denied(blocked)}}, least: 3 * time.Second, most: 3 * time.Second},
+		"the account's block":                       {option: public, first: map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))}, want: storage.PermissionDenied, hint: "Block Public Access settings for this account", least: 20 * time.Second, most: 30 * time.Second, deleted: true},
+		"a policy that the credentials may not set": {option: public, first: map[string][]string{"PUT /?policy": {denied(unprivileged)}}, want: storage.PermissionDenied, hint: "may not do this", deleted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, w := onWire(t, Config{}, private(nil))
+				w.first = row.first
+				began := time.Now()
+				_, err := storage.NewService(s).CreateBucket(t.Context(), "photos", row.option)
+				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+				if row.hint != "" {
+					require.Contains(t, err.Error(), row.hint)
+				}
+				took := time.Since(began)
+				require.True(t, took >= row.least && took <= row.most, took)
+				creates, deletes := 0, 0
+				for _, request := range w.requests {
+					switch request {
+					case "PUT /":
+						creates++
+					case "DELETE /":
+						deletes++
+					}
+				}
+				require.Equal(t, 1, creates, "%v", w.requests)
+				require.Equal(t, row.deleted, deletes == 1, "%v", w.requests)
+			})
+		})
+	}
+}
+
+func TestAnUpdateWaitsForTheChangeBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+		w.first = map[string][]string{"PUT /?versioning": repeated(4, failure(409, "OperationAborted")), "PUT /?object-lock": {failure(409, "InvalidBucketState")}}
+		_, err := storage.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
+		require.NoError(t, err, "object lock needs versions, which S3 may not see at once")
+
+		w.first = map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}}
+		_, err = storage.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
+		require.ErrorIs(t, err, storage.BucketNotFound, "the bucket is not new")
+	})
+}
+
+func TestACanceledSettingOfANewBucketIsUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := storage.NewService(s).CreateBucket(ctx, "photos", storage.WithVersioning(true))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, "DELETE /", w.requests[len(w.requests)-1])
+	})
+}
