@@ -208,6 +208,9 @@ type CORSRule struct {
 // drop a stale multipart upload themselves, when a later one begins or a local bucket is
 // opened: AbortUploadsAfterDays after it was begun or, without a rule, a week after its last
 // part.
+//
+// Google drops a multipart upload of this library by a rule without Prefix; transfer.Expire drops
+// those below a prefix.
 type LifecycleRule struct {
 	ID     string
 	Prefix string

@@ -5,6 +5,8 @@ package wire
 
 import (
 	"context"
+	"crypto/rand"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,6 +15,15 @@ import (
 type Call struct {
 	Requests atomic.Int32  // HTTP requests, whatever became of them; the transport adds to it
 	Stall    time.Duration // how long a connection may move no byte; 0: as the transport was made
+
+	once sync.Once
+	id   string
+}
+
+// ID is a random name of the operation.
+func (c *Call) ID() string {
+	c.once.Do(func() { c.id = rand.Text() })
+	return c.id
 }
 
 type callKey struct{}

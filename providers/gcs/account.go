@@ -133,7 +133,8 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	if a.credentials != nil {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
-	a.http.Transport = &adder{base: &witness{base: a.http.Transport, emulator: a.emulator}}
+	_, host, _ := strings.Cut(a.root(), "://")
+	a.http.Transport = &adder{base: &witness{base: a.http.Transport, emulator: a.emulator}, host: host, userProject: a.userProject}
 	client, err := a.newClient(ctx)
 	if err != nil {
 		return argument.Invalid("Config", "must be valid for a client of the SDK", "")

@@ -46,17 +46,26 @@ func (a *account) with(ctx context.Context, c *call) context.Context {
 	return a.adding(ctx, c.header, c.query)
 }
 
-// An adder is a RoundTripper that adds what the context of a request has.
-type adder struct{ base http.RoundTripper }
+// An adder is a RoundTripper that adds what the context of a request has, and to requests of the
+// storage service the project to bill, also to those of the client that As returns.
+type adder struct {
+	base        http.RoundTripper
+	host        string // of the storage service
+	userProject string // Config.UserProject
+}
 
 // RoundTrip sends the request with the additions.
 func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 	more, ok := r.Context().Value(additionKey{}).(addition)
-	if !ok {
+	bills := t.userProject != "" && r.URL.Host == t.host
+	if !ok && !bills {
 		return t.base.RoundTrip(r)
 	}
 	out := *r
 	out.Header = maps.Clone(r.Header)
+	if bills {
+		out.Header.Set(userProjectHeader, t.userProject)
+	}
 	maps.Copy(out.Header, more.header)
 	if len(more.query) > 0 {
 		address := *r.URL

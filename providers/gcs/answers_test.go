@@ -129,7 +129,8 @@ var documentedAnswers = []answer{
 	{"upload", 502, "", "", storage.Unavailable, "", jsonErrors},
 	{"download", 503, "backendError", "Backend Error", storage.Unavailable, "", jsonErrors},
 	{"upload", 504, "", "", storage.Unavailable, "", jsonErrors},
-	{"delete a bucket", 409, "conflict", "The bucket you tried to delete is not empty.", storage.BucketNotEmpty, "", jsonErrors},
+	{"delete a bucket", 409, "conflict", "The bucket you tried to delete is not empty.", storage.BucketNotEmpty, "RemoveVersions", jsonErrors},
+	{"remove", 403, "forbidden", "Object 'photos/k' is under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.", storage.Locked, "hold", "https://cloud.google.com/storage/docs/object-holds"},
 }
 
 // An answeredCall makes one request that is answered, among others that succeed.

@@ -29,12 +29,13 @@ type resource struct {
 	MD5Hash            string            `json:"md5Hash,omitempty"`
 	ACL                []aclEntry        `json:"acl,omitempty"`
 	CustomTime         string            `json:"customTime,omitempty"`
-	EventBasedHold     bool              `json:"eventBasedHold,omitempty"`
+	EventBasedHold     *bool             `json:"eventBasedHold,omitempty"` // nil means the bucket's default
 	TemporaryHold      bool              `json:"temporaryHold,omitempty"`
 	Retention          *retention        `json:"retention,omitempty"`
 	Contexts           *contexts         `json:"contexts,omitempty"`
 
 	Generation  string     `json:"generation,omitempty"`
+	KeptUntil   string     `json:"retentionExpirationTime,omitempty"`
 	Etag        string     `json:"etag,omitempty"`
 	TimeCreated *time.Time `json:"timeCreated,omitempty"`
 
@@ -62,7 +63,7 @@ type (
 	}
 )
 
-const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass,kmsKeyName,customerEncryption(keySha256)"
+const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass,kmsKeyName,customerEncryption(keySha256),retentionExpirationTime"
 
 // resourceOf returns the resource that a write sends.
 func resourceOf(a *gcs.ObjectAttrs) *resource {
@@ -76,8 +77,10 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 		Metadata:           a.Metadata,
 		StorageClass:       a.StorageClass,
 		MD5Hash:            base64.StdEncoding.EncodeToString(a.MD5),
-		EventBasedHold:     a.EventBasedHold,
 		TemporaryHold:      a.TemporaryHold,
+	}
+	if a.EventBasedHold || isReserved(a.Name) { // no default holds the markers of uploads
+		o.EventBasedHold = &a.EventBasedHold
 	}
 	for _, rule := range a.ACL {
 		o.ACL = append(o.ACL, aclEntry{string(rule.Entity), string(rule.Role)})

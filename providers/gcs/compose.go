@@ -37,7 +37,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	}
 	attrs, err := c.run(ctx)
 	if len(r.Sources) > composeSources {
-		d.discard(ctx, c.intermediate)
+		d.discard(ctx, c.scratchPrefix, c.intermediate)
 	}
 	if err != nil {
 		return nil, d.lockError(ctx, err, &r.Controls)

@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"context"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,7 +72,7 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 	if err != nil {
 		return storage.Part{}, err
 	}
-	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class}
+	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class, EventBasedHold: new(bool)}
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
@@ -81,10 +82,11 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 		return storage.Part{}, err
 	}
 	query := d.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
-	attrs, err := d.putRelated(d.with(ctx, c), query, object, r.Body, r.Size, c.key)
+	stored, err := d.putRelated(d.with(ctx, c), query, object, r.Body, r.Size, c.key)
 	if err != nil {
 		return storage.Part{}, err
 	}
+	attrs := stored.attrs()
 	if name.open {
 		if err := d.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
 			return storage.Part{}, err
@@ -122,7 +124,7 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	if err != nil {
 		return nil, d.joinError(ctx, err, &name, &r.Put.Controls)
 	}
-	d.discard(ctx, append(sources, c.intermediate...))
+	d.discard(ctx, name.prefix, append(sources, c.intermediate...))
 	return attrs, nil
 }
 
@@ -158,11 +160,13 @@ func (d *driver) removeComponents(ctx context.Context, upload string) error {
 		return nil // no upload has such a name
 	}
 	if name.open {
-		if err := d.Delete(ctx, &storage.DeleteRequest{Key: name.marker()}); err != nil {
+		if err := d.drop(ctx, d.handle().Object(name.marker())); err != nil {
 			return err
 		}
 	}
-	_, err = d.sweep(ctx, name.prefix, nil)
+	if _, err = d.sweep(ctx, name.prefix, nil); err == nil {
+		d.removeFolder(ctx, name.prefix)
+	}
 	return err
 }
 
@@ -190,7 +194,7 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 		}
 		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
 		err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) error {
-			return d.Delete(ctx, &storage.DeleteRequest{Key: found[i].Name, Version: decimal(found[i].Generation)})
+			return d.drop(ctx, d.handle().Object(found[i].Name).Generation(found[i].Generation))
 		})
 		if err != nil {
 			return removed, translate(err)
@@ -206,13 +210,34 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 	}
 }
 
-// discard removes intermediate objects. It has its own deadline, because the
+// discard removes intermediate objects and their folder. It has its own deadline, because the
 // caller's context is often done by then. SweepParts finds the rest.
-func (d *driver) discard(ctx context.Context, objects []*gcs.ObjectHandle) {
+func (d *driver) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	_ = parallel.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
-		_ = objects[i].Delete(ctx)
+		_ = d.drop(ctx, objects[i])
 		return nil
 	})
+	d.removeFolder(ctx, folder)
+}
+
+// drop removes an object of an upload. If the bucket's default is an event-based hold, compositions
+// and what clients store with signed parts have it: drop ends it first.
+// https://cloud.google.com/storage/docs/object-holds
+func (d *driver) drop(ctx context.Context, o *gcs.ObjectHandle) error {
+	err := writes(ctx, o.Delete)
+	if storage.CodeOf(err) == storage.Locked {
+		ended := writes(ctx, func(ctx context.Context) error {
+			_, err := o.Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
+			return err
+		})
+		if ended == nil {
+			err = writes(ctx, o.Delete)
+		}
+	}
+	if statusOf(err) == http.StatusNotFound {
+		return nil
+	}
+	return err
 }

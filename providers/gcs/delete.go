@@ -17,7 +17,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	err = writes(d.with(ctx, callOf(r.Native)), o.Delete)
+	err = writes(d.repeatedDelete(d.with(ctx, callOf(r.Native)), r), o.Delete)
 	if err == nil {
 		return nil
 	}

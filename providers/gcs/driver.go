@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"context"
+	"sync/atomic"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -15,6 +16,8 @@ type driver struct {
 	storage.UnimplementedDriver
 	*account
 	bucket string
+	layout atomic.Int32 // unknownLayout and so on
+	cached atomic.Bool  // a response may have come from a cache
 }
 
 const (

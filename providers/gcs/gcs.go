@@ -9,10 +9,12 @@
 // bucket keeps versions, it is also the object's Version. Reads deliver the stored
 // bytes: an object that is stored with Content-Encoding gzip is not decompressed.
 //
-// Google serves a public object that was stored without a Cache-Control with
-// "public, max-age=3600". A Download has that value, and a Copy that passes through
-// this process stores it; Attrs has the stored value. A copy does not have
-// properties that this package does not know, such as an object's custom time, unless
+// Google keeps public objects in a cache, for an hour if they have no Cache-Control. A Download
+// returns none that was overwritten or removed: once a response of the bucket may have come from a
+// cache, each read asks for the attributes first. Objects that no cache keeps (no-store, no-cache,
+// private) prevent that.
+//
+// A copy does not have properties that this package does not know, such as an object's custom time, unless
 // an option sets them.
 //
 // An upload of up to 8 MiB is one request, which the server checks before it

@@ -13,11 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get makes one request to the XML API. Under NotRevision, or with NativeAttrs, it
-// first asks the JSON API for the attributes. The JSON API serves the same bytes without metadata,
-// time and Cache-Control, which would take another request. Get does not use the
-// SDK's reader, which loses bytes when it resumes a read of an object stored with
-// gzip; the core resumes anyway.
+// Get makes one request to the XML API. Under NotRevision, with NativeAttrs, and in a bucket whose
+// responses may come from a cache, it first asks the JSON API for the attributes, and then for the
+// bytes of that generation. The JSON API serves the same bytes without metadata, time and
+// Cache-Control, which would take another request. Get does not use the SDK's reader, which loses
+// bytes when it resumes a read of an object stored with gzip; the core resumes anyway.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = d.with(ctx, callOf(r.Native))
 	if d.http == nil {
@@ -31,6 +31,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		// the bytes.
 		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
+	if d.cached.Load() {
+		return d.getInTwoRequests(ctx, r, d.readMedia)
+	}
 	// A request that accepts gzip gets the stored bytes. If a proxy compresses
 	// them, the second request accepts no coding.
 	for _, coding := range []string{"gzip", "identity"} {
@@ -38,8 +41,15 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		if isMalformedHeader(err) {
 			return d.getInTwoRequests(ctx, r, d.readMedia)
 		}
+		if refusal := responseOf(err); refusal != nil && isCacheable(refusal.Header) { // such as a 416
+			return d.getUncached(ctx, r)
+		}
 		if err != nil {
 			return nil, nil, d.readError(ctx, err, r)
+		}
+		if isCacheable(response.Header) {
+			_ = response.Body.Close() // before other requests, which may wait for its connection
+			return d.getUncached(ctx, r)
 		}
 		if coding == "gzip" && isCompressedInTransit(response.Header) {
 			_ = response.Body.Close()
@@ -56,6 +66,13 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		return attrs, response.Body, nil
 	}
 	return nil, nil, encodingChangedError()
+}
+
+// getUncached reads in two requests, and so do later reads of the bucket: a cache may deliver an
+// object that was overwritten or removed, but the bytes of a generation never change.
+func (d *driver) getUncached(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	d.cached.Store(true)
+	return d.getInTwoRequests(ctx, r, d.readMedia)
 }
 
 // withMetadata replaces the metadata by that of the generation's resource,

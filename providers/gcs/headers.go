@@ -18,7 +18,7 @@ const (
 
 // privateDefault is the Cache-Control that the XML API returns for a private
 // object without one. A public object without one gets "public, max-age=3600",
-// which may also be the stored value: only the JSON API returns what is stored.
+// which may also be the stored value; Get then asks the JSON API for what is stored.
 const privateDefault = "private, max-age=0"
 
 // attrsOfHeader returns the attributes in a response of the XML API, without the
@@ -53,6 +53,19 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 	}
 	return a
 }
+
+// isCacheable reports whether a response may be from Google's cache of public objects. The cache
+// ignores headers of a request that ask for no cached content; for the JSON API it caches bytes too,
+// by their URL, but no attributes.
+// https://cloud.google.com/storage/docs/consistency#cache-control
+func isCacheable(h http.Header) bool {
+	directives := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))
+	return directives != "" && !uncached.MatchString(directives)
+}
+
+// uncached matches the directives that keep a response out of shared caches. A cache must check
+// what has no-cache before each use.
+var uncached = regexp.MustCompile(`\b(private|no-store|no-cache)\b`)
 
 // maybeEncoded matches the encodings in which a header may show characters that
 // are not ASCII. The JSON API accepts any metadata, and Google does not document

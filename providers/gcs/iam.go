@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	allUsers = "allUsers"
+	allUsers              = "allUsers"
+	allAuthenticatedUsers = "allAuthenticatedUsers" // everyone with an account of Google
+
 	// publicRole permits reading objects, but not listing them, as in a public
 	// bucket on S3.
 	publicRole = "roles/storage.legacyObjectReader"
@@ -53,15 +55,22 @@ func (b *managedBucket) public(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(policy.Bindings, isPublicRead), nil
 }
 
+// isPublicRead reports whether a binding lets everyone read. Google counts both groups as public.
+// https://cloud.google.com/storage/docs/public-access-prevention
 func isPublicRead(binding *iampb.Binding) bool {
-	return binding.Condition == nil && slices.Contains(readRoles, binding.Role) && slices.Contains(binding.Members, allUsers)
+	return binding.Condition == nil && slices.Contains(readRoles, binding.Role) && slices.ContainsFunc(binding.Members, isPublicMember)
 }
+
+func isPublicMember(member string) bool { return member == allUsers || member == allAuthenticatedUsers }
 
 // addPublicRead permits everyone to read the bucket's objects. The bucket must
 // not prevent public access.
 func (b *managedBucket) addPublicRead(ctx context.Context) error {
 	err := b.changePolicy(ctx, func(policy *iam.Policy3) bool {
-		if slices.ContainsFunc(policy.Bindings, isPublicRead) {
+		reads := func(binding *iampb.Binding) bool {
+			return isPublicRead(binding) && slices.Contains(binding.Members, allUsers)
+		}
+		if slices.ContainsFunc(policy.Bindings, reads) {
 			return false
 		}
 		for _, binding := range policy.Bindings {
@@ -73,7 +82,7 @@ func (b *managedBucket) addPublicRead(ctx context.Context) error {
 		policy.Bindings = append(policy.Bindings, &iampb.Binding{Role: publicRole, Members: []string{allUsers}})
 		return true
 	})
-	if statusOf(err) == http.StatusPreconditionFailed {
+	if storage.CodeOf(err) == storage.PermissionDenied && statusOf(err) == http.StatusPreconditionFailed {
 		return withCode(err, storage.PermissionDenied, "the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes")
 	}
 	return err
@@ -84,7 +93,7 @@ func (b *managedBucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		changed := false
 		for _, binding := range policy.Bindings {
-			kept := slices.DeleteFunc(slices.Clone(binding.Members), func(member string) bool { return member == allUsers })
+			kept := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)
 			changed = changed || len(kept) < len(binding.Members)
 			binding.Members = kept
 		}
@@ -106,17 +115,25 @@ func (b *managedBucket) changePolicy(ctx context.Context, change func(policy *ia
 			return nil
 		}
 		err = writes(ctx, func(ctx context.Context) error { return b.handle.IAM().V3().SetPolicy(ctx, policy) })
-		if status := statusOf(err); status != http.StatusPreconditionFailed && status != http.StatusConflict {
+		if !isStalePolicy(err) {
 			break
 		}
 	}
 	switch {
 	case isUnknownRequest(err):
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL"}
-	case statusOf(err) == http.StatusConflict:
+	case isStalePolicy(err):
 		return withCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
 	}
 	return bucketError(err)
+}
+
+// isStalePolicy reports whether another client has written the policy since it was read. Cloud
+// Storage documents 412 for an etag that does not match, other services of Google's 409. A
+// constraint of the organization is 412 too.
+// https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy
+func isStalePolicy(err error) bool {
+	return storage.CodeOf(err) == storage.PreconditionFailed || statusOf(err) == http.StatusConflict
 }
 
 // policy returns the policy in version 3. Older versions omit bindings with

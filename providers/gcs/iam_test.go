@@ -36,6 +36,10 @@ func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
 			policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`), []string{get, put}},
 		"granted without the condition of another binding": {true, []string{policyOf(conditional)}, []string{`200 {"kind":"storage#policy"}`},
 			policyOf(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
+		"granted, so far only to those with an account": {true, []string{policyOf(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)}, []string{`200 {"kind":"storage#policy"}`},
+			policyOf(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]},{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
+		"taken from those with an account": {false, []string{policyOf(owner + `,{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)}, []string{`200 {"kind":"storage#policy"}`},
+			policyOf(owner), []string{get, put}},
 		"granted already": {true, []string{policyOf(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)}, nil, "", []string{get}},
 		"taken, whatever it was": {false, []string{policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)}, []string{`200 {"kind":"storage#policy"}`},
 			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional), []string{get, put}},
@@ -71,11 +75,13 @@ func TestPublicAccessErrors(t *testing.T) {
 		hint     string
 		tries    int
 	}{
-		"prevented from above":      {true, "200 " + policyOf(owner), refusal(412, "conditionNotMet", "public access prevention is enforced."), storage.PermissionDenied, "organization", policyTries},
-		"changed all the time":      {true, "200 " + policyOf(owner), refusal(409, "conflict", "no"), storage.Unavailable, "other clients are changing", policyTries},
-		"may not":                   {true, "200 " + policyOf(owner), refusal(403, "forbidden", "no"), storage.PermissionDenied, "", 1},
-		"a server without policies": {true, "404 404 page not found", "", storage.Unsupported, "no IAM policies", 0},
-		"no bucket any more":        {true, refusal(404, "notFound", "The specified bucket does not exist."), "", storage.BucketNotFound, "", 0},
+		"prevented from above":              {true, "200 " + policyOf(owner), refusal(412, "conditionNotMet", "public access prevention is enforced."), storage.PermissionDenied, "organization", 1},
+		"prevented by a constraint":         {true, "200 " + policyOf(owner), refusal(412, "orgPolicyConstraintFailed", "Request violates constraint 'constraints/iam.allowedPolicyMemberDomains'"), storage.PermissionDenied, "organization", 1},
+		"changed all the time":              {true, "200 " + policyOf(owner), refusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.Unavailable, "other clients are changing", policyTries},
+		"changed, as other services say it": {true, "200 " + policyOf(owner), refusal(409, "conflict", "no"), storage.Unavailable, "other clients are changing", policyTries},
+		"may not":                           {true, "200 " + policyOf(owner), refusal(403, "forbidden", "no"), storage.PermissionDenied, "", 1},
+		"a server without policies":         {true, "404 404 page not found", "", storage.Unsupported, "no IAM policies", 0},
+		"no bucket any more":                {true, refusal(404, "notFound", "The specified bucket does not exist."), "", storage.BucketNotFound, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{"PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {test.get}, "PUT /b/photos/iam": {test.put}})

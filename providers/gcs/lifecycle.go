@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"reflect"
 	"slices"
 
 	gcs "cloud.google.com/go/storage"
@@ -31,12 +32,28 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 		}
 		if rule.AbortUploadsAfterDays > 0 {
 			add(gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, gcs.LifecycleCondition{AgeInDays: int64(rule.AbortUploadsAfterDays)})
+			if rule.Prefix == "" {
+				written.Rules = append(written.Rules, partsRule(rule.AbortUploadsAfterDays))
+			}
 		}
 		if rule.TransitionAfterDays > 0 {
 			add(gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo}, gcs.LifecycleCondition{AgeInDays: int64(rule.TransitionAfterDays), Liveness: gcs.Live})
 		}
 	}
 	return written
+}
+
+// partsRule returns the rule that ends this package's uploads, whose parts are objects, with their
+// old versions. Google's action for unfinished uploads does not see them.
+func partsRule(days int) gcs.LifecycleRule {
+	return gcs.LifecycleRule{
+		Action:    gcs.LifecycleAction{Type: gcs.DeleteAction},
+		Condition: gcs.LifecycleCondition{AgeInDays: int64(days), MatchesPrefix: []string{componentsPrefix}},
+	}
+}
+
+func isPartsRule(r *gcs.LifecycleRule) bool {
+	return r.Condition.AgeInDays > 0 && reflect.DeepEqual(*r, partsRule(int(r.Condition.AgeInDays)))
 }
 
 // parseLifecycleRules returns the rules that [storage.LifecycleRule] can
@@ -52,10 +69,16 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 			prefixes = []string{""}
 		}
 		read, step, representable := parseLifecycleRule(&written.Rules[i], versioned)
+		if isPartsRule(&written.Rules[i]) {
+			read, step, representable = storage.LifecycleRule{AbortUploadsAfterDays: int(written.Rules[i].Condition.AgeInDays)}, 3, true
+			prefixes = []string{""}
+		}
 		for _, prefix := range prefixes {
 			read.Prefix = prefix
 			switch last := len(rules) - 1; {
 			case !representable:
+			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == read.AbortUploadsAfterDays:
+				// the second half of lifecycleRules
 			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
 				merge(&rules[last], &read)
 			default:

@@ -19,6 +19,7 @@ func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 	written := lifecycleRules([]storage.LifecycleRule{
 		{Prefix: "tmp/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"},
 		{ExpireOldVersionsAfterDays: 30},
+		{AbortUploadsAfterDays: 7},
 	})
 	require.Equal(t, []gcs.LifecycleRule{
 		deletes(gcs.LifecycleCondition{AgeInDays: 4, Liveness: gcs.Live, MatchesPrefix: in}),
@@ -26,18 +27,22 @@ func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 2, MatchesPrefix: in}},
 		{Action: gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: "COLDLINE"}, Condition: gcs.LifecycleCondition{AgeInDays: 1, Liveness: gcs.Live, MatchesPrefix: in}},
 		deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 30}),
+		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 7}},
+		deletes(gcs.LifecycleCondition{AgeInDays: 7, MatchesPrefix: []string{".omnibucket./parts/"}}),
 	}, written.Rules)
 }
 
 func TestLifecycleRoundTrip(t *testing.T) {
 	for name, rules := range map[string][]storage.LifecycleRule{
-		"none":              nil,
-		"one action":        {{Prefix: "tmp/", ExpireAfterDays: 3}},
-		"all actions":       {{Prefix: "a/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
-		"some actions":      {{ExpireOldVersionsAfterDays: 3, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
-		"prefixes":          {{Prefix: "a/", ExpireAfterDays: 4}, {Prefix: "b/", AbortUploadsAfterDays: 2}},
-		"class after class": {{TransitionAfterDays: 1, TransitionTo: "NEARLINE"}, {TransitionAfterDays: 9, TransitionTo: "COLDLINE"}},
-		"one after another": {{Prefix: "a/", AbortUploadsAfterDays: 2}, {Prefix: "a/", ExpireAfterDays: 4}},
+		"none":                     nil,
+		"one action":               {{Prefix: "tmp/", ExpireAfterDays: 3}},
+		"all actions":              {{Prefix: "a/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
+		"of the whole bucket":      {{ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
+		"uploads of all, and some": {{AbortUploadsAfterDays: 7}, {Prefix: "a/", ExpireAfterDays: 7, AbortUploadsAfterDays: 7}, {AbortUploadsAfterDays: 9}},
+		"some actions":             {{ExpireOldVersionsAfterDays: 3, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
+		"prefixes":                 {{Prefix: "a/", ExpireAfterDays: 4}, {Prefix: "b/", AbortUploadsAfterDays: 2}},
+		"class after class":        {{TransitionAfterDays: 1, TransitionTo: "NEARLINE"}, {TransitionAfterDays: 9, TransitionTo: "COLDLINE"}},
+		"one after another":        {{Prefix: "a/", AbortUploadsAfterDays: 2}, {Prefix: "a/", ExpireAfterDays: 4}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, versioned := range []bool{false, true} {
@@ -64,6 +69,7 @@ func TestLifecycleRulesOfOtherTools(t *testing.T) {
 		"old versions, said twice":               {deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}), true, []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}}},
 		"several prefixes":                       {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesPrefix: []string{"a/", "b/"}}), false, []storage.LifecycleRule{{Prefix: "a/", ExpireAfterDays: 3}, {Prefix: "b/", ExpireAfterDays: 3}}},
 		"two ages":                               {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}), true, nil},
+		"parts of this package only":             {partsRule(3), true, []storage.LifecycleRule{{AbortUploadsAfterDays: 3}}},
 		"at once":                                {deletes(gcs.LifecycleCondition{AllObjects: true}), false, nil},
 		"by a date":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}), false, nil},
 		"by an old version's date":               {deletes(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}), false, nil},

@@ -21,6 +21,10 @@ const (
 
 	noRetentionHint = "the bucket has no object retention: make it with WithObjectLock; Google's console can give it to a bucket that exists"
 
+	// governanceHint is for a retention that cannot be changed so: also to make it Compliance takes
+	// overrideUnlockedRetention. https://cloud.google.com/storage/docs/json_api/v1/objects/patch
+	governanceHint = "in the mode Governance, give WithGovernanceBypass, which needs storage.objects.overrideUnlockedRetention"
+
 	lockModeHeader  = "X-Goog-Object-Lock-Mode"
 	lockUntilHeader = "X-Goog-Object-Lock-Retain-Until-Date"
 )
@@ -103,7 +107,7 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 	case http.StatusForbidden:
 		found, failed := d.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 		if failed == nil && forbids(retentionOf(found.Retention), r, time.Now()) {
-			return withCode(err, storage.Locked, lockedHint)
+			return withCode(err, storage.Locked, governanceHint)
 		}
 	}
 	return err

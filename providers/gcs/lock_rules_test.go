@@ -16,7 +16,7 @@ func TestTheBypassOfARetentionDoesNothingByHalf(t *testing.T) {
 	}{
 		"nothing else":        {ruleControls{}, ""},
 		"a hold":              {ruleControls{TemporaryHold: true}, storage.Locked},
-		"an event-based hold": {ruleControls{EventBasedHold: true}, storage.Locked},
+		"an event-based hold": {ruleControls{EventBasedHold: new(true)}, storage.Locked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startRuleServer(t)

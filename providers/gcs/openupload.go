@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/components"
+	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
@@ -32,14 +33,25 @@ func (d *driver) beginOpen(ctx context.Context, key string, attrs *gcs.ObjectAtt
 	if err != nil {
 		return "", err // of a storage class that no name can have
 	}
-	_, err = d.Put(ctx, &storage.PutRequest{
-		Key:        name.marker(),
-		Body:       bytes.NewReader(nil),
-		Properties: storage.Properties{ContentType: componentType, Metadata: components.MarkerMetadata(key)},
-		CRC32C:     storage.KnownCRC32C(0),
-	})
-	return upload, err
+	marker := &resource{
+		Name: name.marker(), ContentType: componentType, Metadata: components.MarkerMetadata(key),
+		CRC32C: httpheader.EncodeCRC32C(0), EventBasedHold: new(bool),
+	}
+	query := d.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: d.kmsKey})
+	stored, err := d.putRelated(ctx, query, marker, bytes.NewReader(nil), 0, nil)
+	if err != nil {
+		return "", err
+	}
+	if stored.KeptUntil != "" {
+		return "", &storage.Error{Code: storage.Unsupported, Hint: keptPartsHint}
+	}
+	return upload, nil
 }
+
+// keptPartsHint is for a bucket whose objects can be neither removed nor replaced for a time, as
+// parts and the marker must be.
+// https://cloud.google.com/storage/docs/bucket-lock
+const keptPartsHint = "the bucket has a retention policy, which keeps the parts of an open upload too: send the body with Upload, or the parts to another bucket"
 
 // checkOpen returns an error if an upload was completed or aborted before its new part was stored,
 // and removes the part.

@@ -36,11 +36,11 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
-	stored, err := d.putRelated(d.with(ctx, c), query, object, r.Body, r.Size, c.key)
+	stored, err := d.putRelated(d.repeatedPut(d.with(ctx, c), r), query, object, r.Body, r.Size, c.key)
 	if err != nil {
 		return nil, d.lockError(ctx, err, &r.Controls)
 	}
-	return stored, nil
+	return stored.attrs(), nil
 }
 
 // uploadQuery returns the query of an upload's URL, to which uploadPath adds the fields.
@@ -61,7 +61,7 @@ func (d *driver) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 
 // putRelated sends an object's resource and its bytes as a multipart/related
 // body.
-func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerKey) (*storage.Attrs, error) {
+func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerKey) (*resource, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, object)
 	if err != nil {
@@ -86,7 +86,7 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 	if err != nil {
 		return nil, uploadError(err)
 	}
-	return stored.attrs(), nil
+	return stored, nil
 }
 
 // frame returns the parts of the body before and after the bytes.

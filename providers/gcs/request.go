@@ -35,9 +35,6 @@ func (a *account) request(ctx context.Context, method, address string, body io.R
 	if err != nil {
 		return nil, argument.Invalid("key", "must be valid in a URL", "")
 	}
-	if a.userProject != "" {
-		r.Header.Set(userProjectHeader, a.userProject)
-	}
 	r.ContentLength = size
 	if size == 0 {
 		r.Body = http.NoBody

@@ -17,7 +17,8 @@ type ruleControls struct {
 	Contexts           *ruleContexts   `json:"contexts,omitempty"`
 	Retention          *ruleRetention  `json:"retention,omitempty"`
 	TemporaryHold      bool            `json:"temporaryHold,omitempty"`
-	EventBasedHold     bool            `json:"eventBasedHold,omitempty"`
+	EventBasedHold     *bool           `json:"eventBasedHold,omitempty"`
+	KeptUntil          *time.Time      `json:"retentionExpirationTime,omitempty"`
 	CustomTime         string          `json:"customTime,omitempty"`
 	KMSKeyName         string          `json:"kmsKeyName,omitempty"`
 	CustomerEncryption *ruleEncryption `json:"customerEncryption,omitempty"`
@@ -96,12 +97,29 @@ func (o *ruleObject) kept(bucket string, archives bool) *refusal {
 	switch {
 	case o.TemporaryHold:
 		return &refusal{403, "forbidden", named + "under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
-	case o.EventBasedHold:
+	case o.isHeld():
 		return &refusal{403, "forbidden", named + "under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
+	case o.KeptUntil != nil && o.KeptUntil.After(time.Now()) && o.Retention == nil:
+		return &refusal{403, "forbidden", named + "subject to bucket's retention policy and cannot be deleted, overwritten or archived until " + o.KeptUntil.Format(time.RFC3339), "RetentionPolicyNotMet"}
 	case o.Retention != nil && o.Retention.Until.After(time.Now()) && !archives:
 		return &refusal{403, "retentionPolicyNotMet", named + "subject to bucket's retention policy or object retention and cannot be deleted or overwritten until " + o.Retention.Until.Format(time.RFC3339), "RetentionPolicyNotMet"}
 	}
 	return nil
+}
+
+func (o *ruleObject) isHeld() bool { return o.EventBasedHold != nil && *o.EventBasedHold }
+
+// keep applies the bucket's defaults to an object that is stored, or whose hold has ended. A write
+// that does not name the event-based hold gets the bucket's default (EventBasedHold in Google's
+// storage.proto). The retention begins when the hold ends.
+// https://cloud.google.com/storage/docs/object-holds, https://cloud.google.com/storage/docs/bucket-lock
+func (o *ruleObject) keep(b *ruleBucket) {
+	if o.EventBasedHold == nil && b.holding {
+		o.EventBasedHold = new(true)
+	}
+	if o.KeptUntil = nil; b.retention > 0 && !o.isHeld() {
+		o.KeptUntil = new(time.Now().Add(b.retention))
+	}
 }
 
 // describeLock adds the headers of the XML API.
@@ -193,6 +211,9 @@ func (b *ruleBucket) patch(bucket, key string, r *http.Request, body []byte) (an
 			no = changed.patchContexts(b, value)
 		case "retention":
 			no = changed.patchRetention(b, value, r.URL.Query().Get("overrideUnlockedRetention") == "true")
+		case "eventBasedHold":
+			_ = json.Unmarshal(value, &changed.EventBasedHold)
+			changed.keep(b)
 		case "temporaryHold":
 			_ = json.Unmarshal(value, &changed.TemporaryHold)
 		}

@@ -18,9 +18,13 @@ import (
 
 // serveXML handles a read through the XML API.
 func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, key string) {
+	if s.serveCached(w, r) {
+		return
+	}
 	var o *ruleObject
 	no := missingBucket
-	if b := s.buckets[bucket]; b != nil {
+	b := s.buckets[bucket]
+	if b != nil {
 		no = nil
 		switch o = b.find(key, r.URL.Query().Get("generation")); {
 		case o == nil:
@@ -32,15 +36,22 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 		}
 	}
 	if no != nil {
-		w.Header().Set("Content-Type", "application/xml; charset=UTF-8")
-		w.WriteHeader(no.status)
-		_ = xml.NewEncoder(w).Encode(struct {
-			XMLName       xml.Name `xml:"Error"`
-			Code, Message string
-		}{Code: no.xmlIs, Message: no.words})
+		writeXML(w, no)
 		return
 	}
-	o.serve(w, r)
+	s.keepCached(r, b, o).serve(w, r)
+}
+
+func writeXML(w http.ResponseWriter, no *refusal) {
+	if w.Header().Get("Cache-Control") == "" {
+		w.Header().Set("Cache-Control", "private, max-age=0")
+	}
+	w.Header().Set("Content-Type", "application/xml; charset=UTF-8")
+	w.WriteHeader(no.status)
+	_ = xml.NewEncoder(w).Encode(struct {
+		XMLName       xml.Name `xml:"Error"`
+		Code, Message string
+	}{Code: no.xmlIs, Message: no.words})
 }
 
 // serve sends the object's bytes.
@@ -82,19 +93,21 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 		h.Set("X-Goog-Meta-"+key, value)
 	}
 	created, _ := time.Parse(time.RFC3339Nano, o.TimeCreated)
-	http.ServeContent(&measured{w, o.Size}, r, "", created, bytes.NewReader(o.data))
+	http.ServeContent(&measured{w, o.Size, cache}, r, "", created, bytes.NewReader(o.data))
 }
 
 // A measured response has a Content-Length, which ServeContent omits if there is
 // a Content-Encoding.
 type measured struct {
 	http.ResponseWriter
-	size string
+	size, cache string
 }
 
 func (m *measured) WriteHeader(status int) {
 	h := m.Header()
 	switch status {
+	case http.StatusRequestedRangeNotSatisfiable: // ServeContent drops it; Google does not
+		h.Set("Cache-Control", m.cache)
 	case http.StatusOK:
 		h.Set("Content-Length", m.size)
 	case http.StatusPartialContent:

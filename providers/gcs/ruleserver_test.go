@@ -33,12 +33,17 @@ type ruleServer struct {
 	asked    []string
 	// beforePatch changes an object once, before a patch, as another client would.
 	beforePatch func(*ruleObject)
+	cache       ruleCache
 }
 
 type ruleBucket struct {
 	versioned, uniform bool
-	locking            bool          // objects can have a retention
-	objects            []*ruleObject // in the order of writing
+	locking            bool            // objects can have a retention
+	public             bool            // everyone can read
+	folders            map[string]bool // of a hierarchical namespace; nil means a flat one
+	holding            bool            // new objects have an event-based hold
+	retention          time.Duration   // of every object
+	objects            []*ruleObject   // in the order of writing
 }
 
 // A ruleObject is one generation.
@@ -169,13 +174,24 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		no = missingBucket
 	case len(path) == 2:
 		answer = b.describe(path[1])
+	case path[2] == "storageLayout":
+		answer = map[string]any{"kind": "storage#storageLayout", "bucket": path[1], "hierarchicalNamespace": map[string]bool{"enabled": b.folders != nil}}
+	case path[2] == "folders":
+		if no = b.removeFolder(path[3]); no == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 	case len(path) == 3:
 		answer = b.list(r.URL.Query())
 	case len(path) == 4 && r.Method == http.MethodGet:
 		var o *ruleObject
-		if o, no = b.get(path[1], path[3], r.URL.Query()); no == nil && r.URL.Query().Get("alt") == "media" {
+		media := r.URL.Query().Get("alt") == "media"
+		if media && s.serveCached(w, r) {
+			return
+		}
+		if o, no = b.get(path[1], path[3], r.URL.Query()); no == nil && media {
 			if no = o.opensWith(r.Header, ""); no == nil {
-				o.serve(w, r)
+				s.keepCached(r, b, o).serve(w, r)
 				return
 			}
 		}
@@ -264,6 +280,29 @@ func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 	return nil
 }
 
+// makeFolders makes the folders of a new object, which stay when it is removed.
+// https://cloud.google.com/storage/docs/folders-overview
+func (b *ruleBucket) makeFolders(key string) {
+	for i := range key {
+		if b.folders != nil && key[i] == '/' {
+			b.folders[key[:i+1]] = true
+		}
+	}
+}
+
+func (b *ruleBucket) removeFolder(name string) *refusal {
+	for _, o := range b.objects {
+		if strings.HasPrefix(o.Name, name) {
+			return &refusal{409, "conflict", "The folder you tried to delete is not empty.", ""}
+		}
+	}
+	if !b.folders[name] {
+		return &refusal{404, "notFound", "The folder does not exist.", ""}
+	}
+	delete(b.folders, name)
+	return nil
+}
+
 func (b *ruleBucket) drop(gone *ruleObject) {
 	for i, o := range b.objects {
 		if o == gone {
@@ -292,6 +331,8 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	}
 	s.clock++
 	o.Metageneration = "1"
+	o.keep(b)
+	b.makeFolders(o.Name)
 	o.encrypt(query)
 	o.Generation, o.CRC32C, o.data = strconv.FormatInt(s.clock, 10), crc, data
 	o.Etag, o.Size = base64.StdEncoding.EncodeToString([]byte(o.Generation)), strconv.Itoa(len(data))

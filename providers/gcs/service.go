@@ -251,12 +251,15 @@ func bucketChange(r *storage.BucketRequest) gcs.BucketAttrsToUpdate {
 	return change
 }
 
+// hiddenHint is for a bucket that List shows as empty.
+const hiddenHint = "if List shows nothing, remove noncurrent versions (RemoveVersions), open uploads (ListUploads, AbortUpload), parts that a process left (gcs.SweepParts), and the folders of a hierarchical namespace"
+
 // DeleteBucket removes a bucket. If it has an object or a noncurrent version,
 // DeleteBucket returns BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := writes(ctx, s.manage(name).handle.Delete)
 	if statusOf(err) == http.StatusConflict {
-		return withCode(err, storage.BucketNotEmpty, "")
+		return withCode(err, storage.BucketNotEmpty, hiddenHint)
 	}
 	return bucketError(err)
 }

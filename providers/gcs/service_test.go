@@ -110,7 +110,7 @@ func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 		"public, without listing": {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}]}`, both,
 			changed(func(i *storage.BucketInfo) { i.Public = true })},
 		"its list is public, not its objects":     {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.legacyBucketReader","members":["allUsers"]}]}`, both, plain},
-		"public to whoever has a Google account":  {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}]}`, both, plain},
+		"public to whoever has a Google account":  {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}]}`, both, changed(func(i *storage.BucketInfo) { i.Public = true })},
 		"public under a condition":                {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allUsers"],"condition":{"expression":"false"}}]}`, both, plain},
 		"prevented from being public":             {with(`"iamConfiguration":{"publicAccessPrevention":"enforced"}`), "", one, plain},
 		"a server without policies is not public": {bucketIsThere, "404 404 page not found", both, plain},

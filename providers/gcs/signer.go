@@ -78,6 +78,10 @@ func (s *signerFinder) get(ctx context.Context) (signer, error) {
 
 const signingHint = "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"
 
+// noAccountHint is for GKE: without a linked service account, the metadata service returns the
+// workload's pool, PROJECT.svc.id.goog, which has no keys. googleapis/nodejs-storage#2447
+const noAccountHint = "this workload is not linked to a service account, which could sign: annotate its Kubernetes service account with iam.gke.io/gcp-service-account, or set Config.SigningAccount to one that it may use as roles/iam.serviceAccountTokenCreator"
+
 func noSignerError() error {
 	return &storage.Error{Code: storage.Unsupported, Hint: signingHint}
 }
@@ -160,6 +164,8 @@ func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
 	var none metadata.NotDefinedError
 	switch {
+	case err == nil && account != "" && !strings.Contains(account, "@"):
+		return "", &storage.Error{Code: storage.Unsupported, Hint: noAccountHint}
 	case err == nil && account != "":
 		return account, nil
 	case err == nil, errors.As(err, &none):

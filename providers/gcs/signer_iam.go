@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"google.golang.org/api/googleapi"
@@ -97,6 +98,20 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	return signature, nil
 }
 
+// deniedHint returns the cure for a call that was denied: Google has one status for a missing role,
+// for a machine whose tokens have too few scopes, and for an API that is not enabled. fog/fog-google#629,
+// https://cloud.google.com/apis/docs/troubleshooting
+func (s *iamSigner) deniedHint(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "SERVICE_DISABLED"), strings.Contains(text, "has not been used in project"):
+		return "enable the API iamcredentials.googleapis.com in the project of the credentials, and wait some minutes"
+	case strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), strings.Contains(text, "insufficient authentication scopes"):
+		return "the access token lacks the scope https://www.googleapis.com/auth/cloud-platform: give it to the machine, which must be stopped for that, or set Config.SigningKey"
+	}
+	return "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"
+}
+
 // signBlobError returns the error for a refused call. A 404 is about the service
 // account, not a bucket.
 func (s *iamSigner) signBlobError(err error) error {
@@ -104,7 +119,11 @@ func (s *iamSigner) signBlobError(err error) error {
 	switch e.Status {
 	case http.StatusForbidden:
 		if e.Code == storage.PermissionDenied {
-			e.Hint = "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"
+			e.Hint = s.deniedHint(err)
+		}
+	case http.StatusBadRequest:
+		if !strings.Contains(s.name, "@") { // Google calls it an invalid form of account ID
+			e.Code, e.Hint = storage.Unsupported, noAccountHint
 		}
 	case http.StatusNotFound:
 		e.Code, e.Hint = storage.Unauthenticated, "there is no service account "+s.name

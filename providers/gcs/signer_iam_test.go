@@ -114,6 +114,8 @@ func TestSignByIAMErrors(t *testing.T) {
 		again  bool
 	}{
 		"may not":            {refusal(403, "PERMISSION_DENIED"), storage.PermissionDenied, "roles/iam.serviceAccountTokenCreator on " + testAccount, false},
+		"no API":             {refusal(403, "IAM Service Account Credentials API has not been used in project 7 before or it is disabled."), storage.PermissionDenied, "enable the API", false},
+		"no scope":           {refusal(403, "Request had insufficient authentication scopes."), storage.PermissionDenied, "cloud-platform", false},
 		"no such account":    {refusal(404, "NOT_FOUND"), storage.Unauthenticated, "there is no service account " + testAccount, false},
 		"token refused":      {refusal(401, "UNAUTHENTICATED"), storage.Unauthenticated, "", false},
 		"too many":           {refusal(429, "RESOURCE_EXHAUSTED"), storage.RateLimited, "", true},

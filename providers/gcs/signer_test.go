@@ -210,6 +210,8 @@ func TestMetadataAccount(t *testing.T) {
 	}{
 		"one":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(machine + "\n")) }, machine, ""},
 		"none": {http.NotFound, "", storage.Unsupported},
+		// googleapis/nodejs-storage#2447
+		"a workload of GKE without one": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("project.svc.id.goog")) }, "", storage.Unsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := ""

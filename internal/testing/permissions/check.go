@@ -45,6 +45,7 @@ const (
 type Account struct {
 	Recorder *Recorder
 	Service  *storage.Service
+	Owner    *storage.Service    // does what precedes a row; nil means Service
 	Bucket   string              // one of the row's kind, which exists
 	Key      storage.WriteOption // encrypts with a key of the provider's key management service
 	Archive  string              // a storage class whose objects must be restored; "" means none
@@ -64,25 +65,48 @@ func Check(t *testing.T, c Credential, open func(t *testing.T, kind Kind) Accoun
 	}
 }
 
-// run returns the permissions of the requests of a row.
-func (row *Row) run(t *testing.T, c Credential, account Account) (needs []string, unsupported bool) {
+// Suffices runs the rows of a role, whose policy the account's Service must have.
+func Suffices(t *testing.T, role Role, open func(t *testing.T, kind Kind) Account) {
+	for i := range Rows {
+		if row := &Rows[i]; row.Role == role || role == Full && row.Role != None {
+			t.Run(row.Section+"/"+row.Name, func(t *testing.T) {
+				require.NoError(t, row.perform(t, open(t, row.Kind)))
+			})
+		}
+	}
+}
+
+// perform runs a row, after its setup.
+func (row *Row) perform(t *testing.T, account Account) error {
 	t.Helper()
-	e := &env{t: t, account: account}
-	e.bucket = e.open()
+	e := &env{t: t, account: account, service: account.Service}
+	if account.Owner != nil {
+		e.service = account.Owner
+	}
+	e.open()
 	if row.setup != nil {
 		if err := row.setup(e); storage.CodeOf(err) == storage.Unsupported {
-			return nil, true
+			return err
 		} else {
 			require.NoError(t, err, "setup")
 		}
 	}
-	account.Recorder.Begin()
-	switch err := row.do(e); {
-	case storage.CodeOf(err) == storage.Unsupported:
-		return nil, true
-	default:
-		require.NoError(t, err)
+	if account.Owner != nil {
+		e.service = account.Service
+		e.open(e.opts...)
 	}
+	account.Recorder.Begin()
+	return row.do(e)
+}
+
+// run returns the permissions of the requests of a row.
+func (row *Row) run(t *testing.T, c Credential, account Account) (needs []string, unsupported bool) {
+	t.Helper()
+	err := row.perform(t, account)
+	if storage.CodeOf(err) == storage.Unsupported {
+		return nil, true
+	}
+	require.NoError(t, err)
 	classify := classifiers[c]()
 	setup, counted := account.Recorder.exchanges()
 	for i := range setup {

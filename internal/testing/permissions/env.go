@@ -19,6 +19,8 @@ import (
 type env struct {
 	t        *testing.T
 	account  Account
+	service  *storage.Service
+	opts     []storage.OpenOption // of the bucket
 	bucket   storage.Bucket
 	progress string // the file of WithResume
 	version  string // or revision, of the setup
@@ -28,10 +30,10 @@ type env struct {
 func (e *env) ctx() context.Context { return e.t.Context() }
 
 // open opens the row's bucket.
-func (e *env) open(opts ...storage.OpenOption) storage.Bucket {
-	b, err := e.account.Service.Bucket(e.account.Bucket, opts...)
+func (e *env) open(opts ...storage.OpenOption) {
+	b, err := e.service.Bucket(e.account.Bucket, opts...)
 	require.NoError(e.t, err)
-	return b
+	e.bucket, e.opts = b, opts
 }
 
 // parts is the size of a body of two parts.
@@ -162,7 +164,7 @@ func versions(e *env) error {
 // twoVersions stores "a" twice in a bucket that keeps versions, and remembers the first version.
 func twoVersions(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
-		e.bucket = e.open(storage.WithVersions())
+		e.open(storage.WithVersions())
 		attrs, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("old"), opts...)
 		if err != nil {
 			return err
@@ -298,7 +300,7 @@ func signUpload(e *env) error {
 
 // buckets lists the buckets of the account.
 func buckets(e *env) error {
-	for _, err := range e.account.Service.Buckets(e.ctx()) {
+	for _, err := range e.service.Buckets(e.ctx()) {
 		if err != nil {
 			return err
 		}
@@ -307,25 +309,25 @@ func buckets(e *env) error {
 }
 
 func bucketInfo(e *env) error {
-	_, err := e.account.Service.BucketInfo(e.ctx(), e.account.Bucket)
+	_, err := e.service.BucketInfo(e.ctx(), e.account.Bucket)
 	return err
 }
 
 func createBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
-		_, err := e.account.Service.CreateBucket(e.ctx(), "another-bucket", opts...)
+		_, err := e.service.CreateBucket(e.ctx(), "another-bucket", opts...)
 		return err
 	}
 }
 
 func updateBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
-		_, err := e.account.Service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)
+		_, err := e.service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)
 		return err
 	}
 }
 
-func deleteBucket(e *env) error { return e.account.Service.DeleteBucket(e.ctx(), e.account.Bucket) }
+func deleteBucket(e *env) error { return e.service.DeleteBucket(e.ctx(), e.account.Bucket) }
 
 // both does one thing after the other.
 func both(steps ...func(*env) error) func(*env) error {

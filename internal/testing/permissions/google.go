@@ -153,7 +153,7 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 		return []string{"storage.buckets.getIamPolicy"}, nil
 	case path[1] == "iam" && x.Method == "PUT":
 		return []string{"storage.buckets.setIamPolicy"}, nil
-	case path[1] == "o" && len(path) == 2 && x.Method == "GET":
+	case path[1] == "storageLayout", path[1] == "o" && len(path) == 2 && x.Method == "GET":
 		return []string{"storage.objects.list"}, nil
 	}
 	return a.object(x, path[0], strings.Join(path[2:], "/"), o)

@@ -39,10 +39,13 @@ var notes = map[string]string{
   they may not be removed. An open upload begins with a look at
   the container, if that is permitted, to refuse one that keeps every blob.
 - On Azure, ` + "`blobs/add/action`" + ` and the letter ` + "`c`" + ` are enough to create objects and not to replace them.
+- In a bucket of Google's that holds new objects, open uploads and compositions of more than 32 objects
+  need ` + "`storage.objects.update`" + ` too, to remove their parts.
 - Google needs ` + "`serviceusage.services.use`" + ` too for requests that name a project to bill (` + "`user_project=`" + `).
 `,
 	"Tags, locks, encryption": `
 - Without its permission, Amazon leaves a retention or a legal hold out of ` + "`Attrs`" + `.
+- On Google, ` + "`storage.objects.overrideUnlockedRetention`" + ` is needed to make a retention Compliance, too.
 - Azure documents the permissions of a lock for the requests that change one, and not for a write
   that has one: the rows assume the same.
 - With a default key of the bucket, Amazon needs the same of ` + "`kms:`" + ` as with ` + "`WithKMSKey`" + `. A read asks
@@ -100,8 +103,9 @@ func cell(needs []string) string {
 // policies returns the smallest policies, which come from the tables.
 func policies() string {
 	var b strings.Builder
-	b.WriteString("\n## Smallest policies\n\nThey come from the tables above. *Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure\n" +
-		"are enough for a reader. *Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
+	b.WriteString("\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
+		"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
+		"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
 		"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n")
 	for _, p := range []struct {
 		role  Role

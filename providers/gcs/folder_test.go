@@ -1,0 +1,64 @@
+package gcs_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+// A folder stays when its last object is removed. https://cloud.google.com/storage/docs/folders-overview
+func TestUploadsLeaveNoFolder(t *testing.T) {
+	text := strings.Repeat("x", 1<<20)
+	for name, write := range map[string]func(b storage.Bucket) error{
+		"parallel composite": func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(256<<10))
+			return err
+		},
+		"an open upload": func(b storage.Bucket) error {
+			u, err := storage.BeginUpload(t.Context(), b, "a")
+			require.NoError(t, err)
+			_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
+			require.NoError(t, err)
+			_, err = u.Complete(t.Context())
+			return err
+		},
+		"an open upload that is aborted": func(b storage.Bucket) error {
+			u, err := storage.BeginUpload(t.Context(), b, "a")
+			require.NoError(t, err)
+			return u.Abort(t.Context())
+		},
+		"a composition of many objects": func(b storage.Bucket) error {
+			keys := make([]string, 33)
+			for i := range keys {
+				keys[i] = fmt.Sprintf("s%02d", i)
+				_, err := b.Upload(t.Context(), keys[i], strings.NewReader("x"))
+				require.NoError(t, err)
+			}
+			_, err := storage.Compose(t.Context(), b, "a", keys)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startRuleServer(t)
+			folders := map[string]bool{}
+			b, err := gcs.Open(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{folders: folders}), Endpoint: s.URL, ParallelComposite: true})
+			require.NoError(t, err)
+			require.NoError(t, write(b))
+			require.NoError(t, write(b))
+			require.NoError(t, storage.Close(b))
+			require.Equal(t, map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}, folders)
+			layouts := 0
+			for _, line := range s.requests() {
+				if strings.HasSuffix(line, "/storageLayout") {
+					layouts++
+				}
+			}
+			require.Equal(t, 1, layouts)
+		})
+	}
+}

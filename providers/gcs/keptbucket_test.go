@@ -1,0 +1,73 @@
+package gcs_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A bucket can put an event-based hold on each new object, which can then be neither removed nor
+// replaced until the hold ends. https://cloud.google.com/storage/docs/object-holds
+func TestOpenUploadsToABucketThatHoldsNewObjects(t *testing.T) {
+	s := startRuleServer(t)
+	name := s.bucket(ruleBucket{holding: true})
+	b := openAt(t, s.URL, name)
+
+	u, err := storage.BeginUpload(t.Context(), b, "a")
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 1, strings.NewReader("first"))
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 1, strings.NewReader("hello"))
+	require.NoError(t, err, "a part can be replaced")
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 2, strings.NewReader("late"))
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, []string{"a"}, s.names(name), "the parts are gone")
+	require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.Locked, "the object is held, as the bucket wants it")
+
+	u, err = storage.BeginUpload(t.Context(), b, "b")
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 1, strings.NewReader("of a client"))
+	require.NoError(t, err)
+	for _, key := range s.names(name) { // a signed part cannot leave out the hold
+		s.change(name, key, func(o *ruleObject) { o.EventBasedHold = new(true) })
+	}
+	require.NoError(t, u.Abort(t.Context()))
+	require.Equal(t, []string{"a"}, s.names(name))
+}
+
+// A composition of many objects leaves none of its own.
+func TestCompositionsInABucketThatHoldsNewObjects(t *testing.T) {
+	s := startRuleServer(t)
+	name := s.bucket(ruleBucket{holding: true})
+	b := openAt(t, s.URL, name)
+	keys := make([]string, 40)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("part-%02d", i)
+		_, err := b.Upload(t.Context(), keys[i], strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	_, err := storage.Compose(t.Context(), b, "whole", keys)
+	require.NoError(t, err)
+	require.Len(t, s.names(name), len(keys)+1)
+}
+
+// A retention policy keeps each object for a time, parts and their replacements too.
+// https://cloud.google.com/storage/docs/bucket-lock
+func TestABucketWithARetentionPolicyTakesNoOpenUploads(t *testing.T) {
+	s := startRuleServer(t)
+	b := openAt(t, s.URL, s.bucket(ruleBucket{retention: time.Hour}))
+	_, err := storage.BeginUpload(t.Context(), b, "a")
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "retention policy")
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
+	require.ErrorIs(t, err, storage.Locked)
+}

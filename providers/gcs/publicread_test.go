@@ -1,0 +1,132 @@
+package gcs_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// openPublic opens a bucket whose objects everyone can read, and returns a function that stores an
+// object and reads it, so that Google's cache has it.
+func openPublic(t *testing.T, conditions string) (storage.Bucket, func(text string, opts ...storage.UploadOption)) {
+	t.Helper()
+	s := startRuleServer(t)
+	s.cache.conditions = conditions
+	bucket := openAt(t, s.URL, s.bucket(ruleBucket{public: true}))
+	return bucket, func(text string, opts ...storage.UploadOption) {
+		_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text), opts...)
+		require.NoError(t, err)
+		data, _, err := storage.ReadAll(t.Context(), bucket, "a")
+		require.NoError(t, err)
+		require.Equal(t, text, string(data))
+	}
+}
+
+// Google's cache of public objects delivers an object for as long as its Cache-Control says, an hour
+// if it has none, after it was overwritten or removed. A read must not deliver it.
+// https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
+// googleapis/nodejs-storage#566
+func TestReadsOfPublicObjectsAreNotStale(t *testing.T) {
+	for _, conditions := range []string{"ignored", "compared", "passed"} {
+		for name, stored := range map[string][]storage.UploadOption{
+			"without Cache-Control": nil,
+			"with Cache-Control":    {storage.WithCacheControl("max-age=86400")},
+		} {
+			t.Run("conditions are "+conditions+", "+name, func(t *testing.T) {
+				b, store := openPublic(t, conditions)
+				store("old", stored...)
+				store("the new one", stored...)
+
+				t.Run("a range that the old object does not have", func(t *testing.T) {
+					data, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(4, 3))
+					require.NoError(t, err)
+					require.Equal(t, "new", string(data))
+					require.Equal(t, int64(11), attrs.Size)
+				})
+				t.Run("the revision that Attrs has", func(t *testing.T) {
+					attrs, err := b.Attrs(t.Context(), "a")
+					require.NoError(t, err)
+					data, read, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
+					require.NoError(t, err)
+					require.Equal(t, "the new one", string(data))
+					require.Equal(t, attrs.CacheControl, read.CacheControl, "as it is stored")
+				})
+				t.Run("an update ends", func(t *testing.T) {
+					_, err := storage.Update(t.Context(), b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
+						return append(old, '!'), nil
+					})
+					require.NoError(t, err)
+					data, _, err := storage.ReadAll(t.Context(), b, "a")
+					require.NoError(t, err)
+					require.Equal(t, "the new one!", string(data))
+				})
+				t.Run("a removed object", func(t *testing.T) {
+					require.NoError(t, b.Remove(t.Context(), "a"))
+					_, _, err := storage.ReadAll(t.Context(), b, "a")
+					require.ErrorIs(t, err, storage.ObjectNotFound)
+				})
+			})
+		}
+	}
+}
+
+func TestAnotherRevisionOfAPublicObject(t *testing.T) {
+	for _, conditions := range []string{"ignored", "compared", "passed"} {
+		t.Run("conditions are "+conditions, func(t *testing.T) {
+			b, store := openPublic(t, conditions)
+			store("old")
+			old, err := b.Attrs(t.Context(), "a")
+			require.NoError(t, err)
+			store("new")
+			_, _, err = storage.ReadAll(t.Context(), b, "a", storage.IfRevision(old.Revision))
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+		})
+	}
+}
+
+func TestAPublicObjectIsReadInParallel(t *testing.T) {
+	for _, conditions := range []string{"ignored", "compared", "passed"} {
+		t.Run("conditions are "+conditions, func(t *testing.T) {
+			b, store := openPublic(t, conditions)
+			store(strings.Repeat("old", 5<<20))
+			text := strings.Repeat("new", 6<<20)
+			store(text)
+			data, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(3))
+			require.NoError(t, err)
+			require.True(t, text == string(data))
+		})
+	}
+}
+
+// Reads take two requests only in a bucket in which a cache may have answered, after the first one.
+func TestRequestsOfReadsThatMayBeCached(t *testing.T) {
+	for _, row := range []struct {
+		name, stored string
+		public       bool
+		first, later int
+	}{
+		{"a private object", "", false, 1, 1},
+		{"a public object", "", true, 3, 2},
+		{"an object with max-age", "max-age=60", false, 3, 2},
+		{"an object that no cache keeps", "no-store", true, 1, 1},
+		{"an object that a cache must check", "public, no-cache", true, 1, 1},
+		{"an object for caches of one user", "Private, max-age=60", true, 1, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := startRuleServer(t)
+			b := openAt(t, s.URL, s.bucket(ruleBucket{public: row.public}))
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithCacheControl(row.stored))
+			require.NoError(t, err)
+			for _, requests := range []int{row.first, row.later} {
+				s.requests()
+				_, attrs, err := storage.ReadAll(t.Context(), b, "a")
+				require.NoError(t, err)
+				require.Equal(t, row.stored, attrs.CacheControl)
+				require.Len(t, s.requests(), requests)
+			}
+		})
+	}
+}

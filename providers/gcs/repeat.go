@@ -1,0 +1,51 @@
+package gcs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wire"
+)
+
+// tokenHeader has the token of a change, the same with each attempt. Google's own clients send it,
+// so that an attempt whose predecessor has made the change gets the response of that one. Which
+// requests the service remembers, and for how long, is not documented: no outcome rests on it.
+// googleapis/google-cloud-cpp#12347
+const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
+
+// repeated returns a context whose requests have the token of one change of an operation. The parts
+// must tell the change from others of the operation, so that requests that differ never share a
+// token. The client of the caller (Config.Client) sends a new token with each attempt.
+func (a *account) repeated(ctx context.Context, parts ...string) context.Context {
+	call := wire.Of(ctx)
+	if call == nil || a.http == nil {
+		return ctx
+	}
+	sum := sha256.Sum256([]byte(strings.Join(append(parts, call.ID()), "\x00")))
+	id := hex.EncodeToString(sum[:16])
+	token := id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+	return a.adding(ctx, http.Header{tokenHeader: {token}}, nil)
+}
+
+// writeIDName is of the metadata by which the core tells its writes.
+const writeIDName = "omnibucketwriteid"
+
+// repeatedPut returns the context of an upload in one request. Markers of uploads change within one
+// operation, so that each attempt at one is a request of its own.
+func (d *driver) repeatedPut(ctx context.Context, r *storage.PutRequest) context.Context {
+	if isReserved(r.Key) {
+		return ctx
+	}
+	return d.repeated(ctx, "put", d.bucket, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
+		r.Metadata[writeIDName], strconv.FormatInt(r.Size, 10))
+}
+
+// repeatedDelete returns the context of a removal.
+func (d *driver) repeatedDelete(ctx context.Context, r *storage.DeleteRequest) context.Context {
+	return d.repeated(ctx, "delete", d.bucket, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
+}

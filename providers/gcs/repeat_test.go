@@ -1,0 +1,71 @@
+package gcs
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// Every attempt at a change has the token of the change, and no other change has it.
+// googleapis/google-cloud-cpp#12347
+func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
+	for name, change := range map[string]func(b storage.Bucket) error{
+		"an upload": func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"))
+			return err
+		},
+		"an upload with a condition": func(b storage.Bucket) error {
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"), storage.IfAbsent())
+			return err
+		},
+		"a removal": func(b storage.Bucket) error { return b.Remove(t.Context(), "a", storage.IfRevision(anyRevision)) },
+		"a removal of many": func(b storage.Bucket) error {
+			_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a"}))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var attempts atomic.Int32
+			server := newStandIn(t)
+			server.Answer = func(r wiretest.Request) reply {
+				switch {
+				case attempts.Add(1)%2 == 1:
+					return failing(503, "backendError", "Backend Error")
+				case r.Method == "DELETE":
+					return reply{Status: 204}
+				}
+				return stored
+			}
+			b := storage.New(server.on(t))
+			require.NoError(t, change(b))
+			require.NoError(t, change(b))
+			var tokens []string
+			for _, r := range server.Requests() {
+				tokens = append(tokens, r.Header.Get(tokenHeader))
+			}
+			require.Len(t, tokens, 4)
+			require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, tokens[0])
+			require.Equal(t, tokens[0], tokens[1])
+			require.Equal(t, tokens[2], tokens[3])
+			require.NotEqual(t, tokens[0], tokens[2], "another call")
+		})
+	}
+}
+
+func TestChangesOfOneCallHaveTokensOfTheirOwn(t *testing.T) {
+	server := newStandIn(t)
+	server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
+	_, err := storage.RemoveAll(t.Context(), storage.New(server.on(t)), slices.Values([]string{"a", "b", "c"}))
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, r := range server.Requests() {
+		seen[r.Header.Get(tokenHeader)] = true
+	}
+	require.Len(t, seen, 3)
+}

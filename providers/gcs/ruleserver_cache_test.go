@@ -1,0 +1,67 @@
+package gcs_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A ruleCache is Google's cache of public objects. A read of bytes is answered with what the same
+// URL had when it was last read from the bucket, through either API, until max-age has passed, which
+// takes longer than any test. Headers of a request that ask for no cached content are ignored. How
+// the cache treats a condition is not documented: see conditions.
+// https://cloud.google.com/storage/docs/caching,
+// https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/nodejs-storage#566
+type ruleCache struct {
+	conditions string                 // "ignored", "compared" with the cached object, or "passed" to the bucket
+	kept       map[string]*ruleObject // by URL
+}
+
+// publicDefault is the Cache-Control of a public object that was stored without one.
+const publicDefault = "public, max-age=3600"
+
+func (o *ruleObject) isCacheable() bool {
+	for _, word := range []string{"private", "no-store", "no-cache"} {
+		if strings.Contains(o.CacheControl, word) {
+			return false
+		}
+	}
+	return o.CustomerEncryption == nil && o.KMSKeyName == ""
+}
+
+// cacheKey returns the URL without what does not change the content.
+func cacheKey(r *http.Request) string {
+	return r.URL.EscapedPath() + "?" + url.Values{"generation": r.URL.Query()["generation"]}.Encode()
+}
+
+// serveCached serves a public object from the cache, and reports whether it was there.
+func (s *ruleServer) serveCached(w http.ResponseWriter, r *http.Request) bool {
+	o := s.cache.kept[cacheKey(r)]
+	match := r.Header.Get("X-Goog-If-Generation-Match")
+	switch {
+	case o == nil, match != "" && s.cache.conditions == "passed":
+		return false
+	case match != "" && s.cache.conditions == "compared" && match != o.Generation:
+		w.Header().Set("Cache-Control", o.CacheControl)
+		writeXML(w, failed)
+	default:
+		o.serve(w, r)
+	}
+	return true
+}
+
+// keepCached adds an object that is about to be served.
+func (s *ruleServer) keepCached(r *http.Request, b *ruleBucket, o *ruleObject) *ruleObject {
+	if !b.public || !o.isCacheable() {
+		return o
+	}
+	shown := *o
+	if shown.CacheControl == "" {
+		shown.CacheControl = publicDefault
+	}
+	if s.cache.kept == nil {
+		s.cache.kept = map[string]*ruleObject{}
+	}
+	s.cache.kept[cacheKey(r)] = &shown
+	return &shown
+}

@@ -1,0 +1,26 @@
+package gcs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+)
+
+// The client of As names the project to bill, without which a bucket whose requester pays refuses
+// every request. https://cloud.google.com/storage/docs/using-requester-pays
+func TestTheClientOfAsNamesTheProjectToBill(t *testing.T) {
+	server := newStandIn(t)
+	server.Answer = func(wiretest.Request) reply { return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`} }
+	b := storage.New(server.on(t, func(c *Config) { c.UserProject = "payer-1" }))
+	client, ok := storage.As[*gcs.Client](b)
+	require.True(t, ok)
+	_, err := SweepParts(t.Context(), client, "photos", time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, "payer-1", server.Last(t).Header.Get(userProjectHeader))
+}
