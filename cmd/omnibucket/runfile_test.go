@@ -54,6 +54,9 @@ func TestRunRunsEachLine(t *testing.T) {
 	stdout, stderr := s.exits(0, "run", file)
 	require.Len(t, splitLines(stdout), 50)
 	require.Equal(t, "51 commands, 0 failed\n", stderr)
+	write("cat box:a")
+	_, stderr = s.exits(0, "run", file)
+	require.Equal(t, "1 command, 0 failed\n", stderr)
 
 	write("cat box:none", "cat box:a", "nonsense", "cp --if-absent box:a box:a", "cp - box:b", "run "+file, "ls 'box:")
 	stdout, stderr = s.exits(3, "run", "--lines", "1", file)

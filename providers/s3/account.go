@@ -119,7 +119,7 @@ func (a *account) configureClient(o *awss3.Options) {
 			a.clock.see(response)
 		}
 	}))
-	o.APIOptions = append(o.APIOptions, withEvidence)
+	o.APIOptions = append(o.APIOptions, withEvidence(a.profile.identifies))
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}

@@ -31,10 +31,10 @@ func noEvidence(write bool) error {
 
 // hasEvidence reports whether an S3 server made a response, by its header. All of them send an
 // ETag with an object. Amazon, MinIO, Ceph, B2, SeaweedFS and versitygw also send x-amz-request-id;
-// Google has headers of its own. A login page has no reason to send status 204.
+// Google has headers of its own.
 func hasEvidence(response *http.Response) bool {
 	h := response.Header
-	if response.StatusCode == http.StatusNoContent || h.Get(etagHeader) != "" || kindOf(h) != nil {
+	if h.Get(etagHeader) != "" || kindOf(h) != nil {
 		return true
 	}
 	for name := range h {
@@ -85,19 +85,20 @@ var evidenceOf = map[string]expected{
 	"PutPublicAccessBlock": {bare: true, write: true}, "PutObjectLockConfiguration": {bare: true, write: true},
 }
 
-// withEvidence refuses successful responses without evidence, before the SDK reads them.
-func withEvidence(stack *middleware.Stack) error {
+// withEvidence refuses successful responses without evidence, before the SDK reads them. With
+// always, the server is known to send a header of the protocol with every response.
+func withEvidence(always bool) func(*middleware.Stack) error {
 	check := middleware.DeserializeMiddlewareFunc("omnibucket:Evidence", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		want, asked := evidenceOf[middleware.GetOperationName(ctx)]
 		response, _ := out.RawResponse.(*smithyhttp.Response)
-		if err == nil && asked && response != nil && response.Response != nil && isSuccess(response.StatusCode) && !want.isIn(response.Response) {
+		if err == nil && asked && response != nil && response.Response != nil && isSuccess(response.StatusCode) && !want.isIn(response.Response, always) {
 			_ = response.Body.Close()
 			return out, metadata, noEvidence(want.write)
 		}
 		return out, metadata, err
 	})
-	return stack.Deserialize.Add(check, middleware.After)
+	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(check, middleware.After) }
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
@@ -106,9 +107,13 @@ func isSuccess(status int) bool { return status >= 200 && status < 300 }
 const peeked = 4 << 10
 
 // isIn reports whether the response has what is expected. It leaves the body unread.
-func (e *expected) isIn(response *http.Response) bool {
+func (e *expected) isIn(response *http.Response, always bool) bool {
 	switch {
 	case hasEvidence(response):
+		return true
+	case always:
+		return false
+	case response.StatusCode == http.StatusNoContent: // a login page has no reason to send it
 		return true
 	case e.text != "":
 		return bytes.Contains(peek(response), []byte(e.text))

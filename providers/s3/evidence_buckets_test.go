@@ -96,3 +96,19 @@ func TestPartsAndUploadsAreNotListedByAWebPage(t *testing.T) {
 	_, err = d.(*driver).ListUploads(t.Context(), &storage.ListUploadsRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.Unavailable)
 }
+
+// MinIO and others send a header of the protocol with every response: a portal's 204 is none.
+func TestA204OfAPortalRemovesNothing(t *testing.T) {
+	for name, header := range map[string]map[string]string{"a portal": nil, "the server": {"X-Amz-Request-Id": "R1"}} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})
+			err := w.on(t, "minio").Delete(t.Context(), &storage.DeleteRequest{Key: "k"})
+			if header != nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, storage.Unavailable)
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+		})
+	}
+}

@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
 	"net/url"
 	"strconv"
 
@@ -51,10 +53,12 @@ type uploadMarker struct {
 	Upload *string `json:"u"`
 }
 
-// ListUploads sends one ListMultipartUploads. It asks for escaped keys, as List does: nobody could
-// read a page with a control character, or find the uploads after it.
+// ListUploads sends one ListMultipartUploads. A control character in one key makes a page that no
+// XML decoder reads, and would hide all uploads after it: then ListUploads asks for escaped keys. It
+// does not ask at once, because Ceph escapes the keys and neither says so nor escapes NextKeyMarker.
+// https://github.com/ceph/ceph/pull/30993
 func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
-	in := &awss3.ListMultipartUploadsInput{Bucket: d.name(), MaxUploads: aws.Int32(int32(r.Limit)), EncodingType: types.EncodingTypeUrl}
+	in := &awss3.ListMultipartUploadsInput{Bucket: d.name(), MaxUploads: aws.Int32(int32(r.Limit))}
 	if r.Prefix != "" {
 		in.Prefix = &r.Prefix
 	}
@@ -66,29 +70,45 @@ func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest)
 		in.KeyMarker, in.UploadIdMarker = after.Key, after.Upload
 	}
 	out, err := d.client.ListMultipartUploads(ctx, in)
+	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
+		in.EncodingType = types.EncodingTypeUrl
+		out, err = d.client.ListMultipartUploads(ctx, in)
+	}
 	if err != nil {
 		return nil, d.uploadError(err)
 	}
-	unescape := func(key *string) *string {
-		if key == nil || out.EncodingType != types.EncodingTypeUrl { // some servers ignore the request
-			return key
+	if in.EncodingType != "" {
+		if err := unescapeUploads(out); err != nil {
+			return nil, err
 		}
-		plain, failed := url.QueryUnescape(*key)
-		if failed != nil {
-			err = &storage.Error{Code: storage.Internal, Err: failed}
-		}
-		return &plain
 	}
 	page := &storage.UploadPage{}
 	for _, u := range out.Uploads {
-		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: aws.ToString(unescape(u.Key)), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)})
+		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)})
 	}
 	if aws.ToBool(out.IsTruncated) {
-		token, _ := json.Marshal(uploadMarker{unescape(out.NextKeyMarker), out.NextUploadIdMarker}) // texts: never fails
+		token, _ := json.Marshal(uploadMarker{out.NextKeyMarker, out.NextUploadIdMarker}) // texts: never fails
 		page.Token = string(token)
 	}
-	if err != nil {
-		return nil, err
-	}
 	return page, nil
+}
+
+// unescapeUploads removes the escaping of keys that was asked for.
+func unescapeUploads(out *awss3.ListMultipartUploadsOutput) error {
+	var failed error
+	unescape := func(key *string) *string {
+		plain, err := url.QueryUnescape(aws.ToString(key))
+		failed = errors.Join(failed, err)
+		return &plain
+	}
+	for i := range out.Uploads {
+		out.Uploads[i].Key = unescape(out.Uploads[i].Key)
+	}
+	if out.NextKeyMarker != nil && out.EncodingType == types.EncodingTypeUrl {
+		out.NextKeyMarker = unescape(out.NextKeyMarker)
+	}
+	if failed != nil {
+		return &storage.Error{Code: storage.Internal, Err: failed}
+	}
+	return nil
 }

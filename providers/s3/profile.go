@@ -89,6 +89,8 @@ type Profile struct {
 	// that a removal of "/a" would remove "a".
 	LeadingSlashes bool
 
+	// identifies says that every response has a header of the protocol, such as x-amz-request-id.
+	identifies bool
 	// timesInIDs says that the server lists an old version with the time of its replacement,
 	// and that its id is a ULID, which has the time of the version.
 	timesInIDs bool

@@ -143,6 +143,7 @@ var profiles = []Profile{
 		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
 		// object lock.
 		Name:            "minio",
+		identifies:      true,
 		Conditions:      Conditions{Create: true, Update: true, Complete: true},
 		Checksum:        ChecksumFullObject,
 		Batch:           BatchMD5,
@@ -243,6 +244,7 @@ var profiles = []Profile{
 		// and never ends a retention. It lists an old version with the time of its
 		// replacement; its source makes the id a ULID of the time of the version.
 		Name:            "versitygw",
+		identifies:      true,
 		timesInIDs:      true,
 		Conditions:      Conditions{Create: true, Update: true, Complete: true},
 		Checksum:        ChecksumFullObject,
@@ -267,6 +269,7 @@ var profiles = []Profile{
 		// Run: our own server (package s3server), which keeps Amazon's rules. It is asked
 		// for buckets by path, and responds with 501 if the store below it lacks a feature.
 		Name:            "omnibucket",
+		identifies:      true,
 		Conditions:      Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
 		Checksum:        ChecksumFullObject,
 		Batch:           BatchChecksum,

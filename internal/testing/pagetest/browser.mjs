@@ -6,7 +6,7 @@ import path from 'node:path';
 const patience = 60_000; // of a step, in milliseconds: more than a busy machine takes
 
 // start starts the browser. The input is that of Run in pagetest.go.
-export async function start({ browser: { chromium: program, playwright, artifacts }, name }, options = {}) {
+export async function start({ browser: { chromium: program, playwright, artifacts, photographs }, name }, options = {}) {
   const { chromium } = await import(playwright);
   const browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
   const context = await browser.newContext({ viewport: { width: 1100, height: 850 }, colorScheme: 'light', locale: 'en-GB', ...options });
@@ -28,7 +28,11 @@ export async function start({ browser: { chromium: program, playwright, artifact
     expectComplaints(pattern) {
       for (const complaint of complaints.splice(0)) assert.match(complaint, pattern);
     },
-    picture: (what, shot) => page.screenshot({ path: path.join(artifacts, `${[name, what].filter(Boolean).join('-')}.png`), ...shot }),
+    // picture takes a screenshot if somebody wants to see it.
+    async picture(what, shot) {
+      if (!photographs && what !== 'failed') return;
+      await page.screenshot({ path: path.join(artifacts, `${[name, what].filter(Boolean).join('-')}.png`), ...shot });
+    },
     hears: (pattern) => page.locator('#live', { hasText: pattern }).waitFor({ state: 'attached' }),
   };
 }

@@ -19,7 +19,8 @@ import (
 // JSON. It fails the test if it does not end with 0.
 //
 // input also gets "browser": what the function start of browser.mjs needs. Screenshots are
-// stored in $OMNIBUCKET_ARTIFACTS/example, by default in a temporary directory.
+// stored in $OMNIBUCKET_ARTIFACTS/example. By default only that of a failure is taken, in a temporary
+// directory.
 func Run(t *testing.T, example, script string, limit time.Duration, input map[string]any) {
 	t.Helper()
 	artifacts := artifactsDir(t, example)
@@ -27,6 +28,8 @@ func Run(t *testing.T, example, script string, limit time.Duration, input map[st
 		"chromium":   testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM"),
 		"playwright": testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"),
 		"artifacts":  artifacts,
+		// They take much of the time of these tests.
+		"photographs": os.Getenv("OMNIBUCKET_ARTIFACTS") != "" || os.Getenv("OMNIBUCKET_DRAW") != "",
 	}
 	document, err := json.Marshal(input)
 	require.NoError(t, err)
