@@ -30,7 +30,7 @@ var gcsQuestions = []question{
 	}, {
 		id: "gcs-conditional-read", provider: "gcs", account: "public",
 		text:    "Is a conditional read of a public object answered by the cache, and with which status?",
-		does:    "every response that a cache may have sent is checked, a refusal too",
+		does:    "no response that a cache may have sent is used, a refusal neither",
 		cost:    "10 requests",
 		answers: []string{"yes", "no"}, ask: askConditionalRead,
 	}, {
@@ -42,7 +42,7 @@ var gcsQuestions = []question{
 	}, {
 		id: "gcs-folders", provider: "gcs", account: "hierarchical (the program makes the bucket)",
 		text:    "Does an open upload leave folders in a bucket with a hierarchical namespace?",
-		does:    "parts are below a prefix, which becomes a folder there",
+		does:    "the folder of an upload is removed, and `.omnibucket./parts/` stays",
 		cost:    "15 requests",
 		answers: []string{"yes", "no"}, ask: askFolders,
 	}, {
