@@ -60,7 +60,7 @@ test race:
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
 
-vet: ## go vet, also of the local driver on other systems, and our analyzer
+vet: ## go vet, also of the local driver on other systems, and our analyzers
 	@for os in darwin windows; do \
 		echo "go vet ($$os)"; \
 		GOOS=$$os CGO_ENABLED=0 $(GO) vet ./providers/local || exit 1; \
@@ -71,7 +71,7 @@ vet: ## go vet, also of the local driver on other systems, and our analyzer
 		(cd $$module && $(GO) vet ./...) || exit 1; \
 	done
 	cd analyzers && $(GO) test ./...
-	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/analyzers . && cd .. && $(GO) vet -vettool=$$dir/analyzers ./...; code=$$?; rm -r $$dir; exit $$code
+	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/vetmodule ./vetmodule && cd .. && $(GO) vet -vettool=$$dir/vetmodule ./...; code=$$?; rm -r $$dir; exit $$code
 
 fmt: ## fails if gofmt would change a file
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2

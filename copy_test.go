@@ -33,11 +33,11 @@ func storeOf(provider string) storage.Bucket {
 type usersBucket struct{ storage.Bucket }
 
 // asked keeps what an Upload is asked for.
-type asked struct{ storage.PutRequest }
+type asked struct{ of storage.PutRequest }
 
 func (a *asked) Upload(_ context.Context, _ string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	_, _ = io.Copy(io.Discard, body)
-	return &storage.Attrs{}, a.Apply(opts...)
+	return &storage.Attrs{}, a.of.Apply(opts...)
 }
 
 func TestAStorageClassIsCopiedWithinOneProvider(t *testing.T) {
@@ -69,7 +69,7 @@ func TestAStorageClassIsCopiedWithinOneProvider(t *testing.T) {
 			if row.opts != nil {
 				given = row.want
 			}
-			require.Equal(t, given, users.StorageClass, "to a user's type")
+			require.Equal(t, given, users.of.StorageClass, "to a user's type")
 		})
 	}
 }

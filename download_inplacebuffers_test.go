@@ -44,7 +44,7 @@ func TestADownloadToAFileMakesAThousandRequestsAtMost(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { require.NoError(t, file.Close()) }()
 		ctx, cancel := context.WithCancel(t.Context())
-		d := &silent{}
+		d := &silent{Driver: &oneObject{}}
 		r, err := New(d).Download(ctx, "k", WithConcurrency(1<<14))
 		require.NoError(t, err)
 		ended := make(chan error, 1)
@@ -62,7 +62,7 @@ func TestADownloadToAFileMakesAThousandRequestsAtMost(t *testing.T) {
 
 // A silent driver has an object of 1 TiB, and delivers no byte of it before ctx ends.
 type silent struct {
-	oneObject
+	Driver
 	requests atomic.Int64
 }
 

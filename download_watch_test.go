@@ -121,12 +121,13 @@ func TestEmptyPagesEnd(t *testing.T) {
 
 // A loopingStore lists keys outside of the prefix, uploads or buckets in a circle.
 type loopingStore struct {
-	*remoteStore
-	storage.UnimplementedDriver
+	storage.Driver
+	token func(n int) string
+	pages int
 }
 
 func (s *loopingStore) Describe() storage.Description {
-	desc := s.remoteStore.Describe()
+	desc := s.Driver.Describe()
 	desc.Features |= storage.MultipartUploads | storage.ListedUploads | storage.OpenUploads | storage.Versioning
 	return desc
 }
@@ -155,10 +156,13 @@ func (s *loopingStore) ListVersions(context.Context, *storage.ListRequest) (*sto
 }
 
 // A loopingTree lists a folder in a circle: a folder, an object of its name, and so on.
-type loopingTree struct{ *loopingStore }
+type loopingTree struct {
+	storage.Driver
+	store *loopingStore // the same
+}
 
 func (s *loopingTree) Describe() storage.Description {
-	desc := s.loopingStore.Describe()
+	desc := s.store.Describe()
 	desc.Features &^= storage.OrderedListing
 	desc.FolderOrder = true
 	return desc
@@ -168,7 +172,7 @@ func (s *loopingTree) List(_ context.Context, r *storage.ListRequest) (*storage.
 	if r.Prefix != "" {
 		return &storage.Page{}, nil
 	}
-	name, token := s.next()
+	name, token := s.store.next()
 	if name == "a" {
 		return &storage.Page{Entries: []storage.ListEntry{{Key: "a"}}, Token: token}, nil
 	}
@@ -177,13 +181,14 @@ func (s *loopingTree) List(_ context.Context, r *storage.ListRequest) (*storage.
 
 func TestAListingInFolderOrderInACircleEnds(t *testing.T) {
 	for _, delimiter := range []string{"", "/"} {
-		store := &loopingTree{&loopingStore{remoteStore: &remoteStore{token: func(n int) string { return "AB"[n%2:][:1] }}}}
+		looping := &loopingStore{Driver: &remoteStore{}, token: func(n int) string { return "AB"[n%2:][:1] }}
+		store := &loopingTree{looping, looping}
 		var failed error
 		for _, err := range storage.New(store).List(t.Context(), storage.WithDelimiter(delimiter)) {
 			failed = err
 		}
 		require.ErrorIs(t, failed, storage.Unavailable)
-		require.Equal(t, 4, store.pages)
+		require.Equal(t, 4, looping.pages)
 	}
 }
 
@@ -229,7 +234,7 @@ func TestListingsInACircleEnd(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &loopingStore{remoteStore: &remoteStore{token: row.token}}
+				store := &loopingStore{Driver: &remoteStore{}, token: row.token}
 				require.ErrorIs(t, row.do(t.Context(), storage.New(store, storage.WithVersions())), storage.Unavailable)
 				require.Equal(t, row.pages, store.pages)
 			})

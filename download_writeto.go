@@ -108,7 +108,9 @@ func (t *destWriter) withReaderFrom() io.Writer {
 	return t
 }
 
-type destReaderFrom struct{ *destWriter }
+type destReaderFrom struct{ to *destWriter }
+
+func (t *destReaderFrom) Write(p []byte) (int, error) { return t.to.Write(p) }
 
 // ReadFrom has the writer read the body in chunks. A chunk of a limited file is a
 // limited file, which the kernel copies.
@@ -119,7 +121,7 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	}
 	var written int64
 	for left := limited.N; left > 0; {
-		if err := t.ctx.Err(); err != nil {
+		if err := t.to.ctx.Err(); err != nil {
 			return written, err
 		}
 		limited.N = min(left, deliverBytes)
@@ -135,10 +137,10 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 // readChunk returns the error of either of the two. If the body can still be read, the
 // error was the writer's.
 func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
-	n, err := t.Writer.(io.ReaderFrom).ReadFrom(body)
+	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(body)
 	if err != nil {
 		if _, broken := body.R.Read(make([]byte, 1)); broken == nil || broken == io.EOF {
-			t.failed = err
+			t.to.failed = err
 		}
 	}
 	return n, err

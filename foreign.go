@@ -103,14 +103,21 @@ func (v *view) Download(ctx context.Context, key string, opts ...DownloadOption)
 
 // A viewBody is a download whose errors have no prefix.
 type viewBody struct {
-	*Reader
+	r *Reader
 	v *view
 }
 
 func (b *viewBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
+	n, err := b.r.Read(p)
 	return n, b.v.outward(err)
 }
+
+func (b *viewBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := b.r.WriteTo(w)
+	return n, b.v.outward(err)
+}
+
+func (b *viewBody) Close() error { return b.r.Close() }
 
 func (v *view) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	return func(yield func(ListEntry, error) bool) {

@@ -51,7 +51,7 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, f.fail("open", name, err)
 	}
-	return &objectFile{ReaderAt: r, info: infoOf(path.Base(name), r.Attrs())}, nil
+	return &objectFile{content: r, info: infoOf(path.Base(name), r.Attrs())}, nil
 }
 
 // isDir reports whether name is a directory: the root always is.
@@ -185,11 +185,15 @@ func (f *fileSystem) Sub(dir string) (fs.FS, error) {
 
 // An objectFile is an open object; ReadAt, Read, Seek and Close are those of ReaderAt.
 type objectFile struct {
-	*ReaderAt
-	info *fileInfo
+	content *ReaderAt
+	info    *fileInfo
 }
 
-func (f *objectFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *objectFile) Stat() (fs.FileInfo, error)                { return f.info, nil }
+func (f *objectFile) Read(p []byte) (int, error)                { return f.content.Read(p) }
+func (f *objectFile) ReadAt(p []byte, off int64) (int, error)   { return f.content.ReadAt(p, off) }
+func (f *objectFile) Seek(off int64, whence int) (int64, error) { return f.content.Seek(off, whence) }
+func (f *objectFile) Close() error                              { return f.content.Close() }
 
 // A directory is an open directory.
 type directory struct {

@@ -162,7 +162,7 @@ type settings struct {
 
 // listSettings are settings of listings.
 type listSettings struct {
-	settings
+	settings        settings
 	limit, pageSize int
 }
 

@@ -28,7 +28,7 @@ func (o revisionOption) applyMultipart(r *PutRequest)     { o.applyUpload(r) }
 func (o revisionOption) applyCopy(r *CopyRequest)         { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyDownload(r *GetRequest)      { o.guard(&r.Condition, &r.set) }
 func (o revisionOption) applyAttrs(r *GetRequest)         { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.GetRequest) }
+func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get) }
 func (o revisionOption) applyRemove(r *DeleteRequest)     { o.guard(&r.Condition, &r.set) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another
@@ -48,7 +48,7 @@ func (o revisionNotOption) guard(r *GetRequest) {
 }
 func (o revisionNotOption) applyDownload(r *GetRequest)      { o.guard(r) }
 func (o revisionNotOption) applyAttrs(r *GetRequest)         { o.guard(r) }
-func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.GetRequest) }
+func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.get) }
 
 // IfRevisionNot makes a read fail with NotModified if the object still has that revision.
 func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }

@@ -143,7 +143,7 @@ func (o nativeOption) applyUpload(r *PutRequest)          { o.add(&r.set) }
 func (o nativeOption) applyMultipart(r *PutRequest)       { o.add(&r.set) }
 func (o nativeOption) applyDownload(r *GetRequest)        { o.add(&r.set) }
 func (o nativeOption) applyAttrs(r *GetRequest)           { o.add(&r.set) }
-func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.add(&r.set) }
+func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.add(&r.get.set) }
 func (o nativeOption) applyCopy(r *CopyRequest)           { o.add(&r.set) }
 func (o nativeOption) applyRemove(r *DeleteRequest)       { o.add(&r.set) }
 func (o nativeOption) applySignedUpload(r *SignRequest)   { o.add(&r.set) }
@@ -295,7 +295,7 @@ func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		if bytes < 1 {
-			r.set.fail("WithBlockSize", "must be at least 1")
+			r.get.set.fail("WithBlockSize", "must be at least 1")
 		}
 		r.blockSize = bytes
 	})
@@ -308,7 +308,7 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		if bytes < 0 {
-			r.set.fail("WithBlockCache", "must not be negative")
+			r.get.set.fail("WithBlockCache", "must not be negative")
 		}
 		r.cacheBytes = bytes
 	})
@@ -324,7 +324,7 @@ func (o versionOption) check(s *settings) {
 }
 func (o versionOption) applyDownload(r *GetRequest)        { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyAttrs(r *GetRequest)           { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.GetRequest) }
+func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.get) }
 func (o versionOption) applyRemove(r *DeleteRequest)       { o.check(&r.set); r.Version = string(o) }
 func (o versionOption) applyCopy(r *CopyRequest)           { o.check(&r.set); r.Source.Version = string(o) }
 func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.Version = string(o) }
@@ -362,7 +362,7 @@ func WithStartAfter(key string) ListOption {
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListRequest) {
 		if n < 1 {
-			r.set.fail("WithLimit", "must be at least 1")
+			r.set.settings.fail("WithLimit", "must be at least 1")
 		}
 		r.set.limit = n
 	})
@@ -373,7 +373,7 @@ func WithLimit(n int) ListOption {
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListRequest) {
 		if n < 1 {
-			r.set.fail("WithPageSize", "must be at least 1")
+			r.set.settings.fail("WithPageSize", "must be at least 1")
 		}
 		r.set.pageSize = n
 	})

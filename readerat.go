@@ -39,18 +39,18 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err != nil {
 		return nil, err
 	}
-	return &ReaderAt{ctx: ctx, object: pinObject(b, key, &r.GetRequest, attrs), blockSize: r.blockSize, cacheBytes: r.cacheBytes}, nil
+	return &ReaderAt{ctx: ctx, object: pinObject(b, key, &r.get, attrs), blockSize: r.blockSize, cacheBytes: r.cacheBytes}, nil
 }
 
 // A readerAtRequest is what the options of NewReaderAt ask for.
 type readerAtRequest struct {
-	GetRequest
+	get                   GetRequest
 	blockSize, cacheBytes int64
 }
 
 func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
-	r.Length = -1
-	return each(&r.set, opts, func(o ReaderAtOption) { o.applyReaderAt(r) })
+	r.get.Length = -1
+	return each(&r.get.set, opts, func(o ReaderAtOption) { o.applyReaderAt(r) })
 }
 
 // A ReaderAt reads one revision of an object anywhere. ReadAt may be called

@@ -25,9 +25,9 @@ import (
 // A traced is what one row of spanCalls calls: an account with one bucket, which locks objects
 // and has the object "k".
 type traced struct {
-	*storage.Service
-	b    storage.Bucket
-	file string // a path without a file
+	service *storage.Service
+	b       storage.Bucket
+	file    string // a path without a file
 }
 
 func (w *traced) begin(ctx context.Context) *storage.MultipartUpload {
@@ -60,15 +60,15 @@ func drained[T any](all iter.Seq2[T, error]) error {
 func body() *strings.Reader { return strings.NewReader("body") }
 
 var spanCalls = map[string]spanCall{
-	"Service.BucketInfo":   {"", func(ctx context.Context, w *traced) error { return none(w.BucketInfo(ctx, "one")) }},
-	"Service.Buckets":      {"", func(ctx context.Context, w *traced) error { return drained(w.Buckets(ctx)) }},
-	"Service.CreateBucket": {"", func(ctx context.Context, w *traced) error { return none(w.CreateBucket(ctx, "two")) }},
+	"Service.BucketInfo":   {"", func(ctx context.Context, w *traced) error { return none(w.service.BucketInfo(ctx, "one")) }},
+	"Service.Buckets":      {"", func(ctx context.Context, w *traced) error { return drained(w.service.Buckets(ctx)) }},
+	"Service.CreateBucket": {"", func(ctx context.Context, w *traced) error { return none(w.service.CreateBucket(ctx, "two")) }},
 	"Service.DeleteBucket": {"", func(ctx context.Context, w *traced) error {
-		return expect(w.DeleteBucket(ctx, "none"), storage.BucketNotFound)
+		return expect(w.service.DeleteBucket(ctx, "none"), storage.BucketNotFound)
 	}},
-	"Service.UpdateBucket": {"", func(ctx context.Context, w *traced) error { return none(w.UpdateBucket(ctx, "one")) }},
+	"Service.UpdateBucket": {"", func(ctx context.Context, w *traced) error { return none(w.service.UpdateBucket(ctx, "one")) }},
 	"Service.Credentials": {"", func(ctx context.Context, w *traced) error {
-		return expect(none(w.Credentials(ctx, "one")), storage.Unsupported)
+		return expect(none(w.service.Credentials(ctx, "one")), storage.Unsupported)
 	}},
 	"Upload":            {"", func(ctx context.Context, w *traced) error { return none(w.b.Upload(ctx, "a", body())) }},
 	"Download":          {"", func(ctx context.Context, w *traced) error { return closed(w.b.Download(ctx, "k")) }},

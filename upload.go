@@ -280,7 +280,7 @@ func (w *write) putBuffer(ctx context.Context, b *buffer) (*Attrs, *Error) {
 func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc CRC32C) (*Attrs, *Error) {
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(at, off, length)
-	content.onBytes = w.progress.counter()
+	content.body.onBytes = w.progress.counter()
 	if !crc.Known && (length == 0 || !w.op.core.hashesWhileSending()) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
@@ -293,7 +293,7 @@ func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int6
 	}
 	r.CRC32C, r.Size, r.Body = crc, length, content
 	if !crc.Known {
-		content.want, content.sum = want, &r.CRC32C
+		content.body.want, content.body.sum = want, &r.CRC32C
 	}
 	return w.put(ctx, content, &content.body)
 }

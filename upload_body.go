@@ -236,14 +236,18 @@ func (b *body) rewind() bool { return b.read == 0 && b.broken == nil && !b.ended
 
 // A sectionBody is a body that can be read again.
 type sectionBody struct {
-	body
+	body    body
 	section io.SectionReader
 }
+
+func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
+func (b *sectionBody) failure() *Error            { return b.body.failure() }
+func (b *sectionBody) raise()                     { b.body.raise() }
 
 // init makes b the body of length bytes of at, from offset off.
 func (b *sectionBody) init(at io.ReaderAt, off, length int64) {
 	b.section = *io.NewSectionReader(at, off, length)
-	b.from, b.exact, b.size = &b.section, true, length
+	b.body.from, b.body.exact, b.body.size = &b.section, true, length
 }
 
 // Seek to the start begins a new checksum. After a Seek to anywhere else there is
@@ -253,20 +257,20 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	if err != nil {
 		return at, err
 	}
-	b.read, b.crc, b.broken, b.ended = at, 0, nil, false
-	b.partial = at != 0
-	if b.sum != nil {
-		*b.sum = CRC32C{}
+	b.body.read, b.body.crc, b.body.broken, b.body.ended = at, 0, nil, false
+	b.body.partial = at != 0
+	if b.body.sum != nil {
+		*b.body.sum = CRC32C{}
 	}
 	return at, nil
 }
 
 // PeekAt implements [BodyPeeker].
 func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
-	b.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked("") })
+	b.body.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked("") })
 	if err != nil && err != io.EOF {
-		b.broken = bodyFailed(err)
-		return n, b.broken
+		b.body.broken = bodyFailed(err)
+		return n, b.body.broken
 	}
 	return n, err
 }

@@ -229,7 +229,7 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 func (m *multipart) partRequest(number int, offset int64, section *io.SectionReader, crc CRC32C) (*PartRequest, *sectionBody, *Error) {
 	content := &sectionBody{}
 	content.init(section.Outer())
-	content.onBytes = m.w.progress.counter()
+	content.body.onBytes = m.w.progress.counter()
 	if !crc.Known && (!m.w.op.core.hashesWhileSending() || m.sequential()) {
 		sum, err := hashSection(section)
 		if err != nil {
@@ -239,7 +239,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 	}
 	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts}
 	if !crc.Known {
-		content.sum = &r.CRC32C
+		content.body.sum = &r.CRC32C
 	}
 	return r, content, nil
 }

@@ -72,22 +72,22 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 
 // A seekableBody can be read again.
 type seekableBody struct {
-	uploadBody
+	io.Reader
 	io.Seeker
 }
 
 // A peekableBody also is a [storage.BodyPeeker], as the core's bodies are.
 type peekableBody struct {
-	seekableBody
+	io.ReadSeeker
 	storage.BodyPeeker
 }
 
 func seekable(sent uploadBody, again io.Seeker, original any) io.ReadSeeker {
-	s := seekableBody{sent, again}
+	s := &seekableBody{&sent, again}
 	if peeker, ok := original.(storage.BodyPeeker); ok {
 		return &peekableBody{s, peeker}
 	}
-	return &s
+	return s
 }
 
 // A downloadBody is read at the rate of downloads. Close ends a Read that waits.

@@ -1,6 +1,7 @@
 package memstore_test
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -121,7 +122,7 @@ func TestAbortParts(t *testing.T) {
 func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
-	body := &seekable{hooked: hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
+	body := &seekable{&hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
 	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -130,7 +131,7 @@ func TestAPartOfABrokenBodyIsNotStored(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "good")
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: &seekable{hooked: hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
 	require.ErrorIs(t, err, errBroken)
 	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k"}, Upload: upload, Parts: []storage.Part{part}})
 	require.NoError(t, err)
@@ -138,6 +139,6 @@ func TestAPartOfABrokenBodyIsNotStored(t *testing.T) {
 }
 
 // seekable makes an io.ReadSeeker of a body that is read once.
-type seekable struct{ hooked }
+type seekable struct{ io.Reader }
 
 func (*seekable) Seek(int64, int) (int64, error) { return 0, nil }

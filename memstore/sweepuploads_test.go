@@ -157,7 +157,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 		clock.pass(8 * day)
 		sweep(t, d)
 	}
-	body := &seekable{hooked{strings.NewReader("x"), later}}
+	body := &seekable{&hooked{strings.NewReader("x"), later}}
 	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.NoError(t, err, "the part takes eight days")
 
@@ -173,7 +173,7 @@ func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
 	put(t, d, "k", "old")
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
-	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
 	require.ErrorIs(t, err, errBroken)
 	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{
 		Put: &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: []storage.Part{part},

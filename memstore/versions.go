@@ -13,17 +13,17 @@ import (
 
 // A version is a noncurrent version of an object, or a delete marker.
 type version struct {
-	position
-	object *object
-	since  time.Time // when it ceased to be current, or was written as a marker
+	position position
+	object   *object
+	since    time.Time // when it ceased to be current, or was written as a marker
 }
 
 // before reports whether v is listed before w.
 func (v version) before(w version) bool {
-	if v.key != w.key {
-		return v.key < w.key
+	if v.position.key != w.position.key {
+		return v.position.key < w.position.key
 	}
-	return v.revision > w.revision
+	return v.position.revision > w.position.revision
 }
 
 // keep makes o a noncurrent version. The caller holds the write lock.
@@ -51,7 +51,7 @@ func (b *bucket) promote(key string) {
 // newestKept returns the newest noncurrent version or delete marker of a key, or nil.
 func (b *bucket) newestKept(key string) (newest *object) {
 	b.old.Ascend(version{position: position{key, math.MaxUint64}}, func(v version) bool {
-		if v.key == key {
+		if v.position.key == key {
 			newest = v.object
 		}
 		return false
@@ -174,5 +174,5 @@ func (h *history) next() {
 }
 
 func (h *history) atLive() bool {
-	return h.moreLive && (!h.moreOld || h.live.Key() <= h.old.Item().key)
+	return h.moreLive && (!h.moreOld || h.live.Key() <= h.old.Item().position.key)
 }

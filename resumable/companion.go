@@ -48,7 +48,15 @@ type begunUpload struct {
 	Checksum string `json:"checksum,omitempty"`
 }
 
-func (h *Handler) beginParts(c *call) error {
+// A companion has the routes that Uppy's companion has.
+type companion struct {
+	bucket   storage.ReadWriter
+	config   Config
+	keeper   *keeper
+	finisher *finisher
+}
+
+func (h *companion) beginParts(c *call) error {
 	var asked beginRequest
 	if err := readJSON(c, &asked, maxBegin); err != nil {
 		return err
@@ -66,7 +74,7 @@ func (h *Handler) beginParts(c *call) error {
 	if n.Metadata, err = textMetadata(asked.Metadata); err != nil {
 		return err
 	}
-	s, err := h.begin(c, kindParts, n, "size")
+	s, err := h.keeper.begin(c, kindParts, n, "size")
 	if err != nil {
 		return err
 	}
@@ -76,9 +84,9 @@ func (h *Handler) beginParts(c *call) error {
 		return err
 	}
 	limits := upload.Limits()
-	s.PartSize = partsize.For(limits, n.Size, h.basePart)
-	if err := h.save(c.Context(), s); err != nil {
-		h.abandon(c.Context(), upload)
+	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
+	if err := h.keeper.save(c.Context(), s); err != nil {
+		h.keeper.abandon(c.Context(), upload)
 		return err
 	}
 	begun := begunUpload{
@@ -94,7 +102,7 @@ func (h *Handler) beginParts(c *call) error {
 
 // beginSignable begins the store's upload. If the store does not verify checksums of signed
 // parts, none are needed. If it signs no parts, they pass through the handler.
-func (h *Handler) beginSignable(ctx context.Context, s *session) (*storage.MultipartUpload, error) {
+func (h *companion) beginSignable(ctx context.Context, s *session) (*storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size >= 0 {
 		opts = append(opts, storage.WithSize(s.Size))
@@ -103,7 +111,7 @@ func (h *Handler) beginSignable(ctx context.Context, s *session) (*storage.Multi
 	}
 	if s.Proxied {
 		s.Secret = rand.Text()
-		return h.beginUpload(ctx, s, opts...)
+		return h.keeper.beginUpload(ctx, s, opts...)
 	}
 	trial := []storage.SignedPartOption{}
 	if s.Checked {
@@ -111,7 +119,7 @@ func (h *Handler) beginSignable(ctx context.Context, s *session) (*storage.Multi
 	} else {
 		opts = append(opts, storage.WithUncheckedParts())
 	}
-	upload, err := h.beginUpload(ctx, s, opts...)
+	upload, err := h.keeper.beginUpload(ctx, s, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +127,7 @@ func (h *Handler) beginSignable(ctx context.Context, s *session) (*storage.Multi
 	if err == nil {
 		return upload, nil
 	}
-	h.abandon(ctx, upload)
+	h.keeper.abandon(ctx, upload)
 	if storage.CodeOf(err) != storage.Unsupported {
 		return nil, storeFailed(err)
 	}
@@ -132,15 +140,15 @@ func (h *Handler) beginSignable(ctx context.Context, s *session) (*storage.Multi
 }
 
 // abandon drops an upload whose session could not be saved.
-func (h *Handler) abandon(ctx context.Context, upload *storage.MultipartUpload) {
+func (k *keeper) abandon(ctx context.Context, upload *storage.MultipartUpload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	_ = upload.Abort(ctx)
 }
 
 // loadParts reads the session of an upload in parts that the request names.
-func (h *Handler) loadParts(c *call) (*session, error) {
-	s, err := h.load(c.Context(), c.PathValue("id"), c.user)
+func (h *companion) loadParts(c *call) (*session, error) {
+	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	switch {
 	case err != nil:
 		return nil, err
@@ -154,7 +162,7 @@ func (h *Handler) loadParts(c *call) (*session, error) {
 
 // openParts reads the session, and continues its upload, which must be open. If a call that
 // completes the upload failed or was killed, openParts completes it.
-func (h *Handler) openParts(c *call) (*session, *storage.MultipartUpload, error) {
+func (h *companion) openParts(c *call) (*session, *storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	switch {
 	case err != nil:
@@ -184,7 +192,7 @@ type listedPart struct {
 	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
 }
 
-func (h *Handler) listParts(c *call) error {
+func (h *companion) listParts(c *call) error {
 	_, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -224,7 +232,7 @@ func etagOf(p storage.UploadedPart) string {
 	return `"` + strconv.Itoa(p.Number) + "-" + strconv.FormatInt(p.Size, 10) + `"`
 }
 
-func (h *Handler) abortParts(c *call) error {
+func (h *companion) abortParts(c *call) error {
 	s, err := h.loadParts(c)
 	if err == nil && s.finishing() {
 		s, err = h.finishParts(c.Context(), s)
@@ -232,7 +240,7 @@ func (h *Handler) abortParts(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := h.abort(c.Context(), s); err != nil {
+	if err := h.keeper.abort(c.Context(), s); err != nil {
 		return err
 	}
 	webapi.WriteJSON(c.w, http.StatusOK, "application/json", struct{}{})
@@ -277,7 +285,7 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 }
 
 // baseURL returns the public address of the handler.
-func (h *Handler) baseURL(r *http.Request) string {
+func (h *companion) baseURL(r *http.Request) string {
 	if h.config.BaseURL != "" {
 		return h.config.BaseURL
 	}

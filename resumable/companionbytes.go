@@ -24,7 +24,7 @@ type singleUpload struct {
 	Expires int64             `json:"expires"` // seconds
 }
 
-func (h *Handler) beginSingle(c *call) error {
+func (h *companion) beginSingle(c *call) error {
 	query := c.URL.Query()
 	n := UploadRequest{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
 	values := map[string]any{}
@@ -37,13 +37,13 @@ func (h *Handler) beginSingle(c *call) error {
 	if n.Metadata, err = textMetadata(values); err != nil {
 		return err
 	}
-	s, err := h.begin(c, kindSingle, n, "size")
+	s, err := h.keeper.begin(c, kindSingle, n, "size")
 	if err != nil {
 		return err
 	}
 	ttl := min(h.config.TTL, h.config.PartTTL)
 	s.Expires = h.config.Now().Add(ttl).UTC()
-	if err := h.save(c.Context(), s); err != nil {
+	if err := h.keeper.save(c.Context(), s); err != nil {
 		return err
 	}
 	webapi.WriteJSON(c.w, http.StatusOK, "application/json", singleUpload{
@@ -54,8 +54,8 @@ func (h *Handler) beginSingle(c *call) error {
 }
 
 // putSingle stores a file in one request. The address is the permission.
-func (h *Handler) putSingle(c *call) error {
-	s, err := h.loadAny(c.Context(), c.PathValue("id"))
+func (h *companion) putSingle(c *call) error {
+	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
 	switch {
 	case err != nil:
 		return err
@@ -68,9 +68,9 @@ func (h *Handler) putSingle(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err = h.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	s, err = h.finisher.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		opts := []storage.UploadOption{s.writeID()}
-		for _, o := range h.writeOptions(s) {
+		for _, o := range h.keeper.writeOptions(s) {
 			opts = append(opts, o)
 		}
 		if size >= 0 {

@@ -29,7 +29,7 @@ type completedUpload struct {
 	Size     int64  `json:"size"`
 }
 
-func (h *Handler) completeParts(c *call) error {
+func (h *companion) completeParts(c *call) error {
 	var asked completeRequest
 	if err := readJSON(c, &asked, maxParts); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (h *Handler) completeParts(c *call) error {
 
 // completeOpen completes an upload. If another request is first, it returns the session as that
 // request left it.
-func (h *Handler) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
+func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (h *Handler) completeOpen(c *call, s *session, asked *completeRequest) (*se
 }
 
 // doneOr returns the session if err says that another request has completed it, else err.
-func (h *Handler) doneOr(c *call, err error) (*session, error) {
+func (h *companion) doneOr(c *call, err error) (*session, error) {
 	if e, ok := errors.AsType[*Error](err); !ok || e.Code != Completed {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (r *completeRequest) sum() string {
 
 // orCompleted returns err, or if the upload was not found, whether another request has
 // completed it or is about to.
-func (h *Handler) orCompleted(c *call, err error) error {
+func (h *companion) orCompleted(c *call, err error) error {
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
@@ -109,12 +109,12 @@ func (h *Handler) orCompleted(c *call, err error) error {
 }
 
 // finishParts makes the object of the parts.
-func (h *Handler) finishParts(ctx context.Context, s *session) (*session, error) {
+func (h *companion) finishParts(ctx context.Context, s *session) (*session, error) {
 	token, parts := s.Token, numbered(len(s.ETags))
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
 	}
-	return h.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+	return h.finisher.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
 		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
 		if err != nil {
 			return nil, err
@@ -184,7 +184,7 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 // checkParts compares the parts with those that the store has, and returns the store's ETags of
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
-func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+func (h *companion) checkParts(ctx context.Context, s *session, upload *storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
 	listed, err := uploadParts(ctx, upload)
 	if err != nil {
 		return nil, err
@@ -220,7 +220,7 @@ func (h *Handler) checkParts(ctx context.Context, s *session, upload *storage.Mu
 		err = tooLarge("parts", most)
 	}
 	if err != nil {
-		if failed := h.abort(ctx, s); failed != nil {
+		if failed := h.keeper.abort(ctx, s); failed != nil {
 			return nil, failed
 		}
 	}

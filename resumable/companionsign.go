@@ -22,7 +22,7 @@ type signedPart struct {
 	ExpiresAt time.Time         `json:"expiresAt"`
 }
 
-func (h *Handler) signPart(c *call) error {
+func (h *companion) signPart(c *call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (h *Handler) signPart(c *call) error {
 }
 
 // signParts signs several parts, without checksums.
-func (h *Handler) signParts(c *call) error {
+func (h *companion) signParts(c *call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (h *Handler) sign(c *call, s *session, upload *storage.MultipartUpload, field, text string) (*signedPart, error) {
+func (h *companion) sign(c *call, s *session, upload *storage.MultipartUpload, field, text string) (*signedPart, error) {
 	limits := upload.Limits()
 	number, err := partNumber(field, text, limits)
 	if err != nil {
@@ -115,7 +115,7 @@ func (h *Handler) sign(c *call, s *session, upload *storage.MultipartUpload, fie
 }
 
 // partSizeOf reads the size of a part from the query; -1: the client does not say it.
-func (h *Handler) partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
+func (h *companion) partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {
 		return -1, nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
@@ -210,11 +209,5 @@ func NewHandler(bucket storage.ReadWriter, c Config) (*Handler, error) {
 	if storage.Lacks(bucket, storage.OpenUploads) {
 		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no multipart uploads whose parts come in any order")}
 	}
-	feeds := c.MemoryLimit / feedsShare
-	h := &Handler{
-		bucket: bucket, config: c, memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds),
-		active: map[string]chan struct{}{}, pace: defaultPace, basePart: partsize.Base, claimFor: claimFor,
-	}
-	h.mux = h.routes()
-	return h, nil
+	return newHandler(bucket, c), nil
 }

@@ -14,18 +14,18 @@ const BasePart = partsize.Base
 const FeedBytes = feedBytes
 
 // SetBasePart makes the parts of a handler smaller.
-func (h *Handler) SetBasePart(bytes int64) { h.basePart = bytes }
+func (h *Handler) SetBasePart(bytes int64) { h.keeper.basePart = bytes }
 
 // SetPace makes a handler impatient.
 func (h *Handler) SetPace(tick, checkpoint, idle time.Duration) {
-	h.pace.tick, h.pace.checkpoint, h.pace.idle = tick, checkpoint, idle
+	h.tus.pace.tick, h.tus.pace.checkpoint, h.tus.pace.idle = tick, checkpoint, idle
 }
 
 // SetClaim makes claims shorter.
-func (h *Handler) SetClaim(d time.Duration) { h.claimFor = d }
+func (h *Handler) SetClaim(d time.Duration) { h.finisher.claimFor = d }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.
-func (h *Handler) SetMemory(bytes int64) { h.memory.limit = bytes }
+func (h *Handler) SetMemory(bytes int64) { h.tus.memory.limit = bytes }
 
 // Memory is the memory of uploads.
 type Memory = memory
@@ -43,17 +43,17 @@ func (m *memory) Release(user string, bytes int64) { m.release(user, bytes) }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
 func (h *Handler) SetFeeds(n int64, wait time.Duration) {
-	h.feeds.limit, h.feeds.wait = n*feedBytes, wait
+	h.tus.feeds.limit, h.tus.feeds.wait = n*feedBytes, wait
 }
 
 // FeedsUsed returns how many bytes the requests that send bytes have.
-func (h *Handler) FeedsUsed() int64 { return h.feeds.inUse() }
+func (h *Handler) FeedsUsed() int64 { return h.tus.feeds.inUse() }
 
 // Memory returns the bytes that all buffers may take.
-func (h *Handler) Memory() int64 { return h.memory.limit + h.feeds.limit }
+func (h *Handler) Memory() int64 { return h.tus.memory.limit + h.tus.feeds.limit }
 
 // MemoryUsed returns how many bytes of parts there are.
-func (h *Handler) MemoryUsed() int64 { return h.memory.inUse() }
+func (h *Handler) MemoryUsed() int64 { return h.tus.memory.inUse() }
 
 func (m *memory) inUse() int64 {
 	m.mu.Lock()

@@ -25,25 +25,33 @@ const (
 // A maker makes the object of a session under key. It may be called again.
 type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 
+// A finisher makes the object of a session.
+type finisher struct {
+	bucket   storage.ReadWriter
+	config   Config
+	keeper   *keeper
+	claimFor time.Duration // the constant; tests make it shorter
+}
+
 // finish makes the object of a session whose bytes have all arrived: it is stored,
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
-func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session, error) {
+func (f *finisher) finish(ctx context.Context, s *session, make maker) (*session, error) {
 	limit := finishTimeout
 	if s.Kind == kindSingle { // its bytes have not arrived yet
-		limit += max(0, s.Expires.Sub(h.config.Now()))
+		limit += max(0, s.Expires.Sub(f.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := h.claim(ctx, s)
+	s, err := f.claim(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	claimed, stop := h.keepClaim(ctx, s)
-	done, err := h.finishClaimed(claimed, s, make)
+	claimed, stop := f.keepClaim(ctx, s)
+	done, err := f.finishClaimed(claimed, s, make)
 	lost := stop()
 	if err != nil {
-		h.release(ctx, s)
+		f.release(ctx, s)
 		if lost {
 			return nil, beingCompleted()
 		}
@@ -53,11 +61,11 @@ func (h *Handler) finish(ctx context.Context, s *session, make maker) (*session,
 }
 
 // claim reserves the session for this call.
-func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
+func (f *finisher) claim(ctx context.Context, s *session) (*session, error) {
 	claim, user, etags, sum := rand.Text(), s.User, s.ETags, s.PartsSum
 	whole := s.Tus != nil && s.Tus.Whole
-	return h.update(ctx, s, func(s *session) (bool, error) {
-		now := h.config.Now()
+	return f.keeper.update(ctx, s, func(s *session) (bool, error) {
+		now := f.config.Now()
 		switch {
 		case s.User != user || s.Phase == phaseAborted:
 			return false, notFound()
@@ -68,7 +76,7 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 		case s.Phase == phaseOpen && s.arrived():
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
-		s.Claim, s.ClaimedUntil = claim, now.Add(h.claimFor)
+		s.Claim, s.ClaimedUntil = claim, now.Add(f.claimFor)
 		if s.Tus != nil {
 			s.Tus.Holder, s.Tus.Whole = "", whole
 		}
@@ -79,12 +87,12 @@ func (h *Handler) claim(ctx context.Context, s *session) (*session, error) {
 // keepClaim renews the claim until stop is called. If another call has claimed the session,
 // as in a process whose clock differs, the context that it returns is canceled, and stop
 // returns true.
-func (h *Handler) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
+func (f *finisher) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
 	id, claim, ended, lost := s.id, s.Claim, make(chan struct{}), false
 	go func() {
 		defer close(ended)
-		ticker := time.NewTicker(h.claimFor / 4)
+		ticker := time.NewTicker(f.claimFor / 4)
 		defer ticker.Stop()
 		for {
 			select {
@@ -92,7 +100,7 @@ func (h *Handler) keepClaim(ctx context.Context, s *session) (held context.Conte
 				return
 			case <-ticker.C:
 			}
-			if lost = !h.renew(held, id, claim); lost {
+			if lost = !f.renew(held, id, claim); lost {
 				cancel()
 				return
 			}
@@ -107,16 +115,16 @@ func (h *Handler) keepClaim(ctx context.Context, s *session) (held context.Conte
 
 // renew renews a claim, and returns false if it is lost. If the store fails, the next call
 // tries again.
-func (h *Handler) renew(ctx context.Context, id, claim string) bool {
-	s, err := h.loadAny(ctx, id)
+func (f *finisher) renew(ctx context.Context, id, claim string) bool {
+	s, err := f.keeper.loadAny(ctx, id)
 	if err != nil {
 		return storage.CodeOf(err) != storage.ObjectNotFound
 	}
 	if s.Claim != claim {
 		return false
 	}
-	s.ClaimedUntil = h.config.Now().Add(h.claimFor)
-	_ = h.save(ctx, s)
+	s.ClaimedUntil = f.config.Now().Add(f.claimFor)
+	_ = f.keeper.save(ctx, s)
 	return true
 }
 
@@ -126,11 +134,11 @@ func (s *session) claimed(now time.Time) bool {
 }
 
 // release lets the next call continue at once.
-func (h *Handler) release(ctx context.Context, claimed *session) {
+func (f *finisher) release(ctx context.Context, claimed *session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	claim := claimed.Claim
-	_, _ = h.update(ctx, claimed, func(s *session) (bool, error) {
+	_, _ = f.keeper.update(ctx, claimed, func(s *session) (bool, error) {
 		if s.Claim != claim || s.Phase == phaseDone || s.Phase == phaseAborted {
 			return false, nil
 		}
@@ -139,34 +147,34 @@ func (h *Handler) release(ctx context.Context, claimed *session) {
 	})
 }
 
-func (h *Handler) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
+func (f *finisher) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	u := s.upload()
 	if s.Phase != phaseStored {
-		attrs, err := h.makeObject(ctx, s, u, make)
+		attrs, err := f.makeObject(ctx, s, u, make)
 		if err != nil {
-			return nil, h.dropIfRefused(ctx, s, err)
+			return nil, f.keeper.dropIfRefused(ctx, s, err)
 		}
 		u.Attrs, u.Size, u.ContentType = attrs, attrs.Size, attrs.ContentType
 	}
-	u.Location = h.publicURL(s)
-	if h.config.OnComplete != nil && s.Kind != kindPartial {
+	u.Location = f.keeper.publicURL(s)
+	if f.config.OnComplete != nil && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
-			if s, err = h.advance(ctx, s, func(s *session) { s.stored(phaseStored, u.Size) }); err != nil {
+			if s, err = f.keeper.advance(ctx, s, func(s *session) { s.stored(phaseStored, u.Size) }); err != nil {
 				return nil, err
 			}
 		}
-		if err := h.config.OnComplete(ctx, u); err != nil {
+		if err := f.config.OnComplete(ctx, u); err != nil {
 			return nil, unauthorized(err)
 		}
 	}
 	names := s.tailNames()
-	if h.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
+	if f.keeper.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	s, err := h.advance(ctx, s, func(s *session) { s.stored(phaseDone, u.Size); s.Location = u.Location })
+	s, err := f.keeper.advance(ctx, s, func(s *session) { s.stored(phaseDone, u.Size); s.Location = u.Location })
 	if err == nil && len(names) > 0 {
-		h.removeKeys(ctx, s, names...)
+		f.keeper.removeKeys(ctx, s, names...)
 	}
 	return s, err
 }
@@ -189,9 +197,9 @@ func (s *session) stored(phase string, size int64) {
 }
 
 // advance saves a step of the call that has claimed the session.
-func (h *Handler) advance(ctx context.Context, s *session, step func(*session)) (*session, error) {
+func (k *keeper) advance(ctx context.Context, s *session, step func(*session)) (*session, error) {
 	claim := s.Claim
-	return h.update(ctx, s, func(s *session) (bool, error) {
+	return k.update(ctx, s, func(s *session) (bool, error) {
 		if s.Claim != claim {
 			return false, beingCompleted()
 		}
@@ -201,39 +209,39 @@ func (h *Handler) advance(ctx context.Context, s *session, step func(*session)) 
 }
 
 // staged reports whether the content is stored below Config.Prefix first.
-func (h *Handler) staged(kind string) bool {
-	return kind == kindPartial || h.config.Inspect != nil
+func (k *keeper) staged(kind string) bool {
+	return kind == kindPartial || k.config.Inspect != nil
 }
 
 // storeKey returns the key under which the bytes are stored first.
-func (h *Handler) storeKey(s *session) string {
-	if h.staged(s.Kind) {
-		return h.objectKey(s, contentName)
+func (k *keeper) storeKey(s *session) string {
+	if k.staged(s.Kind) {
+		return k.objectKey(s, contentName)
 	}
 	return s.Target.Key
 }
 
 // makeObject makes the object under its key.
-func (h *Handler) makeObject(ctx context.Context, s *session, u *Upload, make maker) (*storage.Attrs, error) {
-	if !h.staged(s.Kind) {
-		return h.makeOnce(ctx, s.Target.Key, make)
+func (f *finisher) makeObject(ctx context.Context, s *session, u *Upload, make maker) (*storage.Attrs, error) {
+	if !f.keeper.staged(s.Kind) {
+		return f.makeOnce(ctx, s.Target.Key, make)
 	}
-	content := h.objectKey(s, contentName)
+	content := f.keeper.objectKey(s, contentName)
 	if s.Kind != kindPartial && s.Token == "" {
 		// The bytes are those of this call. If another one claims the session too, it must
 		// not replace what Inspect has seen.
 		name := contentName + "-" + s.Claim
-		content = h.objectKey(s, name)
+		content = f.keeper.objectKey(s, name)
 		defer func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 			defer cancel()
-			h.removeKeys(ctx, s, name)
+			f.keeper.removeKeys(ctx, s, name)
 		}()
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	if s.Phase == phaseCompleting { // an earlier call may have stored it
-		attrs, err = h.bucket.Attrs(ctx, content)
+		attrs, err = f.bucket.Attrs(ctx, content)
 	}
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		attrs, err = make(ctx, content)
@@ -242,10 +250,10 @@ func (h *Handler) makeObject(ctx context.Context, s *session, u *Upload, make ma
 		return attrs, err
 	}
 	u.Size, u.ContentType = attrs.Size, attrs.ContentType
-	if err := h.inspect(ctx, u, content); err != nil {
+	if err := f.keeper.inspect(ctx, u, content); err != nil {
 		return nil, err
 	}
-	return h.makeOnce(ctx, s.Target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	return f.makeOnce(ctx, s.Target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		opts := []storage.CopyOption{s.writeID()}
 		if u.ContentType != attrs.ContentType {
 			opts = append(opts, storage.WithContentType(u.ContentType))
@@ -253,13 +261,13 @@ func (h *Handler) makeObject(ctx context.Context, s *session, u *Upload, make ma
 		if !s.Target.Overwrite {
 			opts = append(opts, storage.IfAbsent())
 		}
-		return storage.Copy(ctx, h.bucket, key, h.bucket, content, opts...)
+		return storage.Copy(ctx, f.bucket, key, f.bucket, content, opts...)
 	})
 }
 
 // makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
 // maker finds that object by its write id.
-func (h *Handler) makeOnce(ctx context.Context, key string, make maker) (*storage.Attrs, error) {
+func (f *finisher) makeOnce(ctx context.Context, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return made, err
@@ -275,13 +283,13 @@ func (s *session) writeID() storage.WriteOption {
 }
 
 // inspect calls Config.Inspect.
-func (h *Handler) inspect(ctx context.Context, u *Upload, content string) error {
-	reader, err := storage.NewReaderAt(ctx, h.bucket, content)
+func (k *keeper) inspect(ctx context.Context, u *Upload, content string) error {
+	reader, err := storage.NewReaderAt(ctx, k.bucket, content)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = reader.Close() }()
-	err = h.config.Inspect(ctx, u, reader)
+	err = k.config.Inspect(ctx, u, reader)
 	if _, refused := errors.AsType[*Error](err); err == nil || refused {
 		return err
 	}
@@ -293,12 +301,12 @@ type inspectError struct{ error }
 
 // dropIfRefused removes a session that can never complete, and opens one again of which a part was
 // replaced. It returns err as the client sees it.
-func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) error {
+func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
 	}
 	if replaced, ok := err.(replacedPart); ok {
-		_, _ = h.advance(ctx, s, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
+		_, _ = k.advance(ctx, s, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
 		return replaced.refusal
 	}
 	e, refused := errors.AsType[*Error](err)
@@ -320,8 +328,8 @@ func (h *Handler) dropIfRefused(ctx context.Context, s *session, err error) erro
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	if s, failed := h.advance(ctx, s, func(s *session) { s.Phase = phaseAborted }); failed == nil {
-		_ = h.remove(ctx, s) // Sweep repeats it
+	if s, failed := k.advance(ctx, s, func(s *session) { s.Phase = phaseAborted }); failed == nil {
+		_ = k.remove(ctx, s) // Sweep repeats it
 	}
 	return e
 }
@@ -335,8 +343,8 @@ func (s *session) upload() *Upload {
 }
 
 // publicURL returns the public address of the object, or "".
-func (h *Handler) publicURL(s *session) string {
-	if linker, ok := h.bucket.(storage.PublicLinker); ok && s.Kind != kindPartial {
+func (k *keeper) publicURL(s *session) string {
+	if linker, ok := k.bucket.(storage.PublicLinker); ok && s.Kind != kindPartial {
 		if address, err := linker.PublicURL(s.Target.Key); err == nil {
 			return address
 		}
@@ -345,7 +353,7 @@ func (h *Handler) publicURL(s *session) string {
 }
 
 // writeOptions returns the options of the object.
-func (h *Handler) writeOptions(s *session) []storage.WriteOption {
+func (k *keeper) writeOptions(s *session) []storage.WriteOption {
 	t := &s.Target
 	opts := []storage.WriteOption{}
 	if t.ContentType != "" {
@@ -363,7 +371,7 @@ func (h *Handler) writeOptions(s *session) []storage.WriteOption {
 	if len(t.Tags) > 0 {
 		opts = append(opts, storage.WithTags(t.Tags))
 	}
-	if !t.Overwrite && !h.staged(s.Kind) {
+	if !t.Overwrite && !k.staged(s.Kind) {
 		opts = append(opts, storage.IfAbsent())
 	}
 	return opts

@@ -7,12 +7,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/partsize"
 )
 
 // A Handler receives files by both protocols. Any number of processes may each have one
@@ -21,35 +20,53 @@ type Handler struct {
 	bucket storage.ReadWriter
 	config Config
 	mux    *http.ServeMux
-	memory *memory // of parts and segments
-	feeds  *memory // of the connections of tus
-	pace   pace
-	// basePart is partsize.Base; tests make it smaller.
-	basePart int64
-	claimFor time.Duration // the constant; tests make it shorter
 
-	mu     sync.Mutex
-	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
+	responder *responder
+	keeper    *keeper
+	finisher  *finisher
+	companion *companion
+	tus       *tus
+	sweeper   *sweeper
 }
+
+func newHandler(bucket storage.ReadWriter, c Config) *Handler {
+	h := &Handler{bucket: bucket, config: c}
+	h.responder = &responder{config: c}
+	h.keeper = &keeper{bucket: bucket, config: c, basePart: partsize.Base}
+	h.finisher = &finisher{bucket: bucket, config: c, keeper: h.keeper, claimFor: claimFor}
+	h.companion = &companion{bucket: bucket, config: c, keeper: h.keeper, finisher: h.finisher}
+	h.sweeper = &sweeper{config: c, keeper: h.keeper}
+	feeds := c.MemoryLimit / feedsShare
+	h.tus = &tus{
+		bucket: bucket, config: c, responder: h.responder, keeper: h.keeper, finisher: h.finisher,
+		memory: newMemory(c.MemoryLimit - feeds), feeds: newSharedMemory(feeds), pace: defaultPace,
+		active: map[string]chan struct{}{},
+	}
+	h.mux = h.routes()
+	return h
+}
+
+// A responder responds with errors.
+type responder struct{ config Config }
 
 // routes returns the routes. Paths are those of Uppy's companion, and /tus.
 func (h *Handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /s3/multipart", h.respond(h.authorized(h.beginParts)))
-	mux.HandleFunc("GET /s3/multipart/{id}", h.respond(h.authorized(h.listParts)))
-	mux.HandleFunc("GET /s3/multipart/{id}/{part}", h.respond(h.authorized(h.signPart)))
-	mux.HandleFunc("GET /s3/multipart/{id}/batch", h.respond(h.authorized(h.signParts)))
-	mux.HandleFunc("POST /s3/multipart/{id}/complete", h.respond(h.authorized(h.completeParts)))
-	mux.HandleFunc("DELETE /s3/multipart/{id}", h.respond(h.authorized(h.abortParts)))
-	mux.HandleFunc("GET /s3/params", h.respond(h.authorized(h.beginSingle)))
-	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
-	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
-	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
-	tus := h.respondTus
+	mux.HandleFunc("POST /s3/multipart", h.responder.respond(h.responder.authorized(h.companion.beginParts)))
+	mux.HandleFunc("GET /s3/multipart/{id}", h.responder.respond(h.responder.authorized(h.companion.listParts)))
+	mux.HandleFunc("GET /s3/multipart/{id}/{part}", h.responder.respond(h.responder.authorized(h.companion.signPart)))
+	mux.HandleFunc("GET /s3/multipart/{id}/batch", h.responder.respond(h.responder.authorized(h.companion.signParts)))
+	mux.HandleFunc("POST /s3/multipart/{id}/complete", h.responder.respond(h.responder.authorized(h.companion.completeParts)))
+	mux.HandleFunc("DELETE /s3/multipart/{id}", h.responder.respond(h.responder.authorized(h.companion.abortParts)))
+	mux.HandleFunc("GET /s3/params", h.responder.respond(h.responder.authorized(h.companion.beginSingle)))
+	mux.HandleFunc("PUT /s3/single/{id}", h.responder.respond(h.companion.putSingle))
+	mux.HandleFunc("POST /s3/single/{id}", h.responder.respond(h.companion.putSingle)) // a form, as Uppy 6 sends
+	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.responder.respond(h.companion.putPart))
+	tus := h.tus.respondTus
 	mux.HandleFunc("/tus", tus)
 	mux.HandleFunc("/tus/{$}", tus)
 	mux.HandleFunc("/tus/{id}", tus)
-	mux.HandleFunc("/", h.respond(func(*call) error {
+	mux.HandleFunc("/", h.responder.respond(func(*call) error {
 		return refuse("", NotFound, "There is nothing here.")
 	}))
 	return mux
@@ -75,7 +92,7 @@ type call struct {
 }
 
 // respond runs f. f either responds, or returns an error before it has written anything.
-func (h *Handler) respond(f func(*call) error) http.HandlerFunc {
+func (h *responder) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(&call{Request: r, w: w}); err != nil {
 			h.refuse(w, r, err)
@@ -88,7 +105,7 @@ const maxDrain = 4 << 20
 
 // refuse responds with err, and reads the rest of the body. A client that waits for
 // "100 Continue" has sent nothing yet.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (h *responder) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
 		h.fail(w, r, err)
 		return
@@ -97,7 +114,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // authorized returns f for authorized requests.
-func (h *Handler) authorized(f func(*call) error) func(*call) error {
+func (h *responder) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) (err error) {
 		if c.user, err = h.config.Authorize(c.Request); err != nil {
 			return unauthorized(err)
@@ -142,43 +159,43 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 
 // begin asks the application for the target of a new upload, and returns its session,
 // which is not saved yet.
-func (h *Handler) begin(c *call, kind string, n UploadRequest, sizeField string) (*session, error) {
-	if h.config.MaxSize > 0 && n.Size > h.config.MaxSize {
-		return nil, tooLarge(sizeField, h.config.MaxSize)
+func (k *keeper) begin(c *call, kind string, n UploadRequest, sizeField string) (*session, error) {
+	if k.config.MaxSize > 0 && n.Size > k.config.MaxSize {
+		return nil, tooLarge(sizeField, k.config.MaxSize)
 	}
 	if len(n.Name)+len(n.Type) > maxMetadataBytes {
 		return nil, invalid("filename", "Name and type of the file are too long.")
 	}
-	target, err := h.config.Begin(c.Request, c.user, n)
+	target, err := k.config.Begin(c.Request, c.user, n)
 	if err != nil {
 		return nil, unauthorized(err)
 	}
 	if target == nil {
 		return nil, errors.New("Config.Begin returned no Target and no error")
 	}
-	s := newSession(kind, c.user, n, *target, h.config.Now().Add(h.config.TTL))
+	s := newSession(kind, c.user, n, *target, k.config.Now().Add(k.config.TTL))
 	if s.Kind == kindPartial {
 		s.Target = Target{MaxSize: target.MaxSize}
-	} else if s.Target.Key == "" || strings.HasPrefix(s.Target.Key, h.config.Prefix) {
+	} else if s.Target.Key == "" || strings.HasPrefix(s.Target.Key, k.config.Prefix) {
 		return nil, errors.New("Config.Begin returned a Target whose Key is empty or below Config.Prefix")
 	}
-	if s.Target.MaxSize == 0 || h.config.MaxSize > 0 && s.Target.MaxSize > h.config.MaxSize {
-		s.Target.MaxSize = h.config.MaxSize
+	if s.Target.MaxSize == 0 || k.config.MaxSize > 0 && s.Target.MaxSize > k.config.MaxSize {
+		s.Target.MaxSize = k.config.MaxSize
 	}
 	if s.Target.MaxSize > 0 && n.Size > s.Target.MaxSize {
 		return nil, tooLarge(sizeField, s.Target.MaxSize)
 	}
 	if s.Kind != kindPartial {
-		if err := h.checkFeatures(&s.Target); err != nil {
+		if err := k.checkFeatures(&s.Target); err != nil {
 			return nil, err
 		}
 	}
-	if s.Target.ContentType == "" && !storage.Lacks(h.bucket, storage.ContentProperties) {
+	if s.Target.ContentType == "" && !storage.Lacks(k.bucket, storage.ContentProperties) {
 		s.Target.ContentType = cmp.Or(mediatype.ByExtension(s.Target.Key), "application/octet-stream")
 	}
 	if s.Kind != kindPartial && !s.Target.Overwrite {
 		// It may appear later: the condition of the write decides.
-		if there, err := h.bucket.Exists(c.Context(), s.Target.Key); err == nil && there {
+		if there, err := k.bucket.Exists(c.Context(), s.Target.Key); err == nil && there {
 			return nil, exists()
 		}
 	}
@@ -186,12 +203,12 @@ func (h *Handler) begin(c *call, kind string, n UploadRequest, sizeField string)
 }
 
 // beginUpload begins the multipart upload of a session in the store.
-func (h *Handler) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (*storage.MultipartUpload, error) {
+func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (*storage.MultipartUpload, error) {
 	opts := more
-	for _, o := range h.writeOptions(s) {
+	for _, o := range k.writeOptions(s) {
 		opts = append(opts, o)
 	}
-	upload, err := storage.BeginUpload(ctx, h.bucket, h.storeKey(s), opts...)
+	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), opts...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.TooLarge:
 		e := refuse("size", TooLarge, "The file is larger than the store allows.")

@@ -15,7 +15,7 @@ import (
 
 // signProxied returns the request for a part that passes through this handler. As one of
 // the store, it is for this part only, and until it expires.
-func (h *Handler) signProxied(c *call, s *session, number int, size int64, sum storage.CRC32C, ttl time.Duration) *signedPart {
+func (h *companion) signProxied(c *call, s *session, number int, size int64, sum storage.CRC32C, ttl time.Duration) *signedPart {
 	expires := h.config.Now().Add(ttl).UTC().Truncate(time.Second)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
 	if size >= 0 {
@@ -51,7 +51,7 @@ func (s *session) permits(c *call, now time.Time) bool {
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
-func (h *Handler) putPart(c *call) error {
+func (h *companion) putPart(c *call) error {
 	s, err := h.loadProxied(c)
 	if err != nil {
 		return err
@@ -98,8 +98,8 @@ func (h *Handler) putPart(c *call) error {
 
 // loadProxied reads the session of a part that passes through the handler. The address is the
 // permission.
-func (h *Handler) loadProxied(c *call) (*session, error) {
-	s, err := h.loadAny(c.Context(), c.PathValue("id"))
+func (h *companion) loadProxied(c *call) (*session, error) {
+	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
 	switch {
 	case err != nil:
 		return nil, err
@@ -115,7 +115,7 @@ func (h *Handler) loadProxied(c *call) (*session, error) {
 }
 
 // proxiedPartOptions returns the size and checksum that the part must have.
-func (h *Handler) proxiedPartOptions(c *call, s *session, limits storage.PartLimits) (opts []storage.PartOption, err error) {
+func (h *companion) proxiedPartOptions(c *call, s *session, limits storage.PartLimits) (opts []storage.PartOption, err error) {
 	size, err := h.partSizeOf(c, s, limits)
 	switch {
 	case err != nil:

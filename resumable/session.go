@@ -99,28 +99,35 @@ func validID(id string) bool {
 // errConflict is returned if another call has changed the session.
 var errConflict = errors.New("the upload was changed by another request")
 
-func (h *Handler) objectKey(s *session, name string) string {
-	return h.config.Prefix + s.name + "/" + name
+// A keeper has the sessions of uploads in the store.
+type keeper struct {
+	bucket   storage.ReadWriter
+	config   Config
+	basePart int64 // partsize.Base; tests make it smaller
+}
+
+func (k *keeper) objectKey(s *session, name string) string {
+	return k.config.Prefix + s.name + "/" + name
 }
 
 // load reads the session of a user.
-func (h *Handler) load(ctx context.Context, id, user string) (*session, error) {
-	s, err := h.loadAny(ctx, id)
+func (k *keeper) load(ctx context.Context, id, user string) (*session, error) {
+	s, err := k.loadAny(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
-	case s.User != user || s.Phase == phaseAborted || !h.config.Now().Before(s.Expires):
+	case s.User != user || s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
 		return nil, notFound()
 	}
 	return s, nil
 }
 
 // loadAny reads the session of any user, even if it has expired.
-func (h *Handler) loadAny(ctx context.Context, id string) (*session, error) {
+func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if !validID(id) {
 		return nil, notFound()
 	}
-	s, err := h.read(ctx, sessionName(id))
+	s, err := k.read(ctx, sessionName(id))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, notFound()
 	}
@@ -131,10 +138,10 @@ func (h *Handler) loadAny(ctx context.Context, id string) (*session, error) {
 	return s, nil
 }
 
-func (h *Handler) read(ctx context.Context, name string) (*session, error) {
+func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	s := &session{name: name}
-	key := h.objectKey(s, stateName)
-	text, attrs, err := storage.ReadAll(ctx, h.config.States, key)
+	key := k.objectKey(s, stateName)
+	text, attrs, err := storage.ReadAll(ctx, k.config.States, key)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +158,7 @@ func (h *Handler) read(ctx context.Context, name string) (*session, error) {
 
 // save creates or replaces the state. If another call has changed it, it fails with
 // errConflict.
-func (h *Handler) save(ctx context.Context, s *session) error {
+func (k *keeper) save(ctx context.Context, s *session) error {
 	s.Nonce = rand.Text()
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -161,7 +168,7 @@ func (h *Handler) save(ctx context.Context, s *session) error {
 	if s.revision != "" {
 		condition = storage.IfRevision(s.revision)
 	}
-	attrs, err := h.config.States.Upload(ctx, h.objectKey(s, stateName), bytes.NewReader(text), condition)
+	attrs, err := k.config.States.Upload(ctx, k.objectKey(s, stateName), bytes.NewReader(text), condition)
 	switch storage.CodeOf(err) {
 	case "":
 		s.revision = attrs.Revision
@@ -178,16 +185,16 @@ const maxConflicts = 20
 
 // update reads the session again, changes it and saves it, until no other call
 // interferes. change returns false if there is nothing to save.
-func (h *Handler) update(ctx context.Context, s *session, change func(*session) (save bool, err error)) (*session, error) {
+func (k *keeper) update(ctx context.Context, s *session, change func(*session) (save bool, err error)) (*session, error) {
 	for range maxConflicts {
 		if save, err := change(s); !save || err != nil {
 			return s, err
 		}
-		err := h.save(ctx, s)
+		err := k.save(ctx, s)
 		if err != errConflict {
 			return s, err
 		}
-		again, err := h.loadAny(ctx, s.id)
+		again, err := k.loadAny(ctx, s.id)
 		if err != nil {
 			return nil, err
 		}
@@ -199,9 +206,9 @@ func (h *Handler) update(ctx context.Context, s *session, change func(*session) 
 // remove removes everything of a session: the store's upload, objects and the state,
 // which is last. The session must be aborted or done. If the upload is completed, Abort removes
 // only parts that came later.
-func (h *Handler) remove(ctx context.Context, s *session) error {
+func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
-		upload, err := storage.ContinueUpload(ctx, h.bucket, s.Token)
+		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
 		if err == nil {
 			err = upload.Abort(ctx)
 		}
@@ -209,17 +216,17 @@ func (h *Handler) remove(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	if err := h.removeObjects(ctx, s); err != nil {
+	if err := k.removeObjects(ctx, s); err != nil {
 		return err
 	}
-	return h.config.States.Remove(ctx, h.objectKey(s, stateName))
+	return k.config.States.Remove(ctx, k.objectKey(s, stateName))
 }
 
 // removeObjects removes the objects of a session, but not its state.
-func (h *Handler) removeObjects(ctx context.Context, s *session) error {
-	state := h.objectKey(s, stateName)
-	_, err := storage.RemoveMatching(ctx, h.bucket, func(e storage.ListEntry) bool { return e.Key != state },
-		storage.WithPrefix(h.config.Prefix+s.name+"/"))
+func (k *keeper) removeObjects(ctx context.Context, s *session) error {
+	state := k.objectKey(s, stateName)
+	_, err := storage.RemoveMatching(ctx, k.bucket, func(e storage.ListEntry) bool { return e.Key != state },
+		storage.WithPrefix(k.config.Prefix+s.name+"/"))
 	return err
 }
 
@@ -231,14 +238,14 @@ func (s *session) finishing() bool {
 
 // abort ends a session that is not done, and removes it. Requests in progress find out
 // with their next write.
-func (h *Handler) abort(ctx context.Context, s *session) error {
-	s, err := h.update(ctx, s, func(s *session) (bool, error) {
+func (k *keeper) abort(ctx context.Context, s *session) error {
+	s, err := k.update(ctx, s, func(s *session) (bool, error) {
 		switch {
 		case s.Phase == phaseAborted:
 			return false, nil
 		case s.Phase == phaseDone && s.Kind != kindPartial:
 			return false, s.completed()
-		case s.claimed(h.config.Now()), s.finishing():
+		case s.claimed(k.config.Now()), s.finishing():
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted
@@ -247,7 +254,7 @@ func (h *Handler) abort(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := h.remove(ctx, s); err != nil {
+	if err := k.remove(ctx, s); err != nil {
 		return storeFailed(err)
 	}
 	return nil
@@ -271,10 +278,10 @@ func newSession(kind, user string, n UploadRequest, target Target, expires time.
 
 // removeKeys removes objects of a session by their names. Sweep removes those that it
 // could not.
-func (h *Handler) removeKeys(ctx context.Context, s *session, names ...string) {
+func (k *keeper) removeKeys(ctx context.Context, s *session, names ...string) {
 	keys := make([]string, len(names))
 	for i, name := range names {
-		keys[i] = h.objectKey(s, name)
+		keys[i] = k.objectKey(s, name)
 	}
-	_, _ = storage.RemoveAll(ctx, h.bucket, slices.Values(keys))
+	_, _ = storage.RemoveAll(ctx, k.bucket, slices.Values(keys))
 }

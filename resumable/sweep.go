@@ -30,7 +30,7 @@ func (h *Handler) Sweep(ctx context.Context) (removed int, err error) {
 	var errs []error
 	start := sessionName(rand.Text())
 	sweep := func(from storage.Lister, f func(group) (bool, error)) {
-		for g, err := range h.groups(ctx, from, start) {
+		for g, err := range h.sweeper.groups(ctx, from, start) {
 			gone := false
 			if err == nil {
 				gone, err = f(g)
@@ -48,14 +48,20 @@ func (h *Handler) Sweep(ctx context.Context) (removed int, err error) {
 	}
 	sweep(h.config.States, func(g group) (bool, error) {
 		if g.hasState {
-			return h.expire(ctx, g.name)
+			return h.sweeper.expire(ctx, g.name)
 		}
-		return h.removeOrphan(ctx, h.config.States, g)
+		return h.sweeper.removeOrphan(ctx, h.config.States, g)
 	})
 	if h.config.States != h.bucket && len(errs) < maxFailures {
-		sweep(h.bucket, func(g group) (bool, error) { return h.removeOrphan(ctx, h.bucket, g) })
+		sweep(h.bucket, func(g group) (bool, error) { return h.sweeper.removeOrphan(ctx, h.bucket, g) })
 	}
 	return removed, errors.Join(errs...)
+}
+
+// A sweeper finds what expired uploads left.
+type sweeper struct {
+	config Config
+	keeper *keeper
 }
 
 // A group is the objects of one session in one bucket.
@@ -66,14 +72,14 @@ type group struct {
 }
 
 // groups lists the sessions in a bucket: those from the name start on, and then those before it.
-func (h *Handler) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+func (w *sweeper) groups(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for g, err := range h.groupsAfter(ctx, from, start) {
+		for g, err := range w.groupsAfter(ctx, from, start) {
 			if !yield(g, err) || err != nil {
 				return
 			}
 		}
-		for g, err := range h.groupsAfter(ctx, from, "") {
+		for g, err := range w.groupsAfter(ctx, from, "") {
 			if g.name >= start || !yield(g, err) {
 				return
 			}
@@ -82,19 +88,19 @@ func (h *Handler) groups(ctx context.Context, from storage.Lister, start string)
 }
 
 // groupsAfter lists the sessions in a bucket, in the order of their names.
-func (h *Handler) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
+func (w *sweeper) groupsAfter(ctx context.Context, from storage.Lister, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
-		opts := []storage.ListOption{storage.WithPrefix(h.config.Prefix)}
+		opts := []storage.ListOption{storage.WithPrefix(w.config.Prefix)}
 		if start != "" {
-			opts = append(opts, storage.WithStartAfter(h.config.Prefix+start))
+			opts = append(opts, storage.WithStartAfter(w.config.Prefix+start))
 		}
 		for entry, err := range from.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return
 			}
-			name, object, _ := strings.Cut(strings.TrimPrefix(entry.Key, h.config.Prefix), "/")
+			name, object, _ := strings.Cut(strings.TrimPrefix(entry.Key, w.config.Prefix), "/")
 			if !validName(name) || object != stateName && !strings.HasPrefix(object, contentName) && !strings.HasPrefix(object, tailPrefix) {
 				continue // it is not of this package
 			}
@@ -120,40 +126,40 @@ func validName(name string) bool {
 }
 
 // expire removes a session if it has expired or was aborted.
-func (h *Handler) expire(ctx context.Context, name string) (bool, error) {
-	s, err := h.read(ctx, name)
+func (w *sweeper) expire(ctx context.Context, name string) (bool, error) {
+	s, err := w.keeper.read(ctx, name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
 	}
 	if err != nil {
 		return false, err
 	}
-	now := h.config.Now()
+	now := w.config.Now()
 	if now.Before(s.Expires) && s.Phase != phaseAborted || s.claimed(now) {
 		return false, nil
 	}
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
 		s.Phase = phaseAborted
-		if err := h.save(ctx, s); err != nil {
+		if err := w.keeper.save(ctx, s); err != nil {
 			if err == errConflict {
 				return false, nil // the next Sweep looks again
 			}
 			return false, err
 		}
 	}
-	err = h.remove(ctx, s)
+	err = w.keeper.remove(ctx, s)
 	return err == nil, err
 }
 
 // removeOrphan removes the objects of a session without a state.
-func (h *Handler) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
-	if h.config.Now().Sub(g.newest) < orphanAge {
+func (w *sweeper) removeOrphan(ctx context.Context, from storage.ReadWriter, g group) (bool, error) {
+	if w.config.Now().Sub(g.newest) < orphanAge {
 		return false, nil
 	}
-	_, err := h.read(ctx, g.name)
+	_, err := w.keeper.read(ctx, g.name)
 	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(h.config.Prefix+g.name+"/"))
+	_, err = storage.RemoveMatching(ctx, from, nil, storage.WithPrefix(w.config.Prefix+g.name+"/"))
 	return err == nil, err
 }

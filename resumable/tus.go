@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -76,8 +77,23 @@ func (t *tusState) tailSize() (size int64) {
 	return size
 }
 
+// tus has the routes of the tus protocol.
+type tus struct {
+	bucket    storage.ReadWriter
+	config    Config
+	responder *responder
+	keeper    *keeper
+	finisher  *finisher
+	memory    *memory // of parts and segments
+	feeds     *memory // of the connections
+	pace      pace
+
+	mu     sync.Mutex
+	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
+}
+
 // respondTus responds to a request of the tus protocol.
-func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
+func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Tus-Resumable", tusVersion)
 	if method := r.Header.Get("X-HTTP-Method-Override"); method != "" {
@@ -99,15 +115,15 @@ func (h *Handler) respondTus(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 	case c.refused == nil:
-		h.refuse(w, r, err)
+		h.responder.refuse(w, r, err)
 	case c.refused.close():
-		drain.Respond(r.Context(), w, r.Body, maxDrain, func() { h.fail(w, r, err) })
+		drain.Respond(r.Context(), w, r.Body, maxDrain, func() { h.responder.fail(w, r, err) })
 	default:
-		h.fail(w, r, err)
+		h.responder.fail(w, r, err)
 	}
 }
 
-func (h *Handler) serveTus(c *call) error {
+func (h *tus) serveTus(c *call) error {
 	if c.Header.Get("Tus-Resumable") != tusVersion {
 		c.w.Header().Set("Tus-Version", tusVersion)
 		return refuse("Tus-Resumable", UnknownVersion, "Only version "+tusVersion+" of the tus protocol is known.")
@@ -124,12 +140,12 @@ func (h *Handler) serveTus(c *call) error {
 		e.Status = http.StatusMethodNotAllowed
 		return e
 	}
-	return h.authorized(f[c.Method])(c)
+	return h.responder.authorized(f[c.Method])(c)
 }
 
 // loadTus reads the session of an upload by tus.
-func (h *Handler) loadTus(c *call) (*session, error) {
-	s, err := h.load(c.Context(), c.PathValue("id"), c.user)
+func (h *tus) loadTus(c *call) (*session, error) {
+	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	if err == nil && s.Tus == nil {
 		return nil, notFound()
 	}
@@ -148,7 +164,7 @@ func (c *call) number(name string) (int64, error) {
 
 // createTus handles POST: it begins an upload, with the first bytes if there are any, or
 // joins pieces.
-func (h *Handler) createTus(c *call) error {
+func (h *tus) createTus(c *call) error {
 	concat := c.Header.Get("Upload-Concat")
 	if strings.HasPrefix(concat, "final;") {
 		return h.concatTus(c, concat)
@@ -169,7 +185,7 @@ func (h *Handler) createTus(c *call) error {
 	if n.Partial {
 		kind = kindPartial
 	}
-	s, err := h.begin(c, kind, n, "Upload-Length")
+	s, err := h.keeper.begin(c, kind, n, "Upload-Length")
 	if err != nil {
 		return err
 	}
@@ -216,7 +232,7 @@ func (c *call) tusUpload(concat string) (UploadRequest, error) {
 
 // location returns the address of an upload: below Config.BaseURL, else the path of the
 // request and id. tus-js-client does not resolve an address that is relative to a path.
-func (h *Handler) location(c *call, id string) string {
+func (h *tus) location(c *call, id string) string {
 	if h.config.BaseURL != "" {
 		return h.config.BaseURL + "/tus/" + url.PathEscape(id)
 	}
@@ -225,7 +241,7 @@ func (h *Handler) location(c *call, id string) string {
 }
 
 // writeOffset writes the headers that tell how far an upload is.
-func (h *Handler) writeOffset(c *call, s *session) {
+func (h *tus) writeOffset(c *call, s *session) {
 	header := c.w.Header()
 	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
 	if s.Phase == phaseOpen {
@@ -235,7 +251,7 @@ func (h *Handler) writeOffset(c *call, s *session) {
 
 // headTus handles HEAD. If all bytes have arrived, but a call that made the object of
 // them failed, it makes it: a client takes such an upload for done.
-func (h *Handler) headTus(c *call) error {
+func (h *tus) headTus(c *call) error {
 	s, err := h.settledTus(c)
 	if err != nil {
 		return err
@@ -268,7 +284,7 @@ func (h *Handler) headTus(c *call) error {
 }
 
 // patchTus handles PATCH: it receives bytes.
-func (h *Handler) patchTus(c *call) error {
+func (h *tus) patchTus(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
 		return refuse("Content-Type", UnsupportedType, "The request must be "+offsetStream+".")
 	}
@@ -297,7 +313,7 @@ func (h *Handler) patchTus(c *call) error {
 
 // continueTus receives the body of a request, and makes the object if all bytes have
 // arrived. offset and size are those of acquire.
-func (h *Handler) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
+func (h *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
 	s, err := h.acquire(c, offset, size)
 	switch {
 	case err != nil || s.Phase == phaseDone:
@@ -309,7 +325,7 @@ func (h *Handler) continueTus(c *call, offset, size int64, sum *checksum) (*sess
 }
 
 // deleteTus handles DELETE. A completed file is not removed: it is the application's.
-func (h *Handler) deleteTus(c *call) error {
+func (h *tus) deleteTus(c *call) error {
 	s, err := h.loadTus(c)
 	if err != nil {
 		return err
@@ -319,7 +335,7 @@ func (h *Handler) deleteTus(c *call) error {
 		s, err = h.finishTus(c.Context(), s, nil)
 	}
 	if err == nil {
-		err = h.abort(c.Context(), s)
+		err = h.keeper.abort(c.Context(), s)
 	}
 	if e, ok := err.(*Error); ok && e.Code == Completed {
 		told := *e
@@ -335,16 +351,16 @@ func (h *Handler) deleteTus(c *call) error {
 
 // beginTus chooses the size of parts, begins the store's upload unless the file fits one
 // part, and saves the session.
-func (h *Handler) beginTus(c *call, s *session) error {
-	if s.Size >= 0 && s.Size <= h.basePart {
+func (h *tus) beginTus(c *call, s *session) error {
+	if s.Size >= 0 && s.Size <= h.keeper.basePart {
 		s.PartSize = max(s.Size, 1)
-		return h.save(c.Context(), s)
+		return h.keeper.save(c.Context(), s)
 	}
 	opts := []storage.MultipartOption{}
 	if s.Size >= 0 {
 		opts = append(opts, storage.WithSize(s.Size))
 	}
-	upload, err := h.beginUpload(c.Context(), s, opts...)
+	upload, err := h.keeper.beginUpload(c.Context(), s, opts...)
 	if err != nil {
 		return err
 	}
@@ -353,9 +369,9 @@ func (h *Handler) beginTus(c *call, s *session) error {
 		most = s.Target.MaxSize // 0: parts of the usual size
 	}
 	limits := upload.Limits()
-	s.PartSize = partsize.For(limits, most, h.basePart)
+	s.PartSize = partsize.For(limits, most, h.keeper.basePart)
 	if s.PartSize > h.memory.limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
-		h.abandon(c.Context(), upload)
+		h.keeper.abandon(c.Context(), upload)
 		return tooLarge("Upload-Length", min(s.PartSize, h.memory.limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
@@ -364,8 +380,8 @@ func (h *Handler) beginTus(c *call, s *session) error {
 			s.Target.MaxSize = bound
 		}
 	}
-	if err := h.save(c.Context(), s); err != nil {
-		h.abandon(c.Context(), upload)
+	if err := h.keeper.save(c.Context(), s); err != nil {
+		h.keeper.abandon(c.Context(), upload)
 		return err
 	}
 	return nil

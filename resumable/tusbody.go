@@ -41,7 +41,7 @@ var errNoFeed = &storage.Error{Code: storage.Unavailable, Err: errors.New("Confi
 
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
-func (h *Handler) newFeed(c *call, left int64) (*feed, error) {
+func (h *tus) newFeed(c *call, left int64) (*feed, error) {
 	owner := c.owner()
 	if !h.feeds.acquire(c.Context(), owner, feedBytes) {
 		e := busy()

@@ -18,7 +18,7 @@ const (
 )
 
 // concatTus handles POST for a file that is joined from pieces.
-func (h *Handler) concatTus(c *call, concat string) error {
+func (h *tus) concatTus(c *call, concat string) error {
 	const field = "Upload-Concat"
 	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
 		return invalid("Upload-Length", "The length of a joined file is that of its pieces.")
@@ -34,7 +34,7 @@ func (h *Handler) concatTus(c *call, concat string) error {
 	pieces := make([]*session, len(addresses))
 	for i, address := range addresses {
 		address = strings.TrimSuffix(address, "/")
-		piece, err := h.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
+		piece, err := h.keeper.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && piece.Kind != kindPartial:
 			return refuse(field, InvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
@@ -69,11 +69,11 @@ func (h *Handler) concatTus(c *call, concat string) error {
 
 // joinedBefore returns the upload of an equal request, or nil. Its response was lost, or the
 // process was killed, and the client knows nothing of the upload.
-func (h *Handler) joinedBefore(c *call, first *session, concat string) (*session, error) {
+func (h *tus) joinedBefore(c *call, first *session, concat string) (*session, error) {
 	if first.Tus.Final == "" {
 		return nil, nil
 	}
-	s, err := h.load(c.Context(), first.Tus.Final, c.user)
+	s, err := h.keeper.load(c.Context(), first.Tus.Final, c.user)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return nil, nil
@@ -86,8 +86,8 @@ func (h *Handler) joinedBefore(c *call, first *session, concat string) (*session
 }
 
 // beginJoining saves a new upload of pieces, and its ID in the first of them.
-func (h *Handler) beginJoining(c *call, n UploadRequest, concat string, pieces []*session) (*session, error) {
-	s, err := h.begin(c, kindFinal, n, "Upload-Concat")
+func (h *tus) beginJoining(c *call, n UploadRequest, concat string, pieces []*session) (*session, error) {
+	s, err := h.keeper.begin(c, kindFinal, n, "Upload-Concat")
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +95,10 @@ func (h *Handler) beginJoining(c *call, n UploadRequest, concat string, pieces [
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
 	}
-	if err := h.save(c.Context(), s); err != nil {
+	if err := h.keeper.save(c.Context(), s); err != nil {
 		return nil, err
 	}
-	pieces[0], err = h.update(c.Context(), pieces[0], func(first *session) (bool, error) {
+	pieces[0], err = h.keeper.update(c.Context(), pieces[0], func(first *session) (bool, error) {
 		if first.Phase != phaseDone {
 			return false, notFound()
 		}
@@ -109,14 +109,14 @@ func (h *Handler) beginJoining(c *call, n UploadRequest, concat string, pieces [
 }
 
 // joinPieces makes the object of a session from its pieces.
-func (h *Handler) joinPieces(s *session) maker {
+func (h *tus) joinPieces(s *session) maker {
 	return func(ctx context.Context, key string) (*storage.Attrs, error) {
 		keys := make([]string, len(s.Tus.Pieces))
 		for i, name := range s.Tus.Pieces {
-			keys[i] = h.objectKey(&session{name: name}, contentName)
+			keys[i] = h.keeper.objectKey(&session{name: name}, contentName)
 		}
 		opts := []storage.CopyOption{s.writeID()}
-		for _, o := range h.writeOptions(s) {
+		for _, o := range h.keeper.writeOptions(s) {
 			opts = append(opts, o)
 		}
 		return storage.Compose(ctx, h.bucket, key, keys, opts...)
@@ -125,9 +125,9 @@ func (h *Handler) joinPieces(s *session) maker {
 
 // expireSoon lets a piece that was joined expire after keepPieces. A failure costs only
 // space until it expires anyway.
-func (h *Handler) expireSoon(ctx context.Context, piece *session) {
+func (h *tus) expireSoon(ctx context.Context, piece *session) {
 	at := h.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
-	_, _ = h.update(ctx, piece, func(s *session) (bool, error) {
+	_, _ = h.keeper.update(ctx, piece, func(s *session) (bool, error) {
 		if s.Phase != phaseDone || s.Expires.Before(at) {
 			return false, nil
 		}

@@ -9,9 +9,9 @@ import (
 )
 
 // finishTus makes the object. content is the whole file, if it is not stored yet.
-func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
+func (h *tus) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
 	if s.Kind == kindFinal {
-		return h.finish(ctx, s, h.joinPieces(s))
+		return h.finisher.finish(ctx, s, h.joinPieces(s))
 	}
 	t := *s.Tus
 	token := s.Token
@@ -19,7 +19,7 @@ func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 		t.CRC = crc32.Checksum(content, castagnoli)
 		s.Tus.Whole = true
 	}
-	done, err := h.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	done, err := h.finisher.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || t.Parts == 0 {
 			return h.storeWhole(ctx, s, key, content, t.CRC)
 		}
@@ -36,14 +36,14 @@ func (h *Handler) finishTus(ctx context.Context, s *session, content []byte) (*s
 	})
 	if err == nil && token != "" && t.Parts == 0 {
 		if upload, err := storage.ContinueUpload(ctx, h.bucket, token); err == nil {
-			h.abandon(ctx, upload)
+			h.keeper.abandon(ctx, upload)
 		}
 	}
 	return done, err
 }
 
 // storeWhole stores a file that fits one part.
-func (h *Handler) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
+func (h *tus) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
 		r := &receiver{h: h, ctx: ctx, s: s, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
 		r.n, r.saved = r.have, r.have
@@ -54,7 +54,7 @@ func (h *Handler) storeWhole(ctx context.Context, s *session, key string, conten
 		content = r.buf[:r.n]
 	}
 	opts := []storage.UploadOption{storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID()}
-	for _, o := range h.writeOptions(s) {
+	for _, o := range h.keeper.writeOptions(s) {
 		opts = append(opts, o)
 	}
 	return h.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
@@ -62,7 +62,7 @@ func (h *Handler) storeWhole(ctx context.Context, s *session, key string, conten
 
 // finishWhole completes an upload whose object a call stored from memory before it failed or was
 // killed. If the object is not there, it returns the session as it is.
-func (h *Handler) finishWhole(ctx context.Context, s *session) (*session, error) {
+func (h *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(h.config.Now()) {
 		return s, nil
 	}
@@ -73,7 +73,7 @@ func (h *Handler) finishWhole(ctx context.Context, s *session) (*session, error)
 	case err != nil:
 		return nil, storeFailed(err)
 	}
-	return h.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	return h.finisher.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if key == s.Target.Key {
 			return there, nil
 		}

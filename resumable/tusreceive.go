@@ -42,7 +42,7 @@ const (
 // So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
-	h      *Handler
+	h      *tus
 	c      *call
 	ctx    context.Context // of requests to the store
 	s      *session
@@ -63,7 +63,7 @@ type receiver struct {
 
 // receive stores the body of a request that holds the session, and makes the object when
 // all bytes have arrived.
-func (h *Handler) receive(c *call, s *session, sum *checksum) (*session, error) {
+func (h *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
 	left := s.tusLimit()
@@ -89,7 +89,7 @@ func (h *Handler) receive(c *call, s *session, sum *checksum) (*session, error) 
 	return done, nil
 }
 
-func (h *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
+func (h *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
 	t := s.Tus
 	r := &receiver{
 		h: h, c: c, ctx: ctx, s: s, sum: sum, holder: t.Holder, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
@@ -132,7 +132,7 @@ func (h *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session,
 func (r *receiver) removeUncounted() {
 	for _, segment := range r.segments {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
-			r.h.removeKeys(r.ctx, r.s, segment.Name)
+			r.h.keeper.removeKeys(r.ctx, r.s, segment.Name)
 		}
 	}
 }
@@ -303,7 +303,7 @@ func (r *receiver) save() error {
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
-	if err := r.h.save(ctx, r.s); err != nil {
+	if err := r.h.keeper.save(ctx, r.s); err != nil {
 		*r.s.Tus = t
 		if errors.Is(err, errConflict) {
 			return errTaken()
@@ -311,7 +311,7 @@ func (r *receiver) save() error {
 		return err
 	}
 	if len(r.obsolete) > 0 {
-		r.h.removeKeys(ctx, r.s, r.obsolete...)
+		r.h.keeper.removeKeys(ctx, r.s, r.obsolete...)
 		r.obsolete = nil
 	}
 	return nil
@@ -339,14 +339,14 @@ func (r *receiver) last() ([]byte, error) {
 }
 
 // letGo ends the hold of a request that failed.
-func (h *Handler) letGo(ctx context.Context, s *session) {
+func (h *tus) letGo(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpFor)
 	defer cancel()
 	holder := s.Tus.Holder
 	if holder == "" {
 		return
 	}
-	_, _ = h.update(ctx, s, func(s *session) (bool, error) {
+	_, _ = h.keeper.update(ctx, s, func(s *session) (bool, error) {
 		if s.Tus.Holder != holder {
 			return false, nil
 		}

@@ -103,7 +103,7 @@ func (r *receiver) readSegments(to []byte) error {
 var errSegment = &storage.Error{Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says")}
 
 func (r *receiver) readSegment(to []byte, name string) error {
-	reader, err := r.h.bucket.Download(r.ctx, r.h.objectKey(r.s, name))
+	reader, err := r.h.bucket.Download(r.ctx, r.h.keeper.objectKey(r.s, name))
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (r *receiver) spill() error {
 	defer cancel()
 	if r.n > r.saved {
 		name := tailPrefix + rand.Text()
-		if _, err := r.h.bucket.Upload(ctx, r.h.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
+		if _, err := r.h.bucket.Upload(ctx, r.h.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
 			return r.storeFailed(err)
 		}
 		r.segments = append(r.segments, segment{name, int64(r.n - r.saved)})

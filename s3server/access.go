@@ -165,7 +165,7 @@ func (a *access) permitted() bool {
 		allowed = false
 	}
 	switch {
-	case owner && (b.ownership == ownerEnforced || a.request.server.hasOneAccount()):
+	case owner && (b.ownership == ownerEnforced || hasOneAccount(a.request.server)):
 		return true
 	case a.key == "" || !onObjects(a.action):
 		return owner || allowed || a.listed()
@@ -217,6 +217,6 @@ func (a *access) resource() string {
 
 // hasOneAccount reports whether nobody but the owner of all buckets has a key. Unless the
 // server is strict, that account may then read what anonymous requests have written.
-func (h *Handler) hasOneAccount() bool {
+func hasOneAccount(h *Handler) bool {
 	return !h.config.Strict && !slices.ContainsFunc(h.config.Credentials, func(c Credential) bool { return c.Account != h.config.Credentials[0].Account })
 }

@@ -153,7 +153,7 @@ func setsGrants(header http.Header) bool {
 }
 
 // readGrants reads the headers that grant.
-func (h *Handler) readGrants(header http.Header) (accessList, error) {
+func readGrants(h *Handler, header http.Header) (accessList, error) {
 	list := accessList{}
 	for _, granting := range grantHeaders {
 		value := header.Get(granting.name)
@@ -198,9 +198,9 @@ func (h *Handler) grantee(kind, name string) (string, error) {
 	return "", newError("InvalidArgument", "ArgumentName", kind, "ArgumentValue", name).withMessage("Argument format not recognized")
 }
 
-// readACL reads the list that the headers of a write set for an object of an account, or
+// readHeaderACL reads the list that the headers of a write set for an object of an account, or
 // for a bucket. Without such headers it returns nil, and that it is not given.
-func (h *Handler) readACL(header http.Header, account string, b *bucket, object bool) (list accessList, given bool, err error) {
+func readHeaderACL(h *Handler, header http.Header, account string, b *bucket, object bool) (list accessList, given bool, err error) {
 	canned, grants := header.Get("X-Amz-Acl"), setsGrants(header)
 	switch {
 	case canned == "" && !grants:
@@ -208,7 +208,7 @@ func (h *Handler) readACL(header http.Header, account string, b *bucket, object 
 	case canned != "" && grants:
 		return nil, true, newError("InvalidRequest").withMessage("Specifying both Canned ACLs and Header Grants is not allowed")
 	case grants:
-		list, err = h.readGrants(header)
+		list, err = readGrants(h, header)
 	default:
 		list, err = cannedACL(canned, account, b, object)
 	}
@@ -217,8 +217,8 @@ func (h *Handler) readACL(header http.Header, account string, b *bucket, object 
 
 // newObjectACL returns the list of an object that is written. If the bucket has no lists,
 // only one that changes nothing is accepted.
-func (h *Handler) newObjectACL(header http.Header, account string, b *bucket) (accessList, error) {
-	list, given, err := h.readACL(header, account, b, true)
+func newObjectACL(h *Handler, header http.Header, account string, b *bucket) (accessList, error) {
+	list, given, err := readHeaderACL(h, header, account, b, true)
 	wrongName := !setsGrants(header) && asErrorCode(err, "InvalidArgument")
 	switch {
 	case wrongName:
@@ -243,8 +243,8 @@ func (b *bucket) keepsOwner(header http.Header, list accessList) bool {
 }
 
 // setNewACL sets the list of a bucket that is created.
-func (h *Handler) setNewACL(b *bucket, header http.Header) error {
-	list, _, err := h.readACL(header, b.account, b, false)
+func setNewACL(h *Handler, b *bucket, header http.Header) error {
+	list, _, err := readHeaderACL(h, header, b.account, b, false)
 	switch {
 	case err != nil:
 		return err

@@ -57,7 +57,7 @@ func getACL(r *request) error {
 	for _, g := range list.shown(account) {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
 		if !strings.HasPrefix(g.Grantee, groupPrefix) {
-			grantee = shownGrantee{Xsi: schemaInstance, Type: "CanonicalUser", ID: g.Grantee, DisplayName: r.server.displayName(g.Grantee)}
+			grantee = shownGrantee{Xsi: schemaInstance, Type: "CanonicalUser", ID: g.Grantee, DisplayName: displayName(r.server, g.Grantee)}
 		}
 		response.AccessControlList.Grant = append(response.AccessControlList.Grant, shownGrant{grantee, g.Permission})
 	}
@@ -65,7 +65,7 @@ func getACL(r *request) error {
 }
 
 // displayName returns the name of an account with a canonical id, or "".
-func (h *Handler) displayName(canonicalID string) string {
+func displayName(h *Handler, canonicalID string) string {
 	account, known := h.accountOf(canonicalID)
 	if !known {
 		return ""
@@ -153,7 +153,7 @@ func (a *askedACL) list(account string, b *bucket, object bool) (list accessList
 	if a.document != nil {
 		list, err = a.document.list(a.request.server, account)
 	} else {
-		list, _, err = a.request.server.readACL(a.request.Header, account, b, object)
+		list, _, err = readHeaderACL(a.request.server, a.request.Header, account, b, object)
 	}
 	if err == nil && list.public() && b.block != nil && b.block.BlockPublicAcls {
 		err = newError("AccessDenied")

@@ -209,7 +209,7 @@ func (a *access) grantsOthers() bool {
 	default:
 		return true
 	}
-	list, err := a.request.server.readGrants(a.header)
+	list, err := readGrants(a.request.server, a.header)
 	return err != nil || slices.ContainsFunc(list, func(g grant) bool {
 		ofCaller := !a.caller.anonymous && g.Grantee == ownerOf(a.caller.account).ID
 		return !ofCaller && g.Grantee != ownerOf(a.bucket.account).ID

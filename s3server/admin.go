@@ -22,7 +22,7 @@ const (
 
 // administers reports whether a request is for the admin API. At the host of a bucket, the path
 // is a key.
-func (h *Handler) administers(r *http.Request) bool {
+func administers(h *Handler, r *http.Request) bool {
 	if h.config.AdminToken == "" || !strings.HasPrefix(r.URL.Path, adminPath) {
 		return false
 	}
@@ -31,7 +31,7 @@ func (h *Handler) administers(r *http.Request) bool {
 }
 
 // newAdmin returns the admin API, which Config.AdminToken documents.
-func (h *Handler) newAdmin() http.Handler {
+func newAdmin(h *Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_admin/faults", h.listFaults)
 	mux.HandleFunc("POST /_admin/faults", h.addFault)

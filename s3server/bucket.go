@@ -51,7 +51,7 @@ func createBucket(r *request) error {
 	if isTrue(r.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
 		b.locking, b.versioning = &lockSettings{}, enabled
 	}
-	if err := r.server.setNewACL(b, r.Header); err != nil {
+	if err := setNewACL(r.server, b, r.Header); err != nil {
 		return err
 	}
 	if err := addBucket(r, b); err != nil {

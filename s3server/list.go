@@ -104,7 +104,7 @@ func listObjects(r *request) error {
 	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
 	after := position{key: startAfter}
 	if r.has("continuation-token") {
-		if after, err = r.server.parseToken(token); err != nil {
+		if after, err = parseListToken(token); err != nil {
 			return err
 		}
 	}
@@ -136,7 +136,7 @@ func listObjects(r *request) error {
 	}
 	result.KeyCount = len(result.Contents) + len(result.CommonPrefixes)
 	if result.IsTruncated {
-		result.NextContinuationToken = r.server.token(next)
+		result.NextContinuationToken = listToken(next)
 	}
 	if r.fault.reverses() {
 		slices.Reverse(result.Contents)
@@ -162,8 +162,8 @@ const tokenMAC = 8 // bytes
 // tokenKey makes tokens opaque. It is no secret, so that a token outlives a restart.
 var tokenKey = []byte("continuation-token")
 
-// token returns an opaque token.
-func (h *Handler) token(p position) string {
+// listToken returns an opaque token.
+func listToken(p position) string {
 	kind := "k"
 	if p.prefix {
 		kind = "p"
@@ -173,7 +173,7 @@ func (h *Handler) token(p position) string {
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
-func (h *Handler) parseToken(token string) (position, error) {
+func parseListToken(token string) (position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
 		return position{}, newError("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).withMessage("The continuation token provided is incorrect")

@@ -22,7 +22,7 @@ type lock struct {
 }
 
 // readLock reads the headers of a write.
-func (h *Handler) readLock(header http.Header) (lock, error) {
+func readLock(h *Handler, header http.Header) (lock, error) {
 	l := lock{mode: header.Get(lockMode), hold: header.Get(lockHold)}
 	until := header.Get(lockUntil)
 	wrong := func(name, message string) (lock, error) {

@@ -188,7 +188,7 @@ func (h *Handler) isTarget(arn string) bool {
 }
 
 // checkTargets refuses ARNs that are not among Config.EventARNs.
-func (h *Handler) checkTargets(c *notificationConfiguration) error {
+func checkTargets(h *Handler, c *notificationConfiguration) error {
 	var missing []string
 	for _, rule := range c.all() {
 		if !h.sendsEvents() || !h.isTarget(rule.arn()) {
@@ -214,7 +214,7 @@ func putNotification(r *request) error {
 	}
 	skip := isTrue(r.Header, "X-Amz-Skip-Destination-Validation")
 	if !skip {
-		if err := r.server.checkTargets(&asked); err != nil {
+		if err := checkTargets(r.server, &asked); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ type properties struct {
 }
 
 // readProperties reads the properties from the headers of a request.
-func (h *Handler) readProperties(header http.Header) (properties, error) {
+func readProperties(h *Handler, header http.Header) (properties, error) {
 	p := properties{header: http.Header{}, class: header.Get("X-Amz-Storage-Class")}
 	if p.class == "" {
 		p.class = standard
@@ -49,7 +49,7 @@ func (h *Handler) readProperties(header http.Header) (properties, error) {
 	if p.header.Get("Content-Type") == "" {
 		p.header.Set("Content-Type", "binary/octet-stream")
 	}
-	if err := h.readMetadata(header, p.header); err != nil {
+	if err := readMetadata(h, header, p.header); err != nil {
 		return p, err
 	}
 	var err error
@@ -71,7 +71,7 @@ func (p *properties) keepEncoding(value string) {
 
 // readMetadata reads the user metadata. S3 returns the names in lower case, and net/http would
 // write those that [http.Header.Set] has set otherwise.
-func (h *Handler) readMetadata(from, to http.Header) error {
+func readMetadata(h *Handler, from, to http.Header) error {
 	total, all := 0, 0
 	for name, values := range from {
 		value := strings.Join(values, ",")

@@ -37,7 +37,7 @@ func putObject(r *request) error {
 // bucket refuses the access control list or the lock.
 func newObject(r *request, header http.Header) (*object, error) {
 	o, err := &object{}, error(nil)
-	if o.lock, err = r.server.readLock(header); err != nil {
+	if o.lock, err = readLock(r.server, header); err != nil {
 		return nil, err
 	}
 	var rule *encryptionRule
@@ -45,7 +45,7 @@ func newObject(r *request, header http.Header) (*object, error) {
 		rule = b.encryption
 		o.account = b.ownerOfNew(r.caller.account, header.Get("X-Amz-Acl"))
 		var err error
-		if o.acl, err = r.server.newObjectACL(header, o.account, b); err != nil {
+		if o.acl, err = newObjectACL(r.server, header, o.account, b); err != nil {
 			return err
 		}
 		checked := *o
@@ -57,7 +57,7 @@ func newObject(r *request, header http.Header) (*object, error) {
 	if o.encryption, err = readEncryption(r, header, rule); err != nil {
 		return nil, err
 	}
-	o.properties, err = r.server.readProperties(header)
+	o.properties, err = readProperties(r.server, header)
 	return o, err
 }
 

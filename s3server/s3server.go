@@ -283,7 +283,7 @@ func New(c Config) *Handler {
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 		answers: newAnswers(),
 	}
-	h.admin = h.newAdmin()
+	h.admin = newAdmin(h)
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	if c.Service != nil {
 		h.store = newDriverStore(&h.config)

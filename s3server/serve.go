@@ -34,7 +34,7 @@ type request struct {
 
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
-	if h.administers(in) {
+	if administers(h, in) {
 		h.admin.ServeHTTP(w, in)
 		return
 	}

@@ -54,6 +54,9 @@ type driverBucket struct {
 	records  *records // nil until there are any
 	cached   *cachedBucket
 	changing sync.Mutex // held while the record of the settings is replaced
+
+	names   driverNames
+	uploads driverUploads
 }
 
 // A cachedBucket is a bucket as it was read last.
@@ -75,6 +78,7 @@ func (s *driverStore) locate(name string) (*driverBucket, error) {
 		return nil, newError("NoSuchBucket", "BucketName", name)
 	}
 	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, now: s.now, service: s.service, driver: driver}
+	b.names.bucket, b.uploads.bucket = b, b
 	s.open[name] = b
 	return b, nil
 }
@@ -282,7 +286,7 @@ func (s *driverStore) removeBucket(ctx context.Context, b *driverBucket, setting
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
 		}
-		if err := b.abortUploads(ctx); err != nil {
+		if err := b.uploads.abortUploads(ctx); err != nil {
 			return driverError(err, b.name)
 		}
 		if err := r.removeAll(ctx, "", b.keepsVersions()); err != nil {
@@ -302,12 +306,12 @@ func (s *driverStore) removeBucket(ctx context.Context, b *driverBucket, setting
 // checkEmpty fails if the bucket has anything but records.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	found := false
-	err := b.eachName(ctx, &storage.ListRequest{}, func(e *storage.ListEntry) bool {
+	err := b.names.eachName(ctx, &storage.ListRequest{}, func(e *storage.ListEntry) bool {
 		found = !isRecord(e.Key)
 		return !found
 	})
 	if err == nil && !found && b.keepsVersions() {
-		err = b.eachVersion(ctx, &storage.ListRequest{}, func(*listedEntry) (bool, error) { // without records
+		err = b.names.eachVersion(ctx, &storage.ListRequest{}, func(*listedEntry) (bool, error) { // without records
 			found = true
 			return false, nil
 		})

@@ -18,16 +18,19 @@ func pageOf(d *storage.Description) int {
 	return pageLimit
 }
 
+// driverNames lists the objects of a bucket.
+type driverNames struct{ bucket *driverBucket }
+
 // eachName calls f with the entries of a driver's listing until f returns false.
-func (b *driverBucket) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
-	limit := pageOf(b.description())
+func (n *driverNames) eachName(ctx context.Context, r *storage.ListRequest, f func(*storage.ListEntry) bool) error {
+	limit := pageOf(n.bucket.description())
 	if r.Limit == 0 || r.Limit > limit {
 		r.Limit = limit
 	}
 	for {
-		page, err := b.driver.List(ctx, r)
+		page, err := n.bucket.driver.List(ctx, r)
 		if err != nil {
-			return driverError(err, b.name)
+			return driverError(err, n.bucket.name)
 		}
 		for i := range page.Entries {
 			if !f(&page.Entries[i]) {
@@ -81,15 +84,15 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 		return false, nil
 	}
 	if l.isSorted() {
-		return b.listSorted(ctx, l, after, show)
+		return b.names.listSorted(ctx, l, after, show)
 	}
 	if after.prefix {
 		page.after = after.key
 	}
-	if err := b.finishPrefix(ctx, page, after, show); err != nil {
+	if err := b.names.finishPrefix(ctx, page, after, show); err != nil {
 		return false, err
 	}
-	_, err = b.walk(l, after.key, func(e *listedEntry) (bool, error) {
+	_, err = b.names.walk(l, after.key, func(e *listedEntry) (bool, error) {
 		key, common, ok := page.accepts(e.Key, e.IsPrefix)
 		if !ok {
 			return !page.more, nil
@@ -98,7 +101,7 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 			show(nil, common)
 			return true, nil
 		}
-		v, err := b.entry(ctx, key, e.VersionEntry)
+		v, err := b.names.entry(ctx, key, e.VersionEntry)
 		if v == nil { // removed meanwhile
 			page.shown--
 			return err == nil, err
@@ -111,13 +114,13 @@ func (s *driverStore) list(ctx context.Context, bucket string, l listing, after 
 
 // finishPrefix shows the common prefix of a key once more after which a page begins, if there are
 // later keys with the prefix. The walk leaves it out, because it is less than the key.
-func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, after position, show func(v *version, common string)) error {
+func (n *driverNames) finishPrefix(ctx context.Context, page *driverListing, after position, show func(v *version, common string)) error {
 	common, rolled := page.listing.commonPrefix(after.key)
 	if !rolled || after.prefix {
 		return nil
 	}
 	page.after = common
-	_, err := b.walk(listing{prefix: common, max: 1}, after.key, func(*listedEntry) (bool, error) {
+	_, err := n.walk(listing{prefix: common, max: 1}, after.key, func(*listedEntry) (bool, error) {
 		page.shown++
 		show(nil, common)
 		return false, nil
@@ -127,24 +130,24 @@ func (b *driverBucket) finishPrefix(ctx context.Context, page *driverListing, af
 
 // entry returns the version of an entry. On this machine it reads the object, which has the entity
 // tag and the checksum; nil if it is gone.
-func (b *driverBucket) entry(ctx context.Context, key string, e *storage.VersionEntry) (*version, error) {
-	if !b.keepsETags() {
-		v := &version{key: key, id: b.shownVersion(e.Version, e.Modified), modified: shownTime(e.Modified)}
-		v.object.size, v.object.etag, v.object.properties.class, v.object.account = e.Size, b.etagOf(e.ETag, e.Revision), standard, b.owner()
+func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*version, error) {
+	if !n.bucket.keepsETags() {
+		v := &version{key: key, id: n.bucket.shownVersion(e.Version, e.Modified), modified: shownTime(e.Modified)}
+		v.object.size, v.object.etag, v.object.properties.class, v.object.account = e.Size, n.bucket.etagOf(e.ETag, e.Revision), standard, n.bucket.owner()
 		return v, nil
 	}
-	a, err := b.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+	a, err := n.bucket.driver.Head(ctx, &storage.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, driverError(err, key)
 	}
-	tags, err := b.tags(ctx, a, &storage.GetRequest{Key: e.Key, Version: e.Version})
+	tags, err := n.bucket.tags(ctx, a, &storage.GetRequest{Key: e.Key, Version: e.Version})
 	if err != nil {
 		return nil, unless(driverError(err, key), storage.ObjectNotFound)
 	}
-	return b.version(key, a, tags), nil
+	return n.bucket.version(key, a, tags), nil
 }
 
 func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing, after versionPosition, show func(v *version, latest bool, common string)) (more bool, err error) {
@@ -161,7 +164,7 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 		})
 	}
 	if l.isSorted() {
-		return b.listVersionsSorted(ctx, l, after, show)
+		return b.names.listVersionsSorted(ctx, l, after, show)
 	}
 	p := &versionListing{driverListing: driverListing{listing: l, names: b.naming()}, bucket: b, show: show}
 	if common, rolled := l.commonPrefix(after.key); rolled && common == after.key {
@@ -172,7 +175,7 @@ func (s *driverStore) listVersions(ctx context.Context, bucket string, l listing
 			return p.driverListing.more, err
 		}
 	}
-	_, err = b.walkVersions(l, after.key, func(e *listedEntry) (bool, error) { return p.add(ctx, e) }).run(ctx)
+	_, err = b.names.walkVersions(l, after.key, func(e *listedEntry) (bool, error) { return p.add(ctx, e) }).run(ctx)
 	return p.driverListing.more, err
 }
 
@@ -186,7 +189,7 @@ type versionListing struct {
 // rest shows the versions of a key after one of them.
 func (p *versionListing) rest(ctx context.Context, after versionPosition) error {
 	found, ordered := false, p.bucket.description().Provider == "local" // whose ids descend
-	return p.bucket.versionsOf(ctx, after.key, func(e *listedEntry) (bool, error) {
+	return p.bucket.names.versionsOf(ctx, after.key, func(e *listedEntry) (bool, error) {
 		switch {
 		case found:
 			return p.add(ctx, e)
@@ -213,7 +216,7 @@ func (p *versionListing) add(ctx context.Context, e *listedEntry) (bool, error) 
 		p.show(e.markerVersion(key), e.latest, "")
 		return true, nil
 	}
-	v, err := p.bucket.entry(ctx, key, e.VersionEntry)
+	v, err := p.bucket.names.entry(ctx, key, e.VersionEntry)
 	if err != nil {
 		return false, err
 	}

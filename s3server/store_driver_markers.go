@@ -28,8 +28,8 @@ type listedEntry struct {
 }
 
 // eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
-func (b *driverBucket) eachVersion(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
-	return b.eachStored(ctx, r, func(e *listedEntry) (bool, error) {
+func (n *driverNames) eachVersion(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+	return n.eachStored(ctx, r, func(e *listedEntry) (bool, error) {
 		if e.replaced {
 			return true, nil
 		}
@@ -38,14 +38,14 @@ func (b *driverBucket) eachVersion(ctx context.Context, r *storage.ListRequest, 
 }
 
 // eachStored is eachVersion with null versions that were replaced.
-func (b *driverBucket) eachStored(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
+func (n *driverNames) eachStored(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
 	var newer *storage.VersionEntry
 	null := false // the key has had a null version
 	r.Limit = pageLimit
 	for {
-		page, err := b.driver.ListVersions(ctx, r)
+		page, err := n.bucket.driver.ListVersions(ctx, r)
 		if err != nil {
-			return driverError(err, b.name)
+			return driverError(err, n.bucket.name)
 		}
 		for i := range page.Entries {
 			e := &page.Entries[i]
@@ -55,7 +55,7 @@ func (b *driverBucket) eachStored(ctx context.Context, r *storage.ListRequest, f
 			if isRecord(e.Key) {
 				continue
 			}
-			shown := listedEntry{VersionEntry: e, id: b.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil, account: b.owner()}
+			shown := listedEntry{VersionEntry: e, id: n.bucket.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil, account: n.bucket.owner()}
 			shown.replaced = null && shown.id == nullVersion
 			null = null || shown.id == nullVersion
 			if more, err := showVersions(&shown, newer, f); err != nil || !more {
@@ -87,11 +87,11 @@ func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEnt
 }
 
 // versionsOf calls f with the versions of one key, the newest first.
-func (b *driverBucket) versionsOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
-	if !b.has(storage.Versioning) {
+func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
+	if !n.bucket.has(storage.Versioning) {
 		return nil
 	}
-	return b.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
+	return n.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
 		if e.replaced {
 			return true, nil
 		}
@@ -100,9 +100,9 @@ func (b *driverBucket) versionsOf(ctx context.Context, key string, f func(*liste
 }
 
 // storedOf is versionsOf with null versions that were replaced.
-func (b *driverBucket) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
-	name := b.naming().escape(key)
-	return b.eachStored(ctx, &storage.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
+func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
+	name := n.bucket.naming().escape(key)
+	return n.eachStored(ctx, &storage.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil
 		}
@@ -111,11 +111,11 @@ func (b *driverBucket) storedOf(ctx context.Context, key string, f func(*listedE
 }
 
 // currentMarker returns the delete marker of a key without a current object, or nil.
-func (b *driverBucket) currentMarker(ctx context.Context, key string) (found *version, err error) {
-	if !b.keepsVersions() {
+func (n *driverNames) currentMarker(ctx context.Context, key string) (found *version, err error) {
+	if !n.bucket.keepsVersions() {
 		return nil, nil
 	}
-	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+	err = n.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
 		if e.marker {
 			found = e.markerVersion(key)
 		}
@@ -125,11 +125,11 @@ func (b *driverBucket) currentMarker(ctx context.Context, key string) (found *ve
 }
 
 // findMarker returns the delete marker with an id, or nil.
-func (b *driverBucket) findMarker(ctx context.Context, key, id string) (found *version, err error) {
-	if !b.keepsVersions() {
+func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *version, err error) {
+	if !n.bucket.keepsVersions() {
 		return nil, nil
 	}
-	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+	err = n.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
 		if e.marker && e.id == id {
 			found = e.markerVersion(key)
 		}
@@ -145,7 +145,7 @@ func (e *listedEntry) markerVersion(key string) *version {
 // removeImplied removes a marker that the driver does not have: it restores the version that was
 // removed. That is only possible while its key has no current object.
 func (b *driverBucket) removeImplied(ctx context.Context, r *removeRequest, now time.Time) (removal, error) {
-	current, err := b.currentMarker(ctx, r.key)
+	current, err := b.names.currentMarker(ctx, r.key)
 	if err != nil {
 		return removal{}, err
 	}

@@ -85,10 +85,10 @@ func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.V
 			return p, nil, b.need(storage.StorageClasses, "storage class "+o.properties.class)
 		}
 	}
-	return p, kept, b.keepRest(o, kept)
+	return p, kept, keepRest(b, o, kept)
 }
 
-func (b *driverBucket) keepRest(o *object, kept url.Values) error {
+func keepRest(b *driverBucket, o *object, kept url.Values) error {
 	e := o.encryption
 	if e.algorithm != byStore {
 		if !b.description().Local {
@@ -368,7 +368,7 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id
 		return decodeVersion(shown), nil
 	}
 	id = nullVersion
-	err = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
 		if e.id == nullVersion {
 			id = e.Version
 		}

@@ -55,10 +55,10 @@ func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from
 	defer s.keys.lock(name)() // so that the record is that of the part
 	begun := u.object.data.(*uploadRecord)
 	r := &storage.PartRequest{Key: b.naming().escape(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
-	stored, err := b.putPart(ctx, r, from)
+	stored, err := b.uploads.putPart(ctx, r, from)
 	switch code := storage.CodeOf(err); code {
 	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
-		if b.isLost(ctx, u) || code == storage.InvalidArgument {
+		if b.uploads.isLost(ctx, u) || code == storage.InvalidArgument {
 			return nil, noUpload(u.id)
 		}
 	}
@@ -71,20 +71,20 @@ func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from
 	if p.sum.kind != nil {
 		record.Kind = p.sum.kind.name
 	}
-	if _, err := b.upload(ctx, u.id); err != nil {
+	if _, err := b.uploads.upload(ctx, u.id); err != nil {
 		return nil, err // it has ended meanwhile
 	}
 	_, err = records.put(ctx, name, record, storage.Condition{})
 	return p, driverError(err, u.key)
 }
 
-func (b *driverBucket) putPart(ctx context.Context, r *storage.PartRequest, from io.Reader) (storage.Part, error) {
-	if b.has(storage.StreamingPut | storage.LateMetadata) {
+func (m *driverUploads) putPart(ctx context.Context, r *storage.PartRequest, from io.Reader) (storage.Part, error) {
+	if m.bucket.has(storage.StreamingPut | storage.LateMetadata) {
 		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
 			r.CRC32C = crc
 			return nil
 		})
-		return b.driver.PutPart(ctx, r)
+		return m.bucket.driver.PutPart(ctx, r)
 	}
 	file, err := spool(from)
 	if err != nil {
@@ -92,7 +92,7 @@ func (b *driverBucket) putPart(ctx context.Context, r *storage.PartRequest, from
 	}
 	defer file.close()
 	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
-	return b.driver.PutPart(ctx, r)
+	return m.bucket.driver.PutPart(ctx, r)
 }
 
 func (s *driverStore) parts(ctx context.Context, u *upload, after, most int) (parts []*part, more bool, err error) {
@@ -115,7 +115,7 @@ func (s *driverStore) parts(ctx context.Context, u *upload, after, most int) (pa
 		parts, err = records.parts(ctx, names)
 	}
 	if err == nil {
-		_, err = b.upload(ctx, u.id) // else parts may be missing, because it has ended meanwhile
+		_, err = b.uploads.upload(ctx, u.id) // else parts may be missing, because it has ended meanwhile
 	}
 	return parts, more, driverError(err, u.key)
 }

@@ -53,7 +53,7 @@ func (s *driverStore) remove(ctx context.Context, r *removeRequest) (removal, er
 // its id, it has none.
 func (b *driverBucket) marked(ctx context.Context, key string) removal {
 	gone := removal{marker: true}
-	_ = b.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
+	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
 		if e.marker {
 			gone.id = e.id
 		}
@@ -67,7 +67,7 @@ func (b *driverBucket) marked(ctx context.Context, key string) removal {
 func (b *driverBucket) removeVersion(ctx context.Context, r *removeRequest) (removal, error) {
 	gone := removal{id: r.id, missing: true}
 	var stored []string
-	err := b.storedOf(ctx, r.key, func(e *listedEntry) (bool, error) {
+	err := b.names.storedOf(ctx, r.key, func(e *listedEntry) (bool, error) {
 		if e.id == r.id {
 			stored = append(stored, e.Version)
 			gone.marker = gone.marker || e.marker && !e.replaced
@@ -91,7 +91,7 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *removeRequest) (rem
 // stay hidden until the next write.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	var stored []string
-	_ = b.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
+	_ = b.names.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
 		if e.replaced {
 			stored = append(stored, e.Version)
 		}

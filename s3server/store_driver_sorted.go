@@ -78,12 +78,12 @@ func (p *sortedPage) each(f func(key string, e *listedEntry, common string) erro
 	return len(p.items) > p.listing.max, nil
 }
 
-func (b *driverBucket) listSorted(ctx context.Context, l listing, after position, show func(v *version, common string)) (more bool, err error) {
-	page := newSortedPage(l, b.naming(), func(key string) bool {
+func (n *driverNames) listSorted(ctx context.Context, l listing, after position, show func(v *version, common string)) (more bool, err error) {
+	page := newSortedPage(l, n.bucket.naming(), func(key string) bool {
 		return key > after.key && (!after.prefix || !strings.HasPrefix(key, after.key))
 	})
-	for _, prefix := range b.naming().prefixes(l.prefix) {
-		err := b.eachName(ctx, &storage.ListRequest{Prefix: prefix}, func(e *storage.ListEntry) bool {
+	for _, prefix := range n.bucket.naming().prefixes(l.prefix) {
+		err := n.eachName(ctx, &storage.ListRequest{Prefix: prefix}, func(e *storage.ListEntry) bool {
 			page.add(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
 			return true
 		})
@@ -96,7 +96,7 @@ func (b *driverBucket) listSorted(ctx context.Context, l listing, after position
 			show(nil, common)
 			return nil
 		}
-		v, err := b.entry(ctx, key, e.VersionEntry)
+		v, err := n.entry(ctx, key, e.VersionEntry)
 		if v != nil {
 			show(v, "")
 		}
@@ -104,16 +104,16 @@ func (b *driverBucket) listSorted(ctx context.Context, l listing, after position
 	})
 }
 
-func (b *driverBucket) listVersionsSorted(ctx context.Context, l listing, after versionPosition, show func(v *version, latest bool, common string)) (more bool, err error) {
+func (n *driverNames) listVersionsSorted(ctx context.Context, l listing, after versionPosition, show func(v *version, latest bool, common string)) (more bool, err error) {
 	common, rolled := l.commonPrefix(after.key)
 	within := after.id != "" // still among the versions of the key that are on the page before
-	page := newSortedPage(l, b.naming(), func(key string) bool {
+	page := newSortedPage(l, n.bucket.naming(), func(key string) bool {
 		return key > after.key && !(rolled && common == after.key && strings.HasPrefix(key, after.key)) || key == after.key && after.id != "" && !within
 	})
-	for _, prefix := range b.naming().prefixes(l.prefix) {
-		err := b.eachVersion(ctx, &storage.ListRequest{Prefix: prefix}, func(e *listedEntry) (bool, error) {
+	for _, prefix := range n.bucket.naming().prefixes(l.prefix) {
+		err := n.eachVersion(ctx, &storage.ListRequest{Prefix: prefix}, func(e *listedEntry) (bool, error) {
 			page.add(e)
-			if e.id == after.id && e.Key == b.naming().escape(after.key) {
+			if e.id == after.id && e.Key == n.bucket.naming().escape(after.key) {
 				within = false
 			}
 			return true, nil
@@ -131,7 +131,7 @@ func (b *driverBucket) listVersionsSorted(ctx context.Context, l listing, after 
 			show(e.markerVersion(key), e.latest, "")
 			return nil
 		}
-		v, err := b.entry(ctx, key, e.VersionEntry)
+		v, err := n.entry(ctx, key, e.VersionEntry)
 		if v != nil {
 			show(v, e.latest, "")
 		}

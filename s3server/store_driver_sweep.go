@@ -22,37 +22,37 @@ func (s *driverStore) sweepUploads(ctx context.Context) {
 			continue
 		}
 		if records, err := b.openRecords(ctx, false); err == nil && records != nil {
-			_ = b.sweepUploads(ctx, records)
-			_ = b.sweepParts(ctx, records)
+			_ = b.uploads.sweepUploads(ctx, records)
+			_ = b.uploads.sweepParts(ctx, records)
 		}
 	}
 }
 
 // sweepUploads removes the records of uploads that the driver has no more: the server was killed
 // after it had completed or aborted them.
-func (b *driverBucket) sweepUploads(ctx context.Context, r *records) error {
-	if !b.has(storage.OpenUploads) {
+func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
+	if !m.bucket.has(storage.OpenUploads) {
 		return nil
 	}
 	return r.each(ctx, "uploads/", "", func(name string) (bool, error) {
-		u, err := b.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
 			return ctx.Err() == nil, nil // it has ended, or the record cannot be read
 		}
 		record := u.object.data.(*uploadRecord)
-		if !record.AnyOrder && !b.description().Local {
+		if !record.AnyOrder && !m.bucket.description().Local {
 			return true, nil // only the driver that began it knows it
 		}
-		_, err = b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: b.naming().escape(u.key), Upload: record.Upload, Limit: 1})
+		_, err = m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().escape(u.key), Upload: record.Upload, Limit: 1})
 		if storage.CodeOf(err) == storage.ObjectNotFound {
-			err = b.dropUpload(ctx, u.id)
+			err = m.dropUpload(ctx, u.id)
 		}
 		return err == nil, err
 	})
 }
 
 // sweepParts removes the records of parts whose upload has none.
-func (b *driverBucket) sweepParts(ctx context.Context, r *records) error {
+func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	last := "" // upload
 	return r.each(ctx, "parts/", "", func(name string) (bool, error) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
@@ -63,6 +63,6 @@ func (b *driverBucket) sweepParts(ctx context.Context, r *records) error {
 		if _, err := r.revision(ctx, uploadName(id)); storage.CodeOf(err) != storage.ObjectNotFound {
 			return err == nil, err
 		}
-		return true, b.dropUpload(ctx, id)
+		return true, m.dropUpload(ctx, id)
 	})
 }

@@ -38,14 +38,14 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	if err := b.need(storage.MultipartUploads, "multipart upload"); err != nil {
 		return err
 	}
-	anyOrder := b.takesOpenUploads()
+	anyOrder := b.uploads.takesOpenUploads()
 	if b.has(storage.SequentialParts) && !anyOrder {
 		return newError("NotImplemented").withMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 	u.id, u.initiated = rand.Text()+rand.Text(), s.now()
 	w := &write{bucket: u.bucket, key: u.key, object: u.object}
 	w.object.upload = u.id
-	r, err := b.uploadRequest(ctx, w, settings, s)
+	r, err := b.uploads.uploadRequest(ctx, w, settings, s)
 	if err != nil {
 		return err
 	}
@@ -66,15 +66,18 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	return driverError(err, u.key)
 }
 
+// driverUploads has the open uploads of a bucket.
+type driverUploads struct{ bucket *driverBucket }
+
 // takesOpenUploads reports whether uploads are those of storage.BeginUpload. On this machine, all
 // uploads take parts in any order, and the records list them.
-func (b *driverBucket) takesOpenUploads() bool {
-	return b.has(storage.OpenUploads) && !b.description().Local
+func (m *driverUploads) takesOpenUploads() bool {
+	return m.bucket.has(storage.OpenUploads) && !m.bucket.description().Local
 }
 
 // uploadRequest returns the request of a write by parts.
-func (b *driverBucket) uploadRequest(ctx context.Context, w *write, settings *bucket, s *driverStore) (*storage.PutRequest, error) {
-	r, kept, err := b.putRequest(ctx, w, settings, s)
+func (m *driverUploads) uploadRequest(ctx context.Context, w *write, settings *bucket, s *driverStore) (*storage.PutRequest, error) {
+	r, kept, err := m.bucket.putRequest(ctx, w, settings, s)
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +91,15 @@ func (s *driverStore) upload(ctx context.Context, bucket, key, id string) (*uplo
 	if err != nil {
 		return nil, err
 	}
-	u, err := b.upload(ctx, id)
+	u, err := b.uploads.upload(ctx, id)
 	if err == nil && u.key != key {
 		err = noUpload(id)
 	}
 	return u, err
 }
 
-func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
-	records, err := b.openRecords(ctx, false)
+func (m *driverUploads) upload(ctx context.Context, id string) (*upload, error) {
+	records, err := m.bucket.openRecords(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -110,13 +113,13 @@ func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
 		}
 		return nil, driverError(err, id)
 	}
-	if dropped, err := b.isDropped(ctx, records, id, record); dropped || err != nil {
+	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
 		return nil, cmp.Or(driverError(err, id), noUpload(id))
 	}
 	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
-	v := b.version(record.Key, a, record.Tags)
+	v := m.bucket.version(record.Key, a, record.Tags)
 	u := &upload{
-		bucket: b.name, key: record.Key, id: id, initiated: record.Initiated, initiator: record.Initiator, object: v.object,
+		bucket: m.bucket.name, key: record.Key, id: id, initiated: record.Initiated, initiator: record.Initiator, object: v.object,
 		kind: kindByName(record.Kind), covers: record.Covers, asked: record.Asked,
 	}
 	u.object.data = record
@@ -125,19 +128,19 @@ func (b *driverBucket) upload(ctx context.Context, id string) (*upload, error) {
 
 // isDropped reports whether the driver has discarded the upload, because nobody has sent a part for
 // long. It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
-func (b *driverBucket) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
-	limit := b.now().Add(-staleupload.Idle)
-	if u.Initiated.After(limit) || u.AnyOrder || b.description().Provider == "s3" {
+func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
+	limit := m.bucket.now().Add(-staleupload.Idle)
+	if u.Initiated.After(limit) || u.AnyOrder || m.bucket.description().Provider == "s3" {
 		return false, nil
 	}
 	newest, err := r.newest(ctx, partsPrefix(id))
 	if err != nil || newest.After(limit) {
 		return false, err
 	}
-	if err := b.driver.AbortParts(ctx, b.naming().escape(u.Key), u.Upload); err != nil { // a sweep may come later
+	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().escape(u.Key), u.Upload); err != nil { // a sweep may come later
 		return false, err
 	}
-	return true, b.dropUpload(ctx, id)
+	return true, m.dropUpload(ctx, id)
 }
 
 func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts []*part) (*version, string, error) {
@@ -146,10 +149,10 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 		return nil, "", err
 	}
 	defer s.keys.lock("complete " + u.id)()
-	if _, err := b.upload(ctx, u.id); err != nil {
+	if _, err := b.uploads.upload(ctx, u.id); err != nil {
 		return nil, "", err // another completion was faster
 	}
-	if b.isCompleted(ctx, u) {
+	if b.uploads.isCompleted(ctx, u) {
 		return nil, "", noUpload(u.id)
 	}
 	w.object.upload = u.id
@@ -171,7 +174,7 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	record := u.object.data.(*uploadRecord)
 	r.AnyOrder = record.AnyOrder
 	attrs, err := b.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: record.Upload, Parts: stored})
-	if err != nil && (b.isCompleted(ctx, u) || b.isLost(ctx, u)) {
+	if err != nil && (b.uploads.isCompleted(ctx, u) || b.uploads.isLost(ctx, u)) {
 		return nil, "", noUpload(u.id) // another server was faster, or another program has removed it
 	}
 	switch storage.CodeOf(err) {
@@ -181,26 +184,26 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	if err != nil {
 		return nil, "", lost(driverError(err, w.key), w.condition)
 	}
-	b.dropUpload(ctx, u.id) // if this fails, the upload is listed until it is aborted
+	b.uploads.dropUpload(ctx, u.id) // if this fails, the upload is listed until it is aborted
 	v, shown := b.written(ctx, w, settings, attrs, s)
 	return v, shown, nil
 }
 
 // isLost reports whether the store has an upload no more, because another program has removed it.
 // It then removes the records.
-func (b *driverBucket) isLost(ctx context.Context, u *upload) bool {
+func (m *driverUploads) isLost(ctx context.Context, u *upload) bool {
 	record := u.object.data.(*uploadRecord)
 	if !record.AnyOrder {
 		return false
 	}
-	_, err := b.driver.ListParts(ctx, &storage.ListPartsRequest{Key: b.naming().escape(u.key), Upload: record.Upload, Limit: 1})
-	return storage.CodeOf(err) == storage.ObjectNotFound && b.dropUpload(ctx, u.id) == nil
+	_, err := m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().escape(u.key), Upload: record.Upload, Limit: 1})
+	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.id) == nil
 }
 
 // isCompleted reports whether the upload made the current object of its key, and was interrupted
 // before it was removed. It removes the upload.
-func (b *driverBucket) isCompleted(ctx context.Context, u *upload) bool {
-	v, err := b.find(ctx, u.key, "")
+func (m *driverUploads) isCompleted(ctx context.Context, u *upload) bool {
+	v, err := m.bucket.find(ctx, u.key, "")
 	if err != nil || v == nil {
 		return false
 	}
@@ -208,19 +211,19 @@ func (b *driverBucket) isCompleted(ctx context.Context, u *upload) bool {
 	if v.object.upload != u.id {
 		return false
 	}
-	return b.driver.AbortParts(ctx, b.naming().escape(u.key), u.object.data.(*uploadRecord).Upload) == nil && b.dropUpload(ctx, u.id) == nil
+	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().escape(u.key), u.object.data.(*uploadRecord).Upload) == nil && m.dropUpload(ctx, u.id) == nil
 }
 
 // dropUpload removes the records of an upload.
-func (b *driverBucket) dropUpload(ctx context.Context, id string) error {
-	records, err := b.openRecords(ctx, false)
+func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
+	records, err := m.bucket.openRecords(ctx, false)
 	if err != nil || records == nil {
 		return err
 	}
-	if err := records.removeAll(ctx, uploadName(id), b.keepsVersions()); err != nil { // ids have one length
+	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil { // ids have one length
 		return err
 	}
-	return records.removeAll(ctx, partsPrefix(id), b.keepsVersions())
+	return records.removeAll(ctx, partsPrefix(id), m.bucket.keepsVersions())
 }
 
 // abort waits for a completion in progress: after that, there is no such upload.
@@ -230,28 +233,28 @@ func (s *driverStore) abort(ctx context.Context, u *upload) error {
 		return err
 	}
 	defer s.keys.lock("complete " + u.id)()
-	if _, err := b.upload(ctx, u.id); err != nil {
+	if _, err := b.uploads.upload(ctx, u.id); err != nil {
 		return err
 	}
 	if err := b.driver.AbortParts(ctx, b.naming().escape(u.key), u.object.data.(*uploadRecord).Upload); err != nil {
 		return driverError(err, u.key)
 	}
-	return driverError(b.dropUpload(ctx, u.id), u.key)
+	return driverError(b.uploads.dropUpload(ctx, u.id), u.key)
 }
 
 // abortUploads ends all uploads of a bucket that is removed, also those that have no record.
-func (b *driverBucket) abortUploads(ctx context.Context) error {
-	if !b.has(storage.ListedUploads) {
+func (m *driverUploads) abortUploads(ctx context.Context) error {
+	if !m.bucket.has(storage.ListedUploads) {
 		return nil
 	}
 	r := &storage.ListUploadsRequest{Limit: pageLimit}
 	for {
-		page, err := b.driver.ListUploads(ctx, r)
+		page, err := m.bucket.driver.ListUploads(ctx, r)
 		if err != nil {
 			return err
 		}
 		for _, u := range page.Uploads {
-			if err := b.driver.AbortParts(ctx, u.Key, u.Upload); err != nil {
+			if err := m.bucket.driver.AbortParts(ctx, u.Key, u.Upload); err != nil {
 				return err
 			}
 		}

@@ -20,7 +20,7 @@ func (s *driverStore) listUploads(ctx context.Context, bucket string, l listing,
 	page := &uploadPage{most: l.max + 1}
 	var marker *upload
 	if after.id != "" {
-		if marker, err = b.upload(ctx, after.id); asErrorCode(err, "NoSuchUpload") {
+		if marker, err = b.uploads.upload(ctx, after.id); asErrorCode(err, "NoSuchUpload") {
 			err = nil
 		}
 	}
@@ -28,7 +28,7 @@ func (s *driverStore) listUploads(ctx context.Context, bucket string, l listing,
 		return false, err
 	}
 	err = records.each(ctx, "uploads/", "", func(name string) (bool, error) {
-		u, err := b.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
 			if asErrorCode(err, "NoSuchUpload") {
 				err = nil

@@ -44,7 +44,7 @@ func shownID(b *bucket, v *version) string {
 // even if it is replaced.
 func (b *driverBucket) find(ctx context.Context, key, id string) (*version, error) {
 	if isMarkerID(id) {
-		return b.findMarker(ctx, key, id)
+		return b.names.findMarker(ctx, key, id)
 	}
 	version, err := b.driverVersion(ctx, key, id)
 	if err != nil {
@@ -59,9 +59,9 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*version, erro
 	}
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound && id == "":
-		return b.currentMarker(ctx, key)
+		return b.names.currentMarker(ctx, key)
 	case code == storage.ObjectNotFound:
-		return b.findMarker(ctx, key, id)
+		return b.names.findMarker(ctx, key, id)
 	case code == storage.InvalidArgument && id != "":
 		return nil, nil
 	case err != nil:
@@ -177,7 +177,7 @@ func (b *driverBucket) putRequest(ctx context.Context, w *write, settings *bucke
 	if err != nil {
 		return nil, nil, err
 	}
-	controls, err := b.controls(&w.object)
+	controls, err := controlsOf(b, &w.object)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -188,7 +188,7 @@ func (b *driverBucket) putRequest(ctx context.Context, w *write, settings *bucke
 	return &storage.PutRequest{Key: b.naming().escape(w.key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
 }
 
-func (b *driverBucket) controls(o *object) (c storage.Controls, err error) {
+func controlsOf(b *driverBucket, o *object) (c storage.Controls, err error) {
 	if len(o.properties.tags) > 0 {
 		if err := b.need(storage.ObjectTags, "tagging"); err != nil {
 			return c, err

@@ -52,11 +52,11 @@ const lastName = "\U0010FFFF"
 const maxName = 1024
 
 // walk returns the walk of a listing.
-func (b *driverBucket) walk(l listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
-	w := &nameWalk{listing: l, names: b.naming(), after: after, seeks: true, show: show}
+func (n *driverNames) walk(l listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
+	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
 	w.each = func(ctx context.Context, r *storage.ListRequest, f func(*listedEntry) (bool, error)) error {
 		var failed error
-		err := b.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
+		err := n.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
 			more, failed = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
 			return more && failed == nil
 		})
@@ -69,11 +69,11 @@ func (b *driverBucket) walk(l listing, after string, show func(e *listedEntry) (
 }
 
 // walkVersions returns the walk of a listing of versions. It does not roll up names.
-func (b *driverBucket) walkVersions(l listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
+func (n *driverNames) walkVersions(l listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	l.delimiter = ""
-	w := b.walk(l, after, show)
-	w.each, w.versions = b.eachVersion, b.versionsOf
-	w.seeks = b.description().Local // drivers need not know StartAfter here
+	w := n.walk(l, after, show)
+	w.each, w.versions = n.eachVersion, n.versionsOf
+	w.seeks = n.bucket.description().Local // drivers need not know StartAfter here
 	return w
 }
 

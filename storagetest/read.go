@@ -283,10 +283,12 @@ func (w cancelingWriter) Write(p []byte) (int, error) {
 }
 
 // A cancelingSocket has ReadFrom, as a socket has.
-type cancelingSocket struct{ cancelingWriter }
+type cancelingSocket struct{ to cancelingWriter }
+
+func (s cancelingSocket) Write(p []byte) (int, error) { return s.to.Write(p) }
 
 func (s cancelingSocket) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(s.cancelingWriter, r)
+	return io.Copy(s.to, r)
 }
 
 type failingWriter struct{}

@@ -5,7 +5,7 @@ func (s *Service) SetBasePart(bytes int64) { s.basePart = bytes }
 
 // StoreToken returns the token of the store that a ticket in parts has.
 func (s *Service) StoreToken(token string, v Values) (string, error) {
-	t, e := s.decodeToken(token, v)
+	t, e := s.tokens.decode(token, v)
 	if e != nil {
 		return "", e
 	}

@@ -35,7 +35,7 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 	if e := s.checkValues(values); e != nil {
 		return nil, e
 	}
-	t, e := s.decodeToken(token, values)
+	t, e := s.tokens.decode(token, values)
 	if e != nil {
 		return nil, e
 	}
@@ -47,7 +47,7 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 }
 
 func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Error) {
-	pending := s.pendingKey(t)
+	pending := s.tokens.pendingKey(t)
 	var failed *Error // to join the parts; another call may have joined them meanwhile, and moved the file
 	if t.inParts() {
 		failed = s.joinParts(ctx, t)
@@ -75,7 +75,7 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 		s.discard(ctx, pending)
 		return nil, e
 	}
-	key := s.pattern.key(v, t.issued, s.finalRandom(t), arrived.extension)
+	key := s.pattern.key(v, t.issued, s.tokens.finalRandom(t), arrived.extension)
 	if e := s.copyToFinal(ctx, pending, key, arrived.kind); e != nil {
 		if isGone(e) {
 			return s.findFinished(ctx, t, v, e)
@@ -169,7 +169,7 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Err
 			continue
 		}
 		tried[extension] = true
-		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.finalRandom(t), extension), t.size)
+		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.tokens.finalRandom(t), extension), t.size)
 		if e == nil {
 			return s.resultOf(ctx, f, t)
 		}

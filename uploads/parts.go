@@ -51,7 +51,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 	if s.guarded {
 		opts = append(opts, storage.IfAbsent())
 	}
-	upload, err := storage.BeginUpload(ctx, s.bucket, s.pendingKey(*said), opts...)
+	upload, err := storage.BeginUpload(ctx, s.bucket, s.tokens.pendingKey(*said), opts...)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *Service) beginParts(ctx context.Context, t *Ticket, said *ticket) error
 		return err
 	}
 	said.upload = upload.Token()
-	t.Parts, t.ExpiresAt = &said.parts, s.end(*said)
+	t.Parts, t.ExpiresAt = &said.parts, s.tokens.end(*said)
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (s *Service) decodeParts(ctx context.Context, token string, v Values) (tick
 	if e := s.checkValues(v); e != nil {
 		return ticket{}, nil, e
 	}
-	t, e := s.decodeToken(token, v)
+	t, e := s.tokens.decode(token, v)
 	if e != nil {
 		return t, nil, e
 	}
@@ -133,7 +133,7 @@ func noSuchPart(field string, p Parts) *Error {
 }
 
 func (s *Service) signPart(ctx context.Context, t ticket, upload *storage.MultipartUpload, number int) (*storage.SignedURL, error) {
-	left := s.end(t).Sub(s.config.Now()).Truncate(time.Second)
+	left := s.tokens.end(t).Sub(s.config.Now()).Truncate(time.Second)
 	if left < minTTL {
 		return nil, ticketTooOld().about(t.name)
 	}
@@ -188,7 +188,7 @@ func (s *Service) Abort(ctx context.Context, token string, values Values) error 
 	}
 	err := upload.Abort(ctx)
 	if err == nil {
-		err = s.bucket.Remove(ctx, s.pendingKey(t)) // a Finish that failed may have left the joined parts
+		err = s.bucket.Remove(ctx, s.tokens.pendingKey(t)) // a Finish that failed may have left the joined parts
 	}
 	if err != nil {
 		return storeFailed(err).about(t.name)

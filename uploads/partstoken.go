@@ -31,15 +31,15 @@ func newSealer(tokenKey []byte) cipher.AEAD {
 const partsFixed = 8 + 2
 
 // appendParts appends what only a ticket in parts has, and the name.
-func (s *Service) appendParts(b []byte, t ticket) []byte {
+func (k *tokens) appendParts(b []byte, t ticket) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(t.parts.Size))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(t.name))) // at most 255 bytes
 	b = append(b, t.name...)
-	return s.sealer.Seal(b, nil, []byte(t.upload), nil)
+	return k.sealer.Seal(b, nil, []byte(t.upload), nil)
 }
 
 // readParts reads what appendParts has written. It returns false if anything else did.
-func (s *Service) readParts(t *ticket, b []byte) bool {
+func (k *tokens) readParts(t *ticket, b []byte) bool {
 	if len(b) < partsFixed {
 		return false
 	}
@@ -48,7 +48,7 @@ func (s *Service) readParts(t *ticket, b []byte) bool {
 	if part < 1 || t.size < 1 || len(b) < name {
 		return false
 	}
-	upload, err := s.sealer.Open(nil, nil, b[name:], nil)
+	upload, err := k.sealer.Open(nil, nil, b[name:], nil)
 	if err != nil {
 		return false
 	}

@@ -2,7 +2,6 @@ package uploads
 
 import (
 	"context"
-	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -35,8 +34,7 @@ type Service struct {
 	maxPixels int64
 	pattern   *pattern
 	guarded   bool // every write uses IfAbsent
-	tokenKey  []byte
-	sealer    cipher.AEAD
+	tokens    *tokens
 	basePart  int64 // partsize.Base; tests make it smaller
 }
 
@@ -87,7 +85,8 @@ func New(bucket Bucket, c Config) (*Service, error) {
 	}
 	return &Service{
 		bucket: bucket, config: c, types: types, maxPixels: c.MaxPixels, pattern: p,
-		guarded: storage.Supports(bucket, storage.ConditionalCreate), tokenKey: key, sealer: newSealer(key), basePart: partsize.Base,
+		guarded: storage.Supports(bucket, storage.ConditionalCreate),
+		tokens:  &tokens{config: c, pattern: p, tokenKey: key, sealer: newSealer(key)}, basePart: partsize.Base,
 	}, nil
 }
 

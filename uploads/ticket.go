@@ -87,7 +87,7 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	t.Token = s.encodeToken(said, r.Values)
+	t.Token = s.tokens.encode(said, r.Values)
 	return t, nil
 }
 
@@ -119,7 +119,7 @@ func (s *Service) precheck(r Request) *Error {
 }
 
 func (s *Service) signForm(ctx context.Context, t *Ticket, said ticket) (err error) {
-	t.Form, err = storage.SignedUploadForm(ctx, s.bucket, s.pendingKey(said), s.config.MinSize, s.config.MaxSize,
+	t.Form, err = storage.SignedUploadForm(ctx, s.bucket, s.tokens.pendingKey(said), s.config.MinSize, s.config.MaxSize,
 		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending))
 	if err == nil {
 		t.ExpiresAt = t.Form.ExpiresAt
@@ -135,7 +135,7 @@ func (s *Service) signPut(ctx context.Context, t *Ticket, said ticket) (err erro
 	if storage.Supports(s.bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
-	t.Put, err = s.bucket.SignedUploadURL(ctx, s.pendingKey(said), opts...)
+	t.Put, err = s.bucket.SignedUploadURL(ctx, s.tokens.pendingKey(said), opts...)
 	if err == nil {
 		t.ExpiresAt = t.Put.ExpiresAt
 	}

@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -35,9 +36,17 @@ const (
 	finishWithin = 24 * time.Hour
 )
 
-// encodeToken returns the token: its content and a MAC over that, the values and the
+// tokens makes and checks the tokens of tickets.
+type tokens struct {
+	config   Config
+	pattern  *pattern
+	tokenKey []byte
+	sealer   cipher.AEAD
+}
+
+// encode returns the token: its content and a MAC over that, the values and the
 // place they lead to.
-func (s *Service) encodeToken(t ticket, v Values) string {
+func (k *tokens) encode(t ticket, v Values) string {
 	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
 	version := byte(tokenWhole)
 	if t.inParts() {
@@ -48,22 +57,22 @@ func (s *Service) encodeToken(t ticket, v Values) string {
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.size))
 	if t.inParts() {
-		b = s.appendParts(b, t)
+		b = k.appendParts(b, t)
 	} else {
 		b = append(b, t.name...)
 	}
-	return base64.RawURLEncoding.EncodeToString(s.sign(b, v).Sum(b))
+	return base64.RawURLEncoding.EncodeToString(k.sign(b, v).Sum(b))
 }
 
-// decodeToken returns the content of a token. If the token was changed, or is for
+// decode returns the content of a token. If the token was changed, or is for
 // other values, another key or another place, it fails with InvalidTicket.
-func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
+func (k *tokens) decode(token string, v Values) (ticket, *Error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < tokenFixed+sha256.Size {
 		return ticket{}, invalidTicket()
 	}
 	said, proof := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if !hmac.Equal(proof, s.sign(said, v).Sum(nil)) {
+	if !hmac.Equal(proof, k.sign(said, v).Sum(nil)) {
 		return ticket{}, invalidTicket()
 	}
 	t := ticket{random: [randomBytes]byte(said[1:])}
@@ -73,32 +82,32 @@ func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
 	case tokenWhole:
 		t.name = string(rest)
 	case tokenParts:
-		if !s.readParts(&t, rest) {
+		if !k.readParts(&t, rest) {
 			return ticket{}, invalidTicket()
 		}
 	default:
 		return ticket{}, invalidTicket()
 	}
-	if s.config.Now().After(s.end(t)) {
+	if k.config.Now().After(k.end(t)) {
 		return ticket{}, ticketTooOld()
 	}
 	return t, nil
 }
 
 // end returns when a ticket ends. Until then its file may be finished.
-func (s *Service) end(t ticket) time.Time {
-	return t.issued.UTC().Truncate(time.Second).Add(s.config.UploadTTL + finishWithin)
+func (k *tokens) end(t ticket) time.Time {
+	return t.issued.UTC().Truncate(time.Second).Add(k.config.UploadTTL + finishWithin)
 }
 
-func (s *Service) sign(said []byte, v Values) hash.Hash {
-	mac := hmac.New(sha256.New, s.tokenKey)
+func (k *tokens) sign(said []byte, v Values) hash.Hash {
+	mac := hmac.New(sha256.New, k.tokenKey)
 	field := func(text string) {
 		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
 		mac.Write([]byte(text))
 	}
 	field("omnibucket upload ticket")
-	field(s.pattern.text)
-	field(s.config.PendingPrefix)
+	field(k.pattern.text)
+	field(k.config.PendingPrefix)
 	field(string(said))
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		field(name)
@@ -110,16 +119,16 @@ func (s *Service) sign(said []byte, v Values) hash.Hash {
 // finalRandom returns the random part of the final key. The sender knows the pending
 // key but cannot derive this one, so nobody requests an object that is still being
 // inspected.
-func (s *Service) finalRandom(t ticket) [randomBytes]byte {
-	mac := hmac.New(sha256.New, s.tokenKey)
+func (k *tokens) finalRandom(t ticket) [randomBytes]byte {
+	mac := hmac.New(sha256.New, k.tokenKey)
 	mac.Write([]byte("omnibucket upload key"))
 	mac.Write(t.random[:])
 	return [randomBytes]byte(mac.Sum(nil))
 }
 
-func (s *Service) pendingKey(t ticket) string {
+func (k *tokens) pendingKey(t ticket) string {
 	var b strings.Builder
-	b.WriteString(s.config.PendingPrefix)
+	b.WriteString(k.config.PendingPrefix)
 	b.WriteString(randomText.EncodeToString(t.random[:]))
 	return b.String()
 }

@@ -74,9 +74,9 @@ var azureQuestions = []question{
 	}, {
 		id: "azure-tier", provider: "azure", account: "premium, standard",
 		text:    "Which error does a tier have that the account lacks?",
-		does:    "`BlobAccessTierNotSupportedForAccountType` is Unsupported",
+		does:    "`BlobAccessTierNotSupportedForAccountType` is InvalidArgument",
 		cost:    "1 request",
-		answers: []string{"none: the account has it", "unsupported", "another"}, ask: askTier,
+		answers: []string{"none: the account has it", "invalid argument", "another"}, ask: askTier,
 	}, {
 		id: "azure-kept-tier", provider: "azure", account: "standard",
 		text:    "Does an overwrite without a storage class keep the tier of the object?",
@@ -383,8 +383,8 @@ func askTier(ctx context.Context, i *inquiry) (string, error) {
 		return "none: the account has it", nil
 	case !errors.As(err, &e) || e.Status == 0:
 		return "", err
-	case e.Code == storage.Unsupported:
-		return "unsupported", nil
+	case e.Code == storage.InvalidArgument:
+		return "invalid argument", nil
 	}
 	i.note("%s, status %d", e.Code, e.Status)
 	return "another", nil

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"strings"
 
 	gcs "cloud.google.com/go/storage"
+	"google.golang.org/api/googleapi"
 	"google.golang.org/api/iterator"
 	raw "google.golang.org/api/storage/v1"
 
@@ -27,7 +30,7 @@ var gcsQuestions = []question{
 	}, {
 		id: "gcs-conditional-read", provider: "gcs", account: "public",
 		text:    "Is a conditional read of a public object answered by the cache, and with which status?",
-		does:    "every response that a cache may have sent is checked, a refusal too",
+		does:    "no response that a cache may have sent is used, a refusal neither",
 		cost:    "10 requests",
 		answers: []string{"yes", "no"}, ask: askConditionalRead,
 	}, {
@@ -39,9 +42,21 @@ var gcsQuestions = []question{
 	}, {
 		id: "gcs-folders", provider: "gcs", account: "hierarchical (the program makes the bucket)",
 		text:    "Does an open upload leave folders in a bucket with a hierarchical namespace?",
-		does:    "parts are below a prefix, which becomes a folder there",
+		does:    "the folder of an upload is removed, and `.omnibucket./parts/` stays",
 		cost:    "15 requests",
 		answers: []string{"yes", "no"}, ask: askFolders,
+	}, {
+		id: "gcs-empty-folders", provider: "gcs", account: "hierarchical (the program makes the bucket)",
+		text:    "Can a bucket with a hierarchical namespace be deleted while it has empty folders?",
+		does:    "the hint of `BucketNotEmpty` names them",
+		cost:    "4 requests",
+		answers: []string{"yes", "no"}, ask: askEmptyFolder,
+	}, {
+		id: "gcs-idempotency-token", provider: "gcs", account: "plain",
+		text:    "Which repeated changes succeed once if they have an idempotency token?",
+		does:    "it is sent, and no outcome rests on it",
+		cost:    "4 requests",
+		answers: []string{"both", "insertions", "removals", "neither"}, ask: askToken,
 	}, {
 		id: "gcs-default-hold", provider: "gcs", account: "retention with default hold (the program makes the bucket)",
 		text:    "With a default event-based hold, does an open upload end when it is completed?",
@@ -167,30 +182,30 @@ func (i *inquiry) google(ctx context.Context) (*raw.Service, string, error) {
 	return service, project, err
 }
 
-// askFolders makes a bucket with a hierarchical namespace, which has folders.
-func askFolders(ctx context.Context, i *inquiry) (string, error) {
+// hierarchical makes a bucket with a hierarchical namespace, which has folders.
+func (i *inquiry) hierarchical(ctx context.Context) (*raw.Service, string, error) {
 	service, project, err := i.google(ctx)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
-	other, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := gcsClient(other)
-	if err != nil {
-		return "", err
-	}
-	name := i.name() + "h"
+	name := fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1))
 	i.c.made.add(name)
 	i.made = append(i.made, name)
-	err = client.Bucket(name).Create(ctx, project, &gcs.BucketAttrs{
-		UniformBucketLevelAccess: gcs.UniformBucketLevelAccess{Enabled: true}, HierarchicalNamespace: &gcs.HierarchicalNamespace{Enabled: true},
-	})
+	_, err = service.Buckets.Insert(project, &raw.Bucket{
+		Name: name, HierarchicalNamespace: &raw.BucketHierarchicalNamespace{Enabled: true},
+		IamConfiguration: &raw.BucketIamConfiguration{UniformBucketLevelAccess: &raw.BucketIamConfigurationUniformBucketLevelAccess{Enabled: true}},
+	}).Context(ctx).Do()
+	if err == nil {
+		i.clean = append(i.clean, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
+	}
+	return service, name, err
+}
+
+func askFolders(ctx context.Context, i *inquiry) (string, error) {
+	service, name, err := i.hierarchical(ctx)
 	if err != nil {
 		return "", err
 	}
-	i.clean = append(i.clean, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
 	b, err := i.open(name)
 	if err != nil {
 		return "", err
@@ -209,9 +224,80 @@ func askFolders(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
+func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
+	service, name, err := i.hierarchical(ctx)
+	if err != nil {
+		return "", err
+	}
+	if _, err := service.Folders.Insert(name, &raw.Folder{Name: "empty/"}).Context(ctx).Do(); err != nil {
+		return "", err
+	}
+	err = service.Buckets.Delete(name).Context(ctx).Do()
+	refused, ok := errors.AsType[*googleapi.Error](err)
+	switch {
+	case err == nil:
+		return "yes", nil
+	case ok:
+		i.note("status %d", refused.Code)
+		return "no", nil
+	}
+	return "", err
+}
+
+// askToken repeats an insertion that may only create, and a removal, with their tokens.
+func askToken(ctx context.Context, i *inquiry) (string, error) {
+	service, _, err := i.google(ctx)
+	if err != nil {
+		return "", err
+	}
+	if _, err := i.bucket(ctx); err != nil {
+		return "", err
+	}
+	twice := func(do func(token string) error) (repeated bool, err error) {
+		token := rand.Text()
+		if err := do(token); err != nil {
+			return false, err
+		}
+		err = do(token)
+		if _, ok := errors.AsType[*googleapi.Error](err); ok {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	const header = "X-Goog-Gcs-Idempotency-Token"
+	inserts, err := twice(func(token string) error {
+		call := service.Objects.Insert(i.name(), &raw.Object{Name: "a"}).IfGenerationMatch(0).Media(strings.NewReader("text")).Context(ctx)
+		call.Header().Set(header, token)
+		_, err := call.Do()
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	deletes, err := twice(func(token string) error {
+		call := service.Objects.Delete(i.name(), "a").Context(ctx)
+		call.Header().Set(header, token)
+		return call.Do()
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case inserts && deletes:
+		return "both", nil
+	case inserts:
+		return "insertions", nil
+	case deletes:
+		return "removals", nil
+	}
+	return "neither", nil
+}
+
 // removeFolders removes the folders of a bucket, the deepest first.
 func removeFolders(ctx context.Context, service *raw.Service, bucket string) error {
 	left, err := service.Folders.List(bucket).Context(ctx).Do()
+	if e, ok := errors.AsType[*googleapi.Error](err); ok && e.Code == http.StatusNotFound {
+		return nil // the bucket is gone
+	}
 	if err != nil {
 		return err
 	}

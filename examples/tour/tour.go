@@ -35,15 +35,15 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if up.files == 0 {
+	if up.total.files == 0 {
 		return errors.New("the tree has no files to upload")
 	}
 	listed, err := t.list(ctx)
 	if err != nil {
 		return err
 	}
-	if listed.files != up.files || listed.bytes != up.bytes {
-		return fmt.Errorf("uploaded %d files of %d bytes, but listed %d of %d", up.files, up.bytes, listed.files, listed.bytes)
+	if listed.files != up.total.files || listed.bytes != up.total.bytes {
+		return fmt.Errorf("uploaded %d files of %d bytes, but listed %d of %d", up.total.files, up.total.bytes, listed.files, listed.bytes)
 	}
 	for _, stop := range []func(context.Context, string) error{
 		t.attributes, t.readBack, t.readRange, t.refuseOverwrite, t.narrow,
@@ -54,13 +54,13 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	}
 	fate := "kept"
 	if !keep {
-		if err := t.remove(ctx, up.files); err != nil {
+		if err := t.remove(ctx, up.total.files); err != nil {
 			return err
 		}
 		fate = "removed"
 	}
 	t.out.summary(fmt.Sprintf("Done in %s: %s uploaded, listed, one of them read back and guarded, all %s.",
-		duration(time.Since(t.start)), amount(up.files, up.bytes), fate))
+		duration(time.Since(t.start)), amount(up.total.files, up.total.bytes), fate))
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (t *total) add(bytes int64) {
 
 // uploaded describes the upload of a tree.
 type uploaded struct {
-	total
+	total   total
 	example string   // the file that the rest of the tour shows
 	refused []string // files whose names cannot be keys
 }
@@ -59,7 +59,7 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 				case err != nil:
 					cancel(err)
 				default:
-					up.add(attrs.Size)
+					up.total.add(attrs.Size)
 					up.example = preferred(up.example, path, attrs.Size)
 				}
 				mu.Unlock()
@@ -77,7 +77,7 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	if err := context.Cause(ctx); err != nil {
 		return &up, err
 	}
-	facts := []fact{{"uploaded", fmt.Sprintf("%s in %s, %d at a time", amount(up.files, up.bytes), duration(time.Since(start)), parallel)}}
+	facts := []fact{{"uploaded", fmt.Sprintf("%s in %s, %d at a time", amount(up.total.files, up.total.bytes), duration(time.Since(start)), parallel)}}
 	for _, path := range up.refused {
 		facts = append(facts, fact{"skipped", fmt.Sprintf("%q: not every provider can store such a name", path)})
 	}

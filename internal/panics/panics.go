@@ -47,15 +47,21 @@ func (c *Caught) Raise() {
 
 // A Group is a [sync.WaitGroup] whose functions may panic.
 type Group struct {
-	Caught
-	group sync.WaitGroup
+	caught Caught
+	group  sync.WaitGroup
 }
 
 // Go calls f in a new goroutine. If f panics, Go calls onPanic, which may be nil, and
 // [Group.Wait] panics.
 func (g *Group) Go(f, onPanic func()) {
-	g.group.Go(func() { g.Do(f, onPanic) })
+	g.group.Go(func() { g.caught.Do(f, onPanic) })
 }
+
+// Do calls f in this goroutine, as [Caught.Do] does.
+func (g *Group) Do(f, onPanic func()) { g.caught.Do(f, onPanic) }
+
+// Raise is [Caught.Raise].
+func (g *Group) Raise() { g.caught.Raise() }
 
 // Join waits for all functions. It leaves a panic to [Caught.Raise].
 func (g *Group) Join() { g.group.Wait() }
@@ -63,5 +69,5 @@ func (g *Group) Join() { g.group.Wait() }
 // Wait waits for all functions, and panics if one of them did.
 func (g *Group) Wait() {
 	g.Join()
-	g.Raise()
+	g.caught.Raise()
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gcs "cloud.google.com/go/storage"
@@ -174,7 +175,8 @@ func (d *driver) removeComponents(ctx context.Context, upload string) error {
 // ([Config.ParallelComposite]) and of compositions of more than 32 objects. A
 // process that dies leaves them. olderThan must be longer than any upload takes:
 // younger objects stay. It returns how many objects it removed, and the error of
-// the listing or removal that failed. client is
+// the listing or removal that failed. It removes the others before it fails with
+// Locked, for objects that a retention policy keeps. client is
 // storage.As[*storage.Client](bucket).
 func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
 	d := &driver{account: &account{client: client, sdkClient: client}, bucket: bucket}
@@ -186,6 +188,14 @@ func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderTha
 // nil. It removes old versions too, because a part that was sent twice leaves
 // one.
 func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool) (removed int, err error) {
+	var kept atomic.Pointer[error] // by a retention
+	var gone atomic.Int64
+	defer func() {
+		removed = int(gone.Load())
+		if first := kept.Load(); first != nil && err == nil {
+			err = *first
+		}
+	}()
 	token := ""
 	for {
 		found, next, err := d.listPage(ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL}, []string{"Name", "Generation", "Created"}, maxPage, token)
@@ -194,12 +204,19 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 		}
 		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
 		err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) error {
-			return d.drop(ctx, d.handle().Object(found[i].Name).Generation(found[i].Generation))
+			err := d.drop(ctx, d.handle().Object(found[i].Name).Generation(found[i].Generation))
+			switch {
+			case err == nil:
+				gone.Add(1)
+			case storage.CodeOf(err) == storage.Locked:
+				kept.CompareAndSwap(nil, &err)
+				return nil
+			}
+			return err
 		})
 		if err != nil {
 			return removed, translate(err)
 		}
-		removed += len(found)
 		if next == "" {
 			return removed, nil
 		}

@@ -2,13 +2,16 @@ package gcs_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	sdk "cloud.google.com/go/storage"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
 )
 
 // A bucket can put an event-based hold on each new object, which can then be neither removed nor
@@ -70,4 +73,24 @@ func TestABucketWithARetentionPolicyTakesNoOpenUploads(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
 	require.ErrorIs(t, err, storage.Locked)
+}
+
+// Parts that are kept do not keep others, which are older, from being removed.
+func TestSweepPartsSkipsWhatIsKept(t *testing.T) {
+	s := startRuleServer(t)
+	name := s.bucket(ruleBucket{retention: time.Hour})
+	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: name, Endpoint: s.URL, ParallelComposite: true})
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 1<<20)), storage.WithPartSize(256<<10))
+	require.NoError(t, err)
+	stored := s.names(name)
+	require.Len(t, stored, 5, "the object and its parts, which stay")
+	last := slices.Max(slices.DeleteFunc(slices.Clone(stored), func(key string) bool { return key == "a" }))
+	s.change(name, last, func(o *ruleObject) { o.KeptUntil = nil })
+	client, ok := storage.As[*sdk.Client](b)
+	require.True(t, ok)
+	removed, err := gcs.SweepParts(t.Context(), client, name, -time.Hour)
+	require.ErrorIs(t, err, storage.Locked)
+	require.Equal(t, 1, removed)
+	require.NotContains(t, s.names(name), last)
 }

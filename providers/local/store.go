@@ -69,7 +69,7 @@ type tree struct {
 }
 
 func newStore(d *driver) (*store, error) {
-	root, err := d.openRoot()
+	root, err := openBucketRoot(d)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (s *store) divide() {
 	s.uploads = &uploads{driver: d, root: root, tree: t, staging: s.staging, settings: s.settings, objects: s.objects}
 }
 
-func (d *driver) openRoot() (*os.Root, error) {
+func openBucketRoot(d *driver) (*os.Root, error) {
 	if !d.managed {
 		root, err := openRoot(d.path)
 		if err != nil {

@@ -77,15 +77,15 @@ type windowReader struct {
 }
 
 // readWindow reads a window of a logical directory, which consists of dirs.
-func (s *reader) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
-	r := &windowReader{tree: s.tree, ctx: ctx, noncurrent: noncurrent, from: from, match: match, whole: true}
+func (r *reader) readWindow(ctx context.Context, dirs []*dir, noncurrent bool, from, match string) (window, error) {
+	w := &windowReader{tree: r.tree, ctx: ctx, noncurrent: noncurrent, from: from, match: match, whole: true}
 	for i, d := range dirs {
-		if err := r.read(d, "", i == 0); err != nil {
+		if err := w.read(d, "", i == 0); err != nil {
 			return window{}, err
 		}
 	}
-	r.compact()
-	return window{entries: r.entries, from: from, whole: r.whole}, nil
+	w.compact()
+	return window{entries: w.entries, from: from, whole: w.whole}, nil
 }
 
 // read adds the names in d. They begin with chunks.

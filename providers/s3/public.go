@@ -33,8 +33,9 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	if err != nil {
 		return err
 	}
+	var removed *types.PublicAccessBlockConfiguration
 	if b.hasAccessBlock() {
-		if err := b.setAccessBlock(ctx, public); err != nil {
+		if removed, err = b.setAccessBlock(ctx, public); err != nil {
 			return err
 		}
 	}
@@ -46,7 +47,13 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	} else if !policy.removeAnonymousRead() {
 		return nil
 	}
-	return b.putPolicy(ctx, policy)
+	err = b.putPolicy(ctx, policy)
+	if err != nil && removed != nil && !b.isNew && !b.isUnsettled(err) { // else the bucket would be less protected than before
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+		defer cancel()
+		_ = b.putAccessBlock(back, removed) // the caller needs the error before it
+	}
+	return err
 }
 
 // isPublic reports whether everyone can read every object.
@@ -152,22 +159,24 @@ func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConf
 }
 
 // setAccessBlock blocks public access, or allows it by policies. In that case it does not
-// change the settings for ACLs.
-func (b *managed) setAccessBlock(ctx context.Context, public bool) error {
-	block := &types.PublicAccessBlockConfiguration{
-		BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true),
-		BlockPublicPolicy: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
+// change the settings for ACLs, and returns the block that it removed, or nil.
+func (b *managed) setAccessBlock(ctx context.Context, public bool) (removed *types.PublicAccessBlockConfiguration, err error) {
+	if !public {
+		return nil, b.putAccessBlock(ctx, &types.PublicAccessBlockConfiguration{
+			BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true),
+			BlockPublicPolicy: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
+		})
 	}
-	if public {
-		var err error
-		if block, err = b.accessBlock(ctx); err != nil {
-			return err
-		}
-		if !aws.ToBool(block.BlockPublicPolicy) && !aws.ToBool(block.RestrictPublicBuckets) {
-			return nil
-		}
-		block.BlockPublicPolicy, block.RestrictPublicBuckets = aws.Bool(false), aws.Bool(false)
+	before, err := b.accessBlock(ctx)
+	if err != nil || !aws.ToBool(before.BlockPublicPolicy) && !aws.ToBool(before.RestrictPublicBuckets) {
+		return nil, err
 	}
+	after := *before
+	after.BlockPublicPolicy, after.RestrictPublicBuckets = aws.Bool(false), aws.Bool(false)
+	return before, b.putAccessBlock(ctx, &after)
+}
+
+func (b *managed) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
 	return writes(ctx, func(ctx context.Context) error {
 		_, err := b.client.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{
 			Bucket: &b.name, PublicAccessBlockConfiguration: block,

@@ -213,12 +213,6 @@ func TestABucketIsMadePublic(t *testing.T) {
 	require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
 	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws-cn:s3:::photos/*"}]}`, w.bodies["PUT /?policy"])
 
-	t.Run("if the account forbids it", func(t *testing.T) {
-		s, _ := onWire(t, Config{}, private(map[string]string{"PUT /?policy": failure(403, "AccessDenied")}))
-		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Contains(t, err.Error(), "Block Public Access settings for this account")
-	})
 	t.Run("if it is public already", func(t *testing.T) {
 		policy, err := json.Marshal(map[string]any{"Statement": map[string]any{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}})
 		require.NoError(t, err)

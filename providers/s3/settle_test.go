@@ -103,3 +103,16 @@ func TestACanceledSettingOfANewBucketIsUndone(t *testing.T) {
 		require.Equal(t, "DELETE /", w.requests[len(w.requests)-1])
 	})
 }
+
+// A bucket whose account forbids a public policy must not lose its own block.
+func TestARefusedPolicyRestoresTheBlock(t *testing.T) {
+	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
+	synctest.Test(t, func(t *testing.T) {
+		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked, "PUT /?policy": failure(403, "AccessDenied")}))
+		_, err := storage.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Equal(t, "PUT /?publicAccessBlock", w.requests[len(w.requests)-1])
+		require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicPolicy>true</BlockPublicPolicy>")
+		require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<RestrictPublicBuckets>true</RestrictPublicBuckets>")
+	})
+}

@@ -102,7 +102,7 @@ func corrupted(body io.Reader, at int64) io.Reader {
 		start, err := seeker.Seek(0, io.SeekCurrent)
 		if err == nil {
 			damaged.start, damaged.pos = start, start
-			return &corruptSeeker{corruptBody: damaged, seeker: seeker}
+			return &corruptSeeker{body: damaged, seeker: seeker}
 		}
 	}
 	return damaged
@@ -123,14 +123,16 @@ func (b *corruptBody) Read(p []byte) (int, error) {
 }
 
 type corruptSeeker struct {
-	*corruptBody
+	body   *corruptBody
 	seeker io.Seeker
 }
+
+func (b *corruptSeeker) Read(p []byte) (int, error) { return b.body.Read(p) }
 
 func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
 	pos, err := b.seeker.Seek(offset, whence)
 	if err == nil {
-		b.pos = pos
+		b.body.pos = pos
 	}
 	return pos, err
 }

@@ -138,7 +138,7 @@ func (i *Injector) String() string {
 	defer i.mu.Unlock()
 	var b strings.Builder
 	for _, r := range i.rules {
-		fmt.Fprintf(&b, "rule %v\n", r.Rule)
+		fmt.Fprintf(&b, "rule %v\n", r.rule)
 	}
 	for _, e := range i.events {
 		fmt.Fprintln(&b, e)
@@ -155,7 +155,7 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	for _, r := range i.rules {
 		// Every rule counts every call, also after a rule that applies.
 		if r.hits(call, key) && hit == nil {
-			hit = &r.Rule
+			hit = &r.rule
 		}
 	}
 	i.total++
@@ -176,7 +176,7 @@ func (i *Injector) stalls() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, r := range i.rules {
-		if r.kind == stall || r.kind == stallBody || r.kind == slowBody {
+		if r.rule.kind == stall || r.rule.kind == stallBody || r.rule.kind == slowBody {
 			return true
 		}
 	}

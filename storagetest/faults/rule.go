@@ -182,7 +182,7 @@ func (r Rule) bodyFailure() error {
 
 // armed is a rule with its count of matching calls. The lock of the Injector guards it.
 type armed struct {
-	Rule
+	rule Rule
 	seen int
 	dice *rand.Rand
 }
@@ -190,26 +190,26 @@ type armed struct {
 func arm(rules []Rule) []*armed {
 	list := make([]*armed, len(rules))
 	for i, r := range rules {
-		list[i] = &armed{Rule: r, dice: rand.New(rand.NewPCG(r.seed, 0))}
+		list[i] = &armed{rule: r, dice: rand.New(rand.NewPCG(r.seed, 0))}
 	}
 	return list
 }
 
 // hits counts a call and reports whether the rule applies to it.
 func (a *armed) hits(call Calls, key string) bool {
-	if a.on&call == 0 || a.key != "" && a.key != key {
+	if a.rule.on&call == 0 || a.rule.key != "" && a.rule.key != key {
 		return false
 	}
 	a.seen++
-	switch a.when {
+	switch a.rule.when {
 	case nth:
-		return a.seen == a.n
+		return a.seen == a.rule.n
 	case first:
-		return a.seen <= a.n
+		return a.seen <= a.rule.n
 	case every:
-		return a.seen%a.n == 0
+		return a.seen%a.rule.n == 0
 	case chance:
-		return a.dice.Float64() < a.p
+		return a.dice.Float64() < a.rule.p
 	}
 	return true
 }
