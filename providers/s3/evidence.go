@@ -45,7 +45,7 @@ func hasOwnHeader(h http.Header) bool {
 	}
 	for name := range h {
 		for _, prefix := range [...]string{"X-Amz-", "X-Rgw-", "X-Goog-", "X-Guploader-"} {
-			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") { // CloudFront's, also with a web page
+			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") && name != "X-Amz-Apigw-Id" { // CloudFront's and API Gateway's, also with a page of their own
 				return true
 			}
 		}

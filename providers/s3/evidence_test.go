@@ -52,14 +52,17 @@ func TestAResponseWithoutEvidenceIsNoSuccess(t *testing.T) {
 		}},
 		"List": {false, func(d *driver) error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 1}); return err }},
 	}
-	for answer, body := range map[string]string{"a login page": "<html><body>Log in</body></html>", "JSON": "{}", "nothing": "", "another document": "<Welcome></Welcome>", "a page of CloudFront": "<html></html>"} {
-		var header map[string]string
-		if answer == "a page of CloudFront" {
-			header = map[string]string{"X-Amz-Cf-Id": "x", "X-Amz-Cf-Pop": "FRA56-P1"}
-		}
+	for answer, r := range map[string]reply{
+		"a login page":          {Body: "<html><body>Log in</body></html>"},
+		"JSON":                  {Body: "{}"},
+		"nothing":               {},
+		"another document":      {Body: "<Welcome></Welcome>"},
+		"a page of CloudFront":  {Header: map[string]string{"X-Amz-Cf-Id": "x", "X-Amz-Cf-Pop": "FRA56-P1"}, Body: "<html></html>"},
+		"a page of API Gateway": {Header: map[string]string{"X-Amz-Apigw-Id": "x", "X-Amzn-Requestid": "x"}, Body: `{"message":"Forbidden"}`},
+	} {
 		for name, call := range calls {
 			eachClient(t, name+", "+answer, func(t *testing.T, use func(*driver) *driver) {
-				w := &standIn{wiretest.NewServer(t, reply{Header: header, Body: body})}
+				w := &standIn{wiretest.NewServer(t, r)}
 				err := call.do(use(w.on(t, "aws")))
 				require.ErrorIs(t, err, storage.Unavailable)
 				if name != "List" {
