@@ -38,7 +38,7 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 
-.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api browsers man install-check api workflows release-check tusd objstore pictures spelling
+.PHONY: test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut wine s3api statuses browsers man install-check api workflows release-check tusd objstore pictures spelling
 
 test race: export GO := $(GO)
 test race: export CGO_ENABLED := 1
@@ -144,6 +144,9 @@ s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $O
 	$(GO) run -C testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
 	OMNIBUCKET_S3SERVER_STORES=all $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
 	$(GO) run -C testservers . -only minio,minio-tls,versitygw -- $(GO) run -C judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
+
+statuses: ## a gateway's statuses in the place of each response of Azurite; make test has those of S3 and Google
+	OMNIBUCKET_STATUSES=1 $(GO) run -C testservers . -only azurite -- $(GO) test -count 1 -run TestHostileStatuses ./providers/azure
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@scripts/programs nodejs npm chromium

@@ -45,7 +45,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 		return b.readNatural(ctx)
 	}
 	if err != nil {
-		return nil, driverError(err, b.name)
+		return nil, driverReadError(err, b.name)
 	}
 	settings, err := record.settings(b.name)
 	if err != nil {
@@ -58,7 +58,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	info, err := b.service.BucketInfo(ctx, b.name)
 	if err != nil {
-		return nil, driverError(err, b.name)
+		return nil, driverReadError(err, b.name)
 	}
 	if b.description().Local { // the directory that is open may be another one, which is gone
 		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: bucketRecord, Length: -1})

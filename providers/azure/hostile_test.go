@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -26,13 +27,6 @@ var knownHostileFailures = map[string]string{
 }
 
 func TestHostileServers(t *testing.T) {
-	emulator := needAzurite(t)
-	at, err := url.Parse(emulator.endpoint)
-	require.NoError(t, err)
-	account := at.Path
-	customerKey, is := azure.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
-	require.True(t, is)
-	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for _, row := range []struct {
 		name   string
 		signed bool
@@ -43,40 +37,62 @@ func TestHostileServers(t *testing.T) {
 		{"by a shared access signature", true, "the request quoted", map[string]string{"Versions": azuriteVersions}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			container, token := emulator.container(t), ""
-			if row.signed {
-				signed, err := emulator.raw.NewContainerClient(container).GetSASURL(
-					sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true, Tag: true}, time.Now().Add(time.Hour), nil)
-				require.NoError(t, err)
-				_, token, _ = strings.Cut(signed, "?")
-			}
-			hostile.Run(t, hostile.Store{
-				Server: &httputil.ReverseProxy{
-					Rewrite: func(r *httputil.ProxyRequest) {
-						r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host
-					},
-					Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true},
-				},
-				OpenService: func(t *testing.T, address string) storage.ServiceDriver {
-					s, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: address + account})
-					require.NoError(t, err)
-					return s
-				},
-				Open: func(t *testing.T, address string) storage.Driver {
-					c := azure.Config{Bucket: container, Endpoint: address + account, SASToken: token}
-					if strings.HasPrefix(address, "https:") {
-						c.HTTPClient = trusting
-					}
-					d, err := azure.NewDriver(t.Context(), c)
-					require.NoError(t, err)
-					return d
-				},
-				CustomerKey: customerKey,
-				EmptyPage:   emptyPage,
-				Only:        row.only,
-				Skip:        row.skip,
-			})
+			store := hostileStore(t, row.signed)
+			store.Only, store.Skip = row.only, row.skip
+			hostile.Run(t, store)
 		})
+	}
+}
+
+// Azurite is another process: it gets the statuses that gateways send most, which takes minutes.
+func TestHostileStatuses(t *testing.T) {
+	if os.Getenv("OMNIBUCKET_STATUSES") == "" {
+		t.Skip("make statuses runs it")
+	}
+	hostile.RunStatuses(t, hostileStore(t, false))
+}
+
+// hostileStore returns Azurite as a store that is opened by a shared access signature, or by the
+// account's key.
+func hostileStore(t *testing.T, signed bool) hostile.Store {
+	t.Helper()
+	emulator := needAzurite(t)
+	at, err := url.Parse(emulator.endpoint)
+	require.NoError(t, err)
+	account := at.Path
+	customerKey, is := azure.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
+	require.True(t, is)
+	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	container, token := emulator.container(t), ""
+	if signed {
+		address, err := emulator.raw.NewContainerClient(container).GetSASURL(
+			sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true, Tag: true}, time.Now().Add(time.Hour), nil)
+		require.NoError(t, err)
+		_, token, _ = strings.Cut(address, "?")
+	}
+	return hostile.Store{
+		Server: &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = at.Scheme, at.Host, at.Host
+			},
+			Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+		},
+		OpenService: func(t *testing.T, address string) storage.ServiceDriver {
+			s, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: address + account})
+			require.NoError(t, err)
+			return s
+		},
+		Open: func(t *testing.T, address string) storage.Driver {
+			c := azure.Config{Bucket: container, Endpoint: address + account, SASToken: token}
+			if strings.HasPrefix(address, "https:") {
+				c.HTTPClient = trusting
+			}
+			d, err := azure.NewDriver(t.Context(), c)
+			require.NoError(t, err)
+			return d
+		},
+		CustomerKey: customerKey,
+		EmptyPage:   emptyPage,
 	}
 }
 
