@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/writeid"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 	reservedMetadata = "omnibucket"
 	// The name has letters only. Ceph RGW before Quincy returns "-" for "_", and
 	// nginx drops headers with "_" unless it is told to keep them.
-	writeIDKey = reservedMetadata + "writeid"
+	writeIDKey = writeid.Key
 	// A write id is 16 random bytes in hexadecimal. Every write leaves room for one, so
 	// that a condition does not change whether metadata fits.
 	writeIDBytes = 32

@@ -72,20 +72,6 @@ func driverError(err error, name string) error {
 	return &driverFailure{e, err}
 }
 
-// driverReadError is driverError for a read, which has no effect. A response that is not the
-// provider's, as a 404 of a gateway, says no more about a read than its status does.
-func driverReadError(err error, name string) error {
-	if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
-		known := *e
-		known.Unknown = false
-		if known.Code == storage.PreconditionFailed {
-			known.Code = storage.Unavailable
-		}
-		err = &known
-	}
-	return driverError(err, name)
-}
-
 // driverMessage tells the cause, without the names and paths that the driver uses.
 func driverMessage(err error) string {
 	cause, ofSystem := systemCause(err)

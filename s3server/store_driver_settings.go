@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 const (
@@ -45,7 +46,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 		return b.readNatural(ctx)
 	}
 	if err != nil {
-		return nil, driverReadError(err, b.name)
+		return nil, driverError(sdkerror.WithoutEffect(err), b.name)
 	}
 	settings, err := record.settings(b.name)
 	if err != nil {
@@ -58,7 +59,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	info, err := b.service.BucketInfo(ctx, b.name)
 	if err != nil {
-		return nil, driverReadError(err, b.name)
+		return nil, driverError(sdkerror.WithoutEffect(err), b.name)
 	}
 	if b.description().Local { // the directory that is open may be another one, which is gone
 		_, err := b.driver.Head(ctx, &storage.GetRequest{Key: bucketRecord, Length: -1})

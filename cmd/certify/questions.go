@@ -75,6 +75,23 @@ func (i *inquiry) open(name string, opts ...storage.OpenOption) (storage.Bucket,
 	return b, err
 }
 
+// clientOf returns the SDK's client of a bucket.
+func clientOf[C any](b storage.Bucket) (C, error) {
+	client, ok := storage.As[C](b)
+	if !ok {
+		return client, notHere("the bucket has no client of the SDK")
+	}
+	return client, nil
+}
+
+// bucketWithClient creates a bucket, and returns the SDK's client of it too.
+func bucketWithClient[C any](ctx context.Context, i *inquiry) (b storage.Bucket, client C, err error) {
+	if b, err = i.bucket(ctx); err == nil {
+		client, err = clientOf[C](b)
+	}
+	return b, client, err
+}
+
 // name returns the name of the bucket that was created last.
 func (i *inquiry) name() string { return i.made[len(i.made)-1] }
 

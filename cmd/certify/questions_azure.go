@@ -86,15 +86,6 @@ var azureQuestions = []question{
 	},
 }
 
-// azureContainer returns the SDK's client of a container.
-func azureContainer(b storage.Bucket) (*container.Client, error) {
-	client, ok := storage.As[*container.Client](b)
-	if !ok {
-		return nil, notHere("the bucket has no client of the SDK")
-	}
-	return client, nil
-}
-
 func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {
@@ -154,11 +145,7 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 
 // askCopySource copies by a signed URL, as the driver does for parts.
 func askCopySource(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := azureContainer(b)
+	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -209,11 +196,7 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 }
 
 func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := azureContainer(b)
+	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -233,11 +216,7 @@ func stage(ctx context.Context, client *container.Client, id string) (blockblob.
 }
 
 func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := azureContainer(b)
+	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -257,11 +236,7 @@ func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 }
 
 func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := azureContainer(b)
+	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -293,7 +268,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if attrs.Version == "" {
 		return "", notHere("the account keeps no versions")
 	}
-	client, err := azureContainer(b)
+	client, err := clientOf[*container.Client](b)
 	if err != nil {
 		return "", err
 	}
@@ -335,7 +310,7 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	tagged := func(key string) (bool, error) {
-		client, err := azureContainer(b)
+		client, err := clientOf[*container.Client](b)
 		if err != nil {
 			return false, err
 		}

@@ -66,14 +66,6 @@ var gcsQuestions = []question{
 	},
 }
 
-func gcsClient(b storage.Bucket) (*gcs.Client, error) {
-	client, ok := storage.As[*gcs.Client](b)
-	if !ok {
-		return nil, notHere("the bucket has no client of the SDK")
-	}
-	return client, nil
-}
-
 // A cachedObject is a public object whose old bytes Google's cache may have.
 type cachedObject struct {
 	bucket             storage.Bucket
@@ -327,7 +319,7 @@ func (i *inquiry) heldBucket(ctx context.Context) (storage.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := gcsClient(b)
+	client, err := clientOf[*gcs.Client](b)
 	if err != nil {
 		return nil, err
 	}

@@ -107,15 +107,6 @@ var s3Questions = []question{
 	},
 }
 
-// s3Client returns the SDK's client of a bucket.
-func s3Client(b storage.Bucket) (*awss3.Client, error) {
-	client, ok := storage.As[*awss3.Client](b)
-	if !ok {
-		return nil, notHere("the bucket has no client of the SDK")
-	}
-	return client, nil
-}
-
 // statusOf returns the status of a failed request of the SDK, or 0.
 func statusOf(err error) int {
 	var e interface{ HTTPStatusCode() int }
@@ -126,11 +117,7 @@ func statusOf(err error) int {
 }
 
 func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := s3Client(b)
+	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -163,11 +150,7 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 }
 
 func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := s3Client(b)
+	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -200,11 +183,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 
 // askSignedForms sends a form whose body fits its policy, and one whose body is too long.
 func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := s3Client(b)
+	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -318,11 +297,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.kms == "" {
 		return "", notHere("-kms names no key")
 	}
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := s3Client(b)
+	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}
@@ -373,7 +348,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client, err := s3Client(b)
+	client, err := clientOf[*awss3.Client](b)
 	if err != nil {
 		return "", err
 	}
@@ -431,11 +406,7 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 
 // askConflict completes an upload beside writes of its key, until one of them conflicts.
 func askConflict(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.bucket(ctx)
-	if err != nil {
-		return "", err
-	}
-	client, err := s3Client(b)
+	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
 		return "", err
 	}

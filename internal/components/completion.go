@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/writeid"
 )
 
 // A Completion is one call of CompleteParts of an open upload. No store changes the marker and the
@@ -75,10 +76,7 @@ type marker struct {
 	revision string
 }
 
-const (
-	decisionName = "omnibucketdecision" // of the marker's metadata
-	writeIDName  = "omnibucketwriteid"  // of the object's metadata, by the core
-)
+const decisionName = "omnibucketdecision" // of the marker's metadata
 
 // ErrEnded is for an upload that was completed or aborted.
 var ErrEnded = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
@@ -246,8 +244,8 @@ func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool,
 	if err != nil {
 		return nil, false, err
 	}
-	id := put.Metadata[writeIDName]
-	return there, id != "" && there.Metadata[writeIDName] == id, nil
+	id := put.Metadata[writeid.Key]
+	return there, id != "" && there.Metadata[writeid.Key] == id, nil
 }
 
 // read returns the marker, or ErrEnded.

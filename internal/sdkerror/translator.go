@@ -62,6 +62,22 @@ func (t *Translator) Read(err error) error {
 	return e
 }
 
+// WithoutEffect returns a copy of err for a request that changes no object, as a part does not, or a
+// read within a write. If a gateway made the response, its 412 is no condition that failed. It returns
+// err itself if err is not a *storage.Error.
+func WithoutEffect(err error) error {
+	own, ok := errors.AsType[*storage.Error](err)
+	if !ok {
+		return err
+	}
+	e := *own
+	if e.Unknown && e.Code == storage.PreconditionFailed {
+		e.Code, e.Retryable = storage.Unavailable, true
+	}
+	e.Unknown = false
+	return &e
+}
+
 // Write calls do, which makes a request that changes something, and translates
 // its error. It sets [storage.Error.Unknown] if the request may have taken effect.
 func (t *Translator) Write(ctx context.Context, do func(context.Context) error) error {

@@ -2,6 +2,9 @@
 // earlier process has written for it.
 package writeid
 
+// Key is the name of an object's metadata that has the write id of the core.
+const Key = "omnibucketwriteid"
+
 // Option returns an option with a write id of 32 hexadecimal digits. Package storage sets it.
 //
 // For an upload or a copy it is a storage.WriteOption: the object gets this id, and IfAbsent

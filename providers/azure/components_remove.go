@@ -64,4 +64,4 @@ func (d *driver) removeComponent(ctx context.Context, key, version string, curre
 }
 
 // isCurrent reports whether a listed version is the current one.
-func isCurrent(item *container.BlobItem) bool { return isTrue(item.IsCurrentVersion) }
+func isCurrent(item *container.BlobItem) bool { return deref(item.IsCurrentVersion) }

@@ -83,10 +83,10 @@ func writeAttrs(etag *azcore.ETag, at *time.Time, version *string) *storage.Attr
 	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: deref(version), Modified: modified(at)}
 }
 
-// deref returns the value of an optional field, or "".
-func deref(value *string) string {
-	if value == nil {
-		return ""
+// deref returns the value of an optional field, or its zero value.
+func deref[T any](value *T) (v T) {
+	if value != nil {
+		v = *value
 	}
-	return *value
+	return v
 }

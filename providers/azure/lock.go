@@ -78,7 +78,7 @@ func (d *driver) canLock(ctx context.Context) error {
 	if p == nil {
 		return err
 	}
-	if !isTrue(p.IsImmutableStorageWithVersioningEnabled) {
+	if !deref(p.IsImmutableStorageWithVersioningEnabled) {
 		return errNoLock
 	}
 	return nil
@@ -117,14 +117,12 @@ func (d *driver) checkReplaces(ctx context.Context) error {
 	switch {
 	case p == nil:
 		return err
-	case !isTrue(p.IsImmutableStorageWithVersioningEnabled) && (isTrue(p.HasImmutabilityPolicy) || isTrue(p.HasLegalHold)):
+	case !deref(p.IsImmutableStorageWithVersioningEnabled) && (deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)):
 		return errKept
 	}
 	d.replaces.Store(true)
 	return nil
 }
-
-func isTrue(value *bool) bool { return value != nil && *value }
 
 // properties requests the properties of an object or version, and returns its client.
 func (d *driver) properties(ctx context.Context, key, version string, c storage.Condition, values []any) (*blob.Client, *blob.GetPropertiesResponse, error) {

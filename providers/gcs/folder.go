@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/omnibucket/storage/internal/urlpath"
 )
@@ -27,8 +26,7 @@ func (d *driver) removeFolder(ctx context.Context, prefix string) {
 	if d.http == nil || !d.isHierarchical(ctx) {
 		return
 	}
-	name := strings.ReplaceAll(urlpath.Escape(prefix), "/", "%2F")
-	request, err := d.request(ctx, http.MethodDelete, "/storage/v1/b/"+urlpath.Escape(d.bucket)+"/folders/"+name, nil, 0)
+	request, err := d.request(ctx, http.MethodDelete, d.jsonPath("folders", prefix), nil, 0)
 	if err != nil {
 		return
 	}

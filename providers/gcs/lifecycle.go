@@ -65,14 +65,10 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 	var rules []storage.LifecycleRule
 	for i := range written.Rules {
 		prefixes := written.Rules[i].Condition.MatchesPrefix
-		if len(prefixes) == 0 {
+		if len(prefixes) == 0 || isPartsRule(&written.Rules[i]) {
 			prefixes = []string{""}
 		}
 		read, step, representable := parseLifecycleRule(&written.Rules[i], versioned)
-		if isPartsRule(&written.Rules[i]) {
-			read, step, representable = storage.LifecycleRule{AbortUploadsAfterDays: int(written.Rules[i].Condition.AgeInDays)}, 3, true
-			prefixes = []string{""}
-		}
 		for _, prefix := range prefixes {
 			read.Prefix = prefix
 			switch last := len(rules) - 1; {
@@ -104,10 +100,10 @@ func parseLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.Life
 		rule.ExpireOldVersionsAfterDays, step = old, 2
 	case age == 0 || old > 0:
 		return rule, 0, false
+	case r.Action.Type == gcs.AbortIncompleteMPUAction, isPartsRule(r):
+		rule.AbortUploadsAfterDays, step = age, 3
 	case r.Action.Type == gcs.DeleteAction && current:
 		rule.ExpireAfterDays, step = age, 1
-	case r.Action.Type == gcs.AbortIncompleteMPUAction:
-		rule.AbortUploadsAfterDays, step = age, 3
 	case r.Action.Type == gcs.SetStorageClassAction && current:
 		rule.TransitionAfterDays, rule.TransitionTo, step = age, r.Action.StorageClass, 4
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/wire"
+	"github.com/omnibucket/storage/internal/writeid"
 )
 
 // tokenHeader has the token of a change, the same with each attempt. Google's own clients send it,
@@ -32,9 +33,6 @@ func (a *account) repeated(ctx context.Context, parts ...string) context.Context
 	return a.adding(ctx, http.Header{tokenHeader: {token}}, nil)
 }
 
-// writeIDName is of the metadata by which the core tells its writes.
-const writeIDName = "omnibucketwriteid"
-
 // repeatedPut returns the context of an upload in one request. Markers of uploads change within one
 // operation, so that each attempt at one is a request of its own.
 func (d *driver) repeatedPut(ctx context.Context, r *storage.PutRequest) context.Context {
@@ -42,7 +40,7 @@ func (d *driver) repeatedPut(ctx context.Context, r *storage.PutRequest) context
 		return ctx
 	}
 	return d.repeated(ctx, "put", d.bucket, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
-		r.Metadata[writeIDName], strconv.FormatInt(r.Size, 10))
+		r.Metadata[writeid.Key], strconv.FormatInt(r.Size, 10))
 }
 
 // repeatedDelete returns the context of a removal.

@@ -122,7 +122,12 @@ func (d *driver) resourcePath(key string, query url.Values) string {
 	if d.userProject != "" {
 		query.Set("userProject", d.userProject)
 	}
-	return "/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o/" + strings.ReplaceAll(urlpath.Escape(key), "/", "%2F") + "?" + query.Encode()
+	return d.jsonPath("o", key) + "?" + query.Encode()
+}
+
+// jsonPath returns the path of a named thing of the bucket in the JSON API.
+func (d *driver) jsonPath(collection, name string) string {
+	return "/storage/v1/b/" + urlpath.Escape(d.bucket) + "/" + collection + "/" + strings.ReplaceAll(urlpath.Escape(name), "/", "%2F")
 }
 
 // wantedFields are the fields in the response to an upload. They are escaped once, because they

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/copyparts"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 const abortTimeout = 30 * time.Second // for aborting an upload after a failure
@@ -65,7 +66,7 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 	}
 	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, &r.Controls, style, opts...)
 	if err != nil {
-		return nil, withoutEffect(err)
+		return nil, sdkerror.WithoutEffect(asError(err))
 	}
 	parts, err := d.copyParts(ctx, r.Key, upload, ranges, r.Native)
 	if err == nil && !d.profile.PinnedCopyParts {
@@ -73,7 +74,7 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 	}
 	var attrs *storage.Attrs
 	if err != nil {
-		err = withoutEffect(err)
+		err = sdkerror.WithoutEffect(asError(err))
 	} else {
 		in := &awss3.CompleteMultipartUploadInput{
 			Bucket:          d.name(),
@@ -88,17 +89,6 @@ func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, rang
 		d.abort(ctx, r.Key, upload)
 	}
 	return attrs, err
-}
-
-// withoutEffect returns the error of a request before the completion, which changes no object. If a
-// gateway made it, its 412 is no condition that failed.
-func withoutEffect(err error) error {
-	e := asError(err)
-	if e.Unknown && e.Code == storage.PreconditionFailed {
-		e.Code, e.Retryable = storage.Unavailable, true
-	}
-	e.Unknown = false
-	return e
 }
 
 // compareSources fails with Changed if a source was replaced after its first part was copied. A

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
@@ -76,7 +77,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		err = noEvidence(false)
 	}
 	if err != nil {
-		return storage.Part{}, withoutEffect(d.uploadError(err))
+		return storage.Part{}, sdkerror.WithoutEffect(d.uploadError(err))
 	}
 	return storage.Part{
 		Number: r.Number,
