@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -71,7 +72,7 @@ func (op operation) withFaults(t *T, retried bool) {
 		driver = d
 		return d
 	}))...)
-	retrying := storage.New(driver) // so that a connection that a real server drops fails no preparation
+	retrying := storage.New(driver, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond})) // so that a connection that a real server drops fails no preparation
 	run := 0
 	prepare := func() (b, checked storage.Bucket, given any) {
 		run++

@@ -25,7 +25,8 @@ type testServer struct {
 	endpoint string
 	key      string
 	secret   string
-	raw      *awss3.Client // the SDK's own, for what the driver is not to be asked
+	raw      *awss3.Client                     // the SDK's own, for what the driver is not to be asked
+	made     func(t *testing.T, bucket string) // is told of each new bucket; nil is none
 }
 
 // serverNames has the servers on which the driver must pass.
@@ -73,6 +74,9 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 		})
 		require.NoError(t, err)
 	}
+	if s.made != nil {
+		s.made(t, name)
+	}
 	return name
 }
 
@@ -83,6 +87,9 @@ func (s *testServer) lockingBucket(t *testing.T) string {
 	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
 	_, err := s.raw.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: aws.Bool(true)})
 	require.NoError(t, err)
+	if s.made != nil {
+		s.made(t, name)
+	}
 	return name
 }
 
