@@ -60,8 +60,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			_ = response.Body.Close()
 			return nil, nil, err
 		}
-		if needsResource(attrs.Metadata) {
-			return d.withMetadata(ctx, r, attrs, response.Body)
+		if needsResource(attrs.Metadata) { // the headers may have changed it
+			_ = response.Body.Close() // as above
+			return d.getInTwoRequests(ctx, r, d.readMedia)
 		}
 		return attrs, response.Body, nil
 	}
@@ -73,21 +74,6 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 func (d *driver) getUncached(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	d.cached.Store(true)
 	return d.getInTwoRequests(ctx, r, d.readMedia)
-}
-
-// withMetadata replaces the metadata by that of the generation's resource,
-// because the headers may have changed it.
-func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
-	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1, Native: r.Native})
-	if err == nil {
-		attrs.Metadata = exact.Metadata
-		return attrs, body, nil
-	}
-	_ = body.Close()
-	if storage.CodeOf(err) == storage.ObjectNotFound { // the object has been overwritten
-		return d.getInTwoRequests(ctx, r, d.readMedia)
-	}
-	return nil, nil, err
 }
 
 // sendGet sends the request and returns a response with the bytes.
