@@ -213,22 +213,28 @@ func TestFurtherConformanceToGooglesRules(t *testing.T) {
 // conformToRules runs the suite on a new rule server.
 func conformToRules(t *testing.T, row setting) {
 	t.Helper()
-	s := startRuleServer(t)
+	conformOn(t, startRuleServer(t), func(*testing.T, string) {}, row)
+}
+
+// conformOn runs the suite on a rule server. It calls made with each new bucket.
+func conformOn(t *testing.T, s *ruleServer, made func(t *testing.T, bucket string), row setting, opts ...storagetest.Option) {
+	t.Helper()
 	open := func(t *testing.T, bucket ruleBucket) storage.Driver {
 		c := row.config(t, s.URL)
 		c.Bucket = s.bucket(bucket)
+		made(t, c.Bucket)
 		d, err := gcs.NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return d
 	}
-	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, ruleBucket{}) },
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, ruleBucket{}) }, append(opts,
 		row.opt,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			return storage.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersions())...)
 		}),
 		storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			return storage.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
-		}))
+		}))...)
 }
 
 func TestServiceConformance(t *testing.T) {

@@ -1,0 +1,122 @@
+package documented
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+const (
+	googleJSON    = "https://docs.cloud.google.com/storage/docs/json_api/v1/status-codes"
+	googleXML     = "https://docs.cloud.google.com/storage/docs/xml-api/reference-status"
+	googleSession = "https://docs.cloud.google.com/storage/docs/performing-resumable-uploads"
+)
+
+// Google has the answers of Google Cloud Storage. Reads of bytes are by the XML API, which has
+// other bodies: the kind "GET bytes".
+var Google = []Answer{
+	googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleJSON),
+	googleError(http.StatusInternalServerError, "internalError", "We encountered an internal error. Please try again.", googleJSON),
+	googleError(http.StatusTooManyRequests, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations (create, update, and delete). Please reduce your request rate.",
+		"https://docs.cloud.google.com/storage/docs/gcs429"),
+	googleError(http.StatusRequestTimeout, "uploadBrokenConnection", "Request timed out", googleJSON, "insert", "session", "chunk"),
+	googleError(http.StatusConflict, "conflict", "The metadata for object \"null\" was edited during the operation. Please try again.", "googleapis/google-cloud-java#12630", "PATCH object"),
+	googlePage(http.StatusBadGateway, "googleapis/nodejs-storage#1233"),
+	googlePage(http.StatusGatewayTimeout, googleJSON),
+	kept(googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleSession, "chunk")),
+	googleXMLError(http.StatusServiceUnavailable, "ServiceUnavailable", "Service unavailable."),
+	googleXMLError(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."),
+	googleXMLError(http.StatusTooManyRequests, "SlowDown", "Please reduce your request rate."),
+}
+
+// GoogleLost has the answers after which a session or a rewrite must begin again. An upload of a
+// stream cannot.
+var GoogleLost = []Answer{
+	googleError(http.StatusNotFound, "notFound", "Not Found", googleSession, "chunk"),
+	googleError(http.StatusGone, "backendError", "Backend Error", "googleapis/google-cloud-java#3586", "chunk"),
+	googleError(http.StatusGone, "gone", "Gone", googleJSON, "chunk", "POST rewriteTo again"),
+}
+
+func googleError(status int, reason, message, source string, kinds ...string) Answer {
+	body := fmt.Sprintf(`{"error":{"code":%d,"message":%q,"errors":[{"message":%[2]q,"domain":"global","reason":%q}]}}`, status, message, reason)
+	return Answer{
+		Kinds: kinds, Except: []string{xmlRead}, Status: status,
+		Header: map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/json; charset=UTF-8"},
+		Body:   func([]byte) string { return body },
+		Name:   fmt.Sprintf("%d %s", status, reason), Source: source,
+	}
+}
+
+// googleXMLError has a body as in nextcloud/server#12537.
+func googleXMLError(status int, code, message string) Answer {
+	body := fmt.Sprintf(`<?xml version='1.0' encoding='UTF-8'?><Error><Code>%s</Code><Message>%s</Message></Error>`, code, message)
+	return Answer{
+		Kinds: []string{xmlRead}, Status: status,
+		Header: map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/xml; charset=UTF-8", "Cache-Control": "private, max-age=0"},
+		Body:   func([]byte) string { return body },
+		Name:   fmt.Sprintf("%d %s", status, code), Source: googleXML,
+	}
+}
+
+// googlePage returns an error of Google's front end, which is a page without a header of the
+// service.
+func googlePage(status int, source string) Answer {
+	body := fmt.Sprintf("<!DOCTYPE html>\n<html lang=en>\n<title>Error %d (Server Error)!!1</title>\n", status)
+	return Answer{
+		Status: status, Header: map[string]string{"Content-Type": "text/html; charset=UTF-8"},
+		Body: func([]byte) string { return body }, Name: fmt.Sprintf("%d page", status), Source: source,
+	}
+}
+
+// kept returns an answer after which the session has the bytes.
+func kept(a Answer) Answer {
+	a.Done, a.Name = true, a.Name+", and the session has the bytes"
+	return a
+}
+
+const xmlRead = "GET bytes"
+
+// GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. Signed addresses
+// have no kind, because their users do not retry.
+func GoogleKind(r *http.Request) (bucket, kind string) {
+	query := r.URL.Query()
+	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	switch {
+	case query.Has("X-Goog-Signature"):
+		return "", ""
+	case path[0] == "upload" && len(path) > 4 && query.Has("upload_id") && r.Method == http.MethodPut:
+		return path[4], "chunk"
+	case path[0] == "upload" && len(path) > 4 && query.Has("upload_id"):
+		return path[4], r.Method + " session"
+	case path[0] == "upload" && len(path) > 4 && query.Get("uploadType") == "resumable":
+		return path[4], "session"
+	case path[0] == "upload" && len(path) > 4:
+		return path[4], "insert"
+	case path[0] == "storage" && len(path) > 4:
+		return path[3], jsonKind(r.Method, path[4:], query.Get("alt") == "media", query.Has("rewriteToken"))
+	case path[0] == "storage" && len(path) == 4:
+		return path[3], r.Method + " bucket"
+	case path[0] == "storage", path[0] == "upload":
+		return "", ""
+	case r.Method == http.MethodGet:
+		return path[0], xmlRead
+	}
+	return "", "" // a form
+}
+
+// jsonKind returns the kind of a request whose path ends with "o", "o/OBJECT" or "o/OBJECT/action".
+func jsonKind(method string, path []string, media, resumes bool) string {
+	switch {
+	case path[0] != "o":
+		return method + " " + path[0]
+	case len(path) == 1:
+		return method + " list"
+	case len(path) > 2 && resumes:
+		return method + " " + path[2] + " again"
+	case len(path) > 2:
+		return method + " " + path[2]
+	case media:
+		return method + " media"
+	}
+	return method + " object"
+}

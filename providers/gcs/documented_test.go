@@ -1,0 +1,82 @@
+package gcs_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/documented"
+	"github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// Reasons to leave out a case. Each 5xx of Google may have had an effect.
+const (
+	maybeDone = "after a response that proves nothing, a refusal of the repeated request is OutcomeUnknown, not the refusal"
+	counts    = "the case has a fault of its own at the second request"
+	leftOver  = "the parts of a completed upload are removed by one attempt, and those that stay are listed"
+)
+
+// undisturbed has further cases that no transient answer of Google may disturb.
+var undisturbed = map[string]string{
+	"IfRevision guards the destination of a copy":                maybeDone,
+	"IfRevision replaces only the revision that was read":        maybeDone,
+	"concurrent updates are all counted":                         maybeDone,
+	"exactly one concurrent creator wins":                        maybeDone,
+	"a body that is damaged in transit is not stored":            maybeDone,
+	"a listed upload keeps its condition if that is given again": maybeDone,
+
+	"RemoveMatching removes what matches": counts,
+
+	"a listed upload is continued without its token": leftOver,
+	"uploads in progress are listed":                 leftOver,
+}
+
+// The rule server, with the transient answers that Google documents. fake-gcs-server appends the
+// bytes that a session already has, and ignores most conditions: it cannot judge a repeated request.
+func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	s := startRuleServer(t)
+	answering := documented.New(s, documented.GoogleKind, documented.Google)
+	front := httptest.NewServer(answering)
+	t.Cleanup(front.Close)
+	row := setting{"gcs", func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, nil, storagetest.WithName("gcs")}
+	conformOn(t, s, answering.Add, row, append(documented.Skips(undisturbed), storagetest.WithOpener(openPatient))...)
+	answering.RequireAllGiven(t)
+}
+
+// openPatient opens a bucket. Some operations of an open upload are up to ten requests, each of
+// which may get two answers: then five attempts are too few.
+func openPatient(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+	if strings.Contains(t.Name(), "/U") || strings.Contains(t.Name(), "open_upload") {
+		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 20, MaxDelay: time.Millisecond}))
+	}
+	return storage.New(d, opts...)
+}
+
+func TestAnEndedSessionOrRewriteBeginsAgain(t *testing.T) {
+	s := startRuleServer(t)
+	answering := documented.New(s, documented.GoogleKind, documented.GoogleLost)
+	front := httptest.NewServer(answering)
+	t.Cleanup(front.Close)
+	for _, order := range []string{"one order", "another order", "a third order", "a fourth order"} {
+		t.Run(order, func(t *testing.T) {
+			name := s.bucket(ruleBucket{})
+			answering.Add(t, name)
+			b := openAt(t, front.URL, name)
+			text := strings.Repeat("x", 3<<20)
+			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(1<<20))
+			require.NoError(t, err)
+			_, err = storage.Copy(t.Context(), b, "b", b, "a")
+			require.NoError(t, err)
+			data, _, err := storage.ReadAll(t.Context(), b, "b")
+			require.NoError(t, err)
+			require.True(t, text == string(data))
+		})
+	}
+	answering.RequireAllGiven(t)
+}
