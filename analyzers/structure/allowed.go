@@ -30,10 +30,4 @@ var allowed = map[string]string{
 	module + "/providers/gcs.serviceDriver": toDivide,
 	module + "/providers/gcs.managedBucket": toDivide,
 	module + "/providers/gcs.standIn":       toDivide,
-
-	module + "/providers/azure.driver":           toDivide,
-	module + "/providers/azure.serviceDriver":    toDivide,
-	module + "/providers/azure.managedContainer": toDivide,
-	module + "/providers/azure.userKey":          toDivide,
-	module + "/providers/azure.script":           toDivide,
 }

@@ -11,14 +11,14 @@ import (
 
 // readError returns the error for a failed read. On some servers, a condition on
 // a missing object fails first, so readError then requests the object.
-func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
+func (bc *blobContainer) readError(ctx context.Context, err error, r *storage.GetRequest) error {
 	e := translate(err)
 	switch {
 	case e.Status == http.StatusNotFound:
-		return d.notFound(ctx, e)
+		return bc.notFound(ctx, e)
 	case e.Code == storage.PreconditionFailed && r.Condition.Revision != "":
-		if again := d.recheck(ctx, r.Key, r.Version); again != nil && again.Status == http.StatusNotFound {
-			return d.notFound(ctx, again)
+		if again := bc.recheck(ctx, r.Key, r.Version); again != nil && again.Status == http.StatusNotFound {
+			return bc.notFound(ctx, again)
 		}
 	}
 	return e
@@ -26,10 +26,10 @@ func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest
 
 // recheck requests an object whose condition failed. It returns nil if the object
 // exists.
-func (d *driver) recheck(ctx context.Context, key, version string) *storage.Error {
-	b, err := d.version(key, version)
+func (bc *blobContainer) recheck(ctx context.Context, key, version string) *storage.Error {
+	b, err := bc.version(key, version)
 	if err == nil {
-		_, err = ask(ctx, d.account, b.GetProperties, nil)
+		_, err = ask(ctx, bc.account, b.GetProperties, nil)
 	}
 	if err != nil {
 		return translate(err)
@@ -39,7 +39,7 @@ func (d *driver) recheck(ctx context.Context, key, version string) *storage.Erro
 
 // notFound tells a missing object from a missing container. If the response does
 // not say which, that costs one more request.
-func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
+func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	switch {
 	case isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
 		return e
@@ -47,23 +47,23 @@ func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return sdkerror.NotFound(e, d.headContainer(ctx), d.bucketHint())
+	return sdkerror.NotFound(e, bc.headContainer(ctx), bc.missingHint())
 }
 
 // headContainer returns nil if the container exists.
-func (d *driver) headContainer(ctx context.Context) *storage.Error {
-	if _, err := ask(ctx, d.account, d.container.GetProperties, nil); err != nil {
+func (bc *blobContainer) headContainer(ctx context.Context) *storage.Error {
+	if _, err := ask(ctx, bc.account, bc.client.GetProperties, nil); err != nil {
 		return translate(err)
 	}
 	return nil
 }
 
-// bucketHint returns the hint for a missing container.
-func (d *driver) bucketHint() string {
+// missingHint returns the hint for a missing container.
+func (bc *blobContainer) missingHint() string {
 	switch {
-	case strings.ToLower(d.bucket) != d.bucket:
+	case strings.ToLower(bc.name) != bc.name:
 		return "the name of a container has no capital letters"
-	case d.anonymous:
+	case bc.account.anonymous:
 		return publicHint
 	}
 	return ""
