@@ -23,11 +23,4 @@ var allowed = map[string]string{
 	module + "/providers/s3/internal/listxml.fields":       toDivide,
 	module + "/providers/s3/internal/listxml.objectsPage":  toDivide,
 	module + "/providers/s3/internal/listxml.VersionsPage": toDivide,
-
-	module + "/providers/gcs.driver":        toDivide,
-	module + "/providers/gcs.composition":   toDivide,
-	module + "/providers/gcs.session":       toDivide,
-	module + "/providers/gcs.serviceDriver": toDivide,
-	module + "/providers/gcs.managedBucket": toDivide,
-	module + "/providers/gcs.standIn":       toDivide,
 }
