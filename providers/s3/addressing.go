@@ -14,12 +14,12 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// bucketURL returns the URL of the bucket, without a slash at its end. It applies the
+// url returns the URL of the bucket, without a slash at its end. It applies the
 // SDK's rules for path and host to base, which is how clients outside reach the server.
 // If the host of base already names the bucket (an accelerated address, a domain with
 // the bucket's name), base is the URL.
-func (d *driver) bucketURL(ctx context.Context, base string) (*url.URL, error) {
-	return d.urlOf(ctx, d.bucket, base)
+func (b *bucket) url(ctx context.Context, base string) (*url.URL, error) {
+	return b.account.urlOf(ctx, b.name, base)
 }
 
 // amazon reports whether the server is Amazon's.
@@ -95,17 +95,17 @@ type bucketEndpoint struct {
 	authScheme
 }
 
-// bucketEndpoint returns the endpoint for base, and caches it: all URLs that a bucket
+// endpoint returns the endpoint for base, and caches it: all URLs that a bucket
 // signs have the same base.
-func (d *driver) bucketEndpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
-	cache := &d.endpoints[0]
+func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
+	cache := &b.endpoints[0]
 	if base != "" {
-		cache = &d.endpoints[1]
+		cache = &b.endpoints[1]
 	}
 	if e := cache.Load(); e != nil && e.base == base {
 		return e, nil
 	}
-	u, scheme, err := d.resolve(ctx, d.bucket, base)
+	u, scheme, err := b.account.resolve(ctx, b.name, base)
 	if err != nil {
 		return nil, err
 	}
@@ -120,33 +120,35 @@ func (d *driver) bucketEndpoint(ctx context.Context, base string) (*bucketEndpoi
 // The exported methods below are for package s3probe.
 
 // Profile returns the profile of d.
-func (d *driver) Profile() Profile { return d.profile }
+func (d *driver) Profile() Profile { return d.account.profile }
 
 // WithProfile returns a driver with another profile and the same connections.
 func (d *driver) WithProfile(p Profile) storage.Driver {
 	changed := *d.account
 	changed.profile = p
-	return &driver{account: &changed, bucket: d.bucket}
+	return newDriver(&changed, d.bucket.name)
 }
 
 // AnswersAs returns the name of the profile of the server that responses have named so
 // far, or "".
 func (d *driver) AnswersAs() string {
-	if kind := d.server.seen.Load(); kind != nil {
+	if kind := d.account.server.seen.Load(); kind != nil {
 		return kind.profile
 	}
 	return ""
 }
 
 // HTTPClient returns the client that sends the requests of d.
-func (d *driver) HTTPClient() awss3.HTTPClient { return d.client.Options().HTTPClient }
+func (d *driver) HTTPClient() awss3.HTTPClient { return d.account.client.Options().HTTPClient }
 
 // ServerURL returns the URL of the server.
-func (d *driver) ServerURL(ctx context.Context) (*url.URL, error) { return d.urlOf(ctx, "", "") }
+func (d *driver) ServerURL(ctx context.Context) (*url.URL, error) {
+	return d.account.urlOf(ctx, "", "")
+}
 
 // URL returns the URL of an object or, if key is empty, of the bucket.
 func (d *driver) URL(ctx context.Context, key string) (*url.URL, error) {
-	u, err := d.bucketURL(ctx, "")
+	u, err := d.bucket.url(ctx, "")
 	if err != nil || key == "" {
 		return u, err
 	}
