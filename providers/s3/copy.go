@@ -18,6 +18,7 @@ import (
 // A copier copies objects on the server.
 type copier struct {
 	objects   storage.Driver
+	account   *account
 	bucket    *bucket
 	multipart *multipart
 
@@ -85,7 +86,7 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *storage.CopyRequest) (*st
 
 // copyFailed returns the error for a CopyObject that failed.
 func (cp *copier) copyFailed(ctx context.Context, err error, r *storage.CopyRequest) error {
-	return cp.bucket.account.withCopyKeyHint(cp.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
+	return cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
 
 const (
@@ -132,7 +133,7 @@ func (cp *copier) copyObject(ctx context.Context, r *storage.CopyRequest, size i
 	if r.ReplaceTags {
 		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
 	}
-	if cp.bucket.account.profile.Checksum == ChecksumFullObject {
+	if cp.account.profile.Checksum == ChecksumFullObject {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
@@ -147,15 +148,15 @@ func (cp *copier) copyObject(ctx context.Context, r *storage.CopyRequest, size i
 		in.ContentDisposition = httpheader.Optional(r.ContentDisposition)
 		in.ContentLanguage = httpheader.Optional(r.ContentLanguage)
 		in.CacheControl = httpheader.Optional(r.CacheControl)
-		in.Metadata = cp.bucket.account.profile.storedNames(r.Metadata)
+		in.Metadata = cp.account.profile.storedNames(r.Metadata)
 		expires = withExpires(r.Source)
 	}
-	if err := cp.bucket.account.customize(in, r.Native); err != nil {
+	if err := cp.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = cp.bucket.account.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
+		out, err = cp.account.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
 		if err == nil && (out.CopyObjectResult == nil || out.CopyObjectResult.ETag == nil) {
 			err = noEvidence(true)
 		}
@@ -267,13 +268,13 @@ func (cp *copier) headSource(ctx context.Context, source storage.ObjectRef) (*aw
 		VersionId: httpheader.Optional(source.Version),
 		IfMatch:   httpheader.Optional(source.Revision),
 	}
-	if err := cp.bucket.account.customize(in, source.Native); err != nil {
+	if err := cp.account.customize(in, source.Native); err != nil {
 		return nil, err
 	}
-	out, err := cp.bucket.account.client.HeadObject(ctx, in)
+	out, err := cp.account.client.HeadObject(ctx, in)
 	region := headerOf(err, "X-Amz-Bucket-Region")
-	if err == nil || source.Bucket == cp.bucket.name || region == "" || region == cp.bucket.account.region || !cp.bucket.account.amazon() {
+	if err == nil || source.Bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
 		return out, err
 	}
-	return cp.bucket.account.client.HeadObject(ctx, in, func(o *awss3.Options) { o.Region = region })
+	return cp.account.client.HeadObject(ctx, in, func(o *awss3.Options) { o.Region = region })
 }

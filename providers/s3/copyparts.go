@@ -48,7 +48,7 @@ func (cp *copier) inParts(ctx context.Context, r *storage.CopyRequest, size int6
 	}
 	controls := r.Controls
 	controls.Tags = tags
-	maxParts := int64(cp.bucket.account.profile.partsLimit())
+	maxParts := int64(cp.account.profile.partsLimit())
 	length := max(orDefault(cp.part, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
 	return cp.copyRanges(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
@@ -61,7 +61,7 @@ func (cp *copier) inParts(ctx context.Context, r *storage.CopyRequest, size int6
 // copyRanges makes an object of ranges. If it fails, it aborts the upload.
 func (cp *copier) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
 	style := ChecksumNone // only the store can compute checksums of copied parts
-	if cp.bucket.account.profile.CopiedChecksums {
+	if cp.account.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
 	upload, err := cp.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, style, opts...)
@@ -69,7 +69,7 @@ func (cp *copier) copyRanges(ctx context.Context, r *storage.ComposeRequest, ran
 		return nil, sdkerror.WithoutEffect(asError(err))
 	}
 	parts, err := cp.copyParts(ctx, r.Key, upload, ranges, r.Native)
-	if err == nil && !cp.bucket.account.profile.PinnedCopyParts {
+	if err == nil && !cp.account.profile.PinnedCopyParts {
 		err = cp.compareSources(ctx, ranges)
 	}
 	var attrs *storage.Attrs
@@ -139,16 +139,16 @@ func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number
 		CopySource:      copySource(r.source),
 		CopySourceRange: httpheader.Optional(r.header),
 	}
-	if cp.bucket.account.profile.PinnedCopyParts {
+	if cp.account.profile.PinnedCopyParts {
 		in.CopySourceIfMatch = httpheader.Optional(r.source.Revision)
 	}
 	customizeSource(in, r.source.Native)
-	if err := cp.bucket.account.customize(in, native); err != nil {
+	if err := cp.account.customize(in, native); err != nil {
 		return types.CompletedPart{}, err
 	}
-	out, err := cp.bucket.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
+	out, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
 	if err != nil {
-		return types.CompletedPart{}, cp.bucket.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
+		return types.CompletedPart{}, cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
 	}
 	part := completedPart(number, out)
 	if part.ETag == nil {

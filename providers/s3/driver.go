@@ -29,8 +29,8 @@ type driver struct {
 
 func newDriver(a *account, name string) *driver {
 	b := &bucket{account: a, name: name}
-	d := &driver{account: a, bucket: b, multipart: multipart{b}, urls: urlSigner{b}}
-	d.copier = copier{objects: d, bucket: b, multipart: &d.multipart}
+	d := &driver{account: a, bucket: b, multipart: multipart{b}, urls: urlSigner{a, b}}
+	d.copier = copier{objects: d, account: a, bucket: b, multipart: &d.multipart}
 	d.remover = remover{objects: d, bucket: b}
 	return d
 }

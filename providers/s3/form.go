@@ -43,7 +43,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *storage.SignRequest, now t
 	if slices.ContainsFunc(r.Native, isCustomerKey) && endpoint.url.Scheme != "https" {
 		return nil, errNoTLS()
 	}
-	key := us.bucket.account.keys.get(&s.credentials, us.bucket.account.region, s.From)
+	key := us.account.keys.get(&s.credentials, us.account.region, s.From)
 	fields, err := us.formFields(r)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (us *urlSigner) formFields(r *storage.SignRequest) (fields map[string]strin
 			fields[name] = value
 		}
 	}
-	for name, value := range us.bucket.account.profile.storedNames(r.Metadata) {
+	for name, value := range us.account.profile.storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
 	if len(r.Tags) > 0 {

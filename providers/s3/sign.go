@@ -50,7 +50,10 @@ func signFeatures(p *Profile) storage.Features {
 }
 
 // A urlSigner signs URLs and forms for a bucket.
-type urlSigner struct{ bucket *bucket }
+type urlSigner struct {
+	account *account
+	bucket  *bucket
+}
 
 // Sign signs a URL. It sends no request, unless it must get credentials. All guarantees
 // of the result are signed headers or signed parts of the query, so that nobody can
@@ -75,7 +78,7 @@ func (us *urlSigner) sign(ctx context.Context, r *storage.SignRequest, now time.
 	case http.MethodGet, http.MethodHead:
 		request.query = downloadQuery(r)
 		in := &awss3.GetObjectInput{}
-		if err := us.bucket.account.customize(in, r.Native); err != nil {
+		if err := us.account.customize(in, r.Native); err != nil {
 			return nil, err
 		}
 		encryptionOf(in).customer.headers(request.header.Set)
@@ -102,7 +105,7 @@ func (us *urlSigner) signPart(ctx context.Context, r *storage.SignPartRequest, n
 		request.header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
 	in := &awss3.UploadPartInput{}
-	if err := us.bucket.account.customize(in, r.Native); err != nil {
+	if err := us.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
 	encryptionOf(in).customer.headers(request.header.Set)
@@ -136,7 +139,7 @@ func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, 
 	if slices.ContainsFunc(native, isCustomerKey) && endpoint.url.Scheme != "https" {
 		return nil, errNoTLS()
 	}
-	return &presigning{account: us.bucket.account, term: s, endpoint: endpoint, request: signedRequest{
+	return &presigning{account: us.account, term: s, endpoint: endpoint, request: signedRequest{
 		method: method, host: endpoint.host, path: endpoint.path,
 		header: http.Header{}, sha256: unsignedPayload, at: s.From,
 	}}, nil
@@ -168,7 +171,7 @@ func (us *urlSigner) signedHeaders(r *storage.SignRequest) (http.Header, error) 
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes"}
 	}
 	properties := *r
-	properties.Metadata = us.bucket.account.profile.storedNames(r.Metadata)
+	properties.Metadata = us.account.profile.storedNames(r.Metadata)
 	h := sigv4.Headers(&properties, "X-Amz-")
 	if err := us.signedOptions(r, h.Set); err != nil {
 		return nil, err
@@ -186,7 +189,7 @@ func (us *urlSigner) signedHeaders(r *storage.SignRequest) (http.Header, error) 
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
 	if r.CRC32C.Known { // never only the algorithm: that would sign the checksum of nothing
-		if us.bucket.account.profile.Checksum == ChecksumNone {
+		if us.account.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum"}
 		}
 		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
@@ -198,7 +201,7 @@ func (us *urlSigner) signedHeaders(r *storage.SignRequest) (http.Header, error) 
 // A form has fields with the same names.
 func (us *urlSigner) signedOptions(r *storage.SignRequest, set func(name, value string)) error {
 	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
-	if err := us.bucket.account.customize(in, r.Native); err != nil {
+	if err := us.account.customize(in, r.Native); err != nil {
 		return err
 	}
 	if in.ACL != "" {
@@ -241,10 +244,10 @@ type signingTerm struct {
 // because the URL is not valid after it. A session whose expiry is unknown is assumed to
 // last for longestSession.
 func (us *urlSigner) term(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
-	if us.bucket.account.anonymous {
+	if us.account.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}
 	}
-	credentials, err := us.bucket.account.currentCredentials(ctx)
+	credentials, err := us.account.currentCredentials(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -126,16 +126,16 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 // sourceTags returns the tags of a copy in parts, which S3 does not copy. It asks, whatever
 // the source's attributes show: S3 shows a caller without permission none.
 func (cp *copier) sourceTags(ctx context.Context, r *storage.CopyRequest) (map[string]string, error) {
-	if r.ReplaceTags || !cp.bucket.account.profile.Tags {
+	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil
 	}
 	in := &awss3.GetObjectTaggingInput{Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version)}
-	if err := cp.bucket.account.customize(in, r.Source.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
+	if err := cp.account.customize(in, r.Source.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
 		return nil, err
 	}
-	out, err := cp.bucket.account.client.GetObjectTagging(ctx, in)
-	if region := headerOf(err, "X-Amz-Bucket-Region"); region != "" && region != cp.bucket.account.region && r.Source.Bucket != cp.bucket.name && cp.bucket.account.amazon() {
-		out, err = cp.bucket.account.client.GetObjectTagging(ctx, in, func(o *awss3.Options) { o.Region = region })
+	out, err := cp.account.client.GetObjectTagging(ctx, in)
+	if region := headerOf(err, "X-Amz-Bucket-Region"); region != "" && region != cp.account.region && r.Source.Bucket != cp.bucket.name && cp.account.amazon() {
+		out, err = cp.account.client.GetObjectTagging(ctx, in, func(o *awss3.Options) { o.Region = region })
 	}
 	if err == nil {
 		return tagMap(out.TagSet), nil
