@@ -25,14 +25,17 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.Delete(ctx, o)
-		return err
-	})
-	if err == nil {
+	if err = d.remover.delete(ctx, b, o); err == nil {
 		return nil
 	}
 	return d.remover.deleteError(ctx, asError(err), r)
+}
+
+func (rm *remover) delete(ctx context.Context, b *blob.Client, o *blob.DeleteOptions) error {
+	return writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
+		_, err := b.Delete(ctx, o)
+		return err
+	})
 }
 
 func deleteOptions(r *storage.DeleteRequest) (*blob.DeleteOptions, error) {
@@ -81,21 +84,14 @@ func (rm *remover) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) 
 	}
 	asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
 	apply(newNatives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-	err = writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := rm.container.blob(r.Key).Delete(ctx, asFound)
-		return err
-	})
-	if err != nil {
+	if err := rm.delete(ctx, rm.container.client.NewBlobClient(r.Key), asFound); err != nil {
 		if e := asError(err); e.Code != storage.PreconditionFailed && e.Status != http.StatusNotFound {
 			return e
 		}
 	}
 	noncurrent := &blob.DeleteOptions{}
 	apply(newNatives(r.Native), noncurrent, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-	return writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.Delete(ctx, noncurrent)
-		return err
-	})
+	return rm.delete(ctx, b, noncurrent)
 }
 
 // deleteLocked removes a version under a retention that can be bypassed, in two
@@ -113,10 +109,7 @@ func (rm *remover) deleteLocked(ctx context.Context, r *storage.DeleteRequest) e
 	if err != nil {
 		return err
 	}
-	return writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.Delete(ctx, o)
-		return err
-	})
+	return rm.delete(ctx, b, o)
 }
 
 // ignoreMissing returns nil if the object did not exist, and e otherwise. On some

@@ -29,17 +29,11 @@ type reader struct {
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = d.account.with(ctx, callOf(r.Native))
 	if d.account.http == nil {
-		return d.reader.withSDKReader(ctx, r)
+		return d.reader.inTwoRequests(ctx, r, d.reader.readGeneration)
 	}
-	if r.NativeAttrs { // which the XML API does not have
-		return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
-	}
-	if r.Condition.NotRevision != "" {
-		// The XML API has no condition for "another generation": it would send
-		// the bytes.
-		return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
-	}
-	if d.reader.cached.Load() {
+	// The XML API has no native attributes, and no condition for "another generation": it would send
+	// the bytes.
+	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
 		return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
 	}
 	// A request that accepts gzip gets the stored bytes. If a proxy compresses

@@ -84,13 +84,8 @@ func chunkSize(size int64) int {
 	return int(min(size/chunkUnit*chunkUnit+chunkUnit, maxChunk))
 }
 
-// withSDKReader requests the attributes first, because the SDK's reader has
-// only some of them.
-func (rd *reader) withSDKReader(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	return rd.inTwoRequests(ctx, r, rd.readGeneration)
-}
-
-// readGeneration returns the bytes of one generation.
+// readGeneration returns the bytes of one generation, after a request for the attributes, because
+// the SDK's reader has only some of them.
 func (rd *reader) readGeneration(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
 	o, err := rd.bucket.atGeneration(r.Key, attrs.Revision)
 	if err != nil {

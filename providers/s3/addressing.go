@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -13,6 +15,14 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
+
+// A bucket has the URLs of a bucket and of its objects. It tells why requests failed.
+type bucket struct {
+	account   *account
+	name      string
+	endpoints [2]atomic.Pointer[bucketEndpoint] // the server's, and the one for the last base URL
+	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
+}
 
 // url returns the URL of the bucket, without a slash at its end. It applies the
 // SDK's rules for path and host to base, which is how clients outside reach the server.
@@ -115,6 +125,36 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	}
 	cache.Store(e)
 	return e, nil
+}
+
+// canSign reports whether this package can sign URLs of the bucket. A directory bucket
+// needs a session, and another region needs its own key. If there is no URL, Sign
+// returns the reason.
+func (b *bucket) canSign() bool {
+	e, err := b.endpoint(context.Background(), "")
+	return err != nil || e.sigV4
+}
+
+// publicURL returns the URL at which the objects are public, or "".
+func (b *bucket) publicURL() string {
+	switch pattern := b.account.profile.PublicURL; pattern {
+	case "none":
+		return ""
+	case "":
+		u, err := b.url(context.Background(), "")
+		if err != nil {
+			return ""
+		}
+		return u.String() + "/"
+	default:
+		region := b.account.region
+		if b.account.endpoint != nil { // the host's region, which may differ from the one for signatures
+			if own, known := b.account.profile.regionOf(b.account.endpoint.Hostname()); known {
+				region = own
+			}
+		}
+		return strings.NewReplacer("{bucket}", b.name, "{region}", region).Replace(pattern)
+	}
 }
 
 // The exported methods below are for package s3probe.

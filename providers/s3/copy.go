@@ -121,7 +121,7 @@ func knownSize(r storage.ObjectRef) int64 {
 // copyObject sends one CopyObject for a source of size bytes, or -1.
 func (cp *copier) copyObject(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
-		Bucket:            cp.bucket.sdkName(),
+		Bucket:            &cp.bucket.name,
 		Key:               &r.Key,
 		CopySource:        copySource(r.Source),
 		CopySourceIfMatch: httpheader.Optional(r.Source.Revision),

@@ -77,7 +77,7 @@ func (cp *copier) copyRanges(ctx context.Context, r *storage.ComposeRequest, ran
 		err = sdkerror.WithoutEffect(asError(err))
 	} else {
 		in := &awss3.CompleteMultipartUploadInput{
-			Bucket:          cp.bucket.sdkName(),
+			Bucket:          &cp.bucket.name,
 			Key:             &r.Key,
 			UploadId:        &upload,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
@@ -132,7 +132,7 @@ func (cp *copier) copyParts(ctx context.Context, key, upload string, ranges []co
 // uploadPartCopy copies one range as a part.
 func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange, native []any) (types.CompletedPart, error) {
 	in := &awss3.UploadPartCopyInput{
-		Bucket:          cp.bucket.sdkName(),
+		Bucket:          &cp.bucket.name,
 		Key:             &key,
 		UploadId:        &upload,
 		PartNumber:      aws.Int32(int32(number)),

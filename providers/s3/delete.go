@@ -24,7 +24,7 @@ type remover struct {
 // Delete sends one DeleteObject.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	in := &awss3.DeleteObjectInput{
-		Bucket:    d.bucket.sdkName(),
+		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
 		IfMatch:   httpheader.Optional(r.Condition.Revision),
@@ -64,7 +64,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if d.account.profile.Batch == BatchNone {
 		return fillErrors(errs, storage.Unsupported)
 	}
-	in := &awss3.DeleteObjectsInput{Bucket: d.bucket.sdkName(), Delete: &types.Delete{}}
+	in := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
 	slots := map[batchObject][]int{}
 	for i := range r {
 		if !fitsBatch(&r[i]) {

@@ -17,7 +17,7 @@ import (
 // Get sends one GetObject.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	in := &awss3.GetObjectInput{
-		Bucket:       d.bucket.sdkName(),
+		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
 		Range:        httpheader.Optional(httpheader.Range(r, maxSuffix)),
@@ -117,7 +117,7 @@ func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest
 // Head sends one HeadObject.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
 	in := &awss3.HeadObjectInput{
-		Bucket:       d.bucket.sdkName(),
+		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
 		IfMatch:      httpheader.Optional(r.Condition.Revision),
@@ -197,7 +197,7 @@ func (b *bucket) readError(ctx context.Context, err error, r *storage.GetRequest
 
 // headBucket returns nil if the bucket exists.
 func (b *bucket) headBucket(ctx context.Context) *storage.Error {
-	_, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: b.sdkName()})
+	_, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
 		return translate(err)
 	}

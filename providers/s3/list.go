@@ -18,7 +18,7 @@ import (
 // character would make a page that no XML decoder reads.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	in := &awss3.ListObjectsV2Input{
-		Bucket:            d.bucket.sdkName(),
+		Bucket:            &d.bucket.name,
 		Prefix:            httpheader.Optional(r.Prefix),
 		Delimiter:         httpheader.Optional(r.Delimiter),
 		MaxKeys:           aws.Int32(int32(min(r.Limit, maxPage))),

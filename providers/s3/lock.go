@@ -87,7 +87,7 @@ func lockTime(h http.Header) *time.Time {
 // SetRetention sends one PutObjectRetention. An empty one ends the retention.
 func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) error {
 	in := &awss3.PutObjectRetentionInput{
-		Bucket: d.bucket.sdkName(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Retention: &types.ObjectLockRetention{},
 	}
 	if r.Retention != (storage.Retention{}) {
@@ -110,7 +110,7 @@ func (d *driver) SetLegalHold(ctx context.Context, r *storage.ChangeRequest) err
 		status = types.ObjectLockLegalHoldStatusOn
 	}
 	in := &awss3.PutObjectLegalHoldInput{
-		Bucket: d.bucket.sdkName(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
 	return d.change(ctx, r, in, func(ctx context.Context) error {
@@ -141,11 +141,11 @@ func (rm *remover) isLocked(ctx context.Context, r *storage.DeleteRequest) bool 
 // customer's key.
 func (rm *remover) lockAlone(ctx context.Context, r *storage.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
-	held, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{Bucket: rm.bucket.sdkName(), Key: &r.Key, VersionId: &r.Version})
+	held, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version})
 	if err == nil && held.LegalHold != nil {
 		attrs.LegalHold = held.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
 	}
-	kept, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{Bucket: rm.bucket.sdkName(), Key: &r.Key, VersionId: &r.Version})
+	kept, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version})
 	if err == nil && kept.Retention != nil {
 		attrs.Retention = storage.Retention{Mode: retentionMode(string(kept.Retention.Mode)), Until: modified(kept.Retention.RetainUntilDate)}
 	}

@@ -17,7 +17,7 @@ import (
 
 // ListParts sends one ListParts.
 func (d *driver) ListParts(ctx context.Context, r *storage.ListPartsRequest) (*storage.PartPage, error) {
-	in := &awss3.ListPartsInput{Bucket: d.bucket.sdkName(), Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit))}
+	in := &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit))}
 	if r.After > 0 {
 		in.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}
@@ -58,7 +58,7 @@ type uploadMarker struct {
 // does not ask at once, because Ceph escapes the keys and neither says so nor escapes NextKeyMarker.
 // https://github.com/ceph/ceph/pull/30993
 func (d *driver) ListUploads(ctx context.Context, r *storage.ListUploadsRequest) (*storage.UploadPage, error) {
-	in := &awss3.ListMultipartUploadsInput{Bucket: d.bucket.sdkName(), MaxUploads: aws.Int32(int32(r.Limit))}
+	in := &awss3.ListMultipartUploadsInput{Bucket: &d.bucket.name, MaxUploads: aws.Int32(int32(r.Limit))}
 	if r.Prefix != "" {
 		in.Prefix = &r.Prefix
 	}

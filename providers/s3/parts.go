@@ -31,7 +31,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 
 func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle, opts ...func(*awss3.Options)) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
-		Bucket:             m.bucket.sdkName(),
+		Bucket:             &m.bucket.name,
 		Key:                &key,
 		ContentType:        httpheader.Optional(p.ContentType),
 		ContentEncoding:    httpheader.Optional(p.ContentEncoding),
@@ -61,7 +61,7 @@ func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties
 // PutPart sends one UploadPart.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	in := &awss3.UploadPartInput{
-		Bucket:         d.bucket.sdkName(),
+		Bucket:         &d.bucket.name,
 		Key:            &r.Key,
 		UploadId:       &r.Upload,
 		PartNumber:     aws.Int32(int32(r.Number)),
@@ -94,7 +94,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 // server checks them, it also sends the checksum and the size of the whole object.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	in := &awss3.CompleteMultipartUploadInput{
-		Bucket:          d.bucket.sdkName(),
+		Bucket:          &d.bucket.name,
 		Key:             &r.Put.Key,
 		UploadId:        &r.Upload,
 		MultipartUpload: &types.CompletedMultipartUpload{},
@@ -149,14 +149,14 @@ const maxAborts = 4
 // the parts.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
-		_, err := d.account.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: d.bucket.sdkName(), Key: &key, UploadId: &upload})
+		_, err := d.account.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload})
 		if isCode(err, "NoSuchUpload") {
 			return nil
 		}
 		if err != nil {
 			return uploadError(err)
 		}
-		left, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: d.bucket.sdkName(), Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
+		left, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
 		if isCode(err, "NoSuchUpload", "NoSuchKey") || err == nil && len(left.Parts) == 0 {
 			return nil
 		}

@@ -14,7 +14,7 @@ import (
 // Put sends one PutObject. The body has no trailer and no chunks.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	in := &awss3.PutObjectInput{
-		Bucket:             d.bucket.sdkName(),
+		Bucket:             &d.bucket.name,
 		Key:                &r.Key,
 		Body:               d.account.checked(r.Body, r.Size, r.CRC32C),
 		ContentLength:      &r.Size,

@@ -19,7 +19,7 @@ const restoreHint = "the object is archived: restore it with storage.Restore fir
 // Restore asks for the attributes, and sends one RestoreObject. An object in an archive tier of
 // the class Intelligent-Tiering leaves it for good, so its request may have no number of days.
 func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
-	asked := &awss3.HeadObjectInput{Bucket: d.bucket.sdkName(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
 		return err
 	}
@@ -31,7 +31,7 @@ func (d *driver) Restore(ctx context.Context, r *storage.ChangeRequest) error {
 		return nil
 	}
 	in := &awss3.RestoreObjectInput{
-		Bucket: d.bucket.sdkName(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		RestoreRequest: &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{Tier: types.TierStandard}},
 	}
 	if r.RestoreTier != "" {

@@ -53,7 +53,7 @@ func tagSet(tags map[string]string) []types.Tag {
 
 // Tags sends one GetObjectTagging.
 func (d *driver) Tags(ctx context.Context, r *storage.GetRequest) (map[string]string, error) {
-	in := &awss3.GetObjectTaggingInput{Bucket: d.bucket.sdkName(), Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	in := &awss3.GetObjectTaggingInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func tagMap(set []types.Tag) map[string]string {
 // pays.
 func (d *driver) SetTags(ctx context.Context, r *storage.ChangeRequest) error {
 	in := &awss3.PutObjectTaggingInput{
-		Bucket: d.bucket.sdkName(), Key: &r.Key, VersionId: httpheader.Optional(r.Version),
+		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
 		Tagging: &types.Tagging{TagSet: tagSet(r.Tags)},
 	}
 	return d.change(ctx, r, in, func(ctx context.Context) error {

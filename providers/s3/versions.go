@@ -53,7 +53,7 @@ func (b *bucket) versionsPage(ctx context.Context, r *storage.ListRequest, key, 
 		return err
 	})
 	_, err = b.account.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{
-		Bucket:          b.sdkName(),
+		Bucket:          &b.name,
 		Prefix:          httpheader.Optional(r.Prefix),
 		Delimiter:       httpheader.Optional(r.Delimiter),
 		MaxKeys:         aws.Int32(int32(limit)),
