@@ -95,6 +95,7 @@ var exceptions = map[string]exception{
 	"an open upload replaces one revision":                      ambiguous,
 	"a source that changes before the server's copy is Changed": ambiguous,
 	"a bucket without object lock refuses locks":                ambiguous,
+	"a retention in the mode Compliance can only be extended":   ambiguous,
 	"a retention can be ended":                                  ambiguous,
 	"a retention in the mode Governance can be bypassed":        ambiguous,
 	"tags of a missing object":                                  ambiguous,
