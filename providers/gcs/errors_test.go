@@ -156,7 +156,7 @@ func TestAPassingFailureExplainsNoRefusal(t *testing.T) {
 				require.Equal(t, storage.Unavailable, e.Code)
 				require.True(t, e.Retryable)
 				require.False(t, e.Unknown, "the first request was refused")
-				require.Len(t, server.Calls(), 2)
+				require.Len(t, server.server.Calls(), 2)
 			})
 		}
 	}

@@ -43,7 +43,7 @@ func googleError(status int, reason, message, source string, kinds ...string) An
 		Kinds: kinds, Except: []string{xmlRead}, Status: status,
 		Header: map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/json; charset=UTF-8"},
 		Body:   func([]byte) string { return body },
-		Name:   fmt.Sprintf("%d %s", status, reason), Source: source,
+		Name:   fmt.Sprintf("%d %s", status, reason), Source: source, NoEffect: status < http.StatusInternalServerError,
 	}
 }
 
@@ -54,7 +54,7 @@ func googleXMLError(status int, code, message string) Answer {
 		Kinds: []string{xmlRead}, Status: status,
 		Header: map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/xml; charset=UTF-8", "Cache-Control": "private, max-age=0"},
 		Body:   func([]byte) string { return body },
-		Name:   fmt.Sprintf("%d %s", status, code), Source: googleXML,
+		Name:   fmt.Sprintf("%d %s", status, code), Source: googleXML, NoEffect: true,
 	}
 }
 
