@@ -124,6 +124,9 @@ func (d *driver) ignoreMissing(ctx context.Context, e *storage.Error, r *storage
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
 		missing = d.recheck(ctx, r.Key, r.Version)
 	}
+	if missing != nil && missing != e && missing.Retryable {
+		return reads(missing) // nothing is known, and nothing was removed
+	}
 	if missing == nil || missing.Status != http.StatusNotFound || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}

@@ -17,8 +17,12 @@ func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest
 	case e.Status == http.StatusNotFound:
 		return d.notFound(ctx, e)
 	case e.Code == storage.PreconditionFailed && r.Condition.Revision != "":
-		if again := d.recheck(ctx, r.Key, r.Version); again != nil && again.Status == http.StatusNotFound {
+		switch again := d.recheck(ctx, r.Key, r.Version); {
+		case again == nil:
+		case again.Status == http.StatusNotFound:
 			return d.notFound(ctx, again)
+		case again.Retryable:
+			return reads(again) // nothing is known
 		}
 	}
 	return e
