@@ -15,10 +15,11 @@ const (
 
 // Azure has the answers of Blob Storage. It does not have those that last for minutes, which no
 // driver can wait for: 403 after a role was granted or a stored access policy was set, and
-// PendingCopyOperation while another client copies to the key. 429 is that of the management plane, and
+// PendingCopyOperation while another client copies to the key. ContainerBeingDeleted to the creation
+// of a container is in TestCreateBucketRequests. 429 is that of the management plane, and
 // AccountBeingCreated that of an account without a container.
 var Azure = []Answer{
-	azureError("ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.", "Azure/azure-sdk-for-go#22139"),
+	azureRefusal("ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.", "Azure/azure-sdk-for-go#22139"),
 	azureError("InternalError", http.StatusInternalServerError, "The server encountered an internal error. Please retry the request.", azureErrors),
 	azureError("OperationTimedOut", http.StatusInternalServerError, "The operation could not be completed within the permitted time.", azureErrors),
 	{
@@ -27,12 +28,10 @@ var Azure = []Answer{
 		Name: "503 of the front end", Source: "KnpLabs/Gaufrette#210",
 	},
 	applied(azureError("OperationTimedOut", http.StatusInternalServerError, "Operation could not be completed within the specified time.",
-		"MicrosoftDocs/architecture-center#4274", "Put Blob", "Put Blob if", "Put Block", "Put Block List", "Put Block List if", "Put Block From URL",
-		"Copy Blob From URL", "Copy Blob From URL if", "DELETE blob", "PUT tags", "Blob Batch")),
-	azureError("CannotVerifyCopySource", http.StatusInternalServerError, "Could not verify the copy source within the specified time.", azureBlobs, azureCopying...),
-	unreadable(azureError("CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies, azureCopying...)),
-	azureError("CannotVerifyCopySource", http.StatusConflict, "Source blob block list XML is corrupted.", "Azure/azure-sdk-for-net#26416",
-		"Copy Blob From URL", "Copy Blob From URL if"),
+		"MicrosoftDocs/architecture-center#4274", "Put Blob", "Put Block", "Put Block List", "Put Block From URL", "Copy Blob From URL", "DELETE blob", "PUT tags", "Blob Batch")),
+	azureRefusal("CannotVerifyCopySource", http.StatusInternalServerError, "Could not verify the copy source within the specified time.", azureBlobs, azureCopying...),
+	unreadable(azureRefusal("CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies, azureCopying...)),
+	azureRefusal("CannotVerifyCopySource", http.StatusConflict, "Source blob block list XML is corrupted.", "Azure/azure-sdk-for-net#26416", "Copy Blob From URL"),
 	{
 		Kinds: []string{"Blob Batch"}, Status: http.StatusAccepted, Body: timedOutParts,
 		Header: map[string]string{"X-Ms-Request-Id": "R1", "Content-Type": "multipart/mixed; boundary=batchresponse_1"},
@@ -40,7 +39,7 @@ var Azure = []Answer{
 	},
 }
 
-var azureCopying = []string{"Copy Blob From URL", "Copy Blob From URL if", "Put Block From URL"}
+var azureCopying = []string{"Copy Blob From URL", "Put Block From URL"}
 
 func azureError(code string, status int, message, source string, kinds ...string) Answer {
 	return Answer{
@@ -48,6 +47,13 @@ func azureError(code string, status int, message, source string, kinds ...string
 		Header: map[string]string{"X-Ms-Request-Id": "R1", "X-Ms-Error-Code": code, "Content-Type": "application/xml"},
 		Body:   func([]byte) string { return azureBody(code, message) },
 	}
+}
+
+// azureRefusal returns an error that excludes an effect.
+func azureRefusal(code string, status int, message, source string, kinds ...string) Answer {
+	a := azureError(code, status, message, source, kinds...)
+	a.NoEffect = true
+	return a
 }
 
 // azureBody begins with a byte order mark, as Azure's does.
@@ -101,7 +107,7 @@ func AzureKind(r *http.Request) (bucket, kind string) {
 	}
 	kind = r.Method + " " + query.Get("comp")
 	switch {
-	case azureOperations[kind] == "" && key == "":
+	case key == "" && kind != "POST batch":
 		return bucket, strings.TrimSpace(r.Method + " container " + query.Get("comp"))
 	case azureOperations[kind] == "" && !query.Has("comp"):
 		return bucket, r.Method + " blob"
