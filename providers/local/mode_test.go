@@ -151,7 +151,7 @@ func TestTheModeOfNewFiles(t *testing.T) {
 func TestStagedFilesArePrivate(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.staging.live.dir.path)))
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.staging.live.dir.Path)))
 }
 
 func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {

@@ -73,11 +73,11 @@ func (s *settings) learnVersioning() error {
 // checkRemovable fails with Locked if the file is under a legal hold or retention. The caller
 // holds the lock of its key.
 func (r *reader) checkRemovable(at objectFile, bypass bool) error {
-	f, err := at.dir.open(at.base)
+	f, err := at.dir.Open(at.base)
 	if err != nil {
 		return r.tree.pathLostError(err)
 	}
-	defer func() { _ = f.close() }()
+	defer func() { _ = f.Close() }()
 	a, err := r.attrsOfFile(f)
 	if a == nil || err != nil {
 		return err

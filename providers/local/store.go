@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // The entries of the reserved directory. The first write makes it; reading a bucket does
@@ -62,7 +63,7 @@ type store struct {
 type tree struct {
 	driver *driver
 	root   *os.Root
-	top    *dir // the directory of the bucket
+	top    *osdir.Dir // the directory of the bucket
 
 	ready          atomic.Bool // the reserved directory exists
 	strict, coarse atomic.Bool // from format, once known
@@ -73,7 +74,7 @@ func newStore(d *driver) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	top, err := openDir(root, nil, "")
+	top, err := osdir.Open(root, nil, "")
 	if err != nil {
 		_ = root.Close()
 		return nil, failure(err)
@@ -113,7 +114,7 @@ func openBucketRoot(d *driver) (*os.Root, error) {
 		if err != nil {
 			return nil, err
 		}
-		root, err = sharedRoot(root)
+		root, err = osdir.ShareRoot(root)
 		return root, failure(err)
 	}
 	account, err := openRoot(filepath.Dir(d.path))
@@ -131,7 +132,7 @@ func openBucketRoot(d *driver) (*os.Root, error) {
 func (s *store) close() {
 	s.staging.close()
 	s.locks.table.close()
-	s.tree.top.close()
+	s.tree.top.Close()
 	_ = s.root.Close()
 }
 
@@ -140,29 +141,29 @@ func (t *tree) names() names { return names{strict: t.strict.Load()} }
 func (t *tree) keepsVersions() bool { return t.driver.versions.Load() }
 
 // open opens a directory of the bucket. closeDir closes it.
-func (t *tree) open(path string) (*dir, error) {
+func (t *tree) open(path string) (*osdir.Dir, error) {
 	if t.driver.onOpen != nil {
 		t.driver.onOpen(path)
 	}
 	if path == "" {
 		return t.top, nil
 	}
-	return openDir(t.root, t.top, path)
+	return osdir.Open(t.root, t.top, path)
 }
 
 // openToRead opens a directory to read its names. It always uses a new descriptor, because
 // the descriptor has the position in the directory.
-func (t *tree) openToRead(path string) (*dir, error) {
+func (t *tree) openToRead(path string) (*osdir.Dir, error) {
 	if t.driver.onOpen != nil {
 		t.driver.onOpen(path)
 	}
-	return openDir(t.root, t.top, path)
+	return osdir.Open(t.root, t.top, path)
 }
 
 // closeDir closes a directory that open returned.
-func (t *tree) closeDir(d *dir) {
+func (t *tree) closeDir(d *osdir.Dir) {
 	if d != t.top {
-		d.close()
+		d.Close()
 	}
 }
 
@@ -186,12 +187,12 @@ func (d *driver) goneError(err error) error {
 // checkPlace fails if the path of the bucket no longer leads to the open directory, with
 // BucketNotFound or errReplaced. Somebody deleted the bucket, or moved its directory away.
 func (t *tree) checkPlace() error {
-	switch there, err := t.top.isAt(t.driver.path); {
+	switch there, err := t.top.IsAt(t.driver.path); {
 	case err == nil && there:
 		return nil
 	case err == nil:
 		return errReplaced
-	case isNotExist(err):
+	case osdir.IsNotExist(err):
 		return t.driver.goneError(err)
 	default:
 		return failure(err)
@@ -209,7 +210,7 @@ func (t *tree) notFoundError() error {
 // pathLostError returns the error for a failed operation in the bucket's directory. If a
 // path was missing, it returns notFoundError.
 func (t *tree) pathLostError(err error) error {
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return t.notFoundError()
 	}
 	return failure(err)
@@ -218,7 +219,7 @@ func (t *tree) pathLostError(err error) error {
 // readFormat reads the format. It returns false if the bucket was never written.
 func (t *tree) readFormat() (bool, error) {
 	b, err := t.root.ReadFile(formatPath)
-	if isNotExist(err) {
+	if osdir.IsNotExist(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -345,13 +346,13 @@ func (t *tree) replaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 		err = closing
 	}
 	if err == nil {
-		err = retryInUse(context.Background(), func() error { return t.root.Rename(tmp, path) })
+		err = osdir.RetryInUse(context.Background(), func() error { return t.root.Rename(tmp, path) })
 	}
 	if err != nil {
 		_ = t.root.Remove(tmp)
 		return failure(err)
 	}
-	dir, _ := split(path)
+	dir, _ := osdir.Split(path)
 	if !sync {
 		return nil
 	}
@@ -364,7 +365,7 @@ func (t *tree) syncDir(path string) error {
 		return nil
 	}
 	if path == "" {
-		return unknownOutcome(t.top.sync())
+		return unknownOutcome(t.top.Sync())
 	}
 	return unknownOutcome(durable.SyncDirIn(t.root, path))
 }
