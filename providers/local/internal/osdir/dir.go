@@ -1,15 +1,16 @@
 // Package osdir is the operating system as package local needs it: open directories, their
 // entries, and open files. It knows nothing of objects, keys or the API of storage.
 //
-// Package os alone is not enough. A store changes names in directories that other processes
-// change, too, so it must hold a directory open and act relative to it; it must swap two
-// names, lock a range of a file, flush a directory, and read and write an extended attribute.
-// A Dir and a File do that by system calls on Linux, macOS and FreeBSD, and through os.Root
-// on Windows. Nothing here leaves the root, even through symbolic links.
+// Package os is not enough. Other processes change the directories of a store, too, so a store
+// holds a directory open and acts relative to it. It also swaps two names, locks a range of a
+// file, flushes a directory, and keeps an extended attribute. A Dir and a File do that by system
+// calls on Linux, macOS and FreeBSD, and through os.Root on Windows. Nothing here leaves the
+// root, even through symbolic links.
 //
 // Errors are those of the system. IsNotExist, IsObstructed and the others hide how systems
-// differ: a missing parent, for example, is another error on Windows. What a system cannot do
-// fails with an error that the caller expects, such as errors.ErrUnsupported for attributes.
+// differ: a missing parent, for example, is another error on Windows. If a system lacks a
+// call, it fails with an error that the caller expects, such as errors.ErrUnsupported for
+// attributes.
 //
 // A path is relative to the root and has slashes. It is "" for the root itself.
 package osdir
