@@ -14,11 +14,12 @@ import (
 // causes, the first one is the object: plain, alternate, literal. So a write fills the
 // first possible one before it empties the others, and a removal empties the first last.
 type candidates struct {
-	driver     *driver
 	tree       *tree
 	reader     *reader
 	staging    *staging
 	noncurrent *noncurrent
+	sync       bool
+	visible    bool
 
 	l         location
 	plain     *osdir.Dir // the caller closes it
@@ -40,8 +41,8 @@ func (s objectFile) found() bool { return s.dir != nil }
 // candidates returns the candidates of the object at l. plain is the directory of its plain name.
 func (o *objects) candidates(l location, plain *osdir.Dir) *candidates {
 	return &candidates{
-		driver: o.driver, tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent,
-		l: l, plain: plain,
+		tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent,
+		sync: o.sync, visible: o.visible, l: l, plain: plain,
 	}
 }
 
@@ -175,7 +176,7 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
 		return err
 	}
-	if s.driver.sync && alternate != s.plain {
+	if s.sync && alternate != s.plain {
 		if err := alternate.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
@@ -214,7 +215,7 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error
 // the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
 	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
-	if !s.driver.sync || d == filled {
+	if !s.sync || d == filled {
 		_ = remove()
 		return nil
 	}
@@ -279,7 +280,7 @@ func (s *candidates) renameError(st *stagedFile) error {
 // new data immediately, which costs several times as much as everything else. With sync,
 // the data is flushed already, and exchange does nothing. It reports whether it did it.
 func (s *candidates) exchange(to *osdir.Dir, base string, st *stagedFile) bool {
-	if s.driver.sync {
+	if s.sync {
 		return false
 	}
 	if m, err := to.Stat(base); err != nil || m.Kind != osdir.KindFile {
@@ -303,7 +304,7 @@ func (s *candidates) remove(ctx context.Context) error {
 	}
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
 		err := osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.l.altBase) })
-		if err == nil && s.driver.sync && alternate != s.plain {
+		if err == nil && s.sync && alternate != s.plain {
 			err = alternate.Sync()
 		}
 		if err := unlessAbsent(err); err != nil {

@@ -88,7 +88,7 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *storage.DeleteR
 	if err != nil || !removed {
 		return o.tree.notFoundIfBucketGone(err)
 	}
-	if o.driver.sync && plain != nil {
+	if o.sync && plain != nil {
 		if err := plain.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
@@ -165,7 +165,7 @@ func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location
 	switch {
 	case r.Version != "":
 		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
-		if promoted && err == nil && o.driver.visible {
+		if promoted && err == nil && o.visible {
 			err = at.rewriteVisible(ctx, current)
 		}
 		if promoted || err != nil {

@@ -119,9 +119,10 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.F
 
 // A reader finds and describes files of objects.
 type reader struct {
-	driver *driver
-	root   *os.Root
-	tree   *tree
+	root    *os.Root
+	tree    *tree
+	clock   *clock
+	noXattr bool
 
 	cache    listCache
 	sidecars atomic.Bool // sidecars may exist

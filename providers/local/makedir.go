@@ -110,7 +110,7 @@ func (t *tree) mkdirIn(parent *osdir.Dir, base string) error {
 		}
 		return err
 	}
-	if t.driver.sync {
+	if t.sync {
 		return parent.Sync()
 	}
 	return nil
@@ -143,7 +143,7 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if o.driver.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
+	if o.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
 		if err := alternate.Sync(); err != nil {
 			return err
 		}

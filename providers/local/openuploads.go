@@ -53,7 +53,7 @@ func (u *uploads) keepSum(upload string, part storage.Part) {
 	if err == nil {
 		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
 		_ = f.Close()
-		now := u.driver.clock.now() // sweeps compare it with the time of the part
+		now := u.clock.now() // sweeps compare it with the time of the part
 		_ = u.root.Chtimes(path, now, now)
 	}
 }

@@ -34,7 +34,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if err := s.staging.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
 		return "", err
 	}
-	if err := st.file.SetTime(st.dir, st.name, s.driver.clock.now()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, d.clock.now()); err != nil {
 		return "", s.tree.stagedFileError(err)
 	}
 	if err := s.staging.finish(st); err != nil {
@@ -54,7 +54,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 
 // finish closes a staged file that needs no attributes.
 func (s *staging) finish(st *stagedFile) (err error) {
-	if s.driver.sync {
+	if s.sync {
 		err = st.file.Sync()
 	}
 	if st.meta, _ = st.file.Stat(); err == nil {
@@ -69,7 +69,7 @@ func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *st
 		return u.partRenameError(st, err)
 	}
 	st.markPlaced()
-	if u.driver.sync {
+	if u.sync {
 		return failure(to.Sync())
 	}
 	return nil
@@ -125,7 +125,7 @@ func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *storage.PartR
 	if err := u.staging.fill(ctx, st.file, r.Body); err != nil {
 		return storage.Part{}, err
 	}
-	if err := st.file.SetTime(st.dir, st.name, u.driver.clock.next()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, u.clock.next()); err != nil {
 		return storage.Part{}, u.tree.stagedFileError(err)
 	}
 	if err := u.staging.finish(st); err != nil {

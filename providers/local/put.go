@@ -35,7 +35,6 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 
 // objects writes and removes objects.
 type objects struct {
-	driver     *driver
 	root       *os.Root
 	tree       *tree
 	reader     *reader
@@ -43,6 +42,8 @@ type objects struct {
 	staging    *staging
 	settings   *settings
 	noncurrent *noncurrent
+	sync       bool
+	visible    bool
 }
 
 // save seals a staged file and makes it the object of key.
@@ -53,7 +54,7 @@ func (o *objects) save(ctx context.Context, key string, st *stagedFile, c storag
 	if err := o.staging.seal(st); err != nil {
 		return nil, err
 	}
-	if o.driver.visible {
+	if o.visible {
 		var err error
 		if st.visible, err = o.staging.stageVisible(ctx, &st.attrs, st.meta); err != nil {
 			return nil, err
@@ -83,7 +84,7 @@ func (o *objects) commit(ctx context.Context, key string, st *stagedFile, c stor
 			return err
 		}
 		err = o.placeLocked(ctx, key, target, l, st, c)
-		if err == nil && o.driver.sync {
+		if err == nil && o.sync {
 			err = unknownOutcome(target.Sync())
 		}
 		o.tree.closeDir(target)

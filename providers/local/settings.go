@@ -36,11 +36,15 @@ type settingsFile struct {
 
 // settings has the settings of the bucket and the keys that sign its URLs.
 type settings struct {
-	driver  *driver
-	root    *os.Root
-	tree    *tree
-	locks   *locks
-	staging *staging
+	root         *os.Root
+	tree         *tree
+	locks        *locks
+	staging      *staging
+	clock        *clock
+	sync         bool
+	versions     *atomic.Bool   // the driver's
+	locksObjects *atomic.Bool   // the driver's
+	configKeys   signedurl.Keys // from Config
 
 	known   atomic.Pointer[settingsFile]
 	ownKeys atomic.Pointer[signedurl.Keys] // from the directory, once read
@@ -115,7 +119,7 @@ func (s *settings) save(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.driver.sync || b.ObjectLock)
+	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.sync || b.ObjectLock)
 }
 
 // apply sets the settings that r has. A bucket that locks objects keeps versions.

@@ -20,7 +20,7 @@ func sidecarPath(m osdir.Meta) string { return attrsPath + "/" + strconv.FormatU
 
 // attrsOfFile reads the attributes of an open file. It returns nil if there are none.
 func (r *reader) attrsOfFile(f *osdir.File) (*attrs, error) {
-	if !r.driver.noXattr {
+	if !r.noXattr {
 		b, err := f.Xattr()
 		if err == nil && b != nil {
 			return decodeAttrs(b), nil

@@ -41,8 +41,8 @@ func (s *settings) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 // verifyingKeys returns the keys of the bucket, or no keys if it has none: then nothing
 // was ever signed. It reads the file once while the bucket is open.
 func (s *settings) verifyingKeys() (signedurl.Keys, error) {
-	if !s.driver.configKeys.Empty() {
-		return s.driver.configKeys, nil
+	if !s.configKeys.Empty() {
+		return s.configKeys, nil
 	}
 	if known := s.ownKeys.Load(); known != nil {
 		return *known, nil
@@ -111,7 +111,7 @@ func (s *settings) writeSigningKey(path, content string) error {
 		return s.tree.pathLostError(err)
 	}
 	_, err = f.WriteString(content)
-	if err == nil && s.driver.sync {
+	if err == nil && s.sync {
 		err = f.Sync()
 	}
 	if closing := f.Close(); err == nil {

@@ -103,7 +103,7 @@ func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *storage.PartR
 		_ = to.Unlink(slotName(r.Number))
 		return part, true, err
 	}
-	if u.driver.sync {
+	if u.sync {
 		err = failure(to.Sync())
 	}
 	return storage.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
@@ -147,7 +147,7 @@ func (u *uploads) claimSlot(to *osdir.Dir, number int) bool {
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.SetTime(to, slotName(number), u.driver.clock.now()), f.Close())
+	err = errors.Join(f.SetTime(to, slotName(number), u.clock.now()), f.Close())
 	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
 		return true
 	}
@@ -165,14 +165,14 @@ func (u *uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at
 	if err := u.staging.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
 		return err
 	}
-	err := f.SetTime(to, at.file, u.driver.clock.now())
-	if err == nil && u.driver.sync {
+	err := f.SetTime(to, at.file, u.clock.now())
+	if err == nil && u.sync {
 		err = f.Sync()
 	}
 	if err != nil {
 		return failure(err)
 	}
-	if err = u.recordSlot(to, at, r.CRC32C, u.driver.sync && r.AnyOrder); err == nil {
+	if err = u.recordSlot(to, at, r.CRC32C, u.sync && r.AnyOrder); err == nil {
 		err = to.Rename(placedName(at.number), to, slotName(at.number))
 	}
 	if osdir.IsNotExist(err) {
@@ -193,7 +193,7 @@ func (u *uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush b
 	}
 	_, err = f.OSFile(slotName(at.number)).WriteString(sumRecord(at.tag(), crc))
 	if err == nil {
-		err = f.SetTime(to, slotName(at.number), u.driver.clock.now())
+		err = f.SetTime(to, slotName(at.number), u.clock.now())
 	}
 	if err == nil && flush {
 		err = f.Sync()
@@ -260,7 +260,7 @@ func (u *uploads) addFile(ctx context.Context, to *osdir.Dir, base, content stri
 		return false
 	}
 	defer u.staging.discard(st)
-	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.SetTime(st.dir, st.name, u.driver.clock.now()) != nil {
+	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.SetTime(st.dir, st.name, u.clock.now()) != nil {
 		return false
 	}
 	if isNew {

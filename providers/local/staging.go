@@ -26,10 +26,13 @@ type stagingDir struct {
 
 // staging makes files that are not visible yet, and changes the attributes of files.
 type staging struct {
-	driver *driver
-	root   *os.Root
-	tree   *tree
-	reader *reader
+	root     *os.Root
+	tree     *tree
+	reader   *reader
+	clock    *clock
+	sync     bool
+	noXattr  bool
+	fileMode uint32 // 0 means 0666 without the umask
 
 	mu     sync.Mutex
 	live   *stagingDir   // nil before the first write
@@ -184,10 +187,10 @@ func (s *staging) stage(ctx context.Context) (*stagedFile, error) {
 
 // withMode sets Config.FileMode on a new file.
 func (s *staging) withMode(st *stagedFile) (*stagedFile, error) {
-	if s.driver.fileMode == 0 {
+	if s.fileMode == 0 {
 		return st, nil
 	}
-	if err := st.file.SetMode(s.driver.fileMode); err != nil {
+	if err := st.file.SetMode(s.fileMode); err != nil {
 		s.discard(st)
 		return nil, failure(err)
 	}
@@ -215,7 +218,7 @@ func (s *staging) keepMode(st *stagedFile, old objectFile) error {
 	if s.reader.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
 		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
 	}
-	if s.driver.sync {
+	if s.sync {
 		return failure(f.Sync())
 	}
 	return nil
@@ -274,7 +277,7 @@ func (s *staging) fill(ctx context.Context, f *osdir.File, body io.Reader) error
 		} else if idle == 100 {
 			return io.ErrNoProgress
 		}
-		if unflushed += n; s.driver.sync && unflushed >= flushStep {
+		if unflushed += n; s.sync && unflushed >= flushStep {
 			osdir.StartFlush(f)
 			unflushed = 0
 		}
@@ -309,7 +312,7 @@ func (s *staging) seal(st *stagedFile) error {
 	if err := s.stamp(st); err != nil {
 		return err
 	}
-	if s.driver.sync {
+	if s.sync {
 		if err := st.file.Sync(); err != nil {
 			return failure(err)
 		}
@@ -321,7 +324,7 @@ func (s *staging) seal(st *stagedFile) error {
 
 // stamp sets the time of the file, and its attributes, which include the time.
 func (s *staging) stamp(st *stagedFile) (err error) {
-	if err := st.file.SetTime(st.dir, st.name, s.driver.clock.next()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, s.clock.next()); err != nil {
 		return s.tree.stagedFileError(err)
 	}
 	if st.meta, err = st.file.Stat(); err != nil {
@@ -333,7 +336,7 @@ func (s *staging) stamp(st *stagedFile) (err error) {
 		a.unique = randomName()
 	}
 	value := a.encode()
-	if !s.driver.noXattr && st.file.SetXattr(value) == nil {
+	if !s.noXattr && st.file.SetXattr(value) == nil {
 		return nil
 	}
 	return s.tree.stagedFileError(s.writeSidecar(st, value))
@@ -344,6 +347,6 @@ func (s *staging) restamp(st *stagedFile, after int64) (err error) {
 	if st.file, err = st.dir.Edit(st.name); err != nil {
 		return s.tree.stagedFileError(err)
 	}
-	s.driver.clock.advance(after)
+	s.clock.advance(after)
 	return s.seal(st)
 }

@@ -30,7 +30,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	require.NoError(t, err, "the part takes eight days")
 
 	done := false
-	s.driver.onOpen = func(path string) {
+	s.driver.live.tree.onOpen = func(path string) {
 		if path == "dir" && !done { // the parts are joined, but the object is not yet in its place
 			done = true
 			sweepLater()
@@ -78,9 +78,9 @@ func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	s := open(t, clock.tweak)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	clock.pass(8 * day)
-	s.driver.onOpen = func(path string) {
+	s.driver.live.tree.onOpen = func(path string) {
 		if path == uploadPath(upload) { // the part is about to open the upload
-			s.driver.onOpen = nil
+			s.driver.live.tree.onOpen = nil
 			reopen(t, s.root, clock.tweak)
 		}
 	}

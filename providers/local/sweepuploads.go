@@ -24,7 +24,7 @@ type uploadSweep struct {
 // sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
 // for long, and opening a bucket of a service does not sweep.
 func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
-	last, now := u.lastSweep.Load(), u.driver.clock.now().UnixNano()
+	last, now := u.lastSweep.Load(), u.clock.now().UnixNano()
 	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
@@ -36,7 +36,7 @@ func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
 // sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
 // to objects, for example, it does nothing.
 func (u *uploads) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{tree: u.tree, settings: u.settings, now: u.driver.clock.now(), minAge: staleupload.Idle}
+	w := &uploadSweep{tree: u.tree, settings: u.settings, now: u.clock.now(), minAge: staleupload.Idle}
 	u.lastSweep.Store(w.now.UnixNano())
 	if fi, err := u.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return

@@ -142,7 +142,7 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 		}
 	}()
 	err = s.staging.changeFile(ctx, f, change, func(a *attrs) (err error) {
-		if s.driver.visible {
+		if s.visible {
 			if visible, err = s.staging.stageVisible(ctx, a, f.Meta); err != nil {
 				return err
 			}
@@ -189,7 +189,7 @@ func (a *attrs) fit(m osdir.Meta) {
 // any more stays, because a reader may be about to read it.
 func (s *staging) replaceAttrs(ctx context.Context, f *osdir.File, a *attrs) error {
 	value := a.encode()
-	if !s.driver.noXattr && f.SetXattr(value) == nil {
+	if !s.noXattr && f.SetXattr(value) == nil {
 		return s.syncAttrs(f)
 	}
 	w, err := s.dir(ctx)
@@ -199,7 +199,7 @@ func (s *staging) replaceAttrs(ctx context.Context, f *osdir.File, a *attrs) err
 	if err := s.writeSidecar(&stagedFile{dir: w.dir, meta: f.Meta}, value); err != nil {
 		return err
 	}
-	if s.driver.noXattr {
+	if s.noXattr {
 		return nil
 	}
 	old, err := f.Xattr()
@@ -213,7 +213,7 @@ func (s *staging) replaceAttrs(ctx context.Context, f *osdir.File, a *attrs) err
 }
 
 func (s *staging) syncAttrs(f *osdir.File) error {
-	if !s.driver.sync {
+	if !s.sync {
 		return nil
 	}
 	return unknownOutcome(f.Sync())

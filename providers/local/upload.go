@@ -30,12 +30,13 @@ func validUpload(upload string) bool {
 
 // uploads has the open multipart uploads and their parts.
 type uploads struct {
-	driver   *driver
 	root     *os.Root
 	tree     *tree
 	staging  *staging
 	settings *settings
 	objects  *objects
+	clock    *clock
+	sync     bool
 
 	lastSweep atomic.Int64 // time of the last sweep, Unix time in nanoseconds
 }
@@ -118,7 +119,7 @@ func readKey(f *os.File) ([]byte, error) {
 // endUpload removes the key file of an upload whose object was placed in target, once that is
 // durable. The caller holds the lock of the key, so that no other call places the object again.
 func (o *objects) endUpload(upload, target *osdir.Dir) error {
-	if o.driver.sync {
+	if o.sync {
 		if err := target.Sync(); err != nil {
 			return unknownOutcome(err)
 		}

@@ -69,10 +69,11 @@ func validVersion(version string) bool {
 
 // noncurrent has the noncurrent versions of objects.
 type noncurrent struct {
-	driver *driver
 	root   *os.Root
 	tree   *tree
 	reader *reader
+	clock  *clock
+	sync   bool
 }
 
 func (n *noncurrent) versionsDir(key string) string {
@@ -99,7 +100,7 @@ func (n *noncurrent) markRemoved(ctx context.Context, key string, current object
 		if err != nil {
 			return err
 		}
-		at := max(n.driver.clock.next().UnixNano(), newest+1)
+		at := max(n.clock.next().UnixNano(), newest+1)
 		if current.found() {
 			at = max(at, current.meta.MTime+1) // even if its time is in the future
 		}
@@ -109,7 +110,7 @@ func (n *noncurrent) markRemoved(ctx context.Context, key string, current object
 
 func (n *noncurrent) writeMarker(path string) error {
 	f, err := n.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
-	if err == nil && n.driver.sync {
+	if err == nil && n.sync {
 		err = f.Sync()
 	}
 	if f != nil {
@@ -140,7 +141,7 @@ func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.D
 		if err != nil {
 			return failure(err)
 		}
-		if err = f(to); err == nil && n.driver.sync {
+		if err = f(to); err == nil && n.sync {
 			err = to.Sync()
 		}
 		n.tree.closeDir(to)
@@ -250,7 +251,7 @@ func (n *noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version st
 	if err := osdir.RetryInUse(ctx, func() error { return d.Unlink(version) }); err != nil {
 		return unlessAbsent(err)
 	}
-	if n.driver.sync {
+	if n.sync {
 		return unknownOutcome(d.Sync())
 	}
 	return nil
@@ -286,14 +287,14 @@ func (s *candidates) restore(ctx context.Context, d *osdir.Dir, version string) 
 	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
 		return err
 	}
-	if s.driver.sync {
+	if s.sync {
 		for _, changed := range [...]*osdir.Dir{s.plain, d} {
 			if err := changed.Sync(); err != nil {
 				return unknownOutcome(err)
 			}
 		}
 	}
-	if !s.driver.visible {
+	if !s.visible {
 		return nil
 	}
 	at, err := s.find()
@@ -325,7 +326,7 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 		return false, failure(err)
 	}
 	n.reader.dropSidecar(current.meta)
-	if n.driver.sync {
+	if n.sync {
 		for _, changed := range [...]*osdir.Dir{current.dir, d} {
 			if err := changed.Sync(); err != nil {
 				return true, unknownOutcome(err)

@@ -120,7 +120,7 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if osdir.IsNoFile(err) {
 		return nil
 	}
-	if err == nil && s.driver.sync { // before the object changes: after a power failure, it must not be beside another object
+	if err == nil && s.sync { // before the object changes: after a power failure, it must not be beside another object
 		err = alternate.Sync()
 	}
 	return failure(err)
@@ -161,8 +161,8 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 		a.crc, a.mtime = storage.CRC32C{}, f.Meta.MTime
 	}
 	value := a.encode()
-	if !s.driver.noXattr && f.SetXattr(value) == nil {
-		if s.driver.sync {
+	if !s.staging.noXattr && f.SetXattr(value) == nil {
+		if s.sync {
 			return f.Sync()
 		}
 		return nil
@@ -206,7 +206,7 @@ func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
 		return err
 	}
 	st.markPlaced()
-	if s.driver.sync {
+	if s.sync {
 		return alternate.Sync()
 	}
 	return nil
