@@ -224,7 +224,7 @@ func (r *requestRace) stop(first *response, pending int) {
 
 // mayHedge reports whether the bucket permits a hedge now.
 func (o *operation) mayHedge() bool {
-	return !o.core.retry.pace.watching.Load() && o.core.hedger.spend()
+	return !o.core.retry.pace.Throttled() && o.core.hedger.spend()
 }
 
 // asAttempt returns a request that counts as an attempt of its own.

@@ -185,7 +185,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 // wait: it asks the store seldom or never.
 func (o *operation) startAttempt(ctx context.Context) error {
 	if !o.signs {
-		if err := o.core.retry.pace.wait(ctx); err != nil {
+		if err := o.core.retry.pace.Wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -205,13 +205,14 @@ func (o *operation) endAttempt(e *Error) {
 // gaveUp returns the error of a wait that ctx has ended: the wait for another
 // attempt after e or, if e is nil, for the bucket's turn.
 func (o *operation) gaveUp(ctx context.Context, e *Error, unknown bool) *Error {
-	if e == nil {
-		e = o.core.retry.pace.refusal()
+	cause := o.core.retry.pace.Refusal()
+	if e != nil {
+		cause = e
 	}
 	failed := asError(ctx, ctx.Err())
 	failed.Unknown = unknown
-	if e != nil {
-		failed.Err = errors.Join(failed.Err, e)
+	if cause != nil {
+		failed.Err = errors.Join(failed.Err, cause)
 	}
 	return failed
 }
