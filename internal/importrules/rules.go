@@ -45,6 +45,9 @@ var shared = []string{
 	"internal/transport", "internal/urlpath",
 }
 
+// machines are parts of the core that need nothing of the API.
+var machines = []string{"internal/pace", "internal/rangeplan"}
+
 var rules = []rule{
 	{
 		says:   "the root imports only the standard library and the OpenTelemetry API",
@@ -52,6 +55,11 @@ var rules = []rule{
 		forbids: func(_, path string) bool {
 			return external(path) && !within(path, telemetry...)
 		},
+	},
+	{
+		says:    "a machine of the core imports only the standard library and other internal packages",
+		covers:  func(path string) bool { return within(path, machines...) },
+		forbids: func(_, path string) bool { return path == "." || external(path) },
 	},
 	{
 		says:   "memstore adds only an ordered map to the imports of the root, so that a test with it compiles no SDK",
