@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/omnibucket/storage/internal/buffer"
 )
 
 // A core is shared by all views of one opened bucket.
@@ -15,7 +17,7 @@ type core struct {
 	tag            string   // of revisions
 	features       Features // in force as the bucket was opened
 	hooks          []Hook
-	bufferLimit    *BufferLimit
+	bufferLimit    *buffer.Limit
 	retry          *retrier
 	hedger         *hedger // nil: reads are not hedged
 	telemetry      *telemetry
@@ -55,7 +57,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
 		hooks:          o.hooks,
-		bufferLimit:    o.bufferLimit,
+		bufferLimit:    &o.bufferLimit.limit,
 		retry:          newRetrier(o.retry, &desc),
 		telemetry:      reports,
 		public:         o.public,

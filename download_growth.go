@@ -68,11 +68,11 @@ func (d *download) grow(rate float64) {
 	}
 	most, promised := int64(mostRanges), int64(0)
 	if !d.growth.inPlace {
-		promised = d.op.core.bufferLimit.promise(mostRanges * maxRangeBytes)
+		promised = d.op.core.bufferLimit.Reserve(mostRanges * maxRangeBytes)
 		most = promised / maxRangeBytes
 	}
 	if most < 2 { // not now: each sample decides again
-		d.op.core.bufferLimit.unpromise(promised)
+		d.op.core.bufferLimit.Unreserve(promised)
 		return
 	}
 	s := &d.stream

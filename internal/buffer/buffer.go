@@ -1,10 +1,18 @@
-package storage
+// Package buffer has the memory of transfers.
+//
+// A [Buffer] holds one part. It grows by chunks of a mebibyte, and the first two are smaller. Each
+// chunk is granted by a [Limit], which bounds all buffers and cached blocks of a program. A buffer
+// that gets no chunk waits until another one is freed. It cannot wait for ever: if nothing that
+// was granted moves to or from a store, the longest waiting buffer gets a small chunk over the
+// limit. Free chunks are kept for later transfers.
+package buffer
 
 import (
 	"context"
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage/internal/crc32c"
 )
@@ -16,6 +24,9 @@ const (
 	secondChunk = 64 << 10
 	thirdChunk  = chunkBytes - firstChunk - secondChunk
 	chunkBytes  = 1 << 20
+
+	// TwoChunks is how many bytes a buffer holds before it costs much.
+	TwoChunks = firstChunk + secondChunk
 )
 
 var (
@@ -25,26 +36,35 @@ var (
 	otherChunks  = chunkPool{size: chunkBytes}
 )
 
-// A buffer is a part in memory. A BufferLimit grants its chunks as they are needed, so that a slow
-// source does not hold a whole part.
-type buffer struct {
-	op       *operation
-	chunks   [][]byte  // full length each; the last may be filled in part
-	inline   [1][]byte // the first of chunks: a small body needs no more
-	size     int64     // bytes filled
-	reserved int64     // bytes granted
-	crc      uint32    // of what was filled
+// A Buffer is a part in memory. Its Limit grants chunks as they are needed, so that a slow source
+// does not hold a whole part.
+type Buffer struct {
+	limit    *Limit
+	over     *atomic.Int32 // counts the chunks granted over the limit
+	chunks   [][]byte      // full length each; the last may be filled in part
+	inline   [1][]byte     // the first of chunks: a small body needs no more
+	size     int64         // bytes filled
+	reserved int64         // bytes granted
+	crc      uint32        // checksum of the filled bytes
 }
 
-func newBuffer(o *operation) *buffer {
-	b := &buffer{}
-	b.init(o)
+// New returns an empty Buffer. It counts in over the grants that exceed the limit.
+func New(limit *Limit, over *atomic.Int32) *Buffer {
+	b := &Buffer{}
+	b.Init(limit, over)
 	return b
 }
 
-func (b *buffer) init(o *operation) { b.op, b.chunks = o, b.inline[:0] }
+// Init makes b the empty Buffer that New returns.
+func (b *Buffer) Init(limit *Limit, over *atomic.Int32) {
+	b.limit, b.over, b.chunks = limit, over, b.inline[:0]
+}
 
-func (b *buffer) limit() *BufferLimit { return b.op.core.bufferLimit }
+// Size returns how many bytes were filled.
+func (b *Buffer) Size() int64 { return b.size }
+
+// CRC32C returns the checksum of the bytes that [Buffer.Fill] has read.
+func (b *Buffer) CRC32C() uint32 { return b.crc }
 
 func chunkSize(index int) int {
 	switch index {
@@ -58,8 +78,11 @@ func chunkSize(index int) int {
 	return chunkBytes
 }
 
-// space returns space for up to limit bytes more.
-func (b *buffer) space(ctx context.Context, limit int64) ([]byte, error) {
+// Filled counts n bytes that were written to the start of [Buffer.Space].
+func (b *Buffer) Filled(n int) { b.size += int64(n) }
+
+// Space returns space for up to limit bytes more.
+func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 	if b.size == b.reserved {
 		if err := b.grow(ctx, b.size+limit); err != nil {
 			return nil, err
@@ -75,8 +98,8 @@ func (b *buffer) space(ctx context.Context, limit int64) ([]byte, error) {
 	return nil, io.ErrShortBuffer // not reached: reserved is the chunks' length
 }
 
-// reserve requests the memory of size bytes at once.
-func (b *buffer) reserve(ctx context.Context, size int64) error {
+// Reserve requests the memory of size bytes at once.
+func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 	for b.reserved < size {
 		if err := b.grow(ctx, size); err != nil {
 			return err
@@ -89,9 +112,9 @@ func (b *buffer) reserve(ctx context.Context, size int64) error {
 // wait, it requests all that the part of whole bytes still needs. Else every waiting stream
 // would get a piece of a part, and none could send. Over the limit it gets one small chunk at a
 // time, because the source may have stalled.
-func (b *buffer) grow(ctx context.Context, whole int64) error {
+func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
-	if b.limit().try(int64(first)) {
+	if b.limit.Try(int64(first)) {
 		b.add(first)
 		return nil
 	}
@@ -101,12 +124,12 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 		sizes, total = append(sizes, size), total+int64(size)
 	}
 	least := min(total, secondChunk)
-	granted, over, err := b.limit().acquire(ctx, b, total, least)
+	granted, over, err := b.limit.Acquire(ctx, b, total, least)
 	if err != nil {
 		return err
 	}
 	if over {
-		b.op.overGrants.Add(1)
+		b.over.Add(1)
 	}
 	if granted < total {
 		sizes = []int{int(least)}
@@ -118,7 +141,7 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 }
 
 // add adds a chunk that was granted.
-func (b *buffer) add(size int) {
+func (b *Buffer) add(size int) {
 	b.reserved += int64(size)
 	b.chunks = append(b.chunks, takeChunk(size))
 }
@@ -135,6 +158,12 @@ func takeChunk(size int) []byte {
 	return otherChunks.get()
 }
 
+// Scratch returns 64 KiB of memory for as long as a call takes. No limit counts them.
+func Scratch() []byte { return takeChunk(secondChunk) }
+
+// PutScratch takes back what [Scratch] returned.
+func PutScratch(chunk []byte) { giveChunk(chunk) }
+
 func giveChunk(c []byte) {
 	switch len(c) {
 	case firstChunk:
@@ -148,18 +177,18 @@ func giveChunk(c []byte) {
 	}
 }
 
-// fill reads from r until the buffer holds size bytes. If r ends before, it returns io.EOF, also
+// Fill reads from r until the buffer holds size bytes. If r ends before, it returns io.EOF, also
 // if nothing was read.
-func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
+func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
 		if err := ctx.Err(); err != nil { // a slow source need not fill the part
 			return err
 		}
-		free, err := b.space(ctx, size-b.size)
+		free, err := b.Space(ctx, size-b.size)
 		if err != nil {
 			return err
 		}
-		n, err := readSome(r, free)
+		n, err := ReadSome(r, free)
 		b.crc = crc32c.Update(b.crc, free[:n])
 		b.size += int64(n)
 		if err != nil {
@@ -169,20 +198,20 @@ func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
 	return nil
 }
 
-// free gives the memory back. It does nothing on nil. Nothing may read the buffer afterwards.
-func (b *buffer) free() {
+// Free gives the memory back. It does nothing on nil. Nothing may read the buffer afterwards.
+func (b *Buffer) Free() {
 	if b == nil {
 		return
 	}
 	for _, c := range b.chunks {
 		giveChunk(c)
 	}
-	b.limit().release(b.reserved)
+	b.limit.Release(b.reserved)
 	b.chunks, b.reserved, b.size = nil, 0, 0
 }
 
 // ReadAt makes a buffer the io.ReaderAt of an io.SectionReader.
-func (b *buffer) ReadAt(p []byte, off int64) (int, error) {
+func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 	total := 0
 	for _, c := range b.chunks {
 		if off >= int64(len(c)) {
@@ -199,10 +228,10 @@ func (b *buffer) ReadAt(p []byte, off int64) (int, error) {
 	return total, io.EOF
 }
 
-// readSome makes one Read that returns bytes or an error. If the reader keeps returning
+// ReadSome makes one Read that returns bytes or an error. If the reader keeps returning
 // neither, it fails with io.ErrNoProgress.
-func readSome(r io.Reader, p []byte) (int, error) {
-	for range maxEmptyReads {
+func ReadSome(r io.Reader, p []byte) (int, error) {
+	for range MaxEmptyReads {
 		n, err := r.Read(p)
 		if n < 0 || n > len(p) {
 			return 0, errInvalidRead
@@ -214,6 +243,7 @@ func readSome(r io.Reader, p []byte) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
-const maxEmptyReads = 100
+// MaxEmptyReads is how often in a row a Read may return neither bytes nor an error.
+const MaxEmptyReads = 100
 
 var errInvalidRead = errors.New("Read returned an impossible count")

@@ -1,9 +1,10 @@
-package storage
+package buffer
 
 import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,14 @@ const mib = 1 << 20
 
 func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewBufferLimit(2 * mib)
+		m := &Limit{Max: 2 * mib}
 		require.False(t, granted(t, m, 2*mib))
-		m.addInFlight(1) // on its way to the store: waiting will end
+		m.AddInFlight(1) // on its way to the store: waiting will end
 		var order []int
 		var group sync.WaitGroup
 		for i := range 2 {
 			group.Go(func() {
-				_, over, err := m.acquire(t.Context(), nil, mib, mib)
+				_, over, err := m.Acquire(t.Context(), nil, mib, mib)
 				require.NoError(t, err)
 				require.False(t, over)
 				order = append(order, i)
@@ -31,10 +32,10 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		require.Empty(t, order, "nobody is granted anything over the limit while something moves")
-		m.addInFlight(-1)
-		m.release(mib)
+		m.AddInFlight(-1)
+		m.Release(mib)
 		synctest.Wait()
-		m.release(mib)
+		m.Release(mib)
 		group.Wait()
 		require.Equal(t, []int{0, 1}, order)
 	})
@@ -42,44 +43,44 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 
 func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewBufferLimit(2 * mib)
+		m := &Limit{Max: 2 * mib}
 		granted(t, m, 2*mib) // held by writers that only this goroutine fills
 		for range 40 {
 			require.True(t, granted(t, m, mib), "over the limit, and counted")
 		}
-		m.release(42 * mib)
+		m.Release(42 * mib)
 		require.False(t, granted(t, m, mib))
 	})
 }
 
 func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewBufferLimit(mib)
+		m := &Limit{Max: mib}
 		granted(t, m, mib)
-		m.addInFlight(1)
+		m.AddInFlight(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
 		var group sync.WaitGroup
-		group.Go(func() { _, _, err = m.acquire(ctx, nil, mib, mib) })
+		group.Go(func() { _, _, err = m.Acquire(ctx, nil, mib, mib) })
 		synctest.Wait()
 		cancel()
 		group.Wait()
 		require.ErrorIs(t, err, context.Canceled)
-		m.addInFlight(-1)
-		m.release(mib)
+		m.AddInFlight(-1)
+		m.Release(mib)
 		require.Zero(t, m.used)
 		require.Empty(t, m.waiting)
 	})
 }
 
 func TestMemoryGrantsARequestLargerThanItself(t *testing.T) {
-	m := NewBufferLimit(mib)
+	m := &Limit{Max: mib}
 	require.True(t, granted(t, m, 8*mib))
 }
 
-func granted(t *testing.T, m *BufferLimit, bytes int64) (over bool) {
+func granted(t *testing.T, m *Limit, bytes int64) (over bool) {
 	t.Helper()
-	_, over, err := m.acquire(t.Context(), nil, bytes, bytes)
+	_, over, err := m.Acquire(t.Context(), nil, bytes, bytes)
 	require.NoError(t, err)
 	return over
 }
@@ -93,19 +94,18 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 func TestStreamsThatShareAMemoryFinishTheirPartsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
-		m := NewBufferLimit(16 * mib)
+		m := &Limit{Max: 16 * mib}
 		begun := time.Now()
 		var group sync.WaitGroup
 		for range streams {
 			group.Go(func() {
-				o := &operation{core: &core{bufferLimit: m}}
 				for range parts {
-					b := newBuffer(o)
-					require.NoError(t, b.fill(t.Context(), zeros{}, part))
-					m.addInFlight(1)
+					b := New(m, new(atomic.Int32))
+					require.NoError(t, b.Fill(t.Context(), zeros{}, part))
+					m.AddInFlight(1)
 					time.Sleep(sending)
-					m.addInFlight(-1)
-					b.free()
+					m.AddInFlight(-1)
+					b.Free()
 				}
 			})
 		}
@@ -138,16 +138,15 @@ func (s *sourceThatStalls) Read(p []byte) (int, error) {
 func TestStalledSourcesTakeLittleOverTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit, sources, sent = 8 * mib, 60, 80 << 10
-		m := NewBufferLimit(limit)
-		o := &operation{core: &core{bufferLimit: m}}
+		m := &Limit{Max: limit}
 		end := make(chan struct{})
 		var group sync.WaitGroup
 		for range sources {
 			group.Go(func() {
-				b := newBuffer(o)
-				defer b.free()
-				require.Equal(t, io.EOF, b.fill(t.Context(), &sourceThatStalls{sent, end}, limit+1))
-				require.EqualValues(t, sent, b.size)
+				b := New(m, new(atomic.Int32))
+				defer b.Free()
+				require.Equal(t, io.EOF, b.Fill(t.Context(), &sourceThatStalls{sent, end}, limit+1))
+				require.EqualValues(t, sent, b.Size())
 			})
 		}
 		time.Sleep(time.Minute)
@@ -156,41 +155,74 @@ func TestStalledSourcesTakeLittleOverTheLimit(t *testing.T) {
 		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
 
 		begun := time.Now()
-		b := newBuffer(o)
-		require.NoError(t, b.fill(t.Context(), zeros{}, 5*mib))
+		b := New(m, new(atomic.Int32))
+		require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
 		require.Less(t, time.Since(begun), 2*stallAfter)
-		require.EqualValues(t, 5*mib, b.size)
-		b.free()
+		require.EqualValues(t, 5*mib, b.Size())
+		b.Free()
 		close(end)
 		group.Wait()
 		require.Zero(t, m.used)
 	})
 }
 
-// A block can be fetched again, so it counts as free for whoever needs memory.
-func TestBlocksGiveWayToEverySmallBuffer(t *testing.T) {
-	m := NewBufferLimit(mib)
-	r := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10-blockOverhead))
-	for i := range int64(16) {
-		readAt(t, r, i*mib/2, 10)
-	}
-	require.Equal(t, int64(mib), m.used)
-	require.Equal(t, int64(mib/2), m.promise(mib), "all of it can be evicted")
-	m.unpromise(mib / 2)
-	require.True(t, m.try(firstChunk))
-	require.LessOrEqual(t, m.used, int64(mib))
-	m.release(firstChunk)
+// A cachedThing counts how often it was evicted.
+type cachedThing struct {
+	bytes   int64
+	evicted int
 }
 
-func TestABlockThatFindsNoMemoryEvictsNone(t *testing.T) {
-	m := NewBufferLimit(mib)
-	small := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(64<<10-blockOverhead))
-	large := openGenerated(t, &generated{size: 10 * mib}, m, WithBlockSize(2*mib))
-	readAt(t, small, 0, 10)
-	readAt(t, large, 0, 10)
-	require.Len(t, small.blocks.blocks, 1)
-	require.True(t, m.try(mib-64<<10)) // a transfer
-	readAt(t, small, 5*mib, 10)        // instead of the older block
-	require.Len(t, small.blocks.blocks, 1)
-	m.release(mib - 64<<10)
+func (c *cachedThing) Memory() int64 { return c.bytes }
+func (c *cachedThing) Evicted()      { c.evicted++ }
+
+// keep caches memory, if there is some.
+func keep(m *Limit, c *cachedThing) bool {
+	m.Lock()
+	defer m.Unlock()
+	if !m.Take(c.bytes) {
+		return false
+	}
+	m.Keep(c)
+	return true
+}
+
+// Cached memory can be fetched again, so it counts as free for whoever needs memory.
+func TestCachedMemoryGivesWayToEverySmallBuffer(t *testing.T) {
+	m := &Limit{Max: mib}
+	things := make([]cachedThing, 16)
+	for i := range things {
+		things[i].bytes = mib / 16
+		require.True(t, keep(m, &things[i]))
+	}
+	require.Equal(t, int64(mib), m.Used())
+	require.Equal(t, int64(mib/2), m.Reserve(mib), "all of it can be evicted")
+	m.Unreserve(mib / 2)
+	require.True(t, m.Try(firstChunk))
+	require.LessOrEqual(t, m.Used(), int64(mib))
+	require.Equal(t, 1, things[0].evicted, "the least recently used")
+	require.Zero(t, things[1].evicted)
+	m.Release(firstChunk)
+}
+
+func TestCachedMemoryThatFindsNoneEvictsNone(t *testing.T) {
+	m := &Limit{Max: mib}
+	small := &cachedThing{bytes: 64 << 10}
+	require.True(t, keep(m, small))
+	require.False(t, keep(m, &cachedThing{bytes: 2 * mib}))
+	require.True(t, m.Try(mib-64<<10)) // a transfer
+	require.True(t, keep(m, &cachedThing{bytes: 64 << 10}))
+	require.Equal(t, 1, small.evicted)
+	require.False(t, keep(m, &cachedThing{bytes: 64<<10 + 1}))
+}
+
+func TestAGrantOverTheLimitIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &Limit{Max: mib}
+		require.True(t, m.Try(mib))
+		var over atomic.Int32
+		b := New(m, &over)
+		require.NoError(t, b.Reserve(t.Context(), mib))
+		require.Positive(t, over.Load())
+		b.Free()
+	})
 }

@@ -1,4 +1,4 @@
-package storage
+package blockcache
 
 // Scans are the latest series of ReadAts that each begin where the one before ended. Several may
 // be in progress at once, as when columns of a table are read together. If the last two scans were
