@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
@@ -17,7 +19,7 @@ import (
 // Its methods are safe for concurrent use. It holds no connection and needs no Close.
 type MultipartUpload struct {
 	bucket *bucket
-	record uploadRecord
+	record uploadtoken.Record
 	put    PutRequest // for BeginParts and CompleteParts; never changed
 	token  string
 
@@ -74,7 +76,7 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 			return nil, e
 		}
 		u.record.Upload = id
-		u.token = u.record.token()
+		u.token = u.record.Token()
 		return u, nil
 	})
 }
@@ -114,7 +116,7 @@ func (u *MultipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
 // finishRequest makes put a request for the driver.
 func (u *MultipartUpload) finishRequest() {
 	r := &u.put
-	r.Size, r.CRC32C = u.record.size(), CRC32C{}
+	r.Size, r.CRC32C = u.record.DeclaredSize(), CRC32C{}
 	r.Metadata = u.bucket.core.encodeMetadata(u.record.Metadata, u.record.WriteID)
 }
 

@@ -169,7 +169,7 @@ func (c *completion) checkParts(parts []Part) *Error {
 // checkTotal checks the size of the object. tooMuch says that no more parts could make it right.
 func (c *completion) checkTotal(size int64) (tooMuch bool, e *Error) {
 	record := &c.upload.record
-	for _, declared := range []int64{record.size(), c.options.size} {
+	for _, declared := range []int64{record.DeclaredSize(), c.options.size} {
 		if declared >= 0 && size != declared {
 			return size > declared, invalid("parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
 		}
@@ -243,7 +243,7 @@ func (c *completion) join(ctx context.Context, r *CompleteRequest) (*Attrs, *Err
 		c.stale = e != nil && (e.Code == InvalidArgument || e.Code == Changed)
 		return a, e
 	}
-	lost, properties := e != nil, u.record.properties()
+	lost, properties := e != nil, recordedProperties(&u.record)
 	attrs, e := finishWrite(ctx, &c.op, a, e, &intent{
 		properties: properties, controls: put.Controls, size: put.Size, crc: put.CRC32C, condition: u.put.Condition, writeID: u.record.WriteID,
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 // partOptions are the options of one part.
@@ -80,7 +81,7 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 	if err != nil {
 		return nil, err
 	}
-	u := &MultipartUpload{bucket: own, record: uploadRecord{Key: own.prefix + key, Upload: upload}}
+	u := &MultipartUpload{bucket: own, record: uploadtoken.Record{Key: own.prefix + key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
 	e := o.prepare(own, mayUpload, name, key)
