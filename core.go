@@ -8,13 +8,15 @@ import (
 	"sync/atomic"
 
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // A core is shared by all views of one opened bucket.
 type core struct {
 	driver         Driver
 	desc           Description
-	tag            string   // of revisions
+	tag            string // of revisions
+	metadata       metadata.Coding
 	features       Features // in force as the bucket was opened
 	hooks          []Hook
 	bufferLimit    *buffer.Limit
@@ -56,6 +58,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		desc:           desc,
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
+		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata},
 		hooks:          o.hooks,
 		bufferLimit:    &o.bufferLimit.limit,
 		retry:          newRetrier(o.retry, &desc),

@@ -117,7 +117,7 @@ func (u *MultipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
 func (u *MultipartUpload) finishRequest() {
 	r := &u.put
 	r.Size, r.CRC32C = u.record.DeclaredSize(), CRC32C{}
-	r.Metadata = u.bucket.core.encodeMetadata(u.record.Metadata, u.record.WriteID)
+	r.Metadata = u.bucket.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
 }
 
 // Key returns the key of the object.

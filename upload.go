@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 const (
@@ -176,7 +177,7 @@ func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
 	if (w.req.Condition != (Condition{}) || w.req.set.writeID != "") && w.writeID == "" {
 		w.writeID = w.op.core.newWriteID(w.req.set.writeID)
 	}
-	w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
+	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 	if w.src.at == nil {
 		return w.storeStream(ctx)
 	}
@@ -195,7 +196,7 @@ func (c *core) newWriteID(named string) string {
 	case named != "":
 		return named
 	}
-	return hexid.New(writeIDBytes / 2)
+	return hexid.New(metadata.WriteIDLength / 2)
 }
 
 // singleBound returns the size in bytes of the largest body that goes in one Put.

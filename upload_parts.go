@@ -167,7 +167,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*At
 	for {
 		if w.writeID == "" {
 			w.writeID = w.op.core.newWriteID(w.req.set.writeID)
-			w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
+			w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()
 		a, e := w.sendParts(ctx, first, next)
