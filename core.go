@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/telemetry"
 )
 
 // A core is shared by all views of one opened bucket.
@@ -22,7 +23,7 @@ type core struct {
 	bufferLimit    *buffer.Limit
 	retry          *retrier
 	hedger         *hedger // nil: reads are not hedged
-	telemetry      *telemetry
+	telemetry      *telemetry.Reporter
 	public         bool
 	publicBaseURL  string
 	signingBaseURL string
@@ -49,9 +50,9 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		d = layer(d)
 	}
 	desc := d.Describe()
-	reports := newTelemetry(o, desc)
+	reports := o.reporter(&desc)
 	if o.attemptSpans {
-		d = reports.traced(d)
+		d = traced(reports, d)
 	}
 	c := &core{
 		driver:         d,

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
-	"time"
-
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/telemetry"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
@@ -24,10 +22,8 @@ type operation struct {
 	keys       []string
 	writes     bool // only the outcome of a write can be unknown
 	begun      bool
-	measured   bool          // somebody collects metrics
 	done       func(Outcome) // of the hooks that ran; nil: none waits for the end
-	span       trace.Span    // nil: nobody traces
-	started    time.Duration // since processStart, if measured
+	report     telemetry.Call
 	bytes      atomic.Int64
 	wire       wire.Call    // the requests, and what the transport needs to know of them
 	signs      bool         // it makes hardly any request to the store
@@ -56,7 +52,7 @@ func (o *operation) begin(ctx context.Context) (context.Context, *Error) {
 		return ctx, asError(ctx, err)
 	}
 	o.begun = true
-	ctx = o.core.telemetry.start(ctx, o)
+	ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys))
 	for _, hook := range o.core.hooks {
 		hookCtx, done, err := hook(ctx, Operation{Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys})
 		if done != nil {
@@ -96,7 +92,9 @@ func (o *operation) end(failure *Error) error {
 	if o.done != nil {
 		o.done(Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
 	}
-	o.core.telemetry.end(o, err)
+	o.core.telemetry.End(&o.report, o.name, telemetry.Outcome{
+		Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load()), Failure: telemetryFailure(err),
+	})
 	return err
 }
 

@@ -34,7 +34,7 @@ func NewService(d ServiceDriver, opts ...OpenOption) *Service {
 		hooks:       o.hooks,
 		bufferLimit: &o.bufferLimit.limit,
 		retry:       newRetrier(o.retry, &desc),
-		telemetry:   newTelemetry(o, desc),
+		telemetry:   o.reporter(&desc),
 		bad:         o.bad,
 	}}
 }

@@ -23,6 +23,7 @@ func TestRules(t *testing.T) {
 		{"a machine and another internal package", module + "/internal/pace", module + "/internal/ctxtime", ""},
 		{"a machine and the API", module + "/internal/pace", module, "a machine of the core"},
 		{"a machine and telemetry", module + "/internal/pace", "go.opentelemetry.io/otel/trace", "a machine of the core"},
+		{"the machine of telemetry and telemetry", module + "/internal/telemetry", "go.opentelemetry.io/otel/trace", ""},
 		{"memstore and the ordered map", module + "/memstore", "github.com/tidwall/btree", ""},
 		{"memstore and an SDK", module + "/memstore", "cloud.google.com/go/storage", "memstore adds"},
 		{"memstore and a provider", module + "/memstore", module + "/providers/local", "memstore adds"},
