@@ -62,7 +62,7 @@ type mark struct {
 	done int64
 }
 
-// New returns a Pace. If it is not on, it holds nothing back, and only tells whether the store
+// New returns a Pace. If it is not on, it holds nothing back, and only reports whether the store
 // throttles. With counts, the first refusal finds how many requests the store served before it.
 // The rate never falls below one request in maxDelay, or one a second if that is more.
 func New(on, counts bool, maxDelay time.Duration) *Pace {

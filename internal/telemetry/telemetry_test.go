@@ -53,7 +53,7 @@ func (s *recordedSpan) End(...trace.SpanEndOption)               { s.ended = tru
 func (s *recordedSpan) all() map[string]string {
 	texts := map[string]string{}
 	for _, a := range s.attributes {
-		texts[string(a.Key)] = a.Value.Emit()
+		texts[string(a.Key)] = a.Value.String()
 	}
 	return texts
 }

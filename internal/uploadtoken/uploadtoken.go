@@ -2,8 +2,8 @@
 // upload.
 //
 // A token is a version, the start of a SHA-256 and a [Record] in JSON, in base64 for URLs. The
-// checksum finds a token that was cut or mistyped. It is no signature: whoever may write to the
-// bucket can make a token.
+// checksum finds a token that was cut or mistyped. It is no signature: a program that may write to
+// the bucket can make a token.
 package uploadtoken
 
 import (
