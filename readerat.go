@@ -132,7 +132,7 @@ func (r *ReaderAt) readAt(ctx context.Context, p []byte, off int64) (int, error)
 // start makes the cache.
 func (r *ReaderAt) start() {
 	limit := &defaultBufferLimit().limit
-	if own, ok := r.object.from.(*bucket); ok {
+	if own, ok := reach(r.object.from); ok {
 		limit = own.core.bufferLimit
 	}
 	r.blocks = blockcache.New(r.ctx, blockcache.Config{
