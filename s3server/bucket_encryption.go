@@ -25,13 +25,9 @@ type encryptionRule struct {
 	Unknown                unknownElements                    `xml:",any"`
 }
 
-// blocksCustomerKeys reports whether the bucket refuses SSE-C. A bucket that does not say it
-// follows the server.
-func (e *encryptionRule) blocksCustomerKeys(server bool) bool {
-	if e == nil || e.BlockedEncryptionTypes == nil {
-		return server
-	}
-	return slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
+// blocksCustomerKeys reports whether the bucket refuses SSE-C.
+func (e *encryptionRule) blocksCustomerKeys() bool {
+	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
 // standard returns the encryption of an object whose write asks for none. keyed is whether the
@@ -88,9 +84,6 @@ func getBucketEncryption(r *request) error {
 				KMSMasterKeyID string          `xml:",omitempty"`
 				Unknown        unknownElements `xml:",any"`
 			}{SSEAlgorithm: byStore}
-		}
-		if rule.BlockedEncryptionTypes == nil && r.server.config.BlockCustomerKeys {
-			rule.BlockedEncryptionTypes = &struct{ EncryptionType []string }{[]string{"SSE-C"}}
 		}
 		response.Rule = []encryptionRule{rule}
 		return nil

@@ -40,7 +40,7 @@ func (d *bucketDriver) Describe() storage.Description {
 		EnableVersions: d.enableVersions,
 		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
 	}
-	if d.handler.config.FolderOrder {
+	if d.handler.config.folderOrder {
 		description.FolderOrder = true
 	} else {
 		features |= storage.OrderedListing

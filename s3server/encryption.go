@@ -46,7 +46,7 @@ func readEncryption(r *request, header http.Header, rule *encryptionRule) (encry
 	switch {
 	case customer != "" && (e.algorithm != "" || e.kmsKey != ""):
 		return e, newError("InvalidArgument").withMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
-	case customer != "" && rule.blocksCustomerKeys(r.server.config.BlockCustomerKeys):
+	case customer != "" && rule.blocksCustomerKeys():
 		return e, newError("AccessDenied")
 	case customer != "":
 		return e, nil

@@ -113,7 +113,7 @@ func listObjects(r *request) error {
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	var next position
-	if r.server.config.FolderOrder {
+	if r.server.config.folderOrder {
 		after.prefix = after.prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
 	var owners func(*object) owner

@@ -35,7 +35,7 @@ func listObjectsV1(r *request) error {
 	}
 	common, rolled := l.commonPrefix(marker)
 	after := position{key: marker, prefix: rolled && common == marker}
-	if r.server.config.FolderOrder {
+	if r.server.config.folderOrder {
 		after.prefix = true // the marker may be the name of a folder
 	}
 	owners, err := r.owners()

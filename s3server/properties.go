@@ -80,9 +80,6 @@ func readMetadata(h *Handler, from, to http.Header) error {
 			continue
 		}
 		total += len(name) - len(metadataPrefix) + len(value)
-		if h.config.DashForUnderscore {
-			name = strings.ReplaceAll(name, "_", "-")
-		}
 		to[strings.ToLower(name)] = []string{mailSafe(value)}
 	}
 	if total > h.limits.MaxMetadata {

@@ -46,11 +46,11 @@ func putRequestPayment(r *request) error {
 const payerHeader, requester = "x-amz-request-payer", "requester"
 
 // checkPayer refuses a request that does not agree to pay, if the requester has to. The owner of a
-// bucket pays without being asked. [Config.RequesterPays] treats the owner like anybody else.
+// bucket pays without being asked.
 func checkPayer(r *request, header http.Header) error {
 	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
-	must := r.server.config.RequesterPays
-	if !must && r.target.bucket != "" {
+	must := false
+	if r.target.bucket != "" {
 		_ = r.view(func(b *bucket) error { // a bucket that is missing is reported by the operation
 			must = b.payer == payerRequester && r.caller.account != b.account
 			agrees = agrees && !r.caller.anonymous // nobody could be charged

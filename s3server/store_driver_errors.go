@@ -2,6 +2,8 @@ package s3server
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/omnibucket/storage"
@@ -93,4 +95,19 @@ func driverMessage(err error) string {
 		text += " (" + e.Hint + ")"
 	}
 	return text
+}
+
+// systemCause returns what the operating system says about err, without the paths and addresses
+// that err itself tells. ok is false if err is not one of the system.
+func systemCause(err error) (cause string, ok bool) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err.Error(), true
+	}
+	if e, ok := errors.AsType[syscall.Errno](err); ok {
+		return e.Error(), true
+	}
+	return "", false
 }

@@ -35,7 +35,7 @@ var _ store = (*memoryStore)(nil)
 
 func newMemoryStore(c *Config, d storage.Driver) *memoryStore {
 	return &memoryStore{
-		now: func() time.Time { return c.Now().UTC() }, folderOrder: c.FolderOrder, blobs: newBlobs(d, c.MaxBytes),
+		now: func() time.Time { return c.Now().UTC() }, folderOrder: c.folderOrder, blobs: newBlobs(d, c.MaxBytes),
 		ledger: newLedger(c.MaxBytes),
 	}
 }
