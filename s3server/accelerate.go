@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type accelerateConfiguration struct {
@@ -33,10 +35,10 @@ func putAcceleration(r *request) error {
 		return err
 	}
 	if asked.Status != enabled && asked.Status != suspended || len(asked.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if strings.Contains(r.target.bucket, ".") {
-		return newError("InvalidRequest").withMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
+		return s3error.New("InvalidRequest").WithMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		b.acceleration = asked.Status

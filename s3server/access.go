@@ -3,6 +3,8 @@ package s3server
 import (
 	"net/http"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // An access is one action of a request on a bucket or an object.
@@ -39,7 +41,7 @@ func (r *request) authorizeWith(header http.Header, tags []tag) error {
 	switch r.operation {
 	case "ListBuckets", "CreateBucket":
 		if r.caller.anonymous || r.caller.readOnly && !readsOnly(action(r)) {
-			return newError("AccessDenied")
+			return s3error.New("AccessDenied")
 		}
 		return nil
 	}
@@ -48,7 +50,7 @@ func (r *request) authorizeWith(header http.Header, tags []tag) error {
 		a.header, a.tags = header, tags
 		return a.checkAll()
 	})
-	if asErrorCode(err, "NoSuchBucket") && !r.caller.anonymous {
+	if s3error.Is(err, "NoSuchBucket") && !r.caller.anonymous {
 		return nil // the operation reports it, after the errors that come first
 	}
 	return err
@@ -106,7 +108,7 @@ func (a *access) check() error {
 	case a.failed != nil:
 		return a.failed
 	case !permitted:
-		return newError("AccessDenied")
+		return s3error.New("AccessDenied")
 	}
 	return nil
 }
@@ -127,7 +129,7 @@ func (a *access) checkFurther(further furtherAction) error {
 	next.action = further.action
 	_, denied := a.bucket.policy.judge(&next)
 	if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
-		return newError("AccessDenied")
+		return s3error.New("AccessDenied")
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type accessBlock struct {
@@ -18,7 +20,7 @@ func getAccessBlock(r *request) error {
 	var response accessBlock
 	err := r.view(func(b *bucket) error {
 		if b.block == nil {
-			return newError("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
+			return s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
 		}
 		response = *b.block
 		return nil

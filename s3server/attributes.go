@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
@@ -95,11 +97,11 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 		case slices.Contains(objectAttributes, attribute):
 			asked = append(asked, attribute)
 		case attribute != "":
-			return nil, newError("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).withMessage("Invalid attribute name specified.")
+			return nil, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).WithMessage("Invalid attribute name specified.")
 		}
 	}
 	if asked == nil {
-		return nil, newError("InvalidRequest").withMessage("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
+		return nil, s3error.New("InvalidRequest").WithMessage("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
 	}
 	return asked, nil
 }

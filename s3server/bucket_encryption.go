@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"net/http"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type encryptionConfiguration struct {
@@ -47,12 +49,12 @@ func (e *encryptionRule) standard(asked encryption, keyed bool) encryption {
 
 func (c *encryptionConfiguration) check() error {
 	if len(c.Rule) != 1 || len(c.Unknown) > 0 || len(c.Rule[0].Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if b := c.Rule[0].BlockedEncryptionTypes; b != nil {
 		for _, kind := range b.EncryptionType {
 			if kind != "SSE-C" && kind != "NONE" || kind == "NONE" && len(b.EncryptionType) > 1 {
-				return newError("MalformedXML")
+				return s3error.New("MalformedXML")
 			}
 		}
 	}
@@ -61,10 +63,10 @@ func (c *encryptionConfiguration) check() error {
 	case d == nil:
 		return nil
 	case d.SSEAlgorithm != byStore && d.SSEAlgorithm != byKMS && d.SSEAlgorithm != byKMSTwice, len(d.Unknown) > 0:
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	case d.SSEAlgorithm == byStore && d.KMSMasterKeyID != "":
-		return newError("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
-			withMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
+			WithMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 	}
 	return nil
 }

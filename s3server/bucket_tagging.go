@@ -1,6 +1,10 @@
 package s3server
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
 
 const maxBucketTags = 50
 
@@ -8,7 +12,7 @@ func getBucketTagging(r *request) error {
 	response := tagging{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if len(b.tags) == 0 {
-			return newError("NoSuchTagSet", "BucketName", b.name)
+			return s3error.New("NoSuchTagSet", "BucketName", b.name)
 		}
 		response.setTags(b.tags)
 		return nil
@@ -43,7 +47,7 @@ func putBucketTagging(r *request) error {
 // checkBucketTags refuses what S3 refuses, and sorts the tags.
 func checkBucketTags(tags []tag) error {
 	if len(tags) > maxBucketTags {
-		return newError("BadRequest").withMessage("Bucket tag count cannot be greater than %d", maxBucketTags)
+		return s3error.New("BadRequest").WithMessage("Bucket tag count cannot be greater than %d", maxBucketTags)
 	}
 	return checkTagSet(tags, "System tags cannot be added/updated by requester")
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // Bucket returns a bucket of the server, to put objects in before a test and to look at them
@@ -355,9 +356,9 @@ func crc32cOf(sum checksum) storage.CRC32C {
 
 // code returns S3's code of an error, or "".
 func code(err error) string {
-	var e *apiError
+	var e *s3error.Error
 	if errors.As(err, &e) {
-		return e.code
+		return e.Code
 	}
 	return ""
 }
@@ -373,17 +374,17 @@ var storageCodes = map[string]storage.Code{
 
 // storageError returns an error of the store in the terms of package storage.
 func storageError(err error) error {
-	var e *apiError
+	var e *s3error.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	known, found := storageCodes[e.code]
+	known, found := storageCodes[e.Code]
 	switch {
 	case found:
-	case e.status >= http.StatusInternalServerError && e.code != "NotImplemented":
+	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
 		known = storage.Unavailable
 	default:
 		known = storage.InvalidArgument
 	}
-	return &storage.Error{Code: known, Status: e.status, Err: e}
+	return &storage.Error{Code: known, Status: e.Status, Err: e}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type corsConfiguration struct {
@@ -45,25 +47,25 @@ func putCORS(r *request) error {
 func (c *corsConfiguration) check() error {
 	const maxRules = 100
 	if len(c.Rules) == 0 || len(c.Rules) > maxRules || len(c.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	for _, rule := range c.Rules {
 		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 || len(rule.Unknown) > 0 {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		for _, method := range rule.AllowedMethods {
 			if !slices.Contains([]string{"GET", "PUT", "HEAD", "POST", "DELETE"}, method) {
-				return newError("InvalidRequest").withMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
+				return s3error.New("InvalidRequest").WithMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
 			}
 		}
 		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
 			if strings.Count(pattern, "*") > 1 {
-				return newError("InvalidRequest").withMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
+				return s3error.New("InvalidRequest").WithMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
 			}
 		}
 		for _, name := range rule.ExposeHeaders {
 			if strings.Contains(name, "*") {
-				return newError("InvalidRequest").withMessage("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name)
+				return s3error.New("InvalidRequest").WithMessage("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name)
 			}
 		}
 	}
@@ -74,7 +76,7 @@ func getCORS(r *request) error {
 	var response corsConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
-			return newError("NoSuchCORSConfiguration", "BucketName", b.name)
+			return s3error.New("NoSuchCORSConfiguration", "BucketName", b.name)
 		}
 		response.Rules = b.cors.Rules
 		return nil
@@ -169,15 +171,15 @@ func requestedHeaders(r *request) []string {
 
 // corsRefusal says why no rule allows a preflight request, in the words of AWS.
 func corsRefusal(r *request, method string) error {
-	refusal := newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
+	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
-			refusal.message = "CORSResponse: CORS is not enabled for this bucket."
+			refusal.Message = "CORSResponse: CORS is not enabled for this bucket."
 		}
 		return nil
 	})
 	if err != nil {
-		refusal.message = "CORSResponse: Bucket not found"
+		refusal.Message = "CORSResponse: Bucket not found"
 	}
 	return refusal
 }
@@ -187,10 +189,10 @@ func corsRefusal(r *request, method string) error {
 func preflight(r *request) error {
 	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
-		return newError("BadRequest").withMessage("Insufficient information. Origin request header needed.")
+		return s3error.New("BadRequest").WithMessage("Insufficient information. Origin request header needed.")
 	}
 	if method == "" {
-		return newError("BadRequest").withMessage("Invalid Access-Control-Request-Method: null")
+		return s3error.New("BadRequest").WithMessage("Invalid Access-Control-Request-Method: null")
 	}
 	headers := requestedHeaders(r)
 	rule := matchingRule(r, origin, method, headers)

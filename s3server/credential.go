@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // DefaultAccountID is the account of a [Credential] that names none.
@@ -48,11 +50,11 @@ func (h *Handler) credential(accessKey, token string) (Credential, error) {
 			return c, nil
 		case token == "":
 			// A temporary key is invalid without its token.
-			return Credential{}, newError("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
+			return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 		}
-		return Credential{}, newError("InvalidToken", "Token-0", token)
+		return Credential{}, s3error.New("InvalidToken", "Token-0", token)
 	}
-	return Credential{}, newError("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
+	return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 }
 
 // anonymousID is the canonical id that AWS shows as the owner of what anonymous requests
@@ -107,7 +109,7 @@ func checkOwner(r *request) error {
 func (b *bucket) checkOwner(expected ...string) error {
 	for _, account := range expected {
 		if account != "" && account != b.account {
-			return newError("AccessDenied")
+			return s3error.New("AccessDenied")
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // deleteObject returns 204 also for a missing object, as S3 does.
@@ -12,7 +14,7 @@ func deleteObject(r *request) error {
 		return err
 	}
 	if r.Header.Get("If-None-Match") != "" {
-		return newError("NotImplemented", "Header", "If-None-Match")
+		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
 	gone, err := remove(r, &removeRequest{
 		versionName: versionName{r.target.bucket, r.target.key, id}, condition: writeCondition{match: r.Header.Get("If-Match")}, bypass: bypasses(r), account: r.caller.account,
@@ -45,11 +47,11 @@ type deleteRequest struct {
 // check refuses what is not in S3's schema.
 func (d *deleteRequest) check(most int) error {
 	if len(d.Object) == 0 || len(d.Object) > most || d.Unknown != nil {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	for _, o := range d.Object {
 		if o.Unknown != nil {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 	}
 	return nil
@@ -102,13 +104,13 @@ func deleteObjects(r *request) error {
 			o.ETag = ""
 		}
 		var gone removal
-		err := error(newError("NotImplemented").withMessage("This server does not implement the conditions LastModifiedTime and Size"))
+		err := error(s3error.New("NotImplemented").WithMessage("This server does not implement the conditions LastModifiedTime and Size"))
 		if o.LastModifiedTime == "" && o.Size == "" {
 			gone, err = deleteOne(r, b, o.Key, o.VersionID, o.ETag)
 		}
 		if err != nil {
 			e := asAPIError(err)
-			result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.code, text(e.message)})
+			result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.Code, text(e.Message)})
 			continue
 		}
 		if asked.Quiet {
@@ -132,13 +134,13 @@ func deleteAction(id string) string {
 
 func deleteOne(r *request, b *bucket, key, id, etag string) (removal, error) {
 	if key == "" {
-		return removal{}, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
+		return removal{}, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
 	}
 	if err := checkKey(key); err != nil {
 		return removal{}, err
 	}
 	if id != "" && !r.server.validVersionID(id) {
-		return removal{}, newError("NoSuchVersion")
+		return removal{}, s3error.New("NoSuchVersion")
 	}
 	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
 		return removal{}, err

@@ -3,6 +3,8 @@ package s3server
 import (
 	"bytes"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // These bound the memory that XML and JSON documents of requests take.
@@ -61,7 +63,7 @@ func checkShape(document []byte) error {
 		document = document[from:]
 		to := bytes.IndexByte(document[:min(len(document), maxTagSize)], '>')
 		if tags++; to < 0 || tags > maxElementTags {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		switch {
 		case document[1] == '/':
@@ -70,7 +72,7 @@ func checkShape(document []byte) error {
 			depth++
 		}
 		if depth > maxXMLDepth {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		document = document[to:]
 	}

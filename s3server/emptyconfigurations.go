@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // This file has the configurations that no bucket of this server has: replication, analytics,
@@ -11,7 +13,7 @@ import (
 
 func getReplication(r *request) error {
 	return r.view(func(b *bucket) error {
-		return newError("ReplicationConfigurationNotFoundError", "BucketName", b.name)
+		return s3error.New("ReplicationConfigurationNotFoundError", "BucketName", b.name)
 	})
 }
 
@@ -22,7 +24,7 @@ func deleteNothing(r *request) error {
 
 // noConfiguration is the response for one configuration by its id.
 func noConfiguration(r *request) error {
-	return r.view(func(*bucket) error { return newError("NoSuchConfiguration") })
+	return r.view(func(*bucket) error { return s3error.New("NoSuchConfiguration") })
 }
 
 type configurationList struct {

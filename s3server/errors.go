@@ -7,30 +7,32 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // asAPIError returns the S3 error for err, which is not nil.
-func asAPIError(err error) *apiError {
-	e, _ := errors.AsType[*apiError](driverError(err, "")) // which has one
+func asAPIError(err error) *s3error.Error {
+	e, _ := errors.AsType[*s3error.Error](driverError(err, "")) // which has one
 	return e
 }
 
 // writeError returns e to the client. A response to HEAD, and a 304, have no body.
-func (r *request) writeError(e *apiError) {
+func (r *request) writeError(e *s3error.Error) {
 	r.leaveDocument() // others need not wait until the client reads
 	header := r.w.Header()
-	for name, values := range e.header {
+	for name, values := range e.Header {
 		header[name] = values
 	}
-	if r.Method == http.MethodHead || e.status == http.StatusNotModified {
-		r.w.WriteHeader(e.status)
+	if r.Method == http.MethodHead || e.Status == http.StatusNotModified {
+		r.w.WriteHeader(e.Status)
 		return
 	}
 	r.refuse(func() {
 		header.Set("Content-Type", "application/xml")
-		r.w.WriteHeader(e.status)
+		r.w.WriteHeader(e.Status)
 		head := xml.Header
-		if e.status == http.StatusOK {
+		if e.Status == http.StatusOK {
 			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
 		}
 		r.send(append([]byte(head), errorElement(e, r)...))
@@ -38,16 +40,16 @@ func (r *request) writeError(e *apiError) {
 }
 
 // errorElement returns the Error element of a response.
-func errorElement(e *apiError, r *request) []byte {
+func errorElement(e *s3error.Error, r *request) []byte {
 	var b bytes.Buffer
 	element := func(name, value string) {
 		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(escape(value), "&quot;", `"`), name)
 	}
 	b.WriteString("<Error>")
-	element("Code", e.code)
-	element("Message", e.message)
-	for i := 0; i+1 < len(e.fields); i += 2 {
-		element(e.fields[i], e.fields[i+1])
+	element("Code", e.Code)
+	element("Message", e.Message)
+	for i := 0; i+1 < len(e.Fields); i += 2 {
+		element(e.Fields[i], e.Fields[i+1])
 	}
 	element("Resource", r.URL.Path)
 	element("RequestId", r.id)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A Fault makes the server misbehave on purpose. The first fields select requests; the others
@@ -227,8 +229,8 @@ func (f *Fault) beforeAuth(r *request) error {
 		cutConnection()
 	}
 	if f.Redirect != "" {
-		return newError("PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket).
-			withHeader("X-Amz-Bucket-Region", f.Redirect)
+		return s3error.New("PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket).
+			WithHeader("X-Amz-Bucket-Region", f.Redirect)
 	}
 	return nil
 }
@@ -246,15 +248,15 @@ func (f *Fault) afterAuth(r *request) error {
 	}
 	code := f.Error
 	setDefault(&code, "InternalError")
-	e := newError(code)
+	e := s3error.New(code)
 	if f.Status != 0 {
-		e.status = f.Status
+		e.Status = f.Status
 	}
 	if f.RetryAfter > 0 {
-		e.withHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
+		e.WithHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
 	}
 	if f.In200 {
-		e.status = 200
+		e.Status = 200
 	}
 	return e
 }
@@ -284,6 +286,6 @@ func (f *Fault) denies(key, version string) *deleteError {
 	if !denied {
 		return nil
 	}
-	e := newError("AccessDenied")
-	return &deleteError{text(key), version, e.code, text(e.message)}
+	e := s3error.New("AccessDenied")
+	return &deleteError{text(key), version, e.Code, text(e.Message)}
 }

@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type lifecycleConfiguration struct {
@@ -87,7 +89,7 @@ func putLifecycle(r *request) error {
 	asked := lifecycleConfiguration{Least: smallAnywhere}
 	if value := r.Header.Get(leastSizeHeader); value != "" {
 		if asked.Least = value; value != smallAnywhere && value != smallByClass {
-			return newError("InvalidRequest").withMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
+			return s3error.New("InvalidRequest").WithMessage("Invalid TransitionDefaultMinimumObjectSize found: %s", value)
 		}
 	}
 	if err := r.readXML(&asked); err != nil {
@@ -107,7 +109,7 @@ func getLifecycle(r *request) error {
 	var response lifecycleConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.lifecycle == nil {
-			return newError("NoSuchLifecycleConfiguration", "BucketName", b.name)
+			return s3error.New("NoSuchLifecycleConfiguration", "BucketName", b.name)
 		}
 		response = *b.lifecycle
 		return nil

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A lifecycleDate is a date as it was sent. It is checked before it is kept.
@@ -26,9 +28,9 @@ func (d lifecycleDate) check() error {
 	case d == "":
 		return nil
 	case t.IsZero():
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	case !t.Equal(t.Truncate(24 * time.Hour)):
-		return newError("InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d)).withMessage("'Date' must be at midnight GMT")
+		return s3error.New("InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d)).WithMessage("'Date' must be at midnight GMT")
 	}
 	return nil
 }
@@ -37,7 +39,7 @@ func (d lifecycleDate) check() error {
 func (c *lifecycleConfiguration) check() error {
 	const maxRules, maxID = 1000, 255
 	if len(c.Rule) == 0 || len(c.Rule) > maxRules || len(c.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	ids := map[string]bool{}
 	for i := range c.Rule {
@@ -49,10 +51,10 @@ func (c *lifecycleConfiguration) check() error {
 			rule.ID = rand.Text()
 		}
 		if len(rule.ID) > maxID {
-			return newError("InvalidArgument").withMessage("ID length should not exceed allowed limit of 255")
+			return s3error.New("InvalidArgument").WithMessage("ID length should not exceed allowed limit of 255")
 		}
 		if ids[rule.ID] {
-			return newError("InvalidArgument").withMessage("Rule ID must be unique. Found same ID for more than one rule")
+			return s3error.New("InvalidArgument").WithMessage("Rule ID must be unique. Found same ID for more than one rule")
 		}
 		ids[rule.ID] = true
 	}
@@ -64,9 +66,9 @@ func (r *lifecycleRule) check() error {
 		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
 	switch {
 	case r.Status != enabled && r.Status != "Disabled", (r.Filter == nil) == (r.Prefix == nil), len(r.Unknown) > 0:
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	case !acts:
-		return newError("InvalidRequest").withMessage("At least one action needs to be specified in a rule.")
+		return s3error.New("InvalidRequest").WithMessage("At least one action needs to be specified in a rule.")
 	}
 	for _, check := range []func() error{r.Filter.check, r.checkExpiration, r.checkTransitions, r.checkNoncurrent, r.checkAbort} {
 		if err := check(); err != nil {
@@ -88,13 +90,13 @@ func (f *lifecycleFilter) check() error {
 		}
 	}
 	if conditions > 1 || len(f.Unknown) > 0 || f.And != nil && len(f.And.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	keys := map[string]bool{}
 	tags, err := tagsOf(f.tagElements())
 	for _, t := range tags {
 		if keys[t.Key] {
-			return newError("InvalidRequest").withMessage("Duplicate Tag Keys are not allowed.")
+			return s3error.New("InvalidRequest").WithMessage("Duplicate Tag Keys are not allowed.")
 		}
 		keys[t.Key] = true
 	}
@@ -115,7 +117,7 @@ func (f *lifecycleFilter) tagElements() []xmlTag {
 // positive refuses a count below 1. action and field are those of the message.
 func positive(count *int, field, action string) error {
 	if count != nil && *count < 1 {
-		return newError("InvalidArgument").withMessage("'%s' for %s action must be a positive integer", field, action)
+		return s3error.New("InvalidArgument").WithMessage("'%s' for %s action must be a positive integer", field, action)
 	}
 	return nil
 }
@@ -132,10 +134,10 @@ func (r *lifecycleRule) checkExpiration() error {
 		}
 	}
 	if given != 1 || len(e.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if scope := r.scope(); e.ExpiredObjectDeleteMarker != nil && len(scope.tags) > 0 {
-		return newError("InvalidRequest").withMessage("ExpiredObjectDeleteMarker cannot be specified with Tags.")
+		return s3error.New("InvalidRequest").WithMessage("ExpiredObjectDeleteMarker cannot be specified with Tags.")
 	}
 	if err := positive(e.Days, "Days", "Expiration"); err != nil {
 		return err
@@ -152,13 +154,13 @@ const minInfrequent = 30
 
 func checkClass(class, action string, days *int) error {
 	if slices.Index(coldness, class) < 1 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if days != nil && *days < 0 {
-		return newError("InvalidArgument").withMessage("'Days' in %s action must be nonnegative", action)
+		return s3error.New("InvalidArgument").WithMessage("'Days' in %s action must be nonnegative", action)
 	}
 	if infrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"; infrequent && days != nil && *days < minInfrequent {
-		return newError("InvalidArgument").withMessage("'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent, class)
+		return s3error.New("InvalidArgument").WithMessage("'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent, class)
 	}
 	return nil
 }
@@ -167,7 +169,7 @@ func (r *lifecycleRule) checkTransitions() error {
 	classes := map[string]bool{}
 	for _, t := range r.Transition {
 		if (t.Days == nil) == (t.Date == "") || len(t.Unknown) > 0 {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		if err := checkClass(t.StorageClass, "Transition", t.Days); err != nil {
 			return err
@@ -176,7 +178,7 @@ func (r *lifecycleRule) checkTransitions() error {
 			return err
 		}
 		if classes[t.StorageClass] {
-			return newError("InvalidRequest").withMessage("'StorageClass' must be different for 'Transition' actions in same 'Rule'")
+			return s3error.New("InvalidRequest").WithMessage("'StorageClass' must be different for 'Transition' actions in same 'Rule'")
 		}
 		classes[t.StorageClass] = true
 		e := r.Expiration
@@ -184,10 +186,10 @@ func (r *lifecycleRule) checkTransitions() error {
 			continue
 		}
 		if (e.Days == nil) != (t.Days == nil) {
-			return newError("InvalidRequest").withMessage("Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID)
+			return s3error.New("InvalidRequest").WithMessage("Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID)
 		}
 		if e.Days != nil && *e.Days <= *t.Days {
-			return newError("InvalidArgument").withMessage("'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'", r.ID)
+			return s3error.New("InvalidArgument").WithMessage("'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'", r.ID)
 		}
 	}
 	return nil
@@ -196,7 +198,7 @@ func (r *lifecycleRule) checkTransitions() error {
 func (r *lifecycleRule) checkNoncurrent() error {
 	if e := r.NoncurrentVersionExpiration; e != nil {
 		if e.NoncurrentDays == nil || len(e.Unknown) > 0 {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		if err := checkNewer(e.NewerNoncurrentVersions, "NoncurrentVersionExpiration"); err != nil {
 			return err
@@ -207,7 +209,7 @@ func (r *lifecycleRule) checkNoncurrent() error {
 	}
 	for _, t := range r.NoncurrentVersionTransition {
 		if t.NoncurrentDays == nil || len(t.Unknown) > 0 {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		if err := checkNewer(t.NewerNoncurrentVersions, "NoncurrentVersionTransition"); err != nil {
 			return err
@@ -222,7 +224,7 @@ func (r *lifecycleRule) checkNoncurrent() error {
 func checkNewer(count *int, action string) error {
 	const most = 100
 	if count != nil && *count > most {
-		return newError("InvalidArgument").withMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, most)
+		return s3error.New("InvalidArgument").WithMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, most)
 	}
 	return positive(count, "NewerNoncurrentVersions", action)
 }
@@ -233,10 +235,10 @@ func (r *lifecycleRule) checkAbort() error {
 		return nil
 	}
 	if a.DaysAfterInitiation == nil {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if len(r.scope().tags) > 0 {
-		return newError("InvalidRequest").withMessage("AbortIncompleteMultipartUpload cannot be specified with Tags.")
+		return s3error.New("InvalidRequest").WithMessage("AbortIncompleteMultipartUpload cannot be specified with Tags.")
 	}
 	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const fullDay = 24 * time.Hour
@@ -147,7 +149,7 @@ func (l lifecycleRun) expire(v *version, current bool) bool {
 func (l lifecycleRun) setClass(v *version, class string) {
 	changed, shown, err := l.server.store.change(l.ctx, versionName{l.bucket.name, v.key, v.id}, func(_ *bucket, changed *version) error {
 		if changed.object.etag != v.object.etag || !changed.modified.Equal(v.modified) {
-			return newError("PreconditionFailed")
+			return s3error.New("PreconditionFailed")
 		}
 		changed.object.properties.class, changed.object.restored = class, restored{}
 		return nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A listing has the parameters that all lists of keys share.
@@ -22,7 +24,7 @@ type commonPrefix struct{ Prefix text }
 func (r *request) listing(maxParameter string) (listing, error) {
 	l := listing{prefix: r.query.Get("prefix"), delimiter: r.query.Get("delimiter"), encoding: r.query.Get("encoding-type")}
 	if l.encoding != "" && l.encoding != "url" {
-		return l, newError("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).withMessage("Invalid Encoding Method specified in Request")
+		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
 	for name := range strings.SplitSeq(strings.Join(r.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
 		switch strings.TrimSpace(name) {
@@ -30,7 +32,7 @@ func (r *request) listing(maxParameter string) (listing, error) {
 		case "RestoreStatus":
 			l.restores, l.now = true, r.server.now()
 		default:
-			return l, newError("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name).withMessage("Invalid attribute name specified")
+			return l, s3error.New("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name).WithMessage("Invalid attribute name specified")
 		}
 	}
 	var err error
@@ -176,7 +178,7 @@ func listToken(p position) string {
 func parseListToken(token string) (position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
-		return position{}, newError("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).withMessage("The continuation token provided is incorrect")
+		return position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).WithMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])
 	return position{key: message[1:], prefix: message[0] == 'p'}, nil

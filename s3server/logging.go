@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type loggingStatus struct {
@@ -31,7 +33,7 @@ func putLogging(r *request) error {
 	to := asked.LoggingEnabled
 	switch {
 	case len(asked.Unknown) > 0, to != nil && (len(to.Unknown) > 0 || to.TargetBucket == "" || to.TargetPrefix == nil):
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	case to == nil:
 		document = nil
 	}
@@ -50,12 +52,12 @@ func putLogging(r *request) error {
 func checkLogTarget(r *request, name string) error {
 	target, err := r.server.store.bucket(r.Context(), name)
 	if err != nil {
-		return newError("InvalidTargetBucketForLogging", "TargetBucket", name)
+		return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name)
 	}
 	return r.view(func(b *bucket) error {
 		if target.account != b.account {
-			return newError("InvalidTargetBucketForLogging", "TargetBucket", name).
-				withMessage("The owner for the bucket to be logged and the target bucket must be the same.")
+			return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name).
+				WithMessage("The owner for the bucket to be logged and the target bucket must be the same.")
 		}
 		return nil
 	})

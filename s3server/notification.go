@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type notificationConfiguration struct {
@@ -95,10 +97,10 @@ var unsentEvents = []string{
 // filters as AWS does.
 func (c *notificationConfiguration) check() error {
 	if len(c.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if c.EventBridgeConfiguration != nil {
-		return newError("NotImplemented").withMessage("This server sends no events to EventBridge")
+		return s3error.New("NotImplemented").WithMessage("This server sends no events to EventBridge")
 	}
 	for _, kind := range []struct {
 		rules         []notificationRule
@@ -113,10 +115,10 @@ func (c *notificationConfiguration) check() error {
 			rule := &kind.rules[i]
 			parts := strings.SplitN(rule.arn(), ":", 6)
 			if rule.arn() != kind.arn(rule) || len(rule.Unknown) > 0 {
-				return newError("MalformedXML")
+				return s3error.New("MalformedXML")
 			}
 			if len(parts) < 6 || parts[0] != "arn" || parts[2] != kind.service {
-				return newError("InvalidArgument", "ArgumentName", kind.name, "ArgumentValue", rule.arn()).withMessage("The ARN could not be parsed")
+				return s3error.New("InvalidArgument", "ArgumentName", kind.name, "ArgumentValue", rule.arn()).WithMessage("The ARN could not be parsed")
 			}
 			if err := rule.check(); err != nil {
 				return err
@@ -128,14 +130,14 @@ func (c *notificationConfiguration) check() error {
 
 func (n *notificationRule) check() error {
 	if len(n.Event) == 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	for _, name := range n.Event {
 		if slices.Contains(unsentEvents, name) {
-			return newError("NotImplemented").withMessage("This server does not send the event %s", name)
+			return s3error.New("NotImplemented").WithMessage("This server does not send the event %s", name)
 		}
 		if !slices.Contains(eventNames, name) {
-			return newError("InvalidArgument", "ArgumentName", "Event", "ArgumentValue", name).withMessage("A specified event is not supported for notifications.")
+			return s3error.New("InvalidArgument", "ArgumentName", "Event", "ArgumentValue", name).WithMessage("A specified event is not supported for notifications.")
 		}
 	}
 	if n.ID == "" {
@@ -150,11 +152,11 @@ func (n *notificationRule) check() error {
 		name := strings.ToLower(rule.Name)
 		switch {
 		case rule.Name == "" || rule.Value == nil:
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		case name != "prefix" && name != "suffix":
-			return newError("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name).withMessage("filter rule name must be either prefix or suffix")
+			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name).WithMessage("filter rule name must be either prefix or suffix")
 		case given[name]:
-			return newError("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name).withMessage("Cannot specify more than one %s rule in a filter.", name)
+			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue", rule.Name).WithMessage("Cannot specify more than one %s rule in a filter.", name)
 		}
 		given[name] = true
 		rule.Name = strings.ToUpper(name[:1]) + name[1:]
@@ -175,7 +177,7 @@ func (c *notificationConfiguration) checkOverlaps() error {
 				return slices.ContainsFunc(other.Event, func(b string) bool { return wildcardMatch(a, b) || wildcardMatch(b, a) })
 			})
 			if keys && events {
-				return newError("InvalidArgument").withMessage("Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.")
+				return s3error.New("InvalidArgument").WithMessage("Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.")
 			}
 		}
 	}
@@ -197,7 +199,7 @@ func checkTargets(h *Handler, c *notificationConfiguration) error {
 		}
 	}
 	if missing != nil {
-		return newError("InvalidArgument", missing...).withMessage("Unable to validate the following destination configurations")
+		return s3error.New("InvalidArgument", missing...).WithMessage("Unable to validate the following destination configurations")
 	}
 	return nil
 }

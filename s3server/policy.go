@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A policy is the policy of a bucket. A policy with a part that this server does not
@@ -48,8 +50,8 @@ func (l *oneOrMany[T]) UnmarshalJSON(data []byte) error {
 
 const maxPolicy = 20 << 10 // bytes
 
-func malformedPolicy(format string, args ...any) *apiError {
-	return newError("MalformedPolicy").withMessage(format, args...)
+func malformedPolicy(format string, args ...any) *s3error.Error {
+	return s3error.New("MalformedPolicy").WithMessage(format, args...)
 }
 
 // strictJSON is json.Unmarshal, but refuses fields that v does not have.
@@ -102,24 +104,24 @@ func checkNames(decoder *json.Decoder, depth int) error {
 func parsePolicy(document []byte, b *bucket, strict bool) (*policy, error) {
 	p := &policy{document: document}
 	if len(document) > maxPolicy {
-		return nil, newError("PolicyTooLarge")
+		return nil, s3error.New("PolicyTooLarge")
 	}
 	err := checkNames(json.NewDecoder(bytes.NewReader(document)), 0)
 	if err == nil {
 		err = strictJSON(document, p)
 	}
-	var refused *apiError
+	var refused *s3error.Error
 	switch {
 	case errors.As(err, &refused):
 		return nil, refused
 	case err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")):
-		return nil, newError("MalformedPolicy")
+		return nil, s3error.New("MalformedPolicy")
 	case p.Version != "" && p.Version != "2012-10-17" && p.Version != "2008-10-17":
 		return nil, malformedPolicy("The policy must contain a valid version string")
 	case len(p.Statement) == 0:
 		return nil, malformedPolicy("Missing required field Statement")
 	case p.Version == "2012-10-17" && bytes.Contains(document, []byte("${")):
-		return nil, newError("NotImplemented").withMessage("This server does not implement variables in policies")
+		return nil, s3error.New("NotImplemented").WithMessage("This server does not implement variables in policies")
 	}
 	ids := map[string]bool{}
 	for i := range p.Statement {
@@ -268,7 +270,7 @@ func putPolicy(r *request) error {
 			return err
 		}
 		if p.public() && b.block != nil && b.block.BlockPublicPolicy {
-			return newError("AccessDenied").withMessage("User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.")
+			return s3error.New("AccessDenied").WithMessage("User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.")
 		}
 		b.policy = p
 		return nil
@@ -279,7 +281,7 @@ func getPolicy(r *request) error {
 	var document []byte
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil {
-			return newError("NoSuchBucketPolicy", "BucketName", b.name)
+			return s3error.New("NoSuchBucketPolicy", "BucketName", b.name)
 		}
 		document = b.policy.document
 		return nil
@@ -312,7 +314,7 @@ func getPolicyStatus(r *request) error {
 	response := policyStatus{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil && r.server.config.Strict {
-			return newError("NoSuchBucketPolicy", "BucketName", b.name)
+			return s3error.New("NoSuchBucketPolicy", "BucketName", b.name)
 		}
 		response.IsPublic = b.policy.public() || !r.server.config.Strict && b.acl.public()
 		return nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const (
@@ -38,7 +40,7 @@ func readProperties(h *Handler, header http.Header) (properties, error) {
 		p.class = standard
 	}
 	if !slices.Contains(storageClasses, p.class) {
-		return p, newError("InvalidStorageClass", "StorageClassRequested", p.class)
+		return p, s3error.New("InvalidStorageClass", "StorageClassRequested", p.class)
 	}
 	for _, name := range systemHeaders {
 		if value := header.Get(name); value != "" {
@@ -83,10 +85,10 @@ func readMetadata(h *Handler, from, to http.Header) error {
 		to[strings.ToLower(name)] = []string{mailSafe(value)}
 	}
 	if total > h.limits.MaxMetadata {
-		return newError("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))
+		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))
 	}
 	if all > maxHeaders {
-		return newError("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
+		return s3error.New("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const payerRequester = "Requester"
@@ -34,7 +36,7 @@ func putRequestPayment(r *request) error {
 		return err
 	}
 	if asked.Payer != payerRequester && asked.Payer != "BucketOwner" || len(asked.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		b.payer = asked.Payer
@@ -58,7 +60,7 @@ func checkPayer(r *request, header http.Header) error {
 		})
 	}
 	if must && !agrees {
-		return newError("AccessDenied")
+		return s3error.New("AccessDenied")
 	}
 	if must {
 		r.w.Header().Set("X-Amz-Request-Charged", requester)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A restored is the copy of an archived version that can be read for some days.
@@ -62,12 +64,12 @@ type restoreRequest struct {
 // check refuses a request for anything but a copy for some days.
 func (d *restoreRequest) check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
-		return newError("NotImplemented").withMessage("This server does not implement restore requests of the type SELECT")
+		return s3error.New("NotImplemented").WithMessage("This server does not implement restore requests of the type SELECT")
 	}
 	tiers := []string{"", "Standard", "Bulk", "Expedited"}
 	if d.Unknown != nil || d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
 		d.GlacierJobParameters != nil && !slices.Contains(tiers[1:], d.GlacierJobParameters.Tier) {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return nil
 }
@@ -86,9 +88,9 @@ func restoreObject(r *request) error {
 		now := r.server.now()
 		switch {
 		case !v.object.properties.isArchived():
-			return newError("InvalidObjectState").withMessage("Restore is not allowed for the object's current storage class")
+			return s3error.New("InvalidObjectState").WithMessage("Restore is not allowed for the object's current storage class")
 		case now.Before(v.object.restored.from):
-			return newError("RestoreAlreadyInProgress")
+			return s3error.New("RestoreAlreadyInProgress")
 		case now.Before(v.object.restored.until):
 			status = http.StatusOK
 		default:

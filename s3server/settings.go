@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/xml"
 	"net/http"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const (
@@ -82,20 +84,20 @@ func putVersioning(r *request) error {
 	}
 	switch {
 	case asked.MfaDelete == enabled:
-		return newError("NotImplemented").withMessage("This server does not implement MFA delete")
+		return s3error.New("NotImplemented").WithMessage("This server does not implement MFA delete")
 	case asked.MfaDelete != "" && asked.MfaDelete != "Disabled", len(asked.Unknown) > 0:
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	switch asked.Status {
 	case enabled, suspended:
 	case "":
-		return newError("IllegalVersioningConfigurationException")
+		return s3error.New("IllegalVersioningConfigurationException")
 	default:
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		if b.locking != nil && asked.Status != enabled {
-			return newError("InvalidBucketState")
+			return s3error.New("InvalidBucketState")
 		}
 		b.versioning = asked.Status
 		return nil

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // driverCodes has S3's codes for those of drivers.
@@ -34,7 +35,7 @@ var driverCodes = map[storage.Code]string{
 
 // A driverFailure is S3's error for one of a driver.
 type driverFailure struct {
-	apiError *apiError
+	apiError *s3error.Error
 	cause    error
 }
 
@@ -44,7 +45,7 @@ func (f *driverFailure) Unwrap() []error { return []error{f.apiError, f.cause} }
 
 // driverError returns S3's error for one of a driver. name is that of the bucket or the key.
 func driverError(err error, name string) error {
-	var known *apiError
+	var known *s3error.Error
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
@@ -57,16 +58,16 @@ func driverError(err error, name string) error {
 	case !found:
 		code = "InternalError"
 	}
-	var e *apiError
+	var e *s3error.Error
 	switch code {
 	case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists":
-		e = newError(code, "BucketName", name)
+		e = s3error.New(code, "BucketName", name)
 	case "NoSuchKey":
-		e = newError(code, "Key", name)
+		e = s3error.New(code, "Key", name)
 	case "PreconditionFailed", "NotModified", "InvalidRange":
-		e = newError(code)
+		e = s3error.New(code)
 	default:
-		e = newError(code).withMessage("%s", driverMessage(err))
+		e = s3error.New(code).WithMessage("%s", driverMessage(err))
 		if storage.CodeOf(err) == storage.Locked {
 			e = protected()
 		}

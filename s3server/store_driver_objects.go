@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // reservedName is the name of the metadata in which this server keeps what a driver has no place
@@ -71,7 +72,7 @@ func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.V
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
 			if own == reservedName {
-				return p, nil, newError("NotImplemented", "Header", name).withMessage("This name of metadata is the server's own")
+				return p, nil, s3error.New("NotImplemented", "Header", name).WithMessage("This name of metadata is the server's own")
 			}
 			p.Metadata[own] = value
 		} else if field := nativeHeaders[name]; field != nil {
@@ -92,7 +93,7 @@ func keepRest(b *driverBucket, o *object, kept url.Values) error {
 	e := o.encryption
 	if e.algorithm != byStore {
 		if !b.description().Local {
-			return newError("NotImplemented", "Header", sseHeader).withMessage("A gateway does not encrypt: it cannot take this encryption")
+			return s3error.New("NotImplemented", "Header", sseHeader).WithMessage("A gateway does not encrypt: it cannot take this encryption")
 		}
 		kept.Set(keptEncryption, strings.Join([]string{e.algorithm, e.kmsKey, strconv.FormatBool(e.bucketKey), e.customerMD5}, "\n"))
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A heldObject is an object that find has returned.
@@ -108,7 +109,7 @@ func (s *driverStore) prepare(ctx context.Context, v *version, offset, length in
 	}
 	h.next, err = h.open(ctx, offset, length)
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
-		return newError("ServiceUnavailable")
+		return s3error.New("ServiceUnavailable")
 	}
 	return err
 }
@@ -250,9 +251,9 @@ func lost(err error, c writeCondition) error {
 		return err
 	}
 	if c.absent {
-		return newError("PreconditionFailed", "Condition", "If-None-Match")
+		return s3error.New("PreconditionFailed", "Condition", "If-None-Match")
 	}
-	return newError("ConditionalRequestConflict")
+	return s3error.New("ConditionalRequestConflict")
 }
 
 func (s *driverStore) put(ctx context.Context, w *write, body *body) (*version, string, error) {
@@ -433,7 +434,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *storage.ChangeRequest,
 	}
 	if rest != was.Encode() || b.hasChanges(ctx, r) {
 		if !b.description().Local {
-			return newError("NotImplemented").withMessage("The store behind this server cannot change this of an object")
+			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
 		}
 		tags[reservedTag] = rest
 	}

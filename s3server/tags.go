@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const (
@@ -26,8 +28,8 @@ func readTagHeader(value string) ([]tag, error) {
 	}
 	query, err := url.ParseQuery(value)
 	if err != nil {
-		return nil, newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
-			withMessage("The header 'x-amz-tagging' must be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+		return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
+			WithMessage("The header 'x-amz-tagging' must be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
 	}
 	var tags []tag
 	for key, values := range query {
@@ -41,7 +43,7 @@ func readTagHeader(value string) ([]tag, error) {
 // checkTags refuses what S3 refuses for an object, and sorts the tags.
 func checkTags(tags []tag) error {
 	if len(tags) > maxTags {
-		return newError("BadRequest").withMessage("Object tags cannot be greater than %d", maxTags)
+		return s3error.New("BadRequest").WithMessage("Object tags cannot be greater than %d", maxTags)
 	}
 	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
 }
@@ -53,13 +55,13 @@ func checkTagSet(tags []tag, reserved string) error {
 	for i, t := range tags {
 		switch {
 		case i > 0 && t.Key == tags[i-1].Key:
-			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("Cannot provide multiple Tags with the same key")
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("Cannot provide multiple Tags with the same key")
 		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("%s", reserved)
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("%s", reserved)
 		case t.Key == "" || !validTag(t.Key, maxTagKey):
-			return newError("InvalidTag", "TagKey", printable(t.Key)).withMessage("The TagKey you have provided is invalid")
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("The TagKey you have provided is invalid")
 		case !validTag(t.Value, maxTagValue):
-			return newError("InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value)).withMessage("The TagValue you have provided is invalid")
+			return s3error.New("InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value)).WithMessage("The TagValue you have provided is invalid")
 		}
 	}
 	return nil
@@ -98,7 +100,7 @@ func tagsOf(elements []xmlTag) ([]tag, error) {
 	var tags []tag
 	for _, e := range elements {
 		if e.Key == nil || e.Value == nil {
-			return nil, newError("MalformedXML")
+			return nil, s3error.New("MalformedXML")
 		}
 		tags = append(tags, tag{string(*e.Key), string(*e.Value)})
 	}
@@ -117,7 +119,7 @@ func (d *tagging) tags() ([]tag, error) {
 // list returns the tags of the document unchecked.
 func (d *tagging) list() ([]tag, error) {
 	if d.TagSet == nil || len(d.Unknown) > 0 {
-		return nil, newError("MalformedXML")
+		return nil, s3error.New("MalformedXML")
 	}
 	return tagsOf(d.TagSet.Tag)
 }

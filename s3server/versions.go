@@ -1,6 +1,10 @@
 package s3server
 
-import "encoding/xml"
+import (
+	"encoding/xml"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+)
 
 type versionList struct {
 	XMLName             xml.Name `xml:"ListVersionsResult"`
@@ -44,10 +48,10 @@ func listVersions(r *request) error {
 	}
 	after := versionPosition{r.query.Get("key-marker"), r.query.Get("version-id-marker")}
 	if after.id != "" && after.key == "" {
-		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("A version-id marker cannot be specified without a key marker.")
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).WithMessage("A version-id marker cannot be specified without a key marker.")
 	}
 	if after.id != "" && !r.server.validVersionID(after.id) {
-		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("Invalid version id specified")
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).WithMessage("Invalid version id specified")
 	}
 	result := versionList{
 		Xmlns: namespace, Name: r.target.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,

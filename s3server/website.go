@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 type websiteConfiguration struct {
@@ -40,34 +42,34 @@ type routingRule struct {
 
 func (c *websiteConfiguration) check() error {
 	if len(c.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if to := c.RedirectAllRequestsTo; to != nil {
 		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
-			return newError("InvalidArgument", "ArgumentName", "RedirectAllRequestsTo", "ArgumentValue", "not null").
-				withMessage("RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.")
+			return s3error.New("InvalidArgument", "ArgumentName", "RedirectAllRequestsTo", "ArgumentValue", "not null").
+				WithMessage("RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.")
 		}
 		if to.HostName == "" {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		return checkProtocol(to.Protocol)
 	}
 	if c.IndexDocument == nil {
-		return newError("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", "null").
-			withMessage("A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty")
+		return s3error.New("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", "null").
+			WithMessage("A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty")
 	}
 	if suffix := string(c.IndexDocument.Suffix); suffix == "" || strings.Contains(suffix, "/") {
-		return newError("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", suffix).withMessage("The IndexDocument Suffix is not well formed")
+		return s3error.New("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", suffix).WithMessage("The IndexDocument Suffix is not well formed")
 	}
 	if c.ErrorDocument != nil && c.ErrorDocument.Key == "" {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	const maxRules = 50
 	if c.RoutingRules != nil && len(c.RoutingRules.RoutingRule) == 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if n := len(c.rules()); n > maxRules {
-		return newError("InvalidRequest").withMessage("%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n, maxRules)
+		return s3error.New("InvalidRequest").WithMessage("%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n, maxRules)
 	}
 	for _, rule := range c.rules() {
 		if err := rule.check(); err != nil {
@@ -86,28 +88,28 @@ func (c *websiteConfiguration) rules() []routingRule {
 
 func checkProtocol(protocol string) error {
 	if protocol != "" && protocol != "http" && protocol != "https" {
-		return newError("InvalidRequest").withMessage("Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.")
+		return s3error.New("InvalidRequest").WithMessage("Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.")
 	}
 	return nil
 }
 
 func (r *routingRule) check() error {
 	if len(r.Unknown) > 0 || len(r.Redirect.Unknown) > 0 || r.Condition != nil && len(r.Condition.Unknown) > 0 {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	if c := r.Condition; c != nil {
 		if c.KeyPrefixEquals == nil && c.HTTPErrorCodeReturnedEquals == "" {
-			return newError("InvalidRequest").withMessage("Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.")
+			return s3error.New("InvalidRequest").WithMessage("Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be present.")
 		}
 		if code := c.HTTPErrorCodeReturnedEquals; code != "" && !between(code, 400, 599) {
-			return newError("InvalidRequest").withMessage("The provided HTTP error code (%s) is not valid. Valid codes are 4XX or 5XX.", code)
+			return s3error.New("InvalidRequest").WithMessage("The provided HTTP error code (%s) is not valid. Valid codes are 4XX or 5XX.", code)
 		}
 	}
 	if r.Redirect.ReplaceKeyPrefixWith != nil && r.Redirect.ReplaceKeyWith != nil {
-		return newError("InvalidRequest").withMessage("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
+		return s3error.New("InvalidRequest").WithMessage("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
 	}
 	if code := r.Redirect.HTTPRedirectCode; code != "" && !between(code, 301, 399) {
-		return newError("InvalidRequest").withMessage("The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", code)
+		return s3error.New("InvalidRequest").WithMessage("The provided HTTP redirect code (%s) is not valid. Valid codes are 3XX except 300.", code)
 	}
 	return checkProtocol(r.Redirect.Protocol)
 }
@@ -175,8 +177,8 @@ func getWebsite(r *request) error {
 	return r.writeXML(response)
 }
 
-func noWebsite(bucket string) *apiError {
-	return newError("NoSuchWebsiteConfiguration", "BucketName", bucket)
+func noWebsite(bucket string) *s3error.Error {
+	return s3error.New("NoSuchWebsiteConfiguration", "BucketName", bucket)
 }
 
 func deleteWebsite(r *request) error {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -74,7 +76,7 @@ func parseXML(document []byte, v any) error {
 	}
 	decoder := xml.NewDecoder(bytes.NewReader(document))
 	if err := decoder.Decode(v); err != nil {
-		return newError("MalformedXML")
+		return s3error.New("MalformedXML")
 	}
 	return checkEnd(decoder)
 }
@@ -88,16 +90,16 @@ func checkEnd(decoder *xml.Decoder) error {
 			return nil
 		}
 		if err != nil {
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 		switch token := token.(type) {
 		case xml.Comment, xml.ProcInst:
 		case xml.CharData:
 			if len(bytes.Trim(token, " \t\r\n")) > 0 {
-				return newError("MalformedXML")
+				return s3error.New("MalformedXML")
 			}
 		default:
-			return newError("MalformedXML")
+			return s3error.New("MalformedXML")
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package s3error has the errors of S3: each has a code, and the status and the message that AWS
 // has for it. Whatever a room refuses, it refuses with one of them.
-package s3server
+package s3error
 
 import (
 	"errors"
@@ -8,46 +8,52 @@ import (
 	"net/http"
 )
 
-// An apiError is an error in the form of S3.
-type apiError struct {
-	code    string
-	status  int
-	message string
-	fields  []string // names and values of further elements, alternating
-	header  http.Header
+// An Error is an error in the form of S3.
+type Error struct {
+	Code    string
+	Status  int
+	Message string
+	Fields  []string // names and values of further elements, alternating
+	Header  http.Header
 }
 
-func (e *apiError) Error() string { return e.code + ": " + e.message }
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// withMessage replaces the message.
-func (e *apiError) withMessage(format string, args ...any) *apiError {
-	e.message = fmt.Sprintf(format, args...)
+// WithMessage replaces the message.
+func (e *Error) WithMessage(format string, args ...any) *Error {
+	e.Message = fmt.Sprintf(format, args...)
 	return e
 }
 
-// withHeader adds a header to the response.
-func (e *apiError) withHeader(name, value string) *apiError {
-	if e.header == nil {
-		e.header = http.Header{}
+// WithHeader adds a header to the response.
+func (e *Error) WithHeader(name, value string) *Error {
+	if e.Header == nil {
+		e.Header = http.Header{}
 	}
-	e.header.Set(name, value)
+	e.Header.Set(name, value)
 	return e
 }
 
-// newError returns the error with this code. fields are names and values of further
+// New returns the error with this code. fields are names and values of further
 // elements, alternating.
-func newError(code string, fields ...string) *apiError {
-	known, found := errorCatalogue[code]
+func New(code string, fields ...string) *Error {
+	known, found := catalogue[code]
 	if !found {
 		known = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
 	}
-	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
+	return &Error{Code: code, Status: known.status, Message: known.message, Fields: fields}
 }
 
-// asErrorCode reports whether an error is one of S3 with this code.
-func asErrorCode(err error, code string) bool {
-	e, ok := errors.AsType[*apiError](err)
-	return ok && e.code == code
+// Is reports whether an error is one of S3 with this code.
+func Is(err error, code string) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == code
+}
+
+// Known reports whether the catalogue has a code.
+func Known(code string) bool {
+	_, known := catalogue[code]
+	return known
 }
 
 type entry struct {
@@ -55,7 +61,7 @@ type entry struct {
 	message string
 }
 
-var errorCatalogue = map[string]entry{
+var catalogue = map[string]entry{
 	"AccessControlListNotSupported":              {400, "The bucket does not allow ACLs"},
 	"AccessDenied":                               {403, "Access Denied"},
 	"AccessForbidden":                            {403, "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."},
