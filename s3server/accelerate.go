@@ -6,17 +6,18 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type accelerateConfiguration struct {
-	XMLName xml.Name        `xml:"AccelerateConfiguration"`
-	Xmlns   string          `xml:"xmlns,attr,omitempty"`
-	Status  string          `xml:",omitempty"`
-	Unknown unknownElements `xml:",any"`
+	XMLName xml.Name       `xml:"AccelerateConfiguration"`
+	Xmlns   string         `xml:"xmlns,attr,omitempty"`
+	Status  string         `xml:",omitempty"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func getAcceleration(r *request) error {
-	response := accelerateConfiguration{Xmlns: namespace}
+	response := accelerateConfiguration{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.acceleration
 		return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // An access is one action of a request on a bucket or an object.
@@ -13,10 +14,10 @@ type access struct {
 	caller  *caller
 	action  string
 	bucket  *bucket
-	key, id string      // of the object
-	header  http.Header // of the request, or of the form that has its role
-	tags    []tag       // that the request's document has
-	prefix  *string     // for s3:prefix, if the query has none
+	key, id string        // of the object
+	header  http.Header   // of the request, or of the form that has its role
+	tags    []tagging.Tag // that the request's document has
+	prefix  *string       // for s3:prefix, if the query has none
 
 	searched bool
 	found    *version // the object, or nil
@@ -37,7 +38,7 @@ func (r *request) authorize() error {
 
 // authorizeWith checks the permission for the operation with headers, and with tags that
 // do not come in a header.
-func (r *request) authorizeWith(header http.Header, tags []tag) error {
+func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 	switch r.operation {
 	case "ListBuckets", "CreateBucket":
 		if r.caller.anonymous || r.caller.readOnly && !readsOnly(action(r)) {
@@ -74,7 +75,7 @@ func authorizeSource(r *request, from versionName) error {
 
 // authorizeTags checks the permission to read the tags of the source of a copy, and to give them
 // to the copy.
-func authorizeTags(r *request, from versionName, tags []tag) error {
+func authorizeTags(r *request, from versionName, tags []tagging.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}

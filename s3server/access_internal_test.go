@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
 func TestEveryOperationHasAnAction(t *testing.T) {
@@ -35,6 +37,6 @@ func TestPatternsMatch(t *testing.T) {
 		{"a*c", "abcbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*?", "", false}, {"*?", "x", true},
 		{"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
 	} {
-		require.Equal(t, test.matches, matchPattern(test.pattern, test.value), "%q of %q", test.pattern, test.value)
+		require.Equal(t, test.matches, wildcard.Match(test.pattern, test.value), "%q of %q", test.pattern, test.value)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -82,7 +83,7 @@ func (l accessList) gives(permission string, c *caller, block *accessBlock) bool
 		case g.Grantee == authenticatedUsers:
 			return !c.anonymous
 		}
-		return !c.anonymous && g.Grantee == ownerOf(c.account).ID
+		return !c.anonymous && g.Grantee == accounts.OwnerOf(c.account).ID
 	})
 }
 
@@ -93,13 +94,13 @@ func (l accessList) public() bool { return slices.ContainsFunc(l, grant.public) 
 
 // grantsOthers reports whether the list gives anything to another account or to a group.
 func (l accessList) grantsOthers(account string) bool {
-	return slices.ContainsFunc(l, func(g grant) bool { return g.Grantee != ownerOf(account).ID })
+	return slices.ContainsFunc(l, func(g grant) bool { return g.Grantee != accounts.OwnerOf(account).ID })
 }
 
 // shown returns the grants as a response shows them: groups first.
 func (l accessList) shown(account string) []grant {
 	if l == nil {
-		return []grant{{ownerOf(account).ID, permitAll}}
+		return []grant{{accounts.OwnerOf(account).ID, permitAll}}
 	}
 	shown := slices.Clone(l)
 	rank := func(g grant) int {
@@ -114,8 +115,8 @@ func (l accessList) shown(account string) []grant {
 
 // cannedACL returns the list with a name, for a bucket or an object of an account.
 func cannedACL(name, account string, b *bucket, object bool) (accessList, error) {
-	owner, full := ownerOf(account).ID, grant{ownerOf(account).ID, permitAll}
-	bucketOwner := ownerOf(b.account).ID
+	owner, full := accounts.OwnerOf(account).ID, grant{accounts.OwnerOf(account).ID, permitAll}
+	bucketOwner := accounts.OwnerOf(b.account).ID
 	switch name {
 	case "private":
 		return nil, nil
@@ -241,7 +242,7 @@ func (b *bucket) keepsOwner(header http.Header, list accessList) bool {
 	if canned := header.Get("X-Amz-Acl"); canned != "" {
 		return canned == "bucket-owner-full-control"
 	}
-	return len(list) == 1 && list[0] == grant{ownerOf(b.account).ID, permitAll}
+	return len(list) == 1 && list[0] == grant{accounts.OwnerOf(b.account).ID, permitAll}
 }
 
 // setNewACL sets the list of a bucket that is created.

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const schemaInstance = "http://www.w3.org/2001/XMLSchema-instance"
@@ -13,7 +15,7 @@ const schemaInstance = "http://www.w3.org/2001/XMLSchema-instance"
 type aclResponse struct {
 	XMLName           xml.Name `xml:"AccessControlPolicy"`
 	Xmlns             string   `xml:"xmlns,attr"`
-	Owner             owner
+	Owner             accounts.Owner
 	AccessControlList struct{ Grant []shownGrant }
 }
 
@@ -55,7 +57,7 @@ func getACL(r *request) error {
 	if err != nil {
 		return err
 	}
-	response := aclResponse{Xmlns: namespace, Owner: ownerOf(account)}
+	response := aclResponse{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(account)}
 	for _, g := range list.shown(account) {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
 		if !strings.HasPrefix(g.Grantee, groupPrefix) {
@@ -72,7 +74,7 @@ func displayName(h *Handler, canonicalID string) string {
 	if !known {
 		return ""
 	}
-	return ownerOf(account).DisplayName
+	return accounts.OwnerOf(account).DisplayName
 }
 
 type aclRequest struct {
@@ -93,7 +95,7 @@ func (d *aclRequest) list(h *Handler, account string) (accessList, error) {
 	if d.AccessControlList == nil || d.Owner == nil || len(d.AccessControlList.Grant) > maxGrants {
 		return nil, s3error.New("MalformedACLError")
 	}
-	if !strings.EqualFold(d.Owner.ID, ownerOf(account).ID) {
+	if !strings.EqualFold(d.Owner.ID, accounts.OwnerOf(account).ID) {
 		return nil, s3error.New("AccessDenied")
 	}
 	list := accessList{}
@@ -141,7 +143,7 @@ func readACL(r *request) (*askedACL, error) {
 		return nil, s3error.New("UnexpectedContent")
 	}
 	a := &askedACL{request: r, document: &aclRequest{}}
-	if parseXML(document, a.document) != nil {
+	if xmldoc.Parse(document, a.document) != nil {
 		return nil, s3error.New("MalformedACLError")
 	}
 	return a, nil

@@ -3,6 +3,8 @@ package s3server
 import (
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
 )
 
 // operationActions are the actions that a policy allows or denies for each operation.
@@ -211,7 +213,7 @@ func (a *access) grantsOthers() bool {
 	}
 	list, err := readGrants(a.request.server, a.header)
 	return err != nil || slices.ContainsFunc(list, func(g grant) bool {
-		ofCaller := !a.caller.anonymous && g.Grantee == ownerOf(a.caller.account).ID
-		return !ofCaller && g.Grantee != ownerOf(a.bucket.account).ID
+		ofCaller := !a.caller.anonymous && g.Grantee == accounts.OwnerOf(a.caller.account).ID
+		return !ofCaller && g.Grantee != accounts.OwnerOf(a.bucket.account).ID
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
@@ -54,7 +55,7 @@ func getAttributes(r *request) error {
 	if err := noEncryption(r.Header); err != nil {
 		return err
 	}
-	response := attributes{Xmlns: namespace}
+	response := attributes{Xmlns: xmldoc.Namespace}
 	err = viewVersion(r, func(v *version) error {
 		if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
 			return err

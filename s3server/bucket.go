@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const usEast1 = "us-east-1"
@@ -24,9 +27,9 @@ func validBucketName(name string) bool {
 type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
-	Tags               *struct{ Tag []xmlTag }
-	Location, Bucket   *struct{}       // of a directory bucket
-	Unknown            unknownElements `xml:",any"`
+	Tags               *struct{ Tag []tagging.Element }
+	Location, Bucket   *struct{}      // of a directory bucket
+	Unknown            xmldoc.Unknown `xml:",any"`
 }
 
 // createBucket creates a bucket in the server's region. If the caller already owns it,
@@ -105,7 +108,7 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 	}
 	asked, region := createBucketRequest{}, r.server.config.Region
 	if len(document) > 0 {
-		if err := parseXML(document, &asked); err != nil {
+		if err := xmldoc.Parse(document, &asked); err != nil {
 			return nil, err
 		}
 	}
@@ -126,15 +129,15 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 	return &asked, nil
 }
 
-func (d *createBucketRequest) tags() ([]tag, error) {
+func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	if d.Tags == nil {
 		return nil, nil
 	}
-	tags, err := tagsOf(d.Tags.Tag)
+	tags, err := tagging.Of(d.Tags.Tag)
 	if err != nil {
 		return nil, err
 	}
-	return tags, checkBucketTags(tags)
+	return tags, tagging.CheckBucket(tags)
 }
 
 // newRegion returns the region of a new bucket.
@@ -187,13 +190,13 @@ func getLocation(r *request) error {
 	if region == usEast1 {
 		region = ""
 	}
-	return r.writeXML(location{Xmlns: namespace, Region: region})
+	return r.writeXML(location{Xmlns: xmldoc.Namespace, Region: region})
 }
 
 type bucketList struct {
 	XMLName           xml.Name `xml:"ListAllMyBucketsResult"`
 	Xmlns             string   `xml:"xmlns,attr"`
-	Owner             owner
+	Owner             accounts.Owner
 	Buckets           listedBuckets
 	ContinuationToken string `xml:",omitempty"`
 	Prefix            string `xml:",omitempty"`
@@ -220,7 +223,7 @@ func listBuckets(r *request) error {
 	if err != nil {
 		return s3error.New("InvalidArgument", "ArgumentName", "continuation-token").WithMessage("The continuation token provided is incorrect")
 	}
-	result := bucketList{Xmlns: namespace, Owner: ownerOf(r.caller.account), Prefix: r.query.Get("prefix")}
+	result := bucketList{Xmlns: xmldoc.Namespace, Owner: accounts.OwnerOf(r.caller.account), Prefix: r.query.Get("prefix")}
 	only := r.query.Get("bucket-region")
 	page := &result.Buckets.Bucket
 	err = r.server.store.listBuckets(r.Context(), max(string(after), result.Prefix), func(b *bucket) bool {
@@ -234,7 +237,7 @@ func listBuckets(r *request) error {
 			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
 			return false
 		}
-		*page = append(*page, listedBucket{b.name, isoTime(b.created), b.region})
+		*page = append(*page, listedBucket{b.name, xmldoc.Time(b.created), b.region})
 		return true
 	})
 	if err != nil {

@@ -6,25 +6,26 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type encryptionConfiguration struct {
 	XMLName xml.Name `xml:"ServerSideEncryptionConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Rule    []encryptionRule
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // An encryptionRule says how a bucket encrypts objects that do not say it themselves.
 type encryptionRule struct {
 	ApplyServerSideEncryptionByDefault *struct {
 		SSEAlgorithm   string
-		KMSMasterKeyID string          `xml:",omitempty"`
-		Unknown        unknownElements `xml:",any"`
+		KMSMasterKeyID string         `xml:",omitempty"`
+		Unknown        xmldoc.Unknown `xml:",any"`
 	}
 	BucketKeyEnabled       bool
 	BlockedEncryptionTypes *struct{ EncryptionType []string } // "SSE-C" or "NONE"
-	Unknown                unknownElements                    `xml:",any"`
+	Unknown                xmldoc.Unknown                     `xml:",any"`
 }
 
 // blocksCustomerKeys reports whether the bucket refuses SSE-C.
@@ -74,7 +75,7 @@ func (c *encryptionConfiguration) check() error {
 // getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
 // bucket without encryption.
 func getBucketEncryption(r *request) error {
-	response := encryptionConfiguration{Xmlns: namespace}
+	response := encryptionConfiguration{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		var rule encryptionRule
 		if b.encryption != nil {
@@ -83,8 +84,8 @@ func getBucketEncryption(r *request) error {
 		if rule.ApplyServerSideEncryptionByDefault == nil {
 			rule.ApplyServerSideEncryptionByDefault = &struct {
 				SSEAlgorithm   string
-				KMSMasterKeyID string          `xml:",omitempty"`
-				Unknown        unknownElements `xml:",any"`
+				KMSMasterKeyID string         `xml:",omitempty"`
+				Unknown        xmldoc.Unknown `xml:",any"`
 			}{SSEAlgorithm: byStore}
 		}
 		response.Rule = []encryptionRule{rule}

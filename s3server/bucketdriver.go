@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // Bucket returns a bucket of the server, to put objects in before a test and to look at them
@@ -244,11 +245,11 @@ func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[st
 
 // SetTags replaces the tags of an object.
 func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) error {
-	var tags []tag
+	var tags []tagging.Tag
 	for key, value := range in.Tags {
-		tags = append(tags, tag{key, value})
+		tags = append(tags, tagging.Tag{key, value})
 	}
-	if err := checkTags(tags); err != nil {
+	if err := tagging.Check(tags); err != nil {
 		return storageError(err)
 	}
 	if err := d.checkVersion(in.Version); err != nil {

@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type completeRequest struct {
 	XMLName xml.Name `xml:"CompleteMultipartUpload"`
 	Part    []completedPart
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 type completedPart struct {
@@ -22,7 +23,7 @@ type completedPart struct {
 	ETag       string
 	checksumElements
 	missingElements
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A completion is a request to make an object of parts.
@@ -37,9 +38,9 @@ type completion struct {
 type completeResult struct {
 	XMLName  xml.Name `xml:"CompleteMultipartUploadResult"`
 	Xmlns    string   `xml:"xmlns,attr"`
-	Location text
+	Location xmldoc.Text
 	Bucket   string
-	Key      text
+	Key      xmldoc.Text
 	ETag     string
 	checksumElements
 	ChecksumType string `xml:",omitempty"`
@@ -94,8 +95,8 @@ func complete(r *request, c *completion, condition writeCondition) (*finishedUpl
 
 func (r *request) completeResult(v *version) completeResult {
 	return completeResult{
-		Xmlns: namespace, Location: text(r.location()),
-		Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag, checksumElements: elementsOf(v.object.sum), ChecksumType: v.object.sum.covers,
+		Xmlns: xmldoc.Namespace, Location: xmldoc.Text(r.location()),
+		Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.object.etag, checksumElements: elementsOf(v.object.sum), ChecksumType: v.object.sum.covers,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const copySource = "X-Amz-Copy-Source"
@@ -84,7 +85,7 @@ type copyResult struct {
 }
 
 func writeCopyResult(r *request, name, modified, etag string, sum checksum) error {
-	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: namespace, LastModified: modified, ETag: etag, checksumElements: elementsOf(sum)}
+	result := copyResult{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace, LastModified: modified, ETag: etag, checksumElements: elementsOf(sum)}
 	if sum.kind != nil {
 		result.ChecksumType = sum.covers
 	}
@@ -143,7 +144,7 @@ func copyObject(r *request) error {
 		return err
 	}
 	written(r, copied, shown)
-	return writeCopyResult(r, "CopyObjectResult", isoTime(copied.modified), copied.object.etag, copied.object.sum)
+	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(copied.modified), copied.object.etag, copied.object.sum)
 }
 
 func directive(r *request, header, of string) (replace bool, err error) {
@@ -212,7 +213,7 @@ func copyPart(r *request) error {
 		return err
 	}
 	u.object.encryption.write(r.w.Header())
-	return writeCopyResult(r, "CopyPartResult", isoTime(p.modified), p.etag, u.shown(p.sum))
+	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.modified), p.etag, u.shown(p.sum))
 }
 
 // copyRange returns the range of the source, or all of it without the header. Unlike in

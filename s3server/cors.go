@@ -8,23 +8,25 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type corsConfiguration struct {
-	XMLName xml.Name        `xml:"CORSConfiguration"`
-	Xmlns   string          `xml:"xmlns,attr,omitempty"`
-	Rules   []corsRule      `xml:"CORSRule"`
-	Unknown unknownElements `xml:",any"`
+	XMLName xml.Name       `xml:"CORSConfiguration"`
+	Xmlns   string         `xml:"xmlns,attr,omitempty"`
+	Rules   []corsRule     `xml:"CORSRule"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 type corsRule struct {
-	ID             string          `xml:",omitempty"`
-	AllowedOrigins []string        `xml:"AllowedOrigin"`
-	AllowedMethods []string        `xml:"AllowedMethod"`
-	AllowedHeaders []string        `xml:"AllowedHeader"`
-	ExposeHeaders  []string        `xml:"ExposeHeader"`
-	MaxAgeSeconds  *int            `xml:",omitempty"`
-	Unknown        unknownElements `xml:",any"`
+	ID             string         `xml:",omitempty"`
+	AllowedOrigins []string       `xml:"AllowedOrigin"`
+	AllowedMethods []string       `xml:"AllowedMethod"`
+	AllowedHeaders []string       `xml:"AllowedHeader"`
+	ExposeHeaders  []string       `xml:"ExposeHeader"`
+	MaxAgeSeconds  *int           `xml:",omitempty"`
+	Unknown        xmldoc.Unknown `xml:",any"`
 }
 
 func putCORS(r *request) error {
@@ -84,7 +86,7 @@ func getCORS(r *request) error {
 	if err != nil {
 		return err
 	}
-	response.Xmlns = namespace
+	response.Xmlns = xmldoc.Namespace
 	return r.writeXML(response)
 }
 
@@ -98,11 +100,11 @@ func deleteCORS(r *request) error {
 // allows reports whether a page of this origin may send the method with the headers,
 // which are in lower case.
 func (c *corsRule) allows(origin, method string, headers []string) bool {
-	if !anyWildcardMatch(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
+	if !wildcard.AnyOneStar(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
 		return false
 	}
 	for _, name := range headers {
-		if !slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool { return wildcardMatch(strings.ToLower(pattern), name) }) {
+		if !slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool { return wildcard.MatchOneStar(strings.ToLower(pattern), name) }) {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // deleteObject returns 204 also for a missing object, as S3 does.
@@ -35,12 +36,12 @@ func deleteObject(r *request) error {
 type deleteRequest struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 	Object  []struct {
 		Key, ETag              string
-		LastModifiedTime, Size string          // conditions that S3 has only in directory buckets
-		VersionID              string          `xml:"VersionId"`
-		Unknown                unknownElements `xml:",any"`
+		LastModifiedTime, Size string         // conditions that S3 has only in directory buckets
+		VersionID              string         `xml:"VersionId"`
+		Unknown                xmldoc.Unknown `xml:",any"`
 	}
 }
 
@@ -65,17 +66,17 @@ type deleteResult struct {
 }
 
 type deletedObject struct {
-	Key                   text
+	Key                   xmldoc.Text
 	VersionID             string `xml:"VersionId,omitempty"`
 	DeleteMarker          bool   `xml:",omitempty"`
 	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId,omitempty"`
 }
 
 type deleteError struct {
-	Key       text
+	Key       xmldoc.Text
 	VersionID string `xml:"VersionId,omitempty"`
 	Code      string
-	Message   text
+	Message   xmldoc.Text
 }
 
 // deleteObjects returns 200 with a result for each key.
@@ -90,7 +91,7 @@ func deleteObjects(r *request) error {
 	if err := asked.check(r.server.limits.MaxBatch); err != nil {
 		return err
 	}
-	result := deleteResult{Xmlns: namespace}
+	result := deleteResult{Xmlns: xmldoc.Namespace}
 	b, err := r.server.store.bucket(r.Context(), r.target.bucket)
 	if err != nil {
 		return err
@@ -110,13 +111,13 @@ func deleteObjects(r *request) error {
 		}
 		if err != nil {
 			e := asAPIError(err)
-			result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.Code, text(e.Message)})
+			result.Error = append(result.Error, deleteError{xmldoc.Text(o.Key), o.VersionID, e.Code, xmldoc.Text(e.Message)})
 			continue
 		}
 		if asked.Quiet {
 			continue
 		}
-		deleted := deletedObject{Key: text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.marker}
+		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: gone.marker}
 		if gone.marker {
 			deleted.DeleteMarkerVersionID = gone.id
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // This file has the configurations that no bucket of this server has: replication, analytics,
@@ -39,6 +40,6 @@ func listNothing(name string) handler {
 		if err := r.view(func(*bucket) error { return nil }); err != nil {
 			return err
 		}
-		return r.writeXML(configurationList{XMLName: xml.Name{Local: name}, Xmlns: namespace})
+		return r.writeXML(configurationList{XMLName: xml.Name{Local: name}, Xmlns: xmldoc.Namespace})
 	}
 }

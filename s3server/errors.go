@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // asAPIError returns the S3 error for err, which is not nil.
@@ -43,7 +44,7 @@ func (r *request) writeError(e *s3error.Error) {
 func errorElement(e *s3error.Error, r *request) []byte {
 	var b bytes.Buffer
 	element := func(name, value string) {
-		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(escape(value), "&quot;", `"`), name)
+		fmt.Fprintf(&b, "<%s>%s</%s>", name, strings.ReplaceAll(xmldoc.Escape(value), "&quot;", `"`), name)
 	}
 	b.WriteString("<Error>")
 	element("Code", e.Code)

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // DefaultEventARN is a target of events if Config.EventARNs is nil: the topic "events" of
@@ -68,7 +70,7 @@ type eventRecord struct {
 // receives.
 func (e Event) MarshalJSON() ([]byte, error) {
 	record := eventRecord{
-		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: isoTime(e.Time), EventName: e.Name,
+		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: xmldoc.Time(e.Time), EventName: e.Name,
 		UserIdentity: eventIdentity{"AWS:" + e.Account}, RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
 		ResponseElements: map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": hostID},
 	}
@@ -196,7 +198,7 @@ func sendTestEvent(r *request) {
 
 		RequestID string `json:"RequestId"`
 		HostID    string `json:"HostId"`
-	}{"Amazon S3", "s3:TestEvent", isoTime(r.server.now()), r.target.bucket, r.id, hostID})
+	}{"Amazon S3", "s3:TestEvent", xmldoc.Time(r.server.now()), r.target.bucket, r.id, hostID})
 	if err == nil {
 		r.server.webhook.push(body)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A Fault makes the server misbehave on purpose. The first fields select requests; the others
@@ -181,7 +183,7 @@ func (s *faults) match(operation, bucket, key string) *Fault {
 }
 
 func (f *Fault) selects(operation, bucket, key string) bool {
-	matches := func(pattern, value string) bool { return pattern == "" || matchPattern(pattern, value) }
+	matches := func(pattern, value string) bool { return pattern == "" || wildcard.Match(pattern, value) }
 	return matches(f.Operation, operation) && matches(f.Bucket, bucket) && matches(f.Key, key)
 }
 
@@ -274,7 +276,7 @@ func (f *Fault) replaceTags(document []byte) []byte {
 	if f == nil || f.ETag == "" {
 		return document
 	}
-	return tagElement.ReplaceAllLiteral(document, []byte("<ETag>"+escape(f.ETag)+"</ETag>"))
+	return tagElement.ReplaceAllLiteral(document, []byte("<ETag>"+xmldoc.Escape(f.ETag)+"</ETag>"))
 }
 
 // denies returns the error for an object that DeleteObjects refuses, or nil.
@@ -287,5 +289,5 @@ func (f *Fault) denies(key, version string) *deleteError {
 		return nil
 	}
 	e := s3error.New("AccessDenied")
-	return &deleteError{text(key), version, e.Code, text(e.Message)}
+	return &deleteError{xmldoc.Text(key), version, e.Code, xmldoc.Text(e.Message)}
 }

@@ -5,13 +5,15 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type lifecycleConfiguration struct {
 	XMLName xml.Name `xml:"LifecycleConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Rule    []lifecycleRule
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 	// Least is smallAnywhere or smallByClass, from a header of the request.
 	Least string `xml:"-"`
 }
@@ -19,30 +21,30 @@ type lifecycleConfiguration struct {
 type lifecycleRule struct {
 	ID                             string
 	Filter                         *lifecycleFilter
-	Prefix                         *text // instead of Filter
+	Prefix                         *xmldoc.Text // instead of Filter
 	Status                         string
 	Expiration                     *lifecycleExpiration
 	Transition                     []lifecycleTransition
 	NoncurrentVersionExpiration    *noncurrentExpiration
 	NoncurrentVersionTransition    []noncurrentTransition
 	AbortIncompleteMultipartUpload *struct{ DaysAfterInitiation *int }
-	Unknown                        unknownElements `xml:",any"`
+	Unknown                        xmldoc.Unknown `xml:",any"`
 }
 
 // A lifecycleFilter has one condition, or several in And.
 type lifecycleFilter struct {
-	Prefix                *text
-	Tag                   *xmlTag
+	Prefix                *xmldoc.Text
+	Tag                   *tagging.Element
 	ObjectSizeGreaterThan *int64
 	ObjectSizeLessThan    *int64
 	And                   *struct {
-		Prefix                *text
-		Tag                   []xmlTag
+		Prefix                *xmldoc.Text
+		Tag                   []tagging.Element
 		ObjectSizeGreaterThan *int64
 		ObjectSizeLessThan    *int64
-		Unknown               unknownElements `xml:",any"`
+		Unknown               xmldoc.Unknown `xml:",any"`
 	}
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A lifecycleExpiration has exactly one of its fields.
@@ -50,7 +52,7 @@ type lifecycleExpiration struct {
 	Date                      lifecycleDate `xml:",omitempty"`
 	Days                      *int
 	ExpiredObjectDeleteMarker *bool
-	Unknown                   unknownElements `xml:",any"`
+	Unknown                   xmldoc.Unknown `xml:",any"`
 }
 
 // A lifecycleTransition has Date or Days.
@@ -58,20 +60,20 @@ type lifecycleTransition struct {
 	Date         lifecycleDate `xml:",omitempty"`
 	Days         *int
 	StorageClass string
-	Unknown      unknownElements `xml:",any"`
+	Unknown      xmldoc.Unknown `xml:",any"`
 }
 
 type noncurrentExpiration struct {
 	NoncurrentDays          *int
 	NewerNoncurrentVersions *int
-	Unknown                 unknownElements `xml:",any"`
+	Unknown                 xmldoc.Unknown `xml:",any"`
 }
 
 type noncurrentTransition struct {
 	NoncurrentDays          *int
 	NewerNoncurrentVersions *int
 	StorageClass            string
-	Unknown                 unknownElements `xml:",any"`
+	Unknown                 xmldoc.Unknown `xml:",any"`
 }
 
 // The header that says which small objects are not transitioned, and its two values.
@@ -118,7 +120,7 @@ func getLifecycle(r *request) error {
 		return err
 	}
 	r.w.Header().Set(leastSizeHeader, response.Least)
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
 	return r.writeXML(response)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // A lifecycleDate is a date as it was sent. It is checked before it is kept.
@@ -93,7 +94,7 @@ func (f *lifecycleFilter) check() error {
 		return s3error.New("MalformedXML")
 	}
 	keys := map[string]bool{}
-	tags, err := tagsOf(f.tagElements())
+	tags, err := tagging.Of(f.tagElements())
 	for _, t := range tags {
 		if keys[t.Key] {
 			return s3error.New("InvalidRequest").WithMessage("Duplicate Tag Keys are not allowed.")
@@ -104,10 +105,10 @@ func (f *lifecycleFilter) check() error {
 }
 
 // tagElements returns the tags of the condition or of all conditions.
-func (f *lifecycleFilter) tagElements() []xmlTag {
+func (f *lifecycleFilter) tagElements() []tagging.Element {
 	switch {
 	case f.Tag != nil:
-		return []xmlTag{*f.Tag}
+		return []tagging.Element{*f.Tag}
 	case f.And != nil:
 		return f.And.Tag
 	}
@@ -246,7 +247,7 @@ func (r *lifecycleRule) checkAbort() error {
 // A lifecycleScope is which versions a rule is about.
 type lifecycleScope struct {
 	prefix      string
-	tags        []tag
+	tags        []tagging.Tag
 	over, under *int64 // sizes in bytes, exclusive; nil means any
 }
 
@@ -257,7 +258,7 @@ func (r *lifecycleRule) scope() (s lifecycleScope) {
 		if f.And != nil {
 			prefix, s.over, s.under = f.And.Prefix, f.And.ObjectSizeGreaterThan, f.And.ObjectSizeLessThan
 		}
-		s.tags, _ = tagsOf(f.tagElements()) // check has refused what is malformed
+		s.tags, _ = tagging.Of(f.tagElements()) // check has refused what is malformed
 	}
 	if prefix != nil {
 		s.prefix = string(*prefix)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const (
@@ -54,7 +55,7 @@ func readLock(h *Handler, header http.Header) (lock, error) {
 func (l lock) write(header http.Header) {
 	if l.mode != "" {
 		header.Set(lockMode, l.mode)
-		header.Set(lockUntil, isoTime(l.until))
+		header.Set(lockUntil, xmldoc.Time(l.until))
 	}
 	if l.hold != "" {
 		header.Set(lockHold, l.hold)
@@ -127,7 +128,7 @@ type lockRule struct {
 }
 
 func getLocking(r *request) error {
-	response := lockConfiguration{Xmlns: namespace, ObjectLockEnabled: enabled}
+	response := lockConfiguration{Xmlns: xmldoc.Namespace, ObjectLockEnabled: enabled}
 	err := r.view(func(b *bucket) error {
 		s := b.locking
 		if s == nil {
@@ -264,12 +265,12 @@ func viewLock(r *request, f func(*version) error) error {
 }
 
 func getRetention(r *request) error {
-	response := retention{Xmlns: namespace}
+	response := retention{Xmlns: xmldoc.Namespace}
 	err := viewLock(r, func(v *version) error {
 		if v.object.lock.mode == "" {
 			return s3error.New("NoSuchObjectLockConfiguration")
 		}
-		response.Mode, response.RetainUntilDate = v.object.lock.mode, isoTime(v.object.lock.until)
+		response.Mode, response.RetainUntilDate = v.object.lock.mode, xmldoc.Time(v.object.lock.until)
 		return nil
 	})
 	if err != nil {
@@ -305,7 +306,7 @@ func putLegalHold(r *request) error {
 }
 
 func getLegalHold(r *request) error {
-	response := legalHold{Xmlns: namespace}
+	response := legalHold{Xmlns: xmldoc.Namespace}
 	err := viewLock(r, func(v *version) error {
 		if response.Status = v.object.lock.hold; response.Status == "" {
 			return s3error.New("NoSuchObjectLockConfiguration")

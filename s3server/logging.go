@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type loggingStatus struct {
@@ -14,9 +15,9 @@ type loggingStatus struct {
 		TargetPrefix          *string
 		TargetGrants          *struct{}
 		TargetObjectKeyFormat *struct{}
-		Unknown               unknownElements `xml:",any"`
+		Unknown               xmldoc.Unknown `xml:",any"`
 	}
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // putLogging keeps the configuration. The server writes no log. AWS delivers logs on a best-effort
@@ -27,7 +28,7 @@ func putLogging(r *request) error {
 		return err
 	}
 	var asked loggingStatus
-	if err := parseXML(document, &asked); err != nil {
+	if err := xmldoc.Parse(document, &asked); err != nil {
 		return err
 	}
 	to := asked.LoggingEnabled
@@ -64,7 +65,7 @@ func checkLogTarget(r *request, name string) error {
 }
 
 func getLogging(r *request) error {
-	document := []byte(xml.Header + `<BucketLoggingStatus xmlns="` + namespace + `"/>`)
+	document := []byte(xml.Header + `<BucketLoggingStatus xmlns="` + xmldoc.Namespace + `"/>`)
 	err := r.view(func(b *bucket) error {
 		if b.logging != nil {
 			document = b.logging

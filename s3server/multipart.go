@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // An upload collects parts until they become an object.
@@ -51,7 +52,7 @@ type createUploadResult struct {
 	XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
 	Xmlns    string   `xml:"xmlns,attr"`
 	Bucket   string
-	Key      text
+	Key      xmldoc.Text
 	UploadID string `xml:"UploadId"`
 }
 
@@ -76,7 +77,7 @@ func createUpload(r *request) error {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
 	}
-	return r.writeXML(createUploadResult{Xmlns: namespace, Bucket: r.target.bucket, Key: text(r.target.key), UploadID: u.id})
+	return r.writeXML(createUploadResult{Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.id})
 }
 
 // readChecksum finds out how the upload is checksummed.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type notificationConfiguration struct {
@@ -18,7 +20,7 @@ type notificationConfiguration struct {
 	QueueConfiguration         []notificationRule
 	CloudFunctionConfiguration []notificationRule
 	EventBridgeConfiguration   *struct{}
-	Unknown                    unknownElements `xml:",any"`
+	Unknown                    xmldoc.Unknown `xml:",any"`
 }
 
 // A notificationRule sends events to a target. It has one of Topic, Queue and CloudFunction, which
@@ -32,13 +34,13 @@ type notificationRule struct {
 	Filter        *struct {
 		S3Key struct{ FilterRule []filterRule }
 	}
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 // A filterRule has the name "Prefix" or "Suffix".
 type filterRule struct {
 	Name  string
-	Value *text
+	Value *xmldoc.Text
 }
 
 // all returns all rules.
@@ -74,7 +76,7 @@ func (n *notificationRule) filter() (prefix, suffix string) {
 // matches reports whether the rule is about an event with this name, without "s3:".
 func (n *notificationRule) matches(name, key string) bool {
 	prefix, suffix := n.filter()
-	return strings.HasPrefix(key, prefix) && strings.HasSuffix(key, suffix) && anyWildcardMatch(n.Event, "s3:"+name)
+	return strings.HasPrefix(key, prefix) && strings.HasSuffix(key, suffix) && wildcard.AnyOneStar(n.Event, "s3:"+name)
 }
 
 // eventNames are the events that a configuration can name. Those of replication and of
@@ -174,7 +176,7 @@ func (c *notificationConfiguration) checkOverlaps() error {
 			keys := (strings.HasPrefix(prefix, otherPrefix) || strings.HasPrefix(otherPrefix, prefix)) &&
 				(strings.HasSuffix(suffix, otherSuffix) || strings.HasSuffix(otherSuffix, suffix))
 			events := slices.ContainsFunc(one.Event, func(a string) bool {
-				return slices.ContainsFunc(other.Event, func(b string) bool { return wildcardMatch(a, b) || wildcardMatch(b, a) })
+				return slices.ContainsFunc(other.Event, func(b string) bool { return wildcard.MatchOneStar(a, b) || wildcard.MatchOneStar(b, a) })
 			})
 			if keys && events {
 				return s3error.New("InvalidArgument").WithMessage("Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.")
@@ -186,7 +188,7 @@ func (c *notificationConfiguration) checkOverlaps() error {
 
 // isTarget reports whether an ARN is among Config.EventARNs.
 func (h *Handler) isTarget(arn string) bool {
-	return slices.ContainsFunc(h.config.EventARNs, func(pattern string) bool { return matchPattern(pattern, arn) })
+	return slices.ContainsFunc(h.config.EventARNs, func(pattern string) bool { return wildcard.Match(pattern, arn) })
 }
 
 // checkTargets refuses ARNs that are not among Config.EventARNs.
@@ -243,6 +245,6 @@ func getNotification(r *request) error {
 	if err != nil {
 		return err
 	}
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
 	return r.writeXML(response)
 }

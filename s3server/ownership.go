@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // ownerEnforced is the ownership of a bucket without access control lists, which is
@@ -41,7 +42,7 @@ type ownershipControls struct {
 }
 
 func getOwnership(r *request) error {
-	response := ownershipControls{Xmlns: namespace}
+	response := ownershipControls{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		if b.ownership == "" {
 			return s3error.New("OwnershipControlsNotFoundError", "BucketName", b.name)

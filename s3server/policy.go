@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A policy is the policy of a bucket. A policy with a part that this server does not
@@ -163,7 +165,7 @@ func (s *statement) check(b *bucket, strict bool) error {
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
 		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
 		name, _, object := strings.Cut(name, "/")
-		if resource != "*" && (!found || !matchPattern(name, b.name)) {
+		if resource != "*" && (!found || !wildcard.Match(name, b.name)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
 		wild := strings.Contains(name, "*") || resource == "*"
@@ -188,7 +190,7 @@ func actionsLike(pattern string) (actions []string) {
 }
 
 func actionMatches(pattern, action string) bool {
-	return matchPattern(strings.ToLower(pattern), strings.ToLower(action))
+	return wildcard.Match(strings.ToLower(pattern), strings.ToLower(action))
 }
 
 // applies reports whether the statement is about this access.
@@ -198,7 +200,7 @@ func (s *statement) applies(a *access) bool {
 	}
 	sameAction := func(pattern string) bool { return actionMatches(pattern, a.action) }
 	resource := a.resource()
-	sameResource := func(pattern string) bool { return matchPattern(pattern, resource) }
+	sameResource := func(pattern string) bool { return wildcard.Match(pattern, resource) }
 	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) || s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
 		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) || s.NotResource != nil && slices.ContainsFunc(s.NotResource, sameResource) {
 		return false
@@ -311,7 +313,7 @@ type policyStatus struct {
 }
 
 func getPolicyStatus(r *request) error {
-	response := policyStatus{Xmlns: namespace}
+	response := policyStatus{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil && r.server.config.Strict {
 			return s3error.New("NoSuchBucketPolicy", "BucketName", b.name)

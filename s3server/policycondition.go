@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
 // A condition is one operator with one key, which must hold for its statement.
@@ -31,8 +33,8 @@ var conditionOperators = map[string]conditionOperator{
 	"stringnotequals":           {match: func(v, w string) bool { return v == w }, negated: true},
 	"stringequalsignorecase":    {match: strings.EqualFold},
 	"stringnotequalsignorecase": {match: strings.EqualFold, negated: true},
-	"stringlike":                {match: func(v, w string) bool { return matchPattern(w, v) }},
-	"stringnotlike":             {match: func(v, w string) bool { return matchPattern(w, v) }, negated: true},
+	"stringlike":                {match: func(v, w string) bool { return wildcard.Match(w, v) }},
+	"stringnotlike":             {match: func(v, w string) bool { return wildcard.Match(w, v) }, negated: true},
 	"arnequals":                 {match: arnLike},
 	"arnlike":                   {match: arnLike},
 	"arnnotequals":              {match: arnLike, negated: true},
@@ -155,7 +157,7 @@ func arnLike(value, pattern string) bool {
 		return pattern == "*" || value == pattern
 	}
 	for i := range values {
-		if !matchPattern(patterns[i], values[i]) {
+		if !wildcard.Match(patterns[i], values[i]) {
 			return false
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 const (
@@ -121,7 +123,7 @@ func (a *access) headerValue(name string) ([]string, bool) {
 
 func one(value string) ([]string, bool) { return []string{value}, true }
 
-func tagValue(tags []tag, name string) ([]string, bool) {
+func tagValue(tags []tagging.Tag, name string) ([]string, bool) {
 	for _, t := range tags {
 		if t.Key == name {
 			return one(t.Value)
@@ -131,11 +133,11 @@ func tagValue(tags []tag, name string) ([]string, bool) {
 }
 
 // requestTags returns the tags that a write gives its object.
-func (a *access) requestTags() []tag {
+func (a *access) requestTags() []tagging.Tag {
 	if a.tags != nil {
 		return a.tags
 	}
-	tags, _ := readTagHeader(a.header.Get("X-Amz-Tagging")) // the operation reports an error
+	tags, _ := tagging.ReadHeader(a.header.Get("X-Amz-Tagging")) // the operation reports an error
 	return tags
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const maxFields = 20 << 10 // of a form before its file
@@ -158,15 +160,15 @@ func checkFields(r *request, header http.Header) error {
 }
 
 // tags returns the tags of the field "tagging", which is a document.
-func (f *form) tags() ([]tag, error) {
+func (f *form) tags() ([]tagging.Tag, error) {
 	if f.fields["tagging"] == "" {
 		return nil, nil
 	}
-	var asked tagging
-	if err := parseXML([]byte(f.fields["tagging"]), &asked); err != nil {
+	var asked tagging.Document
+	if err := xmldoc.Parse([]byte(f.fields["tagging"]), &asked); err != nil {
 		return nil, err
 	}
-	return asked.tags()
+	return asked.Tags()
 }
 
 // permit checks the form against its policy. A form without a policy is an anonymous
@@ -272,9 +274,9 @@ func openFile(f *form, header http.Header, size sizes) (*body, error) {
 
 type postResponse struct {
 	XMLName  xml.Name `xml:"PostResponse"`
-	Location text
+	Location xmldoc.Text
 	Bucket   string
-	Key      text
+	Key      xmldoc.Text
 	ETag     string
 }
 
@@ -300,7 +302,7 @@ func writeFormResponse(r *request, f *form, v *version) error {
 		return r.done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, err := xml.Marshal(postResponse{Location: text(location), Bucket: r.target.bucket, Key: text(r.target.key), ETag: v.object.etag})
+		body, err := xml.Marshal(postResponse{Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.object.etag})
 		if err != nil {
 			return err
 		}

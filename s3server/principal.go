@@ -3,6 +3,8 @@ package s3server
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
 )
 
 // principals are the senders that a statement names.
@@ -101,7 +103,7 @@ func (p *principals) include(c *caller) bool {
 		}
 	}
 	for _, id := range p.canonical {
-		if strings.EqualFold(id, ownerOf(c.account).ID) {
+		if strings.EqualFold(id, accounts.OwnerOf(c.account).ID) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 const (
@@ -30,7 +31,7 @@ var systemHeaders = []string{
 type properties struct {
 	header http.Header // system headers and metadata, as a read returns them
 	class  string
-	tags   []tag
+	tags   []tagging.Tag
 }
 
 // readProperties reads the properties from the headers of a request.
@@ -55,7 +56,7 @@ func readProperties(h *Handler, header http.Header) (properties, error) {
 		return p, err
 	}
 	var err error
-	p.tags, err = readTagHeader(header.Get("X-Amz-Tagging"))
+	p.tags, err = tagging.ReadHeader(header.Get("X-Amz-Tagging"))
 	return p, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const payerRequester = "Requester"
@@ -13,11 +14,11 @@ type requestPayment struct {
 	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Payer   string
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func getRequestPayment(r *request) error {
-	response := requestPayment{Xmlns: namespace, Payer: "BucketOwner"}
+	response := requestPayment{Xmlns: xmldoc.Namespace, Payer: "BucketOwner"}
 	err := r.view(func(b *bucket) error {
 		if b.payer != "" {
 			response.Payer = b.payer

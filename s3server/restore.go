@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A restored is the copy of an archived version that can be read for some days.
@@ -45,7 +46,7 @@ func (l listing) restoreStatus(v *version) *restoreStatus {
 	case l.now.Before(v.object.restored.from):
 		return &restoreStatus{IsRestoreInProgress: true}
 	case l.now.Before(v.object.restored.until):
-		return &restoreStatus{RestoreExpiryDate: isoTime(v.object.restored.until)}
+		return &restoreStatus{RestoreExpiryDate: xmldoc.Time(v.object.restored.until)}
 	}
 	return nil
 }
@@ -58,7 +59,7 @@ type restoreRequest struct {
 	Description          string
 	// These belong to a query of an archived object.
 	Type, SelectParameters, OutputLocation *struct{}
-	Unknown                                unknownElements `xml:",any"`
+	Unknown                                xmldoc.Unknown `xml:",any"`
 }
 
 // check refuses a request for anything but a copy for some days.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 const (
@@ -23,7 +25,7 @@ type settings struct {
 	acl        accessList
 	locking    *lockSettings // nil if the bucket cannot lock objects
 
-	tags         []tag
+	tags         []tagging.Tag
 	encryption   *encryptionRule // nil means AES256
 	payer        string          // "Requester" if the requester pays
 	acceleration string          // "" if nobody has set it
@@ -60,12 +62,12 @@ type versioningConfiguration struct {
 	Xmlns   string   `xml:"xmlns,attr,omitempty"`
 	Status  string   `xml:",omitempty"`
 	// MfaDelete can only be "Disabled": the server knows no devices.
-	MfaDelete string          `xml:",omitempty"`
-	Unknown   unknownElements `xml:",any"`
+	MfaDelete string         `xml:",omitempty"`
+	Unknown   xmldoc.Unknown `xml:",any"`
 }
 
 func getVersioning(r *request) error {
-	response := versioningConfiguration{Xmlns: namespace}
+	response := versioningConfiguration{Xmlns: xmldoc.Namespace}
 	err := r.view(func(b *bucket) error {
 		response.Status = b.versioning
 		return nil

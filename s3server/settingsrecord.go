@@ -1,6 +1,10 @@
 package s3server
 
-import "time"
+import (
+	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
+)
 
 // A settingsRecord is how a bucket and its settings are stored. It has a field for each field of
 // settings.
@@ -18,7 +22,7 @@ type settingsRecord struct {
 	ACL        accessList              `json:",omitempty"`
 	Locking    *lockRecord             `json:",omitempty"`
 
-	Tags         []tag                      `json:",omitempty"`
+	Tags         []tagging.Tag              `json:",omitempty"`
 	Encryption   *encryptionRule            `json:",omitempty"`
 	Payer        string                     `json:",omitempty"`
 	Acceleration string                     `json:",omitempty"`

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // A new setting without a field in settingsRecord would be forgotten by a restart.
@@ -26,7 +28,7 @@ func TestEverySettingIsStored(t *testing.T) {
 		<NoncurrentVersionExpiration><NoncurrentDays>3</NoncurrentDays></NoncurrentVersionExpiration>
 		<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>`, b.lifecycle)
 	b.locking = &lockSettings{mode: governance, years: 2}
-	b.tags = []tag{{"k", "v"}}
+	b.tags = []tagging.Tag{{"k", "v"}}
 	b.encryption = &encryptionRule{}
 	parse(`<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>id</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule>`, b.encryption)
 	b.payer, b.acceleration, b.logging = "Requester", enabled, []byte("<BucketLoggingStatus/>")

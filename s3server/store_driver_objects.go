@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // reservedName is the name of the metadata in which this server keeps what a driver has no place
@@ -215,10 +216,10 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	}
 	for name, value := range tags {
 		if name != reservedTag {
-			o.properties.tags = append(o.properties.tags, tag{name, value})
+			o.properties.tags = append(o.properties.tags, tagging.Tag{name, value})
 		}
 	}
-	slices.SortFunc(o.properties.tags, func(x, y tag) int { return strings.Compare(x.Key, y.Key) })
+	slices.SortFunc(o.properties.tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
 	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
 	later, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, kept)

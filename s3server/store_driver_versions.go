@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // A heldObject is an object that find has returned.
@@ -210,7 +211,7 @@ func retentionMode(mode string) storage.RetentionMode {
 	return storage.RetentionMode(strings.ToLower(mode))
 }
 
-func tagMap(tags []tag) map[string]string {
+func tagMap(tags []tagging.Tag) map[string]string {
 	all := make(map[string]string, len(tags))
 	for _, t := range tags {
 		all[t.Key] = t.Value

@@ -7,37 +7,38 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 type websiteConfiguration struct {
 	XMLName               xml.Name `xml:"WebsiteConfiguration"`
 	Xmlns                 string   `xml:"xmlns,attr,omitempty"`
-	IndexDocument         *struct{ Suffix text }
-	ErrorDocument         *struct{ Key text }
+	IndexDocument         *struct{ Suffix xmldoc.Text }
+	ErrorDocument         *struct{ Key xmldoc.Text }
 	RedirectAllRequestsTo *struct {
 		HostName string
 		Protocol string `xml:",omitempty"`
 	}
 	RoutingRules *struct{ RoutingRule []routingRule }
-	Unknown      unknownElements `xml:",any"`
+	Unknown      xmldoc.Unknown `xml:",any"`
 }
 
 // A routingRule redirects the requests that its condition matches, or all without one.
 type routingRule struct {
 	Condition *struct {
-		KeyPrefixEquals             *text
-		HTTPErrorCodeReturnedEquals string          `xml:"HttpErrorCodeReturnedEquals,omitempty"`
-		Unknown                     unknownElements `xml:",any"`
+		KeyPrefixEquals             *xmldoc.Text
+		HTTPErrorCodeReturnedEquals string         `xml:"HttpErrorCodeReturnedEquals,omitempty"`
+		Unknown                     xmldoc.Unknown `xml:",any"`
 	}
 	Redirect struct {
 		HostName             string `xml:",omitempty"`
 		HTTPRedirectCode     string `xml:"HttpRedirectCode,omitempty"`
 		Protocol             string `xml:",omitempty"`
-		ReplaceKeyPrefixWith *text
-		ReplaceKeyWith       *text
-		Unknown              unknownElements `xml:",any"`
+		ReplaceKeyPrefixWith *xmldoc.Text
+		ReplaceKeyWith       *xmldoc.Text
+		Unknown              xmldoc.Unknown `xml:",any"`
 	}
-	Unknown unknownElements `xml:",any"`
+	Unknown xmldoc.Unknown `xml:",any"`
 }
 
 func (c *websiteConfiguration) check() error {
@@ -173,7 +174,7 @@ func getWebsite(r *request) error {
 	if err != nil {
 		return err
 	}
-	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	response.XMLName, response.Xmlns = xml.Name{}, xmldoc.Namespace
 	return r.writeXML(response)
 }
 
