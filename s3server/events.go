@@ -165,9 +165,9 @@ func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore" {
 			e.Sequencer = fmt.Sprintf("%016X", h.sequence.Add(1))
 		}
-		for _, rule := range b.notification.all() {
-			if rule.matches(e.Name, e.Key) && h.isTarget(rule.arn()) {
-				e.Configuration, e.TargetARN = rule.ID, rule.arn()
+		for _, rule := range b.notification.All() {
+			if rule.Matches(e.Name, e.Key) && h.isTarget(rule.ARN()) {
+				e.Configuration, e.TargetARN = rule.ID, rule.ARN()
 				h.deliver(e)
 			}
 		}

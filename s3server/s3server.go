@@ -78,6 +78,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 )
 
 // These are the credentials and the region of a zero [Config].
@@ -263,7 +264,7 @@ func New(c Config) *Handler {
 		c.Driver = memstore.NewDriver(memstore.Config{})
 	}
 	if c.LifecycleDay <= 0 {
-		c.LifecycleDay = fullDay
+		c.LifecycleDay = lifecycle.FullDay
 	}
 	if c.EventARNs == nil {
 		c.EventARNs = []string{"arn:aws:sns:*:*:events"}

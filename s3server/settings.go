@@ -4,8 +4,12 @@ import (
 	"encoding/xml"
 	"net/http"
 
+	"github.com/omnibucket/storage/s3server/internal/cors"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/notification"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/website"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -17,11 +21,11 @@ const (
 // settings are the settings of a bucket. Their values are replaced and never changed.
 type settings struct {
 	versioning string // "" if it never kept versions
-	cors       *corsConfiguration
+	cors       *cors.Configuration
 	policy     *policy
 	block      *accessBlock
 	ownership  string // "" means no controls, which is the same as ObjectWriter
-	lifecycle  *lifecycleConfiguration
+	lifecycle  *lifecycle.Configuration
 	acl        accessList
 	locking    *lockSettings // nil if the bucket cannot lock objects
 
@@ -30,8 +34,8 @@ type settings struct {
 	payer        string          // "Requester" if the requester pays
 	acceleration string          // "" if nobody has set it
 	logging      []byte          // as it was sent; nil without logging
-	notification *notificationConfiguration
-	website      *websiteConfiguration
+	notification *notification.Configuration
+	website      *website.Configuration
 }
 
 // defaultSettings are those of a bucket created after April 2023.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
 // locateWebsite reports whether the request is for a website, by its host, and then sets its
@@ -55,7 +56,7 @@ func websiteHandler(r *request) handler {
 // serveWebsite serves a request to a website. Its sender is anonymous.
 func serveWebsite(r *request) error {
 	r.caller = caller{anonymous: true, payload: unsignedPayload}
-	c, err := website(r)
+	c, err := websiteOf(r)
 	if err != nil {
 		return writeHTML(r, asAPIError(err), nil)
 	}
@@ -63,7 +64,7 @@ func serveWebsite(r *request) error {
 	if to := c.RedirectAllRequestsTo; to != nil {
 		return redirect(r, http.StatusMovedPermanently, to.Protocol, to.HostName, asked)
 	}
-	if rule := c.rule(asked, 0); rule != nil {
+	if rule := c.Rule(asked, 0); rule != nil {
 		return follow(r, rule, asked)
 	}
 	if asked == "" || strings.HasSuffix(asked, "/") {
@@ -80,7 +81,7 @@ func serveWebsite(r *request) error {
 		r.w.Header().Set("Location", encodePath(folder))
 		return r.done(http.StatusFound)
 	}
-	if rule := c.rule(asked, failure.Status); rule != nil {
+	if rule := c.Rule(asked, failure.Status); rule != nil {
 		return follow(r, rule, asked)
 	}
 	if c.ErrorDocument == nil {
@@ -92,8 +93,8 @@ func serveWebsite(r *request) error {
 	return nil
 }
 
-// website returns the configuration of the bucket, if the method is allowed.
-func website(r *request) (c *websiteConfiguration, err error) {
+// websiteOf returns the configuration of the bucket, if the method is allowed.
+func websiteOf(r *request) (c *website.Configuration, err error) {
 	err = r.view(func(b *bucket) error {
 		switch c = b.website; {
 		case c == nil:
@@ -108,22 +109,12 @@ func website(r *request) (c *websiteConfiguration, err error) {
 	return c, err
 }
 
-func (c *websiteConfiguration) rule(key string, status int) *routingRule {
-	rules := c.rules()
-	for i := range rules {
-		if rules[i].matches(key, status) {
-			return &rules[i]
-		}
-	}
-	return nil
-}
-
-func follow(r *request, rule *routingRule, key string) error {
+func follow(r *request, rule *website.RoutingRule, key string) error {
 	code := http.StatusMovedPermanently
 	if value := rule.Redirect.HTTPRedirectCode; value != "" {
 		code, _ = strconv.Atoi(value) // check has parsed it
 	}
-	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.target(key))
+	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
 
 // redirect sends the client to a key, by default at the same host.

@@ -1,6 +1,6 @@
 // Package folderorder makes a server of package s3server list like SeaweedFS, which only the tests
-// of this module need: like a directory tree, with all of "a/…" before "a-b", also in pages, with
-// a delimiter and with start-after.
+// of this module need. Such a server lists like a directory tree, with all of "a/…" before "a-b". It
+// does so also in pages, with a delimiter and with start-after.
 package folderorder
 
 // Hook changes an s3server.Config, to which it gets a pointer. Package s3server sets it.

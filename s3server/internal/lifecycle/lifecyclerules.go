@@ -1,4 +1,4 @@
-package s3server
+package lifecycle
 
 import (
 	"crypto/rand"
@@ -10,11 +10,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// A lifecycleDate is a date as it was sent. It is checked before it is kept.
-type lifecycleDate string
+// A date is a date as it was sent. It is checked before it is kept.
+type date string
 
 // time returns the date, or a zero time.
-func (d lifecycleDate) time() time.Time {
+func (d date) time() time.Time {
 	for _, form := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(form, string(d)); err == nil {
 			return t.UTC()
@@ -23,7 +23,7 @@ func (d lifecycleDate) time() time.Time {
 	return time.Time{}
 }
 
-func (d lifecycleDate) check() error {
+func (d date) check() error {
 	t := d.time()
 	switch {
 	case d == "":
@@ -36,8 +36,8 @@ func (d lifecycleDate) check() error {
 	return nil
 }
 
-// check refuses rules that AWS refuses, and gives an ID to those without one.
-func (c *lifecycleConfiguration) check() error {
+// Check refuses rules that AWS refuses, and gives an ID to those without one.
+func (c *Configuration) Check() error {
 	const maxRules, maxID = 1000, 255
 	if len(c.Rule) == 0 || len(c.Rule) > maxRules || len(c.Unknown) > 0 {
 		return s3error.New("MalformedXML")
@@ -62,7 +62,7 @@ func (c *lifecycleConfiguration) check() error {
 	return nil
 }
 
-func (r *lifecycleRule) check() error {
+func (r *Rule) check() error {
 	acts := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
 		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
 	switch {
@@ -80,7 +80,7 @@ func (r *lifecycleRule) check() error {
 }
 
 // check requires at most one condition, and each tag once.
-func (f *lifecycleFilter) check() error {
+func (f *filter) check() error {
 	if f == nil {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (f *lifecycleFilter) check() error {
 }
 
 // tagElements returns the tags of the condition or of all conditions.
-func (f *lifecycleFilter) tagElements() []tagging.Element {
+func (f *filter) tagElements() []tagging.Element {
 	switch {
 	case f.Tag != nil:
 		return []tagging.Element{*f.Tag}
@@ -123,7 +123,7 @@ func positive(count *int, field, action string) error {
 	return nil
 }
 
-func (r *lifecycleRule) checkExpiration() error {
+func (r *Rule) checkExpiration() error {
 	e := r.Expiration
 	if e == nil {
 		return nil
@@ -166,7 +166,7 @@ func checkClass(class, action string, days *int) error {
 	return nil
 }
 
-func (r *lifecycleRule) checkTransitions() error {
+func (r *Rule) checkTransitions() error {
 	classes := map[string]bool{}
 	for _, t := range r.Transition {
 		if (t.Days == nil) == (t.Date == "") || len(t.Unknown) > 0 {
@@ -196,7 +196,7 @@ func (r *lifecycleRule) checkTransitions() error {
 	return nil
 }
 
-func (r *lifecycleRule) checkNoncurrent() error {
+func (r *Rule) checkNoncurrent() error {
 	if e := r.NoncurrentVersionExpiration; e != nil {
 		if e.NoncurrentDays == nil || len(e.Unknown) > 0 {
 			return s3error.New("MalformedXML")
@@ -230,7 +230,7 @@ func checkNewer(count *int, action string) error {
 	return positive(count, "NewerNoncurrentVersions", action)
 }
 
-func (r *lifecycleRule) checkAbort() error {
+func (r *Rule) checkAbort() error {
 	a := r.AbortIncompleteMultipartUpload
 	if a == nil {
 		return nil
@@ -244,14 +244,14 @@ func (r *lifecycleRule) checkAbort() error {
 	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }
 
-// A lifecycleScope is which versions a rule is about.
-type lifecycleScope struct {
+// A scope is which versions a rule is about.
+type scope struct {
 	prefix      string
 	tags        []tagging.Tag
 	over, under *int64 // sizes in bytes, exclusive; nil means any
 }
 
-func (r *lifecycleRule) scope() (s lifecycleScope) {
+func (r *Rule) scope() (s scope) {
 	prefix, f := r.Prefix, r.Filter
 	if f != nil {
 		prefix, s.over, s.under = f.Prefix, f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
@@ -268,19 +268,19 @@ func (r *lifecycleRule) scope() (s lifecycleScope) {
 
 // has reports whether a version is in the scope. A delete marker has no tags and no size, so that
 // only a prefix matches it.
-func (s lifecycleScope) has(v *version) bool {
-	if !strings.HasPrefix(v.key, s.prefix) {
+func (s scope) has(v Version) bool {
+	if !strings.HasPrefix(v.Key, s.prefix) {
 		return false
 	}
-	if v.marker {
+	if v.Marker {
 		return len(s.tags) == 0 && !s.sized()
 	}
 	for _, t := range s.tags {
-		if !slices.Contains(v.object.properties.tags, t) {
+		if !slices.Contains(v.Tags, t) {
 			return false
 		}
 	}
-	return (s.over == nil || v.object.size > *s.over) && (s.under == nil || v.object.size < *s.under)
+	return (s.over == nil || v.Size > *s.over) && (s.under == nil || v.Size < *s.under)
 }
 
-func (s lifecycleScope) sized() bool { return s.over != nil || s.under != nil }
+func (s scope) sized() bool { return s.over != nil || s.under != nil }
