@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
@@ -41,7 +42,7 @@ func (r *request) authorize() error {
 func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 	switch r.operation {
 	case "ListBuckets", "CreateBucket":
-		if r.caller.anonymous || r.caller.readOnly && !readsOnly(action(r)) {
+		if r.caller.anonymous || r.caller.readOnly && !policy.ReadsOnly(action(r)) {
 			return s3error.New("AccessDenied")
 		}
 		return nil
@@ -68,7 +69,7 @@ func authorizeSource(r *request, from versionName) error {
 	}
 	action := "s3:GetObject"
 	if from.id != "" {
-		action = versionActions[action]
+		action = policy.VersionActions[action]
 	}
 	return r.access(b, action, from.key, from.id).check()
 }
@@ -85,7 +86,7 @@ func authorizeTags(r *request, from versionName, tags []tagging.Tag) error {
 	}
 	action := "s3:GetObjectTagging"
 	if from.id != "" {
-		action = versionActions[action]
+		action = policy.VersionActions[action]
 	}
 	if err := r.access(source, action, from.key, from.id).check(); err != nil {
 		return err
@@ -128,7 +129,7 @@ func (a *access) checkAll() error {
 func (a *access) checkFurther(further furtherAction) error {
 	next := *a
 	next.action = further.action
-	_, denied := a.bucket.policy.judge(&next)
+	_, denied := next.judge()
 	if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
 		return s3error.New("AccessDenied")
 	}
@@ -157,20 +158,20 @@ func (a *access) version() *version {
 func (a *access) permitted() bool {
 	b := a.bucket
 	owner := !a.caller.anonymous && a.caller.account == b.account
-	allowed, denied := b.policy.judge(a)
+	allowed, denied := a.judge()
 	if owner && slices.Contains([]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action) {
 		denied = false
 	}
-	if denied || a.caller.readOnly && !readsOnly(a.action) {
+	if denied || a.caller.readOnly && !policy.ReadsOnly(a.action) {
 		return false
 	}
-	if !owner && (a.action == "" || allowed && b.block != nil && b.block.RestrictPublicBuckets && b.policy.public()) {
+	if !owner && (a.action == "" || allowed && b.block != nil && b.block.RestrictPublicBuckets && b.policy.Public()) {
 		allowed = false
 	}
 	switch {
 	case owner && (b.ownership == ownerEnforced || hasOneAccount(a.request.server)):
 		return true
-	case a.key == "" || !onObjects(a.action):
+	case a.key == "" || !policy.OnObjects(a.action):
 		return owner || allowed || a.listed()
 	case a.needsObject() && a.version() == nil:
 		// A caller without permission to list is not told that a key is missing.
@@ -212,7 +213,7 @@ func (a *access) begunByCaller() bool {
 
 // resource returns the ARN that policies name.
 func (a *access) resource() string {
-	if a.key == "" || !onObjects(a.action) {
+	if a.key == "" || !policy.OnObjects(a.action) {
 		return "arn:aws:s3:::" + a.bucket.name
 	}
 	return "arn:aws:s3:::" + a.bucket.name + "/" + a.key

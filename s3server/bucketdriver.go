@@ -247,7 +247,7 @@ func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[st
 func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) error {
 	var tags []tagging.Tag
 	for key, value := range in.Tags {
-		tags = append(tags, tagging.Tag{key, value})
+		tags = append(tags, tagging.Tag{Key: key, Value: value})
 	}
 	if err := tagging.Check(tags); err != nil {
 		return storageError(err)

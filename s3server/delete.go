@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"net/http"
 
+	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -128,7 +129,7 @@ func deleteObjects(r *request) error {
 
 func deleteAction(id string) string {
 	if id != "" {
-		return versionActions["s3:DeleteObject"]
+		return policy.VersionActions["s3:DeleteObject"]
 	}
 	return "s3:DeleteObject"
 }

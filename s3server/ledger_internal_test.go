@@ -103,7 +103,7 @@ func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, _, err := s.change(ctx, versionName{bucket: "photos", key: "a"}, func(_ *bucket, v *version) error {
-		v.object.properties.tags = []tagging.Tag{{"k", "v"}}
+		v.object.properties.tags = []tagging.Tag{{Key: "k", Value: "v"}}
 		return nil
 	})
 	require.NoError(t, err)

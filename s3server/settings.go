@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/website"
@@ -22,7 +23,7 @@ const (
 type settings struct {
 	versioning string // "" if it never kept versions
 	cors       *cors.Configuration
-	policy     *policy
+	policy     *policy.Policy
 	block      *accessBlock
 	ownership  string // "" means no controls, which is the same as ObjectWriter
 	lifecycle  *lifecycle.Configuration

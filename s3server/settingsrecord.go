@@ -6,6 +6,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
@@ -48,7 +49,7 @@ func recordOf(b *bucket) *settingsRecord {
 		Notification: b.notification, Website: b.website,
 	}
 	if b.policy != nil {
-		r.Policy = b.policy.document
+		r.Policy = b.policy.Text()
 	}
 	if l := b.locking; l != nil {
 		r.Locking = &lockRecord{l.mode, l.days, l.years}
@@ -70,6 +71,6 @@ func (r *settingsRecord) settings(name string) (settings, error) {
 		return s, nil
 	}
 	var err error
-	s.policy, err = parsePolicy(r.Policy, &bucket{name: name}, false)
+	s.policy, err = policy.Parse(r.Policy, name, false)
 	return s, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/notification"
+	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
@@ -32,7 +33,7 @@ func TestEverySettingIsStored(t *testing.T) {
 		<NoncurrentVersionExpiration><NoncurrentDays>3</NoncurrentDays></NoncurrentVersionExpiration>
 		<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>`, b.lifecycle)
 	b.locking = &lockSettings{mode: governance, years: 2}
-	b.tags = []tagging.Tag{{"k", "v"}}
+	b.tags = []tagging.Tag{{Key: "k", Value: "v"}}
 	b.encryption = &encryptionRule{}
 	parse(`<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>id</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule>`, b.encryption)
 	b.payer, b.acceleration, b.logging = "Requester", enabled, []byte("<BucketLoggingStatus/>")
@@ -42,9 +43,9 @@ func TestEverySettingIsStored(t *testing.T) {
 	b.website = &website.Configuration{}
 	parse(`<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument><RoutingRules><RoutingRule><Condition><KeyPrefixEquals>a</KeyPrefixEquals></Condition>
 		<Redirect><HostName>h</HostName><ReplaceKeyPrefixWith></ReplaceKeyPrefixWith></Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>`, b.website)
-	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
+	allow := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 	var err error
-	b.policy, err = parsePolicy([]byte(policy), b, true)
+	b.policy, err = policy.Parse([]byte(allow), b.name, true)
 	require.NoError(t, err)
 
 	fields := reflect.ValueOf(b.settings)

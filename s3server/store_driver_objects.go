@@ -216,7 +216,7 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	}
 	for name, value := range tags {
 		if name != reservedTag {
-			o.properties.tags = append(o.properties.tags, tagging.Tag{name, value})
+			o.properties.tags = append(o.properties.tags, tagging.Tag{Key: name, Value: value})
 		}
 	}
 	slices.SortFunc(o.properties.tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })

@@ -1,4 +1,4 @@
-package s3server
+package policy
 
 import (
 	"encoding/json"
@@ -132,8 +132,8 @@ func conditionText(value any) (string, bool) {
 
 // holds reports whether the condition is true for a request. A key that a request does
 // not have makes only a negated operator true.
-func (c *condition) holds(a *access) bool {
-	given, present := a.conditionValues(c.key)
+func (c *condition) holds(r *Request) bool {
+	given, present := r.values(c.key)
 	switch {
 	case c.null:
 		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != present })
