@@ -22,7 +22,7 @@ func TestEveryOperationHasAnAction(t *testing.T) {
 		require.True(t, policy.OnObjects(from) && policy.OnObjects(to), "%s, %s", from, to)
 	}
 	for action := range objectPermissions {
-		require.True(t, policy.OnObjects(action) && slices.Contains(policy.actions, action), action)
+		require.True(t, policy.OnObjects(action) && slices.Contains(policy.Actions, action), action)
 	}
 	for _, action := range []string{"s3:GetBucketObjectLockConfiguration", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"} {
 		require.False(t, policy.OnObjects(action), action)

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
+// FullDay is the length of a day on AWS.
 const FullDay = 24 * time.Hour
 
 // A Clock says when rules act.
@@ -36,30 +37,30 @@ type Version struct {
 }
 
 // Abortion returns when an upload is removed and by which rule, or a zero time.
-func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (first deadline) {
+func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		if a := rule.AbortIncompleteMultipartUpload; a != nil && strings.HasPrefix(key, rule.scope().prefix) {
-			first = first.orEarlier(deadline{clock.after(initiated, *a.DaysAfterInitiation), rule.ID})
+			first = first.orEarlier(Deadline{clock.after(initiated, *a.DaysAfterInitiation), rule.ID})
 		}
 	}
 	return first
 }
 
-// A deadline is when a rule acts. The zero value is never.
-type deadline struct {
+// A Deadline is when a rule acts. The zero value is never.
+type Deadline struct {
 	At   time.Time
 	Rule string
 }
 
-func (d deadline) orEarlier(other deadline) deadline {
+func (d Deadline) orEarlier(other Deadline) Deadline {
 	if d.Rule == "" || other.At.Before(d.At) {
 		return other
 	}
 	return d
 }
 
-// IsOver reports whether the deadline is not after now.
-func (d deadline) IsOver(now time.Time) bool { return d.Rule != "" && !now.Before(d.At) }
+// IsOver reports whether the Deadline is not after now.
+func (d Deadline) IsOver(now time.Time) bool { return d.Rule != "" && !now.Before(d.At) }
 
 // Rules returns the rules that are enabled.
 func (c *Configuration) Rules() (rules []*Rule) {
@@ -128,15 +129,15 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 }
 
 // expiration returns when the rule removes a version that stays current.
-func (r *Rule) expiration(v Version, clock Clock) deadline {
+func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	switch e := r.Expiration; {
 	case e == nil:
 	case e.Days != nil:
-		return deadline{clock.after(v.Modified, *e.Days), r.ID}
+		return Deadline{clock.after(v.Modified, *e.Days), r.ID}
 	case e.Date != "":
-		return deadline{e.Date.time(), r.ID}
+		return Deadline{e.Date.time(), r.ID}
 	}
-	return deadline{}
+	return Deadline{}
 }
 
 // transitions returns the storage classes that the rule, which is about versions[i], gives it by
@@ -174,8 +175,8 @@ func count(n *int) int {
 	return *n
 }
 
-// Expiry returns when the rules remove a version that stays current, or a zero deadline.
-func (c *Configuration) Expiry(v Version, clock Clock) (first deadline) {
+// Expiry returns when the rules remove a version that stays current, or a zero Deadline.
+func (c *Configuration) Expiry(v Version, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		if d := rule.expiration(v, clock); d.Rule != "" && rule.scope().has(v) {
 			first = first.orEarlier(d)

@@ -124,8 +124,8 @@ var otherActions = []string{
 	"s3:GetBucketMetadataTableConfiguration", "s3:GetBucketAbac", "s3:PutBucketAbac",
 }
 
-// actions are all actions that a bucket's policy may name.
-var actions = func() []string {
+// Actions are all actions that a bucket's policy may name.
+var Actions = func() []string {
 	all := slices.Clone(otherActions)
 	for _, action := range OperationActions {
 		all = append(all, action)

@@ -185,7 +185,7 @@ func (s *statement) check(bucket string, strict bool) error {
 
 // actionsLike returns the actions that a pattern of a policy names.
 func actionsLike(pattern string) (actions []string) {
-	for _, action := range actions {
+	for _, action := range Actions {
 		if actionMatches(pattern, action) {
 			actions = append(actions, action)
 		}
