@@ -45,8 +45,8 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello world", string(data))
-	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.Calls())
-	asked := server.Last(t)
+	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.server.Calls())
+	asked := server.server.Last(t)
 	require.Equal(t, "gzip", asked.Header.Get("Accept-Encoding"))
 	require.Empty(t, asked.Header.Get("Range"))
 	require.Equal(t, &storage.Attrs{
@@ -87,7 +87,7 @@ func TestGetRequestHeaders(t *testing.T) {
 			row.request.Key = "a"
 			_, _, err := server.on(t).Get(t.Context(), &row.request)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			asked := server.Last(t)
+			asked := server.server.Last(t)
 			require.Equal(t, row.span, asked.Header.Get("Range"))
 			require.Equal(t, row.match, asked.Header.Get("X-Goog-If-Generation-Match"))
 			require.Equal(t, row.number, asked.Query().Get("generation"))
@@ -102,8 +102,8 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 			server := newStandIn(t, answer)
 			_, _, err := server.on(t).Get(t.Context(), request)
 			require.ErrorIs(t, err, storage.NotModified)
-			require.Equal(t, []string{"GET /storage/v1/b/photos/o/a"}, server.Calls())
-			require.Equal(t, "1700000000000001", server.Last(t).Query().Get("ifGenerationNotMatch"))
+			require.Equal(t, []string{"GET /storage/v1/b/photos/o/a"}, server.server.Calls())
+			require.Equal(t, "1700000000000001", server.server.Last(t).Query().Get("ifGenerationNotMatch"))
 		})
 	}
 	t.Run("and one that is another is", func(t *testing.T) {
@@ -113,15 +113,15 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Equal(t, "1700000000000001", attrs.Revision)
-		require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /storage/v1/b/photos/o/a"}, server.Calls())
-		require.Equal(t, "1700000000000001", server.Last(t).Query().Get("generation"), "the one that was looked at")
+		require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /storage/v1/b/photos/o/a"}, server.server.Calls())
+		require.Equal(t, "1700000000000001", server.server.Last(t).Query().Get("generation"), "the one that was looked at")
 	})
 	t.Run("also if it is compressed in transit", func(t *testing.T) {
 		server := newStandIn(t, stored, media(map[string]string{"Content-Encoding": "gzip"}), media(nil))
 		_, body, err := server.on(t).Get(t.Context(), request)
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
-		require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
+		require.Equal(t, "identity", server.server.Last(t).Header.Get("Accept-Encoding"))
 	})
 }
 
@@ -154,9 +154,9 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 			require.NoError(t, body.Close())
 			require.Equal(t, "hello world", string(data))
 			require.Equal(t, map[string]string{"who": row.want}, attrs.Metadata)
-			require.Len(t, server.Calls(), row.requests)
+			require.Len(t, server.server.Calls(), row.requests)
 			if row.requests > 1 {
-				require.Equal(t, "42", server.Requests()[1].Query().Get("generation"))
+				require.Equal(t, "42", server.server.Requests()[1].Query().Get("generation"))
 			}
 		})
 	}
@@ -194,7 +194,7 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Empty(t, attrs.ContentEncoding)
-		asked := server.Requests()
+		asked := server.server.Requests()
 		require.Len(t, asked, 2)
 		require.Equal(t, "identity", asked[1].Header.Get("Accept-Encoding"))
 	})
@@ -231,7 +231,7 @@ func TestHeadHasEveryCondition(t *testing.T) {
 			server := newStandIn(t, stored)
 			_, err := server.on(t).Head(t.Context(), &storage.GetRequest{Key: "a/b", Version: row.version, Condition: row.condition})
 			require.NoError(t, err)
-			asked := server.Last(t)
+			asked := server.server.Last(t)
 			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", asked.Call())
 			for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch", "generation"} {
 				require.Equal(t, row.want[name], asked.Query().Get(name), name)
@@ -282,7 +282,7 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 					want = ""
 				}
 				require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
-				require.Len(t, server.Calls(), row.requests, name)
+				require.Len(t, server.server.Calls(), row.requests, name)
 			}
 		})
 	}
