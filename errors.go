@@ -200,14 +200,11 @@ func findCode(err error) (Code, bool) {
 	return "", false
 }
 
-// located adds the operation and key to e and, if b is a bucket from New, the bucket.
+// located adds the operation and key to e and, if b reaches a bucket from New, the bucket.
 func located(b any, op, key string, e *Error) *Error {
 	e.Op, e.Key = op, key
-	switch b := b.(type) {
-	case *bucket:
-		e.Provider, e.Bucket = b.core.desc.Provider, b.core.desc.Bucket
-	case *view:
-		return located(b.to, op, key, e)
+	if own, ok := reach(b); ok {
+		e.Provider, e.Bucket = own.core.desc.Provider, own.core.desc.Bucket
 	}
 	return e
 }

@@ -47,7 +47,7 @@ func Update(ctx context.Context, b interface {
 		return fail(invalid("option", "of Update must not be a condition: it sets its own"))
 	}
 	policy := newRetrier(RetryPolicy{}, &Description{})
-	if own, ok := b.(*bucket); ok {
+	if own, ok := reach(b); ok {
 		e := own.core.need(ConditionalCreate, "IfAbsent, which Update needs,")
 		if e == nil {
 			e = own.core.need(ConditionalUpdate, "IfRevision, which Update needs,")

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"regexp"
@@ -149,10 +150,10 @@ func (cs *composites) joinError(ctx context.Context, err error, name *compositeU
 func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err == nil && name.open {
-		switch marked, err := cs.markedKey(ctx, &name); {
+		switch marker, err := cs.listMarker(ctx, &name); {
 		case err != nil:
 			return translate(err)
-		case marked != "" && marked != key:
+		case marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key:
 			return nil
 		}
 	}

@@ -110,15 +110,6 @@ func (cs *composites) completeOpen(ctx context.Context, r *storage.CompleteReque
 	return completion.Run(ctx, r)
 }
 
-// markedKey returns the key of an upload, or "" if it has no marker any more.
-func (cs *composites) markedKey(ctx context.Context, name *compositeUpload) (string, error) {
-	found, err := cs.listMarker(ctx, name)
-	if found == nil {
-		return "", err
-	}
-	return components.Key(found.Metadata), nil
-}
-
 // listedParts are the fields of a part that a listing requests.
 var listedParts = []string{"Name", "Metadata", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
 
