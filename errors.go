@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 // A Code says what went wrong, in the same terms for every provider. It is an error itself,
@@ -132,7 +134,7 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		if cause := e.Err.Error(); cause != string(e.Code) {
 			b.WriteString(": ")
-			b.WriteString(redact(cause))
+			b.WriteString(redact.Secrets(cause))
 		}
 	}
 	if e.Hint != "" {
