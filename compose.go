@@ -137,7 +137,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	if c.req.Condition != (Condition{}) || c.req.set.writeID != "" || slices.Contains(c.srcKeys, c.op.key) {
 		writeID = core.newWriteID(c.req.set.writeID)
 	}
-	r.Metadata = core.encodeMetadata(c.req.Metadata, writeID)
+	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	if known {
 		r.CRC32C = KnownCRC32C(crc)
 	}

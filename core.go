@@ -7,19 +7,24 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/telemetry"
 )
 
 // A core is shared by all views of one opened bucket.
 type core struct {
 	driver         Driver
 	desc           Description
-	tag            string   // of revisions
+	tag            string // of revisions
+	metadata       metadata.Coding
 	features       Features // in force as the bucket was opened
 	hooks          []Hook
-	bufferLimit    *BufferLimit
+	bufferLimit    *buffer.Limit
 	retry          *retrier
 	hedger         *hedger // nil: reads are not hedged
-	telemetry      *telemetry
+	telemetry      *telemetry.Reporter
 	public         bool
 	publicBaseURL  string
 	signingBaseURL string
@@ -46,17 +51,18 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		d = layer(d)
 	}
 	desc := d.Describe()
-	reports := newTelemetry(o, desc)
+	reports := o.reporter(&desc)
 	if o.attemptSpans {
-		d = reports.traced(d)
+		d = traced(reports, d)
 	}
 	c := &core{
 		driver:         d,
 		desc:           desc,
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
+		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata},
 		hooks:          o.hooks,
-		bufferLimit:    o.bufferLimit,
+		bufferLimit:    &o.bufferLimit.limit,
 		retry:          newRetrier(o.retry, &desc),
 		telemetry:      reports,
 		public:         o.public,

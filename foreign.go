@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/mediatype"
 )
 
@@ -161,7 +162,7 @@ func (b *foreignBody) Read(p []byte) (int, error) {
 		b.failed = b.finish()
 		return 0, b.failed
 	}
-	n, err := readSome(b.body, p[:min(int64(len(p)), b.length-b.read)])
+	n, err := buffer.ReadSome(b.body, p[:min(int64(len(p)), b.length-b.read)])
 	b.read += int64(n)
 	if err == io.EOF && b.read < b.length {
 		err = b.fail(Unavailable, fmt.Errorf("the body has %d of its %d bytes: %w", b.read, b.length, io.ErrUnexpectedEOF))
@@ -172,7 +173,7 @@ func (b *foreignBody) Read(p []byte) (int, error) {
 
 // finish returns io.EOF if the body has ended too.
 func (b *foreignBody) finish() error {
-	n, err := readSome(b.body, b.more[:])
+	n, err := buffer.ReadSome(b.body, b.more[:])
 	if n > 0 {
 		return b.fail(Internal, fmt.Errorf("the body has more than its %d bytes", b.length))
 	}

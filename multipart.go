@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
@@ -18,7 +20,7 @@ import (
 // Its methods are safe for concurrent use. It holds no connection and needs no Close.
 type MultipartUpload struct {
 	bucket *bucket
-	record uploadRecord
+	record uploadtoken.Record
 	put    PutRequest // for BeginParts and CompleteParts; never changed
 	token  string
 
@@ -89,7 +91,7 @@ func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...MultipartO
 			return nil, e
 		}
 		u.record.Upload = id
-		u.token = u.record.token()
+		u.token = u.record.Token()
 		return u, nil
 	})
 }
@@ -119,8 +121,8 @@ func (u *MultipartUpload) resolve(o *operation, opts []MultipartOption) *Error {
 // finishRequest makes put a request for the driver.
 func (u *MultipartUpload) finishRequest() {
 	r := &u.put
-	r.Size, r.CRC32C = u.record.size(), CRC32C{}
-	r.Metadata = u.bucket.core.encodeMetadata(u.record.Metadata, u.record.WriteID)
+	r.Size, r.CRC32C = u.record.DeclaredSize(), CRC32C{}
+	r.Metadata = u.bucket.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
 }
 
 // Key returns the key of the object.

@@ -56,7 +56,7 @@ func (u *MultipartUpload) adopt(upload string) *Error {
 		u.finishRequest()
 	}
 	record.Upload, record.Listed = upload, true
-	u.token = record.token()
+	u.token = record.Token()
 	return nil
 }
 

@@ -234,7 +234,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUplo
 	if e := s.op.core.signedControls(&r.Controls); e != nil {
 		return e
 	}
-	r.Metadata = s.op.core.encodeMetadata(r.Metadata, "")
+	r.Metadata = s.op.core.metadata.Encode(r.Metadata, "")
 	// A page sends the fields of a form unchanged, and can add none. A client of an address
 	// sends the type that it likes, unless one was signed.
 	if r.ContentType == "" && method == http.MethodPost {

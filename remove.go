@@ -65,6 +65,9 @@ func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
 // removeOne makes one Delete request.
 func removeOne(ctx context.Context, o *operation, r *DeleteRequest) *Error {
 	e := o.call(ctx, func(ctx context.Context) error { return o.core.driver.Delete(ctx, r) })
+	if e != nil && e.Code == Locked && r.Version != "" && !r.BypassGovernance {
+		e.Unknown = false // the version is there, and a removed one does not come back
+	}
 	return removeFailure(e)
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // WithResume records in the file at path how far a multipart upload has come. The same call
@@ -235,7 +236,7 @@ func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing b
 	w := m.w
 	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
 	switch {
-	case failed == nil && holdsWriteID(found.Metadata, w.writeID) && found.Size == size:
+	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil
 	case failed != nil && failed.Code != ObjectNotFound: // nothing is known
 		failed.Unknown, failed.Err = true, errors.Join(failed.Err, e)

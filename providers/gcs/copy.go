@@ -81,6 +81,9 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		}
 		e := translate(err)
 		unknown = unknown || e.Unknown
+		if e.Status == http.StatusGone {
+			copier.RewriteToken = "" // which has ended: the rewrite begins again
+		}
 		if tries == maxRewrites || copier.RewriteToken == at || e.Code != storage.Unavailable || e.RetryAfter > 0 {
 			e.Unknown = unknown
 			return nil, e

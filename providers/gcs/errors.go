@@ -107,7 +107,7 @@ func (b *bucket) readError(ctx context.Context, err error, r *storage.GetRequest
 
 // missing returns the 404 for an object that does not exist, and nil if e is
 // anything else. For a missing object a condition on its revision can fail first,
-// so missing then asks for the object.
+// so missing then asks for the object. If that may succeed later, missing returns its error.
 func (b *bucket) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
 		o, err := b.atGeneration(key, version)
@@ -117,11 +117,29 @@ func (b *bucket) missing(ctx context.Context, e *storage.Error, key, version str
 		if err == nil {
 			return nil
 		}
+		if later := passing(err); later != nil {
+			return later
+		}
 		e = translate(err)
 	}
 	if e.Status != http.StatusNotFound {
 		return nil
 	}
+	return e
+}
+
+// passing returns the error of a request that was to explain a refusal if it may succeed later, and
+// nil otherwise. The refusal has no meaning yet, so that the core makes both requests again. No
+// request has had an effect.
+func passing(err error) *storage.Error {
+	if err == nil {
+		return nil
+	}
+	e := translate(err)
+	if !e.Retryable {
+		return nil
+	}
+	e.Unknown = false
 	return e
 }
 

@@ -62,8 +62,9 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			_ = response.Body.Close()
 			return nil, nil, err
 		}
-		if needsResource(attrs.Metadata) {
-			return d.reader.withMetadata(ctx, r, attrs, response.Body)
+		if needsResource(attrs.Metadata) { // the headers may have changed it
+			_ = response.Body.Close() // as above
+			return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
 		}
 		return attrs, response.Body, nil
 	}
@@ -75,21 +76,6 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 func (rd *reader) uncached(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
 	return rd.inTwoRequests(ctx, r, rd.readMedia)
-}
-
-// withMetadata replaces the metadata by that of the generation's resource,
-// because the headers may have changed it.
-func (rd *reader) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
-	exact, err := rd.objects.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1, Native: r.Native})
-	if err == nil {
-		attrs.Metadata = exact.Metadata
-		return attrs, body, nil
-	}
-	_ = body.Close()
-	if storage.CodeOf(err) == storage.ObjectNotFound { // the object has been overwritten
-		return rd.inTwoRequests(ctx, r, rd.readMedia)
-	}
-	return nil, nil, err
 }
 
 // send sends the request and returns a response with the bytes.

@@ -87,6 +87,9 @@ func (b *bucket) lockError(ctx context.Context, err error, w *storage.Controls) 
 		return err
 	}
 	bucket, failed := b.handle().Attrs(ctx)
+	if later := passing(failed); later != nil {
+		return later
+	}
 	if failed != nil || bucket.ObjectRetentionMode == retentionEnabled {
 		return err
 	}
@@ -106,6 +109,9 @@ func (d *driver) SetRetention(ctx context.Context, r *storage.ChangeRequest) err
 		return d.bucket.lockError(ctx, err, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
 		found, failed := d.bucket.find(ctx, &storage.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+		if later := passing(failed); later != nil {
+			return later
+		}
 		if failed == nil && forbids(retentionOf(found.Retention), r, time.Now()) {
 			return withCode(err, storage.Locked, governanceHint)
 		}

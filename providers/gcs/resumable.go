@@ -144,12 +144,15 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	request.TransferEncoding = []string{"identity"} // net/http then sends Content-Length: 0, which the server requires
-	response, err := d.account.send(request, http.StatusOK, http.StatusNoContent, statusAborted, http.StatusNotFound, http.StatusGone)
-	if err != nil {
-		return translate(s.sessionError(err))
+	response, err := d.account.send(request, http.StatusNoContent)
+	if err == nil {
+		_ = response.Body.Close()
+		return nil
 	}
-	_ = response.Body.Close()
-	return nil
+	if ended := responseOf(err); ended != nil && isEnded(ended.Code) && !isForeign(ended) { // a gateway's 404 proves nothing
+		return nil
+	}
+	return translate(s.sessionError(err))
 }
 
 // A session is a resumable upload in progress.
@@ -252,15 +255,17 @@ func keptBytes(header string) (int64, error) {
 // sessionError returns the error for a failed request to the session.
 func (s *session) sessionError(err error) error {
 	bare := redactSession(err)
-	if response := responseOf(bare); response != nil {
-		switch response.Code {
-		case http.StatusNotFound, http.StatusGone, statusAborted:
-			lost := sessionLostError(bare)
-			lost.Unknown = isForeign(response)
-			return lost
-		}
+	if response := responseOf(bare); response != nil && isEnded(response.Code) {
+		lost := sessionLostError(bare)
+		lost.Unknown = isForeign(response)
+		return lost
 	}
 	return bare
+}
+
+// isEnded reports whether a status says that a session is not there any more.
+func isEnded(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusGone || status == statusAborted
 }
 
 // redactSession returns err without the URL of a session, which the SDK's errors

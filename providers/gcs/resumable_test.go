@@ -171,6 +171,15 @@ func TestMissingSession(t *testing.T) {
 	}
 }
 
+// The session would keep its bytes, and accept the rest from everyone who has its URL.
+func TestOnlyGoogleEndsASession(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusGone, statusAborted} {
+		err := newStandIn(t, ofGateway(status)).on(t).AbortParts(t.Context(), "a", sessionName)
+		require.ErrorIs(t, err, storage.Unavailable, status)
+	}
+	require.NoError(t, newStandIn(t, reply{Status: http.StatusNoContent}).on(t).AbortParts(t.Context(), "a", sessionName))
+}
+
 func TestLostResponseToTheLastChunk(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {Body: `{"gener`}} {
 		t.Run(name, func(t *testing.T) {

@@ -164,6 +164,7 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 		{"one after the other", []reply{further("1"), busy, busy}, []string{"", "1", "1"}, storage.Unavailable, true, "1"},
 		{"a server that asks for time", []reply{further("1"), failing(429, "rateLimitExceeded", "Slow down")}, []string{"", "1"}, storage.RateLimited, false, "1"},
 		{"a refusal", []reply{further("1"), failing(403, "forbidden", "No")}, []string{"", "1"}, storage.PermissionDenied, false, "1"},
+		{"a token that has ended", []reply{further("1"), failing(410, "gone", "Gone")}, []string{"", "1"}, storage.Unavailable, false, ""},
 		{"a lost response may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
