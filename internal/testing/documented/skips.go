@@ -24,6 +24,7 @@ var (
 		"after an answer that does not exclude an effect, a refusal of the repeated request is OutcomeUnknown, not the refusal",
 		func(method string, a *Answer) bool { return !isRead(method) && !a.NoEffect },
 	}
+	countsVersions = exception{"a write that is repeated makes another version", func(_ string, a *Answer) bool { return a.Done }}
 	// A page that is fetched ahead waits for its turn.
 	countsPages = exception{"the case counts requests that a throttled bucket holds back", func(method string, a *Answer) bool { return isRead(method) || a.throttles() }}
 )
@@ -90,12 +91,22 @@ var exceptions = map[string]exception{
 	"the next page is prefetched":                             countsPages,
 	"a canceled listing makes no further request":             countsPages,
 
+	"a delete marker is removed by its version":       countsVersions,
+	"RemoveVersions removes versions in batches":      countsVersions,
+	"removing a version is permanent":                 countsVersions,
+	"a malformed version is refused":                  countsVersions,
+	"removing without a version keeps older versions": countsVersions,
+	"every write is kept as a version":                countsVersions,
+	"versions under a prefix":                         countsVersions,
+
 	"IfRevision guards Remove":                                  ambiguous,
 	"exactly one concurrent updater wins":                       ambiguous,
 	"an open upload replaces one revision":                      ambiguous,
 	"a source that changes before the server's copy is Changed": ambiguous,
 	"a bucket without object lock refuses locks":                ambiguous,
 	"a retention in the mode Compliance can only be extended":   ambiguous,
+	"a legal hold keeps an object":                              ambiguous,
+	"what is under retention stays":                             ambiguous,
 	"a retention can be ended":                                  ambiguous,
 	"a retention in the mode Governance can be bypassed":        ambiguous,
 	"tags of a missing object":                                  ambiguous,
