@@ -83,9 +83,10 @@ type Error struct {
 	Unknown    bool          // the write may have taken effect; Code tells why the response is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
-	absent   bool   // the condition that failed was IfAbsent
-	repeated bool   // an earlier attempt at the request failed
-	words    string // text in place of the Code; "": the Code
+	absent    bool   // the condition that failed was IfAbsent
+	overtaken bool   // an earlier attempt may have stored the object, before another client's
+	repeated  bool   // an earlier attempt at the request failed
+	words     string // text in place of the Code; "": the Code
 }
 
 // Error returns operation, object, code, cause and hint in one line. Query strings of

@@ -66,6 +66,9 @@ func Update(ctx context.Context, b interface {
 		e := ownError(err)
 		var delay time.Duration
 		switch {
+		case e.overtaken: // the change may be in what the other writer has read
+			_, ended := fail(errOverwritten(e))
+			return ended
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
 			if conflicts == maxConflicts {
 				_, ended := fail(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const amzPrefix = "X-Amz-"
@@ -150,7 +152,7 @@ func (h *Handler) checkHeaders(operation string, header http.Header) error {
 		case strings.HasPrefix(name, metadataPrefix) && accepted[metadataPrefix]:
 		case strings.HasPrefix(name, checksumPrefix) && accepted[checksumPrefix] && !slices.Contains(checksumParameters, name):
 		case h.config.Strict || hasMeaning(name):
-			return newError("NotImplemented", "Header", strings.ToLower(name))
+			return s3error.New("NotImplemented", "Header", strings.ToLower(name))
 		}
 	}
 	return nil

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
@@ -52,7 +55,7 @@ func getAttributes(r *request) error {
 	if err := noEncryption(r.Header); err != nil {
 		return err
 	}
-	response := attributes{Xmlns: namespace}
+	response := attributes{Xmlns: xmldoc.Namespace}
 	err = viewVersion(r, func(v *version) error {
 		if err := checkReader(r, v.object.encryption, customerPrefix); err != nil {
 			return err
@@ -95,11 +98,11 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 		case slices.Contains(objectAttributes, attribute):
 			asked = append(asked, attribute)
 		case attribute != "":
-			return nil, newError("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).withMessage("Invalid attribute name specified.")
+			return nil, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", attribute).WithMessage("Invalid attribute name specified.")
 		}
 	}
 	if asked == nil {
-		return nil, newError("InvalidRequest").withMessage("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
+		return nil, s3error.New("InvalidRequest").WithMessage("The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
 	}
 	return asked, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const maxSkew = 15 * time.Minute
@@ -46,8 +48,8 @@ func (r *request) authenticate() error {
 	var err error
 	switch {
 	case inHeader != "" && inQuery:
-		return newError("InvalidArgument", "ArgumentName", "Authorization").
-			withMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
+			WithMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
 	case lenient && strings.HasPrefix(inHeader, algorithmV2):
 		return authenticateHeaderV2(r, inHeader)
 	case lenient && inHeader == "" && hasQueryV2(r):
@@ -72,9 +74,9 @@ func headerClaim(r *request, value string) (*claim, error) {
 	rest, found := strings.CutPrefix(value, algorithm+" ")
 	if !found {
 		if strings.HasPrefix(value, "AWS ") {
-			return nil, newError("InvalidRequest").withMessage("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+			return nil, s3error.New("InvalidRequest").WithMessage("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
 		}
-		return nil, newError("InvalidArgument", "ArgumentName", "Authorization").withMessage("Unsupported Authorization Type")
+		return nil, s3error.New("InvalidArgument", "ArgumentName", "Authorization").WithMessage("Unsupported Authorization Type")
 	}
 	fields := map[string]string{}
 	for field := range strings.SplitSeq(rest, ",") {
@@ -91,7 +93,7 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	if c.payload == "" {
-		return nil, newError("InvalidRequest").withMessage("Missing required header for this request: x-amz-content-sha256")
+		return nil, s3error.New("InvalidRequest").WithMessage("Missing required header for this request: x-amz-content-sha256")
 	}
 	at, err := headerTime(r)
 	if err != nil {
@@ -100,7 +102,7 @@ func headerClaim(r *request, value string) (*claim, error) {
 	c.timestamp = at.Format(timestampForm)
 	now := r.now()
 	if skew := now.Sub(at).Abs(); skew > maxSkew {
-		return nil, newError("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
+		return nil, s3error.New("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
 			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 	}
 	if date := c.timestamp[:8]; date != c.scope.date {
@@ -109,8 +111,8 @@ func headerClaim(r *request, value string) (*claim, error) {
 	return c, checkRegion(r, c, malformed)
 }
 
-func malformed(format string, args ...any) *apiError {
-	return newError("AuthorizationHeaderMalformed").withMessage("The authorization header is malformed; "+format, args...)
+func malformed(format string, args ...any) *s3error.Error {
+	return s3error.New("AuthorizationHeaderMalformed").WithMessage("The authorization header is malformed; "+format, args...)
 }
 
 // headerTime returns the time of the signature from the headers.
@@ -127,11 +129,11 @@ func headerTime(r *request) (time.Time, error) {
 	if at, err := mail.ParseDate(value); err == nil { // with a numeric zone
 		return at.UTC(), nil
 	}
-	return time.Time{}, newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
+	return time.Time{}, s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 }
 
 // credential splits a credential into key and scope.
-func (c *claim) credential(value string, wrong func(string, ...any) *apiError) error {
+func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Error) error {
 	// An access key may have slashes, and a scope has four parts.
 	parts := strings.Split(value, "/")
 	n := len(parts) - 4
@@ -148,11 +150,11 @@ func (c *claim) credential(value string, wrong func(string, ...any) *apiError) e
 	return nil
 }
 
-func checkRegion(r *request, c *claim, wrong func(string, ...any) *apiError) error {
+func checkRegion(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
 	if want := r.server.config.Region; c.scope.region != want && !r.server.anyRegion {
 		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.region, want)
-		e.fields = append(e.fields, "Region", want)
-		return e.withHeader("X-Amz-Bucket-Region", want)
+		e.Fields = append(e.Fields, "Region", want)
+		return e.WithHeader("X-Amz-Bucket-Region", want)
 	}
 	return nil
 }
@@ -173,7 +175,7 @@ func verifySignature(r *request, c *claim) error {
 	canonical := canonicalRequest(r.Request, r.query, c.signed, c.payload)
 	text, key := stringToSign(c.timestamp, c.scope, canonical), signingKey(credential.SecretKey, c.scope)
 	if !equalMACs(hexMAC(key, text), c.signature) {
-		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
+		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
 			"SignatureProvided", c.signature, "StringToSignBytes", spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", spaced(canonical))
 	}
@@ -186,7 +188,7 @@ func verifySignature(r *request, c *claim) error {
 // AWS has never checked it: minio-go, minio-js and Bun do not sign it.
 func checkSigned(r *request, c *claim) error {
 	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
-		return newError("SignatureDoesNotMatch").withMessage("SignedHeaders must be sorted and contain host")
+		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
 	}
 	var open []string
 	for name := range r.Header {
@@ -198,7 +200,7 @@ func checkSigned(r *request, c *claim) error {
 	}
 	if len(open) > 0 {
 		slices.Sort(open)
-		return newError("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).withMessage("There were headers present in the request which were not signed")
+		return s3error.New("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).WithMessage("There were headers present in the request which were not signed")
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // textBody is a body whose announced size may be wrong.
@@ -15,7 +17,7 @@ func textBody(text string, size int64) *body {
 	b := &body{from: io.TeeReader(strings.NewReader(text), d), size: size, digest: d}
 	b.check = func() error {
 		if size >= 0 && d.size != size {
-			return newError("IncompleteBody")
+			return s3error.New("IncompleteBody")
 		}
 		return nil
 	}

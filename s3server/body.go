@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // An expectedBody is what the headers of a request say about its body.
@@ -95,7 +97,7 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 		from: io.TeeReader(io.LimitReader(from, p.size+1), d), size: p.size, digest: d,
 		check: func() error {
 			if d.size != p.size {
-				return newError("IncompleteBody").withMessage("The request body is not the announced %d bytes long", p.size)
+				return s3error.New("IncompleteBody").WithMessage("The request body is not the announced %d bytes long", p.size)
 			}
 			return p.check(d, trailer)
 		},
@@ -104,14 +106,14 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 
 // bodyError distinguishes a client that disconnected from an error in this server.
 func bodyError(err error) error {
-	if e, ok := errors.AsType[*apiError](err); ok && e.code != "InternalError" {
+	if e, ok := errors.AsType[*s3error.Error](err); ok && e.Code != "InternalError" {
 		return e
 	}
-	return newError("IncompleteBody").withMessage("%v", err)
+	return s3error.New("IncompleteBody").WithMessage("%v", err)
 }
 
-func tooLarge(size, most int64) *apiError {
-	return newError("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
+func tooLarge(size, most int64) *s3error.Error {
+	return s3error.New("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
 }
 
 // expectBody reads the headers about the body.
@@ -128,7 +130,7 @@ func (r *request) expectBody() (*expectedBody, error) {
 		return nil, err
 	}
 	if p.sum.kind != nil && !p.sum.kind.valid(p.sum.value) {
-		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
+		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
 	}
 	announced, err := announcedChecksum(p.trailers)
 	if err != nil {
@@ -150,7 +152,7 @@ func headerMD5(header http.Header) ([]byte, error) {
 	}
 	sum, err := base64.StdEncoding.DecodeString(values[0])
 	if err != nil || len(sum) != md5.Size {
-		return nil, newError("InvalidDigest", "Content-MD5", values[0])
+		return nil, s3error.New("InvalidDigest", "Content-MD5", values[0])
 	}
 	return sum, nil
 }
@@ -161,7 +163,7 @@ func (p *expectedBody) readPayload(r *request) error {
 	switch p.payload {
 	case unsignedTrailer, signedChunksAndTrailer:
 		if trailers == "" {
-			return newError("InvalidRequest").withMessage("x-amz-trailer is missing")
+			return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is missing")
 		}
 		for name := range strings.SplitSeq(trailers, ",") {
 			p.trailers = append(p.trailers, strings.ToLower(strings.TrimSpace(name)))
@@ -169,22 +171,22 @@ func (p *expectedBody) readPayload(r *request) error {
 	case unsignedPayload, signedChunks:
 	default:
 		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
-			return newError("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
-				withMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
+				WithMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
 		}
 	}
 	if trailers != "" && p.trailers == nil {
-		return newError("InvalidRequest").withMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
+		return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
 	if !isChunked(p.payload) {
 		if p.size < 0 {
-			return newError("MissingContentLength")
+			return s3error.New("MissingContentLength")
 		}
 		return nil
 	}
 	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || size < 0 {
-		return newError("MissingContentLength")
+		return s3error.New("MissingContentLength")
 	}
 	p.size = size
 	return nil
@@ -200,11 +202,11 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 	named := header.Get(sdkAlgorithmHeader)
 	if p.given == nil {
 		if named != "" {
-			return newError("InvalidRequest").withMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+			return s3error.New("InvalidRequest").WithMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 		}
 	}
 	if named != "" && kindByName(named) != p.kind {
-		return newError("InvalidRequest").withMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
 }
@@ -213,7 +215,7 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 // given is that of the checksum in the request, or nil.
 func wantedKind(header http.Header, given *checksumKind) (*checksumKind, error) {
 	if covers := header.Get(typeHeader); covers != "" && covers != fullObject {
-		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-type header is invalid.")
+		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	name := header.Get(algorithmHeader)
 	if name == "" {
@@ -224,7 +226,7 @@ func wantedKind(header http.Header, given *checksumKind) (*checksumKind, error) 
 	}
 	kind, err := kindNamed(name)
 	if err == nil && given != nil && given != kind {
-		err = newError("InvalidRequest").withMessage("Value for x-amz-checksum-algorithm header is invalid.")
+		err = s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-algorithm header is invalid.")
 	}
 	return kind, err
 }
@@ -233,19 +235,19 @@ func wantedKind(header http.Header, given *checksumKind) (*checksumKind, error) 
 func (p *expectedBody) check(d *digest, trailer http.Header) error {
 	if d.sha256 != nil {
 		if got := hex.EncodeToString(d.sha256.Sum(nil)); got != p.payload {
-			return newError("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
+			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
 		}
 	}
 	if p.md5 != nil {
 		if got := d.md5.Sum(nil); string(got) != string(p.md5) {
-			return newError("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
+			return s3error.New("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
 		}
 	}
 	want := p.sum.value
 	if p.sum.kind == nil {
 		want = trailer.Get(p.kind.header)
 		if want != "" && !p.kind.valid(want) {
-			return newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.label())
+			return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.label())
 		}
 	}
 	if want != "" && want != d.checksum().value {
@@ -262,9 +264,9 @@ func (r *request) needDigest() error {
 	if sum, err := headerChecksum(r.Header); err != nil || sum.kind != nil {
 		return err
 	}
-	return newError("InvalidRequest").withMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	return s3error.New("InvalidRequest").WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
-func badChecksum(kind *checksumKind) *apiError {
-	return newError("BadDigest").withMessage("The %s you specified did not match the calculated checksum.", kind.name)
+func badChecksum(kind *checksumKind) *s3error.Error {
+	return s3error.New("BadDigest").WithMessage("The %s you specified did not match the calculated checksum.", kind.name)
 }

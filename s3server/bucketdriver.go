@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // Bucket returns a bucket of the server, to put objects in before a test and to look at them
@@ -40,7 +42,7 @@ func (d *bucketDriver) Describe() storage.Description {
 		EnableVersions: d.enableVersions,
 		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
 	}
-	if d.handler.config.FolderOrder {
+	if d.handler.config.folderOrder {
 		description.FolderOrder = true
 	} else {
 		features |= storage.OrderedListing
@@ -243,11 +245,11 @@ func (d *bucketDriver) Tags(ctx context.Context, in *storage.GetRequest) (map[st
 
 // SetTags replaces the tags of an object.
 func (d *bucketDriver) SetTags(ctx context.Context, in *storage.ChangeRequest) error {
-	var tags []tag
+	var tags []tagging.Tag
 	for key, value := range in.Tags {
-		tags = append(tags, tag{key, value})
+		tags = append(tags, tagging.Tag{Key: key, Value: value})
 	}
-	if err := checkTags(tags); err != nil {
+	if err := tagging.Check(tags); err != nil {
 		return storageError(err)
 	}
 	if err := d.checkVersion(in.Version); err != nil {
@@ -355,9 +357,9 @@ func crc32cOf(sum checksum) storage.CRC32C {
 
 // code returns S3's code of an error, or "".
 func code(err error) string {
-	var e *apiError
+	var e *s3error.Error
 	if errors.As(err, &e) {
-		return e.code
+		return e.Code
 	}
 	return ""
 }
@@ -373,17 +375,17 @@ var storageCodes = map[string]storage.Code{
 
 // storageError returns an error of the store in the terms of package storage.
 func storageError(err error) error {
-	var e *apiError
+	var e *s3error.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	known, found := storageCodes[e.code]
+	known, found := storageCodes[e.Code]
 	switch {
 	case found:
-	case e.status >= http.StatusInternalServerError && e.code != "NotImplemented":
+	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
 		known = storage.Unavailable
 	default:
 		known = storage.InvalidArgument
 	}
-	return &storage.Error{Code: known, Status: e.status, Err: e}
+	return &storage.Error{Code: known, Status: e.Status, Err: e}
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A checksumKind is one of S3's algorithms.
@@ -94,7 +96,7 @@ func (k *checksumKind) valid(value string) bool {
 func missingKind(name string) error {
 	for _, missing := range missingKinds {
 		if strings.EqualFold(name, missing) || strings.EqualFold(name, checksumPrefix+missing) {
-			return newError("NotImplemented", "Header", strings.ToLower(checksumPrefix+missing))
+			return s3error.New("NotImplemented", "Header", strings.ToLower(checksumPrefix+missing))
 		}
 	}
 	return nil
@@ -113,7 +115,7 @@ func headerChecksum(header http.Header) (checksum, error) {
 		}
 		kind := kindByHeader(name)
 		if kind == nil {
-			return checksum{}, newError("InvalidRequest").withMessage("The algorithm type you specified in x-amz-checksum- header is invalid.")
+			return checksum{}, s3error.New("InvalidRequest").WithMessage("The algorithm type you specified in x-amz-checksum- header is invalid.")
 		}
 		if found.kind != nil || len(values) > 1 {
 			return checksum{}, multipleChecksums()
@@ -123,8 +125,8 @@ func headerChecksum(header http.Header) (checksum, error) {
 	return found, nil
 }
 
-func multipleChecksums() *apiError {
-	return newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+func multipleChecksums() *s3error.Error {
+	return s3error.New("InvalidRequest").WithMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 
 // announcedChecksum returns the kind of the checksum in the announced trailers, or nil. It fails
@@ -137,7 +139,7 @@ func announcedChecksum(trailers []string) (found *checksumKind, err error) {
 		kind := kindByHeader(name)
 		switch {
 		case kind == nil:
-			return nil, newError("InvalidRequest").withMessage("The value specified in the x-amz-trailer header is not supported")
+			return nil, s3error.New("InvalidRequest").WithMessage("The value specified in the x-amz-trailer header is not supported")
 		case found != nil:
 			return nil, multipleChecksums()
 		}
@@ -158,7 +160,7 @@ func kindNamed(name string) (*checksumKind, error) {
 	for _, kind := range checksumKinds {
 		names = append(names, kind.name)
 	}
-	return nil, newError("InvalidRequest").withMessage("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]", strings.Join(names, ", "))
+	return nil, s3error.New("InvalidRequest").WithMessage("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]", strings.Join(names, ", "))
 }
 
 // write adds the checksum to the headers of a response.

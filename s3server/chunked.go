@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // These values of x-amz-content-sha256 are no hashes.
@@ -91,17 +93,17 @@ func (c *chunkedReader) next() error {
 	size, extension, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseInt(size, 16, 64)
 	if err != nil || n < 0 {
-		return newError("IncompleteBody").withMessage("The chunk header %q is not well-formed", line)
+		return s3error.New("IncompleteBody").WithMessage("The chunk header %q is not well-formed", line)
 	}
 	c.signature = ""
 	if c.signed {
 		var found bool
 		if c.signature, found = strings.CutPrefix(extension, "chunk-signature="); !found {
-			return newError("SignatureDoesNotMatch").withMessage("A chunk has no signature")
+			return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
 		}
 	}
 	if n > 0 && c.short {
-		return newError("InvalidChunkSizeError")
+		return s3error.New("InvalidChunkSizeError")
 	}
 	c.left, c.short = n, n < minChunk
 	c.hash.Reset()
@@ -121,7 +123,7 @@ func (c *chunkedReader) endChunk() error {
 		return err
 	}
 	if line != "" {
-		return newError("IncompleteBody").withMessage("A chunk is longer than its header says")
+		return s3error.New("IncompleteBody").WithMessage("A chunk is longer than its header says")
 	}
 	return c.checkChunk()
 }
@@ -136,7 +138,7 @@ func (c *chunkedReader) checkChunk() error {
 	}, "\n")
 	want := hexMAC(c.caller.key, text)
 	if !equalMACs(want, c.signature) {
-		return newError("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", c.signature)
+		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", c.signature)
 	}
 	c.previous = want
 	return nil
@@ -164,19 +166,19 @@ func (c *chunkedReader) readTrailer() error {
 			signature = value
 			continue
 		case !found || signature != "" || !slices.Contains(c.wants, name) || c.trailer.Get(name) != "":
-			return newError("MalformedTrailerError")
+			return s3error.New("MalformedTrailerError")
 		}
 		c.trailer.Set(name, value)
 		signedLines.WriteString(name + ":" + value + "\n")
 	}
 	if len(c.trailer) != len(c.wants) {
-		return newError("MalformedTrailerError")
+		return s3error.New("MalformedTrailerError")
 	}
 	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
 		return err
 	}
 	if _, err := c.in.ReadByte(); err != io.EOF {
-		return newError("IncompleteBody").withMessage("The body continues after its end")
+		return s3error.New("IncompleteBody").WithMessage("The body continues after its end")
 	}
 	return io.EOF
 }
@@ -184,7 +186,7 @@ func (c *chunkedReader) readTrailer() error {
 func (c *chunkedReader) checkTrailer(lines, signature string) error {
 	if c.caller.payload != signedChunksAndTrailer {
 		if signature != "" {
-			return newError("MalformedTrailerError")
+			return s3error.New("MalformedTrailerError")
 		}
 		return nil
 	}
@@ -192,7 +194,7 @@ func (c *chunkedReader) checkTrailer(lines, signature string) error {
 		algorithm + "-TRAILER", c.caller.timestamp, c.caller.scope.String(), c.previous, hexSHA256(lines),
 	}, "\n")
 	if !equalMACs(hexMAC(c.caller.key, text), signature) {
-		return newError("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
+		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
 	}
 	return nil
 }
@@ -205,7 +207,7 @@ func (c *chunkedReader) line() (string, error) {
 	}
 	text, found := strings.CutSuffix(line, "\r\n")
 	if !found {
-		return "", newError("IncompleteBody").withMessage("A line of the body does not end in CRLF")
+		return "", s3error.New("IncompleteBody").WithMessage("A line of the body does not end in CRLF")
 	}
 	return text, nil
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // getObject is also HEAD, which differs only in the body. An object that is replaced before it is
@@ -31,7 +33,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	}
 	mode := r.Header.Get("X-Amz-Checksum-Mode")
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
-		return false, newError("InvalidRequest").withMessage("Value for x-amz-checksum-mode header is invalid.")
+		return false, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
 	v, err := findVersion(r)
 	if err != nil {
@@ -48,7 +50,7 @@ func getVersion(r *request) (replaced bool, err error) {
 		return false, err
 	}
 	if r.server.archived(v) && r.Method == http.MethodGet {
-		return false, newError("InvalidObjectState", "StorageClass", v.object.properties.class)
+		return false, s3error.New("InvalidObjectState", "StorageClass", v.object.properties.class)
 	}
 	s, err := r.span(v, part)
 	if err != nil {
@@ -62,7 +64,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	}
 	if r.Method == http.MethodGet {
 		if err := r.server.store.prepare(r.Context(), v, s.offset, s.length); err != nil {
-			return asErrorCode(err, "ServiceUnavailable"), err
+			return s3error.Is(err, "ServiceUnavailable"), err
 		}
 	}
 	if mode != "" {
@@ -98,7 +100,7 @@ func (r *request) versionID() (string, error) {
 	}
 	id := r.query.Get("versionId")
 	if id == "" {
-		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").withMessage("Version id cannot be the empty string")
+		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").WithMessage("Version id cannot be the empty string")
 	}
 	if !r.server.validVersionID(id) {
 		return "", invalidVersion(id)
@@ -106,8 +108,8 @@ func (r *request) versionID() (string, error) {
 	return id, nil
 }
 
-func invalidVersion(id string) *apiError {
-	return newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).withMessage("Invalid version id specified")
+func invalidVersion(id string) *s3error.Error {
+	return s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).WithMessage("Invalid version id specified")
 }
 
 // sumOf returns the checksum that S3 sends with these bytes. A range has one if it is
@@ -148,7 +150,7 @@ func describe(r *request, v *version) error {
 			continue
 		}
 		if r.caller.anonymous {
-			return newError("InvalidRequest").withMessage("Request specific response headers cannot be used for anonymous GET requests.")
+			return s3error.New("InvalidRequest").WithMessage("Request specific response headers cannot be used for anonymous GET requests.")
 		}
 		header.Set(name, value)
 	}
@@ -161,8 +163,8 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	first, last, dash := strings.Cut(span, "-")
 	from, fromErr := strconv.ParseUint(first, 10, 63)
 	to, toErr := strconv.ParseUint(last, 10, 63)
-	unsatisfiable := newError("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
-		withHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	unsatisfiable := s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
+		WithHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	switch {
 	case !found || !dash:
 		return 0, size, false, nil

@@ -3,6 +3,8 @@ package s3server
 import (
 	"net/http"
 	"strconv"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A span is the bytes of a version that a read asks for.
@@ -20,7 +22,7 @@ func wantedPart(r *request) (int, error) {
 	}
 	number, err := partNumber(r)
 	if err == nil && r.Header.Get("Range") != "" {
-		err = newError("InvalidRequest").withMessage("Cannot specify both Range header and partNumber query parameter")
+		err = s3error.New("InvalidRequest").WithMessage("Cannot specify both Range header and partNumber query parameter")
 	}
 	return number, err
 }
@@ -35,7 +37,7 @@ func (r *request) span(v *version, number int) (span, error) {
 	count := max(1, len(v.object.parts))
 	switch {
 	case number > count:
-		return span{}, newError("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number))
+		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number))
 	case len(v.object.parts) == 0: // a PutObject, which is its own only part
 		return span{length: v.object.size, partial: v.object.size > 0, sum: v.object.sum}, nil
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // memoryOf returns the store of a server, with a bound on its ledger.
@@ -101,7 +103,7 @@ func TestTheLedgerIsEmptyAfterEverythingIsRemoved(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, _, err := s.change(ctx, versionName{bucket: "photos", key: "a"}, func(_ *bucket, v *version) error {
-		v.object.properties.tags = []tag{{"k", "v"}}
+		v.object.properties.tags = []tagging.Tag{{Key: "k", Value: "v"}}
 		return nil
 	})
 	require.NoError(t, err)

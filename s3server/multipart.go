@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // An upload collects parts until they become an object.
@@ -49,7 +52,7 @@ type createUploadResult struct {
 	XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
 	Xmlns    string   `xml:"xmlns,attr"`
 	Bucket   string
-	Key      text
+	Key      xmldoc.Text
 	UploadID string `xml:"UploadId"`
 }
 
@@ -74,7 +77,7 @@ func createUpload(r *request) error {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.kind.name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.covers)
 	}
-	return r.writeXML(createUploadResult{Xmlns: namespace, Bucket: r.target.bucket, Key: text(r.target.key), UploadID: u.id})
+	return r.writeXML(createUploadResult{Xmlns: xmldoc.Namespace, Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.id})
 }
 
 // readChecksum finds out how the upload is checksummed.
@@ -82,7 +85,7 @@ func (u *upload) readChecksum(header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if covers != "" {
-			return newError("InvalidRequest").withMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+			return s3error.New("InvalidRequest").WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
 		u.kind, u.covers = defaultChecksum, fullObject
 		return nil
@@ -98,10 +101,10 @@ func (u *upload) readChecksum(header http.Header) error {
 	case covers == "":
 		u.covers = fullObject
 	case covers != fullObject && covers != composite:
-		return newError("InvalidRequest").withMessage("Value for x-amz-checksum-type header is invalid.")
+		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	if u.covers == fullObject && !u.kind.full || u.covers == composite && !u.kind.composite {
-		return newError("InvalidRequest").withMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.label())
+		return s3error.New("InvalidRequest").WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.label())
 	}
 	return nil
 }
@@ -115,8 +118,8 @@ func partNumber(r *request) (int, error) {
 	value, most := r.query.Get("partNumber"), r.server.limits.MaxParts
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > most {
-		return 0, newError("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
-			withMessage("Part number must be an integer between 1 and %d, inclusive", most)
+		return 0, s3error.New("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
+			WithMessage("Part number must be an integer between 1 and %d, inclusive", most)
 	}
 	return n, nil
 }
@@ -137,7 +140,7 @@ func uploadPart(r *request) error {
 		return err
 	}
 	if value := r.Header.Get("X-Amz-Tagging"); value != "" {
-		return newError("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).withMessage("The header 'x-amz-tagging' is not valid in this context")
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).WithMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
 	u, number, err := partTarget(r)
 	if err != nil {
@@ -179,7 +182,7 @@ func (u *upload) checkKind(p *expectedBody) error {
 	}
 	wrong := u.asked && (p.given != u.kind && (p.given != nil || u.covers == composite) || p.named && p.kind != u.kind)
 	if wrong {
-		return newError("InvalidRequest").withMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
+		return s3error.New("InvalidRequest").WithMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
 	}
 	if p.given == nil {
 		p.kind = u.kind

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 const longestTTL = 7 * 24 * 60 * 60 // seconds
@@ -12,7 +14,7 @@ const longestTTL = 7 * 24 * 60 * 60 // seconds
 func queryClaim(r *request) (*claim, error) {
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
 		if len(r.query[name]) != 1 || r.query.Get(name) == "" {
-			return nil, wrongQuery("%s", errorCatalogue["AuthorizationQueryParametersError"].message)
+			return nil, wrongQuery("%s", s3error.New("AuthorizationQueryParametersError").Message)
 		}
 	}
 	if r.query.Get("X-Amz-Algorithm") != algorithm {
@@ -40,11 +42,11 @@ func queryClaim(r *request) (*claim, error) {
 	return c, checkExpiry(r, c)
 }
 
-func wrongQuery(format string, args ...any) *apiError {
-	return newError("AuthorizationQueryParametersError").withMessage(format, args...)
+func wrongQuery(format string, args ...any) *s3error.Error {
+	return s3error.New("AuthorizationQueryParametersError").WithMessage(format, args...)
 }
 
-func wrongCredential(format string, args ...any) *apiError {
+func wrongCredential(format string, args ...any) *s3error.Error {
 	return wrongQuery("Error parsing the X-Amz-Credential parameter; "+format, args...)
 }
 
@@ -68,11 +70,11 @@ func checkExpiry(r *request, c *claim) error {
 	}
 	now, end := r.now(), at.Add(time.Duration(ttl)*time.Second)
 	if at.Sub(now) > maxSkew {
-		return newError("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339)).withMessage("Request is not valid yet")
+		return s3error.New("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339)).WithMessage("Request is not valid yet")
 	}
 	if now.After(end) {
-		return newError("AccessDenied", "X-Amz-Expires", strconv.Itoa(ttl), "Expires", end.Format(time.RFC3339),
-			"ServerTime", now.Format(time.RFC3339)).withMessage("Request has expired")
+		return s3error.New("AccessDenied", "X-Amz-Expires", strconv.Itoa(ttl), "Expires", end.Format(time.RFC3339),
+			"ServerTime", now.Format(time.RFC3339)).WithMessage("Request has expired")
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // This file has version 2 of the signatures. boto3 and version 1 of the AWS command line
@@ -32,18 +34,18 @@ func hasQueryV2(r *request) bool { return r.has("AWSAccessKeyId") && r.has("Sign
 func authenticateHeaderV2(r *request, value string) error {
 	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
 	if !found || accessKey == "" {
-		return newError("InvalidArgument", "ArgumentName", "Authorization").withMessage("AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")
+		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").WithMessage("AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")
 	}
 	at, err := headerTime(r)
 	if err != nil {
 		return err
 	}
 	if at.Unix() < 0 {
-		return newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
+		return s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 	}
 	now := r.server.now()
 	if skew := now.Sub(at).Abs(); skew > maxSkew {
-		return newError("RequestTimeTooSkewed", "RequestTime", at.Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339),
+		return s3error.New("RequestTimeTooSkewed", "RequestTime", at.Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339),
 			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 	}
 	date := r.Header.Get("Date")
@@ -58,17 +60,17 @@ func authenticateQueryV2(r *request) error {
 	expires := r.query.Get("Expires")
 	end, err := strconv.ParseInt(expires, 10, 64)
 	if err != nil {
-		return newError("AccessDenied").withMessage("Invalid date (should be seconds since epoch): %s", expires)
+		return s3error.New("AccessDenied").WithMessage("Invalid date (should be seconds since epoch): %s", expires)
 	}
 	for _, name := range subresources {
 		// Else the holder of a URL could choose another operation.
 		if r.has(name) && !slices.Contains(subresourcesV2, name) {
-			return newError("AccessDenied").withMessage("A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name)
+			return s3error.New("AccessDenied").WithMessage("A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name)
 		}
 	}
 	if now := r.server.now(); now.Unix() > end {
-		return newError("AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339)).
-			withMessage("Request has expired")
+		return s3error.New("AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339)).
+			WithMessage("Request has expired")
 	}
 	return verifySignatureV2(r, r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires, r.query.Get("x-amz-security-token"))
 }
@@ -87,7 +89,7 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 		right = equalMACs(macV2(credential.SecretKey, stringToSignV2(r, date, path+"/")), signature) // as boto3 signs a bucket
 	}
 	if !right {
-		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
+		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", spaced(text))
 	}
 	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", payload: r.Header.Get("X-Amz-Content-Sha256")}
@@ -99,14 +101,14 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 func verifyFormV2(r *request, f *form) error {
 	accessKey, signature := f.fields["awsaccesskeyid"], f.fields["signature"]
 	if signature == "" {
-		return newError("InvalidArgument", "ArgumentName", "signature").withMessage("Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.")
+		return s3error.New("InvalidArgument", "ArgumentName", "signature").WithMessage("Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.")
 	}
 	credential, err := r.server.credential(accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
 	if !equalMACs(macV2(credential.SecretKey, f.fields["policy"]), signature) {
-		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", signature)
+		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", signature)
 	}
 	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS"}
 	return nil

@@ -97,7 +97,6 @@ func Start(c Config) (*Server, error) {
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: keepAlive, MaxHeaderBytes: maxRequestHead,
 		ConnState: s.connections.changed, ErrorLog: log.New(&quietLog{to: os.Stderr}, "", log.LstdFlags),
 	}
-	s.http.SetKeepAlivesEnabled(!c.CloseConnections)
 	go func() {
 		defer close(s.served)
 		_ = s.http.Serve(listener) // it always ends with http.ErrServerClosed

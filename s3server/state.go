@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // nullVersion is the version of an object that was written while the bucket kept no
@@ -96,14 +98,14 @@ func (r *request) find(name versionName) (v *version, shown string, err error) {
 func readable(v *version, name versionName) error {
 	switch {
 	case v == nil && name.id == "":
-		return newError("NoSuchKey", "Key", name.key)
+		return s3error.New("NoSuchKey", "Key", name.key)
 	case v == nil:
-		return newError("NoSuchVersion", "Key", name.key, "VersionId", name.id)
+		return s3error.New("NoSuchVersion", "Key", name.key, "VersionId", name.id)
 	case v.marker && name.id == "":
-		return newError("NoSuchKey", "Key", name.key).withHeader("X-Amz-Delete-Marker", "true")
+		return s3error.New("NoSuchKey", "Key", name.key).WithHeader("X-Amz-Delete-Marker", "true")
 	case v.marker:
-		return newError("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
-			withHeader("X-Amz-Delete-Marker", "true").withHeader("Allow", "DELETE").withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
+		return s3error.New("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
+			WithHeader("X-Amz-Delete-Marker", "true").WithHeader("Allow", "DELETE").WithHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // A new field of an object that a driver does not get would be forgotten.
@@ -26,7 +27,7 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 		encryption: encryption{algorithm: byKMS, kmsKey: "a key", bucketKey: true, customerMD5: "no"},
 		lock:       lock{mode: governance, until: time.Now().UTC().Add(time.Hour).Truncate(time.Second), hold: "ON"},
 	}
-	o.properties.class, o.properties.tags = "STANDARD_IA", []tag{{"k", "v"}, {"z", ""}}
+	o.properties.class, o.properties.tags = "STANDARD_IA", []tagging.Tag{{Key: "k", Value: "v"}, {Key: "z", Value: ""}}
 	o.properties.header = http.Header{}
 	for _, name := range append(systemHeaders, metadataName+"own") {
 		o.properties.header[name] = []string{"value of " + name}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 // reservedName is the name of the metadata in which this server keeps what a driver has no place
@@ -71,7 +73,7 @@ func (b *driverBucket) propertiesOf(o *object) (p storage.Properties, kept url.V
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
 			if own == reservedName {
-				return p, nil, newError("NotImplemented", "Header", name).withMessage("This name of metadata is the server's own")
+				return p, nil, s3error.New("NotImplemented", "Header", name).WithMessage("This name of metadata is the server's own")
 			}
 			p.Metadata[own] = value
 		} else if field := nativeHeaders[name]; field != nil {
@@ -92,7 +94,7 @@ func keepRest(b *driverBucket, o *object, kept url.Values) error {
 	e := o.encryption
 	if e.algorithm != byStore {
 		if !b.description().Local {
-			return newError("NotImplemented", "Header", sseHeader).withMessage("A gateway does not encrypt: it cannot take this encryption")
+			return s3error.New("NotImplemented", "Header", sseHeader).WithMessage("A gateway does not encrypt: it cannot take this encryption")
 		}
 		kept.Set(keptEncryption, strings.Join([]string{e.algorithm, e.kmsKey, strconv.FormatBool(e.bucketKey), e.customerMD5}, "\n"))
 	}
@@ -214,10 +216,10 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	}
 	for name, value := range tags {
 		if name != reservedTag {
-			o.properties.tags = append(o.properties.tags, tag{name, value})
+			o.properties.tags = append(o.properties.tags, tagging.Tag{Key: name, Value: value})
 		}
 	}
-	slices.SortFunc(o.properties.tags, func(x, y tag) int { return strings.Compare(x.Key, y.Key) })
+	slices.SortFunc(o.properties.tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
 	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
 	later, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, kept)

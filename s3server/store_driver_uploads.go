@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // An uploadRecord is how an upload is stored, under "uploads/" and its id.
@@ -40,7 +41,7 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	}
 	anyOrder := b.uploads.takesOpenUploads()
 	if b.has(storage.SequentialParts) && !anyOrder {
-		return newError("NotImplemented").withMessage("The store behind this server takes the parts of an upload only one after the other")
+		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
 	u.id, u.initiated = rand.Text()+rand.Text(), s.now()
 	w := &write{bucket: u.bucket, key: u.key, object: u.object}
@@ -179,7 +180,7 @@ func (s *driverStore) complete(ctx context.Context, w *write, u *upload, parts [
 	}
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument, storage.Changed:
-		return nil, "", newError("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
+		return nil, "", s3error.New("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
 	}
 	if err != nil {
 		return nil, "", lost(driverError(err, w.key), w.condition)

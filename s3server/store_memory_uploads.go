@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
 // A memoryUpload has its parts by number. memoryStore.mu guards them.
@@ -37,7 +39,7 @@ func (s *memoryStore) beginUpload(_ context.Context, u *upload) error {
 	})
 }
 
-func noUpload(id string) error { return newError("NoSuchUpload", "UploadId", id) }
+func noUpload(id string) error { return s3error.New("NoSuchUpload", "UploadId", id) }
 
 func (s *memoryStore) upload(_ context.Context, bucket, key, id string) (u *upload, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
@@ -136,7 +138,7 @@ func (s *memoryStore) complete(_ context.Context, w *write, u *upload, parts []*
 		}
 		for _, p := range parts {
 			if of.parts[p.number] != p {
-				return newError("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
+				return s3error.New("InvalidPart", "UploadId", u.id) // it was replaced meanwhile
 			}
 			joined = append(joined, p.pieces()...)
 		}

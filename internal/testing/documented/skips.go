@@ -25,6 +25,10 @@ var (
 		func(method string, a *Answer) bool { return !isRead(method) && !a.NoEffect },
 	}
 	countsVersions = exception{"a write that is repeated makes another version", func(_ string, a *Answer) bool { return a.Done }}
+	undecided      = exception{
+		"an open upload has ended if its completion, which may have had an effect, is refused when it is repeated",
+		func(method string, _ *Answer) bool { return !isRead(method) },
+	}
 	// A page that is fetched ahead waits for its turn.
 	countsPages = exception{"the case counts requests that a throttled bucket holds back", func(method string, a *Answer) bool { return isRead(method) || a.throttles() }}
 )
@@ -59,6 +63,7 @@ var exceptions = map[string]exception{
 	"the write id is the library's own":                                               countsWrites,
 	"an outcome that cannot be reconciled is unknown":                                 countsWrites,
 	"an update that another client overwrote":                                         countsWrites,
+	"an update that created the object, which another client then overwrote":          countsWrites,
 	"a completion whose response was lost needs no body":                              countsWrites,
 	"an interrupted upload is resumed":                                                countsWrites,
 	"an interrupted copy is resumed":                                                  countsWrites,
@@ -76,6 +81,7 @@ var exceptions = map[string]exception{
 	"a conditional removal that another client overtook":                              countsWrites,
 
 	"a listing yields one error, last":                        countsReads,
+	"RemoveMatching removes what matches":                     countsReads,
 	"a write id under an older name is hidden and not copied": countsReads,
 	"a source that changes under a copy is Changed":           countsReads,
 	"a start, a limit and a token in a tree":                  countsReads,
@@ -99,20 +105,23 @@ var exceptions = map[string]exception{
 	"every write is kept as a version":                countsVersions,
 	"versions under a prefix":                         countsVersions,
 
-	"IfRevision guards Remove":                                  ambiguous,
-	"exactly one concurrent updater wins":                       ambiguous,
-	"an open upload replaces one revision":                      ambiguous,
-	"a source that changes before the server's copy is Changed": ambiguous,
-	"a bucket without object lock refuses locks":                ambiguous,
-	"a retention in the mode Compliance can only be extended":   ambiguous,
-	"a legal hold keeps an object":                              ambiguous,
-	"what is under retention stays":                             ambiguous,
-	"a retention can be ended":                                  ambiguous,
-	"a retention in the mode Governance can be bypassed":        ambiguous,
-	"tags of a missing object":                                  ambiguous,
-	"IfRevision guards the destination of a copy":               ambiguous,
-	"IfRevision replaces only the revision that was read":       ambiguous,
-	"a bucket that locks objects keeps them":                    ambiguous,
+	"IfRevision guards Remove":                                   ambiguous,
+	"exactly one concurrent updater wins":                        ambiguous,
+	"an open upload replaces one revision":                       ambiguous,
+	"a source that changes before the server's copy is Changed":  ambiguous,
+	"a bucket without object lock refuses locks":                 ambiguous,
+	"a retention in the mode Compliance can only be extended":    ambiguous,
+	"a legal hold keeps an object":                               ambiguous,
+	"what is under retention stays":                              ambiguous,
+	"a retention can be ended":                                   ambiguous,
+	"a retention in the mode Governance can be bypassed":         ambiguous,
+	"tags of a missing object":                                   ambiguous,
+	"IfRevision guards the destination of a copy":                ambiguous,
+	"IfRevision replaces only the revision that was read":        ambiguous,
+	"a bucket that locks objects keeps them":                     ambiguous,
+	"concurrent updates are all counted":                         ambiguous,
+	"a listed upload keeps its condition if that is given again": undecided,
+	"a fault at every call of Remove of a revision, retried":     ambiguous,
 }
 
 // Skips returns the options that leave out the cases that every transient answer disturbs. also

@@ -1,13 +1,15 @@
-package s3server
+// Package wildcard matches texts with the patterns of S3: those of IAM in policies, and those with
+// one star in CORS rules and names of events.
+package wildcard
 
 import (
 	"slices"
 	"strings"
 )
 
-// matchPattern matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
+// Match matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
 // byte. It needs at most len(pattern)*len(value) steps.
-func matchPattern(pattern, value string) bool {
+func Match(pattern, value string) bool {
 	star, mark, p, v := -1, 0, 0, 0
 	for v < len(value) {
 		switch {
@@ -27,9 +29,9 @@ func matchPattern(pattern, value string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// wildcardMatch matches a pattern of CORS rules and names of events: its one "*" stands for anything,
+// MatchOneStar matches a pattern of CORS rules and names of events: its one "*" stands for anything,
 // and "?" for itself.
-func wildcardMatch(pattern, value string) bool {
+func MatchOneStar(pattern, value string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {
 		return pattern == value
@@ -37,6 +39,7 @@ func wildcardMatch(pattern, value string) bool {
 	return len(value) >= len(head)+len(rest) && strings.HasPrefix(value, head) && strings.HasSuffix(value, rest)
 }
 
-func anyWildcardMatch(patterns []string, value string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, value) })
+// AnyOneStar reports whether one of the patterns matches as wildcardMatch does.
+func AnyOneStar(patterns []string, value string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return MatchOneStar(pattern, value) })
 }

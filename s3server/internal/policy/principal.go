@@ -1,8 +1,10 @@
-package s3server
+package policy
 
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/omnibucket/storage/s3server/internal/accounts"
 )
 
 // principals are the senders that a statement names.
@@ -88,20 +90,20 @@ func (p *principals) addAWS(name string) bool {
 }
 
 // include reports whether the caller is one of them.
-func (p *principals) include(c *caller) bool {
+func (p *principals) include(r *Request) bool {
 	if p.everyone {
 		return true
 	}
-	if c.anonymous {
+	if r.Anonymous {
 		return false
 	}
 	for _, account := range p.accounts {
-		if account == c.account {
+		if account == r.Account {
 			return true
 		}
 	}
 	for _, id := range p.canonical {
-		if strings.EqualFold(id, ownerOf(c.account).ID) {
+		if strings.EqualFold(id, accounts.OwnerOf(r.Account).ID) {
 			return true
 		}
 	}

@@ -1,4 +1,4 @@
-package s3server
+package policy
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
 // A condition is one operator with one key, which must hold for its statement.
@@ -31,8 +33,8 @@ var conditionOperators = map[string]conditionOperator{
 	"stringnotequals":           {match: func(v, w string) bool { return v == w }, negated: true},
 	"stringequalsignorecase":    {match: strings.EqualFold},
 	"stringnotequalsignorecase": {match: strings.EqualFold, negated: true},
-	"stringlike":                {match: func(v, w string) bool { return matchPattern(w, v) }},
-	"stringnotlike":             {match: func(v, w string) bool { return matchPattern(w, v) }, negated: true},
+	"stringlike":                {match: func(v, w string) bool { return wildcard.Match(w, v) }},
+	"stringnotlike":             {match: func(v, w string) bool { return wildcard.Match(w, v) }, negated: true},
 	"arnequals":                 {match: arnLike},
 	"arnlike":                   {match: arnLike},
 	"arnnotequals":              {match: arnLike, negated: true},
@@ -130,8 +132,8 @@ func conditionText(value any) (string, bool) {
 
 // holds reports whether the condition is true for a request. A key that a request does
 // not have makes only a negated operator true.
-func (c *condition) holds(a *access) bool {
-	given, present := a.conditionValues(c.key)
+func (c *condition) holds(r *Request) bool {
+	given, present := r.values(c.key)
 	switch {
 	case c.null:
 		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != present })
@@ -155,7 +157,7 @@ func arnLike(value, pattern string) bool {
 		return pattern == "*" || value == pattern
 	}
 	for i := range values {
-		if !matchPattern(patterns[i], values[i]) {
+		if !wildcard.Match(patterns[i], values[i]) {
 			return false
 		}
 	}
