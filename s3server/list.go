@@ -152,7 +152,7 @@ func listObjects(r *request) error {
 func (l listing) entry(v *version, owners func(*object) accounts.Owner) listedObject {
 	o := listedObject{
 		Key: l.encode(v.key), LastModified: xmldoc.Time(v.modified), ETag: v.object.etag, Size: v.object.size, StorageClass: v.object.properties.class,
-		ChecksumAlgorithm: v.object.sum.algorithm(), ChecksumType: v.object.sum.covers, RestoreStatus: l.restoreStatus(v),
+		ChecksumAlgorithm: v.object.sum.Algorithm(), ChecksumType: v.object.sum.Covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
 		shown := owners(&v.object)

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -61,7 +62,7 @@ func (s *driverStore) beginUpload(ctx context.Context, u *upload) error {
 	}
 	record := &uploadRecord{
 		Key: u.key, Initiated: u.initiated, Initiator: u.initiator, Upload: name, AnyOrder: anyOrder, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
-		Kind: u.kind.name, Covers: u.covers, Asked: u.asked,
+		Kind: u.kind.Name, Covers: u.covers, Asked: u.asked,
 	}
 	_, err = records.put(ctx, uploadName(u.id), record, storage.Condition{})
 	return driverError(err, u.key)
@@ -121,7 +122,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*upload, error) 
 	v := m.bucket.version(record.Key, a, record.Tags)
 	u := &upload{
 		bucket: m.bucket.name, key: record.Key, id: id, initiated: record.Initiated, initiator: record.Initiator, object: v.object,
-		kind: kindByName(record.Kind), covers: record.Covers, asked: record.Asked,
+		kind: checksum.ByName(record.Kind), covers: record.Covers, asked: record.Asked,
 	}
 	u.object.data = record
 	return u, nil
