@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 // An expectedBody is what the headers of a request say about its body.
@@ -88,9 +89,9 @@ func (r *request) openBody(p *expectedBody, most int64) (*body, error) {
 		return nil, tooLarge(p.size, most)
 	}
 	from, trailer := io.Reader(r.Body), http.Header{}
-	if isChunked(p.payload) {
-		chunked := newChunkedReader(r.Body, r.caller, p.trailers)
-		from, trailer = chunked, chunked.trailer
+	if sign.IsChunked(p.payload) {
+		chunked := sign.NewReader(r.Body, r.caller.seal, p.trailers)
+		from, trailer = chunked, chunked.Trailer
 	}
 	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
 	return &body{
@@ -119,7 +120,7 @@ func tooLarge(size, most int64) *s3error.Error {
 
 // expectBody reads the headers about the body.
 func (r *request) expectBody() (*expectedBody, error) {
-	p := &expectedBody{payload: r.caller.payload, size: r.ContentLength}
+	p := &expectedBody{payload: r.caller.seal.Payload, size: r.ContentLength}
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
@@ -162,14 +163,14 @@ func headerMD5(header http.Header) ([]byte, error) {
 func (p *expectedBody) readPayload(r *request) error {
 	trailers := r.Header.Get("X-Amz-Trailer")
 	switch p.payload {
-	case unsignedTrailer, signedChunksAndTrailer:
+	case sign.UnsignedTrailer, sign.SignedChunksAndTrailer:
 		if trailers == "" {
 			return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is missing")
 		}
 		for name := range strings.SplitSeq(trailers, ",") {
 			p.trailers = append(p.trailers, strings.ToLower(strings.TrimSpace(name)))
 		}
-	case unsignedPayload, signedChunks:
+	case sign.UnsignedPayload, sign.SignedChunks:
 	default:
 		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
 			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
@@ -179,7 +180,7 @@ func (p *expectedBody) readPayload(r *request) error {
 	if trailers != "" && p.trailers == nil {
 		return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
-	if !isChunked(p.payload) {
+	if !sign.IsChunked(p.payload) {
 		if p.size < 0 {
 			return s3error.New("MissingContentLength")
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
@@ -173,13 +174,13 @@ func listToken(p position) string {
 		kind = "p"
 	}
 	message := kind + p.key
-	sum := mac(tokenKey, message)
+	sum := sign.MAC(tokenKey, message)
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
 func parseListToken(token string) (position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
+	if err != nil || len(raw) <= tokenMAC || !sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
 		return position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).WithMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])

@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
@@ -215,7 +216,7 @@ func verifyForm(r *request, f *form) error {
 			return s3error.New("InvalidArgument", "ArgumentName", name).WithMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
 		}
 	}
-	if f.fields["x-amz-algorithm"] != algorithm {
+	if f.fields["x-amz-algorithm"] != sign.Algorithm {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-algorithm").WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
 	c := &claim{timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
@@ -225,18 +226,18 @@ func verifyForm(r *request, f *form) error {
 	if err := checkRegion(r, c, wrongCredential); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(c.timestamp, c.scope.date+"T") {
-		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.date, c.timestamp)
+	if !strings.HasPrefix(c.timestamp, c.scope.Date+"T") {
+		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.timestamp)
 	}
 	credential, err := r.server.credential(c.accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
-	key := signingKey(credential.SecretKey, c.scope)
-	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
+	key := sign.Key(credential.SecretKey, c.scope)
+	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: algorithm}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm}
 	return nil
 }
 
