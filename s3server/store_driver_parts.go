@@ -55,7 +55,7 @@ func (s *driverStore) writePart(ctx context.Context, u *upload, number int, from
 	name := partRecordName(u.id, number)
 	defer s.keys.lock(name)() // so that the record is that of the part
 	begun := u.object.data.(*uploadRecord)
-	r := &storage.PartRequest{Key: b.naming().escape(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
+	r := &storage.PartRequest{Key: b.naming().Escape(u.key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
 	stored, err := b.uploads.putPart(ctx, r, from)
 	switch code := storage.CodeOf(err); code {
 	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there

@@ -139,7 +139,7 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 	if err != nil || newest.After(limit) {
 		return false, err
 	}
-	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().escape(u.Key), u.Upload); err != nil { // a sweep may come later
+	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Upload); err != nil { // a sweep may come later
 		return false, err
 	}
 	return true, m.dropUpload(ctx, id)
@@ -198,7 +198,7 @@ func (m *driverUploads) isLost(ctx context.Context, u *upload) bool {
 	if !record.AnyOrder {
 		return false
 	}
-	_, err := m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().escape(u.key), Upload: record.Upload, Limit: 1})
+	_, err := m.bucket.driver.ListParts(ctx, &storage.ListPartsRequest{Key: m.bucket.naming().Escape(u.key), Upload: record.Upload, Limit: 1})
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.id) == nil
 }
 
@@ -213,7 +213,7 @@ func (m *driverUploads) isCompleted(ctx context.Context, u *upload) bool {
 	if v.object.upload != u.id {
 		return false
 	}
-	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().escape(u.key), u.object.data.(*uploadRecord).Upload) == nil && m.dropUpload(ctx, u.id) == nil
+	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.key), u.object.data.(*uploadRecord).Upload) == nil && m.dropUpload(ctx, u.id) == nil
 }
 
 // dropUpload removes the records of an upload.
@@ -238,7 +238,7 @@ func (s *driverStore) abort(ctx context.Context, u *upload) error {
 	if _, err := b.uploads.upload(ctx, u.id); err != nil {
 		return err
 	}
-	if err := b.driver.AbortParts(ctx, b.naming().escape(u.key), u.object.data.(*uploadRecord).Upload); err != nil {
+	if err := b.driver.AbortParts(ctx, b.naming().Escape(u.key), u.object.data.(*uploadRecord).Upload); err != nil {
 		return driverError(err, u.key)
 	}
 	return driverError(b.uploads.dropUpload(ctx, u.id), u.key)
