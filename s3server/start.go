@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/s3server/internal/listen"
-	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
 
 // A Server is a [Handler] that listens on a port.
@@ -56,7 +56,7 @@ func Start(c Config) (*Server, error) {
 			return nil, argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
 		}
 	}
-	if err := webhook.Check(c.WebhookURL); err != nil {
+	if err := checkWebhook(c.WebhookURL); err != nil {
 		return nil, err
 	}
 	s := &Server{Handler: New(c), gone: make(chan struct{}), served: make(chan struct{})}
@@ -107,6 +107,15 @@ func Start(c Config) (*Server, error) {
 	s.stop = cancel
 	s.background.Go(func() { s.Run(ctx) })
 	return s, nil
+}
+
+// checkWebhook refuses an address to which nothing can be posted. "" means no webhook.
+func checkWebhook(address string) error {
+	u, err := url.Parse(address)
+	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return argument.Invalid("WebhookURL", "must be an http or https URL", "")
+	}
+	return nil
 }
 
 // trustItself makes the client, which trusts the server's certificate, and the file with

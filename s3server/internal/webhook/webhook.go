@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
-
-	"github.com/omnibucket/storage/internal/argument"
 )
 
 const (
@@ -45,15 +42,6 @@ func New(address string) *Webhook {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-}
-
-// Check refuses an address to which nothing can be posted. "" means no webhook.
-func Check(address string) error {
-	u, err := url.Parse(address)
-	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return argument.Invalid("WebhookURL", "must be an http or https URL", "")
-	}
-	return nil
 }
 
 // LostEvents returns how many events the receiver did not get.
